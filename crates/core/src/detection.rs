@@ -1,0 +1,111 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{CameraId, FrameSize, ObjectClass, PixelBox, Quality, Span, Timestamp};
+
+/// A model's confidence, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f32", into = "f32")]
+pub struct Score(f32);
+
+/// The number is no score.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error("{0} is no score; give a number from 0 to 1")]
+pub struct ScoreError(pub f32);
+
+impl Score {
+    /// Checks that `value` lies in 0 to 1.
+    ///
+    /// # Errors
+    /// When it does not, or is no number.
+    pub fn new(value: f32) -> Result<Self, ScoreError> {
+        if (0.0..=1.0).contains(&value) { Ok(Self(value)) } else { Err(ScoreError(value)) }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> f32 {
+        self.0
+    }
+}
+
+impl TryFrom<f32> for Score {
+    type Error = ScoreError;
+    fn try_from(value: f32) -> Result<Self, ScoreError> {
+        Self::new(value)
+    }
+}
+
+impl From<Score> for f32 {
+    fn from(score: Score) -> Self {
+        score.0
+    }
+}
+
+/// One candidate object in one frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Detection {
+    /// What it looks like.
+    pub class: ObjectClass,
+    /// How sure the model is.
+    pub score: Score,
+    /// Where it is, in pixels of the frame.
+    pub bbox: PixelBox,
+}
+
+/// Which model said it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ModelRef {
+    /// The manifest's name.
+    pub name: String,
+    /// The manifest's version.
+    pub version: String,
+}
+
+/// Where the encoded picture of a frame lies: a unit of a chunk on the `video` topic, kept for minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VideoRef {
+    /// Partition of the `video` topic.
+    pub partition: u32,
+    /// Offset of the chunk that starts at a key frame and holds the frame.
+    pub offset: u64,
+    /// Index of the access unit within that chunk.
+    pub unit: u32,
+}
+
+/// How long each step took for one frame, measured where it happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StageLatency {
+    /// From capture until the chunk was on the bus.
+    pub chunk: Span,
+    /// From the bus until the frame was decoded.
+    pub decode: Span,
+    /// Waiting for a batch.
+    pub wait: Span,
+    /// Pre-processing, inference and post-processing.
+    pub inference: Span,
+}
+
+/// Everything a model saw in one frame, down to a low floor score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrameDetections {
+    /// Whose frame.
+    pub camera: CameraId,
+    /// Which run of the camera's stream: microseconds since the epoch at which intake (re)connected.
+    pub epoch: u64,
+    /// Number of the frame within the epoch, rising.
+    pub sequence: u64,
+    /// Capture time.
+    pub captured: Timestamp,
+    /// Size of the frame the boxes refer to.
+    pub frame: FrameSize,
+    /// The candidates, best score first.
+    pub detections: Vec<Detection>,
+    /// The model.
+    pub model: ModelRef,
+    /// What to know before trusting it.
+    pub quality: Quality,
+    /// The picture, when it came over the bus.
+    pub video: Option<VideoRef>,
+    /// Time spent so far, when known.
+    pub latency: Option<StageLatency>,
+}

@@ -1,0 +1,37 @@
+//! The words of the product: identifiers, time, pixels, ground, detections, tracks, rules, alerts.
+//!
+//! *In:* nothing. *Out:* plain, validated values with their units, that every other crate speaks.
+//! *Must not know:* Kafka, GStreamer, ONNX Runtime, HTTP, files, clocks. Only the types live here; what is computed from
+//! them lives in the crate that owns the computation.
+
+mod address;
+mod alert;
+mod calibration;
+mod camera;
+mod class;
+mod detection;
+mod episode;
+mod ground;
+mod id;
+mod pixel;
+mod policy;
+mod quality;
+mod schedule;
+mod time;
+mod track;
+
+pub use address::{AddressCandidate, AddressCode, AddressCodeError, AddressLevel, AddressMatch, AddressPrefix};
+pub use alert::{Alert, AlertId, AlertObject, AlertStatus, Evidence, PathPoint};
+pub use calibration::{Calibration, CameraPose, ControlPoint};
+pub use camera::{Camera, CameraSource, Codec};
+pub use class::{ClassSet, ObjectClass, UnknownClass};
+pub use detection::{Detection, FrameDetections, ModelRef, Score, ScoreError, StageLatency, VideoRef};
+pub use episode::{Episode, EpisodePhase, Measured, Quantity};
+pub use ground::{GroundPoint, GroundPointError, Place, PlaceSource};
+pub use id::{CameraId, IdError, RuleId, TrackId};
+pub use pixel::{FrameSize, PixelBox, PixelPoint};
+pub use policy::{Condition, Direction, Policy, PolicyScope, Rule, RuleKind, ScoreBand, Severity, SizeBounds};
+pub use quality::Quality;
+pub use schedule::{DailyWindow, Schedule, Weekday};
+pub use time::{Span, SpanError, Timestamp};
+pub use track::Track;

@@ -1,0 +1,239 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{CameraId, ClassSet, FrameSize, PixelPoint, RuleId, Schedule, Score, Span, Timestamp};
+
+/// How much an alert matters; the numbers are those of GB/T 28181 AlarmPriority (1 is the most urgent).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Severity {
+    Critical = 1,
+    High = 2,
+    #[default]
+    Medium = 3,
+    Low = 4,
+}
+
+/// Who a policy applies to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum PolicyScope {
+    /// One camera.
+    Camera(CameraId),
+    /// Every camera of a group that has no policy of its own.
+    Group(String),
+}
+
+/// The rules of one camera or group, as one version that is replaced as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Who it applies to.
+    pub applies_to: PolicyScope,
+    /// Rises with every change.
+    pub version: u32,
+    /// Capture time from which it holds, so that live and replay switch at the same frame.
+    #[serde(default)]
+    pub effective_from: Timestamp,
+    /// Frame size that the pixels of zones and lines refer to; they scale to the size of each frame.
+    pub frame: FrameSize,
+    /// The rules.
+    #[serde(default, rename = "rule")]
+    pub rules: Vec<Rule>,
+}
+
+/// Thresholds with hysteresis: an object counts from `enter` on, and goes on counting down to `stay`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoreBand {
+    /// Score from which an object starts to count.
+    pub enter: Score,
+    /// Score down to which it goes on counting; at most `enter`.
+    pub stay: Score,
+}
+
+/// Bounds on the height of an object's box, as fractions of the frame's height.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SizeBounds {
+    /// At least this.
+    #[serde(default)]
+    pub min_height: f32,
+    /// At most this.
+    #[serde(default = "one")]
+    pub max_height: f32,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+/// Which way over a line counts, seen while standing at `a` and looking towards `b` in the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the left side to the right side.
+    LeftToRight,
+    /// From the right side to the left side.
+    RightToLeft,
+    /// Both ways; the alert says which.
+    #[default]
+    Both,
+}
+
+/// What a rule watches for. Zones are polygons of at least three pixels; an object is where its anchor point is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Condition {
+    /// An object is in the zone for `min_duration` (intrusion).
+    Presence {
+        /// The zone.
+        zone: Vec<PixelPoint>,
+    },
+    /// An object crosses the segment from `a` to `b`.
+    LineCrossing {
+        /// One end.
+        a: PixelPoint,
+        /// The other end.
+        b: PixelPoint,
+        /// Which way counts.
+        #[serde(default)]
+        direction: Direction,
+    },
+    /// One object stays in the zone for `duration` (loitering).
+    Dwell {
+        /// The zone.
+        zone: Vec<PixelPoint>,
+        /// How long is too long.
+        duration: Span,
+    },
+    /// At least `at_least` objects are in the zone at once for `min_duration` (crowd).
+    Count {
+        /// The zone.
+        zone: Vec<PixelPoint>,
+        /// How many are too many.
+        at_least: u32,
+    },
+}
+
+/// The kind of a rule, as a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the same as the variants of `Condition`")]
+pub enum RuleKind {
+    Presence,
+    LineCrossing,
+    Dwell,
+    Count,
+}
+
+impl RuleKind {
+    /// The name used in records, JSON and filters.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Presence => "presence",
+            Self::LineCrossing => "line_crossing",
+            Self::Dwell => "dwell",
+            Self::Count => "count",
+        }
+    }
+}
+
+impl Condition {
+    /// The kind of rule it is.
+    #[must_use]
+    pub const fn kind(&self) -> RuleKind {
+        match self {
+            Self::Presence { .. } => RuleKind::Presence,
+            Self::LineCrossing { .. } => RuleKind::LineCrossing,
+            Self::Dwell { .. } => RuleKind::Dwell,
+            Self::Count { .. } => RuleKind::Count,
+        }
+    }
+}
+
+/// One rule. Quiet by default: objects are confirmed over time, and a cooldown is on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Its id within the camera.
+    pub id: RuleId,
+    /// What people call it.
+    pub name: String,
+    /// Why this may be watched for; a rule without purpose is refused.
+    pub purpose: String,
+    /// What it watches for.
+    #[serde(rename = "when")]
+    pub condition: Condition,
+    /// Which objects count.
+    #[serde(default = "people")]
+    pub classes: ClassSet,
+    /// From which score they count.
+    #[serde(default = "default_score")]
+    pub score: ScoreBand,
+    /// Which sizes count; any when absent.
+    #[serde(default)]
+    pub size: Option<SizeBounds>,
+    /// How long the condition must hold before the alert is raised.
+    #[serde(default = "default_min_duration")]
+    pub min_duration: Span,
+    /// How long the condition may fail without ending the episode (missed detections, short occlusions).
+    #[serde(default = "default_gap_tolerance")]
+    pub gap_tolerance: Span,
+    /// How long after the end of an alerted episode the rule stays silent.
+    #[serde(default = "default_cooldown")]
+    pub cooldown: Span,
+    /// How much it matters.
+    #[serde(default)]
+    pub severity: Severity,
+    /// When it is armed; always when absent.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+}
+
+fn people() -> ClassSet {
+    [crate::ObjectClass::Person].into_iter().collect()
+}
+
+fn default_score() -> ScoreBand {
+    let score = |value| Score::new(value).expect("a constant within 0 to 1");
+    ScoreBand { enter: score(0.5), stay: score(0.35) }
+}
+
+fn default_min_duration() -> Span {
+    Span::from_millis(500)
+}
+
+fn default_gap_tolerance() -> Span {
+    Span::from_secs(1)
+}
+
+fn default_cooldown() -> Span {
+    Span::from_secs(30)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: &str = r#"{"id": "gate", "name": "Gate", "purpose": "safety",
+        "when": {"kind": "line_crossing", "a": [0, 1], "b": [5, 1], "direction": "left_to_right"}, "cooldown": "10s"}"#;
+
+    #[test]
+    fn a_rule_is_quiet_by_default() {
+        let rule: Rule = serde_json::from_str(RULE).unwrap();
+        assert_eq!(rule.condition.kind(), RuleKind::LineCrossing);
+        assert_eq!(rule.cooldown, Span::from_secs(10));
+        assert_eq!(rule.min_duration, Span::from_millis(500));
+        assert!(rule.classes.contains(crate::ObjectClass::Person));
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_at_every_depth() {
+        for (from, to) in [("\"cooldown\"", "\"cooldwon\""), ("\"direction\"", "\"way\"")] {
+            let error = serde_json::from_str::<Rule>(&RULE.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains("unknown field"), "{error}");
+        }
+    }
+}

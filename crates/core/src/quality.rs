@@ -1,0 +1,27 @@
+use serde::{Deserialize, Serialize};
+
+/// What may have made a frame, or an alert that rests on it, less trustworthy. All false and zero is the good case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Quality {
+    /// The camera's clock jumped or drifts against ours.
+    pub clock_drift: bool,
+    /// Detection ran on a degraded path (smaller input, fallback provider chosen at run time).
+    pub degraded: bool,
+    /// The picture was damaged or incomplete.
+    pub corrupt: bool,
+    /// Frames of this camera shed since the last one that was analysed.
+    pub shed_frames: u32,
+}
+
+impl Quality {
+    /// What holds for a statement that rests on both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            clock_drift: self.clock_drift | other.clock_drift,
+            degraded: self.degraded | other.degraded,
+            corrupt: self.corrupt | other.corrupt,
+            shed_frames: self.shed_frames.saturating_add(other.shed_frames),
+        }
+    }
+}
