@@ -19,6 +19,7 @@ mod quality;
 mod schedule;
 mod time;
 mod track;
+mod video;
 
 pub use address::{AddressCandidate, AddressCode, AddressCodeError, AddressLevel, AddressMatch, AddressPrefix};
 pub use alert::{Alert, AlertId, AlertObject, AlertStatus, Evidence, PathPoint};
@@ -35,3 +36,4 @@ pub use quality::Quality;
 pub use schedule::{DailyWindow, Schedule, Weekday};
 pub use time::{Span, SpanError, Timestamp};
 pub use track::Track;
+pub use video::{AccessUnit, VideoChunk};

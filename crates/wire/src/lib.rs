@@ -1,1 +1,32 @@
-//! to come
+//! The bytes on the bus: protobuf (`proto/vedette/v1`) to and from core types.
+//!
+//! *In:* bytes of a record's value, or a core value. *Out:* a checked core value, or bytes. *Must not know:* where bytes
+//! come from or go to.
+//!
+//! Every `decode` checks what it reads: a value it returns keeps the rules of its type, and a record that breaks one is
+//! refused with [`WireError`], naming the field.
+
+mod alert;
+mod camera;
+mod dead_letter;
+mod detections;
+mod error;
+mod field;
+mod policy;
+mod state;
+mod video;
+
+/// Types made from `proto/vedette/v1` by prost.
+#[expect(missing_docs, clippy::all, reason = "generated from proto/, which holds the docs")]
+pub mod pb {
+    include!(concat!(env!("OUT_DIR"), "/vedette.v1.rs"));
+}
+
+pub use alert::{decode_alert, encode_alert};
+pub use camera::{decode_camera, encode_camera};
+pub use dead_letter::{DeadLetter, DeadLetterReason, decode_dead_letter, encode_dead_letter};
+pub use detections::{decode_detections, encode_detections};
+pub use error::WireError;
+pub use policy::{decode_policy, encode_policy, policy_key};
+pub use state::{AnalysisState, decode_state, encode_state};
+pub use video::{PublishedChunk, decode_video, encode_video};

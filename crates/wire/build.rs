@@ -1,0 +1,13 @@
+//! Compiles the schemas of `proto/` with protox, so that no protoc is needed on the machine.
+
+use std::path::PathBuf;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = PathBuf::from("../../proto");
+    let files = ["video", "detections", "alert", "camera", "policy", "state", "dead_letter"]
+        .map(|name| root.join(format!("vedette/v1/{name}.proto")));
+    println!("cargo:rerun-if-changed={}", root.display());
+    let descriptors = protox::compile(&files, [&root])?;
+    prost_build::Config::new().bytes(["."]).compile_fds(descriptors)?;
+    Ok(())
+}

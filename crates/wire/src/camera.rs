@@ -1,0 +1,125 @@
+use bytes::Bytes;
+use prost::Message;
+use vedette_core::{Calibration, Camera, CameraPose, CameraSource, ControlPoint, Span};
+
+use crate::error::parse;
+use crate::{WireError, field, pb};
+
+/// The value of a record on `cameras`.
+#[must_use]
+pub fn encode_camera(camera: &Camera) -> Bytes {
+    pb::Camera {
+        id: camera.id.to_string(),
+        name: camera.name.clone(),
+        purpose: camera.purpose.clone(),
+        groups: camera.groups.clone(),
+        enabled: camera.enabled,
+        source: camera.source.as_ref().map(pb_source),
+        position: Some(field::pb_ground_point(&camera.position)),
+        address_code: camera.address.map(String::from).unwrap_or_default(),
+        calibration: camera.calibration.as_ref().map(pb_calibration),
+    }
+    .encode_to_vec()
+    .into()
+}
+
+fn pb_source(source: &CameraSource) -> pb::camera::Source {
+    match source {
+        CameraSource::File { path, looped, offset } => pb::camera::Source::File(pb::camera::FileSource {
+            path: path.clone(),
+            looped: *looped,
+            offset_us: offset.as_micros(),
+        }),
+        CameraSource::Rtsp { url, credential } => pb::camera::Source::Rtsp(pb::camera::RtspSource {
+            url: url.clone(),
+            credential: credential.clone().unwrap_or_default(),
+        }),
+    }
+}
+
+fn pb_calibration(calibration: &Calibration) -> pb::camera::Calibration {
+    match calibration {
+        Calibration::ControlPoints { frame, points } => {
+            pb::camera::Calibration::ControlPoints(pb::camera::ControlPoints {
+                frame: field::pb_frame_size(*frame),
+                points: points
+                    .iter()
+                    .map(|point| pb::camera::ControlPoint {
+                        pixel: Some(field::pb_pixel_point(point.pixel)),
+                        ground: Some(field::pb_ground_point(&point.ground)),
+                    })
+                    .collect(),
+            })
+        }
+        Calibration::Pose(pose) => pb::camera::Calibration::Pose(pb::camera::Pose {
+            height_m: pose.height_m,
+            heading_deg: pose.heading_deg,
+            pitch_deg: pose.pitch_deg,
+            roll_deg: pose.roll_deg,
+            field_of_view_deg: pose.field_of_view_deg,
+            angle_sigma_deg: pose.angle_sigma_deg,
+        }),
+    }
+}
+
+/// Reads the value of a record on `cameras`.
+///
+/// # Errors
+/// When the bytes are no such message, or a value breaks its rule. Whether a calibration can be solved is for `locate`.
+pub fn decode_camera(bytes: Bytes) -> Result<Camera, WireError> {
+    let message: pb::Camera = parse("Camera", bytes)?;
+    let address = match message.address_code.as_str() {
+        "" => None,
+        code => Some(code.parse().map_err(|error| WireError::invalid("address_code", error))?),
+    };
+    Ok(Camera {
+        id: field::camera_id(&message.id)?,
+        name: message.name,
+        purpose: message.purpose,
+        groups: message.groups,
+        enabled: message.enabled,
+        source: message.source.map(source),
+        position: field::ground_point("position", message.position)?,
+        address,
+        calibration: message.calibration.map(calibration).transpose()?,
+    })
+}
+
+fn source(source: pb::camera::Source) -> CameraSource {
+    match source {
+        pb::camera::Source::File(file) => CameraSource::File {
+            path: file.path,
+            looped: file.looped,
+            offset: Span::from_micros(file.offset_us.max(0)),
+        },
+        pb::camera::Source::Rtsp(rtsp) => {
+            CameraSource::Rtsp { url: rtsp.url, credential: (!rtsp.credential.is_empty()).then_some(rtsp.credential) }
+        }
+    }
+}
+
+fn calibration(calibration: pb::camera::Calibration) -> Result<Calibration, WireError> {
+    Ok(match calibration {
+        pb::camera::Calibration::ControlPoints(points) => Calibration::ControlPoints {
+            frame: field::frame_size("calibration.frame", points.frame)?,
+            points: points
+                .points
+                .into_iter()
+                .map(|point| {
+                    Ok(ControlPoint {
+                        pixel: field::pixel_point("calibration.points.pixel", point.pixel)?,
+                        ground: field::ground_point("calibration.points.ground", point.ground)?,
+                    })
+                })
+                .collect::<Result<_, WireError>>()?,
+        },
+        pb::camera::Calibration::Pose(pose) => Calibration::Pose(CameraPose {
+            height_m: pose.height_m,
+            heading_deg: pose.heading_deg,
+            pitch_deg: pose.pitch_deg,
+            roll_deg: pose.roll_deg,
+            field_of_view_deg: pose.field_of_view_deg,
+            angle_sigma_deg: pose.angle_sigma_deg,
+        }),
+    })
+}

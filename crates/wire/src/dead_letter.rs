@@ -1,0 +1,147 @@
+use bytes::Bytes;
+use prost::Message;
+
+use crate::error::parse;
+use crate::{WireError, pb};
+
+/// Why a record was put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeadLetterReason {
+    /// No protobuf, or not of the topic's message.
+    Unparsable,
+    /// Parsed, but a value breaks a rule.
+    Invalid,
+    /// Broken or truncated video.
+    Undecodable,
+    /// The registry does not know the camera.
+    UnknownCamera,
+    /// Working on it panicked.
+    Panic,
+}
+
+impl DeadLetterReason {
+    /// The name used in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unparsable => "unparsable",
+            Self::Invalid => "invalid",
+            Self::Undecodable => "undecodable",
+            Self::UnknownCamera => "unknown_camera",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+impl From<&WireError> for DeadLetterReason {
+    fn from(error: &WireError) -> Self {
+        match error {
+            WireError::Unparsable { .. } => Self::Unparsable,
+            WireError::Invalid { .. } => Self::Invalid,
+        }
+    }
+}
+
+/// A record that could not be used, whole, with where it came from and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Topic it was on.
+    pub topic: String,
+    /// Partition it was on.
+    pub partition: u32,
+    /// Its offset.
+    pub offset: u64,
+    /// Its key.
+    pub key: Bytes,
+    /// Its value.
+    pub value: Bytes,
+    /// Its headers.
+    pub headers: Vec<(String, Bytes)>,
+    /// Its timestamp in milliseconds since the Unix epoch.
+    pub timestamp_ms: i64,
+    /// The stage that refused it.
+    pub stage: String,
+    /// Why.
+    pub reason: DeadLetterReason,
+    /// Why, for people.
+    pub detail: String,
+}
+
+/// The value of a record on `dead-letters`.
+#[must_use]
+pub fn encode_dead_letter(letter: &DeadLetter) -> Bytes {
+    use pb::dead_letter::{Header, Reason};
+    let reason = match letter.reason {
+        DeadLetterReason::Unparsable => Reason::Unparsable,
+        DeadLetterReason::Invalid => Reason::Invalid,
+        DeadLetterReason::Undecodable => Reason::Undecodable,
+        DeadLetterReason::UnknownCamera => Reason::UnknownCamera,
+        DeadLetterReason::Panic => Reason::Panic,
+    };
+    let headers = letter.headers.iter().map(|(name, value)| Header { name: name.clone(), value: value.clone() });
+    pb::DeadLetter {
+        topic: letter.topic.clone(),
+        partition: letter.partition,
+        offset: letter.offset,
+        key: letter.key.clone(),
+        value: letter.value.clone(),
+        headers: headers.collect(),
+        timestamp_ms: letter.timestamp_ms,
+        stage: letter.stage.clone(),
+        reason: reason.into(),
+        detail: letter.detail.clone(),
+    }
+    .encode_to_vec()
+    .into()
+}
+
+/// Reads the value of a record on `dead-letters`.
+///
+/// # Errors
+/// When the bytes are no such message.
+pub fn decode_dead_letter(bytes: Bytes) -> Result<DeadLetter, WireError> {
+    use pb::dead_letter::Reason;
+    let message: pb::DeadLetter = parse("DeadLetter", bytes)?;
+    let reason = match message.reason() {
+        Reason::Unparsable => DeadLetterReason::Unparsable,
+        Reason::Invalid => DeadLetterReason::Invalid,
+        Reason::Undecodable => DeadLetterReason::Undecodable,
+        Reason::UnknownCamera => DeadLetterReason::UnknownCamera,
+        Reason::Panic => DeadLetterReason::Panic,
+        Reason::Unspecified => return Err(WireError::invalid("reason", format!("{} is no reason", message.reason))),
+    };
+    Ok(DeadLetter {
+        topic: message.topic,
+        partition: message.partition,
+        offset: message.offset,
+        key: message.key,
+        value: message.value,
+        headers: message.headers.into_iter().map(|header| (header.name, header.value)).collect(),
+        timestamp_ms: message.timestamp_ms,
+        stage: message.stage,
+        reason,
+        detail: message.detail,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_keeps_the_whole_record() {
+        let letter = DeadLetter {
+            topic: "video".into(),
+            partition: 3,
+            offset: 4,
+            key: Bytes::from_static(b"gate"),
+            value: Bytes::from_static(&[0xff, 0]),
+            headers: vec![("ce_id".into(), Bytes::from_static(b"x"))],
+            timestamp_ms: 5,
+            stage: "detect".into(),
+            reason: DeadLetterReason::Undecodable,
+            detail: "no key frame".into(),
+        };
+        assert_eq!(decode_dead_letter(encode_dead_letter(&letter)).unwrap(), letter);
+    }
+}

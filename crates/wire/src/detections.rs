@@ -1,0 +1,129 @@
+use bytes::Bytes;
+use prost::Message;
+use vedette_core::{Detection, FrameDetections, Span, StageLatency, Timestamp};
+
+use crate::error::parse;
+use crate::{WireError, field, pb};
+
+/// Most boxes that one frame may carry; a record with more is refused whole.
+const MOST_DETECTIONS: usize = 10_000;
+
+/// The value of a record on `detections`.
+#[must_use]
+pub fn encode_detections(frame: &FrameDetections) -> Bytes {
+    let detections = frame.detections.iter().map(|detection| pb::frame_detections::Detection {
+        class: i32::from(detection.class.number()),
+        score: detection.score.get(),
+        r#box: Some(field::pb_pixel_box(detection.bbox)),
+    });
+    pb::FrameDetections {
+        camera: frame.camera.to_string(),
+        epoch: frame.epoch,
+        sequence: frame.sequence,
+        captured_us: frame.captured.as_micros(),
+        frame: field::pb_frame_size(frame.frame),
+        detections: detections.collect(),
+        model: field::pb_model(&frame.model),
+        quality: field::pb_quality(frame.quality),
+        video: frame.video.map(field::pb_video_ref),
+        latency: frame.latency.map(|latency| pb::frame_detections::StageLatency {
+            chunk_us: latency.chunk.as_micros(),
+            decode_us: latency.decode.as_micros(),
+            wait_us: latency.wait.as_micros(),
+            inference_us: latency.inference.as_micros(),
+        }),
+    }
+    .encode_to_vec()
+    .into()
+}
+
+/// Reads the value of a record on `detections`.
+///
+/// # Errors
+/// When the bytes are no such message, or a value breaks its rule (score outside 0 to 1, box without area, NaN, unknown
+/// class, more than 10,000 boxes).
+pub fn decode_detections(bytes: Bytes) -> Result<FrameDetections, WireError> {
+    let message: pb::FrameDetections = parse("FrameDetections", bytes)?;
+    if message.detections.len() > MOST_DETECTIONS {
+        let rule = format!("{} boxes in one frame; at most {MOST_DETECTIONS} are taken", message.detections.len());
+        return Err(WireError::invalid("detections", rule));
+    }
+    Ok(FrameDetections {
+        camera: field::camera_id(&message.camera)?,
+        epoch: message.epoch,
+        sequence: message.sequence,
+        captured: Timestamp::from_micros(message.captured_us),
+        frame: field::frame_size("frame", message.frame)?,
+        detections: message.detections.into_iter().map(detection).collect::<Result<_, _>>()?,
+        model: field::model(message.model)?,
+        quality: field::quality(message.quality),
+        video: message.video.map(field::video_ref),
+        latency: message.latency.map(|latency| StageLatency {
+            chunk: Span::from_micros(latency.chunk_us),
+            decode: Span::from_micros(latency.decode_us),
+            wait: Span::from_micros(latency.wait_us),
+            inference: Span::from_micros(latency.inference_us),
+        }),
+    })
+}
+
+fn detection(message: pb::frame_detections::Detection) -> Result<Detection, WireError> {
+    Ok(Detection {
+        class: field::object_class("detections.class", message.class)?,
+        score: field::score("detections.score", message.score)?,
+        bbox: field::pixel_box("detections.box", message.r#box)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use vedette_core::{CameraId, FrameSize, ModelRef, ObjectClass, PixelBox, Quality, Score, VideoRef};
+
+    use super::*;
+
+    fn frame() -> FrameDetections {
+        FrameDetections {
+            camera: CameraId::new("gate").unwrap(),
+            epoch: 1,
+            sequence: 2,
+            captured: Timestamp::from_micros(3),
+            frame: FrameSize { width: 768, height: 576 },
+            detections: vec![Detection {
+                class: ObjectClass::Person,
+                score: Score::new(0.75).unwrap(),
+                bbox: PixelBox::new(1.0, 2.0, 3.0, 4.0),
+            }],
+            model: ModelRef { name: "nanodet-g".into(), version: "1".into() },
+            quality: Quality { shed_frames: 2, ..Quality::default() },
+            video: Some(VideoRef { partition: 1, offset: 2, unit: 3 }),
+            latency: Some(StageLatency { chunk: Span::from_millis(250), ..StageLatency::default() }),
+        }
+    }
+
+    #[test]
+    fn a_frame_reads_back() {
+        assert_eq!(decode_detections(encode_detections(&frame())).unwrap(), frame());
+    }
+
+    #[test]
+    fn each_broken_value_is_refused_by_name() {
+        let good = pb::FrameDetections::decode(encode_detections(&frame())).unwrap();
+        type Break = fn(&mut pb::FrameDetections);
+        let breaks: [(&str, Break); 7] = [
+            ("camera", |m| m.camera = "a b".into()),
+            ("frame", |m| m.frame = None),
+            ("frame", |m| m.frame = Some(pb::FrameSize { width: 0, height: 5 })),
+            ("detections.class", |m| m.detections[0].class = 99),
+            ("detections.score", |m| m.detections[0].score = f32::NAN),
+            ("detections.box", |m| m.detections[0].r#box.as_mut().unwrap().width = -1.0),
+            ("model", |m| m.model = None),
+        ];
+        for (field, apply) in breaks {
+            let mut bad = good.clone();
+            apply(&mut bad);
+            let error = decode_detections(bad.encode_to_vec().into()).unwrap_err();
+            assert!(matches!(&error, WireError::Invalid { field: named, .. } if *named == field), "{field}: {error}");
+        }
+        assert!(matches!(decode_detections(Bytes::from_static(b"no protobuf")), Err(WireError::Unparsable { .. })));
+    }
+}

@@ -1,0 +1,109 @@
+//! Checks and conversions of the small messages that larger ones are made of.
+
+use vedette_core::{
+    CameraId, FrameSize, GroundPoint, ModelRef, ObjectClass, PixelBox, PixelPoint, Quality, RuleId, Score, VideoRef,
+};
+
+use crate::{WireError, pb};
+
+const LARGEST_SIDE: u32 = 32_768;
+
+pub(crate) fn camera_id(text: &str) -> Result<CameraId, WireError> {
+    CameraId::new(text).map_err(|error| WireError::invalid("camera", error))
+}
+
+pub(crate) fn rule_id(text: &str) -> Result<RuleId, WireError> {
+    RuleId::new(text).map_err(|error| WireError::invalid("rule", error))
+}
+
+pub(crate) fn frame_size(field: &'static str, size: Option<pb::FrameSize>) -> Result<FrameSize, WireError> {
+    let pb::FrameSize { width, height } = size.ok_or(WireError::missing(field))?;
+    if !(1..=LARGEST_SIDE).contains(&width) || !(1..=LARGEST_SIDE).contains(&height) {
+        return Err(WireError::invalid(field, format!("{width}x{height} is no frame size; each side is 1 to 32768")));
+    }
+    Ok(FrameSize { width, height })
+}
+
+pub(crate) fn pb_frame_size(size: FrameSize) -> Option<pb::FrameSize> {
+    Some(pb::FrameSize { width: size.width, height: size.height })
+}
+
+pub(crate) fn pixel_point(field: &'static str, point: Option<pb::PixelPoint>) -> Result<PixelPoint, WireError> {
+    let pb::PixelPoint { x, y } = point.ok_or(WireError::missing(field))?;
+    if !x.is_finite() || !y.is_finite() {
+        return Err(WireError::invalid(field, format!("({x}, {y}) is no pixel")));
+    }
+    Ok(PixelPoint::new(x, y))
+}
+
+pub(crate) fn pb_pixel_point(point: PixelPoint) -> pb::PixelPoint {
+    pb::PixelPoint { x: point.x, y: point.y }
+}
+
+pub(crate) fn pixel_box(field: &'static str, bbox: Option<pb::PixelBox>) -> Result<PixelBox, WireError> {
+    let pb::PixelBox { x, y, width, height } = bbox.ok_or(WireError::missing(field))?;
+    let finite = [x, y, width, height].iter().all(|value| value.is_finite());
+    if !finite || width <= 0.0 || height <= 0.0 {
+        return Err(WireError::invalid(field, format!("({x}, {y}) with {width} x {height} is no box")));
+    }
+    Ok(PixelBox::new(x, y, width, height))
+}
+
+pub(crate) fn pb_pixel_box(bbox: PixelBox) -> pb::PixelBox {
+    pb::PixelBox { x: bbox.x, y: bbox.y, width: bbox.width, height: bbox.height }
+}
+
+pub(crate) fn ground_point(field: &'static str, point: Option<pb::GroundPoint>) -> Result<GroundPoint, WireError> {
+    let point = point.ok_or(WireError::missing(field))?;
+    GroundPoint::new(point.latitude, point.longitude, point.error_m).map_err(|error| WireError::invalid(field, error))
+}
+
+pub(crate) fn pb_ground_point(point: &GroundPoint) -> pb::GroundPoint {
+    pb::GroundPoint { latitude: point.latitude(), longitude: point.longitude(), error_m: point.error_m() }
+}
+
+pub(crate) fn object_class(field: &'static str, number: i32) -> Result<ObjectClass, WireError> {
+    u32::try_from(number)
+        .ok()
+        .and_then(ObjectClass::from_number)
+        .ok_or_else(|| WireError::invalid(field, format!("{number} is no object class")))
+}
+
+pub(crate) fn score(field: &'static str, value: f32) -> Result<Score, WireError> {
+    Score::new(value).map_err(|error| WireError::invalid(field, error))
+}
+
+pub(crate) fn model(model: Option<pb::Model>) -> Result<ModelRef, WireError> {
+    let pb::Model { name, version } = model.ok_or(WireError::missing("model"))?;
+    Ok(ModelRef { name, version })
+}
+
+pub(crate) fn pb_model(model: &ModelRef) -> Option<pb::Model> {
+    Some(pb::Model { name: model.name.clone(), version: model.version.clone() })
+}
+
+pub(crate) fn quality(quality: Option<pb::Quality>) -> Quality {
+    quality.map_or_else(Quality::default, |q| Quality {
+        clock_drift: q.clock_drift,
+        degraded: q.degraded,
+        corrupt: q.corrupt,
+        shed_frames: q.shed_frames,
+    })
+}
+
+pub(crate) fn pb_quality(quality: Quality) -> Option<pb::Quality> {
+    (quality != Quality::default()).then_some(pb::Quality {
+        clock_drift: quality.clock_drift,
+        degraded: quality.degraded,
+        corrupt: quality.corrupt,
+        shed_frames: quality.shed_frames,
+    })
+}
+
+pub(crate) fn video_ref(video: pb::VideoRef) -> VideoRef {
+    VideoRef { partition: video.partition, offset: video.offset, unit: video.unit }
+}
+
+pub(crate) fn pb_video_ref(video: VideoRef) -> pb::VideoRef {
+    pb::VideoRef { partition: video.partition, offset: video.offset, unit: video.unit }
+}

@@ -1,0 +1,209 @@
+use bytes::Bytes;
+use prost::Message;
+use vedette_core::{
+    Condition, DailyWindow, Direction, PixelPoint, Policy, PolicyScope, Rule, Schedule, ScoreBand, Severity,
+    SizeBounds, Span, Timestamp, Weekday,
+};
+
+use crate::error::parse;
+use crate::{WireError, field, pb};
+
+/// The key of a policy's record: `camera/ID` or `group/NAME`.
+#[must_use]
+pub fn policy_key(scope: &PolicyScope) -> String {
+    match scope {
+        PolicyScope::Camera(camera) => format!("camera/{camera}"),
+        PolicyScope::Group(group) => format!("group/{group}"),
+    }
+}
+
+/// The value of a record on `policies`.
+#[must_use]
+pub fn encode_policy(policy: &Policy) -> Bytes {
+    pb::Policy {
+        applies_to: Some(match &policy.applies_to {
+            PolicyScope::Camera(camera) => pb::policy::AppliesTo::Camera(camera.to_string()),
+            PolicyScope::Group(group) => pb::policy::AppliesTo::Group(group.clone()),
+        }),
+        version: policy.version,
+        effective_from_us: policy.effective_from.as_micros(),
+        frame: field::pb_frame_size(policy.frame),
+        rules: policy.rules.iter().map(pb_rule).collect(),
+    }
+    .encode_to_vec()
+    .into()
+}
+
+fn pb_rule(rule: &Rule) -> pb::Rule {
+    pb::Rule {
+        id: rule.id.to_string(),
+        name: rule.name.clone(),
+        purpose: rule.purpose.clone(),
+        when: Some(pb_condition(&rule.condition)),
+        classes: rule.classes.iter().map(|class| i32::from(class.number())).collect(),
+        score_enter: rule.score.enter.get(),
+        score_stay: rule.score.stay.get(),
+        size: rule.size.map(|size| pb::rule::SizeBounds { min_height: size.min_height, max_height: size.max_height }),
+        min_duration_us: rule.min_duration.as_micros(),
+        gap_tolerance_us: rule.gap_tolerance.as_micros(),
+        cooldown_us: rule.cooldown.as_micros(),
+        severity: pb_severity(rule.severity).into(),
+        schedule: rule.schedule.as_ref().map(pb_schedule),
+    }
+}
+
+fn pb_condition(condition: &Condition) -> pb::rule::When {
+    let points = |zone: &[PixelPoint]| zone.iter().copied().map(field::pb_pixel_point).collect();
+    match condition {
+        Condition::Presence { zone } => pb::rule::When::Presence(pb::rule::Presence { zone: points(zone) }),
+        Condition::LineCrossing { a, b, direction } => pb::rule::When::LineCrossing(pb::rule::LineCrossing {
+            a: Some(field::pb_pixel_point(*a)),
+            b: Some(field::pb_pixel_point(*b)),
+            direction: pb_direction(*direction).into(),
+        }),
+        Condition::Dwell { zone, duration } => {
+            pb::rule::When::Dwell(pb::rule::Dwell { zone: points(zone), duration_us: duration.as_micros() })
+        }
+        Condition::Count { zone, at_least } => {
+            pb::rule::When::Count(pb::rule::Count { zone: points(zone), at_least: *at_least })
+        }
+    }
+}
+
+const WEEKDAYS: [(Weekday, pb::schedule::Weekday); 7] = [
+    (Weekday::Mon, pb::schedule::Weekday::Mon),
+    (Weekday::Tue, pb::schedule::Weekday::Tue),
+    (Weekday::Wed, pb::schedule::Weekday::Wed),
+    (Weekday::Thu, pb::schedule::Weekday::Thu),
+    (Weekday::Fri, pb::schedule::Weekday::Fri),
+    (Weekday::Sat, pb::schedule::Weekday::Sat),
+    (Weekday::Sun, pb::schedule::Weekday::Sun),
+];
+
+fn pb_schedule(schedule: &Schedule) -> pb::Schedule {
+    let number = |day: &Weekday| WEEKDAYS.iter().find(|(ours, _)| ours == day).map_or(0, |(_, number)| *number as i32);
+    let windows = schedule.windows.iter().map(|window| pb::schedule::Window {
+        days: window.days.iter().map(number).collect(),
+        from: window.from.clone(),
+        until: window.until.clone(),
+    });
+    pb::Schedule { time_zone: schedule.time_zone.clone(), windows: windows.collect() }
+}
+
+pub(crate) fn pb_severity(severity: Severity) -> pb::Severity {
+    match severity {
+        Severity::Critical => pb::Severity::Critical,
+        Severity::High => pb::Severity::High,
+        Severity::Medium => pb::Severity::Medium,
+        Severity::Low => pb::Severity::Low,
+    }
+}
+
+pub(crate) fn severity(number: i32) -> Result<Severity, WireError> {
+    match pb::Severity::try_from(number) {
+        Ok(pb::Severity::Critical) => Ok(Severity::Critical),
+        Ok(pb::Severity::High) => Ok(Severity::High),
+        Ok(pb::Severity::Medium) => Ok(Severity::Medium),
+        Ok(pb::Severity::Low) => Ok(Severity::Low),
+        _ => Err(WireError::invalid("severity", format!("{number} is no severity"))),
+    }
+}
+
+pub(crate) fn pb_direction(direction: Direction) -> pb::Direction {
+    match direction {
+        Direction::LeftToRight => pb::Direction::LeftToRight,
+        Direction::RightToLeft => pb::Direction::RightToLeft,
+        Direction::Both => pb::Direction::Both,
+    }
+}
+
+pub(crate) fn direction(number: i32) -> Result<Option<Direction>, WireError> {
+    match pb::Direction::try_from(number) {
+        Ok(pb::Direction::Unspecified) => Ok(None),
+        Ok(pb::Direction::LeftToRight) => Ok(Some(Direction::LeftToRight)),
+        Ok(pb::Direction::RightToLeft) => Ok(Some(Direction::RightToLeft)),
+        Ok(pb::Direction::Both) => Ok(Some(Direction::Both)),
+        Err(_) => Err(WireError::invalid("direction", format!("{number} is no direction"))),
+    }
+}
+
+/// Reads the value of a record on `policies`.
+///
+/// # Errors
+/// When the bytes are no such message, or a value breaks its rule. Whether zones and settings make sense is for `rules`.
+pub fn decode_policy(bytes: Bytes) -> Result<Policy, WireError> {
+    let message: pb::Policy = parse("Policy", bytes)?;
+    let applies_to = match message.applies_to.ok_or(WireError::missing("applies_to"))? {
+        pb::policy::AppliesTo::Camera(camera) => PolicyScope::Camera(field::camera_id(&camera)?),
+        pb::policy::AppliesTo::Group(group) => PolicyScope::Group(group),
+    };
+    Ok(Policy {
+        applies_to,
+        version: message.version,
+        effective_from: Timestamp::from_micros(message.effective_from_us),
+        frame: field::frame_size("frame", message.frame)?,
+        rules: message.rules.into_iter().map(rule).collect::<Result<_, _>>()?,
+    })
+}
+
+fn rule(message: pb::Rule) -> Result<Rule, WireError> {
+    let classes =
+        message.classes.iter().map(|class| field::object_class("rules.classes", *class)).collect::<Result<_, _>>()?;
+    Ok(Rule {
+        id: field::rule_id(&message.id)?,
+        name: message.name,
+        purpose: message.purpose,
+        condition: condition(message.when.ok_or(WireError::missing("rules.when"))?)?,
+        classes,
+        score: ScoreBand {
+            enter: field::score("rules.score_enter", message.score_enter)?,
+            stay: field::score("rules.score_stay", message.score_stay)?,
+        },
+        size: message.size.map(|size| SizeBounds { min_height: size.min_height, max_height: size.max_height }),
+        min_duration: span("rules.min_duration_us", message.min_duration_us)?,
+        gap_tolerance: span("rules.gap_tolerance_us", message.gap_tolerance_us)?,
+        cooldown: span("rules.cooldown_us", message.cooldown_us)?,
+        severity: severity(message.severity)?,
+        schedule: message.schedule.map(schedule).transpose()?,
+    })
+}
+
+fn span(field: &'static str, micros: i64) -> Result<Span, WireError> {
+    if micros < 0 {
+        return Err(WireError::invalid(field, format!("{micros} is negative")));
+    }
+    Ok(Span::from_micros(micros))
+}
+
+fn condition(when: pb::rule::When) -> Result<Condition, WireError> {
+    let zone = |points: Vec<pb::PixelPoint>| {
+        points.into_iter().map(|point| field::pixel_point("rules.zone", Some(point))).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(match when {
+        pb::rule::When::Presence(presence) => Condition::Presence { zone: zone(presence.zone)? },
+        pb::rule::When::LineCrossing(line) => Condition::LineCrossing {
+            a: field::pixel_point("rules.a", line.a)?,
+            b: field::pixel_point("rules.b", line.b)?,
+            direction: direction(line.direction)?.unwrap_or_default(),
+        },
+        pb::rule::When::Dwell(dwell) => {
+            Condition::Dwell { zone: zone(dwell.zone)?, duration: span("rules.duration_us", dwell.duration_us)? }
+        }
+        pb::rule::When::Count(count) => Condition::Count { zone: zone(count.zone)?, at_least: count.at_least },
+    })
+}
+
+fn schedule(message: pb::Schedule) -> Result<Schedule, WireError> {
+    let weekday = |number: i32| {
+        WEEKDAYS
+            .iter()
+            .find(|(_, theirs)| *theirs as i32 == number)
+            .map(|(ours, _)| *ours)
+            .ok_or_else(|| WireError::invalid("rules.schedule.days", format!("{number} is no weekday")))
+    };
+    let windows = message.windows.into_iter().map(|window| {
+        let days = window.days.into_iter().map(weekday).collect::<Result<_, _>>()?;
+        Ok(DailyWindow { days, from: window.from, until: window.until })
+    });
+    Ok(Schedule { time_zone: message.time_zone, windows: windows.collect::<Result<_, WireError>>()? })
+}

@@ -1,0 +1,151 @@
+use bytes::{BufMut, Bytes, BytesMut};
+use prost::Message;
+use vedette_core::{AccessUnit, Codec, Timestamp, VideoChunk};
+
+use crate::error::parse;
+use crate::{WireError, field, pb};
+
+/// A chunk as it lies on the bus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedChunk {
+    /// The pictures.
+    pub chunk: VideoChunk,
+    /// When intake handed them to the bus.
+    pub published: Timestamp,
+}
+
+/// The value of a record on `video`.
+#[must_use]
+pub fn encode_video(chunk: &VideoChunk, published: Timestamp) -> Bytes {
+    let mut payload = BytesMut::with_capacity(chunk.units.iter().map(|unit| unit.data.len()).sum());
+    for unit in &chunk.units {
+        payload.put_slice(&unit.data);
+    }
+    let codec = match chunk.codec {
+        Codec::H264 => pb::Codec::H264,
+        Codec::H265 => pb::Codec::H265,
+        Codec::Jpeg => pb::Codec::Jpeg,
+    };
+    let units = chunk.units.iter().map(|unit| pb::video_chunk::Unit {
+        bytes: u32::try_from(unit.data.len()).unwrap_or(u32::MAX),
+        captured_us: unit.captured.as_micros(),
+        key: unit.key,
+    });
+    pb::VideoChunk {
+        camera: chunk.camera.to_string(),
+        epoch: chunk.epoch,
+        codec: codec.into(),
+        frame: field::pb_frame_size(chunk.frame),
+        gop: chunk.gop,
+        part: chunk.part,
+        last: chunk.last,
+        first_sequence: chunk.first_sequence,
+        units: units.collect(),
+        published_us: published.as_micros(),
+        payload: payload.freeze(),
+    }
+    .encode_to_vec()
+    .into()
+}
+
+/// Reads the value of a record on `video`; the units share `bytes`, nothing is copied.
+///
+/// # Errors
+/// When the bytes are no chunk, or its index and payload disagree.
+pub fn decode_video(bytes: Bytes) -> Result<PublishedChunk, WireError> {
+    let message: pb::VideoChunk = parse("VideoChunk", bytes)?;
+    let codec = match message.codec() {
+        pb::Codec::H264 => Codec::H264,
+        pb::Codec::H265 => Codec::H265,
+        pb::Codec::Jpeg => Codec::Jpeg,
+        pb::Codec::Unspecified => return Err(WireError::invalid("codec", format!("{} is no codec", message.codec))),
+    };
+    Ok(PublishedChunk {
+        published: Timestamp::from_micros(message.published_us),
+        chunk: VideoChunk {
+            camera: field::camera_id(&message.camera)?,
+            epoch: message.epoch,
+            codec,
+            frame: field::frame_size("frame", message.frame)?,
+            gop: message.gop,
+            part: message.part,
+            last: message.last,
+            first_sequence: message.first_sequence,
+            units: split(&message.units, message.payload)?,
+        },
+    })
+}
+
+fn split(index: &[pb::video_chunk::Unit], mut payload: Bytes) -> Result<Vec<AccessUnit>, WireError> {
+    if index.is_empty() {
+        return Err(WireError::invalid("units", "a chunk holds at least one unit"));
+    }
+    let mut units = Vec::with_capacity(index.len());
+    for unit in index {
+        let length = unit.bytes as usize;
+        if length == 0 || length > payload.len() {
+            return Err(WireError::invalid("units", "the index does not fit the payload"));
+        }
+        units.push(AccessUnit {
+            data: payload.split_to(length),
+            captured: Timestamp::from_micros(unit.captured_us),
+            key: unit.key,
+        });
+    }
+    if !payload.is_empty() {
+        return Err(WireError::invalid("payload", format!("{} bytes belong to no unit", payload.len())));
+    }
+    Ok(units)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use vedette_core::{CameraId, FrameSize};
+
+    use super::*;
+
+    fn chunk(data: Vec<Vec<u8>>) -> VideoChunk {
+        let units = data.into_iter().enumerate().map(|(index, data)| AccessUnit {
+            data: data.into(),
+            captured: Timestamp::from_micros(index as i64 * 40_000),
+            key: index == 0,
+        });
+        VideoChunk {
+            camera: CameraId::new("gate").unwrap(),
+            epoch: 7,
+            codec: Codec::H264,
+            frame: FrameSize { width: 768, height: 576 },
+            gop: 3,
+            part: 0,
+            last: true,
+            first_sequence: 30,
+            units: units.collect(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_chunk_reads_back(data in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 1..20)) {
+            let chunk = chunk(data);
+            let published = Timestamp::from_micros(99);
+            let read = decode_video(encode_video(&chunk, published)).unwrap();
+            prop_assert_eq!(read, PublishedChunk { chunk, published });
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode_video(bytes.into());
+        }
+    }
+
+    #[test]
+    fn an_index_that_does_not_fit_is_refused() {
+        let good = pb::VideoChunk::decode(encode_video(&chunk(vec![vec![1; 10]]), Timestamp::default())).unwrap();
+        for units in [0, 9, 11] {
+            let mut bad = good.clone();
+            bad.units[0].bytes = units;
+            assert!(matches!(decode_video(bad.encode_to_vec().into()), Err(WireError::Invalid { .. })), "{units}");
+        }
+    }
+}
