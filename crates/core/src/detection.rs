@@ -42,7 +42,8 @@ impl From<Score> for f32 {
 }
 
 /// One candidate object in one frame.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Detection {
     /// What it looks like.
     pub class: ObjectClass,
@@ -61,15 +62,15 @@ pub struct ModelRef {
     pub version: String,
 }
 
-/// Where the encoded picture of a frame lies: a unit of a chunk on the `video` topic, kept for minutes.
+/// Where the encoded picture of a frame lies on the `video` topic, kept for minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VideoRef {
     /// Partition of the `video` topic.
     pub partition: u32,
-    /// Offset of the chunk that starts at a key frame and holds the frame.
+    /// Offset of part 0 of the frame's group of pictures: decoding starts there.
     pub offset: u64,
-    /// Index of the access unit within that chunk.
-    pub unit: u32,
+    /// Number of the frame within the camera's stream epoch.
+    pub sequence: u64,
 }
 
 /// How long each step took for one frame, measured where it happened.
@@ -86,7 +87,8 @@ pub struct StageLatency {
 }
 
 /// Everything a model saw in one frame, down to a low floor score.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FrameDetections {
     /// Whose frame.
     pub camera: CameraId,
@@ -103,9 +105,12 @@ pub struct FrameDetections {
     /// The model.
     pub model: ModelRef,
     /// What to know before trusting it.
+    #[serde(default)]
     pub quality: Quality,
     /// The picture, when it came over the bus.
+    #[serde(default)]
     pub video: Option<VideoRef>,
     /// Time spent so far, when known.
+    #[serde(default)]
     pub latency: Option<StageLatency>,
 }

@@ -95,7 +95,7 @@ mod tests {
             }],
             model: ModelRef { name: "nanodet-g".into(), version: "1".into() },
             quality: Quality { shed_frames: 2, ..Quality::default() },
-            video: Some(VideoRef { partition: 1, offset: 2, unit: 3 }),
+            video: Some(VideoRef { partition: 1, offset: 2, sequence: 3 }),
             latency: Some(StageLatency { chunk: Span::from_millis(250), ..StageLatency::default() }),
         }
     }

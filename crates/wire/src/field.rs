@@ -101,9 +101,9 @@ pub(crate) fn pb_quality(quality: Quality) -> Option<pb::Quality> {
 }
 
 pub(crate) fn video_ref(video: pb::VideoRef) -> VideoRef {
-    VideoRef { partition: video.partition, offset: video.offset, unit: video.unit }
+    VideoRef { partition: video.partition, offset: video.offset, sequence: video.sequence }
 }
 
 pub(crate) fn pb_video_ref(video: VideoRef) -> pb::VideoRef {
-    pb::VideoRef { partition: video.partition, offset: video.offset, unit: video.unit }
+    pb::VideoRef { partition: video.partition, offset: video.offset, sequence: video.sequence }
 }

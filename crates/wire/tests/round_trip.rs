@@ -111,7 +111,7 @@ fn alert() -> Alert {
         evidence: Evidence {
             captured: Timestamp::from_micros(2),
             frame: FrameSize { width: 768, height: 576 },
-            video: Some(VideoRef { partition: 1, offset: 2, unit: 3 }),
+            video: Some(VideoRef { partition: 1, offset: 2, sequence: 3 }),
             people: vec![PixelBox::new(1.0, 2.0, 3.0, 4.0)],
             path: vec![PathPoint { at: Timestamp::from_micros(1), pixel: PixelPoint::new(5.0, 6.0) }],
         },
