@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Direction, PixelPoint, RuleId, RuleKind, Severity, Timestamp, Track};
+use crate::{Direction, PixelPoint, RuleId, RuleKind, Severity, Timestamp, Track, TrackId};
 
 /// Where an episode stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,7 +35,9 @@ pub struct Measured {
     pub threshold: f64,
 }
 
-/// One stretch of time in which a rule's condition held. `rules` gives it out once when raised and once when ended.
+/// One stretch of time in which a rule's condition held. `rules` gives it out once when raised and once when ended; a
+/// line crossing, which lasts no time, only once: raised, with `ended` already set. Whoever sees `ended` set sees it for
+/// the last time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Episode {
     /// The rule.
@@ -48,6 +50,10 @@ pub struct Episode {
     pub policy_version: u32,
     /// Raised or ended.
     pub phase: EpisodePhase,
+    /// The track the episode is about, the same in both of its phases: set for presence, dwell and line crossing, none
+    /// for a count.
+    #[serde(default)]
+    pub subject: Option<TrackId>,
     /// Capture time at which the condition began to hold. With camera, rule and subject it identifies the episode.
     pub started: Timestamp,
     /// Capture time of the frame that raised it.
