@@ -1,0 +1,78 @@
+# The one entry for people and for CI. `make` says what there is.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Downloads and builds live outside the clone, so that a second clone is quick.
+export VEDETTE_CACHE ?= $(HOME)/.cache/vedette
+export CARGO_TARGET_DIR ?= $(VEDETTE_CACHE)/target
+export VEDETTE_MODELS ?= $(CURDIR)/models
+export VEDETTE_DEMO_VIDEO ?= $(VEDETTE_CACHE)/demo/vtest.mp4
+export VEDETTE_TEST_VIDEO ?= $(VEDETTE_DEMO_VIDEO)
+
+VEDETTE := $(CARGO_TARGET_DIR)/release/vedette
+RUN_PACKAGES := build-essential pkg-config libssl-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly \
+	gstreamer1.0-libav python3
+TEST_PACKAGES := libgstrtspserver-1.0-dev chromium
+FOR ?=
+BUS ?= embedded
+
+.PHONY: help
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+.PHONY: deps
+deps:
+	@scripts/install-packages $(RUN_PACKAGES)
+	@command -v npm >/dev/null || scripts/install-packages nodejs npm
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || scripts/install-packages python3-venv
+
+.PHONY: test-deps
+test-deps: deps
+	@scripts/install-packages $(TEST_PACKAGES)
+	@command -v java >/dev/null || scripts/install-packages default-jre-headless
+	@command -v mvn >/dev/null || scripts/install-packages maven
+
+.PHONY: web
+web: deps
+	@scripts/build-web
+
+.PHONY: build
+build: web ## Build the release binary
+	cargo build --release --locked -p vedette
+
+.PHONY: assets
+assets: build
+	@$(VEDETTE) models fetch
+	@scripts/fetch-recording "$(VEDETTE)" "$(VEDETTE_DEMO_VIDEO)"
+
+.PHONY: demo
+demo: assets ## Run the whole product on the demo site (FOR=90s to stop by itself, BUS=kafka for a broker from make kafka)
+	$(VEDETTE) demo --bus $(BUS) $(if $(FOR),--for $(FOR))
+
+.PHONY: kafka
+kafka: test-deps ## Start a real Apache Kafka broker on 127.0.0.1:9092 in the foreground
+	deploy/kafka/start.sh
+
+.PHONY: test
+test: test-deps web ## Run every test, real Kafka and headless Chromium included
+	cargo build --locked -p vedette
+	@$(CARGO_TARGET_DIR)/debug/vedette models fetch
+	@scripts/fetch-recording "$(CARGO_TARGET_DIR)/debug/vedette" "$(VEDETTE_DEMO_VIDEO)"
+	@deploy/kafka/start.sh --fetch-only
+	cargo test --locked --workspace
+
+.PHONY: lint
+lint: test-deps web ## rustfmt, clippy and cargo-deny
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@scripts/cargo-deny
+
+.PHONY: bench
+bench: assets test-deps ## Measure; prints every figure of the README
+	benches/run
+
+.PHONY: clean
+clean: ## Remove what was built, not what was fetched
+	rm -rf "$(CARGO_TARGET_DIR)" crates/console/web/dist crates/console/web/node_modules
