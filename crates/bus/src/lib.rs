@@ -10,6 +10,7 @@ pub mod embedded;
 pub mod kafka;
 
 mod error;
+mod queue;
 mod record;
 mod subscription;
 mod topic;
@@ -33,7 +34,8 @@ pub type SharedBus = Arc<dyn Bus>;
 /// * A group sees each record at least once, from its committed offset on; nothing is committed that was not asked for.
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
-    /// Creates the topics that are missing. One that exists with fewer partitions or other limits is an error that says so.
+    /// Creates the topics that are missing. One that exists with fewer partitions or
+    /// another kind of retention, or that cannot take records so large, is an error that says so.
     async fn ensure_topics(&self, topics: &[TopicSpec]) -> Result<(), BusError>;
 
     /// Hands over a record; calls made one after the other keep their order. Waits while the bounded send queue is full.

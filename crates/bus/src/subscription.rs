@@ -3,6 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
+use crate::queue::QueueReceiver;
 use crate::{BusError, Delivered};
 
 /// What a member of a group is told, in order.
@@ -36,8 +37,10 @@ impl Revocation {
 
 /// Membership of a group. Dropping it leaves the group.
 pub struct Subscription {
-    pub(crate) events: tokio::sync::mpsc::Receiver<Result<GroupEvent, BusError>>,
+    pub(crate) events: QueueReceiver<Result<GroupEvent, BusError>>,
     pub(crate) committer: Committer,
+    /// Leaves the group when it is dropped.
+    pub(crate) _leave: Box<dyn std::any::Any + Send + Sync>,
 }
 
 impl Subscription {
@@ -79,7 +82,7 @@ pub(crate) trait Commit: Send + Sync {
 
 /// Reads partitions outside any group. Dropping it stops it.
 pub struct Reader {
-    pub(crate) records: tokio::sync::mpsc::Receiver<Result<Delivered, BusError>>,
+    pub(crate) records: QueueReceiver<Result<Delivered, BusError>>,
     /// For each partition the offset at which the records end that were there when the reader was made.
     pub(crate) ends: Vec<(u32, u64)>,
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::BusError;
+
 /// How long a topic keeps its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
@@ -51,6 +53,44 @@ pub struct Watermarks {
     pub low: u64,
     /// Offset that the next record will get.
     pub high: u64,
+}
+
+/// Names of topics and groups as Kafka allows them, less those that both adapters keep for themselves.
+pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), BusError> {
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let sound = !name.is_empty() && name.len() <= 200 && name.chars().all(known);
+    if sound && name != "." && name != ".." && !name.starts_with("__") {
+        return Ok(());
+    }
+    Err(BusError::Refused {
+        action: "name",
+        topic: name.to_owned(),
+        cause: format!("a {what} name has 1 to 200 letters, digits, `.`, `_`, `-`, and does not begin with `__`"),
+    })
+}
+
+/// Whether a topic can be made as `spec` says.
+pub(crate) fn check_spec(spec: &TopicSpec) -> Result<(), BusError> {
+    check_name("topic", &spec.name)?;
+    if (1..=10_000).contains(&spec.partitions) && spec.max_record_bytes >= 1 && spec.max_record_bytes <= 512 << 20 {
+        return Ok(());
+    }
+    Err(BusError::Refused {
+        action: "ensure_topics",
+        topic: spec.name.clone(),
+        cause: format!(
+            "{} partitions and records of {} bytes; 1 to 10000 partitions and 1 byte to 512 MiB are possible",
+            spec.partitions, spec.max_record_bytes
+        ),
+    })
+}
+
+pub(crate) fn unknown_partition(topic: &str, partition: u32, count: usize) -> BusError {
+    BusError::Refused {
+        action: "read",
+        topic: format!("{topic}/{partition}"),
+        cause: format!("the topic has partitions 0 to {}", count.saturating_sub(1)),
+    }
 }
 
 /// The partition of a key: murmur2 as in Kafka's Java client and librdkafka's `murmur2_random`, so that producers in any

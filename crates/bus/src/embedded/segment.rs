@@ -1,0 +1,163 @@
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
+
+use super::disk::Disk;
+use super::frame::FrameHead;
+use super::frames::{Frames, Step};
+use super::index::Index;
+
+pub(super) const MAGIC: &[u8; 8] = b"VEDLOG1\n";
+/// Bytes before the first frame of a segment file.
+pub(super) const HEADER: u64 = MAGIC.len() as u64;
+
+/// One file of a partition: the records from `base` on to the base of the next segment.
+pub(super) struct Segment {
+    /// Least offset it may hold.
+    pub(super) base: u64,
+    /// The file; its index lies beside it.
+    pub(super) path: PathBuf,
+    // Covers what is durable and nothing else: readers never see more.
+    index: RwLock<Index>,
+    // Open while somebody reads, so that a long log does not use up the process's file handles.
+    reading: Mutex<Weak<File>>,
+}
+
+/// What opening a segment had to decide.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Repairs {
+    /// Bytes at the end that no complete record followed, cut off.
+    pub(super) torn_bytes: u64,
+    /// Bytes between sound records that are not readable, left in place and skipped.
+    pub(super) damaged_bytes: u64,
+    /// Whether the index was made anew from the records.
+    pub(super) index_rebuilt: bool,
+}
+
+impl Segment {
+    pub(super) fn path(dir: &Path, base: u64) -> PathBuf {
+        dir.join(format!("{base:020}.log"))
+    }
+
+    /// An empty segment with its file, durable in its directory.
+    pub(super) fn create(dir: &Path, base: u64, disk: &dyn Disk) -> io::Result<(Self, File)> {
+        let path = Self::path(dir, base);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
+        disk.write(&file, MAGIC, 0)?;
+        disk.sync(&file)?;
+        sync_dir(dir)?;
+        Ok((Self::with_index(path, base, Index::new(base, HEADER)), file))
+    }
+
+    pub(super) fn with_index(path: PathBuf, base: u64, index: Index) -> Self {
+        Self { base, path, index: RwLock::new(index), reading: Mutex::default() }
+    }
+
+    /// Opens the file at `path`. Only the `last` segment of a partition can have a torn end.
+    pub(super) fn open(path: PathBuf, base: u64, last: bool) -> io::Result<(Self, Repairs)> {
+        let mut repairs = Repairs::default();
+        let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let mut len = file.metadata()?.len();
+        let mut magic = [0; MAGIC.len()];
+        if len < HEADER && last {
+            repairs.torn_bytes = len;
+            file.write_all_at(MAGIC, 0)?;
+            file.sync_all()?;
+            len = HEADER;
+        }
+        file.read_exact_at(&mut magic, 0)?;
+        if magic != *MAGIC {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "not a segment of this version; put the file aside or restore it",
+            ));
+        }
+        let index = match Index::load(&path.with_extension("idx"), len) {
+            Some(index) => index,
+            None => {
+                repairs.index_rebuilt = true;
+                Self::scan(&mut file, base, len, last, &mut repairs)?
+            }
+        };
+        let segment = Self::with_index(path, base, index);
+        if repairs.index_rebuilt && !last {
+            segment.store_index();
+        }
+        Ok((segment, repairs))
+    }
+
+    fn scan(file: &mut File, base: u64, len: u64, last: bool, repairs: &mut Repairs) -> io::Result<Index> {
+        let mut index = Index::new(base, HEADER);
+        let mut frames = Frames::new(file, HEADER, len, base);
+        loop {
+            match frames.step()? {
+                Step::Frame { at, head, .. } => index.push(&head, at),
+                Step::Damage { from, to } if to == len && last => {
+                    // Nothing sound follows: the end of a write that never finished, so nobody was told it is durable.
+                    repairs.torn_bytes += to - from;
+                    file.set_len(from)?;
+                    file.sync_all()?;
+                    break;
+                }
+                Step::Damage { from, to } => repairs.damaged_bytes += to - from,
+                Step::End => break,
+            }
+        }
+        if repairs.torn_bytes == 0 {
+            index.len = len;
+        }
+        Ok(index)
+    }
+
+    /// What is durable in it.
+    pub(super) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes frames that are durable visible to readers.
+    pub(super) fn publish(&self, frames: &[(FrameHead, u64)]) {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        for (head, at) in frames {
+            index.push(head, *at);
+        }
+    }
+
+    /// Writes the index file. An index that cannot be written only makes the next opening slower.
+    pub(super) fn store_index(&self) {
+        let path = self.path.with_extension("idx");
+        if let Err(error) = self.index().store(&path) {
+            tracing::warn!(path = %path.display(), %error, "index not written; the next start reads the segment instead");
+        }
+    }
+
+    fn handle(&self) -> MutexGuard<'_, Weak<File>> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file for reading; shared by all who read now.
+    pub(super) fn file(&self) -> io::Result<Arc<File>> {
+        let mut handle = self.handle();
+        if let Some(file) = handle.upgrade() {
+            return Ok(file);
+        }
+        let file = Arc::new(File::open(&self.path)?);
+        *handle = Arc::downgrade(&file);
+        Ok(file)
+    }
+
+    /// Deletes file and index. Who reads it now reads on.
+    pub(super) fn delete(&self) -> io::Result<()> {
+        let _ = fs::remove_file(self.path.with_extension("idx"));
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}

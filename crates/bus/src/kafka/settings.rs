@@ -1,0 +1,51 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How a [`super::KafkaBus`] reaches its cluster.
+#[derive(Debug, Clone)]
+pub struct KafkaSettings {
+    /// Bootstrap brokers, `host:port`, comma separated.
+    pub brokers: String,
+    /// Put before every topic and group name, for example `vedette.`; may be empty.
+    pub topic_prefix: String,
+    /// Name of this client in the brokers' logs and quotas.
+    pub client_id: String,
+    /// Passed to librdkafka as they are, for security and tuning (`security.protocol`, `sasl.*`, `ssl.*`). Those on which the
+    /// adapter's promises rest are refused.
+    pub properties: BTreeMap<String, String>,
+    /// Replicas of each topic that the adapter creates.
+    pub replication_factor: u16,
+    /// Replicas that must have a record before it counts as durable (`min.insync.replicas` of created topics).
+    pub min_insync_replicas: u16,
+    /// How long a rebalance waits for [`crate::Revocation::done`].
+    pub revoke_timeout: Duration,
+    /// How long [`super::KafkaBus::connect`] and each administrative request wait for the brokers.
+    pub request_timeout: Duration,
+    /// How long a record may wait for its acknowledgement before its delivery fails.
+    pub delivery_timeout: Duration,
+    /// Bytes that may wait to be acknowledged; a send waits when they are used up.
+    pub send_queue_bytes: usize,
+    /// Bytes that may wait in each subscription and reader.
+    pub receive_queue_bytes: usize,
+}
+
+impl KafkaSettings {
+    /// The defaults for the cluster at `brokers`: no prefix, one replica, 30 s for a revocation, 10 s for a request, 5 minutes
+    /// for a delivery, queues of 32 MiB.
+    #[must_use]
+    pub fn new(brokers: impl Into<String>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            topic_prefix: String::new(),
+            client_id: "vedette".to_owned(),
+            properties: BTreeMap::new(),
+            replication_factor: 1,
+            min_insync_replicas: 1,
+            revoke_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(10),
+            delivery_timeout: Duration::from_secs(300),
+            send_queue_bytes: 32 << 20,
+            receive_queue_bytes: 32 << 20,
+        }
+    }
+}
