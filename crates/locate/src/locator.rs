@@ -1,0 +1,191 @@
+use vedette_core::{Calibration, Camera, FrameSize, GroundPoint, PixelPoint, PlaceSource};
+
+use crate::control::Surveyed;
+use crate::error::radius_95;
+use crate::mistake::CalibrationMistake;
+use crate::plane::TangentPlane;
+use crate::pose::Pinhole;
+use crate::projection::{Projected, Projection};
+
+/// Error of a place when the camera's own position stands in and nothing is known about where it looks, in metres.
+const UNCALIBRATED_REACH_M: f64 = 100.0;
+/// A calibration is trusted this many times as far as its farthest control point, or as the camera is high.
+const CONTROL_REACH: f64 = 3.0;
+const HEIGHT_REACH: f64 = 40.0;
+/// The reach lies in this range whatever the calibration says, in metres.
+const REACH_M: std::ops::RangeInclusive<f64> = 50.0..=2_000.0;
+/// An error beyond this is no place any more, in metres.
+const USABLE_ERROR_M: f64 = 100.0;
+/// How far the polygon of the view goes from the camera, in metres.
+const VIEW_REACH_M: f64 = 80.0;
+/// Columns of the frame at which the polygon of the view is sampled.
+const VIEW_COLUMNS: u32 = 16;
+
+/// Turns pixels of one camera into ground points.
+///
+/// The error of a point is the radius that holds the true point with about 95 %. It comes from the pixel's uncertainty,
+/// and from the calibration: with control points from their stated survey errors, a marking error of one pixel and, from
+/// five points on, the residuals where these are larger; with a pose from the sigma of its angles, 2 % of the height and
+/// the error of the camera's own position. It does not know of slopes, steps and lens distortion.
+#[derive(Debug, Clone)]
+pub struct Locator {
+    position: GroundPoint,
+    ground: Ground,
+    reach_m: f64,
+}
+
+#[derive(Debug, Clone)]
+enum Ground {
+    Unknown,
+    Control { frame: FrameSize, surveyed: Box<Surveyed> },
+    Pose { pinhole: Pinhole, plane: TangentPlane },
+}
+
+impl Locator {
+    /// Checks a camera's calibration and prepares its projection. A camera without calibration is fine.
+    ///
+    /// # Errors
+    /// Every mistake that was found: fewer than four points, double ones, points on a line, mirrored, far from the
+    /// camera or contradicting each other; angles, height or field of view out of range.
+    pub fn new(camera: &Camera) -> Result<Self, Vec<CalibrationMistake>> {
+        let position = camera.position;
+        let (ground, reach_m) = match &camera.calibration {
+            None => (Ground::Unknown, UNCALIBRATED_REACH_M),
+            Some(Calibration::ControlPoints { frame, points }) => {
+                let surveyed = Surveyed::new(&position, *frame, points)?;
+                let reach = CONTROL_REACH * surveyed.extent_m;
+                (Ground::Control { frame: *frame, surveyed: Box::new(surveyed) }, reach)
+            }
+            Some(Calibration::Pose(pose)) => {
+                let pinhole = Pinhole::new(*pose, position.error_m())?;
+                let plane = TangentPlane::around(position.latitude(), position.longitude());
+                (Ground::Pose { pinhole, plane }, HEIGHT_REACH * pose.height_m)
+            }
+        };
+        Ok(Self { position, ground, reach_m: reach_m.clamp(*REACH_M.start(), *REACH_M.end()) })
+    }
+
+    /// Where the camera hangs.
+    #[must_use]
+    pub const fn position(&self) -> GroundPoint {
+        self.position
+    }
+
+    /// How far from the camera its calibration is trusted, in metres; this is also the error of a point that has none
+    /// of its own.
+    #[must_use]
+    pub const fn reach_m(&self) -> f64 {
+        self.reach_m
+    }
+
+    /// The ground point that `pixel` of a frame of size `frame` shows, for a pixel known to `pixel_sigma` pixels (one
+    /// sigma along each axis, in the same frame).
+    ///
+    /// There is always an answer. A pixel on or above the horizon, beyond the reach, or with an error above 100 m gives
+    /// the camera's position with the reach (or the distance, if larger) as error and [`PlaceSource::AboveHorizon`];
+    /// so does a pixel that is no number. Without calibration it is the camera's position, plus 100 m of error, and
+    /// [`PlaceSource::CameraPosition`].
+    #[must_use]
+    pub fn locate(&self, pixel: PixelPoint, frame: FrameSize, pixel_sigma: f32) -> (GroundPoint, PlaceSource) {
+        if matches!(self.ground, Ground::Unknown) {
+            return (self.stand_in(self.reach_m), PlaceSource::CameraPosition);
+        }
+        let Some((plane, projected)) = self.projected(pixel, frame, f64::from(pixel_sigma)) else {
+            return (self.stand_in(self.reach_m), PlaceSource::AboveHorizon);
+        };
+        let error = radius_95(&projected.covariance) * projected.stretch;
+        let distance = (projected.metres - plane.to_metres(&self.position)).norm();
+        if distance <= self.reach_m
+            && error <= USABLE_ERROR_M
+            && let Some(ground) = plane.to_ground(projected.metres, error)
+        {
+            return (ground, PlaceSource::Calibration);
+        }
+        let error = (distance + error).clamp(self.reach_m, *REACH_M.end());
+        (self.stand_in(error), PlaceSource::AboveHorizon)
+    }
+
+    /// The pixel of a frame of size `frame` that shows `ground`; it may lie outside the frame. None without calibration
+    /// and for a point behind the camera.
+    #[must_use]
+    pub fn project(&self, ground: &GroundPoint, frame: FrameSize) -> Option<PixelPoint> {
+        if frame.width == 0 || frame.height == 0 {
+            return None;
+        }
+        match &self.ground {
+            Ground::Unknown => None,
+            Ground::Control { frame: own, surveyed } => {
+                let pixel = surveyed.projection.pixel(surveyed.plane.to_metres(ground))?;
+                Some(pixel.rescaled(*own, frame))
+            }
+            Ground::Pose { pinhole, plane } => pinhole.projection(frame)?.pixel(plane.to_metres(ground)),
+        }
+    }
+
+    /// The near part of the view on the ground, up to 80 m from the camera, as a ring without repeated last point.
+    /// None without calibration and when the camera sees no ground that near.
+    #[must_use]
+    pub fn view_polygon(&self, frame: FrameSize) -> Option<Vec<GroundPoint>> {
+        let (width, height) = (frame.width as f32, frame.height as f32);
+        let (mut near, mut far) = (Vec::new(), Vec::new());
+        for column in 0..=VIEW_COLUMNS {
+            let x = width * column as f32 / VIEW_COLUMNS as f32;
+            let at = |y: f32| self.in_view(PixelPoint::new(x, y), frame);
+            let Some(bottom) = at(height) else { continue };
+            let (mut seen, mut unseen) = (height, 0.0_f32);
+            let mut top = bottom;
+            if let Some(point) = at(0.0) {
+                top = point;
+            } else {
+                for _ in 0..24 {
+                    let middle = 0.5 * (seen + unseen);
+                    match at(middle) {
+                        Some(point) => (seen, top) = (middle, point),
+                        None => unseen = middle,
+                    }
+                }
+            }
+            near.push(bottom);
+            far.push(top);
+        }
+        if near.len() < 2 {
+            return None;
+        }
+        near.extend(far.into_iter().rev());
+        Some(near)
+    }
+
+    fn in_view(&self, pixel: PixelPoint, frame: FrameSize) -> Option<GroundPoint> {
+        let (plane, projected) = self.projected(pixel, frame, 0.0)?;
+        let distance = (projected.metres - plane.to_metres(&self.position)).norm();
+        if distance > VIEW_REACH_M.min(self.reach_m) {
+            return None;
+        }
+        plane.to_ground(projected.metres, radius_95(&projected.covariance) * projected.stretch)
+    }
+
+    fn projected(&self, pixel: PixelPoint, frame: FrameSize, sigma: f64) -> Option<(TangentPlane, Projected)> {
+        if frame.width == 0 || frame.height == 0 {
+            return None;
+        }
+        let sigma = if sigma.is_finite() { sigma.max(0.0) } else { return None };
+        match &self.ground {
+            Ground::Unknown => None,
+            Ground::Control { frame: own, surveyed } => {
+                let scale = f64::from(own.width) / f64::from(frame.width);
+                let projected = surveyed.projection.project(pixel.rescaled(frame, *own), sigma * scale)?;
+                Some((surveyed.plane, projected))
+            }
+            Ground::Pose { pinhole, plane } => {
+                let projection: Projection = pinhole.projection(frame)?;
+                Some((*plane, projection.project(pixel, sigma)?))
+            }
+        }
+    }
+
+    /// The camera's position with this much more error.
+    fn stand_in(&self, error_m: f64) -> GroundPoint {
+        let error = self.position.error_m() + error_m as f32;
+        GroundPoint::new(self.position.latitude(), self.position.longitude(), error).unwrap_or(self.position)
+    }
+}
