@@ -1,1 +1,22 @@
-//! to come
+//! The command centre's door: HTTP API, live stream and the page, in one server.
+//!
+//! *In:* the store of alerts, a signal for each new one, and four sources it asks (map, snapshots, health, metrics).
+//! *Out:* JSON, `GeoJSON`, JPEG, server-sent events, Prometheus text and the page; verdicts and looks at evidence go to the
+//! store. *Must not know:* how alerts arose, the bus, files of the address base, how a picture is decoded.
+
+mod api;
+mod feed;
+mod page;
+mod params;
+mod problem;
+mod security;
+mod server;
+mod settings;
+mod sources;
+
+pub use server::{Console, serve};
+pub use settings::{ConsoleError, ConsoleParts, ConsoleSettings};
+pub use sources::{
+    CameraSummary, HealthReport, HealthSource, MapArea, MapCentre, MapSource, SnapshotSource, SnapshotUnavailable,
+    StageReport,
+};

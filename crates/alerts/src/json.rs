@@ -1,0 +1,346 @@
+//! The JSON form of an alert, as the HTTP API gives it out.
+//!
+//! Times are RFC 3339 in UTC. Units stand in the names: `_m` metres, `_px` pixels. A place is written with the named
+//! fields `latitude` and `longitude` (WGS 84, degrees), never as a pair; only `GeoJSON` answers of the API hold pairs, and
+//! those have longitude first.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use vedette_core::{
+    AddressCandidate, AddressCode, AddressLevel, AddressMatch, Alert, AlertId, AlertObject, AlertStatus, CameraId,
+    Direction, ModelRef, ObjectClass, PixelBox, Place, PlaceSource, Quality, Quantity, RuleId, RuleKind, Severity,
+};
+
+use crate::{Decision, StoredAlert, Verdict};
+
+/// Something that happened at a place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(title = "Alert")]
+pub struct AlertJson {
+    /// Identity (UUID). The same camera, rule and episode always give the same one.
+    #[schema(value_type = String, format = "uuid")]
+    pub id: AlertId,
+    /// 1 when raised, 2 when ended; a later one supersedes an earlier one.
+    pub revision: u32,
+    /// `open` while it goes on, `ended` once over.
+    #[schema(value_type = String, pattern = "^(open|ended)$", example = "open")]
+    pub status: AlertStatus,
+    /// What the rule watches for.
+    #[schema(value_type = String, pattern = "^(presence|line_crossing|dwell|count)$", example = "presence")]
+    pub kind: RuleKind,
+    /// How much it matters.
+    #[schema(value_type = String, pattern = "^(critical|high|medium|low)$", example = "high")]
+    pub severity: Severity,
+    /// The camera's id.
+    #[schema(value_type = String, example = "gate-1")]
+    pub camera: CameraId,
+    /// Capture time at which the condition began to hold.
+    #[schema(format = DateTime)]
+    pub started: String,
+    /// Capture time of the frame that raised it.
+    #[schema(format = DateTime)]
+    pub raised: String,
+    /// Capture time at which the condition last held; null while it goes on.
+    #[schema(format = DateTime)]
+    pub ended: Option<String>,
+    /// Its objects as they stood when it was raised.
+    pub objects: Vec<ObjectJson>,
+    /// Which way a line was crossed; null for other rules.
+    #[schema(value_type = Option<String>, pattern = "^(left_to_right|right_to_left|both)$")]
+    pub direction: Option<Direction>,
+    /// Why it was raised.
+    pub why: WhyJson,
+    /// Where it happened.
+    pub place: PlaceJson,
+    /// What can be looked at.
+    pub evidence: EvidenceJson,
+    /// What to know before trusting it.
+    pub quality: QualityJson,
+    /// The model whose detections it rests on.
+    pub model: ModelJson,
+    /// What a person decided; null until then.
+    pub verdict: Option<VerdictJson>,
+}
+
+/// An object of an alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ObjectJson {
+    /// Number of the track within the camera's stream. It is no identity of a person or a vehicle.
+    pub track: u64,
+    /// What it is.
+    #[schema(value_type = String, example = "person")]
+    pub class: ObjectClass,
+    /// The model's confidence, 0 to 1.
+    pub score: f32,
+    /// Its box in pixels of `evidence.frame`.
+    pub box_px: BoxJson,
+}
+
+/// An upright box in pixels, from the left and top edge of the frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BoxJson {
+    /// Left edge.
+    pub x: f32,
+    /// Top edge.
+    pub y: f32,
+    /// Width.
+    pub width: f32,
+    /// Height.
+    pub height: f32,
+}
+
+/// The rule, and the measured value against its threshold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WhyJson {
+    /// The rule's id.
+    #[schema(value_type = String, example = "night-intrusion")]
+    pub rule: RuleId,
+    /// The rule's name at that policy version.
+    pub rule_name: String,
+    /// The version of the policy.
+    pub policy_version: u32,
+    /// What was measured.
+    #[schema(value_type = String, pattern = "^(duration_seconds|objects|crossings)$", example = "duration_seconds")]
+    pub quantity: Quantity,
+    /// How much it was.
+    pub measured: f64,
+    /// How much was needed.
+    pub threshold: f64,
+}
+
+/// A point on the ground with its error and its standard address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlaceJson {
+    /// Degrees north, WGS 84.
+    pub latitude: f64,
+    /// Degrees east, WGS 84.
+    pub longitude: f64,
+    /// Radius in metres within which the true point lies with about 95 %.
+    pub error_m: f32,
+    /// `calibration`: projected from the pixel. `above_horizon`, `camera_position`: the camera's own place stands in.
+    #[schema(value_type = String, pattern = "^(calibration|above_horizon|camera_position)$", example = "calibration")]
+    pub source: PlaceSource,
+    /// The standard address there; null when the address base knows none.
+    pub address: Option<AddressJson>,
+}
+
+/// A standard address (SZDB/Z 281-2017).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AddressJson {
+    /// The code, 25 characters, `*` below its level.
+    #[schema(value_type = String, example = "4403040010010100001******", min_length = 25, max_length = 25)]
+    pub code: AddressCode,
+    /// The innermost level that the code names.
+    #[schema(value_type = String, pattern = "^(district|street|community|grid|building|room)$", example = "building")]
+    pub level: AddressLevel,
+    /// The full address.
+    pub text: String,
+    /// Metres from the ground point to its footprint; 0 inside.
+    pub distance_m: f32,
+    /// Probability that it is this one, 0 to 1.
+    pub confidence: f32,
+    /// Others that may be meant, likeliest first; empty when it is clear.
+    pub alternatives: Vec<CandidateJson>,
+    /// Version of the address base that said so.
+    pub base_version: String,
+    /// Whether the base holds synthetic addresses (demo, tests).
+    pub synthetic: bool,
+}
+
+/// Another address that may be meant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CandidateJson {
+    /// The code, 25 characters.
+    #[schema(value_type = String, min_length = 25, max_length = 25)]
+    pub code: AddressCode,
+    /// The full address.
+    pub text: String,
+    /// Metres from the ground point to its footprint.
+    pub distance_m: f32,
+    /// Probability, 0 to 1.
+    pub confidence: f32,
+}
+
+/// What can be looked at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EvidenceJson {
+    /// Path of the snapshot on this server; people are pixelated in it.
+    pub snapshot: String,
+    /// Capture time of the frame that raised the alert.
+    #[schema(format = DateTime)]
+    pub captured: String,
+    /// Width of that frame in pixels.
+    pub frame_width_px: u32,
+    /// Height of that frame in pixels.
+    pub frame_height_px: u32,
+    /// The way of the first object up to the alert, oldest step first.
+    pub path: Vec<StepJson>,
+}
+
+/// One step of the way an object took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StepJson {
+    /// Capture time.
+    #[schema(format = DateTime)]
+    pub at: String,
+    /// Pixels from the left edge of the frame.
+    pub x_px: f32,
+    /// Pixels from the top edge of the frame.
+    pub y_px: f32,
+}
+
+/// What may have made the alert less trustworthy. All false and zero is the good case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct QualityJson {
+    /// The camera's clock jumped or drifts against ours.
+    pub clock_drift: bool,
+    /// Detection ran on a degraded path.
+    pub degraded: bool,
+    /// The picture was damaged or incomplete.
+    pub corrupt: bool,
+    /// Frames of this camera shed just before.
+    pub shed_frames: u32,
+}
+
+/// A model and its version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ModelJson {
+    /// The manifest's name.
+    pub name: String,
+    /// The manifest's version.
+    pub version: String,
+}
+
+/// What a person decided about an alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct VerdictJson {
+    /// `confirmed` or `false_alarm`.
+    #[schema(value_type = String, pattern = "^(confirmed|false_alarm)$", example = "confirmed")]
+    pub verdict: Decision,
+    /// Who decided.
+    pub by: String,
+    /// What they noted; empty when nothing.
+    pub note: String,
+    /// When, by the server's clock.
+    #[schema(format = DateTime)]
+    pub at: String,
+}
+
+impl AlertJson {
+    /// The JSON form of an alert and what was decided about it.
+    #[must_use]
+    pub fn new(alert: &Alert, verdict: Option<&Verdict>) -> Self {
+        Self {
+            id: alert.id,
+            revision: alert.revision,
+            status: alert.status,
+            kind: alert.kind,
+            severity: alert.severity,
+            camera: alert.camera.clone(),
+            started: alert.started.to_string(),
+            raised: alert.raised.to_string(),
+            ended: alert.ended.map(|at| at.to_string()),
+            objects: alert.objects.iter().map(ObjectJson::from).collect(),
+            direction: alert.direction,
+            why: why(alert),
+            place: PlaceJson::from(&alert.place),
+            evidence: evidence(alert),
+            quality: alert.quality.into(),
+            model: ModelJson::from(&alert.model),
+            verdict: verdict.map(VerdictJson::from),
+        }
+    }
+}
+
+impl From<&StoredAlert> for AlertJson {
+    fn from(stored: &StoredAlert) -> Self {
+        Self::new(&stored.alert, stored.verdict.as_ref())
+    }
+}
+
+fn why(alert: &Alert) -> WhyJson {
+    WhyJson {
+        rule: alert.rule.clone(),
+        rule_name: alert.rule_name.clone(),
+        policy_version: alert.policy_version,
+        quantity: alert.measured.quantity,
+        measured: alert.measured.value,
+        threshold: alert.measured.threshold,
+    }
+}
+
+fn evidence(alert: &Alert) -> EvidenceJson {
+    let step =
+        |step: &vedette_core::PathPoint| StepJson { at: step.at.to_string(), x_px: step.pixel.x, y_px: step.pixel.y };
+    EvidenceJson {
+        snapshot: format!("/api/v1/alerts/{}/snapshot", alert.id),
+        captured: alert.evidence.captured.to_string(),
+        frame_width_px: alert.evidence.frame.width,
+        frame_height_px: alert.evidence.frame.height,
+        path: alert.evidence.path.iter().map(step).collect(),
+    }
+}
+
+impl From<&AlertObject> for ObjectJson {
+    fn from(object: &AlertObject) -> Self {
+        Self { track: object.track.0, class: object.class, score: object.score.get(), box_px: object.bbox.into() }
+    }
+}
+
+impl From<PixelBox> for BoxJson {
+    fn from(it: PixelBox) -> Self {
+        Self { x: it.x, y: it.y, width: it.width, height: it.height }
+    }
+}
+
+impl From<&Place> for PlaceJson {
+    fn from(place: &Place) -> Self {
+        Self {
+            latitude: place.ground.latitude(),
+            longitude: place.ground.longitude(),
+            error_m: place.ground.error_m(),
+            source: place.source,
+            address: place.address.as_ref().map(AddressJson::from),
+        }
+    }
+}
+
+impl From<&AddressMatch> for AddressJson {
+    fn from(address: &AddressMatch) -> Self {
+        Self {
+            code: address.best.code,
+            level: address.level,
+            text: address.best.text.clone(),
+            distance_m: address.best.distance_m,
+            confidence: address.best.confidence,
+            alternatives: address.alternatives.iter().map(CandidateJson::from).collect(),
+            base_version: address.base_version.clone(),
+            synthetic: address.synthetic,
+        }
+    }
+}
+
+impl From<&AddressCandidate> for CandidateJson {
+    fn from(it: &AddressCandidate) -> Self {
+        Self { code: it.code, text: it.text.clone(), distance_m: it.distance_m, confidence: it.confidence }
+    }
+}
+
+impl From<Quality> for QualityJson {
+    fn from(it: Quality) -> Self {
+        let Quality { clock_drift, degraded, corrupt, shed_frames } = it;
+        Self { clock_drift, degraded, corrupt, shed_frames }
+    }
+}
+
+impl From<&ModelRef> for ModelJson {
+    fn from(model: &ModelRef) -> Self {
+        Self { name: model.name.clone(), version: model.version.clone() }
+    }
+}
+
+impl From<&Verdict> for VerdictJson {
+    fn from(it: &Verdict) -> Self {
+        Self { verdict: it.decision, by: it.by.clone(), note: it.note.clone(), at: it.at.to_string() }
+    }
+}

@@ -1,0 +1,133 @@
+use std::fmt;
+use std::str::FromStr;
+
+use rusqlite::types::Value;
+use vedette_core::{AddressPrefix, AlertId, AlertStatus, CameraId, RuleKind, Severity, Timestamp};
+
+use super::write::status_word;
+use super::{Decision, StoredAlert};
+
+/// Which alerts to list. Empty fields do not restrict.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AlertFilter {
+    /// Inside this address entity (by the likeliest address).
+    pub code_prefix: Option<AddressPrefix>,
+    /// Of this kind.
+    pub kind: Option<RuleKind>,
+    /// Of this camera.
+    pub camera: Option<CameraId>,
+    /// Of exactly this severity.
+    pub severity: Option<Severity>,
+    /// Raised at or after.
+    pub from: Option<Timestamp>,
+    /// Raised before.
+    pub until: Option<Timestamp>,
+    /// Open or ended.
+    pub status: Option<AlertStatus>,
+    /// Decided this way.
+    pub verdict: Option<VerdictFilter>,
+    /// At most this many; 0 means 100, and 1000 is the most.
+    pub limit: u32,
+    /// Continue after this one: the `next` of the page before.
+    pub before: Option<Cursor>,
+}
+
+/// Which verdicts to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerdictFilter {
+    /// None yet.
+    Unreviewed,
+    /// This one.
+    Is(Decision),
+}
+
+/// A part of a list, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertPage {
+    /// The alerts, by falling raising time, then by falling id.
+    pub alerts: Vec<StoredAlert>,
+    /// Where the next page starts; none when this is the last.
+    pub next: Option<Cursor>,
+}
+
+/// A place in the list of alerts. It stays valid when alerts come or go. As text `<microseconds>.<alert id>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// Raising time of the last alert seen.
+    pub raised: Timestamp,
+    /// Its id.
+    pub id: AlertId,
+}
+
+/// The text is no cursor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no cursor; pass the `next` of the page before as it was given")]
+pub struct CursorError(String);
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.raised.as_micros(), self.id)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = CursorError;
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        let parse = || {
+            let (micros, id) = text.split_once('.')?;
+            Some(Self { raised: Timestamp::from_micros(micros.parse().ok()?), id: id.parse().ok()? })
+        };
+        parse().ok_or_else(|| CursorError(text.chars().take(80).collect()))
+    }
+}
+
+impl AlertFilter {
+    /// How many a page holds.
+    #[must_use]
+    pub fn page_size(&self) -> u32 {
+        if self.limit == 0 { 100 } else { self.limit.min(1000) }
+    }
+
+    /// The `WHERE` clause (empty or starting with `WHERE`) and its values, in the order of the question marks.
+    pub(super) fn conditions(&self) -> (String, Vec<Value>) {
+        let mut terms: Vec<&str> = Vec::new();
+        let mut values: Vec<Value> = Vec::new();
+        let mut add = |term, these: Vec<Value>| {
+            terms.push(term);
+            values.extend(these);
+        };
+        if let Some(prefix) = &self.code_prefix {
+            // Codes are ASCII: everything that starts with the prefix sorts below prefix + DEL.
+            let text = prefix.as_str();
+            add("code >= ? AND code < ?", vec![text.to_owned().into(), format!("{text}\u{7f}").into()]);
+        }
+        if let Some(kind) = self.kind {
+            add("kind = ?", vec![kind.as_str().to_owned().into()]);
+        }
+        if let Some(camera) = &self.camera {
+            add("camera = ?", vec![camera.as_str().to_owned().into()]);
+        }
+        if let Some(severity) = self.severity {
+            add("severity = ?", vec![(severity as i64).into()]);
+        }
+        if let Some(from) = self.from {
+            add("raised_us >= ?", vec![from.as_micros().into()]);
+        }
+        if let Some(until) = self.until {
+            add("raised_us < ?", vec![until.as_micros().into()]);
+        }
+        if let Some(status) = self.status {
+            add("status = ?", vec![status_word(status).to_owned().into()]);
+        }
+        match self.verdict {
+            None => {}
+            Some(VerdictFilter::Unreviewed) => add("verdict IS NULL", vec![]),
+            Some(VerdictFilter::Is(decision)) => add("verdict = ?", vec![decision.as_str().to_owned().into()]),
+        }
+        if let Some(Cursor { raised, id }) = self.before {
+            add("(raised_us, id) < (?, ?)", vec![raised.as_micros().into(), id.to_string().into()]);
+        }
+        let clause = if terms.is_empty() { String::new() } else { format!("WHERE {}", terms.join(" AND ")) };
+        (clause, values)
+    }
+}

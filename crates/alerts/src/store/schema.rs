@@ -1,0 +1,112 @@
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::StoreError;
+
+/// `PRAGMA application_id`: "Vdtt".
+const APPLICATION: i64 = 0x5664_7474;
+/// `PRAGMA user_version`: rises with every change of the schema.
+const VERSION: i64 = 1;
+
+/// `change` numbers every change to an alert, so that a reader can ask for what came after the last one it saw. Looks at
+/// evidence have no reference to the alert: they outlive it.
+const SCHEMA: &str = "
+CREATE TABLE alert (
+    id TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    change INTEGER NOT NULL UNIQUE,
+    camera TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    severity INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    raised_us INTEGER NOT NULL,
+    ended_us INTEGER,
+    code TEXT,
+    source_partition INTEGER,
+    source_offset INTEGER,
+    payload TEXT NOT NULL,
+    verdict TEXT,
+    verdict_by TEXT,
+    verdict_note TEXT,
+    verdict_at_us INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alert_by_time ON alert (raised_us, id);
+CREATE INDEX alert_by_code ON alert (code, raised_us);
+CREATE INDEX alert_by_camera ON alert (camera, raised_us);
+CREATE TABLE verdict (
+    number INTEGER PRIMARY KEY,
+    alert TEXT NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
+    verdict TEXT NOT NULL,
+    by TEXT NOT NULL,
+    note TEXT NOT NULL,
+    at_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX verdict_by_alert ON verdict (alert);
+CREATE TABLE snapshot (
+    alert TEXT PRIMARY KEY REFERENCES alert (id) ON DELETE CASCADE,
+    jpeg BLOB NOT NULL
+) STRICT;
+CREATE TABLE look (
+    number INTEGER PRIMARY KEY,
+    alert TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    what TEXT NOT NULL
+) STRICT;
+CREATE INDEX look_by_alert ON look (alert);
+CREATE INDEX look_by_time ON look (at_us);
+CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO counter VALUES ('change', 0), ('conflict', 0);
+";
+
+pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let open = |cause| StoreError::Open { path: path.to_owned(), cause };
+    let mut connection = Connection::open(path).map_err(open)?;
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(open);
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    if application == 0 && version == 0 && is_empty(&connection).map_err(open)? {
+        create(&mut connection).map_err(open)?;
+    } else if application != APPLICATION {
+        return Err(StoreError::Foreign { path: path.to_owned() });
+    } else if version > VERSION {
+        return Err(StoreError::Newer { path: path.to_owned(), found: version, known: VERSION });
+    }
+    configure(&connection).map_err(open)?;
+    connection.pragma_update(None, "secure_delete", true).map_err(open)?;
+    Ok(connection)
+}
+
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let open = |cause| StoreError::Open { path: path.to_owned(), cause };
+    // Read-write because the write-ahead log may need recovery; `query_only` then forbids writes.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(open)?;
+    configure(&connection).map_err(open)?;
+    connection.pragma_update(None, "query_only", true).map_err(open)?;
+    Ok(connection)
+}
+
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+}
+
+fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    // Only before the first table: freed pages can go back to the file system.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(SCHEMA)?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)
+}

@@ -1,0 +1,124 @@
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+use vedette_alerts::json::AlertJson;
+use vedette_alerts::{AlertFilter, Decision, VerdictFilter};
+
+use super::{App, alert_id, find, with_store};
+use crate::params::Params;
+use crate::problem::Problem;
+
+const MAX_LIMIT: u32 = 1000;
+pub(super) const KINDS: [&str; 4] = ["presence", "line_crossing", "dwell", "count"];
+const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
+const VERDICTS: [&str; 3] = ["none", "confirmed", "false_alarm"];
+const TIME_FIX: &str = "write RFC 3339 with an offset, as in 2026-03-01T08:00:00Z (a `+` in a URL is written %2B)";
+const CODE_FIX: &str = "give the first 6, 9, 12, 14, 19 or all 25 characters of a code";
+
+/// The query of a list; what handlers read is [`AlertFilter`].
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the parameters; `filter` reads them")]
+pub(crate) struct AlertQuery {
+    /// Inside this address: the first 6 (district), 9 (street), 12 (community), 14 (grid), 19 (building) or all 25 (room)
+    /// characters of a standard address code.
+    #[param(example = "44030400100101")]
+    address: Option<String>,
+    /// `presence`, `line_crossing`, `dwell` or `count`.
+    kind: Option<String>,
+    /// A camera's id.
+    camera: Option<String>,
+    /// `critical`, `high`, `medium` or `low`.
+    severity: Option<String>,
+    /// Raised at or after this time, RFC 3339.
+    from: Option<String>,
+    /// Raised before this time, RFC 3339.
+    until: Option<String>,
+    /// `open` or `ended`.
+    status: Option<String>,
+    /// `none` (not yet decided), `confirmed` or `false_alarm`.
+    verdict: Option<String>,
+    /// How many at most, 1 to 1000; 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// Continue after a page: its `next`.
+    before: Option<String>,
+}
+
+/// A page of alerts, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AlertList {
+    /// The alerts.
+    alerts: Vec<AlertJson>,
+    /// Pass it as `before` for the next page; null on the last one.
+    next: Option<String>,
+}
+
+/// Reads the query of a list.
+fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
+    let known = ["address", "kind", "camera", "severity", "from", "until", "status", "verdict", "limit", "before"];
+    let params = Params::read(query, &known)?;
+    let limit = params.parse::<u32>("limit", "give a number from 1 to 1000")?;
+    if let Some(limit) = limit
+        && !(1..=MAX_LIMIT).contains(&limit)
+    {
+        let (rule, fix) = ("it is outside 1 to 1000", "use `before` with the `next` of a page to get more");
+        return Err(Problem::parameter("limit", &limit.to_string(), rule, fix));
+    }
+    let filter = AlertFilter {
+        code_prefix: params.parse("address", CODE_FIX)?,
+        kind: params.word("kind", &KINDS)?,
+        camera: params.parse("camera", "take a camera's id from /api/v1/cameras")?,
+        severity: params.word("severity", &SEVERITIES)?,
+        from: params.parse("from", TIME_FIX)?,
+        until: params.parse("until", TIME_FIX)?,
+        status: params.word("status", &["open", "ended"])?,
+        verdict: match params.text("verdict") {
+            Some("none") => Some(VerdictFilter::Unreviewed),
+            _ => params.word::<Decision>("verdict", &VERDICTS)?.map(VerdictFilter::Is),
+        },
+        limit: limit.unwrap_or_default(),
+        before: params.parse("before", "pass the `next` of the page before as it was given")?,
+    };
+    if let (Some(from), Some(until)) = (filter.from, filter.until)
+        && from >= until
+    {
+        let rule = format!("it is not after `from` ({from}), so no alert can match");
+        return Err(Problem::parameter("until", &until.to_string(), rule, "give a later `until`"));
+    }
+    Ok(filter)
+}
+
+/// Alerts, newest first
+#[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", operation_id = "listAlerts", params(AlertQuery),
+    responses(
+        (status = 200, description = "A page", body = AlertList),
+        (status = 400, description = "A parameter breaks a rule", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<AlertList>, Problem> {
+    let filter = filter(query.as_deref())?;
+    let page = with_store(&app, move |store| store.list(&filter)).await?;
+    Ok(Json(AlertList {
+        alerts: page.alerts.iter().map(AlertJson::from).collect(),
+        next: page.next.map(|cursor| cursor.to_string()),
+    }))
+}
+
+/// One alert
+#[utoipa::path(get, path = "/api/v1/alerts/{id}", tag = "alerts", operation_id = "getAlert",
+    params(("id" = String, Path, description = "The alert's id (UUID)")),
+    responses(
+        (status = 200, description = "The latest revision, with the latest verdict", body = AlertJson),
+        (status = 400, description = "No alert id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such alert", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn get(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<AlertJson>, Problem> {
+    Params::read(query.as_deref(), &[])?;
+    let stored = find(&app, alert_id(&id)?).await?;
+    Ok(Json(AlertJson::from(&stored)))
+}

@@ -1,0 +1,157 @@
+use std::net::SocketAddr;
+
+use axum::Json;
+use axum::extract::{ConnectInfo, Path, RawQuery, State};
+use axum::http::header;
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+use vedette_alerts::{EvidenceLook, StoredAlert};
+
+use super::{App, Shared, alert_id, find, with_store};
+use crate::SnapshotUnavailable;
+use crate::params::Params;
+use crate::problem::Problem;
+
+const MAX_WHO: usize = 64;
+const MAX_REASON: usize = 200;
+
+/// Who looks, and why.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the parameters; `Looker` reads them")]
+pub(crate) struct LookQuery {
+    /// Who looks, at most 64 characters; `unnamed` when absent.
+    by: Option<String>,
+    /// Why, at most 200 characters; `review` when absent.
+    reason: Option<String>,
+}
+
+/// A look at the evidence of an alert.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LookJson {
+    /// When, by the server's clock.
+    #[schema(format = DateTime)]
+    at: String,
+    /// Who, as they named themselves.
+    by: String,
+    /// The network address it went to.
+    peer: String,
+    /// Why.
+    reason: String,
+    /// What left.
+    what: String,
+}
+
+/// Looks at the evidence of an alert, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LookList {
+    /// At most 1000.
+    looks: Vec<LookJson>,
+}
+
+/// A short text that people give: without control characters, not too long.
+pub(super) fn short_text(name: &str, text: &str, max: usize) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.chars().count() > max {
+        let rule = format!("it is longer than {max} characters");
+        return Err(Problem::parameter(name, text, rule, "shorten it"));
+    }
+    if text.chars().any(|c| c.is_control() && c != '\n') {
+        return Err(Problem::parameter(name, text, "it holds control characters", "leave them out"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The snapshot of an alert (JPEG)
+///
+/// The frame that raised the alert, with people pixelated. Every look is recorded before the picture leaves. It is made at
+/// the first look and then kept as long as the alert.
+#[utoipa::path(get, path = "/api/v1/alerts/{id}/snapshot", tag = "alerts", operation_id = "getSnapshot",
+    params(("id" = String, Path, description = "The alert's id (UUID)"), LookQuery),
+    responses(
+        (status = 200, description = "The picture", body = Vec<u8>, content_type = "image/jpeg"),
+        (status = 400, description = "A parameter breaks a rule", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such alert", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "The picture is no longer kept", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not yet, or too many at once", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn snapshot(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<impl IntoResponse, Problem> {
+    let params = Params::read(query.as_deref(), &["by", "reason"])?;
+    let who = short_text("by", params.text("by").unwrap_or("unnamed"), MAX_WHO)?;
+    let reason = short_text("reason", params.text("reason").unwrap_or("review"), MAX_REASON)?;
+    let stored = find(&app, alert_id(&id)?).await?;
+    let jpeg = picture(&app, &stored).await?;
+    let what = if app.settings.people_pixelated { "snapshot, people pixelated" } else { "snapshot" }.to_owned();
+    let (alert, at) = (stored.alert.id, (app.parts.clock)());
+    let look = EvidenceLook { alert, at, who, peer: peer.ip().to_string(), reason, what };
+    with_store(&app, move |store| store.record_look(&look)).await?;
+    // Not kept by the browser: a second look is a look too.
+    Ok(([(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "no-store")], jpeg))
+}
+
+async fn picture(app: &Shared, stored: &StoredAlert) -> Result<Bytes, Problem> {
+    let id = stored.alert.id;
+    if let Some(kept) = with_store(app, move |store| store.snapshot(id)).await? {
+        return Ok(kept);
+    }
+    let waited = std::time::Instant::now();
+    let turn = tokio::time::timeout(app.settings.snapshot_wait, app.snapshots.acquire()).await;
+    metrics::histogram!("vedette_console_snapshot_wait_seconds").record(waited.elapsed().as_secs_f64());
+    let Ok(Ok(_turn)) = turn else {
+        metrics::counter!("vedette_console_snapshots_total", "outcome" => "refused_busy").increment(1);
+        return Err(Problem::busy("too many snapshots are being made", "ask again in a few seconds"));
+    };
+    // Another request may have made it while this one waited.
+    if let Some(kept) = with_store(app, move |store| store.snapshot(id)).await? {
+        return Ok(kept);
+    }
+    let made = app.parts.snapshots.snapshot(&stored.alert).await;
+    let outcome = match &made {
+        Ok(_) => "made",
+        Err(SnapshotUnavailable::Gone(_)) => "gone",
+        Err(SnapshotUnavailable::Pending(_)) => "pending",
+        Err(SnapshotUnavailable::Failed(_)) => "failed",
+    };
+    metrics::counter!("vedette_console_snapshots_total", "outcome" => outcome).increment(1);
+    let jpeg = made.map_err(|why| match why {
+        SnapshotUnavailable::Gone(why) => Problem::gone(why),
+        SnapshotUnavailable::Pending(why) => Problem::busy(why, "ask again in a few seconds"),
+        SnapshotUnavailable::Failed(why) => Problem::failed(why),
+    })?;
+    let kept = jpeg.clone();
+    with_store(app, move |store| store.put_snapshot(id, &kept)).await?;
+    Ok(jpeg)
+}
+
+/// Who looked at the evidence of an alert
+#[utoipa::path(get, path = "/api/v1/alerts/{id}/looks", tag = "alerts", operation_id = "listLooks",
+    params(("id" = String, Path, description = "The alert's id (UUID)")),
+    responses(
+        (status = 200, description = "The looks", body = LookList),
+        (status = 400, description = "No alert id", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn looks(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<LookList>, Problem> {
+    Params::read(query.as_deref(), &[])?;
+    let id = alert_id(&id)?;
+    // Looks outlive their alert, so the alert need not exist.
+    let looks = with_store(&app, move |store| store.looks(id)).await?;
+    let looks = looks.into_iter().map(|look| LookJson {
+        at: look.at.to_string(),
+        by: look.who,
+        peer: look.peer,
+        reason: look.reason,
+        what: look.what,
+    });
+    Ok(Json(LookList { looks: looks.collect() }))
+}

@@ -1,0 +1,111 @@
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::header;
+use axum::response::IntoResponse;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::App;
+use crate::params::Params;
+use crate::problem::Problem;
+use crate::{CameraSummary, MapArea, MapCentre};
+
+/// Degrees that an area may be wide and high: some 20 km.
+const MAX_SIDE: f64 = 0.2;
+const AREA_FIX: &str = "give west,south,east,north in degrees, WGS 84, as in 113.94,22.53,113.95,22.54";
+
+/// The cameras and where the map opens.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CameraList {
+    /// The cameras, by id.
+    cameras: Vec<CameraSummary>,
+    /// Where the map opens; null when nothing has a place.
+    centre: Option<MapCentre>,
+}
+
+/// An area of the map.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the parameter; `area` reads it")]
+pub(crate) struct AreaQuery {
+    /// `west,south,east,north` in degrees, WGS 84, at most 0.2 degrees wide and high.
+    #[param(example = "113.94,22.53,113.95,22.54")]
+    bbox: String,
+}
+
+/// The cameras
+#[utoipa::path(get, path = "/api/v1/cameras", tag = "map", operation_id = "listCameras",
+    responses((status = 200, description = "All of them", body = CameraList)))]
+pub(crate) async fn cameras(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<CameraList>, Problem> {
+    Params::read(query.as_deref(), &[])?;
+    let map = app.parts.map.clone();
+    let list = move || CameraList { cameras: map.cameras(), centre: map.centre() };
+    let list = tokio::task::spawn_blocking(list).await;
+    list.map(Json).map_err(|error| Problem::internal("listing cameras", &error))
+}
+
+/// Buildings of the address base (`GeoJSON`)
+#[utoipa::path(get, path = "/api/v1/map/footprints", tag = "map", operation_id = "getFootprints", params(AreaQuery),
+    responses(
+        (status = 200, description = "A feature collection (RFC 7946); features have the properties `code` and `text`",
+            body = Object, content_type = "application/geo+json"),
+        (status = 400, description = "`bbox` breaks a rule", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn footprints(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+) -> Result<impl IntoResponse, Problem> {
+    let area = area(query.as_deref())?;
+    let (map, at_most) = (app.parts.map.clone(), app.settings.max_footprints);
+    let text = tokio::task::spawn_blocking(move || map.footprints(area, at_most).to_string()).await;
+    let text = text.map_err(|error| Problem::internal("reading footprints", &error))?;
+    Ok(([(header::CONTENT_TYPE, "application/geo+json")], text))
+}
+
+fn area(query: Option<&str>) -> Result<MapArea, Problem> {
+    let params = Params::read(query, &["bbox"])?;
+    let text = params.text("bbox").unwrap_or_default();
+    let refuse = |rule: &str| Problem::parameter("bbox", text, rule, AREA_FIX);
+    let numbers: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse::<f64>()).collect();
+    let Ok([west, south, east, north]) = numbers.as_deref() else {
+        return Err(refuse("it is not four numbers"));
+    };
+    let area = MapArea { west: *west, south: *south, east: *east, north: *north };
+    let in_range = [area.west, area.east].iter().all(|it| (-180.0..=180.0).contains(it))
+        && [area.south, area.north].iter().all(|it| (-90.0..=90.0).contains(it));
+    if !in_range {
+        return Err(refuse("longitudes are -180 to 180 and latitudes -90 to 90 (swapped?)"));
+    }
+    if area.west >= area.east || area.south >= area.north {
+        return Err(refuse("west must be less than east, and south less than north"));
+    }
+    if area.east - area.west > MAX_SIDE || area.north - area.south > MAX_SIDE {
+        return Err(refuse("it is wider or higher than 0.2 degrees"));
+    }
+    Ok(area)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_area_is_four_numbers_in_order_and_small() {
+        assert_eq!(
+            area(Some("bbox=113.94,22.53,113.95,22.54")).unwrap(),
+            MapArea { west: 113.94, south: 22.53, east: 113.95, north: 22.54 }
+        );
+        for (query, rule) in [
+            (None, "four numbers"),
+            (Some("bbox=1,2,3"), "four numbers"),
+            (Some("bbox=a,2,3,4"), "four numbers"),
+            (Some("bbox=NaN,2,3,4"), "swapped"),
+            (Some("bbox=22.53,113.94,22.54,113.95"), "swapped"),
+            (Some("bbox=113.95,22.53,113.94,22.54"), "less than"),
+            (Some("bbox=113,22,114,23"), "0.2 degrees"),
+        ] {
+            let problem = serde_json::to_string(&area(query).unwrap_err()).unwrap();
+            assert!(problem.contains(rule), "{query:?}: {problem}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+
+use super::{App, with_store};
+use crate::HealthReport;
+use crate::params::Params;
+use crate::problem::Problem;
+
+/// How the process is
+///
+/// Status 200 as long as it answers and its store can be read, whatever its stages say: a supervisor restarts the process
+/// when this fails.
+#[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "health",
+    responses(
+        (status = 200, description = "It is alive", body = HealthReport),
+        (status = 500, description = "The store cannot be read", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn healthz(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<HealthReport>, Problem> {
+    Params::read(query.as_deref(), &[])?;
+    with_store(&app, |store| store.last_change()).await?;
+    Ok(Json(app.parts.health.health()))
+}
+
+/// Whether every stage works
+#[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "ready",
+    responses(
+        (status = 200, description = "Every stage works", body = HealthReport),
+        (status = 503, description = "Some stage does not", body = HealthReport),
+    ))]
+pub(crate) async fn readyz(State(app): State<App>, RawQuery(query): RawQuery) -> Result<impl IntoResponse, Problem> {
+    Params::read(query.as_deref(), &[])?;
+    let report = app.parts.health.health();
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok((status, Json(report)))
+}
+
+/// Metrics of this process (Prometheus text format)
+#[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics",
+    responses((status = 200, description = "All of them", body = String, content_type = "text/plain")))]
+pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    if let Ok(counts) = with_store(&app, |store| store.counts()).await {
+        for (held, count) in [
+            ("alerts", counts.alerts),
+            ("open", counts.open),
+            ("unreviewed", counts.unreviewed),
+            ("snapshots", counts.snapshots),
+        ] {
+            metrics::gauge!("vedette_console_stored", "what" => held).set(count as f64);
+        }
+        metrics::counter!("vedette_console_conflicts_total").absolute(counts.conflicts);
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.parts.metrics.render())
+}
+
+/// This description (OpenAPI 3.1)
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "operations", operation_id = "describe",
+    responses((status = 200, description = "The description", body = Object)))]
+pub(crate) async fn openapi(State(app): State<App>, RawQuery(query): RawQuery) -> Result<impl IntoResponse, Problem> {
+    Params::read(query.as_deref(), &[])?;
+    let text = app.description.get().cloned().unwrap_or_default();
+    Ok(([(header::CONTENT_TYPE, "application/json")], text))
+}

@@ -1,0 +1,149 @@
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures::Stream;
+use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio_util::sync::CancellationToken;
+
+use super::{App, Shared};
+use crate::feed::{Change, read};
+use crate::params::Params;
+use crate::problem::Problem;
+
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const RECONNECT: Duration = Duration::from_secs(2);
+
+/// One live stream: first what was missed, then what changes.
+struct Live {
+    changes: broadcast::Receiver<Arc<Change>>,
+    ready: VecDeque<Event>,
+    /// Number of the last change sent.
+    sent: u64,
+    stop: CancellationToken,
+    _open: Open,
+}
+
+/// Counts as an open stream until dropped.
+struct Open(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+
+impl Open {
+    fn new(permit: OwnedSemaphorePermit) -> Self {
+        metrics::gauge!("vedette_console_streams").increment(1.0);
+        Self(permit)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        metrics::gauge!("vedette_console_streams").decrement(1.0);
+    }
+}
+
+/// Alerts as they come (server-sent events)
+///
+/// Events: `ready` once at the start; `alert` with the alert as it is now, whenever it is raised, ends or gets a verdict;
+/// `lagged` with `{"skipped": n}` when the client was too slow or too long away and `n` changes are not sent: read the list
+/// again. Each event's id is the number of the change; send it as `Last-Event-ID` to go on after it.
+#[utoipa::path(get, path = "/api/v1/alerts/stream", tag = "alerts", operation_id = "streamAlerts",
+    params(("Last-Event-ID" = Option<u64>, Header, description = "Number of the last change that was received")),
+    responses(
+        (status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "`Last-Event-ID` is no number", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Too many streams are open", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn stream(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    Params::read(query.as_deref(), &[])?;
+    let last = last_event(&headers)?;
+    let Ok(permit) = app.streams.clone().try_acquire_owned() else {
+        metrics::counter!("vedette_console_streams_refused_total").increment(1);
+        let detail = format!("{} live streams are open, which is the most", app.settings.max_streams);
+        return Err(Problem::busy(detail, "close one, or raise the console's limit"));
+    };
+    // Subscribing comes first: a change during the look-back then comes twice and is recognised by its number.
+    let changes = app.feed.subscribe();
+    let (sent, ready) = look_back(&app, last).await?;
+    let live = Live { changes, ready, sent, stop: app.stop.clone(), _open: Open::new(permit) };
+    let events = futures::stream::unfold(live, |mut live| async move { Some((Ok(live.next().await?), live)) });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    let text = String::from_utf8_lossy(value.as_bytes());
+    text.parse().map(Some).map_err(|_| {
+        let fix = "send the id of the last event as it was given, or leave it out";
+        Problem::parameter("Last-Event-ID", &text, "it is no number of a change", fix)
+    })
+}
+
+/// What a client missed since `last`, and the number it then stands at.
+async fn look_back(app: &Shared, last: Option<u64>) -> Result<(u64, VecDeque<Event>), Problem> {
+    let (store, limit) = (app.parts.store.clone(), app.settings.resume_limit);
+    let looked = tokio::task::spawn_blocking(move || {
+        let newest = store.last_change()?;
+        match last {
+            Some(last) if last < newest && newest - last <= u64::from(limit) => {
+                Ok::<_, crate::feed::FeedError>((newest, read(&store, last, limit)?))
+            }
+            _ => Ok((newest, Vec::new())),
+        }
+    })
+    .await
+    .map_err(|error| Problem::internal("reading the alert store", &error))?;
+    let (newest, missed) = looked.map_err(|error| Problem::internal("reading the alert store", &error))?;
+    let mut ready = VecDeque::with_capacity(missed.len() + 1);
+    let skipped = match last {
+        // A number from the future is one of another store.
+        Some(last) if last > newest => newest,
+        Some(last) if missed.is_empty() => newest - last,
+        _ => 0,
+    };
+    let start = if missed.is_empty() { newest } else { last.unwrap_or(newest) };
+    ready.push_back(Event::default().event("ready").id(start.to_string()).retry(RECONNECT).data("{}"));
+    if last.is_some_and(|last| last != newest) && missed.is_empty() {
+        ready.push_back(lagged(skipped));
+    }
+    ready.extend(missed.iter().map(alert));
+    let sent = missed.last().map_or(newest, |change| change.number);
+    Ok((sent, ready))
+}
+
+fn alert(change: &Change) -> Event {
+    metrics::counter!("vedette_console_stream_events_total").increment(1);
+    Event::default().event("alert").id(change.number.to_string()).data(&change.json)
+}
+
+fn lagged(skipped: u64) -> Event {
+    metrics::counter!("vedette_console_stream_skipped_total", "reason" => "lagged").increment(skipped);
+    Event::default().event("lagged").data(format!(r#"{{"skipped":{skipped}}}"#))
+}
+
+impl Live {
+    /// The next event; none when the server stops.
+    async fn next(&mut self) -> Option<Event> {
+        if let Some(event) = self.ready.pop_front() {
+            return Some(event);
+        }
+        loop {
+            let received = self.stop.run_until_cancelled(self.changes.recv()).await?;
+            match received {
+                Ok(change) if change.number > self.sent => {
+                    self.sent = change.number;
+                    return Some(alert(&change));
+                }
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(skipped)) => return Some(lagged(skipped)),
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}

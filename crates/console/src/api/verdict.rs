@@ -1,0 +1,82 @@
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use vedette_alerts::json::AlertJson;
+use vedette_alerts::{Decision, Verdict};
+
+use super::evidence::short_text;
+use super::{App, alert_id, with_store};
+use crate::params::Params;
+use crate::problem::Problem;
+
+const MAX_BY: usize = 64;
+const MAX_NOTE: usize = 1000;
+
+/// What a person decides about an alert.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VerdictRequest {
+    /// `confirmed` or `false_alarm`.
+    #[schema(value_type = String, pattern = "^(confirmed|false_alarm)$", example = "confirmed")]
+    verdict: Decision,
+    /// Who decides, 1 to 64 characters.
+    #[schema(min_length = 1, max_length = 64, example = "operator 7")]
+    by: String,
+    /// A note, at most 1000 characters.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    note: String,
+}
+
+/// Decide about an alert
+///
+/// A later verdict replaces an earlier one; the history is kept. Live streams get the alert again.
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/verdict", tag = "alerts", operation_id = "setVerdict",
+    params(("id" = String, Path, description = "The alert's id (UUID)")), request_body = VerdictRequest,
+    responses(
+        (status = 200, description = "The alert with its verdict", body = AlertJson),
+        (status = 400, description = "The body breaks a rule", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such alert", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not `application/json`", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn set(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<AlertJson>, Problem> {
+    Params::read(query.as_deref(), &[])?;
+    let id = alert_id(&id)?;
+    require_json(&headers)?;
+    let request: VerdictRequest = serde_json::from_slice(&body).map_err(|error| {
+        let fix = r#"send {"verdict": "confirmed" or "false_alarm", "by": "who decides", "note": "optional"}"#;
+        Problem::body(StatusCode::BAD_REQUEST, error, fix)
+    })?;
+    let by = short_text("by", &request.by, MAX_BY)?;
+    if by.is_empty() {
+        return Err(Problem::parameter("by", "", "it is empty", "say who decides"));
+    }
+    let note = short_text("note", &request.note, MAX_NOTE)?;
+    let verdict = Verdict { decision: request.verdict, by, note, at: (app.parts.clock)() };
+    let stored = with_store(&app, move |store| store.set_verdict(id, &verdict)).await?;
+    app.feed.verdict_stored();
+    Ok(Json(AlertJson::from(&stored)))
+}
+
+/// Another site's form cannot send this type without asking first, and asking is not answered here.
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Problem::body(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        format!("the content type is `{}`", essence.chars().take(80).collect::<String>()),
+        "send `Content-Type: application/json`",
+    ))
+}

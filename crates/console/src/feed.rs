@@ -1,0 +1,129 @@
+//! What changed in the store, once for all live streams.
+//!
+//! One task reads the changes in order and hands them out through a bounded ring. The signal for a new alert only wakes
+//! it: what is sent is what the store holds, so every stream sees the same order and the same numbers, also after a
+//! reconnect.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio_util::sync::CancellationToken;
+use vedette_alerts::json::AlertJson;
+use vedette_alerts::{AlertStore, StoreError, StoredAlert};
+
+use crate::ConsoleParts;
+
+const BATCH: u32 = 200;
+const RETRY: Duration = Duration::from_secs(1);
+
+/// One change, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Change {
+    /// Its number in the store.
+    pub(crate) number: u64,
+    /// The alert as it is now, JSON.
+    pub(crate) json: String,
+}
+
+impl Change {
+    pub(crate) fn of(stored: &StoredAlert) -> Result<Self, serde_json::Error> {
+        Ok(Self { number: stored.change, json: serde_json::to_string(&AlertJson::from(stored))? })
+    }
+}
+
+/// Handle of the feed; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Feed {
+    changes: broadcast::Sender<Arc<Change>>,
+    decided: Arc<Notify>,
+}
+
+impl Feed {
+    /// Every change from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Change>> {
+        self.changes.subscribe()
+    }
+
+    /// Says that a verdict was stored.
+    pub(crate) fn verdict_stored(&self) {
+        self.decided.notify_one();
+    }
+}
+
+/// Starts the task; it ends with `stop`.
+pub(crate) fn start(parts: &ConsoleParts, buffer: usize, stop: CancellationToken) -> Feed {
+    let feed = Feed { changes: broadcast::channel(buffer.max(1)).0, decided: Arc::new(Notify::new()) };
+    let (task, store) = (feed.clone(), parts.store.clone());
+    let mut stored = parts.live.subscribe();
+    tokio::spawn(stop.run_until_cancelled_owned(async move {
+        let mut sent = start_of(&store).await;
+        let mut open = true;
+        loop {
+            match forward(&store, &task.changes, &mut sent).await {
+                Ok(()) => tokio::select! {
+                    signal = stored.recv(), if open => open = !matches!(signal, Err(RecvError::Closed)),
+                    () = task.decided.notified() => {}
+                },
+                Err(error) => {
+                    metrics::counter!("vedette_console_feed_errors_total").increment(1);
+                    tracing::error!(%error, "live streams wait: changes cannot be read");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }));
+    feed
+}
+
+/// The number of the last change before the feed began.
+async fn start_of(store: &Arc<AlertStore>) -> u64 {
+    loop {
+        let store = store.clone();
+        match tokio::task::spawn_blocking(move || store.last_change()).await {
+            Ok(Ok(number)) => return number,
+            Ok(Err(error)) => tracing::error!(%error, "live streams wait: the store cannot be read"),
+            Err(error) => tracing::error!(%error, "live streams wait: reading the store ended early"),
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn forward(
+    store: &Arc<AlertStore>,
+    changes: &broadcast::Sender<Arc<Change>>,
+    sent: &mut u64,
+) -> Result<(), FeedError> {
+    loop {
+        let (store, after) = (store.clone(), *sent);
+        let batch = tokio::task::spawn_blocking(move || read(&store, after, BATCH)).await??;
+        let full = batch.len() == BATCH as usize;
+        for change in batch {
+            *sent = change.number;
+            // No receiver means no stream is open.
+            let _ = changes.send(Arc::new(change));
+        }
+        metrics::gauge!("vedette_console_stream_buffer_length").set(changes.len() as f64);
+        if !full {
+            return Ok(());
+        }
+    }
+}
+
+/// The changes after number `after`; blocks.
+pub(crate) fn read(store: &AlertStore, after: u64, limit: u32) -> Result<Vec<Change>, FeedError> {
+    let changed = store.changes_after(after, limit)?;
+    Ok(changed.iter().map(Change::of).collect::<Result<_, _>>()?)
+}
+
+/// Why changes cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FeedError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("an alert cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("reading the store ended early: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}

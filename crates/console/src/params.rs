@@ -1,0 +1,84 @@
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde::de::DeserializeOwned;
+
+use crate::problem::Problem;
+
+/// The query of a request: every parameter is known and given once.
+#[derive(Debug)]
+pub(crate) struct Params(BTreeMap<String, String>);
+
+impl Params {
+    /// Reads the query. An empty value counts as not given.
+    pub(crate) fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
+        let mut params = BTreeMap::new();
+        for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            if !known.contains(&name.as_ref()) {
+                let fix = if known.is_empty() {
+                    "this path takes no parameters; leave it out".to_owned()
+                } else {
+                    format!("known parameters are {}", known.join(", "))
+                };
+                return Err(Problem::parameter(&name, &value, "no parameter of this path has that name", fix));
+            }
+            if params.insert(name.to_string(), value.to_string()).is_some() {
+                return Err(Problem::parameter(&name, &value, "it is given more than once", "give it once"));
+            }
+        }
+        params.retain(|_, value| !value.is_empty());
+        Ok(Self(params))
+    }
+
+    /// The text of a parameter.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A parameter that is read from its text.
+    pub(crate) fn parse<T>(&self, name: &str, fix: &str) -> Result<Option<T>, Problem>
+    where
+        T: FromStr<Err: Display>,
+    {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|error| Problem::parameter(name, text, error, fix))
+    }
+
+    /// A parameter that is one of a few words, as they are written in JSON.
+    pub(crate) fn word<T: DeserializeOwned>(&self, name: &str, words: &[&str]) -> Result<Option<T>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        serde_json::from_value(serde_json::Value::String(text.to_owned())).map(Some).map_err(|_| {
+            Problem::parameter(name, text, "it is none of the known words", format!("use one of {}", words.join(", ")))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vedette_core::RuleKind;
+
+    #[test]
+    fn a_misspelt_parameter_is_refused_with_the_known_ones() {
+        let problem = serde_json::to_value(Params::read(Some("camra=a"), &["camera", "kind"]).unwrap_err()).unwrap();
+        assert_eq!(problem["parameter"], "camra");
+        assert_eq!(problem["fix"], "known parameters are camera, kind");
+    }
+
+    #[test]
+    fn a_parameter_counts_once_and_an_empty_one_not_at_all() {
+        assert!(Params::read(Some("kind=a&kind=b"), &["kind"]).is_err());
+        assert_eq!(Params::read(Some("kind="), &["kind"]).unwrap().text("kind"), None);
+    }
+
+    #[test]
+    fn a_word_is_read_as_in_json() {
+        let words = &["presence", "line_crossing"];
+        let params = Params::read(Some("kind=line_crossing"), &["kind"]).unwrap();
+        assert_eq!(params.word::<RuleKind>("kind", words).unwrap(), Some(RuleKind::LineCrossing));
+        let params = Params::read(Some("kind=party"), &["kind"]).unwrap();
+        let problem = serde_json::to_value(params.word::<RuleKind>("kind", words).unwrap_err()).unwrap();
+        assert_eq!(problem["value"], "party");
+    }
+}

@@ -1,0 +1,113 @@
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use vedette_core::Alert;
+
+/// An area in WGS 84 degrees; `west < east`, `south < north`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MapArea {
+    /// Degrees east of its left edge.
+    pub west: f64,
+    /// Degrees north of its lower edge.
+    pub south: f64,
+    /// Degrees east of its right edge.
+    pub east: f64,
+    /// Degrees north of its upper edge.
+    pub north: f64,
+}
+
+/// Where the map opens, WGS 84.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MapCentre {
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+}
+
+/// A camera as the map shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CameraSummary {
+    /// Its id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Why it may be analysed.
+    pub purpose: String,
+    /// Whether it takes part.
+    pub enabled: bool,
+    /// Degrees north, WGS 84.
+    pub latitude: f64,
+    /// Degrees east, WGS 84.
+    pub longitude: f64,
+    /// Its own standard address code, when known.
+    pub address: Option<String>,
+    /// What it sees of the ground: the corners of a polygon in `GeoJSON` order (longitude first), not closed; empty when
+    /// it has no calibration.
+    pub view: Vec<[f64; 2]>,
+}
+
+/// Buildings and cameras. Calls may compute but not wait: they run on a blocking thread.
+pub trait MapSource: Send + Sync {
+    /// The footprints that touch `area`, at most `at_most`, as a `GeoJSON` feature collection. Each feature has the
+    /// properties `code` (25 characters) and `text` (its address).
+    fn footprints(&self, area: MapArea, at_most: usize) -> serde_json::Value;
+
+    /// The cameras, by id.
+    fn cameras(&self) -> Vec<CameraSummary>;
+
+    /// Where the map opens; none when nothing has a place.
+    fn centre(&self) -> Option<MapCentre>;
+}
+
+/// Why there is no picture.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotUnavailable {
+    /// There is none and will be none: the video is no longer kept, or the alert came without.
+    #[error("{0}")]
+    Gone(String),
+    /// There is none yet; it is worth asking again soon.
+    #[error("{0}")]
+    Pending(String),
+    /// Making it failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Pictures of alerts.
+#[async_trait::async_trait]
+pub trait SnapshotSource: Send + Sync {
+    /// The frame that raised the alert, JPEG, with people pixelated. The console asks once and keeps what it gets.
+    ///
+    /// # Errors
+    /// When there is no picture, none yet, or making it failed; the text is shown to people.
+    async fn snapshot(&self, alert: &Alert) -> Result<Bytes, SnapshotUnavailable>;
+}
+
+/// How one stage is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StageReport {
+    /// One word: `starting`, `running`, `degraded`, `failed` or `stopped`.
+    pub condition: String,
+    /// Why, for people.
+    pub detail: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+/// How the process is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HealthReport {
+    /// Whether every stage works.
+    pub ready: bool,
+    /// The stages by name.
+    pub stages: BTreeMap<String, StageReport>,
+}
+
+/// Health of the stages of this process.
+pub trait HealthSource: Send + Sync {
+    /// How it is now; must not wait.
+    fn health(&self) -> HealthReport;
+}
