@@ -1,1 +1,36 @@
-//! to come
+//! Tracks and a policy become episodes: the stretches of time in which a rule's condition held.
+//!
+//! *In:* the confirmed tracks of one camera, frame by frame, and the [`Policy`] that applies. *Out:* [`Episode`]s, given
+//! once when raised and once when ended. *Must not know:* how tracks arose, where alerts go, what time it is now. The
+//! result is a pure function of the frames and policies since the engine began: no clock, no I/O, no randomness, and the
+//! time-zone rules are built in, so that every machine gives the same answer.
+//!
+//! What holds for every rule:
+//!
+//! - An object is where its anchor is, the middle of the bottom edge of its box, held inside the frame.
+//! - An object counts once its score has reached `enter` in this camera, and in each frame in which it is at least `stay`.
+//! - Outages up to `gap_tolerance` are forgiven. A new track that begins where another was lost, within that time, is the
+//!   same object for a rule: timers go on and no second alert comes of it.
+//! - Quiet by default: after an episode is raised, and again after it ended, its rule raises nothing for `cooldown`,
+//!   whoever it would be about. What still holds when the silence is over is raised then. Only what was raised silences.
+//! - Presence and dwell: one episode per object. Line crossing: one per crossing, which has no length: raised with `ended`
+//!   set, once; `min_duration` means nothing to it. Count: one per rule. A dwell waits for its `duration` alone.
+//! - Times that jump back never make a duration negative: a little late is ignored, much ends what is open.
+//!
+//! [`Policy`]: vedette_core::Policy
+//! [`Episode`]: vedette_core::Episode
+
+mod calendar;
+mod check;
+mod condition;
+mod engine;
+mod fingerprint;
+mod geometry;
+mod objects;
+mod ruleset;
+mod state;
+
+pub use check::PolicyMistake;
+pub use engine::{FrameStats, RuleEngine};
+pub use ruleset::RuleSet;
+pub use state::EngineState;

@@ -1,1 +1,21 @@
-//! to come
+//! Detections become tracks: the objects of one camera, followed from frame to frame.
+//!
+//! *In:* the detections of one frame, with its capture time and size, in order. *Out:* the confirmed [`Track`]s that were
+//! matched in that frame. *Must not know:* pixels' contents, models, rules, clocks. The result is a pure function of the
+//! frames since the tracker began; the same frames give the same tracks bit for bit, whatever the order of the
+//! detections within a frame, and a tracker that was stored and loaded goes on as if it had never stopped.
+//!
+//! The method is that of ByteTrack (Zhang et al. 2022): a constant-velocity Kalman filter per object, confident detections
+//! are matched first and faint ones keep existing tracks alive. Unlike there, the model runs on capture time in seconds,
+//! so frame rates may vary and frames may be missing.
+//!
+//! [`Track`]: vedette_core::Track
+
+mod associate;
+mod filter;
+mod settings;
+mod tracker;
+mod tracklet;
+
+pub use settings::TrackerSettings;
+pub use tracker::{FrameStats, Tracker};

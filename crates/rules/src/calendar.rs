@@ -1,0 +1,125 @@
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use vedette_core::{DailyWindow, Schedule, Timestamp, Weekday};
+
+const MINUTES_OF_DAY: u16 = 24 * 60;
+
+/// A schedule ready to be asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Calendar {
+    zone: TimeZone,
+    windows: Vec<Window>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    /// Bit 0 is Monday.
+    days: u8,
+    from: u16,
+    until: u16,
+}
+
+/// The time zone of that name from the rules built into the program, never the host's.
+pub(crate) fn time_zone(name: &str) -> Option<TimeZone> {
+    TimeZoneDatabase::bundled().get(name).ok()
+}
+
+/// Minutes since midnight of `HH:MM`, 00:00 to 24:00.
+pub(crate) fn minutes(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    let number = |part: &str| {
+        let two_digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+        if two_digits { part.parse::<u16>().ok() } else { None }
+    };
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    let total = hours * 60 + minutes;
+    if minutes < 60 && total <= MINUTES_OF_DAY { Some(total) } else { None }
+}
+
+impl Calendar {
+    /// None when the zone or a time is unknown.
+    pub(crate) fn new(schedule: &Schedule) -> Option<Self> {
+        let windows = schedule.windows.iter().map(Window::new).collect::<Option<Vec<_>>>()?;
+        Some(Self { zone: time_zone(&schedule.time_zone)?, windows })
+    }
+
+    /// Whether `moment` lies in one of the windows. The answer holds for the whole UTC minute, because offsets and
+    /// windows are whole minutes.
+    pub(crate) fn armed(&self, moment: Timestamp) -> bool {
+        let Ok(moment) = jiff::Timestamp::from_microsecond(moment.as_micros()) else { return false };
+        let local = self.zone.to_datetime(moment);
+        let today = local.date().weekday().to_monday_zero_offset().unsigned_abs();
+        let minute = u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs());
+        self.windows.iter().any(|window| window.holds(today, minute))
+    }
+}
+
+impl Window {
+    fn new(window: &DailyWindow) -> Option<Self> {
+        let days = window.days.iter().fold(0, |days, day| days | 1 << bit(*day));
+        let days = if window.days.is_empty() { 0x7f } else { days };
+        Some(Self { days, from: minutes(&window.from)?, until: minutes(&window.until)? })
+    }
+
+    fn holds(self, today: u8, minute: u16) -> bool {
+        let starts_on = |day: u8| self.days & (1 << day) != 0;
+        if self.from < self.until {
+            return starts_on(today) && (self.from..self.until).contains(&minute);
+        }
+        (starts_on(today) && minute >= self.from) || (starts_on((today + 6) % 7) && minute < self.until)
+    }
+}
+
+fn bit(day: Weekday) -> u8 {
+    match day {
+        Weekday::Mon => 0,
+        Weekday::Tue => 1,
+        Weekday::Wed => 2,
+        Weekday::Thu => 3,
+        Weekday::Fri => 4,
+        Weekday::Sat => 5,
+        Weekday::Sun => 6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn armed(zone: &str, days: &[Weekday], from: &str, until: &str, at: &str) -> bool {
+        let window = DailyWindow { days: days.to_vec(), from: from.into(), until: until.into() };
+        let schedule = Schedule { time_zone: zone.into(), windows: vec![window] };
+        Calendar::new(&schedule).unwrap().armed(at.parse().unwrap())
+    }
+
+    #[test]
+    fn window_over_midnight_belongs_to_the_day_it_starts_on() {
+        let friday = [Weekday::Fri];
+        let night = |at| armed("Asia/Shanghai", &friday, "22:00", "06:00", at);
+        assert!(night("2026-03-06T22:00:00+08:00"));
+        assert!(night("2026-03-07T05:59:59+08:00"), "Saturday morning is part of Friday night");
+        assert!(!night("2026-03-06T05:00:00+08:00"));
+        assert!(!night("2026-03-07T22:00:00+08:00"));
+        assert!(!night("2026-03-07T06:00:00+08:00"));
+    }
+
+    #[test]
+    fn local_time_follows_daylight_saving() {
+        let office = |at| armed("Europe/Berlin", &[], "08:00", "09:00", at);
+        assert!(office("2026-01-15T07:30:00Z") && !office("2026-01-15T06:30:00Z"));
+        assert!(office("2026-07-15T06:30:00Z") && !office("2026-07-15T07:30:00Z"));
+    }
+
+    #[test]
+    fn equal_ends_are_a_whole_day() {
+        assert!(armed("UTC", &[], "08:00", "08:00", "2026-01-15T03:00:00Z"));
+        assert!(armed("UTC", &[], "00:00", "24:00", "2026-01-15T23:59:59Z"));
+    }
+
+    #[test]
+    fn times_that_are_none_are_refused() {
+        for wrong in ["8:00", "24:01", "12:60", "noon", "12:5", "-1:00", "+1:00", ""] {
+            assert_eq!(minutes(wrong), None, "{wrong}");
+        }
+        assert!(time_zone("Asia/Shanghia").is_none());
+    }
+}

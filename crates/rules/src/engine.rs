@@ -1,0 +1,231 @@
+use vedette_core::{Episode, FrameSize, Span, Timestamp, Track, TrackId};
+
+use crate::condition::{Frame, Step};
+use crate::objects::{self, Object};
+use crate::state::{EngineState, Progress, RuleState};
+use crate::{RuleSet, ruleset::ReadyRule};
+
+/// A frame older than the newest by at most this is late and ignored; by more, the clock was set back.
+const REWIND_LIMIT: Span = Span::from_secs(2);
+/// Tracks looked at in one frame.
+const MOST_OBJECTS: usize = 4096;
+
+/// What became of the newest frame, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FrameStats {
+    /// The frame was not newer than the one before and was ignored.
+    pub late: bool,
+    /// The camera's clock was set back; what was open ended.
+    pub clock_set_back: bool,
+    /// Tracks whose box is none, or whose id another track of the frame has.
+    pub rejected: u32,
+    /// Alerts held back in this frame because their rule is silent.
+    pub silenced: u32,
+    /// Objects or alerts left out in this frame because a rule follows, or the frame has, too many.
+    pub limited: u32,
+    /// Objects that went on under another track id.
+    pub recognised: u32,
+}
+
+/// Applies the rules of one camera to its tracks, frame by frame.
+#[derive(Debug, Clone)]
+pub struct RuleEngine {
+    rules: RuleSet,
+    state: EngineState,
+    stats: FrameStats,
+    /// Per rule the UTC minute asked about last and whether the rule was armed in it.
+    armed: Vec<Option<(i64, bool)>>,
+    objects: Vec<Object>,
+}
+
+impl RuleEngine {
+    /// An engine that has seen nothing.
+    #[must_use]
+    pub fn new(rules: RuleSet) -> Self {
+        Self::restore(rules, EngineState::default())
+    }
+
+    /// Goes on from a stored state. Rules that watch the same as when it was stored go on; what was open of others ends
+    /// and is given out by the next call that gives episodes.
+    #[must_use]
+    pub fn restore(rules: RuleSet, state: EngineState) -> Self {
+        let nothing = RuleSet { version: 0, frame: rules.frame, rules: Vec::new() };
+        let mut engine =
+            Self { rules: nothing, state, stats: FrameStats::default(), armed: Vec::new(), objects: Vec::new() };
+        let ended = engine.replace(rules);
+        engine.state.due = ended;
+        engine
+    }
+
+    /// All that it remembers, to be stored.
+    #[must_use]
+    pub fn state(&self) -> &EngineState {
+        &self.state
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// What became of the newest frame.
+    #[must_use]
+    pub fn stats(&self) -> FrameStats {
+        self.stats
+    }
+
+    /// Takes in the confirmed tracks matched in one frame and gives what was raised and what ended, in the order of the
+    /// rules. Frames come in order of capture time; one that is not newer than the last is ignored. The order of the
+    /// tracks does not matter.
+    pub fn update(&mut self, captured: Timestamp, frame: FrameSize, tracks: &[Track]) -> Vec<Episode> {
+        self.stats = FrameStats::default();
+        let mut episodes = std::mem::take(&mut self.state.due);
+        let previous = self.state.newest;
+        if let Some(newest) = previous
+            && captured <= newest
+        {
+            if newest.since(captured) <= REWIND_LIMIT {
+                self.stats.late = true;
+                return episodes;
+            }
+            self.set_back(captured, &mut episodes);
+        }
+        self.state.newest = Some(captured);
+        self.look_at(captured, frame, tracks);
+        let Self { rules, state, stats, armed, objects } = self;
+        for ((ready, state), armed) in rules.rules.iter().zip(&mut state.rules).zip(armed) {
+            let frame = Frame {
+                at: captured,
+                previous,
+                objects,
+                armed: is_armed(ready, captured, armed),
+                policy_version: rules.version,
+            };
+            Step { ready, frame: &frame, episodes: &mut episodes, stats }.run(state);
+        }
+        episodes
+    }
+
+    /// Changes to other rules. Open episodes of rules that watch the same as before (condition, classes, scores, sizes,
+    /// times, schedule and the policy's frame) go on; those of the others end, and are given back.
+    pub fn replace(&mut self, rules: RuleSet) -> Vec<Episode> {
+        let mut ended = std::mem::take(&mut self.state.due);
+        let mut old = std::mem::take(&mut self.state.rules);
+        for ready in &rules.rules {
+            let mut new = RuleState::new(ready);
+            if let Some(found) = old.iter().position(|old| old.id == ready.rule.id) {
+                if old[found].fingerprint == ready.fingerprint {
+                    new = old.remove(found);
+                } else {
+                    // A rule that was changed starts afresh, but an alert it raised still silences it.
+                    new.silent_until = old[found].silent_until;
+                }
+            }
+            self.state.rules.push(new);
+        }
+        for mut gone in old {
+            gone.end_all(None, &mut ended);
+        }
+        if self.rules.frame != rules.frame {
+            // Remembered places are in pixels of the frame the old policy was drawn on.
+            self.state.known.clear();
+        }
+        self.armed = vec![None; rules.rules.len()];
+        self.rules = rules;
+        ended
+    }
+
+    /// Ends whatever is open, as at the end of a recording or of a stream epoch, and forgets every object. Silences stay.
+    /// No episode ends after `at`, except that none ends before it was raised.
+    pub fn finish(&mut self, at: Timestamp) -> Vec<Episode> {
+        let mut ended = std::mem::take(&mut self.state.due);
+        self.end_all(Some(at), &mut ended);
+        ended
+    }
+
+    fn end_all(&mut self, not_after: Option<Timestamp>, ended: &mut Vec<Episode>) {
+        for (state, ready) in self.state.rules.iter_mut().zip(&self.rules.rules) {
+            let before = ended.len();
+            state.end_all(not_after, ended);
+            for episode in &ended[before..] {
+                let until = episode.ended.unwrap_or(episode.raised) + ready.rule.cooldown;
+                state.silent_until = Some(state.silent_until.map_or(until, |already| already.max(until)));
+            }
+        }
+        self.state.known = Vec::new();
+    }
+
+    /// The clock was set back to `now`: nothing measured before can be compared with what comes.
+    fn set_back(&mut self, now: Timestamp, ended: &mut Vec<Episode>) {
+        self.stats.clock_set_back = true;
+        self.end_all(None, ended);
+        for (state, ready) in self.state.rules.iter_mut().zip(&self.rules.rules) {
+            // No silence outlasts the cooldown because of it.
+            state.silent_until = state.silent_until.map(|until| until.min(now + ready.rule.cooldown));
+        }
+    }
+
+    fn look_at(&mut self, at: Timestamp, frame: FrameSize, tracks: &[Track]) {
+        let Self { rules, state, stats, objects, .. } = self;
+        objects.clear();
+        if tracks.is_empty() && objects.capacity() > RESTING_CAPACITY {
+            *objects = Vec::new();
+        }
+        objects.extend(tracks.iter().filter_map(|track| Object::new(track, frame, rules.frame)));
+        if !objects.is_sorted_by_key(|object| object.track.id) {
+            objects.sort_by_key(|object| object.track.id);
+        }
+        objects.dedup_by_key(|object| object.track.id);
+        stats.rejected = count(tracks.len() - objects.len());
+        stats.limited = count(objects.len().saturating_sub(MOST_OBJECTS));
+        objects.truncate(MOST_OBJECTS);
+        let mut renamed = Vec::new();
+        objects::recognise(at, rules.frame, objects, &mut state.known, &mut renamed);
+        stats.recognised = count(renamed.len());
+        for (old, new) in renamed {
+            for (state, ready) in state.rules.iter_mut().zip(&rules.rules) {
+                rename(state, ready, at, old, new);
+            }
+        }
+    }
+}
+
+/// Buffers up to this length are kept on a camera that shows nothing.
+const RESTING_CAPACITY: usize = 4;
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The object that had the track `old` has the track `new` from now on.
+fn rename(state: &mut RuleState, ready: &ReadyRule, at: Timestamp, old: TrackId, new: TrackId) {
+    match &mut state.progress {
+        Progress::Visits(visits) => {
+            if let Some(visit) = visits.iter_mut().find(|visit| visit.track == old)
+                && at.since(visit.held) <= ready.rule.gap_tolerance
+            {
+                visit.track = new;
+                visits.sort_by_key(|visit| visit.track);
+            }
+        }
+        Progress::Passages(passages) => {
+            if let Some(passage) = passages.iter_mut().find(|passage| passage.track == old)
+                && at.since(passage.seen) <= ready.rule.gap_tolerance
+            {
+                passage.track = new;
+                passages.sort_by_key(|passage| passage.track);
+            }
+        }
+        Progress::Gathering(_) => {}
+    }
+}
+
+fn is_armed(ready: &ReadyRule, at: Timestamp, asked: &mut Option<(i64, bool)>) -> bool {
+    let Some(calendar) = &ready.calendar else { return true };
+    let minute = at.as_micros().div_euclid(60_000_000);
+    match asked {
+        Some((asked, armed)) if *asked == minute => *armed,
+        _ => asked.insert((minute, calendar.armed(at))).1,
+    }
+}

@@ -1,0 +1,176 @@
+use vedette_core::PixelPoint;
+
+/// A simple polygon, in pixels of the policy's frame.
+#[derive(Debug, Clone)]
+pub(crate) struct Zone {
+    corners: Vec<PixelPoint>,
+    least: PixelPoint,
+    most: PixelPoint,
+}
+
+impl Zone {
+    pub(crate) fn new(corners: &[PixelPoint]) -> Self {
+        let fold = |start: f32, pick: fn(f32, f32) -> f32, of: fn(&PixelPoint) -> f32| {
+            corners.iter().map(of).fold(start, pick)
+        };
+        Self {
+            corners: corners.to_vec(),
+            least: PixelPoint::new(fold(f32::MAX, f32::min, |p| p.x), fold(f32::MAX, f32::min, |p| p.y)),
+            most: PixelPoint::new(fold(f32::MIN, f32::max, |p| p.x), fold(f32::MIN, f32::max, |p| p.y)),
+        }
+    }
+
+    /// Whether `point` lies inside, by counting the edges to its right. Each point of a border belongs to one side.
+    pub(crate) fn contains(&self, point: PixelPoint) -> bool {
+        if point.x < self.least.x || point.x > self.most.x || point.y < self.least.y || point.y > self.most.y {
+            return false;
+        }
+        let mut inside = false;
+        let mut before = match self.corners.last() {
+            Some(corner) => *corner,
+            None => return false,
+        };
+        for corner in &self.corners {
+            if (corner.y > point.y) != (before.y > point.y) {
+                let part = (point.y - corner.y) / (before.y - corner.y);
+                inside ^= point.x < corner.x + part * (before.x - corner.x);
+            }
+            before = *corner;
+        }
+        inside
+    }
+}
+
+/// A segment with a band around it in which an object is on neither side.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line {
+    a: PixelPoint,
+    /// From `a` to `b`.
+    along: PixelPoint,
+    length: f32,
+    band: f32,
+}
+
+impl Line {
+    pub(crate) fn new(a: PixelPoint, b: PixelPoint, band: f32) -> Self {
+        let along = PixelPoint::new(b.x - a.x, b.y - a.y);
+        Self { a, along, length: (along.x * along.x + along.y * along.y).sqrt(), band }
+    }
+
+    /// Distance in pixels: above 0 to the right of someone who stands at `a` and looks towards `b` in the picture (whose
+    /// y axis points down), below 0 to the left.
+    fn distance(&self, point: PixelPoint) -> f32 {
+        (self.along.x * (point.y - self.a.y) - self.along.y * (point.x - self.a.x)) / self.length
+    }
+
+    /// The side: none inside the band, else whether it is the right one.
+    pub(crate) fn right_side(&self, point: PixelPoint) -> Option<bool> {
+        let distance = self.distance(point);
+        if distance.abs() > self.band { Some(distance > 0.0) } else { None }
+    }
+
+    /// Whether the way from one side to the other leads through the segment, not past its ends.
+    pub(crate) fn met_between(&self, from: PixelPoint, to: PixelPoint) -> bool {
+        let (start, end) = (self.distance(from), self.distance(to));
+        let part = start / (start - end);
+        let met = PixelPoint::new(from.x + part * (to.x - from.x), from.y + part * (to.y - from.y));
+        let along = (met.x - self.a.x) * self.along.x + (met.y - self.a.y) * self.along.y;
+        (0.0..=self.length * self.length).contains(&along)
+    }
+}
+
+/// Twice the signed area of the triangle.
+fn turn(a: PixelPoint, b: PixelPoint, c: PixelPoint) -> f64 {
+    let (ax, ay) = (f64::from(a.x), f64::from(a.y));
+    (f64::from(b.x) - ax) * (f64::from(c.y) - ay) - (f64::from(b.y) - ay) * (f64::from(c.x) - ax)
+}
+
+fn touches(a: PixelPoint, b: PixelPoint, point: PixelPoint) -> bool {
+    turn(a, b, point) == 0.0
+        && (a.x.min(b.x)..=a.x.max(b.x)).contains(&point.x)
+        && (a.y.min(b.y)..=a.y.max(b.y)).contains(&point.y)
+}
+
+fn segments_meet(a: PixelPoint, b: PixelPoint, c: PixelPoint, d: PixelPoint) -> bool {
+    let opposite = |p: f64, q: f64| (p > 0.0 && q < 0.0) || (p < 0.0 && q > 0.0);
+    (opposite(turn(a, b, c), turn(a, b, d)) && opposite(turn(c, d, a), turn(c, d, b)))
+        || touches(a, b, c)
+        || touches(a, b, d)
+        || touches(c, d, a)
+        || touches(c, d, b)
+}
+
+/// Two edges of the polygon that meet elsewhere than at the corner they share, as the numbers of their first corners
+/// counted from 1.
+pub(crate) fn self_crossing(corners: &[PixelPoint]) -> Option<(usize, usize)> {
+    let count = corners.len();
+    let edge = |i: usize| (corners[i], corners[(i + 1) % count]);
+    for first in 0..count {
+        for second in first + 1..count {
+            let ((a, b), (c, d)) = (edge(first), edge(second));
+            let adjacent = second == first + 1 || (first == 0 && second == count - 1);
+            let meet = if adjacent {
+                // Neighbours meet at the corner they share and nowhere else: neither folds back onto the other.
+                let (far_of_first, far_of_second) = if second == first + 1 { (a, d) } else { (b, c) };
+                touches(a, b, far_of_second) || touches(c, d, far_of_first)
+            } else {
+                segments_meet(a, b, c, d)
+            };
+            if meet {
+                return Some((first + 1, second + 1));
+            }
+        }
+    }
+    None
+}
+
+/// Area in square pixels.
+pub(crate) fn area(corners: &[PixelPoint]) -> f64 {
+    let Some(origin) = corners.first() else { return 0.0 };
+    corners.windows(2).map(|pair| turn(*origin, pair[0], pair[1])).sum::<f64>().abs() / 2.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn points(list: &[(f32, f32)]) -> Vec<PixelPoint> {
+        list.iter().map(|(x, y)| PixelPoint::new(*x, *y)).collect()
+    }
+
+    #[test]
+    fn concave_zone_leaves_out_its_notch() {
+        let zone = Zone::new(&points(&[(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (5.0, 2.0), (0.0, 10.0)]));
+        assert!(zone.contains(PixelPoint::new(1.0, 5.0)) && zone.contains(PixelPoint::new(9.0, 5.0)));
+        assert!(!zone.contains(PixelPoint::new(5.0, 5.0)));
+        assert!(!zone.contains(PixelPoint::new(f32::NAN, 5.0)));
+    }
+
+    #[test]
+    fn right_is_right_for_someone_who_looks_up_the_picture() {
+        let line = Line::new(PixelPoint::new(50.0, 100.0), PixelPoint::new(50.0, 0.0), 1.0);
+        assert_eq!(line.right_side(PixelPoint::new(60.0, 50.0)), Some(true));
+        assert_eq!(line.right_side(PixelPoint::new(40.0, 50.0)), Some(false));
+        assert_eq!(line.right_side(PixelPoint::new(50.5, 50.0)), None);
+        assert!(line.met_between(PixelPoint::new(40.0, 50.0), PixelPoint::new(60.0, 50.0)));
+        assert!(!line.met_between(PixelPoint::new(40.0, 150.0), PixelPoint::new(60.0, 150.0)));
+    }
+
+    #[test]
+    fn crossing_and_folded_polygons_are_found() {
+        assert_eq!(self_crossing(&points(&[(0.0, 0.0), (10.0, 10.0), (10.0, 0.0), (0.0, 10.0)])), Some((1, 3)));
+        assert!(self_crossing(&points(&[(0.0, 0.0), (10.0, 0.0), (5.0, 0.0), (5.0, 5.0)])).is_some());
+        assert_eq!(self_crossing(&points(&[(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)])), None);
+        assert_eq!(area(&points(&[(0.0, 0.0), (10.0, 0.0), (10.0, 5.0), (0.0, 5.0)])), 50.0);
+    }
+
+    proptest! {
+        #[test]
+        fn rectangle_holds_exactly_what_is_between_its_sides(x in -5.0_f32..15.0, y in -5.0_f32..15.0) {
+            let zone = Zone::new(&points(&[(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)]));
+            let inside = (0.0..10.0).contains(&x) && (0.0..10.0).contains(&y);
+            prop_assert_eq!(zone.contains(PixelPoint::new(x, y)), inside);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+use serde::{Deserialize, Serialize};
+use vedette_core::Span;
+
+/// How detections become tracks. The defaults suit people and vehicles at 1 to 30 frames a second.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrackerSettings {
+    /// Detections below this score are not looked at. Default 0.1.
+    pub floor_score: f32,
+    /// From this score on a detection is matched in the first round, with tracks seen and lost. Below it, it can only
+    /// keep a track alive that was seen in the frame before. Default 0.5.
+    pub high_score: f32,
+    /// From this score on an unmatched detection starts a track. Default 0.6.
+    pub start_score: f32,
+    /// Least overlap (intersection over union) of a confident detection with the predicted box. Default 0.2.
+    pub high_iou: f32,
+    /// Least overlap of a faint detection with the predicted box. Default 0.5.
+    pub low_iou: f32,
+    /// Least overlap of a detection with a track that is not confirmed yet. Default 0.3.
+    pub tentative_iou: f32,
+    /// A detection that overlaps a track matched in this frame by as much starts no other track; two tracks that overlap
+    /// by as much, one of them lost, are one. Default 0.7.
+    pub duplicate_iou: f32,
+    /// Detections after which a track is confirmed. Default 3.
+    pub confirm_hits: u32,
+    /// How long an unconfirmed track may go undetected; at low frame rates it ends with the first miss. Default 200 ms.
+    pub tentative_buffer: Span,
+    /// How long a confirmed track may go undetected. Default 3 s.
+    pub lost_buffer: Span,
+    /// How much boxes grow on every side, as a part of their size and per second since the track was last seen, when a
+    /// confident detection overlaps no predicted box; for low frame rates and objects that turn. Default 1.
+    pub reach_per_second: f32,
+    /// Detections looked at in one frame, best scores first; the others are counted as dropped. Default 1000.
+    pub max_detections: usize,
+    /// Tracks kept at once; no track starts above it. Default 1000.
+    pub max_tracks: usize,
+    /// Standard deviation of a detected edge or centre, as a part of the box height. Default 0.05.
+    pub measurement_noise: f32,
+    /// Standard deviation by which the centre wanders, in box heights after one second. Default 0.25.
+    pub position_noise: f32,
+    /// Standard deviation by which the velocity wanders, in box heights per second after one second. Default 1.
+    pub velocity_noise: f32,
+    /// A frame older than the newest one by at most this is late and ignored; by more, the camera's clock was set back
+    /// and tracking starts anew. Default 2 s.
+    pub rewind_limit: Span,
+}
+
+impl Default for TrackerSettings {
+    fn default() -> Self {
+        Self {
+            floor_score: 0.1,
+            high_score: 0.5,
+            start_score: 0.6,
+            high_iou: 0.2,
+            low_iou: 0.5,
+            tentative_iou: 0.3,
+            duplicate_iou: 0.7,
+            confirm_hits: 3,
+            tentative_buffer: Span::from_millis(200),
+            lost_buffer: Span::from_secs(3),
+            reach_per_second: 1.0,
+            max_detections: 1000,
+            max_tracks: 1000,
+            measurement_noise: 0.05,
+            position_noise: 0.25,
+            velocity_noise: 1.0,
+            rewind_limit: Span::from_secs(2),
+        }
+    }
+}
+
+impl TrackerSettings {
+    /// Every value that makes no sense, as `key = value: rule`; empty when the settings are fine. A tracker made of wrong
+    /// settings tracks badly or not at all, but does not fail.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let mut check = |key: &str, value: f32, least: f32, most: f32| {
+            if !(least..=most).contains(&value) {
+                mistakes.push(format!("{key} = {value}: give a number from {least} to {most}"));
+            }
+        };
+        check("floor_score", self.floor_score, 0.0, self.high_score);
+        check("high_score", self.high_score, 0.0, 1.0);
+        check("start_score", self.start_score, self.high_score, 1.0);
+        for (key, value) in [
+            ("high_iou", self.high_iou),
+            ("low_iou", self.low_iou),
+            ("tentative_iou", self.tentative_iou),
+            ("duplicate_iou", self.duplicate_iou),
+        ] {
+            check(key, value, 0.01, 1.0);
+        }
+        check("reach_per_second", self.reach_per_second, 0.0, 10.0);
+        check("measurement_noise", self.measurement_noise, 0.001, 1.0);
+        check("position_noise", self.position_noise, 0.0, 10.0);
+        check("velocity_noise", self.velocity_noise, 0.001, 10.0);
+        for (key, value) in [("max_detections", self.max_detections), ("max_tracks", self.max_tracks)] {
+            if !(1..=10_000).contains(&value) {
+                mistakes.push(format!("{key} = {value}: give a number from 1 to 10000"));
+            }
+        }
+        if self.confirm_hits == 0 {
+            mistakes.push("confirm_hits = 0: give at least 1".to_owned());
+        }
+        for (key, value, most) in [
+            ("tentative_buffer", self.tentative_buffer, Span::from_secs(10)),
+            ("lost_buffer", self.lost_buffer, Span::from_secs(60)),
+            ("rewind_limit", self.rewind_limit, Span::from_secs(3_600)),
+        ] {
+            if value < Span::ZERO || value > most {
+                mistakes.push(format!("{key} = {value}: give a time from 0 to {most}"));
+            }
+        }
+        mistakes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_fine_and_unknown_keys_are_refused() {
+        assert_eq!(TrackerSettings::default().mistakes(), Vec::<String>::new());
+        assert!(serde_json::from_str::<TrackerSettings>(r#"{"high_scor": 0.4}"#).is_err());
+        let settings: TrackerSettings = serde_json::from_str(r#"{"lost_buffer": "5s"}"#).unwrap();
+        assert_eq!(settings.lost_buffer, Span::from_secs(5));
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let settings = TrackerSettings { high_iou: f32::NAN, confirm_hits: 0, max_tracks: 0, ..Default::default() };
+        let mistakes = settings.mistakes().join("\n");
+        for key in ["high_iou", "confirm_hits", "max_tracks"] {
+            assert!(mistakes.contains(key), "{mistakes}");
+        }
+    }
+}
