@@ -1,1 +1,35 @@
-//! to come
+//! Object detection: model manifests and their files, execution providers, batching across cameras, post-processing.
+//!
+//! *In:* pictures as packed RGB pixels, scaled by whoever decoded them, and manifests that say what a model expects and
+//! answers. *Out:* [`Detection`](vedette_core::Detection)s in pixels of the original frame, best score first, down to the
+//! manifest's low floor score. *Must not know:* cameras, their URLs and epochs, capture time, the bus, policies.
+//!
+//! The way of a picture: [`DetectHandle::detect`] queues it; a worker thread of [`DetectService`] joins waiting pictures
+//! of all cameras to a batch; [`Detector::detect_batch`] fills the input tensor, runs the model and decodes its output.
+
+mod batch;
+mod detector;
+mod error;
+mod geometry;
+mod manifest;
+mod nanodet;
+mod nms;
+mod preprocess;
+mod queue;
+mod runtime;
+mod session;
+mod store;
+mod yolox;
+
+pub use batch::{BatchSettings, DetectHandle, DetectService, Detected, WhenFull};
+pub use detector::{Detector, DetectorSettings};
+pub use error::{DetectError, ProviderRefusal, RuntimeError};
+pub use geometry::InputImage;
+pub use manifest::{
+    ColourOrder, Convert, InputSpec, Manifest, ManifestError, ModelFile, OutputSpec, Resize, Source, known_kinds,
+};
+pub use runtime::{Provider, ProviderReport, Runtime, RuntimeSettings, UnknownProvider};
+pub use store::{
+    FetchError, ModelEntry, ModelStore, Progress, RuntimeBuild, RuntimePackage, Silent, StoreError, TerminalProgress,
+    default_cache_dir,
+};

@@ -1,0 +1,255 @@
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use ort::session::{Session, SessionOutputs};
+use ort::value::TensorRef;
+use vedette_core::{Detection, FrameSize, ModelRef};
+
+use crate::error::DetectError;
+use crate::geometry::InputImage;
+use crate::manifest::{InputSpec, Manifest, OutputSpec};
+use crate::nanodet::Level;
+use crate::nms::{Candidates, select};
+use crate::preprocess::Normaliser;
+use crate::runtime::{Provider, ProviderReport, Runtime};
+use crate::{session, yolox};
+
+/// How a detector answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DetectorSettings {
+    /// Pictures run at once at most, at least 1; more are split. Where the model's batch is fixed it is 1.
+    pub max_batch: usize,
+    /// Detections a picture at most, the best ones.
+    pub max_detections: usize,
+    /// Whether TensorRT may compute with 16-bit floats.
+    pub half_precision: bool,
+    /// Where TensorRT keeps its engines; without it they are built at each start.
+    pub engine_cache: Option<PathBuf>,
+}
+
+impl Default for DetectorSettings {
+    fn default() -> Self {
+        Self { max_batch: 8, max_detections: 300, half_precision: true, engine_cache: None }
+    }
+}
+
+/// A model that runs. It blocks while it computes: call it off the async threads, or through a
+/// [`DetectService`](crate::DetectService).
+#[derive(Debug)]
+pub struct Detector {
+    session: Session,
+    report: ProviderReport,
+    manifest: Manifest,
+    settings: DetectorSettings,
+    normaliser: Normaliser,
+    tensor: Vec<f32>,
+    candidates: Candidates,
+}
+
+impl Detector {
+    /// Starts the model in file `path`, which should have been verified, on the first execution provider that can.
+    ///
+    /// # Errors
+    /// When none can, or when the model is not what the manifest describes.
+    pub fn open(
+        runtime: &Runtime,
+        manifest: &Manifest,
+        path: impl AsRef<Path>,
+        settings: DetectorSettings,
+    ) -> Result<Self, DetectError> {
+        let (session, report) = session::start(runtime, manifest, path.as_ref(), &settings)?;
+        let normaliser = Normaliser::new(&manifest.input);
+        let mut detector = Self {
+            session,
+            report,
+            manifest: manifest.clone(),
+            settings,
+            normaliser,
+            tensor: Vec::new(),
+            candidates: Candidates::default(),
+        };
+        detector.try_output()?;
+        Ok(detector)
+    }
+
+    /// Reads one answer, so that outputs that do not fit the manifest are found now.
+    fn try_output(&mut self) -> Result<(), DetectError> {
+        let native = self.input_size();
+        let black = InputImage { data: vec![0; 3].into(), width: 1, height: 1, native };
+        self.detect_batch(&[black]).map(drop)
+    }
+
+    /// Size of the model's input: pictures are at most this.
+    #[must_use]
+    pub const fn input_size(&self) -> FrameSize {
+        self.manifest.input.size()
+    }
+
+    /// What the model expects; [`InputSpec::fit`] tells the size to scale a frame to.
+    #[must_use]
+    pub const fn input(&self) -> &InputSpec {
+        &self.manifest.input
+    }
+
+    /// Name and version of the model.
+    #[must_use]
+    pub fn model_ref(&self) -> ModelRef {
+        self.manifest.model_ref()
+    }
+
+    /// Where it runs.
+    #[must_use]
+    pub const fn provider(&self) -> Provider {
+        self.report.chosen
+    }
+
+    /// Where it runs and why not elsewhere.
+    #[must_use]
+    pub const fn report(&self) -> &ProviderReport {
+        &self.report
+    }
+
+    /// How many pictures run at once.
+    #[must_use]
+    pub fn batch_size(&self) -> usize {
+        if self.manifest.input.dynamic_batch { self.settings.max_batch.max(1) } else { 1 }
+    }
+
+    /// What is in each picture, best score first, boxes in pixels of the native frame.
+    ///
+    /// # Errors
+    /// When a picture does not fit the model, or the model fails; then none is answered.
+    pub fn detect_batch(&mut self, images: &[InputImage]) -> Result<Vec<Vec<Detection>>, DetectError> {
+        let size = self.input_size();
+        images.iter().try_for_each(|image| image.check(size))?;
+        let mut answers = Vec::with_capacity(images.len());
+        for part in images.chunks(self.batch_size()) {
+            self.detect_part(part, &mut answers)?;
+        }
+        Ok(answers)
+    }
+
+    fn detect_part(&mut self, images: &[InputImage], answers: &mut Vec<Vec<Detection>>) -> Result<(), DetectError> {
+        let provider = self.report.chosen;
+        let model = &self.manifest.name;
+        let failed = |error: ort::Error| DetectError::Run { model: model.clone(), provider, reason: error.to_string() };
+        let begun = Instant::now();
+        let one = self.normaliser.len();
+        self.tensor.resize(images.len() * one, 0.0);
+        for (image, part) in images.iter().zip(self.tensor.chunks_exact_mut(one)) {
+            self.normaliser.write(image, part);
+        }
+        let filled = Instant::now();
+        let input = &self.manifest.input;
+        let shape = [images.len(), 3, input.height as usize, input.width as usize];
+        let tensor = TensorRef::from_array_view((shape, self.tensor.as_slice())).map_err(failed)?;
+        let outputs = self.session.run(ort::inputs![input.name.as_str() => tensor]).map_err(failed)?;
+        let ran = Instant::now();
+        let reader = OutputReader::new(&self.manifest, &outputs, images.len())?;
+        for (index, image) in images.iter().enumerate() {
+            self.candidates.clear();
+            reader.read(index, &mut self.candidates);
+            let most = self.settings.max_detections;
+            let found = select(&mut self.candidates, image.to_native(), self.manifest.nms_iou, most);
+            if self.candidates.not_numbers > 0 {
+                metrics::counter!("vedette_detect_bad_outputs_total", "model" => model.clone())
+                    .increment(self.candidates.not_numbers as u64);
+            }
+            metrics::counter!("vedette_detect_detections_total", "model" => model.clone())
+                .increment(found.len() as u64);
+            answers.push(found);
+        }
+        let labels = [("model", model.clone()), ("provider", provider.as_str().to_owned())];
+        metrics::counter!("vedette_detect_images_total", &labels).increment(images.len() as u64);
+        metrics::histogram!("vedette_detect_preprocess_seconds", &labels).record(filled - begun);
+        metrics::histogram!("vedette_detect_run_seconds", &labels).record(ran - filled);
+        metrics::histogram!("vedette_detect_postprocess_seconds", &labels).record(ran.elapsed());
+        Ok(())
+    }
+}
+
+/// One output, split by picture.
+struct Part<'a> {
+    numbers: &'a [f32],
+    /// Numbers a picture.
+    one: usize,
+}
+
+impl<'a> Part<'a> {
+    fn of(&self, picture: usize) -> &'a [f32] {
+        &self.numbers[picture * self.one..(picture + 1) * self.one]
+    }
+}
+
+/// The outputs of one run, their shapes checked against the manifest.
+struct OutputReader<'a> {
+    manifest: &'a Manifest,
+    parts: Vec<Part<'a>>,
+}
+
+impl<'a> OutputReader<'a> {
+    fn new(manifest: &'a Manifest, outputs: &'a SessionOutputs<'_>, batch: usize) -> Result<Self, DetectError> {
+        let input = manifest.input.size();
+        let cells = |stride: u32| ((input.width / stride) * (input.height / stride)) as usize;
+        let part = |name: &str, cells: usize, numbers: usize| output(manifest, outputs, name, [batch, cells, numbers]);
+        let mut parts = Vec::new();
+        match &manifest.output {
+            OutputSpec::Nanodet { strides, reg_max, classes, scores, distances } => {
+                for ((stride, scores), distances) in strides.iter().zip(scores).zip(distances) {
+                    parts.push(part(scores, cells(*stride), *classes)?);
+                    parts.push(part(distances, cells(*stride), 4 * (*reg_max as usize + 1))?);
+                }
+            }
+            OutputSpec::Yolox { strides, classes, name } => {
+                let all = strides.iter().map(|stride| cells(*stride)).sum();
+                parts.push(part(name, all, yolox::numbers_per_cell(*classes))?);
+            }
+        }
+        Ok(Self { manifest, parts })
+    }
+
+    fn read(&self, picture: usize, candidates: &mut Candidates) {
+        let (map, floor) = (self.manifest.classes.as_slice(), self.manifest.floor_score.get());
+        let input = self.manifest.input.size();
+        match &self.manifest.output {
+            OutputSpec::Nanodet { strides, reg_max, classes, .. } => {
+                for (&stride, pair) in strides.iter().zip(self.parts.chunks_exact(2)) {
+                    let level = Level {
+                        stride,
+                        columns: (input.width / stride) as usize,
+                        scores: pair[0].of(picture),
+                        distances: pair[1].of(picture),
+                        classes: *classes,
+                        bins: *reg_max as usize + 1,
+                    };
+                    level.decode(map, floor, candidates);
+                }
+            }
+            OutputSpec::Yolox { strides, classes, .. } => {
+                for part in &self.parts {
+                    yolox::decode(part.of(picture), input, strides, *classes, map, floor, candidates);
+                }
+            }
+        }
+    }
+}
+
+fn output<'a>(
+    manifest: &Manifest,
+    outputs: &'a SessionOutputs<'_>,
+    name: &str,
+    wanted: [usize; 3],
+) -> Result<Part<'a>, DetectError> {
+    let unfit = |reason| DetectError::Unfit { model: manifest.name.clone(), reason };
+    let Some(value) = outputs.get(name) else {
+        let known: Vec<&str> = outputs.keys().collect();
+        return Err(unfit(format!("it has no output `{name}` but {}", known.join(", "))));
+    };
+    let (shape, numbers) =
+        value.try_extract_tensor::<f32>().map_err(|error| unfit(format!("output `{name}`: {error}")))?;
+    let found: Vec<usize> = shape.iter().map(|&side| usize::try_from(side).unwrap_or(0)).collect();
+    if found != wanted {
+        return Err(unfit(format!("output `{name}` has shape {found:?} instead of {wanted:?}")));
+    }
+    Ok(Part { numbers, one: wanted[1] * wanted[2] })
+}

@@ -1,0 +1,146 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+
+use ort::environment::Environment;
+use serde::Deserialize;
+
+use crate::error::{ProviderRefusal, RuntimeError};
+
+/// What the loader looks for when no library is named.
+const DEFAULT_LIBRARY: &str = "libonnxruntime.so";
+
+/// Where a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// ONNX Runtime's own kernels on the processor.
+    Cpu,
+    /// OpenVINO on the processor or an Intel accelerator.
+    OpenVino,
+    /// CUDA on an NVIDIA GPU.
+    Cuda,
+    /// TensorRT on an NVIDIA GPU; what it cannot run falls to CUDA.
+    TensorRt,
+}
+
+impl Provider {
+    /// The order in which `auto` tries them: the fastest first, the one that always starts last.
+    pub const AUTO: [Self; 4] = [Self::TensorRt, Self::Cuda, Self::OpenVino, Self::Cpu];
+
+    /// The name used in configuration, records and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::OpenVino => "openvino",
+            Self::Cuda => "cuda",
+            Self::TensorRt => "tensorrt",
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The name is of no execution provider.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no execution provider; known are tensorrt, cuda, openvino, cpu")]
+pub struct UnknownProvider(pub String);
+
+impl FromStr for Provider {
+    type Err = UnknownProvider;
+
+    fn from_str(text: &str) -> Result<Self, UnknownProvider> {
+        Self::AUTO.into_iter().find(|one| one.as_str() == text).ok_or_else(|| UnknownProvider(text.to_owned()))
+    }
+}
+
+/// How models run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RuntimeSettings {
+    /// The ONNX Runtime library; when absent the loader looks for `libonnxruntime.so`.
+    pub library: Option<PathBuf>,
+    /// Execution providers in the order to try; empty means [`Provider::AUTO`].
+    pub providers: Vec<Provider>,
+    /// Threads that share one inference on the processor; 0 means one a core.
+    pub intra_threads: usize,
+}
+
+/// Which execution provider a model runs on, and what those tried before said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderReport {
+    /// The one that runs it.
+    pub chosen: Provider,
+    /// Those that could not start, in the order tried.
+    pub refused: Vec<ProviderRefusal>,
+}
+
+/// ONNX Runtime, loaded. Clones are cheap and share it.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    pub(crate) environment: Environment,
+    pub(crate) providers: Vec<Provider>,
+    pub(crate) intra_threads: usize,
+}
+
+/// ONNX Runtime allows one library and one environment a process, for the life of the process; so this is process-wide.
+static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+
+impl Runtime {
+    /// Loads ONNX Runtime, or takes what this process loaded already from the same library.
+    ///
+    /// # Errors
+    /// When the library does not load, is too old, does not start, or another one is loaded already.
+    pub fn load(settings: &RuntimeSettings) -> Result<Self, RuntimeError> {
+        let library = settings.library.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_LIBRARY));
+        let environment = environment(&library)?;
+        let providers =
+            if settings.providers.is_empty() { Provider::AUTO.to_vec() } else { settings.providers.clone() };
+        Ok(Self { environment, providers, intra_threads: settings.intra_threads })
+    }
+}
+
+fn environment(library: &Path) -> Result<Environment, RuntimeError> {
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((from, environment)) = loaded.as_ref() {
+        return if from == library {
+            Ok(environment.clone())
+        } else {
+            Err(RuntimeError::OtherLibrary { loaded: from.clone(), wanted: library.to_owned() })
+        };
+    }
+    let environment = ort::init_from(library)
+        .map_err(|error| RuntimeError::Load { library: library.to_owned(), reason: error.to_string() })?
+        .with_name("vedette")
+        .with_telemetry(false)
+        .build()
+        .map_err(|error| RuntimeError::Start { library: library.to_owned(), reason: error.to_string() })?;
+    tracing::info!(library = %library.display(), "loaded ONNX Runtime");
+    *loaded = Some((library.to_owned(), environment.clone()));
+    Ok(environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn providers_have_names_both_ways() {
+        for provider in Provider::AUTO {
+            assert_eq!(provider.as_str().parse::<Provider>().unwrap(), provider);
+        }
+        assert!("gpu".parse::<Provider>().unwrap_err().to_string().contains("tensorrt, cuda"));
+    }
+
+    #[test]
+    fn a_library_that_is_missing_is_named_with_the_way_out() {
+        let settings = RuntimeSettings { library: Some("/nowhere/libonnxruntime.so".into()), ..Default::default() };
+        let error = Runtime::load(&settings).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/libonnxruntime.so") && error.contains("models fetch onnxruntime"), "{error}");
+    }
+}
