@@ -1,1 +1,90 @@
-fn main() {}
+//! Tracking and rules together, per frame: a quiet scene and a crowd.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use vedette_core::{Detection, FrameSize, ObjectClass, PixelBox, Policy, Score, Timestamp};
+use vedette_rules::{RuleEngine, RuleSet};
+use vedette_track::{Tracker, TrackerSettings};
+
+const FRAME: FrameSize = FrameSize { width: 1920, height: 1080 };
+const FRAMES: u32 = 500;
+
+/// People who walk in rows, to and fro, with detections that jitter, overlap and sometimes fail.
+fn scene(people: u32) -> Vec<Vec<Detection>> {
+    let mut noise = 1_u32;
+    let mut random = || {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (noise >> 8) as f32 / (1 << 24) as f32
+    };
+    let mut frames = Vec::new();
+    for number in 0..FRAMES {
+        let mut detections = Vec::new();
+        for person in 0..people {
+            let speed = 2.0 + (person % 5) as f32;
+            let walked = (number as f32 * speed + person as f32 * 211.0) % 3_600.0;
+            let x = if walked < 1_800.0 { walked } else { 3_600.0 - walked };
+            let y = 100.0 + (person % 9) as f32 * 80.0;
+            if random() < 0.9 {
+                let bbox = PixelBox::new(
+                    x + 4.0 * random(),
+                    y + 4.0 * random(),
+                    60.0 + 4.0 * random(),
+                    160.0 + 6.0 * random(),
+                );
+                let score = Score::new(0.3 + 0.7 * random()).expect("within 0 to 1");
+                detections.push(Detection { class: ObjectClass::Person, score, bbox });
+            }
+        }
+        frames.push(detections);
+    }
+    frames
+}
+
+const POLICY: &str = r#"{"applies_to": {"camera": "bench"}, "version": 1, "frame": {"width": 1920, "height": 1080}, "rule": [
+    {"id": "a", "name": "a", "purpose": "bench", "when": {"kind": "line_crossing", "a": [960, 0], "b": [960, 1080]}},
+    {"id": "b", "name": "b", "purpose": "bench", "when": {"kind": "presence", "zone": [[200, 200], [900, 200], [900, 800], [200, 800]]}},
+    {"id": "c", "name": "c", "purpose": "bench", "when": {"kind": "dwell", "zone": [[900, 200], [1700, 200], [1700, 800]], "duration": "5s"}},
+    {"id": "d", "name": "d", "purpose": "bench", "when": {"kind": "count", "zone": [[200, 200], [1700, 200], [1700, 800], [200, 800]], "at_least": 5}}
+]}"#;
+
+fn analyse(criterion: &mut Criterion) {
+    let policy: Policy = serde_json::from_str(POLICY).expect("the policy above is well formed");
+    let rules = RuleSet::compile(&policy).expect("the policy above is sound");
+    let mut group = criterion.benchmark_group("500 frames");
+    for people in [0, 7, 64] {
+        let frames = scene(people);
+        let detections: usize = frames.iter().map(Vec::len).sum();
+        let name = format!("{:.1} detections a frame", detections as f64 / f64::from(FRAMES));
+        group.bench_function(BenchmarkId::new("track and rules", &name), |bencher| {
+            bencher.iter(|| {
+                let mut tracker = Tracker::new(TrackerSettings::default());
+                let mut engine = RuleEngine::new(rules.clone());
+                for (number, detections) in frames.iter().enumerate() {
+                    let at = Timestamp::from_micros(number as i64 * 40_000);
+                    let tracks = tracker.update(at, FRAME, detections);
+                    black_box(engine.update(at, FRAME, tracks));
+                }
+            });
+        });
+        group.bench_function(BenchmarkId::new("track", &name), |bencher| {
+            bencher.iter(|| {
+                let mut tracker = Tracker::new(TrackerSettings::default());
+                for (number, detections) in frames.iter().enumerate() {
+                    black_box(tracker.update(Timestamp::from_micros(number as i64 * 40_000), FRAME, detections));
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The macro's function has no documentation of its own.
+#[expect(missing_docs, reason = "made by a macro")]
+mod group {
+    use super::{analyse, criterion_group};
+    criterion_group!(benches, analyse);
+}
+use group::benches;
+
+criterion_main!(benches);

@@ -23,7 +23,7 @@ pub struct TrackerSettings {
     pub duplicate_iou: f32,
     /// Detections after which a track is confirmed. Default 3.
     pub confirm_hits: u32,
-    /// How long an unconfirmed track may go undetected; at low frame rates it ends with the first miss. Default 200 ms.
+    /// How long an unconfirmed track may go undetected. Default 0: it ends with the first miss.
     pub tentative_buffer: Span,
     /// How long a confirmed track may go undetected. Default 3 s.
     pub lost_buffer: Span,
@@ -34,7 +34,7 @@ pub struct TrackerSettings {
     pub max_detections: usize,
     /// Tracks kept at once; no track starts above it. Default 1000.
     pub max_tracks: usize,
-    /// Standard deviation of a detected edge or centre, as a part of the box height. Default 0.05.
+    /// Standard deviation of a detected edge or centre, as a part of the box height. Default 0.1.
     pub measurement_noise: f32,
     /// Standard deviation by which the centre wanders, in box heights after one second. Default 0.25.
     pub position_noise: f32,
@@ -56,12 +56,12 @@ impl Default for TrackerSettings {
             tentative_iou: 0.3,
             duplicate_iou: 0.7,
             confirm_hits: 3,
-            tentative_buffer: Span::from_millis(200),
+            tentative_buffer: Span::ZERO,
             lost_buffer: Span::from_secs(3),
             reach_per_second: 1.0,
             max_detections: 1000,
             max_tracks: 1000,
-            measurement_noise: 0.05,
+            measurement_noise: 0.1,
             position_noise: 0.25,
             velocity_noise: 1.0,
             rewind_limit: Span::from_secs(2),

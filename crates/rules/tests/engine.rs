@@ -1,0 +1,315 @@
+//! What operators rely on, and what holds for any input.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use vedette_core::{
+    Direction, Episode, EpisodePhase, FrameSize, ObjectClass, PixelBox, Policy, Score, Span, Timestamp, Track, TrackId,
+};
+use vedette_rules::{EngineState, PolicyMistake, RuleEngine, RuleSet};
+
+const FRAME: FrameSize = FrameSize { width: 1000, height: 1000 };
+
+fn policy(version: u32, rules: &[Value]) -> Policy {
+    let mut rules = rules.to_vec();
+    for rule in &mut rules {
+        for key in ["name", "purpose"] {
+            if rule.get(key).is_none() {
+                rule[key] = "test".into();
+            }
+        }
+    }
+    serde_json::from_value(json!({"applies_to": {"camera": "c"}, "version": version, "frame": FRAME, "rule": rules}))
+        .unwrap()
+}
+
+fn rules(rules: &[Value]) -> RuleSet {
+    RuleSet::compile(&policy(1, rules)).unwrap()
+}
+
+fn zone() -> Value {
+    json!([[400, 400], [600, 400], [600, 600], [400, 600]])
+}
+
+fn presence(cooldown: &str) -> Value {
+    json!({"id": "in", "when": {"kind": "presence", "zone": zone()}, "cooldown": cooldown})
+}
+
+fn ms(millis: i64) -> Timestamp {
+    Timestamp::from_micros(1_000_000_000 + millis * 1000)
+}
+
+fn track(id: u64, x: f32, y: f32, score: f32, first_seen: Timestamp) -> Track {
+    Track {
+        id: TrackId(id),
+        class: ObjectClass::Person,
+        score: Score::new(score).unwrap(),
+        bbox: PixelBox::new(x - 20.0, y - 100.0, 40.0, 100.0),
+        first_seen,
+        last_seen: first_seen,
+        hits: 3,
+    }
+}
+
+/// Runs `(millis, [(id, x, y)])`, each track first seen when it first occurs.
+fn run(engine: &mut RuleEngine, frames: &[(i64, Vec<(u64, f32, f32)>)]) -> Vec<Episode> {
+    let mut out = Vec::new();
+    for (millis, objects) in frames {
+        let first = |id: u64| frames.iter().find(|(_, o)| o.iter().any(|o| o.0 == id)).unwrap().0;
+        let tracks: Vec<Track> = objects.iter().map(|&(id, x, y)| track(id, x, y, 0.9, ms(first(id)))).collect();
+        out.extend(engine.update(ms(*millis), FRAME, &tracks));
+    }
+    out
+}
+
+fn phases(episodes: &[Episode]) -> Vec<(EpisodePhase, Option<u64>)> {
+    episodes.iter().map(|episode| (episode.phase, episode.subject.map(|id| id.0))).collect()
+}
+
+use EpisodePhase::{Ended, Raised};
+
+#[test]
+fn presence_is_raised_after_its_time_and_ends_after_the_gap() {
+    let mut engine = RuleEngine::new(rules(&[presence("30s")]));
+    let frames: Vec<_> = (0..30).map(|i| (i * 100, if i < 10 { vec![(1, 500.0, 500.0)] } else { vec![] })).collect();
+    let episodes = run(&mut engine, &frames);
+    assert_eq!(phases(&episodes), [(Raised, Some(1)), (Ended, Some(1))]);
+    assert_eq!((episodes[0].started, episodes[0].raised), (ms(0), ms(500)));
+    assert_eq!(episodes[1].ended, Some(ms(900)));
+    assert_eq!(episodes[1].measured.value, 0.9);
+}
+
+#[test]
+fn cooldown_silences_the_next_one_until_it_is_over() {
+    let mut engine = RuleEngine::new(rules(&[presence("5s")]));
+    let frames: Vec<_> =
+        (0..100).map(|i| (i * 100, if i < 10 { vec![(1, 450.0, 500.0)] } else { vec![(2, 580.0, 410.0)] })).collect();
+    let episodes = run(&mut engine, &frames);
+    assert_eq!(phases(&episodes), [(Raised, Some(1)), (Ended, Some(1)), (Raised, Some(2))]);
+    assert_eq!(episodes[2].raised, ms(900 + 5000), "after the end of the first, and not lost");
+}
+
+#[test]
+fn a_new_track_where_one_was_lost_is_the_same_object() {
+    let dwell = json!({"id": "in", "when": {"kind": "dwell", "zone": zone(), "duration": "2s"}, "cooldown": "0s"});
+    let mut engine = RuleEngine::new(rules(&[dwell]));
+    let frames: Vec<_> = (0..40)
+        .map(|i| {
+            (
+                i * 100,
+                if i < 10 {
+                    vec![(1, 500.0, 500.0)]
+                } else if i < 15 {
+                    vec![]
+                } else {
+                    vec![(2, 505.0, 500.0)]
+                },
+            )
+        })
+        .collect();
+    let episodes = run(&mut engine, &frames);
+    assert_eq!(phases(&episodes), [(Raised, Some(1))]);
+    assert_eq!(episodes[0].raised, ms(2000));
+    assert_eq!(episodes[0].objects[0].id, TrackId(2));
+}
+
+#[test]
+fn slow_cameras_dwell_too() {
+    let mut engine = RuleEngine::new(rules(&[presence("0s")]));
+    let frames: Vec<_> = (0..3).map(|i| (i * 2000, vec![(1, 500.0, 500.0)])).collect();
+    assert_eq!(phases(&run(&mut engine, &frames)), [(Raised, Some(1))]);
+}
+
+#[test]
+fn line_tells_the_direction_and_does_not_flutter() {
+    let line = json!({"id": "l", "when": {"kind": "line_crossing", "a": [500, 1000], "b": [500, 0]}, "cooldown": "0s"});
+    let mut engine = RuleEngine::new(rules(&[line]));
+    let xs = [480.0, 497.0, 503.0, 497.0, 510.0, 490.0, 510.0, 490.0];
+    let frames: Vec<_> = xs.iter().enumerate().map(|(i, x)| (i as i64 * 100, vec![(1, *x, 500.0)])).collect();
+    let episodes = run(&mut engine, &frames);
+    assert_eq!(
+        episodes.iter().map(|e| e.direction.unwrap()).collect::<Vec<_>>(),
+        [Direction::LeftToRight, Direction::RightToLeft]
+    );
+    assert!(episodes.iter().all(|e| e.phase == Raised && e.ended == Some(e.raised) && e.started == e.raised));
+}
+
+#[test]
+fn count_needs_enough_for_long_enough() {
+    let count = json!({"id": "n", "when": {"kind": "count", "zone": zone(), "at_least": 2}, "min_duration": "1s", "cooldown": "0s"});
+    let mut engine = RuleEngine::new(rules(&[count]));
+    let two = vec![(1, 450.0, 500.0), (2, 550.0, 500.0)];
+    let one = vec![(1, 450.0, 500.0)];
+    let frames: Vec<_> = (0..40).map(|i| (i * 100, if i == 5 || i > 15 { one.clone() } else { two.clone() })).collect();
+    let episodes = run(&mut engine, &frames);
+    assert_eq!(phases(&episodes), [(Raised, None), (Ended, None)]);
+    assert_eq!(episodes[0].objects.len(), 2);
+    assert_eq!(episodes[1].ended, Some(ms(1500)));
+}
+
+#[test]
+fn score_has_hysteresis() {
+    let mut engine = RuleEngine::new(rules(&[presence("0s")]));
+    let mut raised = |from: i64, scores: [f32; 2], id| {
+        (0..10)
+            .map(|i| {
+                let score = if i == 0 { scores[0] } else { scores[1] };
+                engine.update(ms(from + i * 100), FRAME, &[track(id, 500.0, 500.0, score, ms(from))]).len()
+            })
+            .sum::<usize>()
+    };
+    assert_eq!(raised(0, [0.4, 0.4], 1), 0, "never reached `enter`");
+    assert_eq!(raised(20_000, [0.6, 0.4], 2), 1, "stays down to `stay`");
+}
+
+#[test]
+fn schedule_disarms() {
+    let mut rule = presence("0s");
+    rule["schedule"] = json!({"time_zone": "UTC", "windows": [{"from": "08:00", "until": "09:00"}]});
+    let mut engine = RuleEngine::new(rules(&[rule]));
+    let mut seen = |from: &str| {
+        let from: Timestamp = from.parse().unwrap();
+        (0..10)
+            .flat_map(|i| {
+                let at = from + Span::from_millis(i * 100);
+                engine.update(at, FRAME, &[track(1, 500.0, 500.0, 0.9, from)])
+            })
+            .filter(|e| e.phase == Raised)
+            .count()
+    };
+    assert_eq!(seen("2026-01-01T07:00:00Z"), 0);
+    assert_eq!(seen("2026-01-01T08:30:00Z"), 1);
+}
+
+#[test]
+fn clock_set_back_ends_what_is_open_and_starts_anew() {
+    let mut engine = RuleEngine::new(rules(&[presence("0s")]));
+    let frames: Vec<_> = (0..10).map(|i| (i * 100, vec![(1, 500.0, 500.0)])).collect();
+    run(&mut engine, &frames);
+    assert!(engine.update(ms(500), FRAME, &[]).is_empty());
+    assert!(engine.stats().late);
+    let episodes = engine.update(ms(-100_000), FRAME, &[track(1, 500.0, 500.0, 0.9, ms(0))]);
+    assert!(engine.stats().clock_set_back);
+    assert_eq!(phases(&episodes), [(Ended, Some(1))]);
+}
+
+#[test]
+fn new_policy_ends_removed_rules_only() {
+    let other = json!({"id": "other", "when": {"kind": "presence", "zone": zone()}, "cooldown": "0s"});
+    let mut engine = RuleEngine::new(rules(&[presence("0s"), other]));
+    let frames: Vec<_> = (0..10).map(|i| (i * 100, vec![(1, 500.0, 500.0)])).collect();
+    assert_eq!(run(&mut engine, &frames).len(), 2);
+    let mut renamed = presence("9s");
+    renamed["name"] = "New name".into();
+    let ended = engine.replace(RuleSet::compile(&policy(2, &[renamed])).unwrap());
+    assert_eq!(ended.iter().map(|e| e.rule.as_str()).collect::<Vec<_>>(), ["other"]);
+    assert_eq!(phases(&engine.finish(ms(1000))), [(Ended, Some(1))]);
+}
+
+#[test]
+fn every_mistake_is_named_at_once() {
+    let wrong = [
+        json!({"id": "a", "purpose": " ", "classes": [], "when": {"kind": "presence", "zone": [[0, 0], [5, 5]]}}),
+        json!({"id": "a", "when": {"kind": "count", "zone": [[0, 0], [90, 90], [90, 0], [0, 90]], "at_least": 0}}),
+        json!({"id": "b", "when": {"kind": "line_crossing", "a": [5, 5], "b": [5, 5]}, "score": {"enter": 0.3, "stay": 0.5}}),
+        json!({"id": "c", "when": {"kind": "dwell", "zone": [[0, 0], [2000, 0], [0, 90]], "duration": "48h"}, "min_duration": "30h",
+            "schedule": {"time_zone": "Mars/Base", "windows": [{"from": "25:00", "until": "6"}]}}),
+    ];
+    let mistakes = RuleSet::compile(&policy(1, &wrong)).unwrap_err();
+    let paths: Vec<&str> = mistakes.iter().map(|PolicyMistake { path, .. }| path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "rule[1] (a).purpose",
+            "rule[1] (a).classes",
+            "rule[1] (a).when.zone",
+            "rule[2] (a).id",
+            "rule[2] (a).when.zone",
+            "rule[2] (a).when.at_least",
+            "rule[3] (b).score",
+            "rule[3] (b).when",
+            "rule[4] (c).min_duration",
+            "rule[4] (c).when.zone",
+            "rule[4] (c).when.duration",
+            "rule[4] (c).schedule.time_zone",
+            "rule[4] (c).schedule.windows[1].from",
+            "rule[4] (c).schedule.windows[1].until",
+        ]
+    );
+}
+
+fn any_rules() -> RuleSet {
+    rules(&[
+        presence("1s"),
+        json!({"id": "dwell", "when": {"kind": "dwell", "zone": zone(), "duration": "1s"}, "cooldown": "0s"}),
+        json!({"id": "count", "when": {"kind": "count", "zone": zone(), "at_least": 2}, "cooldown": "0s"}),
+        json!({"id": "line", "when": {"kind": "line_crossing", "a": [500, 0], "b": [500, 1000]}, "cooldown": "0s"}),
+    ])
+}
+
+type AnyFrame = (i64, Vec<Track>);
+
+fn any_frames() -> impl Strategy<Value = Vec<AnyFrame>> {
+    let number = prop_oneof![9 => 380.0_f32..620.0, 1 => prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(-1e30)]];
+    let object = (1_u64..6, number.clone(), number, 0.2_f32..1.0, 0_i64..4000);
+    let step = prop_oneof![20 => 1_i64..900, 1 => -5000_i64..5000];
+    prop::collection::vec((step, prop::collection::vec(object, 0..6)), 1..60).prop_map(|frames| {
+        let mut now = 0;
+        frames
+            .into_iter()
+            .map(|(step, objects)| {
+                now += step;
+                let tracks = objects.into_iter().map(|(id, x, y, score, age)| track(id, x, y, score, ms(now - age)));
+                let mut tracks: Vec<Track> = tracks.collect();
+                tracks.sort_by_key(|track| track.id);
+                tracks.dedup_by_key(|track| track.id);
+                (now, tracks)
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn each_raised_has_one_end_and_no_time_runs_backwards(frames in any_frames()) {
+        let mut engine = RuleEngine::new(any_rules());
+        let mut episodes = Vec::new();
+        for (millis, tracks) in &frames {
+            episodes.extend(engine.update(ms(*millis), FRAME, tracks));
+        }
+        episodes.extend(engine.finish(ms(frames[frames.len() - 1].0)));
+        let mut open: Vec<(String, Option<TrackId>, Timestamp, Timestamp)> = Vec::new();
+        for e in &episodes {
+            prop_assert!(e.started <= e.raised && e.measured.value >= 0.0);
+            prop_assert!(e.ended.is_none_or(|ended| ended >= e.raised));
+            let key = (e.rule.to_string(), e.subject, e.started, e.raised);
+            match (e.phase, e.ended) {
+                (Raised, None) => { prop_assert!(!open.contains(&key)); open.push(key); }
+                (Raised, Some(_)) => {}
+                (Ended, ended) => {
+                    prop_assert!(ended.is_some());
+                    let found = open.iter().position(|k| *k == key);
+                    prop_assert!(found.is_some(), "ended but never raised: {e:?}");
+                    open.remove(found.unwrap());
+                }
+            }
+        }
+        prop_assert!(open.is_empty(), "never ended: {open:?}");
+    }
+
+    #[test]
+    fn stored_and_loaded_anywhere_and_in_any_order_it_says_the_same(frames in any_frames(), cut in 0_usize..60) {
+        let (mut whole, mut parted) = (RuleEngine::new(any_rules()), RuleEngine::new(any_rules()));
+        for (index, (millis, tracks)) in frames.iter().enumerate() {
+            if index == cut {
+                let text = serde_json::to_string(parted.state()).unwrap();
+                let state: EngineState = serde_json::from_str(&text).unwrap();
+                prop_assert_eq!(&state, whole.state());
+                parted = RuleEngine::restore(any_rules(), state);
+            }
+            let mut turned = tracks.clone();
+            turned.reverse();
+            let expected = whole.update(ms(*millis), FRAME, tracks);
+            prop_assert_eq!(parted.update(ms(*millis), FRAME, &turned), expected);
+        }
+    }
+}
