@@ -1,40 +1,322 @@
-//! kafka: signatures first, being filled in.
+//! Apache Kafka through librdkafka: the bus of many machines.
+//!
+//! Each subscription and reader has one thread that polls and never waits; when its queue is full, fetching pauses and
+//! polling goes on, so that the member stays in its group. Nothing is committed that was not asked for; a commit is sent
+//! within 200 ms, and before the partition goes to another member. Records are acknowledged by all in-sync replicas.
+
+mod admin;
+mod config;
+mod error;
+mod feed;
+mod member;
+mod message;
+mod producer;
+mod reader;
 mod settings;
-use crate::{Bus, BusError, Delivered, Delivery, Reader, Record, StartAt, Subscription, TopicSpec, Watermarks};
+mod talk;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
 use async_trait::async_trait;
+use rdkafka::admin::AdminClient;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use tokio_util::sync::CancellationToken;
+
+use crate::queue::bytes_bounded;
+use crate::{
+    Bus, BusError, Committer, Delivered, Delivery, GroupEvent, Reader, Record, StartAt, Subscription, TopicSpec,
+    Watermarks, topic as names,
+};
+use admin::TopicFacts;
+use error::{bus_error, refused};
+use feed::Feed;
+use member::{Callbacks, Leave, Shared};
+use producer::Producers;
 pub use settings::KafkaSettings;
-use std::sync::Arc;
-/// The kafka adapter.
-pub struct KafkaBus(());
+use talk::Talk;
+
+/// How long dropping the bus waits for what was sent.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
+
+/// A Kafka cluster as the bus.
+pub struct KafkaBus {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: KafkaSettings,
+    admin: AdminClient<Talk>,
+    producers: Producers,
+    fetcher: Mutex<BaseConsumer<Talk>>,
+    topics: RwLock<HashMap<String, (Arc<str>, TopicFacts)>>,
+    closed: CancellationToken,
+}
+
 impl KafkaBus {
-    /// Opens it.
+    /// Connects to the cluster.
+    ///
     /// # Errors
-    /// Named.
-    pub async fn connect(_settings: KafkaSettings) -> Result<Arc<Self>, BusError> {
-        Err(BusError::Closed)
+    /// When a setting is wrong, or no broker answers within `request_timeout`.
+    pub async fn connect(settings: KafkaSettings) -> Result<Arc<Self>, BusError> {
+        config::check(&settings)?;
+        let wrong = |error: KafkaError| refused("connect", &settings.brokers, error.to_string());
+        let inner = Inner {
+            admin: config::admin(&settings).create_with_context(Talk).map_err(wrong)?,
+            producers: Producers::new(&settings).map_err(wrong)?,
+            fetcher: Mutex::new(config::fetcher(&settings).create_with_context(Talk).map_err(wrong)?),
+            topics: RwLock::default(),
+            closed: CancellationToken::new(),
+            settings,
+        };
+        let bus = Arc::new(Self { inner: Arc::new(inner) });
+        bus.inner.partitions().await?;
+        Ok(bus)
+    }
+
+    /// Waits until all that was sent is durable or has failed, then ends all subscriptions and readers.
+    pub async fn close(&self) {
+        let timeout = self.inner.settings.delivery_timeout;
+        let flushed = self.inner.blocking(move |inner| inner.producers.flush(timeout)).await;
+        if let Err(error) = flushed {
+            tracing::error!(%error, "records were not delivered before the bus closed");
+        }
+        self.inner.close();
     }
 }
+
+impl Drop for KafkaBus {
+    fn drop(&mut self) {
+        self.inner.close();
+        if let Err(error) = self.inner.producers.flush(LAST_FLUSH) {
+            tracing::error!(%error, "records were not delivered before the bus was dropped");
+        }
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.closed.cancel();
+        self.producers.close();
+    }
+
+    fn open_check(&self) -> Result<(), BusError> {
+        if self.closed.is_cancelled() { Err(BusError::Closed) } else { Ok(()) }
+    }
+
+    fn full_name(&self, topic: &str) -> String {
+        format!("{}{topic}", self.settings.topic_prefix)
+    }
+
+    /// Runs what waits for brokers off the async threads.
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, BusError> + Send + 'static,
+    ) -> Result<T, BusError> {
+        let inner = Arc::clone(self);
+        // The task can only fail when the runtime ends.
+        tokio::task::spawn_blocking(move || work(&inner)).await.unwrap_or(Err(BusError::Closed))
+    }
+
+    async fn partitions(self: &Arc<Self>) -> Result<HashMap<String, u32>, BusError> {
+        self.blocking(|inner| admin::partitions(&inner.admin, &inner.settings.brokers, inner.settings.request_timeout))
+            .await
+    }
+
+    fn known(&self, topic: &str) -> Option<(Arc<str>, TopicFacts)> {
+        self.topics.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
+    }
+
+    /// The topic, from memory or from the cluster.
+    async fn topic(self: &Arc<Self>, topic: &str) -> Result<(Arc<str>, TopicFacts), BusError> {
+        self.open_check()?;
+        if let Some(known) = self.known(topic) {
+            return Ok(known);
+        }
+        let Some(count) = self.partitions().await?.get(&self.full_name(topic)).copied() else {
+            return Err(BusError::UnknownTopic(topic.to_owned()));
+        };
+        self.learn(topic, count).await
+    }
+
+    async fn learn(&self, topic: &str, partitions: u32) -> Result<(Arc<str>, TopicFacts), BusError> {
+        let facts = admin::facts(&self.admin, &self.settings, &self.full_name(topic), partitions).await?;
+        let known = (Arc::from(topic), facts);
+        self.topics.write().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned(), known.clone());
+        Ok(known)
+    }
+
+    /// Blocks.
+    fn watermarks(&self, topic: &str, partitions: u32) -> Result<Vec<Watermarks>, BusError> {
+        let full_name = self.full_name(topic);
+        let client = self.admin.inner();
+        let bounds = (0..partitions).map(|partition| {
+            let (low, high) = client
+                .fetch_watermarks(&full_name, partition as i32, self.settings.request_timeout)
+                .map_err(|error| bus_error("ask for offsets", topic, &self.settings.brokers, &error))?;
+            let offset = |raw: i64| u64::try_from(raw).unwrap_or_default();
+            Ok(Watermarks { partition, low: offset(low), high: offset(high) })
+        });
+        bounds.collect()
+    }
+
+    /// Blocks.
+    fn start_offsets(
+        &self,
+        consumer: &BaseConsumer<Talk>,
+        topic: &str,
+        bounds: &[Watermarks],
+        start: &StartAt,
+    ) -> Result<Vec<(u32, u64)>, BusError> {
+        match start {
+            StartAt::Earliest => Ok(bounds.iter().map(|bound| (bound.partition, bound.low)).collect()),
+            StartAt::Latest => Ok(bounds.iter().map(|bound| (bound.partition, bound.high)).collect()),
+            StartAt::Offsets(offsets) => {
+                match offsets.iter().find(|(partition, _)| *partition as usize >= bounds.len()) {
+                    Some((partition, _)) => Err(names::unknown_partition(topic, *partition, bounds.len())),
+                    None => Ok(offsets.clone()),
+                }
+            }
+            StartAt::TimeMs(time_ms) => {
+                let highs = bounds.iter().map(|bound| (bound.partition, bound.high)).collect();
+                let timeout = self.settings.request_timeout;
+                reader::offsets_of_time(consumer, &self.full_name(topic), &highs, *time_ms, timeout)
+                    .map_err(|error| bus_error("ask for offsets", topic, &self.settings.brokers, &error))
+            }
+        }
+    }
+}
+
+fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<(), BusError> {
+    let thread = std::thread::Builder::new().name(name.clone()).spawn(work);
+    thread.map(drop).map_err(|error| refused("start a thread", &name, error.to_string()))
+}
+
 #[async_trait]
 impl Bus for KafkaBus {
-    async fn ensure_topics(&self, _: &[TopicSpec]) -> Result<(), BusError> {
-        Err(BusError::Closed)
+    async fn ensure_topics(&self, topics: &[TopicSpec]) -> Result<(), BusError> {
+        let inner = &self.inner;
+        inner.open_check()?;
+        for spec in topics {
+            names::check_spec(spec)?;
+        }
+        let existing = inner.partitions().await?;
+        for spec in topics {
+            let full_name = inner.full_name(&spec.name);
+            let count = match existing.get(&full_name) {
+                Some(count) => *count,
+                None => {
+                    admin::create(&inner.admin, &inner.settings, &full_name, spec).await?;
+                    let name = full_name.clone();
+                    inner.blocking(move |inner| admin::await_leaders(&inner.admin, &inner.settings, &name)).await?
+                }
+            };
+            let (_, facts) = inner.learn(&spec.name, count).await?;
+            admin::fits(&facts, spec, &full_name)?;
+        }
+        Ok(())
     }
-    async fn send(&self, _: &str, _: Record) -> Result<Delivery, BusError> {
-        Err(BusError::Closed)
+
+    async fn send(&self, topic: &str, record: Record) -> Result<Delivery, BusError> {
+        let (name, facts) = self.inner.topic(topic).await?;
+        let (size, limit) = (record.size(), facts.max_record_bytes);
+        if size > limit {
+            return Err(BusError::TooLarge { topic: topic.to_owned(), size, limit });
+        }
+        self.inner.producers.send(&name, &self.inner.full_name(topic), facts.compress, &record).await
     }
-    async fn subscribe(&self, _: &str, _: &[&str]) -> Result<Subscription, BusError> {
-        Err(BusError::Closed)
+
+    async fn subscribe(&self, group: &str, topics: &[&str]) -> Result<Subscription, BusError> {
+        names::check_name("group", group)?;
+        let inner = &self.inner;
+        let mut map = HashMap::new();
+        for topic in topics {
+            let (name, _) = inner.topic(topic).await?;
+            map.insert(inner.full_name(topic), name);
+        }
+        let settings = &inner.settings;
+        let full_names: Vec<String> = map.keys().cloned().collect();
+        let full_group = inner.full_name(group);
+        let shared = Shared::new(group, &settings.brokers, map, settings.revoke_timeout, inner.closed.clone());
+        let shared = Arc::new(shared);
+        let (queue, events) = bytes_bounded(settings.receive_queue_bytes, "group", group);
+        let feed = Mutex::new(Feed::new(queue, GroupEvent::Record));
+        let callbacks = Callbacks { shared: Arc::clone(&shared), feed };
+        let failed = |error: KafkaError| bus_error("subscribe", group, &settings.brokers, &error);
+        let consumer: BaseConsumer<Callbacks> =
+            config::member(settings, &full_group).create_with_context(callbacks).map_err(failed)?;
+        let list: Vec<&str> = full_names.iter().map(String::as_str).collect();
+        consumer.subscribe(&list).map_err(failed)?;
+        spawn(format!("kafka-{group}"), move || member::run(&consumer))?;
+        let committer = Committer(Arc::<Shared>::clone(&shared));
+        Ok(Subscription { events, committer, _leave: Box::new(Leave(shared)) })
     }
-    async fn read(&self, _: &str, _: StartAt) -> Result<Reader, BusError> {
-        Err(BusError::Closed)
+
+    async fn read(&self, topic: &str, start: StartAt) -> Result<Reader, BusError> {
+        let (name, facts) = self.inner.topic(topic).await?;
+        let settings = &self.inner.settings;
+        let failed = |error: KafkaError, brokers: &str| bus_error("read", topic, brokers, &error);
+        let consumer: BaseConsumer<Talk> =
+            config::reader(settings).create_with_context(Talk).map_err(|error| failed(error, &settings.brokers))?;
+        let of = topic.to_owned();
+        let prepare = move |inner: &Inner| {
+            let bounds = inner.watermarks(&of, facts.partitions)?;
+            let offsets = inner.start_offsets(&consumer, &of, &bounds, &start)?;
+            reader::assignment(&inner.full_name(&of), &offsets)
+                .and_then(|list| consumer.assign(&list))
+                .map_err(|error| bus_error("read", &of, &inner.settings.brokers, &error))?;
+            Ok((consumer, bounds, offsets))
+        };
+        let (consumer, bounds, offsets) = self.inner.blocking(prepare).await?;
+        let read = |bound: &&Watermarks| offsets.iter().any(|(partition, _)| *partition == bound.partition);
+        let ends = bounds.iter().filter(read).map(|bound| (bound.partition, bound.high)).collect();
+        let (queue, records) = bytes_bounded(settings.receive_queue_bytes, "reader", topic);
+        let (brokers, closed) = (settings.brokers.clone(), self.inner.closed.clone());
+        spawn(format!("kafka-{topic}"), move || {
+            reader::run(&consumer, Feed::new(queue, |record| record), &name, &brokers, &closed);
+        })?;
+        Ok(Reader { records, ends })
     }
-    async fn fetch(&self, _: &str, _: u32, _: u64) -> Result<Option<Delivered>, BusError> {
-        Err(BusError::Closed)
+
+    async fn fetch(&self, topic: &str, partition: u32, offset: u64) -> Result<Option<Delivered>, BusError> {
+        let (name, facts) = self.inner.topic(topic).await?;
+        if partition >= facts.partitions {
+            return Err(names::unknown_partition(topic, partition, facts.partitions as usize));
+        }
+        let full_name = self.inner.full_name(topic);
+        let work = move |inner: &Inner| {
+            let settings = &inner.settings;
+            let (low, high) = inner
+                .admin
+                .inner()
+                .fetch_watermarks(&full_name, partition as i32, settings.request_timeout)
+                .map_err(|error| bus_error("fetch", &name, &settings.brokers, &error))?;
+            if !(low..high).contains(&i64::try_from(offset).unwrap_or(i64::MAX)) {
+                return Ok(None);
+            }
+            let consumer = inner.fetcher.lock().unwrap_or_else(PoisonError::into_inner);
+            reader::fetch(
+                &consumer,
+                &full_name,
+                &name,
+                (partition, offset),
+                &settings.brokers,
+                settings.request_timeout,
+            )
+        };
+        self.inner.blocking(work).await
     }
-    async fn watermarks(&self, _: &str) -> Result<Vec<Watermarks>, BusError> {
-        Err(BusError::Closed)
+
+    async fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, BusError> {
+        let (name, facts) = self.inner.topic(topic).await?;
+        self.inner.blocking(move |inner| inner.watermarks(&name, facts.partitions)).await
     }
+
     async fn flush(&self) -> Result<(), BusError> {
-        Err(BusError::Closed)
+        self.inner.open_check()?;
+        let timeout = self.inner.settings.delivery_timeout;
+        self.inner.blocking(move |inner| inner.producers.flush(timeout)).await
     }
 }

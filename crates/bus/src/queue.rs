@@ -22,8 +22,8 @@ pub(crate) fn bytes_bounded<T>(bytes: usize, queue: &'static str, name: &str) ->
 struct Queued<T> {
     item: T,
     // Both give back on drop, also when the receiver goes away with items inside.
-    _room: OwnedSemaphorePermit,
-    _held: Held,
+    _room: Option<OwnedSemaphorePermit>,
+    _held: Option<Held>,
 }
 
 struct Held(Gauge, f64);
@@ -64,7 +64,7 @@ impl<T> QueueSender<T> {
     fn push(&self, item: T, weight: u32, room: OwnedSemaphorePermit) -> Result<(), QueueClosed> {
         self.held.increment(f64::from(weight));
         let held = Held(self.held.clone(), f64::from(weight));
-        self.items.send(Queued { item, _room: room, _held: held }).map_err(|_| QueueClosed)
+        self.items.send(Queued { item, _room: Some(room), _held: Some(held) }).map_err(|_| QueueClosed)
     }
 
     /// Waits for room for `bytes`.
@@ -90,6 +90,21 @@ impl<T> QueueSender<T> {
             return Err(NotSent::Full(item));
         };
         self.push(item, weight, room).map_err(|_| NotSent::Closed)
+    }
+
+    /// Whether [`Self::try_send`] would find room; one task alone may rely on that.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.room.available_permits() >= self.weight(bytes) as usize || self.is_closed()
+    }
+
+    /// Whether at least half of the bound is free.
+    pub(crate) fn is_half_free(&self) -> bool {
+        self.room.available_permits() >= self.capacity / 2
+    }
+
+    /// Passes an item beside the bound; for rare ones that must not wait.
+    pub(crate) fn force_send(&self, item: T) {
+        let _ = self.items.send(Queued { item, _room: None, _held: None });
     }
 
     /// Whether the receiver is gone.

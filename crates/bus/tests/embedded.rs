@@ -1,5 +1,7 @@
 //! The embedded log keeps the promises of the bus.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod suite;
 
 use std::sync::Arc;
@@ -109,4 +111,126 @@ async fn flush_waits_for_all() {
     bus.flush().await.unwrap();
     let total: u64 = bus.watermarks(&topic).await.unwrap().iter().map(|bound| bound.high).sum();
     assert_eq!(total, 40);
+}
+
+/// Runs one test of this binary in a process of its own.
+fn child(program: &str, args: &[&str], test: &str, dir: &std::path::Path) -> std::process::Child {
+    std::process::Command::new(program)
+        .args(args)
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env("VEDETTE_TEST_CHILD_DIR", dir)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn child_dir() -> Option<std::path::PathBuf> {
+    std::env::var_os("VEDETTE_TEST_CHILD_DIR").map(Into::into)
+}
+
+/// The child of the next test: writes until it is killed and says what was acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crash_child() {
+    let Some(dir) = child_dir() else { return };
+    let bus = open(&dir);
+    bus.ensure_topics(&[suite::spec("t", 3)]).await.unwrap();
+    let (sender, mut deliveries) = tokio::sync::mpsc::channel(1000);
+    tokio::spawn(async move {
+        for number in 0u64.. {
+            let value = vec![number as u8; (number * 37 % 5000) as usize];
+            let delivery = bus.send("t", record(&format!("k{}", number % 11), value)).await.unwrap();
+            sender.send((number, delivery)).await.unwrap();
+        }
+    });
+    while let Some((number, delivery)) = deliveries.recv().await {
+        let position = delivery.await.unwrap();
+        println!("ack {} {} {number};", position.partition, position.offset);
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_kill_9() {
+    use std::io::{BufRead, BufReader};
+    if child_dir().is_some() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let exe = std::env::current_exe().unwrap();
+    let mut acknowledged = Vec::new();
+    for round in 1..=3 {
+        let mut child = child(exe.to_str().unwrap(), &[], "crash_child", dir.path());
+        let mut seen = 0;
+        for line in BufReader::new(child.stdout.take().unwrap()).split(b'\n') {
+            let line = String::from_utf8(line.unwrap()).unwrap();
+            // A line may be cut where the process was.
+            let Some(ack) = line.strip_prefix("ack ").and_then(|rest| rest.strip_suffix(';')) else { continue };
+            let mut words = ack.split(' ').map(|word| word.parse::<u64>().unwrap());
+            acknowledged.push((words.next().unwrap() as u32, words.next().unwrap(), words.next().unwrap()));
+            seen += 1;
+            if seen == 700 * round {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        assert!(seen >= 700 * round, "the child ended by itself");
+    }
+    let bus = open(dir.path());
+    for (partition, offset, number) in acknowledged {
+        let read = bus.fetch("t", partition, offset).await.unwrap();
+        let read = read.unwrap_or_else(|| panic!("{partition}/{offset} is lost"));
+        assert_eq!(read.record.value.unwrap(), vec![number as u8; (number * 37 % 5000) as usize]);
+    }
+}
+
+/// The child of the next test, on a file system of 2 MiB.
+#[tokio::test]
+async fn disk_full_child() {
+    let Some(dir) = child_dir() else { return };
+    let ballast = dir.join("ballast");
+    std::fs::write(&ballast, vec![1; 1 << 20]).unwrap();
+    let bus = open(&dir);
+    bus.ensure_topics(&[suite::spec("t", 1)]).await.unwrap();
+    let send = async || bus.send("t", record("k", vec![3; 5000])).await.unwrap().await;
+    let mut acknowledged = 0;
+    let error = loop {
+        match send().await {
+            Ok(_) => acknowledged += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&error, BusError::Storage { cause, .. } if cause.contains("free space")), "{error}");
+    assert!(send().await.is_err());
+    assert_eq!(read_up(&*bus, "t", StartAt::Earliest).await.len(), acknowledged);
+    std::fs::remove_file(&ballast).unwrap();
+    for _ in 0..50 {
+        send().await.unwrap();
+    }
+    bus.close().await;
+    let bus = open(&dir);
+    assert_eq!(read_up(&*bus, "t", StartAt::Earliest).await.len(), acknowledged + 50);
+    println!("disk was full after {acknowledged} records, and writing went on");
+}
+
+#[test]
+fn a_full_disk_fails_deliveries_until_there_is_room() {
+    if child_dir().is_some() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mount = "mount -t tmpfs -o size=2m tmpfs \"$VEDETTE_TEST_CHILD_DIR\"";
+    let tried = std::process::Command::new("unshare")
+        .args(["-rm", "sh", "-c", mount])
+        .env("VEDETTE_TEST_CHILD_DIR", dir.path())
+        .stderr(std::process::Stdio::null())
+        .status();
+    if !tried.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: no right to mount a small file system here; the unit tests fill a simulated one");
+        return;
+    }
+    let script = format!("{mount} && exec \"$0\" \"$@\"");
+    let exe = std::env::current_exe().unwrap();
+    let child = child("unshare", &["-rm", "sh", "-c", &script, exe.to_str().unwrap()], "disk_full_child", dir.path());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("writing went on"), "{text}");
 }

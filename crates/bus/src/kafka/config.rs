@@ -1,0 +1,125 @@
+//! What the adapter asks of librdkafka, and why.
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+use super::settings::KafkaSettings;
+use crate::BusError;
+
+/// Properties on which the promises of the bus rest; a site cannot change them.
+const OURS: &[&str] = &[
+    "acks",
+    "allow.auto.create.topics",
+    "auto.offset.reset",
+    "bootstrap.servers",
+    "client.id",
+    "delivery.timeout.ms",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.idempotence",
+    "enable.partition.eof",
+    "group.id",
+    "group.protocol",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
+    "message.timeout.ms",
+    "metadata.broker.list",
+    "partition.assignment.strategy",
+    "partitioner",
+    "request.required.acks",
+    "transactional.id",
+];
+
+/// Largest frame that is taken from a broker. Kafka hands over a record that is larger than the fetch limits alone.
+const LARGEST_MESSAGE: &str = "1000000000";
+
+/// Refuses settings that would break a promise.
+pub(super) fn check(settings: &KafkaSettings) -> Result<(), BusError> {
+    let refuse = |cause: String| Err(BusError::Refused { action: "connect", topic: settings.brokers.clone(), cause });
+    if let Some(name) = settings.properties.keys().find(|name| OURS.contains(&name.as_str())) {
+        return refuse(format!("the property `{name}` is fixed, because what the bus promises rests on it; remove it"));
+    }
+    if settings.brokers.split(',').any(|broker| broker.trim().is_empty()) {
+        return refuse("`brokers` must be `host:port`, several separated by commas".to_owned());
+    }
+    if settings.send_queue_bytes == 0 || settings.receive_queue_bytes == 0 {
+        return refuse("`send_queue_bytes` and `receive_queue_bytes` must be at least 1".to_owned());
+    }
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if settings.topic_prefix.len() > 40 || !settings.topic_prefix.chars().all(known) {
+        return refuse("`topic_prefix` has at most 40 letters, digits, `.`, `_`, `-`".to_owned());
+    }
+    if settings.min_insync_replicas > settings.replication_factor || settings.min_insync_replicas == 0 {
+        return refuse("`min_insync_replicas` must be 1 to `replication_factor`".to_owned());
+    }
+    Ok(())
+}
+
+fn base(settings: &KafkaSettings) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set_log_level(RDKafkaLogLevel::Warning);
+    // A broker that comes back is found within a second.
+    config.set("reconnect.backoff.max.ms", "1000");
+    config.set("receive.message.max.bytes", "1000001000");
+    for (name, value) in &settings.properties {
+        config.set(name, value);
+    }
+    config.set("bootstrap.servers", &settings.brokers);
+    config.set("client.id", &settings.client_id);
+    config
+}
+
+pub(super) fn admin(settings: &KafkaSettings) -> ClientConfig {
+    base(settings)
+}
+
+pub(super) fn producer(settings: &KafkaSettings, compress: bool) -> ClientConfig {
+    let mut config = base(settings);
+    config.set("acks", "all").set("enable.idempotence", "true");
+    // As Kafka's Java clients, and as `partition_of`.
+    config.set("partitioner", "murmur2_random");
+    config.set("compression.type", if compress { "zstd" } else { "none" });
+    config.set("message.max.bytes", LARGEST_MESSAGE);
+    config.set("delivery.timeout.ms", settings.delivery_timeout.as_millis().to_string());
+    config.set("linger.ms", "5");
+    // The bus bounds the bytes itself; twice that here, for what librdkafka adds to each record.
+    config.set("queue.buffering.max.kbytes", (settings.send_queue_bytes / 512 + 1024).min(2_147_483_647).to_string());
+    config.set("queue.buffering.max.messages", "0");
+    config
+}
+
+fn consumer(settings: &KafkaSettings, group: &str) -> ClientConfig {
+    let mut config = base(settings);
+    config.set("group.id", group);
+    config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+    config.set("auto.offset.reset", "earliest");
+    config.set("allow.auto.create.topics", "false");
+    config.set("fetch.message.max.bytes", "2097152");
+    config.set("fetch.wait.max.ms", "100");
+    config.set("queued.max.messages.kbytes", (settings.receive_queue_bytes / 1024).clamp(1024, 2_097_151).to_string());
+    config
+}
+
+/// For the member of a group.
+pub(super) fn member(settings: &KafkaSettings, group: &str) -> ClientConfig {
+    let mut config = consumer(settings, group);
+    config.set("partition.assignment.strategy", "cooperative-sticky");
+    // The poll thread never waits for anything but a revocation.
+    let interval = (settings.revoke_timeout.as_millis() * 2 + 10_000).clamp(60_000, 86_400_000);
+    config.set("max.poll.interval.ms", interval.to_string());
+    config
+}
+
+/// For reading outside any group; the group name is never sent.
+pub(super) fn reader(settings: &KafkaSettings) -> ClientConfig {
+    consumer(settings, "outside-any-group")
+}
+
+/// For reading single records.
+pub(super) fn fetcher(settings: &KafkaSettings) -> ClientConfig {
+    let mut config = reader(settings);
+    config.set("enable.partition.eof", "true");
+    // One record is wanted, not what follows it.
+    config.set("fetch.message.max.bytes", "65536").set("queued.min.messages", "1");
+    config
+}

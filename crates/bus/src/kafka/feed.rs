@@ -1,0 +1,103 @@
+//! From a poll thread, which must not wait, into a bounded queue, which may be full.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+
+use super::error::unreachable_at;
+use crate::queue::{NotSent, QueueSender};
+use crate::{BusError, Delivered};
+
+/// At most one report that the brokers are away in this time.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+
+/// Fills the queue of a subscription or reader. While it is full, fetching is paused and polling goes on.
+pub(super) struct Feed<T> {
+    queue: QueueSender<Result<T, BusError>>,
+    // What librdkafka had handed out already when the queue was found full.
+    held: VecDeque<(Delivered, usize)>,
+    wrap: fn(Delivered) -> T,
+    paused: bool,
+    away_reported_at: Option<Instant>,
+}
+
+impl<T> Feed<T> {
+    pub(super) fn new(queue: QueueSender<Result<T, BusError>>, wrap: fn(Delivered) -> T) -> Self {
+        Self { queue, held: VecDeque::new(), wrap, paused: false, away_reported_at: None }
+    }
+
+    /// Whether nobody listens any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// Whether records are held back.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Passes on a record, or holds it.
+    pub(super) fn record(&mut self, record: Delivered) {
+        let bytes = record.record.size();
+        self.held.push_back((record, bytes));
+        self.drain();
+    }
+
+    /// Passes on an event at once: there are few of them and they must not wait for records.
+    pub(super) fn event(&self, event: Result<T, BusError>) {
+        self.queue.force_send(event);
+    }
+
+    /// Says that brokers are away, now and then while that lasts; librdkafka goes on trying by itself.
+    pub(super) fn away(&mut self, brokers: &str, error: &KafkaError) {
+        if self.away_reported_at.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
+            self.away_reported_at = Some(Instant::now());
+            self.event(Err(unreachable_at(brokers, error.to_string())));
+        }
+    }
+
+    /// Forgets what is held of a partition that is no longer ours.
+    pub(super) fn forget(&mut self, gone: impl Fn(&Delivered) -> bool) {
+        self.held.retain(|(record, _)| !gone(record));
+    }
+
+    fn drain(&mut self) {
+        while let Some((record, bytes)) = self.held.pop_front() {
+            if !self.queue.has_room(bytes) {
+                self.held.push_front((record, bytes));
+                return;
+            }
+            // Only this thread fills the queue, so room that was there is there.
+            if let Err(NotSent::Closed | NotSent::Full(_)) = self.queue.try_send(Ok((self.wrap)(record)), bytes) {
+                self.held.clear();
+                return;
+            }
+        }
+    }
+
+    /// Passes on what was held and pauses or resumes the consumer accordingly. `reassigned` says that partitions came that
+    /// are not paused yet. Resumes only when half of the queue is free, because pausing throws away what was prefetched.
+    pub(super) fn settle<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>, reassigned: bool) {
+        self.drain();
+        let wait =
+            if self.paused { !self.held.is_empty() || !self.queue.is_half_free() } else { !self.held.is_empty() };
+        if wait == self.paused && !(wait && reassigned) {
+            return;
+        }
+        let changed = consumer.assignment().and_then(|ours| {
+            if ours.count() == 0 {
+                Ok(())
+            } else if wait {
+                consumer.pause(&ours)
+            } else {
+                consumer.resume(&ours)
+            }
+        });
+        match changed {
+            Ok(()) => self.paused = wait,
+            Err(error) => tracing::warn!(%error, wait, "pausing or resuming failed; trying again"),
+        }
+    }
+}

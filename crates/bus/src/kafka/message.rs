@@ -1,0 +1,35 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rdkafka::Message;
+use rdkafka::message::{Header as KafkaHeader, Headers, OwnedHeaders};
+
+use crate::{Delivered, Header, Position, Record};
+
+/// A message as the bus knows it, under the topic's name without prefix.
+pub(super) fn delivered(message: &impl Message, topic: &Arc<str>) -> Delivered {
+    let headers = message.headers().map_or_else(Vec::new, |headers| {
+        let value = |value: Option<&[u8]>| Bytes::copy_from_slice(value.unwrap_or_default());
+        headers.iter().map(|header| Header { name: header.key.to_owned(), value: value(header.value) }).collect()
+    });
+    Delivered {
+        position: Position {
+            topic: Arc::clone(topic),
+            // Kafka counts both from 0; negative numbers stand for things that a delivered message never is.
+            partition: u32::try_from(message.partition()).unwrap_or_default(),
+            offset: u64::try_from(message.offset()).unwrap_or_default(),
+        },
+        record: Record {
+            key: Bytes::copy_from_slice(message.key().unwrap_or_default()),
+            value: message.payload().map(Bytes::copy_from_slice),
+            headers,
+            timestamp_ms: message.timestamp().to_millis().unwrap_or_default(),
+        },
+    }
+}
+
+pub(super) fn headers(record: &Record) -> OwnedHeaders {
+    record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), |list, header| {
+        list.insert(KafkaHeader { key: &header.name, value: Some(&header.value[..]) })
+    })
+}

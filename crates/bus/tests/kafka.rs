@@ -1,0 +1,191 @@
+//! Kafka keeps the promises of the bus: the same suite, and what only many members and a network bring.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+#[path = "support/broker.rs"]
+mod broker;
+mod suite;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use vedette_bus::kafka::{KafkaBus, KafkaSettings};
+use vedette_bus::{Bus, BusError, GroupEvent, SharedBus, StartAt, Subscription};
+
+use broker::Broker;
+use suite::{PATIENCE, new_topic, next_record, read_up, record, send_all, unique, within};
+
+fn settings(brokers: String) -> KafkaSettings {
+    KafkaSettings {
+        topic_prefix: "test.".to_owned(),
+        request_timeout: PATIENCE,
+        receive_queue_bytes: 1 << 20,
+        ..KafkaSettings::new(brokers)
+    }
+}
+
+async fn connect(broker: &Broker) -> Arc<KafkaBus> {
+    KafkaBus::connect(settings(broker.brokers())).await.unwrap()
+}
+
+macro_rules! conformance {
+    ($($name:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let Some(broker) = broker::shared() else { return };
+            let bus: SharedBus = connect(broker).await;
+            suite::$name(bus).await;
+        }
+    )*};
+}
+
+conformance!(
+    keys_keep_partition_and_order,
+    group_resumes_from_its_commit,
+    commit_elsewhere_is_refused,
+    replay_from_offset_and_time,
+    latest_follows_what_comes,
+    content_survives,
+    large_records_pass_and_larger_ones_do_not,
+    fetch_finds_one_or_none,
+    unknown_topics_are_named,
+    other_limits_are_refused,
+    slow_consumer_loses_nothing,
+    retention_takes_the_old,
+    compaction_keeps_the_last_of_each_key,
+);
+
+#[tokio::test]
+async fn no_broker_is_said_plainly() {
+    let settings = KafkaSettings { request_timeout: Duration::from_secs(1), ..settings("127.0.0.1:1".to_owned()) };
+    let error = KafkaBus::connect(settings).await.err().unwrap();
+    assert!(matches!(error, BusError::Unreachable { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("127.0.0.1:1") && text.contains("check that the brokers run"), "{text}");
+}
+
+#[tokio::test]
+async fn settings_that_break_promises_are_refused() {
+    let mut wrong = settings("127.0.0.1:1".to_owned());
+    wrong.properties.insert("acks".to_owned(), "1".to_owned());
+    let error = KafkaBus::connect(wrong).await.err().unwrap();
+    assert!(error.to_string().contains("`acks`"), "{error}");
+    let mut unknown = settings("127.0.0.1:1".to_owned());
+    unknown.properties.insert("no.such.thing".to_owned(), "1".to_owned());
+    let error = KafkaBus::connect(unknown).await.err().unwrap();
+    assert!(error.to_string().contains("no.such.thing"), "{error}");
+}
+
+/// The partitions of a member once it has `count` of them.
+async fn assigned(member: &mut Subscription, ours: &mut BTreeSet<u32>, count: usize) {
+    while ours.len() != count {
+        match within("an assignment", member.next()).await.unwrap() {
+            GroupEvent::Assigned(new) => ours.extend(new.iter().map(|(_, partition)| *partition)),
+            GroupEvent::Revoked(revocation) => {
+                ours.retain(|mine| !revocation.partitions.iter().any(|(_, partition)| partition == mine));
+                revocation.done();
+            }
+            GroupEvent::Record(_) => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_members_share_a_group() {
+    let Some(broker) = broker::shared() else { return };
+    let bus = connect(broker).await;
+    let topic = new_topic(&*bus, 4).await;
+    let group = unique("group");
+    let (mut mine, mut others) = (BTreeSet::new(), BTreeSet::new());
+    let mut first = bus.subscribe(&group, &[&topic]).await.unwrap();
+    assigned(&mut first, &mut mine, 4).await;
+    let second_bus = connect(broker).await;
+    let mut second = second_bus.subscribe(&group, &[&topic]).await.unwrap();
+    tokio::join!(assigned(&mut first, &mut mine, 2), assigned(&mut second, &mut others, 2));
+    assert!(mine.is_disjoint(&others));
+    let sent = send_all(&*bus, &topic, (0..80).map(|n| record(&format!("k{n}"), "v"))).await;
+    let count = |ours: &BTreeSet<u32>| sent.iter().filter(|(partition, _)| ours.contains(partition)).count();
+    for (member, ours) in [(&mut first, &mine), (&mut second, &others)] {
+        for _ in 0..count(ours) {
+            let read = next_record(member, &mut Vec::new()).await;
+            assert!(ours.contains(&read.position.partition));
+        }
+    }
+    // One leaves, the other takes over.
+    drop(second);
+    assigned(&mut first, &mut mine, 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_hand_is_committed_before_it_moves() {
+    let Some(broker) = broker::shared() else { return };
+    let bus = connect(broker).await;
+    let topic = new_topic(&*bus, 2).await;
+    let group = unique("group");
+    send_all(&*bus, &topic, (0..100).map(|n| record(&format!("k{n}"), "v"))).await;
+    let mut first = bus.subscribe(&group, &[&topic]).await.unwrap();
+    let committer = first.committer();
+    let mut next = [0; 2];
+    for _ in 0..100 {
+        let position = next_record(&mut first, &mut Vec::new()).await.position;
+        next[position.partition as usize] = position.offset + 1;
+    }
+    // Nothing is committed yet. A second member takes one partition; only then the first one commits what it had in hand.
+    let second_bus = connect(broker).await;
+    let mut second = second_bus.subscribe(&group, &[&topic]).await.unwrap();
+    let moved = loop {
+        if let GroupEvent::Revoked(revocation) = within("a revocation", first.next()).await.unwrap() {
+            let (_, moved) = revocation.partitions[0].clone();
+            committer.commit(&topic, moved, next[moved as usize]).await.unwrap();
+            revocation.done();
+            break moved;
+        }
+    };
+    assigned(&mut second, &mut BTreeSet::new(), 1).await;
+    let late = committer.commit(&topic, moved, next[moved as usize]).await;
+    assert!(matches!(late, Err(BusError::Refused { .. })), "{late:?}");
+    let key =
+        (0..100).map(|n| format!("k{n}")).find(|key| vedette_bus::partition_of(key.as_bytes(), 2) == moved).unwrap();
+    send_all(&*bus, &topic, [record(&key, "new")]).await;
+    let read = next_record(&mut second, &mut Vec::new()).await;
+    assert_eq!((read.position.partition, read.position.offset), (moved, next[moved as usize]), "no record is repeated");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_goes_away_and_returns_costs_nothing() {
+    let Some(broker) = Broker::start() else { return };
+    let bus = connect(&broker).await;
+    let topic = new_topic(&*bus, 1).await;
+    let group = unique("group");
+    let mut member = bus.subscribe(&group, &[&topic]).await.unwrap();
+    let mut reader = bus.read(&topic, StartAt::Earliest).await.unwrap();
+    send_all(&*bus, &topic, (0..5).map(|n| record("k", format!("{n}")))).await;
+    for offset in 0..5 {
+        assert_eq!(next_record(&mut member, &mut Vec::new()).await.position.offset, offset);
+    }
+    broker.kill();
+    let unreachable = loop {
+        match within("a report", member.next()).await {
+            Err(error) => break error,
+            Ok(event) => assert!(!matches!(event, GroupEvent::Record(_)), "{event:?}"),
+        }
+    };
+    assert!(matches!(unreachable, BusError::Unreachable { .. }), "{unreachable}");
+    // Sent while nobody is there to take it.
+    let waiting = bus.send(&topic, record("k", "meanwhile")).await.unwrap();
+    broker.restart();
+    assert_eq!(within("the delivery", waiting).await.unwrap().offset, 5);
+    assert_eq!(next_record(&mut member, &mut Vec::new()).await.position.offset, 5);
+    let mut offset = 0;
+    while offset < 6 {
+        match within("the reader", reader.next()).await {
+            Ok(read) => {
+                assert_eq!(read.position.offset, offset);
+                offset += 1;
+            }
+            Err(error) => assert!(matches!(error, BusError::Unreachable { .. }), "{error}"),
+        }
+    }
+    assert_eq!(read_up(&*bus, &topic, StartAt::Earliest).await.len(), 6);
+}
