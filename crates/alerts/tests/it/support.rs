@@ -1,0 +1,103 @@
+//! Alerts to test with.
+
+use vedette_alerts::{AlertContext, assemble};
+use vedette_core::{
+    AddressCandidate, AddressMatch, Alert, Camera, Detection, Episode, EpisodePhase, FrameDetections, FrameSize,
+    GroundPoint, Measured, ModelRef, ObjectClass, PathPoint, PixelBox, PixelPoint, Place, PlaceSource, Quality,
+    Quantity, RuleId, RuleKind, Score, Severity, Timestamp, Track, TrackId, VideoRef,
+};
+
+pub(crate) const CODE: &str = "4403040010010100001******";
+pub(crate) const START: i64 = 1_767_225_600_000_000;
+
+pub(crate) fn camera(id: &str) -> Camera {
+    serde_json::from_value(serde_json::json!({
+        "id": id, "name": "Gate", "purpose": "safety of the gate",
+        "position": { "latitude": 22.5431, "longitude": 113.9412 },
+    }))
+    .unwrap()
+}
+
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_micros(START + second * 1_000_000)
+}
+
+/// An episode of one person that began at `second` and was raised a second later.
+pub(crate) fn episode(rule: &str, second: i64, phase: EpisodePhase) -> Episode {
+    Episode {
+        rule: RuleId::new(rule).unwrap(),
+        kind: RuleKind::Presence,
+        severity: Severity::High,
+        policy_version: 3,
+        phase,
+        subject: Some(TrackId(7)),
+        started: at(second),
+        raised: at(second + 1),
+        ended: (phase == EpisodePhase::Ended).then(|| at(second + 9)),
+        objects: vec![Track {
+            id: TrackId(7),
+            class: ObjectClass::Person,
+            score: Score::new(0.91).unwrap(),
+            bbox: PixelBox::new(100.5, 200.0, 40.0, 120.25),
+            first_seen: at(second),
+            last_seen: at(second + 1),
+            hits: 12,
+        }],
+        anchor: PixelPoint::new(120.0, 320.0),
+        direction: None,
+        measured: Measured { quantity: Quantity::DurationSeconds, value: 1.2, threshold: 0.5 },
+    }
+}
+
+pub(crate) fn frame(camera: &Camera, captured: Timestamp) -> FrameDetections {
+    let detection = |class, score, x| Detection {
+        class,
+        score: Score::new(score).unwrap(),
+        bbox: PixelBox::new(x, 200.0, 40.0, 120.0),
+    };
+    FrameDetections {
+        camera: camera.id.clone(),
+        epoch: 1,
+        sequence: 25,
+        captured,
+        frame: FrameSize { width: 1280, height: 720 },
+        detections: vec![
+            detection(ObjectClass::Person, 0.91, 100.0),
+            detection(ObjectClass::Car, 0.7, 500.0),
+            detection(ObjectClass::Person, 0.06, 900.0),
+        ],
+        model: ModelRef { name: "person-vehicle".into(), version: "1".into() },
+        quality: Quality { shed_frames: 2, ..Quality::default() },
+        video: Some(VideoRef { partition: 1, offset: 40, sequence: 25 }),
+        latency: None,
+    }
+}
+
+pub(crate) fn place(code: Option<&str>) -> Place {
+    Place {
+        ground: GroundPoint::new(22.543_123_456_789, 113.941_987_654_321, 1.7).unwrap(),
+        source: PlaceSource::Calibration,
+        address: code.map(|code| {
+            let code = code.parse().unwrap();
+            let best =
+                AddressCandidate {
+                    code, text: "深圳市南山区科技路1号".into(), distance_m: 0.0, confidence: 0.93
+                };
+            let other = AddressCandidate { distance_m: 3.5, confidence: 0.07, ..best.clone() };
+            let level = code.level();
+            AddressMatch { best, level, alternatives: vec![other], base_version: "demo-1".into(), synthetic: true }
+        }),
+    }
+}
+
+/// The alert of such an episode at camera `id`.
+pub(crate) fn alert(id: &str, second: i64, phase: EpisodePhase) -> Alert {
+    let camera = camera(id);
+    let episode = episode("intrusion", second, phase);
+    let frame = frame(&camera, episode.raised);
+    let path = vec![PathPoint { at: at(second), pixel: PixelPoint::new(90.0, 310.0) }];
+    assemble(
+        &episode,
+        AlertContext { camera: &camera, rule_name: "Intrusion", frame: &frame, place: place(Some(CODE)), path },
+    )
+}

@@ -1,0 +1,110 @@
+// The API as the page uses it; described by the server at /api/v1/openapi.json.
+
+export type Kind = "presence" | "line_crossing" | "dwell" | "count";
+export type Severity = "critical" | "high" | "medium" | "low";
+export type Decision = "confirmed" | "false_alarm";
+
+export interface Candidate {
+  code: string;
+  text: string;
+  distance_m: number;
+  confidence: number;
+}
+
+export interface Address extends Candidate {
+  level: string;
+  alternatives: Candidate[];
+  base_version: string;
+  synthetic: boolean;
+}
+
+export interface Alert {
+  id: string;
+  revision: number;
+  status: "open" | "ended";
+  kind: Kind;
+  severity: Severity;
+  camera: string;
+  started: string;
+  raised: string;
+  ended: string | null;
+  objects: { track: number; class: string; score: number; box_px: { x: number; y: number; width: number; height: number } }[];
+  direction: "left_to_right" | "right_to_left" | "both" | null;
+  why: { rule: string; rule_name: string; policy_version: number; quantity: string; measured: number; threshold: number };
+  place: { latitude: number; longitude: number; error_m: number; source: string; address: Address | null };
+  evidence: {
+    snapshot: string;
+    captured: string;
+    frame_width_px: number;
+    frame_height_px: number;
+    path: { at: string; x_px: number; y_px: number }[];
+  };
+  quality: { clock_drift: boolean; degraded: boolean; corrupt: boolean; shed_frames: number };
+  model: { name: string; version: string };
+  verdict: { verdict: Decision; by: string; note: string; at: string } | null;
+}
+
+export interface Camera {
+  id: string;
+  name: string;
+  purpose: string;
+  enabled: boolean;
+  latitude: number;
+  longitude: number;
+  address: string | null;
+  view: [number, number][];
+}
+
+export interface Filter {
+  kind: string;
+  status: string;
+  verdict: string;
+  address: string;
+}
+
+/** A refusal with what the server says about it. */
+export class Refused extends Error {
+  constructor(readonly status: number, detail: string, readonly fix: string) {
+    super(detail);
+  }
+}
+
+async function refuse(response: Response): Promise<never> {
+  const problem = await response.json().catch(() => ({}));
+  throw new Refused(response.status, problem.detail ?? `the server answered ${response.status}`, problem.fix ?? "");
+}
+
+async function json<T>(path: string, init?: RequestInit): Promise<T> {
+  const response = await fetch(path, init);
+  return response.ok ? response.json() : refuse(response);
+}
+
+export function listAlerts(filter: Filter, before?: string): Promise<{ alerts: Alert[]; next: string | null }> {
+  const query = new URLSearchParams({ limit: "100" });
+  for (const [name, value] of Object.entries({ ...filter, before })) if (value) query.set(name, value);
+  return json(`/api/v1/alerts?${query}`);
+}
+
+export const getAlert = (id: string): Promise<Alert> => json(`/api/v1/alerts/${encodeURIComponent(id)}`);
+
+export const listCameras = (): Promise<{ cameras: Camera[]; centre: { latitude: number; longitude: number } | null }> =>
+  json("/api/v1/cameras");
+
+export const getFootprints = (bbox: string, signal: AbortSignal): Promise<GeoJSON.FeatureCollection> =>
+  json(`/api/v1/map/footprints?bbox=${bbox}`, { signal });
+
+export function setVerdict(id: string, verdict: Decision, by: string, note: string): Promise<Alert> {
+  return json(`/api/v1/alerts/${encodeURIComponent(id)}/verdict`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ verdict, by, note }),
+  });
+}
+
+/** The snapshot; every call is recorded on the server with who looks and why. */
+export async function getSnapshot(path: string, by: string, reason: string, signal: AbortSignal): Promise<Blob> {
+  const query = new URLSearchParams({ reason });
+  if (by) query.set("by", by);
+  const response = await fetch(`${path}?${query}`, { signal });
+  return response.ok ? response.blob() : refuse(response);
+}

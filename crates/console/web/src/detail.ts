@@ -1,0 +1,180 @@
+import type { Alert, Decision } from "./api";
+import { Refused, getSnapshot } from "./api";
+import { byId, el, svg } from "./dom";
+import { KINDS, SOURCES, addressText, code, distance, duration, metres, percent, time, why } from "./format";
+
+const RETRIES = 5;
+
+/** What the page says about the chosen alert: statement, picture, facts. */
+export class Detail {
+  private shown: Alert | null = null;
+  private loading: AbortController | null = null;
+  private url = "";
+  private readonly statement = byId("statement");
+  private readonly picture = byId("picture");
+  private readonly facts = byId("facts");
+
+  constructor(
+    private readonly operator: () => string,
+    private readonly decide: (alert: Alert, decision: Decision, note: string) => Promise<void>,
+  ) {
+    this.statement.append(el("p", { class: "hint" }, "Alerts appear here as they are raised."));
+    this.message("No alert is chosen", "");
+  }
+
+  /** Shows an alert. `reason` is recorded with the look at its picture. */
+  show(alert: Alert, reason: string): void {
+    const another = this.shown?.id !== alert.id;
+    const note = another ? "" : (this.statement.querySelector<HTMLInputElement>("#note")?.value ?? "");
+    const focused = document.activeElement?.id;
+    this.shown = alert;
+    this.statement.replaceChildren(this.heading(alert), this.verdict(alert, note));
+    if (focused === "note") byId("note").focus();
+    this.facts.replaceChildren(...this.cards(alert));
+    if (another) void this.load(alert, reason);
+  }
+
+  private heading(alert: Alert): HTMLElement {
+    const { address, error_m } = alert.place;
+    return el(
+      "div",
+      { class: "heading", "data-severity": alert.severity },
+      el(
+        "p",
+        { class: "eyebrow" },
+        el("span", { class: "severity" }, alert.severity),
+        el("strong", {}, KINDS[alert.kind] ?? alert.kind),
+        el("span", { class: `chip ${alert.status}` }, alert.status),
+        time(alert.raised, true),
+      ),
+      el("h2", { id: "address" }, addressText(address)),
+      el(
+        "p",
+        { class: "where" },
+        address ? code(address.code) : null,
+        address ? el("span", { class: "chip" }, address.level) : null,
+        address ? el("span", {}, distance(address)) : null,
+        el("span", {}, `± ${metres(error_m)}`),
+        address?.synthetic ? el("span", { class: "chip warn", title: "This address base holds made-up addresses" }, "synthetic base") : null,
+      ),
+    );
+  }
+
+  private verdict(alert: Alert, note: string): HTMLElement {
+    const input = el("input", { id: "note", maxlength: "1000", placeholder: "Note (optional)", "aria-label": "Note" });
+    input.value = note;
+    const button = (decision: Decision, text: string, key: string): HTMLButtonElement => {
+      const chosen = alert.verdict?.verdict === decision;
+      const node = el("button", { type: "button", class: decision, "data-verdict": decision, "aria-pressed": String(chosen) }, text, " ", el("kbd", {}, key));
+      node.addEventListener("click", () => void this.decide(alert, decision, input.value));
+      return node;
+    };
+    const said = alert.verdict;
+    return el(
+      "div",
+      { class: "verdict", role: "group", "aria-label": "Verdict" },
+      el("div", { class: "buttons" }, button("confirmed", "Confirm", "C"), button("false_alarm", "False alarm", "F")),
+      input,
+      said
+        ? el("p", { class: "said" }, said.verdict === "confirmed" ? "Confirmed" : "False alarm", ` by ${said.by}, `, time(said.at, true), said.note ? `: ${said.note}` : "")
+        : el("p", { class: "said" }, "Not reviewed yet"),
+      el("p", { class: "error", id: "verdict-error", role: "alert", hidden: "" }),
+    );
+  }
+
+  private cards(alert: Alert): HTMLElement[] {
+    const fact = (name: string, ...value: (Node | string)[]): HTMLElement => el("div", {}, el("dt", {}, name), el("dd", {}, ...value));
+    const card = (title: string, ...facts: HTMLElement[]): HTMLElement => el("section", { class: "card" }, el("h3", {}, title), el("dl", {}, ...facts));
+    const { place, quality } = alert;
+    const ended = alert.ended;
+    const lasted = ended ? duration((Date.parse(ended) - Date.parse(alert.started)) / 1000) : "";
+    const doubts = [
+      quality.clock_drift ? "the camera's clock drifts" : "",
+      quality.degraded ? "detection ran degraded" : "",
+      quality.corrupt ? "the picture was damaged" : "",
+      quality.shed_frames ? `${quality.shed_frames} frames were shed before` : "",
+    ].filter(Boolean);
+    const others = place.address?.alternatives ?? [];
+    return [
+      card(
+        "Why",
+        fact("Rule", `${alert.why.rule_name} (${alert.why.rule}, policy ${alert.why.policy_version})`),
+        fact("Measured", why(alert)),
+        fact("Objects", alert.objects.map((object) => `${object.class} ${percent(object.score)}`).join(", ") || "none"),
+      ),
+      card(
+        "When",
+        fact("Began", time(alert.started, true)),
+        fact("Raised", time(alert.raised, true)),
+        fact("Ended", ...(ended ? [time(ended, true), ` after ${lasted}`] : ["goes on"])),
+      ),
+      card(
+        "Where",
+        fact("Camera", alert.camera),
+        fact("WGS 84", `${place.latitude.toFixed(6)}, ${place.longitude.toFixed(6)} ± ${metres(place.error_m)}`),
+        fact("Found by", SOURCES[place.source] ?? place.source),
+        ...(place.address ? [fact("Address is right with", percent(place.address.confidence))] : []),
+        ...(others.length
+          ? [fact("May also be", el("ul", { lang: "zh-Hans" }, ...others.map((other) => el("li", {}, other.text, ` ${percent(other.confidence)}, ${metres(other.distance_m)}`))))]
+          : []),
+      ),
+      card(
+        "Trust",
+        fact("Quality", doubts.join("; ") || "nothing to note"),
+        fact("Model", `${alert.model.name} ${alert.model.version}`),
+        ...(place.address ? [fact("Address base", place.address.base_version)] : []),
+        fact("Alert", el("code", { class: "id" }, alert.id)),
+      ),
+    ];
+  }
+
+  private message(title: string, text: string): void {
+    this.picture.dataset["state"] = "none";
+    this.picture.replaceChildren(el("div", { class: "no-picture" }, el("strong", {}, title), el("span", {}, text)));
+  }
+
+  private async load(alert: Alert, reason: string): Promise<void> {
+    this.loading?.abort();
+    const loading = (this.loading = new AbortController());
+    this.message("Loading the snapshot", "");
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const blob = await getSnapshot(alert.evidence.snapshot, this.operator(), reason, loading.signal);
+        if (!loading.signal.aborted) this.draw(alert, blob);
+        return;
+      } catch (error) {
+        if (loading.signal.aborted) return;
+        const busy = error instanceof Refused && error.status === 503;
+        this.message(busy ? "The snapshot is not there yet" : "No snapshot", (error as Error).message);
+        if (!busy || attempt >= RETRIES) return;
+        await new Promise((resolve) => setTimeout(resolve, 2000));
+        if (loading.signal.aborted) return;
+      }
+    }
+  }
+
+  private draw(alert: Alert, blob: Blob): void {
+    if (this.url) URL.revokeObjectURL(this.url);
+    this.url = URL.createObjectURL(blob);
+    const { frame_width_px: width, frame_height_px: height, path } = alert.evidence;
+    const what = `${KINDS[alert.kind]} seen by ${alert.camera}: ${alert.objects.map((it) => it.class).join(", ")}`;
+    const image = el("img", { src: this.url, alt: `Snapshot. ${what}. People are pixelated.` });
+    image.addEventListener("load", () => (this.picture.dataset["state"] = "loaded"));
+    const unit = Math.max(width, height) / 1000;
+    const overlay = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true" });
+    if (path.length > 1) {
+      overlay.append(svg("polyline", { class: "way", points: path.map((step) => `${step.x_px},${step.y_px}`).join(" "), "stroke-width": 2.5 * unit }));
+    }
+    for (const { box_px: box, class: name, score } of alert.objects) {
+      overlay.append(
+        svg("rect", { class: "object", x: box.x, y: box.y, width: box.width, height: box.height, "stroke-width": 2.5 * unit, rx: 3 * unit }),
+        svg("text", { class: "label", x: box.x, y: Math.max(box.y - 7 * unit, 18 * unit), "font-size": 18 * unit }, `${name} ${percent(score)}`),
+      );
+    }
+    overlay.setAttribute("data-severity", alert.severity);
+    this.picture.replaceChildren(
+      el("div", { class: "frame" }, image, overlay),
+      el("figcaption", {}, el("span", {}, alert.camera), time(alert.evidence.captured, true), el("span", {}, "looks are recorded")),
+    );
+  }
+}

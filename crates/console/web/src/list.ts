@@ -1,0 +1,129 @@
+import type { Alert, Filter } from "./api";
+import { byId, el } from "./dom";
+import { KINDS, addressText, code, metres, time } from "./format";
+
+/** Rows that the page keeps; older ones are loaded again when asked for. */
+const KEPT = 500;
+
+const order = (a: Alert, b: Alert): number =>
+  a.raised === b.raised ? (a.id < b.id ? 1 : -1) : a.raised < b.raised ? 1 : -1;
+
+export function matches(alert: Alert, filter: Filter): boolean {
+  return (
+    (!filter.kind || alert.kind === filter.kind) &&
+    (!filter.status || alert.status === filter.status) &&
+    (!filter.verdict || (alert.verdict?.verdict ?? "none") === filter.verdict) &&
+    (!filter.address || !!alert.place.address?.code.startsWith(filter.address))
+  );
+}
+
+/** The list of alerts, newest first, one row for each. */
+export class AlertList {
+  readonly alerts: Alert[] = [];
+  selected: string | null = null;
+  private readonly rows = new Map<string, HTMLLIElement>();
+  private readonly box = byId<HTMLUListElement>("alerts");
+
+  constructor(private readonly choose: (alert: Alert) => void) {
+    this.box.addEventListener("click", (event) => {
+      const row = (event.target as Element).closest<HTMLElement>("li[data-id]");
+      const alert = row && this.get(row.dataset["id"] ?? "");
+      if (alert) this.choose(alert);
+    });
+    this.box.addEventListener("keydown", (event) => {
+      const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Home: -1e9, End: 1e9 };
+      const step = steps[event.key];
+      if (step === undefined) return;
+      event.preventDefault();
+      this.step(step);
+    });
+  }
+
+  get(id: string): Alert | undefined {
+    return this.alerts.find((alert) => alert.id === id);
+  }
+
+  /** Chooses the alert `step` rows further down. */
+  step(step: number): void {
+    const now = this.alerts.findIndex((alert) => alert.id === this.selected);
+    const next = this.alerts[Math.max(0, Math.min(this.alerts.length - 1, now + step))];
+    if (next) this.choose(next);
+  }
+
+  clear(): void {
+    this.alerts.length = 0;
+    this.rows.clear();
+    this.box.replaceChildren();
+  }
+
+  /** Takes alerts as they are now; a row that is there is replaced. */
+  put(alerts: Alert[], fresh = false): void {
+    for (const alert of alerts) {
+      const at = this.alerts.findIndex((it) => it.id === alert.id);
+      if (at >= 0) this.alerts.splice(at, 1);
+      const index = this.alerts.findIndex((it) => order(alert, it) < 0);
+      const row = this.row(alert, fresh && at < 0);
+      this.rows.get(alert.id)?.remove();
+      this.rows.set(alert.id, row);
+      if (index < 0) {
+        this.alerts.push(alert);
+        this.box.append(row);
+      } else {
+        this.box.insertBefore(row, this.rows.get(this.alerts[index]!.id) ?? null);
+        this.alerts.splice(index, 0, alert);
+      }
+    }
+    if (fresh) while (this.alerts.length > KEPT) this.remove(this.alerts[this.alerts.length - 1]!.id);
+  }
+
+  remove(id: string): void {
+    const at = this.alerts.findIndex((alert) => alert.id === id);
+    if (at >= 0) this.alerts.splice(at, 1);
+    this.rows.get(id)?.remove();
+    this.rows.delete(id);
+  }
+
+  select(id: string): void {
+    const before = this.selected && this.rows.get(this.selected);
+    if (before) before.setAttribute("aria-selected", "false");
+    this.selected = id;
+    const row = this.rows.get(id);
+    if (!row) return;
+    row.setAttribute("aria-selected", "true");
+    this.box.setAttribute("aria-activedescendant", row.id);
+    row.scrollIntoView({ block: "nearest" });
+  }
+
+  private row(alert: Alert, fresh: boolean): HTMLLIElement {
+    const { address, error_m } = alert.place;
+    const verdict = alert.verdict && (alert.verdict.verdict === "confirmed" ? "Confirmed" : "False alarm");
+    return el(
+      "li",
+      {
+        id: `alert-${alert.id}`,
+        role: "option",
+        "aria-selected": String(alert.id === this.selected),
+        "data-id": alert.id,
+        "data-severity": alert.severity,
+        class: `row${fresh ? " fresh" : ""}${alert.verdict?.verdict === "false_alarm" ? " dismissed" : ""}`,
+      },
+      el(
+        "p",
+        { class: "row-head" },
+        el("span", { class: "severity" }, alert.severity),
+        el("strong", {}, KINDS[alert.kind] ?? alert.kind),
+        alert.status === "open" ? el("span", { class: "chip open" }, "open") : null,
+        verdict ? el("span", { class: `chip ${alert.verdict?.verdict}` }, verdict) : null,
+        time(alert.raised),
+      ),
+      el("p", { class: "row-place" }, addressText(address)),
+      el(
+        "p",
+        { class: "row-foot" },
+        address ? code(address.code) : null,
+        el("span", { class: "row-camera" }, alert.camera),
+        el("span", { title: "The point lies within this radius with about 95 %" }, `± ${metres(error_m)}`),
+      ),
+    );
+  }
+}

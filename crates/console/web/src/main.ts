@@ -1,0 +1,191 @@
+import "./style.css";
+import type { Alert, Decision, Filter } from "./api";
+import { getAlert, listAlerts, listCameras, setVerdict } from "./api";
+import { Detail } from "./detail";
+import { byId } from "./dom";
+import { KINDS } from "./format";
+import { AlertList, matches } from "./list";
+import { AlertMap, spoken } from "./map";
+import { follow } from "./stream";
+
+const operator = byId<HTMLInputElement>("operator");
+const followNewest = byId<HTMLInputElement>("follow");
+const filters = byId<HTMLFormElement>("filters");
+const older = byId<HTMLButtonElement>("older");
+let next: string | null = null;
+let request = 0;
+/** What the stream brought while the list is being read: it may be newer than the answer. */
+let arrived: Alert[] = [];
+
+operator.value = localStorage.getItem("vedette.operator") ?? "";
+operator.addEventListener("change", () => localStorage.setItem("vedette.operator", operator.value.trim()));
+
+const list = new AlertList((alert) => {
+  followNewest.checked = false;
+  choose(alert, "review");
+});
+const map = new AlertMap((id) => {
+  const alert = list.get(id);
+  if (!alert) return;
+  followNewest.checked = false;
+  choose(alert, "review");
+});
+const detail = new Detail(() => operator.value.trim(), decide);
+
+function choose(alert: Alert, reason: string): void {
+  list.select(alert.id);
+  history.replaceState(null, "", `#${alert.id}`);
+  detail.show(alert, reason);
+  map.show(alert);
+  map.alerts(list.alerts, alert.id);
+}
+
+function chooseNewest(): void {
+  const newest = list.alerts[0];
+  if (newest && newest.id !== list.selected) choose(newest, "live watch");
+}
+
+function filter(): Filter {
+  const data = new FormData(filters);
+  const text = (name: string): string => String(data.get(name) ?? "").trim();
+  return { kind: text("kind"), status: text("status"), verdict: text("verdict"), address: text("address") };
+}
+
+function changed(): void {
+  const { alerts } = list;
+  byId("tally-listed").textContent = String(alerts.length) + (next ? "+" : "");
+  byId("tally-open").textContent = String(alerts.filter((alert) => alert.status === "open").length);
+  byId("tally-review").textContent = String(alerts.filter((alert) => !alert.verdict).length);
+  const filtered = Object.values(filter()).some(Boolean);
+  byId("empty").hidden = alerts.length > 0;
+  byId("empty-text").textContent = filtered ? "No alert passes these filters." : "All quiet. Alerts appear here the moment they are raised.";
+  older.hidden = !next;
+  if (followNewest.checked) chooseNewest();
+  map.alerts(alerts, list.selected);
+}
+
+function problem(text: string): void {
+  const node = byId("filter-error");
+  node.textContent = text;
+  node.hidden = !text;
+}
+
+async function reload(): Promise<void> {
+  const mine = ++request;
+  arrived = [];
+  try {
+    const page = await listAlerts(filter());
+    if (mine !== request) return;
+    problem("");
+    list.clear();
+    list.put(page.alerts);
+    list.put(arrived.filter((alert) => matches(alert, filter()) && alert.revision >= (list.get(alert.id)?.revision ?? 0)));
+    next = page.next;
+    changed();
+  } catch (error) {
+    if (mine === request) problem((error as Error).message);
+  }
+}
+
+older.addEventListener("click", async () => {
+  if (!next) return;
+  const mine = request;
+  try {
+    const page = await listAlerts(filter(), next);
+    if (mine !== request) return;
+    list.put(page.alerts);
+    next = page.next;
+    changed();
+  } catch (error) {
+    problem((error as Error).message);
+  }
+});
+
+function take(alert: Alert): void {
+  arrived.push(alert);
+  if (arrived.length > 200) arrived.shift();
+  const known = list.get(alert.id);
+  if (matches(alert, filter())) {
+    list.put([alert], true);
+    if (!known) byId("announce").textContent = spoken(alert, KINDS[alert.kind] ?? alert.kind);
+  } else {
+    list.remove(alert.id);
+  }
+  if (alert.id === list.selected) detail.show(alert, "review");
+  changed();
+}
+
+async function decide(alert: Alert, decision: Decision, note: string): Promise<void> {
+  const fail = (text: string): void => {
+    const node = byId("verdict-error");
+    node.textContent = text;
+    node.hidden = false;
+  };
+  const by = operator.value.trim();
+  if (!by) {
+    fail("Say who you are first: a verdict carries a name.");
+    operator.focus();
+    return;
+  }
+  try {
+    take(await setVerdict(alert.id, decision, by, note));
+  } catch (error) {
+    fail((error as Error).message);
+  }
+}
+
+let typing = 0;
+filters.addEventListener("submit", (event) => event.preventDefault());
+filters.addEventListener("change", () => void reload());
+filters.addEventListener("input", (event) => {
+  clearTimeout(typing);
+  const { target } = event;
+  if (!(target instanceof HTMLInputElement)) return;
+  // A code is asked for when it is whole at some level; in between there is nothing wrong with it yet.
+  const whole = [0, 6, 9, 12, 14, 19, 25].includes(target.value.trim().length);
+  if (whole) typing = window.setTimeout(() => void reload(), 200);
+});
+followNewest.addEventListener("change", changed);
+
+document.addEventListener("keydown", (event) => {
+  const busy = event.target instanceof HTMLInputElement && event.target.type !== "checkbox";
+  if (busy || event.target instanceof HTMLSelectElement || event.ctrlKey || event.metaKey || event.altKey) return;
+  const press = (verdict: string): void => document.querySelector<HTMLButtonElement>(`button[data-verdict=${verdict}]`)?.click();
+  const keys: Record<string, () => void> = {
+    c: () => press("confirmed"),
+    f: () => press("false_alarm"),
+    j: () => list.step(1),
+    k: () => list.step(-1),
+    n: () => followNewest.click(),
+  };
+  keys[event.key.toLowerCase()]?.();
+});
+
+async function start(): Promise<void> {
+  try {
+    const { cameras, centre } = await listCameras();
+    map.cameras(cameras, centre);
+  } catch (error) {
+    problem(`Cameras cannot be loaded: ${(error as Error).message}`);
+  }
+  const wanted = location.hash.slice(1);
+  if (wanted) {
+    const alert = await getAlert(wanted).catch(() => null);
+    if (alert) {
+      followNewest.checked = false;
+      choose(alert, "review");
+    }
+  }
+  follow({
+    alert: take,
+    reload: () => void reload(),
+    state: (state) => {
+      const node = byId("connection");
+      node.dataset["state"] = state;
+      const words = { connecting: "Connecting", live: "Live", lost: "Connection lost, trying again" };
+      node.querySelector("span")!.textContent = words[state];
+    },
+  });
+}
+
+void start();
