@@ -153,15 +153,16 @@ fn turn(a: Vector2<f64>, b: Vector2<f64>, c: Vector2<f64>) -> f64 {
 /// A projection needs four points of which no three lie on a line; and seen from above, left stays left.
 fn check_lines(pairs: &[Pair], mistakes: &mut Vec<CalibrationMistake>) {
     let spread = |place: fn(&Pair) -> Vector2<f64>, least: f64| {
-        let on_line = |i: usize, j: usize, k: usize| flatness(place(&pairs[i]), place(&pairs[j]), place(&pairs[k])) < least;
+        let on_line =
+            |i: usize, j: usize, k: usize| flatness(place(&pairs[i]), place(&pairs[j]), place(&pairs[k])) < least;
         let n = pairs.len();
         let mut flat = None;
         for (i, j, k) in triples(n) {
             if on_line(i, j, k) {
                 flat.get_or_insert((i, j, k));
-            } else if (0..n).any(|m| {
-                ![i, j, k].contains(&m) && !on_line(i, j, m) && !on_line(i, k, m) && !on_line(j, k, m)
-            }) {
+            } else if (0..n)
+                .any(|m| ![i, j, k].contains(&m) && !on_line(i, j, m) && !on_line(i, k, m) && !on_line(j, k, m))
+            {
                 return None;
             }
         }
@@ -222,7 +223,10 @@ fn fit(pairs: &[Pair]) -> Result<Projection, CalibrationMistake> {
         return Err(CalibrationMistake::new(
             format!("calibration.points[{worst}]"),
             format!("{residual:.1} m off"),
-            format!("the points contradict each other: their residuals are {:.0} times the stated errors", fitted.misfit),
+            format!(
+                "the points contradict each other: their residuals are {:.0} times the stated errors",
+                fitted.misfit
+            ),
             "check this point first, then its neighbours; state larger survey errors if they are true",
         ));
     }

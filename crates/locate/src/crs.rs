@@ -58,8 +58,7 @@ pub struct UnknownCrs(pub String);
 
 impl Crs {
     /// Every system.
-    pub const ALL: [Self; 5] =
-        [Self::Wgs84, Self::Cgcs2000, Self::Cgcs2000GaussKruger114, Self::Gcj02, Self::Bd09];
+    pub const ALL: [Self; 5] = [Self::Wgs84, Self::Cgcs2000, Self::Cgcs2000GaussKruger114, Self::Gcj02, Self::Bd09];
 
     /// Its name.
     #[must_use]
@@ -192,10 +191,22 @@ fn gcj_shift(point: LatLon) -> (f64, f64) {
     let (x, y) = (point.longitude - 105.0, point.latitude - 35.0);
     let ripple = (20.0 * (6.0 * x * PI).sin() + 20.0 * (2.0 * x * PI).sin()) * 2.0 / 3.0;
     let root = x.abs().sqrt();
-    let north = -100.0 + 2.0 * x + 3.0 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * root + ripple
+    let north = -100.0
+        + 2.0 * x
+        + 3.0 * y
+        + 0.2 * y * y
+        + 0.1 * x * y
+        + 0.2 * root
+        + ripple
         + (20.0 * (y * PI).sin() + 40.0 * (y / 3.0 * PI).sin()) * 2.0 / 3.0
         + (160.0 * (y / 12.0 * PI).sin() + 320.0 * (y * PI / 30.0).sin()) * 2.0 / 3.0;
-    let east = 300.0 + x + 2.0 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * root + ripple
+    let east = 300.0
+        + x
+        + 2.0 * y
+        + 0.1 * x * x
+        + 0.1 * x * y
+        + 0.1 * root
+        + ripple
         + (20.0 * (x * PI).sin() + 40.0 * (x / 3.0 * PI).sin()) * 2.0 / 3.0
         + (150.0 * (x / 12.0 * PI).sin() + 300.0 * (x / 30.0 * PI).sin()) * 2.0 / 3.0;
     let latitude = point.latitude.to_radians();

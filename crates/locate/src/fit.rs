@@ -68,7 +68,9 @@ pub(crate) fn homography(pairs: &[Pair]) -> Result<Fitted, FitError> {
         .collect();
     let residuals = normal
         .iter()
-        .map(|pair| image(&matrix(&parameters), pair.pixel).map_or(f64::MAX, |at| (at - pair.metres).norm()) / ground_scale)
+        .map(|pair| {
+            image(&matrix(&parameters), pair.pixel).map_or(f64::MAX, |at| (at - pair.metres).norm()) / ground_scale
+        })
         .collect();
     Ok(Fitted { to_ground: from_ground_frame * matrix(&parameters) * pixel_frame, causes, misfit, residuals })
 }
@@ -133,10 +135,25 @@ fn equations(pairs: &[Pair], parameters: &Parameters) -> Option<(SMatrix<f64, 8,
         let (x, y) = (pair.pixel.x, pair.pixel.y);
         let depth = to_ground[(2, 0)] * x + to_ground[(2, 1)] * y + 1.0;
         let by_parameter = SMatrix::<f64, 2, 8>::from_row_slice(&[
-            x, y, 1.0, 0.0, 0.0, 0.0, -at.x * x, -at.x * y,
-            0.0, 0.0, 0.0, x, y, 1.0, -at.y * x, -at.y * y,
+            x,
+            y,
+            1.0,
+            0.0,
+            0.0,
+            0.0,
+            -at.x * x,
+            -at.x * y,
+            0.0,
+            0.0,
+            0.0,
+            x,
+            y,
+            1.0,
+            -at.y * x,
+            -at.y * y,
         ]) / depth;
-        let by_pixel = Matrix2::from_fn(|row, column| to_ground[(row, column)] - at[row] * to_ground[(2, column)]) / depth;
+        let by_pixel =
+            Matrix2::from_fn(|row, column| to_ground[(row, column)] - at[row] * to_ground[(2, column)]) / depth;
         let covariance = Matrix2::identity() * pair.ground_sigma.powi(2)
             + by_pixel * by_pixel.transpose() * pair.pixel_sigma.powi(2);
         let weight = covariance.try_inverse()?;

@@ -41,12 +41,7 @@ impl Projection {
         let to_ground = to_ground * sign;
         let causes = causes.into_iter().map(|cause| cause * sign).collect();
         let to_pixel = to_ground.try_inverse()?;
-        to_pixel.iter().all(|value| value.is_finite()).then_some(Self {
-            to_ground,
-            to_pixel,
-            causes,
-            common_variance,
-        })
+        to_pixel.iter().all(|value| value.is_finite()).then_some(Self { to_ground, to_pixel, causes, common_variance })
     }
 
     /// The ground point of a pixel known to `pixel_sigma` pixels; none on or above the horizon, and none where the

@@ -1,0 +1,156 @@
+//! From the files of a city to a base.
+
+mod csv;
+mod draft;
+mod geojson;
+mod geometry;
+mod refusal;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::base::Bounds;
+use draft::Draft;
+
+pub use refusal::{ImportReport, Reason, Refusal};
+
+/// Longitude and latitude in WGS 84 from an easting or longitude and a northing or latitude.
+type ToWgs84 = dyn Fn(f64, f64) -> Option<(f64, f64)> + Send + Sync;
+
+/// The coordinate system of a source, as a name and a function to WGS 84.
+#[derive(Clone)]
+pub struct SourceCrs {
+    name: String,
+    to_wgs84: Arc<ToWgs84>,
+}
+
+impl SourceCrs {
+    /// A system called `name`. `to_wgs84` takes (easting or longitude, northing or latitude), in this order whatever the
+    /// official order of the system's axes, and gives (longitude, latitude) in WGS 84, or none for impossible numbers.
+    #[must_use]
+    pub fn new(
+        name: impl Into<String>,
+        to_wgs84: impl Fn(f64, f64) -> Option<(f64, f64)> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), to_wgs84: Arc::new(to_wgs84) }
+    }
+
+    /// WGS 84 itself, EPSG:4326.
+    #[must_use]
+    pub fn wgs84() -> Self {
+        Self::new("EPSG:4326", |east, north| {
+            ((-180.0..=180.0).contains(&east) && (-90.0..=90.0).contains(&north)).then_some((east, north))
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn convert(&self, east: f64, north: f64) -> Option<(f64, f64)> {
+        (self.to_wgs84)(east, north).filter(|(x, y)| x.is_finite() && y.is_finite())
+    }
+}
+
+impl fmt::Debug for SourceCrs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SourceCrs").field(&self.name).finish()
+    }
+}
+
+/// What a build accepts.
+#[derive(Debug, Clone)]
+pub struct BuilderOptions {
+    /// Where all records must lie; the default is a rectangle around China, a city's own is better.
+    pub area: Bounds,
+    /// A build that refuses a larger share of its records than this, 0 to 1, gives an error instead of a base.
+    pub refused_share_limit: f64,
+    /// Systems tried, in both orders of axes, to say what wrong coordinates look like.
+    pub systems: Vec<SourceCrs>,
+}
+
+impl Default for BuilderOptions {
+    fn default() -> Self {
+        Self {
+            area: Bounds { west: 73.5, south: 3.8, east: 135.1, north: 53.6 },
+            refused_share_limit: 0.01,
+            systems: vec![SourceCrs::wgs84()],
+        }
+    }
+}
+
+/// Why a build gives no base. A record that is merely refused is in the [`ImportReport`] instead.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum BuildError {
+    #[error("`{file}` holds no records; give a file with a header line and rows, or a FeatureCollection with features")]
+    Empty { file: String },
+    #[error("`{file}` has no column {}; it has {}; rename its columns", list(missing), list(found))]
+    Columns { file: String, missing: Vec<String>, found: Vec<String> },
+    #[error("`{file}` cannot be read: {why}; it must be UTF-8 (convert GBK or GB 18030 first)")]
+    Unreadable { file: String, why: String },
+    #[error(
+        "{synthetic} records say source=synthetic and {real} do not; never mix invented and real addresses in a base"
+    )]
+    Mixed { synthetic: usize, real: usize },
+    #[error("nothing was accepted: {0}")]
+    Nothing(Box<ImportReport>),
+    #[error("{:.2} % of the records were refused, the limit is {:.2} %: {report}", 100.0 * report.refused_share(), 100.0 * limit)]
+    TooManyRefused { limit: f64, report: Box<ImportReport> },
+    #[error("the base cannot be written: {0}")]
+    Write(String),
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Collects records and makes a base of them.
+///
+/// Files may come in any order: a unit is matched with its building, and a building's row with its footprint, at the end.
+/// The same records give the same bytes.
+#[derive(Debug)]
+pub struct BaseBuilder {
+    options: BuilderOptions,
+    draft: Draft,
+}
+
+impl BaseBuilder {
+    /// An empty builder.
+    #[must_use]
+    pub fn new(options: BuilderOptions) -> Self {
+        Self { options, draft: Draft::default() }
+    }
+
+    /// Adds a CSV file with a header: address rows (columns `code`, `building_id`, `province`, `city`, `district`,
+    /// `street`, `community`, `road`, `road_num`, `building`, `address`; others are ignored) with an optional place in
+    /// `wkt` or in `lon` and `lat`; or, when it has a column `GRIDCODE`, grid rows (`GRIDCODE`, `WORKCODE`, `wkt`).
+    /// The case of column names does not matter. `file` names the file in refusals, `crs` is the system of its places.
+    ///
+    /// # Errors
+    /// When the file is empty, not UTF-8 or lacks columns. Single bad rows are refused and reported by
+    /// [`Self::finish`].
+    pub fn add_csv(&mut self, reader: impl std::io::Read, file: &str, crs: &SourceCrs) -> Result<(), BuildError> {
+        csv::add(&mut self.draft, &self.options, reader, file, crs)
+    }
+
+    /// Adds a GeoJSON FeatureCollection: features with a property `GRIDCODE` are grids, those with `code` or
+    /// `building_id` buildings, whose other properties are those of a row. `crs` is the system of the coordinates, WGS 84
+    /// by the standard.
+    ///
+    /// # Errors
+    /// When it is no FeatureCollection, or an empty one.
+    pub fn add_geojson(&mut self, reader: impl std::io::Read, file: &str, crs: &SourceCrs) -> Result<(), BuildError> {
+        geojson::add(&mut self.draft, &self.options, reader, file, crs)
+    }
+
+    /// The base's bytes, for a file or [`crate::AddressBase::from_bytes`], and what was accepted and refused.
+    ///
+    /// # Errors
+    /// When invented and real records are mixed, nothing was accepted, or more was refused than the limit allows.
+    pub fn finish(self) -> Result<(Vec<u8>, ImportReport), BuildError> {
+        self.draft.finish(&self.options)
+    }
+}
