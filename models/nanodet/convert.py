@@ -13,6 +13,7 @@ same bytes.
 import argparse
 import math
 import sys
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,8 +58,9 @@ class Value:
 class Converter:
     """Translates node by node; `values` are tensors, `constants` what is known while converting."""
 
-    def __init__(self, weights):
+    def __init__(self, nodes, weights):
         self.constants = dict(weights)
+        self.readers = Counter(name for node in nodes for name in node.inputs)
         self.values = {}
         self.nodes = []
         self.initializers = []
@@ -178,8 +180,8 @@ class Converter:
         if node.inputs[1] in self.constants:
             bias = self.constant(node.inputs[1])
             convolution = self.biasable.pop(left.name, None)
-            # Without another reader of the sum's left side, the sum is the convolution's own bias.
-            if convolution is None or bias.shape != (left.size[1],) or left.axes != CHANNELS_LAST:
+            sole_reader = self.readers[node.inputs[0]] == 1
+            if not (convolution and sole_reader and bias.shape == (left.size[1],) and left.axes == CHANNELS_LAST):
                 raise GraphError(f"{node.op} `{node.name}` adds a constant that is no bias of a convolution")
             convolution.input.append(self.initializer(bias, "bias"))
             self.values[node.name] = left
@@ -301,7 +303,7 @@ def convert(source):
     nodes, weights, outputs = read_graph(source)
     if len(outputs) != len(OUTPUTS):
         raise GraphError(f"the source has {len(outputs)} outputs instead of {len(OUTPUTS)}")
-    converter = Converter(weights)
+    converter = Converter(nodes, weights)
     for node in nodes:
         converter.translate(node)
     channels = {"cls": CLASSES, "reg": REGRESSION}

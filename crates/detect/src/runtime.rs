@@ -103,6 +103,13 @@ impl Runtime {
             if settings.providers.is_empty() { Provider::AUTO.to_vec() } else { settings.providers.clone() };
         Ok(Self { environment, providers, intra_threads: settings.intra_threads })
     }
+
+    /// The runtime's own handle, for benches that compare with a bare run of the model.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn environment(&self) -> &Environment {
+        &self.environment
+    }
 }
 
 fn environment(library: &Path) -> Result<Environment, RuntimeError> {
