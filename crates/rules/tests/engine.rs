@@ -1,5 +1,7 @@
 //! What operators rely on, and what holds for any input.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use vedette_core::{
@@ -50,8 +52,11 @@ fn track(id: u64, x: f32, y: f32, score: f32, first_seen: Timestamp) -> Track {
     }
 }
 
+/// Milliseconds, and each object's track id and anchor.
+type Scene = [(i64, Vec<(u64, f32, f32)>)];
+
 /// Runs `(millis, [(id, x, y)])`, each track first seen when it first occurs.
-fn run(engine: &mut RuleEngine, frames: &[(i64, Vec<(u64, f32, f32)>)]) -> Vec<Episode> {
+fn run(engine: &mut RuleEngine, frames: &Scene) -> Vec<Episode> {
     let mut out = Vec::new();
     for (millis, objects) in frames {
         let first = |id: u64| frames.iter().find(|(_, o)| o.iter().any(|o| o.0 == id)).unwrap().0;

@@ -2,6 +2,8 @@
 //! tracks the public detections (and, to check the rules alone, the true tracks) and writes the events next to
 //! each other, as `events_detected.jsonl` and `events_true.jsonl`, into the folder that VEDETTE_EVAL_OUT names.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -73,12 +73,16 @@ impl Association {
         for (l, a) in left.iter().enumerate() {
             for (r, b) in right.iter().enumerate() {
                 let margin = a.margin.max(b.margin);
-                let (first, second) =
-                    if margin > 0.0 { (grown(&a.bbox, margin), grown(&b.bbox, margin)) } else { (a.bbox, b.bbox) };
-                if a.group != b.group {
+                // Most pairs are far apart: that is told without any division.
+                let reach = margin * (a.bbox.width + b.bbox.width);
+                if a.group != b.group || a.bbox.x - b.bbox.right() > reach || b.bbox.x - a.bbox.right() > reach {
                     continue;
                 }
-                let iou = first.iou(&second);
+                let iou = if margin > 0.0 {
+                    grown(&a.bbox, margin).iou(&grown(&b.bbox, margin))
+                } else {
+                    a.bbox.iou(&b.bbox)
+                };
                 // Written so that an overlap that is no number fails the gate.
                 if iou >= least_iou && iou > 0.0 {
                     let gain = (iou.min(1.0) * UNIT) as u32;
