@@ -313,8 +313,7 @@ impl Bus for EmbeddedBus {
         let ends: Vec<_> = topic.partitions.iter().map(|partition| partition.watermarks()).collect();
         let (inner, of) = (Arc::clone(&self.inner), Arc::clone(&topic));
         let offsets = blocking(move || inner.start_offsets(&of, &start)).await?;
-        let ends = ends.iter().filter(|end| offsets.iter().any(|(partition, _)| *partition == end.partition));
-        let ends = ends.map(|end| (end.partition, end.high)).collect();
+        let ends = names::ends(&ends, &offsets);
         let cursors = offsets
             .into_iter()
             .map(|(partition, next)| Cursor::new(Arc::clone(&topic.partitions[partition as usize]), next));

@@ -270,8 +270,7 @@ impl Bus for KafkaBus {
             Ok((consumer, bounds, offsets))
         };
         let (consumer, bounds, offsets) = self.inner.blocking(prepare).await?;
-        let read = |bound: &&Watermarks| offsets.iter().any(|(partition, _)| *partition == bound.partition);
-        let ends = bounds.iter().filter(read).map(|bound| (bound.partition, bound.high)).collect();
+        let ends = names::ends(&bounds, &offsets);
         let (queue, records) = bytes_bounded(settings.receive_queue_bytes, "reader", topic);
         let (brokers, closed) = (settings.brokers.clone(), self.inner.closed.clone());
         spawn(format!("kafka-{topic}"), move || {

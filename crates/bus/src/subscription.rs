@@ -65,7 +65,8 @@ pub struct Committer(pub(crate) Arc<dyn Commit>);
 
 impl Committer {
     /// Stores `next`, the offset after the last record whose effects are durable. Committing for a partition that is no
-    /// longer ours is an error and changes nothing.
+    /// longer ours is an error and changes nothing. The embedded log stores at once; Kafka within 200 ms and before the
+    /// partition moves, so that after a crash the last moments may repeat.
     ///
     /// # Errors
     /// When the partition is not ours or the bus refuses.
@@ -97,7 +98,7 @@ impl Reader {
     }
 
     /// For each partition the offset at which the records end that were there when the reader was made: who has read up to
-    /// these has caught up with the time of the call.
+    /// these has caught up with the time of the call. Partitions that had nothing to read are left out.
     #[must_use]
     pub fn ends(&self) -> &[(u32, u64)] {
         &self.ends

@@ -85,6 +85,15 @@ pub(crate) fn check_spec(spec: &TopicSpec) -> Result<(), BusError> {
     })
 }
 
+/// Where what is there now ends for a reader that begins at `starts`, less the partitions in which it finds nothing.
+pub(crate) fn ends(bounds: &[Watermarks], starts: &[(u32, u64)]) -> Vec<(u32, u64)> {
+    let end = |(partition, start): &(u32, u64)| {
+        let bound = bounds.iter().find(|bound| bound.partition == *partition)?;
+        (bound.low.max(*start) < bound.high).then_some((*partition, bound.high))
+    };
+    starts.iter().filter_map(end).collect()
+}
+
 pub(crate) fn unknown_partition(topic: &str, partition: u32, count: usize) -> BusError {
     BusError::Refused {
         action: "read",
@@ -121,4 +130,31 @@ fn murmur2(data: &[u8]) -> u32 {
     hash ^= hash >> 13;
     hash = hash.wrapping_mul(M);
     hash ^ (hash >> 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn murmur2_is_that_of_kafka() {
+        // From the tests of Kafka's Java client.
+        let known: [(&[u8], i32); 4] = [
+            (b"21", -973_932_308),
+            (b"foobar", -790_332_482),
+            (b"a-little-bit-long-string", -985_981_536),
+            (b"abc", 479_470_107),
+        ];
+        for (key, hash) in known {
+            assert_eq!(murmur2(key), hash.cast_unsigned());
+        }
+    }
+
+    #[test]
+    fn ends_leave_out_what_is_empty() {
+        let bounds = [(0, 0), (5, 5), (2, 9), (2, 9)].iter().zip(0..);
+        let bounds: Vec<_> =
+            bounds.map(|((low, high), partition)| Watermarks { partition, low: *low, high: *high }).collect();
+        assert_eq!(ends(&bounds, &[(0, 0), (1, 0), (2, 0), (3, 9)]), [(2, 9)]);
+    }
 }

@@ -20,6 +20,8 @@ pub(super) struct Limits {
     pub(super) segment_bytes: u64,
     /// Records without a value that are older than this go.
     pub(super) tombstones_until_ms: i64,
+    /// The offset after the last record of the partition.
+    pub(super) end: u64,
 }
 
 /// What a pass over the sealed segments found.
@@ -60,7 +62,10 @@ pub(super) fn compact(partition: &Arc<Partition>, limits: Limits, disk: &dyn Dis
 
 fn is_live(record: &crate::Delivered, latest: &HashMap<Bytes, u64>, limits: Limits) -> bool {
     latest.get(&record.record.key) == Some(&record.position.offset)
-        && (record.record.value.is_some() || record.record.timestamp_ms >= limits.tombstones_until_ms)
+        && (record.record.value.is_some()
+            || record.record.timestamp_ms >= limits.tombstones_until_ms
+            // The very last record stays in any case: who reads up to the end waits for it.
+            || record.position.offset + 1 >= limits.end)
 }
 
 fn survey(partition: &Partition, all: &[Arc<Segment>], sealed: &[Arc<Segment>], limits: Limits) -> io::Result<Survey> {

@@ -27,7 +27,8 @@ pub(super) fn sweep(topic: &Topic, settings: &EmbeddedSettings, disk: &dyn Disk)
             Retention::Compact => {
                 let limits = compact::Limits {
                     segment_bytes: topic.segment_bytes(),
-                    tombstones_until_ms: settings.clock.now_ms() - millis(settings.tombstone_delay),
+                    tombstones_until_ms: settings.clock.now_ms().saturating_sub(millis(settings.tombstone_delay)),
+                    end: partition.watermarks().high,
                 };
                 compact::compact(partition, limits, disk).map_err(|error| storage_error(&partition.dir, &error))?;
             }

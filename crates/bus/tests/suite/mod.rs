@@ -77,10 +77,8 @@ pub(crate) async fn take(reader: &mut Reader, count: usize) -> Vec<Delivered> {
 
 /// Reads up to where the topic ended when the reader was made.
 pub(crate) async fn read_up(bus: &dyn Bus, topic: &str, start: StartAt) -> Vec<Delivered> {
-    let bounds = bus.watermarks(topic).await.unwrap();
     let mut reader = bus.read(topic, start).await.unwrap();
     let mut open: HashMap<u32, u64> = reader.ends().iter().copied().collect();
-    open.retain(|partition, end| *end > bounds.iter().find(|bound| bound.partition == *partition).unwrap().low);
     let mut records = Vec::new();
     while !open.is_empty() {
         let read = within("a record", reader.next()).await.unwrap();
@@ -186,9 +184,7 @@ pub(crate) async fn latest_follows_what_comes(bus: SharedBus) {
     let mut reader = bus.read(&topic, StartAt::Latest).await.unwrap();
     let bounds = bus.watermarks(&topic).await.unwrap();
     assert_eq!(bounds.iter().map(|bound| bound.high - bound.low).sum::<u64>(), 9);
-    let mut ends = reader.ends().to_vec();
-    ends.sort_unstable();
-    assert_eq!(ends, bounds.iter().map(|bound| (bound.partition, bound.high)).collect::<Vec<_>>());
+    assert_eq!(reader.ends(), [], "there is nothing to catch up with");
     for round in 0..5 {
         let sent = send_all(&*bus, &topic, [record(&format!("k{round}"), "new")]).await;
         let read = take(&mut reader, 1).await.remove(0);
