@@ -1,0 +1,213 @@
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value, json};
+use vedette_alerts::Decision;
+use vedette_console::{Console, ConsoleError};
+
+use crate::support::{CODE, Running, alert, ended, settings};
+
+async fn problem(response: reqwest::Response, status: u16) -> Value {
+    assert_eq!(response.status(), status, "{}", response.url());
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let problem: Value = response.json().await.unwrap();
+    assert_eq!(problem["status"], status);
+    for member in ["type", "title", "detail", "fix"] {
+        assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {problem}");
+    }
+    problem
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_are_listed_newest_first_filtered_and_in_pages() {
+    let console = Running::start().await;
+    for number in 0..5 {
+        console.raise(&alert(number));
+    }
+    console.raise(&ended(&alert(4)));
+    let ids = |list: &Value| list["alerts"].as_array().unwrap().iter().map(|it| it["id"].clone()).collect::<Vec<_>>();
+    let all = console.json("/api/v1/alerts").await;
+    assert_eq!(ids(&all), [4, 3, 2, 1, 0].map(|number| json!(alert(number).id)));
+    assert_eq!(all["next"], Value::Null);
+    for (query, expected) in [
+        ("kind=presence", vec![4, 0]),
+        ("severity=critical", vec![3]),
+        ("camera=gate-2", vec![3, 1]),
+        ("status=ended", vec![4]),
+        ("status=open&kind=presence", vec![0]),
+        ("address=440305007003&kind=count", vec![3]),
+        ("address=440306", vec![]),
+        ("from=2026-03-01T08:03:00Z", vec![4, 3]),
+        ("until=2026-03-01T16:01:00%2B08:00", vec![0]),
+        ("verdict=confirmed", vec![]),
+        ("limit=2", vec![4, 3]),
+        ("kind=", vec![4, 3, 2, 1, 0]),
+    ] {
+        let list = console.json(&format!("/api/v1/alerts?{query}")).await;
+        assert_eq!(ids(&list), expected.into_iter().map(|n| json!(alert(n).id)).collect::<Vec<_>>(), "{query}");
+    }
+    let first = console.json("/api/v1/alerts?limit=3").await;
+    let next = first["next"].as_str().unwrap();
+    let second = console.json(&format!("/api/v1/alerts?limit=3&before={next}")).await;
+    assert_eq!(ids(&second), [1, 0].map(|number| json!(alert(number).id)));
+    let one = console.json(&format!("/api/v1/alerts/{}", alert(4).id)).await;
+    assert_eq!((&one["status"], &one["revision"]), (&json!("ended"), &json!(2)));
+    assert_eq!(one["place"]["address"]["code"], CODE);
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_names_parameter_value_rule_and_fix() {
+    let console = Running::start().await;
+    for (path, parameter, fix) in [
+        ("/api/v1/alerts?camra=gate-1", "camra", "camera"),
+        ("/api/v1/alerts?kind=party", "kind", "line_crossing"),
+        ("/api/v1/alerts?address=4403", "address", "6, 9, 12, 14, 19"),
+        ("/api/v1/alerts?from=yesterday", "from", "RFC 3339"),
+        ("/api/v1/alerts?until=2026-03-01", "until", "RFC 3339"),
+        ("/api/v1/alerts?from=2026-03-02T00:00:00Z&until=2026-03-01T00:00:00Z", "until", "later"),
+        ("/api/v1/alerts?limit=0", "limit", "before"),
+        ("/api/v1/alerts?limit=many", "limit", "1 to 1000"),
+        ("/api/v1/alerts?limit=5&limit=6", "limit", "once"),
+        ("/api/v1/alerts?before=page2", "before", "next"),
+        ("/api/v1/alerts?camera=a%20b", "camera", "/api/v1/cameras"),
+        ("/api/v1/alerts/first", "id", "/api/v1/alerts"),
+        ("/api/v1/alerts/stream?since=5", "since", "no parameters"),
+        ("/api/v1/map/footprints", "bbox", "west,south,east,north"),
+        ("/api/v1/cameras?name=x", "name", "no parameters"),
+        ("/healthz?verbose=1", "verbose", "no parameters"),
+    ] {
+        let problem = problem(console.get(path).await, 400).await;
+        assert_eq!(problem["parameter"], parameter, "{path}");
+        assert!(problem["rule"].is_string(), "{path}");
+        assert!(problem["fix"].as_str().unwrap().contains(fix), "{path}: {problem}");
+    }
+    problem(console.get(&format!("/api/v1/alerts/{}", alert(9).id)).await, 404).await;
+    problem(console.get("/api/v2/alerts").await, 404).await;
+    problem(console.get("/assets/../Cargo.toml").await, 404).await;
+    let post = reqwest::Client::new().post(format!("{}/api/v1/cameras", console.url)).send().await.unwrap();
+    problem(post, 405).await;
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_made_once_and_every_look_is_recorded() {
+    let console = Running::start().await;
+    let seen = alert(0);
+    console.raise(&seen);
+    let path = format!("/api/v1/alerts/{}/snapshot", seen.id);
+    for query in ["", "?by=operator%207&reason=call%20from%20the%20gate"] {
+        let response = console.get(&format!("{path}{query}")).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "image/jpeg");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        let picture = image::load_from_memory(&response.bytes().await.unwrap()).unwrap();
+        assert_eq!((picture.width(), picture.height()), (1280, 720));
+    }
+    assert_eq!(console.snapshots.made.load(Ordering::Relaxed), 1);
+    let looks = console.json(&format!("/api/v1/alerts/{}/looks", seen.id)).await;
+    assert_eq!(looks["looks"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        looks["looks"][0],
+        json!({ "at": "2026-03-01T08:00:00.000000Z", "by": "operator 7", "peer": "127.0.0.1",
+                "reason": "call from the gate", "what": "snapshot, people pixelated" })
+    );
+    assert_eq!((&looks["looks"][1]["by"], &looks["looks"][1]["reason"]), (&json!("unnamed"), &json!("review")));
+
+    let mut late = alert(1);
+    late.evidence.video = None;
+    console.raise(&late);
+    let gone = problem(console.get(&format!("/api/v1/alerts/{}/snapshot", late.id)).await, 410).await;
+    assert_eq!(gone["detail"], "the video is no longer kept");
+    let looks = console.json(&format!("/api/v1/alerts/{}/looks", late.id)).await;
+    assert_eq!(looks["looks"], json!([]), "nothing left, so nobody looked");
+    let long = console.get(&format!("{path}?by={}", "x".repeat(65))).await;
+    assert_eq!(problem(long, 400).await["parameter"], "by");
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_is_kept_and_must_be_well_formed() {
+    let console = Running::start().await;
+    console.raise(&alert(0));
+    let url = format!("{}/api/v1/alerts/{}/verdict", console.url, alert(0).id);
+    let client = reqwest::Client::new();
+    let good = json!({ "verdict": "false_alarm", "by": " operator 7 ", "note": "a cat" });
+    let answer: Value = client.post(&url).json(&good).send().await.unwrap().json().await.unwrap();
+    assert_eq!(
+        answer["verdict"],
+        json!({ "verdict": "false_alarm", "by": "operator 7", "note": "a cat", "at": "2026-03-01T08:00:00.000000Z" })
+    );
+    let stored = console.store.get(alert(0).id).unwrap().unwrap();
+    assert_eq!(stored.verdict.unwrap().decision, Decision::FalseAlarm);
+    for body in [
+        json!({ "verdict": "maybe", "by": "x" }),
+        json!({ "verdict": "confirmed" }),
+        json!({ "verdict": "confirmed", "by": "  " }),
+        json!({ "verdict": "confirmed", "by": "x", "nota": "" }),
+        json!({ "verdict": "confirmed", "by": "x".repeat(65) }),
+        json!({ "verdict": "confirmed", "by": "x", "note": "\u{1b}[2J" }),
+    ] {
+        problem(client.post(&url).json(&body).send().await.unwrap(), 400).await;
+    }
+    let form = client.post(&url).header("content-type", "text/plain").body(good.to_string());
+    problem(form.send().await.unwrap(), 415).await;
+    let huge = client.post(&url).json(&json!({ "note": "x".repeat(20_000) })).send().await.unwrap();
+    assert_eq!(huge.status(), 413);
+    let unknown = url.replace(&alert(0).id.to_string(), &alert(1).id.to_string());
+    problem(client.post(unknown).json(&good).send().await.unwrap(), 404).await;
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_map_has_cameras_and_buildings() {
+    let console = Running::start().await;
+    let cameras = console.json("/api/v1/cameras").await;
+    assert_eq!(cameras["cameras"][0]["id"], "gate-1");
+    assert_eq!(cameras["centre"]["latitude"], 22.54);
+    let buildings = console.get("/api/v1/map/footprints?bbox=113.948,22.539,113.950,22.541").await;
+    assert_eq!(buildings.headers()["content-type"], "application/geo+json");
+    let buildings: Value = buildings.json().await.unwrap();
+    assert_eq!(buildings["type"], "FeatureCollection");
+    assert!(buildings["features"].as_array().unwrap().len() > 10);
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_and_metrics_are_told() {
+    let console = Running::with(settings(), false).await;
+    assert_eq!(console.json("/healthz").await["stages"]["analyse"]["condition"], "failed");
+    assert_eq!(console.get("/readyz").await.status(), 503);
+    let metrics = console.get("/metrics").await;
+    assert!(metrics.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
+    console.stop().await;
+    let console = Running::start().await;
+    assert_eq!(console.get("/readyz").await.status(), 200);
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_carries_the_security_headers() {
+    let console = Running::start().await;
+    for path in ["/", "/assets/app.js", "/api/v1/alerts", "/nowhere", "/api/v1/alerts?x=1"] {
+        let response = console.get(path).await;
+        let policy = response.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self';"), "{path}");
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{path}");
+        assert!(response.headers().contains_key("cache-control"), "{path}");
+    }
+    let page = console.get("/").await;
+    let tag = page.headers()["etag"].clone();
+    let again = reqwest::Client::new().get(&console.url).header("if-none-match", tag).send().await.unwrap();
+    assert_eq!(again.status(), 304);
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_the_setting() {
+    let first = Console::bind(settings()).await.unwrap();
+    let taken = vedette_console::ConsoleSettings::new(first.local_addr());
+    let error = Console::bind(taken).await.unwrap_err();
+    assert!(matches!(error, ConsoleError::Bind { .. }));
+    let text = error.to_string();
+    assert!(text.contains(&first.local_addr().to_string()) && text.contains("console.listen"), "{text}");
+}

@@ -1,0 +1,101 @@
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::support::{Running, alert};
+
+/// Every route that the router knows besides the page's files.
+const ROUTES: [&str; 12] = [
+    "get /api/v1/alerts",
+    "get /api/v1/alerts/stream",
+    "get /api/v1/alerts/{id}",
+    "get /api/v1/alerts/{id}/looks",
+    "get /api/v1/alerts/{id}/snapshot",
+    "get /api/v1/cameras",
+    "get /api/v1/map/footprints",
+    "get /api/v1/openapi.json",
+    "get /healthz",
+    "get /metrics",
+    "get /readyz",
+    "post /api/v1/alerts/{id}/verdict",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_lists_every_route() {
+    let console = Running::start().await;
+    let description = console.json("/api/v1/openapi.json").await;
+    let mut listed = BTreeSet::new();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            listed.insert(format!("{method} {path}"));
+            for member in ["operationId", "summary", "responses"] {
+                assert!(!operation[member].is_null(), "{method} {path} has no {member}");
+            }
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["description"].is_string(), "{method} {path}: {parameter}");
+            }
+        }
+    }
+    assert_eq!(listed, ROUTES.into_iter().map(str::to_owned).collect());
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_as_described() {
+    let console = Running::start().await;
+    console.raise(&alert(0));
+    let description = console.json("/api/v1/openapi.json").await;
+    for (route, path) in [
+        ("/api/v1/alerts", "/api/v1/alerts".to_owned()),
+        ("/api/v1/alerts/{id}", format!("/api/v1/alerts/{}", alert(0).id)),
+        ("/api/v1/cameras", "/api/v1/cameras".to_owned()),
+        ("/healthz", "/healthz".to_owned()),
+    ] {
+        let schema = &description["paths"][route]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        check(&description, schema, &console.json(&path).await, route);
+    }
+    let refused: Value = console.get("/api/v1/alerts?x=1").await.json().await.unwrap();
+    let schema =
+        &description["paths"]["/api/v1/alerts"]["get"]["responses"]["400"]["content"]["application/problem+json"];
+    check(&description, &schema["schema"], &refused, "problem");
+    console.stop().await;
+}
+
+/// Checks types, required members, and that there are no others.
+fn check(description: &Value, schema: &Value, value: &Value, at: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return check(description, description.pointer(&reference[1..]).unwrap(), value, at);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let null = value.is_null();
+        let choice = choices.iter().find(|choice| (choice["type"] == "null") == null).unwrap();
+        return check(description, choice, value, at);
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let allowed: Vec<_> = match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        kind => kind.as_str().into_iter().collect(),
+    };
+    let fits = allowed.contains(&kind) || (kind == "integer" && allowed.contains(&"number"));
+    assert!(fits, "{at}: {value} is {kind}, described as {schema}");
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        check(description, &schema["items"], item, &format!("{at}[{index}]"));
+    }
+    let Some(object) = value.as_object() else { return };
+    for name in schema["required"].as_array().into_iter().flatten() {
+        assert!(object.contains_key(name.as_str().unwrap()), "{at}: {name} is missing");
+    }
+    for (name, member) in object {
+        let described = schema["properties"].get(name).or(schema.get("additionalProperties"));
+        let described = described.unwrap_or_else(|| panic!("{at}.{name} is not described"));
+        check(description, described, member, &format!("{at}.{name}"));
+    }
+}

@@ -1,0 +1,250 @@
+//! A console to talk to, and alerts to feed it with.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use vedette_alerts::AlertStore;
+use vedette_console::{
+    CameraSummary, Console, ConsoleError, ConsoleParts, ConsoleSettings, HealthReport, HealthSource, MapArea,
+    MapCentre, MapSource, SnapshotSource, SnapshotUnavailable, StageReport,
+};
+use vedette_core::{Alert, AlertId, Timestamp};
+
+pub(crate) const CODE: &str = "4403050070030200042******";
+pub(crate) const ADDRESS: &str = "广东省深圳市南山区粤海街道科技园社区高新南一道42号";
+const LATITUDE: f64 = 22.5400;
+const LONGITUDE: f64 = 113.9490;
+
+/// A running console.
+pub(crate) struct Running {
+    pub(crate) url: String,
+    pub(crate) store: Arc<AlertStore>,
+    live: broadcast::Sender<Arc<Alert>>,
+    pub(crate) snapshots: Arc<Pictures>,
+    stop: CancellationToken,
+    served: JoinHandle<Result<(), ConsoleError>>,
+    _folder: TempDir,
+}
+
+pub(crate) fn settings() -> ConsoleSettings {
+    ConsoleSettings::new(SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+impl Running {
+    pub(crate) async fn start() -> Self {
+        Self::with(settings(), true).await
+    }
+
+    pub(crate) async fn with(settings: ConsoleSettings, ready: bool) -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = Arc::new(AlertStore::open(&folder.path().join("alerts.sqlite")).unwrap());
+        let live = broadcast::channel(16).0;
+        let snapshots = Arc::new(Pictures::default());
+        let parts = ConsoleParts {
+            store: store.clone(),
+            live: live.clone(),
+            map: Arc::new(Town),
+            snapshots: snapshots.clone(),
+            health: Arc::new(Stages { ready }),
+            metrics: PrometheusBuilder::new().build_recorder().handle(),
+            clock: || Timestamp::from_micros(1_772_352_000_000_000),
+        };
+        let console = Console::bind(settings).await.unwrap();
+        let url = format!("http://{}", console.local_addr());
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(console.run(parts, stop.clone()));
+        Self { url, store, live, snapshots, stop, served, _folder: folder }
+    }
+
+    /// What the pipeline does with an alert: store it, then say so.
+    pub(crate) fn raise(&self, alert: &Alert) {
+        self.store.upsert(alert, None).unwrap();
+        let _ = self.live.send(Arc::new(alert.clone()));
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        reqwest::get(format!("{}{path}", self.url)).await.unwrap()
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let response = self.get(path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        response.json().await.unwrap()
+    }
+
+    /// Stops it; fails when it does not stop by itself.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.served.await.unwrap().unwrap();
+    }
+}
+
+/// An alert like those of the pipeline. `number` makes it another one, a minute later each.
+pub(crate) fn alert(number: u32) -> Alert {
+    let raised = 1_772_352_000_000_000_i64 + i64::from(number) * 60_000_000;
+    let id = AlertId(0x8000_0000_0000_5000_8000_0000_0000_0000 + u128::from(number));
+    let offset = f64::from(number) * 0.000_12;
+    let (kind, severity) = match number % 4 {
+        0 => ("presence", "high"),
+        1 => ("dwell", "medium"),
+        2 => ("line_crossing", "low"),
+        _ => ("count", "critical"),
+    };
+    let quantity = match kind {
+        "count" => "objects",
+        "line_crossing" => "crossings",
+        _ => "duration_seconds",
+    };
+    serde_json::from_value(json!({
+        "id": id, "revision": 1, "status": "open", "kind": kind, "severity": severity,
+        "camera": format!("gate-{}", number % 2 + 1), "rule": format!("{kind}-east"), "rule_name": "East forecourt",
+        "policy_version": 4, "started": raised - 6_000_000, "raised": raised, "ended": null,
+        "objects": [
+            { "track": 7, "class": "person", "score": 0.91, "bbox": { "x": 560.0, "y": 250.0, "width": 96.0, "height": 260.0 } },
+            { "track": 9, "class": "person", "score": 0.78, "bbox": { "x": 800.0, "y": 270.0, "width": 84.0, "height": 230.0 } },
+        ],
+        "direction": null,
+        "measured": { "quantity": quantity, "value": 6.0, "threshold": 5.0 },
+        "place": {
+            "ground": { "latitude": LATITUDE + 0.00021, "longitude": LONGITUDE + 0.0003 + offset, "error_m": 2.4 },
+            "source": "calibration",
+            "address": {
+                "best": { "code": CODE, "text": ADDRESS, "distance_m": 3.2, "confidence": 0.86 },
+                "level": "building",
+                "alternatives": [
+                    { "code": "4403050070030200043******", "text": "高新南一道43号", "distance_m": 9.8, "confidence": 0.14 },
+                ],
+                "base_version": "test-2026-03", "synthetic": true,
+            },
+        },
+        "evidence": {
+            "captured": raised, "frame": { "width": 1280, "height": 720 },
+            "video": { "partition": 0, "offset": 12, "sequence": 300 },
+            "people": [],
+            "path": [
+                { "at": raised - 4_000_000, "pixel": [380.0, 560.0] }, { "at": raised - 2_000_000, "pixel": [500.0, 540.0] },
+                { "at": raised, "pixel": [608.0, 510.0] },
+            ],
+        },
+        "quality": { "clock_drift": false, "degraded": false, "corrupt": false, "shed_frames": 2 },
+        "model": { "name": "person-vehicle-bike", "version": "2" },
+    }))
+    .unwrap()
+}
+
+/// The second revision of an alert.
+pub(crate) fn ended(alert: &Alert) -> Alert {
+    let ended = Some(Timestamp::from_micros(alert.raised.as_micros() + 5_000_000));
+    Alert { revision: 2, status: vedette_core::AlertStatus::Ended, ended, ..alert.clone() }
+}
+
+/// Draws pictures, and counts how many.
+#[derive(Default)]
+pub(crate) struct Pictures {
+    pub(crate) made: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl SnapshotSource for Pictures {
+    async fn snapshot(&self, alert: &Alert) -> Result<Bytes, SnapshotUnavailable> {
+        self.made.fetch_add(1, Ordering::Relaxed);
+        if alert.evidence.video.is_none() {
+            return Err(SnapshotUnavailable::Gone("the video is no longer kept".into()));
+        }
+        let people = alert.objects.iter().map(|object| object.bbox).collect::<Vec<_>>();
+        let picture = image::RgbImage::from_fn(1280, 720, |x, y| {
+            let (fx, fy) = (x as f32, y as f32);
+            let inside = people.iter().any(|it| fx >= it.x && fx < it.right() && fy >= it.y && fy < it.bottom());
+            let light = 40.0 + fy * 0.16 + ((fx * 0.02).sin() * 8.0);
+            match (inside, fy > 330.0) {
+                // Coarse squares, as pixelation leaves them.
+                (true, _) => {
+                    let shade = ((x / 16 * 37 + y / 16 * 61) % 90) as u8;
+                    image::Rgb([90 + shade, 70 + shade, 60 + shade])
+                }
+                (false, true) => image::Rgb([light as u8, (light * 1.02) as u8, (light * 1.08) as u8]),
+                (false, false) => image::Rgb([(light * 1.5) as u8, (light * 1.65) as u8, (light * 1.9) as u8]),
+            }
+        });
+        let mut jpeg = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+        Ok(jpeg.into_inner().into())
+    }
+}
+
+/// A block of houses and two cameras.
+struct Town;
+
+impl MapSource for Town {
+    fn footprints(&self, area: MapArea, at_most: usize) -> Value {
+        let mut features = Vec::new();
+        for row in -6..=6 {
+            for column in -8..=8 {
+                let west = LONGITUDE + f64::from(column) * 0.000_42;
+                let south = LATITUDE + f64::from(row) * 0.000_40;
+                let (wide, high) = (0.000_24 + f64::from((row + column) & 1) * 0.000_06, 0.000_22);
+                let (east, north) = (west + wide, south + high);
+                let seen = west <= area.east && east >= area.west && south <= area.north && north >= area.south;
+                // The camera looks into a forecourt.
+                if !seen || (row == 0 && (0..=1).contains(&column)) || features.len() >= at_most {
+                    continue;
+                }
+                let number = (row + 6) * 17 + column + 8;
+                let code =
+                    if (row, column) == (1, 1) { CODE.to_owned() } else { format!("44030500700302{number:05}******") };
+                features.push(json!({
+                    "type": "Feature",
+                    "geometry": { "type": "Polygon", "coordinates": [[
+                        [west, south], [east, south], [east, north], [west, north], [west, south],
+                    ]] },
+                    "properties": { "code": code, "text": format!("高新南一道{number}号") },
+                }));
+            }
+        }
+        json!({ "type": "FeatureCollection", "features": features })
+    }
+
+    fn cameras(&self) -> Vec<CameraSummary> {
+        let camera = |id: &str, name: &str, longitude: f64| CameraSummary {
+            id: id.into(),
+            name: name.into(),
+            purpose: "safety of the forecourt".into(),
+            enabled: true,
+            latitude: LATITUDE,
+            longitude,
+            address: Some(CODE.into()),
+            view: vec![
+                [longitude + 0.0001, LATITUDE + 0.00006],
+                [longitude + 0.0005, LATITUDE + 0.00008],
+                [longitude + 0.0006, LATITUDE + 0.0004],
+                [longitude + 0.00022, LATITUDE + 0.00036],
+            ],
+        };
+        vec![camera("gate-1", "East gate", LONGITUDE), camera("gate-2", "West gate", LONGITUDE - 0.0008)]
+    }
+
+    fn centre(&self) -> Option<MapCentre> {
+        Some(MapCentre { latitude: LATITUDE, longitude: LONGITUDE })
+    }
+}
+
+struct Stages {
+    ready: bool,
+}
+
+impl HealthSource for Stages {
+    fn health(&self) -> HealthReport {
+        let condition = if self.ready { "running" } else { "failed" }.to_owned();
+        let stage = StageReport { condition, detail: String::new(), since: "2026-03-01T08:00:00Z".into() };
+        HealthReport { ready: self.ready, stages: BTreeMap::from([("analyse".to_owned(), stage)]) }
+    }
+}

@@ -1,0 +1,111 @@
+// Opens the page in headless Chromium and checks what a person would see. Says on stdout what it wants to be fed.
+// Usage: node page.mjs URL ADDRESS; VEDETTE_CHROMIUM names the browser, VEDETTE_PAGE_SHOTS a folder for pictures.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const [url, address] = process.argv.slice(2);
+const executablePath = process.env.VEDETTE_CHROMIUM ?? "/usr/bin/chromium";
+if (!existsSync(executablePath)) {
+  console.error(`${executablePath} is missing: install Chromium, or name one in VEDETTE_CHROMIUM`);
+  process.exit(2);
+}
+const say = (text) => console.log(text);
+const browser = await chromium.launch({
+  executablePath,
+  headless: true,
+  args: [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+  ],
+});
+try {
+  const context = await browser.newContext({ viewport: { width: 1600, height: 980 }, locale: "en-GB", timezoneId: "Asia/Shanghai" });
+  const page = await context.newPage();
+  const wrong = [];
+  page.on("pageerror", (error) => wrong.push(`error: ${error.message}`));
+  page.on("console", (message) => message.type() === "error" && wrong.push(`console: ${message.text()}`));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(url) && !/^(blob|data):/.test(request.url())) wrong.push(`left the server: ${request.url()}`);
+  });
+  const shot = async (name) => {
+    const folder = process.env.VEDETTE_PAGE_SHOTS;
+    if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
+  };
+  const visible = (selector) => page.locator(selector).waitFor({ state: "visible" });
+
+  await page.goto(url);
+  await visible('#connection[data-state="live"]');
+  await visible("#empty");
+  await page.waitForFunction(() => Number(document.querySelector("#map").dataset.footprints) > 20);
+  await shot("empty");
+
+  say("wants: first");
+  await visible("#alerts li");
+  assert.equal(await page.locator("#alerts li .address").innerText(), address);
+  assert.equal(await page.locator("#address").innerText(), address, "the newest alert is shown by itself");
+  await visible('#picture[data-state="loaded"]');
+  assert.equal(await page.locator("#picture img").evaluate((image) => image.naturalWidth), 1280);
+  assert.equal(await page.locator("#picture rect.object").count(), 2);
+  assert.equal(await page.locator("#map path.error-circle").count(), 1, "the error is drawn");
+  assert.equal(await page.locator("#map path.camera").count(), 2, "the cameras are drawn");
+  const drawn = await page.locator("#map canvas").first().evaluate((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let painted = 0;
+    for (let at = 3; at < data.length; at += 4) if (data[at] > 0) painted++;
+    return painted / (data.length / 4);
+  });
+  assert.ok(drawn > 0.05, `buildings cover ${drawn} of the map`);
+  const time = page.locator("#alerts li time");
+  assert.match(await time.innerText(), /16:00:00$/, "time in the browser's zone");
+  assert.match(await time.getAttribute("title"), /^2026-03-01 08:00:00 UTC$/);
+
+  // A verdict needs a name.
+  await page.click('button[data-verdict="confirmed"]');
+  await visible("#verdict-error");
+  await page.fill("#operator", "operator 7");
+  await page.fill("#note", "guard sent");
+  await page.click('button[data-verdict="confirmed"]');
+  await visible('button[data-verdict="confirmed"][aria-pressed="true"]');
+  assert.match(await page.locator(".said").innerText(), /Confirmed by operator 7/);
+
+  say("wants: more");
+  await page.waitForFunction(() => document.querySelectorAll("#alerts li").length === 8);
+  await visible('#alerts li:first-child[aria-selected="true"]');
+  await visible('#picture[data-state="loaded"]');
+  await shot("live");
+
+  say("wants: end");
+  await page.waitForFunction(() => document.querySelector("#tally-open").textContent === "7");
+
+  // Keyboard: two rows down, and following stops.
+  await page.focus("#alerts");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowDown");
+  await visible('#alerts li:nth-child(3)[aria-selected="true"]');
+  assert.equal(await page.isChecked("#follow"), false);
+  await page.keyboard.press("f");
+  await visible("#alerts li:nth-child(3).dismissed");
+
+  // Filters; a refusal is shown in the server's words.
+  await page.selectOption("select[name=kind]", "count");
+  await page.waitForFunction(() => document.querySelectorAll("#alerts li").length === 2);
+  await page.selectOption("select[name=kind]", "");
+  await page.fill("input[name=address]", "44030a");
+  await visible("#filter-error");
+  await page.fill("input[name=address]", "440999");
+  await visible("#empty");
+  await page.fill("input[name=address]", "");
+  await page.waitForFunction(() => document.querySelectorAll("#alerts li").length === 8);
+
+  await page.setViewportSize({ width: 420, height: 900 });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= 420, `a narrow page is ${wide} px wide`);
+  await shot("narrow");
+
+  // The one refusal above is the browser's only complaint.
+  assert.deepEqual(wrong.filter((text) => !text.includes("400 (Bad Request)")), []);
+  say("done");
+} finally {
+  await browser.close();
+}
