@@ -1,5 +1,7 @@
 //! How long one ground point takes against a base of 20,000 buildings.
 
+#![expect(clippy::unwrap_used, reason = "a bench has nobody to report to")]
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::fmt::Write as _;
 use std::hint::black_box;

@@ -1,5 +1,7 @@
 //! Bases built from files, asked like a running system asks them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::io::Cursor;
 
 use geo::{Contains, InteriorPoint};

@@ -179,7 +179,7 @@ pub fn gauss_kruger_to_wgs84(metres: GaussKruger) -> Option<LatLon> {
 
 /// Semi-major axis and first eccentricity squared of the ellipsoid that GCJ-02 is defined on.
 const GCJ_AXIS_M: f64 = 6_378_245.0;
-const GCJ_ECCENTRICITY_SQUARED: f64 = 0.006_693_421_622_965_943_23;
+const GCJ_ECCENTRICITY_SQUARED: f64 = 0.006_693_421_622_965_943;
 
 /// Whether GCJ-02 shifts this point.
 fn is_shifted(point: LatLon) -> bool {

@@ -1,5 +1,7 @@
 //! The locator against cameras whose truth is known.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use proptest::prelude::*;
 use vedette_core::{Calibration, Camera, CameraPose, ControlPoint, FrameSize, GroundPoint, PixelPoint, PlaceSource};
 use vedette_locate::Locator;
@@ -323,4 +325,45 @@ proptest! {
             }
         }
     }
+}
+
+/// The control points written in `deploy/demo/calibration.md`, one a line.
+fn demo_points() -> Vec<ControlPoint> {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/demo/calibration.md")).unwrap();
+    let numbers = |line: &str| -> Vec<f64> {
+        line.split(|c: char| !(c.is_ascii_digit() || c == '.')).filter_map(|part| part.parse().ok()).collect()
+    };
+    page.lines()
+        .filter(|line| line.trim_start().starts_with("{ pixel"))
+        .map(|line| match numbers(line)[..] {
+            [x, y, latitude, longitude, error_m, ..] => ControlPoint {
+                pixel: PixelPoint::new(x as f32, y as f32),
+                ground: GroundPoint::new(latitude, longitude, error_m as f32).unwrap(),
+            },
+            _ => panic!("{line}"),
+        })
+        .collect()
+}
+
+#[test]
+fn the_demo_camera_is_calibrated_well_where_people_walk() {
+    let points = demo_points();
+    assert_eq!(points.len(), 10);
+    let mut camera = camera(Some(Calibration::ControlPoints { frame: FRAME, points }));
+    camera.position = GroundPoint::new(22.530_774_24, LONGITUDE, 0.5).unwrap();
+    let locator = Locator::new(&camera).unwrap();
+    for (pixel, distance, error) in
+        [([384.0, 350.0], 17.2, 0.5), ([384.0, 254.0], 23.7, 0.8), ([231.0, 94.0], 59.3, 5.0)]
+    {
+        let (ground, source) = locator.locate(pixel.into(), FRAME, 3.0);
+        assert_eq!(source, PlaceSource::Calibration);
+        let found = metres(&ground, &camera.position);
+        println!("{pixel:?}: {found:.2} m away, {:.2} m of error", ground.error_m());
+        assert!((found - distance).abs() < 0.2 && ground.error_m() < error, "{found} m, {} m", ground.error_m());
+    }
+    // The border of the demo's grids is the middle of the picture.
+    let west = locator.locate(PixelPoint::new(360.0, 300.0), FRAME, 3.0).0;
+    let east = locator.locate(PixelPoint::new(408.0, 300.0), FRAME, 3.0).0;
+    assert!(west.longitude() < LONGITUDE && LONGITUDE < east.longitude());
 }
