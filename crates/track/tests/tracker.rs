@@ -1,5 +1,7 @@
 //! What a tracker promises for scenes of people and for any input.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use proptest::prelude::*;
 use vedette_core::{Detection, FrameSize, ObjectClass, PixelBox, Score, Timestamp, Track};
 use vedette_track::{Tracker, TrackerSettings};
