@@ -83,7 +83,7 @@ impl Problem {
             "urn:vedette:problem:evidence-gone",
             "The evidence is gone",
             detail.to_string(),
-            "snapshots are kept from the first look on; keep `video` longer to look later".to_owned(),
+            "nothing brings it back; a longer retention of `video` keeps the next one".to_owned(),
         )
     }
 

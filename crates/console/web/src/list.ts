@@ -122,6 +122,7 @@ export class AlertList {
         { class: "row-foot" },
         address ? code(address.code) : null,
         el("span", { class: "row-camera" }, alert.camera),
+        address ? el("span", { title: "From the point to the footprint" }, address.distance_m === 0 ? "inside" : `${metres(address.distance_m)} away`) : null,
         el("span", { title: "The point lies within this radius with about 95 %" }, `± ${metres(error_m)}`),
       ),
     );

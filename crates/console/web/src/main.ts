@@ -1,3 +1,4 @@
+import "leaflet/dist/leaflet.css";
 import "./style.css";
 import type { Alert, Decision, Filter } from "./api";
 import { getAlert, listAlerts, listCameras, setVerdict } from "./api";

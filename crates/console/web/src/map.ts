@@ -1,5 +1,4 @@
 import * as L from "leaflet";
-import "leaflet/dist/leaflet.css";
 import type { Alert, Camera } from "./api";
 import { getFootprints } from "./api";
 import { byId, el } from "./dom";
@@ -70,12 +69,12 @@ export class AlertMap {
     L.circle(at, { radius: Math.max(error_m, 0.1), color: colour, weight: 1.5, fillColor: colour, fillOpacity: 0.18, className: "error-circle" })
       .bindTooltip(el("span", {}, `within ${error_m.toFixed(1)} m with about 95 %`))
       .addTo(this.mark);
-    L.circleMarker(at, { radius: 6, color: "#ffffff", weight: 2, fillColor: colour, fillOpacity: 1, className: "alert-point" })
+    L.circleMarker(at, { radius: 4.5, color: "#ffffff", weight: 2, fillColor: colour, fillOpacity: 1, className: "alert-point" })
       .addTo(this.mark);
     this.named = address?.code.slice(0, 19) ?? "";
     this.buildings?.setStyle((feature) => this.style(feature));
-    const near = this.map.getBounds().pad(-0.2).contains(at) && this.map.getZoom() >= 17;
-    if (!near) this.map.setView(at, Math.max(this.map.getZoom(), 18), { animate: false });
+    const near = this.map.getBounds().pad(-0.2).contains(at) && this.map.getZoom() >= 18.5;
+    if (!near) this.map.setView(at, Math.max(this.map.getZoom(), 19), { animate: false });
   }
 
   private style(feature: GeoJSON.Feature | undefined): L.PathOptions {
