@@ -16,6 +16,9 @@ use super::segment::{HEADER, Segment};
 use super::storage_error;
 use crate::{BusError, Position, Record};
 
+/// Times `sync_bytes` that one group commit may take in when so much waits already.
+const BACKLOG: usize = 4;
+
 /// What a writer is asked.
 pub(super) enum Job {
     /// Write a record.
@@ -127,8 +130,19 @@ impl Writer {
                     group.push_back(append);
                 }
                 Ok(other) => return Some(other),
-                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => return Some(Job::Stop),
+            }
+        }
+        // What waits already costs no more waiting, and one sync for all of it is cheaper than several.
+        while bytes < BACKLOG * self.pace.sync_bytes {
+            match jobs.try_recv() {
+                Ok(Job::Append(append)) => {
+                    bytes += append.record.size();
+                    group.push_back(append);
+                }
+                Ok(other) => return Some(other),
+                Err(_) => break,
             }
         }
         None
