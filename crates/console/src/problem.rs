@@ -5,8 +5,15 @@ use utoipa::ToSchema;
 use vedette_alerts::StoreError;
 
 /// Why a request was refused or failed (RFC 9457), as `application/problem+json`.
+/// Boxed, because it is the error of nearly every call here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Problem(Box<ProblemJson>);
+
+/// Why a request was refused or failed (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct Problem {
+#[schema(title = "Problem")]
+pub(crate) struct ProblemJson {
     /// Kind of problem, a URI that does not need to be fetched.
     #[serde(rename = "type")]
     kind: &'static str,
@@ -31,7 +38,8 @@ pub(crate) struct Problem {
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: String, fix: String) -> Self {
-        Self { kind, title, status: status.as_u16(), detail, parameter: None, value: None, rule: None, fix }
+        let status = status.as_u16();
+        Self(Box::new(ProblemJson { kind, title, status, detail, parameter: None, value: None, rule: None, fix }))
     }
 
     /// A parameter or field breaks a rule.
@@ -39,18 +47,13 @@ impl Problem {
         let rule = rule.to_string();
         let value: String = value.chars().take(80).collect();
         let detail = format!("`{name}` is `{value}`: {rule}");
-        Self {
-            parameter: Some(name.to_owned()),
-            value: Some(value),
-            rule: Some(rule),
-            ..Self::new(
-                StatusCode::BAD_REQUEST,
-                "urn:vedette:problem:parameter",
-                "A parameter breaks a rule",
-                detail,
-                fix.to_string(),
-            )
-        }
+        let kind = "urn:vedette:problem:parameter";
+        let title = "A parameter breaks a rule";
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, kind, title, detail, fix.to_string());
+        problem.0.parameter = Some(name.to_owned());
+        problem.0.value = Some(value);
+        problem.0.rule = Some(rule);
+        problem
     }
 
     /// The body cannot be used.
@@ -131,7 +134,7 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, axum::Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

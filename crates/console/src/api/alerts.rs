@@ -7,7 +7,7 @@ use vedette_alerts::{AlertFilter, Decision, VerdictFilter};
 
 use super::{App, alert_id, find, with_store};
 use crate::params::Params;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemJson};
 
 const MAX_LIMIT: u32 = 1000;
 pub(super) const KINDS: [&str; 4] = ["presence", "line_crossing", "dwell", "count"];
@@ -94,7 +94,7 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", operation_id = "listAlerts", params(AlertQuery),
     responses(
         (status = 200, description = "A page", body = AlertList),
-        (status = 400, description = "A parameter breaks a rule", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<AlertList>, Problem> {
     let filter = filter(query.as_deref())?;
@@ -110,8 +110,8 @@ pub(crate) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> R
     params(("id" = String, Path, description = "The alert's id (UUID)")),
     responses(
         (status = 200, description = "The latest revision, with the latest verdict", body = AlertJson),
-        (status = 400, description = "No alert id", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such alert", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "No alert id", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 404, description = "No such alert", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn get(
     State(app): State<App>,

@@ -12,7 +12,7 @@ use vedette_alerts::{EvidenceLook, StoredAlert};
 use super::{App, Shared, alert_id, find, with_store};
 use crate::SnapshotUnavailable;
 use crate::params::Params;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemJson};
 
 const MAX_WHO: usize = 64;
 const MAX_REASON: usize = 200;
@@ -72,10 +72,10 @@ pub(super) fn short_text(name: &str, text: &str, max: usize) -> Result<String, P
     params(("id" = String, Path, description = "The alert's id (UUID)"), LookQuery),
     responses(
         (status = 200, description = "The picture", body = Vec<u8>, content_type = "image/jpeg"),
-        (status = 400, description = "A parameter breaks a rule", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such alert", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "The picture is no longer kept", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not yet, or too many at once", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 404, description = "No such alert", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 410, description = "The picture is no longer kept", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 503, description = "Not yet, or too many at once", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn snapshot(
     State(app): State<App>,
@@ -135,7 +135,7 @@ async fn picture(app: &Shared, stored: &StoredAlert) -> Result<Bytes, Problem> {
     params(("id" = String, Path, description = "The alert's id (UUID)")),
     responses(
         (status = 200, description = "The looks", body = LookList),
-        (status = 400, description = "No alert id", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "No alert id", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn looks(
     State(app): State<App>,

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use crate::params::Params;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemJson};
 use crate::{CameraSummary, MapArea, MapCentre};
 
 /// Degrees that an area may be wide and high: some 20 km.
@@ -49,7 +49,7 @@ pub(crate) async fn cameras(State(app): State<App>, RawQuery(query): RawQuery) -
     responses(
         (status = 200, description = "A feature collection (RFC 7946); features have the properties `code` and `text`",
             body = Object, content_type = "application/geo+json"),
-        (status = 400, description = "`bbox` breaks a rule", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`bbox` breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn footprints(
     State(app): State<App>,

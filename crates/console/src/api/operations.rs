@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use super::{App, with_store};
 use crate::HealthReport;
 use crate::params::Params;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemJson};
 
 /// How the process is
 ///
@@ -15,7 +15,7 @@ use crate::problem::Problem;
 #[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "health",
     responses(
         (status = 200, description = "It is alive", body = HealthReport),
-        (status = 500, description = "The store cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "The store cannot be read", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn healthz(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<HealthReport>, Problem> {
     Params::read(query.as_deref(), &[])?;

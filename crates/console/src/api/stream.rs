@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{App, Shared};
 use crate::feed::{Change, read};
 use crate::params::Params;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemJson};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const RECONNECT: Duration = Duration::from_secs(2);
@@ -53,8 +53,8 @@ impl Drop for Open {
     params(("Last-Event-ID" = Option<u64>, Header, description = "Number of the last change that was received")),
     responses(
         (status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "`Last-Event-ID` is no number", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Too many streams are open", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`Last-Event-ID` is no number", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 503, description = "Too many streams are open", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn stream(
     State(app): State<App>,

@@ -10,7 +10,7 @@ use vedette_alerts::{Decision, Verdict};
 use super::evidence::short_text;
 use super::{App, alert_id, with_store};
 use crate::params::Params;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemJson};
 
 const MAX_BY: usize = 64;
 const MAX_NOTE: usize = 1000;
@@ -38,9 +38,9 @@ pub(crate) struct VerdictRequest {
     params(("id" = String, Path, description = "The alert's id (UUID)")), request_body = VerdictRequest,
     responses(
         (status = 200, description = "The alert with its verdict", body = AlertJson),
-        (status = 400, description = "The body breaks a rule", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such alert", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not `application/json`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The body breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 404, description = "No such alert", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not `application/json`", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn set(
     State(app): State<App>,

@@ -1,7 +1,12 @@
 //! The console on a real port, with a real store.
 
+#[cfg(test)]
 mod api;
+#[cfg(test)]
 mod described;
+#[cfg(test)]
 mod page;
+#[cfg(test)]
 mod stream;
+#[cfg(test)]
 mod support;
