@@ -164,7 +164,7 @@ pub struct CandidateJson {
 /// What can be looked at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EvidenceJson {
-    /// Path of the snapshot on this server; people are pixelated in it.
+    /// Path of the snapshot on this server; people are pixelated in it unless the site is configured otherwise.
     pub snapshot: String,
     /// Capture time of the frame that raised the alert.
     #[schema(format = DateTime)]

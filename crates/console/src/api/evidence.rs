@@ -66,7 +66,7 @@ pub(super) fn short_text(name: &str, text: &str, max: usize) -> Result<String, P
 
 /// The snapshot of an alert (JPEG)
 ///
-/// The frame that raised the alert, with people pixelated. Every look is recorded before the picture leaves. It is made at
+/// The frame that raised the alert, with people pixelated unless the site is configured otherwise. Every look is recorded before the picture leaves. It is made at
 /// the first look and then kept as long as the alert.
 #[utoipa::path(get, path = "/api/v1/alerts/{id}/snapshot", tag = "alerts", operation_id = "getSnapshot",
     params(("id" = String, Path, description = "The alert's id (UUID)"), LookQuery),

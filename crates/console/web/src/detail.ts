@@ -158,7 +158,7 @@ export class Detail {
     this.url = URL.createObjectURL(blob);
     const { frame_width_px: width, frame_height_px: height, path } = alert.evidence;
     const what = `${KINDS[alert.kind]} seen by ${alert.camera}: ${alert.objects.map((it) => it.class).join(", ")}`;
-    const image = el("img", { src: this.url, alt: `Snapshot. ${what}. People are pixelated.` });
+    const image = el("img", { src: this.url, alt: `Snapshot. ${what}.` });
     image.addEventListener("load", () => (this.picture.dataset["state"] = "loaded"));
     const unit = Math.max(width, height) / 1000;
     const overlay = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true" });
