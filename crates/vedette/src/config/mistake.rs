@@ -1,0 +1,47 @@
+use std::fmt;
+
+/// One thing that is wrong in a file: where, what was found, which rule it breaks, what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file.
+    pub file: String,
+    /// Path of the value within the file, for example `bus.kafka.brokers` or `camera[2].position.latitude`.
+    pub path: String,
+    /// What was found; empty when something is missing.
+    pub value: String,
+    /// The rule it breaks.
+    pub rule: String,
+    /// What to do; empty when the rule says it.
+    pub fix: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file, self.path)?;
+        if !self.value.is_empty() {
+            write!(f, " = {}", self.value)?;
+        }
+        write!(f, "\n    {}", self.rule)?;
+        if !self.fix.is_empty() {
+            write!(f, "\n    {}", self.fix)?;
+        }
+        Ok(())
+    }
+}
+
+/// All that is wrong, for a person to mend in one go.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        writeln!(f, "{count} mistake{} in the configuration:", if count == 1 { "" } else { "s" })?;
+        for mistake in &self.0 {
+            writeln!(f, "  {mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}

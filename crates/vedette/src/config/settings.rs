@@ -1,0 +1,250 @@
+//! The configuration file, section by section, with its defaults. `deploy/vedette.toml` shows every key with its comment.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use vedette_core::Span;
+
+/// The whole file. Paths are relative to the file's own directory.
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// What is watched.
+    pub site: SiteSettings,
+    /// The message bus.
+    pub bus: BusSettings,
+    /// Intake of camera streams.
+    pub ingest: IngestSettings,
+    /// Decoding and detection.
+    pub detect: DetectSettings,
+    /// Tracks, rules, places.
+    pub analyse: AnalyseSettings,
+    /// The web page, the API and the store of alerts.
+    pub console: ConsoleSettings,
+}
+
+/// `[site]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SiteSettings {
+    /// Name shown on the page.
+    pub name: String,
+    /// File with the cameras.
+    pub cameras: PathBuf,
+    /// File with the policies.
+    pub policies: PathBuf,
+    /// Address base made by `vedette address build`; alerts carry no address without it.
+    pub address_base: Option<PathBuf>,
+}
+
+impl Default for SiteSettings {
+    fn default() -> Self {
+        Self {
+            name: "Vedette".into(),
+            cameras: "cameras.toml".into(),
+            policies: "policies.toml".into(),
+            address_base: None,
+        }
+    }
+}
+
+/// Which bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum BusKind {
+    /// A durable log inside this process.
+    #[default]
+    Embedded,
+    /// Apache Kafka.
+    Kafka,
+}
+
+/// `[bus]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BusSettings {
+    /// `embedded` or `kafka`.
+    pub kind: BusKind,
+    /// Directory of the embedded log.
+    pub directory: PathBuf,
+    /// Partitions of each topic keyed by camera.
+    pub partitions: u32,
+    /// How long encoded video is kept.
+    pub keep_video: Span,
+    /// How long detections are kept.
+    pub keep_detections: Span,
+    /// How long alerts are kept.
+    pub keep_alerts: Span,
+    /// How long refused records are kept.
+    pub keep_dead_letters: Span,
+    /// Most bytes of video kept in one partition.
+    pub keep_video_bytes: u64,
+    /// `[bus.kafka]`
+    pub kafka: KafkaSection,
+}
+
+impl Default for BusSettings {
+    fn default() -> Self {
+        let hours = |hours: i64| Span::from_secs(hours * 3600);
+        Self {
+            kind: BusKind::Embedded,
+            directory: "data/bus".into(),
+            partitions: 4,
+            keep_video: Span::from_secs(600),
+            keep_detections: hours(7 * 24),
+            keep_alerts: hours(90 * 24),
+            keep_dead_letters: hours(14 * 24),
+            keep_video_bytes: 1 << 30,
+            kafka: KafkaSection::default(),
+        }
+    }
+}
+
+/// `[bus.kafka]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KafkaSection {
+    /// `host:port` of one or more brokers.
+    pub brokers: Vec<String>,
+    /// Put before every topic and group name, so that sites can share a cluster.
+    pub prefix: String,
+    /// Copies of each partition.
+    pub replication: u16,
+    /// Copies that must have a record before it counts as durable.
+    pub min_insync_replicas: u16,
+    /// Further librdkafka settings (security and the like), passed on as they are.
+    pub properties: BTreeMap<String, String>,
+}
+
+impl Default for KafkaSection {
+    fn default() -> Self {
+        Self {
+            brokers: vec!["127.0.0.1:9092".into()],
+            prefix: "vedette.".into(),
+            replication: 1,
+            min_insync_replicas: 1,
+            properties: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[ingest]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IngestSettings {
+    /// Longest chunk; it bounds the latency that chunking adds. At most one second.
+    pub chunk: Span,
+    /// Longest wait for a camera to answer, and for its next frame.
+    pub timeout: Span,
+    /// First wait before connecting again; doubles up to `retry_max`.
+    pub retry_min: Span,
+    /// Longest wait before connecting again.
+    pub retry_max: Span,
+    /// `[ingest.credentials.NAME]`
+    pub credentials: BTreeMap<String, CredentialSection>,
+}
+
+impl Default for IngestSettings {
+    fn default() -> Self {
+        Self {
+            chunk: Span::from_millis(500),
+            timeout: Span::from_secs(10),
+            retry_min: Span::from_millis(500),
+            retry_max: Span::from_secs(30),
+            credentials: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[ingest.credentials.NAME]`: who a camera lets in. The password itself is never in the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialSection {
+    /// User name.
+    pub user: String,
+    /// Environment variable that holds the password.
+    pub password_env: String,
+}
+
+/// `[detect]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DetectSettings {
+    /// Name of a model in `models`.
+    pub model: String,
+    /// Directory of the manifests; the ones that ship with the program when absent.
+    pub models: Option<PathBuf>,
+    /// Execution providers in the order to try: `auto`, `tensorrt`, `cuda`, `openvino`, `cpu`.
+    pub providers: Vec<String>,
+    /// `libonnxruntime.so`; the one fetched by `vedette models fetch` when absent.
+    pub runtime: Option<PathBuf>,
+    /// Threads of one inference; 0 lets ONNX Runtime choose.
+    pub threads: usize,
+    /// Most frames in one inference.
+    pub max_batch: usize,
+    /// Longest time a frame waits for others to join its batch.
+    pub max_wait: Span,
+    /// Most frames of one camera that are looked at in a second; all when absent. The others are counted.
+    pub max_fps: Option<f64>,
+    /// Streams decoded at the same time; 0 means one a core.
+    pub decoders: usize,
+}
+
+impl Default for DetectSettings {
+    fn default() -> Self {
+        Self {
+            model: "nanodet-g".into(),
+            models: None,
+            providers: vec!["auto".into()],
+            runtime: None,
+            threads: 0,
+            max_batch: 8,
+            max_wait: Span::from_millis(10),
+            max_fps: None,
+            decoders: 0,
+        }
+    }
+}
+
+/// `[analyse]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AnalyseSettings {
+    /// How often the state of tracks and timers is saved, and the offset committed; a restart replays at most this much.
+    pub save_every: Span,
+    /// Settings of the tracker.
+    pub tracker: vedette_track::TrackerSettings,
+}
+
+impl Default for AnalyseSettings {
+    fn default() -> Self {
+        Self { save_every: Span::from_secs(5), tracker: vedette_track::TrackerSettings::default() }
+    }
+}
+
+/// `[console]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConsoleSettings {
+    /// Address and port of the page and the API.
+    pub listen: SocketAddr,
+    /// SQLite file of the alerts.
+    pub store: PathBuf,
+    /// How long alerts and their snapshots are kept.
+    pub keep: Span,
+    /// Pixelate people in snapshots.
+    pub pixelate: bool,
+}
+
+impl Default for ConsoleSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            store: "data/alerts.sqlite".into(),
+            keep: Span::from_secs(30 * 24 * 3600),
+            pixelate: true,
+        }
+    }
+}

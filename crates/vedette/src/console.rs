@@ -1,0 +1,161 @@
+//! What the page asks of the rest: map, pictures, health; and how long alerts are kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use vedette_address::{AddressBase, Bounds};
+use vedette_alerts::AlertStore;
+use vedette_console::{
+    CameraSummary, ConsoleParts, ConsoleSettings, HealthReport, HealthSource, MapArea, MapCentre, MapSource,
+    SnapshotSource, SnapshotUnavailable, StageReport,
+};
+use vedette_core::{Alert, Calibration, Camera, FrameSize, Span};
+use vedette_locate::Locator;
+
+use crate::clock;
+use crate::config;
+use crate::evidence::{BusSnapshots, NoSnapshot};
+use crate::health::Health;
+use crate::registry::Registry;
+
+/// How often alerts that are too old are deleted.
+const KEEP_EVERY: Duration = Duration::from_secs(600);
+/// Frame that a view is drawn for when the calibration does not name one; only its aspect matters.
+const USUAL_FRAME: FrameSize = FrameSize { width: 1920, height: 1080 };
+
+/// The console's own settings.
+pub(crate) fn settings(console: &config::ConsoleSettings) -> ConsoleSettings {
+    ConsoleSettings { people_pixelated: console.pixelate, ..ConsoleSettings::new(console.listen) }
+}
+
+/// What the console is made of.
+pub(crate) struct Sources {
+    /// The alerts.
+    pub(crate) store: Arc<AlertStore>,
+    /// Alerts as they come.
+    pub(crate) live: broadcast::Sender<Arc<Alert>>,
+    /// Footprints.
+    pub(crate) address: Option<Arc<AddressBase>>,
+    /// Cameras.
+    pub(crate) registry: Registry,
+    /// Pictures.
+    pub(crate) snapshots: Arc<BusSnapshots>,
+    /// Stages.
+    pub(crate) health: Health,
+    /// Metrics.
+    pub(crate) metrics: PrometheusHandle,
+}
+
+/// The console's parts.
+pub(crate) fn parts(sources: Sources) -> ConsoleParts {
+    ConsoleParts {
+        store: sources.store,
+        live: sources.live,
+        map: Arc::new(CityMap { address: sources.address, registry: sources.registry }),
+        snapshots: Arc::new(Pictures(sources.snapshots)),
+        health: Arc::new(Stages(sources.health)),
+        metrics: sources.metrics,
+        clock: clock::now,
+    }
+}
+
+/// Deletes alerts older than `keep`, now and then, until `stop`.
+pub(crate) async fn keep(store: Arc<AlertStore>, keep: Span, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut tick = tokio::time::interval(KEEP_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = tick.tick() => {}
+        }
+        let store = store.clone();
+        let before = clock::now() - keep;
+        match tokio::task::spawn_blocking(move || store.delete_older_than(before)).await? {
+            Ok(0) => {}
+            Ok(deleted) => tracing::info!(deleted, %before, "alerts past their retention deleted"),
+            Err(error) => tracing::error!(%error, "alerts past their retention could not be deleted"),
+        }
+    }
+}
+
+struct CityMap {
+    address: Option<Arc<AddressBase>>,
+    registry: Registry,
+}
+
+impl MapSource for CityMap {
+    fn footprints(&self, area: MapArea, at_most: usize) -> serde_json::Value {
+        let bounds = Bounds { west: area.west, south: area.south, east: area.east, north: area.north };
+        let mut features = Vec::new();
+        for footprint in self.address.iter().flat_map(|base| base.footprints(&bounds, at_most)) {
+            let mut feature = footprint.to_feature();
+            feature.set_property("code", format!("{:*<25}", footprint.code));
+            features.push(feature);
+        }
+        serde_json::json!({ "type": "FeatureCollection", "features": features })
+    }
+
+    fn cameras(&self) -> Vec<CameraSummary> {
+        self.registry.cameras().iter().map(|camera| summary(camera)).collect()
+    }
+
+    fn centre(&self) -> Option<MapCentre> {
+        let cameras = self.registry.cameras();
+        let count = cameras.len() as f64;
+        let mean = |of: fn(&Camera) -> f64| cameras.iter().map(|camera| of(camera)).sum::<f64>() / count;
+        (!cameras.is_empty()).then(|| MapCentre {
+            latitude: mean(|camera| camera.position.latitude()),
+            longitude: mean(|camera| camera.position.longitude()),
+        })
+    }
+}
+
+fn summary(camera: &Camera) -> CameraSummary {
+    let frame = match &camera.calibration {
+        Some(Calibration::ControlPoints { frame, .. }) => *frame,
+        _ => USUAL_FRAME,
+    };
+    let view = Locator::new(camera).ok().and_then(|locator| locator.view_polygon(frame)).unwrap_or_default();
+    CameraSummary {
+        id: camera.id.to_string(),
+        name: camera.name.clone(),
+        purpose: camera.purpose.clone(),
+        enabled: camera.enabled,
+        latitude: camera.position.latitude(),
+        longitude: camera.position.longitude(),
+        address: camera.address.map(String::from),
+        view: view.iter().map(|point| [point.longitude(), point.latitude()]).collect(),
+    }
+}
+
+struct Pictures(Arc<BusSnapshots>);
+
+#[async_trait::async_trait]
+impl SnapshotSource for Pictures {
+    async fn snapshot(&self, alert: &Alert) -> Result<Bytes, SnapshotUnavailable> {
+        self.0.take(alert).await.map_err(|error| match error {
+            NoSnapshot::NoVideo | NoSnapshot::Expired => SnapshotUnavailable::Gone(error.to_string()),
+            NoSnapshot::Bus(_) => SnapshotUnavailable::Pending(error.to_string()),
+            NoSnapshot::Decode(_) => SnapshotUnavailable::Failed(error.to_string()),
+        })
+    }
+}
+
+struct Stages(Health);
+
+impl HealthSource for Stages {
+    fn health(&self) -> HealthReport {
+        let stages = self.0.snapshot().into_iter().map(|(name, stage)| {
+            let report = StageReport {
+                condition: stage.condition.as_str().to_owned(),
+                detail: stage.detail,
+                since: stage.since,
+            };
+            (name.to_owned(), report)
+        });
+        HealthReport { ready: self.0.ready(), stages: stages.collect() }
+    }
+}

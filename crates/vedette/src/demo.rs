@@ -1,0 +1,170 @@
+//! `vedette demo`: the whole product in one process, on a recorded campus camera played as live.
+
+use std::io::Write;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+use vedette_core::{Camera, CameraId, CameraSource, Span};
+use vedette_media::{TranscodeSettings, transcode_to_h264};
+
+use crate::app::{App, apply_overrides};
+use crate::cli::{DemoArgs, Role};
+use crate::commands::stop_on_signal;
+use crate::config::Config;
+use crate::{output, telemetry};
+
+/// Between the starting points of two cameras that play the same recording.
+const APART: Span = Span::from_millis(4_700);
+
+/// Runs the command.
+///
+/// # Errors
+/// When something is missing or cannot be opened; it says what brings it.
+pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
+    let site = args.site.join("vedette.toml");
+    let mut config = Config::load(&site)?;
+    apply_overrides(&mut config, &args.overrides);
+    if args.max_fps.is_some() {
+        config.settings.detect.max_fps = args.max_fps;
+    }
+    let recording = recording(args.video.as_deref())?;
+    config.cameras = cameras(&config.cameras, &recording, args.cameras)?;
+    // The guard removes the directory at the end of the demo.
+    let (data, _guard) = data_directory(args.data)?;
+    config.settings.bus.directory = data.join("bus");
+    config.settings.console.store = data.join("alerts.sqlite");
+
+    let metrics = telemetry::metrics()?;
+    let stop = CancellationToken::new();
+    stop_on_signal(stop.clone(), args.duration.map(Span::to_std));
+    let roles = [Role::Ingest, Role::Detect, Role::Analyse, Role::Console];
+    let app = App::start(&config, &roles, metrics.clone(), stop.clone()).await?;
+    if let Some(page) = app.page {
+        eprintln!("The page: http://{page}/   (Ctrl-C ends the demo)");
+    }
+    let printing = tokio::spawn(print_alerts(app.live.subscribe()));
+    let latency = app.latency.clone();
+    let ended = app.wait().await;
+    printing.abort();
+    print_summary(&metrics);
+    if let Some(latency) = latency.summary() {
+        eprint!("{latency}");
+    }
+    ended
+}
+
+fn recording(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let path = given.map(Path::to_path_buf).unwrap_or_else(|| cache().join("demo/vtest.mp4"));
+    anyhow::ensure!(
+        path.is_file(),
+        "the demo's recording {} is not there; `make demo` fetches it, or name another with --video",
+        path.display()
+    );
+    path.canonicalize().with_context(|| format!("finding {}", path.display()))
+}
+
+/// Where downloads and builds are kept: `VEDETTE_CACHE`, else `~/.cache/vedette`.
+pub(crate) fn cache() -> PathBuf {
+    let home = || std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    std::env::var_os("VEDETTE_CACHE").map_or_else(|| home().join(".cache/vedette"), PathBuf::from)
+}
+
+/// The site's camera on its recording, and copies of it that play another moment.
+fn cameras(site: &[Camera], recording: &Path, count: u32) -> anyhow::Result<Vec<Camera>> {
+    let first = site.first().context("the demo site has no camera")?;
+    let source = |copy: u32| CameraSource::File {
+        path: recording.display().to_string(),
+        looped: true,
+        offset: Span::from_micros(APART.as_micros() * i64::from(copy)),
+    };
+    (0..count.max(1))
+        .map(|copy| {
+            let id = if copy == 0 { first.id.clone() } else { CameraId::new(&format!("{}-{}", first.id, copy + 1))? };
+            Ok(Camera { id, source: Some(source(copy)), ..first.clone() })
+        })
+        .collect()
+}
+
+fn data_directory(given: Option<PathBuf>) -> anyhow::Result<(PathBuf, Option<tempfile::TempDir>)> {
+    match given {
+        Some(path) => {
+            std::fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
+            Ok((path, None))
+        }
+        None => {
+            let directory = tempfile::Builder::new().prefix("vedette-demo-").tempdir().context("making a directory")?;
+            Ok((directory.path().to_path_buf(), Some(directory)))
+        }
+    }
+}
+
+async fn print_alerts(mut live: tokio::sync::broadcast::Receiver<std::sync::Arc<vedette_core::Alert>>) {
+    loop {
+        match live.recv().await {
+            Ok(alert) => {
+                let mut out = std::io::stdout().lock();
+                // A reader that went away (`| head`) does not end the demo.
+                let _ = writeln!(out, "{}", output::line(&alert)).and_then(|()| out.flush());
+            }
+            Err(RecvError::Lagged(missed)) => eprintln!("{missed} alerts were not printed; the page has them"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// The counts of the run, from the metrics that everybody can read.
+fn print_summary(metrics: &PrometheusHandle) {
+    let text = metrics.render();
+    let count = |name: &str| -> f64 {
+        text.lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    };
+    eprintln!("\nSummary");
+    for (label, name) in [
+        ("frames onto the bus", "vedette_ingest_frames_total"),
+        ("frames looked at", "vedette_detect_frames_total"),
+        ("frames analysed", "vedette_analyse_frames_total"),
+        ("frames shed", "vedette_frames_shed_total"),
+        ("frames in dead letters", "vedette_frames_dead_lettered_total"),
+        ("alerts, raised and ended", "vedette_alerts_total"),
+        ("snapshots", "vedette_snapshots_total"),
+    ] {
+        eprintln!("  {label:<28}{:>10}", count(name));
+    }
+    if let Some(peak) = peak_memory_mb() {
+        eprintln!("  {:<28}{peak:>10} MB", "peak resident memory");
+    }
+}
+
+fn peak_memory_mb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
+}
+
+/// Re-encodes a recording, with a progress bar.
+///
+/// # Errors
+/// When the recording cannot be read or the output not be written.
+pub(crate) fn transcode(input: &Path, output: &Path, key_every: u32) -> anyhow::Result<()> {
+    let bar = ProgressBar::new(100).with_message("re-encoding");
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {percent}%") {
+        bar.set_style(style);
+    }
+    let gop_frames = NonZeroU32::new(key_every).context("--key-every must be at least 1")?;
+    let settings = TranscodeSettings { gop_frames, ..TranscodeSettings::default() };
+    transcode_to_h264(input, output, &settings, |progress| {
+        let share = progress.total.map_or(0.0, |total| progress.done.as_secs_f64() / total.as_secs_f64().max(1e-6));
+        bar.set_position((100.0 * share) as u64);
+    })
+    .with_context(|| format!("re-encoding {}", input.display()))?;
+    bar.finish_and_clear();
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Settings to a running detector: manifest, file, ONNX Runtime, batches.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use vedette_core::ModelRef;
+use vedette_detect::{
+    BatchSettings, DetectHandle, DetectService, Detector, DetectorSettings, ModelStore, Provider, Runtime,
+    RuntimeSettings, default_cache_dir,
+};
+use vedette_media::OutputSize;
+
+use crate::config::DetectSettings;
+
+/// The shared detector of this process.
+pub struct Detecting {
+    /// Where frames go.
+    pub handle: DetectHandle,
+    /// The model.
+    pub model: ModelRef,
+    /// The size that frames are scaled to.
+    pub input: OutputSize,
+    /// Whether a provider that was asked for by name could not start.
+    pub degraded: bool,
+    // Dropping it ends the workers.
+    service: DetectService,
+}
+
+/// The manifests that ship with the program: `VEDETTE_MODELS`, else `models` in the working directory.
+#[must_use]
+pub fn manifests() -> PathBuf {
+    std::env::var_os("VEDETTE_MODELS").map_or_else(|| PathBuf::from("models"), PathBuf::from)
+}
+
+/// Name of the ONNX Runtime that is fetched with the models.
+pub const RUNTIME: &str = "onnxruntime";
+
+/// The store of models whose manifests are in `models`.
+///
+/// # Errors
+/// When no directory for downloads is known.
+pub fn store(models: &Path) -> anyhow::Result<ModelStore> {
+    let cache = default_cache_dir().context("no directory for downloads: set VEDETTE_CACHE or HOME")?;
+    Ok(ModelStore::new(cache, models))
+}
+
+impl Detecting {
+    /// Loads the model of the settings and starts the workers.
+    ///
+    /// # Errors
+    /// When the model or ONNX Runtime is not there, has a wrong checksum, or no provider starts.
+    pub fn open(settings: &DetectSettings) -> anyhow::Result<Self> {
+        let store = store(&settings.models.clone().unwrap_or_else(manifests))?;
+        let manifest = store.manifest(&settings.model)?;
+        let file = store.verify(&settings.model)?;
+        let library = match &settings.runtime {
+            Some(library) => library.clone(),
+            None => store.runtime_library(RUNTIME)?,
+        };
+        let auto = settings.providers.iter().any(|name| name == "auto");
+        let providers: Vec<Provider> = if auto {
+            Vec::new()
+        } else {
+            settings.providers.iter().map(|name| name.parse()).collect::<Result<_, _>>()?
+        };
+        let wanted = providers.first().copied();
+        let runtime =
+            Runtime::load(&RuntimeSettings { library: Some(library), providers, intra_threads: settings.threads })?;
+        let detector_settings = DetectorSettings { max_batch: settings.max_batch, ..DetectorSettings::default() };
+        let detector = Detector::open(&runtime, &manifest, file, detector_settings)?;
+        let chosen = detector.provider();
+        for refusal in &detector.report().refused {
+            tracing::info!(provider = %refusal.provider, reason = %refusal.reason, "execution provider not used");
+        }
+        let model = detector.model_ref();
+        tracing::info!(model = %model.name, version = %model.version, provider = %chosen, "detector ready");
+        let batches = BatchSettings {
+            max_batch: settings.max_batch,
+            max_wait: settings.max_wait.to_std(),
+            ..BatchSettings::default()
+        };
+        let service = DetectService::start(vec![detector], batches).context("starting the detector's threads")?;
+        let handle = service.handle();
+        let size = handle.input_size();
+        Ok(Self {
+            handle,
+            model,
+            input: OutputSize::Fit { width: size.width, height: size.height },
+            degraded: wanted.is_some_and(|wanted| wanted != chosen),
+            service,
+        })
+    }
+
+    /// Answers what waits and ends the workers.
+    pub async fn shutdown(self) {
+        self.service.shutdown().await;
+    }
+}

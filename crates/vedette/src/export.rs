@@ -1,0 +1,58 @@
+//! `vedette export`: the detections that the bus holds, as JSON lines.
+
+use std::io::Write;
+
+use anyhow::Context;
+use vedette_bus::StartAt;
+use vedette_core::FrameDetections;
+use vedette_wire::decode_detections;
+
+use crate::app::open_bus;
+use crate::cli::ExportArgs;
+use crate::config::{BusKind, BusSettings, Config};
+use crate::{registry, topics};
+
+/// Runs the command: frames come in the order of the topic's partitions, and in order within a camera.
+///
+/// # Errors
+/// When the bus cannot be read or the output is closed.
+pub(crate) async fn run(args: ExportArgs) -> anyhow::Result<()> {
+    let settings = match args.bus_directory {
+        Some(directory) => BusSettings { kind: BusKind::Embedded, directory, ..BusSettings::default() },
+        None => Config::load(&args.config.config)?.settings.bus,
+    };
+    let bus = open_bus(&settings).await?;
+    let start = args.from.map_or(StartAt::Earliest, |from| StartAt::TimeMs(from.as_millis()));
+    let mut reader = bus.read(topics::DETECTIONS, start).await?;
+    let mut out = std::io::stdout().lock();
+    let (mut written, mut refused) = (0_u64, 0_u64);
+    let mut failed = None;
+    registry::read_to_end(&bus, topics::DETECTIONS, &mut reader, |record| {
+        if failed.is_some() {
+            return;
+        }
+        match decode_detections(record.record.value.unwrap_or_default()) {
+            Ok(frame) if args.camera.as_ref().is_some_and(|camera| *camera != frame.camera) => {}
+            Ok(frame) if args.from.is_some_and(|from| frame.captured < from) => {}
+            Ok(frame) => match write(&mut out, &frame) {
+                Ok(()) => written += 1,
+                Err(error) => failed = Some(error),
+            },
+            Err(error) => {
+                refused += 1;
+                eprintln!("partition {} offset {}: {error}", record.position.partition, record.position.offset);
+            }
+        }
+    })
+    .await?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    eprintln!("{written} frames written, {refused} refused");
+    Ok(())
+}
+
+fn write(out: &mut impl Write, frame: &FrameDetections) -> anyhow::Result<()> {
+    serde_json::to_writer(&mut *out, frame)?;
+    writeln!(out).context("writing to stdout")
+}

@@ -1,0 +1,145 @@
+//! Which offsets may be committed: only those behind which everything is durable.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+/// The records in hand of each partition, and the offsets to which decoding would have to go back.
+///
+/// `H` names who holds an offset back (a camera whose group of pictures started there).
+#[derive(Debug)]
+pub(crate) struct Ledger<H> {
+    partitions: HashMap<u32, Partition<H>>,
+}
+
+#[derive(Debug)]
+struct Partition<H> {
+    open: BTreeMap<u64, ()>,
+    next: u64,
+    holds: HashMap<H, u64>,
+    committed: Option<u64>,
+}
+
+impl<H> Default for Ledger<H> {
+    fn default() -> Self {
+        Self { partitions: HashMap::new() }
+    }
+}
+
+impl<H: Eq + Hash> Ledger<H> {
+    /// A record was taken in hand. Offsets of a partition rise.
+    pub(crate) fn begin(&mut self, partition: u32, offset: u64) {
+        let entry = self.partitions.entry(partition).or_insert_with(|| Partition {
+            open: BTreeMap::new(),
+            next: offset,
+            holds: HashMap::new(),
+            committed: None,
+        });
+        entry.open.insert(offset, ());
+        entry.next = entry.next.max(offset + 1);
+    }
+
+    /// Everything that came of a record is durable.
+    pub(crate) fn finish(&mut self, partition: u32, offset: u64) {
+        if let Some(entry) = self.partitions.get_mut(&partition) {
+            entry.open.remove(&offset);
+        }
+    }
+
+    /// From now on `holder` needs the records from `offset` on after a restart.
+    pub(crate) fn hold(&mut self, partition: u32, holder: H, offset: u64) {
+        if let Some(entry) = self.partitions.get_mut(&partition) {
+            entry.holds.insert(holder, offset);
+        }
+    }
+
+    /// `holder` needs nothing after a restart.
+    pub(crate) fn release(&mut self, partition: u32, holder: &H) {
+        if let Some(entry) = self.partitions.get_mut(&partition) {
+            entry.holds.remove(holder);
+        }
+    }
+
+    /// The partition is no longer ours.
+    pub(crate) fn forget(&mut self, partition: u32) {
+        self.partitions.remove(&partition);
+    }
+
+    /// Records in hand.
+    #[must_use]
+    pub(crate) fn open(&self) -> usize {
+        self.partitions.values().map(|entry| entry.open.len()).sum()
+    }
+
+    /// For each partition that moved since the last call, the offset to commit: the first that is still needed.
+    pub(crate) fn take_commits(&mut self) -> Vec<(u32, u64)> {
+        let mut commits = Vec::new();
+        for (partition, entry) in &mut self.partitions {
+            let unfinished = entry.open.keys().next().copied().unwrap_or(entry.next);
+            let point = entry.holds.values().copied().min().map_or(unfinished, |held| held.min(unfinished));
+            if entry.committed.is_none_or(|committed| point > committed) {
+                entry.committed = Some(point);
+                commits.push((*partition, point));
+            }
+        }
+        commits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_committed_past_an_open_record() {
+        let mut ledger = Ledger::<&str>::default();
+        for offset in 10..15 {
+            ledger.begin(0, offset);
+        }
+        ledger.finish(0, 11);
+        assert_eq!(ledger.take_commits(), [(0, 10)]);
+        ledger.finish(0, 10);
+        assert_eq!(ledger.take_commits(), [(0, 12)]);
+        assert_eq!(ledger.take_commits(), []);
+    }
+
+    #[test]
+    fn a_holder_keeps_its_group_of_pictures() {
+        let mut ledger = Ledger::default();
+        for offset in 0..6 {
+            ledger.begin(0, offset);
+            ledger.finish(0, offset);
+        }
+        ledger.hold(0, "gate", 2);
+        ledger.hold(0, "hall", 4);
+        assert_eq!(ledger.take_commits(), [(0, 2)]);
+        ledger.hold(0, "gate", 5);
+        assert_eq!(ledger.take_commits(), [(0, 4)]);
+        ledger.release(0, &"hall");
+        assert_eq!(ledger.take_commits(), [(0, 5)]);
+    }
+
+    proptest! {
+        /// Whatever order records finish in: what is committed is finished, and in the end all of it is.
+        #[test]
+        fn commits_only_what_is_finished(order in Just((0_u64..40).collect::<Vec<_>>()).prop_shuffle()) {
+            let mut ledger = Ledger::<()>::default();
+            for offset in 0..40 {
+                ledger.begin(3, offset);
+            }
+            let mut finished = std::collections::HashSet::new();
+            let mut last = 0;
+            for offset in order {
+                ledger.finish(3, offset);
+                finished.insert(offset);
+                for (_, point) in ledger.take_commits() {
+                    prop_assert!(point >= last);
+                    prop_assert!((0..point).all(|below| finished.contains(&below)));
+                    last = point;
+                }
+            }
+            prop_assert_eq!(last, 40);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The one binary: configuration, roles, supervision, and the commands.
+//!
+//! *In:* a command line and a configuration. *Out:* the running product. *Must not know:* algorithms; those are in the
+//! crates this one wires together. [`app`] is where to begin reading.
+
+pub mod analysis;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod evidence;
+pub mod health;
+pub mod latency;
+pub mod registry;
+pub mod replay;
+pub mod stage;
+pub mod telemetry;
+pub mod topics;
+
+mod address_command;
+mod commands;
+mod console;
+mod dead_letters;
+mod demo;
+pub mod detector;
+mod export;
+mod ledger;
+mod models_command;
+mod output;
+mod supervise;
+
+pub use commands::execute;

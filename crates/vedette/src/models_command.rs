@@ -1,0 +1,74 @@
+//! `vedette models`: list, fetch, verify.
+
+use std::process::ExitCode;
+
+use vedette_detect::{ModelStore, OutputSpec, TerminalProgress};
+
+use crate::cli::ModelsCommand;
+use crate::detector::{RUNTIME, store};
+
+/// Fetched when nothing is named: ONNX Runtime, the default model, and the demo's.
+const USUAL: [&str; 3] = [RUNTIME, "nanodet-g", "nanodet-g-640x480"];
+
+/// Runs the command.
+///
+/// # Errors
+/// What is missing or wrong, and how to mend it.
+pub(crate) fn run(command: ModelsCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        ModelsCommand::List(dirs) => list(&store(&dirs.models)?),
+        ModelsCommand::Fetch { names, dirs } => fetch(&store(&dirs.models)?, &names),
+        ModelsCommand::Verify { names, dirs } => verify(&store(&dirs.models)?, &names),
+        ModelsCommand::Import { name, file, dirs } => {
+            println!("{}", store(&dirs.models)?.import(&name, file)?.display());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn list(store: &ModelStore) -> anyhow::Result<ExitCode> {
+    println!("{:<22}{:<10}{:<12}{:<10}{:<14}HERE", "MODEL", "VERSION", "INPUT", "OUTPUT", "LICENCE");
+    for entry in store.list()? {
+        let manifest = &entry.manifest;
+        let input = format!("{}x{}", manifest.input.width, manifest.input.height);
+        let here = if entry.present { entry.path.display().to_string() } else { "no".to_owned() };
+        let kind = match &manifest.output {
+            OutputSpec::Nanodet { .. } => "nanodet",
+            OutputSpec::Yolox { .. } => "yolox",
+        };
+        println!("{:<22}{:<10}{input:<12}{kind:<10}{:<14}{here}", manifest.name, manifest.version, manifest.licence);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fetch(store: &ModelStore, names: &[String]) -> anyhow::Result<ExitCode> {
+    let names: Vec<&str> = if names.is_empty() { USUAL.to_vec() } else { names.iter().map(String::as_str).collect() };
+    for name in names {
+        let progress = TerminalProgress::new(name);
+        let path = store.fetch(name, &progress)?;
+        drop(progress);
+        eprintln!("{name}: {}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify(store: &ModelStore, names: &[String]) -> anyhow::Result<ExitCode> {
+    let names: Vec<String> = if names.is_empty() {
+        let fetched = store.list()?.into_iter().filter(|entry| entry.present);
+        fetched.map(|entry| entry.manifest.name).collect()
+    } else {
+        names.to_vec()
+    };
+    let mut code = ExitCode::SUCCESS;
+    for name in names {
+        let outcome = if name == RUNTIME { store.runtime_library(&name) } else { store.verify(&name) };
+        match outcome {
+            Ok(path) => println!("{name}: good, {}", path.display()),
+            Err(error) => {
+                println!("{name}: {error}");
+                code = ExitCode::from(2);
+            }
+        }
+    }
+    Ok(code)
+}

@@ -1,0 +1,133 @@
+//! `vedette replay`: recorded detections in, alerts out, by the same code that runs live, and with no clock.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use vedette_address::AddressBase;
+use vedette_core::{Alert, CameraId, FrameDetections};
+use vedette_track::TrackerSettings;
+
+use crate::analysis::CameraAnalysis;
+use crate::cli::{AlertFormat, ReplayArgs};
+use crate::config::{load_cameras, load_policies};
+use crate::output;
+use crate::registry::Registry;
+
+/// What a replay did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Frames analysed.
+    pub frames: u64,
+    /// Frames that were seen before.
+    pub duplicates: u64,
+    /// Lines that could not be used; each was named on stderr.
+    pub refused: u64,
+    /// Alerts written, raised and ended ones each.
+    pub alerts: u64,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a file cannot be read, the configuration has mistakes, or the output is closed.
+pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
+    let cameras = load_cameras(&args.cameras)?;
+    let policies = load_policies(&args.policies, &cameras)?;
+    let address = args.address_base.as_deref().map(AddressBase::open).transpose()?.map(Arc::new);
+    let mut replay = Replay::new(Registry::of(&cameras, &policies), address);
+    let mut refused = 0;
+    for (index, line) in lines(&args.detections)?.enumerate() {
+        let line = line.context("reading detections")?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        match replay.take_line(&line) {
+            Ok(alerts) => write_all(out, args.format, &alerts)?,
+            Err(error) => {
+                refused += 1;
+                eprintln!("{}:{}: refused: {error:#}", args.detections.display(), index + 1);
+            }
+        }
+    }
+    write_all(out, args.format, &replay.finish())?;
+    out.flush()?;
+    Ok(Summary { refused, ..replay.summary })
+}
+
+fn lines(path: &Path) -> anyhow::Result<Box<dyn Iterator<Item = std::io::Result<String>>>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(std::io::stdin().lines()));
+    }
+    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    Ok(Box::new(BufReader::new(file).lines()))
+}
+
+fn write_all(out: &mut dyn Write, format: AlertFormat, alerts: &[Alert]) -> anyhow::Result<()> {
+    for alert in alerts {
+        match format {
+            AlertFormat::Json => {
+                serde_json::to_writer(&mut *out, &vedette_alerts::json::AlertJson::new(alert, None))?;
+                writeln!(out)?;
+            }
+            AlertFormat::Text => writeln!(out, "{}", output::line(alert))?,
+        }
+    }
+    Ok(())
+}
+
+/// The analysis of many cameras, frame by frame.
+pub struct Replay {
+    registry: Registry,
+    address: Option<Arc<AddressBase>>,
+    cameras: BTreeMap<CameraId, CameraAnalysis>,
+    /// What was done so far.
+    pub summary: Summary,
+}
+
+impl Replay {
+    /// A replay on the cameras and policies of `registry`.
+    #[must_use]
+    pub fn new(registry: Registry, address: Option<Arc<AddressBase>>) -> Self {
+        Self { registry, address, cameras: BTreeMap::new(), summary: Summary::default() }
+    }
+
+    fn take_line(&mut self, line: &str) -> anyhow::Result<Vec<Alert>> {
+        self.take(&serde_json::from_str(line).context("no detections record")?)
+    }
+
+    /// Takes one frame and gives the alerts it raised or ended.
+    ///
+    /// # Errors
+    /// When the camera is not known, or its calibration or policy is broken.
+    pub fn take(&mut self, frame: &FrameDetections) -> anyhow::Result<Vec<Alert>> {
+        let camera = self
+            .registry
+            .camera(&frame.camera)
+            .with_context(|| format!("camera {} is not in the camera file", frame.camera))?;
+        let policy = self.registry.policy(&camera);
+        if !self.cameras.contains_key(&frame.camera) {
+            let analysis = CameraAnalysis::new(camera, &TrackerSettings::default(), self.address.clone())?;
+            self.cameras.insert(frame.camera.clone(), analysis);
+        }
+        let analysis = self.cameras.get_mut(&frame.camera).context("the camera was just opened")?;
+        let outcome = analysis.take(frame, policy.as_ref())?;
+        if outcome.duplicate {
+            self.summary.duplicates += 1;
+        } else {
+            self.summary.frames += 1;
+        }
+        self.summary.alerts += outcome.alerts.len() as u64;
+        Ok(outcome.alerts)
+    }
+
+    /// Ends what is open, camera by camera in the order of their ids.
+    pub fn finish(&mut self) -> Vec<Alert> {
+        let alerts: Vec<Alert> = self.cameras.values_mut().flat_map(CameraAnalysis::finish).collect();
+        self.summary.alerts += alerts.len() as u64;
+        alerts
+    }
+}

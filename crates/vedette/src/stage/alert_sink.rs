@@ -1,0 +1,120 @@
+//! `alerts` to the store, the live stream and the snapshots. An alert is committed once it is in the store; the same alert
+//! again changes nothing there.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use vedette_alerts::{AlertStore, RecordPosition};
+use vedette_bus::{BusError, Committer, Delivered, GroupEvent, SharedBus};
+use vedette_core::Alert;
+use vedette_wire::{DeadLetterReason, decode_alert};
+
+use crate::evidence::BusSnapshots;
+use crate::health::{Condition, Health};
+use crate::{dead_letters, topics};
+
+/// The consumer group of the stage.
+pub const GROUP: &str = "console";
+const STAGE: &str = "alert_sink";
+/// Alerts that wait for their snapshot; one more is made on demand, as long as the video is kept.
+const SNAPSHOTS_IN_HAND: usize = 256;
+
+/// What the stage needs.
+#[derive(Clone)]
+pub struct AlertSink {
+    /// Where alerts come from.
+    pub bus: SharedBus,
+    /// Where they are kept.
+    pub store: Arc<AlertStore>,
+    /// Who listens live.
+    pub live: broadcast::Sender<Arc<Alert>>,
+    /// Makes snapshots while the video is there.
+    pub snapshots: Arc<BusSnapshots>,
+    /// Where it says how it is.
+    pub health: Health,
+}
+
+impl AlertSink {
+    /// Works until `stop`.
+    ///
+    /// # Errors
+    /// When bus or store refuse; nothing is then committed, and the alerts come again.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut subscription = self.bus.subscribe(GROUP, &[topics::ALERTS]).await.context("joining group `console`")?;
+        let committer = subscription.committer();
+        let (wanted, alerts) = mpsc::channel(SNAPSHOTS_IN_HAND);
+        let taking = tokio::spawn(self.clone().take_snapshots(alerts));
+        self.health.set(STAGE, Condition::Running, "");
+        loop {
+            let event = tokio::select! {
+                () = stop.cancelled() => break,
+                event = subscription.next() => event,
+            };
+            match event {
+                Ok(GroupEvent::Record(record)) => self.take(&record, &committer, &wanted).await?,
+                Ok(GroupEvent::Assigned(_)) => {}
+                Ok(GroupEvent::Revoked(revocation)) => revocation.done(),
+                Err(BusError::Closed) => break,
+                Err(error @ BusError::Unreachable { .. }) => {
+                    self.health.set(STAGE, Condition::Degraded, error.to_string());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        drop(wanted);
+        taking.await.context("taking snapshots")
+    }
+
+    async fn take(
+        &self,
+        record: &Delivered,
+        committer: &Committer,
+        wanted: &mpsc::Sender<Arc<Alert>>,
+    ) -> anyhow::Result<()> {
+        self.health.set(STAGE, Condition::Running, "");
+        let value = record.record.value.clone().unwrap_or_default();
+        match decode_alert(value) {
+            Ok(alert) => {
+                let alert = Arc::new(alert);
+                self.keep(&alert, record).await?;
+                // Nobody listening is fine.
+                let _ = self.live.send(alert.clone());
+                if alert.revision == 1 && wanted.try_send(alert).is_err() {
+                    metrics::counter!("vedette_snapshots_deferred_total").increment(1);
+                }
+            }
+            Err(error) => {
+                let reason = DeadLetterReason::from(&error);
+                dead_letters::send(&self.bus, STAGE, record, reason, &error.to_string()).await?.await?;
+            }
+        }
+        committer.commit(topics::ALERTS, record.position.partition, record.position.offset + 1).await?;
+        Ok(())
+    }
+
+    async fn keep(&self, alert: &Arc<Alert>, record: &Delivered) -> anyhow::Result<()> {
+        let (store, alert) = (self.store.clone(), alert.clone());
+        let position = RecordPosition { partition: record.position.partition, offset: record.position.offset };
+        tokio::task::spawn_blocking(move || store.upsert(&alert, Some(position))).await?.context("storing an alert")?;
+        Ok(())
+    }
+
+    async fn take_snapshots(self, mut alerts: mpsc::Receiver<Arc<Alert>>) {
+        while let Some(alert) = alerts.recv().await {
+            match self.snapshots.take(&alert).await {
+                Ok(jpeg) => {
+                    let (store, id) = (self.store.clone(), alert.id);
+                    let kept = tokio::task::spawn_blocking(move || store.put_snapshot(id, &jpeg)).await;
+                    match kept {
+                        Ok(Ok(())) => metrics::counter!("vedette_snapshots_total").increment(1),
+                        Ok(Err(error)) => tracing::error!(alert = %alert.id, %error, "snapshot not stored"),
+                        Err(error) => tracing::error!(alert = %alert.id, %error, "snapshot not stored"),
+                    }
+                }
+                Err(error) => tracing::warn!(alert = %alert.id, %error, "no snapshot"),
+            }
+        }
+    }
+}

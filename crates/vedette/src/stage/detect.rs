@@ -1,0 +1,224 @@
+//! `video` to `detections`: decode, detect, publish; commit at the start of a group of pictures.
+//!
+//! One lane a camera keeps its frames in order; lanes share the decoders and the batches. A record is finished when the
+//! detections of all its frames are durable. After a restart or a rebalance decoding begins again at a key frame, so a
+//! camera holds the commit at the start of its current group of pictures; `analyse` recognises what it then sees twice.
+
+mod lane;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use vedette_bus::{BusError, Committer, Delivered, GroupEvent, SharedBus, Subscription};
+use vedette_core::{CameraId, ModelRef};
+use vedette_detect::DetectHandle;
+use vedette_media::OutputSize;
+use vedette_wire::{DeadLetterReason, decode_video};
+
+use crate::health::{Condition, Health};
+use crate::ledger::Ledger;
+use crate::stage::detect::lane::{Lane, Work};
+use crate::{dead_letters, topics};
+
+/// The consumer group of the stage.
+pub const GROUP: &str = "detect";
+const STAGE: &str = "detect";
+/// Chunks of one camera that wait for its lane.
+const CHUNKS_IN_HAND: usize = 4;
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// A camera that sent nothing for this long needs nothing after a restart.
+const SILENT: Duration = Duration::from_secs(60);
+
+/// What the stage needs.
+#[derive(Clone)]
+pub struct Detect {
+    /// Where chunks come from and detections go.
+    pub bus: SharedBus,
+    /// The shared detector.
+    pub detector: DetectHandle,
+    /// The model behind it.
+    pub model: ModelRef,
+    /// Size that frames are scaled to for it.
+    pub input: OutputSize,
+    /// Whether it runs on a fallback provider.
+    pub degraded: bool,
+    /// Most frames of one camera that are looked at in a second.
+    pub max_fps: Option<f64>,
+    /// Streams decoded at the same time.
+    pub decoders: Arc<Semaphore>,
+    /// Where it says how it is.
+    pub health: Health,
+}
+
+/// What a lane says when a record is finished, or failed because the bus refused.
+#[derive(Debug)]
+struct Finished {
+    partition: u32,
+    offset: u64,
+    outcome: Result<(), BusError>,
+}
+
+struct OpenLane {
+    queue: mpsc::Sender<Work>,
+    task: JoinHandle<()>,
+    partition: u32,
+    last_record: tokio::time::Instant,
+}
+
+struct Running {
+    stage: Detect,
+    ledger: Ledger<CameraId>,
+    lanes: HashMap<CameraId, OpenLane>,
+    finished: mpsc::UnboundedSender<Finished>,
+    committer: Committer,
+}
+
+impl Detect {
+    /// Works until `stop`; what is in hand is then finished and committed.
+    ///
+    /// # Errors
+    /// When the bus refuses for good.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut subscription = self.bus.subscribe(GROUP, &[topics::VIDEO]).await.context("joining group `detect`")?;
+        self.health.set(STAGE, Condition::Running, format!("model {} {}", self.model.name, self.model.version));
+        // Unbounded by type, bounded in fact: one message for each record in hand, and lanes bound those.
+        let (finished, mut outcomes) = mpsc::unbounded_channel();
+        let committer = subscription.committer();
+        let mut running =
+            Running { stage: self, ledger: Ledger::default(), lanes: HashMap::new(), finished, committer };
+        let outcome = running.serve(&mut subscription, &mut outcomes, &stop).await;
+        running.drain(&mut outcomes, None).await;
+        outcome
+    }
+}
+
+impl Running {
+    async fn serve(
+        &mut self,
+        subscription: &mut Subscription,
+        outcomes: &mut mpsc::UnboundedReceiver<Finished>,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let mut commit = tokio::time::interval(COMMIT_EVERY);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                Some(finished) = outcomes.recv() => self.settle(finished)?,
+                _ = commit.tick() => {
+                    self.forget_silent();
+                    self.commit().await;
+                }
+                event = subscription.next() => match event {
+                    Ok(GroupEvent::Record(record)) => self.take(record).await?,
+                    Ok(GroupEvent::Assigned(partitions)) => {
+                        tracing::info!(stage = STAGE, partitions = partitions.len(), "partitions assigned");
+                    }
+                    Ok(GroupEvent::Revoked(revocation)) => {
+                        let partitions: Vec<u32> = revocation.partitions.iter().map(|(_, number)| *number).collect();
+                        self.drain(outcomes, Some(&partitions)).await;
+                        revocation.done();
+                    }
+                    Err(BusError::Closed) => return Ok(()),
+                    Err(error @ BusError::Unreachable { .. }) => {
+                        self.stage.health.set(STAGE, Condition::Degraded, error.to_string());
+                    }
+                    Err(error) => return Err(error.into()),
+                },
+            }
+        }
+    }
+
+    /// Hands a record to its camera's lane; waits while that lane is full, which in turn slows the reading of the bus.
+    async fn take(&mut self, record: Delivered) -> anyhow::Result<()> {
+        let health = format!("model {} {}", self.stage.model.name, self.stage.model.version);
+        self.stage.health.set(STAGE, Condition::Running, health);
+        let (partition, offset) = (record.position.partition, record.position.offset);
+        self.ledger.begin(partition, offset);
+        let value = record.record.value.clone().unwrap_or_default();
+        let published = match decode_video(value) {
+            Ok(published) => published,
+            Err(error) => {
+                let reason = DeadLetterReason::from(&error);
+                dead_letters::send(&self.stage.bus, STAGE, &record, reason, &error.to_string()).await?.await?;
+                self.ledger.finish(partition, offset);
+                return Ok(());
+            }
+        };
+        let camera = published.chunk.camera.clone();
+        if published.chunk.part == 0 {
+            self.ledger.hold(partition, camera.clone(), offset);
+        }
+        let lane = self.lanes.entry(camera.clone()).or_insert_with(|| {
+            let (queue, work) = mpsc::channel(CHUNKS_IN_HAND);
+            let lane = Lane::new(self.stage.clone(), camera, self.finished.clone());
+            OpenLane { queue, task: tokio::spawn(lane.run(work)), partition, last_record: tokio::time::Instant::now() }
+        });
+        lane.last_record = tokio::time::Instant::now();
+        metrics::gauge!("vedette_detect_records_in_hand").set(self.ledger.open() as f64);
+        lane.queue.send(Work { record, published }).await.context("a camera's lane ended")?;
+        Ok(())
+    }
+
+    fn settle(&mut self, finished: Finished) -> anyhow::Result<()> {
+        let Finished { partition, offset, outcome } = finished;
+        outcome.context("publishing detections")?;
+        self.ledger.finish(partition, offset);
+        Ok(())
+    }
+
+    fn forget_silent(&mut self) {
+        let silent: Vec<CameraId> = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| lane.last_record.elapsed() > SILENT)
+            .map(|(camera, _)| camera.clone())
+            .collect();
+        for camera in silent {
+            // Dropping the queue ends the lane once it has worked off what it holds.
+            if let Some(lane) = self.lanes.remove(&camera) {
+                self.ledger.release(lane.partition, &camera);
+            }
+        }
+    }
+
+    async fn commit(&mut self) {
+        for (partition, next) in self.ledger.take_commits() {
+            if let Err(error) = self.committer.commit(topics::VIDEO, partition, next).await {
+                tracing::warn!(stage = STAGE, partition, next, %error, "commit refused; the records may be seen again");
+            }
+        }
+    }
+
+    /// Finishes and commits what is in hand, of all partitions or of those that are taken away.
+    async fn drain(&mut self, outcomes: &mut mpsc::UnboundedReceiver<Finished>, partitions: Option<&[u32]>) {
+        let leaving = |lane: &OpenLane| partitions.is_none_or(|leaving| leaving.contains(&lane.partition));
+        let cameras: Vec<CameraId> =
+            self.lanes.iter().filter(|(_, lane)| leaving(lane)).map(|(camera, _)| camera.clone()).collect();
+        for camera in cameras {
+            if let Some(lane) = self.lanes.remove(&camera) {
+                drop(lane.queue);
+                if let Err(error) = lane.task.await {
+                    tracing::error!(%camera, %error, "lane failed");
+                }
+            }
+        }
+        while let Ok(finished) = outcomes.try_recv() {
+            if let Err(error) = self.settle(finished) {
+                tracing::warn!(
+                    stage = STAGE,
+                    error = format!("{error:#}"),
+                    "not finished; the record will be seen again"
+                );
+            }
+        }
+        self.commit().await;
+        for partition in partitions.into_iter().flatten() {
+            self.ledger.forget(*partition);
+        }
+    }
+}

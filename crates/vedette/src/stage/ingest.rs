@@ -1,0 +1,185 @@
+//! Cameras to `video`: one intake a camera, as the registry says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use vedette_bus::{Record, SharedBus};
+use vedette_core::{Camera, CameraId, CameraSource, VideoChunk};
+use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource};
+use vedette_wire::encode_video;
+
+use crate::clock;
+use crate::config::{CredentialSection, IngestSettings};
+use crate::health::{Condition, Health};
+use crate::registry::Registry;
+use crate::topics;
+
+/// What the stage needs.
+#[derive(Clone)]
+pub struct Ingest {
+    /// Settings.
+    pub settings: IngestSettings,
+    /// Where chunks go.
+    pub bus: SharedBus,
+    /// Which cameras there are.
+    pub registry: Registry,
+    /// Where it says how it is.
+    pub health: Health,
+}
+
+struct Running {
+    camera: Arc<Camera>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// Chunks of one camera that wait for the bus.
+const CHUNKS_IN_HAND: usize = 8;
+
+impl Ingest {
+    /// Keeps one intake running for each enabled camera with a source, until `stop`.
+    ///
+    /// # Errors
+    /// When GStreamer cannot be used.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        vedette_media::init().context("video intake")?;
+        let mut changes = self.registry.changes();
+        let mut running: HashMap<CameraId, Running> = HashMap::new();
+        loop {
+            self.reconcile(&mut running, &stop).await;
+            let detail = format!("{} cameras", running.len());
+            self.health.set("ingest", Condition::Running, detail);
+            metrics::gauge!("vedette_ingest_cameras").set(running.len() as f64);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = changes.changed() => changed.context("the registry ended")?,
+            }
+        }
+        for (_, camera) in running {
+            camera.stop.cancel();
+            let _ = camera.task.await;
+        }
+        Ok(())
+    }
+
+    async fn reconcile(&self, running: &mut HashMap<CameraId, Running>, stop: &CancellationToken) {
+        let wanted: HashMap<_, _> = self
+            .registry
+            .cameras()
+            .into_iter()
+            .filter(|camera| camera.enabled && camera.source.is_some())
+            .map(|camera| (camera.id.clone(), camera))
+            .collect();
+        let gone: Vec<_> = running
+            .iter()
+            .filter(|(id, now)| wanted.get(*id).is_none_or(|camera| camera.source != now.camera.source))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in gone {
+            if let Some(camera) = running.remove(&id) {
+                tracing::info!(camera = %id, "intake stopped: the camera was changed or removed");
+                camera.stop.cancel();
+                let _ = camera.task.await;
+            }
+        }
+        for (id, camera) in wanted {
+            if running.contains_key(&id) {
+                continue;
+            }
+            match self.source_of(&camera) {
+                Ok(source) => {
+                    let stop = stop.child_token();
+                    let task = tokio::spawn(self.clone().follow(id.clone(), source, stop.clone()));
+                    running.insert(id, Running { camera, stop, task });
+                }
+                Err(error) => tracing::error!(camera = %id, error = format!("{error:#}"), "intake cannot start"),
+            }
+        }
+    }
+
+    fn source_of(&self, camera: &Camera) -> anyhow::Result<IntakeSource> {
+        Ok(match camera.source.as_ref().context("the camera has no source")? {
+            CameraSource::File { path, looped, offset } => {
+                IntakeSource::File { path: path.into(), looped: *looped, offset: *offset }
+            }
+            CameraSource::Rtsp { url, credential } => {
+                let credentials = credential.as_deref().map(|name| self.credentials(name)).transpose()?;
+                IntakeSource::Rtsp { url: url.parse().context("the camera's address")?, credentials }
+            }
+        })
+    }
+
+    fn credentials(&self, name: &str) -> anyhow::Result<Credentials> {
+        let CredentialSection { user, password_env } = self
+            .settings
+            .credentials
+            .get(name)
+            .with_context(|| format!("credential `{name}` is not in [ingest.credentials] of this machine"))?;
+        let password = std::env::var(password_env)
+            .with_context(|| format!("credential `{name}` needs the environment variable {password_env}"))?;
+        Ok(Credentials::new(user.clone(), password))
+    }
+
+    async fn follow(self, camera: CameraId, source: IntakeSource, stop: CancellationToken) {
+        let settings = IntakeSettings {
+            chunk_max_duration: self.settings.chunk.to_std(),
+            chunk_max_bytes: topics::MAX_CHUNK_BYTES,
+            timeout: self.settings.timeout.to_std(),
+            backoff_min: self.settings.retry_min.to_std(),
+            backoff_max: self.settings.retry_max.to_std(),
+        };
+        let (sender, mut events) = mpsc::channel(CHUNKS_IN_HAND);
+        let intake = Intake::new(camera.clone(), source, settings, Arc::new(clock::now));
+        let reading = tokio::spawn(intake.run(sender, stop));
+        while let Some(event) = events.recv().await {
+            match event {
+                IntakeEvent::Chunk(chunk) => self.publish(&camera, &chunk).await,
+                IntakeEvent::Connected { codec, frame, .. } => {
+                    tracing::info!(%camera, ?codec, width = frame.width, height = frame.height, "camera connected");
+                }
+                IntakeEvent::Lost { reason, retry_in } => {
+                    tracing::warn!(%camera, %reason, ?retry_in, "camera lost");
+                }
+                IntakeEvent::Refused { reason } => tracing::error!(%camera, %reason, "camera refused"),
+                IntakeEvent::Ended => tracing::info!(%camera, "the recording ended"),
+            }
+        }
+        if let Err(error) = reading.await {
+            tracing::error!(%camera, %error, "intake failed");
+        }
+    }
+
+    /// Hands a chunk to the bus. Live pictures do not wait for a bus that refuses them: they are lost, and counted.
+    async fn publish(&self, camera: &CameraId, chunk: &VideoChunk) {
+        let frames = chunk.units.len() as u64;
+        let Some(captured) = chunk.units.last().map(|unit| unit.captured) else { return };
+        let record = Record {
+            key: Bytes::copy_from_slice(camera.as_str().as_bytes()),
+            value: Some(encode_video(chunk, clock::now())),
+            headers: Vec::new(),
+            timestamp_ms: captured.as_millis(),
+        };
+        let camera = camera.clone();
+        match self.bus.send(topics::VIDEO, record).await {
+            Ok(delivery) => {
+                tokio::spawn(async move {
+                    match delivery.await {
+                        Ok(_) => metrics::counter!("vedette_ingest_frames_total").increment(frames),
+                        Err(error) => shed(&camera, frames, &error),
+                    }
+                });
+            }
+            Err(error) => shed(&camera, frames, &error),
+        }
+    }
+}
+
+fn shed(camera: &CameraId, frames: u64, error: &vedette_bus::BusError) {
+    metrics::counter!("vedette_frames_shed_total", "stage" => "ingest", "reason" => "bus_refused").increment(frames);
+    tracing::warn!(%camera, frames, %error, "frames shed: the bus refused them");
+}

@@ -1,0 +1,53 @@
+//! The topics of the product: names, partitions, what each keeps.
+
+use vedette_bus::{Retention, TopicSpec};
+use vedette_core::Span;
+
+use crate::config::BusSettings;
+
+/// Encoded video, keyed by camera.
+pub const VIDEO: &str = "video";
+/// Detections of every frame, keyed by camera.
+pub const DETECTIONS: &str = "detections";
+/// Alerts, keyed by camera.
+pub const ALERTS: &str = "alerts";
+/// The registry of cameras, compacted.
+pub const CAMERAS: &str = "cameras";
+/// The policies, compacted.
+pub const POLICIES: &str = "policies";
+/// Analysis states, keyed by camera, compacted.
+pub const STATES: &str = "states";
+/// Records that could not be used, keyed by their topic.
+pub const DEAD_LETTERS: &str = "dead-letters";
+
+/// Most bytes of a chunk's pictures; with its index it stays under Kafka's default limit of 1 MB.
+pub const MAX_CHUNK_BYTES: usize = 900_000;
+const MAX_RECORD_BYTES: u32 = 1_000_000;
+
+/// Every topic as `settings` wants it.
+#[must_use]
+pub fn specs(settings: &BusSettings) -> Vec<TopicSpec> {
+    let keyed = |name: &str, retention, compress| TopicSpec {
+        name: name.to_owned(),
+        partitions: settings.partitions,
+        retention,
+        max_record_bytes: MAX_RECORD_BYTES,
+        compress,
+    };
+    let keep = |age: Span, bytes| Retention::Delete { age: age.to_std(), bytes };
+    let mut specs = vec![
+        keyed(VIDEO, keep(settings.keep_video, Some(settings.keep_video_bytes)), false),
+        keyed(DETECTIONS, keep(settings.keep_detections, None), true),
+        keyed(ALERTS, keep(settings.keep_alerts, None), true),
+        keyed(STATES, Retention::Compact, true),
+    ];
+    // A dead letter holds a whole record and its origin.
+    let dead = TopicSpec {
+        max_record_bytes: 2 * MAX_RECORD_BYTES,
+        ..keyed(DEAD_LETTERS, keep(settings.keep_dead_letters, None), true)
+    };
+    for spec in [keyed(CAMERAS, Retention::Compact, true), keyed(POLICIES, Retention::Compact, true), dead] {
+        specs.push(TopicSpec { partitions: 1, ..spec });
+    }
+    specs
+}
