@@ -131,7 +131,7 @@ impl ModelStore {
         if self.names("runtime.toml")?.iter().any(|runtime| runtime == name) {
             return self.fetch_runtime(name, progress);
         }
-        let manifest = self.manifest(name)?;
+        let manifest = self.manifest(name).map_err(|error| self.with_runtimes(error))?;
         match self.verify(name) {
             Ok(path) => return Ok(path),
             Err(StoreError::Missing { .. } | StoreError::Checksum { .. }) => {}
@@ -163,6 +163,17 @@ impl ModelStore {
             }
         };
         self.keep(&manifest, &made)
+    }
+
+    /// Runtimes can be fetched too, so a name that is not known is answered with theirs as well.
+    fn with_runtimes(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Unknown { name, folder, mut known } => {
+                known.extend(self.names("runtime.toml").unwrap_or_default());
+                StoreError::Unknown { name, folder, known }
+            }
+            other => other,
+        }
     }
 
     /// Takes the file that the user brings for model `name` into the cache.

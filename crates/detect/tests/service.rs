@@ -6,21 +6,21 @@ mod support;
 
 use std::time::Duration;
 
-use support::{detector, noise};
+use support::{keen_detector, noise};
 use vedette_detect::{BatchSettings, DetectError, DetectService, WhenFull};
 
 const FOREVER: Duration = Duration::from_secs(3600);
 const MODEL: &str = "nanodet-g-416x320";
 
 fn service(settings: BatchSettings) -> DetectService {
-    DetectService::start(vec![detector(MODEL)], settings).unwrap()
+    DetectService::start(vec![keen_detector(MODEL)], settings).unwrap()
 }
 
 #[tokio::test]
 async fn every_caller_gets_the_answer_to_its_own_picture() {
-    let mut alone = detector(MODEL);
+    let mut alone = keen_detector(MODEL);
     let settings = BatchSettings { max_batch: 4, queue: 3, ..Default::default() };
-    let service = DetectService::start(vec![detector(MODEL), detector(MODEL)], settings).unwrap();
+    let service = DetectService::start(vec![keen_detector(MODEL), keen_detector(MODEL)], settings).unwrap();
     let mut calls = Vec::new();
     for seed in 0..24 {
         let handle = service.handle();
@@ -30,6 +30,7 @@ async fn every_caller_gets_the_answer_to_its_own_picture() {
     for (image, call) in calls {
         let detected = call.await.unwrap().unwrap();
         let wanted = &alone.detect_batch(&[image]).unwrap()[0];
+        assert!(!wanted.is_empty());
         assert_eq!(detected.detections.len(), wanted.len());
         for (a, b) in detected.detections.iter().zip(wanted) {
             assert!(a.class == b.class && a.bbox.iou(&b.bbox) > 0.99, "{a:?} {b:?}");

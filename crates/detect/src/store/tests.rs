@@ -31,6 +31,8 @@ fn the_manifests_of_the_product_are_right() {
 fn a_name_that_is_not_known_comes_with_those_that_are() {
     let error = ModelStore::new("/nowhere", REAL).verify("nanodet-x").unwrap_err().to_string();
     assert!(error.contains("`nanodet-x`") && error.contains("nanodet-g, nanodet-g-416x320"), "{error}");
+    let error = ModelStore::new("/nowhere", REAL).fetch("nanodet-x", &Silent).unwrap_err().to_string();
+    assert!(error.contains("yolox-nano, onnxruntime"), "{error}");
 }
 
 #[test]

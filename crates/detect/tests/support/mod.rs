@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use vedette_core::FrameSize;
+use vedette_core::{FrameSize, Score};
 use vedette_detect::{
     Detector, DetectorSettings, InputImage, Manifest, ModelStore, Provider, Runtime, RuntimeSettings, default_cache_dir,
 };
@@ -36,6 +36,13 @@ pub fn runtime(providers: &[Provider]) -> Runtime {
 
 pub fn detector(name: &str) -> Detector {
     let (manifest, path) = model(name);
+    Detector::open(&runtime(&[Provider::Cpu]), &manifest, path, DetectorSettings::default()).unwrap()
+}
+
+/// A detector that answers noise too: its floor score is a hundredth.
+pub fn keen_detector(name: &str) -> Detector {
+    let (mut manifest, path) = model(name);
+    manifest.floor_score = Score::new(0.01).unwrap();
     Detector::open(&runtime(&[Provider::Cpu]), &manifest, path, DetectorSettings::default()).unwrap()
 }
 
