@@ -1,1 +1,25 @@
-//! to come
+//! Cameras and recordings to chunks of encoded video, chunks to pictures, pictures to snapshots.
+//!
+//! *In:* RTSP streams and video files; later the chunks themselves. *Out:* [`vedette_core::VideoChunk`] from [`Intake`],
+//! RGB frames from [`Decoder`], JPEG with people pixelated from [`snapshot`].
+//! *Must not know:* models, detections, Kafka, what a chunk is called on the bus.
+//!
+//! Intake never decodes. Bytes from the network meet memory-safe code first (`retina` takes RTP apart); the decoder takes
+//! elementary streams only, checks sizes before the codec sees them, and builds from a short list of GStreamer elements.
+
+mod backoff;
+mod capture;
+mod chunker;
+mod decode;
+mod init;
+mod intake;
+mod nal;
+mod snapshot;
+mod sps;
+mod transcode;
+
+pub use decode::{DecodeError, DecodedFrame, Decoder, DecoderSettings, Keep, OutputSize, RgbImage};
+pub use init::{MediaError, init};
+pub use intake::{Clock, Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource, LossReason, RefusalReason};
+pub use snapshot::{Snapshot, SnapshotError, SnapshotSettings, snapshot};
+pub use transcode::{TranscodeError, TranscodeProgress, TranscodeSettings, transcode_to_h264};

@@ -1,0 +1,255 @@
+use std::time::Duration;
+
+use vedette_core::{AccessUnit, CameraId, Codec, FrameSize, Span, VideoChunk};
+
+/// Groups access units into chunks; pure.
+///
+/// A chunk closes before a key frame, before a unit that would make it longer or larger than allowed, and early when by
+/// the pace seen the next unit will not fit: waiting for that one would only add latency. Each JPEG is a group of its own.
+#[derive(Debug)]
+pub(crate) struct Chunker {
+    camera: CameraId,
+    epoch: u64,
+    codec: Codec,
+    frame: FrameSize,
+    max_duration: Span,
+    max_bytes: usize,
+    next_sequence: u64,
+    next_gop: u64,
+    /// The group that is open; none until a key frame comes.
+    gop: Option<u64>,
+    part: u32,
+    open: Vec<AccessUnit>,
+    open_bytes: usize,
+    /// Time between the last two units.
+    interval: Span,
+}
+
+/// What became of a unit.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pushed {
+    /// Chunks that are complete.
+    pub(crate) done: Vec<VideoChunk>,
+    /// Why the unit is in no chunk.
+    pub(crate) refused: Option<Refused>,
+}
+
+/// Why a unit is in no chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// No key frame came yet: nobody could decode it.
+    BeforeKeyFrame,
+    /// It alone is larger than a chunk may be. The group ends here; what follows would refer to it.
+    TooLarge,
+}
+
+impl Refused {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::BeforeKeyFrame => "before_key_frame",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
+impl Chunker {
+    pub(crate) fn new(
+        camera: CameraId,
+        epoch: u64,
+        codec: Codec,
+        frame: FrameSize,
+        max_duration: Duration,
+        max_bytes: usize,
+    ) -> Self {
+        let micros = i64::try_from(max_duration.as_micros()).unwrap_or(i64::MAX);
+        Self {
+            camera,
+            epoch,
+            codec,
+            frame,
+            max_duration: Span::from_micros(micros),
+            max_bytes,
+            next_sequence: 0,
+            next_gop: 0,
+            gop: None,
+            part: 0,
+            open: Vec::new(),
+            open_bytes: 0,
+            interval: Span::ZERO,
+        }
+    }
+
+    /// From here on the pictures have this size; called before the key frame that has it is pushed.
+    pub(crate) fn set_frame(&mut self, frame: FrameSize) -> Option<VideoChunk> {
+        if frame == self.frame {
+            return None;
+        }
+        let done = self.finish();
+        self.frame = frame;
+        done
+    }
+
+    /// Adds a unit. Units are numbered whether they are kept or not, so that a gap can be seen.
+    pub(crate) fn push(&mut self, unit: AccessUnit) -> Pushed {
+        let mut pushed = Pushed::default();
+        if unit.data.len() > self.max_bytes {
+            pushed.done.extend(self.finish());
+            pushed.refused = Some(Refused::TooLarge);
+            self.next_sequence += 1;
+            return pushed;
+        }
+        if unit.key {
+            pushed.done.extend(self.finish());
+            self.gop = Some(self.next_gop);
+            self.next_gop += 1;
+            self.part = 0;
+        } else if self.gop.is_none() {
+            pushed.refused = Some(Refused::BeforeKeyFrame);
+            self.next_sequence += 1;
+            return pushed;
+        }
+        if let (Some(first), Some(last)) = (self.open.first(), self.open.last()) {
+            let length = unit.captured.since(first.captured);
+            self.interval = unit.captured.since(last.captured).max(Span::ZERO);
+            if length >= self.max_duration || self.open_bytes + unit.data.len() > self.max_bytes {
+                pushed.done.extend(self.close(false));
+            }
+        }
+        self.open_bytes += unit.data.len();
+        self.open.push(unit);
+        self.next_sequence += 1;
+        if self.codec == Codec::Jpeg {
+            pushed.done.extend(self.finish());
+        } else if self.next_will_not_fit() {
+            pushed.done.extend(self.close(false));
+        }
+        pushed
+    }
+
+    /// The group ends here: what is open is its last chunk, and the next unit has to be a key frame.
+    pub(crate) fn finish(&mut self) -> Option<VideoChunk> {
+        let chunk = self.close(true);
+        self.gop = None;
+        chunk
+    }
+
+    fn next_will_not_fit(&self) -> bool {
+        let (Some(first), Some(last)) = (self.open.first(), self.open.last()) else { return false };
+        self.interval > Span::ZERO && (last.captured + self.interval).since(first.captured) >= self.max_duration
+    }
+
+    fn close(&mut self, last: bool) -> Option<VideoChunk> {
+        let gop = self.gop?;
+        if self.open.is_empty() {
+            return None;
+        }
+        let units = std::mem::take(&mut self.open);
+        self.open_bytes = 0;
+        let part = self.part;
+        self.part = self.part.saturating_add(1);
+        Some(VideoChunk {
+            camera: self.camera.clone(),
+            epoch: self.epoch,
+            codec: self.codec,
+            frame: self.frame,
+            gop,
+            part,
+            last,
+            first_sequence: self.next_sequence - units.len() as u64,
+            units,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+    use vedette_core::Timestamp;
+
+    use super::*;
+
+    const SIZE: FrameSize = FrameSize { width: 64, height: 48 };
+
+    fn chunker(codec: Codec, max_ms: u64, max_bytes: usize) -> Chunker {
+        let camera = CameraId::new("gate").unwrap();
+        Chunker::new(camera, 7, codec, SIZE, Duration::from_millis(max_ms), max_bytes)
+    }
+
+    fn unit(ms: i64, key: bool, bytes: usize) -> AccessUnit {
+        AccessUnit { data: Bytes::from(vec![1; bytes]), captured: Timestamp::from_micros(ms * 1_000), key }
+    }
+
+    #[test]
+    fn a_chunk_is_complete_as_soon_as_the_next_frame_cannot_fit() {
+        let mut chunker = chunker(Codec::H264, 200, 1_000);
+        assert!(chunker.push(unit(0, true, 10)).done.is_empty());
+        let done = chunker.push(unit(100, false, 10)).done;
+        assert_eq!(done.len(), 1);
+        assert_eq!((done[0].units.len(), done[0].part, done[0].last, done[0].gop), (2, 0, false, 0));
+        assert!(chunker.push(unit(200, false, 10)).done.is_empty());
+        let done = chunker.push(unit(250, true, 10)).done;
+        assert_eq!((done[0].part, done[0].last, done[0].first_sequence), (1, true, 2));
+        assert_eq!(chunker.finish().unwrap().gop, 1);
+        assert_eq!(chunker.finish(), None);
+    }
+
+    #[test]
+    fn every_jpeg_leaves_at_once() {
+        let done = chunker(Codec::Jpeg, 500, 1_000).push(unit(0, true, 10)).done;
+        assert_eq!((done.len(), done[0].last, done[0].units.len()), (1, true, 1));
+    }
+
+    #[test]
+    fn a_unit_that_no_chunk_can_hold_ends_the_group() {
+        let mut chunker = chunker(Codec::H264, 500, 100);
+        assert_eq!(chunker.push(unit(0, false, 10)).refused, Some(Refused::BeforeKeyFrame));
+        chunker.push(unit(40, true, 10));
+        let pushed = chunker.push(unit(80, false, 101));
+        assert_eq!(pushed.refused, Some(Refused::TooLarge));
+        assert!(pushed.done[0].last);
+        assert_eq!(chunker.push(unit(120, false, 10)).refused, Some(Refused::BeforeKeyFrame));
+        chunker.push(unit(160, true, 10));
+        let chunk = chunker.finish().unwrap();
+        assert_eq!((chunk.first_sequence, chunk.gop), (4, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_joined_are_the_stream_and_limits_hold(
+            steps in prop::collection::vec((1_i64..120, prop::bool::weighted(0.1), 1_usize..60), 1..200),
+            max_ms in 1_u64..600,
+            max_bytes in 60_usize..400,
+        ) {
+            let mut chunker = chunker(Codec::H264, max_ms, max_bytes);
+            let (mut now, mut sent, mut chunks) = (0, Vec::new(), Vec::new());
+            for (index, (step, key, bytes)) in steps.into_iter().enumerate() {
+                now += step;
+                let unit = unit(now, key || index == 0, bytes);
+                sent.push(unit.clone());
+                let pushed = chunker.push(unit);
+                prop_assert_eq!(pushed.refused, None);
+                chunks.extend(pushed.done);
+            }
+            chunks.extend(chunker.finish());
+            let (mut sequence, mut expected) = (0, (0, 0));
+            for (index, chunk) in chunks.iter().enumerate() {
+                let first = &chunk.units[0];
+                if first.key && index > 0 {
+                    expected = (expected.0 + 1, 0);
+                }
+                prop_assert_eq!((chunk.gop, chunk.part), expected);
+                expected.1 += 1;
+                prop_assert_eq!(chunk.part == 0, first.key);
+                prop_assert!(chunk.units[1..].iter().all(|unit| !unit.key));
+                prop_assert_eq!(chunk.first_sequence, sequence);
+                sequence += chunk.units.len() as u64;
+                let length = chunk.units.last().unwrap().captured.since(first.captured);
+                prop_assert!(length < Span::from_millis(max_ms as i64));
+                prop_assert!(chunk.units.iter().map(|unit| unit.data.len()).sum::<usize>() <= max_bytes);
+            }
+            let joined: Vec<_> = chunks.into_iter().flat_map(|chunk| chunk.units).collect();
+            prop_assert_eq!(joined, sent);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+use std::time::Duration;
+
+use vedette_core::{Codec, FrameSize};
+
+/// Why a chunk gave no frames. The next part 0 is decoded again, whatever happened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// GStreamer cannot be used.
+    #[error(transparent)]
+    Media(#[from] crate::MediaError),
+    /// The decoder has not seen the start of this group; not a fault of the chunk.
+    #[error("part {part} of group {gop} comes without the parts before it; decoding goes on at the next part 0")]
+    NeedsKeyFrame {
+        /// Number of the group.
+        gop: u64,
+        /// Number of the part.
+        part: u32,
+    },
+    /// The chunk breaks the rules of the `video` topic.
+    #[error("the chunk is malformed: {0}")]
+    Malformed(&'static str),
+    /// The chunk is encoded otherwise than this decoder expects.
+    #[error("the chunk holds {found:?}, this decoder is for {expected:?}")]
+    WrongCodec {
+        /// What the decoder is for.
+        expected: Codec,
+        /// What the chunk says.
+        found: Codec,
+    },
+    /// The frame is larger than allowed.
+    #[error("the frame is {}x{}; at most {max_side} pixels a side are allowed", .frame.width, .frame.height)]
+    TooLarge {
+        /// What the stream declares.
+        frame: FrameSize,
+        /// The longest side allowed.
+        max_side: u32,
+    },
+    /// The codec library gave up.
+    #[error("the pictures are broken: {0}")]
+    Broken(String),
+    /// Units went in and no frame came out, without a complaint.
+    #[error("no frame came out of {units} units")]
+    NoFrames {
+        /// Units in the chunk.
+        units: usize,
+    },
+    /// The decoder did not answer in time; it was replaced.
+    #[error("the decoder gave no answer within {0:?}")]
+    Stuck(Duration),
+}
+
+impl DecodeError {
+    /// The name used in metrics and dead letters.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Media(_) => "media",
+            Self::NeedsKeyFrame { .. } => "needs_key_frame",
+            Self::Malformed(_) => "malformed",
+            Self::WrongCodec { .. } => "wrong_codec",
+            Self::TooLarge { .. } => "too_large",
+            Self::Broken(_) => "broken",
+            Self::NoFrames { .. } => "no_frames",
+            Self::Stuck(_) => "stuck",
+        }
+    }
+}

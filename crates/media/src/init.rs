@@ -1,0 +1,109 @@
+use std::cell::Cell;
+use std::sync::OnceLock;
+
+use gstreamer as gst;
+
+/// Why GStreamer cannot be used on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MediaError {
+    /// The library did not start.
+    #[error("GStreamer did not start: {0}")]
+    Start(String),
+    /// Elements are missing.
+    #[error("GStreamer elements are missing: {}; install the Debian packages named", list(.0))]
+    MissingElements(Vec<MissingElement>),
+}
+
+/// An element that is not installed, and where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MissingElement {
+    /// Name of the element.
+    pub element: &'static str,
+    /// Debian package that holds it.
+    pub package: &'static str,
+}
+
+fn list(missing: &[MissingElement]) -> String {
+    let each: Vec<_> = missing.iter().map(|m| format!("`{}` (package {})", m.element, m.package)).collect();
+    each.join(", ")
+}
+
+/// What intake and decoding are built from. Nothing else is ever instantiated for bytes from outside, files apart.
+const ELEMENTS: &[MissingElement] = &[
+    MissingElement { element: "appsrc", package: "gstreamer1.0-plugins-base" },
+    MissingElement { element: "appsink", package: "gstreamer1.0-plugins-base" },
+    MissingElement { element: "videoscale", package: "gstreamer1.0-plugins-base" },
+    MissingElement { element: "videoconvert", package: "gstreamer1.0-plugins-base" },
+    MissingElement { element: "parsebin", package: "gstreamer1.0-plugins-base" },
+    MissingElement { element: "jpegdec", package: "gstreamer1.0-plugins-good" },
+    MissingElement { element: "qtdemux", package: "gstreamer1.0-plugins-good" },
+    MissingElement { element: "matroskademux", package: "gstreamer1.0-plugins-good" },
+    MissingElement { element: "avidemux", package: "gstreamer1.0-plugins-good" },
+    MissingElement { element: "h264parse", package: "gstreamer1.0-plugins-bad" },
+    MissingElement { element: "h265parse", package: "gstreamer1.0-plugins-bad" },
+    MissingElement { element: "jpegparse", package: "gstreamer1.0-plugins-bad" },
+    MissingElement { element: "avdec_h264", package: "gstreamer1.0-libav" },
+    MissingElement { element: "avdec_h265", package: "gstreamer1.0-libav" },
+];
+
+/// Starts GStreamer once for the process and checks that every element is there that intake and decoding use.
+///
+/// It takes over GStreamer's own log: what the codec library complains about becomes a damage count of the frame being
+/// decoded and a `debug` line, instead of text on stderr. Setting `GST_DEBUG` leaves GStreamer's log as it is, too.
+///
+/// # Errors
+/// When the library does not start or elements are missing; the error names the Debian packages.
+pub fn init() -> Result<(), MediaError> {
+    static DONE: OnceLock<Result<(), MediaError>> = OnceLock::new();
+    DONE.get_or_init(|| {
+        gst::init().map_err(|error| MediaError::Start(error.to_string()))?;
+        listen_to_the_codec_library();
+        let missing: Vec<_> =
+            ELEMENTS.iter().filter(|wanted| gst::ElementFactory::find(wanted.element).is_none()).copied().collect();
+        if missing.is_empty() { Ok(()) } else { Err(MediaError::MissingElements(missing)) }
+    })
+    .clone()
+}
+
+thread_local! {
+    static COMPLAINTS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many errors the codec library logged on this thread so far.
+///
+/// It conceals damage and hands out the frame without a flag; the log is the only place where it says so. With one decoding
+/// thread per pipeline, a complaint belongs to the frame that is being decoded.
+pub(crate) fn codec_complaints() -> u64 {
+    COMPLAINTS.get()
+}
+
+fn listen_to_the_codec_library() {
+    if std::env::var_os("GST_DEBUG").is_none() {
+        gst::log::remove_default_log_function();
+        gst::log::set_default_threshold(gst::DebugLevel::None);
+    }
+    gst::log::set_active(true);
+    gst::log::set_threshold_for_name("libav", gst::DebugLevel::Error);
+    gst::log::add_log_function(|category, level, _, _, _, _, message| {
+        if category.name() == "libav" && level == gst::DebugLevel::Error {
+            COMPLAINTS.set(COMPLAINTS.get() + 1);
+            if let Some(text) = message.get() {
+                tracing::debug!(message = %text.trim_end(), "the codec library complains");
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_element_names_its_package() {
+        let missing = MissingElement { element: "avdec_h264", package: "gstreamer1.0-libav" };
+        let text = MediaError::MissingElements(vec![missing]).to_string();
+        assert!(text.contains("`avdec_h264` (package gstreamer1.0-libav)"), "{text}");
+        assert_eq!(init(), Ok(()));
+        assert_eq!(init(), Ok(()));
+    }
+}

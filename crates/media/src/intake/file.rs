@@ -1,0 +1,81 @@
+use std::path::Path;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use vedette_core::Span;
+
+use super::output::{Gone, Output};
+use super::reader::{Item, Order, spawn};
+use super::{IntakeEvent, IntakeSettings, LossReason, RefusalReason};
+
+/// Units read ahead of their time.
+const READ_AHEAD: usize = 32;
+
+/// Plays a recording at its own pace: a unit leaves when its time has come, with that time as its capture time.
+pub(super) async fn play(
+    output: &mut Output,
+    settings: &IntakeSettings,
+    path: &Path,
+    looped: bool,
+    offset: Span,
+) -> Result<(), Gone> {
+    loop {
+        let shown = path.display().to_string();
+        if tokio::fs::File::open(path).await.is_err() {
+            output.lost(LossReason::FileMissing(shown)).await?;
+            continue;
+        }
+        let (sender, mut items) = mpsc::channel(READ_AHEAD);
+        let order = Order { path: path.to_owned(), looped, offset, timeout: settings.timeout };
+        if let Err(error) = spawn(order, sender) {
+            output.lost(LossReason::BrokenStream(format!("no thread to read it: {error}"))).await?;
+            continue;
+        }
+        let mut anchor = None;
+        let mut connected = None;
+        let end = loop {
+            let item = tokio::select! {
+                item = items.recv() => item,
+                () = output.stop().cancelled() => return Err(Gone),
+            };
+            match item {
+                Some(Item::Format(codec, frame)) if connected == Some(codec) => output.resized(frame).await?,
+                Some(Item::Format(codec, frame)) => {
+                    output.cut().await?;
+                    output.connected(codec, frame).await?;
+                    connected = Some(codec);
+                }
+                Some(Item::Unit(data, time)) => {
+                    let (wall, started) = *anchor.get_or_insert_with(|| (output.now(), Instant::now()));
+                    let due = started + time.to_std();
+                    if due > Instant::now() {
+                        tokio::select! {
+                            () = tokio::time::sleep_until(due) => {}
+                            () = output.stop().cancelled() => return Err(Gone),
+                        }
+                    }
+                    output.unit(data, wall + time).await?;
+                }
+                Some(Item::Truncated(detail)) => {
+                    metrics::counter!("vedette_media_files_truncated_total").increment(1);
+                    tracing::warn!(camera = %output.camera(), path = %shown, detail, "the recording is cut short");
+                }
+                Some(Item::PassEnded) => {
+                    output.cut().await?;
+                    if output.chunks_sent() == 0 && connected.is_some() && anchor.is_some() {
+                        let max_bytes = settings.chunk_max_bytes;
+                        break Some(RefusalReason::NothingUsable { path: shown, max_bytes });
+                    }
+                }
+                Some(Item::Refused(reason)) => break Some(reason),
+                None => break None,
+            }
+        };
+        output.cut().await?;
+        let last = match end {
+            Some(reason) => IntakeEvent::Refused { reason },
+            None => IntakeEvent::Ended,
+        };
+        return output.send(last).await;
+    }
+}

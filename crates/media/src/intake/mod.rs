@@ -1,0 +1,51 @@
+mod event;
+mod file;
+mod output;
+mod reader;
+mod rtsp;
+mod settings;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use vedette_core::CameraId;
+
+pub use event::{IntakeEvent, LossReason, RefusalReason};
+use output::{Gone, Output};
+pub use settings::{Clock, Credentials, IntakeSettings, IntakeSource};
+
+/// One camera's intake: connects, cuts the stream into chunks, comes back after a loss.
+pub struct Intake {
+    camera: CameraId,
+    source: IntakeSource,
+    settings: IntakeSettings,
+    clock: Clock,
+}
+
+impl Intake {
+    /// An intake that has done nothing yet. `clock` gives wall-clock time.
+    #[must_use]
+    pub fn new(camera: CameraId, source: IntakeSource, settings: IntakeSettings, clock: Clock) -> Self {
+        Self { camera, source, settings, clock }
+    }
+
+    /// Runs until `stop`, until the receiver is gone, or until [`IntakeEvent::Ended`] or [`IntakeEvent::Refused`].
+    ///
+    /// A receiver that is slow holds intake back: a recording then lags behind its pace and catches up, a network camera is
+    /// read later and may hang up. A chunk that is not complete at `stop` is sent if there is room for it.
+    pub async fn run(self, out: mpsc::Sender<IntakeEvent>, stop: CancellationToken) {
+        let Self { camera, source, settings, clock } = self;
+        let mut output = Output::new(camera, out, stop, &settings, clock);
+        let ended = match crate::init() {
+            Err(error) => output.send(IntakeEvent::Refused { reason: error.into() }).await,
+            Ok(()) => match source {
+                IntakeSource::File { path, looped, offset } => {
+                    file::play(&mut output, &settings, &path, looped, offset).await
+                }
+                IntakeSource::Rtsp { url, credentials } => rtsp::follow(&mut output, &settings, url, credentials).await,
+            },
+        };
+        if ended == Err(Gone) {
+            tracing::debug!(camera = %output.camera(), "intake stopped");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use vedette_core::{AccessUnit, CameraId, Codec, FrameSize, Timestamp, VideoChunk};
+
+use super::{Clock, IntakeEvent, IntakeSettings, LossReason};
+use crate::backoff::Backoff;
+use crate::chunker::Chunker;
+use crate::nal::{UnitKind, unit_kind};
+
+/// Intake was asked to stop, or nobody listens any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gone;
+
+/// Where both kinds of intake put their units: chunks them, sends them, counts them.
+pub(super) struct Output {
+    camera: CameraId,
+    out: mpsc::Sender<IntakeEvent>,
+    stop: CancellationToken,
+    clock: Clock,
+    max_duration: Duration,
+    max_bytes: usize,
+    backoff: Backoff,
+    last_epoch: u64,
+    chunker: Option<Chunker>,
+    codec: Codec,
+    chunks_sent: u64,
+}
+
+impl Output {
+    pub(super) fn new(
+        camera: CameraId,
+        out: mpsc::Sender<IntakeEvent>,
+        stop: CancellationToken,
+        settings: &IntakeSettings,
+        clock: Clock,
+    ) -> Self {
+        let backoff = Backoff::new(settings.backoff_min, settings.backoff_max, camera.as_str());
+        Self {
+            camera,
+            out,
+            stop,
+            clock,
+            max_duration: settings.chunk_max_duration,
+            max_bytes: settings.chunk_max_bytes,
+            backoff,
+            last_epoch: 0,
+            chunker: None,
+            codec: Codec::H264,
+            chunks_sent: 0,
+        }
+    }
+
+    pub(super) fn camera(&self) -> &CameraId {
+        &self.camera
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    pub(super) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// How many chunks were sent since intake started.
+    pub(super) fn chunks_sent(&self) -> u64 {
+        self.chunks_sent
+    }
+
+    /// Hands an event over; waits while the queue is full.
+    pub(super) async fn send(&mut self, event: IntakeEvent) -> Result<(), Gone> {
+        metrics::gauge!("vedette_media_intake_queue_length")
+            .set((self.out.max_capacity() - self.out.capacity()) as f64);
+        let started = Instant::now();
+        let sent = tokio::select! {
+            biased;
+            sent = self.out.send(event) => sent.map_err(|_| Gone),
+            () = self.stop.cancelled() => Err(Gone),
+        };
+        metrics::histogram!("vedette_media_intake_queue_wait_seconds").record(started.elapsed().as_secs_f64());
+        sent
+    }
+
+    /// A new epoch begins.
+    pub(super) async fn connected(&mut self, codec: Codec, frame: FrameSize) -> Result<(), Gone> {
+        let now = u64::try_from(self.now().as_micros()).unwrap_or(0);
+        let epoch = now.max(self.last_epoch + 1);
+        self.last_epoch = epoch;
+        self.codec = codec;
+        self.chunker = Some(Chunker::new(self.camera.clone(), epoch, codec, frame, self.max_duration, self.max_bytes));
+        self.send(IntakeEvent::Connected { epoch, codec, frame }).await
+    }
+
+    /// The pictures that follow have this size.
+    pub(super) async fn resized(&mut self, frame: FrameSize) -> Result<(), Gone> {
+        match self.chunker.as_mut().and_then(|chunker| chunker.set_frame(frame)) {
+            Some(chunk) => self.send_chunk(chunk).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a unit; one that holds no picture is counted and left out.
+    pub(super) async fn unit(&mut self, data: bytes::Bytes, captured: Timestamp) -> Result<(), Gone> {
+        let Some(chunker) = self.chunker.as_mut() else { return Ok(()) };
+        let key = match unit_kind(self.codec, &data) {
+            UnitKind::Key => true,
+            UnitKind::Delta => false,
+            UnitKind::None => {
+                refused("no_picture");
+                return Ok(());
+            }
+        };
+        let pushed = chunker.push(AccessUnit { data, captured, key });
+        if let Some(why) = pushed.refused {
+            refused(why.as_str());
+        }
+        for chunk in pushed.done {
+            self.backoff.reset();
+            self.send_chunk(chunk).await?;
+        }
+        Ok(())
+    }
+
+    /// The group cannot go on: what is open is complete, and nothing is taken until the next key frame.
+    pub(super) async fn cut(&mut self) -> Result<(), Gone> {
+        match self.chunker.as_mut().and_then(Chunker::finish) {
+            Some(chunk) => self.send_chunk(chunk).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The stream is gone: sends what is complete, says so, and waits before the next attempt.
+    pub(super) async fn lost(&mut self, reason: LossReason) -> Result<(), Gone> {
+        self.cut().await?;
+        self.chunker = None;
+        metrics::counter!("vedette_media_losses_total", "reason" => reason.as_str()).increment(1);
+        let retry_in = self.backoff.next();
+        self.send(IntakeEvent::Lost { reason, retry_in }).await?;
+        tokio::select! {
+            () = tokio::time::sleep(retry_in) => Ok(()),
+            () = self.stop.cancelled() => Err(Gone),
+        }
+    }
+
+    async fn send_chunk(&mut self, chunk: VideoChunk) -> Result<(), Gone> {
+        let bytes: usize = chunk.units.iter().map(|unit| unit.data.len()).sum();
+        metrics::counter!("vedette_media_chunks_total").increment(1);
+        metrics::counter!("vedette_media_units_total").increment(chunk.units.len() as u64);
+        metrics::counter!("vedette_media_chunk_bytes_total").increment(bytes as u64);
+        self.chunks_sent += 1;
+        self.send(IntakeEvent::Chunk(chunk)).await
+    }
+}
+
+fn refused(reason: &'static str) {
+    metrics::counter!("vedette_media_units_refused_total", "reason" => reason).increment(1);
+}

@@ -1,0 +1,116 @@
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+use vedette_core::{Span, Timestamp};
+
+/// Wall-clock time, handed in so that it can be set in tests.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// User and password of a camera. It prints as `Credentials(..)`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    user: String,
+    password: String,
+}
+
+impl Credentials {
+    /// From user and password.
+    #[must_use]
+    pub const fn new(user: String, password: String) -> Self {
+        Self { user, password }
+    }
+
+    pub(crate) fn for_retina(&self) -> retina::client::Credentials {
+        retina::client::Credentials { username: self.user.clone(), password: self.password.clone() }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(..)")
+    }
+}
+
+/// Where a camera's stream comes from.
+#[derive(Clone)]
+pub enum IntakeSource {
+    /// A recording, played at its own pace.
+    File {
+        /// MP4, Matroska, AVI, MPEG-TS, or an H.264, H.265 or Motion JPEG elementary stream.
+        path: PathBuf,
+        /// Start again at the end; epoch, frame numbers and capture times go on.
+        looped: bool,
+        /// Where to start; taken modulo the length when looped.
+        offset: Span,
+    },
+    /// A network camera, RTSP over TCP.
+    Rtsp {
+        /// `rtsp://host[:port]/path`. An address with user or password in it is refused: addresses are shown, passwords not.
+        url: Url,
+        /// How to log in.
+        credentials: Option<Credentials>,
+    },
+}
+
+impl fmt::Debug for IntakeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, looped, offset } => f
+                .debug_struct("File")
+                .field("path", path)
+                .field("looped", looped)
+                .field("offset", &format_args!("{offset}"))
+                .finish(),
+            Self::Rtsp { url, credentials } => f
+                .debug_struct("Rtsp")
+                .field("host", &url.host_str())
+                .field("port", &url.port())
+                .field("credentials", credentials)
+                .finish(),
+        }
+    }
+}
+
+/// How intake behaves.
+#[derive(Debug, Clone)]
+pub struct IntakeSettings {
+    /// Longest time a chunk spans, which is the latency chunking adds. Default 500 ms.
+    pub chunk_max_duration: Duration,
+    /// Most bytes of payload in a chunk. Default 900,000.
+    pub chunk_max_bytes: usize,
+    /// How long connecting may take, and how long a camera may be silent. Default 10 s.
+    pub timeout: Duration,
+    /// First wait before connecting again; doubles from there. Default 500 ms.
+    pub backoff_min: Duration,
+    /// Longest wait before connecting again. Default 30 s.
+    pub backoff_max: Duration,
+}
+
+impl Default for IntakeSettings {
+    fn default() -> Self {
+        Self {
+            chunk_max_duration: Duration::from_millis(500),
+            chunk_max_bytes: 900_000,
+            timeout: Duration::from_secs(10),
+            backoff_min: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(30),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_do_not_print() {
+        let credentials = Some(Credentials::new("operator".into(), "hunter2".into()));
+        let source =
+            IntakeSource::Rtsp { url: Url::parse("rtsp://operator:hunter2@cam/1?pw=hunter2").unwrap(), credentials };
+        let text = format!("{source:?}");
+        assert!(!text.contains("hunter2") && !text.contains("operator"), "{text}");
+    }
+}
