@@ -1,5 +1,7 @@
 //! Chunks of every codec to pictures: nothing lost, nothing late, and damage that is told.
 
+#![allow(clippy::unwrap_used, reason = "a test helper that fails is a failed test")]
+
 mod common;
 
 use bytes::Bytes;

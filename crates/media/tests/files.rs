@@ -1,5 +1,7 @@
 //! Recordings in, chunks out: real files, written by GStreamer.
 
+#![allow(clippy::unwrap_used, reason = "a test helper that fails is a failed test")]
+
 mod common;
 
 use std::path::{Path, PathBuf};
@@ -228,4 +230,17 @@ async fn a_real_recording_decodes() {
         }
     }
     assert!(frames >= 50, "{frames}");
+}
+
+#[tokio::test]
+async fn a_recording_whose_frames_fit_into_no_chunk_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = record(directory.path(), "a.mp4", Codec::H264, 5, "mp4mux");
+    let settings = IntakeSettings { chunk_max_bytes: 20, ..settings() };
+    let looped = IntakeSource::File { path, looped: true, offset: Span::ZERO };
+    let (mut events, _stop) = start(looped, settings);
+    let seen = all(&mut events).await;
+    let Some(IntakeEvent::Refused { reason: RefusalReason::NothingUsable { max_bytes: 20, .. } }) = seen.last() else {
+        panic!("{seen:?}")
+    };
 }

@@ -1,5 +1,7 @@
 //! Chunks to JPEG: the right frame, people unrecognisable.
 
+#![allow(clippy::unwrap_used, reason = "a test helper that fails is a failed test")]
+
 mod common;
 
 use common::{chunks, encode, encode_with, source};

@@ -331,3 +331,16 @@ fn picture(sample: &gst::Sample) -> Option<(u64, bool, RgbImage)> {
     };
     Some((ticket, corrupt, RgbImage { size: FrameSize { width: info.width(), height: info.height() }, data }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipeline_that_gives_nothing_is_given_up_and_can_be_dropped() {
+        let shape = Shape { codec: Codec::H264, output: OutputSize::Native, max_threads: 1, max_side: 8192 };
+        let mut pipeline = Pipeline::new(shape).unwrap();
+        let patience = Duration::from_millis(1);
+        assert_eq!(pipeline.next(patience).err(), Some(DecodeError::Stuck(patience)));
+    }
+}

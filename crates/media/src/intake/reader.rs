@@ -34,6 +34,8 @@ pub(super) struct Order {
     pub(super) offset: Span,
     /// How long the file may give nothing.
     pub(super) timeout: Duration,
+    /// Most bytes in a chunk; said when nothing can be used.
+    pub(super) max_bytes: usize,
 }
 
 /// Starts a reader. It ends with the file, or when `items` is closed.
@@ -87,8 +89,11 @@ impl Reader {
                     }
                     if let Some(base) = &mut self.base {
                         *base = Span::from_micros(base.as_micros().saturating_add(pass.length.as_micros()));
-                    } else {
+                    } else if self.skip > Span::ZERO {
                         self.wrap_offset(pass.length);
+                    } else {
+                        let _ = self.items.blocking_send(Item::Refused(self.nothing_usable()));
+                        return;
                     }
                 }
             }
@@ -184,6 +189,10 @@ impl Reader {
         }
         let time = Span::from_micros(base.as_micros() + time.as_micros());
         self.items.blocking_send(Item::Unit(data, time)).map_err(|_| Closed)
+    }
+
+    fn nothing_usable(&self) -> RefusalReason {
+        RefusalReason::NothingUsable { path: self.order.path.display().to_string(), max_bytes: self.order.max_bytes }
     }
 
     fn not_video(&self, detail: String) -> RefusalReason {
@@ -290,7 +299,7 @@ impl Open {
                 Some(codec) => frame_to(&pipeline, pad, codec, &target),
                 None => {
                     if codec_of(&name).is_none() && (name.starts_with("video/") || name.starts_with("image/")) {
-                        let described = caps.structure(0).map_or(name, |s| describe(s));
+                        let described = caps.structure(0).map_or(name, describe);
                         *unknown.lock().unwrap_or_else(PoisonError::into_inner) = Some(described);
                     }
                     swallow(&pipeline, pad)
