@@ -61,7 +61,7 @@ test: test-deps web ## Run every test, real Kafka and headless Chromium included
 	@$(CARGO_TARGET_DIR)/debug/vedette models fetch
 	@scripts/fetch-recording "$(CARGO_TARGET_DIR)/debug/vedette" "$(VEDETTE_DEMO_VIDEO)"
 	@deploy/kafka/start.sh --fetch-only
-	cargo test --locked --workspace
+	VEDETTE_REQUIRE_KAFKA=1 cargo test --locked --workspace
 
 .PHONY: lint
 lint: test-deps web ## rustfmt, clippy and cargo-deny

@@ -20,17 +20,19 @@ pub struct AlertContext<'a> {
     pub path: Vec<PathPoint>,
 }
 
-/// The alert of an episode: revision 1 when it is raised, revision 2 when it has ended.
+/// The alert of an episode: revision 1 when it is raised, revision 2 when it has ended. An episode of a moment (a line was
+/// crossed) is over as it is raised; its revision 1 is the only one.
 ///
 /// Evidence is the frame that raised the alert. When the context's frame is another one (the alert ends and was not known
 /// before, say after a state was lost), its picture and its people are left out, because they would show another moment.
 #[must_use]
 pub fn assemble(episode: &Episode, context: AlertContext<'_>) -> Alert {
     let AlertContext { camera, rule_name, frame, place, path } = context;
-    let (revision, status) = match episode.phase {
-        EpisodePhase::Raised => (1, AlertStatus::Open),
-        EpisodePhase::Ended => (2, AlertStatus::Ended),
+    let revision = match episode.phase {
+        EpisodePhase::Raised => 1,
+        EpisodePhase::Ended => 2,
     };
+    let status = if episode.ended.is_some() { AlertStatus::Ended } else { AlertStatus::Open };
     let objects: Vec<_> = episode
         .objects
         .iter()

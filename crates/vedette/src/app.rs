@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -33,6 +34,9 @@ use crate::{console, topics};
 
 /// Alerts that a slow listener may lag behind before it is told that it missed some.
 const LIVE_BACKLOG: usize = 1_024;
+
+/// Longest wait of a record for others to share its sync: short, since an alert waits for three syncs on its way.
+const SYNC_AFTER: Duration = Duration::from_millis(1);
 
 /// A running product.
 pub struct App {
@@ -214,7 +218,10 @@ fn decoders(setting: usize) -> usize {
 /// When the directory cannot be used, or no broker answers.
 pub async fn open_bus(settings: &BusSettings) -> anyhow::Result<SharedBus> {
     Ok(match settings.kind {
-        BusKind::Embedded => EmbeddedBus::open(EmbeddedSettings::new(&settings.directory))?,
+        BusKind::Embedded => EmbeddedBus::open(EmbeddedSettings {
+            sync_after: SYNC_AFTER,
+            ..EmbeddedSettings::new(&settings.directory)
+        })?,
         BusKind::Kafka => {
             let kafka = &settings.kafka;
             let settings = KafkaSettings {

@@ -5,7 +5,7 @@ use vedette_core::{Alert, Direction, PlaceSource, Quantity};
 /// Time, rule, camera, address text and code, distance and error.
 #[must_use]
 pub(crate) fn line(alert: &Alert) -> String {
-    let time = alert.raised.to_string();
+    let time = alert.ended.filter(|_| alert.revision > 1).unwrap_or(alert.raised).to_string();
     let what = match (alert.ended.is_some() && alert.revision > 1, alert.direction) {
         (true, _) => "ended ",
         (false, Some(Direction::LeftToRight)) => "raised (left to right) ",

@@ -42,7 +42,7 @@ fn a_zone_of_two_points_is_refused() {
     let start = text.find("zone = ").unwrap();
     let end = start + text[start..].find("]]").unwrap() + 2;
     std::fs::write(&policies, format!("{}zone = [[10, 10], [200, 10]]{}", &text[..start], &text[end..])).unwrap();
-    assert_refused(check(&config), &["policies.toml", "zone", "three"]);
+    assert_refused(check(&config), &["policies.toml", "zone", "3 to 256 corners"]);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn two_processes_on_one_embedded_log_are_refused() {
     let mut first = run(&config).stderr(std::process::Stdio::null()).spawn().unwrap();
     let lock = site.path().join("data/bus");
     let started = std::time::Instant::now();
-    while !lock.join("lock").exists() {
+    while !lock.join("LOCK").exists() {
         assert!(started.elapsed().as_secs() < 60, "the first process did not open the log");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }

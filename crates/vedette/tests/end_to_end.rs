@@ -26,7 +26,7 @@ async fn a_recorded_camera_gives_alerts_with_an_address() {
         assert!(address["distance_m"].as_f64().unwrap() >= 0.0);
         let error = alert["place"]["error_m"].as_f64().unwrap();
         assert!(error > 0.0 && error < 50.0, "{alert}");
-        assert_eq!(alert["model"]["name"], "nanodet-g");
+        assert_eq!(alert["model"]["name"], "nanodet-g-640x480");
     }
 
     // The picture of an alert comes from the video on the bus.

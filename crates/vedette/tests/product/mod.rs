@@ -16,7 +16,7 @@ use vedette_bus::{Record, SharedBus};
 use crate::support::eventually;
 
 /// All roles.
-pub const ALL: [Role; 4] = [Role::Ingest, Role::Detect, Role::Analyse, Role::Console];
+pub(crate) const ALL: [Role; 4] = [Role::Ingest, Role::Detect, Role::Analyse, Role::Console];
 
 fn metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -24,14 +24,14 @@ fn metrics() -> PrometheusHandle {
 }
 
 /// A running product and the way to talk to its page.
-pub struct Product {
-    pub app: App,
-    pub url: String,
-    pub stop: CancellationToken,
+pub(crate) struct Product {
+    pub(crate) app: App,
+    pub(crate) url: String,
+    pub(crate) stop: CancellationToken,
 }
 
 impl Product {
-    pub async fn start(config: &Path, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start(config: &Path, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::load(config).unwrap();
         config.settings.console.listen = ([127, 0, 0, 1], 0).into();
         change(&mut config);
@@ -41,22 +41,22 @@ impl Product {
         Self { app, url, stop }
     }
 
-    pub async fn get(&self, path: &str) -> reqwest::Response {
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
         reqwest::get(format!("{}{path}", self.url)).await.unwrap()
     }
 
-    pub async fn json(&self, path: &str) -> Value {
+    pub(crate) async fn json(&self, path: &str) -> Value {
         let response = self.get(path).await;
         assert!(response.status().is_success(), "{path}: {}", response.status());
         response.json().await.unwrap()
     }
 
-    pub async fn alerts(&self) -> Vec<Value> {
+    pub(crate) async fn alerts(&self) -> Vec<Value> {
         self.json("/api/v1/alerts?limit=1000").await["alerts"].as_array().unwrap().clone()
     }
 
     /// Waits until `count` alerts are in the store.
-    pub async fn alerts_reach(&self, count: usize) -> Vec<Value> {
+    pub(crate) async fn alerts_reach(&self, count: usize) -> Vec<Value> {
         eventually(&format!("{count} alerts"), async || {
             let alerts = self.alerts().await;
             (alerts.len() >= count).then_some(alerts)
@@ -65,7 +65,7 @@ impl Product {
     }
 
     /// A counter or gauge of the process, all labels that contain `labels` together.
-    pub async fn metric(&self, name: &str, labels: &str) -> f64 {
+    pub(crate) async fn metric(&self, name: &str, labels: &str) -> f64 {
         let text = self.get("/metrics").await.text().await.unwrap();
         text.lines()
             .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
@@ -74,14 +74,14 @@ impl Product {
             .sum()
     }
 
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         self.stop.cancel();
         self.app.wait().await.unwrap();
     }
 }
 
 /// Puts bytes that are no message on a topic.
-pub async fn send_garbage(bus: &SharedBus, topic: &str) {
+pub(crate) async fn send_garbage(bus: &SharedBus, topic: &str) {
     let record = Record {
         key: Bytes::from_static(b"campus-1"),
         value: Some(Bytes::from_static(b"\xff\xff this is no protobuf")),

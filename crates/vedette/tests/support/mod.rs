@@ -6,32 +6,32 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 /// The repository's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
 /// Where fetched models and recordings are.
-pub fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     std::env::var_os("VEDETTE_CACHE")
         .map_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/vedette"), PathBuf::from)
 }
 
 /// The demo's recording; `make test` fetches it.
-pub fn recording() -> PathBuf {
+pub(crate) fn recording() -> PathBuf {
     let path = std::env::var_os("VEDETTE_DEMO_VIDEO").map_or_else(|| cache().join("demo/vtest.mp4"), PathBuf::from);
     assert!(path.is_file(), "{} is missing: `make test` fetches it", path.display());
     path
 }
 
 /// The binary under test.
-pub fn vedette() -> Command {
+pub(crate) fn vedette() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vedette"));
     command.current_dir(root()).env("VEDETTE_MODELS", root().join("models"));
     command
 }
 
 /// Runs the command to its end; one that hangs is ended and fails the test.
-pub fn finish(mut command: Command) -> Output {
+pub(crate) fn finish(mut command: Command) -> Output {
     use std::process::Stdio;
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = child.id();
@@ -51,12 +51,12 @@ pub fn finish(mut command: Command) -> Output {
 }
 
 /// Everything a finished command wrote.
-pub fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Asserts that the command failed and said all of `expected`.
-pub fn assert_refused(command: Command, expected: &[&str]) {
+pub(crate) fn assert_refused(command: Command, expected: &[&str]) {
     let output = finish(command);
     let said = said(&output);
     assert!(!output.status.success(), "it should have failed:\n{said}");
@@ -67,7 +67,7 @@ pub fn assert_refused(command: Command, expected: &[&str]) {
 }
 
 /// Waits for `found` to give something; fails with `what` after two minutes.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut found: impl FnMut() -> F) -> T {
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut found: impl FnMut() -> F) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = found().await {
@@ -79,7 +79,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut found:
 }
 
 /// A copy of the demo site in `directory`, its camera on the recording, its data beside it. Gives the settings file.
-pub fn demo_site(directory: &Path) -> PathBuf {
+pub(crate) fn demo_site(directory: &Path) -> PathBuf {
     let demo = root().join("deploy/demo");
     for name in ["vedette.toml", "cameras.toml", "policies.toml", "address.base"] {
         std::fs::copy(demo.join(name), directory.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -91,7 +91,7 @@ pub fn demo_site(directory: &Path) -> PathBuf {
 }
 
 /// Changes a file: `from` must be in it.
-pub fn edit(path: &Path, from: &str, to: &str) {
+pub(crate) fn edit(path: &Path, from: &str, to: &str) {
     let text = std::fs::read_to_string(path).unwrap();
     assert!(text.contains(from), "`{from}` is not in {}", path.display());
     std::fs::write(path, text.replacen(from, to, 1)).unwrap();
