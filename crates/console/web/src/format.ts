@@ -32,8 +32,11 @@ export function duration(seconds: number): string {
 export const metres = (value: number): string => `${value < 10 ? value.toFixed(1) : Math.round(value)} m`;
 export const percent = (value: number): string => `${Math.round(value * 100)} %`;
 
-export const distance = (address: { distance_m: number }): string =>
-  address.distance_m === 0 ? "inside the footprint" : `${metres(address.distance_m)} from the footprint`;
+/** How far the point is from what the address names: a building's footprint, or outdoors the basic grid. */
+export const distance = (address: { distance_m: number; level: string }): string => {
+  const ground = address.level === "grid" ? "grid" : "footprint";
+  return address.distance_m === 0 ? `inside the ${ground}` : `${metres(address.distance_m)} from the ${ground}`;
+};
 
 /** The code in its parts (district, street, community, grid, building, room); copied, it is whole. */
 export function code(text: string): HTMLElement {
