@@ -199,7 +199,7 @@ async fn a_file_that_appears_later_is_found() {
     let path = directory.path().join("a.mp4");
     let (mut events, _stop) = start(file(&path), settings());
     let Some(IntakeEvent::Lost { reason: LossReason::FileMissing(_), .. }) = next(&mut events).await else { panic!() };
-    record(directory.path(), "a.mp4", Codec::H264, 5, "mp4mux");
+    std::fs::rename(record(directory.path(), "b.mp4", Codec::H264, 5, "mp4mux"), &path).unwrap();
     loop {
         match next(&mut events).await.unwrap() {
             IntakeEvent::Lost { reason: LossReason::FileMissing(_), .. } => {}

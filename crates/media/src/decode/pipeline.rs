@@ -6,7 +6,7 @@ use bytes::Bytes;
 use gstreamer::prelude::*;
 use gstreamer::{self as gst, MessageView, PadProbeData, PadProbeReturn, PadProbeType};
 use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc, AppStreamType};
-use gstreamer_video::{self as gst_video, VideoFrameExt};
+use gstreamer_video as gst_video;
 use vedette_core::{Codec, FrameSize};
 
 use super::{DecodeError, OutputSize, RgbImage};
@@ -317,11 +317,11 @@ fn picture(sample: &gst::Sample) -> Option<(u64, bool, RgbImage)> {
     let info = gst_video::VideoInfo::from_caps(sample.caps()?).ok()?;
     let row = info.width() as usize * 3;
     let length = row * info.height() as usize;
-    let frame = gst_video::VideoFrame::from_buffer_readable(buffer, &info).ok()?;
-    let stride = usize::try_from(*frame.plane_stride().first()?).ok()?;
-    let plane = frame.plane_data(0).ok()?;
-    let data = if stride == row {
-        Bytes::copy_from_slice(plane.get(..length)?)
+    let stride = usize::try_from(*info.stride().first()?).ok()?;
+    let plane = buffer.into_mapped_buffer_readable().ok()?;
+    let data = if stride == row && plane.len() == length {
+        // The picture stays where GStreamer put it.
+        Bytes::from_owner(plane)
     } else {
         let mut packed = Vec::with_capacity(length);
         for line in plane.chunks(stride).take(info.height() as usize) {

@@ -282,6 +282,9 @@ impl Drop for Open {
 impl Open {
     fn new(path: &Path) -> Result<Self, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
+        if std::fs::metadata(path).map_err(|error| text(&error))?.len() == 0 {
+            return Err("it is empty".into());
+        }
         let pipeline = gst::Pipeline::new();
         let source = gst::ElementFactory::make("filesrc").property("location", path).build().map_err(|e| text(&e))?;
         let parse = gst::ElementFactory::make("parsebin").build().map_err(|e| text(&e))?;
@@ -302,20 +305,11 @@ impl Open {
                         let described = caps.structure(0).map_or(name, describe);
                         *unknown.lock().unwrap_or_else(PoisonError::into_inner) = Some(described);
                     }
-                    swallow(&pipeline, pad)
+                    swallow(&pipeline, pad, &target)
                 }
             };
             if let Err(error) = linked {
                 tracing::debug!(%error, "a stream of the file stays unlinked");
-            }
-        });
-        let (weak, target) = (pipeline.downgrade(), sink.clone());
-        parse.connect_no_more_pads(move |parse| {
-            let unlinked = target.static_pad("sink").is_some_and(|pad| !pad.is_linked());
-            if let Some(_pipeline) = weak.upgrade()
-                && unlinked
-            {
-                gst::element_error!(parse, gst::StreamError::WrongType, ("it holds no video stream"));
             }
         });
         let open = Self { pipeline, sink, codec };
@@ -383,11 +377,24 @@ fn frame_to(
     Ok(())
 }
 
-/// Takes sound and further streams, so that the container's reader does not stall on them.
-fn swallow(pipeline: &gst::Pipeline, pad: &gst::Pad) -> Result<(), Box<dyn std::error::Error>> {
+/// Takes sound and further streams, so that the container's reader does not stall on them. When one of them is over and no
+/// video has come, there is none: `parsebin` does not say so.
+fn swallow(pipeline: &gst::Pipeline, pad: &gst::Pad, video: &AppSink) -> Result<(), Box<dyn std::error::Error>> {
     let sink = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build()?;
     pipeline.add(&sink)?;
     sink.sync_state_with_parent()?;
-    pad.link(&sink.static_pad("sink").ok_or("a sink has a sink pad")?)?;
+    let entry = sink.static_pad("sink").ok_or("a sink has a sink pad")?;
+    let (sink, video) = (sink.downgrade(), video.clone());
+    entry.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if let Some(gst::PadProbeData::Event(event)) = &info.data
+            && event.type_() == gst::EventType::Eos
+            && video.static_pad("sink").is_some_and(|pad| !pad.is_linked())
+            && let Some(sink) = sink.upgrade()
+        {
+            gst::element_error!(sink, gst::StreamError::WrongType, ("it holds no video stream"));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    pad.link(&entry)?;
     Ok(())
 }

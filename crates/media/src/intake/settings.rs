@@ -39,7 +39,8 @@ impl fmt::Debug for Credentials {
 pub enum IntakeSource {
     /// A recording, played at its own pace.
     File {
-        /// MP4, Matroska, AVI, MPEG-TS, or an H.264, H.265 or Motion JPEG elementary stream.
+        /// MP4, Matroska, AVI, MPEG-TS, or an H.264, H.265 or Motion JPEG elementary stream. A file that is not there is
+        /// waited for; it should then appear complete, by renaming.
         path: PathBuf,
         /// Start again at the end; epoch, frame numbers and capture times go on.
         looped: bool,
