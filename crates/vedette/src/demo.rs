@@ -136,7 +136,8 @@ fn print_summary(metrics: &PrometheusHandle) {
         ("alerts, raised and ended", "vedette_alerts_total"),
         ("snapshots", "vedette_snapshots_total"),
     ] {
-        eprintln!("  {label:<28}{:>10}", count(name));
+        // A sum of nothing is -0.
+        eprintln!("  {label:<28}{:>10}", count(name) + 0.0);
     }
     if let Some(peak) = peak_memory_mb() {
         eprintln!("  {:<28}{peak:>10} MB", "peak resident memory");

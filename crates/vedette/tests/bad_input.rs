@@ -1,5 +1,7 @@
 //! What a person sees who gives the program something wrong: each case names the input, the rule and the way out.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod support;
 
 use std::net::TcpListener;

@@ -1,5 +1,7 @@
 //! The main job on the embedded bus: a recorded camera goes in, alerts with an address come out, whatever else happens.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod product;
 mod support;
 

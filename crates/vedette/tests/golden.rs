@@ -2,6 +2,8 @@
 //! alerts are what `vedette replay` makes of them. After a wanted change: `VEDETTE_BLESS=1 cargo test -p vedette --test golden`
 //! and read the difference.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod support;
 
 use std::path::PathBuf;

@@ -1,5 +1,7 @@
 //! Every message reads back as it was written, and any bytes are refused or read, never a panic.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 use proptest::prelude::*;
 use vedette_core::*;
 use vedette_wire::*;

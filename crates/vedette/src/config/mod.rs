@@ -105,11 +105,8 @@ fn anchor_paths(settings: &mut Settings, base: &Path) {
     anchor(&mut settings.site.policies);
     anchor(&mut settings.bus.directory);
     anchor(&mut settings.console.store);
-    for path in [&mut settings.site.address_base, &mut settings.detect.models, &mut settings.detect.runtime] {
-        if let Some(path) = path {
-            anchor(path);
-        }
-    }
+    let optional = [&mut settings.site.address_base, &mut settings.detect.models, &mut settings.detect.runtime];
+    optional.into_iter().flatten().for_each(anchor);
 }
 
 fn check_ranges(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
