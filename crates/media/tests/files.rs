@@ -209,10 +209,14 @@ async fn a_file_that_appears_later_is_found() {
     }
 }
 
-/// A real recording, when the environment names one: `VEDETTE_TEST_VIDEO=/path/to/vtest.avi`.
+/// The campus recording: the one that the environment names, else the demo's in the cache.
 #[tokio::test]
 async fn a_real_recording_decodes() {
-    let Some(input) = std::env::var_os("VEDETTE_TEST_VIDEO") else { return };
+    let named = std::env::var_os("VEDETTE_TEST_VIDEO").map(std::path::PathBuf::from);
+    let cache = || std::env::var_os("VEDETTE_CACHE").map(std::path::PathBuf::from);
+    let home = || std::path::PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/vedette");
+    let input = named.unwrap_or_else(|| cache().unwrap_or_else(home).join("demo/vtest.mp4"));
+    assert!(input.is_file(), "{} is missing: `make test` fetches it", input.display());
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("real.mp4");
     transcode_to_h264(Path::new(&input), &path, &TranscodeSettings::default(), |_| ()).unwrap();

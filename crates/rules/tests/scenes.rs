@@ -100,8 +100,9 @@ fn write_events(out: &mut String, scene: &Scene, episodes: &[Episode]) {
 }
 
 #[test]
+#[ignore = "needs labelled scenes that are not ours to ship: set VEDETTE_EVAL and VEDETTE_EVAL_OUT, run with --ignored"]
 fn events_of_real_scenes() {
-    let Some(root) = std::env::var_os("VEDETTE_EVAL") else { return };
+    let root = std::env::var_os("VEDETTE_EVAL").expect("VEDETTE_EVAL names the folder of the scenes");
     let root = Path::new(&root);
     let rules: Value = serde_json::from_str(&std::fs::read_to_string(root.join("eval/rules.json")).unwrap()).unwrap();
     let settings: TrackerSettings = match std::env::var("VEDETTE_EVAL_TRACKER") {

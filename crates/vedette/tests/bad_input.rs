@@ -36,6 +36,15 @@ fn every_mistake_of_a_configuration_is_said_at_once() {
 }
 
 #[test]
+fn the_example_configurations_are_good() {
+    let deploy = support::root().join("deploy");
+    for config in [deploy.join("vedette.toml"), deploy.join("demo/vedette.toml")] {
+        let output = finish(check(&config));
+        assert!(output.status.success(), "{}", said(&output));
+    }
+}
+
+#[test]
 fn a_zone_of_two_points_is_refused() {
     let site = tempfile::tempdir().unwrap();
     let config = demo_site(site.path());

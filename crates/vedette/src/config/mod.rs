@@ -4,6 +4,7 @@
 mod mistake;
 mod registry_files;
 mod settings;
+mod share;
 mod toml_file;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ pub use settings::{
     AnalyseSettings, BusKind, BusSettings, ConsoleSettings, CredentialSection, DetectSettings, IngestSettings,
     KafkaSection, Settings, SiteSettings,
 };
+pub use share::{NoShare, Share};
 
 /// A configuration that passed every check. Its paths are ready to use.
 #[derive(Debug, Clone)]

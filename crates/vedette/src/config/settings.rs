@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use vedette_core::Span;
 
+use super::Share;
+
 /// The whole file. Paths are relative to the file's own directory.
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
@@ -142,6 +144,8 @@ pub struct IngestSettings {
     pub retry_min: Span,
     /// Longest wait before connecting again.
     pub retry_max: Span,
+    /// Which share of the cameras this machine pulls, `NUMBER/OF`: `1/1` all, `2/3` the second of three shares.
+    pub share: Share,
     /// `[ingest.credentials.NAME]`
     pub credentials: BTreeMap<String, CredentialSection>,
 }
@@ -153,6 +157,7 @@ impl Default for IngestSettings {
             timeout: Span::from_secs(10),
             retry_min: Span::from_millis(500),
             retry_max: Span::from_secs(30),
+            share: Share::default(),
             credentials: BTreeMap::new(),
         }
     }

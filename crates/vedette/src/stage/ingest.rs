@@ -72,7 +72,7 @@ impl Ingest {
             .registry
             .cameras()
             .into_iter()
-            .filter(|camera| camera.enabled && camera.source.is_some())
+            .filter(|camera| camera.enabled && camera.source.is_some() && self.settings.share.holds(&camera.id))
             .map(|camera| (camera.id.clone(), camera))
             .collect();
         let gone: Vec<_> = running
