@@ -17,7 +17,7 @@ mod talk;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rdkafka::admin::AdminClient;
@@ -40,6 +40,8 @@ use talk::Talk;
 
 /// How long dropping the bus waits for what was sent.
 const LAST_FLUSH: Duration = Duration::from_secs(5);
+/// Longest uninterruptible wait for what was sent.
+const FLUSH_SLICE: Duration = Duration::from_millis(250);
 
 /// A Kafka cluster as the bus.
 pub struct KafkaBus {
@@ -78,9 +80,7 @@ impl KafkaBus {
 
     /// Waits until all that was sent is durable or has failed, then ends all subscriptions and readers.
     pub async fn close(&self) {
-        let timeout = self.inner.settings.delivery_timeout;
-        let flushed = self.inner.blocking(move |inner| inner.producers.flush(timeout)).await;
-        if let Err(error) = flushed {
+        if let Err(error) = self.inner.flush().await {
             tracing::error!(%error, "records were not delivered before the bus closed");
         }
         self.inner.close();
@@ -118,6 +118,17 @@ impl Inner {
         let inner = Arc::clone(self);
         // The task can only fail when the runtime ends.
         tokio::task::spawn_blocking(move || work(&inner)).await.unwrap_or(Err(BusError::Closed))
+    }
+
+    /// Waits until nothing is on its way, in slices: who gives up waiting leaves no call behind that nothing can interrupt.
+    async fn flush(self: &Arc<Self>) -> Result<(), BusError> {
+        let deadline = Instant::now() + self.settings.delivery_timeout;
+        loop {
+            match self.blocking(|inner| inner.producers.flush(FLUSH_SLICE)).await {
+                Err(BusError::Unreachable { .. }) if Instant::now() < deadline => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn partitions(self: &Arc<Self>) -> Result<HashMap<String, u32>, BusError> {
@@ -315,7 +326,6 @@ impl Bus for KafkaBus {
 
     async fn flush(&self) -> Result<(), BusError> {
         self.inner.open_check()?;
-        let timeout = self.inner.settings.delivery_timeout;
-        self.inner.blocking(move |inner| inner.producers.flush(timeout)).await
+        self.inner.flush().await
     }
 }

@@ -30,13 +30,16 @@ use crate::stage::analyse::Analyse;
 use crate::stage::detect::Detect;
 use crate::stage::ingest::Ingest;
 use crate::supervise::{TaskKind, supervise};
-use crate::{console, topics};
+use crate::{bus_watch, console, topics};
 
 /// Alerts that a slow listener may lag behind before it is told that it missed some.
 const LIVE_BACKLOG: usize = 1_024;
 
 /// Longest wait of a record for others to share its sync: short, since an alert waits for three syncs on its way.
 const SYNC_AFTER: Duration = Duration::from_millis(1);
+
+/// How long the end of the process waits for the stages, and then for the bus.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// A running product.
 pub struct App {
@@ -103,9 +106,13 @@ impl App {
         bus.ensure_topics(&topics::specs(&settings.bus)).await?;
         let registry = Registry::follow(&bus, stop.clone()).await.context("reading the registry")?;
         let published = registry::publish(&bus, &registry, &config.cameras, &config.policies).await?;
+        if roles.contains(&Role::Ingest) {
+            registry::retire(&bus, &registry, &config.cameras, &config.policies).await?;
+        }
         tracing::info!(published, "cameras and policies published");
 
         let mut stages = JoinSet::new();
+        stages.spawn(bus_watch::watch(bus.clone(), health.clone(), stop.clone()));
         let mut start = |kind, task: StageFactory| {
             stages.spawn(supervise(kind, health.clone(), stop.clone(), task));
         };
@@ -146,6 +153,9 @@ impl App {
             start(TaskKind::Analyse, Box::new(move || Box::pin(analyse.clone().run(stop.clone()))));
         }
         if let Some(console) = console {
+            if let Some(folder) = settings.console.store.parent() {
+                std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+            }
             let store = Arc::new(AlertStore::open(&settings.console.store)?);
             let snapshots = Arc::new(BusSnapshots::new(bus.clone(), settings.console.pixelate));
             let sink = AlertSink {
@@ -181,13 +191,28 @@ impl App {
         Ok(Self { page, live, latency, health, bus, stages, detecting, stop })
     }
 
-    /// Waits until every stage has ended; the first error is given back.
+    /// Waits until every stage has ended; the first error is given back. Once `stop` is cancelled, stages that cannot end,
+    /// because the bus is away, are left behind after a while: what they had not committed comes again at the next start.
     ///
     /// # Errors
-    /// The first error of a stage whose errors end the process.
+    /// The first error of a stage whose errors end the process; that the bus did not take what was sent last.
     pub async fn wait(mut self) -> anyhow::Result<()> {
         let mut outcome = Ok(());
-        while let Some(ended) = self.stages.join_next().await {
+        let too_late = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::pin!(too_late);
+        loop {
+            let ended = tokio::select! {
+                ended = self.stages.join_next() => ended,
+                () = &mut too_late => {
+                    tracing::warn!(stages = self.stages.len(), waited = ?GRACE, "stages did not end; left behind");
+                    self.stages.abort_all();
+                    break;
+                }
+            };
+            let Some(ended) = ended else { break };
             let ended = ended.unwrap_or_else(|panic| Err(anyhow::anyhow!("a stage panicked: {panic}")));
             if let Err(error) = ended {
                 self.stop.cancel();
@@ -197,7 +222,13 @@ impl App {
         if let Some(detecting) = self.detecting.take() {
             detecting.shutdown().await;
         }
-        self.bus.flush().await.context("flushing the bus")?;
+        match tokio::time::timeout(GRACE, self.bus.flush()).await {
+            Ok(flushed) => flushed.context("flushing the bus")?,
+            Err(_) => anyhow::bail!(
+                "the bus did not acknowledge within {GRACE:?} what was sent last; live pictures among it are lost, the rest \
+                 is made again at the next start"
+            ),
+        }
         outcome
     }
 }

@@ -11,6 +11,9 @@ use crate::cli::{Cli, Command, ConfigArgs, Role, RunArgs, TranscodeArgs};
 use crate::config::{BusKind, Config};
 use crate::{address_command, demo, export, models_command, replay, telemetry};
 
+/// How long the end of the process waits for calls that nothing can interrupt, such as one to a broker that is away.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
 /// Runs the command. The exit code is 0 when all went well, 1 on an error, 2 when what was checked is wrong.
 ///
 /// # Errors
@@ -37,8 +40,10 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Runtime::new().context("starting the async runtime")?.block_on(work)?;
-    Ok(ExitCode::SUCCESS)
+    let runtime = tokio::runtime::Runtime::new().context("starting the async runtime")?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_WAIT);
+    outcome.map(|()| ExitCode::SUCCESS)
 }
 
 async fn run(args: RunArgs) -> anyhow::Result<()> {

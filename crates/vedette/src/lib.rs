@@ -18,6 +18,7 @@ pub mod telemetry;
 pub mod topics;
 
 mod address_command;
+mod bus_watch;
 mod commands;
 mod console;
 mod dead_letters;

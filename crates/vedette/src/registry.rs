@@ -1,5 +1,6 @@
 //! Cameras and policies as the bus holds them, followed live.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use dashmap::DashMap;
@@ -13,7 +14,7 @@ use vedette_wire::{
 
 use crate::{clock, dead_letters, topics};
 
-/// How long the bus may be silent before the registry counts as read.
+/// How long the bus may be silent before it is asked whether more is to come.
 const QUIET: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The registry, cheap to clone. What it gives out is a version of its own: it does not change in the hands of who has it.
@@ -137,7 +138,7 @@ impl Registry {
 /// Hands over the records that were in `topic` when `reader` was made.
 ///
 /// # Errors
-/// When the bus refuses.
+/// When the bus refuses, or cannot be reached for longer than a request may take.
 pub async fn read_to_end(
     bus: &SharedBus,
     topic: &str,
@@ -149,16 +150,31 @@ pub async fn read_to_end(
     let mut open: Vec<(u32, u64)> = reader.ends().to_vec();
     open.retain(|(partition, end)| low(*partition) < *end);
     while !open.is_empty() {
-        // Compaction may have taken the last records, so that the end is never seen.
-        let Ok(record) = tokio::time::timeout(QUIET, reader.next()).await else {
-            tracing::warn!(topic, "the end of the topic was not seen; going on with what is there");
-            return Ok(());
-        };
-        let record = record?;
-        let (partition, offset) = (record.position.partition, record.position.offset);
-        take(record);
-        open.retain(|(waiting, end)| *waiting != partition || offset + 1 < *end);
+        match tokio::time::timeout(QUIET, reader.next()).await {
+            Ok(Ok(record)) => {
+                let (partition, offset) = (record.position.partition, record.position.offset);
+                take(record);
+                open.retain(|(waiting, end)| *waiting != partition || offset + 1 < *end);
+            }
+            Ok(Err(error @ BusError::Unreachable { .. })) => tracing::warn!(topic, %error, "reading waits for the bus"),
+            Ok(Err(error)) => return Err(error),
+            // A slow bus, or one whose compaction has taken the last record, so that the end is never seen.
+            Err(_) => forget_compacted(bus, topic, &mut open).await?,
+        }
     }
+    Ok(())
+}
+
+/// Leaves out the partitions whose last record is no longer there; the others are only slow.
+async fn forget_compacted(bus: &SharedBus, topic: &str, open: &mut Vec<(u32, u64)>) -> Result<(), BusError> {
+    let mut slow = Vec::new();
+    for (partition, end) in open.drain(..) {
+        match bus.fetch(topic, partition, end - 1).await? {
+            Some(_) => slow.push((partition, end)),
+            None => tracing::info!(topic, partition, end, "the last record is compacted away; what is there is read"),
+        }
+    }
+    *open = slow;
     Ok(())
 }
 
@@ -191,4 +207,77 @@ pub async fn publish(
         bus.send(topic, record).await?.await?;
     }
     Ok(count)
+}
+
+/// Takes out of the registry what is no longer in the configuration files, so that a camera that was removed there is no
+/// longer recorded. For the process that takes in the cameras: its files are the ones that count.
+///
+/// # Errors
+/// When the bus refuses.
+pub async fn retire(
+    bus: &SharedBus,
+    registry: &Registry,
+    cameras: &[Camera],
+    policies: &[Policy],
+) -> Result<usize, BusError> {
+    let keys: HashSet<String> = policies.iter().map(|policy| policy_key(&policy.applies_to)).collect();
+    let mut gone = Vec::new();
+    for camera in registry.cameras() {
+        if !cameras.iter().any(|kept| kept.id == camera.id) {
+            registry.cameras.remove(&camera.id);
+            gone.push((topics::CAMERAS, camera.id.to_string()));
+        }
+    }
+    registry.policies.retain(|key, _| {
+        let kept = keys.contains(key);
+        if !kept {
+            gone.push((topics::POLICIES, key.clone()));
+        }
+        kept
+    });
+    let count = gone.len();
+    let timestamp_ms = clock::now().as_millis();
+    for (topic, key) in gone {
+        tracing::info!(topic, key, "retired: no longer in the configuration files");
+        let record = Record { key: key.into(), value: None, headers: Vec::new(), timestamp_ms };
+        bus.send(topic, record).await?.await?;
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+    use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
+
+    use super::*;
+    use crate::config::{BusSettings, load_cameras, load_policies};
+
+    #[tokio::test]
+    async fn what_left_the_files_leaves_the_registry() {
+        let demo = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/demo");
+        let cameras = load_cameras(&demo.join("cameras.toml")).unwrap();
+        let policies = load_policies(&demo.join("policies.toml"), &cameras).unwrap();
+        let copy = Camera { id: CameraId::new("campus-1-2").unwrap(), ..cameras[0].clone() };
+        let both = [cameras[0].clone(), copy];
+
+        let folder = tempfile::tempdir().unwrap();
+        let bus: SharedBus = EmbeddedBus::open(EmbeddedSettings::new(folder.path())).unwrap();
+        bus.ensure_topics(&topics::specs(&BusSettings::default())).await.unwrap();
+        let stop = CancellationToken::new();
+        let first = Registry::follow(&bus, stop.clone()).await.unwrap();
+        assert_eq!(publish(&bus, &first, &both, &policies).await.unwrap(), 3);
+
+        // The next start, with one camera and no policy left in the files.
+        let second = Registry::follow(&bus, stop.clone()).await.unwrap();
+        assert_eq!(second.cameras().len(), 2);
+        assert_eq!(retire(&bus, &second, &cameras, &[]).await.unwrap(), 2);
+        for registry in [&second, &Registry::follow(&bus, stop.clone()).await.unwrap()] {
+            assert_eq!(registry.cameras().iter().map(|camera| camera.id.as_str()).collect::<Vec<_>>(), ["campus-1"]);
+            assert!(registry.policy(&cameras[0]).is_none());
+        }
+        assert_eq!(retire(&bus, &second, &cameras, &[]).await.unwrap(), 0);
+        stop.cancel();
+    }
 }

@@ -1,7 +1,12 @@
 //! What librdkafka says goes where everything else is said.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
+
+use super::error::is_passing;
 
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
@@ -14,8 +19,19 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
+/// Brokers that are away are reported by every client again and again; that is counted, and said at most this often.
+const SAY_AWAY_EVERY: Duration = Duration::from_secs(10);
+
 pub(super) fn error(error: &KafkaError, reason: &str) {
+    static SAID_AWAY: Mutex<Option<Instant>> = Mutex::new(None);
     metrics::counter!("vedette_bus_kafka_client_errors_total").increment(1);
+    if error.rdkafka_error_code().is_some_and(is_passing) {
+        let mut said = SAID_AWAY.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_some_and(|at| at.elapsed() < SAY_AWAY_EVERY) {
+            return;
+        }
+        *said = Some(Instant::now());
+    }
     tracing::warn!(target: "librdkafka", %error, "{reason}");
 }
 

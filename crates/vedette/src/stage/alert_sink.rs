@@ -13,7 +13,7 @@ use vedette_wire::{DeadLetterReason, decode_alert};
 
 use crate::evidence::BusSnapshots;
 use crate::health::{Condition, Health};
-use crate::{dead_letters, topics};
+use crate::{bus_watch, dead_letters, topics};
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "console";
@@ -57,9 +57,7 @@ impl AlertSink {
                 Ok(GroupEvent::Assigned(_)) => {}
                 Ok(GroupEvent::Revoked(revocation)) => revocation.done(),
                 Err(BusError::Closed) => break,
-                Err(error @ BusError::Unreachable { .. }) => {
-                    self.health.set(STAGE, Condition::Degraded, error.to_string());
-                }
+                Err(error @ BusError::Unreachable { .. }) => bus_watch::away(&self.health, &error),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -90,8 +88,15 @@ impl AlertSink {
                 dead_letters::send(&self.bus, STAGE, record, reason, &error.to_string()).await?.await?;
             }
         }
-        committer.commit(topics::ALERTS, record.position.partition, record.position.offset + 1).await?;
-        Ok(())
+        let (partition, next) = (record.position.partition, record.position.offset + 1);
+        match committer.commit(topics::ALERTS, partition, next).await {
+            // It went to another member meanwhile. The alert comes again there, and the store knows it by its id.
+            Err(error @ BusError::Refused { .. }) => {
+                tracing::warn!(stage = STAGE, partition, next, %error, "commit refused; the alert may be seen again");
+                Ok(())
+            }
+            outcome => outcome.context("committing"),
+        }
     }
 
     async fn keep(&self, alert: &Arc<Alert>, record: &Delivered) -> anyhow::Result<()> {

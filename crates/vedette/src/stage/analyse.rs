@@ -1,7 +1,8 @@
 //! `detections` to `alerts`: one camera's analysis in one place, its state saved at an exact offset.
 //!
 //! Every `save_every` the states of the cameras that moved are published, and once they and all alerts before them are
-//! durable, the offset they stand at is committed. So a restart, here or elsewhere, goes on as if nothing had happened.
+//! durable, the offset they stand at is committed. So a restart, here or elsewhere, goes on as if nothing had happened:
+//! records that a state has seen already are recognised by their epoch and sequence.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::config::AnalyseSettings;
 use crate::health::{Condition, Health};
 use crate::latency::LatencyBook;
 use crate::registry::Registry;
-use crate::{clock, dead_letters, topics};
+use crate::{bus_watch, clock, dead_letters, topics};
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "analyse";
@@ -48,19 +49,13 @@ pub struct Analyse {
 /// One partition in our hands.
 #[derive(Default)]
 struct Partition {
-    cameras: BTreeMap<CameraId, Held>,
+    cameras: BTreeMap<CameraId, CameraAnalysis>,
     dirty: HashSet<CameraId>,
     /// First record that was not taken yet.
     next: Option<u64>,
     committed: Option<u64>,
     /// Alerts and dead letters that are not known to be durable yet.
     pending: Vec<JoinHandle<Result<(), BusError>>>,
-}
-
-struct Held {
-    analysis: CameraAnalysis,
-    /// Records before this one are in the state already.
-    from: u64,
 }
 
 struct Running {
@@ -89,25 +84,22 @@ impl Analyse {
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                _ = save.tick() => running.save(None).await?,
+                _ = save.tick() => running.save().await?,
                 event = subscription.next() => match event {
                     Ok(GroupEvent::Record(record)) => running.take(record).await?,
                     Ok(GroupEvent::Assigned(partitions)) => running.assigned(partitions.len()).await?,
                     Ok(GroupEvent::Revoked(revocation)) => {
                         let leaving: Vec<u32> = revocation.partitions.iter().map(|(_, number)| *number).collect();
-                        running.save(Some(&leaving)).await?;
-                        running.partitions.retain(|number, _| !leaving.contains(number));
+                        running.give_up(&leaving).await;
                         revocation.done();
                     }
                     Err(BusError::Closed) => break,
-                    Err(error @ BusError::Unreachable { .. }) => {
-                        running.stage.health.set(STAGE, Condition::Degraded, error.to_string());
-                    }
+                    Err(error @ BusError::Unreachable { .. }) => bus_watch::away(&running.stage.health, &error),
                     Err(error) => return Err(error.into()),
                 },
             }
         }
-        running.save(None).await
+        running.save().await
     }
 }
 
@@ -135,22 +127,19 @@ impl Running {
         if !partition.cameras.contains_key(&frame.camera) {
             let saved = self.saved.remove(&frame.camera);
             match open_camera(&self.stage, camera.clone(), saved) {
-                Ok(held) => {
-                    partition.cameras.insert(frame.camera.clone(), held);
+                Ok(analysis) => {
+                    partition.cameras.insert(frame.camera.clone(), analysis);
                 }
                 Err(error) => return self.put_aside(&record, DeadLetterReason::Invalid, &error.to_string()).await,
             }
         }
-        let Some(held) = partition.cameras.get_mut(&frame.camera) else { return Ok(()) };
-        if offset < held.from {
-            return Ok(());
-        }
-        if let Err(error) = held.analysis.set_camera(camera.clone()) {
+        let Some(analysis) = partition.cameras.get_mut(&frame.camera) else { return Ok(()) };
+        if let Err(error) = analysis.set_camera(camera.clone()) {
             tracing::error!(%error, "the camera's new version is refused; the old one stays");
         }
         let policy = self.stage.registry.policy(&camera);
         partition.dirty.insert(frame.camera.clone());
-        let outcome = match held.analysis.take(&frame, policy.as_ref()) {
+        let outcome = match analysis.take(&frame, policy.as_ref()) {
             Ok(outcome) => outcome,
             Err(error) => {
                 metrics::counter!("vedette_analyse_policies_refused_total").increment(1);
@@ -202,36 +191,62 @@ impl Running {
         Ok(())
     }
 
-    /// Publishes the states that moved and commits the offsets they stand at; of all partitions, or of `only` these.
-    async fn save(&mut self, only: Option<&[u32]>) -> anyhow::Result<()> {
+    /// Saves the partitions that another member takes over. What cannot be saved it makes again from the last commit.
+    async fn give_up(&mut self, leaving: &[u32]) {
+        for number in leaving {
+            let Some(mut partition) = self.partitions.remove(number) else { continue };
+            if let Err(error) = partition.save(&self.stage.bus, &self.committer, *number).await {
+                tracing::warn!(
+                    stage = STAGE,
+                    partition = number,
+                    error = format!("{error:#}"),
+                    "not saved on leaving; the next owner repeats what came since the last commit"
+                );
+            }
+        }
+    }
+
+    /// Saves every partition that moved.
+    async fn save(&mut self) -> anyhow::Result<()> {
         for (number, partition) in &mut self.partitions {
-            if only.is_some_and(|only| !only.contains(number)) {
-                continue;
-            }
-            let Some(next) = partition.next.filter(|next| partition.committed != Some(*next)) else { continue };
-            for durable in std::mem::take(&mut partition.pending) {
-                durable.await?.context("publishing alerts")?;
-            }
-            let mut deliveries = Vec::new();
-            for camera in partition.dirty.drain() {
-                let Some(held) = partition.cameras.get(&camera) else { continue };
-                let state = AnalysisState {
-                    camera: camera.clone(),
-                    partition: *number,
-                    next_offset: next,
-                    format: STATE_FORMAT,
-                    state: held.analysis.save()?.into(),
-                };
-                let timestamp_ms = held.analysis.last_captured().unwrap_or_default().as_millis();
-                let key = Bytes::copy_from_slice(camera.as_str().as_bytes());
-                let record = Record { key, value: Some(encode_state(&state)), headers: Vec::new(), timestamp_ms };
-                deliveries.push(self.stage.bus.send(topics::STATES, record).await?);
-            }
-            futures::future::try_join_all(deliveries).await.context("publishing states")?;
-            self.committer.commit(topics::DETECTIONS, *number, next).await?;
-            partition.committed = Some(next);
+            partition.save(&self.stage.bus, &self.committer, *number).await?;
         }
         Ok(())
+    }
+}
+
+impl Partition {
+    /// Publishes the states that moved and, once they and all alerts are durable, commits the offset they stand at.
+    async fn save(&mut self, bus: &SharedBus, committer: &Committer, number: u32) -> anyhow::Result<()> {
+        let Some(next) = self.next.filter(|next| self.committed != Some(*next)) else { return Ok(()) };
+        for durable in std::mem::take(&mut self.pending) {
+            durable.await?.context("publishing alerts")?;
+        }
+        let mut deliveries = Vec::new();
+        for camera in self.dirty.drain() {
+            let Some(analysis) = self.cameras.get(&camera) else { continue };
+            let state = AnalysisState {
+                camera: camera.clone(),
+                partition: number,
+                next_offset: next,
+                format: STATE_FORMAT,
+                state: analysis.save()?.into(),
+            };
+            let timestamp_ms = analysis.last_captured().unwrap_or_default().as_millis();
+            let key = Bytes::copy_from_slice(camera.as_str().as_bytes());
+            let record = Record { key, value: Some(encode_state(&state)), headers: Vec::new(), timestamp_ms };
+            deliveries.push(bus.send(topics::STATES, record).await?);
+        }
+        futures::future::try_join_all(deliveries).await.context("publishing states")?;
+        self.committed = Some(next);
+        match committer.commit(topics::DETECTIONS, number, next).await {
+            // It went to another member meanwhile, whose word on offsets now counts; what we sent it recognises.
+            Err(error @ BusError::Refused { .. }) => {
+                tracing::warn!(stage = STAGE, partition = number, next, %error, "commit refused; the records may be seen again");
+                Ok(())
+            }
+            outcome => outcome.context("committing"),
+        }
     }
 }
 
@@ -239,34 +254,37 @@ fn open_camera(
     stage: &Analyse,
     camera: Arc<vedette_core::Camera>,
     saved: Option<AnalysisState>,
-) -> Result<Held, crate::analysis::SetupError> {
+) -> Result<CameraAnalysis, crate::analysis::SetupError> {
     let tracker: &TrackerSettings = &stage.settings.tracker;
     if let Some(saved) = saved {
         match CameraAnalysis::restore(camera.clone(), stage.address.clone(), saved.format, &saved.state) {
-            Ok(analysis) => return Ok(Held { analysis, from: saved.next_offset }),
+            Ok(analysis) => return Ok(analysis),
             Err(error) => {
                 metrics::counter!("vedette_analyse_states_refused_total").increment(1);
                 tracing::warn!(camera = %camera.id, %error, "the saved state is not used; the camera starts anew");
             }
         }
     }
-    let analysis = CameraAnalysis::new(camera, tracker, stage.address.clone())?;
-    Ok(Held { analysis, from: 0 })
+    CameraAnalysis::new(camera, tracker, stage.address.clone())
 }
 
-/// The last state of every camera.
+/// The state of every camera that has seen most. Not simply the last one: a member that lost its partitions while the bus was
+/// away may have written after their next owner did.
 async fn read_states(bus: &SharedBus) -> anyhow::Result<HashMap<CameraId, AnalysisState>> {
-    let mut states = HashMap::new();
+    let mut states: HashMap<CameraId, (i64, AnalysisState)> = HashMap::new();
     let mut reader = bus.read(topics::STATES, StartAt::Earliest).await?;
     crate::registry::read_to_end(bus, topics::STATES, &mut reader, |record| {
         let Some(value) = record.record.value.clone() else { return };
         match decode_state(value) {
             Ok(state) => {
-                states.insert(state.camera.clone(), state);
+                let seen_until = record.record.timestamp_ms;
+                if states.get(&state.camera).is_none_or(|(known, _)| *known <= seen_until) {
+                    states.insert(state.camera.clone(), (seen_until, state));
+                }
             }
             Err(error) => tracing::warn!(%error, "a saved state cannot be read"),
         }
     })
     .await?;
-    Ok(states)
+    Ok(states.into_iter().map(|(camera, (_, state))| (camera, state)).collect())
 }

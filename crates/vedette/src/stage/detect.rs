@@ -23,7 +23,7 @@ use vedette_wire::{DeadLetterReason, decode_video};
 use crate::health::{Condition, Health};
 use crate::ledger::Ledger;
 use crate::stage::detect::lane::{Lane, Work};
-use crate::{dead_letters, topics};
+use crate::{bus_watch, dead_letters, topics};
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "detect";
@@ -124,9 +124,7 @@ impl Running {
                         revocation.done();
                     }
                     Err(BusError::Closed) => return Ok(()),
-                    Err(error @ BusError::Unreachable { .. }) => {
-                        self.stage.health.set(STAGE, Condition::Degraded, error.to_string());
-                    }
+                    Err(error @ BusError::Unreachable { .. }) => bus_watch::away(&self.stage.health, &error),
                     Err(error) => return Err(error.into()),
                 },
             }

@@ -1,4 +1,5 @@
 //! The whole product inside the test's process, on the demo site.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -31,13 +32,19 @@ pub(crate) struct Product {
 }
 
 impl Product {
+    /// Starts all roles.
     pub(crate) async fn start(config: &Path, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_roles(config, &ALL, change).await
+    }
+
+    /// Starts these roles; without the console there is no page to ask.
+    pub(crate) async fn start_roles(config: &Path, roles: &[Role], change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::load(config).unwrap();
         config.settings.console.listen = ([127, 0, 0, 1], 0).into();
         change(&mut config);
         let stop = CancellationToken::new();
-        let app = App::start(&config, &ALL, metrics(), stop.clone()).await.unwrap();
-        let url = format!("http://{}", app.page.unwrap());
+        let app = App::start(&config, roles, metrics(), stop.clone()).await.unwrap();
+        let url = app.page.map(|page| format!("http://{page}")).unwrap_or_default();
         Self { app, url, stop }
     }
 
