@@ -20,6 +20,7 @@ use vedette::{clock, topics};
 use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
 use vedette_bus::{Record, SharedBus, StartAt};
 use vedette_core::{CameraId, Span, VideoChunk};
+use vedette_detect::{Runtime, RuntimeSettings};
 use vedette_media::{Intake, IntakeEvent, IntakeSettings, IntakeSource};
 use vedette_wire::encode_video;
 
@@ -102,8 +103,10 @@ impl Bare {
         let store = store(&manifests()).expect("a cache directory");
         let file = store.verify(MODEL).expect("the model is fetched");
         let library = store.runtime_library(RUNTIME).expect("ONNX Runtime is fetched");
-        let environment = ort::init_from(library).expect("it loads").build().expect("it starts");
-        let session = Session::builder(&environment)
+        // A process has one environment, the detector's.
+        let runtime = Runtime::load(&RuntimeSettings { library: Some(library), ..RuntimeSettings::default() });
+        let runtime = runtime.expect("ONNX Runtime loads");
+        let session = Session::builder(runtime.environment())
             .and_then(|builder| Ok(builder.with_intra_threads(1)?))
             .and_then(|builder| Ok(builder.with_dimension_override("height", HEIGHT as i64)?))
             .and_then(|builder| Ok(builder.with_dimension_override("width", WIDTH as i64)?))

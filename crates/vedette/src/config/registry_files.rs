@@ -20,15 +20,7 @@ pub(super) fn cameras(path: &Path, ingest: &IngestSettings, mistakes: &mut Vec<M
         if let Some(CameraSource::File { path, .. }) = &mut camera.source {
             *path = base.join(&*path).display().to_string();
         }
-        let mut add = |field: &str, value: String, rule: String, fix: String| {
-            mistakes.push(Mistake {
-                file: path.display().to_string(),
-                path: format!("{at}.{field}"),
-                value,
-                rule,
-                fix,
-            });
-        };
+        let mut add = noting(path, &at, mistakes);
         if !seen.insert(camera.id.clone()) {
             add("id", camera.id.to_string(), "another camera has this id".into(), String::new());
         }
@@ -70,15 +62,7 @@ pub(super) fn policies(path: &Path, cameras: &[Camera], mistakes: &mut Vec<Mista
     let mut policies = Vec::new();
     let mut seen = HashSet::new();
     for (at, policy) in entries::<Policy>(path, "policy", mistakes) {
-        let mut add = |field: &str, value: String, rule: String, fix: String| {
-            mistakes.push(Mistake {
-                file: path.display().to_string(),
-                path: format!("{at}.{field}"),
-                value,
-                rule,
-                fix,
-            });
-        };
+        let mut add = noting(path, &at, mistakes);
         let known = match &policy.applies_to {
             PolicyScope::Camera(id) => cameras.iter().any(|camera| camera.id == *id),
             PolicyScope::Group(group) => cameras.iter().any(|camera| camera.groups.contains(group)),
@@ -99,6 +83,18 @@ pub(super) fn policies(path: &Path, cameras: &[Camera], mistakes: &mut Vec<Mista
         policies.push(policy);
     }
     policies
+}
+
+/// Notes mistakes of the entry at `at`: field, value, rule, way out.
+fn noting<'a>(
+    path: &'a Path,
+    at: &'a str,
+    mistakes: &'a mut Vec<Mistake>,
+) -> impl FnMut(&str, String, String, String) + 'a {
+    move |field, value, rule, fix| {
+        let (file, path) = (path.display().to_string(), format!("{at}.{field}"));
+        mistakes.push(Mistake { file, path, value, rule, fix });
+    }
 }
 
 /// The entries of the one list that a registry file holds, each with its path.
