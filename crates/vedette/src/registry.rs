@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use dashmap::DashMap;
+use dashmap::{DashMap, DashSet};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Reader, Record, SharedBus, StartAt};
@@ -22,6 +22,8 @@ const QUIET: std::time::Duration = std::time::Duration::from_secs(5);
 pub struct Registry {
     cameras: Arc<DashMap<CameraId, Arc<Camera>>>,
     policies: Arc<DashMap<String, Arc<Policy>>>,
+    /// Keys of cameras that were taken out; their last records may still come by.
+    retired: Arc<DashSet<String>>,
     version: Arc<watch::Sender<u64>>,
 }
 
@@ -87,9 +89,13 @@ impl Registry {
             match value {
                 Some(value) => {
                     let camera = decode_camera(value)?;
+                    self.retired.remove(camera.id.as_str());
                     self.cameras.insert(camera.id.clone(), Arc::new(camera));
                 }
-                None => self.cameras.retain(|id, _| id.as_str() != key),
+                None => {
+                    self.cameras.retain(|id, _| id.as_str() != key);
+                    self.retired.insert(key);
+                }
             }
         } else {
             match value {
@@ -115,6 +121,12 @@ impl Registry {
     #[must_use]
     pub fn camera(&self, id: &CameraId) -> Option<Arc<Camera>> {
         self.cameras.get(id).map(|camera| camera.clone())
+    }
+
+    /// Whether the camera of that id was there and was taken out.
+    #[must_use]
+    pub fn is_retired(&self, id: &CameraId) -> bool {
+        self.retired.contains(id.as_str())
     }
 
     /// Every camera, by id.
@@ -225,6 +237,7 @@ pub async fn retire(
     for camera in registry.cameras() {
         if !cameras.iter().any(|kept| kept.id == camera.id) {
             registry.cameras.remove(&camera.id);
+            registry.retired.insert(camera.id.to_string());
             gone.push((topics::CAMERAS, camera.id.to_string()));
         }
     }
@@ -276,6 +289,7 @@ mod tests {
         for registry in [&second, &Registry::follow(&bus, stop.clone()).await.unwrap()] {
             assert_eq!(registry.cameras().iter().map(|camera| camera.id.as_str()).collect::<Vec<_>>(), ["campus-1"]);
             assert!(registry.policy(&cameras[0]).is_none());
+            assert!(registry.is_retired(&both[1].id) && !registry.is_retired(&both[0].id));
         }
         assert_eq!(retire(&bus, &second, &cameras, &[]).await.unwrap(), 0);
         stop.cancel();

@@ -107,6 +107,10 @@ pub(super) fn member(settings: &KafkaSettings, group: &str) -> ClientConfig {
     // The poll thread never waits for anything but a revocation.
     let interval = (settings.revoke_timeout.as_millis() * 2 + 10_000).clamp(60_000, 86_400_000);
     config.set("max.poll.interval.ms", interval.to_string());
+    // What a member that died had in its hands is blind for this long; Kafka's default is 45 s.
+    if !settings.properties.contains_key("session.timeout.ms") {
+        config.set("session.timeout.ms", "10000");
+    }
     config
 }
 

@@ -121,6 +121,11 @@ impl Running {
             Err(error) => return self.put_aside(&record, DeadLetterReason::from(&error), &error.to_string()).await,
         };
         let Some(camera) = self.stage.registry.camera(&frame.camera) else {
+            if self.stage.registry.is_retired(&frame.camera) {
+                metrics::counter!("vedette_frames_shed_total", "stage" => STAGE, "reason" => "camera_retired")
+                    .increment(1);
+                return Ok(());
+            }
             let detail = format!("camera {} is not in the registry", frame.camera);
             return self.put_aside(&record, DeadLetterReason::UnknownCamera, &detail).await;
         };
