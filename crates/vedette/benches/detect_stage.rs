@@ -167,6 +167,7 @@ async fn stage(detecting: &Detecting, chunks: &[VideoChunk], frames: usize) {
         input: detecting.input,
         degraded: false,
         max_fps: None,
+        key_frames_only: false,
         decoders: Arc::new(Semaphore::new(2)),
         health: Health::default(),
     };

@@ -134,6 +134,7 @@ impl App {
                 input: detecting.input,
                 degraded: detecting.degraded,
                 max_fps: settings.detect.max_fps,
+                key_frames_only: settings.detect.key_frames_only,
                 decoders: Arc::new(Semaphore::new(decoders(settings.detect.decoders))),
                 health: health.clone(),
             };

@@ -115,6 +115,9 @@ pub struct DemoArgs {
     /// Most frames of each camera that are looked at in a second.
     #[arg(long)]
     pub max_fps: Option<f64>,
+    /// Look at key frames only (one a second of each camera in the demo); the others are not even decoded.
+    #[arg(long)]
+    pub key_frames_only: bool,
     /// Directory of the demo site's files.
     #[arg(long, default_value = "deploy/demo", env = "VEDETTE_DEMO")]
     pub site: PathBuf,

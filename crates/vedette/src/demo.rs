@@ -32,6 +32,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     if args.max_fps.is_some() {
         config.settings.detect.max_fps = args.max_fps;
     }
+    config.settings.detect.key_frames_only |= args.key_frames_only;
     let recording = recording(args.video.as_deref())?;
     config.cameras = cameras(&config.cameras, &recording, args.cameras)?;
     // The guard removes the directory at the end of the demo.

@@ -49,6 +49,8 @@ pub struct Detect {
     pub degraded: bool,
     /// Most frames of one camera that are looked at in a second.
     pub max_fps: Option<f64>,
+    /// Whether only key frames are decoded.
+    pub key_frames_only: bool,
     /// Streams decoded at the same time.
     pub decoders: Arc<Semaphore>,
     /// Where it says how it is.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use vedette_bus::{BusError, Delivered, Delivery, Record, SharedBus};
 use vedette_core::{CameraId, Codec, FrameDetections, Quality, Span, StageLatency, Timestamp, VideoChunk, VideoRef};
 use vedette_detect::{DetectError, Detected, InputImage};
-use vedette_media::{DecodedFrame, Decoder, DecoderSettings};
+use vedette_media::{DecodedFrame, Decoder, DecoderSettings, Keep};
 use vedette_wire::{DeadLetterReason, PublishedChunk, encode_detections};
 
 use super::{Detect, Finished, STAGE};
@@ -81,6 +81,11 @@ impl Lane {
                 return Ok(vec![delivery]);
             }
         };
+        if self.stage.key_frames_only {
+            let others = frames.saturating_sub(decoded.len() as u64);
+            metrics::counter!("vedette_frames_shed_total", "stage" => STAGE, "reason" => "no_key_frame")
+                .increment(others);
+        }
         let decoded_at = clock::now();
         self.detect_and_publish(&chunk, published, decoded_at, start, record.position.partition, decoded).await
     }
@@ -95,7 +100,8 @@ impl Lane {
     async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<DecodedFrame>, (DeadLetterReason, String)> {
         let permit = self.stage.decoders.clone().acquire_owned().await;
         let decoder = self.decoder.take();
-        let settings = DecoderSettings { output: self.stage.input, ..DecoderSettings::default() };
+        let keep = if self.stage.key_frames_only { Keep::KeyFrames } else { Keep::All };
+        let settings = DecoderSettings { output: self.stage.input, keep, ..DecoderSettings::default() };
         let codec = chunk.codec;
         let decoding = tokio::task::spawn_blocking(move || {
             let mut decoder = match decoder {
