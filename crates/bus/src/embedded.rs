@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,10 @@ use group::{COMMITS, Groups};
 use pump::pump;
 pub use settings::{Clock, EmbeddedSettings};
 use topic::Topic;
+
+/// How long another holder of the directory may take to go away.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// The embedded log. Dropping it finishes what was sent and closes the files.
 pub struct EmbeddedBus {
@@ -168,15 +173,22 @@ fn take_lock(dir: &Path) -> Result<File, BusError> {
     let path = dir.join("LOCK");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| storage_error(&path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(BusError::Storage {
-            path: dir.display().to_string(),
-            cause:
-                "another process, or another bus of this one, has it open; stop that one or choose another directory"
-                    .to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(storage_error(&path, &error)),
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A process that is just being started by ours, or by the one that ended, holds a copy for a moment.
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_POLL),
+            Err(TryLockError::WouldBlock) => {
+                return Err(BusError::Storage {
+                    path: dir.display().to_string(),
+                    cause: "another process, or another bus of this one, has it open; stop that one or choose another \
+                            directory"
+                        .to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(storage_error(&path, &error)),
+        }
     }
 }
 

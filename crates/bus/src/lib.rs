@@ -20,7 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use error::BusError;
-pub use record::{Delivered, Delivery, Header, Position, Record};
+pub use record::{Delivered, Delivery, Header, Position, Record, Written};
 pub use subscription::{Committer, GroupEvent, Reader, Revocation, Subscription};
 pub use topic::{Retention, StartAt, TopicSpec, Watermarks, partition_of};
 

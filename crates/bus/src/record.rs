@@ -56,6 +56,18 @@ pub struct Position {
     pub offset: u64,
 }
 
+/// A record that is durable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Written {
+    /// Topic, without the prefix an adapter may add.
+    pub topic: Arc<str>,
+    /// Partition, from 0.
+    pub partition: u32,
+    /// Offset, from 0. None when a send that was repeated after a lost answer turns out to have been written the first
+    /// time, and the broker does not say where.
+    pub offset: Option<u64>,
+}
+
 /// A record that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
@@ -65,21 +77,21 @@ pub struct Delivered {
     pub record: Record,
 }
 
-/// Resolves to the record's position once it is durable.
+/// Resolves once the record is durable.
 #[derive(Debug)]
-pub struct Delivery(oneshot::Receiver<Result<Position, BusError>>);
+pub struct Delivery(oneshot::Receiver<Result<Written, BusError>>);
 
 impl Delivery {
     /// A delivery and the end that resolves it.
     #[must_use]
-    pub(crate) fn new() -> (oneshot::Sender<Result<Position, BusError>>, Self) {
+    pub(crate) fn new() -> (oneshot::Sender<Result<Written, BusError>>, Self) {
         let (sender, receiver) = oneshot::channel();
         (sender, Self(receiver))
     }
 }
 
 impl Future for Delivery {
-    type Output = Result<Position, BusError>;
+    type Output = Result<Written, BusError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(context).map(|outcome| outcome.unwrap_or(Err(BusError::Closed)))

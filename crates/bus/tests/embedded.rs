@@ -144,7 +144,7 @@ async fn crash_child() {
     });
     while let Some((number, delivery)) = deliveries.recv().await {
         let position = delivery.await.unwrap();
-        println!("ack {} {} {number};", position.partition, position.offset);
+        println!("ack {} {} {number};", position.partition, position.offset.unwrap());
     }
 }
 

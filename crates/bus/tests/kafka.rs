@@ -153,7 +153,7 @@ async fn what_is_in_hand_is_committed_before_it_moves() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_goes_away_and_returns_costs_nothing() {
+async fn a_broker_that_goes_away_and_returns_loses_nothing() {
     let Some(broker) = Broker::start() else { return };
     let bus = connect(&broker).await;
     let topic = new_topic(&*bus, 1).await;
@@ -175,8 +175,17 @@ async fn a_broker_that_goes_away_and_returns_costs_nothing() {
     // Sent while nobody is there to take it.
     let waiting = bus.send(&topic, record("k", "meanwhile")).await.unwrap();
     broker.restart();
-    assert_eq!(within("the delivery", waiting).await.unwrap().offset, 5);
-    assert_eq!(next_record(&mut member, &mut Vec::new()).await.position.offset, 5);
+    // Where it lies is unknown when its first try was written but the answer got lost; that it lies there once is read below.
+    let written = within("the delivery", waiting).await.unwrap();
+    assert!(written.offset.is_none_or(|offset| offset == 5), "{written:?}");
+    // Nothing was committed, so a member that had to join anew begins again; none is left out on the way to the new one.
+    let mut last = next_record(&mut member, &mut Vec::new()).await.position.offset;
+    while last < 5 {
+        let offset = next_record(&mut member, &mut Vec::new()).await.position.offset;
+        assert_eq!(offset, last + 1);
+        last = offset;
+    }
+    assert_eq!(last, 5);
     let mut offset = 0;
     while offset < 6 {
         match within("the reader", reader.next()).await {

@@ -155,10 +155,11 @@ impl Commit for GroupCommit {
             timestamp_ms: self.groups.clock.now_ms(),
         };
         let written = self.groups.log.send(record).await?.await?;
+        let written_at = written.offset.expect("the embedded log knows where it writes");
         let mut state = self.groups.state();
-        let committed = state.committed.entry(place).or_insert(Committed { next, written_at: written.offset });
-        if committed.written_at <= written.offset {
-            *committed = Committed { next, written_at: written.offset };
+        let committed = state.committed.entry(place).or_insert(Committed { next, written_at });
+        if committed.written_at <= written_at {
+            *committed = Committed { next, written_at };
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use super::frame::{self, FrameHead};
 use super::partition::Partition;
 use super::segment::{HEADER, Segment};
 use super::storage_error;
-use crate::{BusError, Position, Record};
+use crate::{BusError, Record, Written};
 
 /// Times `sync_bytes` that one group commit may take in when so much waits already.
 const BACKLOG: usize = 4;
@@ -34,7 +34,7 @@ pub(super) enum Job {
 /// A record on its way.
 pub(super) struct Append {
     pub(super) record: Record,
-    pub(super) reply: oneshot::Sender<Result<Position, BusError>>,
+    pub(super) reply: oneshot::Sender<Result<Written, BusError>>,
     /// Its share of the send queue, given back when it is durable.
     pub(super) room: OwnedSemaphorePermit,
 }
@@ -162,12 +162,12 @@ impl Writer {
                     bytes += self.buffer.len() as u64;
                     records += take as u64;
                     for (append, (head, _)) in group.drain(..take).zip(&self.heads) {
-                        let position = Position {
+                        let written = Written {
                             topic: Arc::clone(&self.partition.topic),
                             partition: self.partition.id,
-                            offset: head.offset,
+                            offset: Some(head.offset),
                         };
-                        let _ = append.reply.send(Ok(position));
+                        let _ = append.reply.send(Ok(written));
                         drop(append.room);
                     }
                 }

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::error::bus_error;
 use super::settings::KafkaSettings;
 use super::{config, message, talk};
-use crate::{BusError, Delivery, Position, Record};
+use crate::{BusError, Delivery, Record, Written};
 
 /// What a record weighs in the send queue beside its content.
 const RECORD_BYTES: usize = 256;
@@ -22,7 +22,7 @@ const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(10);
 /// What comes back with the delivery report.
 struct InFlight {
     topic: Arc<str>,
-    reply: oneshot::Sender<Result<Position, BusError>>,
+    reply: oneshot::Sender<Result<Written, BusError>>,
     _room: OwnedSemaphorePermit,
 }
 
@@ -48,10 +48,11 @@ impl ProducerContext for Reports {
         let outcome = match result {
             Ok(message) => {
                 metrics::counter!("vedette_bus_appended_records_total", "topic" => topic).increment(1);
-                Ok(Position {
+                Ok(Written {
                     topic: in_flight.topic,
                     partition: u32::try_from(message.partition()).unwrap_or_default(),
-                    offset: u64::try_from(message.offset()).unwrap_or_default(),
+                    // Negative: unknown (the broker recognised a repeated send).
+                    offset: u64::try_from(message.offset()).ok(),
                 })
             }
             Err((error, _)) => {
