@@ -27,6 +27,7 @@ deps:
 	@scripts/install-packages $(RUN_PACKAGES)
 	@command -v npm >/dev/null || scripts/install-packages nodejs npm
 	@python3 -c 'import venv, ensurepip' 2>/dev/null || scripts/install-packages python3-venv
+	@python3 -m pip --version >/dev/null 2>&1 || scripts/install-packages python3-pip
 
 .PHONY: test-deps
 test-deps: deps
