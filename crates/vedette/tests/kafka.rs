@@ -151,10 +151,25 @@ async fn the_product_ends_also_while_kafka_is_away() {
     let product = Product::start_roles(&demo_site(site.path()), &ALL, on(&broker, "end")).await;
     eventually("frames", async || (product.metric("vedette_detect_frames_total", "").await > 0.0).then_some(())).await;
     broker.kill();
+    // What the stages have in flight just now is chance; this record is certain to be unacknowledged.
+    let detections = FrameDetections { latency: None, video: None, ..recorded_frames().swap_remove(0) };
+    let record = Record {
+        key: Bytes::from_static(b"campus-1"),
+        value: Some(encode_detections(&detections)),
+        headers: Vec::new(),
+        timestamp_ms: clock::now().as_millis(),
+    };
+    let delivery = product.app.bus.send(topics::DETECTIONS, record).await.unwrap();
     product.stop.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(60), product.app.wait()).await.expect("an end in a minute");
     let error = format!("{:#}", ended.unwrap_err());
     assert!(error.contains("did not acknowledge"), "{error}");
+    drop(delivery);
+}
+
+fn recorded_frames() -> Vec<FrameDetections> {
+    let text = std::fs::read_to_string(root().join("tests/golden/vtest-detections.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// Cameras of the demo site, two on each partition, and what each of them sees: the recorded detections, as of now.
@@ -180,8 +195,7 @@ impl Fleet {
                 break;
             }
         }
-        let text = std::fs::read_to_string(root().join("tests/golden/vtest-detections.jsonl")).unwrap();
-        let mut frames: Vec<FrameDetections> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut frames = recorded_frames();
         // Detections of another day would be past their retention.
         let later = clock::now().since(frames[0].captured);
         for frame in &mut frames {
