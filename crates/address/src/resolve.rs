@@ -126,6 +126,10 @@ impl AddressBase {
             level: best.code.level(),
             best,
             alternatives: candidates.take(MOST_ALTERNATIVES).collect(),
+            ambiguous: false,
+            road: None,
+            plate: None,
+            responsible: Vec::new(),
             base_version: self.version().to_owned(),
             synthetic: self.synthetic(),
         })

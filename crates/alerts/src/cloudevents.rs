@@ -1,6 +1,6 @@
 //! `CloudEvents` 1.0 in the binary mode of the Kafka protocol binding: attributes as headers, the alert as the value.
 
-use vedette_core::{Alert, AlertStatus};
+use vedette_core::{Alert, AlertStatus, ResponsibleUnit};
 
 /// `ce_type` of an alert that was raised.
 pub const RAISED: &str = "dev.vedette.alert.raised.v1";
@@ -14,14 +14,19 @@ pub const CONTENT_TYPE: &str = "application/protobuf";
 /// The headers of an alert's record, in a fixed order: names with their values in UTF-8.
 ///
 /// `ce_id` is the alert id and its revision, so source and id together name one statement; `ce_time` is the capture time
-/// of what is stated; `ce_subject` is the standard address code, absent when the place has none.
+/// of what is stated; `ce_subject` is the standard address code, absent when the place has none. Two extensions let a
+/// dispatcher route an alert without reading it: `ce_addressbase` is the version of the base that the address is from,
+/// `ce_responsible` lists the units that answer for the place as `KIND:CODE`, separated by commas, absent when none does.
 #[must_use]
 pub fn headers(alert: &Alert) -> Vec<(String, String)> {
     let (event_type, time) = match alert.status {
         AlertStatus::Open => (RAISED, alert.raised),
         AlertStatus::Ended => (ENDED, alert.ended.unwrap_or(alert.raised)),
     };
-    let subject = alert.place.address.as_ref().map(|address| ("ce_subject", address.best.code.to_string()));
+    let address = alert.place.address.as_ref();
+    let subject = address.map(|address| ("ce_subject", address.best.code.to_string()));
+    let base = address.map(|address| ("ce_addressbase", address.base_version.clone()));
+    let units = address.map(|address| responsible(&address.responsible)).filter(|units| !units.is_empty());
     [
         ("ce_specversion", "1.0".to_owned()),
         ("ce_id", format!("{}.{}", alert.id, alert.revision)),
@@ -34,6 +39,12 @@ pub fn headers(alert: &Alert) -> Vec<(String, String)> {
     ]
     .into_iter()
     .chain(subject)
+    .chain(base)
+    .chain(units.map(|units| ("ce_responsible", units)))
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
+}
+
+fn responsible(units: &[ResponsibleUnit]) -> String {
+    units.iter().map(|unit| format!("{}:{}", unit.kind, unit.code)).collect::<Vec<_>>().join(",")
 }

@@ -7,10 +7,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vedette_core::{
-    AddressCandidate, AddressCode, AddressLevel, AddressMatch, Alert, AlertId, AlertObject, AlertStatus, CameraId,
-    Direction, ModelRef, ObjectClass, PixelBox, Place, PlaceSource, Quality, Quantity, RuleId, RuleKind, Severity,
+    Alert, AlertId, AlertObject, AlertStatus, CameraId, Direction, ModelRef, ObjectClass, PixelBox, Quality, Quantity,
+    RuleId, RuleKind, Severity,
 };
 
+pub use crate::place_json::{AddressJson, CandidateJson, PlaceJson, PlateJson, RoadJson, UnitJson};
 use crate::{Decision, StoredAlert, Verdict};
 
 /// Something that happened at a place.
@@ -106,59 +107,6 @@ pub struct WhyJson {
     pub measured: f64,
     /// How much was needed.
     pub threshold: f64,
-}
-
-/// A point on the ground with its error and its standard address.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct PlaceJson {
-    /// Degrees north, WGS 84.
-    pub latitude: f64,
-    /// Degrees east, WGS 84.
-    pub longitude: f64,
-    /// Radius in metres within which the true point lies with about 95 %.
-    pub error_m: f32,
-    /// `calibration`: projected from the pixel. `above_horizon`, `camera_position`: the camera's own place stands in.
-    #[schema(value_type = String, pattern = "^(calibration|above_horizon|camera_position)$", example = "calibration")]
-    pub source: PlaceSource,
-    /// The standard address there; null when the address base knows none.
-    pub address: Option<AddressJson>,
-}
-
-/// A standard address (SZDB/Z 281-2017).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct AddressJson {
-    /// The code, 25 characters, `*` below its level.
-    #[schema(value_type = String, example = "4403040010010100001******", min_length = 25, max_length = 25)]
-    pub code: AddressCode,
-    /// The innermost level that the code names.
-    #[schema(value_type = String, pattern = "^(district|street|community|grid|building|room)$", example = "building")]
-    pub level: AddressLevel,
-    /// The full address.
-    pub text: String,
-    /// Metres from the ground point to its footprint; 0 inside.
-    pub distance_m: f32,
-    /// Probability that it is this one, 0 to 1.
-    pub confidence: f32,
-    /// Others that may be meant, likeliest first; empty when it is clear.
-    pub alternatives: Vec<CandidateJson>,
-    /// Version of the address base that said so.
-    pub base_version: String,
-    /// Whether the base holds synthetic addresses (demo, tests).
-    pub synthetic: bool,
-}
-
-/// Another address that may be meant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct CandidateJson {
-    /// The code, 25 characters.
-    #[schema(value_type = String, min_length = 25, max_length = 25)]
-    pub code: AddressCode,
-    /// The full address.
-    pub text: String,
-    /// Metres from the ground point to its footprint.
-    pub distance_m: f32,
-    /// Probability, 0 to 1.
-    pub confidence: f32,
 }
 
 /// What can be looked at.
@@ -290,39 +238,6 @@ impl From<&AlertObject> for ObjectJson {
 impl From<PixelBox> for BoxJson {
     fn from(it: PixelBox) -> Self {
         Self { x: it.x, y: it.y, width: it.width, height: it.height }
-    }
-}
-
-impl From<&Place> for PlaceJson {
-    fn from(place: &Place) -> Self {
-        Self {
-            latitude: place.ground.latitude(),
-            longitude: place.ground.longitude(),
-            error_m: place.ground.error_m(),
-            source: place.source,
-            address: place.address.as_ref().map(AddressJson::from),
-        }
-    }
-}
-
-impl From<&AddressMatch> for AddressJson {
-    fn from(address: &AddressMatch) -> Self {
-        Self {
-            code: address.best.code,
-            level: address.level,
-            text: address.best.text.clone(),
-            distance_m: address.best.distance_m,
-            confidence: address.best.confidence,
-            alternatives: address.alternatives.iter().map(CandidateJson::from).collect(),
-            base_version: address.base_version.clone(),
-            synthetic: address.synthetic,
-        }
-    }
-}
-
-impl From<&AddressCandidate> for CandidateJson {
-    fn from(it: &AddressCandidate) -> Self {
-        Self { code: it.code, text: it.text.clone(), distance_m: it.distance_m, confidence: it.confidence }
     }
 }
 

@@ -9,6 +9,7 @@ mod assemble;
 pub mod cloudevents;
 mod identity;
 pub mod json;
+mod place_json;
 mod store;
 
 pub use assemble::{AlertContext, assemble};

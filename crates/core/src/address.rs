@@ -87,7 +87,7 @@ pub enum AddressCodeError {
     },
 }
 
-fn cut(text: &str) -> String {
+pub(crate) fn cut(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
@@ -280,34 +280,6 @@ impl From<AddressPrefix> for String {
     fn from(prefix: AddressPrefix) -> String {
         prefix.0
     }
-}
-
-/// One address that may be meant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AddressCandidate {
-    /// Its code, padded with `*` below its level.
-    pub code: AddressCode,
-    /// Its full text.
-    pub text: String,
-    /// Metres from the ground point to its footprint; 0 inside.
-    pub distance_m: f32,
-    /// Probability from the point's error, 0 to 1.
-    pub confidence: f32,
-}
-
-/// The standard address of a ground point.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AddressMatch {
-    /// The likeliest one.
-    pub best: AddressCandidate,
-    /// Its level.
-    pub level: AddressLevel,
-    /// Others that may be meant, likeliest first; empty when it is clear.
-    pub alternatives: Vec<AddressCandidate>,
-    /// Version of the address base that said so.
-    pub base_version: String,
-    /// Whether the base holds synthetic addresses (demo, tests).
-    pub synthetic: bool,
 }
 
 #[cfg(test)]

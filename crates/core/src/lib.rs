@@ -5,6 +5,7 @@
 //! them lives in the crate that owns the computation.
 
 mod address;
+mod address_match;
 mod alert;
 mod calibration;
 mod camera;
@@ -21,7 +22,10 @@ mod time;
 mod track;
 mod video;
 
-pub use address::{AddressCandidate, AddressCode, AddressCodeError, AddressLevel, AddressMatch, AddressPrefix};
+pub use address::{AddressCode, AddressCodeError, AddressLevel, AddressPrefix};
+pub use address_match::{
+    AddressCandidate, AddressMatch, NearbyPlate, NearbyRoad, ResponsibleRef, ResponsibleUnit, ResponsibleUnitError,
+};
 pub use alert::{Alert, AlertId, AlertObject, AlertStatus, Evidence, PathPoint};
 pub use calibration::{Calibration, CameraPose, ControlPoint};
 pub use camera::{Camera, CameraSource, Codec};

@@ -1,6 +1,6 @@
 //! Alerts as one line for a person.
 
-use vedette_core::{Alert, Direction, PlaceSource, Quantity};
+use vedette_core::{AddressMatch, Alert, Direction, PlaceSource, Quantity};
 
 /// Time, rule, camera, address text and code, distance and error.
 #[must_use]
@@ -18,10 +18,7 @@ pub(crate) fn line(alert: &Alert) -> String {
         Quantity::Crossings => "crossed".to_owned(),
     };
     let place = match &alert.place.address {
-        Some(found) => format!(
-            "{} {} {:.1} m away (confidence {:.2})",
-            found.best.text, found.best.code, found.best.distance_m, found.best.confidence
-        ),
+        Some(found) => address(found),
         None => format!("{:.6},{:.6} no address", alert.place.ground.latitude(), alert.place.ground.longitude()),
     };
     let by = match alert.place.source {
@@ -37,4 +34,58 @@ pub(crate) fn line(alert: &Alert) -> String {
         alert.camera,
         alert.place.ground.error_m(),
     )
+}
+
+/// Text, code, distance, confidence; how many others may be meant when it is ambiguous; the nearest road; who answers for it.
+fn address(found: &AddressMatch) -> String {
+    let best = &found.best;
+    let mut text =
+        format!("{} {} {:.1} m away (confidence {:.2})", best.text, best.code, best.distance_m, best.confidence);
+    if found.ambiguous {
+        text += &format!(", one of {}", 1 + found.alternatives.len());
+    }
+    if let Some(road) = &found.road {
+        text += &format!(", {} {:.1} m", road.name, road.distance_m);
+    }
+    if !found.responsible.is_empty() {
+        let units: Vec<_> = found.responsible.iter().map(|unit| format!("{}:{}", unit.kind, unit.code)).collect();
+        text += &format!(" for {}", units.join(","));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vedette_core::{AddressCandidate, NearbyRoad, ResponsibleUnit};
+
+    #[test]
+    fn an_address_says_what_is_known_of_it_and_no_more() {
+        let best = AddressCandidate {
+            code: "44030500200301***********".parse().unwrap(),
+            text: "合成社区01网格".into(),
+            distance_m: 0.0,
+            confidence: 0.51,
+        };
+        let plain = AddressMatch {
+            alternatives: vec![best.clone(), best.clone()],
+            best,
+            level: vedette_core::AddressLevel::Grid,
+            ambiguous: false,
+            road: None,
+            plate: None,
+            responsible: Vec::new(),
+            base_version: "v".into(),
+            synthetic: true,
+        };
+        let said = "合成社区01网格 44030500200301*********** 0.0 m away (confidence 0.51)";
+        assert_eq!(address(&plain), said);
+        let full = AddressMatch {
+            ambiguous: true,
+            road: Some(NearbyRoad { name: "合成东路".into(), distance_m: 4.25 }),
+            responsible: vec![ResponsibleUnit::new("police", "P01", "").unwrap()],
+            ..plain
+        };
+        assert_eq!(address(&full), format!("{said}, one of 3, 合成东路 4.2 m for police:P01"));
+    }
 }

@@ -1,10 +1,11 @@
 use bytes::Bytes;
 use prost::Message;
 use vedette_core::{
-    AddressCandidate, AddressLevel, AddressMatch, Alert, AlertObject, AlertStatus, Evidence, Measured, PathPoint,
-    Place, PlaceSource, Quantity, RuleKind, Timestamp, TrackId,
+    Alert, AlertObject, AlertStatus, Evidence, Measured, PathPoint, Place, PlaceSource, Quantity, RuleKind, Timestamp,
+    TrackId,
 };
 
+use crate::address_match::{address, pb_address};
 use crate::error::parse;
 use crate::policy::{direction, pb_direction, pb_severity, severity};
 use crate::{WireError, field, pb};
@@ -75,33 +76,7 @@ fn pb_place(place: &Place) -> pb::alert::Place {
     pb::alert::Place {
         ground: Some(field::pb_ground_point(&place.ground)),
         source: source.into(),
-        address: place.address.as_ref().map(|address| pb::alert::Address {
-            best: Some(pb_candidate(&address.best)),
-            alternatives: address.alternatives.iter().map(pb_candidate).collect(),
-            level: pb_level(address.level).into(),
-            base_version: address.base_version.clone(),
-            synthetic: address.synthetic,
-        }),
-    }
-}
-
-fn pb_candidate(candidate: &AddressCandidate) -> pb::alert::AddressCandidate {
-    pb::alert::AddressCandidate {
-        code: candidate.code.to_string(),
-        text: candidate.text.clone(),
-        distance_m: candidate.distance_m,
-        confidence: candidate.confidence,
-    }
-}
-
-fn pb_level(level: AddressLevel) -> pb::alert::AddressLevel {
-    match level {
-        AddressLevel::District => pb::alert::AddressLevel::District,
-        AddressLevel::Street => pb::alert::AddressLevel::Street,
-        AddressLevel::Community => pb::alert::AddressLevel::Community,
-        AddressLevel::Grid => pb::alert::AddressLevel::Grid,
-        AddressLevel::Building => pb::alert::AddressLevel::Building,
-        AddressLevel::Room => pb::alert::AddressLevel::Room,
+        address: place.address.as_ref().map(pb_address),
     }
 }
 
@@ -160,7 +135,7 @@ pub fn decode_alert(bytes: Bytes) -> Result<Alert, WireError> {
     })
 }
 
-fn unknown(field: &'static str, number: i32) -> WireError {
+pub(crate) fn unknown(field: &'static str, number: i32) -> WireError {
     WireError::invalid(field, format!("{number} is not known"))
 }
 
@@ -195,34 +170,6 @@ fn place(message: pb::alert::Place) -> Result<Place, WireError> {
         ground: field::ground_point("place.ground", message.ground)?,
         source,
         address: message.address.map(address).transpose()?,
-    })
-}
-
-fn address(message: pb::alert::Address) -> Result<AddressMatch, WireError> {
-    let level = match message.level() {
-        pb::alert::AddressLevel::District => AddressLevel::District,
-        pb::alert::AddressLevel::Street => AddressLevel::Street,
-        pb::alert::AddressLevel::Community => AddressLevel::Community,
-        pb::alert::AddressLevel::Grid => AddressLevel::Grid,
-        pb::alert::AddressLevel::Building => AddressLevel::Building,
-        pb::alert::AddressLevel::Room => AddressLevel::Room,
-        pb::alert::AddressLevel::Unspecified => return Err(unknown("address.level", message.level)),
-    };
-    Ok(AddressMatch {
-        best: candidate(message.best.ok_or(WireError::missing("address.best"))?)?,
-        level,
-        alternatives: message.alternatives.into_iter().map(candidate).collect::<Result<_, _>>()?,
-        base_version: message.base_version,
-        synthetic: message.synthetic,
-    })
-}
-
-fn candidate(message: pb::alert::AddressCandidate) -> Result<AddressCandidate, WireError> {
-    Ok(AddressCandidate {
-        code: message.code.parse().map_err(|error| WireError::invalid("address.code", error))?,
-        text: message.text,
-        distance_m: message.distance_m,
-        confidence: message.confidence,
     })
 }
 

@@ -6,6 +6,8 @@
 //! Every `decode` checks what it reads: a value it returns keeps the rules of its type, and a record that breaks one is
 //! refused with [`WireError`], naming the field.
 
+mod address_change;
+mod address_match;
 mod alert;
 mod camera;
 mod dead_letter;
@@ -22,6 +24,7 @@ pub mod pb {
     include!(concat!(env!("OUT_DIR"), "/vedette.v1.rs"));
 }
 
+pub use address_change::{AddressBaseChange, NewBase, address_key, decode_address_change, encode_address_change};
 pub use alert::{decode_alert, encode_alert};
 pub use camera::{decode_camera, encode_camera};
 pub use dead_letter::{DeadLetter, DeadLetterReason, decode_dead_letter, encode_dead_letter};

@@ -106,6 +106,17 @@ fn alert() -> Alert {
                 best: candidate("4403050010010100001******"),
                 level: AddressLevel::Building,
                 alternatives: vec![candidate("44030500100101***********")],
+                ambiguous: true,
+                road: Some(NearbyRoad { name: "合成东路".into(), distance_m: 4.5 }),
+                plate: Some(NearbyPlate {
+                    text: "合成东路3号".into(),
+                    code: "4403050010010100002******".parse().unwrap(),
+                    distance_m: 12.0,
+                }),
+                responsible: vec![
+                    ResponsibleUnit::new("fire", "F01", "").unwrap(),
+                    ResponsibleUnit::new("police", "P0101", "合成派出所一组").unwrap(),
+                ],
                 base_version: "v1".into(),
                 synthetic: true,
             }),
@@ -150,6 +161,70 @@ fn an_alert_reads_back() {
 }
 
 #[test]
+fn an_alert_of_before_there_were_units_reads() {
+    use prost::Message;
+    let mut message = pb::Alert::decode(encode_alert(&alert())).unwrap();
+    let address = message.place.as_mut().unwrap().address.as_mut().unwrap();
+    (address.ambiguous, address.road, address.plate) = (false, None, None);
+    address.responsible.clear();
+    let read = decode_alert(message.encode_to_vec().into()).unwrap().place.address.unwrap();
+    assert!(!read.ambiguous && read.road.is_none() && read.plate.is_none() && read.responsible.is_empty());
+}
+
+#[test]
+fn an_address_that_breaks_a_rule_is_refused_by_its_field() {
+    let refused = |change: fn(&mut AddressMatch), field: &str| {
+        let mut alert = alert();
+        change(alert.place.address.as_mut().unwrap());
+        let error = decode_alert(encode_alert(&alert)).unwrap_err().to_string();
+        assert!(error.contains(field), "{error}");
+    };
+    refused(|it| it.best.confidence = 1.5, "address.confidence");
+    refused(|it| it.best.distance_m = f32::NAN, "address.distance_m");
+    refused(|it| it.alternatives[0].distance_m = -1.0, "address.distance_m");
+    refused(|it| it.road.as_mut().unwrap().distance_m = f32::INFINITY, "address.road.distance_m");
+    refused(|it| it.plate.as_mut().unwrap().distance_m = -0.1, "address.plate.distance_m");
+    refused(|it| it.responsible[0].kind = "fire brigade".into(), "address.responsible");
+    refused(|it| it.responsible[0].code.clear(), "address.responsible");
+    refused(|it| it.responsible = vec![it.responsible[0].clone(); 65], "address.responsible");
+}
+
+fn changes() -> [AddressBaseChange; 2] {
+    let effective_from = Timestamp::from_micros(1_772_352_000_000_000);
+    let file = NewBase::File { version: "0f8fad5bd9cb569f".into(), name: "city-2026-03.base".into() };
+    let delta = NewBase::Delta {
+        from_version: "0f8fad5bd9cb569f".into(),
+        to_version: "a16570867728950e".into(),
+        content: vec![7; 900_000].into(),
+    };
+    [file, delta].map(|base| AddressBaseChange { effective_from, base })
+}
+
+#[test]
+fn a_change_of_the_address_base_reads_back() {
+    for change in changes() {
+        assert_eq!(decode_address_change(encode_address_change(&change)).unwrap(), change);
+        assert_eq!(change.key(), "city/2026-03-01T08:00:00.000000Z");
+    }
+}
+
+#[test]
+fn a_change_that_leads_elsewhere_is_refused() {
+    let [file, delta] = changes();
+    for wrong in ["", "../city.base", "/etc/passwd", ".hidden", "a\\b", "a\nb"] {
+        let base = NewBase::File { version: "v1".into(), name: wrong.into() };
+        let error = decode_address_change(encode_address_change(&AddressBaseChange { base, ..file.clone() }));
+        assert!(error.unwrap_err().to_string().contains("base.name"), "{wrong}");
+    }
+    let base = NewBase::File { version: "v 1".into(), name: "a".into() };
+    assert!(decode_address_change(encode_address_change(&AddressBaseChange { base, ..file })).is_err());
+    let base = NewBase::Delta { from_version: "a".into(), to_version: "b".into(), content: vec![0; 900_001].into() };
+    let error = decode_address_change(encode_address_change(&AddressBaseChange { base, ..delta })).unwrap_err();
+    assert!(error.to_string().contains("a new base"), "{error}");
+    assert!(decode_address_change(bytes::Bytes::new()).unwrap_err().to_string().contains("missing"));
+}
+
+#[test]
 fn a_state_reads_back() {
     let state = AnalysisState {
         camera: CameraId::new("campus-1").unwrap(),
@@ -179,7 +254,8 @@ proptest! {
         a in damaged(encode_alert(&alert())),
         c in damaged(encode_camera(&camera())),
         p in damaged(encode_policy(&policy())),
+        b in damaged(encode_address_change(&changes()[0])),
     ) {
-        let _ = (decode_alert(a), decode_camera(c), decode_policy(p));
+        let _ = (decode_alert(a), decode_camera(c), decode_policy(p), decode_address_change(b));
     }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use rusqlite::types::Value;
-use vedette_core::{AddressPrefix, AlertId, AlertStatus, CameraId, RuleKind, Severity, Timestamp};
+use vedette_core::{AddressPrefix, AlertId, AlertStatus, CameraId, ResponsibleRef, RuleKind, Severity, Timestamp};
 
 use super::write::status_word;
 use super::{Decision, StoredAlert};
@@ -12,6 +12,8 @@ use super::{Decision, StoredAlert};
 pub struct AlertFilter {
     /// Inside this address entity (by the likeliest address).
     pub code_prefix: Option<AddressPrefix>,
+    /// At a place that this unit answers for.
+    pub responsible: Option<ResponsibleRef>,
     /// Of this kind.
     pub kind: Option<RuleKind>,
     /// Of this camera.
@@ -101,6 +103,15 @@ impl AlertFilter {
             let text = prefix.as_str();
             add("code >= ? AND code < ?", vec![text.to_owned().into(), format!("{text}\u{7f}").into()]);
         }
+        if let Some(ResponsibleRef { kind, code }) = &self.responsible {
+            let mut values: Vec<Value> = vec![code.clone().into()];
+            values.extend(kind.clone().map(Value::from));
+            let term = match kind {
+                Some(_) => "id IN (SELECT alert FROM responsible WHERE code = ? AND kind = ?)",
+                None => "id IN (SELECT alert FROM responsible WHERE code = ?)",
+            };
+            add(term, values);
+        }
         if let Some(kind) = self.kind {
             add("kind = ?", vec![kind.as_str().to_owned().into()]);
         }
@@ -129,5 +140,30 @@ impl AlertFilter {
         }
         let clause = if terms.is_empty() { String::new() } else { format!("WHERE {}", terms.join(" AND ")) };
         (clause, values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema;
+
+    #[test]
+    fn alerts_of_a_unit_are_found_by_index() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = schema::open_writer(&folder.path().join("alerts.sqlite")).unwrap();
+        for unit in ["police:P01", "P01"] {
+            let filter = AlertFilter { responsible: unit.parse().ok(), ..AlertFilter::default() };
+            let (conditions, values) = filter.conditions();
+            let sql = format!("EXPLAIN QUERY PLAN SELECT id FROM alert {conditions} ORDER BY raised_us DESC, id DESC");
+            let mut query = store.prepare(&sql).unwrap();
+            let plan: Vec<String> = query
+                .query_map(rusqlite::params_from_iter(values), |row| row.get(3))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
+            assert!(plan.iter().any(|step| step.contains("responsible_by_unit")), "{plan:?}");
+            assert!(!plan.iter().any(|step| step.starts_with("SCAN alert")), "{plan:?}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::StoreError;
 /// `PRAGMA application_id`: "Vdtt".
 const APPLICATION: i64 = 0x5664_7474;
 /// `PRAGMA user_version`: rises with every change of the schema.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// `change` numbers every change to an alert, so that a reader can ask for what came after the last one it saw. Looks at
 /// evidence have no reference to the alert: they outlive it.
@@ -62,6 +62,17 @@ CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WIT
 INSERT INTO counter VALUES ('change', 0), ('conflict', 0);
 ";
 
+/// What version 2 added: who answers for the place of an alert.
+const RESPONSIBLE: &str = "
+CREATE TABLE responsible (
+    alert TEXT NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    code TEXT NOT NULL,
+    PRIMARY KEY (alert, kind, code)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX responsible_by_unit ON responsible (code, kind, alert);
+";
+
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let open = |cause| StoreError::Open { path: path.to_owned(), cause };
     let mut connection = Connection::open(path).map_err(open)?;
@@ -73,6 +84,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         return Err(StoreError::Foreign { path: path.to_owned() });
     } else if version > VERSION {
         return Err(StoreError::Newer { path: path.to_owned(), found: version, known: VERSION });
+    } else if version < VERSION {
+        upgrade(&mut connection).map_err(open)?;
     }
     configure(&connection).map_err(open)?;
     connection.pragma_update(None, "secure_delete", true).map_err(open)?;
@@ -98,7 +111,16 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     let transaction = connection.transaction()?;
     transaction.execute_batch(SCHEMA)?;
+    transaction.execute_batch(RESPONSIBLE)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+/// From version 1. Its alerts name no responsible units, so there is nothing to fill in.
+fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(RESPONSIBLE)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }

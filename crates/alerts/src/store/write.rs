@@ -117,6 +117,7 @@ fn upsert(connection: &Connection, alert: &Alert, position: Option<RecordPositio
     if outcome.changed() {
         let change = next_change(connection)?;
         write(connection, alert, &payload, position, change).map_err(StoreError::sql(DOING))?;
+        write_responsible(connection, alert).map_err(StoreError::sql(DOING))?;
     }
     Ok(outcome)
 }
@@ -172,6 +173,18 @@ fn write(
             offset,
             payload,
         ])
+}
+
+/// Who answers for the alert's place, for the filter by unit; the alert itself says it too.
+fn write_responsible(connection: &Connection, alert: &Alert) -> rusqlite::Result<()> {
+    let id = alert.id.to_string();
+    connection.prepare_cached("DELETE FROM responsible WHERE alert = ?1")?.execute([&id])?;
+    for unit in alert.place.address.iter().flat_map(|address| &address.responsible) {
+        connection
+            .prepare_cached("INSERT OR IGNORE INTO responsible (alert, kind, code) VALUES (?1, ?2, ?3)")?
+            .execute(params![id, unit.kind, unit.code])?;
+    }
+    Ok(())
 }
 
 pub(super) const fn status_word(status: AlertStatus) -> &'static str {

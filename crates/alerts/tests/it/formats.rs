@@ -57,6 +57,8 @@ fn cloudevents_headers_name_the_statement() {
     assert_eq!(header("ce_source").as_deref(), Some("/cameras/gate-1"));
     assert_eq!(header("ce_time").as_deref(), Some("2026-01-01T00:00:01.000000Z"));
     assert_eq!(header("ce_subject").as_deref(), Some(CODE));
+    assert_eq!(header("ce_addressbase").as_deref(), Some("demo-1"));
+    assert_eq!(header("ce_responsible").as_deref(), Some("fire:F01,police:P01,community:F01"));
     assert_eq!(header("ce_partitionkey").as_deref(), Some("gate-1"));
     assert_eq!(header("content-type").as_deref(), Some("application/protobuf"));
 
@@ -83,6 +85,13 @@ fn json_is_as_documented() {
     assert_eq!(json["place"]["address"]["level"], "building");
     assert_eq!(json["place"]["address"]["text"], "深圳市南山区科技路1号");
     assert_eq!(json["place"]["address"]["alternatives"][0]["distance_m"], 3.5);
+    assert_eq!(json["place"]["address"]["ambiguous"], false);
+    assert_eq!(json["place"]["address"]["road"], serde_json::json!({ "name": "科技路", "distance_m": 6.5 }));
+    assert_eq!(json["place"]["address"]["plate"]["code"], CODE);
+    assert_eq!(
+        json["place"]["address"]["responsible"][1],
+        serde_json::json!({ "kind": "police", "code": "P01", "name": "合成单位" })
+    );
     assert_eq!(json["evidence"]["snapshot"], format!("/api/v1/alerts/{}/snapshot", json["id"].as_str().unwrap()));
     assert_eq!(json["objects"][0]["box_px"]["height"], 120.25);
     assert_eq!(json["quality"]["shed_frames"], 2);

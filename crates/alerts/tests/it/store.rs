@@ -106,6 +106,11 @@ fn every_filter_lets_through_what_it_names() {
         (AlertFilter { code_prefix: "44030400100101".parse().ok(), ..any.clone() }, vec![&two, &one]),
         (AlertFilter { code_prefix: "44030400100199".parse().ok(), ..any.clone() }, vec![&three]),
         (AlertFilter { code_prefix: "440305".parse().ok(), ..any.clone() }, vec![]),
+        (AlertFilter { responsible: "police:P01".parse().ok(), ..any.clone() }, vec![&two, &one]),
+        (AlertFilter { responsible: "P99".parse().ok(), ..any.clone() }, vec![&three]),
+        (AlertFilter { responsible: "F01".parse().ok(), ..any.clone() }, vec![&three, &two, &one]),
+        (AlertFilter { responsible: "community:F01".parse().ok(), ..any.clone() }, vec![&three, &two, &one]),
+        (AlertFilter { responsible: "police:F01".parse().ok(), ..any.clone() }, vec![]),
         (AlertFilter { kind: Some(RuleKind::Count), ..any.clone() }, vec![&two]),
         (AlertFilter { camera: "gate-2".parse().ok(), ..any.clone() }, vec![&three, &two]),
         (AlertFilter { severity: Some(Severity::Low), ..any.clone() }, vec![&two]),
@@ -116,6 +121,48 @@ fn every_filter_lets_through_what_it_names() {
     ] {
         assert_eq!(ids(&store, &filter), expected.iter().map(|it| it.id).collect::<Vec<_>>(), "{filter:?}");
     }
+}
+
+#[test]
+fn a_later_revision_moves_an_alert_to_its_units_and_deletion_forgets_them() {
+    let (folder, store) = store();
+    let raised = alert("gate-1", 0, Raised);
+    let mut ended = alert("gate-1", 0, Ended);
+    ended.place = place(Some("44030400100199***********"));
+    store.upsert_all([(&raised, None), (&ended, None)]).unwrap();
+    let of = |unit: &str| ids(&store, &AlertFilter { responsible: unit.parse().ok(), ..AlertFilter::default() });
+    assert_eq!((of("police:P01"), of("police:P99")), (vec![], vec![ended.id]));
+    store.delete_older_than(at(100)).unwrap();
+    let rows = rusqlite::Connection::open(folder.path().join("alerts.sqlite")).unwrap().query_row(
+        "SELECT count(*) FROM responsible",
+        [],
+        |row| row.get::<_, i64>(0),
+    );
+    assert_eq!(rows.unwrap(), 0);
+}
+
+#[test]
+fn a_store_of_before_there_were_units_is_taken_over() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("alerts.sqlite");
+    let old = alert("gate-1", 0, Raised);
+    AlertStore::open(&path).unwrap().upsert(&old, None).unwrap();
+    // As version 1 left it: no table of units, and alerts that do not know of any.
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "DROP TABLE responsible; PRAGMA user_version = 1;
+             UPDATE alert SET payload = json_remove(payload, '$.place.address.responsible', '$.place.address.road',
+                 '$.place.address.plate', '$.place.address.ambiguous');",
+        )
+        .unwrap();
+    let store = AlertStore::open(&path).unwrap();
+    let read = store.get(old.id).unwrap().unwrap().alert.place.address.unwrap();
+    assert!(read.responsible.is_empty() && read.road.is_none());
+    let new = alert("gate-1", 50, Raised);
+    store.upsert(&new, None).unwrap();
+    let filter = AlertFilter { responsible: "P01".parse().ok(), ..AlertFilter::default() };
+    assert_eq!(ids(&store, &filter), [new.id]);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use vedette_alerts::{AlertContext, assemble};
 use vedette_core::{
     AddressCandidate, AddressMatch, Alert, Camera, Detection, Episode, EpisodePhase, FrameDetections, FrameSize,
-    GroundPoint, Measured, ModelRef, ObjectClass, PathPoint, PixelBox, PixelPoint, Place, PlaceSource, Quality,
-    Quantity, RuleId, RuleKind, Score, Severity, Timestamp, Track, TrackId, VideoRef,
+    GroundPoint, Measured, ModelRef, NearbyPlate, NearbyRoad, ObjectClass, PathPoint, PixelBox, PixelPoint, Place,
+    PlaceSource, Quality, Quantity, ResponsibleUnit, RuleId, RuleKind, Score, Severity, Timestamp, Track, TrackId,
+    VideoRef,
 };
 
 pub(crate) const CODE: &str = "4403040010010100001******";
@@ -85,7 +86,20 @@ pub(crate) fn place(code: Option<&str>) -> Place {
                 };
             let other = AddressCandidate { distance_m: 3.5, confidence: 0.07, ..best.clone() };
             let level = code.level();
-            AddressMatch { best, level, alternatives: vec![other], base_version: "demo-1".into(), synthetic: true }
+            let unit = |kind: &str, number: &str| ResponsibleUnit::new(kind, number, "合成单位").unwrap();
+            // Everybody in a grid has the same units.
+            let grid = &code.as_str()[12..14];
+            AddressMatch {
+                best,
+                level,
+                alternatives: vec![other],
+                ambiguous: false,
+                road: Some(NearbyRoad { name: "科技路".into(), distance_m: 6.5 }),
+                plate: Some(NearbyPlate { text: "科技路1号".into(), code, distance_m: 8.0 }),
+                responsible: vec![unit("fire", "F01"), unit("police", &format!("P{grid}")), unit("community", "F01")],
+                base_version: "demo-1".into(),
+                synthetic: true,
+            }
         }),
     }
 }

@@ -15,6 +15,8 @@ const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
 const VERDICTS: [&str; 3] = ["none", "confirmed", "false_alarm"];
 const TIME_FIX: &str = "write RFC 3339 with an offset, as in 2026-03-01T08:00:00Z (a `+` in a URL is written %2B)";
 const CODE_FIX: &str = "give the first 6, 9, 12, 14, 19 or all 25 characters of a code";
+const UNIT_FIX: &str =
+    "give KIND:CODE, as in police:P-0101, or CODE alone for any kind; alerts carry both in `responsible`";
 
 /// The query of a list; what handlers read is [`AlertFilter`].
 #[derive(IntoParams)]
@@ -25,6 +27,9 @@ pub(crate) struct AlertQuery {
     /// characters of a standard address code.
     #[param(example = "44030400100101")]
     address: Option<String>,
+    /// At a place that this unit answers for: `KIND:CODE` of a working grid, or `CODE` alone for any kind.
+    #[param(example = "police:P-0101")]
+    responsible: Option<String>,
     /// `presence`, `line_crossing`, `dwell` or `count`.
     kind: Option<String>,
     /// A camera's id.
@@ -57,7 +62,19 @@ pub(crate) struct AlertList {
 
 /// Reads the query of a list.
 fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
-    let known = ["address", "kind", "camera", "severity", "from", "until", "status", "verdict", "limit", "before"];
+    let known = [
+        "address",
+        "responsible",
+        "kind",
+        "camera",
+        "severity",
+        "from",
+        "until",
+        "status",
+        "verdict",
+        "limit",
+        "before",
+    ];
     let params = Params::read(query, &known)?;
     let limit = params.parse::<u32>("limit", "give a number from 1 to 1000")?;
     if let Some(limit) = limit
@@ -68,6 +85,7 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
     }
     let filter = AlertFilter {
         code_prefix: params.parse("address", CODE_FIX)?,
+        responsible: params.parse("responsible", UNIT_FIX)?,
         kind: params.word("kind", &KINDS)?,
         camera: params.parse("camera", "take a camera's id from /api/v1/cameras")?,
         severity: params.word("severity", &SEVERITIES)?,

@@ -36,6 +36,9 @@ async fn alerts_are_listed_newest_first_filtered_and_in_pages() {
         ("status=open&kind=presence", vec![0]),
         ("address=440305007003&kind=count", vec![3]),
         ("address=440306", vec![]),
+        ("responsible=police:P-0703", vec![4, 3, 2, 1, 0]),
+        ("responsible=F-07&kind=count", vec![3]),
+        ("responsible=community:P-0703", vec![]),
         ("from=2026-03-01T08:03:00Z", vec![4, 3]),
         ("until=2026-03-01T16:01:00%2B08:00", vec![0]),
         ("verdict=confirmed", vec![]),
@@ -52,6 +55,7 @@ async fn alerts_are_listed_newest_first_filtered_and_in_pages() {
     let one = console.json(&format!("/api/v1/alerts/{}", alert(4).id)).await;
     assert_eq!((&one["status"], &one["revision"]), (&json!("ended"), &json!(2)));
     assert_eq!(one["place"]["address"]["code"], CODE);
+    assert_eq!(one["place"]["address"]["responsible"][0]["kind"], "fire");
     console.stop().await;
 }
 
@@ -62,6 +66,8 @@ async fn a_refusal_names_parameter_value_rule_and_fix() {
         ("/api/v1/alerts?camra=gate-1", "camra", "camera"),
         ("/api/v1/alerts?kind=party", "kind", "line_crossing"),
         ("/api/v1/alerts?address=4403", "address", "6, 9, 12, 14, 19"),
+        ("/api/v1/alerts?responsible=police:", "responsible", "KIND:CODE"),
+        ("/api/v1/alerts?responsible=a%20b", "responsible", "police:P-0101"),
         ("/api/v1/alerts?from=yesterday", "from", "RFC 3339"),
         ("/api/v1/alerts?until=2026-03-01", "until", "RFC 3339"),
         ("/api/v1/alerts?from=2026-03-02T00:00:00Z&until=2026-03-01T00:00:00Z", "until", "later"),

@@ -123,6 +123,13 @@ pub(crate) fn alert(number: u32) -> Alert {
                 "alternatives": [
                     { "code": "4403050070030200043******", "text": "高新南一道43号", "distance_m": 9.8, "confidence": 0.14 },
                 ],
+                "ambiguous": false,
+                "road": { "name": "高新南一道", "distance_m": 4.6 },
+                "plate": { "text": "高新南一道42号", "code": CODE, "distance_m": 3.2 },
+                "responsible": [
+                    { "kind": "fire", "code": "F-07", "name": "合成消防站" },
+                    { "kind": "police", "code": "P-0703", "name": "合成派出所三组" },
+                ],
                 "base_version": "test-2026-03", "synthetic": true,
             },
         },

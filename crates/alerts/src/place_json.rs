@@ -1,0 +1,159 @@
+//! The JSON form of a place and its standard address.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use vedette_core::{
+    AddressCandidate, AddressCode, AddressLevel, AddressMatch, NearbyPlate, NearbyRoad, Place, PlaceSource,
+    ResponsibleUnit,
+};
+
+/// A point on the ground with its error and its standard address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlaceJson {
+    /// Degrees north, WGS 84.
+    pub latitude: f64,
+    /// Degrees east, WGS 84.
+    pub longitude: f64,
+    /// Radius in metres within which the true point lies with about 95 %.
+    pub error_m: f32,
+    /// `calibration`: projected from the pixel. `above_horizon`, `camera_position`: the camera's own place stands in.
+    #[schema(value_type = String, pattern = "^(calibration|above_horizon|camera_position)$", example = "calibration")]
+    pub source: PlaceSource,
+    /// The standard address there; null when the address base knows none.
+    pub address: Option<AddressJson>,
+}
+
+/// A standard address (SZDB/Z 281-2017).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AddressJson {
+    /// The code, 25 characters, `*` below its level.
+    #[schema(value_type = String, example = "4403040010010100001******", min_length = 25, max_length = 25)]
+    pub code: AddressCode,
+    /// The innermost level that the code names.
+    #[schema(value_type = String, pattern = "^(district|street|community|grid|building|room)$", example = "building")]
+    pub level: AddressLevel,
+    /// The full address.
+    pub text: String,
+    /// Metres from the ground point to its footprint; 0 inside.
+    pub distance_m: f32,
+    /// Probability that it is this one, 0 to 1.
+    pub confidence: f32,
+    /// Others that may be meant, likeliest first; empty when it is clear.
+    pub alternatives: Vec<CandidateJson>,
+    /// Whether another one is nearly as likely as this.
+    pub ambiguous: bool,
+    /// The road nearest to a place outdoors; null indoors, or when none is near.
+    pub road: Option<RoadJson>,
+    /// The door plate nearest to a place outdoors; null indoors, or when none is near.
+    pub plate: Option<PlateJson>,
+    /// Who answers for the place, by kind and code; several of one kind where working grids overlap.
+    pub responsible: Vec<UnitJson>,
+    /// Version of the address base that said so.
+    pub base_version: String,
+    /// Whether the base holds synthetic addresses (demo, tests).
+    pub synthetic: bool,
+}
+
+/// Another address that may be meant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CandidateJson {
+    /// The code, 25 characters.
+    #[schema(value_type = String, min_length = 25, max_length = 25)]
+    pub code: AddressCode,
+    /// The full address.
+    pub text: String,
+    /// Metres from the ground point to its footprint.
+    pub distance_m: f32,
+    /// Probability, 0 to 1.
+    pub confidence: f32,
+}
+
+/// A road near a place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RoadJson {
+    /// Its name.
+    pub name: String,
+    /// Metres from the ground point to its line.
+    pub distance_m: f32,
+}
+
+/// A door plate near a place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlateJson {
+    /// Road and number.
+    pub text: String,
+    /// The code of the building that carries it, 25 characters.
+    #[schema(value_type = String, min_length = 25, max_length = 25)]
+    pub code: AddressCode,
+    /// Metres from the ground point to that building.
+    pub distance_m: f32,
+}
+
+/// A working grid (police, fire ...): a union of basic grids that one unit answers for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnitJson {
+    /// What it answers for, one word.
+    #[schema(example = "police")]
+    pub kind: String,
+    /// The working grid's own code.
+    #[schema(example = "P-0101")]
+    pub code: String,
+    /// What people call it; may be empty.
+    pub name: String,
+}
+
+impl From<&Place> for PlaceJson {
+    fn from(place: &Place) -> Self {
+        Self {
+            latitude: place.ground.latitude(),
+            longitude: place.ground.longitude(),
+            error_m: place.ground.error_m(),
+            source: place.source,
+            address: place.address.as_ref().map(AddressJson::from),
+        }
+    }
+}
+
+impl From<&AddressMatch> for AddressJson {
+    fn from(address: &AddressMatch) -> Self {
+        Self {
+            code: address.best.code,
+            level: address.level,
+            text: address.best.text.clone(),
+            distance_m: address.best.distance_m,
+            confidence: address.best.confidence,
+            alternatives: address.alternatives.iter().map(CandidateJson::from).collect(),
+            ambiguous: address.ambiguous,
+            road: address.road.as_ref().map(RoadJson::from),
+            plate: address.plate.as_ref().map(PlateJson::from),
+            responsible: address.responsible.iter().map(UnitJson::from).collect(),
+            base_version: address.base_version.clone(),
+            synthetic: address.synthetic,
+        }
+    }
+}
+
+impl From<&AddressCandidate> for CandidateJson {
+    fn from(it: &AddressCandidate) -> Self {
+        Self { code: it.code, text: it.text.clone(), distance_m: it.distance_m, confidence: it.confidence }
+    }
+}
+
+impl From<&NearbyRoad> for RoadJson {
+    fn from(road: &NearbyRoad) -> Self {
+        Self { name: road.name.clone(), distance_m: road.distance_m }
+    }
+}
+
+impl From<&NearbyPlate> for PlateJson {
+    fn from(plate: &NearbyPlate) -> Self {
+        Self { text: plate.text.clone(), code: plate.code, distance_m: plate.distance_m }
+    }
+}
+
+impl From<&ResponsibleUnit> for UnitJson {
+    fn from(unit: &ResponsibleUnit) -> Self {
+        let ResponsibleUnit { kind, code, name } = unit.clone();
+        Self { kind, code, name }
+    }
+}
