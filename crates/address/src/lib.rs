@@ -9,6 +9,7 @@
 mod base;
 mod builder;
 mod content;
+mod delta;
 mod format;
 mod metric;
 mod probability;
@@ -18,5 +19,6 @@ mod shape;
 
 pub use base::{AddressBase, AddressEntity, Bounds, Footprint, Stats};
 pub use builder::{BaseBuilder, BuildError, BuilderOptions, ImportReport, Reason, Refusal, SourceCrs};
+pub use delta::{DeltaError, DeltaVersions, RoadLine, delta_versions, write_delta};
 pub use format::OpenError;
 pub use search::SearchHit;

@@ -1,9 +1,10 @@
 //! The command centre's door: HTTP API, live stream and the page, in one server.
 //!
-//! *In:* the store of alerts, a signal for each new one, and four sources it asks (map, snapshots, health, metrics).
+//! *In:* the store of alerts, a signal for each new one, and five sources it asks (map, addresses, snapshots, health, metrics).
 //! *Out:* JSON, `GeoJSON`, JPEG, server-sent events, Prometheus text and the page; verdicts and looks at evidence go to the
 //! store. *Must not know:* how alerts arose, the bus, files of the address base, how a picture is decoded.
 
+mod addresses;
 mod api;
 mod feed;
 mod page;
@@ -14,6 +15,7 @@ mod server;
 mod settings;
 mod sources;
 
+pub use addresses::{AddressSource, BaseReport, EntityJson, GeometryJson, HitJson, RefusalJson, ServedJson};
 pub use server::{Console, serve};
 pub use settings::{ConsoleError, ConsoleParts, ConsoleSettings};
 pub use sources::{

@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 use vedette_alerts::AlertStore;
 use vedette_core::{Alert, Timestamp};
 
-use crate::{HealthSource, MapSource, SnapshotSource};
+use crate::{AddressSource, HealthSource, MapSource, SnapshotSource};
 
 /// How the console serves.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct ConsoleSettings {
     pub snapshots_at_once: usize,
     /// How long a snapshot waits for its turn before it is refused with status 503.
     pub snapshot_wait: Duration,
-    /// Building footprints in one answer.
+    /// Building footprints, outlines of grids, or roads in one answer.
     pub max_footprints: usize,
     /// Whether the snapshot source pixelates people; it is written into the record of looks at evidence.
     pub people_pixelated: bool,
@@ -57,6 +57,8 @@ pub struct ConsoleParts {
     pub live: broadcast::Sender<Arc<Alert>>,
     /// Buildings and cameras.
     pub map: Arc<dyn MapSource>,
+    /// The address base.
+    pub addresses: Arc<dyn AddressSource>,
     /// Pictures.
     pub snapshots: Arc<dyn SnapshotSource>,
     /// How the stages are.

@@ -49,11 +49,17 @@ pub struct CameraSummary {
     pub view: Vec<[f64; 2]>,
 }
 
-/// Buildings and cameras. Calls may compute but not wait: they run on a blocking thread.
+/// Buildings, grids, roads and cameras. Calls may compute but not wait: they run on a blocking thread.
 pub trait MapSource: Send + Sync {
     /// The footprints that touch `area`, at most `at_most`, as a `GeoJSON` feature collection. Each feature has the
     /// properties `code` (25 characters) and `text` (its address).
     fn footprints(&self, area: MapArea, at_most: usize) -> serde_json::Value;
+
+    /// The basic grids that touch `area`, likewise.
+    fn grids(&self, area: MapArea, at_most: usize) -> serde_json::Value;
+
+    /// The roads that touch `area`, likewise, with the property `name`.
+    fn roads(&self, area: MapArea, at_most: usize) -> serde_json::Value;
 
     /// The cameras, by id.
     fn cameras(&self) -> Vec<CameraSummary>;

@@ -10,7 +10,9 @@ use vedette_address::{AddressBase, BaseBuilder, BuilderOptions, ImportReport, So
 use vedette_core::{AddressCode, AddressMatch, AddressPrefix, GroundPoint};
 use vedette_locate::crs::Crs;
 
+use crate::address_publish;
 use crate::cli::{AddressBuildArgs, AddressCommand, AddressLookupArgs};
+use crate::commands::block_on;
 
 /// Refused rows shown on the terminal; the report file has them all.
 const SHOWN: usize = 20;
@@ -25,6 +27,7 @@ pub(crate) fn run(command: AddressCommand) -> anyhow::Result<ExitCode> {
     match command {
         AddressCommand::Build(args) => build(&args),
         AddressCommand::Lookup(args) => lookup(&args),
+        AddressCommand::Publish(args) => block_on(address_publish::run(args)),
     }
 }
 

@@ -43,7 +43,6 @@ pub struct Outcome {
 pub struct CameraAnalysis {
     camera: Arc<Camera>,
     locator: Locator,
-    address: Option<Arc<AddressBase>>,
     tracker: Tracker,
     engine: Option<RuleEngine>,
     policy: Option<Arc<Policy>>,
@@ -65,15 +64,10 @@ impl CameraAnalysis {
     ///
     /// # Errors
     /// When its calibration cannot be solved.
-    pub fn new(
-        camera: Arc<Camera>,
-        tracker: &TrackerSettings,
-        address: Option<Arc<AddressBase>>,
-    ) -> Result<Self, SetupError> {
+    pub fn new(camera: Arc<Camera>, tracker: &TrackerSettings) -> Result<Self, SetupError> {
         Ok(Self {
             locator: locator(&camera)?,
             camera,
-            address,
             tracker: Tracker::new(tracker.clone()),
             engine: None,
             policy: None,
@@ -102,11 +96,16 @@ impl CameraAnalysis {
     }
 
     /// Takes one frame. `policy` is the newest one for the camera; it takes effect at the first frame captured at or after
-    /// its `effective_from`.
+    /// its `effective_from`. `base` is the address base that serves the frame's capture time.
     ///
     /// # Errors
     /// When the policy is broken; the old one then stays, and the frame is analysed under it the next time it is given.
-    pub fn take(&mut self, frame: &FrameDetections, policy: Option<&Arc<Policy>>) -> Result<Outcome, SetupError> {
+    pub fn take(
+        &mut self,
+        frame: &FrameDetections,
+        policy: Option<&Arc<Policy>>,
+        base: Option<&AddressBase>,
+    ) -> Result<Outcome, SetupError> {
         if let Some(last) = self.last {
             if frame.epoch < last.epoch || (frame.epoch == last.epoch && frame.sequence <= last.sequence) {
                 return Ok(Outcome { alerts: Vec::new(), duplicate: true });
@@ -125,7 +124,7 @@ impl CameraAnalysis {
         if let Some(engine) = &mut self.engine {
             episodes.extend(engine.update(frame.captured, frame.frame, tracks));
         }
-        let alerts = episodes.iter().map(|episode| self.alert(episode, frame)).collect();
+        let alerts = episodes.iter().map(|episode| self.alert(episode, frame, base)).collect();
         replaced.map(|()| Outcome { alerts, duplicate: false })
     }
 
@@ -156,22 +155,22 @@ impl CameraAnalysis {
         Ok(())
     }
 
-    fn alert(&mut self, episode: &Episode, frame: &FrameDetections) -> Alert {
+    fn alert(&mut self, episode: &Episode, frame: &FrameDetections, base: Option<&AddressBase>) -> Alert {
         if episode.phase == EpisodePhase::Ended
             && let Some(alert) = self.ended(episode)
         {
             return alert;
         }
-        let alert = self.raised(episode, frame);
+        let alert = self.raised(episode, frame, base);
         if alert.status == AlertStatus::Open {
             self.open.insert(alert.id, alert.clone());
         }
         alert
     }
 
-    fn raised(&self, episode: &Episode, frame: &FrameDetections) -> Alert {
+    fn raised(&self, episode: &Episode, frame: &FrameDetections, base: Option<&AddressBase>) -> Alert {
         let (ground, source) = self.locator.locate(episode.anchor, frame.frame, ANCHOR_SIGMA_PX);
-        let address = self.address.as_ref().and_then(|base| base.resolve(&ground));
+        let address = base.and_then(|base| base.resolve(&ground));
         let rule_name = self
             .policy
             .as_ref()
@@ -189,7 +188,7 @@ impl CameraAnalysis {
         )
     }
 
-    /// The second revision of an alert that was raised before: the same statement, now with its end.
+    /// The second revision of an alert that was raised before: the same statement, its address too, now with its end.
     fn ended(&mut self, episode: &Episode) -> Option<Alert> {
         let id = alert_id(&self.camera.id, &episode.rule, episode.started, episode.subject);
         let mut alert = self.open.remove(&id)?;

@@ -18,6 +18,7 @@ use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_console::Console;
 use vedette_core::Alert;
 
+use crate::address_book::{self, AddressBook};
 use crate::cli::{Overrides, Role};
 use crate::config::{BusKind, BusSettings, Config};
 use crate::detector::Detecting;
@@ -30,7 +31,7 @@ use crate::stage::analyse::Analyse;
 use crate::stage::detect::Detect;
 use crate::stage::ingest::Ingest;
 use crate::supervise::{TaskKind, supervise};
-use crate::{bus_watch, console, topics};
+use crate::{address_inbox, bus_watch, clock, console, topics};
 
 /// Alerts that a slow listener may lag behind before it is told that it missed some.
 const LIVE_BACKLOG: usize = 1_024;
@@ -94,10 +95,11 @@ impl App {
             false => None,
         };
         let page = console.as_ref().map(Console::local_addr);
-        let address = match &settings.site.address_base {
+        let first_base = match &settings.site.address_base {
             Some(path) => Some(Arc::new(AddressBase::open(path)?)),
             None => None,
         };
+        let addresses = AddressBook::new(first_base, &settings.site.address_bases, clock::now());
         let detecting = match roles.contains(&Role::Detect) {
             true => Some(Detecting::open(&settings.detect).context("opening the detector")?),
             false => None,
@@ -110,9 +112,17 @@ impl App {
             registry::retire(&bus, &registry, &config.cameras, &config.policies).await?;
         }
         tracing::info!(published, "cameras and policies published");
+        if roles.contains(&Role::Analyse) || roles.contains(&Role::Console) {
+            let keep = settings.bus.keep_detections;
+            address_book::follow(&bus, &addresses, &health, keep, stop.clone()).await.context("reading `addresses`")?;
+        }
 
         let mut stages = JoinSet::new();
         stages.spawn(bus_watch::watch(bus.clone(), health.clone(), stop.clone()));
+        if settings.bus.kind == BusKind::Embedded {
+            let inbox = address_inbox::directory(&settings.bus.directory);
+            stages.spawn(address_inbox::carry(bus.clone(), inbox, stop.clone()));
+        }
         let mut start = |kind, task: StageFactory| {
             stages.spawn(supervise(kind, health.clone(), stop.clone(), task));
         };
@@ -146,7 +156,7 @@ impl App {
                 settings: settings.analyse.clone(),
                 bus: bus.clone(),
                 registry: registry.clone(),
-                address: address.clone(),
+                addresses: addresses.clone(),
                 health: health.clone(),
                 latency: latency.clone(),
             };
@@ -171,7 +181,7 @@ impl App {
             let parts = console::parts(console::Sources {
                 store: store.clone(),
                 live: live.clone(),
-                address: address.clone(),
+                addresses: addresses.clone(),
                 registry: registry.clone(),
                 snapshots,
                 health: health.clone(),

@@ -144,12 +144,39 @@ pub struct ReplayArgs {
     /// Policy file.
     #[arg(long)]
     pub policies: PathBuf,
-    /// Address base.
-    #[arg(long)]
-    pub address_base: Option<PathBuf>,
+    /// Address base, `PATH` or `PATH@TIME` (RFC 3339): it serves what was captured from that time on. May be given several
+    /// times, as bases followed each other.
+    #[arg(long, value_name = "PATH[@TIME]")]
+    pub address_base: Vec<TimedBase>,
     /// Write alerts as `json` lines or as `text` for reading.
     #[arg(long, value_enum, default_value_t = AlertFormat::Json)]
     pub format: AlertFormat,
+}
+
+/// An address base and the capture time from which it serves; without one, from the beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimedBase {
+    /// The base.
+    pub path: PathBuf,
+    /// Since when.
+    pub from: Option<Timestamp>,
+}
+
+impl std::str::FromStr for TimedBase {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.rsplit_once('@') {
+            // A path may hold an `@` of its own.
+            Some((path, time)) if !time.contains('/') && !std::path::Path::new(text).exists() => {
+                let from = time.parse().map_err(|_| {
+                    format!("`{time}` is no time; write RFC 3339 with an offset, as in city.base@2026-03-01T08:00:00Z")
+                })?;
+                Ok(Self { path: path.into(), from: Some(from) })
+            }
+            _ => Ok(Self { path: text.into(), from: None }),
+        }
+    }
 }
 
 /// `vedette export`
@@ -185,6 +212,8 @@ pub enum AddressCommand {
     Build(AddressBuildArgs),
     /// The address at a point, or of a code.
     Lookup(AddressLookupArgs),
+    /// Announce another base, or a delta, to the running product: every worker takes it without pausing.
+    Publish(crate::address_publish::PublishArgs),
 }
 
 /// `vedette address build`
@@ -274,4 +303,22 @@ pub struct TranscodeArgs {
     /// Frames between key frames.
     #[arg(long, default_value_t = 10)]
     pub key_every: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+    use super::*;
+
+    #[test]
+    fn a_base_may_have_a_moment() {
+        let read = |text: &str| text.parse::<TimedBase>();
+        assert_eq!(read("city.base").unwrap().from, None);
+        let timed = read("a@b/city.base@2026-03-01T08:00:00Z").unwrap();
+        assert_eq!(timed.path, PathBuf::from("a@b/city.base"));
+        assert_eq!(timed.from, "2026-03-01T08:00:00Z".parse().ok());
+        assert_eq!(read("a@b/city.base").unwrap().path, PathBuf::from("a@b/city.base"));
+        assert!(read("city.base@noon").unwrap_err().contains("RFC 3339"));
+    }
 }

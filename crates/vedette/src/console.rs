@@ -7,7 +7,7 @@ use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
-use vedette_address::{AddressBase, Bounds};
+use vedette_address::{AddressBase, Bounds, Footprint};
 use vedette_alerts::AlertStore;
 use vedette_console::{
     CameraSummary, ConsoleParts, ConsoleSettings, HealthReport, HealthSource, MapArea, MapCentre, MapSource,
@@ -16,6 +16,8 @@ use vedette_console::{
 use vedette_core::{Alert, Calibration, Camera, FrameSize, Span};
 use vedette_locate::Locator;
 
+use crate::address_book::AddressBook;
+use crate::address_source::Addresses;
 use crate::clock;
 use crate::config;
 use crate::evidence::{BusSnapshots, NoSnapshot};
@@ -38,8 +40,8 @@ pub(crate) struct Sources {
     pub(crate) store: Arc<AlertStore>,
     /// Alerts as they come.
     pub(crate) live: broadcast::Sender<Arc<Alert>>,
-    /// Footprints.
-    pub(crate) address: Option<Arc<AddressBase>>,
+    /// Footprints, codes and texts, in the base that serves now.
+    pub(crate) addresses: AddressBook,
     /// Cameras.
     pub(crate) registry: Registry,
     /// Pictures.
@@ -55,7 +57,8 @@ pub(crate) fn parts(sources: Sources) -> ConsoleParts {
     ConsoleParts {
         store: sources.store,
         live: sources.live,
-        map: Arc::new(CityMap { address: sources.address, registry: sources.registry }),
+        map: Arc::new(CityMap { addresses: sources.addresses.clone(), registry: sources.registry }),
+        addresses: Arc::new(Addresses(sources.addresses)),
         snapshots: Arc::new(Pictures(sources.snapshots)),
         health: Arc::new(Stages(sources.health)),
         metrics: sources.metrics,
@@ -82,20 +85,21 @@ pub(crate) async fn keep(store: Arc<AlertStore>, keep: Span, stop: CancellationT
 }
 
 struct CityMap {
-    address: Option<Arc<AddressBase>>,
+    addresses: AddressBook,
     registry: Registry,
 }
 
 impl MapSource for CityMap {
     fn footprints(&self, area: MapArea, at_most: usize) -> serde_json::Value {
-        let bounds = Bounds { west: area.west, south: area.south, east: area.east, north: area.north };
-        let mut features = Vec::new();
-        for footprint in self.address.iter().flat_map(|base| base.footprints(&bounds, at_most)) {
-            let mut feature = footprint.to_feature();
-            feature.set_property("code", format!("{:*<25}", footprint.code));
-            features.push(feature);
-        }
-        serde_json::json!({ "type": "FeatureCollection", "features": features })
+        self.features(area, |base, bounds| base.footprints(bounds, at_most).map(padded).collect())
+    }
+
+    fn grids(&self, area: MapArea, at_most: usize) -> serde_json::Value {
+        self.features(area, |base, bounds| base.grids(bounds, at_most).map(padded).collect())
+    }
+
+    fn roads(&self, area: MapArea, at_most: usize) -> serde_json::Value {
+        self.features(area, |base, bounds| base.roads(bounds, at_most).map(|road| road.to_feature()).collect())
     }
 
     fn cameras(&self) -> Vec<CameraSummary> {
@@ -111,6 +115,25 @@ impl MapSource for CityMap {
             longitude: mean(|camera| camera.position.longitude()),
         })
     }
+}
+
+impl CityMap {
+    fn features(
+        &self,
+        area: MapArea,
+        read: impl FnOnce(&AddressBase, &Bounds) -> Vec<geojson::Feature>,
+    ) -> serde_json::Value {
+        let bounds = Bounds { west: area.west, south: area.south, east: area.east, north: area.north };
+        let features = self.addresses.at(clock::now()).map(|base| read(&base, &bounds)).unwrap_or_default();
+        serde_json::json!({ "type": "FeatureCollection", "features": features })
+    }
+}
+
+/// With the whole code, as alerts write it.
+fn padded(footprint: Footprint<'_>) -> geojson::Feature {
+    let mut feature = footprint.to_feature();
+    feature.set_property("code", format!("{:*<25}", footprint.code));
+    feature
 }
 
 fn summary(camera: &Camera) -> CameraSummary {

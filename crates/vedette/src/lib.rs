@@ -3,6 +3,8 @@
 //! *In:* a command line and a configuration. *Out:* the running product. *Must not know:* algorithms; those are in the
 //! crates this one wires together. [`app`] is where to begin reading.
 
+pub mod address_book;
+pub mod address_publish;
 pub mod analysis;
 pub mod app;
 pub mod cli;
@@ -18,6 +20,8 @@ pub mod telemetry;
 pub mod topics;
 
 mod address_command;
+mod address_inbox;
+mod address_source;
 mod bus_watch;
 mod commands;
 mod console;

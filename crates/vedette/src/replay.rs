@@ -11,8 +11,9 @@ use vedette_address::AddressBase;
 use vedette_core::{Alert, CameraId, FrameDetections};
 use vedette_track::TrackerSettings;
 
+use crate::address_book::AddressBook;
 use crate::analysis::CameraAnalysis;
-use crate::cli::{AlertFormat, ReplayArgs};
+use crate::cli::{AlertFormat, ReplayArgs, TimedBase};
 use crate::config::{load_cameras, load_policies};
 use crate::output;
 use crate::registry::Registry;
@@ -37,8 +38,7 @@ pub struct Summary {
 pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
     let cameras = load_cameras(&args.cameras)?;
     let policies = load_policies(&args.policies, &cameras)?;
-    let address = args.address_base.as_deref().map(AddressBase::open).transpose()?.map(Arc::new);
-    let mut replay = Replay::new(Registry::of(&cameras, &policies), address);
+    let mut replay = Replay::new(Registry::of(&cameras, &policies), bases(&args.address_base)?);
     let mut refused = 0;
     for (index, line) in lines(&args.detections)?.enumerate() {
         let line = line.context("reading detections")?;
@@ -56,6 +56,27 @@ pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
     write_all(out, args.format, &replay.finish())?;
     out.flush()?;
     Ok(Summary { refused, ..replay.summary })
+}
+
+/// The bases by the moments they serve from.
+fn bases(given: &[TimedBase]) -> anyhow::Result<AddressBook> {
+    let open = |base: &TimedBase| {
+        AddressBase::open(&base.path).map(Arc::new).with_context(|| format!("opening {}", base.path.display()))
+    };
+    let mut first = given.iter().filter(|base| base.from.is_none());
+    let book = AddressBook::of(first.next().map(open).transpose()?);
+    if let Some(second) = first.next() {
+        anyhow::bail!(
+            "--address-base {}: a second base without a moment; write PATH@TIME for the one that comes later",
+            second.path.display()
+        );
+    }
+    for base in given {
+        if let Some(from) = base.from {
+            book.serve(open(base)?, from);
+        }
+    }
+    Ok(book)
 }
 
 fn lines(path: &Path) -> anyhow::Result<Box<dyn Iterator<Item = std::io::Result<String>>>> {
@@ -82,17 +103,17 @@ fn write_all(out: &mut dyn Write, format: AlertFormat, alerts: &[Alert]) -> anyh
 /// The analysis of many cameras, frame by frame.
 pub struct Replay {
     registry: Registry,
-    address: Option<Arc<AddressBase>>,
+    addresses: AddressBook,
     cameras: BTreeMap<CameraId, CameraAnalysis>,
     /// What was done so far.
     pub summary: Summary,
 }
 
 impl Replay {
-    /// A replay on the cameras and policies of `registry`.
+    /// A replay on the cameras and policies of `registry` and the bases of `addresses`.
     #[must_use]
-    pub fn new(registry: Registry, address: Option<Arc<AddressBase>>) -> Self {
-        Self { registry, address, cameras: BTreeMap::new(), summary: Summary::default() }
+    pub fn new(registry: Registry, addresses: AddressBook) -> Self {
+        Self { registry, addresses, cameras: BTreeMap::new(), summary: Summary::default() }
     }
 
     fn take_line(&mut self, line: &str) -> anyhow::Result<Vec<Alert>> {
@@ -110,11 +131,12 @@ impl Replay {
             .with_context(|| format!("camera {} is not in the camera file", frame.camera))?;
         let policy = self.registry.policy(&camera);
         if !self.cameras.contains_key(&frame.camera) {
-            let analysis = CameraAnalysis::new(camera, &TrackerSettings::default(), self.address.clone())?;
+            let analysis = CameraAnalysis::new(camera, &TrackerSettings::default())?;
             self.cameras.insert(frame.camera.clone(), analysis);
         }
         let analysis = self.cameras.get_mut(&frame.camera).context("the camera was just opened")?;
-        let outcome = analysis.take(frame, policy.as_ref())?;
+        let base = self.addresses.at(frame.captured);
+        let outcome = analysis.take(frame, policy.as_ref(), base.as_deref())?;
         if outcome.duplicate {
             self.summary.duplicates += 1;
         } else {

@@ -15,6 +15,8 @@ pub const ALERTS: &str = "alerts";
 pub const CAMERAS: &str = "cameras";
 /// The policies, compacted.
 pub const POLICIES: &str = "policies";
+/// The timeline of address bases, compacted.
+pub const ADDRESSES: &str = "addresses";
 /// Analysis states, keyed by camera, compacted.
 pub const STATES: &str = "states";
 /// Records that could not be used, keyed by their topic.
@@ -46,7 +48,8 @@ pub fn specs(settings: &BusSettings) -> Vec<TopicSpec> {
         max_record_bytes: 2 * MAX_RECORD_BYTES,
         ..keyed(DEAD_LETTERS, keep(settings.keep_dead_letters, None), true)
     };
-    for spec in [keyed(CAMERAS, Retention::Compact, true), keyed(POLICIES, Retention::Compact, true), dead] {
+    let compacted = [CAMERAS, POLICIES, ADDRESSES].map(|name| keyed(name, Retention::Compact, true));
+    for spec in compacted.into_iter().chain([dead]) {
         specs.push(TopicSpec { partitions: 1, ..spec });
     }
     specs

@@ -80,7 +80,8 @@ async fn a_restart_loses_and_repeats_nothing() {
 async fn records_that_are_no_protobuf_become_dead_letters_and_the_rest_goes_on() {
     let site = tempfile::tempdir().unwrap();
     let product = Product::start(&demo_site(site.path()), |_| {}).await;
-    let sources = [topics::VIDEO, topics::DETECTIONS, topics::ALERTS, topics::CAMERAS, topics::POLICIES];
+    let sources =
+        [topics::VIDEO, topics::DETECTIONS, topics::ALERTS, topics::CAMERAS, topics::POLICIES, topics::ADDRESSES];
     for topic in sources {
         send_garbage(&product.app.bus, topic).await;
     }

@@ -41,11 +41,14 @@ fn site() -> Site {
 }
 
 fn new(site: &Site) -> CameraAnalysis {
-    CameraAnalysis::new(site.camera.clone(), &Default::default(), Some(site.address.clone())).unwrap()
+    CameraAnalysis::new(site.camera.clone(), &Default::default()).unwrap()
 }
 
 fn take(site: &Site, analysis: &mut CameraAnalysis, frames: &[FrameDetections]) -> Vec<Alert> {
-    frames.iter().flat_map(|frame| analysis.take(frame, Some(&site.policy)).unwrap().alerts).collect()
+    frames
+        .iter()
+        .flat_map(|frame| analysis.take(frame, Some(&site.policy), Some(&site.address)).unwrap().alerts)
+        .collect()
 }
 
 fn bytes(alerts: &[Alert]) -> Vec<Vec<u8>> {
@@ -87,8 +90,7 @@ fn an_interruption_anywhere_changes_nothing() {
         let mut first = new(&site);
         let mut alerts = take(&site, &mut first, before);
         let saved = first.save().unwrap();
-        let mut second =
-            CameraAnalysis::restore(site.camera.clone(), Some(site.address.clone()), STATE_FORMAT, &saved).unwrap();
+        let mut second = CameraAnalysis::restore(site.camera.clone(), STATE_FORMAT, &saved).unwrap();
         alerts.extend(take(&site, &mut second, after));
         assert_eq!(bytes(&alerts), expected, "cut at frame {cut}");
     }

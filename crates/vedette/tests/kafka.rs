@@ -213,13 +213,12 @@ impl Fleet {
 
     /// What an analysis without any interruption makes of it.
     fn expected(&self, site: &Path) -> BTreeMap<(String, u32), Vec<Bytes>> {
-        let address = Arc::new(AddressBase::open(site.join("address.base")).unwrap());
+        let address = AddressBase::open(site.join("address.base")).unwrap();
         let mut expected: BTreeMap<_, Vec<Bytes>> = BTreeMap::new();
         for camera in &self.cameras {
-            let mut analysis =
-                CameraAnalysis::new(Arc::new(camera.clone()), &Default::default(), Some(address.clone())).unwrap();
+            let mut analysis = CameraAnalysis::new(Arc::new(camera.clone()), &Default::default()).unwrap();
             for frame in self.seen_by(camera, &self.frames) {
-                for alert in analysis.take(&frame, Some(&self.policy)).unwrap().alerts {
+                for alert in analysis.take(&frame, Some(&self.policy), Some(&address)).unwrap().alerts {
                     let of = expected.entry((alert.id.to_string(), alert.revision)).or_default();
                     of.push(encode_alert(&alert));
                 }

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson};
-use crate::{CameraSummary, MapArea, MapCentre};
+use crate::{CameraSummary, MapArea, MapCentre, MapSource};
 
 /// Degrees that an area may be wide and high: some 20 km.
 const MAX_SIDE: f64 = 0.2;
@@ -47,7 +47,8 @@ pub(crate) async fn cameras(State(app): State<App>, RawQuery(query): RawQuery) -
 /// Buildings of the address base (`GeoJSON`)
 #[utoipa::path(get, path = "/api/v1/map/footprints", tag = "map", operation_id = "getFootprints", params(AreaQuery),
     responses(
-        (status = 200, description = "A feature collection (RFC 7946); features have the properties `code` and `text`",
+        (status = 200, description = "A feature collection (RFC 7946); features have the properties `code` and `text`. \
+            `truncated` says that there are more than fit",
             body = Object, content_type = "application/geo+json"),
         (status = 400, description = "`bbox` breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
     ))]
@@ -55,10 +56,52 @@ pub(crate) async fn footprints(
     State(app): State<App>,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Problem> {
-    let area = area(query.as_deref())?;
+    features(&app, query.as_deref(), |map, area, at_most| map.footprints(area, at_most)).await
+}
+
+/// Basic grids of the address base (`GeoJSON`)
+#[utoipa::path(get, path = "/api/v1/map/grids", tag = "map", operation_id = "getGrids", params(AreaQuery),
+    responses(
+        (status = 200, description = "A feature collection (RFC 7946); features have the properties `code` and `text`. \
+            `truncated` says that there are more than fit",
+            body = Object, content_type = "application/geo+json"),
+        (status = 400, description = "`bbox` breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn grids(State(app): State<App>, RawQuery(query): RawQuery) -> Result<impl IntoResponse, Problem> {
+    features(&app, query.as_deref(), |map, area, at_most| map.grids(area, at_most)).await
+}
+
+/// Roads of the address base (`GeoJSON`)
+#[utoipa::path(get, path = "/api/v1/map/roads", tag = "map", operation_id = "getRoads", params(AreaQuery),
+    responses(
+        (status = 200, description = "A feature collection (RFC 7946) of lines; features have the property `name`. \
+            `truncated` says that there are more than fit; it is empty when the base has no roads",
+            body = Object, content_type = "application/geo+json"),
+        (status = 400, description = "`bbox` breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn roads(State(app): State<App>, RawQuery(query): RawQuery) -> Result<impl IntoResponse, Problem> {
+    features(&app, query.as_deref(), |map, area, at_most| map.roads(area, at_most)).await
+}
+
+/// What `read` gives for the area that is asked for; one more than fits tells whether there are more.
+async fn features(
+    app: &App,
+    query: Option<&str>,
+    read: fn(&dyn MapSource, MapArea, usize) -> serde_json::Value,
+) -> Result<impl IntoResponse + use<>, Problem> {
+    let area = area(query)?;
     let (map, at_most) = (app.parts.map.clone(), app.settings.max_footprints);
-    let text = tokio::task::spawn_blocking(move || map.footprints(area, at_most).to_string()).await;
-    let text = text.map_err(|error| Problem::internal("reading footprints", &error))?;
+    let text = tokio::task::spawn_blocking(move || {
+        let mut found = read(&*map, area, at_most + 1);
+        let truncated = found["features"].as_array_mut().is_some_and(|features| {
+            let more = features.len() > at_most;
+            features.truncate(at_most);
+            more
+        });
+        found["truncated"] = truncated.into();
+        found.to_string()
+    });
+    let text = text.await.map_err(|error| Problem::internal("reading the map", &error))?;
     Ok(([(header::CONTENT_TYPE, "application/geo+json")], text))
 }
 

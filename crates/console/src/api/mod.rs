@@ -1,3 +1,4 @@
+mod addresses;
 mod alerts;
 mod evidence;
 mod map;
@@ -52,7 +53,8 @@ type App = Arc<Shared>;
     ),
     tags(
         (name = "alerts", description = "What happened, where, and what was decided"),
-        (name = "map", description = "Buildings and cameras"),
+        (name = "map", description = "Buildings, grids, roads and cameras"),
+        (name = "addresses", description = "The address base: codes, texts and points, and which version serves"),
         (name = "operations", description = "Health, metrics and this description"),
     )
 )]
@@ -91,6 +93,11 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(verdict::set))
         .routes(routes!(map::cameras))
         .routes(routes!(map::footprints))
+        .routes(routes!(map::grids))
+        .routes(routes!(map::roads))
+        .routes(routes!(addresses::find))
+        .routes(routes!(addresses::base))
+        .routes(routes!(addresses::get))
         .routes(routes!(operations::openapi))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

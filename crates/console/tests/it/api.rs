@@ -2,9 +2,9 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 use vedette_alerts::Decision;
-use vedette_console::{Console, ConsoleError};
+use vedette_console::{Console, ConsoleError, ConsoleSettings};
 
-use crate::support::{CODE, Running, alert, ended, settings};
+use crate::support::{BASE, CODE, NEW_BASE, Running, alert, ended, settings};
 
 async fn problem(response: reqwest::Response, status: u16) -> Value {
     assert_eq!(response.status(), status, "{}", response.url());
@@ -79,6 +79,13 @@ async fn a_refusal_names_parameter_value_rule_and_fix() {
         ("/api/v1/alerts/first", "id", "/api/v1/alerts"),
         ("/api/v1/alerts/stream?since=5", "since", "no parameters"),
         ("/api/v1/map/footprints", "bbox", "west,south,east,north"),
+        ("/api/v1/map/grids?bbox=1,2", "bbox", "west,south,east,north"),
+        ("/api/v1/map/roads", "bbox", "west,south,east,north"),
+        ("/api/v1/addresses", "lat", "`q` for a text"),
+        ("/api/v1/addresses?q=a&lat=1&lon=2", "lat", "`q`, or"),
+        ("/api/v1/addresses?lat=113.9&lon=22.5", "lat", "degrees"),
+        ("/api/v1/addresses/4403", "code", "6, 9, 12, 14, 19"),
+        ("/api/v1/addresses/base?x=1", "x", "no parameters"),
         ("/api/v1/cameras?name=x", "name", "no parameters"),
         ("/healthz?verbose=1", "verbose", "no parameters"),
     ] {
@@ -175,6 +182,44 @@ async fn the_map_has_cameras_and_buildings() {
     let buildings: Value = buildings.json().await.unwrap();
     assert_eq!(buildings["type"], "FeatureCollection");
     assert!(buildings["features"].as_array().unwrap().len() > 10);
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fits_no_answer_is_said_to_be_cut() {
+    let console = Running::with(ConsoleSettings { max_footprints: 5, ..settings() }, true).await;
+    let area = "bbox=113.948,22.539,113.950,22.541";
+    for (path, count, truncated) in [("footprints", 5, true), ("grids", 1, false), ("roads", 1, false)] {
+        let found: Value = console.get(&format!("/api/v1/map/{path}?{area}")).await.json().await.unwrap();
+        assert_eq!((found["features"].as_array().unwrap().len(), &found["truncated"]), (count, &json!(truncated)));
+    }
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_base_is_asked_by_code_text_and_point() {
+    let console = Running::start().await;
+    for code in [CODE, &CODE[..19], &CODE[..14]] {
+        let entity = console.json(&format!("/api/v1/addresses/{code}")).await;
+        assert_eq!(entity["code"], code.trim_end_matches('*'));
+        assert_eq!(entity["geometry"]["type"], "Polygon");
+        assert_eq!(entity["former_codes"][0], "4403060070030200042");
+        assert_eq!(entity["responsible"][0]["code"], "P-0703");
+    }
+    let unknown = problem(console.get("/api/v1/addresses/440399").await, 404).await;
+    assert!(unknown["detail"].as_str().unwrap().contains("district 440399"), "{unknown}");
+
+    let hits = console.json("/api/v1/addresses?q=%E9%AB%98%E6%96%B0%E5%8D%97&limit=3").await;
+    assert_eq!((hits["hits"][0]["code"].as_str(), hits["at"].is_null()), (Some(CODE), true));
+    assert!(hits["hits"][0]["score"].as_f64().unwrap() > 0.9 && hits["base_version"] == NEW_BASE);
+    assert_eq!(console.json("/api/v1/addresses?q=mars").await["hits"], json!([]), "no match is an answer");
+
+    let found = console.json("/api/v1/addresses?lat=22.54&lon=113.949&error_m=3").await;
+    assert_eq!((&found["at"]["code"], &found["hits"]), (&json!(CODE), &json!([])));
+    assert_eq!(console.json("/api/v1/addresses?lat=21&lon=113.949").await["at"], Value::Null);
+
+    let base = console.json("/api/v1/addresses/base").await;
+    assert_eq!((&base["current"]["version"], &base["history"][0]["version"]), (&json!(NEW_BASE), &json!(BASE)));
     console.stop().await;
 }
 

@@ -14,11 +14,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_alerts::AlertStore;
 use vedette_console::{
-    CameraSummary, Console, ConsoleError, ConsoleParts, ConsoleSettings, HealthReport, HealthSource, MapArea,
-    MapCentre, MapSource, SnapshotSource, SnapshotUnavailable, StageReport,
+    AddressSource, BaseReport, CameraSummary, Console, ConsoleError, ConsoleParts, ConsoleSettings, EntityJson,
+    GeometryJson, HealthReport, HealthSource, HitJson, MapArea, MapCentre, MapSource, RefusalJson, ServedJson,
+    SnapshotSource, SnapshotUnavailable, StageReport,
 };
-use vedette_core::{Alert, AlertId, Timestamp};
+use vedette_core::{AddressMatch, AddressPrefix, Alert, AlertId, GroundPoint, Timestamp};
 
+/// The base of every alert, which no longer serves.
+pub(crate) const BASE: &str = "test-2026-03";
+/// The base that serves.
+pub(crate) const NEW_BASE: &str = "test-2026-04";
 pub(crate) const CODE: &str = "4403050070030200042******";
 pub(crate) const ADDRESS: &str = "广东省深圳市南山区粤海街道科技园社区高新南一道42号";
 const LATITUDE: f64 = 22.5400;
@@ -53,6 +58,7 @@ impl Running {
             store: store.clone(),
             live: live.clone(),
             map: Arc::new(Town),
+            addresses: Arc::new(Town),
             snapshots: snapshots.clone(),
             health: Arc::new(Stages { ready }),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
@@ -118,19 +124,19 @@ pub(crate) fn alert(number: u32) -> Alert {
             "ground": { "latitude": LATITUDE + 0.00021, "longitude": LONGITUDE + 0.0003 + offset, "error_m": 2.4 },
             "source": "calibration",
             "address": {
-                "best": { "code": CODE, "text": ADDRESS, "distance_m": 3.2, "confidence": 0.86 },
+                "best": { "code": CODE, "text": ADDRESS, "distance_m": 3.2, "confidence": 0.56 },
                 "level": "building",
                 "alternatives": [
-                    { "code": "4403050070030200043******", "text": "高新南一道43号", "distance_m": 9.8, "confidence": 0.14 },
+                    { "code": "4403050070030200043******", "text": "高新南一道43号", "distance_m": 4.4, "confidence": 0.44 },
                 ],
-                "ambiguous": false,
+                "ambiguous": true,
                 "road": { "name": "高新南一道", "distance_m": 4.6 },
                 "plate": { "text": "高新南一道42号", "code": CODE, "distance_m": 3.2 },
                 "responsible": [
                     { "kind": "fire", "code": "F-07", "name": "合成消防站" },
                     { "kind": "police", "code": "P-0703", "name": "合成派出所三组" },
                 ],
-                "base_version": "test-2026-03", "synthetic": true,
+                "base_version": BASE, "synthetic": true,
             },
         },
         "evidence": {
@@ -220,6 +226,26 @@ impl MapSource for Town {
         json!({ "type": "FeatureCollection", "features": features })
     }
 
+    fn grids(&self, _area: MapArea, _at_most: usize) -> Value {
+        let (west, south, east, north) = (LONGITUDE - 0.0015, LATITUDE - 0.001, LONGITUDE + 0.002, LATITUDE + 0.0018);
+        json!({ "type": "FeatureCollection", "features": [{
+            "type": "Feature",
+            "geometry": { "type": "Polygon", "coordinates": [[
+                [west, south], [east, south], [east, north], [west, north], [west, south],
+            ]] },
+            "properties": { "code": "44030500700302***********", "text": "合成社区02网格" },
+        }] })
+    }
+
+    fn roads(&self, _area: MapArea, _at_most: usize) -> Value {
+        let line = [[LONGITUDE - 0.003, LATITUDE + 0.00034], [LONGITUDE + 0.004, LATITUDE + 0.00034]];
+        json!({ "type": "FeatureCollection", "features": [{
+            "type": "Feature",
+            "geometry": { "type": "LineString", "coordinates": line },
+            "properties": { "name": "高新南一道" },
+        }] })
+    }
+
     fn cameras(&self) -> Vec<CameraSummary> {
         let camera = |id: &str, name: &str, longitude: f64| CameraSummary {
             id: id.into(),
@@ -241,6 +267,66 @@ impl MapSource for Town {
 
     fn centre(&self) -> Option<MapCentre> {
         Some(MapCentre { latitude: LATITUDE, longitude: LONGITUDE })
+    }
+}
+
+impl AddressSource for Town {
+    fn entity(&self, code: &AddressPrefix) -> Option<EntityJson> {
+        let building = CODE.trim_end_matches('*');
+        if !building.starts_with(code.as_str()) {
+            return None;
+        }
+        let (west, south) = (LONGITUDE + 0.000_42, LATITUDE + 0.000_40);
+        let (east, north) = (west + 0.000_24, south + 0.000_22);
+        let unit = json!({ "kind": "police", "code": "P-0703", "name": "合成派出所三组" });
+        Some(EntityJson {
+            code: code.clone(),
+            level: code.level(),
+            text: ADDRESS.into(),
+            name: "42号".into(),
+            work_code: None,
+            geometry: Some(GeometryJson {
+                kind: "Polygon".into(),
+                coordinates: json!([[[west, south], [east, south], [east, north], [west, north], [west, south]]]),
+            }),
+            former_codes: vec!["4403060070030200042".into()],
+            responsible: vec![serde_json::from_value(unit).unwrap()],
+            base_version: NEW_BASE.into(),
+            synthetic: true,
+        })
+    }
+
+    fn search(&self, text: &str, at_most: usize) -> Vec<HitJson> {
+        let hit = HitJson { code: CODE.parse().unwrap(), text: ADDRESS.into(), score: 0.97 };
+        std::iter::repeat_n(hit, at_most).filter(|hit| hit.text.contains(text)).take(1).collect()
+    }
+
+    fn resolve(&self, point: &GroundPoint) -> Option<AddressMatch> {
+        (point.latitude() > 22.0).then(|| alert(0).place.address).flatten()
+    }
+
+    fn report(&self) -> BaseReport {
+        let served = |version: &str, from: Option<&str>, until: Option<&str>| ServedJson {
+            version: version.into(),
+            synthetic: true,
+            from: from.map(str::to_owned),
+            until: until.map(str::to_owned),
+            taken: "2026-03-01T00:00:00.000000Z".into(),
+        };
+        let changed = "2026-04-01T00:00:00.000000Z";
+        BaseReport {
+            current: Some(served(NEW_BASE, Some(changed), None)),
+            scheduled: Vec::new(),
+            history: vec![served(BASE, None, Some(changed))],
+            standing_refusal: None,
+            last_refusal: Some(RefusalJson {
+                version: "test-2026-02".into(),
+                from: None,
+                reason: "missing_file".into(),
+                detail: "it was not there".into(),
+                at: changed.into(),
+            }),
+        }
     }
 }
 

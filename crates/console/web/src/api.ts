@@ -11,9 +11,20 @@ export interface Candidate {
   confidence: number;
 }
 
+/** A working grid (police, fire ...) that answers for a place. */
+export interface Unit {
+  kind: string;
+  code: string;
+  name: string;
+}
+
 export interface Address extends Candidate {
   level: string;
   alternatives: Candidate[];
+  ambiguous: boolean;
+  road: { name: string; distance_m: number } | null;
+  plate: { text: string; code: string; distance_m: number } | null;
+  responsible: Unit[];
   base_version: string;
   synthetic: boolean;
 }
@@ -60,7 +71,25 @@ export interface Filter {
   status: string;
   verdict: string;
   address: string;
+  responsible: string;
 }
+
+/** What a code names in the base that serves now. */
+export interface Entity {
+  code: string;
+  level: string;
+  text: string;
+  geometry: GeoJSON.Geometry | null;
+  base_version: string;
+}
+
+export interface Bases {
+  current: { version: string; synthetic: boolean; from: string | null } | null;
+  standing_refusal: { version: string; detail: string } | null;
+}
+
+/** Part of the map; `truncated` when there is more than fits in one answer. */
+export type Features = GeoJSON.FeatureCollection & { truncated: boolean };
 
 /** A refusal with what the server says about it. */
 export class Refused extends Error {
@@ -90,8 +119,12 @@ export const getAlert = (id: string): Promise<Alert> => json(`/api/v1/alerts/${e
 export const listCameras = (): Promise<{ cameras: Camera[]; centre: { latitude: number; longitude: number } | null }> =>
   json("/api/v1/cameras");
 
-export const getFootprints = (bbox: string, signal: AbortSignal): Promise<GeoJSON.FeatureCollection> =>
-  json(`/api/v1/map/footprints?bbox=${bbox}`, { signal });
+export const getFeatures = (kind: "footprints" | "grids" | "roads", bbox: string, signal: AbortSignal): Promise<Features> =>
+  json(`/api/v1/map/${kind}?bbox=${bbox}`, { signal });
+
+export const getEntity = (code: string): Promise<Entity> => json(`/api/v1/addresses/${encodeURIComponent(code)}`);
+
+export const getBases = (): Promise<Bases> => json("/api/v1/addresses/base");
 
 export function setVerdict(id: string, verdict: Decision, by: string, note: string): Promise<Alert> {
   return json(`/api/v1/alerts/${encodeURIComponent(id)}/verdict`, {

@@ -1,7 +1,8 @@
-import type { Alert, Decision } from "./api";
+import type { Alert, Bases, Decision } from "./api";
 import { Refused, getSnapshot } from "./api";
 import { byId, el, svg } from "./dom";
-import { KINDS, SOURCES, addressText, code, distance, duration, metres, percent, time, why } from "./format";
+import { KINDS, addressText, ambiguity, code, distance, duration, metres, percent, time, why } from "./format";
+import { baseFact, card, fact, nearbyCard, stack, unitsCard, whereCard } from "./place";
 
 const RETRIES = 5;
 
@@ -9,6 +10,7 @@ const RETRIES = 5;
 export class Detail {
   private shown: Alert | null = null;
   private loading: AbortController | null = null;
+  private serving: Bases | null = null;
   private url = "";
   private readonly statement = byId("statement");
   private readonly picture = byId("picture");
@@ -17,6 +19,7 @@ export class Detail {
   constructor(
     private readonly operator: () => string,
     private readonly decide: (alert: Alert, decision: Decision, note: string) => Promise<void>,
+    private readonly chooseUnit: (unit: string) => void,
   ) {
     this.statement.append(el("p", { class: "hint" }, "Alerts appear here as they are raised."));
     this.message("No alert is chosen", "");
@@ -32,6 +35,13 @@ export class Detail {
     if (focused === "note") byId("note").focus();
     this.facts.replaceChildren(...this.cards(alert));
     if (another) void this.load(alert, reason);
+  }
+
+  /** Says which address base serves now. */
+  bases(bases: Bases): void {
+    const same = this.serving?.current?.version === bases.current?.version;
+    this.serving = bases;
+    if (!same && this.shown) this.facts.replaceChildren(...this.cards(this.shown));
   }
 
   private heading(alert: Alert): HTMLElement {
@@ -54,6 +64,7 @@ export class Detail {
         address ? code(address.code) : null,
         address ? el("span", { class: "chip" }, address.level) : null,
         address ? el("span", {}, distance(address)) : null,
+        address?.ambiguous ? el("span", { class: "chip warn", title: "Another address is nearly as likely" }, ambiguity(address)) : null,
         el("span", {}, `± ${metres(error_m)}`),
         address?.synthetic ? el("span", { class: "chip warn", title: "This address base holds made-up addresses" }, "synthetic base") : null,
       ),
@@ -83,8 +94,6 @@ export class Detail {
   }
 
   private cards(alert: Alert): HTMLElement[] {
-    const fact = (name: string, ...value: (Node | string)[]): HTMLElement => el("div", {}, el("dt", {}, name), el("dd", {}, ...value));
-    const card = (title: string, ...facts: HTMLElement[]): HTMLElement => el("section", { class: "card" }, el("h3", {}, title), el("dl", {}, ...facts));
     const { place, quality } = alert;
     const ended = alert.ended;
     const lasted = ended ? duration((Date.parse(ended) - Date.parse(alert.started)) / 1000) : "";
@@ -94,35 +103,28 @@ export class Detail {
       quality.corrupt ? "the picture was damaged" : "",
       quality.shed_frames ? `${quality.shed_frames} frames were shed before` : "",
     ].filter(Boolean);
-    const others = place.address?.alternatives ?? [];
     return [
-      card(
-        "Why",
-        fact("Rule", `${alert.why.rule_name} (${alert.why.rule}, policy ${alert.why.policy_version})`),
-        fact("Measured", why(alert)),
-        fact("Objects", alert.objects.map((object) => `${object.class} ${percent(object.score)}`).join(", ") || "none"),
+      stack(
+        card(
+          "Why",
+          fact("Rule", `${alert.why.rule_name} (${alert.why.rule}, policy ${alert.why.policy_version})`),
+          fact("Measured", why(alert)),
+          fact("Objects", alert.objects.map((object) => `${object.class} ${percent(object.score)}`).join(", ") || "none"),
+        ),
+        card(
+          "When",
+          fact("Began", time(alert.started, true)),
+          fact("Raised", time(alert.raised, true)),
+          fact("Ended", ...(ended ? [time(ended, true), ` after ${lasted}`] : ["goes on"])),
+        ),
       ),
-      card(
-        "When",
-        fact("Began", time(alert.started, true)),
-        fact("Raised", time(alert.raised, true)),
-        fact("Ended", ...(ended ? [time(ended, true), ` after ${lasted}`] : ["goes on"])),
-      ),
-      card(
-        "Where",
-        fact("Camera", alert.camera),
-        fact("WGS 84", `${place.latitude.toFixed(6)}, ${place.longitude.toFixed(6)} ± ${metres(place.error_m)}`),
-        fact("Found by", SOURCES[place.source] ?? place.source),
-        ...(place.address ? [fact("Address is right with", percent(place.address.confidence))] : []),
-        ...(others.length
-          ? [fact("May also be", el("ul", { lang: "zh-Hans" }, ...others.map((other) => el("li", {}, other.text, ` ${percent(other.confidence)}, ${metres(other.distance_m)}`))))]
-          : []),
-      ),
+      whereCard(alert),
+      stack(unitsCard(place.address, this.chooseUnit), nearbyCard(place.address)),
       card(
         "Trust",
         fact("Quality", doubts.join("; ") || "nothing to note"),
         fact("Model", `${alert.model.name} ${alert.model.version}`),
-        ...(place.address ? [fact("Address base", place.address.base_version)] : []),
+        ...(place.address ? [baseFact(place.address, this.serving)] : []),
         fact("Alert", el("code", { class: "id" }, alert.id)),
       ),
     ];

@@ -1,4 +1,4 @@
-import type { Address, Alert, Kind } from "./api";
+import type { Address, Alert, Kind, Unit } from "./api";
 import { el } from "./dom";
 
 export const KINDS: Record<Kind, string> = {
@@ -56,6 +56,18 @@ export function addressText(address: Address | null): HTMLElement {
     ? el("span", { class: "address", lang: "zh-Hans" }, address.text)
     : el("span", { class: "address none" }, "No standard address here");
 }
+
+/** How many addresses may be meant, when it is not clear which. */
+export const ambiguity = (address: Address): string => (address.ambiguous ? `one of ${address.alternatives.length + 1}` : "");
+
+/** A unit as the filter takes it. */
+export const unitKey = (unit: Unit): string => `${unit.kind}:${unit.code}`;
+
+/** `city_management` as people write it. */
+export const unitKind = (unit: Unit): string => unit.kind.replaceAll("_", " ");
+
+/** Whether `wanted`, `KIND:CODE` or `CODE`, names the unit. */
+export const namesUnit = (wanted: string, unit: Unit): boolean => wanted === unitKey(unit) || wanted === unit.code;
 
 /** The rule's measured value against its threshold, in words. */
 export function why(alert: Alert): string {

@@ -1,6 +1,6 @@
 import type { Alert, Filter } from "./api";
 import { byId, el } from "./dom";
-import { KINDS, addressText, code, metres, time } from "./format";
+import { KINDS, addressText, ambiguity, code, metres, namesUnit, time } from "./format";
 
 /** Rows that the page keeps; older ones are loaded again when asked for. */
 const KEPT = 500;
@@ -13,7 +13,8 @@ export function matches(alert: Alert, filter: Filter): boolean {
     (!filter.kind || alert.kind === filter.kind) &&
     (!filter.status || alert.status === filter.status) &&
     (!filter.verdict || (alert.verdict?.verdict ?? "none") === filter.verdict) &&
-    (!filter.address || !!alert.place.address?.code.startsWith(filter.address))
+    (!filter.address || !!alert.place.address?.code.startsWith(filter.address)) &&
+    (!filter.responsible || !!alert.place.address?.responsible.some((unit) => namesUnit(filter.responsible, unit)))
   );
 }
 
@@ -121,6 +122,7 @@ export class AlertList {
         "p",
         { class: "row-foot" },
         address ? code(address.code) : null,
+        address?.ambiguous ? el("span", { class: "chip warn" }, ambiguity(address)) : null,
         el("span", { class: "row-camera" }, alert.camera),
         address ? el("span", { title: "From the point to the footprint" }, address.distance_m === 0 ? "inside" : `${metres(address.distance_m)} away`) : null,
         el("span", { title: "The point lies within this radius with about 95 %" }, `± ${metres(error_m)}`),

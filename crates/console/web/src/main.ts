@@ -1,7 +1,7 @@
 import "leaflet/dist/leaflet.css";
 import "./style.css";
 import type { Alert, Decision, Filter } from "./api";
-import { getAlert, listAlerts, listCameras, setVerdict } from "./api";
+import { getAlert, getBases, listAlerts, listCameras, setVerdict } from "./api";
 import { Detail } from "./detail";
 import { byId } from "./dom";
 import { KINDS } from "./format";
@@ -31,7 +31,10 @@ const map = new AlertMap((id) => {
   followNewest.checked = false;
   choose(alert, "review");
 });
-const detail = new Detail(() => operator.value.trim(), decide);
+const detail = new Detail(() => operator.value.trim(), decide, (unit) => {
+  filters.querySelector<HTMLInputElement>("input[name=responsible]")!.value = unit;
+  void reload();
+});
 
 function choose(alert: Alert, reason: string): void {
   list.select(alert.id);
@@ -49,7 +52,7 @@ function chooseNewest(): void {
 function filter(): Filter {
   const data = new FormData(filters);
   const text = (name: string): string => String(data.get(name) ?? "").trim();
-  return { kind: text("kind"), status: text("status"), verdict: text("verdict"), address: text("address") };
+  return { kind: text("kind"), status: text("status"), verdict: text("verdict"), address: text("address"), responsible: text("responsible") };
 }
 
 function changed(): void {
@@ -142,8 +145,9 @@ filters.addEventListener("input", (event) => {
   clearTimeout(typing);
   const { target } = event;
   if (!(target instanceof HTMLInputElement)) return;
-  // A code is asked for when it is whole at some level; in between there is nothing wrong with it yet.
-  const whole = [0, 6, 9, 12, 14, 19, 25].includes(target.value.trim().length);
+  // A code is asked for when it is whole at some level, a unit when its code has begun; in between there is nothing wrong yet.
+  const text = target.value.trim();
+  const whole = target.name === "address" ? [0, 6, 9, 12, 14, 19, 25].includes(text.length) : !text.endsWith(":");
   if (whole) typing = window.setTimeout(() => void reload(), 200);
 });
 followNewest.addEventListener("change", changed);
@@ -162,7 +166,18 @@ document.addEventListener("keydown", (event) => {
   keys[event.key.toLowerCase()]?.();
 });
 
+/** Which address base serves; a change shows within half a minute. */
+async function followBases(): Promise<void> {
+  const bases = await getBases().catch(() => null);
+  if (bases) {
+    detail.bases(bases);
+    map.bases(bases);
+  }
+  setTimeout(() => void followBases(), 30_000);
+}
+
 async function start(): Promise<void> {
+  void followBases();
   try {
     const { cameras, centre } = await listCameras();
     map.cameras(cameras, centre);

@@ -1,37 +1,59 @@
 import * as L from "leaflet";
-import type { Alert, Camera } from "./api";
-import { getFootprints } from "./api";
+import type { Alert, Bases, Camera, Entity } from "./api";
+import { getEntity, getFeatures } from "./api";
 import { byId, el } from "./dom";
 import { addressText, code } from "./format";
 
 /** Below this zoom an area is too wide for footprints. */
 const FOOTPRINT_ZOOM = 14;
+/** Below this zoom outlines of grids and roads would only cover each other. */
+const LINES_ZOOM = 15;
 export const COLOURS: Record<string, string> = { critical: "#ff5468", high: "#ff9149", medium: "#f4cc52", low: "#66b2f0" };
 
 const BUILDING: L.PathOptions = { color: "#4b6378", weight: 1, fillColor: "#223343", fillOpacity: 0.9 };
-const NAMED: L.PathOptions = { color: "#4fd1c5", weight: 1.5, fillColor: "#1d4a4c", fillOpacity: 0.9 };
+const NAMED: L.PathOptions = { color: "#4fd1c5", weight: 2, fillColor: "#1d4a4c", fillOpacity: 0.9, className: "named-ground", interactive: false };
+const NAMED_GRID: L.PathOptions = { ...NAMED, dashArray: "6 4", fillOpacity: 0.12 };
+const GRID: L.PathOptions = { color: "#2f4152", weight: 1, dashArray: "3 5", fill: false, interactive: false };
+const ROAD: L.PathOptions = { color: "#3d4a57", weight: 4, opacity: 0.75, lineCap: "round" };
 
-/** The map: buildings of the address base, cameras with their views, alerts with their errors. No tiles. */
+/** The map: roads, grids and buildings of the address base, cameras with their views, alerts with their errors. No tiles. */
 export class AlertMap {
   private readonly box = byId("map");
   private readonly note = byId("map-note");
   private readonly map: L.Map;
   private readonly canvas = L.canvas({ padding: 0.3, pane: "buildings" });
-  private buildings: L.GeoJSON | null = null;
+  private readonly ground = L.layerGroup();
+  private readonly named = L.layerGroup();
   private readonly views = L.layerGroup();
   private readonly dots = L.layerGroup();
   private readonly mark = L.layerGroup();
   private loading: AbortController | null = null;
-  private named = "";
+  private entities = new Map<string, Promise<Entity>>();
+  private shown = "";
+  private serving = "";
 
   constructor(private readonly choose: (id: string) => void) {
     this.map = L.map(this.box, { zoomControl: true, attributionControl: false, minZoom: 3, maxZoom: 21, zoomSnap: 0.5 });
     this.map.createPane("buildings").style.zIndex = "350";
+    this.map.createPane("named").style.zIndex = "360";
     L.control.scale({ imperial: false, position: "bottomright" }).addTo(this.map);
-    for (const layer of [this.views, this.dots, this.mark]) layer.addTo(this.map);
+    for (const layer of [this.ground, this.named, this.views, this.dots, this.mark]) layer.addTo(this.map);
     this.map.setView([22.5438, 114.06], 11);
-    this.map.on("moveend", () => void this.loadBuildings());
+    this.map.on("moveend", () => void this.loadGround());
     new ResizeObserver(() => this.map.invalidateSize({ animate: false })).observe(this.box);
+  }
+
+  /** Another base draws another map. */
+  bases(bases: Bases): void {
+    const version = bases.current?.version ?? "";
+    if (this.serving && this.serving !== version) {
+      this.entities.clear();
+      void this.loadGround();
+      const code = this.shown;
+      this.shown = "";
+      void this.nameGround(code);
+    }
+    this.serving = version;
   }
 
   cameras(cameras: Camera[], centre: { latitude: number; longitude: number } | null): void {
@@ -71,52 +93,82 @@ export class AlertMap {
       .addTo(this.mark);
     L.circleMarker(at, { radius: 4.5, color: "#ffffff", weight: 2, fillColor: colour, fillOpacity: 1, className: "alert-point" })
       .addTo(this.mark);
-    this.named = address?.code.slice(0, 19) ?? "";
-    this.buildings?.setStyle((feature) => this.style(feature));
+    void this.nameGround(address?.code ?? "");
     const near = this.map.getBounds().pad(-0.2).contains(at) && this.map.getZoom() >= 18.5;
     if (!near) this.map.setView(at, Math.max(this.map.getZoom(), 19), { animate: false });
   }
 
-  private style(feature: GeoJSON.Feature | undefined): L.PathOptions {
-    const text = String(feature?.properties?.["code"] ?? "");
-    return this.named && !this.named.includes("*") && text.startsWith(this.named) ? NAMED : BUILDING;
+  /** Draws the footprint, or outdoors the grid, that a code names. */
+  private async nameGround(code: string): Promise<void> {
+    if (code === this.shown) return;
+    this.shown = code;
+    this.named.clearLayers();
+    if (!code) return;
+    const asked = this.entities.get(code) ?? getEntity(code);
+    this.entities.set(code, asked);
+    if (this.entities.size > 200) this.entities.delete(this.entities.keys().next().value!);
+    // A base that no longer knows the code has nothing to draw.
+    const entity = await asked.catch(() => null);
+    if (!entity?.geometry || this.shown !== code) return;
+    const style = entity.level === "grid" ? NAMED_GRID : NAMED;
+    L.geoJSON(entity.geometry, { style, interactive: false, ...({ pane: "named" } as object) }).addTo(this.named);
   }
 
-  private async loadBuildings(): Promise<void> {
+  private async loadGround(): Promise<void> {
     this.loading?.abort();
-    const wide = this.map.getZoom() < FOOTPRINT_ZOOM;
+    const zoom = this.map.getZoom();
+    const wide = zoom < FOOTPRINT_ZOOM;
     this.say(wide ? "Zoom in to see buildings" : "");
     if (wide) return;
     const loading = (this.loading = new AbortController());
+    const bbox = this.area();
+    const lines = zoom >= LINES_ZOOM;
+    try {
+      const [buildings, grids, roads] = await Promise.all([
+        getFeatures("footprints", bbox, loading.signal),
+        lines ? getFeatures("grids", bbox, loading.signal) : null,
+        lines ? getFeatures("roads", bbox, loading.signal) : null,
+      ]);
+      // Leaflet hands the options on to each shape.
+      const drawn = { ...({ renderer: this.canvas, pane: "buildings" } as object) };
+      this.ground.clearLayers();
+      if (roads) L.geoJSON(roads, { style: ROAD, onEachFeature: (feature, layer) => tip(layer, feature.properties?.["name"]), ...drawn }).addTo(this.ground);
+      if (grids) L.geoJSON(grids, { style: GRID, ...drawn }).addTo(this.ground);
+      L.geoJSON(buildings, {
+        style: BUILDING,
+        onEachFeature: (feature, layer) => tip(layer, feature.properties?.["text"], feature.properties?.["code"]),
+        ...drawn,
+      }).addTo(this.ground);
+      this.box.dataset["footprints"] = String(buildings.features.length);
+      this.box.dataset["grids"] = String(grids?.features.length ?? 0);
+      this.box.dataset["roads"] = String(roads?.features.length ?? 0);
+      if (buildings.features.length === 0) this.say("The address base knows no buildings here");
+      else if (buildings.truncated) this.say("Not every building is drawn: zoom in");
+    } catch (error) {
+      if (!loading.signal.aborted) this.say(`Buildings cannot be loaded: ${(error as Error).message}`);
+    }
+  }
+
+  /** What is seen and a little more, as wide as the server answers for. */
+  private area(): string {
     const area = this.map.getBounds().pad(0.25);
     const clamp = (low: number, high: number, centre: number): [number, number] =>
       high - low > 0.19 ? [centre - 0.095, centre + 0.095] : [low, high];
     const [west, east] = clamp(area.getWest(), area.getEast(), area.getCenter().lng);
     const [south, north] = clamp(area.getSouth(), area.getNorth(), area.getCenter().lat);
-    try {
-      const bbox = [west, south, east, north].map((it) => it.toFixed(6)).join(",");
-      const found = await getFootprints(bbox, loading.signal);
-      this.buildings?.remove();
-      this.buildings = L.geoJSON(found, {
-        style: (feature) => this.style(feature),
-        onEachFeature: (feature, layer) => {
-          const { text, code: number } = feature.properties ?? {};
-          layer.bindTooltip(el("div", { class: "building-tip", lang: "zh-Hans" }, String(text ?? ""), number ? code(String(number)) : null), { sticky: true });
-        },
-        // Leaflet hands the options on to each polygon.
-        ...({ renderer: this.canvas, pane: "buildings" } as object),
-      }).addTo(this.map);
-      this.box.dataset["footprints"] = String(found.features.length);
-      if (found.features.length === 0) this.say("The address base knows no buildings here");
-    } catch (error) {
-      if (!loading.signal.aborted) this.say(`Buildings cannot be loaded: ${(error as Error).message}`);
-    }
+    return [west, south, east, north].map((it) => it.toFixed(6)).join(",");
   }
 
   private say(text: string): void {
     this.note.textContent = text;
     this.note.hidden = !text;
   }
+}
+
+/** Text and code of what is under the pointer. */
+function tip(layer: L.Layer, text: unknown, number?: unknown): void {
+  const content = el("div", { class: "building-tip", lang: "zh-Hans" }, String(text ?? ""), number ? code(String(number)) : null);
+  layer.bindTooltip(content, { sticky: true });
 }
 
 /** What a screen reader is told about a new alert. */

@@ -38,17 +38,25 @@ try {
   await visible('#connection[data-state="live"]');
   await visible("#empty");
   await page.waitForFunction(() => Number(document.querySelector("#map").dataset.footprints) > 20);
+  assert.ok(await page.locator("#map").evaluate((map) => Number(map.dataset.grids) > 0 && Number(map.dataset.roads) > 0), "grids and roads are drawn");
   await shot("empty");
 
   say("wants: first");
   await visible("#alerts li");
   assert.equal(await page.locator("#alerts li .address").innerText(), address);
   assert.equal(await page.locator("#address").innerText(), address, "the newest alert is shown by itself");
+  assert.equal(await page.locator(".where .chip.warn", { hasText: "one of 2" }).count(), 1, "it says that it is ambiguous");
   await visible('#picture[data-state="loaded"]');
   assert.equal(await page.locator("#picture img").evaluate((image) => image.naturalWidth), 1280);
   assert.equal(await page.locator("#picture rect.object").count(), 2);
   assert.equal(await page.locator("#map path.error-circle").count(), 1, "the error is drawn");
   assert.equal(await page.locator("#map path.camera").count(), 2, "the cameras are drawn");
+  await page.locator("#map path.named-ground").waitFor({ state: "attached" });
+  assert.equal(await page.locator("#map path.named-ground").count(), 1, "the ground that the address names is drawn");
+  assert.deepEqual(await page.locator(".unit").evaluateAll((units) => units.map((unit) => unit.dataset.unit)), ["fire:F-07", "police:P-0703"]);
+  const facts = await page.locator("#facts").innerText();
+  for (const words of ["高新南一道, 4.6 m", "高新南一道42号, 3.2 m", "合成派出所三组"]) assert.ok(facts.includes(words), `${words} is not in ${facts}`);
+  assert.match(await page.locator("#base").innerText(), /^test-2026-03, no longer current: test-2026-04 serves now$/);
   const drawn = await page.locator("#map canvas").first().evaluate((canvas) => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     let painted = 0;
@@ -97,6 +105,15 @@ try {
   await visible("#empty");
   await page.fill("input[name=address]", "");
   await page.waitForFunction(() => document.querySelectorAll("#alerts li").length === 8);
+
+  // A unit lists its alerts.
+  await page.click('.unit[data-unit="police:P-0703"]');
+  assert.equal(await page.inputValue("input[name=responsible]"), "police:P-0703");
+  await page.fill("input[name=responsible]", "fire:F-08");
+  await visible("#empty");
+  await page.fill("input[name=responsible]", "F-07");
+  await page.waitForFunction(() => document.querySelectorAll("#alerts li").length === 8);
+  await page.fill("input[name=responsible]", "");
 
   await page.setViewportSize({ width: 420, height: 900 });
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);

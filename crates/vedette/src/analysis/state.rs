@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use vedette_address::AddressBase;
 use vedette_core::Camera;
 use vedette_rules::{EngineState, RuleEngine};
 use vedette_track::Tracker;
@@ -64,12 +63,7 @@ impl CameraAnalysis {
     ///
     /// # Errors
     /// When the bytes are of another format or damaged.
-    pub fn restore(
-        camera: Arc<Camera>,
-        address: Option<Arc<AddressBase>>,
-        format: u32,
-        bytes: &[u8],
-    ) -> Result<Self, StateError> {
+    pub fn restore(camera: Arc<Camera>, format: u32, bytes: &[u8]) -> Result<Self, StateError> {
         if format != STATE_FORMAT {
             return Err(StateError::Format(format));
         }
@@ -87,7 +81,6 @@ impl CameraAnalysis {
         Ok(Self {
             locator: locator(&camera)?,
             camera,
-            address,
             tracker: saved.tracker,
             engine,
             policy,

@@ -105,6 +105,7 @@ fn anchor_paths(settings: &mut Settings, base: &Path) {
     let anchor = |path: &mut PathBuf| *path = base.join(&path);
     anchor(&mut settings.site.cameras);
     anchor(&mut settings.site.policies);
+    anchor(&mut settings.site.address_bases);
     anchor(&mut settings.bus.directory);
     anchor(&mut settings.console.store);
     let optional = [&mut settings.site.address_base, &mut settings.detect.models, &mut settings.detect.runtime];

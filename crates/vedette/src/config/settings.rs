@@ -39,6 +39,9 @@ pub struct SiteSettings {
     pub policies: PathBuf,
     /// Address base made by `vedette address build`; alerts carry no address without it.
     pub address_base: Option<PathBuf>,
+    /// Directory of the bases that `vedette address publish` announces; the same names on every machine that analyses or
+    /// has the console.
+    pub address_bases: PathBuf,
 }
 
 impl Default for SiteSettings {
@@ -48,6 +51,7 @@ impl Default for SiteSettings {
             cameras: "cameras.toml".into(),
             policies: "policies.toml".into(),
             address_base: None,
+            address_bases: "bases".into(),
         }
     }
 }

@@ -11,13 +11,13 @@ use anyhow::Context;
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vedette_address::AddressBase;
 use vedette_alerts::cloudevents;
 use vedette_bus::{BusError, Committer, Delivered, GroupEvent, Header, Record, SharedBus, StartAt};
 use vedette_core::{Alert, CameraId, FrameDetections};
 use vedette_track::TrackerSettings;
 use vedette_wire::{AnalysisState, DeadLetterReason, decode_detections, decode_state, encode_alert, encode_state};
 
+use crate::address_book::AddressBook;
 use crate::analysis::{CameraAnalysis, STATE_FORMAT};
 use crate::config::AnalyseSettings;
 use crate::health::{Condition, Health};
@@ -38,8 +38,8 @@ pub struct Analyse {
     pub bus: SharedBus,
     /// Cameras and policies.
     pub registry: Registry,
-    /// Ground point to address.
-    pub address: Option<Arc<AddressBase>>,
+    /// Ground point to address, by capture time.
+    pub addresses: AddressBook,
     /// Where it says how it is.
     pub health: Health,
     /// Where latencies are kept.
@@ -144,7 +144,8 @@ impl Running {
         }
         let policy = self.stage.registry.policy(&camera);
         partition.dirty.insert(frame.camera.clone());
-        let outcome = match analysis.take(&frame, policy.as_ref()) {
+        let base = self.stage.addresses.at(frame.captured);
+        let outcome = match analysis.take(&frame, policy.as_ref(), base.as_deref()) {
             Ok(outcome) => outcome,
             Err(error) => {
                 metrics::counter!("vedette_analyse_policies_refused_total").increment(1);
@@ -262,7 +263,7 @@ fn open_camera(
 ) -> Result<CameraAnalysis, crate::analysis::SetupError> {
     let tracker: &TrackerSettings = &stage.settings.tracker;
     if let Some(saved) = saved {
-        match CameraAnalysis::restore(camera.clone(), stage.address.clone(), saved.format, &saved.state) {
+        match CameraAnalysis::restore(camera.clone(), saved.format, &saved.state) {
             Ok(analysis) => return Ok(analysis),
             Err(error) => {
                 metrics::counter!("vedette_analyse_states_refused_total").increment(1);
@@ -270,7 +271,7 @@ fn open_camera(
             }
         }
     }
-    CameraAnalysis::new(camera, tracker, stage.address.clone())
+    CameraAnalysis::new(camera, tracker)
 }
 
 /// The state of every camera that has seen most. Not simply the last one: a member that lost its partitions while the bus was

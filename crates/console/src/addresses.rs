@@ -1,0 +1,126 @@
+//! What the API says of the address base.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use vedette_alerts::json::UnitJson;
+use vedette_core::{AddressCode, AddressLevel, AddressMatch, AddressPrefix, GroundPoint};
+
+/// The address base. Calls may compute but not wait: they run on a blocking thread.
+pub trait AddressSource: Send + Sync {
+    /// What a code names today, in the base that serves now; none when it names nothing.
+    fn entity(&self, code: &AddressPrefix) -> Option<EntityJson>;
+
+    /// What `text` may name, likeliest first, `at_most` at most.
+    fn search(&self, text: &str, at_most: usize) -> Vec<HitJson>;
+
+    /// The address at a point.
+    fn resolve(&self, point: &GroundPoint) -> Option<AddressMatch>;
+
+    /// Which base serves, served and will serve.
+    fn report(&self) -> BaseReport;
+}
+
+/// A district, street, community, grid, building or room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(title = "Address")]
+pub struct EntityJson {
+    /// The part of the code that names it: 6, 9, 12, 14, 19 or 25 characters.
+    #[schema(value_type = String, example = "4403040010010100001")]
+    pub code: AddressPrefix,
+    /// Its level.
+    #[schema(value_type = String, pattern = "^(district|street|community|grid|building|room)$", example = "building")]
+    pub level: AddressLevel,
+    /// Its full address.
+    pub text: String,
+    /// Its name: of a building the building's, otherwise as `text`.
+    pub name: String,
+    /// Working code of a basic grid; null for others.
+    pub work_code: Option<String>,
+    /// Its ground, of a room its building's; null when the base has none.
+    pub geometry: Option<GeometryJson>,
+    /// The codes it had before, newest first.
+    pub former_codes: Vec<String>,
+    /// Who answers for it, by kind and code; empty above the level of a basic grid.
+    pub responsible: Vec<UnitJson>,
+    /// Version of the base that said so.
+    pub base_version: String,
+    /// Whether the base holds synthetic addresses (demo, tests).
+    pub synthetic: bool,
+}
+
+/// A `GeoJSON` geometry (RFC 7946).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GeometryJson {
+    /// `Polygon`, `MultiPolygon` or `Point`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Pairs in degrees, WGS 84, longitude first, in arrays as deep as the type has them.
+    pub coordinates: serde_json::Value,
+}
+
+/// An address that a text may name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HitJson {
+    /// Its code, 25 characters, `*` below its level.
+    #[schema(value_type = String, example = "4403040010010100001******", min_length = 25, max_length = 25)]
+    pub code: AddressCode,
+    /// Its full address.
+    pub text: String,
+    /// How well it fits the text, 0 to 1.
+    pub score: f32,
+}
+
+/// Which base serves, served and will serve. A frame is resolved in the newest base whose `from` is not after its capture
+/// time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BaseReport {
+    /// The base for what is captured now; null when there is none.
+    pub current: Option<ServedJson>,
+    /// What will serve, soonest first.
+    pub scheduled: Vec<ServedJson>,
+    /// What served, latest first.
+    pub history: Vec<ServedJson>,
+    /// The change because of whose refusal another base serves than was meant; null when all is as meant.
+    pub standing_refusal: Option<RefusalJson>,
+    /// The last change that was refused; null when none was.
+    pub last_refusal: Option<RefusalJson>,
+}
+
+/// A base and when it serves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ServedJson {
+    /// The base's version.
+    pub version: String,
+    /// Whether it holds synthetic addresses (demo, tests).
+    pub synthetic: bool,
+    /// Capture time from which it serves; null for the base of the configuration, which serves from the beginning.
+    #[schema(format = DateTime)]
+    pub from: Option<String>,
+    /// Capture time from which another one serves; null when none is known.
+    #[schema(format = DateTime)]
+    pub until: Option<String>,
+    /// Since when this server has it, by its clock.
+    #[schema(format = DateTime)]
+    pub taken: String,
+}
+
+/// A change of the base that was not taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RefusalJson {
+    /// The version that was announced; empty when the record could not be read.
+    pub version: String,
+    /// Capture time from which it was to serve.
+    #[schema(format = DateTime)]
+    pub from: Option<String>,
+    /// Why, one word.
+    #[schema(
+        pattern = "^(missing_file|unusable_file|wrong_version|unknown_base|delta|record)$",
+        example = "missing_file"
+    )]
+    pub reason: String,
+    /// Why, and the way out.
+    pub detail: String,
+    /// When, by the server's clock.
+    #[schema(format = DateTime)]
+    pub at: String,
+}

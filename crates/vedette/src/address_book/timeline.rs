@@ -1,0 +1,100 @@
+use vedette_core::Timestamp;
+
+/// What holds from which moment on: of all that were set, the newest whose moment has come. The order in which they were
+/// set does not count.
+#[derive(Debug, Clone)]
+pub(super) struct Timeline<T> {
+    /// By moment, each once. None is before every moment.
+    entries: Vec<(Option<Timestamp>, T)>,
+}
+
+impl<T> Timeline<T> {
+    /// Holds `first` from the beginning of time.
+    pub(super) fn new(first: Option<T>) -> Self {
+        Self { entries: first.into_iter().map(|first| (None, first)).collect() }
+    }
+
+    /// Sets what holds from `moment` on, in the place of what was set for that very moment before.
+    pub(super) fn set(&mut self, moment: Timestamp, value: T) -> Option<T> {
+        match self.entries.binary_search_by_key(&Some(moment), |(from, _)| *from) {
+            Ok(index) => Some(std::mem::replace(&mut self.entries[index].1, value)),
+            Err(index) => {
+                self.entries.insert(index, (Some(moment), value));
+                None
+            }
+        }
+    }
+
+    /// Takes out what was set for `moment`.
+    pub(super) fn remove(&mut self, moment: Timestamp) -> Option<T> {
+        let index = self.entries.binary_search_by_key(&Some(moment), |(from, _)| *from).ok()?;
+        Some(self.entries.remove(index).1)
+    }
+
+    /// What holds at `moment`.
+    pub(super) fn at(&self, moment: Timestamp) -> Option<&T> {
+        let after = self.entries.partition_point(|(from, _)| *from <= Some(moment));
+        Some(&self.entries[after.checked_sub(1)?].1)
+    }
+
+    /// Drops what was over by `moment`, and hands it out, oldest first. What holds at `moment` stays.
+    pub(super) fn forget_before(&mut self, moment: Timestamp) -> Vec<(Option<Timestamp>, T)> {
+        let over = self.entries.partition_point(|(from, _)| *from <= Some(moment)).saturating_sub(1);
+        self.entries.drain(..over).collect()
+    }
+
+    /// Everything, oldest first: from which moment (none: from the beginning), and what.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (Option<Timestamp>, &T)> {
+        self.entries.iter().map(|(from, value)| (*from, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_and_what_holds_stays() {
+        let mut timeline = Timeline::new(Some("first"));
+        for (moment, value) in [(30, "c"), (10, "a"), (20, "b")] {
+            assert_eq!(timeline.set(at(moment), value), None);
+        }
+        assert_eq!(timeline.set(at(20), "B"), Some("b"));
+        assert_eq!(timeline.forget_before(at(25)), [(None, "first"), (Some(at(10)), "a")]);
+        assert_eq!((timeline.at(at(15)), timeline.at(at(25)), timeline.at(at(30))), (None, Some(&"B"), Some(&"c")));
+        assert_eq!(timeline.remove(at(30)), Some("c"));
+        assert_eq!((timeline.remove(at(30)), timeline.at(at(99))), (None, Some(&"B")));
+        assert!(timeline.forget_before(at(5)).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn the_newest_whose_moment_has_come_holds_whatever_the_order_of_arrival(
+            (given, shuffled) in prop::collection::btree_map(-50..50_i64, any::<u16>(), 0..12).prop_flat_map(|given| {
+                let list: Vec<_> = given.clone().into_iter().collect();
+                (Just(given), Just(list).prop_shuffle())
+            }),
+            first in any::<Option<u16>>(),
+            asked in -60..60_i64,
+            horizon in -60..60_i64,
+        ) {
+            let mut timeline = Timeline::new(first);
+            for (moment, value) in &shuffled {
+                timeline.set(at(*moment), *value);
+            }
+            let expected = given.range(..=asked).next_back().map(|(_, value)| *value).or(first);
+            prop_assert_eq!(timeline.at(at(asked)).copied(), expected);
+            // Forgetting changes nothing from the horizon on.
+            timeline.forget_before(at(horizon));
+            if asked >= horizon {
+                prop_assert_eq!(timeline.at(at(asked)).copied(), expected);
+            }
+        }
+    }
+}

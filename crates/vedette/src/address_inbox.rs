@@ -1,0 +1,81 @@
+//! The way of `vedette address publish` into a running process on the embedded bus, whose log no other process can open: a
+//! directory beside the log, from which that process carries changes onto the bus.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+use vedette_bus::{Record, SharedBus};
+use vedette_wire::{AddressBaseChange, decode_address_change, encode_address_change};
+
+use crate::{clock, topics};
+
+const EXTENSION: &str = "change";
+const REFUSED: &str = "refused";
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The directory that belongs to the embedded log in `bus`.
+pub(crate) fn directory(bus: &Path) -> PathBuf {
+    let mut name = bus.as_os_str().to_owned();
+    name.push(".inbox");
+    name.into()
+}
+
+/// Puts a change where the running process finds it, whole or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn put(inbox: &Path, change: &AddressBaseChange) -> anyhow::Result<()> {
+    std::fs::create_dir_all(inbox).with_context(|| format!("making {}", inbox.display()))?;
+    let path = inbox.join(format!("{:020}.{EXTENSION}", change.effective_from.as_micros()));
+    let mut file = tempfile::NamedTempFile::new_in(inbox).with_context(|| format!("writing in {}", inbox.display()))?;
+    file.write_all(&encode_address_change(change))?;
+    file.as_file().sync_all()?;
+    file.persist(&path).with_context(|| format!("writing {}", path.display()))?;
+    Ok(())
+}
+
+/// Carries what comes onto the bus, until `stop`.
+///
+/// # Errors
+/// Never; the type is that of a stage.
+pub(crate) async fn carry(bus: SharedBus, inbox: PathBuf, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    while stop.run_until_cancelled(look.tick()).await.is_some() {
+        for path in found(&inbox) {
+            if let Err(error) = send(&bus, &path).await {
+                tracing::error!(file = %path.display(), error = format!("{error:#}"), "change not carried onto the bus");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The changes that wait, by the moment they serve from.
+fn found(inbox: &Path) -> Vec<PathBuf> {
+    // Mostly there is no such directory.
+    let entries = std::fs::read_dir(inbox).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == EXTENSION)).collect();
+    found.sort();
+    found
+}
+
+async fn send(bus: &SharedBus, path: &Path) -> anyhow::Result<()> {
+    let value = Bytes::from(std::fs::read(path)?);
+    let change = match decode_address_change(value.clone()) {
+        Ok(change) => change,
+        Err(error) => {
+            std::fs::rename(path, path.with_extension(REFUSED))?;
+            return Err(error).context("put aside as .refused");
+        }
+    };
+    let timestamp_ms = clock::now().as_millis();
+    let record = Record { key: change.key().into(), value: Some(value), headers: Vec::new(), timestamp_ms };
+    bus.send(topics::ADDRESSES, record).await?.await?;
+    std::fs::remove_file(path)?;
+    Ok(())
+}
