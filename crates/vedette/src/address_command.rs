@@ -28,6 +28,7 @@ pub(crate) fn run(command: AddressCommand) -> anyhow::Result<ExitCode> {
         AddressCommand::Build(args) => build(&args),
         AddressCommand::Lookup(args) => lookup(&args),
         AddressCommand::Publish(args) => block_on(address_publish::run(args)),
+        AddressCommand::Withdraw(args) => block_on(address_publish::withdraw(args)),
     }
 }
 

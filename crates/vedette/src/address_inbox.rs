@@ -9,11 +9,13 @@ use anyhow::Context;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{Record, SharedBus};
-use vedette_wire::{AddressBaseChange, decode_address_change, encode_address_change};
+use vedette_core::Timestamp;
+use vedette_wire::{AddressBaseChange, address_key, decode_address_change, encode_address_change};
 
 use crate::{clock, topics};
 
-const EXTENSION: &str = "change";
+const CHANGE: &str = "change";
+const WITHDRAWAL: &str = "withdrawal";
 const REFUSED: &str = "refused";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -24,15 +26,17 @@ pub(crate) fn directory(bus: &Path) -> PathBuf {
     name.into()
 }
 
-/// Puts a change where the running process finds it, whole or not at all.
+/// Puts a change where the running process finds it, whole or not at all; without one, what was announced for that moment is
+/// called off.
 ///
 /// # Errors
 /// When it cannot be written.
-pub(crate) fn put(inbox: &Path, change: &AddressBaseChange) -> anyhow::Result<()> {
+pub(crate) fn put(inbox: &Path, moment: Timestamp, change: Option<&AddressBaseChange>) -> anyhow::Result<()> {
     std::fs::create_dir_all(inbox).with_context(|| format!("making {}", inbox.display()))?;
-    let path = inbox.join(format!("{:020}.{EXTENSION}", change.effective_from.as_micros()));
+    let extension = if change.is_some() { CHANGE } else { WITHDRAWAL };
+    let path = inbox.join(format!("{:020}.{extension}", moment.as_micros()));
     let mut file = tempfile::NamedTempFile::new_in(inbox).with_context(|| format!("writing in {}", inbox.display()))?;
-    file.write_all(&encode_address_change(change))?;
+    file.write_all(&change.map(encode_address_change).unwrap_or_default())?;
     file.as_file().sync_all()?;
     file.persist(&path).with_context(|| format!("writing {}", path.display()))?;
     Ok(())
@@ -58,24 +62,33 @@ pub(crate) async fn carry(bus: SharedBus, inbox: PathBuf, stop: CancellationToke
 fn found(inbox: &Path) -> Vec<PathBuf> {
     // Mostly there is no such directory.
     let entries = std::fs::read_dir(inbox).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == EXTENSION)).collect();
+    let ours = |path: &PathBuf| path.extension().is_some_and(|it| it == CHANGE || it == WITHDRAWAL);
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(ours).collect();
     found.sort();
     found
 }
 
 async fn send(bus: &SharedBus, path: &Path) -> anyhow::Result<()> {
-    let value = Bytes::from(std::fs::read(path)?);
-    let change = match decode_address_change(value.clone()) {
-        Ok(change) => change,
+    let (key, value) = match read(path) {
+        Ok(read) => read,
         Err(error) => {
             std::fs::rename(path, path.with_extension(REFUSED))?;
             return Err(error).context("put aside as .refused");
         }
     };
-    let timestamp_ms = clock::now().as_millis();
-    let record = Record { key: change.key().into(), value: Some(value), headers: Vec::new(), timestamp_ms };
+    let record = Record { key: key.into(), value, headers: Vec::new(), timestamp_ms: clock::now().as_millis() };
     bus.send(topics::ADDRESSES, record).await?.await?;
     std::fs::remove_file(path)?;
     Ok(())
+}
+
+/// Key and value of the record that a file stands for.
+fn read(path: &Path) -> anyhow::Result<(String, Option<Bytes>)> {
+    if path.extension().is_some_and(|it| it == WITHDRAWAL) {
+        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        let micros = name.parse().context("its name is no moment")?;
+        return Ok((address_key(Timestamp::from_micros(micros)), None));
+    }
+    let value = Bytes::from(std::fs::read(path)?);
+    Ok((decode_address_change(value.clone())?.key(), Some(value)))
 }

@@ -1,4 +1,5 @@
-//! `vedette address publish`: announces another base, or a delta, on the bus; checked as the workers will check it.
+//! `vedette address publish` and `withdraw`: another base, or a delta, is announced on the bus, checked as the workers will check
+//! it, or called off.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
@@ -39,6 +40,19 @@ pub struct PublishArgs {
     pub overrides: Overrides,
 }
 
+/// `vedette address withdraw`
+#[derive(Debug, Args)]
+pub struct WithdrawArgs {
+    /// The moment that the base was announced for (RFC 3339), as GET /api/v1/addresses/base says it in `from`.
+    pub effective_from: Timestamp,
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Overrides.
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
 /// What the bus holds, by moment.
 type Changes = BTreeMap<Timestamp, AddressBaseChange>;
 
@@ -55,7 +69,7 @@ pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
     let change = AddressBaseChange { effective_from: args.effective_from.unwrap_or(now + LEAD), base };
 
     if is_running(settings) {
-        address_inbox::put(&address_inbox::directory(&settings.bus.directory), &change)?;
+        address_inbox::put(&address_inbox::directory(&settings.bus.directory), change.effective_from, Some(&change))?;
         eprintln!("handed to the running process, which checks it; GET /api/v1/addresses/base says what became of it");
         return tell(&change);
     }
@@ -75,6 +89,32 @@ pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
     }
     bus.flush().await?;
     tell(&change)
+}
+
+/// Runs `vedette address withdraw`: the base before serves on.
+///
+/// # Errors
+/// When nothing is announced for that moment, or the bus refuses.
+pub(crate) async fn withdraw(args: WithdrawArgs) -> anyhow::Result<()> {
+    let mut config = Config::load(&args.config.config)?;
+    apply_overrides(&mut config, &args.overrides);
+    let (settings, moment) = (&config.settings, args.effective_from);
+    if is_running(settings) {
+        address_inbox::put(&address_inbox::directory(&settings.bus.directory), moment, None)?;
+        eprintln!("handed to the running process; GET /api/v1/addresses/base says what became of it");
+        return Ok(());
+    }
+    let bus = open_bus(&settings.bus).await?;
+    bus.ensure_topics(&topics::specs(&settings.bus)).await?;
+    let changes = read_changes(&bus).await?;
+    let Some(change) = changes.get(&moment) else {
+        let known: Vec<String> = changes.keys().map(Timestamp::to_string).collect();
+        anyhow::bail!("nothing is announced for {moment}; announced are: {}", known.join(", "));
+    };
+    send(&bus, change.key(), None, clock::now()).await?;
+    bus.flush().await?;
+    eprintln!("called off: {} for {moment}", change.version());
+    Ok(())
 }
 
 /// Whether a running product holds the embedded log.
@@ -147,6 +187,16 @@ fn put_into(directory: &Path, file: &Path, version: &str) -> anyhow::Result<Stri
 
 /// Takes into `book` what is announced, and gives it by moment.
 async fn announced(bus: &SharedBus, book: &AddressBook) -> anyhow::Result<Changes> {
+    let changes = read_changes(bus).await?;
+    for change in changes.values() {
+        if let Err(error) = book.take(change, clock::now()) {
+            eprintln!("announced for {}, not usable here: {error}", change.effective_from);
+        }
+    }
+    Ok(changes)
+}
+
+async fn read_changes(bus: &SharedBus) -> anyhow::Result<Changes> {
     let mut reader = bus.read(topics::ADDRESSES, StartAt::Earliest).await?;
     let mut changes = Changes::new();
     registry::read_to_end(bus, topics::ADDRESSES, &mut reader, |record| match read(&record) {
@@ -159,11 +209,6 @@ async fn announced(bus: &SharedBus, book: &AddressBook) -> anyhow::Result<Change
         Err(error) => eprintln!("offset {} of `addresses` is not used: {error}", record.position.offset),
     })
     .await?;
-    for change in changes.values() {
-        if let Err(error) = book.take(change, clock::now()) {
-            eprintln!("announced for {}, not usable here: {error}", change.effective_from);
-        }
-    }
     Ok(changes)
 }
 

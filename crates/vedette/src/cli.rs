@@ -214,6 +214,8 @@ pub enum AddressCommand {
     Lookup(AddressLookupArgs),
     /// Announce another base, or a delta, to the running product: every worker takes it without pausing.
     Publish(crate::address_publish::PublishArgs),
+    /// Call off a base that was announced: the one before it serves on.
+    Withdraw(crate::address_publish::WithdrawArgs),
 }
 
 /// `vedette address build`

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use product::Product;
 use serde_json::Value;
-use support::{demo_site, eventually, finish, root, said, vedette};
+use support::{demo_site, eventually, finish, other_base, root, said, vedette};
 use vedette::cli::Role;
 use vedette::{clock, topics};
 use vedette_address::{AddressBase, write_delta};
@@ -35,17 +35,6 @@ fn frames_of_now() -> Vec<FrameDetections> {
         frame.video = None;
     }
     frames
-}
-
-/// A base of the demo's grids and buildings without their rooms, and its version.
-fn other_base(path: &Path) -> String {
-    let tables = root().join("deploy/demo/address");
-    let mut build = vedette();
-    build.args(["address", "build", "-o"]).arg(path);
-    build.args([tables.join("grids.geojson"), tables.join("buildings.geojson")]);
-    let output = finish(build);
-    assert!(output.status.success(), "{}", said(&output));
-    AddressBase::open(path).unwrap().version().to_owned()
 }
 
 fn demo_version() -> String {
@@ -135,6 +124,23 @@ async fn a_new_base_is_taken_while_frames_flow_and_every_alert_names_one() {
         let version = alert["place"]["address"]["base_version"].as_str().unwrap();
         assert!([old.as_str(), &new].contains(&version));
     }
+
+    // One that was announced for later is called off.
+    let later = (clock::now() + Span::from_secs(600)).to_string();
+    publish(&config, &root().join("deploy/demo/address.base"), &later);
+    let scheduled = async |count: usize| {
+        eventually(&format!("{count} scheduled"), async || {
+            let report = product.json("/api/v1/addresses/base").await;
+            (report["scheduled"].as_array().unwrap().len() == count).then_some(())
+        })
+        .await;
+    };
+    scheduled(1).await;
+    let mut withdraw = vedette();
+    withdraw.args(["address", "withdraw", &later, "-c"]).arg(&config);
+    let output = finish(withdraw);
+    assert!(output.status.success(), "{}", said(&output));
+    scheduled(0).await;
 
     // A delta back: its record holds all of it.
     let delta = elsewhere.path().join("back.delta");

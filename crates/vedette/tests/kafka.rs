@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use broker::Broker;
 use bytes::Bytes;
 use product::{ALL, Product};
-use support::{demo_site, eventually, root};
+use support::{demo_site, edit, eventually, finish, other_base, root, said, vedette};
 use vedette::analysis::CameraAnalysis;
 use vedette::cli::Role;
 use vedette::config::{BusKind, Config};
@@ -23,7 +23,7 @@ use vedette::health::Condition;
 use vedette::{clock, registry, topics};
 use vedette_address::AddressBase;
 use vedette_bus::{Record, SharedBus, StartAt, partition_of};
-use vedette_core::{Camera, CameraId, FrameDetections, Policy, VideoRef};
+use vedette_core::{Camera, CameraId, FrameDetections, Policy, Span, VideoRef};
 use vedette_wire::{decode_alert, encode_alert, encode_detections};
 
 /// Puts a site on `broker`, apart from the other tests.
@@ -102,6 +102,53 @@ async fn roles_in_two_processes_give_alerts_too() {
     assert!(stages["detect"].is_null() && stages["analyse"].is_object(), "{stages}");
     eyes.end().await;
     desk.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_base_reaches_every_worker_and_one_without_its_file_says_so() {
+    let Some(broker) = broker::shared() else { return };
+    let (desk_site, worker_site) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let kafka = format!("[bus.kafka]\nbrokers = [\"{}\"]\nprefix = \"bases.\"\n\n[ingest]", broker.brokers());
+    let site = |folder: &Path| {
+        let config = demo_site(folder);
+        edit(&config, "kind = \"embedded\"", "kind = \"kafka\"");
+        edit(&config, "[ingest]", &kafka);
+        config
+    };
+    let (desk_config, worker_config) = (site(desk_site.path()), site(worker_site.path()));
+    let built = desk_site.path().join("new.base");
+    let new = other_base(&built);
+    let desk = Product::start_roles(&desk_config, &[Role::Analyse, Role::Console], |_| {}).await;
+    let worker = Product::start_roles(&worker_config, &[Role::Analyse], |_| {}).await;
+    let said_by = |product: &Product| product.app.health.snapshot()["addresses"].detail.clone();
+    let says = async |product: &Product, words: &str| {
+        eventually(words, async || said_by(product).contains(words).then_some(())).await;
+    };
+    let old = vedette_address::AddressBase::open(desk_site.path().join("address.base")).unwrap().version().to_owned();
+    says(&worker, &format!("base {old} serves")).await;
+
+    let moment = (clock::now() - Span::from_secs(1)).to_string();
+    let mut publish = vedette();
+    publish.args(["address", "publish"]).arg(&built).arg("-c").arg(&desk_config).args(["--effective-from", &moment]);
+    let output = finish(publish);
+    assert!(output.status.success(), "{}", said(&output));
+    says(&desk, &format!("base {new} serves")).await;
+    says(&worker, "is not there").await;
+    assert_eq!(worker.app.health.snapshot()["addresses"].condition, Condition::Degraded);
+    // Copied to the other machine, it is taken there by itself.
+    let name = format!("{new}.base");
+    std::fs::create_dir_all(worker_site.path().join("bases")).unwrap();
+    std::fs::copy(desk_site.path().join("bases").join(&name), worker_site.path().join("bases").join(&name)).unwrap();
+    says(&worker, &format!("base {new} serves")).await;
+
+    let mut withdraw = vedette();
+    withdraw.args(["address", "withdraw", &moment, "-c"]).arg(&desk_config);
+    let output = finish(withdraw);
+    assert!(output.status.success(), "{}", said(&output));
+    says(&desk, &format!("base {old} serves")).await;
+    says(&worker, &format!("base {old} serves")).await;
+    desk.end().await;
+    worker.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

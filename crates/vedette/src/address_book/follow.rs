@@ -1,5 +1,6 @@
 //! The topic `addresses` to the book: opening and checking happen off the async threads, one change after the other.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
@@ -31,7 +32,8 @@ pub async fn follow(
     let mut reader = bus.read(topics::ADDRESSES, StartAt::Earliest).await?;
     let mut records = Vec::new();
     registry::read_to_end(bus, topics::ADDRESSES, &mut reader, |record| records.push(record)).await?;
-    let follower = Follower { bus: bus.clone(), book: book.clone(), health: health.clone(), keep };
+    let (bus, book, health) = (bus.clone(), book.clone(), health.clone());
+    let follower = Follower { bus, book, health, keep, serving: Mutex::default() };
     for record in records {
         follower.apply(record).await;
     }
@@ -64,6 +66,8 @@ struct Follower {
     book: AddressBook,
     health: Health,
     keep: Span,
+    /// The version that the metric names.
+    serving: Mutex<Option<String>>,
 }
 
 impl Follower {
@@ -94,7 +98,10 @@ impl Follower {
 
     async fn look_again(&self) {
         self.retry().await;
-        self.book.forget_before(clock::now() - self.keep);
+        let (book, horizon) = (self.book.clone(), clock::now() - self.keep);
+        if let Err(error) = tokio::task::spawn_blocking(move || book.forget_before(horizon)).await {
+            tracing::error!(%error, "letting go of old address bases failed");
+        }
         self.say();
     }
 
@@ -138,6 +145,7 @@ impl Follower {
 
     fn say(&self) {
         let report = self.book.report(clock::now());
+        self.name(report.current.as_ref().map(|served| served.version.clone()));
         let serves = report.current.map_or_else(|| "no base".to_owned(), |served| format!("base {}", served.version));
         match report.standing {
             Some(refusal) => {
@@ -146,6 +154,22 @@ impl Follower {
             }
             None => self.health.set(NAME, Condition::Running, format!("{serves} serves")),
         }
+    }
+
+    /// One time series for each version that served, 1 while it does.
+    fn name(&self, version: Option<String>) {
+        let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        if *serving == version {
+            return;
+        }
+        let mark = |version: &Option<String>, value: f64| {
+            if let Some(version) = version {
+                metrics::gauge!("vedette_address_base_serving", "version" => version.clone()).set(value);
+            }
+        };
+        mark(&serving, 0.0);
+        mark(&version, 1.0);
+        *serving = version;
     }
 }
 

@@ -57,6 +57,9 @@ struct Log {
     standing: BTreeMap<Timestamp, (AddressBaseChange, Refusal)>,
     /// A record that could not be read, with no good one after it.
     unread: Option<Refusal>,
+    /// Bases that serve no more. They wait for a round, so that not the frame that was just being resolved in one pays for
+    /// closing it.
+    leaving: Vec<Serving>,
 }
 
 /// Why a change is refused.
@@ -141,7 +144,7 @@ impl AddressBook {
                 let serving = Serving { base: base.clone(), taken: now };
                 let replaced = self.change(|timeline| timeline.set(change.effective_from, serving));
                 if let Some(replaced) = replaced.filter(|replaced| replaced.base.version() != base.version()) {
-                    log.called_off(change.effective_from, &replaced, now);
+                    log.called_off(change.effective_from, replaced, now);
                 }
                 log.standing.remove(&change.effective_from);
                 log.unread = None;
@@ -160,15 +163,18 @@ impl AddressBook {
         let removed = self.change(|timeline| timeline.remove(effective_from));
         let refused = log.standing.remove(&effective_from);
         log.unread = None;
-        if let Some(removed) = &removed {
+        let known = removed.is_some() || refused.is_some();
+        if let Some(removed) = removed {
             log.called_off(effective_from, removed, now);
         }
-        removed.is_some() || refused.is_some()
+        known
     }
 
-    /// Lets go of bases that served only before `moment`; their names stay in the report.
+    /// Lets go of bases that served only before `moment`; their names stay in the report. Closing a base may take
+    /// milliseconds, so it is done at the next call, when nobody asks it any more. It blocks.
     pub fn forget_before(&self, moment: Timestamp) {
         let mut log = self.log();
+        log.leaving.clear();
         log.standing.retain(|from, _| *from >= moment);
         // Mostly there is nothing to forget, and nothing is copied then.
         if self.0.serving.load().iter().nth(1).is_none_or(|(second, _)| second > Some(moment)) {
@@ -179,6 +185,7 @@ impl AddressBook {
         while let Some((from, serving)) = gone.next() {
             let until = gone.peek().map_or(first_kept, |(from, _)| *from);
             log.remember(Served::of(from, &serving, until));
+            log.leaving.push(serving);
         }
     }
 
@@ -255,10 +262,11 @@ fn open(path: &Path, version: &str) -> Result<AddressBase, ChangeError> {
 
 impl Log {
     /// Alerts may carry what served until now, so its name stays.
-    fn called_off(&mut self, from: Timestamp, serving: &Serving, now: Timestamp) {
+    fn called_off(&mut self, from: Timestamp, serving: Serving, now: Timestamp) {
         if from <= now {
-            self.remember(Served::of(Some(from), serving, None));
+            self.remember(Served::of(Some(from), &serving, None));
         }
+        self.leaving.push(serving);
     }
 
     fn remember(&mut self, served: Served) {

@@ -96,3 +96,14 @@ pub(crate) fn edit(path: &Path, from: &str, to: &str) {
     assert!(text.contains(from), "`{from}` is not in {}", path.display());
     std::fs::write(path, text.replacen(from, to, 1)).unwrap();
 }
+
+/// A base of the demo's grids and buildings without their rooms, and its version.
+pub(crate) fn other_base(path: &Path) -> String {
+    let tables = root().join("deploy/demo/address");
+    let mut build = vedette();
+    build.args(["address", "build", "-o"]).arg(path);
+    build.args([tables.join("grids.geojson"), tables.join("buildings.geojson")]);
+    let output = finish(build);
+    assert!(output.status.success(), "{}", said(&output));
+    vedette_address::AddressBase::open(path).unwrap().version().to_owned()
+}
