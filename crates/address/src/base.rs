@@ -171,6 +171,10 @@ impl AddressBase {
         Ok(Self { version, synthetic, areas, grids, buildings, units, first_unit, grid_tree, building_tree })
     }
 
+    pub(crate) fn with_version(self, version: String) -> Self {
+        Self { version, ..self }
+    }
+
     /// The version: the first 16 hexadecimal digits of the content's blake3 hash.
     #[must_use]
     pub fn version(&self) -> &str {

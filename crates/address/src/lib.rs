@@ -19,6 +19,6 @@ mod shape;
 
 pub use base::{AddressBase, AddressEntity, Bounds, Footprint, Stats};
 pub use builder::{BaseBuilder, BuildError, BuilderOptions, ImportReport, Reason, Refusal, SourceCrs};
-pub use delta::{DeltaError, DeltaVersions, RoadLine, delta_versions, write_delta};
+pub use delta::{DeltaError, DeltaHead, EntityName, FormerCode, NameKind, RoadLine};
 pub use format::OpenError;
-pub use search::SearchHit;
+pub use search::{FoundKind, SearchHit};

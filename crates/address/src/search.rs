@@ -1,17 +1,38 @@
-use vedette_core::{AddressCode, AddressPrefix};
+use vedette_core::{AddressCode, AddressLevel, AddressPrefix};
 
 use crate::base::AddressBase;
 use crate::resolve::{building_code, grid_code};
 
-/// An address found by text.
+/// What a text named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct FoundKind(AddressLevel);
+
+impl FoundKind {
+    /// The word in tables and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0.as_str()
+    }
+}
+
+/// Something that a text or a code may name.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct SearchHit {
-    /// Its code, padded with `*` below its level.
-    pub code: AddressCode,
+    /// What it is.
+    pub kind: FoundKind,
+    /// Its code, of the length of its level; none of a road.
+    pub code: Option<AddressPrefix>,
     /// Its full text.
     pub text: String,
-    /// How good it is: 3 its code, 2 its whole text, name or door plate, 1 the text holds the words asked for.
-    pub rank: u8,
+    /// How well it fits, 0 to 1: 1 its code, 0.67 its whole text, name or door plate, 0.33 the text holds the words asked for.
+    pub score: f32,
+}
+
+struct Found {
+    code: AddressCode,
+    text: String,
+    rank: u8,
 }
 
 impl AddressBase {
@@ -39,7 +60,7 @@ impl AddressBase {
                 return;
             };
             if let Some(code) = code {
-                hits.push(SearchHit { code, text: text.to_owned(), rank });
+                hits.push(Found { code, text: text.to_owned(), rank });
             }
         };
         for grid in &self.grids {
@@ -60,10 +81,17 @@ impl AddressBase {
         let mut seen = std::collections::HashSet::new();
         hits.retain(|hit| seen.insert(hit.code));
         hits.truncate(limit);
-        hits
+        hits.into_iter()
+            .map(|hit| SearchHit {
+                kind: FoundKind(hit.code.level()),
+                code: hit.code.prefix(hit.code.level()),
+                text: hit.text,
+                score: f32::from(hit.rank) / 3.0,
+            })
+            .collect()
     }
 
-    fn by_code(&self, text: &str) -> Vec<SearchHit> {
+    fn by_code(&self, text: &str) -> Vec<Found> {
         let half_width: String = text.chars().map(half_width).collect();
         let prefix = half_width.trim_end_matches('*').parse::<AddressPrefix>().ok();
         let Some(entity) = prefix.and_then(|prefix| self.entity(&prefix)) else { return Vec::new() };
@@ -73,7 +101,7 @@ impl AddressBase {
             code if code.len() == 14 => grid_code(code),
             _ => None,
         };
-        code.map(|code| SearchHit { code, text: entity.text, rank: 3 }).into_iter().collect()
+        code.map(|code| Found { code, text: entity.text, rank: 3 }).into_iter().collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vedette_alerts::json::UnitJson;
-use vedette_core::{AddressCode, AddressLevel, AddressMatch, AddressPrefix, GroundPoint};
+use vedette_core::{AddressLevel, AddressMatch, AddressPrefix, GroundPoint};
 
 /// The address base. Calls may compute but not wait: they run on a blocking thread.
 pub trait AddressSource: Send + Sync {
@@ -38,14 +38,41 @@ pub struct EntityJson {
     pub work_code: Option<String>,
     /// Its ground, of a room its building's; null when the base has none.
     pub geometry: Option<GeometryJson>,
-    /// The codes it had before, newest first.
-    pub former_codes: Vec<String>,
+    /// Its other names.
+    pub names: Vec<NameJson>,
+    /// The code that was asked for, when that was given up and this took its place; null otherwise.
+    pub asked_by: Option<FormerCodeJson>,
     /// Who answers for it, by kind and code; empty above the level of a basic grid.
     pub responsible: Vec<UnitJson>,
     /// Version of the base that said so.
     pub base_version: String,
     /// Whether the base holds synthetic addresses (demo, tests).
     pub synthetic: bool,
+}
+
+/// Another name of an entity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NameJson {
+    /// `full`, `administrative`, `geographic`, `common`, `short`, `alternative` or `former`.
+    pub kind: String,
+    /// The name.
+    pub text: String,
+    /// First day it was in use; null when the base does not say.
+    #[schema(format = Date)]
+    pub valid_from: Option<String>,
+    /// Last day it was in use; null when the base does not say.
+    #[schema(format = Date)]
+    pub valid_to: Option<String>,
+}
+
+/// A code that was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FormerCodeJson {
+    /// It.
+    pub former: String,
+    /// When; null when the base does not say.
+    #[schema(format = Date)]
+    pub changed: Option<String>,
 }
 
 /// A `GeoJSON` geometry (RFC 7946).
@@ -61,10 +88,12 @@ pub struct GeometryJson {
 /// An address that a text may name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HitJson {
-    /// Its code, 25 characters, `*` below its level.
-    #[schema(value_type = String, example = "4403040010010100001******", min_length = 25, max_length = 25)]
-    pub code: AddressCode,
-    /// Its full address.
+    /// `district`, `street`, `community`, `grid`, `building`, `room`, or `road`.
+    pub kind: String,
+    /// The part of the code that names it; null of a road, which has none.
+    #[schema(value_type = Option<String>, example = "4403040010010100001")]
+    pub code: Option<AddressPrefix>,
+    /// Its full address, of a road its name.
     pub text: String,
     /// How well it fits the text, 0 to 1.
     pub score: f32,

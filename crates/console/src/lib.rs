@@ -15,7 +15,9 @@ mod server;
 mod settings;
 mod sources;
 
-pub use addresses::{AddressSource, BaseReport, EntityJson, GeometryJson, HitJson, RefusalJson, ServedJson};
+pub use addresses::{
+    AddressSource, BaseReport, EntityJson, FormerCodeJson, GeometryJson, HitJson, NameJson, RefusalJson, ServedJson,
+};
 pub use server::{Console, serve};
 pub use settings::{ConsoleError, ConsoleParts, ConsoleSettings};
 pub use sources::{

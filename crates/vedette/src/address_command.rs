@@ -142,7 +142,7 @@ fn lookup(args: &AddressLookupArgs) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&hits)?);
     } else {
         for hit in &hits {
-            println!("{:<27}{}", hit.code, hit.text);
+            println!("{:<27}{}", hit.code.as_ref().map_or("", AddressPrefix::as_str), hit.text);
         }
         if hits.is_empty() {
             eprintln!("no match");

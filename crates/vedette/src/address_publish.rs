@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use bytes::Bytes;
 use clap::Args;
-use vedette_address::{AddressBase, delta_versions};
+use vedette_address::{AddressBase, DeltaHead};
 use vedette_bus::{Record, SharedBus, StartAt};
 use vedette_core::{Span, Timestamp};
 use vedette_wire::{AddressBaseChange, NewBase, address_key, encode_address_change};
@@ -144,8 +144,7 @@ fn new_base(file: &Path, directory: &Path) -> anyhow::Result<NewBase> {
     let length = file.metadata().with_context(|| format!("opening {}", file.display()))?.len();
     if length <= AddressBaseChange::MOST_DELTA_BYTES as u64 {
         let content = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
-        if let Ok(versions) = delta_versions(&content) {
-            let (from_version, to_version) = (versions.from, versions.to);
+        if let Ok(DeltaHead { from_version, to_version, .. }) = DeltaHead::read(&content) {
             return Ok(NewBase::Delta { from_version, to_version, content: content.into() });
         }
     }

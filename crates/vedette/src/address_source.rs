@@ -1,14 +1,13 @@
 //! What the page and the API ask of the address base that serves now.
 
-use vedette_address::{AddressBase, AddressEntity};
-use vedette_console::{AddressSource, BaseReport, EntityJson, GeometryJson, HitJson, RefusalJson, ServedJson};
-use vedette_core::{AddressLevel, AddressMatch, AddressPrefix, GroundPoint};
+use vedette_address::{AddressBase, AddressEntity, EntityName, FormerCode};
+use vedette_console::{
+    AddressSource, BaseReport, EntityJson, FormerCodeJson, GeometryJson, HitJson, NameJson, RefusalJson, ServedJson,
+};
+use vedette_core::{AddressMatch, AddressPrefix, GroundPoint};
 
 use crate::address_book::{AddressBook, Refusal, Served};
 use crate::clock;
-
-/// Best rank of a search.
-const BEST_RANK: f32 = 3.0;
 
 /// The book as the console asks it.
 pub(crate) struct Addresses(pub(crate) AddressBook);
@@ -16,14 +15,18 @@ pub(crate) struct Addresses(pub(crate) AddressBook);
 impl AddressSource for Addresses {
     fn entity(&self, code: &AddressPrefix) -> Option<EntityJson> {
         let base = self.0.at(clock::now())?;
-        base.entity(code).map(|entity| entity_json(&base, &entity))
+        if let Some(entity) = base.entity(code) {
+            return Some(entity_json(&base, &entity, None));
+        }
+        let former = base.former_code(code.as_str())?;
+        Some(entity_json(&base, &base.entity(&former.code)?, Some(&former)))
     }
 
     fn search(&self, text: &str, at_most: usize) -> Vec<HitJson> {
         let Some(base) = self.0.at(clock::now()) else { return Vec::new() };
         let hits = base.search(text, at_most);
         hits.into_iter()
-            .map(|hit| HitJson { code: hit.code, text: hit.text, score: f32::from(hit.rank) / BEST_RANK })
+            .map(|hit| HitJson { kind: hit.kind.as_str().to_owned(), code: hit.code, text: hit.text, score: hit.score })
             .collect()
     }
 
@@ -44,8 +47,7 @@ impl AddressSource for Addresses {
     }
 }
 
-fn entity_json(base: &AddressBase, entity: &AddressEntity) -> EntityJson {
-    let grid = entity.code.as_str().get(..AddressLevel::Grid.prefix_len());
+fn entity_json(base: &AddressBase, entity: &AddressEntity, former: Option<&FormerCode>) -> EntityJson {
     EntityJson {
         code: entity.code.clone(),
         level: entity.level,
@@ -53,10 +55,23 @@ fn entity_json(base: &AddressBase, entity: &AddressEntity) -> EntityJson {
         name: entity.name.clone(),
         work_code: entity.work_code.clone(),
         geometry: entity.geometry.as_ref().and_then(|shape| geometry_json(&shape.into())),
-        former_codes: base.former_codes(&entity.code),
-        responsible: grid.iter().flat_map(|grid| base.responsible_for(grid)).map(|unit| (&unit).into()).collect(),
+        names: base.names(&entity.code).iter().map(name_json).collect(),
+        asked_by: former.map(|former| FormerCodeJson {
+            former: former.former.clone(),
+            changed: former.changed.as_ref().map(ToString::to_string),
+        }),
+        responsible: base.responsible_for_entity(&entity.code).iter().map(Into::into).collect(),
         base_version: base.version().to_owned(),
         synthetic: base.synthetic(),
+    }
+}
+
+fn name_json(name: &EntityName) -> NameJson {
+    NameJson {
+        kind: name.kind.as_str().to_owned(),
+        text: name.text.clone(),
+        valid_from: name.valid_from.as_ref().map(ToString::to_string),
+        valid_to: name.valid_to.as_ref().map(ToString::to_string),
     }
 }
 

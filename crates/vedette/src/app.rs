@@ -20,7 +20,7 @@ use vedette_core::Alert;
 
 use crate::address_book::{self, AddressBook};
 use crate::cli::{Overrides, Role};
-use crate::config::{BusKind, BusSettings, Config};
+use crate::config::{BusKind, BusSettings, Config, Settings};
 use crate::detector::Detecting;
 use crate::evidence::BusSnapshots;
 use crate::health::Health;
@@ -115,6 +115,7 @@ impl App {
         if roles.contains(&Role::Analyse) || roles.contains(&Role::Console) {
             let keep = settings.bus.keep_detections;
             address_book::follow(&bus, &addresses, &health, keep, stop.clone()).await.context("reading `addresses`")?;
+            warn_of_announced(settings, &addresses);
         }
 
         let mut stages = JoinSet::new();
@@ -241,6 +242,16 @@ impl App {
             ),
         }
         outcome
+    }
+}
+
+/// Who changed `site.address_base` may not know that another one was published since.
+fn warn_of_announced(settings: &Settings, addresses: &AddressBook) {
+    let now = clock::now();
+    let Some(served) = addresses.report(now).current.filter(|served| served.from.is_some()) else { return };
+    if let Some(configured) = &settings.site.address_base {
+        let (version, configured) = (served.version, configured.display());
+        tracing::info!(version, %configured, "a published address base serves, not the configured one");
     }
 }
 

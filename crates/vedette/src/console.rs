@@ -7,7 +7,7 @@ use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
-use vedette_address::{AddressBase, Bounds, Footprint};
+use vedette_address::{AddressBase, Bounds, RoadLine};
 use vedette_alerts::AlertStore;
 use vedette_console::{
     CameraSummary, ConsoleParts, ConsoleSettings, HealthReport, HealthSource, MapArea, MapCentre, MapSource,
@@ -91,15 +91,19 @@ struct CityMap {
 
 impl MapSource for CityMap {
     fn footprints(&self, area: MapArea, at_most: usize) -> serde_json::Value {
-        self.features(area, |base, bounds| base.footprints(bounds, at_most).map(padded).collect())
+        self.features(area, |base, bounds| {
+            base.footprints(bounds, at_most).map(|it| padded(it.to_feature(), it.code.to_string())).collect()
+        })
     }
 
     fn grids(&self, area: MapArea, at_most: usize) -> serde_json::Value {
-        self.features(area, |base, bounds| base.grids(bounds, at_most).map(padded).collect())
+        self.features(area, |base, bounds| {
+            base.grids(bounds, at_most).map(|it| padded(it.to_feature(), it.code.to_string())).collect()
+        })
     }
 
     fn roads(&self, area: MapArea, at_most: usize) -> serde_json::Value {
-        self.features(area, |base, bounds| base.roads(bounds, at_most).map(|road| road.to_feature()).collect())
+        self.features(area, |base, bounds| base.roads(bounds, at_most).iter().map(road).collect())
     }
 
     fn cameras(&self) -> Vec<CameraSummary> {
@@ -130,9 +134,15 @@ impl CityMap {
 }
 
 /// With the whole code, as alerts write it.
-fn padded(footprint: Footprint<'_>) -> geojson::Feature {
-    let mut feature = footprint.to_feature();
-    feature.set_property("code", format!("{:*<25}", footprint.code));
+fn padded(mut feature: geojson::Feature, code: String) -> geojson::Feature {
+    feature.set_property("code", format!("{code:*<25}"));
+    feature
+}
+
+fn road(road: &RoadLine) -> geojson::Feature {
+    let geometry = Some(geojson::Geometry::from(&road.geometry));
+    let mut feature = geojson::Feature { geometry, ..Default::default() };
+    feature.set_property("name", road.name.clone());
     feature
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use support::{demo_site, eventually, finish, other_base, root, said, vedette};
 use vedette::cli::Role;
 use vedette::{clock, topics};
-use vedette_address::{AddressBase, write_delta};
+use vedette_address::{AddressBase, BaseBuilder, BuilderOptions, DeltaHead, SourceCrs};
 use vedette_bus::{Record, SharedBus, StartAt};
 use vedette_core::{FrameDetections, Span};
 use vedette_wire::{NewBase, decode_address_change, decode_alert, encode_detections};
@@ -39,6 +39,18 @@ fn frames_of_now() -> Vec<FrameDetections> {
 
 fn demo_version() -> String {
     AddressBase::open(root().join("deploy/demo/address.base")).unwrap().version().to_owned()
+}
+
+/// A delta of a base that brings its buildings' rooms, and the version that comes of it.
+fn delta_with_rooms(base: &Path, delta: &Path) -> String {
+    let table = |name: &str| std::fs::File::open(root().join("deploy/demo/address").join(name)).unwrap();
+    let wgs84 = SourceCrs::wgs84();
+    let mut builder = BaseBuilder::new(BuilderOptions::default()).delta_of(AddressBase::open(base).unwrap());
+    builder.add_geojson(table("buildings.geojson"), "buildings.geojson", &wgs84).unwrap();
+    builder.add_csv(table("units.csv"), "units.csv", &wgs84).unwrap();
+    let bytes = builder.finish().unwrap().0;
+    std::fs::write(delta, &bytes).unwrap();
+    DeltaHead::read(&bytes).unwrap().to_version
 }
 
 fn publish(config: &Path, file: &Path, effective_from: &str) -> String {
@@ -142,18 +154,16 @@ async fn a_new_base_is_taken_while_frames_flow_and_every_alert_names_one() {
     assert!(output.status.success(), "{}", said(&output));
     scheduled(0).await;
 
-    // A delta back: its record holds all of it.
-    let delta = elsewhere.path().join("back.delta");
-    let demo = root().join("deploy/demo/address.base");
-    let (from, to) = (AddressBase::open(&path).unwrap(), AddressBase::open(&demo).unwrap());
-    std::fs::write(&delta, write_delta(&from, &to, &std::fs::read(&demo).unwrap())).unwrap();
+    // A delta: its record holds all of it.
+    let delta = elsewhere.path().join("rooms.delta");
+    let with_rooms = delta_with_rooms(&path, &delta);
     publish(&config, &delta, &(clock::now() - Span::from_millis(1)).to_string());
-    base_is(&product, &old).await;
+    base_is(&product, &with_rooms).await;
     product.end().await;
 
     // The next process reads the whole timeline, and what is on the bus is what was said.
     let again = self::product(&config).await;
-    let report = base_is(&again, &old).await;
+    let report = base_is(&again, &with_rooms).await;
     assert_eq!(report["history"].as_array().unwrap().len(), 2, "{report}");
     let mut reader = again.app.bus.read(topics::ADDRESSES, StartAt::Earliest).await.unwrap();
     let first = reader.next().await.unwrap().record;

@@ -9,6 +9,7 @@ mod refusal;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::base::AddressBase;
 use crate::base::Bounds;
 use draft::Draft;
 
@@ -115,13 +116,21 @@ fn list(names: &[String]) -> String {
 pub struct BaseBuilder {
     options: BuilderOptions,
     draft: Draft,
+    delta_of: Option<String>,
 }
 
 impl BaseBuilder {
     /// An empty builder.
     #[must_use]
     pub fn new(options: BuilderOptions) -> Self {
-        Self { options, draft: Draft::default() }
+        Self { options, draft: Draft::default(), delta_of: None }
+    }
+
+    /// Makes of the collected records a delta of `base` instead of a base of their own.
+    #[must_use]
+    pub fn delta_of(mut self, base: AddressBase) -> Self {
+        self.delta_of = Some(base.version().to_owned());
+        self
     }
 
     /// Adds a CSV file with a header: address rows (columns `code`, `building_id`, `province`, `city`, `district`,
@@ -151,6 +160,10 @@ impl BaseBuilder {
     /// # Errors
     /// When invented and real records are mixed, nothing was accepted, or more was refused than the limit allows.
     pub fn finish(self) -> Result<(Vec<u8>, ImportReport), BuildError> {
-        self.draft.finish(&self.options)
+        let (bytes, report) = self.draft.finish(&self.options)?;
+        match self.delta_of {
+            Some(from) => Ok((crate::delta::write(&from, &bytes), report)),
+            None => Ok((bytes, report)),
+        }
     }
 }

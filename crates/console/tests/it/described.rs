@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::{CODE, Running, alert};
+use crate::support::{CODE, FORMER_CODE, Running, alert};
 
 /// Every route that the router knows besides the page's files.
 const ROUTES: [&str; 17] = [
@@ -59,6 +59,7 @@ async fn answers_are_as_described() {
         ("/api/v1/addresses", "/api/v1/addresses?lat=22.54&lon=113.949".to_owned()),
         ("/api/v1/addresses/base", "/api/v1/addresses/base".to_owned()),
         ("/api/v1/addresses/{code}", format!("/api/v1/addresses/{CODE}")),
+        ("/api/v1/addresses/{code}", format!("/api/v1/addresses/{FORMER_CODE}")),
     ] {
         let schema = &description["paths"][route]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
         check(&description, schema, &console.json(&path).await, route);

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use vedette_alerts::AlertStore;
 use vedette_console::{
     AddressSource, BaseReport, CameraSummary, Console, ConsoleError, ConsoleParts, ConsoleSettings, EntityJson,
-    GeometryJson, HealthReport, HealthSource, HitJson, MapArea, MapCentre, MapSource, RefusalJson, ServedJson,
-    SnapshotSource, SnapshotUnavailable, StageReport,
+    FormerCodeJson, GeometryJson, HealthReport, HealthSource, HitJson, MapArea, MapCentre, MapSource, NameJson,
+    RefusalJson, ServedJson, SnapshotSource, SnapshotUnavailable, StageReport,
 };
 use vedette_core::{AddressMatch, AddressPrefix, Alert, AlertId, GroundPoint, Timestamp};
 
@@ -25,6 +25,8 @@ pub(crate) const BASE: &str = "test-2026-03";
 /// The base that serves.
 pub(crate) const NEW_BASE: &str = "test-2026-04";
 pub(crate) const CODE: &str = "4403050070030200042******";
+/// A code that the building had before.
+pub(crate) const FORMER_CODE: &str = "4403060070030200042";
 pub(crate) const ADDRESS: &str = "广东省深圳市南山区粤海街道科技园社区高新南一道42号";
 const LATITUDE: f64 = 22.5400;
 const LONGITUDE: f64 = 113.9490;
@@ -272,8 +274,11 @@ impl MapSource for Town {
 
 impl AddressSource for Town {
     fn entity(&self, code: &AddressPrefix) -> Option<EntityJson> {
-        let building = CODE.trim_end_matches('*');
-        if !building.starts_with(code.as_str()) {
+        let building: AddressPrefix = CODE.trim_end_matches('*').parse().unwrap();
+        let asked_by = (code.as_str() == FORMER_CODE)
+            .then(|| FormerCodeJson { former: FORMER_CODE.into(), changed: Some("2020-05-01".into()) });
+        let code = if asked_by.is_some() { &building } else { code };
+        if !building.as_str().starts_with(code.as_str()) {
             return None;
         }
         let (west, south) = (LONGITUDE + 0.000_42, LATITUDE + 0.000_40);
@@ -289,7 +294,13 @@ impl AddressSource for Town {
                 kind: "Polygon".into(),
                 coordinates: json!([[[west, south], [east, south], [east, north], [west, north], [west, south]]]),
             }),
-            former_codes: vec!["4403060070030200042".into()],
+            names: vec![NameJson {
+                kind: "common".into(),
+                text: "合成大厦".into(),
+                valid_from: Some("2018-01-01".into()),
+                valid_to: None,
+            }],
+            asked_by,
             responsible: vec![serde_json::from_value(unit).unwrap()],
             base_version: NEW_BASE.into(),
             synthetic: true,
@@ -297,7 +308,8 @@ impl AddressSource for Town {
     }
 
     fn search(&self, text: &str, at_most: usize) -> Vec<HitJson> {
-        let hit = HitJson { code: CODE.parse().unwrap(), text: ADDRESS.into(), score: 0.97 };
+        let code = CODE.trim_end_matches('*').parse().ok();
+        let hit = HitJson { kind: "building".into(), code, text: ADDRESS.into(), score: 0.97 };
         std::iter::repeat_n(hit, at_most).filter(|hit| hit.text.contains(text)).take(1).collect()
     }
 

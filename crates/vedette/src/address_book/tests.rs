@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use tempfile::TempDir;
-use vedette_address::{BaseBuilder, BuilderOptions, SourceCrs, write_delta};
+use vedette_address::{BaseBuilder, BuilderOptions, DeltaHead, SourceCrs};
 
 use super::*;
 
@@ -11,21 +11,33 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
 
-/// The bytes of a base that differs from those of other numbers, and its version.
-fn bytes(number: u32) -> (Vec<u8>, String) {
+/// One grid, another for each number.
+fn build(builder: BaseBuilder, number: u32) -> Vec<u8> {
     let rows = format!(
-        "GRIDCODE,WORKCODE,source,wkt\n440305002003{number:02},W,synthetic,\
+        "GRIDCODE,WORKCODE,province,city,district,street,community,source,wkt\n\
+         440305002003{number:02},W,省,市,区,街,社区,synthetic,\
          \"POLYGON((113.9 22.5,113.91 22.5,113.91 22.51,113.9 22.51,113.9 22.5))\"\n"
     );
-    let mut builder = BaseBuilder::new(BuilderOptions::default());
+    let mut builder = builder;
     builder.add_csv(Cursor::new(rows), "grids", &SourceCrs::wgs84()).unwrap();
-    let bytes = builder.finish().unwrap().0;
-    let version = AddressBase::from_bytes(&bytes).unwrap().version().to_owned();
+    builder.finish().unwrap().0
+}
+
+/// The bytes of a base, and its version.
+fn bytes(number: u32) -> (Vec<u8>, String) {
+    let bytes = build(BaseBuilder::new(BuilderOptions::default()), number);
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("base");
+    std::fs::write(&path, &bytes).unwrap();
+    let version = AddressBase::open(&path).unwrap().version().to_owned();
     (bytes, version)
 }
 
-fn base(number: u32) -> Arc<AddressBase> {
-    Arc::new(AddressBase::from_bytes(&bytes(number).0).unwrap())
+fn base(number: u32) -> AddressBase {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("base");
+    std::fs::write(&path, bytes(number).0).unwrap();
+    AddressBase::open(&path).unwrap()
 }
 
 /// A book on base 0, and its directory, which holds bases 1 and 2.
@@ -34,7 +46,7 @@ fn book() -> (TempDir, AddressBook) {
     for number in [1, 2] {
         std::fs::write(directory.path().join(format!("{number}.base")), bytes(number).0).unwrap();
     }
-    let book = AddressBook::new(Some(base(0)), directory.path(), at(0));
+    let book = AddressBook::new(Some(Arc::new(base(0))), directory.path(), at(0));
     (directory, book)
 }
 
@@ -43,10 +55,11 @@ fn file(number: u32, effective_from: Timestamp) -> AddressBaseChange {
     AddressBaseChange { effective_from, base }
 }
 
-fn delta(from: u32, to: u32, effective_from: Timestamp) -> AddressBaseChange {
-    let content = write_delta(&base(from), &base(to), &bytes(to).0).into();
-    let base = NewBase::Delta { from_version: bytes(from).1, to_version: bytes(to).1, content };
-    AddressBaseChange { effective_from, base }
+/// A delta of base `from` that adds a grid.
+fn delta(from: u32, number: u32, effective_from: Timestamp) -> AddressBaseChange {
+    let content = build(BaseBuilder::new(BuilderOptions::default()).delta_of(base(from)), number);
+    let DeltaHead { from_version, to_version, .. } = DeltaHead::read(&content).unwrap();
+    AddressBaseChange { effective_from, base: NewBase::Delta { from_version, to_version, content: content.into() } }
 }
 
 fn version(book: &AddressBook, captured: Timestamp) -> String {
@@ -72,21 +85,21 @@ fn a_base_serves_what_is_captured_from_its_moment_on() {
 #[test]
 fn a_delta_changes_the_base_that_it_names_and_no_other() {
     let (_directory, book) = book();
-    assert_eq!(book.take(&delta(1, 3, at(100)), at(0)).unwrap_err().reason(), "unknown_base");
+    let change = delta(1, 3, at(100));
+    assert_eq!(book.take(&change, at(0)).unwrap_err().reason(), "unknown_base");
     book.take(&file(1, at(50)), at(0)).unwrap();
-    book.take(&delta(1, 3, at(100)), at(0)).unwrap();
-    assert_eq!(version(&book, at(100)), bytes(3).1);
-    // What says another version than it makes.
-    let NewBase::Delta { content, .. } = delta(1, 2, at(0)).base else { unreachable!() };
-    let lying = NewBase::Delta { from_version: bytes(1).1, to_version: bytes(4).1, content };
-    let error = book.take(&AddressBaseChange { effective_from: at(150), base: lying }, at(0)).unwrap_err();
-    assert_eq!(error.reason(), "delta");
-    let cut = NewBase::Delta { from_version: bytes(1).1, to_version: bytes(4).1, content: b"cut".as_slice().into() };
-    assert_eq!(
-        book.take(&AddressBaseChange { effective_from: at(150), base: cut }, at(0)).unwrap_err().reason(),
-        "delta"
-    );
-    assert_eq!(version(&book, at(160)), bytes(3).1);
+    book.take(&change, at(0)).unwrap();
+    assert_eq!(version(&book, at(100)), change.version());
+    // What says another version than it makes, what is cut, what was made for another base.
+    let (one, other) = (bytes(1).1, bytes(2).1);
+    let NewBase::Delta { content, .. } = change.base.clone() else { unreachable!() };
+    let NewBase::Delta { content: foreign, .. } = delta(2, 3, at(0)).base else { unreachable!() };
+    for (to_version, content) in [(&other, content.clone()), (&other, content.slice(..10)), (&other, foreign)] {
+        let base = NewBase::Delta { from_version: one.clone(), to_version: to_version.clone(), content };
+        let error = book.take(&AddressBaseChange { effective_from: at(150), base }, at(0)).unwrap_err();
+        assert_eq!(error.reason(), "delta", "{error}");
+        assert_eq!(version(&book, at(160)), change.version());
+    }
 }
 
 #[test]
@@ -129,13 +142,14 @@ fn what_waits_for_a_file_is_taken_once_the_file_is_there() {
     let (directory, book) = book();
     let missing = file(3, at(10));
     assert!(book.take(&missing, at(5)).is_err());
-    assert!(book.take(&delta(3, 4, at(20)), at(5)).is_err());
+    let on_it = delta(3, 4, at(20));
+    assert!(book.take(&on_it, at(5)).is_err());
     assert_eq!(book.waiting().len(), 2);
     std::fs::write(directory.path().join("3.base"), bytes(3).0).unwrap();
     for change in book.waiting() {
         book.take(&change, at(6)).unwrap();
     }
-    assert_eq!((version(&book, at(15)), version(&book, at(25))), (bytes(3).1, bytes(4).1));
+    assert_eq!((version(&book, at(15)), version(&book, at(25))), (bytes(3).1, on_it.version().to_owned()));
     assert!(book.waiting().is_empty() && book.report(at(30)).standing.is_none());
 }
 

@@ -37,7 +37,8 @@ pub struct SiteSettings {
     pub cameras: PathBuf,
     /// File with the policies.
     pub policies: PathBuf,
-    /// Address base made by `vedette address build`; alerts carry no address without it.
+    /// Address base made by `vedette address build`; alerts carry no address without it. Once a base is published on the
+    /// bus, this one serves only what was captured before.
     pub address_base: Option<PathBuf>,
     /// Directory of the bases that `vedette address publish` announces; the same names on every machine that analyses or
     /// has the console.
