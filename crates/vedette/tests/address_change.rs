@@ -188,7 +188,7 @@ async fn a_base_that_cannot_be_used_is_refused_and_operators_see_why() {
     // Altered after it was announced.
     let now = || (clock::now() - Span::from_millis(1)).to_string();
     let mut altered = bytes.clone();
-    *altered.last_mut().unwrap() ^= 1;
+    altered[bytes.len() / 2..].iter_mut().for_each(|byte| *byte ^= 0x5a);
     let effective_from = now();
     let change = vedette_wire::AddressBaseChange {
         effective_from: effective_from.parse().unwrap(),

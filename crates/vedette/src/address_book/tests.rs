@@ -107,7 +107,8 @@ fn what_cannot_be_used_is_refused_whole_and_says_why() {
     let (directory, book) = book();
     let path = directory.path().join("1.base");
     let mut altered = bytes(1).0;
-    *altered.last_mut().unwrap() ^= 1;
+    let half = altered.len() / 2;
+    altered[half..].iter_mut().for_each(|byte| *byte ^= 0x5a);
     for (content, reason, words) in [
         (None, "missing_file", "site.address_bases"),
         (Some(altered), "unusable_file", "1.base"),
