@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the synthetic demo address base: buildings.geojson, units.csv and grids.geojson beside this file.
+"""Writes the synthetic demo address base: buildings.geojson, units.csv, grids.geojson, roads.csv and workgrids.csv beside
+this file.
 
 Nothing in it is a real address. The codes follow SZDB/Z 281-2017 in shape, the texts say 合成 (synthetic), and every
 record carries source=synthetic. The layout is in metres east and north of the centre of a plaza; the same input gives
@@ -59,6 +60,24 @@ BUILDINGS = [
     ("04", "00003", "合成体育馆", "合成南路", "12号", 1, [box(20, -110, 60, -88)]),
 ]
 
+ROADS = {
+    "合成西路": [(-50, -50), (-50, 52)],
+    "合成东路": [(48, -50), (48, 52)],
+    "合成北路": [(-110, 52), (110, 52)],
+    "合成南路": [(-110, -52), (110, -52)],
+    "合成广场南路": [(-50, -46), (48, -46)],
+}
+
+# kind, working grid, name, its basic grids
+WORK_GRIDS = [
+    ("police", "SYN-P01", "合成派出所一组", ["01", "02"]),
+    ("police", "SYN-P02", "合成派出所二组", ["03", "04"]),
+    ("fire", "SYN-F01", "合成消防站", ["01", "02", "03", "04"]),
+    ("community", "SYN-C01", "合成社区西片", ["01", "03"]),
+    ("community", "SYN-C02", "合成社区东片", ["02", "04"]),
+    ("city_management", "SYN-M01", "合成城管中队", ["01", "02", "03", "04"]),
+]
+
 COLUMNS = [
     "id", "address_id", "code", "building_id", "house_id", "province", "city", "district", "street", "community",
     "road", "road_num", "village", "building", "floor", "address", "source",
@@ -85,6 +104,17 @@ def write_geojson(name, features):
     (HERE / name).write_text(text, encoding="utf-8")
 
 
+def write_csv(name, columns, rows):
+    with (HERE / name).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def line(points):
+    return "LINESTRING(" + ",".join(f"{lon:.8f} {lat:.8f}" for lon, lat in (lonlat(*p) for p in points)) + ")"
+
+
 def main():
     number, buildings, units = 0, [], []
     for grid, part, name, road, road_num, floors, rings in BUILDINGS:
@@ -107,10 +137,12 @@ def main():
     ]
     write_geojson("buildings.geojson", buildings)
     write_geojson("grids.geojson", grids)
-    with (HERE / "units.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(units)
+    write_csv("units.csv", COLUMNS, units)
+    write_csv("roads.csv", ["road", "source", "wkt"],
+              [{"road": name, "source": "synthetic", "wkt": line(points)} for name, points in ROADS.items()])
+    write_csv("workgrids.csv", ["kind", "workgrid", "name", "gridcode", "source"],
+              [{"kind": kind, "workgrid": code, "name": name, "gridcode": COMMUNITY + grid, "source": "synthetic"}
+               for kind, code, name, grids_of in WORK_GRIDS for grid in grids_of])
 
 
 if __name__ == "__main__":
