@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tantivy::directory::RamDirectory;
-use tantivy::index::SegmentComponent::{FastFields, FieldNorms, Postings, Store, Terms};
+use tantivy::index::SegmentComponent::{FastFields, FieldNorms, Positions, Postings, Store, Terms};
 use tantivy::indexer::SingleSegmentIndexWriter;
 use tantivy::schema::{Field, INDEXED, Schema};
 use tantivy::{Directory, Index, IndexSettings, TantivyDocument, TantivyError};
@@ -76,7 +76,7 @@ impl IndexBuilder {
         let index = self.writer.finalize()?;
         let metas = index.searchable_segment_metas()?;
         let random = metas.first().map(|meta| meta.id().uuid_string()).unwrap_or_default();
-        let components = [Terms, Postings, FastFields, FieldNorms, Store];
+        let components = [Terms, Postings, Positions, FastFields, FieldNorms, Store];
         let mut paths: Vec<_> =
             metas.iter().flat_map(|meta| components.clone().map(|part| meta.relative_path(part))).collect();
         paths.push(META.into());
