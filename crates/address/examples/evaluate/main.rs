@@ -88,9 +88,9 @@ impl Bench<'_> {
         tallies: &mut [&mut Tally],
         took: &mut Vec<Duration>,
     ) -> f32 {
-        let start = Instant::now();
+        let start = on_the_processor();
         let hits = self.index.search(text, 10, self.city);
-        took.push(start.elapsed());
+        took.push(on_the_processor() - start);
         let right = |hit: &Hit| hit.id == written.building && hit.unit == written.unit;
         let first = hits.first().is_some_and(right);
         for tally in tallies {
@@ -193,9 +193,9 @@ impl Bench<'_> {
                 continue;
             }
             let line = format!("{line}7777{}", &text.text[line.len()..]);
-            let start = Instant::now();
+            let start = on_the_processor();
             let hits = self.index.search(&line, 1, self.city);
-            took.push(start.elapsed());
+            took.push(on_the_processor() - start);
             tops.push(hits.first().map_or(0.0, |hit| hit.score));
         }
         println!("texts with a number that nobody has: {} asked; scores of what came first", tops.len());
@@ -206,12 +206,12 @@ impl Bench<'_> {
     fn other_cities(&mut self, count: usize) {
         let mut dice = Dice::new(3);
         let (mut took, mut tops) = (Vec::new(), Vec::new());
-        let mut shown = self.shown.min(10);
+        let mut shown = 5;
         for _ in 0..count {
             let line = foreign(&mut dice);
-            let start = Instant::now();
+            let start = on_the_processor();
             let hits = self.index.search(&line, 1, self.city);
-            took.push(start.elapsed());
+            took.push(on_the_processor() - start);
             if let (Some(hit), true) = (hits.first(), shown > 0) {
                 shown -= 1;
                 println!("  not of this city: {line} {hit:?}");
@@ -245,6 +245,12 @@ fn foreign(dice: &mut Dice) -> String {
         3 => noise,
         _ => format!("{city}{district}区{road}街道{estate}社区{block}号"),
     }
+}
+
+/// The time that this thread has run: what it waits for others on a shared machine does not count.
+fn on_the_processor() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn quantiles(scores: &mut [f32]) {

@@ -63,6 +63,9 @@ const SWAPPED: f32 = 0.85;
 /// How much of its weight a replaced letter keeps in a name that is otherwise found.
 const REPLACED_CREDIT: f32 = 0.5;
 
+/// Equal gains that were added up in another order differ by less.
+const ROUNDING: f32 = 1e-4;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Start,
@@ -108,11 +111,15 @@ impl Alignment {
                 }
                 let mut best = (f32::NEG_INFINITY, Step::Start);
                 let mut offer = |gain: f32, step: Step| {
-                    if gain > best.0 {
+                    if gain > best.0 + ROUNDING {
                         best = (gain, step);
                     }
                 };
                 let at = |i: usize, j: usize| self.gains[i * width + j];
+                // Offered first, so that of two equal numbers in a text the earlier one is taken.
+                if i > 0 {
+                    offer(at(i - 1, j) - LEFT_OUT * text[i - 1].weight(), Step::TextOnly);
+                }
                 if i > 0 && j > 0 {
                     let (ours, theirs) = (text[i - 1], form.tokens[j - 1]);
                     if ours.key == theirs.key {
@@ -127,9 +134,6 @@ impl Alignment {
                             offer(at(i - 2, j - 2) + SWAPPED * weight, Step::Swap);
                         }
                     }
-                }
-                if i > 0 {
-                    offer(at(i - 1, j) - LEFT_OUT * text[i - 1].weight(), Step::TextOnly);
                 }
                 if j > 0 {
                     offer(at(i, j - 1) - LEFT_OUT * form.tokens[j - 1].weight(), Step::FormOnly);
@@ -198,13 +202,11 @@ impl Alignment {
             let believed = found_letters > 0 && found_letters >= replaced_letters;
             let credit = if believed { REPLACED_CREDIT } else { 0.0 };
             self.shares[index] = if whole > 0.0 { ((found + credit * replaced) / whole).min(1.0) } else { 0.0 };
-            if found > 0.0 {
-                for at in i..end {
-                    self.levels[at] = Some(part.level);
-                }
-            }
             if believed && replaced_letters > 0 {
                 self.credit_replaced(text, i, end, replaced_letters);
+            }
+            for at in i..end {
+                self.levels[at] = Some(part.level).filter(|_| self.text[at] > 0.0);
             }
         }
     }

@@ -85,7 +85,15 @@ impl<'a> From<&'a str> for OtherName<'a> {
     }
 }
 
-impl Entity<'_> {
+impl<'a> Entity<'a> {
+    /// A name that begins with the entity's areas (a full or geographic one) without them: they are known already, and
+    /// half of a city has them.
+    fn without_areas(&self, name: &'a str) -> &'a str {
+        let areas = [self.province, self.city, self.district, self.street, self.community];
+        let rest = areas.iter().fold(name, |rest, area| rest.strip_prefix(area).unwrap_or(rest));
+        if rest.is_empty() { name } else { rest }
+    }
+
     /// An entity without any name.
     #[must_use]
     pub const fn nameless(kind: EntityKind) -> Self {

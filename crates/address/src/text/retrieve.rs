@@ -8,7 +8,10 @@ use tantivy::{DocId, TERMINATED, Term};
 /// So many postings are read for one text at most; what is left unread are its commonest terms. 6,000 take 60 us.
 const BUDGET: u32 = 6_000;
 
-/// The best `limit` documents for `terms`, best first; of equal ones the lower first. `documents` is how many there are.
+/// A document that collects less than this share of what the best one does is no candidate.
+const KEPT: f32 = 0.45;
+
+/// The best documents for `terms`, `limit` at most. `documents` is how many there are.
 pub(super) fn candidates(
     reader: &InvertedIndexReader,
     field: Field,
@@ -76,9 +79,11 @@ impl Weights {
         }
     }
 
+    /// The documents that collected most, best first; of equal ones the lower first.
     fn best(self, limit: usize) -> Vec<DocId> {
         let mut found: Vec<(DocId, f32)> = self.slots;
-        found.retain(|slot| slot.0 != TERMINATED);
+        let most = found.iter().map(|slot| slot.1).fold(0.0, f32::max);
+        found.retain(|slot| slot.0 != TERMINATED && slot.1 >= KEPT * most);
         let order = |a: &(DocId, f32), b: &(DocId, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
         if found.len() > limit && limit > 0 {
             found.select_nth_unstable_by(limit - 1, order);
@@ -101,6 +106,15 @@ mod tests {
         }
         weights.add(4_321, 0.5);
         assert_eq!(weights.best(4), [4_321, 0, 1, 2]);
+    }
+
+    #[test]
+    fn documents_far_behind_the_best_are_no_candidates() {
+        let mut weights = Weights::new();
+        [(7, 1.0), (8, 3.0), (7, 9.0), (9, 5.0)]
+            .into_iter()
+            .for_each(|(document, weight)| weights.add(document, weight));
+        assert_eq!(weights.best(4), [7, 9]);
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Judge {
         }
         for other in &entity.others {
             areas(&mut form, entity);
-            form.push(Level::Name, without_areas(other.text, entity));
+            form.push(Level::Name, entity.without_areas(other.text));
             self.alignment.align(text, &form);
             let judgement = self.weigh(text, |share| share(Level::Name).unwrap_or(0.0), &form);
             if judgement.score(0.0) > best.score(0.0) {
@@ -108,13 +108,6 @@ fn areas(form: &mut Form, entity: &Entity<'_>) {
     form.push(Level::Community, entity.community);
 }
 
-/// A name that begins with the areas (a full one) without them: they are there already.
-fn without_areas<'a>(name: &'a str, entity: &Entity<'_>) -> &'a str {
-    let areas = [entity.province, entity.city, entity.district, entity.street, entity.community];
-    let rest = areas.iter().fold(name, |rest, area| rest.strip_prefix(area).unwrap_or(rest));
-    if rest.is_empty() { name } else { rest }
-}
-
 /// How much of what identifies the entity by its levels is found.
 fn by_levels(kind: EntityKind, share: &dyn Fn(Level) -> Option<f32>) -> f32 {
     let found = |level| share(level).unwrap_or(0.0);
@@ -135,6 +128,47 @@ fn by_levels(kind: EntityKind, share: &dyn Fn(Level) -> Option<f32>) -> f32 {
                 None if share(Level::Plate).is_some() => on_road,
                 None => place,
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::token::tokenize;
+    use super::*;
+
+    fn score(text: &str, entity: &Entity<'_>) -> f32 {
+        let mut tokens = Vec::new();
+        tokenize(text, &mut tokens);
+        Judge::default().judge(&tokens, entity).score(0.0)
+    }
+
+    fn building() -> Entity<'static> {
+        Entity {
+            province: "广东省",
+            city: "深圳市",
+            district: "宝安区",
+            street: "松辉街道",
+            community: "丰香社区",
+            road: "兴寿一路",
+            road_num: "19号",
+            village: "德坊老村",
+            building: "3巷5号",
+            others: vec!["德坊3巷5号".into()],
+            ..Entity::nameless(EntityKind::Building)
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_name_is_whole() {
+        for text in [
+            "广东省深圳市宝安区松辉街道丰香社区兴寿一路19号德坊老村3巷5号",
+            "广东省深圳市宝安区松辉街道丰香社区德坊老村3巷5号",
+            "深圳市宝安区兴寿一路19号德坊老村3巷5号",
+            "宝安区德坊3巷5号",
+            "德坊老村三巷五号",
+        ] {
+            assert_eq!(score(text, &building()), 1.0, "{text}");
         }
     }
 }

@@ -132,7 +132,7 @@ pub(super) fn of_entity(entity: &Entity<'_>, terms: &mut Vec<u64>) {
         }
     }
     for other in &entity.others {
-        phrase(&[other.text]);
+        phrase(&[entity.without_areas(other.text)]);
     }
     terms.sort_unstable();
     terms.dedup();

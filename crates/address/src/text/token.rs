@@ -45,11 +45,17 @@ pub(super) struct Token {
     /// Equal for equal letters or numbers.
     pub(super) key: u64,
     pub(super) counted: Counted,
+    /// How much of a text it is, in tenths.
+    tenths: u8,
 }
+
+/// The weight of a letter that says little.
+const GENERIC_TENTHS: u8 = 3;
 
 impl Token {
     fn letter(letter: char) -> Self {
-        Self { key: letter as u64, counted: Counted::Letter }
+        let tenths = if is_generic(letter) { GENERIC_TENTHS } else { 10 };
+        Self { key: letter as u64, counted: Counted::Letter, tenths }
     }
 
     /// A number of up to 7 characters is its key; a longer one is hashed (FNV-1a).
@@ -62,7 +68,8 @@ impl Token {
         } else {
             text.iter().fold(0xcbf2_9ce4_8422_2325, |key, byte| (key ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
         };
-        Self { key: key | 1 << 63, counted }
+        let tenths = if matches!(counted, Counted::Entrance | Counted::Floor) { 10 } else { 20 };
+        Self { key: key | 1 << 63, counted, tenths }
     }
 
     pub(super) fn is_letter(self) -> bool {
@@ -77,16 +84,12 @@ impl Token {
     }
 
     pub(super) fn is_generic(self) -> bool {
-        self.is_letter() && u32::try_from(self.key).ok().and_then(char::from_u32).is_some_and(is_generic)
+        self.tenths == GENERIC_TENTHS
     }
 
     /// How much of a text it is.
     pub(super) fn weight(self) -> f32 {
-        match self.counted {
-            Counted::Letter if self.is_generic() => 0.3,
-            Counted::Letter | Counted::Entrance | Counted::Floor => 1.0,
-            Counted::Unsaid | Counted::Plate | Counted::Block | Counted::Room => 2.0,
-        }
+        f32::from(self.tenths) / 10.0
     }
 }
 
