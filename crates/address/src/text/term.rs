@@ -1,9 +1,9 @@
 //! What is looked up: terms of 64 bits made of an entity's names, and of a text.
 //!
 //! A name of *n* letters gives the pairs of letters that stand beside each other or have one between them, so that a
-//! wrong, missing, doubled or swapped letter leaves some pairs alone. A number pairs with each of the letters before it
-//! and with the number before it: these pairs are what tells one building from the others on its road. They are
-//! hashed into [`BUCKETS`] so that the dictionary stays small; what two pairs share, the alignment parts again.
+//! wrong, missing, doubled or swapped letter leaves some pairs alone. A number pairs with each of the letters before it,
+//! with each two of them, with the number before it, and (`8巷3号`) with that and a letter: these are what tells one
+//! building from the others on its road. They are hashed into [`BUCKETS`] so that the dictionary stays small; what two pairs share, the alignment parts again.
 
 use super::token::Token;
 use super::{Entity, EntityKind};
@@ -51,12 +51,17 @@ fn hashed(family: Family, class: u64, first: u64, second: u64) -> u64 {
     family.tag() | class | bucket
 }
 
+fn mixed(first: u64, second: u64) -> u64 {
+    (first.rotate_left(32) ^ second).wrapping_mul(0x9fb2_1c65_1e98_df25)
+}
+
 /// Adds the terms of a run of tokens.
 pub(super) fn add(family: Family, tokens: &[Token], terms: &mut Vec<u64>) {
     let mut before: [Option<Token>; REACH] = [None; REACH];
     let mut last_two: [Option<Token>; 2] = [None; 2];
     let mut last_number: Option<Token> = None;
     let mut fresh = true;
+    let mut letters_since = 0;
     for token in tokens {
         if token.is_letter() {
             for earlier in last_two.into_iter().flatten() {
@@ -71,16 +76,27 @@ pub(super) fn add(family: Family, tokens: &[Token], terms: &mut Vec<u64>) {
                 before[REACH - 1] = Some(*token);
             }
             fresh = true;
+            letters_since += 1;
         } else {
             // Of numbers in a row (`3栋2单元801房`) the first one belongs to the name, the others count within it.
             if fresh {
-                for letter in before.into_iter().flatten() {
+                let earlier = last_number.filter(|_| letters_since <= 1);
+                for (at, letter) in before.iter().enumerate() {
+                    let Some(letter) = letter else { continue };
                     terms.push(hashed(family, NUMBER, letter.key, token.key));
+                    if let Some(next) = before.get(at + 1).copied().flatten() {
+                        terms.push(hashed(family, NUMBER, mixed(letter.key, next.key), token.key));
+                    }
+                    // `8巷3号`: both numbers together tell one house of a village.
+                    if let Some(number) = earlier {
+                        terms.push(hashed(family, NUMBERS, mixed(letter.key, number.key), token.key));
+                    }
                 }
             }
             if let Some(number) = last_number.replace(*token) {
                 terms.push(hashed(family, NUMBERS, number.key, token.key));
             }
+            letters_since = 0;
             fresh = false;
         }
     }
