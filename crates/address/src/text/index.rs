@@ -16,8 +16,10 @@ use super::term::{self, Family};
 use super::token::{Token, tokenize};
 use super::{Entities, EntityKind, unit};
 
-/// Below this score a candidate is no answer.
-const NO_MATCH: f32 = 0.5;
+/// Below this score a candidate is no answer. On a synthetic city of 600,000 buildings 99 of 100 texts that name no
+/// place there stay below it, and 1 of 1,000 texts that do (disturbed by up to three errors) comes to lie below it;
+/// `examples/evaluate` prints both.
+const NO_MATCH: f32 = 0.58;
 /// So many buildings, and so many areas and roads, are aligned with a text.
 const BUILDINGS: usize = 48;
 const AREAS: usize = 16;
@@ -32,7 +34,7 @@ pub struct Hit {
     pub id: u32,
     /// The unit in that building, where the text names one.
     pub unit: Option<u32>,
-    /// 1 when the text is one of its names, whole and unchanged; less the more the two differ; 0.5 at least.
+    /// 1 when the text is one of its names, whole and unchanged; less the more the two differ; 0.58 at least.
     pub score: f32,
 }
 

@@ -52,8 +52,6 @@ pub(super) const fn is_generic(letter: char) -> bool {
             | '村'
             | '里'
             | '坊'
-            | '大'
-            | '小'
             | '园'
             | '苑'
             | '院'
@@ -69,6 +67,11 @@ pub(super) const fn is_generic(letter: char) -> bool {
             | '场'
             | '期'
     )
+}
+
+/// Letters that end the names of areas and roads, and stand before many numbers.
+pub(super) const fn is_ending(letter: char) -> bool {
+    matches!(letter, '省' | '市' | '区' | '县' | '镇' | '乡' | '街' | '道' | '社' | '路' | '巷' | '村' | '号')
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ pub(super) fn add(family: Family, tokens: &[Token], terms: &mut Vec<u64>) {
                 }
             }
             last_two = [last_two[1], Some(*token)];
-            if !token.is_generic() {
+            if !token.is_ending() {
                 before.rotate_left(1);
                 before[REACH - 1] = Some(*token);
             }

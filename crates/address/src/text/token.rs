@@ -1,6 +1,6 @@
 //! A text as letters and numbers.
 
-use super::letter::{fold, is_cjk, is_generic};
+use super::letter::{fold, is_cjk, is_ending, is_generic};
 use super::numeral;
 
 /// More tokens than any address has. What a text holds beyond them is not read.
@@ -85,6 +85,11 @@ impl Token {
 
     pub(super) fn is_generic(self) -> bool {
         self.tenths == GENERIC_TENTHS
+    }
+
+    /// Whether it only ends the name of an area or a road.
+    pub(super) fn is_ending(self) -> bool {
+        self.is_generic() && u32::try_from(self.key).ok().and_then(char::from_u32).is_some_and(is_ending)
     }
 
     /// How much of a text it is.
