@@ -60,6 +60,8 @@ const LEFT_OUT: f32 = 0.3;
 const REPLACED: f32 = 0.2;
 /// How much of their weight two swapped letters keep.
 const SWAPPED: f32 = 0.85;
+/// What is left of a level of which a number is not found: `27巷5号` is hardly `27巷4号`.
+const NUMBER_LEFT_OUT: f32 = 0.4;
 /// How much of its weight a replaced letter keeps in a name that is otherwise found.
 const REPLACED_CREDIT: f32 = 0.5;
 
@@ -161,6 +163,7 @@ impl Alignment {
             let end = i;
             let (mut found, mut replaced, mut whole) = (0.0, 0.0, 0.0);
             let (mut found_letters, mut replaced_letters) = (0, 0);
+            let mut number_left_out = false;
             while j > part.start {
                 match self.steps[i * width + j] {
                     Step::Both => {
@@ -188,6 +191,7 @@ impl Alignment {
                     Step::TextOnly => i -= 1,
                     Step::FormOnly => {
                         whole += form.tokens[j - 1].weight();
+                        number_left_out |= !form.tokens[j - 1].is_letter();
                         j -= 1;
                     }
                     Step::Level => {
@@ -201,7 +205,9 @@ impl Alignment {
             // same length would be half the same.
             let believed = found_letters > 0 && found_letters >= replaced_letters;
             let credit = if believed { REPLACED_CREDIT } else { 0.0 };
-            self.shares[index] = if whole > 0.0 { ((found + credit * replaced) / whole).min(1.0) } else { 0.0 };
+            let numbers = if number_left_out { NUMBER_LEFT_OUT } else { 1.0 };
+            self.shares[index] =
+                if whole > 0.0 { numbers * ((found + credit * replaced) / whole).min(1.0) } else { 0.0 };
             if believed && replaced_letters > 0 {
                 self.credit_replaced(text, i, end, replaced_letters);
             }
