@@ -1,5 +1,7 @@
 //! The search by text on a small city of invented names.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 use vedette_address::text::{
     Entities, Entity, EntityKind, Hit, IndexBuilder, IndexError, OtherName, OwnedBytes, TextIndex,

@@ -188,8 +188,13 @@ impl Bench<'_> {
     fn other_numbers(&mut self, written: &[Written]) {
         let (mut took, mut tops) = (Vec::new(), Vec::new());
         for text in written.iter().filter(|text| text.unit.is_none() && text.form != Form::Other) {
-            let line = format!("{}", text.text.trim_end_matches(|last: char| !last.is_ascii_digit()));
-            if line.len() == text.text.len() || !line.ends_with(|last: char| last.is_ascii_digit()) {
+            // A wrong plate before `A栋` is a slip that leaves the building named; a wrong number of the building is not.
+            let line = text.text.trim_end_matches(|last: char| !last.is_ascii_digit());
+            let in_building = self.city.level(text.building as usize, 8).ends_with(&text.text[line.len()..]);
+            if line.is_empty()
+                || !in_building
+                || !self.city.level(text.building as usize, 8).contains(|one: char| one.is_ascii_digit())
+            {
                 continue;
             }
             let line = format!("{line}7777{}", &text.text[line.len()..]);

@@ -66,8 +66,8 @@ fn core_text(city: &City, building: u32, core: Core) -> String {
 fn key(city: &City, building: u32, areas: Areas, likeness: u64) -> u64 {
     let levels = city.entities[building as usize].levels;
     let mut key = likeness;
-    for level in 2..5 {
-        let part = if areas >> level & 1 == 1 { u64::from(levels[level]) + 1 } else { 0 };
+    for (level, text) in levels.iter().enumerate().take(5).skip(2) {
+        let part = if areas >> level & 1 == 1 { u64::from(*text) + 1 } else { 0 };
         key = (key ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     }
     key

@@ -146,11 +146,12 @@ pub fn disturb(text: &str, times: usize, dice: &mut Dice) -> (String, Vec<Distur
     // A text without letters or numbers offers little: then fewer, or none.
     for _ in 0..32 {
         let kind = Disturbance::ALL[dice.below(Disturbance::ALL.len())];
-        if kinds.len() < times && !kinds.contains(&kind) {
-            if let Some(next) = kind.apply(&disturbed, dice) {
-                disturbed = next;
-                kinds.push(kind);
-            }
+        if kinds.len() == times || kinds.contains(&kind) {
+            continue;
+        }
+        if let Some(next) = kind.apply(&disturbed, dice) {
+            disturbed = next;
+            kinds.push(kind);
         }
     }
     (disturbed, kinds)
@@ -237,7 +238,7 @@ fn in_numerals(letters: &[char], dice: &mut Dice) -> Option<String> {
     if value >= 10 {
         numeral.push('十');
     }
-    if value % 10 > 0 {
+    if !value.is_multiple_of(10) {
         numeral.push(digit(value % 10));
     }
     let (before, after) = (&letters[..start], &letters[start + run.len()..]);
