@@ -135,7 +135,7 @@ impl City {
         Ok(())
     }
 
-    /// Areas and roads as the buildings name them.
+    /// Areas and roads as the buildings name them. A road in several districts is named with each of them.
     fn add_areas(&mut self) {
         let kinds = [EntityKind::District, EntityKind::Street, EntityKind::Community];
         let mut areas = BTreeSet::new();
@@ -152,9 +152,12 @@ impl City {
         let first = self.entities[0].levels;
         self.entities.extend(areas.into_iter().map(|(kind, levels)| Names { kind, levels, others: Vec::new() }));
         for (road, districts) in roads {
-            let district = districts.first().copied().filter(|_| districts.len() == 1).unwrap_or(0);
-            let levels = [first[0], first[1], district, 0, 0, road, 0, 0, 0];
-            self.entities.push(Names { kind: EntityKind::Road, levels, others: Vec::new() });
+            let one = districts.first().copied().filter(|_| districts.len() == 1);
+            let levels = [first[0], first[1], one.unwrap_or(0), 0, 0, road, 0, 0, 0];
+            let names: Vec<String> =
+                districts.iter().map(|district| format!("{}{}", self.text(*district), self.text(road))).collect();
+            let others = names.iter().filter(|_| one.is_none()).map(|name| (self.number(name), None)).collect();
+            self.entities.push(Names { kind: EntityKind::Road, levels, others });
         }
     }
 }

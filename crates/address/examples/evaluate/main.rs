@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} texts; {passed_over} passed over: no text of the form is theirs alone", written.len());
     bench.clean(&written);
     bench.disturbed(&written);
+    bench.areas_and_roads(&mut Dice::new(4));
     bench.other_numbers(&written);
     bench.other_cities(count / 4);
     Ok(())
@@ -181,6 +182,30 @@ impl Bench<'_> {
         (1..4).for_each(|count| counts[count].line(&format!("{count} disturbances")));
         kinds.iter().for_each(|(name, tally)| tally.line(name));
         quantiles(&mut scores);
+        times(&mut took);
+    }
+
+    /// Every area and road by its levels, and with one disturbance; a road in several districts with its first one.
+    fn areas_and_roads(&mut self, dice: &mut Dice) {
+        let (mut clean, mut disturbed, mut took) = (Tally::default(), Tally::default(), Vec::new());
+        for id in self.city.buildings..self.city.entities.len() {
+            let names = &self.city.entities[id];
+            let text: String = match names.others.first() {
+                Some((name, _)) => self.city.text(*name).to_owned(),
+                None => (0..9).map(|level| self.city.level(id, level)).collect(),
+            };
+            for (text, tally) in [(disturb(&text, 1, dice).0, &mut disturbed), (text, &mut clean)] {
+                let start = on_the_processor();
+                let hits = self.index.search(&text, 10, self.city);
+                took.push(on_the_processor() - start);
+                tally.asked += 1;
+                tally.first += u32::from(hits.first().is_some_and(|hit| hit.id == id as u32));
+                tally.in_ten += u32::from(hits.iter().any(|hit| hit.id == id as u32));
+            }
+        }
+        println!("areas and roads");
+        clean.line("clean");
+        disturbed.line("one disturbance");
         times(&mut took);
     }
 

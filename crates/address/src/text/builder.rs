@@ -27,7 +27,7 @@ pub struct IndexBuilder {
 
 impl IndexBuilder {
     /// `memory_bytes` sizes tantivy's tables at the start (15 MB at least); what the entities need comes on top, since
-    /// one segment holds them all: about 400 MB for a city of 650,000.
+    /// one segment holds them all: about 250 MB for a city of 620,000.
     ///
     /// # Errors
     ///
