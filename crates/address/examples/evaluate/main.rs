@@ -302,7 +302,7 @@ fn times(took: &mut [Duration]) {
     let at = |share: f64| took.get((took.len() as f64 * share) as usize).copied().unwrap_or_default();
     let per_second = took.len() as f64 / took.iter().sum::<Duration>().as_secs_f64().max(1e-9);
     println!(
-        "  time: p50 {:.0?}, p99 {:.0?}, p99.9 {:.0?}, most {:.0?}; {per_second:.0} texts a second",
+        "  time: p50 {:.2?}, p99 {:.2?}, p99.9 {:.2?}, most {:.2?}; {per_second:.0} texts a second",
         at(0.5),
         at(0.99),
         at(0.999),

@@ -124,11 +124,9 @@ impl Alignment {
                 }
                 if i > 0 && j > 0 {
                     let (ours, theirs) = (text[i - 1], form.tokens[j - 1]);
-                    if ours.key == theirs.key {
-                        let agreement = ours.counted.agreement(theirs.counted);
-                        if agreement > 0.0 {
-                            offer(at(i - 1, j - 1) + agreement * theirs.weight(), Step::Both);
-                        }
+                    let agreement = ours.agreement(theirs);
+                    if agreement > 0.0 {
+                        offer(at(i - 1, j - 1) + agreement * theirs.weight(), Step::Both);
                     } else if ours.is_letter() && theirs.is_letter() {
                         offer(at(i - 1, j - 1) - REPLACED, Step::Both);
                         if i > 1 && j > 1 && text[i - 2] == theirs && form.tokens[j - 2] == ours {
@@ -168,8 +166,8 @@ impl Alignment {
                 match self.steps[i * width + j] {
                     Step::Both => {
                         let (ours, theirs) = (text[i - 1], form.tokens[j - 1]);
-                        let agreement = ours.counted.agreement(theirs.counted);
-                        if ours.key == theirs.key {
+                        let agreement = ours.agreement(theirs);
+                        if agreement > 0.0 {
                             self.text[i - 1] = agreement;
                             found += agreement * theirs.weight();
                             found_letters += usize::from(!theirs.is_generic());
@@ -262,6 +260,13 @@ mod tests {
             let (_, shares) = of(wrong, &PARTS);
             assert!(shares[1] > 0.55 && shares[2] == 1.0, "{wrong} {shares:?}");
         }
+    }
+
+    #[test]
+    fn a_numeral_before_a_wrong_letter_is_still_its_number() {
+        let parts = [(Level::Road, "江阳七巷")];
+        assert!(of("江阳七港", &parts).1[0] > 0.8);
+        assert!(of("江阳八港", &parts).1[0] < 0.4);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub(super) struct Token {
     pub(super) counted: Counted,
     /// How much of a text it is, in tenths.
     tenths: u8,
+    /// Of a numeral (`七`) and of a number (`7`) from 1 to 10: its value; 0 of everything else.
+    numeral: u8,
 }
 
 /// The weight of a letter that says little.
@@ -55,7 +57,13 @@ const GENERIC_TENTHS: u8 = 3;
 impl Token {
     fn letter(letter: char) -> Self {
         let tenths = if is_generic(letter) { GENERIC_TENTHS } else { 10 };
-        Self { key: letter as u64, counted: Counted::Letter, tenths }
+        Self { key: letter as u64, counted: Counted::Letter, tenths, numeral: 0 }
+    }
+
+    /// A numeral that counts nothing.
+    fn numeral(letter: char) -> Self {
+        let value = numeral::value(&[letter]).unwrap_or(0);
+        Self { numeral: u8::try_from(value).unwrap_or(0), ..Self::letter(letter) }
     }
 
     /// A number of up to 7 characters is its key; a longer one is hashed (FNV-1a).
@@ -69,11 +77,29 @@ impl Token {
             text.iter().fold(0xcbf2_9ce4_8422_2325, |key, byte| (key ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
         };
         let tenths = if matches!(counted, Counted::Entrance | Counted::Floor) { 10 } else { 20 };
-        Self { key: key | 1 << 63, counted, tenths }
+        let numeral = match text {
+            [digit @ b'1'..=b'9'] => digit - b'0',
+            b"10" => 10,
+            _ => 0,
+        };
+        Self { key: key | 1 << 63, counted, tenths, numeral }
     }
 
     pub(super) fn is_letter(self) -> bool {
         self.counted == Counted::Letter
+    }
+
+    /// How well this token of a text stands for `own` of a name (0 to 1).
+    ///
+    /// A numeral stays a letter where the letter after it was mistyped (`江阳七港` for `江阳七巷`): it still is that number.
+    pub(super) fn agreement(self, own: Self) -> f32 {
+        if self.key == own.key {
+            self.counted.agreement(own.counted)
+        } else if own.counted == Counted::Unsaid && self.numeral != 0 && self.numeral == own.numeral {
+            0.8
+        } else {
+            0.0
+        }
     }
 
     /// A number of up to 7 characters as text.
@@ -228,7 +254,7 @@ fn chinese(letters: &[char], start: usize, tokens: &mut Vec<Token>) -> usize {
             end + used
         }
         None => {
-            tokens.extend(run.iter().map(|letter| Token::letter(*letter)));
+            tokens.extend(run.iter().map(|letter| Token::numeral(*letter)));
             end
         }
     }
