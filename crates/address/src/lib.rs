@@ -15,6 +15,7 @@ mod probability;
 mod resolve;
 mod search;
 mod shape;
+pub mod table;
 
 pub use base::{AddressBase, AddressEntity, Bounds, Footprint, Stats};
 pub use builder::{BaseBuilder, BuildError, BuilderOptions, ImportReport, Reason, Refusal, SourceCrs};

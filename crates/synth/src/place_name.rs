@@ -151,7 +151,7 @@ impl Place {
             Count::Letter => letter("座"),
             Count::LetterBlock => letter("栋"),
             Count::Number => format!("{n}号"),
-            Count::Works if n % 5 == 0 => format!("宿舍{n}栋"),
+            Count::Works if n.is_multiple_of(5) => format!("宿舍{n}栋"),
             Count::Works => format!("厂房{n}栋"),
             Count::Lodge => format!("管理房{n}栋"),
             Count::Lane => format!("{lane}巷{door}号"),

@@ -62,7 +62,7 @@ impl Units {
             out.extend_from_slice(SOURCE.as_bytes());
             out.push(b'\n');
             // Every ninth shop has a name.
-            if kind.shop && self.next_id % 9 == 0 {
+            if kind.shop && self.next_id.is_multiple_of(9) {
                 shop(&format!("{building}{:06}", index + 1))?;
             }
         }

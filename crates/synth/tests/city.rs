@@ -1,5 +1,7 @@
 //! What holds in every city: counts, a true partition, sound footprints, unique addresses.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
