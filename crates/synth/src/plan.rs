@@ -15,6 +15,9 @@ pub enum Format {
     Csv,
     /// `buildings.geojson`, a FeatureCollection.
     GeoJson,
+    /// `buildings.parquet`, GeoParquet 1.1 with footprints as WKB. Another version of the Parquet library may give other
+    /// bytes.
+    Parquet,
 }
 
 /// A city's size and seed. The same plan gives the same bytes on every machine.

@@ -9,6 +9,7 @@ use geo::{Area, BoundingRect, Contains, Intersects, MultiPolygon, Polygon, Valid
 use geojson::GeoJson;
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
+use vedette_address::table::read_geoparquet;
 use vedette_core::{AddressCode, AddressLevel};
 use vedette_synth::{CityPlan, Format, Summary, write};
 use wkt::TryFromWkt;
@@ -290,6 +291,28 @@ fn geojson_holds_the_same_buildings() {
         assert_eq!(properties["code"].as_str().unwrap(), row["code"]);
         assert_eq!(properties["address"].as_str().unwrap(), row["address"]);
         assert_eq!(polygons(geometry), polygons(geo::Geometry::try_from_wkt_str(&row["wkt"]).unwrap()));
+    }
+}
+
+#[test]
+fn geoparquet_holds_the_same_buildings() {
+    let plan = CityPlan::scaled(500);
+    let (csv, _) = city(&plan);
+    let (parquet, summary) = city(&CityPlan { format: Format::Parquet, ..plan });
+    let path = parquet.path().join("buildings.parquet");
+    let written = summary.files.iter().find(|file| file.path == path).unwrap();
+    assert_eq!((written.rows, written.bytes), (500, std::fs::metadata(&path).unwrap().len()));
+    let table = read_geoparquet(std::fs::File::open(&path).unwrap(), "buildings.parquet").unwrap();
+    let columns = table.columns().to_vec();
+    let read: Vec<_> = table.map(Result::unwrap).collect();
+    let rows = rows(csv.path(), "buildings.csv");
+    assert_eq!(read.len(), rows.len());
+    for (read, row) in read.into_iter().zip(rows) {
+        for (name, value) in columns.iter().zip(&read.fields) {
+            assert_eq!(value, &row[name]);
+        }
+        let shape = polygons(geo::Geometry::try_from_wkt_str(&row["wkt"]).unwrap());
+        assert_eq!(polygons(read.geometry.unwrap().unwrap()), shape);
     }
 }
 

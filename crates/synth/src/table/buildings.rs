@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use super::parquet::ParquetBuildings;
 use super::{JSON_END, JSON_HEAD, Notation, SOURCE, Table, Written, push_feature};
 use crate::error::SynthError;
 use crate::footprint::Footprint;
@@ -81,27 +82,34 @@ pub(crate) fn units_header() -> String {
 
 /// The buildings' table in its format.
 #[derive(Debug)]
-pub(crate) struct Buildings {
+pub(crate) enum Buildings {
+    Csv(TextBuildings),
+    GeoJson(TextBuildings),
+    Parquet(Box<ParquetBuildings>),
+}
+
+/// A table of text, its row's bytes used again and again.
+#[derive(Debug)]
+pub(crate) struct TextBuildings {
     table: Table,
-    format: Format,
     row: Vec<u8>,
 }
 
 impl Buildings {
     pub(crate) fn create(folder: &Path, format: Format) -> Result<Self, SynthError> {
-        let table = match format {
-            Format::Csv => Table::create(folder, "buildings.csv", &format!("{},wkt\n", COLUMNS.join(",")))?,
-            Format::GeoJson => Table::create(folder, "buildings.geojson", JSON_HEAD)?,
-        };
-        Ok(Self { table, format, row: Vec::with_capacity(1024) })
+        let text = |name, head| Ok(TextBuildings { table: Table::create(folder, name, head)?, row: Vec::new() });
+        match format {
+            Format::Csv => Ok(Self::Csv(text("buildings.csv", &format!("{},wkt\n", COLUMNS.join(",")))?)),
+            Format::GeoJson => Ok(Self::GeoJson(text("buildings.geojson", JSON_HEAD)?)),
+            Format::Parquet => Ok(Self::Parquet(Box::new(ParquetBuildings::create(folder, &COLUMNS)?))),
+        }
     }
 
     pub(crate) fn add(&mut self, row: &AddressRow<'_>, footprint: &Footprint) -> Result<(), SynthError> {
         let values = row.values();
-        let out = &mut self.row;
-        out.clear();
-        match self.format {
-            Format::Csv => {
+        match self {
+            Self::Csv(TextBuildings { table, row: out }) => {
+                out.clear();
                 for value in values {
                     out.extend_from_slice(value.as_bytes());
                     out.push(b',');
@@ -109,22 +117,29 @@ impl Buildings {
                 out.push(b'"');
                 push_footprint(Notation::Wkt, out, footprint);
                 out.extend_from_slice(b"\"\n");
+                table.records(out, 1)
             }
-            Format::GeoJson => {
+            Self::GeoJson(TextBuildings { table, row: out }) => {
+                out.clear();
                 let properties: Vec<(&str, &str)> = COLUMNS.into_iter().zip(values).collect();
-                push_feature(out, self.table.rows() == 0, &properties);
+                push_feature(out, table.rows() == 0, &properties);
                 push_footprint(Notation::Json, out, footprint);
                 out.push(b'}');
+                table.records(out, 1)
             }
+            Self::Parquet(table) => table.add(&values, footprint),
         }
-        self.table.records(&self.row, 1)
     }
 
-    pub(crate) fn finish(mut self) -> Result<Written, SynthError> {
-        if self.format == Format::GeoJson {
-            self.table.text(JSON_END.as_bytes())?;
+    pub(crate) fn finish(self) -> Result<Written, SynthError> {
+        match self {
+            Self::Csv(TextBuildings { table, .. }) => table.finish(),
+            Self::GeoJson(TextBuildings { mut table, .. }) => {
+                table.text(JSON_END.as_bytes())?;
+                table.finish()
+            }
+            Self::Parquet(table) => table.finish(),
         }
-        self.table.finish()
     }
 }
 

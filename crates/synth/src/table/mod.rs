@@ -1,6 +1,7 @@
 //! The files: rows of bytes, counted, with the file's name in every error.
 
 mod buildings;
+mod parquet;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
