@@ -23,7 +23,7 @@ const MIDDLE: (f64, f64) = (114.175, 22.65);
 
 /// Waves that bend the plane: length and height in metres. The product of slopes stays below one, so it never folds.
 /// Near corners move together, so that no two change places.
-const WAVES: [(f64, f64); 4] = [(12_000.0, 600.0), (3_000.0, 130.0), (900.0, 22.0), (90.0, 3.0)];
+const WAVES: [(f64, f64); 4] = [(21_000.0, 2_000.0), (5_000.0, 300.0), (1_000.0, 30.0), (90.0, 3.0)];
 
 /// Maps planned places, in centimetres before bending, to metres and degrees.
 #[derive(Debug, Clone, Copy)]

@@ -141,8 +141,8 @@ impl<'a> Settler<'a> {
         let road = rect.roads[side];
         let from = if self.cuts.roads[road].upright { rect.y[0] + far[1] as i64 } else { rect.x[0] + far[0] as i64 };
         let along = (from - self.cuts.roads[road].run[0]).max(0) as u64;
-        /// A pair of numbers for each 9 metres of road.
-        const PAIR_CM: u64 = 900;
+        /// A pair of numbers for each 16 metres of road.
+        const PAIR_CM: u64 = 1_600;
         (road, 2 * (along / PAIR_CM) + if side < 2 { 1 } else { 2 })
     }
 }

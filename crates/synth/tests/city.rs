@@ -57,7 +57,7 @@ fn hash(folder: &Path) -> String {
 /// If this hash changes on purpose, raise `LAYOUT` in `readme.rs`: the same plan then gives another city than before.
 #[test]
 fn the_same_plan_gives_the_same_bytes_on_every_machine() {
-    const HASH: &str = "c45b26ef962924e4";
+    const HASH: &str = "f65fe03d753c072e";
     let plan = CityPlan::scaled(2_000);
     assert_eq!(hash(city(&plan).0.path()), HASH);
     assert_ne!(hash(city(&CityPlan { seed: 2, ..plan }).0.path()), HASH);
@@ -251,13 +251,13 @@ fn roads_have_one_name_each_and_their_numbers_rise_along_them() {
         let along = (at.x - start.x) * (end.x - start.x) + (at.y - start.y) * (end.y - start.y);
         let number: u32 = row["road_num"].trim_end_matches('号').parse().unwrap();
         if let Some((before, there)) = last.insert(row["road"].clone(), (number, along))
-            && number.abs_diff(before) > 20
+            && number.abs_diff(before) > 12
         {
             pairs += 1;
             risen += u32::from((number > before) == (along > there));
         }
     }
-    assert!(pairs > 500 && risen * 100 > pairs * 98, "{risen} of {pairs}");
+    assert!(pairs > 400 && risen * 100 > pairs * 98, "{risen} of {pairs}");
 }
 
 #[test]
