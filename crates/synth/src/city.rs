@@ -37,14 +37,14 @@ pub struct Summary {
     pub files: Vec<Written>,
 }
 
-/// Writes the city of a plan as tables into `folder`, which is made when it is not there; files of the same names are
-/// replaced. `progress` is told after every grid how many buildings stand, of how many.
+/// Writes the city of a plan as tables into `folder`, which is made when it is not there and must be empty or hold
+/// such a city, which is replaced. `progress` is told after every grid how many buildings stand, of how many.
 ///
 /// # Errors
-/// When the plan is impossible, a grid has no room for its buildings, or a file cannot be written.
+/// When the plan is impossible, the folder holds something else, a grid has no room for its buildings, or a file cannot be written.
 pub fn write(plan: &CityPlan, folder: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Summary, SynthError> {
     plan.check()?;
-    std::fs::create_dir_all(folder).map_err(|source| SynthError::Write { path: folder.to_owned(), source })?;
+    readme::claim(folder)?;
     let mut names = Names::default();
     let division = Division::new(plan, &mut names);
     let cuts = cut(plan, &division, &mut names);

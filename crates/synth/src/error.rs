@@ -18,6 +18,12 @@ pub enum SynthError {
         /// How many were to stand there.
         buildings: usize,
     },
+    /// The folder holds something that is no synthetic city.
+    #[error("{} holds files that are no synthetic city; give a new or an empty folder", folder.display())]
+    Occupied {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A file could not be written.
     #[error("writing {}: {source}", path.display())]
     Write {

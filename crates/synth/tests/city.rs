@@ -317,6 +317,21 @@ fn geoparquet_holds_the_same_buildings() {
 }
 
 #[test]
+fn a_citys_own_files_are_never_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("buildings.csv");
+    std::fs::write(&table, "real").unwrap();
+    let error = write(&CityPlan::scaled(1), folder.path(), |_, _| {}).unwrap_err();
+    assert!(error.to_string().contains("no synthetic city"), "{error}");
+    assert_eq!(std::fs::read_to_string(table).unwrap(), "real");
+    let (invented, _) = city(&CityPlan::scaled(9));
+    let plan = CityPlan { format: Format::GeoJson, ..CityPlan::scaled(5) };
+    assert!(write(&plan, invented.path(), |_, _| {}).is_ok());
+    assert_eq!(features(invented.path(), "buildings.geojson").len(), 5);
+    assert!(!invented.path().join("buildings.csv").exists());
+}
+
+#[test]
 fn a_folder_that_cannot_be_made_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");

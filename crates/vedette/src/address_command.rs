@@ -10,6 +10,7 @@ use vedette_address::{AddressBase, BaseBuilder, BuilderOptions, ImportReport, So
 use vedette_core::{AddressCode, AddressMatch, AddressPrefix, GroundPoint};
 use vedette_locate::crs::Crs;
 
+use crate::address_synth;
 use crate::cli::{AddressBuildArgs, AddressCommand, AddressLookupArgs};
 
 /// Refused rows shown on the terminal; the report file has them all.
@@ -25,6 +26,7 @@ pub(crate) fn run(command: AddressCommand) -> anyhow::Result<ExitCode> {
     match command {
         AddressCommand::Build(args) => build(&args),
         AddressCommand::Lookup(args) => lookup(&args),
+        AddressCommand::Synth(args) => address_synth::run(&args),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vedette_core::{CameraId, Span, Timestamp};
 
+use crate::address_synth::AddressSynthArgs;
 use crate::config::BusKind;
 
 /// Video-surveillance event stream processor: camera streams in, alerts with a place and a standard address out.
@@ -185,6 +186,8 @@ pub enum AddressCommand {
     Build(AddressBuildArgs),
     /// The address at a point, or of a code.
     Lookup(AddressLookupArgs),
+    /// Write the tables of an invented city of any size, to try a base on.
+    Synth(AddressSynthArgs),
 }
 
 /// `vedette address build`

@@ -18,6 +18,7 @@ pub mod telemetry;
 pub mod topics;
 
 mod address_command;
+pub mod address_synth;
 mod bus_watch;
 mod commands;
 mod console;
