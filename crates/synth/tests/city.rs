@@ -7,6 +7,7 @@ use std::path::Path;
 
 use geo::{Area, BoundingRect, Contains, Intersects, MultiPolygon, Polygon, Validation};
 use geojson::GeoJson;
+use proptest::prelude::*;
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
 use vedette_address::table::read_geoparquet;
@@ -86,6 +87,21 @@ fn counts_are_those_of_the_plan_to_the_last_one() {
         assert_eq!(of(14), plan.grids as usize);
         assert_eq!(of(12), plan.communities as usize);
         assert_eq!(of(9), plan.streets as usize);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn every_scaled_city_can_be_built(seed in any::<u64>(), buildings in 1_u32..4_000, units in 0_u32..5_000) {
+        let plan = CityPlan { seed, units, ..CityPlan::scaled(buildings) };
+        let folder = tempfile::tempdir().unwrap();
+        match write(&plan, folder.path(), |_, _| {}) {
+            Ok(summary) => prop_assert_eq!((summary.buildings, summary.units), (u64::from(buildings), u64::from(units))),
+            // Units are bounded by the buildings.
+            Err(error) => prop_assert!(units > 2_000 * buildings, "{}", error),
+        }
     }
 }
 
