@@ -130,7 +130,7 @@ impl CityPlan {
         let most = |name: &str, value: u32, each: u64, of: &str, other: u32| {
             let limit = each * u64::from(other);
             (
-                u64::from(value) <= limit,
+                other == 0 || u64::from(value) <= limit,
                 format!(
                     "{name} = {value}: a code counts {each} at most in each of the {other} {of}; give {limit} at most"
                 ),
@@ -150,7 +150,7 @@ impl CityPlan {
         rule(
             area >= need,
             format!(
-                "width_m = {}, height_m = {}: {} buildings in {} grids need {need} square metres and have {area}; make the city larger",
+                "width_m = {}, height_m = {}: {} buildings in {} grids need {need} square metres and have {area}; make the city larger or give it fewer",
                 self.width_m, self.height_m, self.buildings, self.grids
             ),
         );
@@ -179,6 +179,12 @@ mod tests {
             let plan = CityPlan::scaled(buildings);
             assert!(plan.check().is_ok(), "{buildings}: {:?}", plan.check());
         }
+    }
+
+    #[test]
+    fn nothing_follows_from_a_count_of_none() {
+        let error = CityPlan { districts: 0, ..CityPlan::default() }.check().unwrap_err().to_string();
+        assert_eq!(error, "this city cannot be: districts = 0: a city has at least one");
     }
 
     #[test]

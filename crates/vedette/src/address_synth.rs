@@ -1,5 +1,6 @@
 //! `vedette address synth`: a city that does not exist, to try an address base on.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -85,8 +86,10 @@ pub(crate) fn run(args: &AddressSynthArgs) -> anyhow::Result<ExitCode> {
     }
     let written = write(&args.plan(), &args.folder, |done, _| bar.set_position(done));
     bar.finish_and_clear();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{:>12}{:>15}  FILE", "RECORDS", "BYTES")?;
     for file in written?.files {
-        println!("{:<14}{:>14}  {}", file.rows, file.bytes, file.path.display());
+        writeln!(out, "{:>12}{:>15}  {}", file.rows, file.bytes, file.path.display())?;
     }
     eprintln!("all of it is invented; every record says source=synthetic");
     Ok(ExitCode::SUCCESS)
