@@ -118,6 +118,19 @@ impl BoxFilter {
         self.height.at = self.height.at.max(1e-3);
     }
 
+    /// The picture moved by so many pixels.
+    pub(crate) fn shift(&mut self, x: f32, y: f32) {
+        self.x.at += x;
+        self.y.at += y;
+    }
+
+    /// It is known to stand still.
+    pub(crate) fn stop(&mut self) {
+        for motion in [&mut self.x, &mut self.y, &mut self.width, &mut self.height] {
+            motion.speed = 0.0;
+        }
+    }
+
     /// The box as estimated now.
     pub(crate) fn bbox(&self) -> PixelBox {
         PixelBox::new(self.x.at - self.width.at / 2.0, self.y.at - self.height.at / 2.0, self.width.at, self.height.at)

@@ -1,8 +1,10 @@
 use serde::{Deserialize, Serialize};
-use vedette_core::{Detection, FrameSize, Timestamp, Track, TrackId};
+use vedette_core::{Detection, FrameSize, PixelBox, Span, Timestamp, Track, TrackId};
 
 use crate::TrackerSettings;
-use crate::associate::{Association, Candidate};
+use crate::associate::Association;
+use crate::gate::{Gate, likeness};
+use crate::shift::Shift;
 use crate::tracklet::{ClassGroup, Tracklet};
 
 /// What became of the newest frame, for metrics.
@@ -45,8 +47,10 @@ pub struct Tracker {
 struct Scratch {
     detections: Vec<Detection>,
     taken: Vec<bool>,
-    left: Vec<Candidate>,
-    right: Vec<Candidate>,
+    /// The boxes of the tracklets: as expected in this frame, and, once all are corrected, as they are.
+    expected: Vec<PixelBox>,
+    gate: Gate,
+    shift: Shift,
     association: Association,
     matched: Vec<Track>,
     stats: FrameStats,
@@ -57,8 +61,6 @@ struct Scratch {
 enum Round {
     /// Confirmed tracks, seen or lost, with confident detections.
     Confident,
-    /// The same with grown boxes.
-    Reaching,
     /// Confirmed tracks seen in the frame before, with faint detections.
     Faint,
     /// Tracks not confirmed yet, with confident detections.
@@ -80,15 +82,25 @@ impl Tracker {
         let Some(seconds) = self.advance(captured) else { return &[] };
         self.take_in(frame, detections);
         self.predict(captured, seconds);
-        for round in [Round::Confident, Round::Reaching, Round::Faint, Round::Tentative] {
-            self.associate(captured, round);
+        if !self.tracklets.is_empty() && !self.scratch.detections.is_empty() {
+            self.pair();
+            self.associate(captured, Round::Confident);
+            self.reach(captured, seconds, Round::Confident);
+            self.associate(captured, Round::Faint);
+            self.associate(captured, Round::Tentative);
+            if seconds >= SLOW_FRAME_S {
+                self.reach(captured, seconds, Round::Tentative);
+            }
         }
         self.begin(captured);
         self.end(captured);
         self.confirm();
-        let scratch = &mut self.scratch;
-        scratch.matched.extend(self.tracklets.iter().filter(|tracklet| tracklet.seen).filter_map(Tracklet::track));
-        scratch.matched.sort_unstable_by_key(|track| track.id);
+        let (scratch, least) = (&mut self.scratch, self.settings.report_score);
+        let given = self.tracklets.iter().filter(|tracklet| tracklet.seen && tracklet.mean_score >= least);
+        scratch.matched.extend(given.filter_map(Tracklet::track));
+        if !scratch.matched.is_sorted_by_key(|track| track.id) {
+            scratch.matched.sort_unstable_by_key(|track| track.id);
+        }
         if self.tracklets.is_empty() {
             self.rest();
         }
@@ -187,53 +199,106 @@ impl Tracker {
     fn predict(&mut self, captured: Timestamp, seconds: f32) {
         let before = self.tracklets.len();
         let settings = &self.settings;
+        let expected = &mut self.scratch.expected;
+        expected.clear();
         self.tracklets.retain_mut(|tracklet| {
-            if captured.since(tracklet.last_seen) > settings.lost_buffer {
+            if captured.since(tracklet.last_seen) > tracklet.patience(seconds, settings) {
                 return false;
             }
-            tracklet.filter.predict(seconds, tracklet.seen, settings);
-            tracklet.filter.is_finite()
+            tracklet.predict(seconds, settings);
+            if tracklet.filter.is_finite() {
+                expected.push(tracklet.bbox());
+                return true;
+            }
+            false
         });
         self.scratch.stats.ended += (before - self.tracklets.len()) as u32;
     }
 
-    fn associate(&mut self, captured: Timestamp, round: Round) {
+    /// Finds the pairs of tracks and detections that can belong together, after a movement of the whole picture, if there
+    /// was one, is taken out.
+    fn pair(&mut self) {
         let settings = &self.settings;
-        let Scratch { detections, taken, left, right, association, .. } = &mut self.scratch;
-        let matched_now = |tracklet: &Tracklet| tracklet.last_seen == captured;
-        left.clear();
-        for (index, tracklet) in self.tracklets.iter().enumerate() {
-            let wanted = match round {
-                Round::Confident | Round::Reaching => tracklet.id.is_some(),
-                Round::Faint => tracklet.id.is_some() && tracklet.seen,
-                Round::Tentative => tracklet.id.is_none(),
-            };
-            if wanted && !matched_now(tracklet) {
-                let margin = if round == Round::Reaching {
-                    let away = captured.since(tracklet.last_seen).as_secs_f64() as f32;
-                    (settings.reach_per_second * away).min(MOST_REACH)
-                } else {
-                    0.0
-                };
-                left.push(Candidate { bbox: tracklet.bbox(), margin, group: tracklet.group, index: index as u32 });
-            }
-        }
-        if left.is_empty() {
+        let Scratch { detections, expected, gate, shift, .. } = &mut self.scratch;
+        let least = settings.high_iou.min(settings.low_iou).min(settings.tentative_iou);
+        gate.load(detections);
+        let groups = self.tracklets.iter().map(|tracklet| tracklet.group);
+        let pairs = gate.find(expected.iter().copied().zip(groups), detections, least);
+        let (x, y) = shift.estimate(expected, detections, pairs, |pair| {
+            self.tracklets[pair.track as usize].seen
+                && detections[pair.detection as usize].score.get() >= settings.high_score
+        });
+        if x == 0.0 && y == 0.0 {
             return;
         }
-        right.clear();
-        for (index, detection) in detections.iter().enumerate() {
-            if !taken[index] && (detection.score.get() >= settings.high_score) == (round != Round::Faint) {
-                let group = ClassGroup::of(detection.class);
-                right.push(Candidate { bbox: detection.bbox, margin: 0.0, group, index: index as u32 });
-            }
+        for (tracklet, expected) in self.tracklets.iter_mut().zip(expected.iter_mut()) {
+            tracklet.shift(x, y);
+            *expected = tracklet.bbox();
         }
-        let least_iou = match round {
-            Round::Confident | Round::Reaching => settings.high_iou,
+        let groups = self.tracklets.iter().map(|tracklet| tracklet.group);
+        gate.find(expected.iter().copied().zip(groups), detections, least);
+    }
+
+    fn associate(&mut self, captured: Timestamp, round: Round) {
+        let settings = &self.settings;
+        let Scratch { detections, taken, gate, association, .. } = &mut self.scratch;
+        let least = match round {
+            Round::Confident => settings.high_iou,
             Round::Faint => settings.low_iou,
             Round::Tentative => settings.tentative_iou,
         };
-        for (tracklet, detection) in association.solve(left, right, least_iou) {
+        association.start(self.tracklets.len(), detections.len());
+        for pair in gate.pairs().iter().filter(|pair| pair.likeness >= least) {
+            let (tracklet, detection) = (&self.tracklets[pair.track as usize], pair.detection as usize);
+            let wanted = match round {
+                Round::Confident => {
+                    tracklet.id.is_some() && pair.likeness >= tracklet.least_likeness(captured, settings)
+                }
+                Round::Faint => tracklet.id.is_some() && tracklet.seen,
+                Round::Tentative => tracklet.id.is_none(),
+            };
+            let confident = detections[detection].score.get() >= settings.high_score;
+            if wanted && !taken[detection] && confident == (round != Round::Faint) && tracklet.last_seen != captured {
+                association.offer(pair.track, pair.detection, pair.likeness);
+            }
+        }
+        for (tracklet, detection) in association.solve() {
+            taken[*detection as usize] = true;
+            self.tracklets[*tracklet as usize].correct(captured, &detections[*detection as usize], settings);
+        }
+    }
+
+    /// Matches confirmed tracks that found nothing with confident detections farther off, by boxes that grow with the time
+    /// since they were seen.
+    fn reach(&mut self, captured: Timestamp, seconds: f32, round: Round) {
+        let settings = &self.settings;
+        let Scratch { detections, taken, expected, association, .. } = &mut self.scratch;
+        association.start(self.tracklets.len(), detections.len());
+        let frame = Span::from_micros((3e6 * seconds) as i64);
+        for ((tracklet, bbox), left) in self.tracklets.iter().zip(expected.iter()).zip(0..) {
+            if tracklet.id.is_some() != (round == Round::Confident) || tracklet.last_seen == captured {
+                continue;
+            }
+            let away = captured.since(tracklet.last_seen);
+            if away > settings.lost_buffer.max(frame) {
+                continue;
+            }
+            let most = MOST_REACH.max(settings.reach_per_second * seconds).min(2.0 * MOST_REACH);
+            let margin = (settings.reach_per_second * away.as_secs_f64() as f32).min(most);
+            for ((detection, taken), right) in detections.iter().zip(taken.iter()).zip(0..) {
+                if *taken
+                    || detection.score.get() < settings.high_score
+                    || ClassGroup::of(detection.class) != tracklet.group
+                {
+                    continue;
+                }
+                let likeness = likeness(&grown(bbox, margin), &grown(&detection.bbox, margin));
+                if likeness >= settings.high_iou {
+                    association.offer(left, right, likeness);
+                }
+            }
+        }
+        for (tracklet, detection) in association.solve() {
             taken[*detection as usize] = true;
             self.tracklets[*tracklet as usize].correct(captured, &detections[*detection as usize], settings);
         }
@@ -242,16 +307,18 @@ impl Tracker {
     /// Starts tracks from confident detections that nothing explains.
     fn begin(&mut self, captured: Timestamp) {
         let settings = &self.settings;
-        let Scratch { detections, taken, stats, .. } = &mut self.scratch;
+        let Scratch { detections, taken, expected: boxes, stats, .. } = &mut self.scratch;
+        boxes.clear();
+        boxes.extend(self.tracklets.iter().map(Tracklet::bbox));
         for (detection, taken) in detections.iter().zip(taken.iter()) {
             if *taken || detection.score.get() < settings.start_score {
                 continue;
             }
             let group = ClassGroup::of(detection.class);
-            let double = self.tracklets.iter().any(|tracklet| {
-                tracklet.last_seen == captured
+            let double = self.tracklets.iter().zip(boxes.iter()).any(|(tracklet, bbox)| {
+                bbox.iou(&detection.bbox) >= settings.duplicate_iou
+                    && tracklet.last_seen == captured
                     && tracklet.group == group
-                    && tracklet.bbox().iou(&detection.bbox) >= settings.duplicate_iou
             });
             if double {
                 continue;
@@ -260,7 +327,9 @@ impl Tracker {
                 stats.not_begun += 1;
                 continue;
             }
-            self.tracklets.push(Tracklet::new(captured, detection, settings));
+            let tracklet = Tracklet::new(captured, detection, settings);
+            boxes.push(tracklet.bbox());
+            self.tracklets.push(tracklet);
             stats.begun += 1;
         }
     }
@@ -268,36 +337,32 @@ impl Tracker {
     /// Gives up tracks that were not seen for too long and lost ones that another track has taken the place of.
     fn end(&mut self, captured: Timestamp) {
         let settings = &self.settings;
-        let before = self.tracklets.len();
+        let Scratch { expected: boxes, stats, taken: gone, .. } = &mut self.scratch;
         for tracklet in &mut self.tracklets {
             tracklet.seen = tracklet.last_seen == captured;
         }
-        self.tracklets.retain(|tracklet| {
-            tracklet.seen || tracklet.id.is_some() || captured.since(tracklet.last_seen) <= settings.tentative_buffer
-        });
-        let mut index = 0;
-        while index < self.tracklets.len() {
-            let lost = &self.tracklets[index];
-            let bbox = lost.bbox();
-            let replaced = !lost.seen
-                && self.tracklets.iter().any(|other| {
-                    other.seen
+        gone.clear();
+        for (tracklet, bbox) in self.tracklets.iter().zip(boxes.iter()) {
+            let unproven = || tracklet.id.is_none() && captured.since(tracklet.last_seen) > settings.tentative_buffer;
+            let replaced = || {
+                self.tracklets.iter().zip(boxes.iter()).any(|(other, place)| {
+                    place.iou(bbox) >= settings.duplicate_iou
+                        && other.seen
                         && other.id.is_some()
-                        && other.group == lost.group
-                        && other.bbox().iou(&bbox) >= settings.duplicate_iou
-                });
-            if replaced {
-                self.tracklets.remove(index);
-            } else {
-                index += 1;
-            }
+                        && other.group == tracklet.group
+                })
+            };
+            gone.push(!tracklet.seen && (unproven() || replaced()));
         }
-        self.scratch.stats.ended += (before - self.tracklets.len()) as u32;
+        let before = self.tracklets.len();
+        let mut gone = gone.iter();
+        self.tracklets.retain(|_| gone.next() != Some(&true));
+        stats.ended += (before - self.tracklets.len()) as u32;
     }
 
     fn confirm(&mut self) {
         for tracklet in &mut self.tracklets {
-            if tracklet.id.is_none() && tracklet.seen && tracklet.hits >= self.settings.confirm_hits {
+            if tracklet.id.is_none() && tracklet.seen && tracklet.is_proven(&self.settings) {
                 tracklet.id = Some(TrackId(self.next_id));
                 self.next_id += 1;
             }
@@ -309,14 +374,20 @@ impl Tracker {
         let scratch = &mut self.scratch;
         if scratch.detections.capacity() > RESTING_CAPACITY || self.tracklets.capacity() > RESTING_CAPACITY {
             self.tracklets = Vec::new();
-            scratch.association.release();
             *scratch = Scratch { stats: scratch.stats, ..Scratch::default() };
         }
     }
 }
 
+/// Where frames follow each other this slowly, in seconds, a new object has left its own box before it is seen again.
+const SLOW_FRAME_S: f32 = 0.2;
 /// Boxes grow by at most half their size on each side.
 const MOST_REACH: f32 = 0.5;
+
+fn grown(bbox: &PixelBox, margin: f32) -> PixelBox {
+    let (dx, dy) = (bbox.width * margin, bbox.height * margin);
+    PixelBox::new(bbox.x - dx, bbox.y - dy, bbox.width + 2.0 * dx, bbox.height + 2.0 * dy)
+}
 
 /// Buffers up to this length are kept on a camera that shows nothing.
 const RESTING_CAPACITY: usize = 4;

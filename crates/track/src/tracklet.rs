@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use vedette_core::{Detection, ObjectClass, PixelBox, Score, Timestamp, Track, TrackId};
+use vedette_core::{Detection, ObjectClass, PixelBox, PixelPoint, Score, Span, Timestamp, Track, TrackId};
 
 use crate::TrackerSettings;
 use crate::filter::BoxFilter;
@@ -63,6 +63,19 @@ impl Votes {
     }
 }
 
+/// An object that stayed in its place for so long stands.
+const STANDING: Span = Span::from_secs(5);
+/// How far its middle may move within its place, in box heights.
+const STANDING_PLACE: f32 = 0.2;
+/// After a gap of at most this, a moving object may still be where it was expected.
+const LONGEST_GAP: Span = Span::from_secs(5);
+/// How much the newest score counts in the mean.
+const SCORE_MEMORY: f32 = 0.1;
+
+fn middle(bbox: &PixelBox) -> PixelPoint {
+    PixelPoint::new(bbox.x + bbox.width / 2.0, bbox.y + bbox.height / 2.0)
+}
+
 /// One object as the tracker follows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tracklet {
@@ -75,6 +88,11 @@ pub(crate) struct Tracklet {
     pub(crate) first_seen: Timestamp,
     pub(crate) last_seen: Timestamp,
     pub(crate) hits: u32,
+    /// Mean of the scores so far; of about the last ten when there are more.
+    pub(crate) mean_score: f32,
+    /// Where it stands, and since when it has not left that place.
+    place: PixelPoint,
+    standing_since: Timestamp,
     /// Whether it was matched in the newest frame.
     pub(crate) seen: bool,
 }
@@ -93,8 +111,50 @@ impl Tracklet {
             first_seen: captured,
             last_seen: captured,
             hits: 1,
+            mean_score: detection.score.get(),
+            place: middle(&detection.bbox),
+            standing_since: captured,
             seen: true,
         }
+    }
+
+    /// How long it may go unseen: a lost object is waited for a short time, one that stood still for long. Where frames are
+    /// rare, or some are missing, the frame that ends the gap is still looked at.
+    pub(crate) fn patience(&self, frame_seconds: f32, settings: &TrackerSettings) -> Span {
+        if self.is_standing() {
+            return settings.standing_buffer.max(settings.lost_buffer);
+        }
+        let frames = Span::from_micros((3e6 * frame_seconds) as i64).min(LONGEST_GAP);
+        settings.lost_buffer.max(frames)
+    }
+
+    /// Whether it stood still when it was last seen.
+    fn is_standing(&self) -> bool {
+        self.last_seen.since(self.standing_since) >= STANDING
+    }
+
+    pub(crate) fn predict(&mut self, seconds: f32, settings: &TrackerSettings) {
+        if !self.seen && self.is_standing() {
+            self.filter.stop();
+        }
+        self.filter.predict(seconds, self.seen, settings);
+    }
+
+    /// The picture moved by so many pixels.
+    pub(crate) fn shift(&mut self, x: f32, y: f32) {
+        self.filter.shift(x, y);
+        self.place = PixelPoint::new(self.place.x + x, self.place.y + y);
+    }
+
+    /// What is left to be matched after a long wait must be at the very place.
+    pub(crate) fn least_likeness(&self, captured: Timestamp, settings: &TrackerSettings) -> f32 {
+        if captured.since(self.last_seen) > settings.lost_buffer { settings.low_iou } else { settings.high_iou }
+    }
+
+    /// Whether it was seen often, or clearly, enough to be believed.
+    pub(crate) fn is_proven(&self, settings: &TrackerSettings) -> bool {
+        let hits = self.hits;
+        hits >= settings.confirm_hits || (hits >= 2 && self.mean_score * hits as f32 >= settings.confirm_score)
     }
 
     pub(crate) fn correct(&mut self, captured: Timestamp, detection: &Detection, settings: &TrackerSettings) {
@@ -103,6 +163,12 @@ impl Tracklet {
         self.score = detection.score;
         self.last_seen = captured;
         self.hits = self.hits.saturating_add(1);
+        self.mean_score += (detection.score.get() - self.mean_score) * (1.0 / self.hits as f32).max(SCORE_MEMORY);
+        let (bbox, middle) = (self.bbox(), middle(&self.bbox()));
+        let left = (middle.x - self.place.x).abs().max((middle.y - self.place.y).abs());
+        if left > STANDING_PLACE * bbox.height {
+            (self.place, self.standing_since) = (middle, captured);
+        }
         self.seen = true;
     }
 
