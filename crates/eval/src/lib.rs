@@ -28,7 +28,7 @@ pub use hota::Hota;
 pub use identity::Identity;
 pub use kind::EventKind;
 pub use labels::{Event, TrueEvent, read_events, read_true_events};
-pub use mot::{MotBox, MotRow, by_frame, read_mot, write_mot};
+pub use mot::{MotBox, MotRow, by_frame, every_nth, read_mot, write_mot};
 pub use rules::{SceneRule, SceneRules, read_scene_rules};
 pub use sequence::SequenceInfo;
 pub use tracks::{TrackMetrics, weighted};

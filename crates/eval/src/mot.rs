@@ -108,6 +108,13 @@ pub fn by_frame(rows: &[MotRow], frames: u32) -> Vec<Vec<MotRow>> {
     sorted
 }
 
+/// The rows of frames 1, 1 + n, 1 + 2n and so on, numbered from 1 without the others.
+#[must_use]
+pub fn every_nth(rows: &[MotRow], n: u32) -> Vec<MotRow> {
+    let kept = rows.iter().filter(|row| row.frame % n.max(1) == 1 % n.max(1));
+    kept.map(|row| MotRow { frame: (row.frame - 1) / n.max(1) + 1, ..*row }).collect()
+}
+
 /// Numbers the ids of `rows` from 0 by rising id and checks that none stands twice in one frame.
 pub(crate) fn numbered(rows: &[MotRow], what: &'static str) -> Result<HashMap<i64, usize>, EvalError> {
     let mut ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
@@ -146,6 +153,13 @@ mod tests {
             let error = read_mot(&format!("1,1,0,0,5,5,1\n{row}\n"), 9).unwrap_err();
             assert_eq!(error.to_string(), expected);
         }
+    }
+
+    #[test]
+    fn thinned_rows_are_numbered_from_one() {
+        let rows = read_mot("1,1,0,0,5,5\n2,1,0,0,5,5\n4,1,0,0,5,5\n7,1,0,0,5,5", 7).unwrap();
+        let frames = |n| every_nth(&rows, n).iter().map(|row| row.frame).collect::<Vec<_>>();
+        assert_eq!((frames(1), frames(3), frames(2)), (vec![1, 2, 4, 7], vec![1, 2, 3], vec![1, 4]));
     }
 
     #[test]

@@ -47,6 +47,12 @@ impl SequenceInfo {
         Timestamp::from_micros((f64::from(frame) / self.rate * 1e6).round() as i64)
     }
 
+    /// The same when only frames 1, 1 + n, 1 + 2n and so on are looked at.
+    #[must_use]
+    pub fn every_nth(&self, n: u32) -> Self {
+        Self { frames: self.frames.div_ceil(n.max(1)), rate: self.rate / f64::from(n.max(1)), ..*self }
+    }
+
     /// How long it lasts, in seconds.
     #[must_use]
     pub fn seconds(&self) -> f64 {

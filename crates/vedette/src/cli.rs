@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use vedette_core::{CameraId, Span, Timestamp};
 
 use crate::config::BusKind;
+pub use crate::eval_command::{ClipArgs, EvalCommand, EventsArgs, TracksArgs};
 
 /// Video-surveillance event stream processor: camera streams in, alerts with a place and a standard address out.
 #[derive(Debug, Parser)]
@@ -49,6 +50,9 @@ pub enum Command {
     Models(ModelsCommand),
     /// Re-encode a recording to H.264 without B-frames, as live cameras send it.
     Transcode(TranscodeArgs),
+    /// Track recorded clips and apply rules, and score both against what is true.
+    #[command(subcommand)]
+    Eval(EvalCommand),
 }
 
 /// A part of the product that can run in a process of its own.

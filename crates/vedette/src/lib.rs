@@ -24,6 +24,7 @@ mod console;
 mod dead_letters;
 mod demo;
 pub mod detector;
+mod eval_command;
 mod export;
 mod ledger;
 mod models_command;
