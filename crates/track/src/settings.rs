@@ -25,7 +25,8 @@ pub struct TrackerSettings {
     pub duplicate_iou: f32,
     /// Detections after which a track is confirmed. Default 3.
     pub confirm_hits: u32,
-    /// Two detections confirm a track when the sum of their scores is this; above 2, never. Default 1.9.
+    /// Two detections confirm a track when the sum of their scores is this, and on a camera of less than 7 frames a second
+    /// one of half of this; above 2, never. Default 1.9.
     pub confirm_score: f32,
     /// A track is given out while the mean of its last scores is at least this. Models differ in how they score: find it
     /// with `vedette eval`. Default 0: every track is given out.

@@ -5,7 +5,7 @@ use crate::TrackerSettings;
 use crate::associate::Association;
 use crate::gate::{Gate, likeness};
 use crate::shift::Shift;
-use crate::tracklet::{ClassGroup, Tracklet};
+use crate::tracklet::{ClassGroup, SLOW_FRAME_S, Tracklet};
 
 /// What became of the newest frame, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,7 +94,7 @@ impl Tracker {
         }
         self.begin(captured);
         self.end(captured);
-        self.confirm();
+        self.confirm(seconds);
         let (scratch, least) = (&mut self.scratch, self.settings.report_score);
         let given = self.tracklets.iter().filter(|tracklet| tracklet.seen && tracklet.mean_score >= least);
         scratch.matched.extend(given.filter_map(Tracklet::track));
@@ -360,9 +360,9 @@ impl Tracker {
         stats.ended += (before - self.tracklets.len()) as u32;
     }
 
-    fn confirm(&mut self) {
+    fn confirm(&mut self, frame_seconds: f32) {
         for tracklet in &mut self.tracklets {
-            if tracklet.id.is_none() && tracklet.seen && tracklet.is_proven(&self.settings) {
+            if tracklet.id.is_none() && tracklet.seen && tracklet.is_proven(frame_seconds, &self.settings) {
                 tracklet.id = Some(TrackId(self.next_id));
                 self.next_id += 1;
             }
@@ -379,8 +379,6 @@ impl Tracker {
     }
 }
 
-/// Where frames follow each other this slowly, in seconds, a new object has left its own box before it is seen again.
-const SLOW_FRAME_S: f32 = 0.2;
 /// Boxes grow by at most half their size on each side.
 const MOST_REACH: f32 = 0.5;
 

@@ -69,6 +69,9 @@ const STANDING: Span = Span::from_secs(5);
 const STANDING_PLACE: f32 = 0.2;
 /// After a gap of at most this, a moving object may still be where it was expected.
 const LONGEST_GAP: Span = Span::from_secs(5);
+/// Where frames follow each other this slowly, a new object has left its own box before it is seen again, and the second
+/// look comes late.
+pub(crate) const SLOW_FRAME_S: f32 = 0.15;
 /// How much the newest score counts in the mean.
 const SCORE_MEMORY: f32 = 0.1;
 
@@ -152,9 +155,11 @@ impl Tracklet {
     }
 
     /// Whether it was seen often, or clearly, enough to be believed.
-    pub(crate) fn is_proven(&self, settings: &TrackerSettings) -> bool {
-        let hits = self.hits;
-        hits >= settings.confirm_hits || (hits >= 2 && self.mean_score * hits as f32 >= settings.confirm_score)
+    pub(crate) fn is_proven(&self, frame_seconds: f32, settings: &TrackerSettings) -> bool {
+        let evidence = self.mean_score * self.hits as f32;
+        self.hits >= settings.confirm_hits
+            || (self.hits >= 2 && evidence >= settings.confirm_score)
+            || (frame_seconds >= SLOW_FRAME_S && evidence >= settings.confirm_score / 2.0)
     }
 
     pub(crate) fn correct(&mut self, captured: Timestamp, detection: &Detection, settings: &TrackerSettings) {

@@ -89,6 +89,15 @@ fn one_frame_a_second_is_enough_to_follow_a_walker() {
 }
 
 #[test]
+fn a_clear_detection_is_enough_where_the_second_look_comes_late() {
+    for (gap_ms, score, expected) in [(500, 0.97, 1), (500, 0.9, 0), (40, 0.97, 0)] {
+        let mut tracker = Tracker::new(TrackerSettings::default());
+        tracker.update(ms(0), FRAME, &[]);
+        assert_eq!(tracker.update(ms(gap_ms), FRAME, &[person(100.0, score)]).len(), expected, "{gap_ms} ms, {score}");
+    }
+}
+
+#[test]
 fn only_tracks_of_a_good_mean_score_are_given_out() {
     let settings = TrackerSettings { report_score: 0.8, ..Default::default() };
     let mut tracker = Tracker::new(settings);
@@ -167,7 +176,7 @@ proptest! {
             let expected: Vec<Track> = whole.update(ms(now), FRAME, detections).to_vec();
             prop_assert!(expected.windows(2).all(|pair| pair[0].id < pair[1].id));
             for track in &expected {
-                prop_assert!(track.first_seen <= track.last_seen && track.last_seen == ms(now) && track.hits >= 2);
+                prop_assert!(track.first_seen <= track.last_seen && track.last_seen == ms(now) && track.hits >= 1);
                 prop_assert!(track.bbox.area().is_finite() && track.bbox.area() > 0.0);
             }
             prop_assert_eq!(parted.update(ms(now), FRAME, &turned), &expected[..]);
