@@ -5,7 +5,7 @@ use vedette_core::{FrameSize, ObjectClass, PixelPoint, Rule, Span, Timestamp, Tr
 const MEMORY: Span = Span::from_secs(10);
 /// How far from where one track was lost another may begin to be the same object: box heights, and box heights a second.
 const REACH: (f32, f32) = (0.25, 0.75);
-/// A box that comes as close to the left or right border of the frame, as a part of its width, is cut off by it.
+/// A box that comes as close to a border of the frame, as a part of its width or height, is cut off by it.
 const BORDER: f32 = 0.02;
 /// The lower of the two boxes is at least this part of the higher.
 const LIKE_HEIGHT: f32 = 0.6;
@@ -58,9 +58,11 @@ impl Object {
         if !(anchor.x.is_finite() && anchor.y.is_finite() && height.is_finite() && height > 0.0) {
             return None;
         }
-        // An object cut off by the border stands at the border, so that a zone drawn down to it holds the object.
+        // An object cut off by the lower border stands at the border, so that a zone drawn down to it holds the object and
+        // one that ends above it does not.
         let (right, bottom) = (frame.width as f32 - 0.5, frame.height as f32 - 0.5);
-        let anchor = PixelPoint::new(anchor.x.min(right).max(0.0), anchor.y.min(bottom).max(0.0));
+        let feet = if anchor.y > bottom - BORDER * frame.height as f32 { bottom } else { anchor.y.max(0.0) };
+        let anchor = PixelPoint::new(anchor.x.min(right).max(0.0), feet);
         let place = anchor.rescaled(frame, policy);
         let border = BORDER * frame.width as f32;
         let cut_off = track.bbox.x < border || track.bbox.right() > frame.width as f32 - border;
