@@ -70,6 +70,14 @@ impl Gate {
         &self.pairs
     }
 
+    /// Weighs the pairs found last; those of weight 0 fall out.
+    pub(crate) fn weigh(&mut self, weight: impl Fn(&Pair) -> f32) {
+        self.pairs.retain_mut(|pair| {
+            pair.likeness *= weight(pair);
+            pair.likeness > 0.0
+        });
+    }
+
     /// The pairs found last.
     pub(crate) fn pairs(&self) -> &[Pair] {
         &self.pairs

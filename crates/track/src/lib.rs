@@ -15,10 +15,12 @@
 mod associate;
 mod filter;
 mod gate;
+mod ground;
 mod settings;
 mod shift;
 mod tracker;
 mod tracklet;
 
+pub use ground::GroundFix;
 pub use settings::TrackerSettings;
 pub use tracker::{FrameStats, Tracker};

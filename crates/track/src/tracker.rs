@@ -1,11 +1,15 @@
+mod matching;
+
 use serde::{Deserialize, Serialize};
-use vedette_core::{Detection, FrameSize, PixelBox, Span, Timestamp, Track, TrackId};
+use vedette_core::{Detection, FrameSize, PixelBox, Timestamp, Track, TrackId};
 
 use crate::TrackerSettings;
 use crate::associate::Association;
-use crate::gate::{Gate, likeness};
+use crate::gate::Gate;
+use crate::ground::GroundFix;
 use crate::shift::Shift;
 use crate::tracklet::{ClassGroup, SLOW_FRAME_S, Tracklet};
+use matching::{Round, fix};
 
 /// What became of the newest frame, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,6 +50,8 @@ pub struct Tracker {
 #[derive(Debug, Clone, Default)]
 struct Scratch {
     detections: Vec<Detection>,
+    /// Where each of them stands; empty when nothing is known of the ground.
+    fixes: Vec<Option<GroundFix>>,
     taken: Vec<bool>,
     /// The boxes of the tracklets: as expected in this frame, and, once all are corrected, as they are.
     expected: Vec<PixelBox>,
@@ -54,17 +60,6 @@ struct Scratch {
     association: Association,
     matched: Vec<Track>,
     stats: FrameStats,
-}
-
-/// Which tracks a round of matching is for.
-#[derive(Clone, Copy, PartialEq)]
-enum Round {
-    /// Confirmed tracks, seen or lost, with confident detections.
-    Confident,
-    /// Confirmed tracks seen in the frame before, with faint detections.
-    Faint,
-    /// Tracks not confirmed yet, with confident detections.
-    Tentative,
 }
 
 impl Tracker {
@@ -77,10 +72,24 @@ impl Tracker {
     /// Takes in one frame and gives the confirmed tracks that were matched in it, by rising id. Frames come in order of
     /// capture time; one that is not newer than the last is ignored and gives nothing (see [`Self::stats`]).
     pub fn update(&mut self, captured: Timestamp, frame: FrameSize, detections: &[Detection]) -> &[Track] {
+        self.update_on_ground(captured, frame, detections, &[])
+    }
+
+    /// The same for a calibrated camera: `fixes` says where each of the detections stands on the ground, in their order.
+    /// What overlaps in the picture but is far apart on the ground is not the same object; at a low frame rate, what is near
+    /// on the ground may be the same though it does not overlap. A detection without a fix, or beyond the end of `fixes`, is
+    /// followed in the picture.
+    pub fn update_on_ground(
+        &mut self,
+        captured: Timestamp,
+        frame: FrameSize,
+        detections: &[Detection],
+        fixes: &[Option<GroundFix>],
+    ) -> &[Track] {
         self.scratch.stats = FrameStats::default();
         self.scratch.matched.clear();
         let Some(seconds) = self.advance(captured) else { return &[] };
-        self.take_in(frame, detections);
+        self.take_in(frame, detections, fixes);
         self.predict(captured, seconds);
         if !self.tracklets.is_empty() && !self.scratch.detections.is_empty() {
             self.pair();
@@ -169,9 +178,10 @@ impl Tracker {
     }
 
     /// Takes over the detections worth looking at, best first, in an order that depends on nothing but themselves.
-    fn take_in(&mut self, frame: FrameSize, detections: &[Detection]) {
-        let Scratch { detections: kept, taken, stats, .. } = &mut self.scratch;
+    fn take_in(&mut self, frame: FrameSize, detections: &[Detection], fixes: &[Option<GroundFix>]) {
+        let Scratch { detections: kept, fixes: kept_fixes, taken, stats, .. } = &mut self.scratch;
         kept.clear();
+        kept_fixes.clear();
         for detection in detections {
             if !sensible(detection, frame) {
                 stats.rejected += 1;
@@ -179,19 +189,19 @@ impl Tracker {
                 kept.push(*detection);
             }
         }
-        let key = |d: &Detection| (d.bbox.x, d.bbox.y, d.bbox.width, d.bbox.height);
-        kept.sort_unstable_by(|a, b| {
-            let ((ax, ay, aw, ah), (bx, by, bw, bh)) = (key(a), key(b));
-            b.score
-                .get()
-                .total_cmp(&a.score.get())
-                .then(ax.total_cmp(&bx))
-                .then(ay.total_cmp(&by))
-                .then(aw.total_cmp(&bw).then(ah.total_cmp(&bh)).then(a.class.cmp(&b.class)))
-        });
+        kept.sort_unstable_by(order);
         let dropped = kept.len().saturating_sub(self.settings.max_detections);
         stats.dropped = u32::try_from(dropped).unwrap_or(u32::MAX);
         kept.truncate(self.settings.max_detections);
+        if !fixes.is_empty() {
+            // Equal detections stand in one place, so whichever is found has the fix.
+            let mut fixed: Vec<(&Detection, &Option<GroundFix>)> = detections.iter().zip(fixes).collect();
+            fixed.sort_by(|a, b| order(a.0, b.0));
+            kept_fixes.extend(kept.iter().map(|detection| {
+                let found = fixed.binary_search_by(|(other, _)| order(other, detection)).ok()?;
+                fixed[found].1.filter(GroundFix::is_sound)
+            }));
+        }
         taken.clear();
         taken.resize(kept.len(), false);
     }
@@ -215,102 +225,13 @@ impl Tracker {
         self.scratch.stats.ended += (before - self.tracklets.len()) as u32;
     }
 
-    /// Finds the pairs of tracks and detections that can belong together, after a movement of the whole picture, if there
-    /// was one, is taken out.
-    fn pair(&mut self) {
-        let settings = &self.settings;
-        let Scratch { detections, expected, gate, shift, .. } = &mut self.scratch;
-        let least = settings.high_iou.min(settings.low_iou).min(settings.tentative_iou);
-        gate.load(detections);
-        let groups = self.tracklets.iter().map(|tracklet| tracklet.group);
-        let pairs = gate.find(expected.iter().copied().zip(groups), detections, least);
-        let (x, y) = shift.estimate(expected, detections, pairs, |pair| {
-            self.tracklets[pair.track as usize].seen
-                && detections[pair.detection as usize].score.get() >= settings.high_score
-        });
-        if x == 0.0 && y == 0.0 {
-            return;
-        }
-        for (tracklet, expected) in self.tracklets.iter_mut().zip(expected.iter_mut()) {
-            tracklet.shift(x, y);
-            *expected = tracklet.bbox();
-        }
-        let groups = self.tracklets.iter().map(|tracklet| tracklet.group);
-        gate.find(expected.iter().copied().zip(groups), detections, least);
-    }
-
-    fn associate(&mut self, captured: Timestamp, round: Round) {
-        let settings = &self.settings;
-        let Scratch { detections, taken, gate, association, .. } = &mut self.scratch;
-        let least = match round {
-            Round::Confident => settings.high_iou,
-            Round::Faint => settings.low_iou,
-            Round::Tentative => settings.tentative_iou,
-        };
-        association.start(self.tracklets.len(), detections.len());
-        for pair in gate.pairs().iter().filter(|pair| pair.likeness >= least) {
-            let (tracklet, detection) = (&self.tracklets[pair.track as usize], pair.detection as usize);
-            let wanted = match round {
-                Round::Confident => {
-                    tracklet.id.is_some() && pair.likeness >= tracklet.least_likeness(captured, settings)
-                }
-                Round::Faint => tracklet.id.is_some() && tracklet.seen,
-                Round::Tentative => tracklet.id.is_none(),
-            };
-            let confident = detections[detection].score.get() >= settings.high_score;
-            if wanted && !taken[detection] && confident == (round != Round::Faint) && tracklet.last_seen != captured {
-                association.offer(pair.track, pair.detection, pair.likeness);
-            }
-        }
-        for (tracklet, detection) in association.solve() {
-            taken[*detection as usize] = true;
-            self.tracklets[*tracklet as usize].correct(captured, &detections[*detection as usize], settings);
-        }
-    }
-
-    /// Matches confirmed tracks that found nothing with confident detections farther off, by boxes that grow with the time
-    /// since they were seen.
-    fn reach(&mut self, captured: Timestamp, seconds: f32, round: Round) {
-        let settings = &self.settings;
-        let Scratch { detections, taken, expected, association, .. } = &mut self.scratch;
-        association.start(self.tracklets.len(), detections.len());
-        let frame = Span::from_micros((3e6 * seconds) as i64);
-        for ((tracklet, bbox), left) in self.tracklets.iter().zip(expected.iter()).zip(0..) {
-            if tracklet.id.is_some() != (round == Round::Confident) || tracklet.last_seen == captured {
-                continue;
-            }
-            let away = captured.since(tracklet.last_seen);
-            if away > settings.lost_buffer.max(frame) {
-                continue;
-            }
-            let most = MOST_REACH.max(settings.reach_per_second * seconds).min(2.0 * MOST_REACH);
-            let margin = (settings.reach_per_second * away.as_secs_f64() as f32).min(most);
-            for ((detection, taken), right) in detections.iter().zip(taken.iter()).zip(0..) {
-                if *taken
-                    || detection.score.get() < settings.high_score
-                    || ClassGroup::of(detection.class) != tracklet.group
-                {
-                    continue;
-                }
-                let likeness = likeness(&grown(bbox, margin), &grown(&detection.bbox, margin));
-                if likeness >= settings.high_iou {
-                    association.offer(left, right, likeness);
-                }
-            }
-        }
-        for (tracklet, detection) in association.solve() {
-            taken[*detection as usize] = true;
-            self.tracklets[*tracklet as usize].correct(captured, &detections[*detection as usize], settings);
-        }
-    }
-
     /// Starts tracks from confident detections that nothing explains.
     fn begin(&mut self, captured: Timestamp) {
         let settings = &self.settings;
-        let Scratch { detections, taken, expected: boxes, stats, .. } = &mut self.scratch;
+        let Scratch { detections, fixes, taken, expected: boxes, stats, .. } = &mut self.scratch;
         boxes.clear();
         boxes.extend(self.tracklets.iter().map(Tracklet::bbox));
-        for (detection, taken) in detections.iter().zip(taken.iter()) {
+        for (index, (detection, taken)) in detections.iter().zip(taken.iter()).enumerate() {
             if *taken || detection.score.get() < settings.start_score {
                 continue;
             }
@@ -327,7 +248,7 @@ impl Tracker {
                 stats.not_begun += 1;
                 continue;
             }
-            let tracklet = Tracklet::new(captured, detection, settings);
+            let tracklet = Tracklet::new(captured, detection, fix(fixes, index), settings);
             boxes.push(tracklet.bbox());
             self.tracklets.push(tracklet);
             stats.begun += 1;
@@ -379,12 +300,16 @@ impl Tracker {
     }
 }
 
-/// Boxes grow by at most half their size on each side.
-const MOST_REACH: f32 = 0.5;
-
-fn grown(bbox: &PixelBox, margin: f32) -> PixelBox {
-    let (dx, dy) = (bbox.width * margin, bbox.height * margin);
-    PixelBox::new(bbox.x - dx, bbox.y - dy, bbox.width + 2.0 * dx, bbox.height + 2.0 * dy)
+/// Best score first; the rest tells detections of one score apart.
+fn order(a: &Detection, b: &Detection) -> std::cmp::Ordering {
+    let key = |d: &Detection| (d.bbox.x, d.bbox.y, d.bbox.width, d.bbox.height);
+    let ((ax, ay, aw, ah), (bx, by, bw, bh)) = (key(a), key(b));
+    b.score
+        .get()
+        .total_cmp(&a.score.get())
+        .then(ax.total_cmp(&bx))
+        .then(ay.total_cmp(&by))
+        .then(aw.total_cmp(&bw).then(ah.total_cmp(&bh)).then(a.class.cmp(&b.class)))
 }
 
 /// Buffers up to this length are kept on a camera that shows nothing.

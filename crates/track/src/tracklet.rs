@@ -3,6 +3,7 @@ use vedette_core::{Detection, ObjectClass, PixelBox, PixelPoint, Score, Span, Ti
 
 use crate::TrackerSettings;
 use crate::filter::BoxFilter;
+use crate::ground::{GroundFilter, GroundFix};
 
 /// Classes that a model may take for one another on the same object. A track stays in the group it began in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +89,8 @@ pub(crate) struct Tracklet {
     votes: Votes,
     score: Score,
     pub(crate) filter: BoxFilter,
+    /// On the ground, where the camera's calibration lets that be told.
+    ground: Option<GroundFilter>,
     pub(crate) first_seen: Timestamp,
     pub(crate) last_seen: Timestamp,
     pub(crate) hits: u32,
@@ -101,7 +104,12 @@ pub(crate) struct Tracklet {
 }
 
 impl Tracklet {
-    pub(crate) fn new(captured: Timestamp, detection: &Detection, settings: &TrackerSettings) -> Self {
+    pub(crate) fn new(
+        captured: Timestamp,
+        detection: &Detection,
+        fix: Option<&GroundFix>,
+        settings: &TrackerSettings,
+    ) -> Self {
         let group = ClassGroup::of(detection.class);
         let mut votes = Votes([0; 4]);
         votes.add(group, detection.class);
@@ -111,6 +119,7 @@ impl Tracklet {
             votes,
             score: detection.score,
             filter: BoxFilter::new(&detection.bbox, settings),
+            ground: fix.map(|fix| GroundFilter::new(fix, group)),
             first_seen: captured,
             last_seen: captured,
             hits: 1,
@@ -139,8 +148,15 @@ impl Tracklet {
     pub(crate) fn predict(&mut self, seconds: f32, settings: &TrackerSettings) {
         if !self.seen && self.is_standing() {
             self.filter.stop();
+            self.ground.iter_mut().for_each(GroundFilter::stop);
         }
+        self.ground.iter_mut().for_each(|ground| ground.predict(seconds));
         self.filter.predict(seconds, self.seen, settings);
+    }
+
+    /// Square of the distance on the ground to a fix, in standard deviations, where both are known.
+    pub(crate) fn ground_distance2(&self, fix: Option<&GroundFix>) -> Option<f32> {
+        Some(self.ground.as_ref()?.distance2(fix?))
     }
 
     /// The picture moved by so many pixels.
@@ -162,7 +178,17 @@ impl Tracklet {
             || (frame_seconds >= SLOW_FRAME_S && evidence >= settings.confirm_score / 2.0)
     }
 
-    pub(crate) fn correct(&mut self, captured: Timestamp, detection: &Detection, settings: &TrackerSettings) {
+    pub(crate) fn correct(
+        &mut self,
+        captured: Timestamp,
+        detection: &Detection,
+        fix: Option<&GroundFix>,
+        settings: &TrackerSettings,
+    ) {
+        match (&mut self.ground, fix) {
+            (Some(ground), Some(fix)) => ground.correct(fix),
+            (ground, fix) => *ground = fix.map(|fix| GroundFilter::new(fix, self.group)),
+        }
         self.filter.correct(&detection.bbox, settings);
         self.votes.add(self.group, detection.class);
         self.score = detection.score;
