@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::process::Command;
 
-use support::{Sequence, root};
-use vedette_eval::{Comparison, EventScore, SceneFacts, TrackMetrics, read_scene_rules, read_true_events, write_mot};
+use support::{Scenes, Sequence, root};
+use vedette_eval::{Comparison, TrackMetrics, write_mot};
 use vedette_track::TrackerSettings;
 
 fn python(arguments: &[&OsStr]) -> String {
@@ -69,19 +69,10 @@ fn track_metrics_agree_with_trackeval() {
 #[ignore = "needs labelled sequences that are not ours to ship: set VEDETTE_EVAL and VEDETTE_EVAL_PYTHON"]
 fn event_metrics_agree_with_the_scorer() {
     let root = root();
-    let read = |name: &str| std::fs::read_to_string(root.join("eval").join(name)).unwrap();
-    let (rules, truth) =
-        (read_scene_rules(&read("rules.json")).unwrap(), read_true_events(&read("true_events.json")).unwrap());
-    let sequences: Vec<Sequence> =
-        Sequence::all(&root).into_iter().filter(|sequence| truth.contains_key(&sequence.name)).collect();
-    let scenes: Vec<SceneFacts> =
-        sequences.iter().map(|one| SceneFacts { name: &one.name, info: &one.info, truth: &truth[&one.name] }).collect();
+    let scenes = Scenes::open(&root);
     let settings = TrackerSettings::default();
-    let mut events = Vec::new();
-    for sequence in &sequences {
-        events.extend(sequence.events(&settings, &rules[&sequence.name], 1));
-    }
-    let score = EventScore::of(&scenes, &events).unwrap();
+    let events = scenes.each(|sequence, policy| sequence.events(&settings, policy, 1));
+    let score = scenes.score(&events);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     for event in &events {
         use std::io::Write as _;
