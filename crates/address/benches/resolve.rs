@@ -39,7 +39,7 @@ fn city() -> AddressBase {
     builder.add_csv(grids.as_bytes(), "grids", &SourceCrs::wgs84()).unwrap();
     let (bytes, report) = builder.finish().unwrap();
     assert_eq!((report.buildings, report.refused_count()), (20_000, 0));
-    AddressBase::from_bytes(&bytes).unwrap()
+    AddressBase::from_bytes(bytes).unwrap()
 }
 
 fn resolve(criterion: &mut Criterion) {

@@ -1,77 +1,22 @@
 use std::path::Path;
 
-use geo::{BoundingRect, MultiPolygon};
-use rstar::primitives::{GeomWithData, Rectangle};
-use rstar::{AABB, RTree};
-use vedette_core::{AddressCode, AddressLevel, AddressPrefix};
+use geo::MultiPolygon;
 
-use crate::content::{AreaRecord, BuildingRecord, Content, GridRecord, UnitRecord};
-use crate::format::{self, OpenError};
+use crate::code::grid_digits;
+use crate::file::{Boxed, Image, NONE, OpenError, Section};
+use crate::ground::relate;
+use crate::layer::Layer;
+use crate::meta::Stats;
+use crate::metric::Metric;
 
-pub(crate) type Tree = RTree<GeomWithData<Rectangle<[f64; 2]>, u32>>;
-
-/// A grid and its ground.
-#[derive(Debug)]
-pub(crate) struct Grid {
-    pub(crate) record: GridRecord,
-    pub(crate) shape: MultiPolygon<f64>,
-}
-
-/// A building and its ground.
-#[derive(Debug)]
-pub(crate) struct Building {
-    pub(crate) record: BuildingRecord,
-    /// Empty for a building known by its door plate only.
-    pub(crate) shape: MultiPolygon<f64>,
-    /// Degrees east and north of the plate, for such a building.
-    pub(crate) point: Option<[f64; 2]>,
-}
-
-/// A base of standard addresses, in memory, immutable and shareable.
-#[derive(Debug)]
+/// A base of standard addresses: mapped from a file, immutable and shareable.
+///
+/// A base that took deltas is a stack of layers: what a later one names hides it in those below.
+#[derive(Debug, Clone)]
 pub struct AddressBase {
     version: String,
-    synthetic: bool,
-    pub(crate) areas: Vec<AreaRecord>,
-    pub(crate) grids: Vec<Grid>,
-    pub(crate) buildings: Vec<Building>,
-    pub(crate) units: Vec<UnitRecord>,
-    /// First unit of each building, then the count of all.
-    first_unit: Vec<u32>,
-    pub(crate) grid_tree: Tree,
-    pub(crate) building_tree: Tree,
-}
-
-/// How much a base holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-pub struct Stats {
-    /// Districts, streets and communities.
-    pub areas: usize,
-    /// Basic grids.
-    pub grids: usize,
-    /// Buildings, with or without footprint.
-    pub buildings: usize,
-    /// Buildings that have a footprint.
-    pub footprints: usize,
-    /// Rooms.
-    pub units: usize,
-}
-
-/// Something that a code names.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct AddressEntity {
-    /// The part of the code that names it.
-    pub code: AddressPrefix,
-    /// Its level.
-    pub level: AddressLevel,
-    /// Its full text.
-    pub text: String,
-    /// Its name: of a building the building's, otherwise as `text`.
-    pub name: String,
-    /// Working grid of a basic grid.
-    pub work_code: Option<String>,
-    /// Its own ground, or of a room its building's, WGS 84 (east, north).
-    pub geometry: Option<MultiPolygon<f64>>,
+    /// Oldest first.
+    layers: Vec<std::sync::Arc<Layer>>,
 }
 
 /// A rectangle in WGS 84 degrees.
@@ -96,86 +41,70 @@ impl Bounds {
 }
 
 /// The outline of a building or grid, for a map.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Footprint<'a> {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Footprint {
     /// Its code: 19 characters of a building, 14 of a grid.
-    pub code: &'a str,
+    pub code: String,
     /// The building's name, the grid's text.
-    pub name: &'a str,
+    pub name: String,
     /// Its full text.
-    pub text: &'a str,
+    pub text: String,
     /// WGS 84 degrees (east, north), outer rings anticlockwise.
-    pub geometry: &'a MultiPolygon<f64>,
+    pub geometry: MultiPolygon<f64>,
 }
 
-impl Footprint<'_> {
+impl Footprint {
     /// As a GeoJSON feature with the properties `code`, `name` and `text`.
     #[must_use]
     pub fn to_feature(&self) -> geojson::Feature {
         let mut properties = geojson::JsonObject::new();
-        for (key, value) in [("code", self.code), ("name", self.name), ("text", self.text)] {
-            properties.insert(key.to_owned(), value.into());
+        for (key, value) in [("code", &self.code), ("name", &self.name), ("text", &self.text)] {
+            properties.insert(key.to_owned(), value.as_str().into());
         }
         geojson::Feature {
-            geometry: Some(geojson::Geometry::from(self.geometry)),
+            geometry: Some(geojson::Geometry::from(&self.geometry)),
             properties: Some(properties),
             ..Default::default()
         }
     }
 }
 
+/// A road, for a map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoadLine {
+    /// Its name.
+    pub name: String,
+    /// WGS 84 degrees (east, north); the pieces in the area asked for.
+    pub geometry: geo::MultiLineString<f64>,
+}
+
 impl AddressBase {
-    /// Reads a base from a file.
+    /// Maps a base from a file and checks its checksums.
     ///
     /// # Errors
     /// When it cannot be read, or is no base, of another format, cut or altered.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-        Self::from_bytes(&bytes)
+        Self::of(Image::map(path.as_ref())?)
     }
 
-    /// Reads a base from the bytes that a build gave.
+    /// Takes a base from the bytes that a build gave.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, OpenError> {
-        let (content, version) = format::read(bytes)?;
-        let Content { synthetic, areas, grids, buildings, units } = content;
-        let outside = || OpenError::Content("a shape leaves the globe".to_owned());
-        let grids = grids
-            .into_iter()
-            .map(|record| Some(Grid { shape: record.shape.to_geometry()?, record }))
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(outside)?;
-        let buildings = buildings
-            .into_iter()
-            .map(|record| {
-                let point = record.point.map(|(east, north)| [east as f64 * 1e-8, north as f64 * 1e-8]);
-                Some(Building { shape: record.shape.to_geometry()?, point, record })
-            })
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(outside)?;
-        let mut first_unit = vec![0_u32; buildings.len() + 1];
-        for unit in &units {
-            let Some(count) = first_unit.get_mut(unit.building as usize + 1) else {
-                return Err(OpenError::Content("a unit has no building".to_owned()));
-            };
-            *count += 1;
-        }
-        for index in 1..first_unit.len() {
-            first_unit[index] += first_unit[index - 1];
-        }
-        let grid_tree = tree(grids.iter().map(|grid| envelope(&grid.shape, None)));
-        let building_tree = tree(buildings.iter().map(|building| envelope(&building.shape, building.point)));
-        Ok(Self { version, synthetic, areas, grids, buildings, units, first_unit, grid_tree, building_tree })
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, OpenError> {
+        Self::of(Image::owned(bytes)?)
     }
 
-    pub(crate) fn with_version(self, version: String) -> Self {
-        Self { version, ..self }
+    fn of(image: Image) -> Result<Self, OpenError> {
+        let version = image.version();
+        Ok(Self::stack(version, vec![std::sync::Arc::new(Layer::open(image)?)]))
     }
 
-    /// The version: the first 16 hexadecimal digits of the content's blake3 hash.
+    pub(crate) fn stack(version: String, layers: Vec<std::sync::Arc<Layer>>) -> Self {
+        Self { version, layers }
+    }
+
+    /// The version: the first 16 hexadecimal digits of the content's blake3 hash; after a delta, those the delta names.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
@@ -183,132 +112,176 @@ impl AddressBase {
 
     /// Whether its addresses are invented (demo, tests).
     #[must_use]
-    pub const fn synthetic(&self) -> bool {
-        self.synthetic
+    pub fn synthetic(&self) -> bool {
+        self.layers.iter().any(|layer| layer.meta.synthetic)
     }
 
-    /// How much it holds.
+    /// How much it holds; what a delta hides is left out of buildings and grids only.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats {
-            areas: self.areas.len(),
-            grids: self.grids.len(),
-            buildings: self.buildings.len(),
-            footprints: self.buildings.iter().filter(|building| !building.shape.0.is_empty()).count(),
-            units: self.units.len(),
+        let mut stats = Stats::default();
+        for layer in &self.layers {
+            stats += layer.meta.counts;
+            stats.buildings -= layer.hidden_buildings.len();
+            stats.grids -= layer.hidden_grids.len();
+            let hidden = layer.hidden_buildings.iter().filter_map(|index| Some((*index, layer.building(*index)?)));
+            for (index, building) in hidden {
+                stats.footprints -= usize::from(building.shape.get() != NONE);
+                stats.units -= layer.unit_range(index).len();
+            }
+        }
+        stats
+    }
+
+    pub(crate) fn layers(&self) -> impl DoubleEndedIterator<Item = &Layer> + ExactSizeIterator {
+        self.layers.iter().map(|layer| &**layer)
+    }
+
+    pub(crate) fn layer(&self, number: u8) -> Option<&Layer> {
+        self.layers.get(usize::from(number)).map(|layer| &**layer)
+    }
+
+    pub(crate) fn shared_layers(&self) -> &[std::sync::Arc<Layer>] {
+        &self.layers
+    }
+
+    /// Newest first, each with its number.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = (u8, &Layer)> {
+        (0_u8..).zip(self.layers()).collect::<smallvec::SmallVec<[_; 8]>>().into_iter().rev()
+    }
+
+    /// Layer and index of the grid in which a building stands. A grid that a later layer replaced is found there.
+    pub(crate) fn ground_grid(&self, layer: u8, building: u32) -> Option<(u8, u32)> {
+        let home = self.layer(layer)?;
+        let index = home.building(building)?.ground_grid.get();
+        match home.grid(index) {
+            Some(_) if home.shows_grid(index) => Some((layer, index)),
+            Some(grid) => self.find_grid(grid.code.get()),
+            None => {
+                let at = home.grounds.binary_search_by_key(&building, |(index, _)| *index).ok()?;
+                self.find_grid(home.grounds[at].1)
+            }
         }
     }
 
-    /// What a prefix names, when the base knows it.
-    #[must_use]
-    pub fn entity(&self, prefix: &AddressPrefix) -> Option<AddressEntity> {
-        let (level, code) = (prefix.level(), prefix.as_str());
-        let entity = |text: String, name: Option<String>, work_code, geometry| AddressEntity {
-            code: prefix.clone(),
-            level,
-            name: name.unwrap_or_else(|| text.clone()),
-            text,
-            work_code,
-            geometry,
-        };
-        match level {
-            AddressLevel::District | AddressLevel::Street | AddressLevel::Community => {
-                let at = self.areas.binary_search_by(|area| area.code.as_str().cmp(code)).ok()?;
-                Some(entity(self.areas[at].text.clone(), None, None, None))
-            }
-            AddressLevel::Grid => {
-                let at = self.grids.binary_search_by(|grid| grid.record.code.as_str().cmp(code)).ok()?;
-                let grid = &self.grids[at];
-                let work_code = Some(grid.record.work_code.clone()).filter(|code| !code.is_empty());
-                Some(entity(grid.record.text.clone(), None, work_code, Some(grid.shape.clone())))
-            }
-            AddressLevel::Building => {
-                let building = &self.buildings[self.building_index(code)?];
-                let record = &building.record;
-                Some(entity(record.text.clone(), Some(record.name.clone()), None, ground(building)))
-            }
-            AddressLevel::Room => {
-                let (outer, room) = code.split_at_checked(AddressLevel::Building.prefix_len())?;
-                let index = self.building_index(outer)?;
-                let building = &self.buildings[index];
-                if room == "000000" {
-                    let text = building.record.text.clone();
-                    return Some(entity(text, Some(building.record.name.clone()), None, ground(building)));
+    /// Code of the grid that covers a point.
+    pub(crate) fn grid_at(&self, latitude: f64, longitude: f64) -> Option<u64> {
+        let metric = Metric::around(latitude, longitude);
+        self.newest_first().find_map(|(_, layer)| {
+            let frame = metric.in_steps(layer.steps);
+            let mut found: Option<u64> = None;
+            layer.grid_tree.search(layer.image.section(Section::GridTree), frame.square(0.001), |index, _| {
+                let covers = |record: &&crate::file::GridRecord| relate(layer.rings(record.shape), &frame, 1.0).covers;
+                if let Some(record) = layer.grid(index).filter(|_| layer.shows_grid(index)).filter(covers) {
+                    found = Some(found.map_or(record.code.get(), |code| code.min(record.code.get())));
                 }
-                let units = self.units_of(index);
-                let at = units.binary_search_by(|unit| unit.room.as_str().cmp(room)).ok()?;
-                Some(entity(units[at].text(&building.record), None, None, ground(building)))
-            }
-        }
-    }
-
-    /// What a code names at its innermost level, its padding left away; when the base knows it.
-    #[must_use]
-    pub fn entity_of(&self, code: &AddressCode) -> Option<AddressEntity> {
-        self.entity(&code.prefix(code.level())?)
-    }
-
-    /// Buildings with a footprint that touches `bounds`, `limit` at most, in the order of their codes.
-    pub fn footprints(&self, bounds: &Bounds, limit: usize) -> impl Iterator<Item = Footprint<'_>> {
-        let found = self.within(&self.building_tree, bounds);
-        found
-            .into_iter()
-            .map(|index| &self.buildings[index])
-            .filter(|building| !building.shape.0.is_empty())
-            .take(limit)
-            .map(|building| Footprint {
-                code: &building.record.code,
-                name: &building.record.name,
-                text: &building.record.text,
-                geometry: &building.shape,
-            })
-    }
-
-    /// Basic grids that touch `bounds`, `limit` at most, in the order of their codes.
-    pub fn grids(&self, bounds: &Bounds, limit: usize) -> impl Iterator<Item = Footprint<'_>> {
-        let found = self.within(&self.grid_tree, bounds);
-        found.into_iter().map(|index| &self.grids[index]).take(limit).map(|grid| Footprint {
-            code: &grid.record.code,
-            name: &grid.record.text,
-            text: &grid.record.text,
-            geometry: &grid.shape,
+                true
+            });
+            found
         })
     }
 
-    fn within(&self, tree: &Tree, bounds: &Bounds) -> Vec<usize> {
-        let area = AABB::from_corners([bounds.west, bounds.south], [bounds.east, bounds.north]);
-        let mut found: Vec<usize> =
-            tree.locate_in_envelope_intersecting(&area).map(|item| item.data as usize).collect();
+    pub(crate) fn find_grid(&self, digits: u64) -> Option<(u8, u32)> {
+        self.newest_first().find_map(|(number, layer)| {
+            let index = layer.find_grid(digits).filter(|index| layer.shows_grid(*index))?;
+            Some((number, index))
+        })
+    }
+
+    /// Buildings with a footprint that touches `bounds`, `limit` at most, in the order of their codes.
+    pub fn footprints(&self, bounds: &Bounds, limit: usize) -> impl Iterator<Item = Footprint> {
+        let shows = |layer: &Layer, index: u32| {
+            layer.shows_building(index) && layer.building(index).is_some_and(|record| record.shape.get() != NONE)
+        };
+        let found = self.within(bounds, Section::BuildingTree, |layer| layer.building_tree, shows);
+        found.into_iter().take(limit).filter_map(|(number, index)| {
+            let layer = self.layer(number)?;
+            let record = layer.building(index)?;
+            Some(Footprint {
+                code: crate::code::BuildingKey::of(record).text(),
+                name: layer.text(record.name).to_owned(),
+                text: layer.building_text(record),
+                geometry: layer.geometry(record.shape)?,
+            })
+        })
+    }
+
+    /// Basic grids that touch `bounds`, `limit` at most, in the order of their codes.
+    pub fn grids(&self, bounds: &Bounds, limit: usize) -> impl Iterator<Item = Footprint> {
+        let found =
+            self.within(bounds, Section::GridTree, |layer| layer.grid_tree, |layer, index| layer.shows_grid(index));
+        found.into_iter().take(limit).filter_map(|(number, index)| {
+            let layer = self.layer(number)?;
+            let record = layer.grid(index)?;
+            let text = layer.grid_text(record);
+            Some(Footprint {
+                code: grid_digits(record.code.get()),
+                name: text.clone(),
+                text,
+                geometry: layer.geometry(record.shape)?,
+            })
+        })
+    }
+
+    /// Roads that touch `bounds`, `limit` straight pieces at most, each with those of its pieces that do.
+    #[must_use]
+    pub fn roads(&self, bounds: &Bounds, limit: usize) -> Vec<RoadLine> {
+        let mut lines = Vec::new();
+        let mut found = self.within(bounds, Section::SegmentTree, |layer| layer.segment_tree, |_, _| true);
+        found.truncate(limit);
+        let mut last = None;
+        for (number, index) in found {
+            let Some(layer) = self.layer(number) else { continue };
+            let Some(segment) = layer.segments().get(index as usize) else { continue };
+            let ends = [segment.from, segment.to].map(|end| layer.steps.to_degrees(end.map(|part| part.get())));
+            let road = (number, segment.road.get());
+            if last != Some(road) {
+                last = Some(road);
+                let name = layer.roads().get(segment.road.get() as usize).map_or("", |road| layer.text(road.name));
+                lines.push(RoadLine { name: name.to_owned(), geometry: geo::MultiLineString(Vec::new()) });
+            }
+            let Some(line) = lines.last_mut() else { continue };
+            match line.geometry.0.last_mut() {
+                Some(piece) if piece.0.last() == Some(&ends[0]) => piece.0.push(ends[1]),
+                _ => line.geometry.0.push(geo::LineString(ends.to_vec())),
+            }
+        }
+        lines
+    }
+
+    /// Layer and index of what touches `bounds`, in the order of layers and indices.
+    fn within(
+        &self,
+        bounds: &Bounds,
+        section: Section,
+        tree: impl Fn(&Layer) -> crate::file::Tree,
+        shows: impl Fn(&Layer, u32) -> bool,
+    ) -> Vec<(u8, u32)> {
+        let mut found = Vec::new();
+        for (number, layer) in (0_u8..).zip(self.layers()) {
+            let wanted = in_steps(bounds, layer);
+            tree(layer).search(layer.image.section(section), wanted, |index, _| {
+                if shows(layer, index) {
+                    found.push((number, index));
+                }
+                true
+            });
+        }
         found.sort_unstable();
         found
     }
 
-    pub(crate) fn building_index(&self, code: &str) -> Option<usize> {
-        self.buildings.binary_search_by(|building| building.record.code.as_str().cmp(code)).ok()
-    }
-
-    fn units_of(&self, building: usize) -> &[UnitRecord] {
-        let (from, to) = (self.first_unit[building] as usize, self.first_unit[building + 1] as usize);
-        self.units.get(from..to).unwrap_or_default()
+    /// Whether the content is what it was when the base was built, by its hash; reads all of it.
+    #[must_use]
+    pub fn hash_matches(&self) -> bool {
+        self.layers().all(|layer| layer.image.hash_matches())
     }
 }
 
-fn ground(building: &Building) -> Option<MultiPolygon<f64>> {
-    (!building.shape.0.is_empty()).then(|| building.shape.clone())
-}
-
-fn envelope(shape: &MultiPolygon<f64>, point: Option<[f64; 2]>) -> Option<Rectangle<[f64; 2]>> {
-    match (shape.bounding_rect(), point) {
-        (Some(rect), _) => Some(Rectangle::from_corners(rect.min().into(), rect.max().into())),
-        (None, Some(point)) => Some(Rectangle::from_corners(point, point)),
-        (None, None) => None,
-    }
-}
-
-fn tree(envelopes: impl Iterator<Item = Option<Rectangle<[f64; 2]>>>) -> Tree {
-    let items = envelopes
-        .enumerate()
-        .filter_map(|(index, rectangle)| Some(GeomWithData::new(rectangle?, u32::try_from(index).ok()?)))
-        .collect();
-    RTree::bulk_load(items)
+/// What the base's own metric makes of a rectangle; it may lie anywhere, so it is cut to what a base can hold.
+fn in_steps(bounds: &Bounds, layer: &Layer) -> Boxed {
+    let cut = |degrees: f64, origin: i64| (degrees * 1e8).round() as i64 - origin;
+    let [east, north] = layer.steps.origin;
+    [cut(bounds.west, east), cut(bounds.south, north), cut(bounds.east, east), cut(bounds.north, north)]
+        .map(|steps| steps.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32)
 }

@@ -1,153 +1,165 @@
-//! What turns one base into another: `VEDETDLT`, the version it changes, the version that comes of it, and the new base whole.
+//! What changed since a version: records that replace those of their code, and codes that are gone.
+//!
+//! A delta names a building, grid or road whole: a building with all its rooms and names. Working grids of a kind that it
+//! names replace all of that kind. Texts of areas stay those of the base; what a delta adds are areas that the base lacks.
 
-use serde::Serialize;
-use vedette_core::{AddressLevel, AddressPrefix, ResponsibleUnit};
+use std::sync::Arc;
 
-use crate::base::{AddressBase, Bounds};
-use crate::format::OpenError;
+use serde::{Deserialize, Serialize};
+use vedette_core::AddressLevel;
+
+use crate::base::AddressBase;
+use crate::code::{BuildingKey, digits};
+use crate::file::{Image, OpenError};
+use crate::layer::Layer;
 
 const MAGIC: &[u8; 8] = b"VEDETDLT";
-const VERSION_BYTES: usize = 16;
+const FORMAT: u32 = 1;
+/// Magic, format, length of the head, CRC-32 of the head.
+const HEADER: usize = 8 + 4 + 4 + 4;
+/// Deltas that a base carries at most; after them a whole base is due.
+const MOST_DELTAS: usize = 32;
 
 /// Why a delta is refused. The base it was meant for stays as it is.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum DeltaError {
-    #[error("this is no delta of an address base (it does not begin with `VEDETDLT`)")]
+    #[error("this is no delta of an address base (it does not begin with `VEDETDLT`); make one with `address delta`")]
     Magic,
-    #[error("the delta is cut; copy it again")]
-    Length,
-    #[error("the delta does not fit its base: it was made for version {wanted}, the base is {found}")]
-    OtherBase { found: String, wanted: String },
+    #[error("the delta has format {found}, this program reads format {wanted}; make it again with this program")]
+    Format { found: u32, wanted: u32 },
+    #[error("the delta was cut or altered: its {part} does not match its checksum; copy or make it again")]
+    Altered { part: &'static str },
+    #[error(
+        "the delta does not fit its base: it was made for version {wanted}, the base is {found}; make it anew from that base"
+    )]
+    OtherBase { wanted: String, found: String },
+    #[error("the delta does not fit its base: it takes {code} away, which the base does not hold")]
+    Unknown { code: String },
     #[error("the delta cannot be read: {0}")]
     Content(#[from] OpenError),
+    #[error("invented and real addresses do not mix: the base is {base}, the delta {delta}")]
+    Mixed { base: &'static str, delta: &'static str },
+    #[error("the base carries {MOST_DELTAS} deltas already; publish a whole base instead")]
+    TooMany,
 }
 
 /// What a delta says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeltaHead {
     /// Version of the base it changes.
     pub from_version: String,
     /// Version of what comes of it.
     pub to_version: String,
+    /// Codes that are gone: 14 characters of a grid, 19 of a building.
+    pub removed: Vec<String>,
 }
 
 impl DeltaHead {
-    /// Reads the head of a delta.
+    /// Reads the head of a delta and checks it.
     ///
     /// # Errors
-    /// When the bytes are no delta.
+    /// When it is no delta, of another format, cut or altered.
     pub fn read(delta: &[u8]) -> Result<Self, DeltaError> {
         split(delta).map(|(head, _)| head)
     }
 }
 
+/// A delta's bytes from its parts.
+pub(crate) fn write(from_version: &str, removed: Vec<String>, image: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(from_version.as_bytes());
+    for code in &removed {
+        hasher.update(code.as_bytes());
+        hasher.update(b"\n");
+    }
+    hasher.update(image);
+    let to_version = crate::hex(&hasher.finalize().as_bytes()[..8]);
+    let head = serde_json::to_vec(&DeltaHead { from_version: from_version.to_owned(), to_version, removed })?;
+    let mut bytes = Vec::with_capacity(HEADER + head.len() + image.len());
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&FORMAT.to_le_bytes());
+    bytes.extend_from_slice(&(head.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&crc32fast::hash(&head).to_le_bytes());
+    bytes.extend_from_slice(&head);
+    bytes.extend_from_slice(image);
+    Ok(bytes)
+}
+
+/// The head, and the image of the layer.
 fn split(delta: &[u8]) -> Result<(DeltaHead, &[u8]), DeltaError> {
     let rest = delta.strip_prefix(MAGIC.as_slice()).ok_or(DeltaError::Magic)?;
-    let (from, rest) = rest.split_at_checked(VERSION_BYTES).ok_or(DeltaError::Length)?;
-    let (to, rest) = rest.split_at_checked(VERSION_BYTES).ok_or(DeltaError::Length)?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok((DeltaHead { from_version: text(from), to_version: text(to) }, rest))
-}
-
-/// The delta from a version to the base of these bytes.
-pub(crate) fn write(from_version: &str, to_bytes: &[u8]) -> Vec<u8> {
-    let hash = blake3::hash(&[from_version.as_bytes(), to_bytes].concat()).to_hex();
-    [MAGIC.as_slice(), from_version.as_bytes(), &hash.as_bytes()[..VERSION_BYTES], to_bytes].concat()
-}
-
-/// A road, for a map.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RoadLine {
-    /// Its name.
-    pub name: String,
-    /// WGS 84 degrees (east, north).
-    pub geometry: geo::MultiLineString<f64>,
-}
-
-/// Another name of an entity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct EntityName {
-    /// What kind of name.
-    pub kind: NameKind,
-    /// The name.
-    pub text: String,
-    /// First day it was in use, where the base says so.
-    pub valid_from: Option<String>,
-    /// Last day it was in use, where the base says so.
-    pub valid_to: Option<String>,
-}
-
-/// What kind of name an entity has besides its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum NameKind {
-    /// No longer in use.
-    Former,
-}
-
-impl NameKind {
-    /// The word in tables and JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        "former"
+    let altered = DeltaError::Altered { part: "head" };
+    let number = |at: usize| rest.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
+    let (Some(format), Some(length), Some(crc)) = (number(0), number(4), number(8)) else { return Err(altered) };
+    if format != FORMAT {
+        return Err(DeltaError::Format { found: format, wanted: FORMAT });
     }
-}
-
-/// A code that was given up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FormerCode {
-    /// The code given up.
-    pub former: String,
-    /// The one that took its place.
-    pub code: AddressPrefix,
-    /// When.
-    pub changed: Option<String>,
+    let Some((head, image)) = rest[12..].split_at_checked(length as usize) else { return Err(altered) };
+    if crc32fast::hash(head) != crc {
+        return Err(altered);
+    }
+    let head = serde_json::from_slice(head).map_err(|error| OpenError::Content(error.to_string()))?;
+    Ok((head, image))
 }
 
 impl AddressBase {
-    /// The base that comes of this one by `delta`.
+    /// The base as it is after a delta; itself it does not change, and what it holds is shared, not copied.
     ///
     /// # Errors
-    /// When the bytes are no delta, or one for another base.
+    /// When the bytes are no delta, or one for another base. Then nothing of it is taken.
     pub fn apply(&self, delta: &[u8]) -> Result<Self, DeltaError> {
-        let (head, content) = split(delta)?;
+        let (head, image) = split(delta)?;
         if head.from_version != self.version() {
-            return Err(DeltaError::OtherBase { found: self.version().to_owned(), wanted: head.from_version });
+            return Err(DeltaError::OtherBase { wanted: head.from_version, found: self.version().to_owned() });
         }
-        Ok(Self::from_bytes(content)?.with_version(head.to_version))
+        if self.layers().len() > MOST_DELTAS {
+            return Err(DeltaError::TooMany);
+        }
+        let mut top = Layer::open(Image::owned(image.to_vec())?)?;
+        let says = |synthetic: bool| if synthetic { "synthetic" } else { "real" };
+        if top.meta.synthetic != self.synthetic() {
+            return Err(DeltaError::Mixed { base: says(self.synthetic()), delta: says(top.meta.synthetic) });
+        }
+        let mut gone_buildings: Vec<BuildingKey> = top.buildings().iter().map(BuildingKey::of).collect();
+        let mut gone_grids: Vec<u64> = top.grids().iter().map(|grid| grid.code.get()).collect();
+        for code in &head.removed {
+            let unknown = || DeltaError::Unknown { code: code.clone() };
+            if code.len() == AddressLevel::Grid.prefix_len() {
+                let grid = digits(code).filter(|grid| self.find_grid(*grid).is_some()).ok_or_else(unknown)?;
+                gone_grids.push(grid);
+            } else {
+                let key = BuildingKey::parse(code).filter(|key| self.find_building(*key).is_some());
+                gone_buildings.push(key.ok_or_else(unknown)?);
+            }
+        }
+        let mut layers: Vec<Arc<Layer>> = Vec::with_capacity(self.layers().len() + 1);
+        for layer in self.shared_layers() {
+            let mut hidden_buildings = layer.hidden_buildings.clone();
+            hidden_buildings.extend(gone_buildings.iter().filter_map(|key| layer.find_building(*key)));
+            let mut hidden_grids = layer.hidden_grids.clone();
+            hidden_grids.extend(gone_grids.iter().filter_map(|grid| layer.find_grid(*grid)));
+            for hidden in [&mut hidden_buildings, &mut hidden_grids] {
+                hidden.sort_unstable();
+                hidden.dedup();
+            }
+            layers.push(Arc::new(layer.hiding(hidden_buildings, hidden_grids)));
+        }
+        self.find_grounds(&mut top);
+        layers.push(Arc::new(top));
+        Ok(Self::stack(head.to_version, layers))
     }
 
-    /// The working grids that hold a basic grid (14 digits), by kind and code.
-    #[must_use]
-    pub fn responsible_for(&self, _grid: &str) -> Vec<ResponsibleUnit> {
-        Vec::new()
-    }
-
-    /// The units responsible where an entity lies.
-    #[must_use]
-    pub fn responsible_for_entity(&self, prefix: &AddressPrefix) -> Vec<ResponsibleUnit> {
-        prefix
-            .as_str()
-            .get(..AddressLevel::Grid.prefix_len())
-            .map(|grid| self.responsible_for(grid))
-            .unwrap_or_default()
-    }
-
-    /// Roads that touch `bounds`, `limit` pieces at most.
-    #[must_use]
-    pub fn roads(&self, _bounds: &Bounds, _limit: usize) -> Vec<RoadLine> {
-        Vec::new()
-    }
-
-    /// The other names of what a prefix names.
-    #[must_use]
-    pub fn names(&self, _prefix: &AddressPrefix) -> Vec<EntityName> {
-        Vec::new()
-    }
-
-    /// What took the place of a code that was given up.
-    #[must_use]
-    pub fn former_code(&self, _code: &str) -> Option<FormerCode> {
-        None
+    /// Finds the grids of this base in which the buildings of a new layer stand, where the layer has none of its own.
+    fn find_grounds(&self, top: &mut Layer) {
+        let grounds = (0_u32..)
+            .zip(top.buildings())
+            .filter(|(_, building)| top.grid(building.ground_grid.get()).is_none())
+            .filter_map(|(index, building)| {
+                let at = top.plate_point(building);
+                Some((index, self.grid_at(at.y, at.x)?))
+            })
+            .collect();
+        top.grounds = grounds;
     }
 }

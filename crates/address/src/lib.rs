@@ -4,21 +4,46 @@
 //! standard addresses with distance and confidence. *Must not know:* cameras, alerts, clocks, coordinate transformations
 //! (a source's system comes in as a function, see [`SourceCrs`]). Files are touched at [`AddressBase::open`] only.
 //!
-//! A base links places. It holds no people and no household data beyond the address text itself.
+//! A base is one file that is mapped into memory and read in place: opening it costs a pass of checksums, and every process of
+//! a machine shares its pages. It links places. It holds no people and no household data beyond the address text itself.
 
 mod base;
 mod builder;
-mod content;
+mod code;
+mod covering;
+mod date;
 mod delta;
-mod format;
+mod entity;
+mod file;
+#[cfg(test)]
+mod fuzz;
+mod ground;
+mod inspect;
+mod layer;
+mod locate;
+mod mass;
+mod meta;
 mod metric;
-mod probability;
+mod name;
+mod nearest;
 mod resolve;
+mod responsible;
 mod search;
-mod shape;
+pub mod table;
+pub mod text;
 
-pub use base::{AddressBase, AddressEntity, Bounds, Footprint, Stats};
+pub use base::{AddressBase, Bounds, Footprint, RoadLine};
 pub use builder::{BaseBuilder, BuildError, BuilderOptions, ImportReport, Reason, Refusal, SourceCrs};
-pub use delta::{DeltaError, DeltaHead, EntityName, FormerCode, NameKind, RoadLine};
-pub use format::OpenError;
+pub use delta::{DeltaError, DeltaHead};
+pub use entity::{AddressEntity, EntityName, FormerCode};
+pub use file::OpenError;
+pub use inspect::AreaStats;
+pub use locate::{LocatedPlace, LocatedPlaces};
+pub use meta::Stats;
+pub use name::NameKind;
+pub use responsible::Coverage;
 pub use search::{FoundKind, SearchHit};
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,6 +1,8 @@
-use geo::{Coord, Distance, Euclidean, Line, MultiPolygon, Point};
+use geo::{Area, Coord, MultiPolygon};
 
-/// Metres east and north of a point, by the radii of curvature of the WGS 84 ellipsoid there. Within 1 km distances are
+use crate::file::Steps;
+
+/// Metres east and north around a point, by the radii of curvature of the WGS 84 ellipsoid there. Within 1 km distances are
 /// right to a centimetre in a hundred metres even at high latitudes, and far better where cities are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Metric {
@@ -27,34 +29,89 @@ impl Metric {
         Coord { x: (degrees.x - self.origin.x) * self.scale.x, y: (degrees.y - self.origin.y) * self.scale.y }
     }
 
-    pub(crate) fn to_degrees(self, metres: Coord<f64>) -> Coord<f64> {
-        Coord { x: self.origin.x + metres.x / self.scale.x, y: self.origin.y + metres.y / self.scale.y }
-    }
-
-    /// Lower and upper corner, in degrees, of the square of this half side in metres around the origin.
-    pub(crate) fn square(self, half_m: f64) -> ([f64; 2], [f64; 2]) {
-        let low = self.to_degrees(Coord { x: -half_m, y: -half_m });
-        let high = self.to_degrees(Coord { x: half_m, y: half_m });
-        ([low.x, low.y], [high.x, high.y])
-    }
-
     /// Metres from the origin to the nearest edge of `shape`, from either side; infinite for an empty shape.
     pub(crate) fn edge_distance(self, shape: &MultiPolygon<f64>) -> f64 {
-        let here = Point::new(0.0, 0.0);
+        let at = |coord: Coord<f64>| {
+            let metres = self.to_metres(coord);
+            [metres.x, metres.y]
+        };
         shape
             .iter()
             .flat_map(|polygon| std::iter::once(polygon.exterior()).chain(polygon.interiors()))
             .flat_map(geo::LineString::lines)
-            .map(|line| {
-                let line = Line::new(self.to_metres(line.start), self.to_metres(line.end));
-                Euclidean.distance(&here, &line)
-            })
+            .map(|line| squared_to_segment(at(line.start), at(line.end)))
             .fold(f64::INFINITY, f64::min)
+            .sqrt()
     }
 
     /// Square metres of `shape`.
     pub(crate) fn area(self, shape: &MultiPolygon<f64>) -> f64 {
-        use geo::Area;
         shape.unsigned_area() * self.scale.x * self.scale.y
     }
+
+    /// The same in the steps of a base.
+    pub(crate) fn in_steps(self, steps: Steps) -> Frame {
+        let per_step = 1e-8;
+        Frame {
+            here: [
+                self.origin.x / per_step - steps.origin[0] as f64,
+                self.origin.y / per_step - steps.origin[1] as f64,
+            ],
+            metres: [self.scale.x * per_step, self.scale.y * per_step],
+        }
+    }
+}
+
+/// A point among the steps of a base, and how long a step is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame {
+    here: [f64; 2],
+    /// Metres a step, east and north.
+    metres: [f64; 2],
+}
+
+impl Frame {
+    /// Metres from the point.
+    #[inline]
+    pub(crate) fn metres(&self, east: i32, north: i32) -> [f64; 2] {
+        [(f64::from(east) - self.here[0]) * self.metres[0], (f64::from(north) - self.here[1]) * self.metres[1]]
+    }
+
+    /// The square of this half side in metres around the point; what lies beyond a base's reach is cut.
+    #[inline]
+    pub(crate) fn square(&self, half_m: f64) -> crate::file::Boxed {
+        let (x, y) = (half_m / self.metres[0], half_m / self.metres[1]);
+        [
+            (self.here[0] - x).floor() as i32,
+            (self.here[1] - y).floor() as i32,
+            (self.here[0] + x).ceil() as i32,
+            (self.here[1] + y).ceil() as i32,
+        ]
+    }
+
+    /// Metres from the point to a box; 0 inside.
+    #[inline]
+    pub(crate) fn box_distance(&self, of: crate::file::Boxed) -> f64 {
+        let low = self.metres(of[0], of[1]);
+        let high = self.metres(of[2], of[3]);
+        let x = low[0].max(-high[0]).max(0.0);
+        let y = low[1].max(-high[1]).max(0.0);
+        (x * x + y * y).sqrt()
+    }
+
+    /// Metres from the point to a straight piece.
+    #[inline]
+    pub(crate) fn segment_distance(&self, from: [i32; 2], to: [i32; 2]) -> f64 {
+        squared_to_segment(self.metres(from[0], from[1]), self.metres(to[0], to[1])).sqrt()
+    }
+}
+
+/// Square of the distance from the origin to the straight piece from `a` to `b`.
+#[inline]
+pub(crate) fn squared_to_segment(a: [f64; 2], b: [f64; 2]) -> f64 {
+    let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
+    let squared = dx * dx + dy * dy;
+    let along = if squared > 0.0 { (-(a[0] * dx + a[1] * dy) / squared).clamp(0.0, 1.0) } else { 0.0 };
+    let (x, y) = (a[0] + along * dx, a[1] + along * dy);
+    x * x + y * y
 }

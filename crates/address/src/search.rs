@@ -1,23 +1,63 @@
+//! Text or code to entities: what the text index of each layer finds, as addresses.
+
+use serde::Serialize;
 use vedette_core::{AddressCode, AddressLevel, AddressPrefix};
 
 use crate::base::AddressBase;
-use crate::resolve::{building_code, grid_code};
+use crate::code::{BuildingKey, grid_digits};
+use crate::entity::whole_text;
+use crate::layer::{Layer, unpadded};
+use crate::text::{Entities, Entity, EntityKind, Hit, IndexBuilder, OtherName};
+
+/// Memory that tantivy's tables begin with.
+const INDEX_MEMORY: usize = 64 << 20;
+/// A code that holds wildcards or is cut is still a code.
+const CODE_SCORE: f32 = 1.0;
 
 /// What a text named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(transparent)]
-pub struct FoundKind(AddressLevel);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum FoundKind {
+    District,
+    Street,
+    Community,
+    Grid,
+    Building,
+    Room,
+    /// It has a name and no code.
+    Road,
+}
 
 impl FoundKind {
     /// The word in tables and JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        self.0.as_str()
+        match self {
+            Self::District => "district",
+            Self::Street => "street",
+            Self::Community => "community",
+            Self::Grid => "grid",
+            Self::Building => "building",
+            Self::Room => "room",
+            Self::Road => "road",
+        }
+    }
+
+    fn of(level: AddressLevel) -> Self {
+        match level {
+            AddressLevel::District => Self::District,
+            AddressLevel::Street => Self::Street,
+            AddressLevel::Community => Self::Community,
+            AddressLevel::Grid => Self::Grid,
+            AddressLevel::Building => Self::Building,
+            AddressLevel::Room => Self::Room,
+        }
     }
 }
 
 /// Something that a text or a code may name.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SearchHit {
     /// What it is.
     pub kind: FoundKind,
@@ -25,94 +65,208 @@ pub struct SearchHit {
     pub code: Option<AddressPrefix>,
     /// Its full text.
     pub text: String,
-    /// How well it fits, 0 to 1: 1 its code, 0.67 its whole text, name or door plate, 0.33 the text holds the words asked for.
+    /// How well it fits: 1 for a code and for a name whole and unchanged, 0.5 at least.
     pub score: f32,
 }
 
-struct Found {
-    code: AddressCode,
-    text: String,
-    rank: u8,
-}
-
 impl AddressBase {
-    /// Grids, buildings and rooms whose code, text or name is, or holds, `text`: best first, `limit` at most.
-    ///
-    /// A plain search: full-width letters and digits count as half-width ones, case and spaces do not count, and the
-    /// words (parted by spaces) must all occur. It knows no other spellings, no aliases and no typing mistakes, and it
-    /// looks at every record.
+    /// Entities that a code (today's or a former one) or a free text may name: best first, `limit` at most; none when it
+    /// names nothing here.
     #[must_use]
     pub fn search(&self, text: &str, limit: usize) -> Vec<SearchHit> {
         let trimmed = text.trim();
-        let whole = normal(trimmed);
-        if whole.is_empty() || limit == 0 {
-            return Vec::new();
+        let half_width: String = trimmed.chars().map(half_width).collect();
+        if limit > 0
+            && let Some(hit) = self.by_code(&half_width)
+        {
+            return vec![hit];
         }
-        let words: Vec<String> = trimmed.split_whitespace().map(normal).collect();
-        let mut hits = self.by_code(trimmed);
-        let mut add = |code: Option<AddressCode>, text: &str, names: &[&str]| {
-            let full = normal(text);
-            let rank = if full == whole || names.iter().any(|name| normal(name) == whole) {
-                2
-            } else if words.iter().all(|word| full.contains(word.as_str())) {
-                1
-            } else {
-                return;
-            };
-            if let Some(code) = code {
-                hits.push(Found { code, text: text.to_owned(), rank });
-            }
-        };
-        for grid in &self.grids {
-            add(grid_code(&grid.record.code), &grid.record.text, &[]);
+        let mut hits = Vec::new();
+        for (number, layer) in self.newest_first() {
+            let Some(index) = layer.text_index() else { continue };
+            let found = index.search(trimmed, limit, layer);
+            hits.extend(found.into_iter().filter_map(|hit| Some((number, self.hit(number, layer, hit)?))));
         }
-        for building in &self.buildings {
-            let record = &building.record;
-            add(building_code(&record.code), &record.text, &[&record.name, &record.plate]);
-        }
-        for unit in &self.units {
-            let building = &self.buildings[unit.building as usize].record;
-            add(format!("{}{}", building.code, unit.room).parse().ok(), &unit.text(building), &[]);
-        }
-        // Of equal rank the shorter text is nearer to what was asked.
-        hits.sort_by(|a, b| {
-            b.rank.cmp(&a.rank).then(a.text.chars().count().cmp(&b.text.chars().count())).then(a.code.cmp(&b.code))
-        });
-        let mut seen = std::collections::HashSet::new();
-        hits.retain(|hit| seen.insert(hit.code));
-        hits.truncate(limit);
-        hits.into_iter()
-            .map(|hit| SearchHit {
-                kind: FoundKind(hit.code.level()),
-                code: hit.code.prefix(hit.code.level()),
-                text: hit.text,
-                score: f32::from(hit.rank) / 3.0,
-            })
-            .collect()
+        // Of equally good ones those of the newer layer, in the order in which its index gave them.
+        hits.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(b.0.cmp(&a.0)));
+        hits.into_iter().map(|(_, hit)| hit).take(limit).collect()
     }
 
-    fn by_code(&self, text: &str) -> Vec<Found> {
-        let half_width: String = text.chars().map(half_width).collect();
-        let prefix = half_width.trim_end_matches('*').parse::<AddressPrefix>().ok();
-        let Some(entity) = prefix.and_then(|prefix| self.entity(&prefix)) else { return Vec::new() };
-        let code = match entity.code.as_str() {
-            code if code.len() == 25 => code.parse().ok(),
-            code if code.len() == 19 => building_code(code),
-            code if code.len() == 14 => grid_code(code),
-            _ => None,
+    fn by_code(&self, text: &str) -> Option<SearchHit> {
+        let prefix = match text.parse::<AddressCode>() {
+            Ok(code) => code.prefix(code.level())?,
+            Err(_) => text.trim_end_matches('*').parse().ok()?,
         };
-        code.map(|code| Found { code, text: entity.text, rank: 3 }).into_iter().collect()
+        let entity = match self.entity(&prefix) {
+            Some(entity) => entity,
+            None => self.entity(&self.former_code(prefix.as_str())?.code)?,
+        };
+        let kind = FoundKind::of(entity.level);
+        Some(SearchHit { kind, code: Some(entity.code), text: entity.text, score: CODE_SCORE })
     }
+
+    fn hit(&self, number: u8, layer: &Layer, hit: Hit) -> Option<SearchHit> {
+        let found =
+            |kind, code: String, text| Some(SearchHit { kind, code: Some(code.parse().ok()?), text, score: hit.score });
+        match Document::of(layer, hit.id)? {
+            Document::Building(index) => {
+                if !layer.shows_building(index) {
+                    return None;
+                }
+                let record = layer.building(index)?;
+                let key = BuildingKey::of(record);
+                match hit.unit {
+                    Some(nth) => {
+                        let text = whole_text(layer, record, layer.unit_text(index, nth));
+                        let code = key.room(layer.room(record, nth))?;
+                        found(FoundKind::Room, code.to_string(), text)
+                    }
+                    None => found(FoundKind::Building, key.text(), layer.building_text(record)),
+                }
+            }
+            Document::Area(index) => {
+                let area = layer.areas().get(index)?;
+                let code = layer.area_code(area);
+                // A newer layer has the word on an area that both name.
+                let newer = self.newest_first().take_while(|(other, _)| *other > number);
+                if newer.into_iter().any(|(_, newer)| newer.find_area(code).is_some()) {
+                    return None;
+                }
+                let kind = FoundKind::of(crate::layer::level_of(code.len())?);
+                found(kind, code.to_owned(), layer.area_names(area).concat())
+            }
+            Document::Grid(index) => {
+                let grid = layer.grid(index).filter(|_| layer.shows_grid(index))?;
+                found(FoundKind::Grid, grid_digits(grid.code.get()), layer.grid_text(grid))
+            }
+            Document::Road(index) => {
+                let road = layer.roads().get(index)?;
+                let text = format!("{}{}", layer.path(road.path)[..3].concat(), layer.text(road.name));
+                Some(SearchHit { kind: FoundKind::Road, code: None, text, score: hit.score })
+            }
+        }
+    }
+}
+
+/// What the documents of a layer's index are: buildings, then areas, then grids, then roads.
+enum Document {
+    Building(u32),
+    Area(usize),
+    Grid(u32),
+    Road(usize),
+}
+
+impl Document {
+    fn of(layer: &Layer, id: u32) -> Option<Self> {
+        let mut rest = id as usize;
+        if rest < layer.buildings().len() {
+            return Some(Self::Building(id));
+        }
+        rest -= layer.buildings().len();
+        if rest < layer.areas().len() {
+            return Some(Self::Area(rest));
+        }
+        rest -= layer.areas().len();
+        if rest < layer.grids().len() {
+            return Some(Self::Grid(rest as u32));
+        }
+        rest -= layer.grids().len();
+        (rest < layer.roads().len()).then_some(Self::Road(rest))
+    }
+}
+
+impl Entities for Layer {
+    fn entity(&self, id: u32) -> Option<Entity<'_>> {
+        Some(match Document::of(self, id)? {
+            Document::Building(index) => {
+                let record = self.building(index)?;
+                let [province, city, district, street, community] = self.path(record.path);
+                let [road, road_num, village, building] =
+                    [record.road, record.road_number, record.village, record.name].map(|part| self.text(part));
+                let code = BuildingKey::of(record).text();
+                let others = self.names_within(&code).iter().map(|name| {
+                    let unit = match unpadded(&name.code).get(19..) {
+                        Some(room) if !room.is_empty() => {
+                            room.parse().ok().and_then(|room| self.find_room(index, room))
+                        }
+                        _ => None,
+                    };
+                    OtherName { text: self.text(name.text), unit }
+                });
+                let mut others: Vec<OtherName<'_>> = others.collect();
+                if record.text.get() != crate::file::NONE {
+                    others.push(self.text(record.text).into());
+                }
+                let kind = EntityKind::Building;
+                Entity { kind, province, city, district, street, community, road, road_num, village, building, others }
+            }
+            Document::Area(index) => {
+                let area = self.areas().get(index)?;
+                let names = self.area_names(area);
+                let kind = match names.len() {
+                    3 => EntityKind::District,
+                    4 => EntityKind::Street,
+                    _ => EntityKind::Community,
+                };
+                let name = |at: usize| names.get(at).copied().unwrap_or_default();
+                Entity {
+                    province: name(0),
+                    city: name(1),
+                    district: name(2),
+                    street: name(3),
+                    community: name(4),
+                    others: self.other_names(self.area_code(area)),
+                    ..Entity::nameless(kind)
+                }
+            }
+            Document::Grid(index) => {
+                let grid = self.grid(index)?;
+                let [province, city, district, street, community] = self.path(grid.path);
+                let others = self.other_names(&grid_digits(grid.code.get()));
+                Entity { province, city, district, street, community, others, ..Entity::nameless(EntityKind::Grid) }
+            }
+            Document::Road(index) => {
+                let record = self.roads().get(index)?;
+                let [province, city, district, ..] = self.path(record.path);
+                let road = self.text(record.name);
+                Entity { province, city, district, road, ..Entity::nameless(EntityKind::Road) }
+            }
+        })
+    }
+
+    fn units(&self, id: u32, visit: &mut dyn FnMut(u32, &str)) {
+        if (id as usize) < self.buildings().len() {
+            for nth in 0..self.unit_range(id).len() as u32 {
+                if let crate::layer::UnitText::Own(own) = self.unit_text(id, nth) {
+                    visit(nth, own);
+                }
+            }
+        }
+    }
+}
+
+impl Layer {
+    fn other_names(&self, code: &str) -> Vec<OtherName<'_>> {
+        self.names_of(code).iter().map(|name| self.text(name.text).into()).collect()
+    }
+}
+
+/// The text index of a layer.
+pub(crate) fn index(layer: &Layer) -> Result<Vec<u8>, String> {
+    let failed = |error: crate::text::IndexError| error.to_string();
+    let mut builder = IndexBuilder::new(INDEX_MEMORY).map_err(failed)?;
+    let documents = layer.buildings().len() + layer.areas().len() + layer.grids().len() + layer.roads().len();
+    for id in 0..u32::try_from(documents).map_err(|error| error.to_string())? {
+        if let Some(entity) = layer.entity(id) {
+            builder.add(id, &entity).map_err(failed)?;
+        }
+    }
+    builder.finish().map_err(failed)
 }
 
 fn half_width(letter: char) -> char {
     match letter {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(letter as u32 - 0xfee0).unwrap_or(letter),
-        '\u{3000}' => ' ',
         other => other,
     }
-}
-
-fn normal(text: &str) -> String {
-    text.chars().map(half_width).filter(|letter| !letter.is_whitespace()).flat_map(char::to_lowercase).collect()
 }

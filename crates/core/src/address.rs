@@ -128,6 +128,30 @@ fn check_characters(text: &str) -> Result<(), AddressCodeError> {
 }
 
 impl AddressCode {
+    /// The code of an element in a building but in no room: the 14 digits of the code as a number, and positions 15 to 19.
+    /// None when the number has more digits, or the building holds other characters than digits and letters.
+    #[must_use]
+    pub fn of_building(grid: u64, building: [u8; 5]) -> Option<Self> {
+        let mut code = Self::of_grid(grid)?;
+        if !building.iter().all(u8::is_ascii_alphanumeric) {
+            return None;
+        }
+        code.0[GRID_LEN..BUILDING_LEN].copy_from_slice(&building);
+        Some(code)
+    }
+
+    /// The code of an element outdoors in a grid: its 14 digits as a number. None when the number has more digits.
+    #[must_use]
+    pub fn of_grid(grid: u64) -> Option<Self> {
+        let mut code = [b'*'; LEN];
+        let mut rest = grid;
+        for digit in code[..GRID_LEN].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        (rest == 0).then_some(Self(code))
+    }
+
     /// The code as text, 25 ASCII characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -336,6 +360,16 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn a_code_made_of_its_parts_is_the_code_that_is_read(grid in 0..200_000_000_000_000_u64, building in "[ -~]{5}") {
+            let bytes: [u8; 5] = building.as_bytes().try_into().unwrap();
+            let read = format!("{grid:014}{building}******").parse::<AddressCode>().ok();
+            let read = read.filter(|code| code.level() == AddressLevel::Building);
+            proptest::prop_assert_eq!(AddressCode::of_building(grid, bytes), read);
+            let outdoors = format!("{grid:014}***********").parse::<AddressCode>().ok();
+            proptest::prop_assert_eq!(AddressCode::of_grid(grid), outdoors);
+        }
+
         #[test]
         fn any_text_is_refused_or_prints_back(text in "\\PC{0,30}") {
             if let Ok(code) = text.parse::<AddressCode>() {

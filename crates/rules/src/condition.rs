@@ -1,16 +1,21 @@
 use vedette_core::{
-    Condition, Direction, Episode, EpisodePhase, Measured, PixelPoint, Quantity, Rule, Span, Timestamp, Track, TrackId,
+    Condition, Direction, Episode, EpisodePhase, FrameSize, Measured, PixelPoint, Quantity, Rule, Span, Timestamp,
+    Track, TrackId,
 };
 
 use crate::engine::FrameStats;
 use crate::geometry::{Line, Zone};
-use crate::objects::Object;
+use crate::objects::{Known, Object};
 use crate::ruleset::{ReadyRule, Shape};
 use crate::state::{self, Gathering, Passage, Progress, RuleState, Visit};
 
 /// Two frames in which a condition holds are one stretch when they follow each other within this time, however slow the
 /// camera is.
 const LONGEST_FRAME: Span = Span::from_secs(3);
+/// An object has crossed a line once it is on the other side for as long: a box that shakes does not cross.
+const SETTLING: Span = Span::from_millis(100);
+/// On a camera whose frames follow each other this slowly the first frame on the other side is enough.
+const SLOW_FRAME: Span = Span::from_millis(500);
 /// A track crosses a line in the same direction at most once in this time.
 const ONE_CROSSING: Span = Span::from_secs(2);
 /// How long the side of a line is remembered for a track that is not seen.
@@ -27,11 +32,19 @@ pub(crate) struct Frame<'a> {
     pub(crate) at: Timestamp,
     pub(crate) previous: Option<Timestamp>,
     pub(crate) objects: &'a [Object],
+    /// Every track seen of late, the frame's included.
+    pub(crate) known: &'a [Known],
+    pub(crate) policy_frame: FrameSize,
     pub(crate) armed: bool,
     pub(crate) policy_version: u32,
 }
 
 impl Frame<'_> {
+    /// Whether the camera gives frames so seldom that each of them has to be enough.
+    fn is_slow(&self) -> bool {
+        self.previous.is_some_and(|previous| self.at.since(previous) >= SLOW_FRAME)
+    }
+
     /// Whether what held last at `held` and holds now did so all the time.
     fn goes_on(&self, held: Timestamp, gap_tolerance: Span) -> bool {
         let outage = self.at.since(held);
@@ -63,6 +76,28 @@ impl Step<'_> {
         let (frame, rule) = (self.frame, &self.ready.rule);
         let objects = if frame.armed { frame.objects } else { &[] };
         objects.iter().filter(move |object| zone.contains(object.place) && object.counts_for(rule))
+    }
+
+    /// How many objects are inside, and when `at_least` of them were last seen there. Objects that were inside when they were
+    /// last seen, not long ago, are among them: a crowd hides its own.
+    fn crowd(&self, zone: &Zone, at_least: u32) -> (u32, Option<Timestamp>) {
+        let (frame, rule) = (self.frame, &self.ready.rule);
+        let present = self.inside(zone).count();
+        let known = if frame.armed { frame.known } else { &[] };
+        let missing = known.iter().filter(|known| {
+            known.seen < frame.at
+                && frame.at.since(known.seen) <= rule.gap_tolerance
+                && zone.contains(known.place)
+                && known.counts_for(rule, frame.policy_frame)
+        });
+        let mut seen: Vec<Timestamp> = missing.map(|known| known.seen).collect();
+        let count = u32::try_from(present + seen.len()).unwrap_or(u32::MAX);
+        let needed = (at_least as usize).saturating_sub(present);
+        if needed == 0 {
+            return (count, Some(frame.at));
+        }
+        seen.sort_unstable_by(|a, b| b.cmp(a));
+        (count, seen.get(needed - 1).copied())
     }
 
     fn visits(&mut self, zone: &Zone, visits: &mut Vec<Visit>, silent: &mut Option<Timestamp>) {
@@ -121,7 +156,7 @@ impl Step<'_> {
             return;
         }
         passages.retain(|passage| at.since(passage.seen) <= SIDE_MEMORY);
-        for object in self.frame.objects.iter().filter(|object| object.counts_for(rule)) {
+        for object in self.frame.objects.iter().filter(|object| !object.cut_off && object.counts_for(rule)) {
             let id = object.track.id;
             let Some(right_side) = line.right_side(object.place) else { continue };
             let found = match passages.binary_search_by_key(&id, |passage| passage.track) {
@@ -132,11 +167,21 @@ impl Step<'_> {
                 }
                 Err(place) => {
                     let (from, crossed) = (object.place, [None; 2]);
-                    passages.insert(place, Passage { track: id, subject: id, right_side, from, seen: at, crossed });
+                    let turned = None;
+                    passages
+                        .insert(place, Passage { track: id, subject: id, right_side, from, seen: at, turned, crossed });
                     continue;
                 }
             };
             let passage = &mut passages[found];
+            if passage.right_side != right_side {
+                let turned = *passage.turned.get_or_insert(at);
+                if at.since(turned) < SETTLING && !self.frame.is_slow() {
+                    passage.seen = at;
+                    continue;
+                }
+            }
+            passage.turned = None;
             let crossed = passage.right_side != right_side && line.met_between(passage.from, object.place);
             passage.right_side = right_side;
             passage.from = object.place;
@@ -161,23 +206,21 @@ impl Step<'_> {
     fn gathering(&mut self, zone: &Zone, gathering: &mut Option<Gathering>, silent: &mut Option<Timestamp>) {
         let Condition::Count { at_least, .. } = self.ready.rule.condition else { return };
         let (at, rule) = (self.frame.at, &self.ready.rule);
-        let count = u32::try_from(self.inside(zone).count()).unwrap_or(u32::MAX);
-        let enough = count >= at_least;
+        let (count, full) = self.crowd(zone, at_least);
         let over = gathering.as_ref().is_some_and(|gathering| {
-            if enough {
+            if full.is_some() {
                 !self.frame.goes_on(gathering.held, rule.gap_tolerance)
             } else {
                 at.since(gathering.held) > rule.gap_tolerance
             }
         });
-        if over && let Some(Gathering { began, held, most, open: Some(open) }) = gathering.take() {
-            self.end(state::end(*open, began, held, Some(most)), silent);
+        if over && let Some(Gathering { began, full, most, open: Some(open), .. }) = gathering.take() {
+            self.end(state::end(*open, began, full, Some(most)), silent);
         }
-        if !enough {
-            return;
-        }
-        let crowd = gathering.get_or_insert(Gathering { began: at, held: at, most: count, open: None });
+        let Some(full) = full else { return };
+        let crowd = gathering.get_or_insert(Gathering { began: at, held: at, full, most: count, open: None });
         crowd.held = at;
+        crowd.full = crowd.full.max(full);
         crowd.most = crowd.most.max(count);
         if crowd.open.is_some() || at.since(crowd.began) < rule.min_duration || !self.may_raise(0, *silent) {
             return;

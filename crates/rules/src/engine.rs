@@ -94,11 +94,14 @@ impl RuleEngine {
         self.state.newest = Some(captured);
         self.look_at(captured, frame, tracks);
         let Self { rules, state, stats, armed, objects } = self;
-        for ((ready, state), armed) in rules.rules.iter().zip(&mut state.rules).zip(armed) {
+        let EngineState { known, rules: states, .. } = state;
+        for ((ready, state), armed) in rules.rules.iter().zip(states).zip(armed) {
             let frame = Frame {
                 at: captured,
                 previous,
                 objects,
+                known,
+                policy_frame: rules.frame,
                 armed: is_armed(ready, captured, armed),
                 policy_version: rules.version,
             };

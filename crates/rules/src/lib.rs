@@ -13,6 +13,10 @@
 //!   same object for a rule: timers go on and no second alert comes of it.
 //! - Quiet by default: after an episode is raised, and again after it ended, its rule raises nothing for `cooldown`,
 //!   whoever it would be about. What still holds when the silence is over is raised then. Only what was raised silences.
+//! - A crossing counts once the object has been on the other side for 100 ms (from the first frame on where frames are
+//!   500 ms apart), so that a shaking box does not cross. An object that the left or right border of the picture cuts off
+//!   crosses nothing until it is whole: where its middle is cannot be told.
+//! - A count includes objects that were inside when last seen, up to `gap_tolerance` ago: a crowd hides its own.
 //! - Presence and dwell: one episode per object. Line crossing: one per crossing, which has no length: raised with `ended`
 //!   set, once; `min_duration` means nothing to it. Count: one per rule. A dwell waits for its `duration` alone.
 //! - Times that jump back never make a duration negative: a little late is ignored, much ends what is open.

@@ -1,10 +1,12 @@
 use serde::{Deserialize, Serialize};
-use vedette_core::{FrameSize, PixelPoint, Rule, Span, Timestamp, Track, TrackId};
+use vedette_core::{FrameSize, ObjectClass, PixelPoint, Rule, Span, Timestamp, Track, TrackId};
 
 /// How long a track that is not seen is remembered.
 const MEMORY: Span = Span::from_secs(10);
 /// How far from where one track was lost another may begin to be the same object: box heights, and box heights a second.
 const REACH: (f32, f32) = (0.25, 0.75);
+/// A box that comes as close to a border of the frame, as a part of its width or height, is cut off by it.
+const BORDER: f32 = 0.02;
 /// The lower of the two boxes is at least this part of the higher.
 const LIKE_HEIGHT: f32 = 0.6;
 
@@ -12,12 +14,26 @@ const LIKE_HEIGHT: f32 = 0.6;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Known {
     pub(crate) id: TrackId,
+    class: ObjectClass,
     /// Its best score so far.
     best: f32,
     pub(crate) seen: Timestamp,
     /// Its anchor and height in pixels of the policy's frame.
-    place: PixelPoint,
+    pub(crate) place: PixelPoint,
     height: f32,
+}
+
+impl Known {
+    /// Whether the rule's classes and scores let it count when it was seen last. Sizes do not change in so short a time.
+    pub(crate) fn counts_for(&self, rule: &Rule, policy: FrameSize) -> bool {
+        rule.classes.contains(self.class)
+            && self.best >= rule.score.enter.get()
+            && size_fits(rule, self.height / policy.height as f32)
+    }
+}
+
+fn size_fits(rule: &Rule, height_part: f32) -> bool {
+    rule.size.is_none_or(|size| (size.min_height..=size.max_height).contains(&height_part))
 }
 
 /// A track in the frame at hand.
@@ -30,6 +46,8 @@ pub(crate) struct Object {
     height_part: f32,
     /// Its best score so far, this frame's included.
     best: f32,
+    /// Whether the left or right border cuts it off: its middle is then not the middle of its box.
+    pub(crate) cut_off: bool,
 }
 
 impl Object {
@@ -40,11 +58,16 @@ impl Object {
         if !(anchor.x.is_finite() && anchor.y.is_finite() && height.is_finite() && height > 0.0) {
             return None;
         }
-        // An object cut off by the border stands at the border, so that a zone drawn down to it holds the object.
+        // An object cut off by the lower border stands at the border, so that a zone drawn down to it holds the object and
+        // one that ends above it does not.
         let (right, bottom) = (frame.width as f32 - 0.5, frame.height as f32 - 0.5);
-        let anchor = PixelPoint::new(anchor.x.min(right).max(0.0), anchor.y.min(bottom).max(0.0));
+        let feet = if anchor.y > bottom - BORDER * frame.height as f32 { bottom } else { anchor.y.max(0.0) };
+        let anchor = PixelPoint::new(anchor.x.min(right).max(0.0), feet);
         let place = anchor.rescaled(frame, policy);
-        Some(Self { track: *track, place, height_part: height / frame.height as f32, best: track.score.get() })
+        let border = BORDER * frame.width as f32;
+        let cut_off = track.bbox.x < border || track.bbox.right() > frame.width as f32 - border;
+        let height_part = height / frame.height as f32;
+        Some(Self { track: *track, place, height_part, best: track.score.get(), cut_off })
     }
 
     /// Whether the rule's classes, scores and sizes let it count in this frame.
@@ -52,7 +75,7 @@ impl Object {
         rule.classes.contains(self.track.class)
             && self.best >= rule.score.enter.get()
             && self.track.score.get() >= rule.score.stay.get()
-            && rule.size.is_none_or(|size| (size.min_height..=size.max_height).contains(&self.height_part))
+            && size_fits(rule, self.height_part)
     }
 }
 
@@ -69,7 +92,14 @@ pub(crate) fn recognise(
     for index in 0..objects.len() {
         let height = objects[index].height_part * policy.height as f32;
         let object = objects[index];
-        let entry = |best: f32| Known { id: object.track.id, best, seen: at, place: object.place, height };
+        let entry = |best: f32| Known {
+            id: object.track.id,
+            class: object.track.class,
+            best,
+            seen: at,
+            place: object.place,
+            height,
+        };
         match known.binary_search_by_key(&object.track.id, |known| known.id) {
             Ok(found) => {
                 objects[index].best = object.best.max(known[found].best);

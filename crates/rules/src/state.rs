@@ -59,6 +59,8 @@ pub(crate) struct Passage {
     /// Where it was on that side, in pixels of the policy's frame.
     pub(crate) from: PixelPoint,
     pub(crate) seen: Timestamp,
+    /// Since when it is on the other side, until it has been there long enough.
+    pub(crate) turned: Option<Timestamp>,
     /// When it last crossed from left to right, and from right to left.
     pub(crate) crossed: [Option<Timestamp>; 2],
 }
@@ -67,7 +69,10 @@ pub(crate) struct Passage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Gathering {
     pub(crate) began: Timestamp,
+    /// When there were enough last, hidden ones among them.
     pub(crate) held: Timestamp,
+    /// When enough of them were seen last.
+    pub(crate) full: Timestamp,
     /// Most objects at once.
     pub(crate) most: u32,
     pub(crate) open: Option<Box<Episode>>,
@@ -95,7 +100,7 @@ impl RuleState {
             }
             Progress::Passages(passages) => passages.clear(),
             Progress::Gathering(gathering) => {
-                ended.extend(gathering.take().and_then(|g| close(g.open, g.began, g.held, Some(g.most))));
+                ended.extend(gathering.take().and_then(|g| close(g.open, g.began, g.full, Some(g.most))));
             }
         }
     }

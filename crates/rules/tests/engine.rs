@@ -128,7 +128,8 @@ fn slow_cameras_dwell_too() {
 fn line_tells_the_direction_and_does_not_flutter() {
     let line = json!({"id": "l", "when": {"kind": "line_crossing", "a": [500, 1000], "b": [500, 0]}, "cooldown": "0s"});
     let mut engine = RuleEngine::new(rules(&[line]));
-    let xs = [480.0, 497.0, 503.0, 497.0, 510.0, 490.0, 510.0, 490.0];
+    // Within the band; over and back at once; over; back at once; over again.
+    let xs = [480.0, 497.0, 503.0, 510.0, 490.0, 510.0, 512.0, 490.0, 512.0, 490.0, 488.0, 510.0, 512.0];
     let frames: Vec<_> = xs.iter().enumerate().map(|(i, x)| (i as i64 * 100, vec![(1, *x, 500.0)])).collect();
     let episodes = run(&mut engine, &frames);
     assert_eq!(
@@ -136,6 +137,40 @@ fn line_tells_the_direction_and_does_not_flutter() {
         [Direction::LeftToRight, Direction::RightToLeft]
     );
     assert!(episodes.iter().all(|e| e.phase == Raised && e.ended == Some(e.raised) && e.started == e.raised));
+}
+
+#[test]
+fn one_frame_on_the_other_side_is_enough_for_a_slow_camera() {
+    let line = json!({"id": "l", "when": {"kind": "line_crossing", "a": [500, 1000], "b": [500, 0]}, "cooldown": "0s"});
+    let mut engine = RuleEngine::new(rules(&[line]));
+    let frames: Vec<_> = (0..3).map(|i| (i * 500, vec![(1, 400.0 + i as f32 * 75.0, 500.0)])).collect();
+    let episodes = run(&mut engine, &frames);
+    assert_eq!(phases(&episodes), [(Raised, Some(1))]);
+    assert_eq!(episodes[0].raised, ms(1000));
+}
+
+#[test]
+fn what_the_border_cuts_off_crosses_nothing() {
+    let line = json!({"id": "l", "when": {"kind": "line_crossing", "a": [25, 1000], "b": [25, 0]}, "cooldown": "0s"});
+    let xs = [10.0, 14.0, 30.0, 32.0, 34.0, 60.0, 62.0];
+    let frames: Vec<_> = xs.iter().enumerate().map(|(i, x)| (i as i64 * 100, vec![(1, *x, 500.0)])).collect();
+    let mut engine = RuleEngine::new(rules(&[line]));
+    assert!(run(&mut engine, &frames).is_empty());
+}
+
+#[test]
+fn a_crowd_that_hides_its_own_is_a_crowd() {
+    let count = json!({"id": "n", "when": {"kind": "count", "zone": zone(), "at_least": 3}, "min_duration": "1s",
+        "gap_tolerance": "500ms", "cooldown": "0s"});
+    let mut engine = RuleEngine::new(rules(&[count]));
+    // In every frame one of the three is hidden behind the others.
+    let all = [(1, 450.0, 500.0), (2, 500.0, 500.0), (3, 550.0, 500.0)];
+    let hidden = |i: i64| all.iter().enumerate().filter(|(k, _)| *k as i64 != i % 3).map(|(_, o)| *o).collect();
+    let frames: Vec<_> = (0..30).map(|i| (i * 100, if i < 20 { hidden(i) } else { vec![all[0]] })).collect();
+    let episodes = run(&mut engine, &frames);
+    assert_eq!(phases(&episodes), [(Raised, None), (Ended, None)]);
+    assert_eq!(episodes[0].raised, ms(1100));
+    assert_eq!(episodes[1].ended, Some(ms(1800)), "when the third was seen last");
 }
 
 #[test]

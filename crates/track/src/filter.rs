@@ -6,22 +6,22 @@ use crate::TrackerSettings;
 /// How uncertain a position and its velocity are. The two coordinates of a pair (centre, size) are measured together and
 /// with the same noise, so they share one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Covariance {
-    position: f32,
-    mixed: f32,
-    velocity: f32,
+pub(crate) struct Covariance {
+    pub(crate) position: f32,
+    pub(crate) mixed: f32,
+    pub(crate) velocity: f32,
 }
 
 impl Covariance {
     /// Moves ahead by `dt` seconds; `position` and `velocity` are the variances that a second adds.
-    fn predict(&mut self, dt: f32, position: f32, velocity: f32) {
+    pub(crate) fn predict(&mut self, dt: f32, position: f32, velocity: f32) {
         self.position += dt * (2.0 * self.mixed + dt * self.velocity) + position * dt + velocity * dt * dt * dt / 3.0;
         self.mixed += dt * self.velocity + velocity * dt * dt / 2.0;
         self.velocity += velocity * dt;
     }
 
     /// Takes in a measurement of variance `noise`; gives the gains for position and velocity.
-    fn correct(&mut self, noise: f32) -> (f32, f32) {
+    pub(crate) fn correct(&mut self, noise: f32) -> (f32, f32) {
         let total = self.position + noise;
         let (position, velocity) = (self.position / total, self.mixed / total);
         self.velocity -= velocity * self.mixed;
@@ -33,13 +33,13 @@ impl Covariance {
 
 /// One coordinate and its change per second.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Motion {
-    at: f32,
-    speed: f32,
+pub(crate) struct Motion {
+    pub(crate) at: f32,
+    pub(crate) speed: f32,
 }
 
 impl Motion {
-    fn correct(&mut self, measured: f32, (position, velocity): (f32, f32)) {
+    pub(crate) fn correct(&mut self, measured: f32, (position, velocity): (f32, f32)) {
         let surprise = measured - self.at;
         self.at += position * surprise;
         self.speed += velocity * surprise;
@@ -116,6 +116,19 @@ impl BoxFilter {
         self.height.correct(measured.height, gains);
         self.width.at = self.width.at.max(1e-3);
         self.height.at = self.height.at.max(1e-3);
+    }
+
+    /// The picture moved by so many pixels.
+    pub(crate) fn shift(&mut self, x: f32, y: f32) {
+        self.x.at += x;
+        self.y.at += y;
+    }
+
+    /// It is known to stand still.
+    pub(crate) fn stop(&mut self) {
+        for motion in [&mut self.x, &mut self.y, &mut self.width, &mut self.height] {
+            motion.speed = 0.0;
+        }
     }
 
     /// The box as estimated now.

@@ -7,15 +7,20 @@
 //!
 //! The method is that of ByteTrack (Zhang et al. 2022): a constant-velocity Kalman filter per object, confident detections
 //! are matched first and faint ones keep existing tracks alive. Unlike there, the model runs on capture time in seconds,
-//! so frame rates may vary and frames may be missing.
+//! so frame rates may vary and frames may be missing; overlap is weighed by height; a movement of the whole picture is
+//! taken out; and an object that stood still is waited for.
 //!
 //! [`Track`]: vedette_core::Track
 
 mod associate;
 mod filter;
+mod gate;
+mod ground;
 mod settings;
+mod shift;
 mod tracker;
 mod tracklet;
 
+pub use ground::GroundFix;
 pub use settings::TrackerSettings;
 pub use tracker::{FrameStats, Tracker};

@@ -12,21 +12,31 @@ pub struct TrackerSettings {
     pub high_score: f32,
     /// From this score on an unmatched detection starts a track. Default 0.6.
     pub start_score: f32,
-    /// Least overlap (intersection over union) of a confident detection with the predicted box. Default 0.2.
+    /// Least likeness (intersection over union, times the lower height by the higher) of a confident detection and the
+    /// predicted box. Default 0.2.
     pub high_iou: f32,
-    /// Least overlap of a faint detection with the predicted box. Default 0.5.
+    /// Least likeness of a faint detection and the predicted box, and of any detection and the box of an object that was
+    /// waited for longer than `lost_buffer`. Default 0.5.
     pub low_iou: f32,
-    /// Least overlap of a detection with a track that is not confirmed yet. Default 0.3.
+    /// Least likeness of a detection and a track that is not confirmed yet. Default 0.3.
     pub tentative_iou: f32,
     /// A detection that overlaps a track matched in this frame by as much starts no other track; two tracks that overlap
     /// by as much, one of them lost, are one. Default 0.7.
     pub duplicate_iou: f32,
     /// Detections after which a track is confirmed. Default 3.
     pub confirm_hits: u32,
+    /// Two detections confirm a track when the sum of their scores is this, and on a camera of less than 7 frames a second
+    /// one of half of this; above 2, never. Default 1.9.
+    pub confirm_score: f32,
+    /// A track is given out while the mean of its last scores is at least this. Models differ in how they score: find it
+    /// with `vedette eval`. Default 0: every track is given out.
+    pub report_score: f32,
     /// How long an unconfirmed track may go undetected. Default 0: it ends with the first miss.
     pub tentative_buffer: Span,
-    /// How long a confirmed track may go undetected. Default 3 s.
+    /// How long a confirmed track may go undetected; three frames at least where frames are rare. Default 1.5 s.
     pub lost_buffer: Span,
+    /// How long an object that stood in one place for 5 s may go undetected: parked vehicles, people who sit. Default 30 s.
+    pub standing_buffer: Span,
     /// How much boxes grow on every side, as a part of their size and per second since the track was last seen, when a
     /// confident detection overlaps no predicted box; for low frame rates and objects that turn. Default 1.
     pub reach_per_second: f32,
@@ -56,8 +66,11 @@ impl Default for TrackerSettings {
             tentative_iou: 0.3,
             duplicate_iou: 0.7,
             confirm_hits: 3,
+            confirm_score: 1.9,
+            report_score: 0.0,
             tentative_buffer: Span::ZERO,
-            lost_buffer: Span::from_secs(3),
+            lost_buffer: Span::from_millis(1500),
+            standing_buffer: Span::from_secs(30),
             reach_per_second: 1.0,
             max_detections: 1000,
             max_tracks: 1000,
@@ -91,6 +104,8 @@ impl TrackerSettings {
         ] {
             check(key, value, 0.01, 1.0);
         }
+        check("confirm_score", self.confirm_score, 0.0, 3.0);
+        check("report_score", self.report_score, 0.0, 1.0);
         check("reach_per_second", self.reach_per_second, 0.0, 10.0);
         check("measurement_noise", self.measurement_noise, 0.001, 1.0);
         check("position_noise", self.position_noise, 0.0, 10.0);
@@ -106,6 +121,7 @@ impl TrackerSettings {
         for (key, value, most) in [
             ("tentative_buffer", self.tentative_buffer, Span::from_secs(10)),
             ("lost_buffer", self.lost_buffer, Span::from_secs(60)),
+            ("standing_buffer", self.standing_buffer, Span::from_secs(600)),
             ("rewind_limit", self.rewind_limit, Span::from_secs(3_600)),
         ] {
             if value < Span::ZERO || value > most {

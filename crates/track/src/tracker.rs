@@ -1,9 +1,15 @@
+mod matching;
+
 use serde::{Deserialize, Serialize};
-use vedette_core::{Detection, FrameSize, Timestamp, Track, TrackId};
+use vedette_core::{Detection, FrameSize, PixelBox, Timestamp, Track, TrackId};
 
 use crate::TrackerSettings;
-use crate::associate::{Association, Candidate};
-use crate::tracklet::{ClassGroup, Tracklet};
+use crate::associate::Association;
+use crate::gate::Gate;
+use crate::ground::GroundFix;
+use crate::shift::Shift;
+use crate::tracklet::{ClassGroup, SLOW_FRAME_S, Tracklet};
+use matching::{Round, fix};
 
 /// What became of the newest frame, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,25 +50,16 @@ pub struct Tracker {
 #[derive(Debug, Clone, Default)]
 struct Scratch {
     detections: Vec<Detection>,
+    /// Where each of them stands; empty when nothing is known of the ground.
+    fixes: Vec<Option<GroundFix>>,
     taken: Vec<bool>,
-    left: Vec<Candidate>,
-    right: Vec<Candidate>,
+    /// The boxes of the tracklets: as expected in this frame, and, once all are corrected, as they are.
+    expected: Vec<PixelBox>,
+    gate: Gate,
+    shift: Shift,
     association: Association,
     matched: Vec<Track>,
     stats: FrameStats,
-}
-
-/// Which tracks a round of matching is for.
-#[derive(Clone, Copy, PartialEq)]
-enum Round {
-    /// Confirmed tracks, seen or lost, with confident detections.
-    Confident,
-    /// The same with grown boxes.
-    Reaching,
-    /// Confirmed tracks seen in the frame before, with faint detections.
-    Faint,
-    /// Tracks not confirmed yet, with confident detections.
-    Tentative,
 }
 
 impl Tracker {
@@ -75,20 +72,44 @@ impl Tracker {
     /// Takes in one frame and gives the confirmed tracks that were matched in it, by rising id. Frames come in order of
     /// capture time; one that is not newer than the last is ignored and gives nothing (see [`Self::stats`]).
     pub fn update(&mut self, captured: Timestamp, frame: FrameSize, detections: &[Detection]) -> &[Track] {
+        self.update_on_ground(captured, frame, detections, &[])
+    }
+
+    /// The same for a calibrated camera: `fixes` says where each of the detections stands on the ground, in their order.
+    /// What overlaps in the picture but is far apart on the ground is not the same object; at a low frame rate, what is near
+    /// on the ground may be the same though it does not overlap. A detection without a fix, or beyond the end of `fixes`, is
+    /// followed in the picture.
+    pub fn update_on_ground(
+        &mut self,
+        captured: Timestamp,
+        frame: FrameSize,
+        detections: &[Detection],
+        fixes: &[Option<GroundFix>],
+    ) -> &[Track] {
         self.scratch.stats = FrameStats::default();
         self.scratch.matched.clear();
         let Some(seconds) = self.advance(captured) else { return &[] };
-        self.take_in(frame, detections);
+        self.take_in(frame, detections, fixes);
         self.predict(captured, seconds);
-        for round in [Round::Confident, Round::Reaching, Round::Faint, Round::Tentative] {
-            self.associate(captured, round);
+        if !self.tracklets.is_empty() && !self.scratch.detections.is_empty() {
+            self.pair();
+            self.associate(captured, Round::Confident);
+            self.reach(captured, seconds, Round::Confident);
+            self.associate(captured, Round::Faint);
+            self.associate(captured, Round::Tentative);
+            if seconds >= SLOW_FRAME_S {
+                self.reach(captured, seconds, Round::Tentative);
+            }
         }
         self.begin(captured);
         self.end(captured);
-        self.confirm();
-        let scratch = &mut self.scratch;
-        scratch.matched.extend(self.tracklets.iter().filter(|tracklet| tracklet.seen).filter_map(Tracklet::track));
-        scratch.matched.sort_unstable_by_key(|track| track.id);
+        self.confirm(seconds);
+        let (scratch, least) = (&mut self.scratch, self.settings.report_score);
+        let given = self.tracklets.iter().filter(|tracklet| tracklet.seen && tracklet.mean_score >= least);
+        scratch.matched.extend(given.filter_map(Tracklet::track));
+        if !scratch.matched.is_sorted_by_key(|track| track.id) {
+            scratch.matched.sort_unstable_by_key(|track| track.id);
+        }
         if self.tracklets.is_empty() {
             self.rest();
         }
@@ -157,9 +178,10 @@ impl Tracker {
     }
 
     /// Takes over the detections worth looking at, best first, in an order that depends on nothing but themselves.
-    fn take_in(&mut self, frame: FrameSize, detections: &[Detection]) {
-        let Scratch { detections: kept, taken, stats, .. } = &mut self.scratch;
+    fn take_in(&mut self, frame: FrameSize, detections: &[Detection], fixes: &[Option<GroundFix>]) {
+        let Scratch { detections: kept, fixes: kept_fixes, taken, stats, .. } = &mut self.scratch;
         kept.clear();
+        kept_fixes.clear();
         for detection in detections {
             if !sensible(detection, frame) {
                 stats.rejected += 1;
@@ -167,19 +189,19 @@ impl Tracker {
                 kept.push(*detection);
             }
         }
-        let key = |d: &Detection| (d.bbox.x, d.bbox.y, d.bbox.width, d.bbox.height);
-        kept.sort_unstable_by(|a, b| {
-            let ((ax, ay, aw, ah), (bx, by, bw, bh)) = (key(a), key(b));
-            b.score
-                .get()
-                .total_cmp(&a.score.get())
-                .then(ax.total_cmp(&bx))
-                .then(ay.total_cmp(&by))
-                .then(aw.total_cmp(&bw).then(ah.total_cmp(&bh)).then(a.class.cmp(&b.class)))
-        });
+        kept.sort_unstable_by(order);
         let dropped = kept.len().saturating_sub(self.settings.max_detections);
         stats.dropped = u32::try_from(dropped).unwrap_or(u32::MAX);
         kept.truncate(self.settings.max_detections);
+        if !fixes.is_empty() {
+            // Equal detections stand in one place, so whichever is found has the fix.
+            let mut fixed: Vec<(&Detection, &Option<GroundFix>)> = detections.iter().zip(fixes).collect();
+            fixed.sort_by(|a, b| order(a.0, b.0));
+            kept_fixes.extend(kept.iter().map(|detection| {
+                let found = fixed.binary_search_by(|(other, _)| order(other, detection)).ok()?;
+                fixed[found].1.filter(GroundFix::is_sound)
+            }));
+        }
         taken.clear();
         taken.resize(kept.len(), false);
     }
@@ -187,71 +209,37 @@ impl Tracker {
     fn predict(&mut self, captured: Timestamp, seconds: f32) {
         let before = self.tracklets.len();
         let settings = &self.settings;
+        let expected = &mut self.scratch.expected;
+        expected.clear();
         self.tracklets.retain_mut(|tracklet| {
-            if captured.since(tracklet.last_seen) > settings.lost_buffer {
+            if captured.since(tracklet.last_seen) > tracklet.patience(seconds, settings) {
                 return false;
             }
-            tracklet.filter.predict(seconds, tracklet.seen, settings);
-            tracklet.filter.is_finite()
+            tracklet.predict(seconds, settings);
+            if tracklet.filter.is_finite() {
+                expected.push(tracklet.bbox());
+                return true;
+            }
+            false
         });
         self.scratch.stats.ended += (before - self.tracklets.len()) as u32;
-    }
-
-    fn associate(&mut self, captured: Timestamp, round: Round) {
-        let settings = &self.settings;
-        let Scratch { detections, taken, left, right, association, .. } = &mut self.scratch;
-        let matched_now = |tracklet: &Tracklet| tracklet.last_seen == captured;
-        left.clear();
-        for (index, tracklet) in self.tracklets.iter().enumerate() {
-            let wanted = match round {
-                Round::Confident | Round::Reaching => tracklet.id.is_some(),
-                Round::Faint => tracklet.id.is_some() && tracklet.seen,
-                Round::Tentative => tracklet.id.is_none(),
-            };
-            if wanted && !matched_now(tracklet) {
-                let margin = if round == Round::Reaching {
-                    let away = captured.since(tracklet.last_seen).as_secs_f64() as f32;
-                    (settings.reach_per_second * away).min(MOST_REACH)
-                } else {
-                    0.0
-                };
-                left.push(Candidate { bbox: tracklet.bbox(), margin, group: tracklet.group, index: index as u32 });
-            }
-        }
-        if left.is_empty() {
-            return;
-        }
-        right.clear();
-        for (index, detection) in detections.iter().enumerate() {
-            if !taken[index] && (detection.score.get() >= settings.high_score) == (round != Round::Faint) {
-                let group = ClassGroup::of(detection.class);
-                right.push(Candidate { bbox: detection.bbox, margin: 0.0, group, index: index as u32 });
-            }
-        }
-        let least_iou = match round {
-            Round::Confident | Round::Reaching => settings.high_iou,
-            Round::Faint => settings.low_iou,
-            Round::Tentative => settings.tentative_iou,
-        };
-        for (tracklet, detection) in association.solve(left, right, least_iou) {
-            taken[*detection as usize] = true;
-            self.tracklets[*tracklet as usize].correct(captured, &detections[*detection as usize], settings);
-        }
     }
 
     /// Starts tracks from confident detections that nothing explains.
     fn begin(&mut self, captured: Timestamp) {
         let settings = &self.settings;
-        let Scratch { detections, taken, stats, .. } = &mut self.scratch;
-        for (detection, taken) in detections.iter().zip(taken.iter()) {
+        let Scratch { detections, fixes, taken, expected: boxes, stats, .. } = &mut self.scratch;
+        boxes.clear();
+        boxes.extend(self.tracklets.iter().map(Tracklet::bbox));
+        for (index, (detection, taken)) in detections.iter().zip(taken.iter()).enumerate() {
             if *taken || detection.score.get() < settings.start_score {
                 continue;
             }
             let group = ClassGroup::of(detection.class);
-            let double = self.tracklets.iter().any(|tracklet| {
-                tracklet.last_seen == captured
+            let double = self.tracklets.iter().zip(boxes.iter()).any(|(tracklet, bbox)| {
+                bbox.iou(&detection.bbox) >= settings.duplicate_iou
+                    && tracklet.last_seen == captured
                     && tracklet.group == group
-                    && tracklet.bbox().iou(&detection.bbox) >= settings.duplicate_iou
             });
             if double {
                 continue;
@@ -260,7 +248,9 @@ impl Tracker {
                 stats.not_begun += 1;
                 continue;
             }
-            self.tracklets.push(Tracklet::new(captured, detection, settings));
+            let tracklet = Tracklet::new(captured, detection, fix(fixes, index), settings);
+            boxes.push(tracklet.bbox());
+            self.tracklets.push(tracklet);
             stats.begun += 1;
         }
     }
@@ -268,36 +258,32 @@ impl Tracker {
     /// Gives up tracks that were not seen for too long and lost ones that another track has taken the place of.
     fn end(&mut self, captured: Timestamp) {
         let settings = &self.settings;
-        let before = self.tracklets.len();
+        let Scratch { expected: boxes, stats, taken: gone, .. } = &mut self.scratch;
         for tracklet in &mut self.tracklets {
             tracklet.seen = tracklet.last_seen == captured;
         }
-        self.tracklets.retain(|tracklet| {
-            tracklet.seen || tracklet.id.is_some() || captured.since(tracklet.last_seen) <= settings.tentative_buffer
-        });
-        let mut index = 0;
-        while index < self.tracklets.len() {
-            let lost = &self.tracklets[index];
-            let bbox = lost.bbox();
-            let replaced = !lost.seen
-                && self.tracklets.iter().any(|other| {
-                    other.seen
+        gone.clear();
+        for (tracklet, bbox) in self.tracklets.iter().zip(boxes.iter()) {
+            let unproven = || tracklet.id.is_none() && captured.since(tracklet.last_seen) > settings.tentative_buffer;
+            let replaced = || {
+                self.tracklets.iter().zip(boxes.iter()).any(|(other, place)| {
+                    place.iou(bbox) >= settings.duplicate_iou
+                        && other.seen
                         && other.id.is_some()
-                        && other.group == lost.group
-                        && other.bbox().iou(&bbox) >= settings.duplicate_iou
-                });
-            if replaced {
-                self.tracklets.remove(index);
-            } else {
-                index += 1;
-            }
+                        && other.group == tracklet.group
+                })
+            };
+            gone.push(!tracklet.seen && (unproven() || replaced()));
         }
-        self.scratch.stats.ended += (before - self.tracklets.len()) as u32;
+        let before = self.tracklets.len();
+        let mut gone = gone.iter();
+        self.tracklets.retain(|_| gone.next() != Some(&true));
+        stats.ended += (before - self.tracklets.len()) as u32;
     }
 
-    fn confirm(&mut self) {
+    fn confirm(&mut self, frame_seconds: f32) {
         for tracklet in &mut self.tracklets {
-            if tracklet.id.is_none() && tracklet.seen && tracklet.hits >= self.settings.confirm_hits {
+            if tracklet.id.is_none() && tracklet.seen && tracklet.is_proven(frame_seconds, &self.settings) {
                 tracklet.id = Some(TrackId(self.next_id));
                 self.next_id += 1;
             }
@@ -309,14 +295,22 @@ impl Tracker {
         let scratch = &mut self.scratch;
         if scratch.detections.capacity() > RESTING_CAPACITY || self.tracklets.capacity() > RESTING_CAPACITY {
             self.tracklets = Vec::new();
-            scratch.association.release();
             *scratch = Scratch { stats: scratch.stats, ..Scratch::default() };
         }
     }
 }
 
-/// Boxes grow by at most half their size on each side.
-const MOST_REACH: f32 = 0.5;
+/// Best score first; the rest tells detections of one score apart.
+fn order(a: &Detection, b: &Detection) -> std::cmp::Ordering {
+    let key = |d: &Detection| (d.bbox.x, d.bbox.y, d.bbox.width, d.bbox.height);
+    let ((ax, ay, aw, ah), (bx, by, bw, bh)) = (key(a), key(b));
+    b.score
+        .get()
+        .total_cmp(&a.score.get())
+        .then(ax.total_cmp(&bx))
+        .then(ay.total_cmp(&by))
+        .then(aw.total_cmp(&bw).then(ah.total_cmp(&bh)).then(a.class.cmp(&b.class)))
+}
 
 /// Buffers up to this length are kept on a camera that shows nothing.
 const RESTING_CAPACITY: usize = 4;

@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
-use vedette_core::{Detection, ObjectClass, PixelBox, Score, Timestamp, Track, TrackId};
+use vedette_core::{Detection, ObjectClass, PixelBox, PixelPoint, Score, Span, Timestamp, Track, TrackId};
 
 use crate::TrackerSettings;
 use crate::filter::BoxFilter;
+use crate::ground::{GroundFilter, GroundFix};
 
 /// Classes that a model may take for one another on the same object. A track stays in the group it began in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +64,22 @@ impl Votes {
     }
 }
 
+/// An object that stayed in its place for so long stands.
+const STANDING: Span = Span::from_secs(5);
+/// How far its middle may move within its place, in box heights.
+const STANDING_PLACE: f32 = 0.2;
+/// After a gap of at most this, a moving object may still be where it was expected.
+const LONGEST_GAP: Span = Span::from_secs(5);
+/// Where frames follow each other this slowly, a new object has left its own box before it is seen again, and the second
+/// look comes late.
+pub(crate) const SLOW_FRAME_S: f32 = 0.15;
+/// How much the newest score counts in the mean.
+const SCORE_MEMORY: f32 = 0.1;
+
+fn middle(bbox: &PixelBox) -> PixelPoint {
+    PixelPoint::new(bbox.x + bbox.width / 2.0, bbox.y + bbox.height / 2.0)
+}
+
 /// One object as the tracker follows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tracklet {
@@ -72,15 +89,27 @@ pub(crate) struct Tracklet {
     votes: Votes,
     score: Score,
     pub(crate) filter: BoxFilter,
+    /// On the ground, where the camera's calibration lets that be told.
+    ground: Option<GroundFilter>,
     pub(crate) first_seen: Timestamp,
     pub(crate) last_seen: Timestamp,
     pub(crate) hits: u32,
+    /// Mean of the scores so far; of about the last ten when there are more.
+    pub(crate) mean_score: f32,
+    /// Where it stands, and since when it has not left that place.
+    place: PixelPoint,
+    standing_since: Timestamp,
     /// Whether it was matched in the newest frame.
     pub(crate) seen: bool,
 }
 
 impl Tracklet {
-    pub(crate) fn new(captured: Timestamp, detection: &Detection, settings: &TrackerSettings) -> Self {
+    pub(crate) fn new(
+        captured: Timestamp,
+        detection: &Detection,
+        fix: Option<&GroundFix>,
+        settings: &TrackerSettings,
+    ) -> Self {
         let group = ClassGroup::of(detection.class);
         let mut votes = Votes([0; 4]);
         votes.add(group, detection.class);
@@ -90,19 +119,87 @@ impl Tracklet {
             votes,
             score: detection.score,
             filter: BoxFilter::new(&detection.bbox, settings),
+            ground: fix.map(|fix| GroundFilter::new(fix, group)),
             first_seen: captured,
             last_seen: captured,
             hits: 1,
+            mean_score: detection.score.get(),
+            place: middle(&detection.bbox),
+            standing_since: captured,
             seen: true,
         }
     }
 
-    pub(crate) fn correct(&mut self, captured: Timestamp, detection: &Detection, settings: &TrackerSettings) {
+    /// How long it may go unseen: a lost object is waited for a short time, one that stood still for long. Where frames are
+    /// rare, or some are missing, the frame that ends the gap is still looked at.
+    pub(crate) fn patience(&self, frame_seconds: f32, settings: &TrackerSettings) -> Span {
+        if self.is_standing() {
+            return settings.standing_buffer.max(settings.lost_buffer);
+        }
+        let frames = Span::from_micros((3e6 * frame_seconds) as i64).min(LONGEST_GAP);
+        settings.lost_buffer.max(frames)
+    }
+
+    /// Whether it stood still when it was last seen.
+    fn is_standing(&self) -> bool {
+        self.last_seen.since(self.standing_since) >= STANDING
+    }
+
+    pub(crate) fn predict(&mut self, seconds: f32, settings: &TrackerSettings) {
+        if !self.seen && self.is_standing() {
+            self.filter.stop();
+            self.ground.iter_mut().for_each(GroundFilter::stop);
+        }
+        self.ground.iter_mut().for_each(|ground| ground.predict(seconds));
+        self.filter.predict(seconds, self.seen, settings);
+    }
+
+    /// Square of the distance on the ground to a fix, in standard deviations, where both are known.
+    pub(crate) fn ground_distance2(&self, fix: Option<&GroundFix>) -> Option<f32> {
+        Some(self.ground.as_ref()?.distance2(fix?))
+    }
+
+    /// The picture moved by so many pixels.
+    pub(crate) fn shift(&mut self, x: f32, y: f32) {
+        self.filter.shift(x, y);
+        self.place = PixelPoint::new(self.place.x + x, self.place.y + y);
+    }
+
+    /// What is left to be matched after a long wait must be at the very place.
+    pub(crate) fn least_likeness(&self, captured: Timestamp, settings: &TrackerSettings) -> f32 {
+        if captured.since(self.last_seen) > settings.lost_buffer { settings.low_iou } else { settings.high_iou }
+    }
+
+    /// Whether it was seen often, or clearly, enough to be believed.
+    pub(crate) fn is_proven(&self, frame_seconds: f32, settings: &TrackerSettings) -> bool {
+        let evidence = self.mean_score * self.hits as f32;
+        self.hits >= settings.confirm_hits
+            || (self.hits >= 2 && evidence >= settings.confirm_score)
+            || (frame_seconds >= SLOW_FRAME_S && evidence >= settings.confirm_score / 2.0)
+    }
+
+    pub(crate) fn correct(
+        &mut self,
+        captured: Timestamp,
+        detection: &Detection,
+        fix: Option<&GroundFix>,
+        settings: &TrackerSettings,
+    ) {
+        match (&mut self.ground, fix) {
+            (Some(ground), Some(fix)) => ground.correct(fix),
+            (ground, fix) => *ground = fix.map(|fix| GroundFilter::new(fix, self.group)),
+        }
         self.filter.correct(&detection.bbox, settings);
         self.votes.add(self.group, detection.class);
         self.score = detection.score;
         self.last_seen = captured;
         self.hits = self.hits.saturating_add(1);
+        self.mean_score += (detection.score.get() - self.mean_score) * (1.0 / self.hits as f32).max(SCORE_MEMORY);
+        let (bbox, middle) = (self.bbox(), middle(&self.bbox()));
+        let left = (middle.x - self.place.x).abs().max((middle.y - self.place.y).abs());
+        if left > STANDING_PLACE * bbox.height {
+            (self.place, self.standing_since) = (middle, captured);
+        }
         self.seen = true;
     }
 

@@ -6,6 +6,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench has nobody to report to")]
 
+#[path = "../../../benches/figures.rs"]
+mod figures;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,14 +47,17 @@ fn main() {
         "{:<22}{:>12}{:>10}{:>10}{:>10}{:>12}{:>10}{:>10}",
         "", "lookups", "found", "p50 us", "p99 us", "longest us", "> 1 ms", "failed"
     );
-    ask(&book, area).print("without swaps");
+    let (_, alone) = ask(&book, area).print("without swaps");
     let (asked, swaps) = std::thread::scope(|scope| {
         let swapping = scope.spawn(|| swap(&book, &paths, &stop));
         let asked = ask(&book, area);
         stop.store(true, Ordering::Relaxed);
         (asked, swapping.join().unwrap())
     });
-    asked.print(&format!("with {swaps} swaps"));
+    let (failed, longest) = asked.print(&format!("with {swaps} swaps"));
+    figures::at_most("swap under load, lookups failed", failed as f64, 0.0, "");
+    figures::at_most("swap under load, longest lookup", longest / 1e3, 1.0, "ms");
+    figures::told("  the longest of the same lookups without swaps", &format!("{:.3} ms", alone / 1e3));
 }
 
 /// Opens one base after the other and puts each to service in the place of the one before.
@@ -93,7 +99,8 @@ fn ask(book: &AddressBook, [west, south, east, north]: [f64; 4]) -> Asked {
 }
 
 impl Asked {
-    fn print(mut self, what: &str) {
+    /// How many failed, and the microseconds of the longest.
+    fn print(mut self, what: &str) -> (u64, f64) {
         self.nanos.sort_unstable();
         let us = |share: f64| f64::from(self.nanos[((self.nanos.len() - 1) as f64 * share) as usize]) / 1e3;
         let late = self.nanos.iter().filter(|nanos| **nanos > 1_000_000).count();
@@ -106,5 +113,6 @@ impl Asked {
             us(1.0),
             self.failed
         );
+        (self.failed, us(1.0))
     }
 }

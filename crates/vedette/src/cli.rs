@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vedette_core::{CameraId, Span, Timestamp};
 
+use crate::address_command::synth::AddressSynthArgs;
 use crate::config::BusKind;
+pub use crate::eval_command::{ClipArgs, EvalCommand, EventsArgs, TracksArgs};
 
 /// Video-surveillance event stream processor: camera streams in, alerts with a place and a standard address out.
 #[derive(Debug, Parser)]
@@ -49,6 +51,9 @@ pub enum Command {
     Models(ModelsCommand),
     /// Re-encode a recording to H.264 without B-frames, as live cameras send it.
     Transcode(TranscodeArgs),
+    /// Track recorded clips and apply rules, and score both against what is true.
+    #[command(subcommand)]
+    Eval(EvalCommand),
 }
 
 /// A part of the product that can run in a process of its own.
@@ -210,32 +215,80 @@ pub enum AlertFormat {
 pub enum AddressCommand {
     /// Make an address base from a city's tables and maps.
     Build(AddressBuildArgs),
-    /// The address at a point, or of a code.
+    /// Make a delta: what changed since a base, as tables of new, changed and removed records.
+    Delta(AddressDeltaArgs),
+    /// Read all of a base and say what is wrong with it.
+    Check(AddressCheckArgs),
+    /// Say what a base holds, by kind, district and working grid.
+    Stats(AddressStatsArgs),
+    /// The address at a point, or of a code, former code or text.
     Lookup(AddressLookupArgs),
     /// Announce another base, or a delta, to the running product: every worker takes it without pausing.
-    Publish(crate::address_publish::PublishArgs),
+    Publish(crate::address_command::publish::PublishArgs),
     /// Call off a base that was announced: the one before it serves on.
-    Withdraw(crate::address_publish::WithdrawArgs),
+    Withdraw(crate::address_command::publish::WithdrawArgs),
+    /// Write the tables of an invented city of any size, to try a base on.
+    Synth(AddressSynthArgs),
 }
 
-/// `vedette address build`
+/// What a base or delta is made of.
 #[derive(Debug, Args)]
-pub struct AddressBuildArgs {
-    /// CSV tables and GeoJSON files: buildings, units, grids.
+pub struct AddressInputs {
+    /// Tables as .csv, .geojson or .parquet (GeoParquet), or directories of them. What their rows are is told by their
+    /// columns: addresses, grids, names, former codes, roads, working grids (docs/ADDRESS_BASE.md).
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
-    /// The base to write.
-    #[arg(short, long)]
-    pub output: PathBuf,
-    /// Coordinate system of the inputs.
+    /// Coordinate system of the inputs; a GeoParquet file's own counts before it.
     #[arg(long, default_value = "EPSG:4326", value_parser = ["EPSG:4326", "EPSG:4490", "EPSG:4547", "GCJ-02", "BD-09"])]
     pub crs: String,
-    /// Share of refused rows, 0 to 1, above which no base is written.
+    /// Share of refused rows, 0 to 1, above which nothing is written.
     #[arg(long, default_value_t = 0.01)]
     pub refuse_at_most: f64,
     /// Write the refused rows as JSON lines to this file.
     #[arg(long)]
     pub report: Option<PathBuf>,
+}
+
+/// `vedette address build`
+#[derive(Debug, Args)]
+pub struct AddressBuildArgs {
+    /// Inputs.
+    #[command(flatten)]
+    pub inputs: AddressInputs,
+    /// The base to write.
+    #[arg(short, long)]
+    pub output: PathBuf,
+}
+
+/// `vedette address delta`
+#[derive(Debug, Args)]
+pub struct AddressDeltaArgs {
+    /// The base that it changes.
+    #[arg(short, long)]
+    pub base: PathBuf,
+    /// Inputs: each building, grid or road whole, as it is now; a column `removed_code` takes grids and buildings away.
+    #[command(flatten)]
+    pub inputs: AddressInputs,
+    /// The delta to write.
+    #[arg(short, long)]
+    pub output: PathBuf,
+}
+
+/// `vedette address check`
+#[derive(Debug, Args)]
+pub struct AddressCheckArgs {
+    /// Address base.
+    pub base: PathBuf,
+}
+
+/// `vedette address stats`
+#[derive(Debug, Args)]
+pub struct AddressStatsArgs {
+    /// Address base.
+    pub base: PathBuf,
+    /// Write JSON instead of tables.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `vedette address lookup`

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, apply_overrides};
 use crate::cli::{Cli, Command, ConfigArgs, Role, RunArgs, TranscodeArgs};
 use crate::config::{BusKind, Config};
-use crate::{address_command, demo, export, models_command, replay, telemetry};
+use crate::{address_command, demo, eval_command, export, models_command, replay, telemetry};
 
 /// How long the end of the process waits for calls that nothing can interrupt, such as one to a broker that is away.
 const LAST_WAIT: Duration = Duration::from_secs(5);
@@ -36,6 +36,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Address(command) => address_command::run(command),
         Command::Models(command) => models_command::run(command),
         Command::Transcode(args) => transcode(&args),
+        Command::Eval(command) => eval_command::run(&command),
     }
 }
 

@@ -4,7 +4,6 @@
 //! crates this one wires together. [`app`] is where to begin reading.
 
 pub mod address_book;
-pub mod address_publish;
 pub mod analysis;
 pub mod app;
 pub mod cli;
@@ -19,7 +18,7 @@ pub mod stage;
 pub mod telemetry;
 pub mod topics;
 
-mod address_command;
+pub mod address_command;
 mod address_inbox;
 mod address_source;
 mod bus_watch;
@@ -28,6 +27,7 @@ mod console;
 mod dead_letters;
 mod demo;
 pub mod detector;
+mod eval_command;
 mod export;
 mod ledger;
 mod models_command;

@@ -1,5 +1,5 @@
 use geo::orient::{Direction, Orient};
-use geo::{Area, Coord, CoordsIter, Geometry, MapCoords, MultiPolygon, Validation};
+use geo::{Area, Coord, CoordsIter, Geometry, LineString, MapCoords, MultiPolygon, Validation};
 
 use super::{BuilderOptions, Reason, SourceCrs};
 
@@ -20,8 +20,12 @@ pub(crate) struct Placed {
 /// Why a geometry was refused.
 pub(crate) type Refused = (Reason, String);
 
-/// Checks a source's geometry and brings it to WGS 84.
-pub(crate) fn place(raw: Geometry<f64>, crs: &SourceCrs, options: &BuilderOptions) -> Result<Placed, Refused> {
+/// Brings a source's geometry to WGS 84; with it, one of its coordinates as the source had it.
+fn to_wgs84(
+    raw: &Geometry<f64>,
+    crs: &SourceCrs,
+    options: &BuilderOptions,
+) -> Result<(Geometry<f64>, Coord<f64>), Refused> {
     let Some(first) = raw.coords_iter().next() else {
         return Err((Reason::NoGeometry, "the geometry is empty".to_owned()));
     };
@@ -31,8 +35,14 @@ pub(crate) fn place(raw: Geometry<f64>, crs: &SourceCrs, options: &BuilderOption
     };
     let degrees =
         raw.try_map_coords(convert).map_err(|wrong| (Reason::Coordinates, wrong_place(wrong, crs, options)))?;
+    Ok((degrees, first))
+}
+
+/// Checks the place of a building or grid and brings it to WGS 84.
+pub(crate) fn place(raw: &Geometry<f64>, crs: &SourceCrs, options: &BuilderOptions) -> Result<Placed, Refused> {
+    let (degrees, raw) = to_wgs84(raw, crs, options)?;
     let shape = match degrees {
-        Geometry::Point(point) => return Ok(Placed { ground: Ground::Point(point.0), raw: first }),
+        Geometry::Point(point) => return Ok(Placed { ground: Ground::Point(point.0), raw }),
         Geometry::Polygon(polygon) => MultiPolygon(vec![polygon]),
         Geometry::MultiPolygon(shape) => shape,
         _ => return Err((Reason::BadGeometry, "a place is a polygon, a multipolygon or a point".to_owned())),
@@ -43,7 +53,24 @@ pub(crate) fn place(raw: Geometry<f64>, crs: &SourceCrs, options: &BuilderOption
     if shape.unsigned_area() <= 0.0 {
         return Err((Reason::BadGeometry, "a footprint has an area".to_owned()));
     }
-    Ok(Placed { ground: Ground::Shape(shape.orient(Direction::Default)), raw: first })
+    Ok(Placed { ground: Ground::Shape(shape.orient(Direction::Default)), raw })
+}
+
+/// Checks the way of a road and brings it to WGS 84.
+pub(crate) fn way(
+    raw: &Geometry<f64>,
+    crs: &SourceCrs,
+    options: &BuilderOptions,
+) -> Result<Vec<LineString<f64>>, Refused> {
+    let lines = match to_wgs84(raw, crs, options)?.0 {
+        Geometry::LineString(line) => vec![line],
+        Geometry::MultiLineString(lines) => lines.0,
+        _ => return Err((Reason::BadGeometry, "a road is a line or several".to_owned())),
+    };
+    if lines.iter().any(|line| line.0.len() < 2) {
+        return Err((Reason::BadGeometry, "a line has two points or more".to_owned()));
+    }
+    Ok(lines)
 }
 
 fn wrong_place(raw: Coord<f64>, crs: &SourceCrs, options: &BuilderOptions) -> String {

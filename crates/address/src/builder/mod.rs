@@ -1,16 +1,21 @@
 //! From the files of a city to a base.
 
+mod addresses;
+mod assemble;
 mod csv;
 mod draft;
+mod fields;
 mod geojson;
 mod geometry;
+mod geoparquet;
+mod others;
 mod refusal;
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::base::AddressBase;
-use crate::base::Bounds;
+use crate::base::{AddressBase, Bounds};
+use crate::table::TableError;
 use draft::Draft;
 
 pub use refusal::{ImportReport, Reason, Refusal};
@@ -90,6 +95,10 @@ pub enum BuildError {
     Empty { file: String },
     #[error("`{file}` has no column {}; it has {}; rename its columns", list(missing), list(found))]
     Columns { file: String, missing: Vec<String>, found: Vec<String> },
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error("`{file}` says its places are in {declared}, which is none of {}; convert it to one of them", list(known))]
+    UnknownCrs { file: String, declared: String, known: Vec<String> },
     #[error("`{file}` cannot be read: {why}; it must be UTF-8 (convert GBK or GB 18030 first)")]
     Unreadable { file: String, why: String },
     #[error(
@@ -100,6 +109,10 @@ pub enum BuildError {
     Nothing(Box<ImportReport>),
     #[error("{:.2} % of the records were refused, the limit is {:.2} %: {report}", 100.0 * report.refused_share(), 100.0 * limit)]
     TooManyRefused { limit: f64, report: Box<ImportReport> },
+    #[error(
+        "the records lie up to {degrees:.1} degrees apart, a base holds 42 at most; give `area` the city's own bounds"
+    )]
+    TooWide { degrees: f64 },
     #[error("the base cannot be written: {0}")]
     Write(String),
 }
@@ -114,56 +127,73 @@ fn list(names: &[String]) -> String {
 /// The same records give the same bytes.
 #[derive(Debug)]
 pub struct BaseBuilder {
-    options: BuilderOptions,
     draft: Draft,
-    delta_of: Option<String>,
 }
 
 impl BaseBuilder {
     /// An empty builder.
     #[must_use]
     pub fn new(options: BuilderOptions) -> Self {
-        Self { options, draft: Draft::default(), delta_of: None }
+        Self { draft: Draft::new(options) }
     }
 
-    /// Makes of the collected records a delta of `base` instead of a base of their own.
-    #[must_use]
-    pub fn delta_of(mut self, base: AddressBase) -> Self {
-        self.delta_of = Some(base.version().to_owned());
-        self
-    }
-
-    /// Adds a CSV file with a header: address rows (columns `code`, `building_id`, `province`, `city`, `district`,
-    /// `street`, `community`, `road`, `road_num`, `building`, `address`; others are ignored) with an optional place in
-    /// `wkt` or in `lon` and `lat`; or, when it has a column `GRIDCODE`, grid rows (`GRIDCODE`, `WORKCODE`, `wkt`).
-    /// The case of column names does not matter. `file` names the file in refusals, `crs` is the system of its places.
+    /// Adds a CSV file with a header. What its rows are is told by its columns (whatever their case; others are ignored):
+    ///
+    /// | rows | columns |
+    /// | --- | --- |
+    /// | buildings and rooms | `code`, `building_id`, `province`, `city`, `district`, `street`, `community`, `road`, `road_num`, `building`, `address`; optional `village`, `valid_from`, `valid_to`, `former_code`, and a place in `wkt` or in `lon` and `lat` |
+    /// | basic grids | `GRIDCODE`, `WORKCODE`, `wkt`; optional the names of its areas, `former_code`, `changed` |
+    /// | other names | `code`, `kind`, `text`; optional `valid_from`, `valid_to` |
+    /// | former codes | `former_code`, `code`, `changed` |
+    /// | roads | `road`, `wkt` |
+    /// | working grids | `kind`, `workgrid`, `name`, `gridcode`: a row for each basic grid |
+    ///
+    /// `file` names the file in refusals, `crs` is the system of its places.
     ///
     /// # Errors
     /// When the file is empty, not UTF-8 or lacks columns. Single bad rows are refused and reported by
     /// [`Self::finish`].
     pub fn add_csv(&mut self, reader: impl std::io::Read, file: &str, crs: &SourceCrs) -> Result<(), BuildError> {
-        csv::add(&mut self.draft, &self.options, reader, file, crs)
+        csv::add(&mut self.draft, reader, file, crs)
     }
 
-    /// Adds a GeoJSON FeatureCollection: features with a property `GRIDCODE` are grids, those with `code` or
-    /// `building_id` buildings, whose other properties are those of a row. `crs` is the system of the coordinates, WGS 84
-    /// by the standard.
+    /// Adds a GeoJSON FeatureCollection, feature by feature; their properties are the columns of [`Self::add_csv`]. `crs`
+    /// is the system of the coordinates, WGS 84 by the standard.
     ///
     /// # Errors
     /// When it is no FeatureCollection, or an empty one.
     pub fn add_geojson(&mut self, reader: impl std::io::Read, file: &str, crs: &SourceCrs) -> Result<(), BuildError> {
-        geojson::add(&mut self.draft, &self.options, reader, file, crs)
+        geojson::add(&mut self.draft, reader, file, crs)
     }
 
-    /// The base's bytes, for a file or [`crate::AddressBase::from_bytes`], and what was accepted and refused.
+    /// Adds a GeoParquet file; its columns are those of [`Self::add_csv`], the place is in its geometry. The system that the
+    /// file declares counts, `crs` where it declares that it does not know.
+    ///
+    /// # Errors
+    /// When it is no GeoParquet file, is damaged, lacks columns, or declares a system that is not among
+    /// [`BuilderOptions::systems`].
+    pub fn add_geoparquet(
+        &mut self,
+        source: impl parquet::file::reader::ChunkReader + 'static,
+        file: &str,
+        crs: &SourceCrs,
+    ) -> Result<(), BuildError> {
+        geoparquet::add(&mut self.draft, source, file, crs)
+    }
+
+    /// Makes of the collected records a delta of `base` instead of a base of their own; call it before any file is added.
+    /// Tables with a column `removed_code` (14 characters of a grid, 19 of a building) are then taken too.
+    #[must_use]
+    pub fn delta_of(mut self, base: AddressBase) -> Self {
+        self.draft.base = Some(base);
+        self
+    }
+
+    /// The base's bytes, for a file or [`AddressBase::from_bytes`] (a delta's for [`AddressBase::apply`]), and what was accepted and refused.
     ///
     /// # Errors
     /// When invented and real records are mixed, nothing was accepted, or more was refused than the limit allows.
     pub fn finish(self) -> Result<(Vec<u8>, ImportReport), BuildError> {
-        let (bytes, report) = self.draft.finish(&self.options)?;
-        match self.delta_of {
-            Some(from) => Ok((crate::delta::write(&from, &bytes), report)),
-            None => Ok((bytes, report)),
-        }
+        assemble::finish(self.draft)
     }
 }

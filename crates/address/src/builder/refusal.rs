@@ -26,6 +26,10 @@ pub enum Reason {
     Coordinates,
     /// A room whose building is not in the base.
     UnitWithoutBuilding,
+    /// A name, former code or working grid of something that is not in the base.
+    UnknownCode,
+    /// A word or date that is none of those allowed.
+    BadValue,
     /// A row or feature that cannot be read, or has no address text.
     Unreadable,
 }
@@ -43,6 +47,8 @@ impl Reason {
             Self::BadGeometry => "bad_geometry",
             Self::Coordinates => "coordinates",
             Self::UnitWithoutBuilding => "unit_without_building",
+            Self::UnknownCode => "unknown_code",
+            Self::BadValue => "bad_value",
             Self::Unreadable => "unreadable",
         }
     }
@@ -84,6 +90,16 @@ pub struct ImportReport {
     pub without_footprint: usize,
     /// Of them rooms.
     pub units: usize,
+    /// Of them roads.
+    pub roads: usize,
+    /// Of them other names.
+    pub names: usize,
+    /// Of them former codes.
+    pub former_codes: usize,
+    /// Of them basic grids of working grids.
+    pub working_grid_members: usize,
+    /// Of them codes that a delta takes away.
+    pub removed: usize,
     /// Refused records by reason.
     pub counts: BTreeMap<Reason, usize>,
     /// The first 10,000 refused records.
@@ -117,11 +133,14 @@ impl fmt::Display for ImportReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} accepted ({} grids, {} buildings, {} rooms), {} refused",
+            "{} accepted ({} grids, {} buildings, {} rooms, {} roads, {} names, {} former codes), {} refused",
             self.accepted,
             self.grids,
             self.buildings,
             self.units,
+            self.roads,
+            self.names,
+            self.former_codes,
             self.refused_count()
         )?;
         for (reason, count) in &self.counts {

@@ -12,7 +12,7 @@ use super::paths::Paths;
 use super::{CameraAnalysis, Last, SetupError, compile, locator};
 
 /// Version of the encoding. A state of another version is not read: the camera starts anew and says so.
-pub const STATE_FORMAT: u32 = 1;
+pub const STATE_FORMAT: u32 = 2;
 
 /// Why a state could not be taken up.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,287 @@
+//! From the draft to the file: everything sorted by code, so that the same records give the same bytes whatever order they
+//! came in.
+
+mod ground;
+mod tables;
+
+use zerocopy::little_endian::{F32, I32, U32, U64};
+
+use super::draft::Draft;
+use super::{BuildError, ImportReport};
+use crate::code::BuildingKey;
+use crate::file::{
+    BuildingRecord, Image, ImageWriter, Interner, NONE, PathRecord, PrefixRecord, Section, ShapeWriter, Steps,
+    ValidityRecord, WHOLE_TEXT, build_tree,
+};
+use crate::layer::Layer;
+use crate::meta::{Meta, Stats};
+use ground::{CheckedBuilding, Grounds};
+
+/// The base's bytes and what was accepted and refused.
+pub(super) fn finish(mut draft: Draft) -> Result<(Vec<u8>, ImportReport), BuildError> {
+    if draft.synthetic > 0 && draft.real > 0 {
+        return Err(BuildError::Mixed { synthetic: draft.synthetic, real: draft.real });
+    }
+    draft.close_votes();
+    let buildings = ground::check_buildings(&mut draft);
+    let units = tables::check_units(&mut draft, &buildings);
+    let steps = ground::steps(&draft, &buildings)?;
+    let mut out = Output::new(steps);
+    let grounds = out.grids(&draft);
+    out.buildings(&draft, &buildings, &units, &grounds);
+    let known = tables::Known::of(&draft, &buildings, &out.areas);
+    out.names(&mut draft, &known);
+    out.formers(&mut draft, &known);
+    out.roads(&draft, &grounds);
+    out.work_grids(&mut draft, &known);
+
+    let counts = out.counts;
+    let removed = draft.removed.len();
+    let report = &mut draft.report;
+    report.removed = removed;
+    report.grids = counts.grids;
+    report.buildings = counts.buildings;
+    report.without_footprint = counts.buildings - counts.footprints;
+    report.units = counts.units;
+    report.roads = counts.roads;
+    report.names = counts.names;
+    report.former_codes = counts.former_codes;
+    report.working_grid_members = out.members.len();
+    report.accepted = [
+        counts.grids,
+        counts.buildings,
+        counts.units,
+        counts.roads,
+        counts.names,
+        counts.former_codes,
+        report.working_grid_members,
+        removed,
+    ]
+    .iter()
+    .sum();
+    let report = std::mem::take(report);
+    if report.accepted == 0 {
+        return Err(BuildError::Nothing(Box::new(report)));
+    }
+    let limit = draft.options.refused_share_limit;
+    if report.refused_share() > limit {
+        return Err(BuildError::TooManyRefused { limit, report: Box::new(report) });
+    }
+    let synthetic = draft.synthetic > 0;
+    let change = draft.base.take().map(|base| (base, std::mem::take(&mut draft.removed)));
+    drop(draft);
+    let image = out.write(synthetic)?;
+    let Some((base, removed)) = change else { return Ok((image, report)) };
+    let failed = |error: String| BuildError::Write(error);
+    let delta = crate::delta::write(base.version(), removed.into_iter().collect(), &image);
+    let delta = delta.map_err(|error| failed(error.to_string()))?;
+    // What does not fit is found here, not where it is published.
+    base.apply(&delta).map_err(|error| failed(error.to_string()))?;
+    Ok((delta, report))
+}
+
+/// The sections as they grow.
+struct Output {
+    steps: Steps,
+    strings: Interner,
+    /// Number of a draft's string among the strings of the file.
+    string_numbers: Vec<u32>,
+    path_numbers: Vec<u32>,
+    paths: Vec<PathRecord>,
+    shapes: ShapeWriter,
+    areas: Vec<crate::file::AreaRecord>,
+    grids: Vec<crate::file::GridRecord>,
+    buildings: Vec<BuildingRecord>,
+    prefixes: Vec<PrefixRecord>,
+    units: Vec<U32>,
+    rooms: Vec<U32>,
+    validities: Vec<ValidityRecord>,
+    roads: Vec<crate::file::RoadRecord>,
+    segments: Vec<crate::file::SegmentRecord>,
+    names: Vec<crate::file::NameRecord>,
+    formers: Vec<crate::file::FormerRecord>,
+    work_grids: Vec<crate::file::WorkGridRecord>,
+    members: Vec<crate::file::MemberRecord>,
+    trees: [Vec<u8>; 3],
+    counts: Stats,
+}
+
+impl Output {
+    fn new(steps: Steps) -> Self {
+        let mut strings = Interner::default();
+        strings.intern("");
+        Self {
+            steps,
+            strings,
+            string_numbers: Vec::new(),
+            path_numbers: Vec::new(),
+            paths: Vec::new(),
+            shapes: ShapeWriter::default(),
+            areas: Vec::new(),
+            grids: Vec::new(),
+            buildings: Vec::new(),
+            prefixes: Vec::new(),
+            units: Vec::new(),
+            rooms: Vec::new(),
+            validities: Vec::new(),
+            roads: Vec::new(),
+            segments: Vec::new(),
+            names: Vec::new(),
+            formers: Vec::new(),
+            work_grids: Vec::new(),
+            members: Vec::new(),
+            trees: [const { Vec::new() }; 3],
+            counts: Stats::default(),
+        }
+    }
+
+    /// The draft's string in the file.
+    fn string(&mut self, draft: &Draft, number: u32) -> u32 {
+        let at = number as usize;
+        if at >= self.string_numbers.len() {
+            self.string_numbers.resize(at + 1, NONE);
+        }
+        if self.string_numbers[at] == NONE {
+            self.string_numbers[at] = self.strings.intern(draft.strings.get(number));
+        }
+        self.string_numbers[at]
+    }
+
+    fn text(&mut self, text: &str) -> U32 {
+        U32::new(self.strings.intern(text))
+    }
+
+    /// The draft's path in the file.
+    fn path(&mut self, draft: &Draft, number: u32) -> U32 {
+        let at = number as usize;
+        if at >= self.path_numbers.len() {
+            self.path_numbers.resize(at + 1, NONE);
+        }
+        if self.path_numbers[at] == NONE {
+            let parts = draft.paths.get_index(at).copied().unwrap_or_default();
+            let parts = parts.map(|part| U32::new(self.string(draft, part)));
+            self.path_numbers[at] = self.paths.len() as u32;
+            self.paths.push(PathRecord { parts });
+        }
+        U32::new(self.path_numbers[at])
+    }
+
+    fn buildings(&mut self, draft: &Draft, all: &[CheckedBuilding], units: &[tables::CheckedUnit], grounds: &Grounds) {
+        let mut boxes = Vec::with_capacity(all.len());
+        let mut units = units.iter().peekable();
+        for (index, building) in (0_u32..).zip(all) {
+            let BuildingKey { prefix, suffix } = building.key;
+            if self.prefixes.last().is_none_or(|last| last.prefix.get() != prefix) {
+                self.prefixes.push(PrefixRecord { prefix: U64::new(prefix), first_building: U32::new(index) });
+            }
+            let shape = match &building.shape {
+                Some(shape) => self.shapes.add(shape, self.steps).unwrap_or(NONE),
+                None => NONE,
+            };
+            let plate = self.steps.degrees_to_steps(building.plate).unwrap_or_default();
+            boxes.push(ground::bounds(building.shape.as_ref(), building.plate, self.steps));
+            self.counts.footprints += usize::from(shape != NONE);
+            let first_unit = self.units.len() as u32;
+            let rooms = self.take_units(draft, index, &mut units);
+            if building.valid != super::others::ALWAYS {
+                let (from, to) = building.valid;
+                self.validities.push(ValidityRecord {
+                    building: U32::new(index),
+                    from: I32::new(from),
+                    to: I32::new(to),
+                });
+            }
+            let [road, road_number, village, name] = building.parts.map(|part| U32::new(self.string(draft, part)));
+            let text = match building.composed {
+                true => NONE,
+                false => self.string(draft, building.text),
+            };
+            let path = self.path(draft, building.path);
+            self.buildings.push(BuildingRecord {
+                prefix: U64::new(prefix),
+                suffix,
+                unused: [0; 3],
+                path,
+                road,
+                road_number,
+                village,
+                name,
+                text: U32::new(text),
+                shape: U32::new(shape),
+                x: I32::new(plate[0]),
+                y: I32::new(plate[1]),
+                area_m2: F32::new(building.area_m2),
+                ground_grid: U32::new(grounds.grid_at(&self.grids, &self.shapes.words, self.steps, building.plate)),
+                first_unit: U32::new(first_unit),
+                rooms: U32::new(rooms),
+            });
+        }
+        self.counts.buildings = self.buildings.len();
+        self.counts.units = self.units.len();
+        self.trees[0] = build_tree(&boxes);
+    }
+
+    /// Takes the units of a building; where its room numbers begin, `NONE` when they are 1, 2, 3 ...
+    fn take_units<'a>(
+        &mut self,
+        draft: &Draft,
+        building: u32,
+        units: &mut std::iter::Peekable<impl Iterator<Item = &'a tables::CheckedUnit>>,
+    ) -> u32 {
+        let first_room = self.rooms.len();
+        let mut in_order = true;
+        let mut nth = 0;
+        while let Some(unit) = units.next_if(|unit| unit.building == building) {
+            nth += 1;
+            in_order &= unit.room == nth;
+            let text = self.string(draft, unit.text);
+            self.units.push(U32::new(if unit.whole { text | WHOLE_TEXT } else { text }));
+            self.rooms.push(U32::new(unit.room));
+        }
+        if in_order {
+            self.rooms.truncate(first_room);
+            return NONE;
+        }
+        first_room as u32
+    }
+
+    fn write(self, synthetic: bool) -> Result<Vec<u8>, BuildError> {
+        let failed = |what: String| BuildError::Write(what);
+        if self.strings.bytes().len() as u64 >= u64::from(WHOLE_TEXT) {
+            return Err(failed("its texts take more than 2 GiB".to_owned()));
+        }
+        let meta = Meta { synthetic, origin: self.steps.origin, counts: self.counts };
+        let meta = serde_json::to_vec(&meta).map_err(|error| failed(error.to_string()))?;
+        let mut writer = ImageWriter::default();
+        writer.section(Section::Meta, meta);
+        writer.records(Section::StringEnds, &self.strings.ends());
+        writer.section(Section::StringBytes, self.strings.bytes().to_vec());
+        drop(self.strings);
+        writer.records(Section::Areas, &self.areas);
+        writer.records(Section::Paths, &self.paths);
+        writer.records(Section::Grids, &self.grids);
+        writer.records(Section::Buildings, &self.buildings);
+        writer.records(Section::Prefixes, &self.prefixes);
+        writer.records(Section::Units, &self.units);
+        writer.records(Section::Rooms, &self.rooms);
+        writer.records(Section::Shapes, &self.shapes.words);
+        let [buildings, grids, segments] = self.trees;
+        writer.section(Section::BuildingTree, buildings);
+        writer.section(Section::GridTree, grids);
+        writer.section(Section::SegmentTree, segments);
+        writer.records(Section::Roads, &self.roads);
+        writer.records(Section::Segments, &self.segments);
+        writer.records(Section::Names, &self.names);
+        writer.records(Section::Formers, &self.formers);
+        writer.records(Section::WorkGrids, &self.work_grids);
+        writer.records(Section::Members, &self.members);
+        writer.records(Section::Validities, &self.validities);
+        // The text index is made of the base as a reader sees it.
+        let image = Image::owned(writer.finish()).map_err(|error| failed(error.to_string()))?;
+        let layer = Layer::open(image).map_err(|error| failed(error.to_string()))?;
+        let text = crate::search::index(&layer).map_err(failed)?;
+        drop(layer);
+        writer.section(Section::Text, text);
+        Ok(writer.finish())
+    }
+}

@@ -1,0 +1,234 @@
+//! A code, today's or a former one, to what it names.
+
+use geo::MultiPolygon;
+use jiff::civil::Date;
+use serde::Serialize;
+use vedette_core::{AddressCode, AddressLevel, AddressPrefix, ResponsibleUnit};
+
+use crate::base::AddressBase;
+use crate::code::{BuildingKey, digits};
+use crate::date::date_of_days;
+use crate::file::NameRecord;
+use crate::layer::{Layer, UnitText, padded, unpadded};
+use crate::name::NameKind;
+
+/// Something that a code names.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AddressEntity {
+    /// The part of the code that names it.
+    pub code: AddressPrefix,
+    /// Its level.
+    pub level: AddressLevel,
+    /// Its full text.
+    pub text: String,
+    /// Its name: of an area its last part, of a building the building's, of a room what its text adds to the building's.
+    pub name: String,
+    /// Working grid of a basic grid, as the grid's own row gives it.
+    pub work_code: Option<String>,
+    /// Its own ground, or of a room its building's, WGS 84 (east, north).
+    pub geometry: Option<MultiPolygon<f64>>,
+    /// First day of its address, where the base says so.
+    pub valid_from: Option<Date>,
+    /// Last day of its address, where the base says so.
+    pub valid_to: Option<Date>,
+}
+
+/// Another name of an entity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EntityName {
+    /// What kind of name.
+    pub kind: NameKind,
+    /// The name.
+    pub text: String,
+    /// First day it was in use, where the base says so.
+    pub valid_from: Option<Date>,
+    /// Last day it was in use, where the base says so.
+    pub valid_to: Option<Date>,
+}
+
+/// A code that was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FormerCode {
+    /// The code given up: 14, 19 or 25 characters.
+    pub former: String,
+    /// The one that took its place.
+    pub code: AddressPrefix,
+    /// When.
+    pub changed: Option<Date>,
+}
+
+impl AddressBase {
+    /// What a prefix names today, when the base knows it. See [`Self::former_code`] for codes given up.
+    #[must_use]
+    pub fn entity(&self, prefix: &AddressPrefix) -> Option<AddressEntity> {
+        let code = prefix.as_str();
+        match prefix.level() {
+            AddressLevel::District | AddressLevel::Street | AddressLevel::Community => {
+                self.newest_first().find_map(|(_, layer)| {
+                    let names = layer.area_names(layer.find_area(code)?);
+                    let name = names.last().copied().unwrap_or_default().to_owned();
+                    Some(AddressEntity { name, ..bare(prefix, &names.concat()) })
+                })
+            }
+            AddressLevel::Grid => {
+                let (layer, index) = self.find_grid(digits(code)?)?;
+                let layer = self.layer(layer)?;
+                let grid = layer.grid(index)?;
+                let work_code = Some(layer.text(grid.work_code).to_owned()).filter(|code| !code.is_empty());
+                let geometry = layer.geometry(grid.shape);
+                Some(AddressEntity { work_code, geometry, ..bare(prefix, &layer.grid_text(grid)) })
+            }
+            AddressLevel::Building => self.building_entity(prefix, code),
+            AddressLevel::Room => {
+                let (outer, room) = code.split_at_checked(AddressLevel::Building.prefix_len())?;
+                if room == "000000" {
+                    return self.building_entity(prefix, outer);
+                }
+                self.room_entity(prefix, outer, room.parse().ok()?)
+            }
+        }
+    }
+
+    /// What a code names at its innermost level, its padding left away; when the base knows it.
+    #[must_use]
+    pub fn entity_of(&self, code: &AddressCode) -> Option<AddressEntity> {
+        self.entity(&code.prefix(code.level())?)
+    }
+
+    fn building_entity(&self, prefix: &AddressPrefix, code: &str) -> Option<AddressEntity> {
+        let (layer, index) = self.find_building(BuildingKey::parse(code)?)?;
+        let layer = self.layer(layer)?;
+        let record = layer.building(index)?;
+        let (valid_from, valid_to) = validity(layer, index);
+        Some(AddressEntity {
+            name: layer.text(record.name).to_owned(),
+            geometry: layer.geometry(record.shape),
+            valid_from,
+            valid_to,
+            ..bare(prefix, &layer.building_text(record))
+        })
+    }
+
+    fn room_entity(&self, prefix: &AddressPrefix, building: &str, room: u32) -> Option<AddressEntity> {
+        let (layer, index) = self.find_building(BuildingKey::parse(building)?)?;
+        let layer = self.layer(layer)?;
+        let record = layer.building(index)?;
+        let nth = layer.find_room(index, room)?;
+        let (valid_from, valid_to) = validity(layer, index);
+        let own = layer.unit_text(index, nth);
+        let (UnitText::Own(name) | UnitText::Whole(name)) = own;
+        Some(AddressEntity {
+            name: name.to_owned(),
+            geometry: layer.geometry(record.shape),
+            valid_from,
+            valid_to,
+            ..bare(prefix, &whole_text(layer, record, own))
+        })
+    }
+
+    /// The newest layer's building of that code that is not hidden.
+    pub(crate) fn find_building(&self, key: BuildingKey) -> Option<(u8, u32)> {
+        self.newest_first().find_map(|(number, layer)| {
+            let index = layer.find_building(key).filter(|index| layer.shows_building(*index))?;
+            Some((number, index))
+        })
+    }
+
+    /// The other names of what a prefix names; those that follow from its parts are not listed.
+    #[must_use]
+    pub fn names(&self, prefix: &AddressPrefix) -> Vec<EntityName> {
+        self.names_with(prefix).map(|(layer, record)| name(layer, record)).collect()
+    }
+
+    fn names_with<'a>(&'a self, prefix: &AddressPrefix) -> impl Iterator<Item = (&'a Layer, &'a NameRecord)> {
+        let code = prefix.as_str();
+        // Of a building only the layer that has it counts: a delta replaces it whole.
+        let home = match prefix.level() {
+            AddressLevel::Building | AddressLevel::Room => {
+                BuildingKey::parse(code).and_then(|key| self.find_building(key)).map(|(layer, _)| layer)
+            }
+            _ => self.newest_first().find(|(_, layer)| !layer.names_of(code).is_empty()).map(|(number, _)| number),
+        };
+        let layer = home.and_then(|number| self.layer(number));
+        layer.into_iter().flat_map(move |layer| layer.names_of(code).iter().map(move |record| (layer, record)))
+    }
+
+    /// What took the place of a code that was given up, followed to a code in use; none for a code that never was, or
+    /// still is.
+    #[must_use]
+    pub fn former_code(&self, code: &str) -> Option<FormerCode> {
+        let mut found = self.former_step(code)?;
+        // A code can have changed more than once; a circle in the table ends the way.
+        for _ in 0..8 {
+            let Some(next) = self.former_step(found.code.as_str()) else { break };
+            found.code = next.code;
+        }
+        Some(found)
+    }
+
+    fn former_step(&self, code: &str) -> Option<FormerCode> {
+        let wanted = padded(code);
+        self.newest_first().find_map(|(_, layer)| {
+            let at = layer.formers().binary_search_by(|record| record.former.cmp(&wanted)).ok()?;
+            let record = &layer.formers()[at];
+            Some(FormerCode {
+                former: code.to_owned(),
+                code: unpadded(&record.code).parse().ok()?,
+                changed: date_of_days(record.changed.get()),
+            })
+        })
+    }
+
+    /// The units responsible where an entity lies: by the ground of a building or room, by the code of a grid.
+    #[must_use]
+    pub fn responsible_for_entity(&self, prefix: &AddressPrefix) -> Vec<ResponsibleUnit> {
+        let code = prefix.as_str();
+        match prefix.level() {
+            AddressLevel::Grid => self.responsible_for(code),
+            AddressLevel::Building | AddressLevel::Room => BuildingKey::parse(code)
+                .and_then(|key| self.find_building(key))
+                .and_then(|(layer, index)| {
+                    let (layer, grid) = self.ground_grid(layer, index)?;
+                    Some(self.responsible_for_digits(self.layer(layer)?.grid(grid)?.code.get()))
+                })
+                .unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// An entity of which only the text is known.
+fn bare(prefix: &AddressPrefix, text: &str) -> AddressEntity {
+    AddressEntity {
+        code: prefix.clone(),
+        level: prefix.level(),
+        text: text.to_owned(),
+        name: text.to_owned(),
+        work_code: None,
+        geometry: None,
+        valid_from: None,
+        valid_to: None,
+    }
+}
+
+/// A unit's whole text.
+pub(crate) fn whole_text(layer: &Layer, record: &crate::file::BuildingRecord, own: UnitText<'_>) -> String {
+    match own {
+        UnitText::Own(own) => layer.building_text(record) + own,
+        UnitText::Whole(whole) => whole.to_owned(),
+    }
+}
+
+fn validity(layer: &Layer, building: u32) -> (Option<Date>, Option<Date>) {
+    let Some(record) = layer.validity(building) else { return (None, None) };
+    (date_of_days(record.from.get()), date_of_days(record.to.get()))
+}
+
+fn name(layer: &Layer, record: &NameRecord) -> EntityName {
+    EntityName {
+        kind: NameKind::from_number(record.kind),
+        text: layer.text(record.text).to_owned(),
+        valid_from: date_of_days(record.valid_from.get()),
+        valid_to: date_of_days(record.valid_to.get()),
+    }
+}

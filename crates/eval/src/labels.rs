@@ -1,0 +1,81 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{EvalError, EventKind};
+
+/// An event that was found. As a JSON line it is what scorers of events read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The labelled clip.
+    pub sequence: String,
+    /// The rule.
+    pub rule: String,
+    /// The rule's kind; when absent, that of true events of the same rule.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<EventKind>,
+    /// 1 when the anchor moved to the right side of the line (seen from `a` towards `b` in the picture), -1 to the left
+    /// one, 0 for other kinds.
+    #[serde(rename = "dir", default)]
+    pub direction: i8,
+    /// When it was raised: seconds, frame number (from 1) by frame rate.
+    #[serde(rename = "t")]
+    pub at_s: f64,
+    /// The anchor in pixels; absent for a count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x: Option<f64>,
+    /// See `x`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y: Option<f64>,
+}
+
+impl Event {
+    pub(crate) fn place(&self) -> Option<[f64; 2]> {
+        Some([self.x?, self.y?])
+    }
+}
+
+/// An event that should be found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrueEvent {
+    /// The rule.
+    pub rule: String,
+    /// The rule's kind.
+    #[serde(rename = "type")]
+    pub kind: EventKind,
+    /// As in [`Event`].
+    #[serde(rename = "dir", default)]
+    pub direction: i8,
+    /// As in [`Event`].
+    #[serde(rename = "t")]
+    pub at_s: f64,
+    /// The anchor in pixels; null for a count.
+    #[serde(rename = "xy", default)]
+    pub place: Option<[f64; 2]>,
+}
+
+/// Reads events, one JSON object a line.
+///
+/// # Errors
+/// At the first line that is no event.
+pub fn read_events(text: &str) -> Result<Vec<Event>, EvalError> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(index, line)| {
+            serde_json::from_str(line).map_err(|error| EvalError::Labels {
+                what: format!("events, line {}", index + 1),
+                rule: error.to_string(),
+            })
+        })
+        .collect()
+}
+
+/// Reads true events: a JSON object with a list for each clip.
+///
+/// # Errors
+/// When it is none.
+pub fn read_true_events(text: &str) -> Result<BTreeMap<String, Vec<TrueEvent>>, EvalError> {
+    serde_json::from_str(text)
+        .map_err(|error| EvalError::Labels { what: "true events".to_owned(), rule: error.to_string() })
+}

@@ -1,0 +1,158 @@
+//! Labelled sequences, tracked and judged by rules. They are not ours to ship: VEDETTE_EVAL names a folder with
+//! `data/mot15` and `eval/rules.json`.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use vedette_core::{
+    Detection, Direction, Episode, EpisodePhase, ObjectClass, PixelBox, Policy, RuleKind, Score, Track, TrackId,
+};
+use vedette_eval::{
+    Event, EventKind, EventScore, MotBox, MotRow, SceneFacts, SceneRule, SequenceInfo, TrueEvent, by_frame, read_mot,
+    read_scene_rules, read_true_events,
+};
+use vedette_rules::{RuleEngine, RuleSet};
+use vedette_track::{Tracker, TrackerSettings};
+
+pub(crate) fn root() -> PathBuf {
+    std::env::var_os("VEDETTE_EVAL").expect("VEDETTE_EVAL names the folder of the labelled sequences").into()
+}
+
+pub(crate) struct Sequence {
+    pub(crate) name: String,
+    pub(crate) info: SequenceInfo,
+    pub(crate) truth: Vec<MotRow>,
+    detections: Vec<Vec<Detection>>,
+}
+
+impl Sequence {
+    /// All of the folder `data/mot15`, by name.
+    pub(crate) fn all(root: &Path) -> Vec<Self> {
+        let entries = std::fs::read_dir(root.join("data/mot15")).unwrap();
+        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        folders.sort();
+        folders.iter().map(|folder| Self::open(folder)).collect()
+    }
+
+    fn open(folder: &Path) -> Self {
+        let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let info = SequenceInfo::read(&text("seqinfo.ini")).unwrap();
+        let truth = read_mot(&text("gt/gt.txt"), info.frames).unwrap();
+        let rows = read_mot(&text("det/det_sort_frcnn.txt"), info.frames).unwrap();
+        let detection = |row: &MotRow| Detection {
+            class: ObjectClass::Person,
+            score: Score::new(row.confidence.clamp(0.0, 1.0) as f32).unwrap(),
+            bbox: pixels(&row.bbox),
+        };
+        let frames = by_frame(&rows, info.frames);
+        let detections = frames.iter().map(|rows| rows.iter().map(detection).collect()).collect();
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        Self { name, info, truth, detections }
+    }
+
+    /// The tracks on every `every`-th frame.
+    pub(crate) fn tracks(&self, settings: &TrackerSettings, every: usize) -> Vec<MotRow> {
+        let mut tracker = Tracker::new(settings.clone());
+        let mut rows = Vec::new();
+        for (index, detections) in self.detections.iter().enumerate().step_by(every) {
+            let frame = index as u32 + 1;
+            for track in tracker.update(self.info.at(frame), self.info.size, detections) {
+                let PixelBox { x, y, width, height } = track.bbox;
+                let bbox = MotBox { left: x.into(), top: y.into(), width: width.into(), height: height.into() };
+                let confidence = f64::from(track.score.get());
+                rows.push(MotRow { frame, id: track.id.0 as i64, bbox, confidence });
+            }
+        }
+        rows
+    }
+
+    /// What the rules raise on the tracks of every `every`-th frame.
+    pub(crate) fn events(&self, settings: &TrackerSettings, policy: &Policy, every: usize) -> Vec<Event> {
+        let mut tracker = Tracker::new(settings.clone());
+        let mut engine = RuleEngine::new(RuleSet::compile(policy).unwrap());
+        let mut events = Vec::new();
+        for (index, detections) in self.detections.iter().enumerate().step_by(every) {
+            let at = self.info.at(index as u32 + 1);
+            let tracks = tracker.update(at, self.info.size, detections);
+            events.extend(engine.update(at, self.info.size, tracks).iter().filter_map(|episode| self.event(episode)));
+        }
+        events
+    }
+
+    /// What the rules raise on the true tracks.
+    pub(crate) fn true_events(&self, policy: &Policy) -> Vec<Event> {
+        let mut engine = RuleEngine::new(RuleSet::compile(policy).unwrap());
+        let mut began = BTreeMap::new();
+        let mut events = Vec::new();
+        for (rows, frame) in by_frame(&self.truth, self.info.frames).iter().zip(1..) {
+            let at = self.info.at(frame);
+            let judged = rows.iter().filter(|row| row.confidence != 0.0);
+            let tracks: Vec<Track> = judged
+                .map(|row| Track {
+                    id: TrackId(row.id.cast_unsigned()),
+                    class: ObjectClass::Person,
+                    score: Score::new(1.0).unwrap(),
+                    bbox: pixels(&row.bbox),
+                    first_seen: *began.entry(row.id).or_insert(at),
+                    last_seen: at,
+                    hits: 1,
+                })
+                .collect();
+            events.extend(engine.update(at, self.info.size, &tracks).iter().filter_map(|episode| self.event(episode)));
+        }
+        events
+    }
+
+    fn event(&self, episode: &Episode) -> Option<Event> {
+        let placed = episode.kind != RuleKind::Count;
+        (episode.phase == EpisodePhase::Raised).then(|| Event {
+            sequence: self.name.clone(),
+            rule: episode.rule.to_string(),
+            kind: Some(EventKind::of(episode.kind)),
+            direction: match episode.direction {
+                Some(Direction::LeftToRight) => 1,
+                Some(_) => -1,
+                None => 0,
+            },
+            at_s: episode.raised.as_micros() as f64 / 1e6,
+            x: placed.then_some(episode.anchor.x.into()),
+            y: placed.then_some(episode.anchor.y.into()),
+        })
+    }
+}
+
+/// The sequences that have rules, with their policies and true events.
+pub(crate) struct Scenes {
+    pub(crate) sequences: Vec<Sequence>,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) truth: BTreeMap<String, Vec<TrueEvent>>,
+}
+
+impl Scenes {
+    pub(crate) fn open(root: &Path) -> Self {
+        let read = |name: &str| std::fs::read_to_string(root.join("eval").join(name)).unwrap();
+        let truth = read_true_events(&read("true_events.json")).unwrap();
+        let rules = read_scene_rules(&read("rules.json")).unwrap();
+        let all = Sequence::all(root).into_iter();
+        let sequences: Vec<Sequence> = all.filter(|sequence| truth.contains_key(&sequence.name)).collect();
+        let policy = |one: &Sequence| SceneRule::policy(&one.name, &rules[&one.name], one.info.size).unwrap();
+        Self { policies: sequences.iter().map(policy).collect(), sequences, truth }
+    }
+
+    pub(crate) fn score<'a>(&'a self, events: &[Event]) -> EventScore {
+        let facts = |one: &'a Sequence| SceneFacts { name: &one.name, info: &one.info, truth: &self.truth[&one.name] };
+        let scenes: Vec<SceneFacts> = self.sequences.iter().map(facts).collect();
+        EventScore::of(&scenes, events).unwrap()
+    }
+
+    /// What `events` gives of each sequence and its policy.
+    pub(crate) fn each(&self, events: impl Fn(&Sequence, &Policy) -> Vec<Event>) -> Vec<Event> {
+        self.sequences.iter().zip(&self.policies).flat_map(|(sequence, policy)| events(sequence, policy)).collect()
+    }
+}
+
+fn pixels(bbox: &MotBox) -> PixelBox {
+    PixelBox::new(bbox.left as f32, bbox.top as f32, bbox.width as f32, bbox.height as f32)
+}

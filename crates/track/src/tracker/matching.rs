@@ -1,0 +1,141 @@
+//! The rounds in which a frame's detections are matched with the tracks.
+
+use vedette_core::{PixelBox, Span, Timestamp};
+
+use super::{Scratch, Tracker};
+use crate::gate::likeness;
+use crate::ground::GroundFix;
+use crate::tracklet::{ClassGroup, SLOW_FRAME_S};
+
+/// Square of the distance on the ground, in standard deviations, from which two cannot be the same.
+const APART2: f32 = 25.0;
+/// And up to which they may be, where frames follow each other slowly, though their boxes do not overlap.
+const NEAR2: f32 = 4.0;
+/// Boxes grow by at most half their size on each side.
+const MOST_REACH: f32 = 0.5;
+
+/// The fix of a detection, where there is one.
+pub(super) fn fix(fixes: &[Option<GroundFix>], detection: usize) -> Option<&GroundFix> {
+    fixes.get(detection)?.as_ref()
+}
+
+fn grown(bbox: &PixelBox, margin: f32) -> PixelBox {
+    let (dx, dy) = (bbox.width * margin, bbox.height * margin);
+    PixelBox::new(bbox.x - dx, bbox.y - dy, bbox.width + 2.0 * dx, bbox.height + 2.0 * dy)
+}
+
+/// Which tracks a round of matching is for.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Round {
+    /// Confirmed tracks, seen or lost, with confident detections.
+    Confident,
+    /// Confirmed tracks seen in the frame before, with faint detections.
+    Faint,
+    /// Tracks not confirmed yet, with confident detections.
+    Tentative,
+}
+
+impl Tracker {
+    /// Finds the pairs of tracks and detections that can belong together, after a movement of the whole picture, if there
+    /// was one, is taken out.
+    pub(super) fn pair(&mut self) {
+        let settings = &self.settings;
+        let Scratch { detections, fixes, expected, gate, shift, .. } = &mut self.scratch;
+        let least = settings.high_iou.min(settings.low_iou).min(settings.tentative_iou);
+        gate.load(detections);
+        let groups = self.tracklets.iter().map(|tracklet| tracklet.group);
+        let pairs = gate.find(expected.iter().copied().zip(groups), detections, least);
+        let (x, y) = shift.estimate(expected, detections, pairs, |pair| {
+            self.tracklets[pair.track as usize].seen
+                && detections[pair.detection as usize].score.get() >= settings.high_score
+        });
+        if x != 0.0 || y != 0.0 {
+            for (tracklet, expected) in self.tracklets.iter_mut().zip(expected.iter_mut()) {
+                tracklet.shift(x, y);
+                *expected = tracklet.bbox();
+            }
+            let groups = self.tracklets.iter().map(|tracklet| tracklet.group);
+            gate.find(expected.iter().copied().zip(groups), detections, least);
+        }
+        if !fixes.is_empty() {
+            gate.weigh(|pair| {
+                let fix = fixes[pair.detection as usize].as_ref();
+                match self.tracklets[pair.track as usize].ground_distance2(fix) {
+                    Some(distance2) if distance2 > APART2 => 0.0,
+                    _ => 1.0,
+                }
+            });
+        }
+    }
+
+    pub(super) fn associate(&mut self, captured: Timestamp, round: Round) {
+        let settings = &self.settings;
+        let Scratch { detections, fixes, taken, gate, association, .. } = &mut self.scratch;
+        let least = match round {
+            Round::Confident => settings.high_iou,
+            Round::Faint => settings.low_iou,
+            Round::Tentative => settings.tentative_iou,
+        };
+        association.start(self.tracklets.len(), detections.len());
+        for pair in gate.pairs().iter().filter(|pair| pair.likeness >= least) {
+            let (tracklet, detection) = (&self.tracklets[pair.track as usize], pair.detection as usize);
+            let wanted = match round {
+                Round::Confident => {
+                    tracklet.id.is_some() && pair.likeness >= tracklet.least_likeness(captured, settings)
+                }
+                Round::Faint => tracklet.id.is_some() && tracklet.seen,
+                Round::Tentative => tracklet.id.is_none(),
+            };
+            let confident = detections[detection].score.get() >= settings.high_score;
+            if wanted && !taken[detection] && confident == (round != Round::Faint) && tracklet.last_seen != captured {
+                association.offer(pair.track, pair.detection, pair.likeness);
+            }
+        }
+        for (tracklet, detection) in association.solve() {
+            let (tracklet, detection) = (&mut self.tracklets[*tracklet as usize], *detection as usize);
+            taken[detection] = true;
+            tracklet.correct(captured, &detections[detection], fix(fixes, detection), settings);
+        }
+    }
+
+    /// Matches confirmed tracks that found nothing with confident detections farther off, by boxes that grow with the time
+    /// since they were seen.
+    pub(super) fn reach(&mut self, captured: Timestamp, seconds: f32, round: Round) {
+        let settings = &self.settings;
+        let Scratch { detections, fixes, taken, expected, association, .. } = &mut self.scratch;
+        association.start(self.tracklets.len(), detections.len());
+        let frame = Span::from_micros((3e6 * seconds) as i64);
+        for ((tracklet, bbox), left) in self.tracklets.iter().zip(expected.iter()).zip(0..) {
+            if tracklet.id.is_some() != (round == Round::Confident) || tracklet.last_seen == captured {
+                continue;
+            }
+            let away = captured.since(tracklet.last_seen);
+            if away > settings.lost_buffer.max(frame) {
+                continue;
+            }
+            let most = MOST_REACH.max(settings.reach_per_second * seconds).min(2.0 * MOST_REACH);
+            let margin = (settings.reach_per_second * away.as_secs_f64() as f32).min(most);
+            for ((detection, taken), right) in detections.iter().zip(taken.iter()).zip(0..) {
+                if *taken
+                    || detection.score.get() < settings.high_score
+                    || ClassGroup::of(detection.class) != tracklet.group
+                {
+                    continue;
+                }
+                let likeness = match tracklet.ground_distance2(fix(fixes, right as usize)) {
+                    Some(distance2) if distance2 > APART2 => continue,
+                    Some(distance2) if seconds >= SLOW_FRAME_S && distance2 <= NEAR2 => 1.0 / (1.0 + distance2),
+                    _ => likeness(&grown(bbox, margin), &grown(&detection.bbox, margin)),
+                };
+                if likeness >= settings.high_iou {
+                    association.offer(left, right, likeness);
+                }
+            }
+        }
+        for (tracklet, detection) in association.solve() {
+            let (tracklet, detection) = (&mut self.tracklets[*tracklet as usize], *detection as usize);
+            taken[detection] = true;
+            tracklet.correct(captured, &detections[detection], fix(fixes, detection), settings);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `vedette address`: build a base, look into it, ask it, change it.
+
+mod build;
+mod inspect;
+mod lookup;
+pub mod publish;
+pub mod synth;
+
+use std::process::ExitCode;
+
+use crate::cli::AddressCommand;
+use crate::commands::block_on;
+
+/// Runs the command.
+///
+/// # Errors
+/// What is wrong with the inputs or the base.
+pub(crate) fn run(command: AddressCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        AddressCommand::Build(args) => build::base(&args),
+        AddressCommand::Delta(args) => build::delta(&args),
+        AddressCommand::Check(args) => inspect::check(&args),
+        AddressCommand::Stats(args) => inspect::stats(&args),
+        AddressCommand::Lookup(args) => lookup::run(&args),
+        AddressCommand::Publish(args) => block_on(publish::run(args)),
+        AddressCommand::Withdraw(args) => block_on(publish::withdraw(args)),
+        AddressCommand::Synth(args) => synth::run(&args),
+    }
+}

@@ -1,0 +1,161 @@
+//! A recorded clip in the layout of the MOT benchmarks, tracked and judged by rules.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use vedette_core::{
+    Detection, Direction, EpisodePhase, FrameDetections, ObjectClass, PixelBox, Policy, RuleKind, Score,
+};
+use vedette_eval::{Event, EventKind, MotBox, MotRow, SequenceInfo, by_frame, every_nth, read_mot};
+use vedette_rules::{RuleEngine, RuleSet};
+use vedette_track::{Tracker, TrackerSettings};
+
+use super::ClipArgs;
+
+/// A clip's detections, and what is true of it where that is known.
+pub(super) struct Clip {
+    pub(super) name: String,
+    /// As `seqinfo.ini` has it.
+    pub(super) info: SequenceInfo,
+    pub(super) truth: Option<Vec<MotRow>>,
+    folder: PathBuf,
+    every: u32,
+    detections: Vec<Vec<Detection>>,
+}
+
+impl Clip {
+    pub(super) fn open(folder: &Path, args: &ClipArgs) -> anyhow::Result<Self> {
+        let absolute = folder.canonicalize().with_context(|| format!("opening {}", folder.display()))?;
+        let name = absolute.file_name().context("a clip is a folder with a name")?.to_string_lossy().into_owned();
+        let info = read(&folder.join("seqinfo.ini"), SequenceInfo::read)?;
+        let path = folder.join(&args.detections);
+        let detections = if path.extension().is_some_and(|extension| extension == "jsonl") {
+            exported(&path, &info)?
+        } else {
+            let rows = read(&path, |text| read_mot(text, info.frames))?;
+            let detected = |rows: &Vec<MotRow>| rows.iter().map(|row| detection(row, args.class)).collect();
+            by_frame(&rows, info.frames).iter().map(detected).collect()
+        };
+        let path = folder.join(args.truth.as_deref().unwrap_or(Path::new("gt/gt.txt")));
+        let truth = if args.truth.is_some() || path.exists() {
+            Some(read(&path, |text| read_mot(text, info.frames))?)
+        } else {
+            None
+        };
+        Ok(Self { name, info, truth, folder: folder.to_owned(), every: args.every.get(), detections })
+    }
+
+    /// The tracks of the frames that are looked at, under the clip's own frame numbers.
+    pub(super) fn tracks(&self, settings: &TrackerSettings) -> Vec<MotRow> {
+        let mut tracker = Tracker::new(settings.clone());
+        let mut rows = Vec::new();
+        for (frame, detections) in self.frames() {
+            for track in tracker.update(self.info.at(frame), self.info.size, detections) {
+                let PixelBox { x, y, width, height } = track.bbox;
+                let bbox = MotBox { left: x.into(), top: y.into(), width: width.into(), height: height.into() };
+                let confidence = f64::from(track.score.get());
+                rows.push(MotRow { frame, id: track.id.0.cast_signed(), bbox, confidence });
+            }
+        }
+        rows
+    }
+
+    /// Tracks that another program gave, from `DIRECTORY/NAME.txt`.
+    pub(super) fn tracks_from(&self, directory: &Path) -> anyhow::Result<Vec<MotRow>> {
+        read(&directory.join(format!("{}.txt", self.name)), |text| read_mot(text, self.info.frames))
+    }
+
+    /// The frames that are looked at, and `rows` of them, numbered from 1 without the others.
+    pub(super) fn looked_at(&self, rows: &[MotRow]) -> (SequenceInfo, Vec<MotRow>) {
+        (self.info.every_nth(self.every), every_nth(rows, self.every))
+    }
+
+    /// What the rules raise.
+    pub(super) fn events(&self, settings: &TrackerSettings, policy: &Policy) -> anyhow::Result<Vec<Event>> {
+        let rules = RuleSet::compile(policy).map_err(|mistakes| {
+            let all: Vec<String> = mistakes.iter().map(|m| format!("{}: {}", m.path, m.rule)).collect();
+            anyhow::anyhow!("rules of {}: {}", self.name, all.join("; "))
+        })?;
+        let (mut tracker, mut engine) = (Tracker::new(settings.clone()), RuleEngine::new(rules));
+        let mut events = Vec::new();
+        for (frame, detections) in self.frames() {
+            let at = self.info.at(frame);
+            let tracks = tracker.update(at, self.info.size, detections);
+            for episode in engine.update(at, self.info.size, tracks) {
+                if episode.phase != EpisodePhase::Raised {
+                    continue;
+                }
+                let placed = episode.kind != RuleKind::Count;
+                events.push(Event {
+                    sequence: self.name.clone(),
+                    rule: episode.rule.to_string(),
+                    kind: Some(EventKind::of(episode.kind)),
+                    direction: match episode.direction {
+                        Some(Direction::LeftToRight) => 1,
+                        Some(_) => -1,
+                        None => 0,
+                    },
+                    at_s: episode.raised.as_micros() as f64 / 1e6,
+                    x: placed.then_some(episode.anchor.x.into()),
+                    y: placed.then_some(episode.anchor.y.into()),
+                });
+            }
+        }
+        Ok(events)
+    }
+
+    /// Where it was read from.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn frames(&self) -> impl Iterator<Item = (u32, &[Detection])> {
+        let frames = (1..=self.info.frames).zip(self.detections.iter().map(Vec::as_slice));
+        frames.step_by(self.every as usize)
+    }
+}
+
+/// Reads a file of text; an error names it.
+pub(super) fn read<T, E>(path: &Path, parse: impl FnOnce(&str) -> Result<T, E>) -> anyhow::Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    parse(&text).with_context(|| path.display().to_string())
+}
+
+fn detection(row: &MotRow, class: ObjectClass) -> Detection {
+    let MotBox { left, top, width, height } = row.bbox;
+    let bbox = PixelBox::new(left as f32, top as f32, width as f32, height as f32);
+    // Some files give scores above 1 or below 0; order is what counts then.
+    let score = Score::new(row.confidence.clamp(0.0, 1.0) as f32);
+    Detection { class, score: score.expect("a finite number was held within 0 to 1"), bbox }
+}
+
+/// Detections as `vedette export` writes them: one frame a line, in order, the first one frame 1.
+fn exported(path: &Path, info: &SequenceInfo) -> anyhow::Result<Vec<Vec<Detection>>> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let mut frames = Vec::new();
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let frame: FrameDetections =
+            serde_json::from_str(line).with_context(|| format!("{}, line {}", path.display(), index + 1))?;
+        if frame.frame != info.size {
+            bail!(
+                "{}, line {}: the frame is {}x{}, seqinfo.ini says {}x{}",
+                path.display(),
+                index + 1,
+                frame.frame.width,
+                frame.frame.height,
+                info.size.width,
+                info.size.height
+            );
+        }
+        frames.push(frame.detections);
+    }
+    if frames.len() > info.frames as usize {
+        bail!("{} holds {} frames, seqinfo.ini says {}", path.display(), frames.len(), info.frames);
+    }
+    frames.resize(info.frames as usize, Vec::new());
+    Ok(frames)
+}
