@@ -244,6 +244,30 @@ fn a_delta_replaces_adds_and_takes_away() {
 }
 
 #[test]
+fn what_covers_a_point_follows_a_delta_and_prefers_the_smaller_building() {
+    let base = town();
+    let (inside, outside) = (at(22.50115, 113.9012), at(22.503, 113.9012));
+    let building = |base: &AddressBase, point: &GroundPoint| base.covering_building(point).map(|code| code.to_string());
+    assert_eq!(building(&base, &inside), Some(format!("{A}******")));
+    assert_eq!(building(&base, &outside), None);
+    assert_eq!(base.covering_grid(&inside).unwrap().to_string(), "44030500100101***********");
+    assert_eq!(base.covering_grid(&at(22.6, 113.9)), None);
+    let (nearest, metres) = base.nearest_footprint(&outside, 500.0).unwrap();
+    assert!(nearest.to_string().starts_with(A) && (metres - 188.3).abs() < 0.5, "{nearest} {metres}");
+    assert_eq!(base.nearest_footprint(&outside, 100.0), None);
+    // A kiosk inside A, 11 m by 11 m.
+    let kiosk = "4403050010010100077";
+    let ring =
+        "\"POLYGON((113.90115 22.5011,113.90125 22.5011,113.90125 22.5012,113.90115 22.5012,113.90115 22.5011))\"";
+    let row =
+        format!("{kiosk}000000,{kiosk},广东省,深圳市,南山区,试街道,甲社区,长青路,1号,,亭,亭子,,,,synthetic,{ring}");
+    let new = base.apply(&delta(&base, &[("rows.csv", format!("{COLUMNS}\n{row}"))]).0).unwrap();
+    assert_eq!(building(&new, &inside), Some(format!("{kiosk}******")));
+    let gone = [("gone.csv", format!("removed_code,source\n{A},synthetic\n{kiosk},synthetic\n"))];
+    assert_eq!(building(&new.apply(&delta(&new, &gone).0).unwrap(), &inside), None);
+}
+
+#[test]
 fn a_delta_that_does_not_fit_is_refused_whole() {
     let base = town();
     let change = [("gone.csv", format!("removed_code,source\n{C},synthetic\n"))];
