@@ -34,6 +34,8 @@ impl Camera {
         let server = RTSPServer::new();
         server.set_address("127.0.0.1");
         server.set_service(&port.to_string());
+        // No thread but the one that runs the loop serves clients.
+        server.thread_pool().unwrap().set_max_threads(0);
         let factory = RTSPMediaFactory::new();
         factory.set_launch(&format!("( {launch} )"));
         factory.set_shared(true);
@@ -81,12 +83,16 @@ impl Camera {
 
 impl Drop for Camera {
     fn drop(&mut self) {
-        self.server.client_filter(Some(&mut |_, _| RTSPFilterResult::Remove));
+        // Clients are closed where they are served: from another thread a read could find its stream gone.
+        let (server, running) = (self.server.clone(), self.running.clone());
+        self.context.invoke(move || {
+            server.client_filter(Some(&mut |_, _| RTSPFilterResult::Remove));
+            running.quit();
+        });
+        let _ = self.thread.take().unwrap().join();
         if let Some(source) = self.context.find_source_by_id(&self.source) {
             source.destroy();
         }
-        self.running.quit();
-        let _ = self.thread.take().unwrap().join();
     }
 }
 
