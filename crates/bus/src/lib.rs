@@ -4,7 +4,7 @@
 //! offset or a time. *Must not know:* what a record means.
 //!
 //! One seam ([`Bus`]) and two adapters: [`embedded`] is a durable log inside the process, the default on one machine;
-//! [`kafka`] is Apache Kafka through librdkafka. `tests/conformance.rs` holds both to the same promises.
+//! [`kafka`] is Apache Kafka through librdkafka. `tests/suite` holds both to the same promises.
 
 pub mod embedded;
 pub mod kafka;

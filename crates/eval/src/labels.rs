@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use vedette_core::{Direction, Episode, EpisodePhase, RuleKind};
 
 use crate::{EvalError, EventKind};
 
@@ -30,6 +31,25 @@ pub struct Event {
 }
 
 impl Event {
+    /// The event of an episode that was just raised in a clip whose time begins at 0; none of one that ended.
+    #[must_use]
+    pub fn raised(sequence: &str, episode: &Episode) -> Option<Self> {
+        let placed = episode.kind != RuleKind::Count;
+        (episode.phase == EpisodePhase::Raised).then(|| Self {
+            sequence: sequence.to_owned(),
+            rule: episode.rule.to_string(),
+            kind: Some(EventKind::of(episode.kind)),
+            direction: match episode.direction {
+                Some(Direction::LeftToRight) => 1,
+                Some(_) => -1,
+                None => 0,
+            },
+            at_s: episode.raised.as_micros() as f64 / 1e6,
+            x: placed.then_some(episode.anchor.x.into()),
+            y: placed.then_some(episode.anchor.y.into()),
+        })
+    }
+
     pub(crate) fn place(&self) -> Option<[f64; 2]> {
         Some([self.x?, self.y?])
     }

@@ -133,7 +133,7 @@ impl Draft {
                 *part = new;
             }
         }
-        if known.valid == crate::builder::others::ALWAYS {
+        if known.valid == super::names::ALWAYS {
             known.valid = valid;
         }
         true

@@ -3,6 +3,7 @@
 
 mod ground;
 mod tables;
+mod units;
 
 use zerocopy::little_endian::{F32, I32, U32, U64};
 
@@ -16,6 +17,7 @@ use crate::file::{
 use crate::layer::Layer;
 use crate::meta::{Meta, Stats};
 use ground::{CheckedBuilding, Grounds};
+use units::CheckedUnit;
 
 /// The base's bytes and what was accepted and refused.
 pub(super) fn finish(mut draft: Draft) -> Result<(Vec<u8>, ImportReport), BuildError> {
@@ -24,7 +26,7 @@ pub(super) fn finish(mut draft: Draft) -> Result<(Vec<u8>, ImportReport), BuildE
     }
     draft.close_votes();
     let buildings = ground::check_buildings(&mut draft);
-    let units = tables::check_units(&mut draft, &buildings);
+    let units = units::check_units(&mut draft, &buildings);
     let steps = ground::steps(&draft, &buildings)?;
     let mut out = Output::new(steps);
     let grounds = out.grids(&draft);
@@ -166,7 +168,7 @@ impl Output {
         U32::new(self.path_numbers[at])
     }
 
-    fn buildings(&mut self, draft: &Draft, all: &[CheckedBuilding], units: &[tables::CheckedUnit], grounds: &Grounds) {
+    fn buildings(&mut self, draft: &Draft, all: &[CheckedBuilding], units: &[CheckedUnit], grounds: &Grounds) {
         let mut boxes = Vec::with_capacity(all.len());
         let mut units = units.iter().peekable();
         for (index, building) in (0_u32..).zip(all) {
@@ -183,7 +185,7 @@ impl Output {
             self.counts.footprints += usize::from(shape != NONE);
             let first_unit = self.units.len() as u32;
             let rooms = self.take_units(draft, index, &mut units);
-            if building.valid != super::others::ALWAYS {
+            if building.valid != super::names::ALWAYS {
                 let (from, to) = building.valid;
                 self.validities.push(ValidityRecord {
                     building: U32::new(index),
@@ -226,7 +228,7 @@ impl Output {
         &mut self,
         draft: &Draft,
         building: u32,
-        units: &mut std::iter::Peekable<impl Iterator<Item = &'a tables::CheckedUnit>>,
+        units: &mut std::iter::Peekable<impl Iterator<Item = &'a CheckedUnit>>,
     ) -> u32 {
         let first_room = self.rooms.len();
         let mut in_order = true;

@@ -57,6 +57,12 @@ pub(super) struct UnitDraft {
     pub(super) line: u32,
 }
 
+impl UnitDraft {
+    pub(super) fn source(&self) -> Source {
+        (self.table, u64::from(self.line))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct NameDraft {
     pub(super) source: Source,

@@ -8,8 +8,10 @@ mod fields;
 mod geojson;
 mod geometry;
 mod geoparquet;
-mod others;
+mod grids;
+mod names;
 mod refusal;
+mod roads;
 
 use std::fmt;
 use std::sync::Arc;

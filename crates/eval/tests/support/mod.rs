@@ -6,11 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use vedette_core::{
-    Detection, Direction, Episode, EpisodePhase, ObjectClass, PixelBox, Policy, RuleKind, Score, Track, TrackId,
-};
+use vedette_core::{Detection, ObjectClass, PixelBox, Policy, Score, Track, TrackId};
 use vedette_eval::{
-    Event, EventKind, EventScore, MotBox, MotRow, SceneFacts, SceneRule, SequenceInfo, TrueEvent, by_frame, read_mot,
+    Event, EventScore, MotBox, MotRow, SceneFacts, SceneRule, SequenceInfo, TrueEvent, by_frame, read_mot,
     read_scene_rules, read_true_events,
 };
 use vedette_rules::{RuleEngine, RuleSet};
@@ -76,7 +74,12 @@ impl Sequence {
         for (index, detections) in self.detections.iter().enumerate().step_by(every) {
             let at = self.info.at(index as u32 + 1);
             let tracks = tracker.update(at, self.info.size, detections);
-            events.extend(engine.update(at, self.info.size, tracks).iter().filter_map(|episode| self.event(episode)));
+            events.extend(
+                engine
+                    .update(at, self.info.size, tracks)
+                    .iter()
+                    .filter_map(|episode| Event::raised(&self.name, episode)),
+            );
         }
         events
     }
@@ -100,26 +103,14 @@ impl Sequence {
                     hits: 1,
                 })
                 .collect();
-            events.extend(engine.update(at, self.info.size, &tracks).iter().filter_map(|episode| self.event(episode)));
+            events.extend(
+                engine
+                    .update(at, self.info.size, &tracks)
+                    .iter()
+                    .filter_map(|episode| Event::raised(&self.name, episode)),
+            );
         }
         events
-    }
-
-    fn event(&self, episode: &Episode) -> Option<Event> {
-        let placed = episode.kind != RuleKind::Count;
-        (episode.phase == EpisodePhase::Raised).then(|| Event {
-            sequence: self.name.clone(),
-            rule: episode.rule.to_string(),
-            kind: Some(EventKind::of(episode.kind)),
-            direction: match episode.direction {
-                Some(Direction::LeftToRight) => 1,
-                Some(_) => -1,
-                None => 0,
-            },
-            at_s: episode.raised.as_micros() as f64 / 1e6,
-            x: placed.then_some(episode.anchor.x.into()),
-            y: placed.then_some(episode.anchor.y.into()),
-        })
     }
 }
 

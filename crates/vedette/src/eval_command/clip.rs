@@ -4,10 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use vedette_core::{
-    Detection, Direction, EpisodePhase, FrameDetections, ObjectClass, PixelBox, Policy, RuleKind, Score,
-};
-use vedette_eval::{Event, EventKind, MotBox, MotRow, SequenceInfo, by_frame, every_nth, read_mot};
+use vedette_core::{Detection, FrameDetections, ObjectClass, PixelBox, Policy, Score};
+use vedette_eval::{Event, MotBox, MotRow, SequenceInfo, by_frame, every_nth, read_mot};
 use vedette_rules::{RuleEngine, RuleSet};
 use vedette_track::{Tracker, TrackerSettings};
 
@@ -82,25 +80,8 @@ impl Clip {
         for (frame, detections) in self.frames() {
             let at = self.info.at(frame);
             let tracks = tracker.update(at, self.info.size, detections);
-            for episode in engine.update(at, self.info.size, tracks) {
-                if episode.phase != EpisodePhase::Raised {
-                    continue;
-                }
-                let placed = episode.kind != RuleKind::Count;
-                events.push(Event {
-                    sequence: self.name.clone(),
-                    rule: episode.rule.to_string(),
-                    kind: Some(EventKind::of(episode.kind)),
-                    direction: match episode.direction {
-                        Some(Direction::LeftToRight) => 1,
-                        Some(_) => -1,
-                        None => 0,
-                    },
-                    at_s: episode.raised.as_micros() as f64 / 1e6,
-                    x: placed.then_some(episode.anchor.x.into()),
-                    y: placed.then_some(episode.anchor.y.into()),
-                });
-            }
+            let episodes = engine.update(at, self.info.size, tracks);
+            events.extend(episodes.iter().filter_map(|episode| Event::raised(&self.name, episode)));
         }
         Ok(events)
     }

@@ -1,4 +1,4 @@
-//! Units, names, former codes, roads and working grids.
+//! Names, former codes, roads and working grids.
 
 use std::collections::HashSet;
 
@@ -14,76 +14,6 @@ use crate::file::{
     AreaRecord, FormerRecord, MemberRecord, NONE, NameRecord, RoadRecord, SegmentRecord, WorkGridRecord, build_tree,
 };
 use crate::layer::{level_of, padded};
-
-/// A unit that is in the base.
-pub(super) struct CheckedUnit {
-    pub(super) building: u32,
-    pub(super) room: u32,
-    pub(super) text: u32,
-    /// The text is the whole address.
-    pub(super) whole: bool,
-}
-
-/// The units whose building is in the base, each room once, in the order of their codes.
-pub(super) fn check_units(draft: &mut Draft, buildings: &[CheckedBuilding]) -> Vec<CheckedUnit> {
-    let mut all = std::mem::take(&mut draft.units);
-    all.sort_unstable_by_key(|unit| (unit.key, unit.room, unit.table, unit.line));
-    let mut checked: Vec<CheckedUnit> = Vec::with_capacity(all.len());
-    let mut at = 0;
-    // Text of the building that the last unit was in, as a number of a string.
-    let mut building_text = (u32::MAX, NONE);
-    let mut before: Option<(BuildingKey, u32, u16, u32)> = None;
-    for unit in all {
-        let source = (unit.table, u64::from(unit.line));
-        while buildings.get(at).is_some_and(|building| building.key < unit.key) {
-            at += 1;
-        }
-        let index = at as u32;
-        let Some(building) = buildings.get(at).filter(|building| building.key == unit.key) else {
-            let code = unit.key.room(unit.room).map(|code| code.to_string()).unwrap_or_default();
-            let rule = format!("its building {} is not in the base, or was refused", unit.key.text());
-            draft.refuse(source, "code", &code, Reason::UnitWithoutBuilding, rule);
-            continue;
-        };
-        if let Some((key, room, table, line)) = before
-            && (key, room) == (unit.key, unit.room)
-        {
-            let code = unit.key.room(unit.room).map(|code| code.to_string()).unwrap_or_default();
-            let rule = format!("the code was given before, in {}", draft.place_of((table, u64::from(line))));
-            draft.refuse(source, "code", &code, Reason::DoubleCode, rule);
-            continue;
-        }
-        before = Some((unit.key, unit.room, unit.table, unit.line));
-        if building_text.0 != index {
-            building_text = (index, building.text);
-        }
-        let own = unit.building_text == building_text.1;
-        let text = match (own, unit.building_text) {
-            (true, _) | (false, NONE) => unit.text,
-            // Its row calls the building otherwise than the building's own row does.
-            (false, prefix) => {
-                let whole = format!("{}{}", draft.strings.get(prefix), draft.strings.get(unit.text));
-                match whole.strip_prefix(draft.strings.get(building.text)).map(str::to_owned) {
-                    Some(rest) => {
-                        let text = draft.strings.intern(&rest);
-                        checked.push(CheckedUnit { building: index, room: unit.room, text, whole: false });
-                        continue;
-                    }
-                    None => draft.strings.intern(&whole),
-                }
-            }
-        };
-        let mut unit = CheckedUnit { building: index, room: unit.room, text, whole: !own };
-        if unit.whole {
-            let rest = draft.strings.get(text).strip_prefix(draft.strings.get(building.text)).map(str::to_owned);
-            if let Some(rest) = rest {
-                unit = CheckedUnit { text: draft.strings.intern(&rest), whole: false, ..unit };
-            }
-        }
-        checked.push(unit);
-    }
-    checked
-}
 
 /// What codes the base holds.
 pub(super) struct Known<'a> {
