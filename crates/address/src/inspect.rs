@@ -1,5 +1,7 @@
 //! What a base holds and whether it is sound: for people, not for the data path.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::base::{AddressBase, Bounds};
@@ -33,9 +35,10 @@ impl AddressBase {
     pub fn bounds(&self) -> Option<Bounds> {
         let mut bounds: Option<Bounds> = None;
         for layer in self.layers() {
-            for tree in [(layer.building_tree, Section::BuildingTree), (layer.grid_tree, Section::GridTree)] {
-                let everything = [i32::MIN, i32::MIN, i32::MAX, i32::MAX];
-                tree.0.search(layer.image.section(tree.1), everything, |_, [west, south, east, north]| {
+            let everything = [i32::MIN, i32::MIN, i32::MAX, i32::MAX];
+            for (tree, section) in [(layer.building_tree, Section::BuildingTree), (layer.grid_tree, Section::GridTree)]
+            {
+                tree.search(layer.image.section(section), everything, |_, [west, south, east, north]| {
                     let (low, high) = (layer.steps.to_degrees([west, south]), layer.steps.to_degrees([east, north]));
                     let known = bounds.unwrap_or(Bounds { west: low.x, south: low.y, east: high.x, north: high.y });
                     bounds = Some(Bounds {
@@ -54,8 +57,7 @@ impl AddressBase {
     /// What each district holds, by its name.
     #[must_use]
     pub fn districts(&self) -> Vec<AreaStats> {
-        use std::collections::BTreeMap;
-        let mut districts: BTreeMap<String, (AreaStats, BTreeMap<u64, usize>)> = BTreeMap::new();
+        let mut districts = Districts::new();
         for layer in self.layers() {
             let name = |path| layer.path(path)[..3].concat();
             let grids = (0_u32..).zip(layer.grids()).filter(|(index, _)| layer.shows_grid(*index));
@@ -94,12 +96,13 @@ impl AddressBase {
     }
 }
 
-type Districts = std::collections::BTreeMap<String, (AreaStats, std::collections::BTreeMap<u64, usize>)>;
+/// By name: what a district holds, and how many of its buildings have which district's prefix.
+type Districts = BTreeMap<String, (AreaStats, BTreeMap<u64, usize>)>;
 
-fn entry(districts: &mut Districts, name: String) -> &mut (AreaStats, std::collections::BTreeMap<u64, usize>) {
+fn entry(districts: &mut Districts, name: String) -> &mut (AreaStats, BTreeMap<u64, usize>) {
     districts.entry(name).or_insert_with_key(|name| {
         let stats = AreaStats { district: name.clone(), grids: 0, buildings: 0, with_foreign_prefix: 0, units: 0 };
-        (stats, std::collections::BTreeMap::new())
+        (stats, BTreeMap::new())
     })
 }
 

@@ -18,7 +18,7 @@ use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_console::Console;
 use vedette_core::Alert;
 
-use crate::address_book::{self, AddressBook};
+use crate::address_book::{self, AddressBook, inbox};
 use crate::cli::{Overrides, Role};
 use crate::config::{BusKind, BusSettings, Config, Settings};
 use crate::detector::Detecting;
@@ -31,7 +31,7 @@ use crate::stage::analyse::Analyse;
 use crate::stage::detect::Detect;
 use crate::stage::ingest::Ingest;
 use crate::supervise::{TaskKind, supervise};
-use crate::{address_inbox, bus_watch, clock, console, topics};
+use crate::{bus_watch, clock, console, topics};
 
 /// Alerts that a slow listener may lag behind before it is told that it missed some.
 const LIVE_BACKLOG: usize = 1_024;
@@ -121,8 +121,8 @@ impl App {
         let mut stages = JoinSet::new();
         stages.spawn(bus_watch::watch(bus.clone(), health.clone(), stop.clone()));
         if settings.bus.kind == BusKind::Embedded {
-            let inbox = address_inbox::directory(&settings.bus.directory);
-            stages.spawn(address_inbox::carry(bus.clone(), inbox, stop.clone()));
+            let directory = inbox::directory(&settings.bus.directory);
+            stages.spawn(inbox::carry(bus.clone(), directory, stop.clone()));
         }
         let mut start = |kind, task: StageFactory| {
             stages.spawn(supervise(kind, health.clone(), stop.clone(), task));

@@ -1,5 +1,7 @@
 //! What the page asks of the rest: map, pictures, health; and how long alerts are kept.
 
+mod addresses;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
-use vedette_address::{AddressBase, Bounds, RoadLine};
+use vedette_address::{AddressBase, Bounds, Footprint, RoadLine};
 use vedette_alerts::AlertStore;
 use vedette_console::{
     CameraSummary, ConsoleParts, ConsoleSettings, HealthReport, HealthSource, MapArea, MapCentre, MapSource,
@@ -17,12 +19,12 @@ use vedette_core::{Alert, Calibration, Camera, FrameSize, Span};
 use vedette_locate::Locator;
 
 use crate::address_book::AddressBook;
-use crate::address_source::Addresses;
 use crate::clock;
 use crate::config;
 use crate::evidence::{BusSnapshots, NoSnapshot};
 use crate::health::Health;
 use crate::registry::Registry;
+use addresses::Addresses;
 
 /// How often alerts that are too old are deleted.
 const KEEP_EVERY: Duration = Duration::from_secs(600);
@@ -91,15 +93,11 @@ struct CityMap {
 
 impl MapSource for CityMap {
     fn footprints(&self, area: MapArea, at_most: usize) -> serde_json::Value {
-        self.features(area, |base, bounds| {
-            base.footprints(bounds, at_most).map(|it| padded(it.to_feature(), it.code.to_string())).collect()
-        })
+        self.features(area, |base, bounds| base.footprints(bounds, at_most).map(feature).collect())
     }
 
     fn grids(&self, area: MapArea, at_most: usize) -> serde_json::Value {
-        self.features(area, |base, bounds| {
-            base.grids(bounds, at_most).map(|it| padded(it.to_feature(), it.code.to_string())).collect()
-        })
+        self.features(area, |base, bounds| base.grids(bounds, at_most).map(feature).collect())
     }
 
     fn roads(&self, area: MapArea, at_most: usize) -> serde_json::Value {
@@ -134,8 +132,9 @@ impl CityMap {
 }
 
 /// With the whole code, as alerts write it.
-fn padded(mut feature: geojson::Feature, code: String) -> geojson::Feature {
-    feature.set_property("code", format!("{code:*<25}"));
+fn feature(footprint: Footprint) -> geojson::Feature {
+    let mut feature = footprint.to_feature();
+    feature.set_property("code", format!("{:*<25}", footprint.code));
     feature
 }
 

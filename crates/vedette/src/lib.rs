@@ -19,8 +19,6 @@ pub mod telemetry;
 pub mod topics;
 
 pub mod address_command;
-mod address_inbox;
-mod address_source;
 mod bus_watch;
 mod commands;
 mod console;

@@ -4,6 +4,7 @@
 //! agree, and every alert names one version. A change that cannot be used is refused whole: what served goes on serving.
 
 mod follow;
+pub(crate) mod inbox;
 mod report;
 #[cfg(test)]
 mod tests;

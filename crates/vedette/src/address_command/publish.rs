@@ -15,11 +15,11 @@ use vedette_bus::{Record, SharedBus, StartAt};
 use vedette_core::{Span, Timestamp};
 use vedette_wire::{AddressBaseChange, NewBase, address_key, encode_address_change};
 
-use crate::address_book::{AddressBook, Word, read};
+use crate::address_book::{AddressBook, Word, inbox, read};
 use crate::app::{apply_overrides, open_bus};
 use crate::cli::{ConfigArgs, Overrides};
 use crate::config::{BusKind, Config, Settings};
-use crate::{address_inbox, clock, registry, topics};
+use crate::{clock, registry, topics};
 
 /// Without `--effective-from` a base serves this much later, so that every worker has it by then.
 const LEAD: Span = Span::from_secs(10);
@@ -69,7 +69,7 @@ pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
     let change = AddressBaseChange { effective_from: args.effective_from.unwrap_or(now + LEAD), base };
 
     if is_running(settings) {
-        address_inbox::put(&address_inbox::directory(&settings.bus.directory), change.effective_from, Some(&change))?;
+        inbox::put(&inbox::directory(&settings.bus.directory), change.effective_from, Some(&change))?;
         eprintln!("handed to the running process, which checks it; GET /api/v1/addresses/base says what became of it");
         return tell(&change);
     }
@@ -100,7 +100,7 @@ pub(crate) async fn withdraw(args: WithdrawArgs) -> anyhow::Result<()> {
     apply_overrides(&mut config, &args.overrides);
     let (settings, moment) = (&config.settings, args.effective_from);
     if is_running(settings) {
-        address_inbox::put(&address_inbox::directory(&settings.bus.directory), moment, None)?;
+        inbox::put(&inbox::directory(&settings.bus.directory), moment, None)?;
         eprintln!("handed to the running process; GET /api/v1/addresses/base says what became of it");
         return Ok(());
     }

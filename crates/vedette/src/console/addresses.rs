@@ -10,7 +10,7 @@ use crate::address_book::{AddressBook, Refusal, Served};
 use crate::clock;
 
 /// The book as the console asks it.
-pub(crate) struct Addresses(pub(crate) AddressBook);
+pub(super) struct Addresses(pub(super) AddressBook);
 
 impl AddressSource for Addresses {
     fn entity(&self, code: &AddressPrefix) -> Option<EntityJson> {
