@@ -71,7 +71,7 @@ lint: test-deps web ## rustfmt, clippy and cargo-deny
 	@scripts/cargo-deny
 
 .PHONY: bench
-bench: assets test-deps ## Measure; prints every figure of the README
+bench: assets test-deps ## Measure; prints the figures of the README's first table
 	benches/run
 
 .PHONY: clean
