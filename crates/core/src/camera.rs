@@ -40,6 +40,31 @@ pub enum CameraSource {
     },
 }
 
+/// What gives way when the machine cannot look at everything: lower ones first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Gives way first.
+    Low,
+    /// What a camera has that says nothing.
+    #[default]
+    Normal,
+    /// Gives way last.
+    High,
+}
+
+impl Priority {
+    /// The name in configuration and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+}
+
 /// One camera of the registry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +81,9 @@ pub struct Camera {
     /// Whether it takes part.
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// What gives way when the machine cannot look at everything.
+    #[serde(default)]
+    pub priority: Priority,
     /// Where the stream comes from; none for a camera whose detections come from elsewhere.
     #[serde(default)]
     pub source: Option<CameraSource>,

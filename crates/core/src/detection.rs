@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{CameraId, FrameSize, ObjectClass, PixelBox, Quality, Span, Timestamp};
+use crate::{CameraId, FrameAccount, FrameSize, ObjectClass, PixelBox, Quality, Span, Timestamp};
 
 /// A model's confidence, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -113,4 +113,16 @@ pub struct FrameDetections {
     /// Time spent so far, when known.
     #[serde(default)]
     pub latency: Option<StageLatency>,
+    /// What became of the frames before it; none where the producer does not number all frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<FrameAccount>,
+}
+
+impl FrameDetections {
+    /// Whether a model looked at the frame. If not, the record is there to say what became of it and of those before.
+    #[must_use]
+    pub fn is_looked_at(&self) -> bool {
+        let shed = self.account.as_ref().and_then(|account| account.shed.last());
+        shed.is_none_or(|range| range.last() != self.sequence)
+    }
 }

@@ -4,6 +4,7 @@
 //! *Must not know:* Kafka, GStreamer, ONNX Runtime, HTTP, files, clocks. Only the types live here; what is computed from
 //! them lives in the crate that owns the computation.
 
+mod account;
 mod address;
 mod address_match;
 mod alert;
@@ -22,13 +23,14 @@ mod time;
 mod track;
 mod video;
 
+pub use account::{FrameAccount, FrameCounts, ShedRange, ShedReason};
 pub use address::{AddressCode, AddressCodeError, AddressLevel, AddressPrefix};
 pub use address_match::{
     AddressCandidate, AddressMatch, NearbyPlate, NearbyRoad, ResponsibleRef, ResponsibleUnit, ResponsibleUnitError,
 };
 pub use alert::{Alert, AlertId, AlertObject, AlertStatus, Evidence, PathPoint};
 pub use calibration::{Calibration, CameraPose, ControlPoint};
-pub use camera::{Camera, CameraSource, Codec};
+pub use camera::{Camera, CameraSource, Codec, Priority};
 pub use class::{ClassSet, ObjectClass, UnknownClass};
 pub use detection::{Detection, FrameDetections, ModelRef, Score, ScoreError, StageLatency, VideoRef};
 pub use episode::{Episode, EpisodePhase, Measured, Quantity};

@@ -9,7 +9,7 @@ pub struct Quality {
     pub degraded: bool,
     /// The picture was damaged or incomplete.
     pub corrupt: bool,
-    /// Frames of this camera shed since the last one that was analysed.
+    /// Frames of this camera lost since the last one that was analysed; those that the configuration leaves out do not count.
     pub shed_frames: u32,
 }
 

@@ -17,6 +17,7 @@ fn camera(calibration: Option<Calibration>) -> Camera {
         purpose: "test".into(),
         groups: Vec::new(),
         enabled: true,
+        priority: Default::default(),
         source: None,
         position: GroundPoint::new(LATITUDE, LONGITUDE, 0.0).unwrap(),
         address: None,

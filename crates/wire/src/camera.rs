@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use prost::Message;
-use vedette_core::{Calibration, Camera, CameraPose, CameraSource, ControlPoint, Span};
+use vedette_core::{Calibration, Camera, CameraPose, CameraSource, ControlPoint, Priority, Span};
 
 use crate::error::parse;
 use crate::{WireError, field, pb};
@@ -18,9 +18,27 @@ pub fn encode_camera(camera: &Camera) -> Bytes {
         position: Some(field::pb_ground_point(&camera.position)),
         address_code: camera.address.map(String::from).unwrap_or_default(),
         calibration: camera.calibration.as_ref().map(pb_calibration),
+        priority: pb_priority(camera.priority).into(),
     }
     .encode_to_vec()
     .into()
+}
+
+fn pb_priority(priority: Priority) -> pb::camera::Priority {
+    match priority {
+        Priority::Low => pb::camera::Priority::Low,
+        Priority::Normal => pb::camera::Priority::Normal,
+        Priority::High => pb::camera::Priority::High,
+    }
+}
+
+fn priority(number: i32) -> Result<Priority, WireError> {
+    match pb::camera::Priority::try_from(number) {
+        Ok(pb::camera::Priority::Unspecified | pb::camera::Priority::Normal) => Ok(Priority::Normal),
+        Ok(pb::camera::Priority::Low) => Ok(Priority::Low),
+        Ok(pb::camera::Priority::High) => Ok(Priority::High),
+        Err(_) => Err(WireError::invalid("priority", format!("{number} is no priority; known are 0 to 3"))),
+    }
 }
 
 fn pb_source(source: &CameraSource) -> pb::camera::Source {
@@ -78,6 +96,7 @@ pub fn decode_camera(bytes: Bytes) -> Result<Camera, WireError> {
         purpose: message.purpose,
         groups: message.groups,
         enabled: message.enabled,
+        priority: priority(message.priority)?,
         source: message.source.map(source),
         position: field::ground_point("position", message.position)?,
         address,

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use prost::Message;
-use vedette_core::{Detection, FrameDetections, Span, StageLatency, Timestamp};
+use vedette_core::{Detection, FrameAccount, FrameDetections, ShedRange, Span, StageLatency, Timestamp};
 
 use crate::error::parse;
 use crate::{WireError, field, pb};
@@ -32,6 +32,7 @@ pub fn encode_detections(frame: &FrameDetections) -> Bytes {
             wait_us: latency.wait.as_micros(),
             inference_us: latency.inference.as_micros(),
         }),
+        account: frame.account.as_ref().map(pb_account),
     }
     .encode_to_vec()
     .into()
@@ -41,7 +42,7 @@ pub fn encode_detections(frame: &FrameDetections) -> Bytes {
 ///
 /// # Errors
 /// When the bytes are no such message, or a value breaks its rule (score outside 0 to 1, box without area, NaN, unknown
-/// class, more than 10,000 boxes).
+/// class, more than 10,000 boxes, an account of frames that does not fit the record's number).
 pub fn decode_detections(bytes: Bytes) -> Result<FrameDetections, WireError> {
     let message: pb::FrameDetections = parse("FrameDetections", bytes)?;
     if message.detections.len() > MOST_DETECTIONS {
@@ -64,7 +65,42 @@ pub fn decode_detections(bytes: Bytes) -> Result<FrameDetections, WireError> {
             wait: Span::from_micros(latency.wait_us),
             inference: Span::from_micros(latency.inference_us),
         }),
+        account: message.account.map(|account| self::account(account, message.sequence)).transpose()?,
     })
+}
+
+fn pb_account(account: &FrameAccount) -> pb::frame_detections::Account {
+    let shed = account.shed.iter().map(|range| pb::frame_detections::ShedRange {
+        first: range.first,
+        count: range.count,
+        reason: field::pb_shed_reason(range.reason),
+    });
+    pb::frame_detections::Account { previous: account.previous, shed: shed.collect() }
+}
+
+fn account(message: pb::frame_detections::Account, sequence: u64) -> Result<FrameAccount, WireError> {
+    if message.previous.is_some_and(|previous| previous >= sequence) {
+        return Err(WireError::invalid(
+            "account.previous",
+            format!("give a frame before the record's own, {sequence}"),
+        ));
+    }
+    let mut next = message.previous.map_or(0, |previous| previous + 1);
+    let mut shed = Vec::with_capacity(message.shed.len());
+    for range in message.shed {
+        let end = range.first.checked_add(range.count).filter(|_| range.count > 0);
+        let Some(end) = end.filter(|end| range.first >= next && *end <= sequence.saturating_add(1)) else {
+            let rule = format!(
+                "{} frames from {}: give ranges that rise, hold a frame, and lie after the record before and not after {sequence}",
+                range.count, range.first
+            );
+            return Err(WireError::invalid("account.shed", rule));
+        };
+        let reason = field::shed_reason("account.shed.reason", range.reason)?;
+        shed.push(ShedRange { first: range.first, count: range.count, reason });
+        next = end;
+    }
+    Ok(FrameAccount { previous: message.previous, shed })
 }
 
 fn detection(message: pb::frame_detections::Detection) -> Result<Detection, WireError> {
@@ -77,7 +113,7 @@ fn detection(message: pb::frame_detections::Detection) -> Result<Detection, Wire
 
 #[cfg(test)]
 mod tests {
-    use vedette_core::{CameraId, FrameSize, ModelRef, ObjectClass, PixelBox, Quality, Score, VideoRef};
+    use vedette_core::{CameraId, FrameSize, ModelRef, ObjectClass, PixelBox, Quality, Score, ShedReason, VideoRef};
 
     use super::*;
 
@@ -85,7 +121,7 @@ mod tests {
         FrameDetections {
             camera: CameraId::new("gate").unwrap(),
             epoch: 1,
-            sequence: 2,
+            sequence: 9,
             captured: Timestamp::from_micros(3),
             frame: FrameSize { width: 768, height: 576 },
             detections: vec![Detection {
@@ -97,6 +133,13 @@ mod tests {
             quality: Quality { shed_frames: 2, ..Quality::default() },
             video: Some(VideoRef { partition: 1, offset: 2, sequence: 3 }),
             latency: Some(StageLatency { chunk: Span::from_millis(250), ..StageLatency::default() }),
+            account: Some(FrameAccount {
+                previous: Some(2),
+                shed: vec![
+                    ShedRange { first: 3, count: 2, reason: ShedReason::MaxFps },
+                    ShedRange { first: 6, count: 1, reason: ShedReason::Overload },
+                ],
+            }),
         }
     }
 
@@ -109,7 +152,11 @@ mod tests {
     fn each_broken_value_is_refused_by_name() {
         let good = pb::FrameDetections::decode(encode_detections(&frame())).unwrap();
         type Break = fn(&mut pb::FrameDetections);
-        let breaks: [(&str, Break); 7] = [
+        fn shed(m: &mut pb::FrameDetections, first: u64, count: u64) {
+            let range = &mut m.account.as_mut().unwrap().shed[1];
+            (range.first, range.count) = (first, count);
+        }
+        let breaks: [(&str, Break); 13] = [
             ("camera", |m| m.camera = "a b".into()),
             ("frame", |m| m.frame = None),
             ("frame", |m| m.frame = Some(pb::FrameSize { width: 0, height: 5 })),
@@ -117,6 +164,12 @@ mod tests {
             ("detections.score", |m| m.detections[0].score = f32::NAN),
             ("detections.box", |m| m.detections[0].r#box.as_mut().unwrap().width = -1.0),
             ("model", |m| m.model = None),
+            ("account.previous", |m| m.account.as_mut().unwrap().previous = Some(9)),
+            ("account.shed", |m| shed(m, 4, 1)),
+            ("account.shed", |m| shed(m, 6, 0)),
+            ("account.shed", |m| shed(m, 8, 3)),
+            ("account.shed", |m| shed(m, u64::MAX, 2)),
+            ("account.shed.reason", |m| m.account.as_mut().unwrap().shed[0].reason = 11),
         ];
         for (field, apply) in breaks {
             let mut bad = good.clone();

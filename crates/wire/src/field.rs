@@ -1,7 +1,8 @@
 //! Checks and conversions of the small messages that larger ones are made of.
 
 use vedette_core::{
-    CameraId, FrameSize, GroundPoint, ModelRef, ObjectClass, PixelBox, PixelPoint, Quality, RuleId, Score, VideoRef,
+    CameraId, FrameSize, GroundPoint, ModelRef, ObjectClass, PixelBox, PixelPoint, Quality, RuleId, Score, ShedReason,
+    VideoRef,
 };
 
 use crate::{WireError, pb};
@@ -67,6 +68,15 @@ pub(crate) fn object_class(field: &'static str, number: i32) -> Result<ObjectCla
         .ok()
         .and_then(ObjectClass::from_number)
         .ok_or_else(|| WireError::invalid(field, format!("{number} is no object class")))
+}
+
+pub(crate) fn shed_reason(field: &'static str, number: i32) -> Result<ShedReason, WireError> {
+    let known = u8::try_from(number).ok().and_then(ShedReason::from_number);
+    known.ok_or_else(|| WireError::invalid(field, format!("{number} is no reason to shed a frame; known are 1 to 10")))
+}
+
+pub(crate) fn pb_shed_reason(reason: ShedReason) -> i32 {
+    i32::from(reason.number())
 }
 
 pub(crate) fn score(field: &'static str, value: f32) -> Result<Score, WireError> {

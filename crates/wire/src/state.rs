@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use prost::Message;
-use vedette_core::CameraId;
+use vedette_core::{CameraId, FrameCounts, ShedReason};
 
 use crate::error::parse;
 use crate::{WireError, field, pb};
@@ -18,6 +18,8 @@ pub struct AnalysisState {
     pub format: u32,
     /// The state, in the engine's own encoding.
     pub state: Bytes,
+    /// What became of the camera's frames since it was first seen.
+    pub counts: FrameCounts,
 }
 
 /// The value of a record on `states`.
@@ -29,6 +31,7 @@ pub fn encode_state(state: &AnalysisState) -> Bytes {
         next_offset: state.next_offset,
         format: state.format,
         state: state.state.clone(),
+        counts: Some(pb_counts(&state.counts)),
     }
     .encode_to_vec()
     .into()
@@ -37,7 +40,7 @@ pub fn encode_state(state: &AnalysisState) -> Bytes {
 /// Reads the value of a record on `states`.
 ///
 /// # Errors
-/// When the bytes are no such message.
+/// When the bytes are no such message, or count frames for a reason that is none.
 pub fn decode_state(bytes: Bytes) -> Result<AnalysisState, WireError> {
     let message: pb::AnalysisState = parse("AnalysisState", bytes)?;
     Ok(AnalysisState {
@@ -46,5 +49,22 @@ pub fn decode_state(bytes: Bytes) -> Result<AnalysisState, WireError> {
         next_offset: message.next_offset,
         format: message.format,
         state: message.state,
+        counts: message.counts.map(counts).transpose()?.unwrap_or_default(),
     })
+}
+
+fn pb_counts(counts: &FrameCounts) -> pb::FrameCounts {
+    let shed = |(reason, frames): (&ShedReason, &u64)| pb::frame_counts::Shed {
+        reason: field::pb_shed_reason(*reason),
+        frames: *frames,
+    };
+    pb::FrameCounts { analysed: counts.analysed, shed: counts.shed.iter().map(shed).collect() }
+}
+
+fn counts(message: pb::FrameCounts) -> Result<FrameCounts, WireError> {
+    let mut counts = FrameCounts { analysed: message.analysed, ..FrameCounts::default() };
+    for shed in message.shed {
+        counts.add_shed(field::shed_reason("counts.shed.reason", shed.reason)?, shed.frames);
+    }
+    Ok(counts)
 }

@@ -17,6 +17,7 @@ fn camera() -> Camera {
         purpose: "safety of the crossing".into(),
         groups: vec!["campus".into()],
         enabled: true,
+        priority: Priority::High,
         source: Some(CameraSource::Rtsp { url: "rtsp://10.0.0.1/live".into(), credential: Some("campus".into()) }),
         position: GroundPoint::new(22.531, 113.938, 1.0).unwrap(),
         address: Some("44030500100101***********".parse().unwrap()),
@@ -232,6 +233,7 @@ fn a_state_reads_back() {
         next_offset: 2,
         format: 3,
         state: vec![1, 2, 3].into(),
+        counts: FrameCounts { analysed: 7, shed: [(ShedReason::MaxFps, 2), (ShedReason::Late, 1)].into() },
     };
     assert_eq!(decode_state(encode_state(&state)).unwrap(), state);
 }

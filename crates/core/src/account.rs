@@ -1,0 +1,172 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a frame was not analysed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum ShedReason {
+    /// More frames a second than `detect.max_fps` wants.
+    MaxFps = 1,
+    /// Not a key frame, where only those are looked at.
+    NotKeyFrame = 2,
+    /// The machine was behind, and the camera's turn to give way.
+    Overload = 3,
+    /// Before the key frame at which decoding could begin.
+    JoinedMidGroup = 4,
+    /// The decoder gave no picture for it.
+    NotDecoded = 5,
+    /// The model gave no answer for it.
+    InferenceFailed = 6,
+    /// Its record is in the dead letters.
+    DeadLettered = 7,
+    /// Intake numbered it, but it never reached the stage that decodes.
+    NotReceived = 8,
+    /// Nobody said what became of it.
+    Missing = 9,
+    /// Its record came later than the sort window waits.
+    Late = 10,
+}
+
+impl ShedReason {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [Self; 10] = [
+        Self::MaxFps,
+        Self::NotKeyFrame,
+        Self::Overload,
+        Self::JoinedMidGroup,
+        Self::NotDecoded,
+        Self::InferenceFailed,
+        Self::DeadLettered,
+        Self::NotReceived,
+        Self::Missing,
+        Self::Late,
+    ];
+
+    /// The name in metrics and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MaxFps => "max_fps",
+            Self::NotKeyFrame => "not_key_frame",
+            Self::Overload => "overload",
+            Self::JoinedMidGroup => "joined_mid_group",
+            Self::NotDecoded => "not_decoded",
+            Self::InferenceFailed => "inference_failed",
+            Self::DeadLettered => "dead_lettered",
+            Self::NotReceived => "not_received",
+            Self::Missing => "missing",
+            Self::Late => "late",
+        }
+    }
+
+    /// The number on the wire.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The reason with this number on the wire.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
+    }
+
+    /// Whether the configuration asked for it, so that it says nothing against an alert.
+    #[must_use]
+    pub const fn is_planned(self) -> bool {
+        matches!(self, Self::MaxFps | Self::NotKeyFrame)
+    }
+}
+
+/// Frames of one stream epoch, one after the other, that were not looked at for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShedRange {
+    /// Number of the first frame within the epoch.
+    pub first: u64,
+    /// How many, at least 1.
+    pub count: u64,
+    /// Why.
+    pub reason: ShedReason,
+}
+
+impl ShedRange {
+    /// Number of the last frame.
+    #[must_use]
+    pub const fn last(self) -> u64 {
+        self.first.saturating_add(self.count.saturating_sub(1))
+    }
+}
+
+/// What became of the frames since the record before: a record answers for every frame after `previous` up to its own, so
+/// that a reader of the records can tell whether one is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrameAccount {
+    /// The frame up to which the camera's record before this one answers; none at the start of an epoch.
+    #[serde(default)]
+    pub previous: Option<u64>,
+    /// Frames in between that were not looked at, rising. When the record's own frame is the last of them, the record is there
+    /// to answer for them only.
+    #[serde(default)]
+    pub shed: Vec<ShedRange>,
+}
+
+/// What became of a camera's frames: each was analysed, or shed for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FrameCounts {
+    /// Frames that tracker and rules have seen.
+    pub analysed: u64,
+    /// Frames they have not, by reason; a reason that never occurred is absent.
+    pub shed: BTreeMap<ShedReason, u64>,
+}
+
+impl FrameCounts {
+    /// All frames that came in.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.analysed.saturating_add(self.shed.values().fold(0, |sum, count| sum.saturating_add(*count)))
+    }
+
+    /// Frames shed for `reason`.
+    #[must_use]
+    pub fn shed_for(&self, reason: ShedReason) -> u64 {
+        self.shed.get(&reason).copied().unwrap_or(0)
+    }
+
+    /// Counts frames that were not analysed.
+    pub fn add_shed(&mut self, reason: ShedReason, frames: u64) {
+        if frames > 0 {
+            let count = self.shed.entry(reason).or_default();
+            *count = count.saturating_add(frames);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_has_one_number_and_one_name() {
+        for reason in ShedReason::ALL {
+            assert_eq!(ShedReason::from_number(reason.number()), Some(reason));
+            assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{}\"", reason.as_str()));
+        }
+        assert_eq!(ShedReason::from_number(0), None);
+        assert_eq!(ShedReason::from_number(11), None);
+    }
+
+    #[test]
+    fn frames_are_what_was_analysed_and_what_was_shed() {
+        let mut counts = FrameCounts { analysed: 5, ..FrameCounts::default() };
+        counts.add_shed(ShedReason::Overload, 2);
+        counts.add_shed(ShedReason::Missing, 0);
+        counts.add_shed(ShedReason::Overload, 1);
+        assert_eq!(counts.frames(), 8);
+        assert_eq!(counts.shed_for(ShedReason::Overload), 3);
+        assert!(!counts.shed.contains_key(&ShedReason::Missing));
+    }
+}
