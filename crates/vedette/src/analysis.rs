@@ -1,6 +1,8 @@
 //! One camera's analysis: detections in, alerts out, as a pure function of what came before. Live, replay and what-if run
 //! this code; there is no clock, no I/O and no randomness in it.
 
+mod clock;
+mod order;
 mod paths;
 mod state;
 
@@ -10,12 +12,16 @@ use std::sync::Arc;
 use vedette_address::AddressBase;
 use vedette_alerts::{AlertContext, alert_id, assemble};
 use vedette_core::{
-    Alert, AlertId, AlertStatus, Camera, Episode, EpisodePhase, FrameDetections, Place, Policy, Timestamp,
+    Alert, AlertId, AlertStatus, Camera, Episode, EpisodePhase, FrameCounts, FrameDetections, Place, Policy, Span,
+    Timestamp,
 };
 use vedette_locate::Locator;
 use vedette_rules::{RuleEngine, RuleSet};
 use vedette_track::{Tracker, TrackerSettings};
 
+use clock::{Clock, Move};
+use order::Order;
+pub use order::{Admission, SORT_WINDOW};
 use paths::Paths;
 pub use state::{STATE_FORMAT, StateError};
 
@@ -30,13 +36,26 @@ pub struct SetupError {
     mistakes: String,
 }
 
-/// What one frame did.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// What one record did.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
+    /// What the record was to those before it.
+    pub admission: Admission,
+    /// Frames that were analysed now: not all of those that came wait no longer, and some have waited for this one.
+    pub analysed: u32,
     /// Alerts raised and ended, in order.
     pub alerts: Vec<Alert>,
-    /// The frame was seen before (a restart upstream) and changed nothing.
-    pub duplicate: bool,
+    /// The policy is broken: the one before stays. Said once for a policy.
+    pub refused: Option<SetupError>,
+}
+
+/// What serves a camera.
+#[derive(Clone, Copy)]
+pub struct Serving<'a> {
+    /// The newest policy; it takes effect at the first frame captured at or after its `effective_from`.
+    pub policy: Option<&'a Arc<Policy>>,
+    /// The address base of a capture time.
+    pub base: &'a dyn Fn(Timestamp) -> Option<Arc<AddressBase>>,
 }
 
 /// The state of one camera's analysis.
@@ -46,7 +65,10 @@ pub struct CameraAnalysis {
     tracker: Tracker,
     engine: Option<RuleEngine>,
     policy: Option<Arc<Policy>>,
+    refused: Option<Arc<Policy>>,
     paths: Paths,
+    order: Order,
+    clock: Clock,
     last: Option<Last>,
     open: BTreeMap<AlertId, Alert>,
 }
@@ -55,7 +77,6 @@ pub struct CameraAnalysis {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Last {
     epoch: u64,
-    sequence: u64,
     captured: Timestamp,
 }
 
@@ -71,7 +92,10 @@ impl CameraAnalysis {
             tracker: Tracker::new(tracker.clone()),
             engine: None,
             policy: None,
+            refused: None,
             paths: Paths::default(),
+            order: Order::default(),
+            clock: Clock::default(),
             last: None,
             open: BTreeMap::new(),
         })
@@ -95,44 +119,94 @@ impl CameraAnalysis {
         self.last.map(|last| last.captured)
     }
 
-    /// Takes one frame. `policy` is the newest one for the camera; it takes effect at the first frame captured at or after
-    /// its `effective_from`. `base` is the address base that serves the frame's capture time.
-    ///
-    /// # Errors
-    /// When the policy is broken; the old one then stays, and the frame is analysed under it the next time it is given.
-    pub fn take(
-        &mut self,
-        frame: &FrameDetections,
-        policy: Option<&Arc<Policy>>,
-        base: Option<&AddressBase>,
-    ) -> Result<Outcome, SetupError> {
-        if let Some(last) = self.last {
-            if frame.epoch < last.epoch || (frame.epoch == last.epoch && frame.sequence <= last.sequence) {
-                return Ok(Outcome { alerts: Vec::new(), duplicate: true });
-            }
-            if frame.epoch != last.epoch {
-                self.tracker.reset();
-                self.paths.clear();
-            }
-        }
-        let mut episodes = Vec::new();
-        let replaced = self.replace_policy(frame, policy, &mut episodes);
-        self.last = Some(Last { epoch: frame.epoch, sequence: frame.sequence, captured: frame.captured });
+    /// Waits for records that are out of order by up to `window` of capture time; [`SORT_WINDOW`] where nobody says.
+    pub fn set_sort_window(&mut self, window: Span) {
+        self.order.set_window(window);
+    }
 
+    /// What became of the camera's frames since it was first seen.
+    #[must_use]
+    pub fn counts(&self) -> &FrameCounts {
+        self.order.counts()
+    }
+
+    /// Goes on counting where another state of the camera has come to.
+    pub fn set_counts(&mut self, counts: FrameCounts) {
+        self.order.set_counts(counts);
+    }
+
+    /// Whether records may lie between what was seen and `frame`.
+    #[must_use]
+    pub fn is_gap_before(&self, frame: &FrameDetections) -> bool {
+        self.order.is_gap_before(frame)
+    }
+
+    /// How many alerts are open.
+    #[must_use]
+    pub fn open_alerts(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Takes one record, in any order within the sort window, any number of times.
+    pub fn take(&mut self, frame: FrameDetections, serving: Serving<'_>) -> Outcome {
+        let admission = self.order.admit(frame);
+        let mut outcome = Outcome { admission, analysed: 0, alerts: Vec::new(), refused: None };
+        while let Some(frame) = self.order.next() {
+            self.analyse(frame, serving, &mut outcome);
+        }
+        outcome
+    }
+
+    /// The recording is over: analyses what still waits and ends what is open.
+    pub fn finish(&mut self, serving: Serving<'_>) -> Outcome {
+        let mut outcome = Outcome { admission: Admission::New, analysed: 0, alerts: Vec::new(), refused: None };
+        while let Some(frame) = self.order.next_of_rest() {
+            self.analyse(frame, serving, &mut outcome);
+        }
+        if let (Some(engine), Some(last)) = (&mut self.engine, self.last) {
+            let episodes = engine.finish(last.captured);
+            outcome.alerts.extend(episodes.iter().filter_map(|episode| self.ended(episode)));
+        }
+        outcome
+    }
+
+    /// Looks at the next frame in order.
+    fn analyse(&mut self, mut frame: FrameDetections, serving: Serving<'_>, outcome: &mut Outcome) {
+        outcome.analysed += 1;
+        let mut episodes = self.mind_the_clock(&mut frame);
+        if self.last.is_some_and(|last| last.epoch != frame.epoch) {
+            self.tracker.reset();
+            self.paths.clear();
+        }
+        if let Err(error) = self.replace_policy(&frame, serving.policy, &mut episodes) {
+            outcome.refused = Some(error);
+        }
+        self.last = Some(Last { epoch: frame.epoch, captured: frame.captured });
         let tracks = self.tracker.update(frame.captured, frame.frame, &frame.detections);
         self.paths.extend(frame.captured, tracks);
         if let Some(engine) = &mut self.engine {
             episodes.extend(engine.update(frame.captured, frame.frame, tracks));
         }
-        let alerts = episodes.iter().map(|episode| self.alert(episode, frame, base)).collect();
-        replaced.map(|()| Outcome { alerts, duplicate: false })
+        if !episodes.is_empty() {
+            let base = (serving.base)(frame.captured);
+            outcome.alerts.extend(episodes.iter().map(|episode| self.alert(episode, &frame, base.as_deref())));
+        }
     }
 
-    /// The recording is over: ends what is open.
-    pub fn finish(&mut self) -> Vec<Alert> {
-        let (Some(engine), Some(last)) = (&mut self.engine, self.last) else { return Vec::new() };
-        let episodes = engine.finish(last.captured);
-        episodes.iter().filter_map(|episode| self.ended(episode)).collect()
+    /// After a jump nothing measured before can be compared with what comes: objects are new, and what was open ended when it
+    /// was last seen. (For a jump back the rules do that by themselves.)
+    fn mind_the_clock(&mut self, frame: &mut FrameDetections) -> Vec<Episode> {
+        let moved = self.clock.look_at(frame);
+        frame.quality.clock_drift |= self.clock.is_doubted(frame);
+        if moved == Move::Steady {
+            return Vec::new();
+        }
+        self.tracker.reset();
+        self.paths.clear();
+        match (moved, &mut self.engine, self.last) {
+            (Move::Ahead, Some(engine), Some(last)) => engine.finish(last.captured),
+            _ => Vec::new(),
+        }
     }
 
     fn replace_policy(
@@ -142,11 +216,19 @@ impl CameraAnalysis {
         episodes: &mut Vec<Episode>,
     ) -> Result<(), SetupError> {
         let Some(policy) = policy else { return Ok(()) };
-        let current = self.policy.as_ref().is_some_and(|now| Arc::ptr_eq(now, policy) || now == policy);
-        if current || policy.effective_from > frame.captured {
+        let is_that = |known: &Option<Arc<Policy>>| {
+            known.as_ref().is_some_and(|known| Arc::ptr_eq(known, policy) || known == policy)
+        };
+        if is_that(&self.policy) || is_that(&self.refused) || policy.effective_from > frame.captured {
             return Ok(());
         }
-        let rules = compile(&self.camera, policy)?;
+        let rules = match compile(&self.camera, policy) {
+            Ok(rules) => rules,
+            Err(error) => {
+                self.refused = Some(policy.clone());
+                return Err(error);
+            }
+        };
         match &mut self.engine {
             Some(engine) => episodes.extend(engine.replace(rules)),
             None => self.engine = Some(RuleEngine::new(rules)),

@@ -12,7 +12,7 @@ use vedette_core::{Alert, CameraId, FrameDetections};
 use vedette_track::TrackerSettings;
 
 use crate::address_book::AddressBook;
-use crate::analysis::CameraAnalysis;
+use crate::analysis::{Admission, CameraAnalysis, Serving};
 use crate::cli::{AlertFormat, ReplayArgs, TimedBase};
 use crate::config::{load_cameras, load_policies};
 use crate::output;
@@ -25,6 +25,8 @@ pub struct Summary {
     pub frames: u64,
     /// Frames that were seen before.
     pub duplicates: u64,
+    /// Frames that came too late to be sorted in.
+    pub late: u64,
     /// Lines that could not be used; each was named on stderr.
     pub refused: u64,
     /// Alerts written, raised and ended ones each.
@@ -135,20 +137,31 @@ impl Replay {
             self.cameras.insert(frame.camera.clone(), analysis);
         }
         let analysis = self.cameras.get_mut(&frame.camera).context("the camera was just opened")?;
-        let base = self.addresses.at(frame.captured);
-        let outcome = analysis.take(frame, policy.as_ref(), base.as_deref())?;
-        if outcome.duplicate {
-            self.summary.duplicates += 1;
-        } else {
-            self.summary.frames += 1;
+        let outcome =
+            analysis.take(frame.clone(), Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) });
+        match outcome.admission {
+            Admission::New => {}
+            Admission::Repeated => self.summary.duplicates += 1,
+            Admission::Late => self.summary.late += 1,
         }
+        self.summary.frames += u64::from(outcome.analysed);
         self.summary.alerts += outcome.alerts.len() as u64;
-        Ok(outcome.alerts)
+        match outcome.refused {
+            Some(error) => Err(error.into()),
+            None => Ok(outcome.alerts),
+        }
     }
 
-    /// Ends what is open, camera by camera in the order of their ids.
+    /// Analyses what still waits and ends what is open, camera by camera in the order of their ids.
     pub fn finish(&mut self) -> Vec<Alert> {
-        let alerts: Vec<Alert> = self.cameras.values_mut().flat_map(CameraAnalysis::finish).collect();
+        let mut alerts = Vec::new();
+        for (id, analysis) in &mut self.cameras {
+            let policy = self.registry.camera(id).and_then(|camera| self.registry.policy(&camera));
+            let serving = Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) };
+            let outcome = analysis.finish(serving);
+            self.summary.frames += u64::from(outcome.analysed);
+            alerts.extend(outcome.alerts);
+        }
         self.summary.alerts += alerts.len() as u64;
         alerts
     }

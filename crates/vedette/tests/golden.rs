@@ -10,16 +10,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use support::root;
-use vedette::analysis::{CameraAnalysis, STATE_FORMAT};
+use vedette::analysis::{CameraAnalysis, STATE_FORMAT, Serving};
 use vedette::config::{load_cameras, load_policies};
 use vedette_address::AddressBase;
-use vedette_core::{Alert, Camera, FrameDetections, Policy};
+use vedette_core::{Alert, Camera, FrameDetections, Policy, Timestamp};
 use vedette_wire::encode_alert;
 
 struct Site {
     camera: Arc<Camera>,
     policy: Arc<Policy>,
-    address: Arc<AddressBase>,
+    base: Box<dyn Fn(Timestamp) -> Option<Arc<AddressBase>>>,
     frames: Vec<FrameDetections>,
 }
 
@@ -31,11 +31,12 @@ fn site() -> Site {
     let demo = root().join("deploy/demo");
     let cameras = load_cameras(&demo.join("cameras.toml")).unwrap();
     let policies = load_policies(&demo.join("policies.toml"), &cameras).unwrap();
+    let base = Arc::new(AddressBase::open(demo.join("address.base")).unwrap());
     let text = std::fs::read_to_string(folder().join("vtest-detections.jsonl")).unwrap();
     Site {
         camera: Arc::new(cameras[0].clone()),
         policy: Arc::new(policies[0].clone()),
-        address: Arc::new(AddressBase::open(demo.join("address.base")).unwrap()),
+        base: Box::new(move |_| Some(base.clone())),
         frames: text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
     }
 }
@@ -44,11 +45,12 @@ fn new(site: &Site) -> CameraAnalysis {
     CameraAnalysis::new(site.camera.clone(), &Default::default()).unwrap()
 }
 
+fn serving(site: &Site) -> Serving<'_> {
+    Serving { policy: Some(&site.policy), base: &site.base }
+}
+
 fn take(site: &Site, analysis: &mut CameraAnalysis, frames: &[FrameDetections]) -> Vec<Alert> {
-    frames
-        .iter()
-        .flat_map(|frame| analysis.take(frame, Some(&site.policy), Some(&site.address)).unwrap().alerts)
-        .collect()
+    frames.iter().flat_map(|frame| analysis.take(frame.clone(), serving(site)).alerts).collect()
 }
 
 fn bytes(alerts: &[Alert]) -> Vec<Vec<u8>> {
@@ -67,7 +69,7 @@ fn the_recorded_detections_give_the_recorded_alerts() {
     let site = site();
     let mut analysis = new(&site);
     let mut alerts = take(&site, &mut analysis, &site.frames);
-    alerts.extend(analysis.finish());
+    alerts.extend(analysis.finish(serving(&site)).alerts);
     let golden = folder().join("vtest-alerts.jsonl");
     if std::env::var_os("VEDETTE_BLESS").is_some() {
         std::fs::write(&golden, text(&alerts)).unwrap();

@@ -16,7 +16,7 @@ use broker::Broker;
 use bytes::Bytes;
 use product::{ALL, Product};
 use support::{demo_site, edit, eventually, finish, other_base, root, said, vedette};
-use vedette::analysis::CameraAnalysis;
+use vedette::analysis::{CameraAnalysis, Serving};
 use vedette::cli::Role;
 use vedette::config::{BusKind, Config};
 use vedette::health::Condition;
@@ -260,12 +260,14 @@ impl Fleet {
 
     /// What an analysis without any interruption makes of it.
     fn expected(&self, site: &Path) -> BTreeMap<(String, u32), Vec<Bytes>> {
-        let address = AddressBase::open(site.join("address.base")).unwrap();
+        let address = Arc::new(AddressBase::open(site.join("address.base")).unwrap());
+        let base = |_| Some(address.clone());
         let mut expected: BTreeMap<_, Vec<Bytes>> = BTreeMap::new();
         for camera in &self.cameras {
             let mut analysis = CameraAnalysis::new(Arc::new(camera.clone()), &Default::default()).unwrap();
             for frame in self.seen_by(camera, &self.frames) {
-                for alert in analysis.take(&frame, Some(&self.policy), Some(&address)).unwrap().alerts {
+                let serving = Serving { policy: Some(&self.policy), base: &base };
+                for alert in analysis.take(frame, serving).alerts {
                     let of = expected.entry((alert.id.to_string(), alert.revision)).or_default();
                     of.push(encode_alert(&alert));
                 }

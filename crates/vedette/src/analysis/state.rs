@@ -8,11 +8,14 @@ use vedette_rules::{EngineState, RuleEngine};
 use vedette_track::Tracker;
 use vedette_wire::{WireError, decode_alert, decode_policy, encode_alert, encode_policy};
 
+use super::clock::Clock;
+use super::order::{Order, SavedOrder};
 use super::paths::Paths;
 use super::{CameraAnalysis, Last, SetupError, compile, locator};
 
-/// Version of the encoding. A state of another version is not read: the camera starts anew and says so.
-pub const STATE_FORMAT: u32 = 2;
+/// Version of the encoding. A state of another version is not read: it is made again from the
+/// detections that the bus keeps.
+pub const STATE_FORMAT: u32 = 3;
 
 /// Why a state could not be taken up.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,8 @@ struct Saved {
     engine: Option<EngineState>,
     policy: Option<Vec<u8>>,
     paths: Paths,
+    order: SavedOrder,
+    clock: Clock,
     last: Option<Last>,
     open: Vec<Vec<u8>>,
 }
@@ -53,6 +58,8 @@ impl CameraAnalysis {
             engine: self.engine.as_ref().map(|engine| engine.state().clone()),
             policy: self.policy.as_ref().map(|policy| encode_policy(policy).to_vec()),
             paths: self.paths.clone(),
+            order: self.order.save(),
+            clock: self.clock.clone(),
             last: self.last,
             open: self.open.values().map(|alert| encode_alert(alert).to_vec()).collect(),
         };
@@ -84,7 +91,10 @@ impl CameraAnalysis {
             tracker: saved.tracker,
             engine,
             policy,
+            refused: None,
             paths: saved.paths,
+            order: Order::restore(saved.order)?,
+            clock: saved.clock,
             last: saved.last,
             open,
         })

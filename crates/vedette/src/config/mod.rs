@@ -151,6 +151,8 @@ fn check_ranges(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
         ("ingest.retry_min", ingest.retry_min, Span::from_millis(50), ingest.retry_max),
         ("detect.max_wait", detect.max_wait, Span::ZERO, Span::from_secs(1)),
         ("analyse.save_every", analyse.save_every, Span::from_millis(100), Span::from_secs(600)),
+        ("analyse.sort_window", analyse.sort_window, Span::ZERO, Span::from_secs(60)),
+        ("analyse.rebuild", analyse.rebuild, Span::ZERO, Span::from_secs(86_400)),
     ];
     for (path, value, least, most) in spans {
         let rule = format!("give {least} to {most}");

@@ -227,13 +227,22 @@ impl Default for DetectSettings {
 pub struct AnalyseSettings {
     /// How often the state of tracks and timers is saved, and the offset committed; a restart replays at most this much.
     pub save_every: Span,
+    /// How far records of one camera may be out of order, in capture time: those within are sorted, those beyond counted.
+    pub sort_window: Span,
+    /// How much of the detections a state is made again from when there is none that can be used.
+    pub rebuild: Span,
     /// Settings of the tracker.
     pub tracker: vedette_track::TrackerSettings,
 }
 
 impl Default for AnalyseSettings {
     fn default() -> Self {
-        Self { save_every: Span::from_secs(5), tracker: vedette_track::TrackerSettings::default() }
+        Self {
+            save_every: Span::from_secs(5),
+            sort_window: crate::analysis::SORT_WINDOW,
+            rebuild: Span::from_secs(600),
+            tracker: vedette_track::TrackerSettings::default(),
+        }
     }
 }
 

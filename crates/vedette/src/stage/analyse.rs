@@ -2,28 +2,33 @@
 //!
 //! Every `save_every` the states of the cameras that moved are published, and once they and all alerts before them are
 //! durable, the offset they stand at is committed. So a restart, here or elsewhere, goes on as if nothing had happened:
-//! records that a state has seen already are recognised by their epoch and sequence.
+//! records that a state has seen already are recognised by their epoch and sequence, and those that it has not seen although
+//! they lie before the commit (a member that was thought dead wrote an older state over a newer one) are read again.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod partition;
+mod recovery;
+mod step;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_alerts::cloudevents;
-use vedette_bus::{BusError, Committer, Delivered, GroupEvent, Header, Record, SharedBus, StartAt};
-use vedette_core::{Alert, CameraId, FrameDetections};
-use vedette_track::TrackerSettings;
-use vedette_wire::{AnalysisState, DeadLetterReason, decode_detections, decode_state, encode_alert, encode_state};
+use vedette_bus::{BusError, Committer, Delivered, GroupEvent, Header, Record, SharedBus};
+use vedette_core::{Alert, Camera, CameraId, FrameDetections};
+use vedette_wire::{AnalysisState, DeadLetterReason, decode_detections, encode_alert};
 
 use crate::address_book::AddressBook;
-use crate::analysis::{CameraAnalysis, STATE_FORMAT};
+use crate::analysis::{Admission, CameraAnalysis, Outcome, STATE_FORMAT, Serving, SetupError};
 use crate::config::AnalyseSettings;
 use crate::health::{Condition, Health};
 use crate::latency::LatencyBook;
 use crate::registry::Registry;
 use crate::{bus_watch, clock, dead_letters, topics};
+use partition::{Known, Partition};
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "analyse";
@@ -46,24 +51,12 @@ pub struct Analyse {
     pub latency: LatencyBook,
 }
 
-/// One partition in our hands.
-#[derive(Default)]
-struct Partition {
-    cameras: BTreeMap<CameraId, CameraAnalysis>,
-    dirty: HashSet<CameraId>,
-    /// First record that was not taken yet.
-    next: Option<u64>,
-    committed: Option<u64>,
-    /// Alerts and dead letters that are not known to be durable yet.
-    pending: Vec<JoinHandle<Result<(), BusError>>>,
-}
-
 struct Running {
     stage: Analyse,
     committer: Committer,
-    partitions: HashMap<u32, Partition>,
+    partitions: BTreeMap<u32, Partition>,
     /// States read from the bus, for cameras that did not appear yet.
-    saved: HashMap<CameraId, AnalysisState>,
+    saved: BTreeMap<CameraId, AnalysisState>,
 }
 
 impl Analyse {
@@ -77,12 +70,13 @@ impl Analyse {
         let mut save = tokio::time::interval(self.settings.save_every.to_std());
         let mut running = Running {
             committer: subscription.committer(),
-            partitions: HashMap::new(),
-            saved: HashMap::new(),
+            partitions: BTreeMap::new(),
+            saved: BTreeMap::new(),
             stage: self,
         };
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 _ = save.tick() => running.save().await?,
                 event = subscription.next() => match event {
@@ -106,65 +100,158 @@ impl Analyse {
 impl Running {
     async fn assigned(&mut self, partitions: usize) -> anyhow::Result<()> {
         tracing::info!(stage = STAGE, partitions, "partitions assigned");
-        self.saved = read_states(&self.stage.bus).await?;
+        self.saved = recovery::read_states(&self.stage.bus).await?;
         self.stage.health.set(STAGE, Condition::Running, "");
         Ok(())
     }
 
     async fn take(&mut self, record: Delivered) -> anyhow::Result<()> {
         self.stage.health.set(STAGE, Condition::Running, "");
-        let (number, offset) = (record.position.partition, record.position.offset);
-        let partition = self.partitions.entry(number).or_default();
-        partition.next = Some(offset + 1);
+        let number = record.position.partition;
+        self.partitions.entry(number).or_default().advance(record.position.offset);
         let frame = match decode_detections(record.record.value.clone().unwrap_or_default()) {
             Ok(frame) => frame,
             Err(error) => return self.put_aside(&record, DeadLetterReason::from(&error), &error.to_string()).await,
         };
         let Some(camera) = self.stage.registry.camera(&frame.camera) else {
             if self.stage.registry.is_retired(&frame.camera) {
-                metrics::counter!("vedette_frames_shed_total", "stage" => STAGE, "reason" => "camera_retired")
-                    .increment(1);
+                metrics::counter!("vedette_analyse_retired_cameras_frames_total").increment(1);
                 return Ok(());
             }
             let detail = format!("camera {} is not in the registry", frame.camera);
             return self.put_aside(&record, DeadLetterReason::UnknownCamera, &detail).await;
         };
-        if !partition.cameras.contains_key(&frame.camera) {
-            let saved = self.saved.remove(&frame.camera);
-            match open_camera(&self.stage, camera.clone(), saved) {
-                Ok(analysis) => {
-                    partition.cameras.insert(frame.camera.clone(), analysis);
-                }
-                Err(error) => return self.put_aside(&record, DeadLetterReason::Invalid, &error.to_string()).await,
-            }
-        }
-        let Some(analysis) = partition.cameras.get_mut(&frame.camera) else { return Ok(()) };
-        if let Err(error) = analysis.set_camera(camera.clone()) {
+        let mut known = match self.known(&record, &frame, &camera).await? {
+            Ok(known) => known,
+            Err(error) => return self.put_aside(&record, DeadLetterReason::Invalid, &error.to_string()).await,
+        };
+        if let Err(error) = known.analysis.set_camera(camera.clone()) {
             tracing::error!(%error, "the camera's new version is refused; the old one stays");
         }
-        let policy = self.stage.registry.policy(&camera);
-        partition.dirty.insert(frame.camera.clone());
-        let base = self.stage.addresses.at(frame.captured);
-        let outcome = match analysis.take(&frame, policy.as_ref(), base.as_deref()) {
+        let given = frame.clone();
+        let outcome = match step::run(|| self.stage.step(&mut known.analysis, given)) {
             Ok(outcome) => outcome,
-            Err(error) => {
-                metrics::counter!("vedette_analyse_policies_refused_total").increment(1);
-                tracing::error!(%error, "the policy is refused; the old one stays");
-                return Ok(());
+            Err(panic) => {
+                self.put_aside(&record, DeadLetterReason::Panic, &panic).await?;
+                known = self.known_again(&record, &camera).await?;
+                self.stage.step(&mut known.analysis, step::put_aside(frame.clone()))
             }
         };
-        if outcome.duplicate {
-            metrics::counter!("vedette_analyse_duplicates_total").increment(1);
-            return Ok(());
-        }
-        metrics::counter!("vedette_analyse_frames_total").increment(1);
+        let partition = self.partitions.entry(number).or_default();
+        partition.touch(&camera.id);
+        partition.cameras.insert(camera.id.clone(), known);
+        note(&outcome);
         for alert in outcome.alerts {
-            self.publish(number, &frame, &alert).await?;
+            self.publish(number, Some(&frame), &alert).await?;
         }
         Ok(())
     }
 
-    async fn publish(&mut self, number: u32, frame: &FrameDetections, alert: &Alert) -> anyhow::Result<()> {
+    /// The camera's analysis, which has seen everything before `record`. It is out of our hands until it is put back.
+    async fn known(
+        &mut self,
+        record: &Delivered,
+        frame: &FrameDetections,
+        camera: &Arc<Camera>,
+    ) -> anyhow::Result<Result<Known, SetupError>> {
+        let number = record.position.partition;
+        let mut known = match self.partitions.entry(number).or_default().cameras.remove(&camera.id) {
+            Some(known) => known,
+            None => match self.open(record, frame, camera).await? {
+                Ok(known) => known,
+                refused => return Ok(refused),
+            },
+        };
+        if let Some(saved) = known.unverified.take()
+            && known.analysis.is_gap_before(frame)
+        {
+            let offsets = saved.next_offset..record.position.offset;
+            known.analysis = self.catch_up(camera, Some(&saved), number, offsets).await?;
+        }
+        Ok(Ok(known))
+    }
+
+    /// A camera that appears for the first time: its saved state, or one that is made again, or a new one.
+    async fn open(
+        &mut self,
+        record: &Delivered,
+        frame: &FrameDetections,
+        camera: &Arc<Camera>,
+    ) -> anyhow::Result<Result<Known, SetupError>> {
+        let saved = self.saved.remove(&camera.id);
+        let refused = match &saved {
+            None => None,
+            Some(saved) => match recovery::restore(&self.stage, camera, saved) {
+                Ok(analysis) => return Ok(Ok(Known { analysis, unverified: Some(saved.clone()) })),
+                Err(error) => Some(error),
+            },
+        };
+        if let Some(error) = refused {
+            metrics::counter!("vedette_analyse_states_refused_total").increment(1);
+            tracing::warn!(camera = %camera.id, %error, "the saved state is not used; it is made again from detections");
+        }
+        let new = match recovery::begin(&self.stage, camera) {
+            Ok(analysis) => analysis,
+            Err(error) => return Ok(Err(error)),
+        };
+        if saved.is_some() || new.is_gap_before(frame) {
+            self.rebuild(record).await?;
+        }
+        let partition = self.partitions.entry(record.position.partition).or_default();
+        let mut known = partition.cameras.remove(&camera.id).unwrap_or(Known { analysis: new, unverified: None });
+        if let Some(saved) = saved {
+            known.analysis.set_counts(saved.counts);
+        }
+        Ok(Ok(known))
+    }
+
+    /// Once for a partition: makes the states again of those cameras that have none which can be used.
+    async fn rebuild(&mut self, record: &Delivered) -> anyhow::Result<()> {
+        let partition = self.partitions.entry(record.position.partition).or_default();
+        if std::mem::replace(&mut partition.rebuilt, true) {
+            return Ok(());
+        }
+        let (cameras, saved) = (&partition.cameras, &self.saved);
+        let has_state =
+            |id: &CameraId| cameras.contains_key(id) || saved.get(id).is_some_and(|state| state.format == STATE_FORMAT);
+        let rebuilt = recovery::rebuild(&self.stage, record, &has_state).await?;
+        for (id, mut analysis) in rebuilt {
+            if let Some(saved) = self.saved.remove(&id) {
+                analysis.set_counts(saved.counts);
+            }
+            partition.cameras.insert(id, Known { analysis, unverified: None });
+        }
+        Ok(())
+    }
+
+    /// The analysis as it was before `record`, after one that saw it panicked.
+    async fn known_again(&mut self, record: &Delivered, camera: &Arc<Camera>) -> anyhow::Result<Known> {
+        let number = record.position.partition;
+        let saved = recovery::read_states(&self.stage.bus).await?.remove(&camera.id);
+        let saved = saved.filter(|saved| saved.format == STATE_FORMAT);
+        let first = self.partitions.get(&number).and_then(|partition| partition.first).unwrap_or_default();
+        let from = saved.as_ref().map_or(first, |saved| saved.next_offset);
+        let analysis = self.catch_up(camera, saved.as_ref(), number, from..record.position.offset).await?;
+        Ok(Known { analysis, unverified: None })
+    }
+
+    /// Takes the records in `offsets` that `saved` has not seen.
+    async fn catch_up(
+        &mut self,
+        camera: &Arc<Camera>,
+        saved: Option<&AnalysisState>,
+        number: u32,
+        offsets: Range<u64>,
+    ) -> anyhow::Result<CameraAnalysis> {
+        let caught_up = recovery::catch_up(&self.stage, camera, saved, number, offsets).await?;
+        for alert in &caught_up.alerts {
+            self.publish(number, None, alert).await?;
+        }
+        Ok(caught_up.analysis)
+    }
+
+    /// Publishes an alert. `frame` is the record that brought it about now, when its way here was just measured.
+    async fn publish(&mut self, number: u32, frame: Option<&FrameDetections>, alert: &Alert) -> anyhow::Result<()> {
         let status = if alert.ended.is_some() { "ended" } else { "raised" };
         metrics::counter!("vedette_alerts_total", "kind" => alert.kind.as_str(), "status" => status).increment(1);
         let headers = cloudevents::headers(alert);
@@ -173,19 +260,19 @@ impl Running {
             key: Bytes::copy_from_slice(alert.camera.as_str().as_bytes()),
             value: Some(encode_alert(alert)),
             headers,
-            timestamp_ms: frame.captured.as_millis(),
+            timestamp_ms: alert.ended.unwrap_or(alert.raised).as_millis(),
         };
         let delivery = self.stage.bus.send(topics::ALERTS, record).await?;
-        let raised = alert.raised == frame.captured;
-        let (book, latency, captured) = (self.stage.latency.clone(), frame.latency, frame.captured);
+        let measured = frame.filter(|frame| alert.raised == frame.captured && alert.ended.is_none());
+        let measured = measured.map(|frame| (self.stage.latency.clone(), frame.captured, frame.latency));
         let durable = tokio::spawn(async move {
             delivery.await?;
-            if raised {
+            if let Some((book, captured, latency)) = measured {
                 book.note(captured, latency, clock::now());
             }
             Ok(())
         });
-        self.partitions.entry(number).or_default().pending.push(durable);
+        self.partitions.entry(number).or_default().wait_for(durable);
         Ok(())
     }
 
@@ -193,7 +280,7 @@ impl Running {
         metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
         let delivery = dead_letters::send(&self.stage.bus, STAGE, record, reason, detail).await?;
         let durable = tokio::spawn(async move { delivery.await.map(|_| ()) });
-        self.partitions.entry(record.position.partition).or_default().pending.push(durable);
+        self.partitions.entry(record.position.partition).or_default().wait_for(durable);
         Ok(())
     }
 
@@ -221,76 +308,24 @@ impl Running {
     }
 }
 
-impl Partition {
-    /// Publishes the states that moved and, once they and all alerts are durable, commits the offset they stand at.
-    async fn save(&mut self, bus: &SharedBus, committer: &Committer, number: u32) -> anyhow::Result<()> {
-        let Some(next) = self.next.filter(|next| self.committed != Some(*next)) else { return Ok(()) };
-        for durable in std::mem::take(&mut self.pending) {
-            durable.await?.context("publishing alerts")?;
-        }
-        let mut deliveries = Vec::new();
-        for camera in self.dirty.drain() {
-            let Some(analysis) = self.cameras.get(&camera) else { continue };
-            let state = AnalysisState {
-                camera: camera.clone(),
-                partition: number,
-                next_offset: next,
-                format: STATE_FORMAT,
-                state: analysis.save()?.into(),
-            };
-            let timestamp_ms = analysis.last_captured().unwrap_or_default().as_millis();
-            let key = Bytes::copy_from_slice(camera.as_str().as_bytes());
-            let record = Record { key, value: Some(encode_state(&state)), headers: Vec::new(), timestamp_ms };
-            deliveries.push(bus.send(topics::STATES, record).await?);
-        }
-        futures::future::try_join_all(deliveries).await.context("publishing states")?;
-        self.committed = Some(next);
-        match committer.commit(topics::DETECTIONS, number, next).await {
-            // It went to another member meanwhile, whose word on offsets now counts; what we sent it recognises.
-            Err(error @ BusError::Refused { .. }) => {
-                tracing::warn!(stage = STAGE, partition = number, next, %error, "commit refused; the records may be seen again");
-                Ok(())
-            }
-            outcome => outcome.context("committing"),
-        }
+impl Analyse {
+    /// One record through a camera's analysis.
+    fn step(&self, analysis: &mut CameraAnalysis, frame: FrameDetections) -> Outcome {
+        let camera = self.registry.camera(&frame.camera);
+        let policy = camera.and_then(|camera| self.registry.policy(&camera));
+        analysis.take(frame, Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) })
     }
 }
 
-fn open_camera(
-    stage: &Analyse,
-    camera: Arc<vedette_core::Camera>,
-    saved: Option<AnalysisState>,
-) -> Result<CameraAnalysis, crate::analysis::SetupError> {
-    let tracker: &TrackerSettings = &stage.settings.tracker;
-    if let Some(saved) = saved {
-        match CameraAnalysis::restore(camera.clone(), saved.format, &saved.state) {
-            Ok(analysis) => return Ok(analysis),
-            Err(error) => {
-                metrics::counter!("vedette_analyse_states_refused_total").increment(1);
-                tracing::warn!(camera = %camera.id, %error, "the saved state is not used; the camera starts anew");
-            }
-        }
+fn note(outcome: &Outcome) {
+    match outcome.admission {
+        Admission::New => {}
+        Admission::Repeated => metrics::counter!("vedette_analyse_duplicates_total").increment(1),
+        Admission::Late => metrics::counter!("vedette_analyse_late_total").increment(1),
     }
-    CameraAnalysis::new(camera, tracker)
-}
-
-/// The state of every camera that has seen most. Not simply the last one: a member that lost its partitions while the bus was
-/// away may have written after their next owner did.
-async fn read_states(bus: &SharedBus) -> anyhow::Result<HashMap<CameraId, AnalysisState>> {
-    let mut states: HashMap<CameraId, (i64, AnalysisState)> = HashMap::new();
-    let mut reader = bus.read(topics::STATES, StartAt::Earliest).await?;
-    crate::registry::read_to_end(bus, topics::STATES, &mut reader, |record| {
-        let Some(value) = record.record.value.clone() else { return };
-        match decode_state(value) {
-            Ok(state) => {
-                let seen_until = record.record.timestamp_ms;
-                if states.get(&state.camera).is_none_or(|(known, _)| *known <= seen_until) {
-                    states.insert(state.camera.clone(), (seen_until, state));
-                }
-            }
-            Err(error) => tracing::warn!(%error, "a saved state cannot be read"),
-        }
-    })
-    .await?;
-    Ok(states.into_iter().map(|(camera, (_, state))| (camera, state)).collect())
+    metrics::counter!("vedette_analyse_frames_total").increment(u64::from(outcome.analysed));
+    if let Some(error) = &outcome.refused {
+        metrics::counter!("vedette_analyse_policies_refused_total").increment(1);
+        tracing::error!(%error, "the policy is refused; the old one stays");
+    }
 }

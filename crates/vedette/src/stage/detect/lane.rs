@@ -183,6 +183,7 @@ impl Lane {
                 quality,
                 video: Some(VideoRef { partition, offset: start.offset, sequence }),
                 latency: Some(latency),
+                account: None,
             };
             self.shed = 0;
             metrics::counter!("vedette_detect_frames_total").increment(1);

@@ -1,0 +1,134 @@
+//! Whether a camera's clock can be believed. Capture time rules, so what it says is looked at: a jump within a stream, and
+//! a moment of capture that lies far from the moment intake had the picture.
+
+use serde::{Deserialize, Serialize};
+use vedette_core::{FrameDetections, Span, Timestamp};
+
+/// Frame numbers that follow on never lie this far apart in time: intake gives a silent camera up before.
+const JUMP_AHEAD: Span = Span::from_secs(300);
+/// Less than this back is disorder, not another time.
+const JUMP_BACK: Span = Span::from_secs(1);
+/// After a jump the clock is doubted for this long.
+const DOUBTED_FOR: Span = Span::from_secs(60);
+/// A picture is not captured later than this after intake had it.
+const MOST_AHEAD: Span = Span::from_secs(2);
+/// Nor earlier than this before.
+const MOST_BEHIND: Span = Span::from_secs(30);
+
+/// What the clock did between two frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Move {
+    Steady,
+    Back,
+    Ahead,
+}
+
+/// What is known of a camera's clock.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Clock {
+    last: Option<Seen>,
+    doubted_until: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Seen {
+    epoch: u64,
+    sequence: u64,
+    captured: Timestamp,
+}
+
+impl Clock {
+    /// Looks at the next frame, in order.
+    pub(super) fn look_at(&mut self, frame: &FrameDetections) -> Move {
+        let seen = Seen { epoch: frame.epoch, sequence: frame.sequence, captured: frame.captured };
+        let moved = self.last.replace(seen).map_or(Move::Steady, |last| move_between(last, seen));
+        if moved != Move::Steady {
+            self.doubted_until = Some(frame.captured + DOUBTED_FOR);
+        }
+        moved
+    }
+
+    /// Whether what the clock said of the frame that was looked at last is doubted.
+    pub(super) fn is_doubted(&self, frame: &FrameDetections) -> bool {
+        self.doubted_until.is_some_and(|until| frame.captured < until) || is_off(frame)
+    }
+}
+
+fn move_between(last: Seen, now: Seen) -> Move {
+    let passed = now.captured.since(last.captured);
+    if passed.as_micros() <= -JUMP_BACK.as_micros() {
+        return Move::Back;
+    }
+    if now.epoch != last.epoch {
+        return Move::Steady;
+    }
+    let frames = i64::try_from(now.sequence.saturating_sub(last.sequence)).unwrap_or(i64::MAX).max(1);
+    if passed.as_micros() / frames > JUMP_AHEAD.as_micros() { Move::Ahead } else { Move::Steady }
+}
+
+/// Whether the camera's clock lies far from that of intake.
+fn is_off(frame: &FrameDetections) -> bool {
+    let Some(latency) = frame.latency else { return false };
+    latency.chunk.as_micros() < -MOST_AHEAD.as_micros() || latency.chunk > MOST_BEHIND
+}
+
+#[cfg(test)]
+mod tests {
+    use vedette_core::{CameraId, FrameSize, ModelRef, Quality, StageLatency};
+
+    use super::*;
+
+    fn frame(epoch: u64, sequence: u64, seconds: i64) -> FrameDetections {
+        FrameDetections {
+            camera: CameraId::new("gate").unwrap(),
+            epoch,
+            sequence,
+            captured: Timestamp::from_micros(seconds * 1_000_000),
+            frame: FrameSize { width: 640, height: 480 },
+            detections: Vec::new(),
+            model: ModelRef { name: "m".into(), version: "1".into() },
+            quality: Quality::default(),
+            video: None,
+            latency: None,
+            account: None,
+        }
+    }
+
+    #[test]
+    fn jumps_both_ways_are_doubted_for_a_minute() {
+        let mut clock = Clock::default();
+        let mut see = |sequence, seconds| {
+            let frame = frame(1, sequence, seconds);
+            (clock.look_at(&frame), clock.is_doubted(&frame))
+        };
+        assert_eq!(see(0, 1_000), (Move::Steady, false));
+        assert_eq!(see(1, 1_001), (Move::Steady, false));
+        assert_eq!(see(2, 5_000), (Move::Ahead, true));
+        assert_eq!(see(3, 5_030), (Move::Steady, true));
+        assert_eq!(see(4, 5_061), (Move::Steady, false));
+        assert_eq!(see(5, 900), (Move::Back, true));
+        assert_eq!(see(6, 961), (Move::Steady, false));
+    }
+
+    #[test]
+    fn frames_left_out_are_no_jump_and_neither_is_a_camera_that_was_away() {
+        let mut clock = Clock::default();
+        clock.look_at(&frame(1, 0, 0));
+        assert_eq!(clock.look_at(&frame(1, 1_000, 1_000)), Move::Steady);
+        assert_eq!(clock.look_at(&frame(2, 0, 90_000)), Move::Steady);
+        assert_eq!(clock.look_at(&frame(3, 0, 80_000)), Move::Back);
+    }
+
+    #[test]
+    fn a_clock_far_from_that_of_intake_is_doubted() {
+        let clock = Clock::default();
+        for (chunk, doubted) in [(0, false), (10, false), (31, true), (-1, false), (-3, true)] {
+            let latency = StageLatency { chunk: Span::from_secs(chunk), ..StageLatency::default() };
+            assert_eq!(
+                clock.is_doubted(&FrameDetections { latency: Some(latency), ..frame(1, 0, 0) }),
+                doubted,
+                "{chunk}"
+            );
+        }
+    }
+}

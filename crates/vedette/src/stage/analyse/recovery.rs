@@ -1,0 +1,191 @@
+//! Where a camera's analysis goes on: its saved state, and the detections since, or those that the bus still keeps when there is
+//! no state to use.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use anyhow::Context;
+use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
+use vedette_core::{Alert, Camera, CameraId, FrameDetections};
+use vedette_wire::{AnalysisState, decode_detections, decode_state};
+
+use super::{Analyse, step};
+use crate::analysis::{CameraAnalysis, SetupError, StateError};
+use crate::topics;
+
+/// The saved state of every camera; of several the one that has seen most. Not simply the last one: a member that lost its
+/// partitions while the bus was away may have written after their next owner did.
+pub(super) async fn read_states(bus: &SharedBus) -> anyhow::Result<BTreeMap<CameraId, AnalysisState>> {
+    let mut states: BTreeMap<CameraId, AnalysisState> = BTreeMap::new();
+    let mut reader = bus.read(topics::STATES, StartAt::Earliest).await?;
+    crate::registry::read_to_end(bus, topics::STATES, &mut reader, |record| {
+        let Some(value) = record.record.value.clone() else { return };
+        match decode_state(value) {
+            Ok(state) => {
+                if states.get(&state.camera).is_none_or(|known| known.next_offset <= state.next_offset) {
+                    states.insert(state.camera.clone(), state);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "a saved state cannot be read"),
+        }
+    })
+    .await?;
+    Ok(states)
+}
+
+/// Takes up a saved state.
+pub(super) fn restore(
+    stage: &Analyse,
+    camera: &Arc<Camera>,
+    saved: &AnalysisState,
+) -> Result<CameraAnalysis, StateError> {
+    let mut analysis = CameraAnalysis::restore(camera.clone(), saved.format, &saved.state)?;
+    analysis.set_sort_window(stage.settings.sort_window);
+    Ok(analysis)
+}
+
+/// Begins with a camera of which nothing is known.
+pub(super) fn begin(stage: &Analyse, camera: &Arc<Camera>) -> Result<CameraAnalysis, SetupError> {
+    let mut analysis = CameraAnalysis::new(camera.clone(), &stage.settings.tracker)?;
+    analysis.set_sort_window(stage.settings.sort_window);
+    Ok(analysis)
+}
+
+/// An analysis that has seen what it lacked, and what it said on the way. Whether that was published already is not known; a
+/// second time is harmless.
+pub(super) struct CaughtUp {
+    pub(super) analysis: CameraAnalysis,
+    pub(super) alerts: Vec<Alert>,
+}
+
+/// Takes the camera's records in `offsets`, which `saved` has not seen. A record that makes the analysis panic was put aside
+/// when it came first, and is passed over.
+pub(super) async fn catch_up(
+    stage: &Analyse,
+    camera: &Arc<Camera>,
+    saved: Option<&AnalysisState>,
+    partition: u32,
+    offsets: Range<u64>,
+) -> anyhow::Result<CaughtUp> {
+    let (id, from, before) = (&camera.id, offsets.start, offsets.end);
+    tracing::info!(camera = %id, partition, from, before, "reading again what the saved state has not seen");
+    metrics::counter!("vedette_analyse_catch_ups_total").increment(1);
+    let mut frames = Vec::new();
+    read(&stage.bus, partition, offsets, |frame| {
+        if frame.camera == *id {
+            frames.push(frame);
+        }
+    })
+    .await?;
+    let mut bad = BTreeSet::new();
+    'again: loop {
+        let mut analysis = match saved {
+            Some(saved) => restore(stage, camera, saved)?,
+            None => begin(stage, camera)?,
+        };
+        let mut alerts = Vec::new();
+        for (index, frame) in frames.iter().enumerate() {
+            let frame = if bad.contains(&index) { step::put_aside(frame.clone()) } else { frame.clone() };
+            match step::run(|| stage.step(&mut analysis, frame)) {
+                Ok(outcome) => alerts.extend(outcome.alerts),
+                Err(_) if bad.insert(index) => continue 'again,
+                Err(panic) => anyhow::bail!("camera {id}: {panic}, at a record that was put aside"),
+            }
+        }
+        return Ok(CaughtUp { analysis, alerts });
+    }
+}
+
+/// Makes the states of cameras again that have none that can be used, from the detections of the last while before `before`.
+/// What they say is not published: the alerts were, under the state that is gone.
+pub(super) async fn rebuild(
+    stage: &Analyse,
+    before: &Delivered,
+    has_state: &(dyn Fn(&CameraId) -> bool + Send + Sync),
+) -> anyhow::Result<BTreeMap<CameraId, CameraAnalysis>> {
+    let mut rebuilt: BTreeMap<CameraId, CameraAnalysis> = BTreeMap::new();
+    let (partition, end) = (before.position.partition, before.position.offset);
+    let since = before.record.timestamp_ms - stage.settings.rebuild.as_micros() / 1_000;
+    let from = offset_at(&stage.bus, partition, end, since).await?;
+    if from == end {
+        return Ok(rebuilt);
+    }
+    tracing::info!(partition, from, before = end, "making states again from detections");
+    read(&stage.bus, partition, from..end, |frame| {
+        if has_state(&frame.camera) {
+            return;
+        }
+        let Some(camera) = stage.registry.camera(&frame.camera) else { return };
+        let id = frame.camera.clone();
+        let analysis = rebuilt.remove(&id).or_else(|| begin(stage, &camera).ok());
+        let Some(mut analysis) = analysis else { return };
+        // One that panics begins anew with its next record.
+        if step::run(|| stage.step(&mut analysis, frame)).is_ok() {
+            rebuilt.insert(id, analysis);
+        }
+    })
+    .await?;
+    metrics::counter!("vedette_analyse_states_rebuilt_total").increment(rebuilt.len() as u64);
+    Ok(rebuilt)
+}
+
+/// Reads the records of one partition of `detections` in `offsets` that are still kept.
+async fn read(
+    bus: &SharedBus,
+    partition: u32,
+    offsets: Range<u64>,
+    mut take: impl FnMut(FrameDetections),
+) -> anyhow::Result<()> {
+    let low = low_watermark(bus, partition).await?;
+    if low.max(offsets.start) >= offsets.end {
+        return Ok(());
+    }
+    if low > offsets.start {
+        tracing::warn!(partition, from = offsets.start, kept_from = low, "some detections are past their retention");
+    }
+    let start = StartAt::Offsets(vec![(partition, low.max(offsets.start))]);
+    let mut reader = bus.read(topics::DETECTIONS, start).await?;
+    loop {
+        let record = match reader.next().await {
+            Ok(record) => record,
+            Err(error @ BusError::Unreachable { .. }) => {
+                tracing::warn!(%error, "catching up waits for the bus");
+                continue;
+            }
+            Err(error) => return Err(error).context("reading detections again"),
+        };
+        let offset = record.position.offset;
+        if offset < offsets.end
+            && let Ok(frame) = decode_detections(record.record.value.unwrap_or_default())
+        {
+            take(frame);
+        }
+        if offset + 1 >= offsets.end {
+            return Ok(());
+        }
+    }
+}
+
+/// The first offset before `end` whose record has timestamp `since` or later, by halving: records lie nearly in that order.
+async fn offset_at(bus: &SharedBus, partition: u32, end: u64, since: i64) -> anyhow::Result<u64> {
+    let (mut low, mut high) = (low_watermark(bus, partition).await?.min(end), end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let earlier = match bus.fetch(topics::DETECTIONS, partition, middle).await? {
+            Some(record) => record.record.timestamp_ms < since,
+            None => true,
+        };
+        if earlier {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+async fn low_watermark(bus: &SharedBus, partition: u32) -> anyhow::Result<u64> {
+    let marks = bus.watermarks(topics::DETECTIONS).await?;
+    Ok(marks.iter().find(|mark| mark.partition == partition).map_or(0, |mark| mark.low))
+}

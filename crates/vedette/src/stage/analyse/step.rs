@@ -1,0 +1,42 @@
+//! One record through one camera's analysis, where a panic is a bad record and not the end of the stage.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use vedette_core::{FrameAccount, FrameDetections, ShedRange, ShedReason};
+
+/// Runs `step`; what it panicked with when it did. Whatever it had in hand is then to be thrown away.
+pub(super) fn run<T>(step: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(step)).map_err(|panic| words(panic.as_ref()))
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("the analysis panicked: {}", text.unwrap_or_else(|| "no words".into()))
+}
+
+/// The record of a frame that is put aside: it answers for the same frames, its own among those that were not looked at.
+pub(super) fn put_aside(frame: FrameDetections) -> FrameDetections {
+    if !frame.is_looked_at() {
+        return frame;
+    }
+    let own = ShedRange { first: frame.sequence, count: 1, reason: ShedReason::DeadLettered };
+    let mut account =
+        frame.account.unwrap_or_else(|| FrameAccount { previous: frame.sequence.checked_sub(1), shed: Vec::new() });
+    account.shed.push(own);
+    FrameDetections { account: Some(account), detections: Vec::new(), ..frame }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_in_its_words() {
+        assert_eq!(run(|| 5), Ok(5));
+        let index = std::hint::black_box(7);
+        let error = run(|| [1, 2, 3][index]).unwrap_err();
+        assert!(error.contains("index out of bounds"), "{error}");
+    }
+}
