@@ -12,10 +12,11 @@ use ort::session::Session;
 use ort::value::TensorRef;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use vedette::config::DetectSettings;
+use vedette::config::{DetectSettings, ShedAfter};
 use vedette::detector::{Detecting, RUNTIME, manifests, store};
 use vedette::health::Health;
-use vedette::stage::detect::Detect;
+use vedette::registry::Registry;
+use vedette::stage::detect::{Detect, OpenAlerts};
 use vedette::{clock, topics};
 use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
 use vedette_bus::{Record, SharedBus, StartAt};
@@ -144,6 +145,8 @@ impl Bare {
     }
 }
 
+const NEVER: Span = Span::from_secs(86_400);
+
 /// The stage itself, bus and protobuf included, from chunks on `video` to detections on `detections`.
 async fn stage(detecting: &Detecting, chunks: &[VideoChunk], frames: usize) {
     let directory = tempfile::tempdir().expect("a directory");
@@ -162,12 +165,14 @@ async fn stage(detecting: &Detecting, chunks: &[VideoChunk], frames: usize) {
     let stop = CancellationToken::new();
     let stage = Detect {
         bus: bus.clone(),
-        detector: detecting.handle.clone(),
-        model: detecting.model.clone(),
-        input: detecting.input,
-        degraded: false,
+        sight: Arc::new(detecting.sight()),
         max_fps: None,
         key_frames_only: false,
+        // The whole recording waits from the start: none of it is to give way.
+        shed_after: ShedAfter { low: NEVER, normal: NEVER, high: NEVER },
+        registry: Registry::default(),
+        open_alerts: OpenAlerts::default(),
+        now: clock::now,
         decoders: Arc::new(Semaphore::new(2)),
         health: Health::default(),
     };

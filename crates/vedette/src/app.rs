@@ -28,7 +28,7 @@ use crate::latency::LatencyBook;
 use crate::registry::{self, Registry};
 use crate::stage::alert_sink::AlertSink;
 use crate::stage::analyse::Analyse;
-use crate::stage::detect::Detect;
+use crate::stage::detect::{Detect, OpenAlerts};
 use crate::stage::ingest::Ingest;
 use crate::supervise::{TaskKind, supervise};
 use crate::{bus_watch, clock, console, topics};
@@ -140,12 +140,13 @@ impl App {
         if let Some(detecting) = &detecting {
             let detect = Detect {
                 bus: bus.clone(),
-                detector: detecting.handle.clone(),
-                model: detecting.model.clone(),
-                input: detecting.input,
-                degraded: detecting.degraded,
+                sight: Arc::new(detecting.sight()),
                 max_fps: settings.detect.max_fps,
                 key_frames_only: settings.detect.key_frames_only,
+                shed_after: settings.detect.shed_after,
+                registry: registry.clone(),
+                open_alerts: OpenAlerts::follow(&bus, clock::now(), stop.clone()).await.context("reading `alerts`")?,
+                now: clock::now,
                 decoders: Arc::new(Semaphore::new(decoders(settings.detect.decoders))),
                 health: health.clone(),
             };

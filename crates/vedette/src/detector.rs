@@ -11,6 +11,7 @@ use vedette_detect::{
 use vedette_media::OutputSize;
 
 use crate::config::DetectSettings;
+use crate::stage::detect::ModelSight;
 
 /// The shared detector of this process.
 pub struct Detecting {
@@ -89,6 +90,12 @@ impl Detecting {
             degraded: wanted.is_some_and(|wanted| wanted != chosen),
             service,
         })
+    }
+
+    /// The detector as the `detect` stage uses it.
+    #[must_use]
+    pub fn sight(&self) -> ModelSight {
+        ModelSight::new(self.handle.clone(), self.model.clone(), self.input, self.degraded)
     }
 
     /// Answers what waits and ends the workers.

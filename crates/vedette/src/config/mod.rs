@@ -15,7 +15,7 @@ use vedette_core::{Camera, Policy, Span};
 pub use mistake::{Mistake, Mistakes};
 pub use settings::{
     AnalyseSettings, BusKind, BusSettings, ConsoleSettings, CredentialSection, DetectSettings, IngestSettings,
-    KafkaSection, Settings, SiteSettings,
+    KafkaSection, Settings, ShedAfter, SiteSettings,
 };
 pub use share::{NoShare, Share};
 
@@ -150,6 +150,9 @@ fn check_ranges(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
         ("ingest.timeout", ingest.timeout, Span::from_millis(100), Span::from_secs(300)),
         ("ingest.retry_min", ingest.retry_min, Span::from_millis(50), ingest.retry_max),
         ("detect.max_wait", detect.max_wait, Span::ZERO, Span::from_secs(1)),
+        ("detect.shed_after.low", detect.shed_after.low, Span::from_secs(1), detect.shed_after.normal),
+        ("detect.shed_after.normal", detect.shed_after.normal, Span::from_secs(1), detect.shed_after.high),
+        ("detect.shed_after.high", detect.shed_after.high, Span::from_secs(1), Span::from_secs(86_400)),
         ("analyse.save_every", analyse.save_every, Span::from_millis(100), Span::from_secs(600)),
         ("analyse.sort_window", analyse.sort_window, Span::ZERO, Span::from_secs(60)),
         ("analyse.rebuild", analyse.rebuild, Span::ZERO, Span::from_secs(86_400)),

@@ -202,6 +202,8 @@ pub struct DetectSettings {
     pub key_frames_only: bool,
     /// Streams decoded at the same time; 0 means one a core.
     pub decoders: usize,
+    /// `[detect.shed_after]`
+    pub shed_after: ShedAfter,
 }
 
 impl Default for DetectSettings {
@@ -217,7 +219,27 @@ impl Default for DetectSettings {
             max_fps: None,
             key_frames_only: false,
             decoders: 0,
+            shed_after: ShedAfter::default(),
         }
+    }
+}
+
+/// `[detect.shed_after]`: how long video may have waited before a camera of each priority gives way. It then has only its key
+/// frames looked at, and none once it has waited twice as long. A camera with an open alert never gives way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShedAfter {
+    /// Cameras of priority `low`.
+    pub low: Span,
+    /// Cameras of priority `normal`.
+    pub normal: Span,
+    /// Cameras of priority `high`.
+    pub high: Span,
+}
+
+impl Default for ShedAfter {
+    fn default() -> Self {
+        Self { low: Span::from_secs(5), normal: Span::from_secs(10), high: Span::from_secs(20) }
     }
 }
 

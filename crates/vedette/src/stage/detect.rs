@@ -4,9 +4,14 @@
 //! detections of all its frames are durable. After a restart or a rebalance decoding begins again at a key frame, so a
 //! camera holds the commit at the start of its current group of pictures; `analyse` recognises what it then sees twice.
 
+mod account;
 mod lane;
+mod open_alerts;
+mod pace;
+mod shedding;
+mod sight;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,15 +20,18 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Committer, Delivered, GroupEvent, SharedBus, Subscription};
-use vedette_core::{CameraId, ModelRef};
-use vedette_detect::DetectHandle;
-use vedette_media::OutputSize;
+use vedette_core::{CameraId, Timestamp};
 use vedette_wire::{DeadLetterReason, decode_video};
 
+use crate::config::ShedAfter;
 use crate::health::{Condition, Health};
 use crate::ledger::Ledger;
+use crate::registry::Registry;
 use crate::stage::detect::lane::{Lane, Work};
 use crate::{bus_watch, dead_letters, topics};
+
+pub use open_alerts::OpenAlerts;
+pub use sight::{Eye, ModelSight, Picture, Sight};
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "detect";
@@ -39,18 +47,20 @@ const SILENT: Duration = Duration::from_secs(60);
 pub struct Detect {
     /// Where chunks come from and detections go.
     pub bus: SharedBus,
-    /// The shared detector.
-    pub detector: DetectHandle,
-    /// The model behind it.
-    pub model: ModelRef,
-    /// Size that frames are scaled to for it.
-    pub input: OutputSize,
-    /// Whether it runs on a fallback provider.
-    pub degraded: bool,
+    /// What decodes and looks.
+    pub sight: Arc<dyn Sight>,
     /// Most frames of one camera that are looked at in a second.
     pub max_fps: Option<f64>,
     /// Whether only key frames are decoded.
     pub key_frames_only: bool,
+    /// How long video may have waited before a camera gives way.
+    pub shed_after: ShedAfter,
+    /// Cameras, for their priority.
+    pub registry: Registry,
+    /// Cameras that do not give way.
+    pub open_alerts: OpenAlerts,
+    /// The clock that says how long video has waited.
+    pub now: fn() -> Timestamp,
     /// Streams decoded at the same time.
     pub decoders: Arc<Semaphore>,
     /// Where it says how it is.
@@ -75,7 +85,7 @@ struct OpenLane {
 struct Running {
     stage: Detect,
     ledger: Ledger<CameraId>,
-    lanes: HashMap<CameraId, OpenLane>,
+    lanes: BTreeMap<CameraId, OpenLane>,
     finished: mpsc::UnboundedSender<Finished>,
     committer: Committer,
 }
@@ -87,15 +97,20 @@ impl Detect {
     /// When the bus refuses for good.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut subscription = self.bus.subscribe(GROUP, &[topics::VIDEO]).await.context("joining group `detect`")?;
-        self.health.set(STAGE, Condition::Running, format!("model {} {}", self.model.name, self.model.version));
+        self.say_running();
         // Unbounded by type, bounded in fact: one message for each record in hand, and lanes bound those.
         let (finished, mut outcomes) = mpsc::unbounded_channel();
         let committer = subscription.committer();
         let mut running =
-            Running { stage: self, ledger: Ledger::default(), lanes: HashMap::new(), finished, committer };
+            Running { stage: self, ledger: Ledger::default(), lanes: BTreeMap::new(), finished, committer };
         let outcome = running.serve(&mut subscription, &mut outcomes, &stop).await;
         running.drain(&mut outcomes, None).await;
         outcome
+    }
+
+    fn say_running(&self) {
+        let model = self.sight.model();
+        self.health.set(STAGE, Condition::Running, format!("model {} {}", model.name, model.version));
     }
 }
 
@@ -109,6 +124,7 @@ impl Running {
         let mut commit = tokio::time::interval(COMMIT_EVERY);
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ok(()),
                 Some(finished) = outcomes.recv() => self.settle(finished)?,
                 _ = commit.tick() => {
@@ -135,8 +151,7 @@ impl Running {
 
     /// Hands a record to its camera's lane; waits while that lane is full, which in turn slows the reading of the bus.
     async fn take(&mut self, record: Delivered) -> anyhow::Result<()> {
-        let health = format!("model {} {}", self.stage.model.name, self.stage.model.version);
-        self.stage.health.set(STAGE, Condition::Running, health);
+        self.stage.say_running();
         let (partition, offset) = (record.position.partition, record.position.offset);
         self.ledger.begin(partition, offset);
         let value = record.record.value.clone().unwrap_or_default();

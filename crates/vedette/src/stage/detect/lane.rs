@@ -1,17 +1,26 @@
-//! One camera's way through the stage: its decoder, its pace, its frames in order.
+//! One camera's way through the stage: its decoder, its pace, its frames in order, and the account of them.
+
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use tokio::sync::mpsc;
 use vedette_bus::{BusError, Delivered, Delivery, Record, SharedBus};
-use vedette_core::{CameraId, Codec, FrameDetections, Quality, Span, StageLatency, Timestamp, VideoChunk, VideoRef};
-use vedette_detect::{DetectError, Detected, InputImage};
-use vedette_media::{DecodedFrame, Decoder, DecoderSettings, Keep};
+use vedette_core::{
+    CameraId, Codec, FrameAccount, FrameDetections, FrameSize, Priority, Quality, ShedReason, StageLatency, Timestamp,
+    VideoChunk, VideoRef,
+};
+use vedette_detect::{DetectError, Detected};
+use vedette_media::DecodeError;
 use vedette_wire::{DeadLetterReason, PublishedChunk, encode_detections};
 
+use super::account::Account;
+use super::pace::Pace;
+use super::shedding::{Share, Shedding, Waiting};
+use super::sight::{Eye, Picture};
 use super::{Detect, Finished, STAGE};
-use crate::{clock, dead_letters, topics};
+use crate::{dead_letters, topics};
 
 /// A record for a lane.
 pub(super) struct Work {
@@ -27,20 +36,45 @@ struct GroupStart {
     offset: u64,
 }
 
+/// What is the same for all records of a chunk.
+struct Context<'a> {
+    chunk: &'a VideoChunk,
+    published: Timestamp,
+    partition: u32,
+    group_offset: u64,
+}
+
 pub(super) struct Lane {
     stage: Detect,
     camera: CameraId,
     finished: mpsc::UnboundedSender<Finished>,
-    decoder: Option<(Codec, Decoder)>,
+    eye: Option<(Codec, Box<dyn Eye>)>,
     group: Option<GroupStart>,
-    next_due: Option<Timestamp>,
-    /// Frames lost since the last that was published.
-    shed: u32,
+    pace: Option<Pace>,
+    shedding: Shedding,
+    account: Account,
+}
+
+/// Why a chunk gave no pictures.
+enum Undecoded {
+    /// What came before it was lost; it may be sound.
+    NeedsKeyFrame,
+    /// It goes to the dead letters.
+    Bad(DeadLetterReason, String),
 }
 
 impl Lane {
     pub(super) fn new(stage: Detect, camera: CameraId, finished: mpsc::UnboundedSender<Finished>) -> Self {
-        Self { stage, camera, finished, decoder: None, group: None, next_due: None, shed: 0 }
+        Self {
+            camera,
+            finished,
+            eye: None,
+            group: None,
+            pace: stage.max_fps.map(Pace::new),
+            shedding: Shedding::new(stage.shed_after),
+            account: Account::default(),
+            stage,
+        }
     }
 
     pub(super) async fn run(mut self, mut work: mpsc::Receiver<Work>) {
@@ -49,7 +83,9 @@ impl Lane {
             match self.process(&record, published).await {
                 Ok(deliveries) => self.finish_when_durable(partition, offset, deliveries),
                 Err(error) => {
+                    // What comes next in the queue must not overtake what the bus did not take.
                     let _ = self.finished.send(Finished { partition, offset, outcome: Err(error) });
+                    return;
                 }
             }
         }
@@ -63,31 +99,32 @@ impl Lane {
         });
     }
 
-    /// Publishes the detections of a chunk's frames, or puts the chunk aside.
+    /// Publishes the detections of a chunk's frames and what became of the others.
     async fn process(&mut self, record: &Delivered, published: PublishedChunk) -> Result<Vec<Delivery>, BusError> {
         let PublishedChunk { chunk, published } = published;
-        let frames = chunk.units.len() as u64;
-        let Some(start) = self.group_start(&chunk, record.position.offset) else {
-            // We joined in the middle of a group of pictures: nothing can be decoded before its next key frame.
-            metrics::counter!("vedette_frames_shed_total", "stage" => STAGE, "reason" => "joined_mid_group")
-                .increment(frames);
+        if !self.account.begin(&chunk) {
+            metrics::counter!("vedette_detect_repeated_chunks_total").increment(1);
             return Ok(Vec::new());
-        };
-        let decoded = match self.decode(chunk.clone()).await {
-            Ok(decoded) => decoded,
-            Err((reason, detail)) => {
-                let delivery = dead_letters::send(&self.stage.bus, STAGE, record, reason, &detail).await?;
-                metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(frames);
-                return Ok(vec![delivery]);
-            }
-        };
-        if self.stage.key_frames_only {
-            let others = frames.saturating_sub(decoded.len() as u64);
-            metrics::counter!("vedette_frames_shed_total", "stage" => STAGE, "reason" => "no_key_frame")
-                .increment(others);
         }
-        let decoded_at = clock::now();
-        self.detect_and_publish(&chunk, published, decoded_at, start, record.position.partition, decoded).await
+        let partition = record.position.partition;
+        let mut deliveries = Vec::new();
+        match self.group_start(&chunk, record.position.offset) {
+            // We joined in the middle of a group of pictures: nothing can be decoded before its next key frame.
+            None => self.shed_all(&chunk, ShedReason::JoinedMidGroup),
+            Some(start) => {
+                let context = Context { chunk: &chunk, published, partition, group_offset: start.offset };
+                match self.pictures(&chunk, published).await {
+                    Ok(pictures) => deliveries = self.detect_and_publish(&context, pictures).await?,
+                    Err(Undecoded::NeedsKeyFrame) => self.shed_all(&chunk, ShedReason::NotDecoded),
+                    Err(Undecoded::Bad(reason, detail)) => {
+                        deliveries.push(dead_letters::send(&self.stage.bus, STAGE, record, reason, &detail).await?);
+                        self.shed_all(&chunk, ShedReason::DeadLettered);
+                    }
+                }
+            }
+        }
+        deliveries.extend(self.answer_for_rest(&chunk).await?);
+        Ok(deliveries)
     }
 
     fn group_start(&mut self, chunk: &VideoChunk, offset: u64) -> Option<GroupStart> {
@@ -97,106 +134,187 @@ impl Lane {
         self.group.filter(|group| group.epoch == chunk.epoch && group.gop == chunk.gop)
     }
 
-    async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<DecodedFrame>, (DeadLetterReason, String)> {
-        let permit = self.stage.decoders.clone().acquire_owned().await;
-        let decoder = self.decoder.take();
-        let keep = if self.stage.key_frames_only { Keep::KeyFrames } else { Keep::All };
-        let settings = DecoderSettings { output: self.stage.input, keep, ..DecoderSettings::default() };
-        let codec = chunk.codec;
-        let decoding = tokio::task::spawn_blocking(move || {
-            let mut decoder = match decoder {
-                Some((of, decoder)) if of == codec => decoder,
-                _ => Decoder::new(codec, settings),
+    fn shed_all(&mut self, chunk: &VideoChunk, reason: ShedReason) {
+        self.account.shed(chunk.first_sequence, chunk.units.len() as u64, reason);
+    }
+
+    /// The pictures that are to be looked at, with a reason in the place of each of the others, in the order of the frames.
+    async fn pictures(&mut self, chunk: &VideoChunk, published: Timestamp) -> Result<Vec<Frame>, Undecoded> {
+        let waiting = Waiting {
+            age: (self.stage.now)().since(published),
+            priority: self.stage.registry.camera(&self.camera).map_or(Priority::Normal, |camera| camera.priority),
+            open_alert: self.stage.open_alerts.has(&self.camera),
+            begins: chunk.part == 0,
+        };
+        let (share, others) = match self.shedding.share(waiting) {
+            Share::All if self.stage.key_frames_only => (Share::KeyFrame, ShedReason::NotKeyFrame),
+            share => (share, ShedReason::Overload),
+        };
+        let mut frames: Vec<Frame> = Vec::with_capacity(chunk.units.len());
+        let pictures = match share {
+            Share::All => self.decode(chunk.clone()).await?,
+            Share::KeyFrame if chunk.part == 0 => self.decode(key_frame_of(chunk)).await?,
+            Share::KeyFrame | Share::Nothing => Vec::new(),
+        };
+        let looked_at = match share {
+            Share::All => chunk.units.len(),
+            Share::KeyFrame if chunk.part == 0 => 1,
+            Share::KeyFrame | Share::Nothing => 0,
+        };
+        if let Some(pace) = &mut self.pace {
+            let captured: Vec<Timestamp> = chunk.units.iter().map(|unit| unit.captured).collect();
+            pace.begin(&captured);
+        }
+        let mut pictures = in_order(chunk, pictures);
+        for (index, unit) in chunk.units.iter().enumerate() {
+            let sequence = chunk.first_sequence + index as u64;
+            let due = self.pace.as_mut().is_none_or(|pace| pace.is_due(unit.captured));
+            let picture = match pictures.front() {
+                Some((of, _)) if *of == sequence => pictures.pop_front().map(|(_, picture)| picture),
+                _ => None,
             };
-            let frames = decoder.decode(&chunk);
-            (decoder, frames)
+            frames.push(match picture {
+                _ if index >= looked_at => Frame::Shed(others),
+                None => Frame::Shed(ShedReason::NotDecoded),
+                Some(_) if !due && share == Share::All => Frame::Shed(ShedReason::MaxFps),
+                Some(picture) => Frame::Picture(picture),
+            });
+        }
+        Ok(frames)
+    }
+
+    async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
+        let permit = self.stage.decoders.clone().acquire_owned().await;
+        let codec = chunk.codec;
+        let mut eye = match self.eye.take() {
+            Some((of, eye)) if of == codec => eye,
+            _ => self.stage.sight.eye(codec),
+        };
+        let decoding = tokio::task::spawn_blocking(move || {
+            let pictures = eye.decode(&chunk);
+            (eye, pictures)
         });
         let outcome = decoding.await;
         drop(permit);
         match outcome {
-            Ok((decoder, frames)) => {
-                self.decoder = Some((codec, decoder));
-                frames.map_err(|error| (DeadLetterReason::Undecodable, error.to_string()))
+            Ok((eye, pictures)) => {
+                self.eye = Some((codec, eye));
+                pictures.map_err(|error| match error {
+                    DecodeError::NeedsKeyFrame { .. } => Undecoded::NeedsKeyFrame,
+                    error => Undecoded::Bad(DeadLetterReason::Undecodable, error.to_string()),
+                })
             }
-            Err(panic) => Err((DeadLetterReason::Panic, format!("the decoder panicked: {panic}"))),
+            Err(panic) => Err(Undecoded::Bad(DeadLetterReason::Panic, format!("the decoder panicked: {panic}"))),
         }
-    }
-
-    /// Whether a frame captured at `captured` is looked at, when only so many a second are.
-    fn is_due(&mut self, captured: Timestamp) -> bool {
-        let Some(fps) = self.stage.max_fps else { return true };
-        let period = Span::from_micros((1e6 / fps) as i64);
-        // A tenth of slack, so that a camera at just this rate loses no frames to jitter.
-        let slack = Span::from_micros(period.as_micros() / 10);
-        let due = self
-            .next_due
-            .is_none_or(|due| captured + slack >= due || due.since(captured).as_micros() > 2 * period.as_micros());
-        if due {
-            let steady = self.next_due.map_or(captured, |due| due.max(captured - period)) + period;
-            self.next_due = Some(steady);
-        }
-        due
     }
 
     async fn detect_and_publish(
         &mut self,
-        chunk: &VideoChunk,
-        published: Timestamp,
-        decoded_at: Timestamp,
-        start: GroupStart,
-        partition: u32,
-        decoded: Vec<DecodedFrame>,
+        context: &Context<'_>,
+        frames: Vec<Frame>,
     ) -> Result<Vec<Delivery>, BusError> {
+        let decoded_at = (self.stage.now)();
         let mut detecting = FuturesOrdered::new();
-        for frame in decoded {
-            if !self.is_due(frame.captured) {
-                metrics::counter!("vedette_frames_shed_total", "stage" => STAGE, "reason" => "max_fps").increment(1);
-                continue;
-            }
-            let detector = self.stage.detector.clone();
-            let (captured, sequence, native, corrupt) = (frame.captured, frame.sequence, frame.frame, frame.corrupt);
-            let size = frame.image.size;
-            let image = InputImage { data: frame.image.data, width: size.width, height: size.height, native };
-            detecting.push_back(async move { (captured, sequence, native, corrupt, detector.detect(image).await) });
+        for (sequence, frame) in (context.chunk.first_sequence..).zip(frames) {
+            let sight = self.stage.sight.clone();
+            detecting.push_back(async move {
+                let looked = match frame {
+                    Frame::Shed(reason) => Err(reason),
+                    Frame::Picture(Picture { image, captured, native, corrupt, sequence: unit }) => {
+                        Ok((Facts { unit, captured, native, corrupt }, sight.look(image).await))
+                    }
+                };
+                (sequence, looked)
+            });
         }
         let mut deliveries = Vec::with_capacity(detecting.len());
-        while let Some((captured, sequence, native, corrupt, detected)) = detecting.next().await {
-            let Detected { detections, wait, inference, .. } = match detected {
-                Ok(detected) => detected,
-                Err(error) => {
-                    self.lose_frame(&error);
-                    continue;
+        while let Some((sequence, looked)) = detecting.next().await {
+            match looked {
+                Err(reason) => self.account.shed(sequence, 1, reason),
+                Ok((_, Err(error))) => self.lose_frame(sequence, &error),
+                Ok((facts, Ok(detected))) => {
+                    let account = self.account.record(sequence);
+                    let record = self.record(context, sequence, facts, detected, decoded_at, account);
+                    metrics::counter!("vedette_detect_frames_total").increment(1);
+                    deliveries.push(publish(&self.stage.bus, &record).await?);
                 }
-            };
-            let latency =
-                StageLatency { chunk: published.since(captured), decode: decoded_at.since(published), wait, inference };
-            let quality =
-                Quality { corrupt, degraded: self.stage.degraded, shed_frames: self.shed, ..Quality::default() };
-            let record = FrameDetections {
-                camera: self.camera.clone(),
-                epoch: chunk.epoch,
-                sequence,
-                captured,
-                frame: native,
-                detections,
-                model: self.stage.model.clone(),
-                quality,
-                video: Some(VideoRef { partition, offset: start.offset, sequence }),
-                latency: Some(latency),
-                account: None,
-            };
-            self.shed = 0;
-            metrics::counter!("vedette_detect_frames_total").increment(1);
-            deliveries.push(publish(&self.stage.bus, &record).await?);
+            }
         }
         Ok(deliveries)
     }
 
-    fn lose_frame(&mut self, error: &DetectError) {
-        self.shed += 1;
-        metrics::counter!("vedette_frames_shed_total", "stage" => STAGE, "reason" => "inference_failed").increment(1);
+    fn lose_frame(&mut self, sequence: u64, error: &DetectError) {
+        self.account.shed(sequence, 1, ShedReason::InferenceFailed);
         tracing::warn!(camera = %self.camera, %error, "frame shed: inference failed");
     }
+
+    fn record(
+        &self,
+        context: &Context<'_>,
+        sequence: u64,
+        facts: Facts,
+        detected: Detected,
+        decoded_at: Timestamp,
+        account: FrameAccount,
+    ) -> FrameDetections {
+        let Facts { unit, captured, native, corrupt } = facts;
+        let published = context.published;
+        let Detected { detections, wait, inference } = detected;
+        FrameDetections {
+            camera: self.camera.clone(),
+            epoch: context.chunk.epoch,
+            sequence,
+            captured,
+            frame: native,
+            detections,
+            model: self.stage.sight.model().clone(),
+            quality: Quality { corrupt, degraded: self.stage.sight.is_degraded(), ..Quality::default() },
+            video: Some(VideoRef { partition: context.partition, offset: context.group_offset, sequence: unit }),
+            latency: Some(StageLatency {
+                chunk: published.since(captured),
+                decode: decoded_at.since(published),
+                wait,
+                inference,
+            }),
+            account: Some(account),
+        }
+    }
+
+    /// A record that only says what became of the last frames: where some were lost, so that it is known soon, and at the end of a
+    /// group of pictures, since a lane that takes over begins there and knows nothing of what was before.
+    async fn answer_for_rest(&mut self, chunk: &VideoChunk) -> Result<Option<Delivery>, BusError> {
+        let Some((sequence, account)) = self.account.marker(chunk.last) else { return Ok(None) };
+        let index = sequence.checked_sub(chunk.first_sequence).and_then(|index| usize::try_from(index).ok());
+        let unit = index.and_then(|index| chunk.units.get(index)).or(chunk.units.last());
+        let record = FrameDetections {
+            camera: self.camera.clone(),
+            epoch: chunk.epoch,
+            sequence,
+            captured: unit.map_or_else(Timestamp::default, |unit| unit.captured),
+            frame: chunk.frame,
+            detections: Vec::new(),
+            model: self.stage.sight.model().clone(),
+            quality: Quality::default(),
+            video: None,
+            latency: None,
+            account: Some(account),
+        };
+        publish(&self.stage.bus, &record).await.map(Some)
+    }
+}
+
+/// What is to be done with a frame.
+enum Frame {
+    Picture(Picture),
+    Shed(ShedReason),
+}
+
+/// What is known of a picture beside what is in it.
+struct Facts {
+    unit: u64,
+    captured: Timestamp,
+    native: FrameSize,
+    corrupt: bool,
 }
 
 async fn publish(bus: &SharedBus, detections: &FrameDetections) -> Result<Delivery, BusError> {
@@ -207,4 +325,20 @@ async fn publish(bus: &SharedBus, detections: &FrameDetections) -> Result<Delive
         timestamp_ms: detections.captured.as_millis(),
     };
     bus.send(topics::DETECTIONS, record).await
+}
+
+/// The key frame alone, as a group of its own, so that the decoder holds nothing back.
+fn key_frame_of(chunk: &VideoChunk) -> VideoChunk {
+    VideoChunk { units: chunk.units.iter().take(1).cloned().collect(), last: true, ..chunk.clone() }
+}
+
+/// The pictures of a chunk by frame number and capture time, both rising: where the stream has frames that refer to later ones,
+/// the decoder gives them in another order than they were numbered in. A picture of an earlier chunk comes too late.
+fn in_order(chunk: &VideoChunk, mut pictures: Vec<Picture>) -> VecDeque<(u64, Picture)> {
+    pictures.retain(|picture| picture.sequence >= chunk.first_sequence);
+    let mut numbers: Vec<u64> = pictures.iter().map(|picture| picture.sequence).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    pictures.sort_by_key(|picture| (picture.captured, picture.sequence));
+    numbers.into_iter().zip(pictures).collect()
 }

@@ -1,0 +1,126 @@
+//! What is said of a camera's frames: every frame that reaches the stage is answered for by one record of detections.
+
+use vedette_core::{FrameAccount, ShedRange, ShedReason, VideoChunk};
+
+/// Where a camera's stream stands.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    epoch: Option<u64>,
+    /// The frame that the next chunk begins with when nothing is lost.
+    next: u64,
+    /// The frame up to which a record was published.
+    previous: Option<u64>,
+    /// What became of the frames after it.
+    shed: Vec<ShedRange>,
+}
+
+impl Account {
+    /// A chunk comes. False when it came before: its frames are answered for.
+    pub(super) fn begin(&mut self, chunk: &VideoChunk) -> bool {
+        let first = chunk.first_sequence;
+        if self.epoch != Some(chunk.epoch) {
+            if self.epoch.is_some_and(|epoch| chunk.epoch < epoch) {
+                return false;
+            }
+            // A lane that has just begun comes after a commit, and before that all was answered for.
+            let known = self.epoch.replace(chunk.epoch).is_some();
+            self.previous = if known { None } else { first.checked_sub(1) };
+            self.next = if known { 0 } else { first };
+            self.shed.clear();
+        }
+        if first < self.next {
+            return false;
+        }
+        self.shed(self.next, first - self.next, ShedReason::NotReceived);
+        self.next = first + chunk.units.len() as u64;
+        true
+    }
+
+    /// Frames, following on those before, were not looked at.
+    pub(super) fn shed(&mut self, first: u64, count: u64, reason: ShedReason) {
+        if count == 0 {
+            return;
+        }
+        metrics::counter!("vedette_frames_shed_total", "stage" => super::STAGE, "reason" => reason.as_str())
+            .increment(count);
+        match self.shed.last_mut() {
+            Some(last) if last.reason == reason && last.first + last.count == first => last.count += count,
+            _ => self.shed.push(ShedRange { first, count, reason }),
+        }
+    }
+
+    /// The account of a record for the frame `sequence`, which was looked at.
+    pub(super) fn record(&mut self, sequence: u64) -> FrameAccount {
+        FrameAccount { previous: self.previous.replace(sequence), shed: std::mem::take(&mut self.shed) }
+    }
+
+    /// The account of a record that is there only to say what became of the frames up to its own, and that frame; none when all
+    /// are answered for. Those that the configuration leaves out wait for the next record, unless `all` are to be answered for.
+    pub(super) fn marker(&mut self, all: bool) -> Option<(u64, FrameAccount)> {
+        if !all && self.shed.iter().all(|range| range.reason.is_planned()) {
+            return None;
+        }
+        let sequence = self.shed.last()?.last();
+        Some((sequence, self.record(sequence)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use vedette_core::{AccessUnit, CameraId, Codec, FrameSize, Timestamp};
+
+    use super::*;
+
+    fn chunk(epoch: u64, first_sequence: u64, units: usize) -> VideoChunk {
+        let unit = AccessUnit { data: Bytes::new(), captured: Timestamp::default(), key: false };
+        VideoChunk {
+            camera: CameraId::new("gate").unwrap(),
+            epoch,
+            codec: Codec::H264,
+            frame: FrameSize { width: 64, height: 48 },
+            gop: 0,
+            part: 0,
+            last: false,
+            first_sequence,
+            units: vec![unit; units],
+        }
+    }
+
+    fn range(first: u64, count: u64, reason: ShedReason) -> ShedRange {
+        ShedRange { first, count, reason }
+    }
+
+    #[test]
+    fn every_frame_is_answered_for_by_the_next_record() {
+        let mut account = Account::default();
+        assert!(account.begin(&chunk(1, 0, 5)));
+        assert_eq!(account.record(0), FrameAccount::default());
+        account.shed(1, 1, ShedReason::MaxFps);
+        account.shed(2, 1, ShedReason::MaxFps);
+        assert_eq!(account.marker(false), None);
+        let expected = FrameAccount { previous: Some(0), shed: vec![range(1, 2, ShedReason::MaxFps)] };
+        assert_eq!(account.record(3), expected);
+        account.shed(4, 1, ShedReason::Overload);
+        let expected = FrameAccount { previous: Some(3), shed: vec![range(4, 1, ShedReason::Overload)] };
+        assert_eq!(account.marker(false), Some((4, expected)));
+        assert_eq!(account.marker(true), None);
+    }
+
+    #[test]
+    fn chunks_that_come_again_or_never_are_told() {
+        let mut account = Account::default();
+        // A lane that begins in the middle: what came before was answered for before.
+        assert!(account.begin(&chunk(1, 40, 10)));
+        assert_eq!(account.record(49).previous, Some(39));
+        assert!(!account.begin(&chunk(1, 40, 10)));
+        assert!(account.begin(&chunk(1, 60, 10)));
+        let expected = FrameAccount { previous: Some(49), shed: vec![range(50, 10, ShedReason::NotReceived)] };
+        assert_eq!(account.record(60), expected);
+        // A later epoch whose start was lost.
+        assert!(account.begin(&chunk(2, 3, 1)));
+        let expected = FrameAccount { previous: None, shed: vec![range(0, 3, ShedReason::NotReceived)] };
+        assert_eq!(account.record(3), expected);
+        assert!(!account.begin(&chunk(1, 70, 1)));
+    }
+}

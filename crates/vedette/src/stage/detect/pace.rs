@@ -1,0 +1,89 @@
+//! How many frames a second are looked at. Which ones depends on their capture times alone, so that a group of pictures that is
+//! decoded again gives the same frames again.
+
+use vedette_core::{Span, Timestamp};
+
+/// Chooses frames so that at most so many a second are looked at: the first one in each slot of time.
+#[derive(Debug)]
+pub(super) struct Pace {
+    period: Span,
+    /// From frame to frame, as the chunk in hand has them.
+    interval: Option<Span>,
+    before: Option<Timestamp>,
+}
+
+impl Pace {
+    pub(super) fn new(fps: f64) -> Self {
+        Self { period: Span::from_micros((1e6 / fps).max(1.0) as i64), interval: None, before: None }
+    }
+
+    /// A chunk of the stream begins.
+    pub(super) fn begin(&mut self, captured: &[Timestamp]) {
+        let (Some(first), Some(last)) = (captured.first(), captured.last()) else { return };
+        let steps = captured.len() as i64 - 1;
+        self.interval = match (steps, self.before) {
+            (0, before) => before.map(|before| first.since(before)),
+            (steps, _) => Some(Span::from_micros(last.since(*first).as_micros() / steps)),
+        };
+    }
+
+    /// Whether the next frame, in order, is looked at.
+    pub(super) fn is_due(&mut self, captured: Timestamp) -> bool {
+        let Some(interval) = self.interval else {
+            self.before = Some(captured);
+            return true;
+        };
+        let before = self.before.replace(captured).unwrap_or(captured - interval);
+        // A camera at just this rate loses no frames to jitter.
+        let slow = interval.as_micros() * 10 >= self.period.as_micros() * 9;
+        slow || self.slot(before) != self.slot(captured)
+    }
+
+    fn slot(&self, captured: Timestamp) -> i64 {
+        captured.as_micros().div_euclid(self.period.as_micros())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Capture times of a camera at `fps`, a tenth of a frame of jitter, in chunks of half a second.
+    fn stream(fps: i64, seconds: i64) -> Vec<Vec<Timestamp>> {
+        let step = 1_000_000 / fps;
+        let frame = |n: i64| Timestamp::from_micros(1_700_000_000_123_456 + n * step + (n % 3 - 1) * step / 10);
+        let frames: Vec<_> = (0..fps * seconds).map(frame).collect();
+        frames.chunks((fps as usize / 2).max(1)).map(<[Timestamp]>::to_vec).collect()
+    }
+
+    fn due(pace: &mut Pace, chunks: &[Vec<Timestamp>]) -> Vec<Timestamp> {
+        let mut due = Vec::new();
+        for chunk in chunks {
+            pace.begin(chunk);
+            due.extend(chunk.iter().copied().filter(|captured| pace.is_due(*captured)));
+        }
+        due
+    }
+
+    #[test]
+    fn so_many_a_second_are_looked_at_and_no_more() {
+        for (fps, most, seen) in
+            [(25, 5.0, 50..=52), (10, 8.0, 79..=82), (10, 10.0, 100..=100), (5, 10.0, 50..=50), (1, 0.5, 5..=6)]
+        {
+            let count = due(&mut Pace::new(most), &stream(fps, 10)).len();
+            assert!(seen.contains(&count), "{fps} at most {most}: {count}");
+        }
+    }
+
+    #[test]
+    fn a_group_decoded_again_gives_the_same_frames() {
+        let chunks = stream(25, 20);
+        let all = due(&mut Pace::new(3.0), &chunks);
+        for start in [4, 7, 12] {
+            let again = due(&mut Pace::new(3.0), &chunks[start..]);
+            let from = chunks[start][0];
+            let expected: Vec<_> = all.iter().copied().filter(|captured| *captured >= from).collect();
+            assert_eq!(again, expected, "from chunk {start}");
+        }
+    }
+}
