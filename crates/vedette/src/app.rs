@@ -175,7 +175,7 @@ impl App {
                 bus: bus.clone(),
                 store: store.clone(),
                 live: live.clone(),
-                snapshots: snapshots.clone(),
+                snapshots: Some(snapshots.clone()),
                 health: health.clone(),
             };
             let sink_stop = stop.clone();

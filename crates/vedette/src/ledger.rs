@@ -1,37 +1,36 @@
 //! Which offsets may be committed: only those behind which everything is durable.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
+use std::collections::BTreeMap;
 
 /// The records in hand of each partition, and the offsets to which decoding would have to go back.
 ///
 /// `H` names who holds an offset back (a camera whose group of pictures started there).
 #[derive(Debug)]
 pub(crate) struct Ledger<H> {
-    partitions: HashMap<u32, Partition<H>>,
+    partitions: BTreeMap<u32, Partition<H>>,
 }
 
 #[derive(Debug)]
 struct Partition<H> {
     open: BTreeMap<u64, ()>,
     next: u64,
-    holds: HashMap<H, u64>,
+    holds: BTreeMap<H, u64>,
     committed: Option<u64>,
 }
 
 impl<H> Default for Ledger<H> {
     fn default() -> Self {
-        Self { partitions: HashMap::new() }
+        Self { partitions: BTreeMap::new() }
     }
 }
 
-impl<H: Eq + Hash> Ledger<H> {
+impl<H: Ord> Ledger<H> {
     /// A record was taken in hand. Offsets of a partition rise.
     pub(crate) fn begin(&mut self, partition: u32, offset: u64) {
         let entry = self.partitions.entry(partition).or_insert_with(|| Partition {
             open: BTreeMap::new(),
             next: offset,
-            holds: HashMap::new(),
+            holds: BTreeMap::new(),
             committed: None,
         });
         entry.open.insert(offset, ());

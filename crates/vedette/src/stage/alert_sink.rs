@@ -30,8 +30,8 @@ pub struct AlertSink {
     pub store: Arc<AlertStore>,
     /// Who listens live.
     pub live: broadcast::Sender<Arc<Alert>>,
-    /// Makes snapshots while the video is there.
-    pub snapshots: Arc<BusSnapshots>,
+    /// Makes snapshots while the video is there; none are taken without it.
+    pub snapshots: Option<Arc<BusSnapshots>>,
     /// Where it says how it is.
     pub health: Health,
 }
@@ -108,7 +108,8 @@ impl AlertSink {
 
     async fn take_snapshots(self, mut alerts: mpsc::Receiver<Arc<Alert>>) {
         while let Some(alert) = alerts.recv().await {
-            match self.snapshots.take(&alert).await {
+            let Some(snapshots) = &self.snapshots else { continue };
+            match snapshots.take(&alert).await {
                 Ok(jpeg) => {
                     let (store, id) = (self.store.clone(), alert.id);
                     let kept = tokio::task::spawn_blocking(move || store.put_snapshot(id, &jpeg)).await;

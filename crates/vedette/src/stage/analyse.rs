@@ -263,7 +263,7 @@ impl Running {
             timestamp_ms: alert.ended.unwrap_or(alert.raised).as_millis(),
         };
         let delivery = self.stage.bus.send(topics::ALERTS, record).await?;
-        let measured = frame.filter(|frame| alert.raised == frame.captured && alert.ended.is_none());
+        let measured = frame.filter(|frame| alert.raised == frame.captured);
         let measured = measured.map(|frame| (self.stage.latency.clone(), frame.captured, frame.latency));
         let durable = tokio::spawn(async move {
             delivery.await?;

@@ -31,7 +31,7 @@ use crate::stage::detect::lane::{Lane, Work};
 use crate::{bus_watch, dead_letters, topics};
 
 pub use open_alerts::OpenAlerts;
-pub use sight::{Eye, ModelSight, Picture, Sight};
+pub use sight::{Eye, ModelSight, Picture, Sight, Undecoded};
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "detect";

@@ -12,13 +12,12 @@ use vedette_core::{
     VideoChunk, VideoRef,
 };
 use vedette_detect::{DetectError, Detected};
-use vedette_media::DecodeError;
 use vedette_wire::{DeadLetterReason, PublishedChunk, encode_detections};
 
 use super::account::Account;
 use super::pace::Pace;
 use super::shedding::{Share, Shedding, Waiting};
-use super::sight::{Eye, Picture};
+use super::sight::{Eye, Picture, Undecoded};
 use super::{Detect, Finished, STAGE};
 use crate::{dead_letters, topics};
 
@@ -53,14 +52,6 @@ pub(super) struct Lane {
     pace: Option<Pace>,
     shedding: Shedding,
     account: Account,
-}
-
-/// Why a chunk gave no pictures.
-enum Undecoded {
-    /// What came before it was lost; it may be sound.
-    NeedsKeyFrame,
-    /// It goes to the dead letters.
-    Bad(DeadLetterReason, String),
 }
 
 impl Lane {
@@ -116,9 +107,11 @@ impl Lane {
                 match self.pictures(&chunk, published).await {
                     Ok(pictures) => deliveries = self.detect_and_publish(&context, pictures).await?,
                     Err(Undecoded::NeedsKeyFrame) => self.shed_all(&chunk, ShedReason::NotDecoded),
-                    Err(Undecoded::Bad(reason, detail)) => {
-                        deliveries.push(dead_letters::send(&self.stage.bus, STAGE, record, reason, &detail).await?);
-                        self.shed_all(&chunk, ShedReason::DeadLettered);
+                    Err(Undecoded::Bad(detail)) => {
+                        deliveries.push(self.put_aside(record, &chunk, DeadLetterReason::Undecodable, &detail).await?);
+                    }
+                    Err(Undecoded::Panic(detail)) => {
+                        deliveries.push(self.put_aside(record, &chunk, DeadLetterReason::Panic, &detail).await?);
                     }
                 }
             }
@@ -136,6 +129,17 @@ impl Lane {
 
     fn shed_all(&mut self, chunk: &VideoChunk, reason: ShedReason) {
         self.account.shed(chunk.first_sequence, chunk.units.len() as u64, reason);
+    }
+
+    async fn put_aside(
+        &mut self,
+        record: &Delivered,
+        chunk: &VideoChunk,
+        reason: DeadLetterReason,
+        detail: &str,
+    ) -> Result<Delivery, BusError> {
+        self.shed_all(chunk, ShedReason::DeadLettered);
+        dead_letters::send(&self.stage.bus, STAGE, record, reason, detail).await
     }
 
     /// The pictures that are to be looked at, with a reason in the place of each of the others, in the order of the frames.
@@ -184,27 +188,14 @@ impl Lane {
     }
 
     async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
-        let permit = self.stage.decoders.clone().acquire_owned().await;
+        let _permit = self.stage.decoders.clone().acquire_owned().await;
         let codec = chunk.codec;
-        let mut eye = match self.eye.take() {
-            Some((of, eye)) if of == codec => eye,
-            _ => self.stage.sight.eye(codec),
-        };
-        let decoding = tokio::task::spawn_blocking(move || {
-            let pictures = eye.decode(&chunk);
-            (eye, pictures)
-        });
-        let outcome = decoding.await;
-        drop(permit);
-        match outcome {
-            Ok((eye, pictures)) => {
-                self.eye = Some((codec, eye));
-                pictures.map_err(|error| match error {
-                    DecodeError::NeedsKeyFrame { .. } => Undecoded::NeedsKeyFrame,
-                    error => Undecoded::Bad(DeadLetterReason::Undecodable, error.to_string()),
-                })
-            }
-            Err(panic) => Err(Undecoded::Bad(DeadLetterReason::Panic, format!("the decoder panicked: {panic}"))),
+        if self.eye.as_ref().is_none_or(|(of, _)| *of != codec) {
+            self.eye = Some((codec, self.stage.sight.eye(codec)));
+        }
+        match &mut self.eye {
+            Some((_, eye)) => eye.decode(chunk).await,
+            None => Ok(Vec::new()),
         }
     }
 

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use vedette_core::{Codec, FrameSize, ModelRef, Timestamp, VideoChunk};
 use vedette_detect::{DetectError, DetectHandle, Detected, InputImage};
-use vedette_media::{DecodeError, Decoder, DecoderSettings, OutputSize};
+use vedette_media::{DecodeError, DecodedFrame, Decoder, DecoderSettings, OutputSize};
 
 /// Opens eyes and knows what is in a picture; one for all cameras.
 #[async_trait]
@@ -22,13 +22,25 @@ pub trait Sight: Send + Sync + 'static {
     fn is_degraded(&self) -> bool;
 }
 
-/// Decodes the chunks of one camera, one after the other. It blocks: it is called off the async threads.
+/// Decodes the chunks of one camera, one after the other.
+#[async_trait]
 pub trait Eye: Send {
     /// The pictures of a chunk.
     ///
     /// # Errors
     /// When the chunk cannot be decoded; pictures then come again from the next key frame on.
-    fn decode(&mut self, chunk: &VideoChunk) -> Result<Vec<Picture>, DecodeError>;
+    async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded>;
+}
+
+/// Why a chunk gave no pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undecoded {
+    /// What came before it is missing; the chunk itself may be sound.
+    NeedsKeyFrame,
+    /// It cannot be decoded.
+    Bad(String),
+    /// The decoder panicked over it.
+    Panic(String),
 }
 
 /// A decoded frame, scaled for the model.
@@ -65,7 +77,7 @@ impl ModelSight {
 #[async_trait]
 impl Sight for ModelSight {
     fn eye(&self, codec: Codec) -> Box<dyn Eye> {
-        Box::new(Decoder::new(codec, DecoderSettings { output: self.input, ..DecoderSettings::default() }))
+        Box::new(VideoEye { codec, input: self.input, decoder: None })
     }
 
     async fn look(&self, image: InputImage) -> Result<Detected, DetectError> {
@@ -81,19 +93,35 @@ impl Sight for ModelSight {
     }
 }
 
-impl Eye for Decoder {
-    fn decode(&mut self, chunk: &VideoChunk) -> Result<Vec<Picture>, DecodeError> {
-        let frames = Decoder::decode(self, chunk)?;
-        let picture = |frame: vedette_media::DecodedFrame| {
-            let (native, size) = (frame.frame, frame.image.size);
-            Picture {
-                sequence: frame.sequence,
-                captured: frame.captured,
-                native,
-                corrupt: frame.corrupt,
-                image: InputImage { data: frame.image.data, width: size.width, height: size.height, native },
-            }
-        };
+/// A decoder that works off the async threads; a new one takes the place of one that panicked.
+struct VideoEye {
+    codec: Codec,
+    input: OutputSize,
+    decoder: Option<Decoder>,
+}
+
+#[async_trait]
+impl Eye for VideoEye {
+    async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
+        let settings = || DecoderSettings { output: self.input, ..DecoderSettings::default() };
+        let mut decoder = self.decoder.take().unwrap_or_else(|| Decoder::new(self.codec, settings()));
+        let decoding = tokio::task::spawn_blocking(move || {
+            let frames = decoder.decode(&chunk);
+            (decoder, frames)
+        });
+        let (decoder, frames) =
+            decoding.await.map_err(|panic| Undecoded::Panic(format!("the decoder panicked: {panic}")))?;
+        self.decoder = Some(decoder);
+        let frames = frames.map_err(|error| match error {
+            DecodeError::NeedsKeyFrame { .. } => Undecoded::NeedsKeyFrame,
+            error => Undecoded::Bad(error.to_string()),
+        })?;
         Ok(frames.into_iter().map(picture).collect())
     }
+}
+
+fn picture(frame: DecodedFrame) -> Picture {
+    let (native, size) = (frame.frame, frame.image.size);
+    let image = InputImage { data: frame.image.data, width: size.width, height: size.height, native };
+    Picture { sequence: frame.sequence, captured: frame.captured, native, corrupt: frame.corrupt, image }
 }
