@@ -62,12 +62,12 @@ test: test-deps web ## Run every test, real Kafka and headless Chromium included
 	@$(CARGO_TARGET_DIR)/debug/vedette models fetch
 	@scripts/fetch-recording "$(CARGO_TARGET_DIR)/debug/vedette" "$(VEDETTE_DEMO_VIDEO)"
 	@deploy/kafka/start.sh --fetch-only
-	VEDETTE_REQUIRE_KAFKA=1 cargo test --locked --workspace --features vedette-address/disturb
+	VEDETTE_REQUIRE_KAFKA=1 cargo test --locked --workspace --features vedette-address/disturb,vedette-bus/simulated
 
 .PHONY: lint
 lint: test-deps web ## rustfmt, clippy and cargo-deny
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets --features vedette-address/disturb -- -D warnings
+	cargo clippy --locked --workspace --all-targets --features vedette-address/disturb,vedette-bus/simulated -- -D warnings
 	@scripts/cargo-deny
 
 .PHONY: bench

@@ -4,10 +4,13 @@
 //! offset or a time. *Must not know:* what a record means.
 //!
 //! One seam ([`Bus`]) and two adapters: [`embedded`] is a durable log inside the process, the default on one machine;
-//! [`kafka`] is Apache Kafka through librdkafka. `tests/suite` holds both to the same promises.
+//! [`kafka`] is Apache Kafka through librdkafka. `tests/suite` holds both to the same promises, and so it does a third, which
+//! is for tests only: `simulated` (feature of that name) is a bus in memory, in virtual time and from a seed.
 
 pub mod embedded;
 pub mod kafka;
+#[cfg(feature = "simulated")]
+pub mod simulated;
 
 mod error;
 mod queue;

@@ -1,0 +1,135 @@
+//! From the logs into the bounded queue of a subscription or reader.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::group::Place;
+use super::process::Process;
+use crate::queue::{NotSent, QueueSender};
+use crate::{BusError, Delivered};
+
+/// At most one report that the cluster is away in this time.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+/// At most so many records, and about so many bytes, are read at once.
+const BATCH: u64 = 32;
+const BATCH_BYTES: usize = 1 << 20;
+
+pub(super) struct Feed<T> {
+    process: Arc<Process>,
+    queue: Arc<QueueSender<Result<T, BusError>>>,
+    wrap: fn(Delivered) -> T,
+    cursors: BTreeMap<Place, u64>,
+    // Read, and not in the queue yet.
+    held: VecDeque<Delivered>,
+    read_at: Instant,
+    report_at: Instant,
+}
+
+impl<T> Feed<T> {
+    pub(super) fn new(
+        process: &Arc<Process>,
+        queue: Arc<QueueSender<Result<T, BusError>>>,
+        wrap: fn(Delivered) -> T,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            process: Arc::clone(process),
+            queue,
+            wrap,
+            cursors: BTreeMap::new(),
+            held: VecDeque::new(),
+            read_at: now,
+            report_at: now,
+        }
+    }
+
+    /// Reads `place` from `next` on.
+    pub(super) fn begin(&mut self, place: Place, next: u64) {
+        self.cursors.insert(place, next);
+    }
+
+    /// Reads these no longer, and forgets what was read of them and is not in the queue.
+    pub(super) fn forget(&mut self, places: &[Place]) {
+        self.cursors.retain(|place, _| !places.contains(place));
+        self.held.retain(|held| !places.iter().any(|place| is_of(held, place)));
+    }
+
+    /// Passes on an event at once: there are few of them and they must not wait for records.
+    pub(super) fn event(&self, event: Result<T, BusError>) {
+        self.queue.force_send(event);
+    }
+
+    /// Moves records, or says that the cluster is away, when it is time for that and there is room. May be cancelled; waits
+    /// for ever when there is nothing to do.
+    pub(super) async fn advance(&mut self) {
+        if let Some(first) = self.held.front() {
+            let (item, bytes) = ((self.wrap)(first.clone()), first.record.size());
+            if self.queue.send(Ok(item), bytes).await.is_ok() {
+                self.held.pop_front();
+                self.drain();
+            } else {
+                self.held.clear();
+                self.cursors.clear();
+            }
+        } else if self.process.is_down() {
+            sleep_until(self.report_at).await;
+            self.report_at = Instant::now() + REPORT_EVERY;
+            self.event(Err(Process::unreachable("it does not answer")));
+        } else if self.readable().is_empty() {
+            std::future::pending().await
+        } else {
+            sleep_until(self.read_at).await;
+            self.read();
+        }
+    }
+
+    /// What fits into the queue without waiting.
+    fn drain(&mut self) {
+        while let Some(next) = self.held.pop_front() {
+            let bytes = next.record.size();
+            if !self.queue.has_room(bytes) {
+                self.held.push_front(next);
+                return;
+            }
+            // Only this task fills the queue, so room that was there is there.
+            if let Err(NotSent::Closed | NotSent::Full(_)) = self.queue.try_send(Ok((self.wrap)(next)), bytes) {
+                return;
+            }
+        }
+    }
+
+    fn readable(&self) -> Vec<Place> {
+        let state = self.process.shared.state();
+        let has_more = |(place, next): &(&Place, &u64)| {
+            let log = state.topics.get(&*place.0).and_then(|topic| topic.partition(place.1).ok());
+            log.is_some_and(|log| log.has_more(**next))
+        };
+        self.cursors.iter().filter(has_more).map(|(place, _)| place.clone()).collect()
+    }
+
+    /// Reads from one partition that has something, whichever the seed says.
+    fn read(&mut self) {
+        let readable = self.readable();
+        if readable.is_empty() {
+            return;
+        }
+        let place = &readable[self.process.draw(0..readable.len() as u64) as usize];
+        let count = self.process.draw(1..=BATCH) as usize;
+        let Some(next) = self.cursors.get_mut(place) else { return };
+        let state = self.process.shared.state();
+        let Some(topic) = state.topics.get(&*place.0) else { return };
+        self.held.extend(topic.read(place.1, *next, count, BATCH_BYTES));
+        if let Some(last) = self.held.back() {
+            *next = last.position.offset + 1;
+        }
+        drop(state);
+        self.read_at = Instant::now() + self.process.delay();
+    }
+}
+
+fn is_of(record: &Delivered, place: &Place) -> bool {
+    record.position.topic == place.0 && record.position.partition == place.1
+}

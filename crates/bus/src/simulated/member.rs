@@ -1,0 +1,231 @@
+//! A member of a group, as the Kafka adapter is one: a task that is heard of, feeds the subscription, sends what was committed,
+//! and waits in a rebalance until what is in hand is finished.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use super::feed::Feed;
+use super::group::{Place, UnknownMember};
+use super::membership::{Assigned, Leave, Membership};
+use super::process::{Away, Process};
+use super::settings::Settings;
+use crate::queue::bytes_bounded;
+use crate::{Committer, GroupEvent, Revocation, Subscription};
+
+/// Pause before a cluster that is away is asked again.
+const RETRY: Duration = Duration::from_secs(1);
+/// Longest wait when nothing is due.
+const IDLE: Duration = Duration::from_hours(1);
+
+/// Partitions that are being given back.
+struct Draining {
+    places: Vec<Place>,
+    // Taken away already; there is nothing to commit or give back any more.
+    lost: bool,
+    released: oneshot::Receiver<()>,
+    until: Instant,
+}
+
+struct Member {
+    membership: Arc<Membership>,
+    feed: Feed<GroupEvent>,
+    draining: Option<Draining>,
+    heartbeat_at: Instant,
+    heard_at: Instant,
+    commit_at: Instant,
+}
+
+/// Joins `group`; the events say when it has.
+pub(super) fn start(process: &Arc<Process>, group: &str, topics: Vec<(Arc<str>, u32)>) -> Subscription {
+    let (queue, events) = bytes_bounded(process.shared.settings.receive_queue_bytes, "group", group);
+    let membership = Arc::new(Membership::new(process, group, topics));
+    let now = Instant::now();
+    let member = Member {
+        membership: Arc::clone(&membership),
+        feed: Feed::new(process, Arc::new(queue), GroupEvent::Record),
+        draining: None,
+        heartbeat_at: now,
+        heard_at: now,
+        commit_at: now,
+    };
+    tokio::spawn(member.run());
+    let committer = Committer(Arc::<Membership>::clone(&membership));
+    Subscription { events, committer, _leave: Box::new(Leave(membership)) }
+}
+
+impl Member {
+    fn settings(&self) -> &Settings {
+        &self.membership.process.shared.settings
+    }
+
+    /// Until the subscription is dropped; then commits and leaves.
+    async fn run(mut self) {
+        loop {
+            self.membership.process.pass().await;
+            let now = Instant::now();
+            if self.membership.has_left() {
+                // If the cluster is away, what was asked is lost and the session ends by itself.
+                let _ = self.membership.send_commits(None).await;
+                let _ = self.membership.leave().await;
+                return;
+            }
+            if self.draining.as_ref().is_some_and(|draining| draining.until <= now) {
+                let group = self.membership.group.to_string();
+                metrics::counter!("vedette_bus_revocation_timeouts_total", "group" => group).increment(1);
+                self.give_back().await;
+            } else if self.is_expired(now) {
+                self.lose();
+            } else if self.heartbeat_at <= now && !self.is_waiting_to_rejoin() {
+                self.heartbeat().await;
+            } else if self.commit_at <= now && self.membership.has_unsent() {
+                self.send_commits().await;
+            } else {
+                self.wait().await;
+            }
+        }
+    }
+
+    /// Whether the cluster was not heard of for a whole session: it has given ours away then, or is away itself.
+    fn is_expired(&self, now: Instant) -> bool {
+        self.membership.is_member() && now - self.heard_at > self.settings().session
+    }
+
+    fn is_waiting_to_rejoin(&self) -> bool {
+        self.draining.as_ref().is_some_and(|draining| draining.lost)
+    }
+
+    /// When something is due, whatever happens until then.
+    fn due(&self) -> Instant {
+        let heartbeat = (!self.is_waiting_to_rejoin()).then_some(self.heartbeat_at);
+        let commit = self.membership.has_unsent().then_some(self.commit_at);
+        let drained = self.draining.as_ref().map(|draining| draining.until);
+        [heartbeat, commit, drained].into_iter().flatten().min().unwrap_or_else(|| Instant::now() + IDLE)
+    }
+
+    /// Moves records until there is something else to do.
+    async fn wait(&mut self) {
+        let process = Arc::clone(&self.membership.process);
+        let changed = process.shared.changed.notified();
+        let due = self.due();
+        let is_draining = self.draining.is_some();
+        let draining = self.draining.as_mut();
+        let released = async {
+            match draining {
+                // Dropped counts as done.
+                Some(draining) => drop((&mut draining.released).await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = changed => {}
+            () = self.membership.wake.notified() => {}
+            () = self.membership.call.notified() => self.heartbeat_at = Instant::now(),
+            () = released => self.give_back().await,
+            () = sleep_until(due) => {}
+            // As in the Kafka adapter, nothing is read while a revocation waits.
+            () = self.feed.advance(), if !is_draining => {}
+        }
+    }
+
+    /// Is heard of, and does what it is told.
+    async fn heartbeat(&mut self) {
+        self.heartbeat_at = Instant::now() + self.settings().heartbeat;
+        match self.membership.heartbeat().await {
+            Err(Away) => self.heartbeat_at = Instant::now() + RETRY,
+            Ok(Err(UnknownMember)) => self.lose(),
+            Ok(Ok(told)) => {
+                self.heard_at = Instant::now();
+                self.assign(&told.assigned);
+                self.revoke(told.revoked).await;
+            }
+        }
+    }
+
+    fn assign(&mut self, assigned: &[Assigned]) {
+        for new in assigned {
+            self.membership.add(new);
+            self.feed.begin(new.place.clone(), new.next);
+        }
+        if !assigned.is_empty() {
+            let places = assigned.iter().map(|new| new.place.clone()).collect();
+            self.feed.event(Ok(GroupEvent::Assigned(places)));
+        }
+    }
+
+    async fn revoke(&mut self, told: Vec<Place>) {
+        // What comes while another revocation waits is told again at the next heartbeat.
+        if self.draining.is_some() {
+            return;
+        }
+        let (places, given_up): (Vec<Place>, Vec<Place>) =
+            told.into_iter().partition(|place| self.membership.has(place));
+        if !places.is_empty() {
+            self.drain(places, false);
+        }
+        if !given_up.is_empty() {
+            // The cluster was away when these were given back. If it is again, so it goes again.
+            let _ = self.membership.release(&given_up).await;
+        }
+    }
+
+    /// All is lost: the cluster has given ours away, or will have.
+    fn lose(&mut self) {
+        self.membership.forget_id();
+        self.heartbeat_at = Instant::now();
+        let places = self.membership.places();
+        match &mut self.draining {
+            // The rest is told when this is done.
+            Some(draining) => draining.lost = true,
+            None if places.is_empty() => {}
+            None => self.drain(places, true),
+        }
+    }
+
+    /// Tells the subscription that `places` go, and waits for its answer from now on.
+    fn drain(&mut self, places: Vec<Place>, lost: bool) {
+        // Records that nobody has seen go to the next owner; nothing of theirs is committed.
+        self.feed.forget(&places);
+        let (release, released) = oneshot::channel();
+        let revocation = Revocation { partitions: places.clone(), release: Some(release) };
+        self.feed.event(Ok(GroupEvent::Revoked(revocation)));
+        let until = Instant::now() + self.settings().revoke_timeout;
+        self.draining = Some(Draining { places, lost, released, until });
+    }
+
+    /// What was revoked is finished: the last commits, and then the next owner may have it.
+    async fn give_back(&mut self) {
+        let Some(draining) = self.draining.take() else { return };
+        if draining.lost {
+            self.membership.forget(&draining.places);
+            // What was not part of the revocation that was under way when all was lost.
+            let rest = self.membership.places();
+            if !rest.is_empty() {
+                self.drain(rest, true);
+            }
+            return;
+        }
+        // Refused or not sent: the next owner repeats what came since the last commit.
+        let _ = self.membership.send_commits(Some(&draining.places)).await;
+        self.membership.forget(&draining.places);
+        // If the cluster is away, it asks for them again when it is back.
+        let _ = self.membership.release(&draining.places).await;
+    }
+
+    async fn send_commits(&mut self) {
+        let now = Instant::now();
+        self.commit_at = now + self.settings().commit_every;
+        match self.membership.send_commits(None).await {
+            Ok(true) => {}
+            // It has given some of ours away: the next heartbeat says what.
+            Ok(false) => self.heartbeat_at = now,
+            Err(Away) => {
+                let group = self.membership.group.to_string();
+                metrics::counter!("vedette_bus_commit_failures_total", "group" => group).increment(1);
+            }
+        }
+    }
+}
