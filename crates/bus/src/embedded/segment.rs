@@ -60,13 +60,13 @@ impl Segment {
         let mut repairs = Repairs::default();
         let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
         let mut len = file.metadata()?.len();
-        let mut magic = [0; MAGIC.len()];
-        if len < HEADER && last {
+        if last && Self::is_unfinished(&file, len)? {
             repairs.torn_bytes = len;
             file.write_all_at(MAGIC, 0)?;
             file.sync_all()?;
             len = HEADER;
         }
+        let mut magic = [0; MAGIC.len()];
         file.read_exact_at(&mut magic, 0)?;
         if magic != *MAGIC {
             return Err(io::Error::new(
@@ -86,6 +86,17 @@ impl Segment {
             segment.store_index();
         }
         Ok((segment, repairs))
+    }
+
+    /// Whether the file was never more than begun: records are written only when its header is durable.
+    fn is_unfinished(file: &File, len: u64) -> io::Result<bool> {
+        if len != HEADER {
+            return Ok(len < HEADER);
+        }
+        let mut found = [0; MAGIC.len()];
+        file.read_exact_at(&mut found, 0)?;
+        // The length may have become durable before the bytes, which then read as zeros.
+        Ok(found != *MAGIC && found.iter().zip(MAGIC).all(|(found, byte)| *found == 0 || found == byte))
     }
 
     fn scan(file: &mut File, base: u64, len: u64, last: bool, repairs: &mut Repairs) -> io::Result<Index> {

@@ -18,6 +18,8 @@ use super::segment::{HEADER, Segment};
 use super::{Clock, EmbeddedBus, EmbeddedSettings};
 use crate::{Bus, BusError, Record, Retention, StartAt, TopicSpec};
 
+mod power_cut;
+
 const TOPIC: &str = "t";
 
 fn settings(dir: &Path) -> EmbeddedSettings {
@@ -313,6 +315,28 @@ fn compaction_drops_tombstones_in_time_and_survives_a_crash_between_its_steps() 
         assert_eq!(last.len(), 2);
         assert_eq!(last[&b"busy"[..]].position.offset, high - 1);
         assert_eq!(Some(last[&b"stays"[..]].position.offset), stays.offset);
+    });
+}
+
+#[test]
+fn a_segment_that_was_only_begun_is_begun_again() {
+    let dir = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let bus = EmbeddedBus::open(settings(dir.path())).unwrap();
+        bus.ensure_topics(&[spec(FOR_EVER)]).await.unwrap();
+        append(&bus, &[vec![1; 100], vec![2; 100]]).await.unwrap();
+        bus.close().await;
+        // Its length was durable when the power failed, its header was not.
+        for left in [&[0; 8][..], b"VED\0\0\0\0\0", b"VED", b""] {
+            let base = contents(&EmbeddedBus::open(settings(dir.path())).unwrap()).await.len() as u64;
+            let begun = Segment::path(&dir.path().join("topics").join(TOPIC).join("0"), base);
+            fs::write(&begun, left).unwrap();
+            let bus = EmbeddedBus::open(settings(dir.path())).unwrap();
+            assert_eq!(append(&bus, &[vec![3; 100]]).await.unwrap(), [base]);
+            bus.close().await;
+        }
+        let bus = EmbeddedBus::open(settings(dir.path())).unwrap();
+        assert_eq!(contents(&bus).await.len(), 6);
     });
 }
 
