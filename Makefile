@@ -17,6 +17,8 @@ RUN_PACKAGES := build-essential pkg-config libssl-dev libgstreamer1.0-dev libgst
 TEST_PACKAGES := libgstrtspserver-1.0-dev gstreamer1.0-tools chromium
 FOR ?=
 BUS ?= embedded
+SEEDS ?= 1000
+SEED ?=
 
 .PHONY: help
 help: ## Say what there is
@@ -63,6 +65,11 @@ test: test-deps web ## Run every test, real Kafka and headless Chromium included
 	@scripts/fetch-recording "$(CARGO_TARGET_DIR)/debug/vedette" "$(VEDETTE_DEMO_VIDEO)"
 	@deploy/kafka/start.sh --fetch-only
 	VEDETTE_REQUIRE_KAFKA=1 cargo test --locked --workspace --features vedette-address/disturb,vedette-bus/simulated
+
+.PHONY: chaos
+chaos: test-deps web ## Break the simulated product in SEEDS=1000 ways (SEED=17 runs one again): nothing may be lost or twice
+	VEDETTE_CHAOS_SEEDS=$(SEEDS) $(if $(SEED),VEDETTE_CHAOS_SEED=$(SEED)) \
+		cargo test --release --locked -p vedette --test simulation -- --nocapture
 
 .PHONY: lint
 lint: test-deps web ## rustfmt, clippy and cargo-deny

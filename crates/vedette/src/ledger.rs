@@ -1,6 +1,6 @@
 //! Which offsets may be committed: only those behind which everything is durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// The records in hand of each partition, and the offsets to which decoding would have to go back.
 ///
@@ -14,7 +14,8 @@ pub(crate) struct Ledger<H> {
 struct Partition<H> {
     open: BTreeMap<u64, ()>,
     next: u64,
-    holds: BTreeMap<H, u64>,
+    /// Where each holder may begin again, rising.
+    holds: BTreeMap<H, VecDeque<u64>>,
     committed: Option<u64>,
 }
 
@@ -44,10 +45,10 @@ impl<H: Ord> Ledger<H> {
         }
     }
 
-    /// From now on `holder` needs the records from `offset` on after a restart.
+    /// `holder` can begin again at `offset`: it needs the records from there on after a restart, once all before are finished.
     pub(crate) fn hold(&mut self, partition: u32, holder: H, offset: u64) {
         if let Some(entry) = self.partitions.get_mut(&partition) {
-            entry.holds.insert(holder, offset);
+            entry.holds.entry(holder).or_default().push_back(offset);
         }
     }
 
@@ -74,7 +75,13 @@ impl<H: Ord> Ledger<H> {
         let mut commits = Vec::new();
         for (partition, entry) in &mut self.partitions {
             let unfinished = entry.open.keys().next().copied().unwrap_or(entry.next);
-            let point = entry.holds.values().copied().min().map_or(unfinished, |held| held.min(unfinished));
+            for starts in entry.holds.values_mut() {
+                while starts.get(1).is_some_and(|next| *next <= unfinished) {
+                    starts.pop_front();
+                }
+            }
+            let held = entry.holds.values().filter_map(|starts| starts.front().copied()).min();
+            let point = held.map_or(unfinished, |held| held.min(unfinished));
             if entry.committed.is_none_or(|committed| point > committed) {
                 entry.committed = Some(point);
                 commits.push((*partition, point));
@@ -117,6 +124,21 @@ mod tests {
         assert_eq!(ledger.take_commits(), [(0, 4)]);
         ledger.release(0, &"hall");
         assert_eq!(ledger.take_commits(), [(0, 5)]);
+    }
+
+    #[test]
+    fn a_group_is_held_until_it_is_finished_although_the_next_has_begun() {
+        let mut ledger = Ledger::default();
+        for offset in 0..4 {
+            ledger.begin(0, offset);
+        }
+        ledger.hold(0, "gate", 0);
+        ledger.hold(0, "gate", 3);
+        ledger.finish(0, 0);
+        ledger.finish(0, 1);
+        assert_eq!(ledger.take_commits(), [(0, 0)]);
+        ledger.finish(0, 2);
+        assert_eq!(ledger.take_commits(), [(0, 3)]);
     }
 
     proptest! {

@@ -11,6 +11,9 @@ use vedette_wire::{WireError, decode_detections, encode_detections};
 
 /// How far records may be out of order, in capture time, where nothing else is configured.
 pub const SORT_WINDOW: Span = Span::from_millis(500);
+/// The same for records with an account, which come from a stage that publishes them in order: one that is missing comes again
+/// with the rest of its chunk, which lasts a second at most.
+const CHUNK_WINDOW: Span = Span::from_secs(2);
 /// Most records of one camera that wait for an earlier one.
 const MOST_HELD: usize = 256;
 /// Gaps that are remembered, so that a late record is told from a repeated one.
@@ -205,8 +208,9 @@ impl Order {
 
     /// Whether what is missing before `first` is not waited for any longer.
     fn is_given_up(&self, first: &FrameDetections) -> bool {
+        let window = if first.account.is_some() { self.window.max(CHUNK_WINDOW) } else { self.window };
         let waited =
-            |later: &FrameDetections| later.epoch > first.epoch || later.captured.since(first.captured) >= self.window;
+            |later: &FrameDetections| later.epoch > first.epoch || later.captured.since(first.captured) >= window;
         self.held.len() > MOST_HELD || self.held.values().any(waited)
     }
 
@@ -281,9 +285,9 @@ fn first_answered(frame: &FrameDetections) -> u64 {
 /// Whether nothing lies between what is answered for up to `last` and what `frame` answers for.
 fn follows(last: Option<Place>, frame: &FrameDetections) -> bool {
     match last {
-        None => true,
         Some((epoch, sequence)) if epoch == frame.epoch => first_answered(frame) <= sequence + 1,
-        Some(_) => frame.account.is_none() || first_answered(frame) == 0,
+        // Nothing is known of the epoch: an account tells whether it began before.
+        _ => frame.account.is_none() || first_answered(frame) == 0,
     }
 }
 
@@ -345,15 +349,15 @@ mod tests {
     fn a_record_within_the_window_is_sorted_in_and_one_beyond_is_counted() {
         let mut order = Order::default();
         assert_eq!(give(&mut order, [0, 2, 3, 1].map(|n| record(1, n))), [0, 1, 2, 3]);
-        // 4 does not come until 500 ms after 5 have passed.
-        assert_eq!(give(&mut order, (5..10).map(|n| record(1, n))), Vec::<u64>::new());
-        assert_eq!(give(&mut order, [record(1, 10)]), [5, 6, 7, 8, 9, 10]);
+        // 4 does not come until two seconds after 5 have passed.
+        assert_eq!(give(&mut order, (5..25).map(|n| record(1, n))), Vec::<u64>::new());
+        assert_eq!(give(&mut order, [record(1, 25)]), (5..=25).collect::<Vec<_>>());
         assert_eq!(order.counts().shed_for(ShedReason::Missing), 1);
         assert_eq!(order.admit(record(1, 4)), Admission::Late);
         assert_eq!(order.admit(record(1, 4)), Admission::Repeated);
         assert_eq!(order.counts().shed_for(ShedReason::Missing), 0);
         assert_eq!(order.counts().shed_for(ShedReason::Late), 1);
-        assert_eq!(order.counts().frames(), 11);
+        assert_eq!(order.counts().frames(), 26);
     }
 
     #[test]
@@ -375,6 +379,16 @@ mod tests {
         give(&mut order, [answering(1, 10, Some(7), &[(8, 1, ShedReason::MaxFps)])]);
         assert_eq!(order.counts().shed_for(ShedReason::Missing), 1);
         assert_eq!(order.counts().frames(), 11);
+    }
+
+    #[test]
+    fn a_camera_that_is_met_in_the_middle_waits_for_what_may_be_missing_and_counts_from_there() {
+        let mut order = Order::default();
+        assert_eq!(give(&mut order, [1, 2, 0, 3].map(|n| record(1, n))), [0, 1, 2, 3]);
+        let mut order = Order::default();
+        assert_eq!(give(&mut order, (50..70).map(|n| record(1, n))), Vec::<u64>::new());
+        assert_eq!(give(&mut order, [record(1, 70)]), (50..=70).collect::<Vec<_>>());
+        assert_eq!(order.counts().frames(), 21);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Committer, Delivered, GroupEvent, SharedBus, Subscription};
-use vedette_core::{CameraId, Timestamp};
+use vedette_core::{CameraId, Span, Timestamp};
 use vedette_wire::{DeadLetterReason, decode_video};
 
 use crate::config::ShedAfter;
@@ -39,8 +39,8 @@ const STAGE: &str = "detect";
 /// Chunks of one camera that wait for its lane.
 const CHUNKS_IN_HAND: usize = 4;
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
-/// A camera that sent nothing for this long needs nothing after a restart.
-const SILENT: Duration = Duration::from_secs(60);
+/// A camera that sent nothing for this long, while others of its partition did, needs nothing after a restart.
+const SILENT: Span = Span::from_secs(60);
 
 /// What the stage needs.
 #[derive(Clone)]
@@ -79,13 +79,16 @@ struct OpenLane {
     queue: mpsc::Sender<Work>,
     task: JoinHandle<()>,
     partition: u32,
-    last_record: tokio::time::Instant,
+    /// When the last chunk was published.
+    published: Timestamp,
 }
 
 struct Running {
     stage: Detect,
     ledger: Ledger<CameraId>,
     lanes: BTreeMap<CameraId, OpenLane>,
+    /// When the newest chunk of each partition was published.
+    newest: BTreeMap<u32, Timestamp>,
     finished: mpsc::UnboundedSender<Finished>,
     committer: Committer,
 }
@@ -101,8 +104,14 @@ impl Detect {
         // Unbounded by type, bounded in fact: one message for each record in hand, and lanes bound those.
         let (finished, mut outcomes) = mpsc::unbounded_channel();
         let committer = subscription.committer();
-        let mut running =
-            Running { stage: self, ledger: Ledger::default(), lanes: BTreeMap::new(), finished, committer };
+        let mut running = Running {
+            stage: self,
+            ledger: Ledger::default(),
+            lanes: BTreeMap::new(),
+            newest: BTreeMap::new(),
+            finished,
+            committer,
+        };
         let outcome = running.serve(&mut subscription, &mut outcomes, &stop).await;
         running.drain(&mut outcomes, None).await;
         outcome
@@ -171,9 +180,11 @@ impl Running {
         let lane = self.lanes.entry(camera.clone()).or_insert_with(|| {
             let (queue, work) = mpsc::channel(CHUNKS_IN_HAND);
             let lane = Lane::new(self.stage.clone(), camera, self.finished.clone());
-            OpenLane { queue, task: tokio::spawn(lane.run(work)), partition, last_record: tokio::time::Instant::now() }
+            OpenLane { queue, task: tokio::spawn(lane.run(work)), partition, published: published.published }
         });
-        lane.last_record = tokio::time::Instant::now();
+        lane.published = published.published;
+        let newest = self.newest.entry(partition).or_insert(lane.published);
+        *newest = lane.published.max(*newest);
         metrics::gauge!("vedette_detect_records_in_hand").set(self.ledger.open() as f64);
         lane.queue.send(Work { record, published }).await.context("a camera's lane ended")?;
         Ok(())
@@ -190,7 +201,7 @@ impl Running {
         let silent: Vec<CameraId> = self
             .lanes
             .iter()
-            .filter(|(_, lane)| lane.last_record.elapsed() > SILENT)
+            .filter(|(_, lane)| self.newest.get(&lane.partition).is_some_and(|now| now.since(lane.published) > SILENT))
             .map(|(camera, _)| camera.clone())
             .collect();
         for camera in silent {
@@ -234,6 +245,7 @@ impl Running {
         self.commit().await;
         for partition in partitions.into_iter().flatten() {
             self.ledger.forget(*partition);
+            self.newest.remove(partition);
         }
     }
 }

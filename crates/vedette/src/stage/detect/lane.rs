@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use vedette_bus::{BusError, Delivered, Delivery, Record, SharedBus};
 use vedette_core::{
     CameraId, Codec, FrameAccount, FrameDetections, FrameSize, Priority, Quality, ShedReason, StageLatency, Timestamp,
@@ -52,6 +53,8 @@ pub(super) struct Lane {
     pace: Option<Pace>,
     shedding: Shedding,
     account: Account,
+    /// The chunk before, until it is durable.
+    before: Option<JoinHandle<Result<(), BusError>>>,
 }
 
 impl Lane {
@@ -64,6 +67,7 @@ impl Lane {
             pace: stage.max_fps.map(Pace::new),
             shedding: Shedding::new(stage.shed_after),
             account: Account::default(),
+            before: None,
             stage,
         }
     }
@@ -82,12 +86,22 @@ impl Lane {
         }
     }
 
-    fn finish_when_durable(&self, partition: u32, offset: u64, deliveries: Vec<Delivery>) {
+    fn finish_when_durable(&mut self, partition: u32, offset: u64, deliveries: Vec<Delivery>) {
         let finished = self.finished.clone();
-        tokio::spawn(async move {
+        self.before = Some(tokio::spawn(async move {
             let outcome = futures::future::try_join_all(deliveries).await.map(|_| ());
-            let _ = finished.send(Finished { partition, offset, outcome });
-        });
+            let _ = finished.send(Finished { partition, offset, outcome: outcome.clone() });
+            outcome
+        }));
+    }
+
+    /// Waits until the chunk before is durable. Nothing is published before that: what the bus did not take would come after it,
+    /// and too late.
+    async fn settle_before(&mut self) -> Result<(), BusError> {
+        match self.before.take() {
+            Some(before) => before.await.unwrap_or(Err(BusError::Closed)),
+            None => Ok(()),
+        }
     }
 
     /// Publishes the detections of a chunk's frames and what became of the others.
@@ -220,6 +234,7 @@ impl Lane {
         }
         let mut deliveries = Vec::with_capacity(detecting.len());
         while let Some((sequence, looked)) = detecting.next().await {
+            self.settle_before().await?;
             match looked {
                 Err(reason) => self.account.shed(sequence, 1, reason),
                 Ok((_, Err(error))) => self.lose_frame(sequence, &error),
@@ -275,6 +290,7 @@ impl Lane {
     /// group of pictures, since a lane that takes over begins there and knows nothing of what was before.
     async fn answer_for_rest(&mut self, chunk: &VideoChunk) -> Result<Option<Delivery>, BusError> {
         let Some((sequence, account)) = self.account.marker(chunk.last) else { return Ok(None) };
+        self.settle_before().await?;
         let index = sequence.checked_sub(chunk.first_sequence).and_then(|index| usize::try_from(index).ok());
         let unit = index.and_then(|index| chunk.units.get(index)).or(chunk.units.last());
         let record = FrameDetections {

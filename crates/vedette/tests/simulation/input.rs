@@ -1,0 +1,202 @@
+//! Recorded video of three cameras, with what goes wrong in streams: a reconnect, a chunk that cannot be decoded, one that
+//! never came.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use vedette::analysis::{CameraAnalysis, Serving};
+use vedette::config::{load_cameras, load_policies};
+use vedette_address::AddressBase;
+use vedette_bus::partition_of;
+use vedette_core::{
+    AccessUnit, Camera, CameraId, Codec, FrameAccount, FrameCounts, FrameDetections, ModelRef, Policy, ShedRange,
+    ShedReason, Span, VideoChunk, VideoRef,
+};
+use vedette_wire::encode_alert;
+
+use crate::check::Outcome;
+use crate::sight::{POISON, unit};
+
+/// Partitions of each topic.
+pub(crate) const PARTITIONS: u32 = 4;
+const FRAMES: usize = 320;
+const IN_CHUNK: usize = 5;
+const PARTS: usize = 4;
+
+/// What was recorded.
+pub(crate) struct Input {
+    pub(crate) cameras: Vec<Camera>,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) base: Arc<AddressBase>,
+    /// The chunks of each camera, in order.
+    pub(crate) chunks: BTreeMap<CameraId, Vec<VideoChunk>>,
+    frames: Vec<FrameDetections>,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+impl Input {
+    pub(crate) fn recorded() -> Self {
+        let demo = root().join("deploy/demo");
+        let cameras = load_cameras(&demo.join("cameras.toml")).unwrap();
+        let policies = load_policies(&demo.join("policies.toml"), &cameras).unwrap();
+        let base = Arc::new(AddressBase::open(demo.join("address.base")).unwrap());
+        let text = std::fs::read_to_string(root().join("tests/golden/vtest-detections.jsonl")).unwrap();
+        let frames = text.lines().take(FRAMES).map(|line| serde_json::from_str(line).unwrap()).collect();
+        let camera = |name: &str| Camera { id: CameraId::new(name).unwrap(), ..cameras[0].clone() };
+        // Two on one partition, one alone.
+        let cameras = ["sim-0", "sim-1", "sim-2"].map(camera).to_vec();
+        let mut input = Self { cameras, policies, base, chunks: BTreeMap::new(), frames };
+        let chunks =
+            (0..).zip(&input.cameras).map(|(number, camera)| (camera.id.clone(), input.stream(number, camera)));
+        input.chunks = chunks.collect();
+        input
+    }
+
+    fn stream(&self, number: usize, camera: &Camera) -> Vec<VideoChunk> {
+        let mut chunks = Vec::new();
+        // The second camera connects anew after a while.
+        let reconnects_at = if number == 1 { 130 } else { FRAMES };
+        let (before, after) = self.frames.split_at(reconnects_at);
+        for (epoch, frames) in (1..).zip([before, after]) {
+            for (index, frames) in frames.chunks(IN_CHUNK).enumerate() {
+                let units = frames.iter().enumerate().map(|(within, frame)| AccessUnit {
+                    data: unit(&frame.detections),
+                    captured: frame.captured,
+                    key: index % PARTS == 0 && within == 0,
+                });
+                chunks.push(VideoChunk {
+                    camera: camera.id.clone(),
+                    epoch,
+                    codec: Codec::H264,
+                    frame: frames[0].frame,
+                    gop: (index / PARTS) as u64,
+                    part: (index % PARTS) as u32,
+                    last: index % PARTS == PARTS - 1,
+                    first_sequence: (index * IN_CHUNK) as u64,
+                    units: units.collect(),
+                });
+            }
+        }
+        match number {
+            0 => drop(chunks.remove(21)),
+            2 => chunks[13].units[2].data = POISON.into(),
+            _ => {}
+        }
+        chunks
+    }
+
+    /// The outcome by the analysis alone, frame by frame.
+    pub(crate) fn expected(&self) -> Outcome {
+        let mut outcome = Outcome::default();
+        for camera in &self.cameras {
+            let mut analysis = CameraAnalysis::new(Arc::new(camera.clone()), &Default::default()).unwrap();
+            let serving =
+                Serving { policy: Some(&Arc::new(self.policies[0].clone())), base: &|_| Some(self.base.clone()) };
+            for frame in self.frames_of(camera) {
+                for alert in analysis.take(frame, serving).alerts {
+                    outcome.note(alert.id, alert.revision, encode_alert(&alert));
+                }
+            }
+            outcome.counts.insert(camera.id.clone(), self.counts(camera));
+            outcome.states.insert(camera.id.clone(), analysis.save().unwrap().into());
+        }
+        outcome.dead_letters = self.dead_letters();
+        outcome.close();
+        outcome
+    }
+
+    /// A record of each frame that can be looked at, with what became of those before.
+    fn frames_of(&self, camera: &Camera) -> Vec<FrameDetections> {
+        let partition = partition_of(camera.id.as_str().as_bytes(), PARTITIONS);
+        let recorded: BTreeMap<_, _> = self.frames.iter().map(|frame| (frame.captured, frame)).collect();
+        let mut records = Vec::new();
+        let (mut group, mut lost, mut account, mut next, mut epoch) = (0, false, FrameAccount::default(), 0, 1);
+        for (chunk, offset) in self.chunks[&camera.id].iter().zip(self.offsets(camera)) {
+            if chunk.epoch != epoch {
+                (account, next, epoch) = (FrameAccount::default(), 0, chunk.epoch);
+            }
+            let shed = |account: &mut FrameAccount, first, count, reason| {
+                if count > 0 {
+                    account.shed.push(ShedRange { first, count, reason });
+                }
+            };
+            let never_came = chunk.first_sequence - next;
+            shed(&mut account, next, never_came, ShedReason::NotReceived);
+            next = chunk.first_sequence + chunk.units.len() as u64;
+            let bad = chunk.units.iter().any(|unit| unit.data == POISON);
+            if chunk.part == 0 {
+                (group, lost) = (offset, false);
+            }
+            lost |= chunk.part != 0 && never_came > 0;
+            if bad || lost {
+                let reason = if bad { ShedReason::DeadLettered } else { ShedReason::NotDecoded };
+                shed(&mut account, chunk.first_sequence, chunk.units.len() as u64, reason);
+                lost = true;
+                continue;
+            }
+            for (sequence, unit) in (chunk.first_sequence..).zip(&chunk.units) {
+                let account =
+                    std::mem::replace(&mut account, FrameAccount { previous: Some(sequence), shed: Vec::new() });
+                records.push(FrameDetections {
+                    camera: camera.id.clone(),
+                    epoch,
+                    sequence,
+                    video: Some(VideoRef { partition, offset: group, sequence }),
+                    latency: None,
+                    account: Some(account),
+                    ..recorded[&unit.captured].clone()
+                });
+            }
+        }
+        records
+    }
+
+    /// Where the chunks of a camera lie on its partition: cameras are written one after the other.
+    fn offsets(&self, camera: &Camera) -> Vec<u64> {
+        let partition = |id: &CameraId| partition_of(id.as_str().as_bytes(), PARTITIONS);
+        let before = self.cameras.iter().take_while(|other| other.id != camera.id);
+        let before = before.filter(|other| partition(&other.id) == partition(&camera.id));
+        let start: usize = before.map(|other| self.chunks[&other.id].len()).sum();
+        (start as u64..).take(self.chunks[&camera.id].len()).collect()
+    }
+
+    /// What became of the frames, by their chunks.
+    fn counts(&self, camera: &Camera) -> FrameCounts {
+        let mut counts = FrameCounts::default();
+        let in_chunk = IN_CHUNK as u64;
+        let total: u64 = self.chunks[&camera.id].iter().map(|chunk| chunk.units.len() as u64).sum();
+        match camera.id.as_str() {
+            // One chunk never came; the two after it in its group cannot be decoded.
+            "sim-0" => {
+                counts.add_shed(ShedReason::NotReceived, in_chunk);
+                counts.add_shed(ShedReason::NotDecoded, 2 * in_chunk);
+                counts.analysed = total - 2 * in_chunk;
+            }
+            "sim-2" => {
+                counts.add_shed(ShedReason::DeadLettered, in_chunk);
+                counts.add_shed(ShedReason::NotDecoded, 2 * in_chunk);
+                counts.analysed = total - 3 * in_chunk;
+            }
+            _ => counts.analysed = total,
+        }
+        counts
+    }
+
+    fn dead_letters(&self) -> Vec<(u32, u64)> {
+        let camera = &self.cameras[2];
+        vec![(partition_of(camera.id.as_str().as_bytes(), PARTITIONS), self.offsets(camera)[13])]
+    }
+
+    pub(crate) fn model(&self) -> ModelRef {
+        self.frames[0].model.clone()
+    }
+
+    /// Any length of time that video may wait without giving way.
+    pub(crate) const fn never() -> Span {
+        Span::from_secs(86_400 * 365)
+    }
+}
