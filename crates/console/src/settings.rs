@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 use vedette_alerts::AlertStore;
 use vedette_core::{Alert, Timestamp};
 
-use crate::{AddressSource, HealthSource, MapSource, SnapshotSource};
+use crate::{AddressSource, FrameSource, HealthSource, MapSource, SnapshotSource};
 
 /// How the console serves.
 #[derive(Debug, Clone)]
@@ -63,6 +63,8 @@ pub struct ConsoleParts {
     pub snapshots: Arc<dyn SnapshotSource>,
     /// How the stages are.
     pub health: Arc<dyn HealthSource>,
+    /// What became of frames.
+    pub frames: Arc<dyn FrameSource>,
     /// What `/metrics` prints.
     pub metrics: PrometheusHandle,
     /// The wall clock, for verdicts and looks at evidence.

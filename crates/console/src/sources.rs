@@ -117,3 +117,37 @@ pub trait HealthSource: Send + Sync {
     /// How it is now; must not wait.
     fn health(&self) -> HealthReport;
 }
+
+/// What became of frames: each was analysed, or shed for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct FrameReport {
+    /// Cameras that are counted.
+    pub cameras: u64,
+    /// Frames that came in: those analysed and those shed.
+    pub frames: u64,
+    /// Frames that tracker and rules have seen.
+    pub analysed: u64,
+    /// Frames they have not, by reason: `max_fps`, `not_key_frame`, `overload`, `joined_mid_group`, `not_decoded`,
+    /// `inference_failed`, `dead_lettered`, `not_received`, `missing`, `late`.
+    pub shed: BTreeMap<String, u64>,
+}
+
+impl FrameReport {
+    /// Both together.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.cameras += other.cameras;
+        self.frames += other.frames;
+        self.analysed += other.analysed;
+        for (reason, frames) in &other.shed {
+            *self.shed.entry(reason.clone()).or_default() += frames;
+        }
+        self
+    }
+}
+
+/// Counts of frames.
+pub trait FrameSource: Send + Sync {
+    /// What became of the frames of one camera, or of all; none when the camera is not known. Must not wait.
+    fn frames(&self, camera: Option<&str>) -> Option<FrameReport>;
+}

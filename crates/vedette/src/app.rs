@@ -23,6 +23,7 @@ use crate::cli::{Overrides, Role};
 use crate::config::{BusKind, BusSettings, Config, Settings};
 use crate::detector::Detecting;
 use crate::evidence::BusSnapshots;
+use crate::frame_book::FrameBook;
 use crate::health::Health;
 use crate::latency::LatencyBook;
 use crate::registry::{self, Registry};
@@ -187,6 +188,7 @@ impl App {
                 registry: registry.clone(),
                 snapshots,
                 health: health.clone(),
+                frames: FrameBook::follow(&bus, stop.clone()).await.context("reading `states`")?,
                 metrics,
             });
             let keeping = console::keep(store, settings.console.keep, stop.clone());

@@ -22,6 +22,7 @@ use crate::address_book::AddressBook;
 use crate::clock;
 use crate::config;
 use crate::evidence::{BusSnapshots, NoSnapshot};
+use crate::frame_book::FrameBook;
 use crate::health::Health;
 use crate::registry::Registry;
 use addresses::Addresses;
@@ -50,6 +51,8 @@ pub(crate) struct Sources {
     pub(crate) snapshots: Arc<BusSnapshots>,
     /// Stages.
     pub(crate) health: Health,
+    /// What became of frames.
+    pub(crate) frames: FrameBook,
     /// Metrics.
     pub(crate) metrics: PrometheusHandle,
 }
@@ -63,6 +66,7 @@ pub(crate) fn parts(sources: Sources) -> ConsoleParts {
         addresses: Arc::new(Addresses(sources.addresses)),
         snapshots: Arc::new(Pictures(sources.snapshots)),
         health: Arc::new(Stages(sources.health)),
+        frames: Arc::new(sources.frames),
         metrics: sources.metrics,
         clock: clock::now,
     }

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod evidence;
+pub mod frame_book;
 pub mod health;
 pub mod latency;
 pub mod registry;

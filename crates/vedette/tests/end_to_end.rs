@@ -52,6 +52,16 @@ async fn a_recorded_camera_gives_alerts_with_an_address() {
     assert_eq!(&record.header("ce_specversion").unwrap()[..], b"1.0");
     assert!(record.header("ce_id").is_some());
 
+    // Every frame is answered for, and none was lost.
+    let frames = eventually("counts of frames", async || {
+        let frames = product.json("/api/v1/frames").await;
+        (frames["analysed"].as_u64().unwrap() > 0).then_some(frames)
+    })
+    .await;
+    assert_eq!((&frames["cameras"], &frames["shed"]), (&1.into(), &serde_json::json!({})), "{frames}");
+    assert_eq!(frames["frames"], frames["analysed"]);
+    assert!(product.metric("vedette_frames", "fate=\"analysed\"").await > 0.0);
+
     assert!(product.json("/readyz").await.is_object());
     assert!(product.metric("vedette_detect_frames_total", "").await > 0.0);
     product.end().await;

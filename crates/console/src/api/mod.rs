@@ -55,7 +55,7 @@ type App = Arc<Shared>;
         (name = "alerts", description = "What happened, where, and what was decided"),
         (name = "map", description = "Buildings, grids, roads and cameras"),
         (name = "addresses", description = "The address base: codes, texts and points, and which version serves"),
-        (name = "operations", description = "Health, metrics and this description"),
+        (name = "operations", description = "Health, what became of frames, metrics and this description"),
     )
 )]
 struct Description;
@@ -101,6 +101,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(operations::openapi))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
+        .routes(routes!(operations::frames))
         .routes(routes!(operations::metrics))
 }
 

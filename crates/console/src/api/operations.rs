@@ -2,11 +2,12 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use utoipa::IntoParams;
 
 use super::{App, with_store};
-use crate::HealthReport;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson};
+use crate::{FrameReport, HealthReport};
 
 /// How the process is
 ///
@@ -36,6 +37,34 @@ pub(crate) async fn readyz(State(app): State<App>, RawQuery(query): RawQuery) ->
     Ok((status, Json(report)))
 }
 
+/// Whose frames.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the parameter; `frames` reads it")]
+pub(crate) struct FramesQuery {
+    /// Id of a camera; all cameras without it.
+    camera: Option<String>,
+}
+
+/// What became of frames: each was analysed, or shed for one reason
+///
+/// Counted since a camera was first seen, across restarts and moves between workers, and saved every `analyse.save_every`.
+#[utoipa::path(get, path = "/api/v1/frames", tag = "operations", operation_id = "getFrames", params(FramesQuery),
+    responses(
+        (status = 200, description = "The counts", body = FrameReport),
+        (status = 404, description = "No frame of that camera was counted", body = ProblemJson, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn frames(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<FrameReport>, Problem> {
+    let params = Params::read(query.as_deref(), &["camera"])?;
+    let report = app.parts.frames.frames(params.text("camera"));
+    report.map(Json).ok_or_else(|| {
+        Problem::not_found(
+            "no frame of that camera was counted",
+            "see /api/v1/cameras; counts come with the first saved state",
+        )
+    })
+}
+
 /// Metrics of this process (Prometheus text format)
 #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics",
     responses((status = 200, description = "All of them", body = String, content_type = "text/plain")))]
@@ -50,6 +79,12 @@ pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
             metrics::gauge!("vedette_console_stored", "what" => held).set(count as f64);
         }
         metrics::counter!("vedette_console_conflicts_total").absolute(counts.conflicts);
+    }
+    if let Some(report) = app.parts.frames.frames(None) {
+        metrics::gauge!("vedette_frames", "fate" => "analysed").set(report.analysed as f64);
+        for (reason, frames) in report.shed {
+            metrics::gauge!("vedette_frames", "fate" => reason).set(frames as f64);
+        }
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.parts.metrics.render())
 }

@@ -265,3 +265,14 @@ async fn a_port_in_use_is_named_with_the_setting() {
     let text = error.to_string();
     assert!(text.contains(&first.local_addr().to_string()) && text.contains("console.listen"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_frames_is_told() {
+    let console = Running::start().await;
+    let all = console.json("/api/v1/frames").await;
+    assert_eq!((all["frames"].as_u64(), all["shed"]["overload"].as_u64()), (Some(51_234), Some(234)));
+    assert_eq!(console.json("/api/v1/frames?camera=gate-1").await["cameras"], 1);
+    assert_eq!(console.get("/api/v1/frames?camera=gate-9").await.status(), 404);
+    assert_eq!(console.get("/api/v1/frames?cam=gate-1").await.status(), 400);
+    console.stop().await;
+}

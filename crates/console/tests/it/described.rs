@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::{CODE, FORMER_CODE, Running, alert};
 
 /// Every route that the router knows besides the page's files.
-const ROUTES: [&str; 17] = [
+const ROUTES: [&str; 18] = [
     "get /api/v1/addresses",
     "get /api/v1/addresses/base",
     "get /api/v1/addresses/{code}",
@@ -15,6 +15,7 @@ const ROUTES: [&str; 17] = [
     "get /api/v1/alerts/{id}/looks",
     "get /api/v1/alerts/{id}/snapshot",
     "get /api/v1/cameras",
+    "get /api/v1/frames",
     "get /api/v1/map/footprints",
     "get /api/v1/map/grids",
     "get /api/v1/map/roads",

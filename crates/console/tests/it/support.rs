@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use vedette_alerts::AlertStore;
 use vedette_console::{
     AddressSource, BaseReport, CameraSummary, Console, ConsoleError, ConsoleParts, ConsoleSettings, EntityJson,
-    FormerCodeJson, GeometryJson, HealthReport, HealthSource, HitJson, MapArea, MapCentre, MapSource, NameJson,
-    RefusalJson, ServedJson, SnapshotSource, SnapshotUnavailable, StageReport,
+    FormerCodeJson, FrameReport, FrameSource, GeometryJson, HealthReport, HealthSource, HitJson, MapArea, MapCentre,
+    MapSource, NameJson, RefusalJson, ServedJson, SnapshotSource, SnapshotUnavailable, StageReport,
 };
 use vedette_core::{AddressMatch, AddressPrefix, Alert, AlertId, GroundPoint, Timestamp};
 
@@ -63,6 +63,7 @@ impl Running {
             addresses: Arc::new(Town),
             snapshots: snapshots.clone(),
             health: Arc::new(Stages { ready }),
+            frames: Arc::new(Frames),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             clock: || Timestamp::from_micros(1_772_352_000_000_000),
         };
@@ -338,6 +339,20 @@ impl AddressSource for Town {
                 detail: "it was not there".into(),
                 at: changed.into(),
             }),
+        }
+    }
+}
+
+struct Frames;
+
+impl FrameSource for Frames {
+    fn frames(&self, camera: Option<&str>) -> Option<FrameReport> {
+        let shed = [("max_fps", 1_000), ("overload", 234)].map(|(reason, frames)| (reason.to_owned(), frames));
+        let all = FrameReport { cameras: 2, frames: 51_234, analysed: 50_000, shed: shed.into() };
+        match camera {
+            None => Some(all),
+            Some("gate-1") => Some(FrameReport { cameras: 1, ..all }),
+            Some(_) => None,
         }
     }
 }

@@ -55,6 +55,14 @@ export interface Alert {
   verdict: { verdict: Decision; by: string; note: string; at: string } | null;
 }
 
+/** What became of frames: each was analysed, or shed for one reason. */
+export interface Frames {
+  cameras: number;
+  frames: number;
+  analysed: number;
+  shed: Record<string, number>;
+}
+
 export interface Camera {
   id: string;
   name: string;
@@ -123,6 +131,8 @@ export const getFeatures = (kind: "footprints" | "grids" | "roads", bbox: string
   json(`/api/v1/map/${kind}?bbox=${bbox}`, { signal });
 
 export const getEntity = (code: string): Promise<Entity> => json(`/api/v1/addresses/${encodeURIComponent(code)}`);
+
+export const getFrames = (): Promise<Frames> => json("/api/v1/frames");
 
 export const getBases = (): Promise<Bases> => json("/api/v1/addresses/base");
 

@@ -5,6 +5,7 @@ import { getAlert, getBases, listAlerts, listCameras, setVerdict } from "./api";
 import { Detail } from "./detail";
 import { byId } from "./dom";
 import { KINDS } from "./format";
+import { followFrames } from "./frames";
 import { AlertList, matches } from "./list";
 import { AlertMap, spoken } from "./map";
 import { follow } from "./stream";
@@ -178,6 +179,7 @@ async function followBases(): Promise<void> {
 
 async function start(): Promise<void> {
   void followBases();
+  void followFrames();
   try {
     const { cameras, centre } = await listCameras();
     map.cameras(cameras, centre);

@@ -41,6 +41,11 @@ try {
   assert.ok(await page.locator("#map").evaluate((map) => Number(map.dataset.grids) > 0 && Number(map.dataset.roads) > 0), "grids and roads are drawn");
   await shot("empty");
 
+  await visible("#frames");
+  const counts = await page.locator("#frames dd").evaluateAll((nodes) => nodes.map((node) => Number(node.textContent.replace(/,/g, ""))));
+  assert.deepEqual(counts, [51234, 50000, 1000, 234], "frames are analysed, left out or lost");
+  assert.match((await page.locator("#frames-lost").locator("..").getAttribute("title")) ?? "", /234 shed while the machine was behind/);
+
   say("wants: first");
   await visible("#alerts li");
   assert.equal(await page.locator("#alerts li .address").innerText(), address);
