@@ -178,11 +178,14 @@ impl Running {
         frame: &FrameDetections,
         camera: &Arc<Camera>,
     ) -> anyhow::Result<Result<Known, SetupError>> {
-        let saved = self.saved.remove(&camera.id);
+        let saved = self.saved.get(&camera.id).cloned();
         let refused = match &saved {
             None => None,
             Some(saved) => match recovery::restore(&self.stage, camera, saved) {
-                Ok(analysis) => return Ok(Ok(Known { analysis, unverified: Some(saved.clone()) })),
+                Ok(analysis) => {
+                    self.saved.remove(&camera.id);
+                    return Ok(Ok(Known { analysis, unverified: Some(saved.clone()) }));
+                }
                 Err(error) => Some(error),
             },
         };
@@ -195,7 +198,7 @@ impl Running {
             Err(error) => return Ok(Err(error)),
         };
         if saved.is_some() || new.is_gap_before(frame) {
-            self.rebuild(record).await?;
+            self.rebuild(record, &camera.id).await?;
         }
         let partition = self.partitions.entry(record.position.partition).or_default();
         let mut known = partition.cameras.remove(&camera.id).unwrap_or(Known { analysis: new, unverified: None });
@@ -206,15 +209,24 @@ impl Running {
     }
 
     /// Once for a partition: makes the states again of those cameras that have none which can be used.
-    async fn rebuild(&mut self, record: &Delivered) -> anyhow::Result<()> {
+    async fn rebuild(&mut self, record: &Delivered, wanted: &CameraId) -> anyhow::Result<()> {
         let partition = self.partitions.entry(record.position.partition).or_default();
         if std::mem::replace(&mut partition.rebuilt, true) {
             return Ok(());
         }
         let (cameras, saved) = (&partition.cameras, &self.saved);
-        let has_state =
-            |id: &CameraId| cameras.contains_key(id) || saved.get(id).is_some_and(|state| state.format == STATE_FORMAT);
-        let rebuilt = recovery::rebuild(&self.stage, record, &has_state).await?;
+        let offset = record.position.offset;
+        let of_other_format = |state: &&AnalysisState| state.format != STATE_FORMAT;
+        // A state may lie ahead of the commit: what it has counted is not to be counted again.
+        let end_of = |id: &CameraId| match saved.get(id) {
+            _ if cameras.contains_key(id) => None,
+            Some(state) if state.format == STATE_FORMAT && id != wanted => None,
+            state => Some(state.map_or(offset, |state| state.next_offset.max(offset))),
+        };
+        let here = saved.values().filter(|state| state.partition == record.position.partition);
+        let ends = here.filter(of_other_format).map(|state| state.next_offset);
+        let before = ends.fold(offset, u64::max);
+        let rebuilt = recovery::rebuild(&self.stage, record, before, &end_of).await?;
         for (id, mut analysis) in rebuilt {
             if let Some(saved) = self.saved.remove(&id) {
                 analysis.set_counts(saved.counts);

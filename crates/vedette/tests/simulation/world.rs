@@ -26,12 +26,26 @@ use vedette_wire::{decode_alert, decode_dead_letter, decode_state, encode_alert,
 
 use crate::check::Outcome;
 use crate::input::{Input, PARTITIONS};
+use crate::meddler::{Meddler, Meddling};
 use crate::sight::Recorded;
 
 /// How long faults go on.
 const TROUBLE: Duration = Duration::from_secs(60);
 /// When all must have come to rest after them.
 const REST: Duration = Duration::from_secs(300);
+
+/// What goes wrong, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Story {
+    /// Nothing.
+    Undisturbed,
+    /// Whatever the seed says.
+    Trouble,
+    /// The same with a program that has a bug.
+    Bug(Meddling),
+    /// The processes of an older version end in good order or not, one after the other, and those of this version go on.
+    Upgrade,
+}
 
 pub(crate) struct World {
     cluster: Cluster,
@@ -52,6 +66,7 @@ enum Role {
 struct Process {
     name: String,
     role: Role,
+    meddling: Option<Meddling>,
     client: Client,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -69,19 +84,32 @@ impl World {
         Self { cluster, input, seed, store, _folder: folder }
     }
 
-    /// Runs until all has come to rest; `disturbed` says whether anything goes wrong on the way.
-    pub(crate) async fn run(self, disturbed: bool) -> Outcome {
+    /// Runs until all has come to rest.
+    pub(crate) async fn run(self, story: Story) -> Outcome {
         self.record_video().await;
         let mut chance = fastrand::Rng::with_seed(self.seed);
+        let meddling = match story {
+            Story::Undisturbed | Story::Trouble => None,
+            Story::Bug(meddling) => Some(meddling),
+            Story::Upgrade => Some(Meddling::OldStates),
+        };
         let mut processes = Vec::new();
         for (name, role) in [("one", Role::Worker), ("two", Role::Worker), ("desk", Role::Console)] {
-            processes.push(self.start(name, role).await);
+            processes.push(self.start(name, role, meddling).await);
         }
-        if disturbed {
-            let ends = tokio::time::Instant::now() + TROUBLE;
-            let troubles = processes.iter_mut().map(|process| self.trouble(process, chance.fork(), ends));
-            let ours = futures::future::join_all(troubles);
-            tokio::join!(ours, self.trouble_the_cluster(chance.fork(), ends));
+        match story {
+            Story::Undisturbed => {}
+            Story::Trouble | Story::Bug(_) => {
+                let ends = tokio::time::Instant::now() + TROUBLE;
+                let troubles = processes.iter_mut().map(|process| self.trouble(process, chance.fork(), ends));
+                let ours = futures::future::join_all(troubles);
+                tokio::join!(ours, self.trouble_the_cluster(chance.fork(), ends));
+            }
+            Story::Upgrade => {
+                for process in &mut processes {
+                    self.upgrade(process, &mut chance).await;
+                }
+            }
         }
         let mut outcome = Outcome::default();
         self.rest(&mut outcome).await;
@@ -90,6 +118,18 @@ impl World {
         }
         self.look(&mut outcome);
         outcome
+    }
+
+    /// After a while this version takes the place of the one before.
+    async fn upgrade(&self, process: &mut Process, chance: &mut fastrand::Rng) {
+        sleep(Duration::from_millis(chance.u64(2_000..15_000))).await;
+        if chance.bool() {
+            process.crash();
+            *process = self.start(&process.name, process.role, None).await;
+        } else {
+            let new = self.start(&process.name, process.role, None).await;
+            std::mem::replace(process, new).end().await;
+        }
     }
 
     /// All cameras' video, as if it had waited.
@@ -113,9 +153,12 @@ impl World {
         }
     }
 
-    async fn start(&self, name: &str, role: Role) -> Process {
+    async fn start(&self, name: &str, role: Role, meddling: Option<Meddling>) -> Process {
         let client = self.cluster.client(name);
-        let bus: SharedBus = Arc::new(client.clone());
+        let bus: SharedBus = match meddling {
+            None => Arc::new(client.clone()),
+            Some(meddling) => Arc::new(Meddler { client: client.clone(), meddling }),
+        };
         let stop = CancellationToken::new();
         let health = Health::default();
         let registry = Registry::of(&self.input.cameras, &self.input.policies);
@@ -149,7 +192,7 @@ impl World {
                 AlertSink { bus, store: self.store.clone(), live: broadcast::channel(16).0, snapshots: None, health };
             tasks.push(keep_running(stop.clone(), move |stop| sink.clone().run(stop)));
         }
-        Process { name: name.to_owned(), role, client, stop, tasks }
+        Process { name: name.to_owned(), role, meddling, client, stop, tasks }
     }
 
     /// What befalls one process until `ends`: it then runs, and nothing is wrong with it.
@@ -162,7 +205,7 @@ impl World {
                 0 => {
                     process.crash();
                     sleep(pause(15)).await;
-                    *process = self.start(&process.name, process.role).await;
+                    *process = self.start(&process.name, process.role, process.meddling).await;
                 }
                 1 => {
                     process.client.set_silent(true);
@@ -170,9 +213,8 @@ impl World {
                     process.client.set_silent(false);
                 }
                 2 => {
-                    let (name, role) = (process.name.clone(), process.role);
-                    let old = std::mem::replace(process, self.start(&name, role).await);
-                    old.end().await;
+                    let new = self.start(&process.name, process.role, process.meddling).await;
+                    std::mem::replace(process, new).end().await;
                 }
                 3 => {
                     process.client.set_faults(Faults { refuse: 0.05, lose_answer: 0.05, ..Faults::default() });

@@ -72,7 +72,7 @@ pub(super) async fn catch_up(
     tracing::info!(camera = %id, partition, from, before, "reading again what the saved state has not seen");
     metrics::counter!("vedette_analyse_catch_ups_total").increment(1);
     let mut frames = Vec::new();
-    read(&stage.bus, partition, offsets, |frame| {
+    read(&stage.bus, partition, offsets, |_, frame| {
         if frame.camera == *id {
             frames.push(frame);
         }
@@ -97,23 +97,24 @@ pub(super) async fn catch_up(
     }
 }
 
-/// Makes the states of cameras again that have none that can be used, from the detections of the last while before `before`.
-/// What they say is not published: the alerts were, under the state that is gone.
+/// Makes the states of cameras again that have none which can be used, from the detections of the last while before `record`: of
+/// each camera up to where `end_of` says, or not at all. What they say is not published: it was, under the state that is gone.
 pub(super) async fn rebuild(
     stage: &Analyse,
-    before: &Delivered,
-    has_state: &(dyn Fn(&CameraId) -> bool + Send + Sync),
+    record: &Delivered,
+    before: u64,
+    end_of: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
 ) -> anyhow::Result<BTreeMap<CameraId, CameraAnalysis>> {
     let mut rebuilt: BTreeMap<CameraId, CameraAnalysis> = BTreeMap::new();
-    let (partition, end) = (before.position.partition, before.position.offset);
-    let since = before.record.timestamp_ms - stage.settings.rebuild.as_micros() / 1_000;
-    let from = offset_at(&stage.bus, partition, end, since).await?;
-    if from == end {
+    let (partition, offset) = (record.position.partition, record.position.offset);
+    let since = record.record.timestamp_ms - stage.settings.rebuild.as_micros() / 1_000;
+    let from = offset_at(&stage.bus, partition, offset, since).await?;
+    if from == before {
         return Ok(rebuilt);
     }
-    tracing::info!(partition, from, before = end, "making states again from detections");
-    read(&stage.bus, partition, from..end, |frame| {
-        if has_state(&frame.camera) {
+    tracing::info!(partition, from, before, "making states again from detections");
+    read(&stage.bus, partition, from..before, |offset, frame| {
+        if end_of(&frame.camera).is_none_or(|end| end <= offset) {
             return;
         }
         let Some(camera) = stage.registry.camera(&frame.camera) else { return };
@@ -135,7 +136,7 @@ async fn read(
     bus: &SharedBus,
     partition: u32,
     offsets: Range<u64>,
-    mut take: impl FnMut(FrameDetections),
+    mut take: impl FnMut(u64, FrameDetections),
 ) -> anyhow::Result<()> {
     let low = low_watermark(bus, partition).await?;
     if low.max(offsets.start) >= offsets.end {
@@ -159,7 +160,7 @@ async fn read(
         if offset < offsets.end
             && let Ok(frame) = decode_detections(record.record.value.unwrap_or_default())
         {
-            take(frame);
+            take(offset, frame);
         }
         if offset + 1 >= offsets.end {
             return Ok(());

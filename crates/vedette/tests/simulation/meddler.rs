@@ -1,0 +1,89 @@
+//! A bus that changes what a process sends: another version of the program, or one with a bug.
+
+use async_trait::async_trait;
+use vedette::analysis::STATE_FORMAT;
+use vedette::topics;
+use vedette_bus::simulated::Client;
+use vedette_bus::{Bus, BusError, Delivered, Delivery, Reader, Record, StartAt, Subscription, TopicSpec, Watermarks};
+use vedette_core::{AlertId, AlertStatus};
+use vedette_wire::{AnalysisState, decode_alert, decode_state, encode_alert, encode_state};
+
+/// What is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meddling {
+    /// States have the format of the version before.
+    OldStates,
+    /// An alert that ends says something else under the same id and revision when it is sent again.
+    OtherPayload,
+    /// Alerts that ended at once are raised under a second id too.
+    SecondId,
+}
+
+/// Sends through `client`, changed.
+pub(crate) struct Meddler {
+    pub(crate) client: Client,
+    pub(crate) meddling: Meddling,
+}
+
+impl Meddler {
+    /// What is sent in the place of a record, and what is sent after it.
+    fn meddle(&self, topic: &str, mut record: Record) -> (Record, Option<Record>) {
+        let Some(value) = record.value.clone() else { return (record, None) };
+        match self.meddling {
+            Meddling::OldStates if topic == topics::STATES => {
+                let state = decode_state(value).unwrap();
+                record.value = Some(encode_state(&AnalysisState { format: STATE_FORMAT - 1, ..state }));
+                (record, None)
+            }
+            Meddling::OtherPayload if topic == topics::ALERTS => {
+                let mut alert = decode_alert(value).unwrap();
+                alert.measured.value += 1.0;
+                let second = Record { value: Some(encode_alert(&alert)), ..record.clone() };
+                (record, (alert.status == AlertStatus::Ended).then_some(second))
+            }
+            Meddling::SecondId if topic == topics::ALERTS => {
+                let mut alert = decode_alert(value).unwrap();
+                alert.id = AlertId(!alert.id.0);
+                let second = Record { value: Some(encode_alert(&alert)), ..record.clone() };
+                (record, (alert.status == AlertStatus::Ended && alert.revision == 1).then_some(second))
+            }
+            _ => (record, None),
+        }
+    }
+}
+
+#[async_trait]
+impl Bus for Meddler {
+    async fn ensure_topics(&self, topics: &[TopicSpec]) -> Result<(), BusError> {
+        self.client.ensure_topics(topics).await
+    }
+
+    async fn send(&self, topic: &str, record: Record) -> Result<Delivery, BusError> {
+        let (record, second) = self.meddle(topic, record);
+        let delivery = self.client.send(topic, record).await?;
+        if let Some(second) = second {
+            drop(self.client.send(topic, second).await?);
+        }
+        Ok(delivery)
+    }
+
+    async fn subscribe(&self, group: &str, topics: &[&str]) -> Result<Subscription, BusError> {
+        self.client.subscribe(group, topics).await
+    }
+
+    async fn read(&self, topic: &str, start: StartAt) -> Result<Reader, BusError> {
+        self.client.read(topic, start).await
+    }
+
+    async fn fetch(&self, topic: &str, partition: u32, offset: u64) -> Result<Option<Delivered>, BusError> {
+        self.client.fetch(topic, partition, offset).await
+    }
+
+    async fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, BusError> {
+        self.client.watermarks(topic).await
+    }
+
+    async fn flush(&self) -> Result<(), BusError> {
+        self.client.flush().await
+    }
+}
