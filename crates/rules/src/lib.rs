@@ -24,17 +24,27 @@
 //! [`Policy`]: vedette_core::Policy
 //! [`Episode`]: vedette_core::Episode
 
+mod borders;
 mod calendar;
 mod check;
-mod condition;
+mod crowd;
 mod engine;
 mod fingerprint;
 mod geometry;
+mod ground;
 mod objects;
+mod passages;
+mod path;
 mod ruleset;
+mod shape;
+mod silence;
 mod state;
+mod step;
+mod things;
+mod visits;
 
 pub use check::PolicyMistake;
 pub use engine::{FrameStats, RuleEngine};
+pub use ground::{Ground, GroundMetres};
 pub use ruleset::RuleSet;
 pub use state::EngineState;

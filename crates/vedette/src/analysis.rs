@@ -1,6 +1,7 @@
 //! One camera's analysis: detections in, alerts out, as a pure function of what came before. Live, replay and what-if run
 //! this code; there is no clock, no I/O and no randomness in it.
 
+mod ground;
 mod paths;
 mod state;
 
@@ -16,6 +17,7 @@ use vedette_locate::Locator;
 use vedette_rules::{RuleEngine, RuleSet};
 use vedette_track::{Tracker, TrackerSettings};
 
+pub use ground::ground;
 use paths::Paths;
 pub use state::{STATE_FORMAT, StateError};
 
@@ -80,12 +82,17 @@ impl CameraAnalysis {
     /// Takes another version of the camera (its name, place or calibration changed).
     ///
     /// # Errors
-    /// When the new calibration cannot be solved; the old one then stays.
+    /// When the new calibration cannot be solved, or the policy in force needs one and it has none; the old one then stays.
     pub fn set_camera(&mut self, camera: Arc<Camera>) -> Result<(), SetupError> {
-        if camera != self.camera {
-            self.locator = locator(&camera)?;
-            self.camera = camera;
+        if camera == self.camera {
+            return Ok(());
         }
+        let locator = locator(&camera)?;
+        if let (Some(engine), Some(policy)) = (&mut self.engine, &self.policy) {
+            engine.recalibrate(compile(&camera, &locator, policy)?);
+        }
+        self.locator = locator;
+        self.camera = camera;
         Ok(())
     }
 
@@ -146,7 +153,7 @@ impl CameraAnalysis {
         if current || policy.effective_from > frame.captured {
             return Ok(());
         }
-        let rules = compile(&self.camera, policy)?;
+        let rules = compile(&self.camera, &self.locator, policy)?;
         match &mut self.engine {
             Some(engine) => episodes.extend(engine.replace(rules)),
             None => self.engine = Some(RuleEngine::new(rules)),
@@ -207,8 +214,8 @@ fn locator(camera: &Camera) -> Result<Locator, SetupError> {
     })
 }
 
-fn compile(camera: &Camera, policy: &Policy) -> Result<RuleSet, SetupError> {
-    RuleSet::compile(policy).map_err(|mistakes| SetupError {
+fn compile(camera: &Camera, locator: &Locator, policy: &Policy) -> Result<RuleSet, SetupError> {
+    RuleSet::compile(policy, ground(locator, policy.frame)).map_err(|mistakes| SetupError {
         camera: camera.id.to_string(),
         mistakes: mistakes.iter().map(|m| format!("{}: {}", m.path, m.rule)).collect::<Vec<_>>().join("; "),
     })

@@ -10,13 +10,16 @@ mod address_change;
 mod address_match;
 mod alert;
 mod camera;
+mod condition;
 mod dead_letter;
 mod detections;
 mod error;
 mod field;
 mod policy;
+mod rule_kind;
 mod state;
 mod video;
+mod zone;
 
 /// Types made from `proto/vedette/v1` by prost.
 #[expect(missing_docs, clippy::all, reason = "generated from proto/, which holds the docs")]

@@ -12,7 +12,7 @@ use super::paths::Paths;
 use super::{CameraAnalysis, Last, SetupError, compile, locator};
 
 /// Version of the encoding. A state of another version is not read: the camera starts anew and says so.
-pub const STATE_FORMAT: u32 = 2;
+pub const STATE_FORMAT: u32 = 3;
 
 /// Why a state could not be taken up.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +69,9 @@ impl CameraAnalysis {
         }
         let saved: Saved = postcard::from_bytes(bytes)?;
         let policy = saved.policy.map(|bytes| decode_policy(bytes.into())).transpose()?.map(Arc::new);
+        let locator = locator(&camera)?;
         let engine = match (&policy, saved.engine) {
-            (Some(policy), Some(state)) => Some(RuleEngine::restore(compile(&camera, policy)?, state)),
+            (Some(policy), Some(state)) => Some(RuleEngine::restore(compile(&camera, &locator, policy)?, state)),
             _ => None,
         };
         let mut open = std::collections::BTreeMap::new();
@@ -78,15 +79,6 @@ impl CameraAnalysis {
             let alert = decode_alert(bytes.into())?;
             open.insert(alert.id, alert);
         }
-        Ok(Self {
-            locator: locator(&camera)?,
-            camera,
-            tracker: saved.tracker,
-            engine,
-            policy,
-            paths: saved.paths,
-            last: saved.last,
-            open,
-        })
+        Ok(Self { locator, camera, tracker: saved.tracker, engine, policy, paths: saved.paths, last: saved.last, open })
     }
 }
