@@ -15,6 +15,7 @@ mod detection;
 mod episode;
 mod ground;
 mod id;
+mod near_miss;
 mod pixel;
 mod policy;
 mod quality;
@@ -38,6 +39,7 @@ pub use detection::{Detection, FrameDetections, ModelRef, Score, ScoreError, Sta
 pub use episode::{Episode, EpisodePhase, Measured, Quantity};
 pub use ground::{GroundPoint, GroundPointError, Place, PlaceSource};
 pub use id::{CameraId, IdError, RuleId, TrackId};
+pub use near_miss::{NearMiss, Term};
 pub use pixel::{FrameSize, PixelBox, PixelPoint};
 pub use policy::{PlaceCooldown, Policy, PolicyScope, Rule, ScoreBand, Severity, SizeBounds};
 pub use quality::Quality;

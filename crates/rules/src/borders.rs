@@ -36,9 +36,16 @@ impl Step<'_> {
                 return;
             }
         };
+        let wants_inside = matches!(self.ready.rule.condition, Condition::ZoneEntry { .. });
         border.seen = at;
         if border.inside == inside {
-            border.turned = None;
+            // It was on the other side for a while only.
+            if let Some(turned) = border.turned.take() {
+                let (subject, needed) = (border.subject, self.ready.rule.min_duration);
+                if wants_inside != inside {
+                    self.missed(Some(subject), (turned, at), object.place, needed);
+                }
+            }
             return;
         }
         let turned = *border.turned.get_or_insert(at);
@@ -47,8 +54,7 @@ impl Step<'_> {
         }
         (border.inside, border.turned) = (inside, None);
         let subject = border.subject;
-        let wanted = matches!(self.ready.rule.condition, Condition::ZoneEntry { .. }) == inside;
-        if wanted && self.may_raise(0, object.place) {
+        if wants_inside == inside && self.may_raise_moment(subject, turned, object.place) {
             let episode = self.moment(subject, turned, object.track, None, CROSSED);
             self.raise(episode);
         }

@@ -1,7 +1,8 @@
 //! Rules about many objects in a zone at once: count, density, gathering.
 
-use vedette_core::{Condition, Measured, PixelPoint, Quantity, Timestamp, Track};
+use vedette_core::{Condition, Measured, PixelPoint, Quantity, Term, Timestamp, Track};
 
+use crate::near::Shortfall;
 use crate::objects::Object;
 use crate::shape::ZoneShape;
 use crate::silence::distance;
@@ -36,11 +37,21 @@ impl Step<'_> {
                 at.since(crowd.held) > rule.gap_tolerance
             }
         });
-        if over && let Some(Crowd { began, full, most, open: Some(open), .. }) = crowd.take() {
-            let most = self.measured_members(zone, most).value;
-            self.end(state::end(*open, began, full, most));
+        if over && let Some(Crowd { began, full, most, open, .. }) = crowd.take() {
+            match open {
+                Some(open) => {
+                    let most = self.measured_members(zone, most).value;
+                    self.end(state::end(*open, began, full, most));
+                }
+                None => self.missed(None, (began, full), mean(&members), rule.min_duration),
+            }
         }
-        let Some(full) = full else { return };
+        let Some(full) = full else {
+            let nearly = crowd.is_none().then(|| self.nearly_full(zone, count)).flatten();
+            self.crowd_lacks(nearly.map(|shortfall| (shortfall, mean(&members))));
+            return;
+        };
+        self.crowd_met();
         let crowd = crowd.get_or_insert(Crowd { began: at, held: at, full, most: count, open: None });
         crowd.held = at;
         crowd.full = crowd.full.max(full);
@@ -85,6 +96,13 @@ impl Step<'_> {
         }
     }
 
+    /// What the crowd lacks, when that is little.
+    fn nearly_full(&self, zone: &ZoneShape, count: u32) -> Option<Shortfall> {
+        let Measured { quantity, value, threshold } = self.measured_members(zone, count);
+        let term = if quantity == Quantity::Objects { Term::Objects } else { Term::Density };
+        Shortfall::below(term, value as f32, threshold as f32)
+    }
+
     /// Who is in the zone; for a gathering only those of the largest group that stands together.
     fn members(&mut self, zone: &ZoneShape) -> Vec<Member> {
         let frame = self.frame;
@@ -118,6 +136,13 @@ impl Step<'_> {
             _ => members,
         }
     }
+}
+
+/// The mean of their places.
+fn mean(members: &[Member]) -> PixelPoint {
+    let count = members.len().max(1) as f32;
+    let sum = |of: fn(&Member) -> f32| members.iter().map(of).sum::<f32>();
+    PixelPoint::new(sum(|member| member.place.x) / count, sum(|member| member.place.y) / count)
 }
 
 /// When `needed` of the members were last seen; none when there are fewer.

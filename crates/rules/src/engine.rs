@@ -1,4 +1,4 @@
-use vedette_core::{Episode, FrameSize, Span, Timestamp, Track};
+use vedette_core::{Episode, FrameSize, NearMiss, Span, Timestamp, Track};
 
 use crate::objects::{self, Known, Object};
 use crate::ruleset::{ReadyRule, RuleSet};
@@ -25,6 +25,8 @@ pub struct FrameStats {
     pub limited: u32,
     /// Objects that went on under another track id.
     pub recognised: u32,
+    /// Near-misses that were not told, because one of the same rule and term was told just before or too many are followed.
+    pub near_misses_left_out: u32,
 }
 
 /// Applies the rules of one camera to its tracks, frame by frame.
@@ -36,6 +38,7 @@ pub struct RuleEngine {
     /// Per rule the UTC minute asked about last and whether the rule was armed in it.
     armed: Vec<Option<(i64, bool)>>,
     objects: Vec<Object>,
+    misses: Vec<NearMiss>,
 }
 
 impl RuleEngine {
@@ -50,8 +53,14 @@ impl RuleEngine {
     #[must_use]
     pub fn restore(rules: RuleSet, state: EngineState) -> Self {
         let nothing = RuleSet::nothing(rules.frame);
-        let mut engine =
-            Self { rules: nothing, state, stats: FrameStats::default(), armed: Vec::new(), objects: Vec::new() };
+        let mut engine = Self {
+            rules: nothing,
+            state,
+            stats: FrameStats::default(),
+            armed: Vec::new(),
+            objects: Vec::new(),
+            misses: Vec::new(),
+        };
         engine.state.due = engine.replace(rules);
         engine
     }
@@ -80,11 +89,18 @@ impl RuleEngine {
         self.stats
     }
 
+    /// What almost was raised, as far as it was over with the newest frame.
+    #[must_use]
+    pub fn near_misses(&self) -> &[NearMiss] {
+        &self.misses
+    }
+
     /// Takes in the confirmed tracks matched in one frame and gives what was raised and what ended, in the order of the
     /// rules. Frames come in order of capture time; one that is not newer than the last is ignored. The order of the
     /// tracks does not matter.
     pub fn update(&mut self, captured: Timestamp, frame: FrameSize, tracks: &[Track]) -> Vec<Episode> {
         self.stats = FrameStats::default();
+        self.misses.clear();
         let mut episodes = std::mem::take(&mut self.state.due);
         let previous = self.state.newest;
         if let Some(newest) = previous
@@ -98,7 +114,7 @@ impl RuleEngine {
         }
         self.state.newest = Some(captured);
         self.look_at(captured, frame, tracks);
-        let Self { rules, state, stats, armed, objects } = self;
+        let Self { rules, state, stats, armed, objects, misses } = self;
         let EngineState { known, rules: states, .. } = state;
         for ((ready, state), armed) in rules.rules.iter().zip(states).zip(armed) {
             let frame = Frame {
@@ -111,7 +127,7 @@ impl RuleEngine {
                 armed: is_armed(ready, captured, armed),
                 policy_version: rules.version,
             };
-            step::run(ready, &frame, state, &mut episodes, stats);
+            step::run(ready, &frame, state, (&mut episodes, misses), stats);
         }
         episodes
     }

@@ -32,6 +32,7 @@ mod engine;
 mod fingerprint;
 mod geometry;
 mod ground;
+mod near;
 mod objects;
 mod passages;
 mod path;

@@ -65,11 +65,11 @@ pub(crate) struct Object {
     /// Whether `metres` are good enough to tell a speed.
     measured_well: bool,
     /// Height as a part of the frame's.
-    height_part: f32,
+    pub(crate) height_part: f32,
     /// Its height in pixels of the policy's frame.
     pub(crate) height: f32,
     /// Its best score so far, this frame's included.
-    best: f32,
+    pub(crate) best: f32,
     /// Whether the left or right border cuts it off: its middle is then not the middle of its box.
     pub(crate) cut_off: bool,
 }

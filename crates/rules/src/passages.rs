@@ -1,7 +1,8 @@
 //! Rules about a line: crossing, tailgating.
 
-use vedette_core::{Condition, Direction, Measured, Quantity, Span, Timestamp, TrackId};
+use vedette_core::{Condition, Direction, Measured, Quantity, Span, Term, Timestamp, TrackId};
 
+use crate::near::{MOST_LACKING, Shortfall};
 use crate::objects::Object;
 use crate::state::{Passage, Passages};
 use crate::step::{CROSSED, MOST_FOLLOWED, Step};
@@ -13,6 +14,9 @@ const ONE_CROSSING: Span = Span::from_secs(2);
 /// How long the side of a line is remembered for a track that is not seen.
 const SIDE_MEMORY: Span = Span::from_secs(10);
 
+/// Who follows within so many times the time almost tailgates.
+const NEAR_GAP: f64 = 1.5;
+
 impl Step<'_> {
     pub(crate) fn passages(&mut self, passages: &mut Passages) {
         let at = self.frame.at;
@@ -23,21 +27,52 @@ impl Step<'_> {
         passages.near.retain(|passage| at.since(passage.seen) <= SIDE_MEMORY);
         for object in self.counting().filter(|object| !object.cut_off) {
             for segment in 0..self.ready.lines.len() {
-                let Some((subject, way)) = self.pass(object, segment, &mut passages.near) else { continue };
+                let Some((subject, way)) = self.pass(object, segment, &mut passages.near, MOST_FOLLOWED) else {
+                    continue;
+                };
                 self.crossed(object, subject, way, &mut passages.last);
             }
         }
+        self.near_passages(&passages.near);
+    }
+
+    /// Follows who lacks one thing to count, and tells when it crosses.
+    fn near_passages(&mut self, counted: &[Passage]) {
+        let at = self.frame.at;
+        let mut near = std::mem::take(&mut self.near.passages);
+        near.retain(|passage| at.since(passage.seen) <= SIDE_MEMORY);
+        for (object, shortfall) in self.lacking().filter(|(object, _)| !object.cut_off) {
+            let id = object.track.id;
+            let counts = |passages: &[Passage]| {
+                passages.get(passages.partition_point(|passage| passage.track < id)).is_some_and(|p| p.track == id)
+            };
+            if counts(counted) {
+                continue;
+            }
+            for segment in 0..self.ready.lines.len() {
+                if let Some((subject, _)) = self.pass(object, segment, &mut near, MOST_LACKING) {
+                    self.miss(Some(subject), (at, at), object.place, shortfall);
+                }
+            }
+        }
+        self.near.passages = near;
     }
 
     /// Brings the object's passage of a segment up to date. Gives its subject and its way when it has crossed.
-    fn pass(&mut self, object: &Object, segment: usize, near: &mut Vec<Passage>) -> Option<(TrackId, Direction)> {
+    fn pass(
+        &mut self,
+        object: &Object,
+        segment: usize,
+        near: &mut Vec<Passage>,
+        most: usize,
+    ) -> Option<(TrackId, Direction)> {
         let (at, id) = (self.frame.at, object.track.id);
         let (line, wanted) = &self.ready.lines[segment];
         let segment = u8::try_from(segment).ok()?;
         let right_side = line.right_side(object.place)?;
         let found = match near.binary_search_by_key(&(id, segment), Passage::key) {
             Ok(found) => found,
-            Err(_) if near.len() >= MOST_FOLLOWED => {
+            Err(_) if near.len() >= most => {
                 self.stats.limited += 1;
                 return None;
             }
@@ -82,18 +117,21 @@ impl Step<'_> {
         let measured = match self.ready.rule.condition {
             Condition::Tailgating { within, .. } => {
                 let before = last[usize::from(way == Direction::RightToLeft)].replace((at, object.track.id));
-                match before {
-                    Some((crossed, track)) if track != object.track.id && at.since(crossed) <= within => Measured {
-                        quantity: Quantity::GapSeconds,
-                        value: at.since(crossed).as_secs_f64(),
-                        threshold: within.as_secs_f64(),
-                    },
-                    _ => return,
+                let Some((before, _)) = before.filter(|(_, track)| *track != object.track.id) else { return };
+                let (value, threshold) = (at.since(before).as_secs_f64(), within.as_secs_f64());
+                if value > threshold {
+                    if value <= NEAR_GAP * threshold {
+                        let (value, threshold) = (value as f32, threshold as f32);
+                        let gap = Shortfall { term: Term::Gap, value, threshold };
+                        self.miss(Some(subject), (before, at), object.place, gap);
+                    }
+                    return;
                 }
+                Measured { quantity: Quantity::GapSeconds, value, threshold }
             }
             _ => CROSSED,
         };
-        if self.may_raise(0, object.place) {
+        if self.may_raise_moment(subject, at, object.place) {
             let episode = self.moment(subject, at, object.track, Some(way), measured);
             self.raise(episode);
         }

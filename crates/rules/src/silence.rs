@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use vedette_core::{FrameSize, PixelPoint, Rule, Timestamp};
+use vedette_core::{FrameSize, PixelPoint, Rule, Span, Timestamp};
 
 /// Places of one rule that are silent at once; the oldest is given up for a newer one.
 const MOST_PLACES: usize = 64;
@@ -26,6 +26,24 @@ impl Silence {
                 let radius = cooldown.radius * frame.height as f32;
                 self.places.iter().any(|quiet| at < quiet.until && distance(quiet.place, place) <= radius)
             })
+    }
+
+    /// How much of the silence at `place` has passed, and its length.
+    pub(crate) fn passed(
+        &self,
+        at: Timestamp,
+        place: PixelPoint,
+        rule: &Rule,
+        frame: FrameSize,
+    ) -> Option<(Span, Span)> {
+        let of = |until: Timestamp, whole: Span| (at < until).then(|| (at.since(until - whole), whole));
+        if let Some(passed) = self.everywhere.and_then(|until| of(until, rule.cooldown)) {
+            return Some(passed);
+        }
+        let cooldown = rule.place_cooldown?;
+        let radius = cooldown.radius * frame.height as f32;
+        let near = |quiet: &&QuietPlace| at < quiet.until && distance(quiet.place, place) <= radius;
+        self.places.iter().find(near).and_then(|quiet| of(quiet.until, cooldown.time))
     }
 
     /// An alert was raised or ended at `place`: be silent from `from` on for the cooldowns of the rule.

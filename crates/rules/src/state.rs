@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 use vedette_core::{Condition, Episode, EpisodePhase, PixelPoint, Quantity, RuleId, Timestamp, Track, TrackId};
 
+use crate::near::Near;
 use crate::objects::Known;
 use crate::ruleset::ReadyRule;
 use crate::silence::Silence;
@@ -24,6 +25,7 @@ pub(crate) struct RuleState {
     pub(crate) id: RuleId,
     pub(crate) fingerprint: u64,
     pub(crate) silence: Silence,
+    pub(crate) near: Near,
     pub(crate) progress: Progress,
 }
 
@@ -131,12 +133,14 @@ impl RuleState {
             id: ready.rule.id.clone(),
             fingerprint: ready.fingerprint,
             silence: Silence::default(),
+            near: Near::default(),
             progress: Progress::new(&ready.rule.condition),
         }
     }
 
     /// Ends whatever is open, at the time it last held, and forgets all progress.
     pub(crate) fn end_all(&mut self, not_after: Option<Timestamp>, ended: &mut Vec<Episode>) {
+        self.near = Near::default();
         let until = |held: Timestamp, began: Timestamp| not_after.map_or(held, |latest| held.min(latest)).max(began);
         match &mut self.progress {
             Progress::Visits(visits) => ended.extend(visits.drain(..).filter_map(|visit| {
@@ -155,6 +159,7 @@ impl RuleState {
 
     /// The object that had the track `old` has the track `new` from now on.
     pub(crate) fn rename(&mut self, ready: &ReadyRule, at: Timestamp, old: TrackId, new: TrackId) {
+        self.near.rename(old, new);
         let lately = |seen: Timestamp| at.since(seen) <= ready.rule.gap_tolerance;
         match &mut self.progress {
             Progress::Visits(visits) => {

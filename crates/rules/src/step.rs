@@ -1,10 +1,12 @@
 //! One rule in one frame: what it sees, and where its results go.
 
 use vedette_core::{
-    Direction, Episode, EpisodePhase, FrameSize, Measured, PixelPoint, Quantity, Span, Timestamp, Track, TrackId,
+    Direction, Episode, EpisodePhase, FrameSize, Measured, NearMiss, PixelPoint, Quantity, Span, Timestamp, Track,
+    TrackId,
 };
 
 use crate::engine::FrameStats;
+use crate::near::{Near, Shortfall};
 use crate::objects::{Known, Object};
 use crate::ruleset::ReadyRule;
 use crate::shape::ZoneShape;
@@ -61,7 +63,9 @@ pub(crate) struct Step<'a> {
     pub(crate) ready: &'a ReadyRule,
     pub(crate) frame: &'a Frame<'a>,
     pub(crate) silence: &'a mut Silence,
+    pub(crate) near: &'a mut Near,
     pub(crate) episodes: &'a mut Vec<Episode>,
+    pub(crate) misses: &'a mut Vec<NearMiss>,
     pub(crate) stats: &'a mut FrameStats,
 }
 
@@ -70,11 +74,12 @@ pub(crate) fn run(
     ready: &ReadyRule,
     frame: &Frame<'_>,
     state: &mut RuleState,
-    episodes: &mut Vec<Episode>,
+    (episodes, misses): (&mut Vec<Episode>, &mut Vec<NearMiss>),
     stats: &mut FrameStats,
 ) {
-    let mut step = Step { ready, frame, silence: &mut state.silence, episodes, stats };
-    match (&mut state.progress, &ready.zone) {
+    let RuleState { silence, near, progress, .. } = state;
+    let mut step = Step { ready, frame, silence, near, episodes, misses, stats };
+    match (progress, &ready.zone) {
         (Progress::Visits(visits), Some(zone)) => step.visits(zone, visits),
         (Progress::Borders(borders), Some(zone)) => step.borders(zone, borders),
         (Progress::Crowd(crowd), Some(zone)) => step.crowd(zone, crowd),
@@ -93,7 +98,15 @@ impl<'a> Step<'a> {
         objects.iter().filter(move |object| object.counts_for(rule))
     }
 
-    /// Those of them in the zone.
+    /// The objects that lack one thing to count, and what.
+    pub(crate) fn lacking(&self) -> impl Iterator<Item = (&'a Object, Shortfall)> + use<'a> {
+        let (frame, rule) = (self.frame, &self.ready.rule);
+        let objects = if frame.armed { frame.objects } else { &[] };
+        let lacking = objects.iter().filter(move |object| !object.counts_for(rule));
+        lacking.filter_map(move |object| Some((object, Shortfall::of(object, rule)?)))
+    }
+
+    /// Those that count and are in the zone.
     pub(crate) fn inside<'b>(&self, zone: &'b ZoneShape) -> impl Iterator<Item = &'a Object> + use<'a, 'b> {
         let (frame, rule) = (self.frame, &self.ready.rule);
         let objects = if frame.armed { frame.objects } else { &[] };
@@ -111,6 +124,15 @@ impl<'a> Step<'a> {
             return false;
         }
         true
+    }
+
+    /// Whether a moment may be raised; one that may not because of a silence is told as a near-miss.
+    pub(crate) fn may_raise_moment(&mut self, subject: TrackId, began: Timestamp, place: PixelPoint) -> bool {
+        let may = self.may_raise(0, place);
+        if !may {
+            self.silenced(Some(subject), (began, self.frame.at), place);
+        }
+        may
     }
 
     pub(crate) fn raise(&mut self, episode: Episode) {

@@ -1,7 +1,8 @@
 //! A thing that stood in a zone and is gone.
 
-use vedette_core::{Condition, PixelBox, Span};
+use vedette_core::{Condition, PixelBox, Span, Term};
 
+use crate::near::Shortfall;
 use crate::objects::Object;
 use crate::shape::ZoneShape;
 use crate::silence::distance;
@@ -24,7 +25,7 @@ impl Step<'_> {
             things.clear();
             return;
         }
-        self.see(zone, things);
+        self.see(zone, (settled, missing), things);
         let (at, gap) = (self.frame.at, self.ready.rule.gap_tolerance);
         let passed = self.frame.previous.map_or(Span::ZERO, |previous| at.since(previous));
         // What happened in a long outage nobody knows.
@@ -35,10 +36,16 @@ impl Step<'_> {
             }
         }
         let is_settled = |thing: &Thing| thing.held.since(thing.began) >= settled;
-        things.retain(|thing| is_settled(thing) || at.since(thing.held) <= gap);
+        for thing in things.extract_if(.., |thing| !is_settled(thing) && at.since(thing.held) > gap) {
+            let stood = thing.held.since(thing.began);
+            let (value, threshold) = (stood.as_secs_f64() as f32, settled.as_secs_f64() as f32);
+            if let Some(shortfall) = Shortfall::below(Term::Settled, value, threshold) {
+                self.miss(Some(thing.subject), (thing.began, thing.held), thing.place, shortfall);
+            }
+        }
         let gone = |thing: &mut Thing| Span::from_micros(thing.missing_us) >= missing && is_settled(thing);
         for thing in things.extract_if(.., gone) {
-            if !self.may_raise(0, thing.place) {
+            if !self.may_raise_moment(thing.subject, thing.held, thing.place) {
                 continue;
             }
             let mut track = thing.track;
@@ -51,13 +58,19 @@ impl Step<'_> {
     }
 
     /// Notes what is seen in the zone.
-    fn see(&mut self, zone: &ZoneShape, things: &mut Vec<Thing>) {
+    fn see(&mut self, zone: &ZoneShape, (settled, needed): (Span, Span), things: &mut Vec<Thing>) {
         let at = self.frame.at;
         for object in self.inside(zone) {
             let mut track = object.track;
             track.bbox = object.bbox(self.frame.size, self.frame.policy_frame);
             if let Some(thing) = things.iter_mut().find(|thing| is_same(thing, object, &track.bbox)) {
-                (thing.held, thing.missing_us, thing.track) = (at, 0, track);
+                let seen_before = std::mem::replace(&mut thing.held, at);
+                let missing = Span::from_micros(std::mem::take(&mut thing.missing_us));
+                thing.track = track;
+                if missing > Span::ZERO && seen_before.since(thing.began) >= settled {
+                    let whole = seen_before + missing;
+                    self.missed(Some(thing.subject), (seen_before, whole), thing.place, needed);
+                }
             } else if things.len() < MOST_THINGS {
                 let (subject, place) = (track.id, object.place);
                 things.push(Thing { subject, track, place, began: at, held: at, missing_us: 0 });

@@ -1,7 +1,8 @@
 //! Rules about one object in a zone: presence, dwell, stopped, wrong way, left object, speed, running.
 
-use vedette_core::{Condition, Measured, ObjectClass, PixelPoint, Quantity, Span, Timestamp, TrackId};
+use vedette_core::{Condition, Measured, ObjectClass, PixelPoint, Quantity, Span, Term, Timestamp, TrackId};
 
+use crate::near::Shortfall;
 use crate::objects::Object;
 use crate::shape::ZoneShape;
 use crate::silence::distance;
@@ -25,8 +26,8 @@ struct Began {
 enum Verdict {
     /// It holds; the number is what the rule measures, where that is no time.
     Holds(f32),
-    /// It does not hold; for how long that may be is for the gap tolerance.
-    Fails,
+    /// It does not hold; for how long that may be is for the gap tolerance. What was almost met, if anything was.
+    Fails(Option<Shortfall>),
     /// It stands elsewhere than before.
     Moved,
     /// Its person is with it: its time has not begun.
@@ -42,8 +43,11 @@ impl Step<'_> {
         for visit in ended {
             if let Some(open) = visit.open {
                 self.end(state::end(*open, visit.began, visit.held, f64::from(visit.peak)));
+            } else {
+                self.visit_missed(&visit);
             }
         }
+        self.tell_lacking();
         self.raise_visits(visits);
     }
 
@@ -51,6 +55,11 @@ impl Step<'_> {
     fn follow(&mut self, zone: &ZoneShape, visits: &mut Vec<Visit>) -> Vec<Visit> {
         let (at, gap) = (self.frame.at, self.ready.rule.gap_tolerance);
         let mut ended = Vec::new();
+        for (object, shortfall) in self.lacking().filter(|(object, _)| zone.contains(object)) {
+            if visits.binary_search_by_key(&object.track.id, |visit| visit.track).is_err() {
+                self.lacks(object, shortfall);
+            }
+        }
         for object in self.inside(zone) {
             let found = visits.binary_search_by_key(&object.track.id, |visit| visit.track);
             let place = match found {
@@ -60,8 +69,13 @@ impl Step<'_> {
                     continue;
                 }
                 Err(place) => {
-                    if let Some(visit) = self.begin(object) {
-                        visits.insert(place, visit);
+                    match self.begin(object) {
+                        Ok(visit) => {
+                            self.near.met(object.track.id);
+                            visits.insert(place, visit);
+                        }
+                        Err(Some(shortfall)) => self.lacks(object, shortfall),
+                        Err(None) => {}
                     }
                     continue;
                 }
@@ -73,11 +87,11 @@ impl Step<'_> {
                     visit.peak = visit.peak.max(value);
                 }
                 Verdict::Attended if visit.open.is_none() => (visit.began, visit.held) = (at, at),
-                Verdict::Fails | Verdict::Attended => {}
+                Verdict::Fails(_) | Verdict::Attended => {}
                 // Somebody who passes by hides a part of it: it is taken to have moved when it stays moved.
                 Verdict::Moved if visit.held.since(visit.began) > gap && at.since(visit.held) <= gap => {}
                 Verdict::Moved | Verdict::Holds(_) => {
-                    if let Some(fresh) = self.begin(object) {
+                    if let Ok(fresh) = self.begin(object) {
                         ended.push(std::mem::replace(visit, fresh));
                     }
                 }
@@ -87,8 +101,8 @@ impl Step<'_> {
         ended
     }
 
-    /// The visit of an object that was not followed so far; none when the condition does not hold.
-    fn begin(&self, object: &Object) -> Option<Visit> {
+    /// The visit of an object that was not followed so far; when the condition does not hold, what was almost met.
+    fn begin(&self, object: &Object) -> Result<Visit, Option<Shortfall>> {
         let (at, id, place) = (self.frame.at, object.track.id, object.place);
         let owner = match self.ready.rule.condition {
             Condition::LeftObject { owner_reach, .. } => self.owner(object, owner_reach),
@@ -97,9 +111,10 @@ impl Step<'_> {
         let peak = match self.verdict(object, Began { place, owner, now: true }) {
             Verdict::Holds(value) => value,
             Verdict::Attended => 0.0,
-            Verdict::Fails | Verdict::Moved => return None,
+            Verdict::Fails(shortfall) => return Err(shortfall),
+            Verdict::Moved => return Err(None),
         };
-        Some(Visit { track: id, subject: id, began: at, held: at, place, owner, peak, open: None })
+        Ok(Visit { track: id, subject: id, began: at, held: at, place, owner, peak, open: None })
     }
 
     fn verdict(&self, object: &Object, began: Began) -> Verdict {
@@ -109,12 +124,16 @@ impl Step<'_> {
             Condition::LeftObject { .. } if shifted > THING_REACH => Verdict::Moved,
             Condition::LeftObject { owner_reach, .. } => self.attended(object, began.owner, owner_reach),
             Condition::WrongWay { from, to, tolerance_deg, distance, .. } => {
-                holds(self.against(object, from, to, tolerance_deg), distance)
+                holds(Term::Heights, self.against(object, from, to, tolerance_deg), distance)
             }
-            Condition::Speed { at_least_m_s, .. } => holds(self.speed(object), at_least_m_s),
+            Condition::Speed { at_least_m_s, .. } => holds(Term::Speed, self.speed(object), at_least_m_s),
             Condition::Running { at_least_m_s, rise_m_s, .. } => {
                 let broke_into_it = || self.rise(object).is_some_and(|rise| rise >= rise_m_s);
-                if began.now && !broke_into_it() { Verdict::Fails } else { holds(self.speed(object), at_least_m_s) }
+                if began.now && !broke_into_it() {
+                    Verdict::Fails(None)
+                } else {
+                    holds(Term::Speed, self.speed(object), at_least_m_s)
+                }
             }
             _ => Verdict::Holds(0.0),
         }
@@ -204,9 +223,10 @@ impl Step<'_> {
     }
 }
 
-fn holds(value: Option<f32>, threshold: f32) -> Verdict {
+fn holds(term: Term, value: Option<f32>, threshold: f32) -> Verdict {
     match value {
         Some(value) if value >= threshold => Verdict::Holds(value),
-        _ => Verdict::Fails,
+        Some(value) => Verdict::Fails(Shortfall::below(term, value, threshold)),
+        None => Verdict::Fails(None),
     }
 }

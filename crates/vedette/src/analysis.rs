@@ -11,7 +11,8 @@ use std::sync::Arc;
 use vedette_address::AddressBase;
 use vedette_alerts::{AlertContext, alert_id, assemble};
 use vedette_core::{
-    Alert, AlertId, AlertStatus, Camera, Episode, EpisodePhase, FrameDetections, Place, Policy, Timestamp,
+    Alert, AlertId, AlertStatus, Camera, Episode, EpisodePhase, FrameDetections, FrameSize, NearMiss, Place, Policy,
+    Timestamp,
 };
 use vedette_locate::Locator;
 use vedette_rules::{RuleEngine, RuleSet};
@@ -37,6 +38,8 @@ pub struct SetupError {
 pub struct Outcome {
     /// Alerts raised and ended, in order.
     pub alerts: Vec<Alert>,
+    /// What almost was an alert.
+    pub near_misses: Vec<NearMiss>,
     /// The frame was seen before (a restart upstream) and changed nothing.
     pub duplicate: bool,
 }
@@ -96,6 +99,12 @@ impl CameraAnalysis {
         Ok(())
     }
 
+    /// The frame that places in the policy in force refer to.
+    #[must_use]
+    pub fn policy_frame(&self) -> Option<FrameSize> {
+        self.policy.as_ref().map(|policy| policy.frame)
+    }
+
     /// The capture time of the last frame.
     #[must_use]
     pub fn last_captured(&self) -> Option<Timestamp> {
@@ -115,7 +124,7 @@ impl CameraAnalysis {
     ) -> Result<Outcome, SetupError> {
         if let Some(last) = self.last {
             if frame.epoch < last.epoch || (frame.epoch == last.epoch && frame.sequence <= last.sequence) {
-                return Ok(Outcome { alerts: Vec::new(), duplicate: true });
+                return Ok(Outcome { duplicate: true, ..Outcome::default() });
             }
             if frame.epoch != last.epoch {
                 self.tracker.reset();
@@ -128,11 +137,13 @@ impl CameraAnalysis {
 
         let tracks = self.tracker.update(frame.captured, frame.frame, &frame.detections);
         self.paths.extend(frame.captured, tracks);
+        let mut near_misses = Vec::new();
         if let Some(engine) = &mut self.engine {
             episodes.extend(engine.update(frame.captured, frame.frame, tracks));
+            near_misses.extend_from_slice(engine.near_misses());
         }
         let alerts = episodes.iter().map(|episode| self.alert(episode, frame, base)).collect();
-        replaced.map(|()| Outcome { alerts, duplicate: false })
+        replaced.map(|()| Outcome { alerts, near_misses, duplicate: false })
     }
 
     /// The recording is over: ends what is open.

@@ -160,6 +160,34 @@ fn alert() -> Alert {
 }
 
 #[test]
+fn a_near_miss_reads_back_with_any_term() {
+    let frame = FrameSize { width: 768, height: 576 };
+    for (term, subject) in Term::ALL.into_iter().zip([None, Some(TrackId(0)), Some(TrackId(7))].into_iter().cycle()) {
+        let miss = NearMiss {
+            rule: RuleId::new("gate").unwrap(),
+            kind: RuleKind::Dwell,
+            policy_version: 3,
+            subject,
+            started: Timestamp::from_micros(1),
+            ended: Timestamp::from_micros(2),
+            place: PixelPoint::new(3.0, 4.0),
+            term,
+            value: 5.0,
+            threshold: 6.0,
+        };
+        let camera = camera().id;
+        let read = decode_near_miss(encode_near_miss(&camera, frame, &miss)).unwrap();
+        assert_eq!(read, CameraNearMiss { camera, frame, miss });
+    }
+}
+
+#[test]
+fn every_kind_of_rule_is_in_the_policy_that_reads_back() {
+    let kinds: Vec<RuleKind> = policy().rules.iter().map(|rule| rule.condition.kind()).collect();
+    assert_eq!(kinds, RuleKind::ALL);
+}
+
+#[test]
 fn a_camera_reads_back() {
     assert_eq!(decode_camera(encode_camera(&camera())).unwrap(), camera());
     let pose = CameraPose {

@@ -25,6 +25,8 @@ use crate::latency::LatencyBook;
 use crate::registry::Registry;
 use crate::{bus_watch, clock, dead_letters, topics};
 
+mod near_misses;
+
 /// The consumer group of the stage.
 pub const GROUP: &str = "analyse";
 const STAGE: &str = "analyse";
@@ -158,6 +160,11 @@ impl Running {
             return Ok(());
         }
         metrics::counter!("vedette_analyse_frames_total").increment(1);
+        if let Some(size) = analysis.policy_frame() {
+            let stage = &self.stage;
+            let sent = near_misses::publish(&stage.bus, &frame, size, &outcome.near_misses).await?;
+            partition.pending.extend(sent);
+        }
         for alert in outcome.alerts {
             self.publish(number, &frame, &alert).await?;
         }
