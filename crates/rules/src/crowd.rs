@@ -7,7 +7,7 @@ use crate::objects::Object;
 use crate::shape::ZoneShape;
 use crate::silence::distance;
 use crate::state::{self, Crowd};
-use crate::step::Step;
+use crate::step::{Step, decimal};
 
 /// Objects that one episode names.
 const MOST_NAMED: usize = 64;
@@ -86,7 +86,7 @@ impl Step<'_> {
             (Condition::Density { at_least_per_m2, .. }, Some(area)) => Measured {
                 quantity: Quantity::ObjectsPerSquareMetre,
                 value: f64::from(count) / area,
-                threshold: f64::from(*at_least_per_m2),
+                threshold: decimal(*at_least_per_m2),
             },
             _ => Measured {
                 quantity: Quantity::Objects,

@@ -5,7 +5,7 @@ use vedette_core::{NearMiss, PixelPoint, Rule, Span, Term, Timestamp, TrackId};
 
 use crate::objects::Object;
 use crate::state::{Passage, Visit};
-use crate::step::Step;
+use crate::step::{Step, decimal};
 
 /// What reaches so much of a threshold almost met it.
 const NEAR: f32 = 0.75;
@@ -216,8 +216,8 @@ impl Step<'_> {
             ended,
             place,
             term,
-            value: value.into(),
-            threshold: threshold.into(),
+            value: decimal(value),
+            threshold: decimal(threshold),
         });
     }
 }

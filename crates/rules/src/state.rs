@@ -5,6 +5,7 @@ use crate::near::Near;
 use crate::objects::Known;
 use crate::ruleset::ReadyRule;
 use crate::silence::Silence;
+use crate::step::decimal;
 
 /// All that an engine remembers between two frames. Stored, loaded and restored with the same rules, the engine goes on
 /// as if it had never stopped.
@@ -145,7 +146,7 @@ impl RuleState {
         match &mut self.progress {
             Progress::Visits(visits) => ended.extend(visits.drain(..).filter_map(|visit| {
                 let held = until(visit.held, visit.began);
-                visit.open.map(|open| end(*open, visit.began, held, f64::from(visit.peak)))
+                visit.open.map(|open| end(*open, visit.began, held, decimal(visit.peak)))
             })),
             Progress::Passages(passages) => *passages = Passages::default(),
             Progress::Borders(borders) => borders.clear(),

@@ -195,6 +195,11 @@ impl<'a> Step<'a> {
 /// One crossing of the one that is needed.
 pub(crate) const CROSSED: Measured = Measured { quantity: Quantity::Crossings, value: 1.0, threshold: 1.0 };
 
+/// The decimal number that a setting was written as: 8.4, not 8.399999618530273.
+pub(crate) fn decimal(value: f32) -> f64 {
+    (f64::from(value) * 1e6).round() / 1e6
+}
+
 /// Seconds of those that are needed.
 pub(crate) fn seconds(value: Span, threshold: Span) -> Measured {
     Measured { quantity: Quantity::DurationSeconds, value: value.as_secs_f64(), threshold: threshold.as_secs_f64() }

@@ -7,7 +7,7 @@ use crate::objects::Object;
 use crate::shape::ZoneShape;
 use crate::silence::distance;
 use crate::state::{self, Visit};
-use crate::step::{MOST_FOLLOWED, Step, seconds};
+use crate::step::{MOST_FOLLOWED, Step, decimal, seconds};
 
 /// A thing that shifts by at most so many heights stands still.
 const THING_REACH: f32 = 0.5;
@@ -42,7 +42,7 @@ impl Step<'_> {
         let ended = self.follow(zone, visits);
         for visit in ended {
             if let Some(open) = visit.open {
-                self.end(state::end(*open, visit.began, visit.held, f64::from(visit.peak)));
+                self.end(state::end(*open, visit.began, visit.held, decimal(visit.peak)));
             } else {
                 self.visit_missed(&visit);
             }
@@ -208,11 +208,8 @@ impl Step<'_> {
     }
 
     fn measured(&self, visit: &Visit, at: Timestamp) -> Measured {
-        let peak = |quantity, threshold: f32| Measured {
-            quantity,
-            value: f64::from(visit.peak),
-            threshold: f64::from(threshold),
-        };
+        let peak =
+            |quantity, threshold: f32| Measured { quantity, value: decimal(visit.peak), threshold: decimal(threshold) };
         match self.ready.rule.condition {
             Condition::WrongWay { distance, .. } => peak(Quantity::Heights, distance),
             Condition::Speed { at_least_m_s, .. } | Condition::Running { at_least_m_s, .. } => {
