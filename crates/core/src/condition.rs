@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{PixelPoint, RuleKind, Span, Zone};
+use crate::{PixelPoint, RuleId, RuleKind, Span, Zone};
 
 /// Which way over a line counts, seen while standing at `a` and looking towards `b` in the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -169,6 +169,38 @@ pub enum Condition {
         #[serde(default = "default_within")]
         within: Span,
     },
+    /// One rule fires, and another at most `within` later.
+    Sequence {
+        /// The rule that fires first.
+        first: RuleId,
+        /// The rule that fires then.
+        then: RuleId,
+        /// How much later at most.
+        within: Span,
+        /// Whether both have to be about the same object.
+        #[serde(default)]
+        same_object: bool,
+    },
+    /// One rule fires, and another does not within the time that follows.
+    Absence {
+        /// The rule that fires.
+        first: RuleId,
+        /// The rule that should have followed.
+        without: RuleId,
+        /// How long it is waited for.
+        within: Span,
+        /// Whether both have to be about the same object.
+        #[serde(default)]
+        same_object: bool,
+    },
+    /// Several rules hold at once, or fired within the same time, for `min_duration`.
+    Together {
+        /// The rules.
+        of: Vec<RuleId>,
+        /// How long ago one may have fired or held last.
+        #[serde(default)]
+        within: Span,
+    },
 }
 
 fn one() -> f32 {
@@ -231,6 +263,9 @@ impl Condition {
             Self::Speed { .. } => RuleKind::Speed,
             Self::Running { .. } => RuleKind::Running,
             Self::Tailgating { .. } => RuleKind::Tailgating,
+            Self::Sequence { .. } => RuleKind::Sequence,
+            Self::Absence { .. } => RuleKind::Absence,
+            Self::Together { .. } => RuleKind::Together,
         }
     }
 
@@ -251,7 +286,11 @@ impl Condition {
             | Self::RemovedObject { zone, .. }
             | Self::Speed { zone, .. }
             | Self::Running { zone, .. } => Some(zone),
-            Self::LineCrossing { .. } | Self::Tailgating { .. } => None,
+            Self::LineCrossing { .. }
+            | Self::Tailgating { .. }
+            | Self::Sequence { .. }
+            | Self::Absence { .. }
+            | Self::Together { .. } => None,
         }
     }
 
@@ -265,6 +304,32 @@ impl Condition {
             Self::Tailgating { a, b, direction, .. } => vec![Segment { a: *a, b: *b, direction: *direction }],
             _ => Vec::new(),
         }
+    }
+
+    /// The rules that a combination is made of; empty for any other condition.
+    #[must_use]
+    pub fn terms(&self) -> Vec<&RuleId> {
+        match self {
+            Self::Sequence { first, then, .. } => vec![first, then],
+            Self::Absence { first, without, .. } => vec![first, without],
+            Self::Together { of, .. } => of.iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether it is true in a moment and lasts no time.
+    #[must_use]
+    pub const fn is_moment(&self) -> bool {
+        matches!(
+            self,
+            Self::LineCrossing { .. }
+                | Self::Tailgating { .. }
+                | Self::ZoneEntry { .. }
+                | Self::ZoneExit { .. }
+                | Self::RemovedObject { .. }
+                | Self::Sequence { .. }
+                | Self::Absence { .. }
+        )
     }
 
     /// Whether it can be told only where pixels are tied to the ground.

@@ -20,11 +20,14 @@ pub enum RuleKind {
     Speed,
     Running,
     Tailgating,
+    Sequence,
+    Absence,
+    Together,
 }
 
 impl RuleKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Presence,
         Self::LineCrossing,
         Self::Dwell,
@@ -40,6 +43,9 @@ impl RuleKind {
         Self::Speed,
         Self::Running,
         Self::Tailgating,
+        Self::Sequence,
+        Self::Absence,
+        Self::Together,
     ];
 
     /// The name used in records, JSON and filters.
@@ -61,6 +67,9 @@ impl RuleKind {
             Self::Speed => "speed",
             Self::Running => "running",
             Self::Tailgating => "tailgating",
+            Self::Sequence => "sequence",
+            Self::Absence => "absence",
+            Self::Together => "together",
         }
     }
 
@@ -75,24 +84,26 @@ impl RuleKind {
             Self::Count | Self::Density | Self::Gathering => Some("RuleEngine/CountAggregation/Counter"),
             Self::LeftObject => Some("RuleEngine/ObjectAbandoned"),
             Self::RemovedObject => Some("RuleEngine/ObjectRemoved"),
-            Self::WrongWay | Self::Speed | Self::Running => None,
+            Self::WrongWay | Self::Speed | Self::Running | Self::Sequence | Self::Absence | Self::Together => None,
         }
     }
 
-    /// The GB/T 28181 alarm as (method, type): method 5 is a video alarm, whose types are 3 left object, 4 removed object, 5
-    /// tripwire, 6 intrusion, 7 wrong way, 8 loitering, 10 density, 12 fast motion.
+    /// The GB/T 28181 alarm as method and type. Method 5 is a video alarm, whose types are 3 left object, 4 removed object, 5
+    /// tripwire, 6 intrusion, 7 wrong way, 8 loitering, 10 density, 12 fast motion; 7 is any other, without type.
     #[must_use]
-    pub const fn gbt28181_alarm(self) -> (u8, u8) {
+    pub const fn gbt28181_alarm(self) -> (u8, Option<u8>) {
         const VIDEO: u8 = 5;
+        const OTHER: u8 = 7;
         match self {
-            Self::LeftObject => (VIDEO, 3),
-            Self::RemovedObject => (VIDEO, 4),
-            Self::LineCrossing | Self::Tailgating => (VIDEO, 5),
-            Self::Presence | Self::ZoneEntry | Self::ZoneExit => (VIDEO, 6),
-            Self::WrongWay => (VIDEO, 7),
-            Self::Dwell | Self::Stopped => (VIDEO, 8),
-            Self::Count | Self::Density | Self::Gathering => (VIDEO, 10),
-            Self::Speed | Self::Running => (VIDEO, 12),
+            Self::LeftObject => (VIDEO, Some(3)),
+            Self::RemovedObject => (VIDEO, Some(4)),
+            Self::LineCrossing | Self::Tailgating => (VIDEO, Some(5)),
+            Self::Presence | Self::ZoneEntry | Self::ZoneExit => (VIDEO, Some(6)),
+            Self::WrongWay => (VIDEO, Some(7)),
+            Self::Dwell | Self::Stopped => (VIDEO, Some(8)),
+            Self::Count | Self::Density | Self::Gathering => (VIDEO, Some(10)),
+            Self::Speed | Self::Running => (VIDEO, Some(12)),
+            Self::Sequence | Self::Absence | Self::Together => (OTHER, None),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is wrong with a policy.
 
+mod combination;
 mod condition;
 mod schedule;
 mod zone;
@@ -59,6 +60,7 @@ pub(crate) fn mistakes(policy: &Policy, ground: Option<&dyn Ground>) -> Vec<Poli
         }
         check_rule(rule, &mut found);
         condition::check(rule, policy.frame, ground, &mut found);
+        combination::check(rule, policy, &mut found);
         schedule::check(rule, &mut found);
     }
     found.mistakes

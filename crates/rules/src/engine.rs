@@ -1,5 +1,6 @@
 use vedette_core::{Episode, FrameSize, NearMiss, Span, Timestamp, Track};
 
+use crate::combination::Signal;
 use crate::objects::{self, Known, Object};
 use crate::ruleset::{ReadyRule, RuleSet};
 use crate::state::{EngineState, RuleState};
@@ -96,7 +97,7 @@ impl RuleEngine {
     }
 
     /// Takes in the confirmed tracks matched in one frame and gives what was raised and what ended, in the order of the
-    /// rules. Frames come in order of capture time; one that is not newer than the last is ignored. The order of the
+    /// rules, combinations last. Frames come in order of capture time; one that is not newer than the last is ignored. The order of the
     /// tracks does not matter.
     pub fn update(&mut self, captured: Timestamp, frame: FrameSize, tracks: &[Track]) -> Vec<Episode> {
         self.stats = FrameStats::default();
@@ -116,7 +117,9 @@ impl RuleEngine {
         self.look_at(captured, frame, tracks);
         let Self { rules, state, stats, armed, objects, misses } = self;
         let EngineState { known, rules: states, .. } = state;
-        for ((ready, state), armed) in rules.rules.iter().zip(states).zip(armed) {
+        let mut signals = vec![Signal::default(); if rules.combines { rules.rules.len() } else { 0 }];
+        for &index in &rules.order {
+            let (ready, state) = (&rules.rules[index], &mut states[index]);
             let frame = Frame {
                 at: captured,
                 previous,
@@ -124,10 +127,17 @@ impl RuleEngine {
                 objects,
                 known,
                 policy_frame: rules.frame,
-                armed: is_armed(ready, captured, armed),
+                armed: is_armed(ready, captured, &mut armed[index]),
                 policy_version: rules.version,
             };
-            step::run(ready, &frame, state, (&mut episodes, misses), stats);
+            let first = episodes.len();
+            step::run(ready, &frame, state, &signals, (&mut episodes, misses), stats);
+            if let Some(signal) = signals.get_mut(index) {
+                *signal = Signal::of(&episodes[first..], state);
+            }
+            if !ready.rule.alert {
+                episodes.truncate(first);
+            }
         }
         episodes
     }

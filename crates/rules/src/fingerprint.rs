@@ -8,7 +8,7 @@ use crate::ground::Ground;
 const PROBES: [(f32, f32); 4] = [(0.25, 0.6), (0.75, 0.6), (0.25, 0.9), (0.75, 0.9)];
 
 /// What a rule watches, as one number that is the same on every machine: open episodes go on under a new policy when it
-/// is unchanged. Name, purpose, severity and cooldowns are no part of it. For a rule about the ground the calibration is.
+/// is unchanged. Name, purpose, severity and cooldowns are no part of it; for a rule about the ground the calibration is.
 pub(crate) fn fingerprint(rule: &Rule, frame: FrameSize, ground: Option<&dyn Ground>) -> u64 {
     let mut hash = Fnv::new();
     hash.number(u64::from(frame.width)).number(u64::from(frame.height));
@@ -27,10 +27,19 @@ pub(crate) fn fingerprint(rule: &Rule, frame: FrameSize, ground: Option<&dyn Gro
     if let Some(size) = rule.size {
         hash.float(size.min_height).float(size.max_height);
     }
-    hash.span(rule.min_duration).span(rule.gap_tolerance);
+    hash.span(rule.min_duration).span(rule.gap_tolerance).number(u64::from(rule.alert));
     if let Some(schedule) = &rule.schedule {
         hash.schedule(schedule);
     }
+    hash.0
+}
+
+/// What a combination watches: its own setting and that of the rules it is made of.
+pub(crate) fn combined(own: u64, terms: impl Iterator<Item = u64>) -> u64 {
+    let mut hash = Fnv(own);
+    terms.for_each(|term| {
+        hash.number(term);
+    });
     hash.0
 }
 
@@ -113,6 +122,10 @@ impl Fnv {
             Condition::RemovedObject { settled, missing, .. } => self.span(*settled).span(*missing),
             Condition::Speed { at_least_m_s, .. } => self.float(*at_least_m_s),
             Condition::Running { at_least_m_s, rise_m_s, .. } => self.float(*at_least_m_s).float(*rise_m_s),
+            Condition::Sequence { within, same_object, .. } | Condition::Absence { within, same_object, .. } => {
+                self.span(*within).number(u64::from(*same_object))
+            }
+            Condition::Together { within, .. } => self.span(*within),
         };
     }
 

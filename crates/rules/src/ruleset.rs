@@ -5,7 +5,7 @@ use vedette_core::{Condition, Direction, FrameSize, Policy, Rule, RuleId};
 use crate::PolicyMistake;
 use crate::calendar::Calendar;
 use crate::check;
-use crate::fingerprint::fingerprint;
+use crate::fingerprint::{combined, fingerprint};
 use crate::geometry::Line;
 use crate::ground::Ground;
 use crate::shape::{self, ZoneShape};
@@ -16,6 +16,10 @@ pub struct RuleSet {
     pub(crate) version: u32,
     pub(crate) frame: FrameSize,
     pub(crate) rules: Vec<ReadyRule>,
+    /// The indices of the rules in the order in which they take in a frame: combinations last.
+    pub(crate) order: Vec<usize>,
+    /// Whether there are combinations.
+    pub(crate) combines: bool,
     /// Set when a rule asks for places on the ground.
     pub(crate) ground: Option<Arc<dyn Ground>>,
     /// Whether a rule asks for the way of an object.
@@ -29,6 +33,8 @@ pub(crate) struct ReadyRule {
     pub(crate) zone: Option<ZoneShape>,
     /// The segments of a rule about a line, with the way that counts.
     pub(crate) lines: Vec<(Line, Direction)>,
+    /// The indices of the rules that a combination is made of.
+    pub(crate) terms: Vec<usize>,
     pub(crate) calendar: Option<Calendar>,
     pub(crate) fingerprint: u64,
 }
@@ -44,9 +50,21 @@ impl RuleSet {
             return Err(mistakes);
         }
         let ground = ground.filter(|_| policy.rules.iter().any(|rule| rule.condition.needs_ground()));
-        let rules = policy.rules.iter().map(|rule| ReadyRule::new(rule, policy.frame, ground.as_deref())).collect();
+        let mut rules: Vec<ReadyRule> =
+            policy.rules.iter().map(|rule| ReadyRule::new(rule, policy.frame, ground.as_deref())).collect();
+        let ids: Vec<RuleId> = policy.rules.iter().map(|rule| rule.id.clone()).collect();
+        let plain: Vec<u64> = rules.iter().map(|ready| ready.fingerprint).collect();
+        for ready in &mut rules {
+            let terms = ready.rule.condition.terms();
+            ready.terms = terms.iter().filter_map(|term| ids.iter().position(|id| id == *term)).collect();
+            ready.fingerprint = combined(ready.fingerprint, ready.terms.iter().map(|index| plain[*index]));
+        }
+        let (last, mut order): (Vec<usize>, Vec<usize>) =
+            (0..rules.len()).partition(|index| !rules[*index].terms.is_empty());
+        let combines = !last.is_empty();
+        order.extend(last);
         let with_paths = policy.rules.iter().any(|rule| needs_path(&rule.condition));
-        Ok(Self { version: policy.version, frame: policy.frame, rules, ground, with_paths })
+        Ok(Self { version: policy.version, frame: policy.frame, rules, order, combines, ground, with_paths })
     }
 
     /// The version of the policy.
@@ -62,7 +80,15 @@ impl RuleSet {
 
     /// No rules, for frames of this size.
     pub(crate) fn nothing(frame: FrameSize) -> Self {
-        Self { version: 0, frame, rules: Vec::new(), ground: None, with_paths: false }
+        Self {
+            version: 0,
+            frame,
+            rules: Vec::new(),
+            order: Vec::new(),
+            combines: false,
+            ground: None,
+            with_paths: false,
+        }
     }
 }
 
@@ -71,6 +97,7 @@ impl ReadyRule {
         Self {
             zone: rule.condition.zone().and_then(|zone| ZoneShape::new(zone, ground)),
             lines: rule.condition.segments().into_iter().map(|segment| shape::line(segment, frame)).collect(),
+            terms: Vec::new(),
             calendar: rule.schedule.as_ref().and_then(Calendar::new),
             fingerprint: fingerprint(rule, frame, ground),
             rule: rule.clone(),

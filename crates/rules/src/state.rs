@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 use vedette_core::{Condition, Episode, EpisodePhase, PixelPoint, Quantity, RuleId, Timestamp, Track, TrackId};
 
+use crate::combination::Combination;
 use crate::near::Near;
 use crate::objects::Known;
 use crate::ruleset::ReadyRule;
@@ -25,6 +26,8 @@ pub struct EngineState {
 pub(crate) struct RuleState {
     pub(crate) id: RuleId,
     pub(crate) fingerprint: u64,
+    /// Whether its episodes are given out.
+    pub(crate) alert: bool,
     pub(crate) silence: Silence,
     pub(crate) near: Near,
     pub(crate) progress: Progress,
@@ -42,6 +45,8 @@ pub(crate) enum Progress {
     Crowd(Option<Crowd>),
     /// Things that stand in a zone.
     Things(Vec<Thing>),
+    /// What other rules did.
+    Combination(Combination),
 }
 
 /// An object in a zone.
@@ -133,6 +138,7 @@ impl RuleState {
         Self {
             id: ready.rule.id.clone(),
             fingerprint: ready.fingerprint,
+            alert: ready.rule.alert,
             silence: Silence::default(),
             near: Near::default(),
             progress: Progress::new(&ready.rule.condition),
@@ -142,6 +148,7 @@ impl RuleState {
     /// Ends whatever is open, at the time it last held, and forgets all progress.
     pub(crate) fn end_all(&mut self, not_after: Option<Timestamp>, ended: &mut Vec<Episode>) {
         self.near = Near::default();
+        let before = ended.len();
         let until = |held: Timestamp, began: Timestamp| not_after.map_or(held, |latest| held.min(latest)).max(began);
         match &mut self.progress {
             Progress::Visits(visits) => ended.extend(visits.drain(..).filter_map(|visit| {
@@ -155,6 +162,20 @@ impl RuleState {
                 crowd.open.map(|open| end(*open, crowd.began, held, f64::from(crowd.most)))
             })),
             Progress::Things(things) => things.clear(),
+            Progress::Combination(combination) => ended.extend(combination.end_all(not_after)),
+        }
+        if !self.alert {
+            ended.truncate(before);
+        }
+    }
+
+    /// Whether an episode is open.
+    pub(crate) fn is_open(&self) -> bool {
+        match &self.progress {
+            Progress::Visits(visits) => visits.iter().any(|visit| visit.open.is_some()),
+            Progress::Crowd(crowd) => crowd.as_ref().is_some_and(|crowd| crowd.open.is_some()),
+            Progress::Combination(combination) => combination.is_open(),
+            Progress::Passages(_) | Progress::Borders(_) | Progress::Things(_) => false,
         }
     }
 
@@ -191,6 +212,7 @@ impl RuleState {
                     borders.sort_by_key(|border| border.track);
                 }
             }
+            Progress::Combination(combination) => combination.rename(old, new),
             Progress::Crowd(_) | Progress::Things(_) => {}
         }
     }
@@ -216,6 +238,9 @@ impl Progress {
             Condition::ZoneEntry { .. } | Condition::ZoneExit { .. } => Self::Borders(Vec::new()),
             Condition::Count { .. } | Condition::Density { .. } | Condition::Gathering { .. } => Self::Crowd(None),
             Condition::RemovedObject { .. } => Self::Things(Vec::new()),
+            Condition::Sequence { .. } | Condition::Absence { .. } | Condition::Together { .. } => {
+                Self::Combination(Combination::default())
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use vedette_core::{
     TrackId,
 };
 
+use crate::combination::Signal;
 use crate::engine::FrameStats;
 use crate::near::{Near, Shortfall};
 use crate::objects::{Known, Object};
@@ -69,11 +70,12 @@ pub(crate) struct Step<'a> {
     pub(crate) stats: &'a mut FrameStats,
 }
 
-/// Lets a rule take in a frame.
+/// Lets a rule take in a frame; `signals` is what the rules before did in it, by their index, for combinations.
 pub(crate) fn run(
     ready: &ReadyRule,
     frame: &Frame<'_>,
     state: &mut RuleState,
+    signals: &[Signal],
     (episodes, misses): (&mut Vec<Episode>, &mut Vec<NearMiss>),
     stats: &mut FrameStats,
 ) {
@@ -85,6 +87,7 @@ pub(crate) fn run(
         (Progress::Crowd(crowd), Some(zone)) => step.crowd(zone, crowd),
         (Progress::Things(things), Some(zone)) => step.things(zone, things),
         (Progress::Passages(passages), None) => step.passages(passages),
+        (Progress::Combination(combination), None) => step.combine(signals, combination),
         // A state is only ever used with the rule it was made for (see `fingerprint`); a broken one does nothing.
         _ => step.stats.limited += 1,
     }

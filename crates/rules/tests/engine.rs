@@ -235,13 +235,16 @@ fn any_rules() -> RuleSet {
         json!({"kind": "speed", "zone": zone, "at_least_m_s": 1}),
         json!({"kind": "running", "zone": zone, "at_least_m_s": 0.5, "rise_m_s": 0.1}),
         json!({"kind": "tailgating", "a": [500, 0], "b": [500, 1000]}),
+        json!({"kind": "sequence", "first": "r5", "then": "r2", "within": "3s"}),
+        json!({"kind": "absence", "first": "r7", "without": "r8", "within": "1s", "same_object": true}),
+        json!({"kind": "together", "of": ["in", "r1", "r2"], "within": "2s"}),
     ];
     let mut all = vec![presence("1s")];
     for (index, when) in conditions.into_iter().enumerate() {
         let things = when["kind"] == "left_object" || when["kind"] == "removed_object";
         let classes = if things { json!(["bag"]) } else { json!(["person", "bag"]) };
         all.push(json!({"id": format!("r{index}"), "when": when, "classes": classes, "cooldown": "0s",
-            "place_cooldown": {"time": "2s", "radius": 0.05}}));
+            "place_cooldown": {"time": "2s", "radius": 0.05}, "alert": index != 1}));
     }
     on_ground(&all)
 }

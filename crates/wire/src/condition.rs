@@ -50,6 +50,22 @@ pub(crate) fn pb_condition(condition: &Condition) -> When {
             direction: pb_direction(*direction).into(),
             within_us: within.as_micros(),
         }),
+        Condition::Sequence { first, then, within, same_object } => When::Sequence(rule::Sequence {
+            first: first.to_string(),
+            then: then.to_string(),
+            within_us: within.as_micros(),
+            same_object: *same_object,
+        }),
+        Condition::Absence { first, without, within, same_object } => When::Absence(rule::Absence {
+            first: first.to_string(),
+            without: without.to_string(),
+            within_us: within.as_micros(),
+            same_object: *same_object,
+        }),
+        Condition::Together { of, within } => When::Together(rule::Together {
+            of: of.iter().map(ToString::to_string).collect(),
+            within_us: within.as_micros(),
+        }),
     }
 }
 
@@ -96,6 +112,22 @@ pub(crate) fn condition(when: When, zone: Option<Zone>) -> Result<Condition, Wir
             a: field::pixel_point("rules.a", it.a)?,
             b: field::pixel_point("rules.b", it.b)?,
             direction: way(it.direction)?,
+            within: span("rules.within_us", it.within_us)?,
+        },
+        When::Sequence(it) => Condition::Sequence {
+            first: field::rule_id(&it.first)?,
+            then: field::rule_id(&it.then)?,
+            within: span("rules.within_us", it.within_us)?,
+            same_object: it.same_object,
+        },
+        When::Absence(it) => Condition::Absence {
+            first: field::rule_id(&it.first)?,
+            without: field::rule_id(&it.without)?,
+            within: span("rules.within_us", it.within_us)?,
+            same_object: it.same_object,
+        },
+        When::Together(it) => Condition::Together {
+            of: it.of.iter().map(|id| field::rule_id(id)).collect::<Result<_, _>>()?,
             within: span("rules.within_us", it.within_us)?,
         },
     })

@@ -20,6 +20,9 @@ const KINDS: [(RuleKind, pb::RuleKind); RuleKind::ALL.len()] = [
     (RuleKind::Speed, pb::RuleKind::Speed),
     (RuleKind::Running, pb::RuleKind::Running),
     (RuleKind::Tailgating, pb::RuleKind::Tailgating),
+    (RuleKind::Sequence, pb::RuleKind::Sequence),
+    (RuleKind::Absence, pb::RuleKind::Absence),
+    (RuleKind::Together, pb::RuleKind::Together),
 ];
 
 const QUANTITIES: [(Quantity, pb::alert::Quantity); 7] = [

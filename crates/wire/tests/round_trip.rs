@@ -65,6 +65,7 @@ fn policy() -> Policy {
     let triangle = vec![at(22.5), at(22.6), at(22.7)];
     let ground = Zone::Ground(Area { outline: triangle.clone(), holes: vec![triangle] });
     let direction = Direction::RightToLeft;
+    let id = |text| RuleId::new(text).unwrap();
     let duration = Span::from_secs(5);
     let conditions = [
         Condition::Presence { zone: zone.clone() },
@@ -87,6 +88,9 @@ fn policy() -> Policy {
         Condition::Speed { zone: zone.clone(), at_least_m_s: 8.5 },
         Condition::Running { zone, at_least_m_s: 3.5, rise_m_s: 1.5 },
         Condition::Tailgating { a: p, b: q, direction, within: Span::from_secs(2) },
+        Condition::Sequence { first: id("a"), then: id("b"), within: duration, same_object: true },
+        Condition::Absence { first: id("a"), without: id("b"), within: duration, same_object: false },
+        Condition::Together { of: vec![id("a"), id("b")], within: Span::from_secs(1) },
     ];
     Policy {
         applies_to: PolicyScope::Group("campus".into()),

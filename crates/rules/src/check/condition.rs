@@ -29,7 +29,10 @@ fn check_parameters(condition: &Condition, frame: FrameSize, found: &mut Found) 
         Condition::Presence { .. }
         | Condition::LineCrossing { .. }
         | Condition::ZoneEntry { .. }
-        | Condition::ZoneExit { .. } => {}
+        | Condition::ZoneExit { .. }
+        | Condition::Sequence { .. }
+        | Condition::Absence { .. }
+        | Condition::Together { .. } => {}
         Condition::Dwell { duration, .. } => found.check_span("when.duration", *duration, SHORTEST, A_DAY),
         Condition::Count { at_least, .. } => check_count(*at_least, 1, found),
         Condition::Density { zone, at_least_per_m2 } => {

@@ -123,8 +123,12 @@ fn every_kind_of_rule_has_its_section_with_its_codes() {
     for kind in RuleKind::ALL {
         let section = sections.iter().find(|section| section.lines().next() == Some(kind.as_str()));
         let section = section.unwrap_or_else(|| panic!("{} has no section", kind.as_str())).replace('\n', " ");
-        let (_, alarm) = kind.gbt28181_alarm();
-        assert!(section.contains(&format!("type {alarm}")), "{} is GB/T 28181 type {alarm}", kind.as_str());
+        let alarm = match kind.gbt28181_alarm() {
+            (5, Some(alarm)) => format!("type {alarm}"),
+            (method, Some(alarm)) => format!("method {method} type {alarm}"),
+            (method, None) => format!("method {method}, without type"),
+        };
+        assert!(section.contains(&alarm), "{} is GB/T 28181 {alarm}", kind.as_str());
         match kind.onvif_topic() {
             Some(topic) => assert!(section.contains(topic), "{} is ONVIF {topic}", kind.as_str()),
             None => assert!(section.contains("ONVIF has no topic"), "{} has no ONVIF topic", kind.as_str()),
