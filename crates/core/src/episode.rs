@@ -20,8 +20,16 @@ pub enum Quantity {
     DurationSeconds,
     /// Objects at once.
     Objects,
-    /// Crossings of a line (always 1).
+    /// Crossings of a line or a border (always 1).
     Crossings,
+    /// Objects per square metre.
+    ObjectsPerSquareMetre,
+    /// Metres a second.
+    MetresPerSecond,
+    /// Way in heights of the object's box.
+    Heights,
+    /// Seconds between two crossings; the threshold is the most, not the least.
+    GapSeconds,
 }
 
 /// The measured value against the threshold it met.
@@ -50,8 +58,8 @@ pub struct Episode {
     pub policy_version: u32,
     /// Raised or ended.
     pub phase: EpisodePhase,
-    /// The track the episode is about, the same in both of its phases: set for presence, dwell and line crossing, none
-    /// for a count.
+    /// The track the episode is about, the same in both of its phases: none for a rule about a
+    /// whole zone (count, density, gathering) or the whole camera.
     #[serde(default)]
     pub subject: Option<TrackId>,
     /// Capture time at which the condition began to hold. With camera, rule and subject it identifies the episode.

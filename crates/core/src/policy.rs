@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{CameraId, ClassSet, FrameSize, PixelPoint, RuleId, Schedule, Score, Span, Timestamp};
+use crate::{CameraId, ClassSet, Condition, FrameSize, RuleId, Schedule, Score, Span, Timestamp};
 
 /// How much an alert matters; the numbers are those of GB/T 28181 AlarmPriority (1 is the most urgent).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -68,89 +68,19 @@ fn one() -> f32 {
     1.0
 }
 
-/// Which way over a line counts, seen while standing at `a` and looking towards `b` in the picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// From the left side to the right side.
-    LeftToRight,
-    /// From the right side to the left side.
-    RightToLeft,
-    /// Both ways; the alert says which.
-    #[default]
-    Both,
+/// Silence around the place of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceCooldown {
+    /// How long after the end of the alert.
+    pub time: Span,
+    /// How far around it, as a fraction of the frame's height.
+    #[serde(default = "default_radius")]
+    pub radius: f32,
 }
 
-/// What a rule watches for. Zones are polygons of at least three pixels; an object is where its anchor point is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Condition {
-    /// An object is in the zone for `min_duration` (intrusion).
-    Presence {
-        /// The zone.
-        zone: Vec<PixelPoint>,
-    },
-    /// An object crosses the segment from `a` to `b`.
-    LineCrossing {
-        /// One end.
-        a: PixelPoint,
-        /// The other end.
-        b: PixelPoint,
-        /// Which way counts.
-        #[serde(default)]
-        direction: Direction,
-    },
-    /// One object stays in the zone for `duration` (loitering).
-    Dwell {
-        /// The zone.
-        zone: Vec<PixelPoint>,
-        /// How long is too long.
-        duration: Span,
-    },
-    /// At least `at_least` objects are in the zone at once for `min_duration` (crowd).
-    Count {
-        /// The zone.
-        zone: Vec<PixelPoint>,
-        /// How many are too many.
-        at_least: u32,
-    },
-}
-
-/// The kind of a rule, as a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the same as the variants of `Condition`")]
-pub enum RuleKind {
-    Presence,
-    LineCrossing,
-    Dwell,
-    Count,
-}
-
-impl RuleKind {
-    /// The name used in records, JSON and filters.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Presence => "presence",
-            Self::LineCrossing => "line_crossing",
-            Self::Dwell => "dwell",
-            Self::Count => "count",
-        }
-    }
-}
-
-impl Condition {
-    /// The kind of rule it is.
-    #[must_use]
-    pub const fn kind(&self) -> RuleKind {
-        match self {
-            Self::Presence { .. } => RuleKind::Presence,
-            Self::LineCrossing { .. } => RuleKind::LineCrossing,
-            Self::Dwell { .. } => RuleKind::Dwell,
-            Self::Count { .. } => RuleKind::Count,
-        }
-    }
+fn default_radius() -> f32 {
+    0.1
 }
 
 /// One rule. Quiet by default: objects are confirmed over time, and a cooldown is on.
@@ -184,12 +114,22 @@ pub struct Rule {
     /// How long after the end of an alerted episode the rule stays silent.
     #[serde(default = "default_cooldown")]
     pub cooldown: Span,
+    /// How long after an alert the rule stays silent near the same place, while it still speaks of others.
+    #[serde(default)]
+    pub place_cooldown: Option<PlaceCooldown>,
     /// How much it matters.
     #[serde(default)]
     pub severity: Severity,
+    /// Whether it raises alerts; a rule that only serves combinations raises none.
+    #[serde(default = "yes")]
+    pub alert: bool,
     /// When it is armed; always when absent.
     #[serde(default)]
     pub schedule: Option<Schedule>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn people() -> ClassSet {
@@ -216,6 +156,7 @@ fn default_cooldown() -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RuleKind;
 
     const RULE: &str = r#"{"id": "gate", "name": "Gate", "purpose": "safety",
         "when": {"kind": "line_crossing", "a": [0, 1], "b": [5, 1], "direction": "left_to_right"}, "cooldown": "10s"}"#;

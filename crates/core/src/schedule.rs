@@ -35,4 +35,11 @@ pub struct Schedule {
     pub time_zone: String,
     /// The rule is armed inside any of these.
     pub windows: Vec<DailyWindow>,
+    /// Dates `YYYY-MM-DD` on which `holiday_windows` take the place of `windows`. A window that runs over midnight belongs
+    /// to the date it starts on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holidays: Vec<String>,
+    /// When the rule is armed on holidays; never on them when empty. Their `days` are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holiday_windows: Vec<DailyWindow>,
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use vedette_core::{Direction, Episode, EpisodePhase, RuleKind};
+use vedette_core::{Direction, Episode, EpisodePhase};
 
 use crate::{EvalError, EventKind};
 
@@ -22,7 +22,7 @@ pub struct Event {
     /// When it was raised: seconds, frame number (from 1) by frame rate.
     #[serde(rename = "t")]
     pub at_s: f64,
-    /// The anchor in pixels; absent for a count.
+    /// The anchor in pixels; absent for a rule about a whole zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub x: Option<f64>,
     /// See `x`.
@@ -34,7 +34,7 @@ impl Event {
     /// The event of an episode that was just raised in a clip whose time begins at 0; none of one that ended.
     #[must_use]
     pub fn raised(sequence: &str, episode: &Episode) -> Option<Self> {
-        let placed = episode.kind != RuleKind::Count;
+        let placed = episode.subject.is_some();
         (episode.phase == EpisodePhase::Raised).then(|| Self {
             sequence: sequence.to_owned(),
             rule: episode.rule.to_string(),

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use vedette_core::{CameraId, Condition, Direction, FrameSize, PixelPoint, Policy, PolicyScope, Rule, RuleId, Span};
+use vedette_core::{
+    CameraId, Condition, Direction, FrameSize, PixelPoint, Policy, PolicyScope, Rule, RuleId, Span, Zone,
+};
 
 use crate::EvalError;
 
@@ -68,13 +70,14 @@ impl SceneRule {
         let zone = || {
             let rect = self.rect.map(|[l, t, r, b]| vec![[l, t], [r, t], [r, b], [l, b]]);
             let corners = self.zone.clone().or(rect).ok_or_else(|| missing("zone\" or \"rect"))?;
-            Ok::<_, String>(corners.into_iter().map(point).collect())
+            Ok::<_, String>(Zone::from(corners.into_iter().map(point).collect::<Vec<_>>()))
         };
         let condition = match self.kind.as_str() {
             "line" => Condition::LineCrossing {
                 a: point(self.a.ok_or_else(|| missing("a"))?),
                 b: point(self.b.ok_or_else(|| missing("b"))?),
                 direction: Direction::Both,
+                also: Vec::new(),
             },
             "intrusion" => Condition::Presence { zone: zone()? },
             "dwell" => {
@@ -113,7 +116,8 @@ mod tests {
         assert_eq!(policy.rules[0].gap_tolerance, Span::from_millis(500));
         assert_eq!((policy.rules[0].cooldown, policy.rules[0].min_duration), (Span::ZERO, Span::ZERO));
         let Condition::Dwell { zone, duration } = &policy.rules[1].condition else { panic!("{policy:?}") };
-        assert_eq!((zone[2], *duration), (PixelPoint::new(10.0, 20.0), Span::from_secs(5)));
+        let Zone::Pixels(area) = zone else { panic!("{policy:?}") };
+        assert_eq!((area.outline[2], *duration), (PixelPoint::new(10.0, 20.0), Span::from_secs(5)));
     }
 
     #[test]

@@ -15,6 +15,8 @@ mod mistake;
 mod plane;
 mod pose;
 mod projection;
+mod view;
 
 pub use locator::Locator;
 pub use mistake::CalibrationMistake;
+pub use view::GroundView;

@@ -6,6 +6,7 @@ use crate::mistake::CalibrationMistake;
 use crate::plane::TangentPlane;
 use crate::pose::Pinhole;
 use crate::projection::{Projected, Projection};
+use crate::view::GroundView;
 
 /// Error of a place when the camera's own position stands in and nothing is known about where it looks, in metres.
 const UNCALIBRATED_REACH_M: f64 = 100.0;
@@ -103,6 +104,20 @@ impl Locator {
         }
         let error = (distance + error).clamp(self.reach_m, *REACH_M.end());
         (self.stand_in(error), PlaceSource::AboveHorizon)
+    }
+
+    /// The ground in metres for frames of size `frame`; none without calibration and when no ground is in the picture.
+    #[must_use]
+    pub fn view(&self, frame: FrameSize) -> Option<GroundView> {
+        if frame.width == 0 || frame.height == 0 {
+            return None;
+        }
+        let (projection, plane) = match &self.ground {
+            Ground::Unknown => return None,
+            Ground::Control { frame: own, surveyed } => (surveyed.projection.rescaled(frame, *own), surveyed.plane),
+            Ground::Pose { pinhole, plane } => (pinhole.projection(frame)?, *plane),
+        };
+        Some(GroundView { projection, plane, camera: plane.to_metres(&self.position), reach_m: self.reach_m })
     }
 
     /// The pixel of a frame of size `frame` that shows `ground`; it may lie outside the frame. None without calibration

@@ -1,5 +1,5 @@
 use nalgebra::{Matrix2, Matrix3, Vector2, Vector3};
-use vedette_core::PixelPoint;
+use vedette_core::{FrameSize, PixelPoint};
 
 /// How many sigmas a pixel must stay below the horizon.
 const HORIZON_SIGMAS: f64 = 2.5;
@@ -42,6 +42,20 @@ impl Projection {
         let causes = causes.into_iter().map(|cause| cause * sign).collect();
         let to_pixel = to_ground.try_inverse()?;
         to_pixel.iter().all(|value| value.is_finite()).then_some(Self { to_ground, to_pixel, causes, common_variance })
+    }
+
+    /// The same for frames of size `frame`, when it was made for those of size `own`.
+    pub(crate) fn rescaled(&self, frame: FrameSize, own: FrameSize) -> Self {
+        let part = |own: u32, frame: u32| f64::from(own) / f64::from(frame);
+        let (x, y) = (part(own.width, frame.width), part(own.height, frame.height));
+        let to_own = Matrix3::from_diagonal(&Vector3::new(x, y, 1.0));
+        let to_frame = Matrix3::from_diagonal(&Vector3::new(1.0 / x, 1.0 / y, 1.0));
+        Self {
+            to_ground: self.to_ground * to_own,
+            to_pixel: to_frame * self.to_pixel,
+            causes: self.causes.iter().map(|cause| cause * to_own).collect(),
+            common_variance: self.common_variance,
+        }
     }
 
     /// The ground point of a pixel known to `pixel_sigma` pixels; none on or above the horizon, and none where the

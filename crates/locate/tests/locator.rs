@@ -368,3 +368,25 @@ fn the_demo_camera_is_calibrated_well_where_people_walk() {
     let east = locator.locate(PixelPoint::new(408.0, 300.0), FRAME, 3.0).0;
     assert!(west.longitude() < LONGITUDE && LONGITUDE < east.longitude());
 }
+
+#[test]
+fn a_view_in_metres_says_what_the_locator_says_at_any_frame_size() {
+    let mut surveyed = camera(Some(Calibration::ControlPoints { frame: FRAME, points: demo_points() }));
+    surveyed.position = GroundPoint::new(22.530_774_24, LONGITUDE, 0.5).unwrap();
+    let half = FrameSize { width: FRAME.width / 2, height: FRAME.height / 2 };
+    for locator in [Locator::new(&surveyed).unwrap(), posed(pose())] {
+        for (frame, scale) in [(FRAME, 1.0), (half, 0.5)] {
+            let view = locator.view(frame).unwrap();
+            let pixel = PixelPoint::new(0.4 * FRAME.width as f32 * scale, 0.7 * FRAME.height as f32 * scale);
+            let (ground, source) = locator.locate(pixel, frame, 3.0 * scale);
+            let (metres, error) = view.metres(pixel, 3.0 * scale).unwrap();
+            let [east, north] = view.of(&ground);
+            assert_eq!(source, PlaceSource::Calibration);
+            assert!((metres[0] - east).hypot(metres[1] - north) < 1e-3, "{metres:?} against {east}, {north}");
+            assert!((error - f64::from(ground.error_m())).abs() < 1e-3);
+            assert!(view.metres(PixelPoint::new(f32::NAN, 1.0), 3.0).is_none());
+        }
+        assert!(locator.view(FrameSize { width: 0, height: 5 }).is_none());
+    }
+    assert!(Locator::new(&camera(None)).unwrap().view(FRAME).is_none());
+}

@@ -50,7 +50,7 @@ const POLICY: &str = r#"{"applies_to": {"camera": "bench"}, "version": 1, "frame
 
 fn analyse(criterion: &mut Criterion) {
     let policy: Policy = serde_json::from_str(POLICY).expect("the policy above is well formed");
-    let rules = RuleSet::compile(&policy).expect("the policy above is sound");
+    let rules = RuleSet::compile(&policy, None).expect("the policy above is sound");
     let mut group = criterion.benchmark_group("500 frames");
     for people in [0, 7, 64] {
         let frames = scene(people);

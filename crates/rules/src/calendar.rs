@@ -1,3 +1,4 @@
+use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use vedette_core::{DailyWindow, Schedule, Timestamp, Weekday};
 
@@ -8,6 +9,9 @@ const MINUTES_OF_DAY: u16 = 24 * 60;
 pub(crate) struct Calendar {
     zone: TimeZone,
     windows: Vec<Window>,
+    /// Sorted.
+    holidays: Vec<Date>,
+    holiday_windows: Vec<Window>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,11 +39,23 @@ pub(crate) fn minutes(text: &str) -> Option<u16> {
     if minutes < 60 && total <= MINUTES_OF_DAY { Some(total) } else { None }
 }
 
+/// The date of `YYYY-MM-DD`.
+pub(crate) fn date(text: &str) -> Option<Date> {
+    text.parse().ok().filter(|_| text.len() == 10)
+}
+
 impl Calendar {
-    /// None when the zone or a time is unknown.
+    /// None when the zone, a time or a date is unknown.
     pub(crate) fn new(schedule: &Schedule) -> Option<Self> {
-        let windows = schedule.windows.iter().map(Window::new).collect::<Option<Vec<_>>>()?;
-        Some(Self { zone: time_zone(&schedule.time_zone)?, windows })
+        let windows = |windows: &[DailyWindow]| windows.iter().map(Window::new).collect::<Option<Vec<_>>>();
+        let mut holidays = schedule.holidays.iter().map(|text| date(text)).collect::<Option<Vec<_>>>()?;
+        holidays.sort_unstable();
+        Some(Self {
+            zone: time_zone(&schedule.time_zone)?,
+            windows: windows(&schedule.windows)?,
+            holidays,
+            holiday_windows: windows(&schedule.holiday_windows)?,
+        })
     }
 
     /// Whether `moment` lies in one of the windows. The answer holds for the whole UTC minute, because offsets and
@@ -47,9 +63,19 @@ impl Calendar {
     pub(crate) fn armed(&self, moment: Timestamp) -> bool {
         let Ok(moment) = jiff::Timestamp::from_microsecond(moment.as_micros()) else { return false };
         let local = self.zone.to_datetime(moment);
-        let today = local.date().weekday().to_monday_zero_offset().unsigned_abs();
         let minute = u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs());
-        self.windows.iter().any(|window| window.holds(today, minute))
+        let today = local.date();
+        let starts = |window: &Window| window.starts_before(minute);
+        let runs_over = |window: &Window| window.runs_until(minute);
+        self.on(today).any(starts) || today.yesterday().is_ok_and(|before| self.on(before).any(runs_over))
+    }
+
+    /// The windows that start on a date.
+    fn on(&self, date: Date) -> impl Iterator<Item = &Window> {
+        let day = date.weekday().to_monday_zero_offset().unsigned_abs();
+        let holiday = self.holidays.binary_search(&date).is_ok();
+        let windows = if holiday { &self.holiday_windows } else { &self.windows };
+        windows.iter().filter(move |window| window.days & (1 << day) != 0)
     }
 }
 
@@ -60,12 +86,14 @@ impl Window {
         Some(Self { days, from: minutes(&window.from)?, until: minutes(&window.until)? })
     }
 
-    fn holds(self, today: u8, minute: u16) -> bool {
-        let starts_on = |day: u8| self.days & (1 << day) != 0;
-        if self.from < self.until {
-            return starts_on(today) && (self.from..self.until).contains(&minute);
-        }
-        (starts_on(today) && minute >= self.from) || (starts_on((today + 6) % 7) && minute < self.until)
+    /// Whether it runs at `minute` of the day it starts on.
+    fn starts_before(self, minute: u16) -> bool {
+        minute >= self.from && (minute < self.until || self.until <= self.from)
+    }
+
+    /// Whether it runs at `minute` of the day after the one it starts on.
+    fn runs_until(self, minute: u16) -> bool {
+        self.until <= self.from && minute < self.until
     }
 }
 
@@ -87,7 +115,8 @@ mod tests {
 
     fn armed(zone: &str, days: &[Weekday], from: &str, until: &str, at: &str) -> bool {
         let window = DailyWindow { days: days.to_vec(), from: from.into(), until: until.into() };
-        let schedule = Schedule { time_zone: zone.into(), windows: vec![window] };
+        let (holidays, holiday_windows) = (Vec::new(), Vec::new());
+        let schedule = Schedule { time_zone: zone.into(), windows: vec![window], holidays, holiday_windows };
         Calendar::new(&schedule).unwrap().armed(at.parse().unwrap())
     }
 
@@ -100,6 +129,24 @@ mod tests {
         assert!(!night("2026-03-06T05:00:00+08:00"));
         assert!(!night("2026-03-07T22:00:00+08:00"));
         assert!(!night("2026-03-07T06:00:00+08:00"));
+    }
+
+    #[test]
+    fn holidays_have_windows_of_their_own() {
+        let window = |from: &str, until: &str| DailyWindow { days: vec![], from: from.into(), until: until.into() };
+        let schedule = Schedule {
+            time_zone: "Asia/Shanghai".into(),
+            windows: vec![window("22:00", "06:00")],
+            holidays: vec!["2026-10-02".into(), "2026-10-01".into()],
+            holiday_windows: vec![window("12:00", "13:00")],
+        };
+        let calendar = Calendar::new(&schedule).unwrap();
+        let armed = |at: &str| calendar.armed(at.parse().unwrap());
+        assert!(armed("2026-09-30T23:00:00+08:00"));
+        assert!(armed("2026-10-01T05:00:00+08:00"), "the night before belongs to the day it starts on");
+        assert!(armed("2026-10-01T12:30:00+08:00") && !armed("2026-10-01T23:00:00+08:00"));
+        assert!(!armed("2026-10-03T05:00:00+08:00") && armed("2026-10-03T23:00:00+08:00"));
+        assert_eq!((date("2026-02-30"), date("2026-1-1"), date("today")), (None, None, None));
     }
 
     #[test]

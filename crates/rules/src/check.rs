@@ -1,10 +1,16 @@
+//! What is wrong with a policy.
+
+mod combination;
+mod condition;
+mod schedule;
+mod zone;
+
 use std::fmt;
 
 use serde::Serialize;
-use vedette_core::{Condition, FrameSize, PixelPoint, Policy, Rule, Span};
+use vedette_core::{Policy, Rule, Span};
 
-use crate::calendar;
-use crate::geometry;
+use crate::ground::Ground;
 
 /// One mistake in a policy, for the person who has to put it right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,16 +35,15 @@ impl std::error::Error for PolicyMistake {}
 
 /// Most rules of one camera.
 const MOST_RULES: usize = 256;
-/// Most corners of one zone.
-const MOST_CORNERS: usize = 256;
-/// Zones smaller than this many square pixels are slips of the hand.
-const LEAST_AREA: f64 = 4.0;
 const A_DAY: Span = Span::from_secs(24 * 3_600);
 const LONGEST_GAP: Span = Span::from_secs(600);
 const LONGEST_COOLDOWN: Span = Span::from_secs(7 * 24 * 3_600);
 
-/// Every mistake of the policy; empty when it is fine.
-pub(crate) fn mistakes(policy: &Policy) -> Vec<PolicyMistake> {
+/// Farther around an alert than this, as a part of the frame's height, is no place.
+const LARGEST_RADIUS: f32 = 2.0;
+
+/// Every mistake of the policy on a camera with this ground; empty when it is fine.
+pub(crate) fn mistakes(policy: &Policy, ground: Option<&dyn Ground>) -> Vec<PolicyMistake> {
     let mut found = Found { path: String::new(), mistakes: Vec::new() };
     if policy.frame.width == 0 || policy.frame.height == 0 {
         let size = format!("{} x {}", policy.frame.width, policy.frame.height);
@@ -53,7 +58,10 @@ pub(crate) fn mistakes(policy: &Policy) -> Vec<PolicyMistake> {
         if policy.rules[..index].iter().any(|earlier| earlier.id == rule.id) {
             found.add("id", rule.id.to_string(), "ids are unique within a policy", "give it another id");
         }
-        check_rule(rule, policy.frame, &mut found);
+        check_rule(rule, &mut found);
+        condition::check(rule, policy.frame, ground, &mut found);
+        combination::check(rule, policy, &mut found);
+        schedule::check(rule, &mut found);
     }
     found.mistakes
 }
@@ -76,9 +84,16 @@ impl Found {
             self.add(key, value.to_string(), &rule, "give a time in that range");
         }
     }
+
+    fn check_number(&mut self, key: &str, value: f32, least: f32, most: f32) {
+        if !(least..=most).contains(&value) {
+            let rule = format!("it is {least} to {most}");
+            self.add(key, value.to_string(), &rule, "give a number in that range");
+        }
+    }
 }
 
-fn check_rule(rule: &Rule, frame: FrameSize, found: &mut Found) {
+fn check_rule(rule: &Rule, found: &mut Found) {
     if rule.name.trim().is_empty() {
         found.add("name", "\"\"", "a rule has a name", "say what people call it");
     }
@@ -103,86 +118,13 @@ fn check_rule(rule: &Rule, frame: FrameSize, found: &mut Found) {
     found.check_span("min_duration", rule.min_duration, Span::ZERO, A_DAY);
     found.check_span("gap_tolerance", rule.gap_tolerance, Span::ZERO, LONGEST_GAP);
     found.check_span("cooldown", rule.cooldown, Span::ZERO, LONGEST_COOLDOWN);
-    check_condition(&rule.condition, frame, found);
-    check_schedule(rule, found);
-}
-
-fn check_condition(condition: &Condition, frame: FrameSize, found: &mut Found) {
-    match condition {
-        Condition::Presence { zone } => check_zone(zone, frame, found),
-        Condition::Dwell { zone, duration } => {
-            check_zone(zone, frame, found);
-            found.check_span("when.duration", *duration, Span::from_micros(1), A_DAY);
-        }
-        Condition::Count { zone, at_least } => {
-            check_zone(zone, frame, found);
-            if *at_least == 0 {
-                found.add("when.at_least", "0", "a crowd is at least one", "give the number that is too many");
-            }
-        }
-        Condition::LineCrossing { a, b, .. } => {
-            check_points("when.a", &[*a], frame, found);
-            check_points("when.b", &[*b], frame, found);
-            let (dx, dy) = (b.x - a.x, b.y - a.y);
-            if dx * dx + dy * dy < 1.0 {
-                let value = format!("[{}, {}] to [{}, {}]", a.x, a.y, b.x, b.y);
-                found.add("when", value, "a line is at least one pixel long", "draw its two ends apart");
-            }
-        }
-    }
-}
-
-fn check_zone(zone: &[PixelPoint], frame: FrameSize, found: &mut Found) {
-    const KEY: &str = "when.zone";
-    if zone.len() < 3 || zone.len() > MOST_CORNERS {
-        let value = format!("{} corners", zone.len());
-        found.add(KEY, value, "a zone has 3 to 256 corners", "draw its outline corner by corner");
-        return;
-    }
-    if !check_points(KEY, zone, frame, found) {
-        return;
-    }
-    if let Some((first, second)) = geometry::self_crossing(zone) {
-        let value = format!("the edges from corner {first} and from corner {second} meet");
-        found.add(
-            KEY,
-            value,
-            "the outline of a zone does not meet itself",
-            "put the corners in order along the outline",
-        );
-    } else if geometry::area(zone) < LEAST_AREA {
-        let value = format!("{:.1} square pixels", geometry::area(zone));
-        found.add(KEY, value, "a zone holds at least 4 square pixels", "draw it larger");
-    }
-}
-
-fn check_points(key: &str, points: &[PixelPoint], frame: FrameSize, found: &mut Found) -> bool {
-    let (width, height) = (frame.width as f32, frame.height as f32);
-    let inside = |point: &PixelPoint| (0.0..=width).contains(&point.x) && (0.0..=height).contains(&point.y);
-    if let Some(point) = points.iter().find(|point| !inside(point)) {
-        let rule = format!("points lie in the frame of {} x {} pixels", frame.width, frame.height);
-        found.add(key, format!("[{}, {}]", point.x, point.y), &rule, "move the point, or put right the policy's frame");
-        return false;
-    }
-    true
-}
-
-fn check_schedule(rule: &Rule, found: &mut Found) {
-    let Some(schedule) = &rule.schedule else { return };
-    if calendar::time_zone(&schedule.time_zone).is_none() {
-        let fix = "give one as in Asia/Shanghai";
-        found.add("schedule.time_zone", &*schedule.time_zone, "it is an IANA time zone", fix);
-    }
-    if schedule.windows.is_empty() {
-        let fix = "add a window, or remove the schedule";
-        found.add("schedule.windows", "[]", "a schedule has at least one window", fix);
-    }
-    for (index, window) in schedule.windows.iter().enumerate() {
-        for (key, text) in [("from", &window.from), ("until", &window.until)] {
-            if calendar::minutes(text).is_none() {
-                let key = format!("schedule.windows[{}].{key}", index + 1);
-                found.add(&key, text.as_str(), "it is a time of day, 00:00 to 24:00", "write HH:MM, as in 06:30");
-            }
+    if let Some(place) = rule.place_cooldown {
+        found.check_span("place_cooldown.time", place.time, Span::from_micros(1), LONGEST_COOLDOWN);
+        found.check_number("place_cooldown.radius", place.radius, 0.001, LARGEST_RADIUS);
+        if place.time <= rule.cooldown {
+            let value = format!("{} within a cooldown of {}", place.time, rule.cooldown);
+            let fix = "lower `cooldown`, or remove `place_cooldown`";
+            found.add("place_cooldown", value, "a place is silent for longer than the whole rule", fix);
         }
     }
 }

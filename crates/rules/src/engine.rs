@@ -1,9 +1,10 @@
-use vedette_core::{Episode, FrameSize, Span, Timestamp, Track, TrackId};
+use vedette_core::{Episode, FrameSize, NearMiss, Span, Timestamp, Track};
 
-use crate::condition::{Frame, Step};
-use crate::objects::{self, Object};
-use crate::state::{EngineState, Progress, RuleState};
-use crate::{RuleSet, ruleset::ReadyRule};
+use crate::combination::Signal;
+use crate::objects::{self, Known, Object};
+use crate::ruleset::{ReadyRule, RuleSet};
+use crate::state::{EngineState, RuleState};
+use crate::step::{self, Frame};
 
 /// A frame older than the newest by at most this is late and ignored; by more, the clock was set back.
 const REWIND_LIMIT: Span = Span::from_secs(2);
@@ -25,6 +26,8 @@ pub struct FrameStats {
     pub limited: u32,
     /// Objects that went on under another track id.
     pub recognised: u32,
+    /// Near-misses that were not told, because one of the same rule and term was told just before or too many are followed.
+    pub near_misses_left_out: u32,
 }
 
 /// Applies the rules of one camera to its tracks, frame by frame.
@@ -36,6 +39,7 @@ pub struct RuleEngine {
     /// Per rule the UTC minute asked about last and whether the rule was armed in it.
     armed: Vec<Option<(i64, bool)>>,
     objects: Vec<Object>,
+    misses: Vec<NearMiss>,
 }
 
 impl RuleEngine {
@@ -49,12 +53,23 @@ impl RuleEngine {
     /// and is given out by the next call that gives episodes.
     #[must_use]
     pub fn restore(rules: RuleSet, state: EngineState) -> Self {
-        let nothing = RuleSet { version: 0, frame: rules.frame, rules: Vec::new() };
-        let mut engine =
-            Self { rules: nothing, state, stats: FrameStats::default(), armed: Vec::new(), objects: Vec::new() };
-        let ended = engine.replace(rules);
-        engine.state.due = ended;
+        let nothing = RuleSet::nothing(rules.frame);
+        let mut engine = Self {
+            rules: nothing,
+            state,
+            stats: FrameStats::default(),
+            armed: Vec::new(),
+            objects: Vec::new(),
+            misses: Vec::new(),
+        };
+        engine.state.due = engine.replace(rules);
         engine
+    }
+
+    /// Changes to the same rules on another calibration. What ended by it is given out by the next call that gives episodes.
+    pub fn recalibrate(&mut self, rules: RuleSet) {
+        self.state.known.iter_mut().for_each(Known::forget_ground);
+        self.state.due = self.replace(rules);
     }
 
     /// All that it remembers, to be stored.
@@ -75,11 +90,18 @@ impl RuleEngine {
         self.stats
     }
 
+    /// What almost was raised, as far as it was over with the newest frame.
+    #[must_use]
+    pub fn near_misses(&self) -> &[NearMiss] {
+        &self.misses
+    }
+
     /// Takes in the confirmed tracks matched in one frame and gives what was raised and what ended, in the order of the
-    /// rules. Frames come in order of capture time; one that is not newer than the last is ignored. The order of the
+    /// rules, combinations last. Frames come in order of capture time; one that is not newer than the last is ignored. The order of the
     /// tracks does not matter.
     pub fn update(&mut self, captured: Timestamp, frame: FrameSize, tracks: &[Track]) -> Vec<Episode> {
         self.stats = FrameStats::default();
+        self.misses.clear();
         let mut episodes = std::mem::take(&mut self.state.due);
         let previous = self.state.newest;
         if let Some(newest) = previous
@@ -93,19 +115,29 @@ impl RuleEngine {
         }
         self.state.newest = Some(captured);
         self.look_at(captured, frame, tracks);
-        let Self { rules, state, stats, armed, objects } = self;
+        let Self { rules, state, stats, armed, objects, misses } = self;
         let EngineState { known, rules: states, .. } = state;
-        for ((ready, state), armed) in rules.rules.iter().zip(states).zip(armed) {
+        let mut signals = vec![Signal::default(); if rules.combines { rules.rules.len() } else { 0 }];
+        for &index in &rules.order {
+            let (ready, state) = (&rules.rules[index], &mut states[index]);
             let frame = Frame {
                 at: captured,
                 previous,
+                size: frame,
                 objects,
                 known,
                 policy_frame: rules.frame,
-                armed: is_armed(ready, captured, armed),
+                armed: is_armed(ready, captured, &mut armed[index]),
                 policy_version: rules.version,
             };
-            Step { ready, frame: &frame, episodes: &mut episodes, stats }.run(state);
+            let first = episodes.len();
+            step::run(ready, &frame, state, &signals, (&mut episodes, misses), stats);
+            if let Some(signal) = signals.get_mut(index) {
+                *signal = Signal::of(&episodes[first..], state);
+            }
+            if !ready.rule.alert {
+                episodes.truncate(first);
+            }
         }
         episodes
     }
@@ -122,7 +154,7 @@ impl RuleEngine {
                     new = old.remove(found);
                 } else {
                     // A rule that was changed starts afresh, but an alert it raised still silences it.
-                    new.silent_until = old[found].silent_until;
+                    new.silence = std::mem::take(&mut old[found].silence);
                 }
             }
             self.state.rules.push(new);
@@ -152,8 +184,7 @@ impl RuleEngine {
             let before = ended.len();
             state.end_all(not_after, ended);
             for episode in &ended[before..] {
-                let until = episode.ended.unwrap_or(episode.raised) + ready.rule.cooldown;
-                state.silent_until = Some(state.silent_until.map_or(until, |already| already.max(until)));
+                state.silence.extend(episode.ended.unwrap_or(episode.raised), &ready.rule);
             }
         }
         self.state.known = Vec::new();
@@ -164,8 +195,7 @@ impl RuleEngine {
         self.stats.clock_set_back = true;
         self.end_all(None, ended);
         for (state, ready) in self.state.rules.iter_mut().zip(&self.rules.rules) {
-            // No silence outlasts the cooldown because of it.
-            state.silent_until = state.silent_until.map(|until| until.min(now + ready.rule.cooldown));
+            state.silence.set_back(now, &ready.rule);
         }
     }
 
@@ -183,12 +213,15 @@ impl RuleEngine {
         stats.rejected = count(tracks.len() - objects.len());
         stats.limited = count(objects.len().saturating_sub(MOST_OBJECTS));
         objects.truncate(MOST_OBJECTS);
+        if let Some(ground) = &rules.ground {
+            objects.iter_mut().for_each(|object| object.locate(&**ground));
+        }
         let mut renamed = Vec::new();
-        objects::recognise(at, rules.frame, objects, &mut state.known, &mut renamed);
+        objects::recognise(at, objects, &mut state.known, &mut renamed, rules.with_paths);
         stats.recognised = count(renamed.len());
         for (old, new) in renamed {
             for (state, ready) in state.rules.iter_mut().zip(&rules.rules) {
-                rename(state, ready, at, old, new);
+                state.rename(ready, at, old, new);
             }
         }
     }
@@ -199,29 +232,6 @@ const RESTING_CAPACITY: usize = 4;
 
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-/// The object that had the track `old` has the track `new` from now on.
-fn rename(state: &mut RuleState, ready: &ReadyRule, at: Timestamp, old: TrackId, new: TrackId) {
-    match &mut state.progress {
-        Progress::Visits(visits) => {
-            if let Some(visit) = visits.iter_mut().find(|visit| visit.track == old)
-                && at.since(visit.held) <= ready.rule.gap_tolerance
-            {
-                visit.track = new;
-                visits.sort_by_key(|visit| visit.track);
-            }
-        }
-        Progress::Passages(passages) => {
-            if let Some(passage) = passages.iter_mut().find(|passage| passage.track == old)
-                && at.since(passage.seen) <= ready.rule.gap_tolerance
-            {
-                passage.track = new;
-                passages.sort_by_key(|passage| passage.track);
-            }
-        }
-        Progress::Gathering(_) => {}
-    }
 }
 
 fn is_armed(ready: &ReadyRule, at: Timestamp, asked: &mut Option<(i64, bool)>) -> bool {

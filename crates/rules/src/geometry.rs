@@ -1,27 +1,27 @@
 use vedette_core::PixelPoint;
 
-/// A simple polygon, in pixels of the policy's frame.
+/// A simple polygon in a plane, pixels or metres.
 #[derive(Debug, Clone)]
-pub(crate) struct Zone {
+pub(crate) struct Ring {
     corners: Vec<PixelPoint>,
     least: PixelPoint,
     most: PixelPoint,
 }
 
-impl Zone {
-    pub(crate) fn new(corners: &[PixelPoint]) -> Self {
+impl Ring {
+    fn new(corners: Vec<PixelPoint>) -> Self {
         let fold = |start: f32, pick: fn(f32, f32) -> f32, of: fn(&PixelPoint) -> f32| {
             corners.iter().map(of).fold(start, pick)
         };
         Self {
-            corners: corners.to_vec(),
             least: PixelPoint::new(fold(f32::MAX, f32::min, |p| p.x), fold(f32::MAX, f32::min, |p| p.y)),
             most: PixelPoint::new(fold(f32::MIN, f32::max, |p| p.x), fold(f32::MIN, f32::max, |p| p.y)),
+            corners,
         }
     }
 
     /// Whether `point` lies inside, by counting the edges to its right. Each point of a border belongs to one side.
-    pub(crate) fn contains(&self, point: PixelPoint) -> bool {
+    fn contains(&self, point: PixelPoint) -> bool {
         if point.x < self.least.x || point.x > self.most.x || point.y < self.least.y || point.y > self.most.y {
             return false;
         }
@@ -38,6 +38,29 @@ impl Zone {
             before = *corner;
         }
         inside
+    }
+}
+
+/// A polygon with holes in a plane, pixels or metres.
+#[derive(Debug, Clone)]
+pub(crate) struct Polygon {
+    outline: Ring,
+    holes: Vec<Ring>,
+}
+
+impl Polygon {
+    pub(crate) fn new(outline: Vec<PixelPoint>, holes: Vec<Vec<PixelPoint>>) -> Self {
+        Self { outline: Ring::new(outline), holes: holes.into_iter().map(Ring::new).collect() }
+    }
+
+    /// Whether `point` lies inside and in none of the holes.
+    pub(crate) fn contains(&self, point: PixelPoint) -> bool {
+        self.outline.contains(point) && !self.holes.iter().any(|hole| hole.contains(point))
+    }
+
+    /// In the square of the plane's unit, holes left out.
+    pub(crate) fn area(&self) -> f64 {
+        area(&self.outline.corners) - self.holes.iter().map(|hole| area(&hole.corners)).sum::<f64>()
     }
 }
 
@@ -124,7 +147,20 @@ pub(crate) fn self_crossing(corners: &[PixelPoint]) -> Option<(usize, usize)> {
     None
 }
 
-/// Area in square pixels.
+/// Two edges of different outlines that meet, as the numbers of their first corners counted from 1.
+pub(crate) fn crossing(one: &[PixelPoint], other: &[PixelPoint]) -> Option<(usize, usize)> {
+    let edge = |ring: &[PixelPoint], i: usize| (ring[i], ring[(i + 1) % ring.len()]);
+    (0..one.len()).find_map(|first| {
+        let (a, b) = edge(one, first);
+        let second = (0..other.len()).find(|second| {
+            let (c, d) = edge(other, *second);
+            segments_meet(a, b, c, d)
+        })?;
+        Some((first + 1, second + 1))
+    })
+}
+
+/// Area of a ring without its holes.
 pub(crate) fn area(corners: &[PixelPoint]) -> f64 {
     let Some(origin) = corners.first() else { return 0.0 };
     corners.windows(2).map(|pair| turn(*origin, pair[0], pair[1])).sum::<f64>().abs() / 2.0
@@ -141,7 +177,8 @@ mod tests {
 
     #[test]
     fn concave_zone_leaves_out_its_notch() {
-        let zone = Zone::new(&points(&[(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (5.0, 2.0), (0.0, 10.0)]));
+        let corners = points(&[(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (5.0, 2.0), (0.0, 10.0)]);
+        let zone = Polygon::new(corners, Vec::new());
         assert!(zone.contains(PixelPoint::new(1.0, 5.0)) && zone.contains(PixelPoint::new(9.0, 5.0)));
         assert!(!zone.contains(PixelPoint::new(5.0, 5.0)));
         assert!(!zone.contains(PixelPoint::new(f32::NAN, 5.0)));
@@ -167,9 +204,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rectangle_holds_exactly_what_is_between_its_sides(x in -5.0_f32..15.0, y in -5.0_f32..15.0) {
-            let zone = Zone::new(&points(&[(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)]));
-            let inside = (0.0..10.0).contains(&x) && (0.0..10.0).contains(&y);
+        fn rectangle_with_a_hole_holds_exactly_what_is_between_its_sides(x in -5.0_f32..15.0, y in -5.0_f32..15.0) {
+            let corners = points(&[(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)]);
+            let hole = points(&[(2.0, 2.0), (4.0, 2.0), (4.0, 4.0), (2.0, 4.0)]);
+            let zone = Polygon::new(corners, vec![hole]);
+            prop_assert_eq!(zone.area(), 96.0);
+            let within = |from: f32, to: f32| (from..to).contains(&x) && (from..to).contains(&y);
+            let inside = within(0.0, 10.0) && !within(2.0, 4.0);
             prop_assert_eq!(zone.contains(PixelPoint::new(x, y)), inside);
         }
     }

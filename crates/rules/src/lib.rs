@@ -17,24 +17,38 @@
 //!   500 ms apart), so that a shaking box does not cross. An object that the left or right border of the picture cuts off
 //!   crosses nothing until it is whole: where its middle is cannot be told.
 //! - A count includes objects that were inside when last seen, up to `gap_tolerance` ago: a crowd hides its own.
-//! - Presence and dwell: one episode per object. Line crossing: one per crossing, which has no length: raised with `ended`
-//!   set, once; `min_duration` means nothing to it. Count: one per rule. A dwell waits for its `duration` alone.
+//! - Rules about one object give one episode per object; count, density, gathering and together one per rule. Crossings, entry,
+//!   exit, a removed object, sequence and absence are moments: raised with `ended` set, once. A stay waits for its `duration`
+//!   alone.
+//! - What almost was raised is told as a near-miss, bounded and beside the rules: it never changes what they raise.
 //! - Times that jump back never make a duration negative: a little late is ignored, much ends what is open.
 //!
 //! [`Policy`]: vedette_core::Policy
 //! [`Episode`]: vedette_core::Episode
 
+mod borders;
 mod calendar;
 mod check;
-mod condition;
+mod combination;
+mod crowd;
 mod engine;
 mod fingerprint;
 mod geometry;
+mod ground;
+mod near;
 mod objects;
+mod passages;
+mod path;
 mod ruleset;
+mod shape;
+mod silence;
 mod state;
+mod step;
+mod things;
+mod visits;
 
 pub use check::PolicyMistake;
 pub use engine::{FrameStats, RuleEngine};
+pub use ground::{Ground, GroundMetres};
 pub use ruleset::RuleSet;
 pub use state::EngineState;

@@ -1,5 +1,8 @@
 use serde::{Deserialize, Serialize};
-use vedette_core::{FrameSize, ObjectClass, PixelPoint, Rule, Span, Timestamp, Track, TrackId};
+use vedette_core::{FrameSize, ObjectClass, PixelBox, PixelPoint, Rule, Span, Timestamp, Track, TrackId};
+
+use crate::ground::Ground;
+use crate::path::Path;
 
 /// How long a track that is not seen is remembered.
 const MEMORY: Span = Span::from_secs(10);
@@ -10,8 +13,11 @@ const BORDER: f32 = 0.02;
 /// The lower of the two boxes is at least this part of the higher.
 const LIKE_HEIGHT: f32 = 0.6;
 
+/// A place on the ground that is known worse than within so many metres gives no speed.
+const MOST_ERROR_M: f32 = 2.0;
+
 /// A track that was seen of late.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Known {
     pub(crate) id: TrackId,
     class: ObjectClass,
@@ -20,7 +26,11 @@ pub(crate) struct Known {
     pub(crate) seen: Timestamp,
     /// Its anchor and height in pixels of the policy's frame.
     pub(crate) place: PixelPoint,
-    height: f32,
+    pub(crate) height: f32,
+    /// Its anchor in metres east and north, when a rule asks for it.
+    pub(crate) metres: Option<[f32; 2]>,
+    /// Its recent way, when a rule asks for it.
+    pub(crate) path: Path,
 }
 
 impl Known {
@@ -29,6 +39,14 @@ impl Known {
         rule.classes.contains(self.class)
             && self.best >= rule.score.enter.get()
             && size_fits(rule, self.height / policy.height as f32)
+    }
+}
+
+impl Known {
+    /// Its places in metres count no longer.
+    pub(crate) fn forget_ground(&mut self) {
+        self.metres = None;
+        self.path = Path::default();
     }
 }
 
@@ -42,10 +60,16 @@ pub(crate) struct Object {
     pub(crate) track: Track,
     /// Its anchor, held inside the frame, in pixels of the policy's frame.
     pub(crate) place: PixelPoint,
+    /// Its anchor in metres east and north, when a rule asks for it and the ground is known there.
+    pub(crate) metres: Option<[f32; 2]>,
+    /// Whether `metres` are good enough to tell a speed.
+    measured_well: bool,
     /// Height as a part of the frame's.
-    height_part: f32,
+    pub(crate) height_part: f32,
+    /// Its height in pixels of the policy's frame.
+    pub(crate) height: f32,
     /// Its best score so far, this frame's included.
-    best: f32,
+    pub(crate) best: f32,
     /// Whether the left or right border cuts it off: its middle is then not the middle of its box.
     pub(crate) cut_off: bool,
 }
@@ -67,7 +91,28 @@ impl Object {
         let border = BORDER * frame.width as f32;
         let cut_off = track.bbox.x < border || track.bbox.right() > frame.width as f32 - border;
         let height_part = height / frame.height as f32;
-        Some(Self { track: *track, place, height_part, best: track.score.get(), cut_off })
+        Some(Self {
+            track: *track,
+            place,
+            metres: None,
+            measured_well: false,
+            height_part,
+            height: height_part * policy.height as f32,
+            best: track.score.get(),
+            cut_off,
+        })
+    }
+
+    /// Finds its place on the ground.
+    pub(crate) fn locate(&mut self, ground: &dyn Ground) {
+        let found = ground.metres(self.place);
+        self.metres = found.map(|found| [found.east, found.north]);
+        self.measured_well = found.is_some_and(|found| found.error <= MOST_ERROR_M);
+    }
+
+    /// Its box in pixels of the policy's frame.
+    pub(crate) fn bbox(&self, frame: FrameSize, policy: FrameSize) -> PixelBox {
+        rescaled(self.track.bbox, frame, policy)
     }
 
     /// Whether the rule's classes, scores and sizes let it count in this frame.
@@ -79,49 +124,65 @@ impl Object {
     }
 }
 
+/// The same box in a frame of size `to`.
+pub(crate) fn rescaled(bbox: PixelBox, from: FrameSize, to: FrameSize) -> PixelBox {
+    let corner = PixelPoint::new(bbox.x, bbox.y).rescaled(from, to);
+    let size = PixelPoint::new(bbox.width, bbox.height).rescaled(from, to);
+    PixelBox::new(corner.x, corner.y, size.x, size.y)
+}
+
 /// Brings what is known up to date with the frame's objects (both by rising id) and gives the objects that go on under
 /// another track id, as (old, new).
 pub(crate) fn recognise(
     at: Timestamp,
-    policy: FrameSize,
     objects: &mut [Object],
     known: &mut Vec<Known>,
     renamed: &mut Vec<(TrackId, TrackId)>,
+    with_paths: bool,
 ) {
     known.retain(|known| at.since(known.seen) <= MEMORY);
     for index in 0..objects.len() {
-        let height = objects[index].height_part * policy.height as f32;
         let object = objects[index];
-        let entry = |best: f32| Known {
+        let (mut best, mut path) = (object.best, Path::default());
+        let found = known.binary_search_by_key(&object.track.id, |known| known.id);
+        match found {
+            Ok(found) => {
+                best = best.max(known[found].best);
+                path = std::mem::take(&mut known[found].path);
+            }
+            Err(_) => {
+                if let Some(old) = predecessor(at, &object, objects, known) {
+                    let old = known.remove(old);
+                    best = best.max(old.best);
+                    path = old.path;
+                    renamed.push((old.id, object.track.id));
+                }
+            }
+        }
+        objects[index].best = best;
+        if with_paths {
+            path.extend(at, object.place, object.metres.filter(|_| object.measured_well));
+        }
+        let entry = Known {
             id: object.track.id,
             class: object.track.class,
             best,
             seen: at,
             place: object.place,
-            height,
+            height: object.height,
+            metres: object.metres,
+            path,
         };
-        match known.binary_search_by_key(&object.track.id, |known| known.id) {
-            Ok(found) => {
-                objects[index].best = object.best.max(known[found].best);
-                known[found] = entry(objects[index].best);
-            }
-            Err(_) => {
-                let mut best = object.best;
-                if let Some(old) = predecessor(at, &object, height, objects, known) {
-                    let old = known.remove(old);
-                    best = best.max(old.best);
-                    renamed.push((old.id, object.track.id));
-                }
-                objects[index].best = best;
-                let place = known.partition_point(|known| known.id < object.track.id);
-                known.insert(place, entry(best));
-            }
+        match found {
+            Ok(found) => known[found] = entry,
+            Err(_) => known.insert(known.partition_point(|known| known.id < entry.id), entry),
         }
     }
 }
 
 /// The nearest track that was lost before this one began, not far from here.
-fn predecessor(at: Timestamp, object: &Object, height: f32, objects: &[Object], known: &[Known]) -> Option<usize> {
+fn predecessor(at: Timestamp, object: &Object, objects: &[Object], known: &[Known]) -> Option<usize> {
+    let height = object.height;
     let mut nearest: Option<(f32, usize)> = None;
     for (index, old) in known.iter().enumerate() {
         let present = || objects.binary_search_by_key(&old.id, |object| object.track.id).is_ok();

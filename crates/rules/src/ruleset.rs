@@ -1,13 +1,14 @@
-use vedette_core::{Condition, FrameSize, Policy, Rule, RuleId};
+use std::sync::Arc;
+
+use vedette_core::{Condition, Direction, FrameSize, Policy, Rule, RuleId};
 
 use crate::PolicyMistake;
 use crate::calendar::Calendar;
 use crate::check;
-use crate::fingerprint::fingerprint;
-use crate::geometry::{Line, Zone};
-
-/// A line's band on either side, as a part of the longer side of the picture.
-const BAND: f32 = 0.005;
+use crate::fingerprint::{combined, fingerprint};
+use crate::geometry::Line;
+use crate::ground::Ground;
+use crate::shape::{self, ZoneShape};
 
 /// A policy that was checked and made ready to be applied frame by frame.
 #[derive(Debug, Clone)]
@@ -15,34 +16,55 @@ pub struct RuleSet {
     pub(crate) version: u32,
     pub(crate) frame: FrameSize,
     pub(crate) rules: Vec<ReadyRule>,
+    /// The indices of the rules in the order in which they take in a frame: combinations last.
+    pub(crate) order: Vec<usize>,
+    /// Whether there are combinations.
+    pub(crate) combines: bool,
+    /// Set when a rule asks for places on the ground.
+    pub(crate) ground: Option<Arc<dyn Ground>>,
+    /// Whether a rule asks for the way of an object.
+    pub(crate) with_paths: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct ReadyRule {
     pub(crate) rule: Rule,
-    pub(crate) shape: Shape,
+    /// The zone of a rule that has one.
+    pub(crate) zone: Option<ZoneShape>,
+    /// The segments of a rule about a line, with the way that counts.
+    pub(crate) lines: Vec<(Line, Direction)>,
+    /// The indices of the rules that a combination is made of.
+    pub(crate) terms: Vec<usize>,
     pub(crate) calendar: Option<Calendar>,
     pub(crate) fingerprint: u64,
 }
 
-#[derive(Debug, Clone)]
-pub(crate) enum Shape {
-    Zone(Zone),
-    Line(Line),
-}
-
 impl RuleSet {
-    /// Checks a policy and makes it ready.
+    /// Checks a policy and makes it ready. `ground` is the camera's; none for a camera without calibration.
     ///
     /// # Errors
     /// All mistakes of the policy at once, each with its place, value, the rule it breaks and the way out.
-    pub fn compile(policy: &Policy) -> Result<Self, Vec<PolicyMistake>> {
-        let mistakes = check::mistakes(policy);
+    pub fn compile(policy: &Policy, ground: Option<Arc<dyn Ground>>) -> Result<Self, Vec<PolicyMistake>> {
+        let mistakes = check::mistakes(policy, ground.as_deref());
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let rules = policy.rules.iter().map(|rule| ReadyRule::new(rule, policy.frame)).collect();
-        Ok(Self { version: policy.version, frame: policy.frame, rules })
+        let ground = ground.filter(|_| policy.rules.iter().any(|rule| rule.condition.needs_ground()));
+        let mut rules: Vec<ReadyRule> =
+            policy.rules.iter().map(|rule| ReadyRule::new(rule, policy.frame, ground.as_deref())).collect();
+        let ids: Vec<RuleId> = policy.rules.iter().map(|rule| rule.id.clone()).collect();
+        let plain: Vec<u64> = rules.iter().map(|ready| ready.fingerprint).collect();
+        for ready in &mut rules {
+            let terms = ready.rule.condition.terms();
+            ready.terms = terms.iter().filter_map(|term| ids.iter().position(|id| id == *term)).collect();
+            ready.fingerprint = combined(ready.fingerprint, ready.terms.iter().map(|index| plain[*index]));
+        }
+        let (last, mut order): (Vec<usize>, Vec<usize>) =
+            (0..rules.len()).partition(|index| !rules[*index].terms.is_empty());
+        let combines = !last.is_empty();
+        order.extend(last);
+        let with_paths = policy.rules.iter().any(|rule| needs_path(&rule.condition));
+        Ok(Self { version: policy.version, frame: policy.frame, rules, order, combines, ground, with_paths })
     }
 
     /// The version of the policy.
@@ -55,17 +77,34 @@ impl RuleSet {
     pub fn ids(&self) -> impl Iterator<Item = &RuleId> {
         self.rules.iter().map(|ready| &ready.rule.id)
     }
+
+    /// No rules, for frames of this size.
+    pub(crate) fn nothing(frame: FrameSize) -> Self {
+        Self {
+            version: 0,
+            frame,
+            rules: Vec::new(),
+            order: Vec::new(),
+            combines: false,
+            ground: None,
+            with_paths: false,
+        }
+    }
 }
 
 impl ReadyRule {
-    fn new(rule: &Rule, frame: FrameSize) -> Self {
-        let shape = match &rule.condition {
-            Condition::Presence { zone } | Condition::Dwell { zone, .. } | Condition::Count { zone, .. } => {
-                Shape::Zone(Zone::new(zone))
-            }
-            Condition::LineCrossing { a, b, .. } => Shape::Line(Line::new(*a, *b, BAND * frame.longer_side())),
-        };
-        let calendar = rule.schedule.as_ref().and_then(Calendar::new);
-        Self { rule: rule.clone(), shape, calendar, fingerprint: fingerprint(rule, frame) }
+    fn new(rule: &Rule, frame: FrameSize, ground: Option<&dyn Ground>) -> Self {
+        Self {
+            zone: rule.condition.zone().and_then(|zone| ZoneShape::new(zone, ground)),
+            lines: rule.condition.segments().into_iter().map(|segment| shape::line(segment, frame)).collect(),
+            terms: Vec::new(),
+            calendar: rule.schedule.as_ref().and_then(Calendar::new),
+            fingerprint: fingerprint(rule, frame, ground),
+            rule: rule.clone(),
+        }
     }
+}
+
+fn needs_path(condition: &Condition) -> bool {
+    matches!(condition, Condition::WrongWay { .. } | Condition::Speed { .. } | Condition::Running { .. })
 }

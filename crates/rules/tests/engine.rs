@@ -1,74 +1,14 @@
 //! What operators rely on, and what holds for any input.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod support;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
-use vedette_core::{
-    Direction, Episode, EpisodePhase, FrameSize, ObjectClass, PixelBox, Policy, Score, Span, Timestamp, Track, TrackId,
-};
+use serde_json::json;
+use support::*;
+use vedette_core::{Direction, EpisodePhase, ObjectClass, Span, Timestamp, Track, TrackId};
 use vedette_rules::{EngineState, PolicyMistake, RuleEngine, RuleSet};
-
-const FRAME: FrameSize = FrameSize { width: 1000, height: 1000 };
-
-fn policy(version: u32, rules: &[Value]) -> Policy {
-    let mut rules = rules.to_vec();
-    for rule in &mut rules {
-        for key in ["name", "purpose"] {
-            if rule.get(key).is_none() {
-                rule[key] = "test".into();
-            }
-        }
-    }
-    serde_json::from_value(json!({"applies_to": {"camera": "c"}, "version": version, "frame": FRAME, "rule": rules}))
-        .unwrap()
-}
-
-fn rules(rules: &[Value]) -> RuleSet {
-    RuleSet::compile(&policy(1, rules)).unwrap()
-}
-
-fn zone() -> Value {
-    json!([[400, 400], [600, 400], [600, 600], [400, 600]])
-}
-
-fn presence(cooldown: &str) -> Value {
-    json!({"id": "in", "when": {"kind": "presence", "zone": zone()}, "cooldown": cooldown})
-}
-
-fn ms(millis: i64) -> Timestamp {
-    Timestamp::from_micros(1_000_000_000 + millis * 1000)
-}
-
-fn track(id: u64, x: f32, y: f32, score: f32, first_seen: Timestamp) -> Track {
-    Track {
-        id: TrackId(id),
-        class: ObjectClass::Person,
-        score: Score::new(score).unwrap(),
-        bbox: PixelBox::new(x - 20.0, y - 100.0, 40.0, 100.0),
-        first_seen,
-        last_seen: first_seen,
-        hits: 3,
-    }
-}
-
-/// Milliseconds, and each object's track id and anchor.
-type Scene = [(i64, Vec<(u64, f32, f32)>)];
-
-/// Runs `(millis, [(id, x, y)])`, each track first seen when it first occurs.
-fn run(engine: &mut RuleEngine, frames: &Scene) -> Vec<Episode> {
-    let mut out = Vec::new();
-    for (millis, objects) in frames {
-        let first = |id: u64| frames.iter().find(|(_, o)| o.iter().any(|o| o.0 == id)).unwrap().0;
-        let tracks: Vec<Track> = objects.iter().map(|&(id, x, y)| track(id, x, y, 0.9, ms(first(id)))).collect();
-        out.extend(engine.update(ms(*millis), FRAME, &tracks));
-    }
-    out
-}
-
-fn phases(episodes: &[Episode]) -> Vec<(EpisodePhase, Option<u64>)> {
-    episodes.iter().map(|episode| (episode.phase, episode.subject.map(|id| id.0))).collect()
-}
 
 use EpisodePhase::{Ended, Raised};
 
@@ -240,7 +180,7 @@ fn new_policy_ends_removed_rules_only() {
     assert_eq!(run(&mut engine, &frames).len(), 2);
     let mut renamed = presence("9s");
     renamed["name"] = "New name".into();
-    let ended = engine.replace(RuleSet::compile(&policy(2, &[renamed])).unwrap());
+    let ended = engine.replace(RuleSet::compile(&policy(2, &[renamed]), None).unwrap());
     assert_eq!(ended.iter().map(|e| e.rule.as_str()).collect::<Vec<_>>(), ["other"]);
     assert_eq!(phases(&engine.finish(ms(1000))), [(Ended, Some(1))]);
 }
@@ -254,7 +194,7 @@ fn every_mistake_is_named_at_once() {
         json!({"id": "c", "when": {"kind": "dwell", "zone": [[0, 0], [2000, 0], [0, 90]], "duration": "48h"}, "min_duration": "30h",
             "schedule": {"time_zone": "Mars/Base", "windows": [{"from": "25:00", "until": "6"}]}}),
     ];
-    let mistakes = RuleSet::compile(&policy(1, &wrong)).unwrap_err();
+    let mistakes = RuleSet::compile(&policy(1, &wrong), None).unwrap_err();
     let paths: Vec<&str> = mistakes.iter().map(|PolicyMistake { path, .. }| path.as_str()).collect();
     assert_eq!(
         paths,
@@ -278,12 +218,35 @@ fn every_mistake_is_named_at_once() {
 }
 
 fn any_rules() -> RuleSet {
-    rules(&[
-        presence("1s"),
-        json!({"id": "dwell", "when": {"kind": "dwell", "zone": zone(), "duration": "1s"}, "cooldown": "0s"}),
-        json!({"id": "count", "when": {"kind": "count", "zone": zone(), "at_least": 2}, "cooldown": "0s"}),
-        json!({"id": "line", "when": {"kind": "line_crossing", "a": [500, 0], "b": [500, 1000]}, "cooldown": "0s"}),
-    ])
+    let zone = zone();
+    let ground = json!({"ground": ring(&[(-2.0, -2.0), (2.0, -2.0), (2.0, 2.0)])});
+    let conditions = [
+        json!({"kind": "dwell", "zone": zone, "duration": "1s"}),
+        json!({"kind": "count", "zone": zone, "at_least": 2}),
+        json!({"kind": "line_crossing", "a": [500, 0], "b": [500, 1000], "also": [{"a": [0, 500], "b": [1000, 500]}]}),
+        json!({"kind": "density", "zone": ground, "at_least_per_m2": 0.2}),
+        json!({"kind": "gathering", "zone": zone, "at_least": 2}),
+        json!({"kind": "stopped", "zone": zone, "duration": "1s", "reach": 2.0}),
+        json!({"kind": "wrong_way", "zone": zone, "from": [400, 400], "to": [600, 400], "tolerance_deg": 80}),
+        json!({"kind": "zone_entry", "zone": zone}),
+        json!({"kind": "zone_exit", "zone": ground}),
+        json!({"kind": "left_object", "zone": zone, "duration": "1s"}),
+        json!({"kind": "removed_object", "zone": zone, "settled": "1s", "missing": "1s"}),
+        json!({"kind": "speed", "zone": zone, "at_least_m_s": 1}),
+        json!({"kind": "running", "zone": zone, "at_least_m_s": 0.5, "rise_m_s": 0.1}),
+        json!({"kind": "tailgating", "a": [500, 0], "b": [500, 1000]}),
+        json!({"kind": "sequence", "first": "r5", "then": "r2", "within": "3s"}),
+        json!({"kind": "absence", "first": "r7", "without": "r8", "within": "1s", "same_object": true}),
+        json!({"kind": "together", "of": ["in", "r1", "r2"], "within": "2s"}),
+    ];
+    let mut all = vec![presence("1s")];
+    for (index, when) in conditions.into_iter().enumerate() {
+        let things = when["kind"] == "left_object" || when["kind"] == "removed_object";
+        let classes = if things { json!(["bag"]) } else { json!(["person", "bag"]) };
+        all.push(json!({"id": format!("r{index}"), "when": when, "classes": classes, "cooldown": "0s",
+            "place_cooldown": {"time": "2s", "radius": 0.05}, "alert": index != 1}));
+    }
+    on_ground(&all)
 }
 
 type AnyFrame = (i64, Vec<Track>);
@@ -298,7 +261,10 @@ fn any_frames() -> impl Strategy<Value = Vec<AnyFrame>> {
             .into_iter()
             .map(|(step, objects)| {
                 now += step;
-                let tracks = objects.into_iter().map(|(id, x, y, score, age)| track(id, x, y, score, ms(now - age)));
+                let tracks = objects.into_iter().map(|(id, x, y, score, age)| Track {
+                    class: if id == 3 { ObjectClass::Bag } else { ObjectClass::Person },
+                    ..track(id, x, y, score, ms(now - age))
+                });
                 let mut tracks: Vec<Track> = tracks.collect();
                 tracks.sort_by_key(|track| track.id);
                 tracks.dedup_by_key(|track| track.id);
@@ -341,8 +307,8 @@ proptest! {
         let (mut whole, mut parted) = (RuleEngine::new(any_rules()), RuleEngine::new(any_rules()));
         for (index, (millis, tracks)) in frames.iter().enumerate() {
             if index == cut {
-                let text = serde_json::to_string(parted.state()).unwrap();
-                let state: EngineState = serde_json::from_str(&text).unwrap();
+                let bytes = postcard::to_stdvec(parted.state()).unwrap();
+                let state: EngineState = postcard::from_bytes(&bytes).unwrap();
                 prop_assert_eq!(&state, whole.state());
                 parted = RuleEngine::restore(any_rules(), state);
             }

@@ -2,6 +2,7 @@
 //! this code; there is no clock, no I/O and no randomness in it.
 
 mod clock;
+mod ground;
 mod order;
 mod paths;
 mod state;
@@ -12,14 +13,15 @@ use std::sync::Arc;
 use vedette_address::AddressBase;
 use vedette_alerts::{AlertContext, alert_id, assemble};
 use vedette_core::{
-    Alert, AlertId, AlertStatus, Camera, Episode, EpisodePhase, FrameCounts, FrameDetections, Place, Policy, Span,
-    Timestamp,
+    Alert, AlertId, AlertStatus, Camera, Episode, EpisodePhase, FrameCounts, FrameDetections, FrameSize, NearMiss,
+    Place, Policy, Span, Timestamp,
 };
 use vedette_locate::Locator;
 use vedette_rules::{RuleEngine, RuleSet};
 use vedette_track::{Tracker, TrackerSettings};
 
 use clock::{Clock, Move};
+pub use ground::ground;
 use order::Order;
 pub use order::{Admission, SORT_WINDOW};
 use paths::Paths;
@@ -45,8 +47,16 @@ pub struct Outcome {
     pub analysed: u32,
     /// Alerts raised and ended, in order.
     pub alerts: Vec<Alert>,
+    /// What almost was an alert.
+    pub near_misses: Vec<NearMiss>,
     /// The policy is broken: the one before stays. Said once for a policy.
     pub refused: Option<SetupError>,
+}
+
+impl Outcome {
+    const fn of(admission: Admission) -> Self {
+        Self { admission, analysed: 0, alerts: Vec::new(), near_misses: Vec::new(), refused: None }
+    }
 }
 
 /// What serves a camera.
@@ -104,13 +114,24 @@ impl CameraAnalysis {
     /// Takes another version of the camera (its name, place or calibration changed).
     ///
     /// # Errors
-    /// When the new calibration cannot be solved; the old one then stays.
+    /// When the new calibration cannot be solved, or the policy in force needs one and it has none; the old one then stays.
     pub fn set_camera(&mut self, camera: Arc<Camera>) -> Result<(), SetupError> {
-        if camera != self.camera {
-            self.locator = locator(&camera)?;
-            self.camera = camera;
+        if camera == self.camera {
+            return Ok(());
         }
+        let locator = locator(&camera)?;
+        if let (Some(engine), Some(policy)) = (&mut self.engine, &self.policy) {
+            engine.recalibrate(compile(&camera, &locator, policy)?);
+        }
+        self.locator = locator;
+        self.camera = camera;
         Ok(())
+    }
+
+    /// The frame that places in the policy in force refer to.
+    #[must_use]
+    pub fn policy_frame(&self) -> Option<FrameSize> {
+        self.policy.as_ref().map(|policy| policy.frame)
     }
 
     /// The capture time of the last frame.
@@ -150,7 +171,7 @@ impl CameraAnalysis {
     /// Takes one record, in any order within the sort window, any number of times.
     pub fn take(&mut self, frame: FrameDetections, serving: Serving<'_>) -> Outcome {
         let admission = self.order.admit(frame);
-        let mut outcome = Outcome { admission, analysed: 0, alerts: Vec::new(), refused: None };
+        let mut outcome = Outcome::of(admission);
         while let Some(frame) = self.order.next() {
             self.analyse(frame, serving, &mut outcome);
         }
@@ -159,7 +180,7 @@ impl CameraAnalysis {
 
     /// The recording is over: analyses what still waits and ends what is open.
     pub fn finish(&mut self, serving: Serving<'_>) -> Outcome {
-        let mut outcome = Outcome { admission: Admission::New, analysed: 0, alerts: Vec::new(), refused: None };
+        let mut outcome = Outcome::of(Admission::New);
         while let Some(frame) = self.order.next_of_rest() {
             self.analyse(frame, serving, &mut outcome);
         }
@@ -186,6 +207,7 @@ impl CameraAnalysis {
         self.paths.extend(frame.captured, tracks);
         if let Some(engine) = &mut self.engine {
             episodes.extend(engine.update(frame.captured, frame.frame, tracks));
+            outcome.near_misses.extend_from_slice(engine.near_misses());
         }
         if !episodes.is_empty() {
             let base = (serving.base)(frame.captured);
@@ -222,7 +244,7 @@ impl CameraAnalysis {
         if is_that(&self.policy) || is_that(&self.refused) || policy.effective_from > frame.captured {
             return Ok(());
         }
-        let rules = match compile(&self.camera, policy) {
+        let rules = match compile(&self.camera, &self.locator, policy) {
             Ok(rules) => rules,
             Err(error) => {
                 self.refused = Some(policy.clone());
@@ -289,8 +311,8 @@ fn locator(camera: &Camera) -> Result<Locator, SetupError> {
     })
 }
 
-fn compile(camera: &Camera, policy: &Policy) -> Result<RuleSet, SetupError> {
-    RuleSet::compile(policy).map_err(|mistakes| SetupError {
+fn compile(camera: &Camera, locator: &Locator, policy: &Policy) -> Result<RuleSet, SetupError> {
+    RuleSet::compile(policy, ground(locator, policy.frame)).map_err(|mistakes| SetupError {
         camera: camera.id.to_string(),
         mistakes: mistakes.iter().map(|m| format!("{}: {}", m.path, m.rule)).collect::<Vec<_>>().join("; "),
     })

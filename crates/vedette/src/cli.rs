@@ -156,6 +156,9 @@ pub struct ReplayArgs {
     /// Write alerts as `json` lines or as `text` for reading.
     #[arg(long, value_enum, default_value_t = AlertFormat::Json)]
     pub format: AlertFormat,
+    /// Write what almost was an alert to this file, JSON lines: which term was not met, and by how much.
+    #[arg(long, value_name = "FILE")]
+    pub near_misses: Option<PathBuf>,
 }
 
 /// An address base and the capture time from which it serves; without one, from the beginning.

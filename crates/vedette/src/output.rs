@@ -1,6 +1,6 @@
 //! Alerts as one line for a person.
 
-use vedette_core::{AddressMatch, Alert, Direction, PlaceSource, Quantity};
+use vedette_core::{AddressMatch, Alert, Direction, Measured, PlaceSource, Quantity};
 
 /// Time, rule, camera, address text and code, distance and error.
 #[must_use]
@@ -12,11 +12,7 @@ pub(crate) fn line(alert: &Alert) -> String {
         (false, Some(Direction::RightToLeft)) => "raised (right to left) ",
         (false, _) => "raised ",
     };
-    let measured = match alert.measured.quantity {
-        Quantity::DurationSeconds => format!("{:.1} s of {:.1} s", alert.measured.value, alert.measured.threshold),
-        Quantity::Objects => format!("{:.0} of {:.0} objects", alert.measured.value, alert.measured.threshold),
-        Quantity::Crossings => "crossed".to_owned(),
-    };
+    let measured = measured(alert.measured);
     let place = match &alert.place.address {
         Some(found) => address(found),
         None => format!("{:.6},{:.6} no address", alert.place.ground.latitude(), alert.place.ground.longitude()),
@@ -34,6 +30,19 @@ pub(crate) fn line(alert: &Alert) -> String {
         alert.camera,
         alert.place.ground.error_m(),
     )
+}
+
+/// What was measured against which threshold.
+fn measured(Measured { quantity, value, threshold }: Measured) -> String {
+    match quantity {
+        Quantity::DurationSeconds => format!("{value:.1} s of {threshold:.1} s"),
+        Quantity::Objects => format!("{value:.0} of {threshold:.0} objects"),
+        Quantity::Crossings => "crossed".to_owned(),
+        Quantity::ObjectsPerSquareMetre => format!("{value:.2} of {threshold:.2} objects a square metre"),
+        Quantity::MetresPerSecond => format!("{value:.1} of {threshold:.1} m/s"),
+        Quantity::Heights => format!("{value:.1} of {threshold:.1} heights"),
+        Quantity::GapSeconds => format!("{value:.1} s apart, at most {threshold:.1} s"),
+    }
 }
 
 /// Text, code, distance, confidence; how many others may be meant when it is ambiguous; the nearest road; who answers for it.

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use serde::Serialize;
 use vedette_address::AddressBase;
-use vedette_core::{Alert, CameraId, FrameDetections};
+use vedette_core::{Alert, CameraId, FrameDetections, NearMiss};
 use vedette_track::TrackerSettings;
 
 use crate::address_book::AddressBook;
-use crate::analysis::{Admission, CameraAnalysis, Serving};
+use crate::analysis::{Admission, CameraAnalysis, Outcome, Serving};
 use crate::cli::{AlertFormat, ReplayArgs, TimedBase};
 use crate::config::{load_cameras, load_policies};
 use crate::output;
@@ -41,6 +42,7 @@ pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
     let cameras = load_cameras(&args.cameras)?;
     let policies = load_policies(&args.policies, &cameras)?;
     let mut replay = Replay::new(Registry::of(&cameras, &policies), bases(&args.address_base)?);
+    let mut near_misses = args.near_misses.as_deref().map(create).transpose()?;
     let mut refused = 0;
     for (index, line) in lines(&args.detections)?.enumerate() {
         let line = line.context("reading detections")?;
@@ -48,7 +50,12 @@ pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
             continue;
         }
         match replay.take_line(&line) {
-            Ok(alerts) => write_all(out, args.format, &alerts)?,
+            Ok((camera, outcome)) => {
+                write_all(out, args.format, &outcome.alerts)?;
+                if let Some(file) = &mut near_misses {
+                    write_misses(file, &camera, &outcome)?;
+                }
+            }
             Err(error) => {
                 refused += 1;
                 eprintln!("{}:{}: refused: {error:#}", args.detections.display(), index + 1);
@@ -57,6 +64,9 @@ pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
     }
     write_all(out, args.format, &replay.finish())?;
     out.flush()?;
+    if let Some(file) = &mut near_misses {
+        file.flush().context("writing near-misses")?;
+    }
     Ok(Summary { refused, ..replay.summary })
 }
 
@@ -102,6 +112,26 @@ fn write_all(out: &mut dyn Write, format: AlertFormat, alerts: &[Alert]) -> anyh
     Ok(())
 }
 
+fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
+    Ok(BufWriter::new(File::create(path).with_context(|| format!("creating {}", path.display()))?))
+}
+
+/// What almost was an alert, as a JSON line with its camera.
+#[derive(Serialize)]
+struct NearMissLine<'a> {
+    camera: &'a CameraId,
+    #[serde(flatten)]
+    miss: &'a NearMiss,
+}
+
+fn write_misses(file: &mut BufWriter<File>, camera: &CameraId, outcome: &Outcome) -> anyhow::Result<()> {
+    for miss in &outcome.near_misses {
+        serde_json::to_writer(&mut *file, &NearMissLine { camera, miss })?;
+        writeln!(file).context("writing near-misses")?;
+    }
+    Ok(())
+}
+
 /// The analysis of many cameras, frame by frame.
 pub struct Replay {
     registry: Registry,
@@ -118,15 +148,17 @@ impl Replay {
         Self { registry, addresses, cameras: BTreeMap::new(), summary: Summary::default() }
     }
 
-    fn take_line(&mut self, line: &str) -> anyhow::Result<Vec<Alert>> {
-        self.take(&serde_json::from_str(line).context("no detections record")?)
+    fn take_line(&mut self, line: &str) -> anyhow::Result<(CameraId, Outcome)> {
+        let frame: FrameDetections = serde_json::from_str(line).context("no detections record")?;
+        let outcome = self.take(&frame)?;
+        Ok((frame.camera, outcome))
     }
 
-    /// Takes one frame and gives the alerts it raised or ended.
+    /// Takes one frame and gives what it did.
     ///
     /// # Errors
     /// When the camera is not known, or its calibration or policy is broken.
-    pub fn take(&mut self, frame: &FrameDetections) -> anyhow::Result<Vec<Alert>> {
+    pub fn take(&mut self, frame: &FrameDetections) -> anyhow::Result<Outcome> {
         let camera = self
             .registry
             .camera(&frame.camera)
@@ -148,7 +180,7 @@ impl Replay {
         self.summary.alerts += outcome.alerts.len() as u64;
         match outcome.refused {
             Some(error) => Err(error.into()),
-            None => Ok(outcome.alerts),
+            None => Ok(outcome),
         }
     }
 

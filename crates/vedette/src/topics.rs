@@ -11,6 +11,8 @@ pub const VIDEO: &str = "video";
 pub const DETECTIONS: &str = "detections";
 /// Alerts, keyed by camera.
 pub const ALERTS: &str = "alerts";
+/// What almost was an alert, keyed by camera; kept as long as the detections it came of.
+pub const NEAR_MISSES: &str = "near-misses";
 /// The registry of cameras, compacted.
 pub const CAMERAS: &str = "cameras";
 /// The policies, compacted.
@@ -41,6 +43,7 @@ pub fn specs(settings: &BusSettings) -> Vec<TopicSpec> {
         keyed(VIDEO, keep(settings.keep_video, Some(settings.keep_video_bytes)), false),
         keyed(DETECTIONS, keep(settings.keep_detections, None), true),
         keyed(ALERTS, keep(settings.keep_alerts, None), true),
+        keyed(NEAR_MISSES, keep(settings.keep_detections, None), true),
         keyed(STATES, Retention::Compact, true),
     ];
     // A dead letter holds a whole record and its origin.

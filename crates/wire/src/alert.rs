@@ -1,13 +1,14 @@
 use bytes::Bytes;
 use prost::Message;
 use vedette_core::{
-    Alert, AlertObject, AlertStatus, Evidence, Measured, PathPoint, Place, PlaceSource, Quantity, RuleKind, Timestamp,
-    TrackId,
+    Alert, AlertObject, AlertStatus, Evidence, Measured, PathPoint, Place, PlaceSource, Timestamp, TrackId,
 };
 
 use crate::address_match::{address, pb_address};
+use crate::condition::{direction, pb_direction};
 use crate::error::parse;
-use crate::policy::{direction, pb_direction, pb_severity, severity};
+use crate::policy::{pb_severity, severity};
+use crate::rule_kind::{kind_number, kind_of, quantity_number, quantity_of};
 use crate::{WireError, field, pb};
 
 /// The value of a record on `alerts`.
@@ -17,17 +18,11 @@ pub fn encode_alert(alert: &Alert) -> Bytes {
         AlertStatus::Open => pb::alert::Status::Open,
         AlertStatus::Ended => pb::alert::Status::Ended,
     };
-    let kind = match alert.kind {
-        RuleKind::Presence => pb::RuleKind::Presence,
-        RuleKind::LineCrossing => pb::RuleKind::LineCrossing,
-        RuleKind::Dwell => pb::RuleKind::Dwell,
-        RuleKind::Count => pb::RuleKind::Count,
-    };
     pb::Alert {
         id: alert.id.to_string(),
         revision: alert.revision,
         status: status.into(),
-        kind: kind.into(),
+        kind: kind_number(alert.kind),
         severity: pb_severity(alert.severity).into(),
         camera: alert.camera.to_string(),
         rule: alert.rule.to_string(),
@@ -58,12 +53,11 @@ fn pb_object(object: &AlertObject) -> pb::alert::Object {
 }
 
 fn pb_measured(measured: Measured) -> pb::alert::Measured {
-    let quantity = match measured.quantity {
-        Quantity::DurationSeconds => pb::alert::Quantity::DurationSeconds,
-        Quantity::Objects => pb::alert::Quantity::Objects,
-        Quantity::Crossings => pb::alert::Quantity::Crossings,
-    };
-    pb::alert::Measured { quantity: quantity.into(), value: measured.value, threshold: measured.threshold }
+    pb::alert::Measured {
+        quantity: quantity_number(measured.quantity),
+        value: measured.value,
+        threshold: measured.threshold,
+    }
 }
 
 fn pb_place(place: &Place) -> pb::alert::Place {
@@ -105,13 +99,7 @@ pub fn decode_alert(bytes: Bytes) -> Result<Alert, WireError> {
         pb::alert::Status::Ended => AlertStatus::Ended,
         pb::alert::Status::Unspecified => return Err(unknown("status", message.status)),
     };
-    let kind = match message.kind() {
-        pb::RuleKind::Presence => RuleKind::Presence,
-        pb::RuleKind::LineCrossing => RuleKind::LineCrossing,
-        pb::RuleKind::Dwell => RuleKind::Dwell,
-        pb::RuleKind::Count => RuleKind::Count,
-        pb::RuleKind::Unspecified => return Err(unknown("kind", message.kind)),
-    };
+    let kind = kind_of(message.kind).ok_or_else(|| unknown("kind", message.kind))?;
     Ok(Alert {
         id: message.id.parse().map_err(|error| WireError::invalid("id", error))?,
         revision: message.revision,
@@ -149,12 +137,7 @@ fn object(message: pb::alert::Object) -> Result<AlertObject, WireError> {
 }
 
 fn measured(message: pb::alert::Measured) -> Result<Measured, WireError> {
-    let quantity = match message.quantity() {
-        pb::alert::Quantity::DurationSeconds => Quantity::DurationSeconds,
-        pb::alert::Quantity::Objects => Quantity::Objects,
-        pb::alert::Quantity::Crossings => Quantity::Crossings,
-        pb::alert::Quantity::Unspecified => return Err(unknown("measured.quantity", message.quantity)),
-    };
+    let quantity = quantity_of(message.quantity).ok_or_else(|| unknown("measured.quantity", message.quantity))?;
     Ok(Measured { quantity, value: message.value, threshold: message.threshold })
 }
 

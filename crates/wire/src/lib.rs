@@ -10,13 +10,17 @@ mod address_change;
 mod address_match;
 mod alert;
 mod camera;
+mod condition;
 mod dead_letter;
 mod detections;
 mod error;
 mod field;
+mod near_miss;
 mod policy;
+mod rule_kind;
 mod state;
 mod video;
+mod zone;
 
 /// Types made from `proto/vedette/v1` by prost.
 #[expect(missing_docs, clippy::all, reason = "generated from proto/, which holds the docs")]
@@ -30,6 +34,7 @@ pub use camera::{decode_camera, encode_camera};
 pub use dead_letter::{DeadLetter, DeadLetterReason, decode_dead_letter, encode_dead_letter};
 pub use detections::{decode_detections, encode_detections};
 pub use error::WireError;
+pub use near_miss::{CameraNearMiss, decode_near_miss, encode_near_miss};
 pub use policy::{decode_policy, encode_policy, policy_key};
 pub use state::{AnalysisState, decode_state, encode_state};
 pub use video::{PublishedChunk, decode_video, encode_video};

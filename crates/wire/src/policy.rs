@@ -1,11 +1,13 @@
 use bytes::Bytes;
 use prost::Message;
 use vedette_core::{
-    Condition, DailyWindow, Direction, PixelPoint, Policy, PolicyScope, Rule, Schedule, ScoreBand, Severity,
-    SizeBounds, Span, Timestamp, Weekday,
+    DailyWindow, PlaceCooldown, Policy, PolicyScope, Rule, Schedule, ScoreBand, Severity, SizeBounds, Timestamp,
+    Weekday,
 };
 
+use crate::condition::{condition, pb_condition, span};
 use crate::error::parse;
+use crate::zone::{pb_zone, zone};
 use crate::{WireError, field, pb};
 
 /// The key of a policy's record: `camera/ID` or `group/NAME`.
@@ -48,25 +50,12 @@ fn pb_rule(rule: &Rule) -> pb::Rule {
         gap_tolerance_us: rule.gap_tolerance.as_micros(),
         cooldown_us: rule.cooldown.as_micros(),
         severity: pb_severity(rule.severity).into(),
+        zone: rule.condition.zone().map(pb_zone),
+        place_cooldown: rule
+            .place_cooldown
+            .map(|place| pb::rule::PlaceCooldown { time_us: place.time.as_micros(), radius: place.radius }),
+        no_alert: !rule.alert,
         schedule: rule.schedule.as_ref().map(pb_schedule),
-    }
-}
-
-fn pb_condition(condition: &Condition) -> pb::rule::When {
-    let points = |zone: &[PixelPoint]| zone.iter().copied().map(field::pb_pixel_point).collect();
-    match condition {
-        Condition::Presence { zone } => pb::rule::When::Presence(pb::rule::Presence { zone: points(zone) }),
-        Condition::LineCrossing { a, b, direction } => pb::rule::When::LineCrossing(pb::rule::LineCrossing {
-            a: Some(field::pb_pixel_point(*a)),
-            b: Some(field::pb_pixel_point(*b)),
-            direction: pb_direction(*direction).into(),
-        }),
-        Condition::Dwell { zone, duration } => {
-            pb::rule::When::Dwell(pb::rule::Dwell { zone: points(zone), duration_us: duration.as_micros() })
-        }
-        Condition::Count { zone, at_least } => {
-            pb::rule::When::Count(pb::rule::Count { zone: points(zone), at_least: *at_least })
-        }
     }
 }
 
@@ -82,12 +71,17 @@ const WEEKDAYS: [(Weekday, pb::schedule::Weekday); 7] = [
 
 fn pb_schedule(schedule: &Schedule) -> pb::Schedule {
     let number = |day: &Weekday| WEEKDAYS.iter().find(|(ours, _)| ours == day).map_or(0, |(_, number)| *number as i32);
-    let windows = schedule.windows.iter().map(|window| pb::schedule::Window {
+    let window = |window: &DailyWindow| pb::schedule::Window {
         days: window.days.iter().map(number).collect(),
         from: window.from.clone(),
         until: window.until.clone(),
-    });
-    pb::Schedule { time_zone: schedule.time_zone.clone(), windows: windows.collect() }
+    };
+    pb::Schedule {
+        time_zone: schedule.time_zone.clone(),
+        windows: schedule.windows.iter().map(window).collect(),
+        holidays: schedule.holidays.clone(),
+        holiday_windows: schedule.holiday_windows.iter().map(window).collect(),
+    }
 }
 
 pub(crate) fn pb_severity(severity: Severity) -> pb::Severity {
@@ -106,24 +100,6 @@ pub(crate) fn severity(number: i32) -> Result<Severity, WireError> {
         Ok(pb::Severity::Medium) => Ok(Severity::Medium),
         Ok(pb::Severity::Low) => Ok(Severity::Low),
         _ => Err(WireError::invalid("severity", format!("{number} is no severity"))),
-    }
-}
-
-pub(crate) fn pb_direction(direction: Direction) -> pb::Direction {
-    match direction {
-        Direction::LeftToRight => pb::Direction::LeftToRight,
-        Direction::RightToLeft => pb::Direction::RightToLeft,
-        Direction::Both => pb::Direction::Both,
-    }
-}
-
-pub(crate) fn direction(number: i32) -> Result<Option<Direction>, WireError> {
-    match pb::Direction::try_from(number) {
-        Ok(pb::Direction::Unspecified) => Ok(None),
-        Ok(pb::Direction::LeftToRight) => Ok(Some(Direction::LeftToRight)),
-        Ok(pb::Direction::RightToLeft) => Ok(Some(Direction::RightToLeft)),
-        Ok(pb::Direction::Both) => Ok(Some(Direction::Both)),
-        Err(_) => Err(WireError::invalid("direction", format!("{number} is no direction"))),
     }
 }
 
@@ -149,11 +125,16 @@ pub fn decode_policy(bytes: Bytes) -> Result<Policy, WireError> {
 fn rule(message: pb::Rule) -> Result<Rule, WireError> {
     let classes =
         message.classes.iter().map(|class| field::object_class("rules.classes", *class)).collect::<Result<_, _>>()?;
+    let zone = message.zone.map(zone).transpose()?;
+    let place_cooldown = message.place_cooldown.map(|place| {
+        let time = span("rules.place_cooldown.time_us", place.time_us)?;
+        Ok::<_, WireError>(PlaceCooldown { time, radius: place.radius })
+    });
     Ok(Rule {
         id: field::rule_id(&message.id)?,
         name: message.name,
         purpose: message.purpose,
-        condition: condition(message.when.ok_or(WireError::missing("rules.when"))?)?,
+        condition: condition(message.when.ok_or(WireError::missing("rules.when"))?, zone)?,
         classes,
         score: ScoreBand {
             enter: field::score("rules.score_enter", message.score_enter)?,
@@ -163,33 +144,10 @@ fn rule(message: pb::Rule) -> Result<Rule, WireError> {
         min_duration: span("rules.min_duration_us", message.min_duration_us)?,
         gap_tolerance: span("rules.gap_tolerance_us", message.gap_tolerance_us)?,
         cooldown: span("rules.cooldown_us", message.cooldown_us)?,
+        place_cooldown: place_cooldown.transpose()?,
         severity: severity(message.severity)?,
+        alert: !message.no_alert,
         schedule: message.schedule.map(schedule).transpose()?,
-    })
-}
-
-fn span(field: &'static str, micros: i64) -> Result<Span, WireError> {
-    if micros < 0 {
-        return Err(WireError::invalid(field, format!("{micros} is negative")));
-    }
-    Ok(Span::from_micros(micros))
-}
-
-fn condition(when: pb::rule::When) -> Result<Condition, WireError> {
-    let zone = |points: Vec<pb::PixelPoint>| {
-        points.into_iter().map(|point| field::pixel_point("rules.zone", Some(point))).collect::<Result<Vec<_>, _>>()
-    };
-    Ok(match when {
-        pb::rule::When::Presence(presence) => Condition::Presence { zone: zone(presence.zone)? },
-        pb::rule::When::LineCrossing(line) => Condition::LineCrossing {
-            a: field::pixel_point("rules.a", line.a)?,
-            b: field::pixel_point("rules.b", line.b)?,
-            direction: direction(line.direction)?.unwrap_or_default(),
-        },
-        pb::rule::When::Dwell(dwell) => {
-            Condition::Dwell { zone: zone(dwell.zone)?, duration: span("rules.duration_us", dwell.duration_us)? }
-        }
-        pb::rule::When::Count(count) => Condition::Count { zone: zone(count.zone)?, at_least: count.at_least },
     })
 }
 
@@ -201,9 +159,17 @@ fn schedule(message: pb::Schedule) -> Result<Schedule, WireError> {
             .map(|(ours, _)| *ours)
             .ok_or_else(|| WireError::invalid("rules.schedule.days", format!("{number} is no weekday")))
     };
-    let windows = message.windows.into_iter().map(|window| {
-        let days = window.days.into_iter().map(weekday).collect::<Result<_, _>>()?;
-        Ok(DailyWindow { days, from: window.from, until: window.until })
-    });
-    Ok(Schedule { time_zone: message.time_zone, windows: windows.collect::<Result<_, WireError>>()? })
+    let windows = |windows: Vec<pb::schedule::Window>| {
+        let window = |window: pb::schedule::Window| {
+            let days = window.days.into_iter().map(weekday).collect::<Result<_, _>>()?;
+            Ok(DailyWindow { days, from: window.from, until: window.until })
+        };
+        windows.into_iter().map(window).collect::<Result<Vec<_>, WireError>>()
+    };
+    Ok(Schedule {
+        time_zone: message.time_zone,
+        windows: windows(message.windows)?,
+        holidays: message.holidays,
+        holiday_windows: windows(message.holiday_windows)?,
+    })
 }

@@ -51,24 +51,54 @@ fn rule(id: &str, condition: Condition) -> Rule {
                 from: "22:00".into(),
                 until: "06:00".into(),
             }],
+            holidays: vec!["2026-10-01".into()],
+            holiday_windows: vec![DailyWindow { days: vec![], from: "00:00".into(), until: "24:00".into() }],
         }),
+        place_cooldown: Some(PlaceCooldown { time: Span::from_secs(300), radius: 0.25 }),
+        alert: false,
     }
 }
 
 fn policy() -> Policy {
-    let zone = vec![PixelPoint::new(0.0, 0.0), PixelPoint::new(9.0, 0.0), PixelPoint::new(0.0, 9.0)];
-    let line = Condition::LineCrossing { a: zone[0], b: zone[1], direction: Direction::RightToLeft };
+    let (p, q, r) = (PixelPoint::new(0.0, 0.0), PixelPoint::new(9.0, 0.0), PixelPoint::new(0.0, 9.0));
+    let zone = Zone::Pixels(Area { outline: vec![p, q, r], holes: vec![vec![p, q, r]] });
+    let at = |latitude| GroundPoint::new(latitude, 113.9, 0.0).unwrap();
+    let triangle = vec![at(22.5), at(22.6), at(22.7)];
+    let ground = Zone::Ground(Area { outline: triangle.clone(), holes: vec![triangle] });
+    let direction = Direction::RightToLeft;
+    let id = |text| RuleId::new(text).unwrap();
+    let duration = Span::from_secs(5);
+    let conditions = [
+        Condition::Presence { zone: zone.clone() },
+        Condition::LineCrossing {
+            a: p,
+            b: q,
+            direction,
+            also: vec![Segment { a: q, b: r, direction: Direction::Both }],
+        },
+        Condition::Dwell { zone: ground.clone(), duration },
+        Condition::Count { zone: zone.clone(), at_least: 3 },
+        Condition::Density { zone: ground, at_least_per_m2: 2.5 },
+        Condition::Gathering { zone: zone.clone(), at_least: 4, reach: 1.5 },
+        Condition::Stopped { zone: zone.clone(), duration, reach: 0.25 },
+        Condition::WrongWay { zone: zone.clone(), from: p, to: r, tolerance_deg: 45.0, distance: 1.0 },
+        Condition::ZoneEntry { zone: zone.clone() },
+        Condition::ZoneExit { zone: zone.clone() },
+        Condition::LeftObject { zone: zone.clone(), duration, owner_reach: 2.0 },
+        Condition::RemovedObject { zone: zone.clone(), settled: duration, missing: Span::from_secs(3) },
+        Condition::Speed { zone: zone.clone(), at_least_m_s: 8.5 },
+        Condition::Running { zone, at_least_m_s: 3.5, rise_m_s: 1.5 },
+        Condition::Tailgating { a: p, b: q, direction, within: Span::from_secs(2) },
+        Condition::Sequence { first: id("a"), then: id("b"), within: duration, same_object: true },
+        Condition::Absence { first: id("a"), without: id("b"), within: duration, same_object: false },
+        Condition::Together { of: vec![id("a"), id("b")], within: Span::from_secs(1) },
+    ];
     Policy {
         applies_to: PolicyScope::Group("campus".into()),
         version: 4,
         effective_from: Timestamp::from_micros(17),
         frame: FrameSize { width: 768, height: 576 },
-        rules: vec![
-            rule("presence", Condition::Presence { zone: zone.clone() }),
-            rule("line", line),
-            rule("dwell", Condition::Dwell { zone: zone.clone(), duration: Span::from_secs(5) }),
-            rule("count", Condition::Count { zone, at_least: 3 }),
-        ],
+        rules: conditions.into_iter().map(|condition| rule(condition.kind().as_str(), condition)).collect(),
     }
 }
 
@@ -132,6 +162,34 @@ fn alert() -> Alert {
         quality: Quality { corrupt: true, ..Quality::default() },
         model: ModelRef { name: "nanodet-g".into(), version: "1".into() },
     }
+}
+
+#[test]
+fn a_near_miss_reads_back_with_any_term() {
+    let frame = FrameSize { width: 768, height: 576 };
+    for (term, subject) in Term::ALL.into_iter().zip([None, Some(TrackId(0)), Some(TrackId(7))].into_iter().cycle()) {
+        let miss = NearMiss {
+            rule: RuleId::new("gate").unwrap(),
+            kind: RuleKind::Dwell,
+            policy_version: 3,
+            subject,
+            started: Timestamp::from_micros(1),
+            ended: Timestamp::from_micros(2),
+            place: PixelPoint::new(3.0, 4.0),
+            term,
+            value: 5.0,
+            threshold: 6.0,
+        };
+        let camera = camera().id;
+        let read = decode_near_miss(encode_near_miss(&camera, frame, &miss)).unwrap();
+        assert_eq!(read, CameraNearMiss { camera, frame, miss });
+    }
+}
+
+#[test]
+fn every_kind_of_rule_is_in_the_policy_that_reads_back() {
+    let kinds: Vec<RuleKind> = policy().rules.iter().map(|rule| rule.condition.kind()).collect();
+    assert_eq!(kinds, RuleKind::ALL);
 }
 
 #[test]

@@ -4,13 +4,17 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use vedette_alerts::json::AlertJson;
 use vedette_alerts::{AlertFilter, Decision, VerdictFilter};
+use vedette_core::RuleKind;
 
 use super::{App, alert_id, find, with_store};
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson};
 
 const MAX_LIMIT: u32 = 1000;
-pub(super) const KINDS: [&str; 4] = ["presence", "line_crossing", "dwell", "count"];
+/// The kinds of rules, as they are written.
+fn kinds() -> [&'static str; RuleKind::ALL.len()] {
+    RuleKind::ALL.map(RuleKind::as_str)
+}
 const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
 const VERDICTS: [&str; 3] = ["none", "confirmed", "false_alarm"];
 const TIME_FIX: &str = "write RFC 3339 with an offset, as in 2026-03-01T08:00:00Z (a `+` in a URL is written %2B)";
@@ -30,7 +34,7 @@ pub(crate) struct AlertQuery {
     /// At a place that this unit answers for: `KIND:CODE` of a working grid, or `CODE` alone for any kind.
     #[param(example = "police:P-0101")]
     responsible: Option<String>,
-    /// `presence`, `line_crossing`, `dwell` or `count`.
+    /// What the rule watches for: `presence`, `line_crossing`, `dwell`, `count` and the other kinds of `docs/RULES.md`.
     kind: Option<String>,
     /// A camera's id.
     camera: Option<String>,
@@ -86,7 +90,7 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
     let filter = AlertFilter {
         code_prefix: params.parse("address", CODE_FIX)?,
         responsible: params.parse("responsible", UNIT_FIX)?,
-        kind: params.word("kind", &KINDS)?,
+        kind: params.word("kind", &kinds())?,
         camera: params.parse("camera", "take a camera's id from /api/v1/cameras")?,
         severity: params.word("severity", &SEVERITIES)?,
         from: params.parse("from", TIME_FIX)?,

@@ -69,7 +69,7 @@ impl Sequence {
     /// What the rules raise on the tracks of every `every`-th frame.
     pub(crate) fn events(&self, settings: &TrackerSettings, policy: &Policy, every: usize) -> Vec<Event> {
         let mut tracker = Tracker::new(settings.clone());
-        let mut engine = RuleEngine::new(RuleSet::compile(policy).unwrap());
+        let mut engine = RuleEngine::new(RuleSet::compile(policy, None).unwrap());
         let mut events = Vec::new();
         for (index, detections) in self.detections.iter().enumerate().step_by(every) {
             let at = self.info.at(index as u32 + 1);
@@ -86,7 +86,7 @@ impl Sequence {
 
     /// What the rules raise on the true tracks.
     pub(crate) fn true_events(&self, policy: &Policy) -> Vec<Event> {
-        let mut engine = RuleEngine::new(RuleSet::compile(policy).unwrap());
+        let mut engine = RuleEngine::new(RuleSet::compile(policy, None).unwrap());
         let mut began = BTreeMap::new();
         let mut events = Vec::new();
         for (rows, frame) in by_frame(&self.truth, self.info.frames).iter().zip(1..) {

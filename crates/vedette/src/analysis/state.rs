@@ -76,8 +76,9 @@ impl CameraAnalysis {
         }
         let saved: Saved = postcard::from_bytes(bytes)?;
         let policy = saved.policy.map(|bytes| decode_policy(bytes.into())).transpose()?.map(Arc::new);
+        let locator = locator(&camera)?;
         let engine = match (&policy, saved.engine) {
-            (Some(policy), Some(state)) => Some(RuleEngine::restore(compile(&camera, policy)?, state)),
+            (Some(policy), Some(state)) => Some(RuleEngine::restore(compile(&camera, &locator, policy)?, state)),
             _ => None,
         };
         let mut open = std::collections::BTreeMap::new();
@@ -86,7 +87,7 @@ impl CameraAnalysis {
             open.insert(alert.id, alert);
         }
         Ok(Self {
-            locator: locator(&camera)?,
+            locator,
             camera,
             tracker: saved.tracker,
             engine,

@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 use toml::Value;
 use vedette_core::{Camera, CameraSource, Policy, PolicyScope};
 use vedette_locate::Locator;
-use vedette_rules::RuleSet;
+use vedette_rules::{PolicyMistake, RuleSet};
+
+use crate::analysis::ground;
 
 use super::{IngestSettings, Mistake, read_text, toml_file};
 
@@ -75,14 +77,32 @@ pub(super) fn policies(path: &Path, cameras: &[Camera], mistakes: &mut Vec<Mista
         if !seen.insert(scope.clone()) {
             add("applies_to", scope, "another policy already applies to it".into(), "put their rules together".into());
         }
-        if let Err(found) = RuleSet::compile(&policy) {
-            for mistake in found {
-                add(&mistake.path, mistake.value, mistake.rule, mistake.fix);
-            }
+        for mistake in rule_mistakes(&policy, cameras) {
+            add(&mistake.path, mistake.value, mistake.rule, mistake.fix);
         }
         policies.push(policy);
     }
     policies
+}
+
+/// What is wrong with the rules on any of the cameras that they are for, each mistake once.
+fn rule_mistakes(policy: &Policy, cameras: &[Camera]) -> Vec<PolicyMistake> {
+    let meant = |camera: &&Camera| match &policy.applies_to {
+        PolicyScope::Camera(id) => camera.id == *id,
+        PolicyScope::Group(group) => camera.groups.contains(group),
+    };
+    let mut mistakes = Vec::new();
+    for camera in cameras.iter().filter(meant) {
+        // A camera whose calibration is broken is told so above; its rules are judged once it is mended.
+        let Ok(locator) = Locator::new(camera) else { continue };
+        let found = RuleSet::compile(policy, ground(&locator, policy.frame)).err().unwrap_or_default();
+        for mistake in found {
+            if !mistakes.contains(&mistake) {
+                mistakes.push(mistake);
+            }
+        }
+    }
+    mistakes
 }
 
 /// Notes mistakes of the entry at `at`: field, value, rule, way out.

@@ -71,7 +71,7 @@ impl Clip {
 
     /// What the rules raise.
     pub(super) fn events(&self, settings: &TrackerSettings, policy: &Policy) -> anyhow::Result<Vec<Event>> {
-        let rules = RuleSet::compile(policy).map_err(|mistakes| {
+        let rules = RuleSet::compile(policy, None).map_err(|mistakes| {
             let all: Vec<String> = mistakes.iter().map(|m| format!("{}: {}", m.path, m.rule)).collect();
             anyhow::anyhow!("rules of {}: {}", self.name, all.join("; "))
         })?;

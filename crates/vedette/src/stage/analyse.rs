@@ -5,6 +5,7 @@
 //! records that a state has seen already are recognised by their epoch and sequence, and those that it has not seen although
 //! they lie before the commit (a member that was thought dead wrote an older state over a newer one) are read again.
 
+mod near_misses;
 mod partition;
 mod recovery;
 mod step;
@@ -139,8 +140,14 @@ impl Running {
         };
         let partition = self.partitions.entry(number).or_default();
         partition.touch(&camera.id);
+        let policy_frame = known.analysis.policy_frame();
         partition.cameras.insert(camera.id.clone(), known);
         note(&outcome);
+        if let Some(size) = policy_frame {
+            for sent in near_misses::publish(&self.stage.bus, &camera.id, size, &outcome.near_misses).await? {
+                partition.wait_for(sent);
+            }
+        }
         for alert in outcome.alerts {
             self.publish(number, Some(&frame), &alert).await?;
         }

@@ -1,0 +1,35 @@
+use nalgebra::Vector2;
+use vedette_core::{GroundPoint, PixelPoint};
+
+use crate::error::radius_95;
+use crate::plane::TangentPlane;
+use crate::projection::Projection;
+
+/// The ground in metres east and north of a fixed origin, as a calibrated camera sees it in frames of one size: cheap enough
+/// for every object of every frame.
+#[derive(Debug, Clone)]
+pub struct GroundView {
+    pub(crate) projection: Projection,
+    pub(crate) plane: TangentPlane,
+    /// Where the camera hangs, in metres.
+    pub(crate) camera: Vector2<f64>,
+    pub(crate) reach_m: f64,
+}
+
+impl GroundView {
+    /// Metres east and north that `pixel` shows, known to `pixel_sigma` pixels, and the radius in metres in which the true
+    /// place lies with about 95 %. None above the horizon and beyond the reach of the calibration.
+    #[must_use]
+    pub fn metres(&self, pixel: PixelPoint, pixel_sigma: f32) -> Option<([f64; 2], f64)> {
+        let projected = self.projection.project(pixel, f64::from(pixel_sigma))?;
+        let near = (projected.metres - self.camera).norm() <= self.reach_m;
+        let error = radius_95(&projected.covariance) * projected.stretch;
+        near.then_some((projected.metres.into(), error))
+    }
+
+    /// Metres east and north of the same origin.
+    #[must_use]
+    pub fn of(&self, point: &GroundPoint) -> [f64; 2] {
+        self.plane.to_metres(point).into()
+    }
+}

@@ -1,0 +1,100 @@
+use vedette_core::{Area, FrameSize, PixelPoint, Zone};
+
+use super::Found;
+use crate::geometry;
+use crate::ground::Ground;
+use crate::shape::in_metres;
+
+/// Most corners of one outline, and most holes.
+const MOST_CORNERS: usize = 256;
+const MOST_HOLES: usize = 32;
+/// Zones smaller than this many square pixels or square metres are slips of the hand.
+const LEAST_PIXELS: f64 = 4.0;
+const LEAST_METRES: f64 = 0.25;
+/// A corner farther from the camera than this is a mistake in its coordinates.
+const FARTHEST_M: f32 = 5_000.0;
+const KEY: &str = "when.zone";
+
+pub(super) fn check(zone: &Zone, frame: FrameSize, ground: Option<&dyn Ground>, found: &mut Found) {
+    match zone {
+        Zone::Pixels(area) => {
+            let inside = std::iter::once(&area.outline)
+                .chain(&area.holes)
+                .all(|ring| is_counted(ring.len(), found) && check_points(KEY, ring, frame, found));
+            if inside {
+                check_area(area, "square pixels", LEAST_PIXELS, found);
+            }
+        }
+        Zone::Ground(area) => {
+            let counted = std::iter::once(&area.outline).chain(&area.holes).all(|ring| is_counted(ring.len(), found));
+            let Some(ground) = ground.filter(|_| counted) else { return };
+            let area = in_metres(area, ground);
+            if let Some(corner) = area.outline.iter().find(|corner| corner.x.hypot(corner.y) > FARTHEST_M) {
+                let value = format!("a corner {:.0} m away", corner.x.hypot(corner.y));
+                let fix = "check latitude and longitude (WGS 84)";
+                found.add(KEY, value, "a zone lies within 5,000 m of its camera", fix);
+            } else {
+                check_area(&area, "square metres", LEAST_METRES, found);
+            }
+        }
+    }
+}
+
+fn is_counted(corners: usize, found: &mut Found) -> bool {
+    let counted = (3..=MOST_CORNERS).contains(&corners);
+    if !counted {
+        let value = format!("{corners} corners");
+        found.add(KEY, value, "a zone has 3 to 256 corners", "draw its outline corner by corner");
+    }
+    counted
+}
+
+fn check_area(area: &Area<PixelPoint>, unit: &str, least: f64, found: &mut Found) {
+    let Area { outline, holes } = area;
+    if holes.len() > MOST_HOLES {
+        found.add(KEY, format!("{} holes", holes.len()), "a zone has at most 32 holes", "draw several zones");
+        return;
+    }
+    for ring in std::iter::once(outline).chain(holes) {
+        if let Some((first, second)) = geometry::self_crossing(ring) {
+            let value = format!("the edges from corner {first} and from corner {second} meet");
+            let fix = "put the corners in order along the outline";
+            found.add(KEY, value, "the outline of a zone does not meet itself", fix);
+            return;
+        }
+    }
+    if !holes_fit(outline, holes) {
+        let rule = "a hole lies inside the outline and apart from other holes";
+        found.add(KEY, "a hole that meets or leaves it", rule, "move the hole, or join it with the other");
+        return;
+    }
+    let left = geometry::Polygon::new(outline.clone(), holes.clone()).area();
+    if left < least {
+        let rule = format!("a zone holds at least {least} {unit}");
+        found.add(KEY, format!("{left:.1} {unit}"), &rule, "draw it larger");
+    }
+}
+
+fn holes_fit(outline: &[PixelPoint], holes: &[Vec<PixelPoint>]) -> bool {
+    let whole = geometry::Polygon::new(outline.to_vec(), Vec::new());
+    holes.iter().enumerate().all(|(index, hole)| {
+        let apart = |other: &Vec<PixelPoint>| {
+            let inside =
+                |a: &[PixelPoint], b: &[PixelPoint]| geometry::Polygon::new(a.to_vec(), Vec::new()).contains(b[0]);
+            geometry::crossing(hole, other).is_none() && !inside(hole, other) && !inside(other, hole)
+        };
+        geometry::crossing(outline, hole).is_none() && whole.contains(hole[0]) && holes[..index].iter().all(apart)
+    })
+}
+
+/// Whether all points lie in the frame.
+pub(super) fn check_points(key: &str, points: &[PixelPoint], frame: FrameSize, found: &mut Found) -> bool {
+    let (width, height) = (frame.width as f32, frame.height as f32);
+    let inside = |point: &PixelPoint| (0.0..=width).contains(&point.x) && (0.0..=height).contains(&point.y);
+    if let Some(point) = points.iter().find(|point| !inside(point)) {
+        let rule = format!("points lie in the frame of {} x {} pixels", frame.width, frame.height);
+        found.add(key, format!("[{}, {}]", point.x, point.y), &rule, "move the point, or put right the policy's frame");
+        return false;
+    }
+    true
+}

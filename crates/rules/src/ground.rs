@@ -1,0 +1,23 @@
+use std::fmt;
+
+use vedette_core::{GroundPoint, PixelPoint};
+
+/// A place on the ground near a camera, in metres east and north of an origin that stays the same for the camera.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GroundMetres {
+    /// Metres east of the origin.
+    pub east: f32,
+    /// Metres north of the origin.
+    pub north: f32,
+    /// Radius in metres within which the true place lies with about 95 %.
+    pub error: f32,
+}
+
+/// The ground as a calibrated camera sees it in frames of the policy's size. The same pixel always gives the same answer.
+pub trait Ground: fmt::Debug + Send + Sync {
+    /// The place that `pixel` of the policy's frame shows; none above the horizon and where it cannot be trusted.
+    fn metres(&self, pixel: PixelPoint) -> Option<GroundMetres>;
+
+    /// Metres east and north of the same origin.
+    fn of(&self, point: &GroundPoint) -> [f32; 2];
+}

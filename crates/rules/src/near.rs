@@ -1,0 +1,223 @@
+//! What almost was an alert. Followed beside the rule itself and never seen by it.
+
+use serde::{Deserialize, Serialize};
+use vedette_core::{NearMiss, PixelPoint, Rule, Span, Term, Timestamp, TrackId};
+
+use crate::objects::Object;
+use crate::state::{Passage, Visit};
+use crate::step::{Step, decimal};
+
+/// What reaches so much of a threshold almost met it.
+const NEAR: f32 = 0.75;
+/// What held so long of its time almost held long enough.
+const NEAR_DURATION: f64 = 0.5;
+/// Of one rule and term one is told in this time; the others are counted.
+const EVERY: Span = Span::from_secs(10);
+/// Objects of one rule that are followed for what they lack.
+pub(crate) const MOST_LACKING: usize = 16;
+
+/// What a rule remembers of what it almost raised.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Near {
+    /// Objects in the zone that lack one thing.
+    lacking: Vec<Lacking>,
+    /// Objects near the line that do.
+    pub(crate) passages: Vec<Passage>,
+    /// Nearly enough objects.
+    crowd: Option<NearCrowd>,
+    /// When a term was told last.
+    told: Vec<(Term, Timestamp)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Lacking {
+    track: TrackId,
+    began: Timestamp,
+    held: Timestamp,
+    place: PixelPoint,
+    shortfall: Shortfall,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct NearCrowd {
+    began: Timestamp,
+    held: Timestamp,
+    place: PixelPoint,
+    shortfall: Shortfall,
+}
+
+/// A term that was almost met.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Shortfall {
+    pub(crate) term: Term,
+    pub(crate) value: f32,
+    pub(crate) threshold: f32,
+}
+
+impl Shortfall {
+    /// When `value` comes near to `threshold` from below.
+    pub(crate) fn below(term: Term, value: f32, threshold: f32) -> Option<Self> {
+        (value < threshold && value >= NEAR * threshold).then_some(Self { term, value, threshold })
+    }
+
+    /// What an object of one of the rule's classes that does not count lacks, when it is one thing and little of it.
+    pub(crate) fn of(object: &Object, rule: &Rule) -> Option<Self> {
+        let enter = rule.score.enter.get();
+        let (height, size) = (object.height_part, rule.size);
+        let fits = size.is_none_or(|size| (size.min_height..=size.max_height).contains(&height));
+        if !rule.classes.contains(object.track.class) {
+            None
+        } else if object.best < enter {
+            Self::below(Term::Score, object.best, enter).filter(|_| fits)
+        } else if object.track.score < rule.score.stay || fits {
+            None
+        } else {
+            let size = size?;
+            let above = height > size.max_height && height * NEAR <= size.max_height;
+            let too_large = Self { term: Term::Size, value: height, threshold: size.max_height };
+            Self::below(Term::Size, height, size.min_height).or_else(|| above.then_some(too_large))
+        }
+    }
+}
+
+impl Near {
+    /// The object counts: what it lacked before is past.
+    pub(crate) fn met(&mut self, track: TrackId) {
+        self.lacking.retain(|lacking| lacking.track != track);
+    }
+
+    pub(crate) fn rename(&mut self, old: TrackId, new: TrackId) {
+        for lacking in self.lacking.iter_mut().filter(|lacking| lacking.track == old) {
+            lacking.track = new;
+        }
+        for passage in self.passages.iter_mut().filter(|passage| passage.track == old) {
+            passage.track = new;
+        }
+        self.passages.sort_by_key(Passage::key);
+    }
+}
+
+impl Step<'_> {
+    /// An object in the zone lacks one thing.
+    pub(crate) fn lacks(&mut self, object: &Object, shortfall: Shortfall) {
+        let at = self.frame.at;
+        let lacking = &mut self.near.lacking;
+        if let Some(lacking) = lacking.iter_mut().find(|lacking| lacking.track == object.track.id) {
+            lacking.held = at;
+            if lacking.shortfall.term == shortfall.term && lacking.shortfall.value < shortfall.value {
+                (lacking.shortfall, lacking.place) = (shortfall, object.place);
+            }
+        } else if lacking.len() < MOST_LACKING {
+            let (track, place) = (object.track.id, object.place);
+            lacking.push(Lacking { track, began: at, held: at, place, shortfall });
+        } else {
+            self.stats.near_misses_left_out += 1;
+        }
+    }
+
+    /// Tells of the objects that are gone or lack nothing any more for longer than the gap.
+    pub(crate) fn tell_lacking(&mut self) {
+        let (at, gap) = (self.frame.at, self.ready.rule.gap_tolerance);
+        if self.near.lacking.is_empty() {
+            return;
+        }
+        let needed = self.needed();
+        let over: Vec<Lacking> = self.near.lacking.extract_if(.., |lacking| at.since(lacking.held) > gap).collect();
+        for Lacking { track, began, held, place, shortfall } in over {
+            let enough = held.since(began) >= needed || !matches!(shortfall.term, Term::Score | Term::Size);
+            if enough {
+                self.miss(Some(track), (began, held), place, shortfall);
+            }
+        }
+    }
+
+    /// A visit that was never raised is over.
+    pub(crate) fn visit_missed(&mut self, visit: &Visit) {
+        self.missed(Some(visit.subject), (visit.began, visit.held), visit.place, self.needed());
+    }
+
+    /// What held for a time and was never raised is over: it was too short, or the rule was silent.
+    pub(crate) fn missed(
+        &mut self,
+        subject: Option<TrackId>,
+        (began, held): (Timestamp, Timestamp),
+        place: PixelPoint,
+        needed: Span,
+    ) {
+        let lasted = held.since(began);
+        let (value, threshold) = (lasted.as_secs_f64() as f32, needed.as_secs_f64() as f32);
+        if lasted >= needed {
+            self.silenced(subject, (began, held), place);
+        } else if f64::from(value) >= NEAR_DURATION * f64::from(threshold) {
+            self.miss(subject, (began, held), place, Shortfall { term: Term::Duration, value, threshold });
+        }
+    }
+
+    /// Everything was met while the rule or the place was silent.
+    pub(crate) fn silenced(
+        &mut self,
+        subject: Option<TrackId>,
+        (began, held): (Timestamp, Timestamp),
+        place: PixelPoint,
+    ) {
+        let rule = &self.ready.rule;
+        let Some((passed, whole)) = self.silence.passed(held, place, rule, self.frame.policy_frame) else { return };
+        let (value, threshold) = (passed.as_secs_f64() as f32, whole.as_secs_f64() as f32);
+        self.miss(subject, (began, held), place, Shortfall { term: Term::Cooldown, value, threshold });
+    }
+
+    /// There were nearly enough objects in this frame, or far fewer.
+    pub(crate) fn crowd_lacks(&mut self, shortfall: Option<(Shortfall, PixelPoint)>) {
+        let (at, gap) = (self.frame.at, self.ready.rule.gap_tolerance);
+        if let Some((shortfall, place)) = shortfall {
+            let fresh = NearCrowd { began: at, held: at, place, shortfall };
+            let crowd = self.near.crowd.get_or_insert(fresh);
+            crowd.held = at;
+            crowd.shortfall.value = crowd.shortfall.value.max(shortfall.value);
+        }
+        let Some(NearCrowd { began, held, place, shortfall }) = self.near.crowd else { return };
+        if at.since(held) > gap {
+            self.near.crowd = None;
+            if held.since(began) >= self.ready.rule.min_duration {
+                self.miss(None, (began, held), place, shortfall);
+            }
+        }
+    }
+
+    /// There are enough objects: what they lacked before is past.
+    pub(crate) fn crowd_met(&mut self) {
+        self.near.crowd = None;
+    }
+
+    pub(crate) fn miss(
+        &mut self,
+        subject: Option<TrackId>,
+        (started, ended): (Timestamp, Timestamp),
+        place: PixelPoint,
+        shortfall: Shortfall,
+    ) {
+        let Shortfall { term, value, threshold } = shortfall;
+        let at = self.frame.at;
+        match self.near.told.iter_mut().find(|(told, _)| *told == term) {
+            Some((_, last)) if at.since(*last) < EVERY => {
+                self.stats.near_misses_left_out += 1;
+                return;
+            }
+            Some((_, last)) => *last = at,
+            None => self.near.told.push((term, at)),
+        }
+        let rule = &self.ready.rule;
+        self.misses.push(NearMiss {
+            rule: rule.id.clone(),
+            kind: rule.condition.kind(),
+            policy_version: self.frame.policy_version,
+            subject,
+            started,
+            ended,
+            place,
+            term,
+            value: decimal(value),
+            threshold: decimal(threshold),
+        });
+    }
+}

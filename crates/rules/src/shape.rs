@@ -1,0 +1,66 @@
+//! Where a rule looks, ready to be asked frame by frame.
+
+use vedette_core::{Area, FrameSize, PixelPoint, Segment, Zone};
+
+use crate::geometry::{Line, Polygon};
+use crate::ground::Ground;
+use crate::objects::{Known, Object};
+
+/// A line's band on either side, as a part of the longer side of the picture.
+const BAND: f32 = 0.005;
+
+/// A zone.
+#[derive(Debug, Clone)]
+pub(crate) enum ZoneShape {
+    /// In pixels of the policy's frame.
+    Pixels(Polygon),
+    /// In metres east and north.
+    Ground(Polygon),
+}
+
+impl ZoneShape {
+    /// None for a zone on a ground that is not known.
+    pub(crate) fn new(zone: &Zone, ground: Option<&dyn Ground>) -> Option<Self> {
+        match zone {
+            Zone::Pixels(area) => Some(Self::Pixels(Polygon::new(area.outline.clone(), area.holes.clone()))),
+            Zone::Ground(area) => {
+                let Area { outline, holes } = in_metres(area, ground?);
+                Some(Self::Ground(Polygon::new(outline, holes)))
+            }
+        }
+    }
+
+    pub(crate) fn contains(&self, object: &Object) -> bool {
+        self.holds(object.place, object.metres)
+    }
+
+    pub(crate) fn contained(&self, known: &Known) -> bool {
+        self.holds(known.place, known.metres)
+    }
+
+    fn holds(&self, place: PixelPoint, metres: Option<[f32; 2]>) -> bool {
+        match self {
+            Self::Pixels(polygon) => polygon.contains(place),
+            Self::Ground(polygon) => metres.is_some_and(|metres| polygon.contains(metres.into())),
+        }
+    }
+
+    /// Its area on the ground, square metres.
+    pub(crate) fn ground_area(&self) -> Option<f64> {
+        match self {
+            Self::Pixels(_) => None,
+            Self::Ground(polygon) => Some(polygon.area()),
+        }
+    }
+}
+
+/// An area on the ground in metres east and north of the ground's origin.
+pub(crate) fn in_metres(area: &Area<vedette_core::GroundPoint>, ground: &dyn Ground) -> Area<PixelPoint> {
+    let ring = |ring: &[vedette_core::GroundPoint]| ring.iter().map(|point| ground.of(point).into()).collect();
+    Area { outline: ring(&area.outline), holes: area.holes.iter().map(|hole| ring(hole)).collect() }
+}
+
+/// The segment of a line and which way over it counts.
+pub(crate) fn line(segment: Segment, frame: FrameSize) -> (Line, vedette_core::Direction) {
+    (Line::new(segment.a, segment.b, BAND * frame.longer_side()), segment.direction)
+}

@@ -1,0 +1,171 @@
+//! Each kind of rule on its recorded example in `tests/examples`: the same detections give the same alerts and near-misses,
+//! also when the analysis is stored and restored in between. After a wanted change: `VEDETTE_BLESS=1 cargo test -p vedette
+//! --test examples` and read the difference.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod scene;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use scene::Scene;
+use vedette::analysis::{CameraAnalysis, Outcome, STATE_FORMAT, Serving};
+use vedette::config::{load_cameras, load_policies};
+use vedette_address::AddressBase;
+use vedette_core::{Alert, Camera, FrameDetections, Policy, RuleKind, Span};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// One folder of `tests/examples`.
+struct Example {
+    folder: PathBuf,
+    camera: Arc<Camera>,
+    policy: Arc<Policy>,
+    address: Option<Arc<AddressBase>>,
+    frames: Vec<FrameDetections>,
+}
+
+impl Example {
+    /// With a `scene.toml` the detections are those of the scripted scene, else those recorded from the demo.
+    fn open(kind: &str) -> Self {
+        let folder = root().join("tests/examples").join(kind);
+        let scripted = folder.join("scene.toml");
+        let (cameras, frames, address) = if scripted.exists() {
+            let cameras = load_cameras(&root().join("tests/examples/cameras.toml")).unwrap();
+            let frames = Scene::read(&scripted).frames(&cameras[0]);
+            let file = folder.join("detections.jsonl");
+            (cameras, recorded_or_blessed(&file, &frames), None)
+        } else {
+            let demo = root().join("deploy/demo");
+            let cameras = load_cameras(&demo.join("cameras.toml")).unwrap();
+            let frames = read(&root().join("tests/golden/vtest-detections.jsonl"));
+            (cameras, frames, Some(Arc::new(AddressBase::open(demo.join("address.base")).unwrap())))
+        };
+        let policies = load_policies(&folder.join("policies.toml"), &cameras).unwrap();
+        let (camera, policy) = (Arc::new(cameras[0].clone()), Arc::new(policies[0].clone()));
+        Self { folder, camera, policy, address, frames }
+    }
+
+    fn take(&self, analysis: &mut CameraAnalysis, frames: &[FrameDetections]) -> Vec<Outcome> {
+        let base = |_| self.address.clone();
+        let serving = Serving { policy: Some(&self.policy), base: &base };
+        let outcomes: Vec<Outcome> = frames.iter().map(|frame| analysis.take(frame.clone(), serving)).collect();
+        assert!(outcomes.iter().all(|outcome| outcome.refused.is_none()), "the policy is refused");
+        outcomes
+    }
+
+    /// Alerts and near-misses as JSON lines, the analysis stored and restored after `cut` frames.
+    fn replay(&self, cut: Option<usize>) -> (String, String) {
+        let mut analysis = CameraAnalysis::new(self.camera.clone(), &Default::default()).unwrap();
+        let (before, after) = self.frames.split_at(cut.unwrap_or(0));
+        let mut outcomes = self.take(&mut analysis, before);
+        if cut.is_some() {
+            analysis = CameraAnalysis::restore(self.camera.clone(), STATE_FORMAT, &analysis.save().unwrap()).unwrap();
+        }
+        outcomes.extend(self.take(&mut analysis, after));
+        let mut alerts: Vec<Alert> = outcomes.iter().flat_map(|outcome| outcome.alerts.clone()).collect();
+        let base = |_| self.address.clone();
+        alerts.extend(analysis.finish(Serving { policy: Some(&self.policy), base: &base }).alerts);
+        let line = |alert: &Alert| serde_json::to_string(&vedette_alerts::json::AlertJson::new(alert, None)).unwrap();
+        let misses = outcomes.iter().flat_map(|outcome| &outcome.near_misses);
+        (lines(alerts.iter().map(line)), lines(misses.map(|miss| serde_json::to_string(miss).unwrap())))
+    }
+}
+
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.map(|line| line + "\n").collect()
+}
+
+fn read(path: &Path) -> Vec<FrameDetections> {
+    std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn is_blessed() -> bool {
+    std::env::var_os("VEDETTE_BLESS").is_some()
+}
+
+/// The detections of the file, which are those that the scene gives.
+fn recorded_or_blessed(file: &Path, frames: &[FrameDetections]) -> Vec<FrameDetections> {
+    compare(file, &lines(frames.iter().map(|frame| serde_json::to_string(frame).unwrap())));
+    read(file)
+}
+
+fn compare(file: &Path, text: &str) {
+    if is_blessed() {
+        std::fs::write(file, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    for (number, (now, then)) in text.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(now, then, "{} line {}", file.display(), number + 1);
+    }
+    assert_eq!(text.lines().count(), expected.lines().count(), "{}", file.display());
+}
+
+#[test]
+fn every_kind_of_rule_has_an_example_that_gives_its_alerts() {
+    let mut silent = Vec::new();
+    for kind in RuleKind::ALL {
+        let example = Example::open(kind.as_str());
+        let (alerts, misses) = example.replay(None);
+        compare(&example.folder.join("alerts.jsonl"), &alerts);
+        compare(&example.folder.join("near-misses.jsonl"), &misses);
+        let own = format!("\"kind\":\"{}\"", kind.as_str());
+        if !alerts.contains(&own) {
+            silent.push(kind);
+        }
+    }
+    assert!(silent.is_empty(), "these raise no alert of their kind: {silent:?}");
+}
+
+#[test]
+fn every_kind_of_rule_has_its_section_with_its_codes() {
+    let page = std::fs::read_to_string(root().join("docs/RULES.md")).unwrap();
+    let sections: Vec<&str> = page.split("\n## ").collect();
+    for kind in RuleKind::ALL {
+        let section = sections.iter().find(|section| section.lines().next() == Some(kind.as_str()));
+        let section = section.unwrap_or_else(|| panic!("{} has no section", kind.as_str())).replace('\n', " ");
+        let alarm = match kind.gbt28181_alarm() {
+            (5, Some(alarm)) => format!("type {alarm}"),
+            (method, Some(alarm)) => format!("method {method} type {alarm}"),
+            (method, None) => format!("method {method}, without type"),
+        };
+        assert!(section.contains(&alarm), "{} is GB/T 28181 {alarm}", kind.as_str());
+        match kind.onvif_topic() {
+            Some(topic) => assert!(section.contains(topic), "{} is ONVIF {topic}", kind.as_str()),
+            None => assert!(section.contains("ONVIF has no topic"), "{} has no ONVIF topic", kind.as_str()),
+        }
+    }
+}
+
+#[test]
+fn a_restart_in_the_middle_changes_nothing() {
+    for kind in RuleKind::ALL {
+        let example = Example::open(kind.as_str());
+        let whole = example.replay(None);
+        for part in 1..8 {
+            let cut = example.frames.len() * part / 8;
+            assert_eq!(example.replay(Some(cut)), whole, "{} cut at frame {cut}", example.folder.display());
+        }
+    }
+}
+
+#[test]
+fn an_idle_camera_is_remembered_in_two_kilobytes() {
+    for kind in RuleKind::ALL {
+        let example = Example::open(kind.as_str());
+        let mut analysis = CameraAnalysis::new(example.camera.clone(), &Default::default()).unwrap();
+        example.take(&mut analysis, &example.frames);
+        let last = example.frames.last().unwrap();
+        for second in 1..=60 {
+            let captured = last.captured + Span::from_secs(second);
+            let sequence = last.sequence + second.unsigned_abs();
+            let idle = FrameDetections { detections: Vec::new(), sequence, captured, ..last.clone() };
+            example.take(&mut analysis, &[idle]);
+        }
+        let bytes = analysis.save().unwrap().len();
+        assert!(bytes <= 2048, "{bytes} bytes with the rule of {}", example.folder.display());
+    }
+}
