@@ -16,7 +16,7 @@ mod nvschema;
 mod onvif;
 
 /// Types made from `proto/nv` by prost.
-#[expect(missing_docs, clippy::all, reason = "generated from proto/, which holds the docs")]
+#[expect(missing_docs, reason = "generated from proto/, which holds the docs")]
 pub mod nv {
     include!(concat!(env!("OUT_DIR"), "/nv.rs"));
 }

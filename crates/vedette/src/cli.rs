@@ -59,7 +59,7 @@ pub enum Command {
 /// A part of the product that can run in a process of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Role {
-    /// Pull camera streams onto the bus.
+    /// Pull camera streams onto the bus, and take in the detections of other producers.
     Ingest,
     /// Decode video and detect objects.
     Detect,
