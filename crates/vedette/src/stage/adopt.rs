@@ -3,7 +3,7 @@
 
 pub(crate) mod convert;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +61,8 @@ struct Running {
     pending: FuturesUnordered<BoxFuture<'static, Finished>>,
     /// The latest capture time of each camera.
     latest: HashMap<CameraId, Timestamp>,
+    /// Cameras whose clock was set back and that have not caught up.
+    set_back: BTreeSet<CameraId>,
 }
 
 impl Adopt {
@@ -78,6 +80,7 @@ impl Adopt {
             ledgers: HashMap::new(),
             pending: FuturesUnordered::new(),
             latest: HashMap::new(),
+            set_back: BTreeSet::new(),
         };
         running.serve(&mut subscription, &stop).await?;
         running.drain().await
@@ -174,17 +177,29 @@ impl Running {
         let latest = self.latest.entry(frame.camera.clone()).or_insert(frame.captured);
         let behind = latest.since(frame.captured);
         *latest = frame.captured.max(*latest);
-        if behind > SET_BACK {
+        let changed = if behind > SET_BACK {
             metrics::counter!("vedette_metadata_frames_set_back_total").increment(1);
-            let detail = format!(
-                "camera {}: its capture times went back by {behind}; until they catch up its frames count as seen before. If \
-                 its clock was set, set `since` of its [[metadata]] entry to now",
-                frame.camera
-            );
-            self.stage.health.set(STAGE, Condition::Degraded, detail);
-        } else if behind <= Span::ZERO {
-            self.stage.health.set(STAGE, Condition::Running, "");
+            self.set_back.insert(frame.camera.clone())
+        } else {
+            behind <= Span::ZERO && self.set_back.remove(&frame.camera)
+        };
+        if changed {
+            self.say_set_back();
         }
+    }
+
+    fn say_set_back(&self) {
+        if self.set_back.is_empty() {
+            return self.stage.health.set(STAGE, Condition::Running, "");
+        }
+        let cameras: Vec<&str> = self.set_back.iter().map(CameraId::as_str).collect();
+        let detail = format!(
+            "capture times went back: {}. Until they catch up such frames count as seen before; if a clock was set, set `since` of \
+             its [[metadata]] entry to now",
+            cameras.join(", ")
+        );
+        tracing::warn!(stage = STAGE, detail);
+        self.stage.health.set(STAGE, Condition::Degraded, detail);
     }
 
     async fn publish(&mut self, frames: Vec<FrameDetections>) -> anyhow::Result<Vec<Delivery>> {

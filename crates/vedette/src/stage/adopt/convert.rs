@@ -115,9 +115,9 @@ fn camera(message: &ForeignFrame, record: &Delivered, entry: &MetadataSettings) 
     if let Some(camera) = said.into_iter().chain([&*key]).find_map(|sensor| entry.camera(sensor)) {
         return Ok(camera);
     }
+    let sensor = said.map_or_else(String::new, |said| format!("sensor `{said}` or "));
     let detail = format!(
-        "no camera is meant by sensor `{}` or key `{}`; name it in `cameras` of the [[metadata]] entry of topic `{}`",
-        said.unwrap_or_default(),
+        "no camera is meant by {sensor}key `{}`; name it in `cameras` of the [[metadata]] entry of topic `{}`",
         key.chars().take(80).collect::<String>(),
         entry.topic
     );
