@@ -147,6 +147,32 @@ fn dlstreamer_without_objects_is_an_empty_frame_and_counts_from_its_streams_star
 }
 
 #[test]
+fn dlstreamer_has_three_clocks_and_the_cameras_counts_first() {
+    let mut message = dlstreamer();
+    message["timestamp"] = 49_250_000_000_u64.into();
+    let captured = |message: &serde_json::Value| one(Format::Dlstreamer, message.to_string().as_bytes()).captured;
+    assert_eq!(captured(&message), None);
+    for text in ["2026-01-01T00:00:00.250Z", "2026-01-01T08:00:00.250:+0800", "2025-12-31T19:00:00.250000:-0500"] {
+        message["system_timestamp"] = text.into();
+        assert_eq!(captured(&message), Some(Timestamp::from_micros(AT_US)), "{text}");
+    }
+    message["rtp"] = serde_json::json!({ "sender_ntp_unix_timestamp_ns": (AT_US - 80_000) * 1_000 });
+    assert_eq!(captured(&message), Some(Timestamp::from_micros(AT_US - 80_000)));
+    message["rtp"] = serde_json::json!({});
+    message["system_timestamp"] = "10 o'clock".into();
+    let error = read(Format::Dlstreamer, message.to_string().as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("system_timestamp"), "{error}");
+}
+
+#[test]
+fn what_a_whole_frame_is_classified_as_is_no_object() {
+    let mut message = dlstreamer();
+    message["objects"] = serde_json::json!([{ "x": 0, "y": 0, "w": 1280, "h": 720, "weather": { "label": "rain" } }]);
+    let adopted = one(Format::Dlstreamer, message.to_string().as_bytes()).adopt(&terms(1, 1)).unwrap();
+    assert!(adopted.detections.is_empty(), "{adopted:?}");
+}
+
+#[test]
 fn onvif_is_read() {
     let frames = read(Format::Onvif, onvif(UPWARDS).as_bytes()).unwrap();
     assert_eq!(frames.len(), 2);

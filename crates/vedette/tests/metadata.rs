@@ -203,6 +203,28 @@ async fn what_a_crash_repeats_is_the_same_byte_for_byte() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_camera_takes_no_part_and_its_frames_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = site(folder.path());
+    let cameras = folder.path().join("cameras.toml");
+    edit(&cameras, "id = \"campus-1\"", "id = \"campus-1\"\nenabled = false");
+    let product = Product::start_roles(&config, &ROLES, |_| {}).await;
+    for producer in &PRODUCERS[..2] {
+        send(&product.app.bus, producer.topic, producer.walk(started())).await;
+    }
+    let shed = "vedette_frames_shed_total";
+    let reached = async || {
+        let alerts = product.alerts().await;
+        let counted = product.metric(shed, "camera_disabled").await >= 80.0;
+        (counted && through_the_gate(&alerts).contains_key("campus-2")).then_some(alerts)
+    };
+    let alerts = eventually("the other camera's alert", reached).await;
+    assert!(!through_the_gate(&alerts).contains_key("campus-1"));
+    assert!(detections_on(&product.app.bus).await.keys().all(|(camera, _)| camera == "campus-2"));
+    product.end().await;
+}
+
 /// A producer writes to topics of its own on the cluster, which have no prefix of ours and which we do not make.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_write_to_kafka_raises_alerts() {
@@ -234,4 +256,44 @@ async fn what_others_write_to_kafka_raises_alerts() {
     }
     one_alert_a_camera(&product).await;
     product.end().await;
+}
+
+/// A second member joins in the middle, and the first one leaves: what is in hand is finished, and the rest goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_survives_changes_of_hands_on_kafka() {
+    let Some(broker) = broker::shared() else { return };
+    let theirs: SharedBus = KafkaBus::connect(KafkaSettings::new(broker.brokers())).await.unwrap();
+    let on_kafka = |config: &mut Config| {
+        let bus = &mut config.settings.bus;
+        bus.kind = BusKind::Kafka;
+        bus.kafka.brokers = vec![broker.brokers()];
+        bus.kafka.prefix = "hands.".into();
+        for entry in &mut config.settings.metadata {
+            entry.topic = format!("hands-{}", entry.topic);
+        }
+        bus.foreign_topics = config.settings.metadata.iter().map(|entry| entry.topic.clone()).collect();
+    };
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let from = started();
+    let first = Product::start_roles(&site(here.path()), &[Role::Ingest], on_kafka).await;
+    let part = async |range: std::ops::Range<usize>| {
+        for producer in PRODUCERS {
+            send(&theirs, &format!("hands-{}", producer.topic), producer.walk(from).drain(range.clone()).collect())
+                .await;
+        }
+    };
+    part(0..25).await;
+    let second = Product::start_roles(&site(there.path()), &ROLES, on_kafka).await;
+    part(25..50).await;
+    first.end().await;
+    part(50..80).await;
+    one_alert_a_camera(&second).await;
+    let every = PRODUCERS.len() * 80;
+    eventually("every frame", async || {
+        let found = detections_on(&second.app.bus).await;
+        assert!(found.values().all(|records| records.iter().all(|record| record == &records[0])));
+        (found.len() == every).then_some(())
+    })
+    .await;
+    second.end().await;
 }

@@ -149,9 +149,9 @@ impl Running {
         }
         let mut frames = converted.frames;
         frames.retain(|frame| {
-            let retired = self.stage.registry.is_retired(&frame.camera);
-            shed("camera_retired", u64::from(retired));
-            !retired
+            let reason = self.why_not(&frame.camera);
+            shed(reason.unwrap_or_default(), u64::from(reason.is_some()));
+            reason.is_none()
         });
         for frame in &frames {
             self.watch_clock(frame);
@@ -170,6 +170,15 @@ impl Running {
             Some(_) => return Ok(()),
         };
         Err(Refusal { reason, detail })
+    }
+
+    /// Why a camera of the registry takes no part.
+    fn why_not(&self, camera: &CameraId) -> Option<&'static str> {
+        match self.stage.registry.camera(camera) {
+            Some(camera) if !camera.enabled => Some("camera_disabled"),
+            None if self.stage.registry.is_retired(camera) => Some("camera_retired"),
+            _ => None,
+        }
     }
 
     /// A clock that was set back makes frames seem seen already: `analyse` counts them, here it is said once.
