@@ -272,24 +272,25 @@ async fn give_back(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         true => catalog.entries.iter().filter(|entry| args.filter.holds(entry, &metadata)).collect(),
         false => args.positions.iter().map(|position| at(&catalog, position)).collect::<Result<_, _>>()?,
     };
-    let (mut back, mut before, mut failed) = (0_u64, 0_u64, 0_u64);
+    let named = meant.len();
+    let to_go: Vec<&Entry> = meant.into_iter().filter(|entry| args.again || entry.replayed.is_none()).collect();
+    let before = named - to_go.len();
+    let (mut back, mut failed) = (0_u64, 0_u64);
     let mut out = std::io::stdout().lock();
-    for entry in meant {
-        if entry.replayed.is_some() && !args.again {
-            before += 1;
-            continue;
+    let mut told = |source: &Source, outcome: replay::Outcome| match outcome {
+        Ok(()) => {
+            back += 1;
+            // Who stops listening does not stop the replay; the count below goes to stderr.
+            let _ = writeln!(out, "{source}");
         }
-        let outcome = if args.dry_run { Ok(()) } else { replay::replay(&bus, entry).await };
-        match outcome {
-            Ok(()) => {
-                back += 1;
-                writeln!(out, "{}", entry.source)?;
-            }
-            Err(error) => {
-                failed += 1;
-                eprintln!("{error:#}");
-            }
+        Err(error) => {
+            failed += 1;
+            eprintln!("{source}: {error:#}");
         }
+    };
+    match args.dry_run {
+        true => to_go.iter().for_each(|entry| told(&entry.source, Ok(()))),
+        false => replay::replay(&bus, &to_go, &mut told).await?,
     }
     bus.flush().await?;
     let verb = if args.dry_run { "would be given back" } else { "given back" };
