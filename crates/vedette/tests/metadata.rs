@@ -225,6 +225,49 @@ async fn a_disabled_camera_takes_no_part_and_its_frames_are_counted() {
     product.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_set_back_is_said_and_a_new_since_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = site(folder.path());
+    let (right, wrong) = (started() - Span::from_secs(3_600), started());
+    let device = PRODUCERS[2];
+    let first = Product::start_roles(&config, &ROLES, |_| {}).await;
+    let said = async |product: &Product| product.json("/healthz").await["stages"]["adopt"].clone();
+    send(&first.app.bus, device.topic, device.walk(wrong)).await;
+    send(&first.app.bus, device.topic, device.walk(right).drain(..40).collect()).await;
+    eventually("the word on the clock", async || {
+        let adopt = said(&first).await;
+        (adopt["condition"] == "degraded" && adopt["detail"].as_str().unwrap().contains("campus-3")).then_some(())
+    })
+    .await;
+    first.end().await;
+
+    let since = right - Span::from_secs(1);
+    let entry = format!("format = \"onvif\"\nsince = \"{since}\"");
+    edit(&config, "format = \"onvif\"", &entry);
+    let second = Product::start_roles(&config, &ROLES, |_| {}).await;
+    send(&second.app.bus, device.topic, device.walk(right).drain(40..).collect()).await;
+    let anew = since.as_micros() as u64;
+    eventually("frames of another epoch", async || {
+        (epochs_on(&second.app.bus).await.get(&anew) == Some(&40)).then_some(())
+    })
+    .await;
+    assert_eq!(said(&second).await["condition"], "running");
+    second.end().await;
+}
+
+/// How many frames there are of each epoch.
+async fn epochs_on(bus: &SharedBus) -> BTreeMap<u64, usize> {
+    let mut reader = bus.read(topics::DETECTIONS, StartAt::Earliest).await.unwrap();
+    let mut found = BTreeMap::new();
+    registry::read_to_end(bus, topics::DETECTIONS, &mut reader, |record| {
+        *found.entry(decode_detections(record.record.value.unwrap()).unwrap().epoch).or_default() += 1;
+    })
+    .await
+    .unwrap();
+    found
+}
+
 /// A producer writes to topics of its own on the cluster, which have no prefix of ours and which we do not make.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_write_to_kafka_raises_alerts() {

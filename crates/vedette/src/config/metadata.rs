@@ -32,8 +32,9 @@ pub struct MetadataSettings {
     /// The producer's own names of classes.
     #[serde(default)]
     pub classes: ClassNames,
-    /// Score of an object whose producer does not say how sure it is.
-    #[serde(default = "half")]
+    /// Score of an object whose producer does not say how sure it is. Who says nothing sends what it believes: the default
+    /// starts a track and counts for a rule.
+    #[serde(default = "believed")]
     pub missing_confidence: Score,
     /// Where the capture time comes from.
     #[serde(default)]
@@ -72,8 +73,8 @@ impl MetadataSettings {
     }
 }
 
-fn half() -> Score {
-    Score::new(0.5).unwrap_or_else(|_| unreachable!("it lies in 0 to 1"))
+fn believed() -> Score {
+    Score::new(0.75).unwrap_or_else(|_| unreachable!("it lies in 0 to 1"))
 }
 
 /// 2000-01-01T00:00:00Z

@@ -3,7 +3,7 @@
 
 pub(crate) mod convert;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,10 +57,10 @@ struct Finished {
 struct Running {
     stage: Adopt,
     committer: Committer,
-    ledgers: HashMap<Arc<str>, Ledger<()>>,
+    ledgers: BTreeMap<Arc<str>, Ledger<()>>,
     pending: FuturesUnordered<BoxFuture<'static, Finished>>,
     /// The latest capture time of each camera.
-    latest: HashMap<CameraId, Timestamp>,
+    latest: BTreeMap<CameraId, Timestamp>,
     /// Cameras whose clock was set back and that have not caught up.
     set_back: BTreeSet<CameraId>,
 }
@@ -77,9 +77,9 @@ impl Adopt {
         let mut running = Running {
             committer: subscription.committer(),
             stage: self,
-            ledgers: HashMap::new(),
+            ledgers: BTreeMap::new(),
             pending: FuturesUnordered::new(),
-            latest: HashMap::new(),
+            latest: BTreeMap::new(),
             set_back: BTreeSet::new(),
         };
         running.serve(&mut subscription, &stop).await?;

@@ -108,7 +108,7 @@ fn onvif(captured: Timestamp, person: Option<Edges>) -> Vec<u8> {
         format!(
             "<tt:Object ObjectId=\"8\"><tt:Appearance><tt:Shape>\
              <tt:BoundingBox left=\"{}\" top=\"{}\" right=\"{}\" bottom=\"{}\"/></tt:Shape>\
-             <tt:Class><tt:Type Likelihood=\"0.875\">Human</tt:Type></tt:Class></tt:Appearance></tt:Object>",
+             <tt:Class><tt:Type>Human</tt:Type></tt:Class></tt:Appearance></tt:Object>",
             x(left),
             y(top),
             x(right),
