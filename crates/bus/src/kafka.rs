@@ -107,7 +107,11 @@ impl Inner {
     }
 
     fn full_name(&self, topic: &str) -> String {
-        format!("{}{topic}", self.settings.topic_prefix)
+        if self.settings.foreign_topics.contains(topic) { topic.to_owned() } else { self.prefixed(topic) }
+    }
+
+    fn prefixed(&self, name: &str) -> String {
+        format!("{}{name}", self.settings.topic_prefix)
     }
 
     /// Runs what waits for brokers off the async threads.
@@ -249,7 +253,7 @@ impl Bus for KafkaBus {
         }
         let settings = &inner.settings;
         let full_names: Vec<String> = map.keys().cloned().collect();
-        let full_group = inner.full_name(group);
+        let full_group = inner.prefixed(group);
         let shared = Shared::new(group, &settings.brokers, map, settings.revoke_timeout, inner.closed.clone());
         let shared = Arc::new(shared);
         let (queue, events) = bytes_bounded(settings.receive_queue_bytes, "group", group);

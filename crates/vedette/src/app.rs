@@ -27,6 +27,7 @@ use crate::frame_book::FrameBook;
 use crate::health::Health;
 use crate::latency::LatencyBook;
 use crate::registry::{self, Registry};
+use crate::stage::adopt::Adopt;
 use crate::stage::alert_sink::AlertSink;
 use crate::stage::analyse::Analyse;
 use crate::stage::detect::{Detect, OpenAlerts};
@@ -107,6 +108,7 @@ impl App {
         };
         let bus = open_bus(&settings.bus).await?;
         bus.ensure_topics(&topics::specs(&settings.bus)).await?;
+        topics::ensure_foreign(&bus, &settings.bus).await?;
         let registry = Registry::follow(&bus, stop.clone()).await.context("reading the registry")?;
         let published = registry::publish(&bus, &registry, &config.cameras, &config.policies).await?;
         if roles.contains(&Role::Ingest) {
@@ -137,6 +139,16 @@ impl App {
             };
             let stop = stop.clone();
             start(TaskKind::Ingest, Box::new(move || Box::pin(ingest.clone().run(stop.clone()))));
+        }
+        if roles.contains(&Role::Ingest) && !settings.metadata.is_empty() {
+            let adopt = Adopt {
+                entries: settings.metadata.clone().into(),
+                bus: bus.clone(),
+                registry: registry.clone(),
+                health: health.clone(),
+            };
+            let stop = stop.clone();
+            start(TaskKind::Adopt, Box::new(move || Box::pin(adopt.clone().run(stop.clone()))));
         }
         if let Some(detecting) = &detecting {
             let detect = Detect {
@@ -282,6 +294,7 @@ pub async fn open_bus(settings: &BusSettings) -> anyhow::Result<SharedBus> {
             let kafka = &settings.kafka;
             let settings = KafkaSettings {
                 topic_prefix: kafka.prefix.clone(),
+                foreign_topics: settings.foreign_topics.clone(),
                 replication_factor: kafka.replication,
                 min_insync_replicas: kafka.min_insync_replicas,
                 properties: kafka.properties.clone(),

@@ -8,6 +8,7 @@ use vedette_core::{CameraId, Span, Timestamp};
 
 use crate::address_command::synth::AddressSynthArgs;
 use crate::config::BusKind;
+pub use crate::dead_letters::command::DeadLettersCommand;
 pub use crate::eval_command::{ClipArgs, EvalCommand, EventsArgs, TracksArgs};
 
 /// Video-surveillance event stream processor: camera streams in, alerts with a place and a standard address out.
@@ -43,6 +44,9 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Write the detections that the bus holds as JSON lines, for `replay`.
     Export(ExportArgs),
+    /// List, show and give back records that could not be used.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
     /// Build and ask address bases.
     #[command(subcommand)]
     Address(AddressCommand),
@@ -59,7 +63,7 @@ pub enum Command {
 /// A part of the product that can run in a process of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Role {
-    /// Pull camera streams onto the bus.
+    /// Pull camera streams onto the bus, and take in the detections of other producers.
     Ingest,
     /// Decode video and detect objects.
     Detect,

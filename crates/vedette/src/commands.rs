@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, apply_overrides};
 use crate::cli::{Cli, Command, ConfigArgs, Role, RunArgs, TranscodeArgs};
 use crate::config::{BusKind, Config};
-use crate::{address_command, demo, eval_command, export, models_command, replay, telemetry};
+use crate::{address_command, dead_letters, demo, eval_command, export, models_command, replay, telemetry};
 
 /// How long the end of the process waits for calls that nothing can interrupt, such as one to a broker that is away.
 const LAST_WAIT: Duration = Duration::from_secs(5);
@@ -33,6 +33,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(if summary.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
         }
         Command::Export(args) => block_on(export::run(args)),
+        Command::DeadLetters(command) => block_on_code(dead_letters::command::run(command)),
         Command::Address(command) => address_command::run(command),
         Command::Models(command) => models_command::run(command),
         Command::Transcode(args) => transcode(&args),
@@ -41,10 +42,14 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 pub(crate) fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    block_on_code(async { work.await.map(|()| ExitCode::SUCCESS) })
+}
+
+fn block_on_code(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new().context("starting the async runtime")?;
     let outcome = runtime.block_on(work);
     runtime.shutdown_timeout(LAST_WAIT);
-    outcome.map(|()| ExitCode::SUCCESS)
+    outcome
 }
 
 async fn run(args: RunArgs) -> anyhow::Result<()> {

@@ -23,7 +23,7 @@ pub mod address_command;
 mod bus_watch;
 mod commands;
 mod console;
-mod dead_letters;
+pub mod dead_letters;
 mod demo;
 pub mod detector;
 mod eval_command;

@@ -12,6 +12,8 @@ use crate::health::{Condition, Health};
 pub(crate) enum TaskKind {
     /// Camera intake.
     Ingest,
+    /// Detections of other producers.
+    Adopt,
     /// Decoding and detection.
     Detect,
     /// Tracks, rules, places.
@@ -40,6 +42,7 @@ impl TaskKind {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
+            Self::Adopt => "adopt",
             Self::Detect => "detect",
             Self::Analyse => "analyse",
             Self::AlertSink => "alert_sink",

@@ -1,6 +1,6 @@
 //! The topics of the product: names, partitions, what each keeps.
 
-use vedette_bus::{Retention, TopicSpec};
+use vedette_bus::{BusError, Retention, SharedBus, TopicSpec};
 use vedette_core::Span;
 
 use crate::config::BusSettings;
@@ -56,4 +56,26 @@ pub fn specs(settings: &BusSettings) -> Vec<TopicSpec> {
         specs.push(TopicSpec { partitions: 1, ..spec });
     }
     specs
+}
+
+/// Every topic of the product, by name.
+pub(crate) const OURS: [&str; 8] = [VIDEO, DETECTIONS, ALERTS, CAMERAS, POLICIES, ADDRESSES, STATES, DEAD_LETTERS];
+
+/// Makes the topics of other producers that nobody has made yet; one that is there is taken as it is.
+///
+/// # Errors
+/// When the bus refuses.
+pub async fn ensure_foreign(bus: &SharedBus, settings: &BusSettings) -> Result<(), BusError> {
+    for name in &settings.foreign_topics {
+        match bus.watermarks(name).await {
+            Err(BusError::UnknownTopic(_)) => {
+                let retention = Retention::Delete { age: settings.keep_detections.to_std(), bytes: None };
+                let (partitions, max_record_bytes) = (settings.partitions, MAX_RECORD_BYTES);
+                let spec = TopicSpec { name: name.clone(), partitions, retention, max_record_bytes, compress: true };
+                bus.ensure_topics(&[spec]).await?;
+            }
+            outcome => drop(outcome?),
+        }
+    }
+    Ok(())
 }

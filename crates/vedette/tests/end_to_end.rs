@@ -101,7 +101,7 @@ async fn records_that_are_no_protobuf_become_dead_letters_and_the_rest_goes_on()
         let record = eventually_next(&mut letters).await;
         let letter = decode_dead_letter(record.value.unwrap()).unwrap();
         assert_eq!(letter.reason, DeadLetterReason::Unparsable, "{letter:?}");
-        assert!(letter.value.ends_with(b"no protobuf"));
+        assert!(letter.value.unwrap().ends_with(b"no protobuf"));
         from.insert(letter.topic);
     }
     product.alerts_reach(1).await;

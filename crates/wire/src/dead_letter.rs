@@ -20,7 +20,10 @@ pub enum DeadLetterReason {
 }
 
 impl DeadLetterReason {
-    /// The name used in metrics and logs.
+    /// Every reason.
+    pub const ALL: [Self; 5] = [Self::Unparsable, Self::Invalid, Self::Undecodable, Self::UnknownCamera, Self::Panic];
+
+    /// The name used in metrics, logs and commands.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -53,8 +56,8 @@ pub struct DeadLetter {
     pub offset: u64,
     /// Its key.
     pub key: Bytes,
-    /// Its value.
-    pub value: Bytes,
+    /// Its value; none when it had none.
+    pub value: Option<Bytes>,
     /// Its headers.
     pub headers: Vec<(String, Bytes)>,
     /// Its timestamp in milliseconds since the Unix epoch.
@@ -135,7 +138,7 @@ mod tests {
             partition: 3,
             offset: 4,
             key: Bytes::from_static(b"gate"),
-            value: Bytes::from_static(&[0xff, 0]),
+            value: Some(Bytes::from_static(&[0xff, 0])),
             headers: vec![("ce_id".into(), Bytes::from_static(b"x"))],
             timestamp_ms: 5,
             stage: "detect".into(),
@@ -143,5 +146,9 @@ mod tests {
             detail: "no key frame".into(),
         };
         assert_eq!(decode_dead_letter(encode_dead_letter(&letter)).unwrap(), letter);
+        for value in [None, Some(Bytes::new())] {
+            let letter = DeadLetter { value, ..letter.clone() };
+            assert_eq!(decode_dead_letter(encode_dead_letter(&letter)).unwrap(), letter);
+        }
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How a [`super::KafkaBus`] reaches its cluster.
@@ -8,6 +8,8 @@ pub struct KafkaSettings {
     pub brokers: String,
     /// Put before every topic and group name, for example `vedette.`; may be empty.
     pub topic_prefix: String,
+    /// Topics of others, which have their name without the prefix.
+    pub foreign_topics: BTreeSet<String>,
     /// Name of this client in the brokers' logs and quotas.
     pub client_id: String,
     /// Passed to librdkafka as they are, for security and tuning (`security.protocol`, `sasl.*`, `ssl.*`). Those on which the
@@ -37,6 +39,7 @@ impl KafkaSettings {
         Self {
             brokers: brokers.into(),
             topic_prefix: String::new(),
+            foreign_topics: BTreeSet::new(),
             client_id: "vedette".to_owned(),
             properties: BTreeMap::new(),
             replication_factor: 1,

@@ -1,6 +1,7 @@
 //! The configuration: one TOML file of settings, one of cameras, one of policies; read and checked as a whole, with every
 //! mistake said at once.
 
+mod metadata;
 mod mistake;
 mod registry_files;
 mod settings;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use toml::Value;
 use vedette_core::{Camera, Policy, Span};
 
+pub use metadata::{MetadataSettings, TimeSource};
 pub use mistake::{Mistake, Mistakes};
 pub use settings::{
     AnalyseSettings, BusKind, BusSettings, ConsoleSettings, CredentialSection, DetectSettings, IngestSettings,
@@ -43,6 +45,7 @@ impl Config {
         if let Some(settings) = &settings {
             cameras = registry_files::cameras(&settings.site.cameras, &settings.ingest, &mut mistakes);
             policies = registry_files::policies(&settings.site.policies, &cameras, &mut mistakes);
+            metadata::check(path, &settings.metadata, &cameras, &mut mistakes);
         }
         match settings {
             Some(settings) if mistakes.is_empty() => Ok(Self { settings, cameras, policies }),
@@ -97,6 +100,7 @@ fn load_settings(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<Settings> {
     let mut settings = reading.value?;
     let base = path.parent().unwrap_or(Path::new("."));
     anchor_paths(&mut settings, base);
+    settings.bus.foreign_topics = settings.metadata.iter().map(|entry| entry.topic.clone()).collect();
     check_ranges(&file, &settings, mistakes);
     Some(settings)
 }

@@ -1,13 +1,13 @@
 //! The configuration file, section by section, with its defaults. `deploy/vedette.toml` shows every key with its comment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use vedette_core::Span;
 
-use super::Share;
+use super::{MetadataSettings, Share};
 
 /// The whole file. Paths are relative to the file's own directory.
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -25,6 +25,8 @@ pub struct Settings {
     pub analyse: AnalyseSettings,
     /// The web page, the API and the store of alerts.
     pub console: ConsoleSettings,
+    /// `[[metadata]]`: topics with the detections of other producers.
+    pub metadata: Vec<MetadataSettings>,
 }
 
 /// `[site]`
@@ -90,6 +92,9 @@ pub struct BusSettings {
     pub keep_video_bytes: u64,
     /// `[bus.kafka]`
     pub kafka: KafkaSection,
+    /// The topics of `[[metadata]]`, which are not ours.
+    #[serde(skip)]
+    pub foreign_topics: BTreeSet<String>,
 }
 
 impl Default for BusSettings {
@@ -105,6 +110,7 @@ impl Default for BusSettings {
             keep_dead_letters: hours(14 * 24),
             keep_video_bytes: 1 << 30,
             kafka: KafkaSection::default(),
+            foreign_topics: BTreeSet::new(),
         }
     }
 }

@@ -1,0 +1,30 @@
+/// Why a message could not be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The bytes are not of the format.
+    #[error("these bytes are no {format}: {cause}")]
+    Unparsable {
+        /// The format's name.
+        format: &'static str,
+        /// What the parser said.
+        cause: String,
+    },
+    /// A value breaks a rule.
+    #[error("`{field}`: {rule}")]
+    Invalid {
+        /// The field, as the format calls it.
+        field: &'static str,
+        /// The rule, with the value where it helps, and the way out where there is one.
+        rule: String,
+    },
+}
+
+impl ReadError {
+    pub(crate) fn unparsable(format: &'static str, cause: impl std::fmt::Display) -> Self {
+        Self::Unparsable { format, cause: cause.to_string() }
+    }
+
+    pub(crate) fn invalid(field: &'static str, rule: impl std::fmt::Display) -> Self {
+        Self::Invalid { field, rule: rule.to_string() }
+    }
+}

@@ -1,0 +1,71 @@
+//! Detection metadata of other producers: what DeepStream, DL Streamer and ONVIF devices say of a frame.
+//!
+//! *In:* the bytes of one message and its format. *Out:* the frames in it ([`ForeignFrame`]), and, under the terms that a site
+//! sets ([`Terms`]), detections in the product's own words ([`Adopted`]). *Must not know:* where messages come from or go to,
+//! which camera a sensor is, clocks.
+//!
+//! Objects are taken for what and where they are. Identities, embeddings, poses and attributes are not read, and faces and
+//! number plates are left out: Vedette is about events at places.
+
+mod adopt;
+mod classes;
+mod dlstreamer;
+mod error;
+mod frame;
+mod nvschema;
+mod onvif;
+
+/// Types made from `proto/nv` by prost.
+#[expect(missing_docs, reason = "generated from proto/, which holds the docs")]
+pub mod nv {
+    include!(concat!(env!("OUT_DIR"), "/nv.rs"));
+}
+
+use serde::{Deserialize, Serialize};
+
+pub use adopt::{Adopted, LeftOut, Terms};
+pub use classes::ClassNames;
+pub use error::ReadError;
+pub use frame::{ForeignBox, ForeignFrame, ForeignObject, MOST_FRAMES, MOST_OBJECTS};
+
+/// A way in which others write detections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// NVIDIA nvschema: protobuf `nv.Frame`, one frame a message. Boxes are pixels; the frame's size is not said.
+    Nvschema,
+    /// Intel DL Streamer: JSON of `gvametaconvert`, one frame a message. Boxes are fractions of the frame.
+    Dlstreamer,
+    /// ONVIF scene description: XML `tt:MetadataStream`, any number of frames (ONVIF Analytics Service Specification).
+    Onvif,
+}
+
+impl Format {
+    /// The name in configuration, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nvschema => "nvschema",
+            Self::Dlstreamer => "dlstreamer",
+            Self::Onvif => "onvif",
+        }
+    }
+
+    /// Whether its messages can say how large the frame is that their boxes refer to.
+    #[must_use]
+    pub const fn says_frame_size(self) -> bool {
+        matches!(self, Self::Dlstreamer)
+    }
+}
+
+/// Reads one message. A message that holds no frame (ONVIF: events or PTZ status only) gives none.
+///
+/// # Errors
+/// When the bytes are not of that format, or a value breaks a rule of it; the error names the field.
+pub fn read(format: Format, bytes: &[u8]) -> Result<Vec<ForeignFrame>, ReadError> {
+    match format {
+        Format::Nvschema => Ok(vec![nvschema::read(bytes)?]),
+        Format::Dlstreamer => Ok(vec![dlstreamer::read(bytes)?]),
+        Format::Onvif => onvif::read(bytes),
+    }
+}

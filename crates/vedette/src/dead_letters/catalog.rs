@@ -1,0 +1,216 @@
+//! What lies in the dead letters: one entry for each record that was put aside, without its content.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use bytes::Bytes;
+use serde::Serialize;
+use vedette_bus::{Delivered, SharedBus, StartAt};
+use vedette_core::{CameraId, Timestamp};
+use vedette_wire::{DeadLetter, DeadLetterReason, decode_dead_letter};
+
+use super::Source;
+use super::replay::{REPLAY_OF, REPLAYED_AT};
+use crate::config::MetadataSettings;
+use crate::{registry, topics};
+
+/// One record that was put aside.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
+    pub(super) source: Source,
+    /// Partition and offset of its first dead letter.
+    pub(super) at: (u32, u64),
+    /// When it was put aside first.
+    pub(super) refused: Timestamp,
+    pub(super) stage: String,
+    pub(super) reason: DeadLetterReason,
+    pub(super) detail: String,
+    pub(super) key: Bytes,
+    /// The record's own time.
+    pub(super) written_ms: i64,
+    /// Bytes of its value.
+    pub(super) bytes: usize,
+    /// How often it was put aside; more than once after a restart at the wrong moment.
+    pub(super) times: u32,
+    /// When it was given back to its topic last.
+    pub(super) replayed: Option<Timestamp>,
+    /// The dead letter that this record was given back from.
+    pub(super) replay_of: Option<String>,
+}
+
+/// All of them, by when they were put aside.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Catalog {
+    pub(super) entries: Vec<Entry>,
+    /// Records of the topic that are no dead letters, each with why.
+    pub(super) unreadable: Vec<String>,
+}
+
+/// Which entries are meant.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Filter {
+    /// Only records of this camera.
+    #[arg(long)]
+    pub camera: Option<CameraId>,
+    /// Only records refused for this reason.
+    #[arg(long, value_parser = reason)]
+    pub reason: Option<DeadLetterReason>,
+    /// Only records put aside since then: RFC 3339, or a length of time back from now, as in `2h`.
+    #[arg(long, value_parser = since)]
+    pub since: Option<Timestamp>,
+    /// Only records of this topic.
+    #[arg(long)]
+    pub topic: Option<String>,
+}
+
+impl Filter {
+    pub(super) fn is_empty(&self) -> bool {
+        self.camera.is_none() && self.reason.is_none() && self.since.is_none() && self.topic.is_none()
+    }
+
+    pub(super) fn holds(&self, entry: &Entry, metadata: &[MetadataSettings]) -> bool {
+        self.camera.as_ref().is_none_or(|camera| entry.camera(metadata).as_ref() == Some(camera))
+            && self.reason.is_none_or(|reason| entry.reason == reason)
+            && self.since.is_none_or(|since| entry.refused >= since)
+            && self.topic.as_ref().is_none_or(|topic| entry.source.topic == *topic)
+    }
+}
+
+fn reason(text: &str) -> Result<DeadLetterReason, String> {
+    let known = DeadLetterReason::ALL.map(DeadLetterReason::as_str).join(", ");
+    let found = DeadLetterReason::ALL.into_iter().find(|reason| reason.as_str() == text);
+    found.ok_or_else(|| format!("`{text}` is no reason; known are {known}"))
+}
+
+fn since(text: &str) -> Result<Timestamp, String> {
+    if let Ok(back) = text.parse::<vedette_core::Span>() {
+        return Ok(crate::clock::now() - back);
+    }
+    text.parse().map_err(|_| {
+        format!("`{text}` is no time; write RFC 3339, as in 2026-03-01T08:00:00Z, or a length of time, as in 2h")
+    })
+}
+
+impl Entry {
+    fn new(letter: &DeadLetter, at: (u32, u64), refused: Timestamp) -> Self {
+        let replay_of = letter.headers.iter().find(|(name, _)| name == REPLAY_OF);
+        Self {
+            source: Source::of(letter),
+            at,
+            refused,
+            stage: letter.stage.clone(),
+            reason: letter.reason,
+            detail: letter.detail.clone(),
+            key: letter.key.clone(),
+            written_ms: letter.timestamp_ms,
+            bytes: letter.value.as_ref().map_or(0, Bytes::len),
+            times: 1,
+            replayed: None,
+            replay_of: replay_of.map(|(_, value)| String::from_utf8_lossy(value).into_owned()),
+        }
+    }
+
+    /// The camera by the record's key: our topics are keyed by camera, those of others by sensor.
+    pub(super) fn camera(&self, metadata: &[MetadataSettings]) -> Option<CameraId> {
+        let key = std::str::from_utf8(&self.key).ok()?;
+        match self.source.topic.as_str() {
+            topics::ADDRESSES => None,
+            topics::POLICIES => CameraId::new(key.strip_prefix("camera/")?).ok(),
+            topic => match metadata.iter().find(|entry| entry.topic == topic) {
+                Some(entry) => entry.camera(key),
+                None => CameraId::new(key).ok(),
+            },
+        }
+    }
+
+    /// As one JSON object.
+    pub(super) fn json(&self, metadata: &[MetadataSettings]) -> EntryJson {
+        EntryJson {
+            position: self.source.to_string(),
+            topic: self.source.topic.clone(),
+            partition: self.source.partition,
+            offset: self.source.offset,
+            refused: self.refused.to_string(),
+            stage: self.stage.clone(),
+            reason: self.reason.as_str(),
+            detail: self.detail.clone(),
+            key: String::from_utf8_lossy(&self.key).into_owned(),
+            camera: self.camera(metadata),
+            written: Timestamp::from_micros(self.written_ms.saturating_mul(1_000)).to_string(),
+            bytes: self.bytes,
+            times: self.times,
+            replayed: self.replayed.map(|at| at.to_string()),
+            replay_of: self.replay_of.clone(),
+        }
+    }
+}
+
+/// An entry as `--json` writes it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct EntryJson {
+    pub(super) position: String,
+    topic: String,
+    partition: u32,
+    offset: u64,
+    refused: String,
+    stage: String,
+    reason: &'static str,
+    detail: String,
+    key: String,
+    camera: Option<CameraId>,
+    written: String,
+    bytes: usize,
+    times: u32,
+    replayed: Option<String>,
+    replay_of: Option<String>,
+}
+
+/// Reads the topic up to now.
+pub(super) async fn read(bus: &SharedBus) -> anyhow::Result<Catalog> {
+    let topic = topics::DEAD_LETTERS;
+    let mut reader = bus.read(topic, StartAt::Earliest).await.context("opening the dead letters")?;
+    let (mut found, mut marks, mut unreadable) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    registry::read_to_end(bus, topic, &mut reader, |record| {
+        if let Err(error) = note(&record, &mut found, &mut marks) {
+            unreadable.push(format!("offset {} of `{topic}`: {error}", record.position.offset));
+        }
+    })
+    .await?;
+    let mut entries: Vec<Entry> = found.into_values().collect();
+    for entry in &mut entries {
+        entry.replayed = marks.get(&entry.source).copied();
+    }
+    entries.sort_by(|a, b| (a.refused, &a.source).cmp(&(b.refused, &b.source)));
+    Ok(Catalog { entries, unreadable })
+}
+
+fn note(
+    record: &Delivered,
+    found: &mut BTreeMap<Source, Entry>,
+    marks: &mut BTreeMap<Source, Timestamp>,
+) -> Result<(), String> {
+    let Some(value) = record.record.value.clone() else {
+        let source: Source = String::from_utf8_lossy(&record.record.key).parse()?;
+        let at = record.record.header(REPLAYED_AT).map(|at| String::from_utf8_lossy(at).into_owned());
+        let at = at.ok_or_else(|| format!("a record without value has the header {REPLAYED_AT}"))?;
+        marks.insert(source, at.parse().map_err(|error| format!("{REPLAYED_AT} `{at}`: {error}"))?);
+        return Ok(());
+    };
+    let letter = decode_dead_letter(value).map_err(|error| error.to_string())?;
+    let at = (record.position.partition, record.position.offset);
+    let refused = Timestamp::from_micros(record.record.timestamp_ms.saturating_mul(1_000));
+    found
+        .entry(Source::of(&letter))
+        .and_modify(|entry| entry.times += 1)
+        .or_insert_with(|| Entry::new(&letter, at, refused));
+    Ok(())
+}
+
+/// The dead letter of an entry, with the record's content.
+pub(super) async fn fetch(bus: &SharedBus, entry: &Entry) -> anyhow::Result<DeadLetter> {
+    let (partition, offset) = entry.at;
+    let record = bus.fetch(topics::DEAD_LETTERS, partition, offset).await?;
+    let gone = || format!("{}: retention has taken its dead letter meanwhile", entry.source);
+    let value = record.and_then(|record| record.record.value).with_context(gone)?;
+    Ok(decode_dead_letter(value)?)
+}

@@ -1,0 +1,299 @@
+//! `vedette dead-letters`: which records were put aside, what they are, and how they get back.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use vedette_bus::SharedBus;
+
+use super::catalog::{self, Catalog, Entry, Filter};
+use super::{Source, replay, summary};
+use crate::app::{apply_overrides, open_bus};
+use crate::cli::{ConfigArgs, Overrides};
+use crate::config::{BusKind, BusSettings, Config, MetadataSettings};
+
+/// `vedette dead-letters`
+#[derive(Debug, Subcommand)]
+pub enum DeadLettersCommand {
+    /// The records that were put aside, one a line.
+    List(ListArgs),
+    /// Everything about one of them.
+    Show(ShowArgs),
+    /// Give records back to the topics they came from, once each.
+    Replay(ReplayArgs),
+}
+
+/// Which bus.
+#[derive(Debug, Args)]
+pub struct BusArgs {
+    /// Directory of an embedded log that no process has open; without it the bus of the configuration is read.
+    #[arg(long)]
+    pub bus_directory: Option<PathBuf>,
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Overrides.
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+/// `vedette dead-letters list`
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Which.
+    #[command(flatten)]
+    pub filter: Filter,
+    /// Write JSON lines instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Bus.
+    #[command(flatten)]
+    pub bus: BusArgs,
+}
+
+/// `vedette dead-letters show`
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// TOPIC/PARTITION/OFFSET at which it was refused, as `list` writes it.
+    pub position: Source,
+    /// Write JSON instead of lines.
+    #[arg(long)]
+    pub json: bool,
+    /// Write the record's value to this file.
+    #[arg(long)]
+    pub value: Option<PathBuf>,
+    /// Bus.
+    #[command(flatten)]
+    pub bus: BusArgs,
+}
+
+/// `vedette dead-letters replay`
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// TOPIC/PARTITION/OFFSET of records, as `list` writes them.
+    pub positions: Vec<Source>,
+    /// Every record.
+    #[arg(long)]
+    pub all: bool,
+    /// Or those.
+    #[command(flatten)]
+    pub filter: Filter,
+    /// Those too that were given back before.
+    #[arg(long)]
+    pub again: bool,
+    /// Say what would be given back, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Bus.
+    #[command(flatten)]
+    pub bus: BusArgs,
+}
+
+struct Open {
+    bus: SharedBus,
+    metadata: Vec<MetadataSettings>,
+}
+
+/// Runs the command. The exit code is 2 when a record could not be given back.
+///
+/// # Errors
+/// When the bus cannot be read, nothing lies at a position, or the output is closed.
+pub(crate) async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        DeadLettersCommand::List(args) => list(&args).await,
+        DeadLettersCommand::Show(args) => show(&args).await,
+        DeadLettersCommand::Replay(args) => give_back(&args).await,
+    }
+}
+
+async fn open(args: &BusArgs) -> anyhow::Result<Open> {
+    if let Some(directory) = &args.bus_directory {
+        let directory = directory.clone();
+        let settings = BusSettings { kind: BusKind::Embedded, directory, ..BusSettings::default() };
+        return Ok(Open { bus: open_existing(&settings).await?, metadata: Vec::new() });
+    }
+    let mut config = Config::load(&args.config.config)?;
+    apply_overrides(&mut config, &args.overrides);
+    let bus = open_existing(&config.settings.bus).await?;
+    Ok(Open { bus, metadata: config.settings.metadata })
+}
+
+/// An embedded log that is not there is not made: a mistyped directory would look as if nothing had been put aside.
+async fn open_existing(settings: &BusSettings) -> anyhow::Result<SharedBus> {
+    if settings.kind == BusKind::Embedded && !settings.directory.join("LOCK").exists() {
+        bail!("{}: no embedded log lies here; name another directory or configuration", settings.directory.display());
+    }
+    open_bus(settings).await
+}
+
+async fn read(bus: &SharedBus) -> anyhow::Result<Catalog> {
+    let catalog = catalog::read(bus).await?;
+    for problem in &catalog.unreadable {
+        eprintln!("{problem}");
+    }
+    Ok(catalog)
+}
+
+async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
+    let Open { bus, metadata } = open(&args.bus).await?;
+    let catalog = read(&bus).await?;
+    let entries: Vec<&Entry> = catalog.entries.iter().filter(|entry| args.filter.holds(entry, &metadata)).collect();
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        for entry in &entries {
+            serde_json::to_writer(&mut out, &entry.json(&metadata))?;
+            writeln!(out)?;
+        }
+    } else {
+        table(&mut out, &entries)?;
+    }
+    out.flush().context("writing to stdout")?;
+    eprintln!("{} of {} dead letters", entries.len(), catalog.entries.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(out: &mut impl Write, entries: &[&Entry]) -> anyhow::Result<()> {
+    const HEAD: [&str; 8] = ["POSITION", "PUT ASIDE", "STAGE", "REASON", "KEY", "BYTES", "GIVEN BACK", "DETAIL"];
+    let rows: Vec<[String; 8]> = entries.iter().map(|entry| row(entry)).collect();
+    let mut widths = HEAD.map(|head| head.chars().count());
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in [&HEAD.map(str::to_owned)].into_iter().chain(&rows) {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+fn row(entry: &Entry) -> [String; 8] {
+    let short = |text: &str, most: usize| match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    };
+    let seconds = |time: vedette_core::Timestamp| time.to_string().get(..19).map(|text| format!("{text}Z"));
+    [
+        entry.source.to_string(),
+        seconds(entry.refused).unwrap_or_default(),
+        entry.stage.clone(),
+        entry.reason.as_str().to_owned(),
+        // What others wrote goes to a terminal: no control characters.
+        short(&String::from_utf8_lossy(&entry.key).escape_debug().to_string(), 40),
+        entry.bytes.to_string(),
+        entry.replayed.and_then(seconds).unwrap_or_else(|| "-".into()),
+        short(&entry.detail.escape_debug().to_string(), 80),
+    ]
+}
+
+async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
+    let Open { bus, metadata } = open(&args.bus).await?;
+    let catalog = read(&bus).await?;
+    let entry = at(&catalog, &args.position)?;
+    let letter = catalog::fetch(&bus, entry).await?;
+    if let Some(path) = &args.value {
+        let value = letter.value.as_deref().unwrap_or_default();
+        std::fs::write(path, value).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let mut shown = serde_json::to_value(entry.json(&metadata))?;
+    let headers = letter.headers.iter().map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into()));
+    shown["headers"] = Value::Object(headers.collect());
+    shown["content"] = summary::summary(&letter, &metadata);
+    let mut out = std::io::stdout().lock();
+    match args.json {
+        true => writeln!(out, "{}", serde_json::to_string_pretty(&shown)?)?,
+        false => lines(&mut out, &shown)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// In the order in which a person asks.
+const ORDER: [&str; 14] = [
+    "position",
+    "refused",
+    "stage",
+    "reason",
+    "detail",
+    "camera",
+    "key",
+    "bytes",
+    "written",
+    "times",
+    "replayed",
+    "replay_of",
+    "headers",
+    "content",
+];
+
+fn lines(out: &mut impl Write, shown: &Value) -> anyhow::Result<()> {
+    for name in ORDER {
+        match &shown[name] {
+            Value::Object(inner) if inner.is_empty() => writeln!(out, "{name:14} -")?,
+            Value::Object(inner) => {
+                writeln!(out, "{name}")?;
+                for (name, value) in inner {
+                    writeln!(out, "  {name:12} {}", plain(value))?;
+                }
+            }
+            value => writeln!(out, "{name:14} {}", plain(value))?,
+        }
+    }
+    Ok(())
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "-".into(),
+        Value::String(text) => text.escape_debug().to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn at<'a>(catalog: &'a Catalog, position: &Source) -> anyhow::Result<&'a Entry> {
+    let found = catalog.entries.iter().find(|entry| entry.source == *position);
+    found.with_context(|| format!("no dead letter of {position}; `vedette dead-letters list` says which there are"))
+}
+
+async fn give_back(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    let ways = [!args.positions.is_empty(), args.all, !args.filter.is_empty()];
+    if ways.iter().filter(|way| **way).count() != 1 {
+        bail!(
+            "say which records go back, in one way: positions as `vedette dead-letters list` writes them; or --camera, \
+             --reason, --since, --topic; or --all"
+        );
+    }
+    let Open { bus, metadata } = open(&args.bus).await?;
+    let catalog = read(&bus).await?;
+    let meant: Vec<&Entry> = match args.positions.is_empty() {
+        true => catalog.entries.iter().filter(|entry| args.filter.holds(entry, &metadata)).collect(),
+        false => args.positions.iter().map(|position| at(&catalog, position)).collect::<Result<_, _>>()?,
+    };
+    let named = meant.len();
+    let to_go: Vec<&Entry> = meant.into_iter().filter(|entry| args.again || entry.replayed.is_none()).collect();
+    let before = named - to_go.len();
+    let (mut back, mut failed) = (0_u64, 0_u64);
+    let mut out = std::io::stdout().lock();
+    let mut told = |source: &Source, outcome: replay::Outcome| match outcome {
+        Ok(()) => {
+            back += 1;
+            // Who stops listening does not stop the replay; the count below goes to stderr.
+            let _ = writeln!(out, "{source}");
+        }
+        Err(error) => {
+            failed += 1;
+            eprintln!("{source}: {error:#}");
+        }
+    };
+    match args.dry_run {
+        true => to_go.iter().for_each(|entry| told(&entry.source, Ok(()))),
+        false => replay::replay(&bus, &to_go, &mut told).await?,
+    }
+    bus.flush().await?;
+    let verb = if args.dry_run { "would be given back" } else { "given back" };
+    eprintln!("{back} {verb}, {before} were given back before (--again repeats them), {failed} failed");
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}

@@ -1,0 +1,133 @@
+//! Records that were put aside go back to their topics, as they were.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use vedette_bus::{BusError, Delivery, Header, Record, SharedBus, StartAt};
+use vedette_wire::{DeadLetter, decode_dead_letter};
+
+use super::Source;
+use super::catalog::{self, Entry};
+use crate::{clock, topics};
+
+/// Header of the mark on `dead-letters` that a record was given back, and when.
+pub(super) const REPLAYED_AT: &str = "vedette-replayed-at";
+/// Header of a record that was given back: the position it was refused at.
+pub(super) const REPLAY_OF: &str = "vedette-replay-of";
+
+/// Bytes of records that are on their way together, at most, but for the last one.
+const BATCH_BYTES: usize = 8 << 20;
+/// Records that are on their way together.
+const BATCH: usize = 512;
+/// How long the bus may be silent before what is still missing is asked for one by one.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// What became of a record.
+pub(super) type Outcome = anyhow::Result<()>;
+
+/// Gives the records of `entries` back in the order in which they were put aside, and marks each; `told` hears of each. First a
+/// record is durable, then its mark: who dies between the two finds it unmarked and gives it back once more, which is repeated
+/// rather than lost.
+pub(super) async fn replay(
+    bus: &SharedBus,
+    entries: &[&Entry],
+    told: &mut impl FnMut(&Source, Outcome),
+) -> anyhow::Result<()> {
+    let mut wanted: BTreeMap<(u32, u64), &Entry> = entries.iter().map(|entry| (entry.at, *entry)).collect();
+    let starts = wanted.keys().rev().map(|(partition, offset)| (*partition, *offset));
+    let starts: BTreeMap<u32, u64> = starts.collect();
+    let mut reader = bus.read(topics::DEAD_LETTERS, StartAt::Offsets(starts.into_iter().collect())).await?;
+    let mut batch = Batch::default();
+    while !wanted.is_empty() {
+        let record = match tokio::time::timeout(QUIET, reader.next()).await {
+            Ok(Ok(record)) => record,
+            Ok(Err(BusError::Unreachable { .. })) => continue,
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => break,
+        };
+        let at = (record.position.partition, record.position.offset);
+        if let Some(entry) = wanted.remove(&at) {
+            let letter =
+                record.record.value.context("it has no value").and_then(|value| Ok(decode_dead_letter(value)?));
+            batch.add(bus, entry, letter, told).await;
+        }
+    }
+    for entry in wanted.into_values() {
+        let letter = catalog::fetch(bus, entry).await;
+        batch.add(bus, entry, letter, told).await;
+    }
+    batch.finish(bus, told).await;
+    Ok(())
+}
+
+/// Records on their way back.
+#[derive(Default)]
+struct Batch<'a> {
+    sent: Vec<(&'a Entry, Result<Delivery, BusError>)>,
+    bytes: usize,
+}
+
+impl<'a> Batch<'a> {
+    async fn add(
+        &mut self,
+        bus: &SharedBus,
+        entry: &'a Entry,
+        letter: anyhow::Result<DeadLetter>,
+        told: &mut impl FnMut(&Source, Outcome),
+    ) {
+        let letter = match letter {
+            Ok(letter) => letter,
+            Err(error) => return told(&entry.source, Err(error)),
+        };
+        let record = original(letter, &entry.source);
+        self.bytes += record.size();
+        self.sent.push((entry, bus.send(&entry.source.topic, record).await));
+        if self.sent.len() >= BATCH || self.bytes >= BATCH_BYTES {
+            self.finish(bus, told).await;
+        }
+    }
+
+    /// Waits until all are durable, marks them, and waits until the marks are.
+    async fn finish(&mut self, bus: &SharedBus, told: &mut impl FnMut(&Source, Outcome)) {
+        self.bytes = 0;
+        let mut marks = Vec::with_capacity(self.sent.len());
+        for (entry, sent) in self.sent.drain(..) {
+            let durable = match sent {
+                Ok(delivery) => delivery.await,
+                Err(error) => Err(error),
+            };
+            match durable {
+                Ok(_) => marks.push((&entry.source, bus.send(topics::DEAD_LETTERS, mark(&entry.source)).await)),
+                Err(error) => told(&entry.source, Err(error).context("giving it back")),
+            }
+        }
+        for (source, sent) in marks {
+            let durable = match sent {
+                Ok(delivery) => delivery.await,
+                Err(error) => Err(error),
+            };
+            let unmarked = "it was given back, but not marked: the next replay gives it back again";
+            told(source, durable.map(drop).context(unmarked));
+        }
+    }
+}
+
+fn mark(source: &Source) -> Record {
+    let now = clock::now();
+    Record {
+        key: source.to_string().into(),
+        value: None,
+        headers: vec![Header { name: REPLAYED_AT.into(), value: now.to_string().into() }],
+        timestamp_ms: now.as_millis(),
+    }
+}
+
+/// The record as it was, with where it comes from.
+fn original(letter: DeadLetter, source: &Source) -> Record {
+    let headers = letter.headers.into_iter().filter(|(name, _)| name != REPLAY_OF);
+    let mut headers: Vec<Header> = headers.map(|(name, value)| Header { name, value }).collect();
+    headers.push(Header { name: REPLAY_OF.into(), value: Bytes::from(source.to_string()) });
+    Record { key: letter.key, value: letter.value, headers, timestamp_ms: letter.timestamp_ms }
+}

@@ -1,0 +1,141 @@
+//! What a record that was put aside says, as far as it can be read now.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use vedette_bus::{Delivered, Header, Position, Record};
+use vedette_core::{Detection, VideoChunk};
+use vedette_wire::{
+    DeadLetter, WireError, decode_address_change, decode_alert, decode_camera, decode_detections, decode_policy,
+    decode_state, decode_video, policy_key,
+};
+
+use crate::config::MetadataSettings;
+use crate::stage::adopt::convert::convert;
+use crate::topics;
+
+/// How much of a value is shown when it cannot be read: characters of text, else bytes.
+const SHOWN: usize = 64;
+
+/// What its content says: a JSON object, with `unreadable` in it when it does not parse.
+pub(super) fn summary(letter: &DeadLetter, metadata: &[MetadataSettings]) -> Value {
+    let read = match metadata.iter().find(|entry| entry.topic == letter.topic) {
+        Some(entry) => foreign(letter, entry),
+        None => ours(letter).map_err(|error| error.to_string()),
+    };
+    let value = letter.value.as_deref().unwrap_or_default();
+    read.unwrap_or_else(|why| json!({ "unreadable": why, "begins": begins(value) }))
+}
+
+fn ours(letter: &DeadLetter) -> Result<Value, WireError> {
+    let value = letter.value.clone().unwrap_or_default();
+    Ok(match letter.topic.as_str() {
+        topics::VIDEO => chunk(&decode_video(value)?.chunk),
+        topics::DETECTIONS => {
+            let frame = decode_detections(value)?;
+            json!({
+                "camera": frame.camera,
+                "epoch": frame.epoch,
+                "sequence": frame.sequence,
+                "captured": frame.captured.to_string(),
+                "detections": by_class(&frame.detections),
+            })
+        }
+        topics::ALERTS => {
+            let alert = decode_alert(value)?;
+            json!({
+                "id": alert.id.to_string(),
+                "revision": alert.revision,
+                "camera": alert.camera,
+                "rule": alert.rule,
+                "raised": alert.raised.to_string(),
+            })
+        }
+        topics::CAMERAS => {
+            let camera = decode_camera(value)?;
+            json!({ "camera": camera.id, "name": camera.name, "enabled": camera.enabled })
+        }
+        topics::POLICIES => {
+            let policy = decode_policy(value)?;
+            let key = policy_key(&policy.applies_to);
+            json!({ "applies_to": key, "version": policy.version, "rules": policy.rules.len() })
+        }
+        topics::ADDRESSES => {
+            let change = decode_address_change(value)?;
+            json!({ "version": change.version(), "effective_from": change.effective_from.to_string() })
+        }
+        topics::STATES => {
+            let state = decode_state(value)?;
+            json!({ "camera": state.camera, "partition": state.partition, "next_offset": state.next_offset })
+        }
+        _ => json!({ "unreadable": "no topic of the product, and no [[metadata]] entry names it" }),
+    })
+}
+
+fn chunk(chunk: &VideoChunk) -> Value {
+    json!({
+        "camera": chunk.camera,
+        "epoch": chunk.epoch,
+        "codec": chunk.codec,
+        "frame": chunk.frame,
+        "group_of_pictures": chunk.gop,
+        "part": chunk.part,
+        "first_sequence": chunk.first_sequence,
+        "pictures": chunk.units.len(),
+        "captured": chunk.units.first().map(|unit| unit.captured.to_string()),
+    })
+}
+
+fn foreign(letter: &DeadLetter, entry: &MetadataSettings) -> Result<Value, String> {
+    let headers = letter.headers.iter().map(|(name, value)| Header { name: name.clone(), value: value.clone() });
+    let record = Delivered {
+        position: Position {
+            topic: Arc::from(letter.topic.as_str()),
+            partition: letter.partition,
+            offset: letter.offset,
+        },
+        record: Record {
+            key: letter.key.clone(),
+            value: letter.value.clone(),
+            headers: headers.collect(),
+            timestamp_ms: letter.timestamp_ms,
+        },
+    };
+    let frames = convert(&record, entry).map_err(|refusal| refusal.detail)?.frames;
+    let frames = frames.iter().map(|frame| {
+        json!({
+            "camera": frame.camera,
+            "captured": frame.captured.to_string(),
+            "detections": by_class(&frame.detections),
+        })
+    });
+    Ok(json!({ "format": entry.format, "frames": frames.collect::<Vec<_>>() }))
+}
+
+fn by_class(detections: &[Detection]) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for detection in detections {
+        *counts.entry(detection.class.as_str()).or_default() += 1;
+    }
+    counts
+}
+
+/// Text as it is, other bytes in hexadecimal.
+fn begins(value: &[u8]) -> String {
+    let (mut text, more) = match std::str::from_utf8(value) {
+        Ok(text) => (text.chars().take(SHOWN).collect(), text.chars().count() > SHOWN),
+        Err(_) => {
+            let mut digits = String::new();
+            for byte in value.iter().take(SHOWN) {
+                let _ = write!(digits, "{byte:02x}");
+            }
+            (digits, value.len() > SHOWN)
+        }
+    };
+    if more {
+        text.push('…');
+    }
+    text
+}
