@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{CameraId, FrameSize, ObjectClass, PixelBox, Quality, Span, Timestamp};
+use crate::{CameraId, FrameSize, ObjectClass, PictureStats, PixelBox, Quality, Span, Timestamp};
 
 /// A model's confidence, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -113,4 +113,7 @@ pub struct FrameDetections {
     /// Time spent so far, when known.
     #[serde(default)]
     pub latency: Option<StageLatency>,
+    /// What the picture is like as a whole, when it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<PictureStats>,
 }

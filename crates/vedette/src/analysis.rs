@@ -11,11 +11,11 @@ use std::sync::Arc;
 use vedette_address::AddressBase;
 use vedette_alerts::{AlertContext, alert_id, assemble};
 use vedette_core::{
-    Alert, AlertId, AlertStatus, Camera, Episode, EpisodePhase, FrameDetections, FrameSize, NearMiss, Place, Policy,
-    Timestamp,
+    Alert, AlertId, AlertStatus, Camera, Episode, EpisodePhase, FrameDetections, FrameSize, NearMiss, Place,
+    PlaceSource, Policy, Timestamp,
 };
 use vedette_locate::Locator;
-use vedette_rules::{RuleEngine, RuleSet};
+use vedette_rules::{FrameFacts, RuleEngine, RuleSet};
 use vedette_track::{Tracker, TrackerSettings};
 
 pub use ground::ground;
@@ -139,7 +139,12 @@ impl CameraAnalysis {
         self.paths.extend(frame.captured, tracks);
         let mut near_misses = Vec::new();
         if let Some(engine) = &mut self.engine {
-            episodes.extend(engine.update(frame.captured, frame.frame, tracks));
+            let facts = FrameFacts {
+                quality: frame.quality,
+                lag: frame.latency.map(|latency| latency.chunk),
+                picture: frame.picture,
+            };
+            episodes.extend(engine.update_with(frame.captured, frame.frame, tracks, facts));
             near_misses.extend_from_slice(engine.near_misses());
         }
         let alerts = episodes.iter().map(|episode| self.alert(episode, frame, base)).collect();
@@ -187,7 +192,11 @@ impl CameraAnalysis {
     }
 
     fn raised(&self, episode: &Episode, frame: &FrameDetections, base: Option<&AddressBase>) -> Alert {
-        let (ground, source) = self.locator.locate(episode.anchor, frame.frame, ANCHOR_SIGMA_PX);
+        let (ground, source) = if episode.kind.is_camera_health() {
+            (self.locator.position(), PlaceSource::CameraPosition)
+        } else {
+            self.locator.locate(episode.anchor, frame.frame, ANCHOR_SIGMA_PX)
+        };
         let address = base.and_then(|base| base.resolve(&ground));
         let rule_name = self
             .policy

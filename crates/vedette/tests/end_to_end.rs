@@ -11,7 +11,7 @@ use product::{Product, send_garbage};
 use support::{demo_site, eventually};
 use vedette::topics;
 use vedette_bus::StartAt;
-use vedette_wire::{DeadLetterReason, decode_alert, decode_dead_letter};
+use vedette_wire::{DeadLetterReason, decode_alert, decode_dead_letter, decode_detections};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorded_camera_gives_alerts_with_an_address() {
@@ -51,6 +51,17 @@ async fn a_recorded_camera_gives_alerts_with_an_address() {
     assert_eq!(record.key, alert.camera.as_str());
     assert_eq!(&record.header("ce_specversion").unwrap()[..], b"1.0");
     assert!(record.header("ce_id").is_some());
+
+    // Each frame says what its picture is like.
+    let mut reader = product.app.bus.read(topics::DETECTIONS, StartAt::Earliest).await.unwrap();
+    let mut changes = Vec::new();
+    while changes.len() < 20 {
+        let frame = decode_detections(reader.next().await.unwrap().record.value.unwrap()).unwrap();
+        let picture = frame.picture.unwrap();
+        assert!(picture.contrast > 20.0 && picture.sharpness > 2.0 && picture.brightness > 20.0, "{picture:?}");
+        changes.extend(picture.change);
+    }
+    assert!(changes.iter().all(|change| (0.02..50.0).contains(change)), "{changes:?}");
 
     assert!(product.json("/readyz").await.is_object());
     assert!(product.metric("vedette_detect_frames_total", "").await > 0.0);

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use prost::Message;
-use vedette_core::{Detection, FrameDetections, Span, StageLatency, Timestamp};
+use vedette_core::{Detection, FrameDetections, PictureStats, Span, StageLatency, Timestamp};
 
 use crate::error::parse;
 use crate::{WireError, field, pb};
@@ -32,6 +32,7 @@ pub fn encode_detections(frame: &FrameDetections) -> Bytes {
             wait_us: latency.wait.as_micros(),
             inference_us: latency.inference.as_micros(),
         }),
+        picture: frame.picture.as_ref().map(pb_picture),
     }
     .encode_to_vec()
     .into()
@@ -64,6 +65,33 @@ pub fn decode_detections(bytes: Bytes) -> Result<FrameDetections, WireError> {
             wait: Span::from_micros(latency.wait_us),
             inference: Span::from_micros(latency.inference_us),
         }),
+        picture: message.picture.map(picture).transpose()?,
+    })
+}
+
+fn pb_picture(picture: &PictureStats) -> pb::frame_detections::PictureStats {
+    pb::frame_detections::PictureStats {
+        brightness: picture.brightness,
+        contrast: picture.contrast,
+        sharpness: picture.sharpness,
+        change: picture.change,
+        grid: Bytes::copy_from_slice(&picture.grid),
+    }
+}
+
+fn picture(message: pb::frame_detections::PictureStats) -> Result<PictureStats, WireError> {
+    let level = |field, value: f32| {
+        let refused = || WireError::invalid(field, format!("{value} is no brightness; it is 0 or more"));
+        (value.is_finite() && value >= 0.0).then_some(value).ok_or_else(refused)
+    };
+    let fields = message.grid.len();
+    let refused = |_| WireError::invalid("picture.grid", format!("{fields} fields; a grid has 32"));
+    Ok(PictureStats {
+        brightness: level("picture.brightness", message.brightness)?,
+        contrast: level("picture.contrast", message.contrast)?,
+        sharpness: level("picture.sharpness", message.sharpness)?,
+        change: message.change.map(|change| level("picture.change", change)).transpose()?,
+        grid: message.grid[..].try_into().map_err(refused)?,
     })
 }
 
@@ -97,6 +125,13 @@ mod tests {
             quality: Quality { shed_frames: 2, ..Quality::default() },
             video: Some(VideoRef { partition: 1, offset: 2, sequence: 3 }),
             latency: Some(StageLatency { chunk: Span::from_millis(250), ..StageLatency::default() }),
+            picture: Some(PictureStats {
+                brightness: 100.5,
+                contrast: 40.0,
+                sharpness: 7.0,
+                change: Some(0.5),
+                grid: std::array::from_fn(|field| field as u8),
+            }),
         }
     }
 
@@ -109,7 +144,7 @@ mod tests {
     fn each_broken_value_is_refused_by_name() {
         let good = pb::FrameDetections::decode(encode_detections(&frame())).unwrap();
         type Break = fn(&mut pb::FrameDetections);
-        let breaks: [(&str, Break); 7] = [
+        let breaks: [(&str, Break); 9] = [
             ("camera", |m| m.camera = "a b".into()),
             ("frame", |m| m.frame = None),
             ("frame", |m| m.frame = Some(pb::FrameSize { width: 0, height: 5 })),
@@ -117,6 +152,8 @@ mod tests {
             ("detections.score", |m| m.detections[0].score = f32::NAN),
             ("detections.box", |m| m.detections[0].r#box.as_mut().unwrap().width = -1.0),
             ("model", |m| m.model = None),
+            ("picture.grid", |m| m.picture.as_mut().unwrap().grid = Bytes::from_static(b"short")),
+            ("picture.contrast", |m| m.picture.as_mut().unwrap().contrast = f32::NAN),
         ];
         for (field, apply) in breaks {
             let mut bad = good.clone();

@@ -71,6 +71,7 @@ pub(crate) fn frame(camera: &Camera, captured: Timestamp) -> FrameDetections {
         quality: Quality { shed_frames: 2, ..Quality::default() },
         video: Some(VideoRef { partition: 1, offset: 40, sequence: 25 }),
         latency: None,
+        picture: None,
     }
 }
 

@@ -5,9 +5,12 @@ use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use tokio::sync::mpsc;
 use vedette_bus::{BusError, Delivered, Delivery, Record, SharedBus};
-use vedette_core::{CameraId, Codec, FrameDetections, Quality, Span, StageLatency, Timestamp, VideoChunk, VideoRef};
+use vedette_core::{
+    CameraId, Codec, FrameDetections, FrameSize, PictureStats, Quality, Span, StageLatency, Timestamp, VideoChunk,
+    VideoRef,
+};
 use vedette_detect::{DetectError, Detected, InputImage};
-use vedette_media::{DecodedFrame, Decoder, DecoderSettings, Keep};
+use vedette_media::{DecodedFrame, Decoder, DecoderSettings, Keep, PictureWatch};
 use vedette_wire::{DeadLetterReason, PublishedChunk, encode_detections};
 
 use super::{Detect, Finished, STAGE};
@@ -27,6 +30,15 @@ struct GroupStart {
     offset: u64,
 }
 
+/// What is known of a frame while its objects are looked for.
+struct Facts {
+    captured: Timestamp,
+    sequence: u64,
+    native: FrameSize,
+    corrupt: bool,
+    picture: Option<PictureStats>,
+}
+
 pub(super) struct Lane {
     stage: Detect,
     camera: CameraId,
@@ -36,11 +48,21 @@ pub(super) struct Lane {
     next_due: Option<Timestamp>,
     /// Frames lost since the last that was published.
     shed: u32,
+    pictures: PictureWatch,
 }
 
 impl Lane {
     pub(super) fn new(stage: Detect, camera: CameraId, finished: mpsc::UnboundedSender<Finished>) -> Self {
-        Self { stage, camera, finished, decoder: None, group: None, next_due: None, shed: 0 }
+        Self {
+            stage,
+            camera,
+            finished,
+            decoder: None,
+            group: None,
+            next_due: None,
+            shed: 0,
+            pictures: PictureWatch::default(),
+        }
     }
 
     pub(super) async fn run(mut self, mut work: mpsc::Receiver<Work>) {
@@ -154,13 +176,21 @@ impl Lane {
                 continue;
             }
             let detector = self.stage.detector.clone();
-            let (captured, sequence, native, corrupt) = (frame.captured, frame.sequence, frame.frame, frame.corrupt);
+            let facts = Facts {
+                captured: frame.captured,
+                sequence: frame.sequence,
+                native: frame.frame,
+                corrupt: frame.corrupt,
+                picture: self.pictures.look(&frame.image),
+            };
             let size = frame.image.size;
-            let image = InputImage { data: frame.image.data, width: size.width, height: size.height, native };
-            detecting.push_back(async move { (captured, sequence, native, corrupt, detector.detect(image).await) });
+            let image =
+                InputImage { data: frame.image.data, width: size.width, height: size.height, native: frame.frame };
+            detecting.push_back(async move { (facts, detector.detect(image).await) });
         }
         let mut deliveries = Vec::with_capacity(detecting.len());
-        while let Some((captured, sequence, native, corrupt, detected)) = detecting.next().await {
+        while let Some((facts, detected)) = detecting.next().await {
+            let Facts { captured, sequence, native, corrupt, picture } = facts;
             let Detected { detections, wait, inference, .. } = match detected {
                 Ok(detected) => detected,
                 Err(error) => {
@@ -183,6 +213,7 @@ impl Lane {
                 quality,
                 video: Some(VideoRef { partition, offset: start.offset, sequence }),
                 latency: Some(latency),
+                picture,
             };
             self.shed = 0;
             metrics::counter!("vedette_detect_frames_total").increment(1);
