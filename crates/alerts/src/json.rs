@@ -26,8 +26,8 @@ pub struct AlertJson {
     /// `open` while it goes on, `ended` once over.
     #[schema(value_type = String, pattern = "^(open|ended)$", example = "open")]
     pub status: AlertStatus,
-    /// What the rule watches for.
-    #[schema(value_type = String, pattern = "^(presence|line_crossing|dwell|count)$", example = "presence")]
+    /// What the rule watches for: `presence`, `line_crossing` and the other kinds of `docs/RULES.md`.
+    #[schema(value_type = String, pattern = "^[a-z_]+$", example = "presence")]
     pub kind: RuleKind,
     /// How much it matters.
     #[schema(value_type = String, pattern = "^(critical|high|medium|low)$", example = "high")]
@@ -100,8 +100,9 @@ pub struct WhyJson {
     pub rule_name: String,
     /// The version of the policy.
     pub policy_version: u32,
-    /// What was measured.
-    #[schema(value_type = String, pattern = "^(duration_seconds|objects|crossings)$", example = "duration_seconds")]
+    /// What was measured: `duration_seconds`, `objects`, `crossings`, `metres_per_second` and others; for `gap_seconds`,
+    /// `frames_per_second`, `levels` and `part` the threshold is the most, else the least.
+    #[schema(value_type = String, pattern = "^[a-z_]+$", example = "duration_seconds")]
     pub quantity: Quantity,
     /// How much it was.
     pub measured: f64,

@@ -201,6 +201,50 @@ pub enum Condition {
         #[serde(default)]
         within: Span,
     },
+    /// The camera gave no frame for `after`.
+    Offline {
+        /// How long is too long.
+        #[serde(default = "default_after")]
+        after: Span,
+    },
+    /// The camera gives fewer frames than it should.
+    LowFrameRate {
+        /// Frames a second.
+        below_fps: f32,
+        /// The time over which they are counted.
+        #[serde(default = "default_over")]
+        over: Span,
+    },
+    /// The camera's clock is off, against the time at which its frames arrive.
+    ClockDrift {
+        /// How much is too much.
+        #[serde(default = "default_offset")]
+        at_least: Span,
+    },
+    /// The picture stands still for `min_duration`: not even noise changes it.
+    Frozen {
+        /// Levels of brightness out of 255 that a picture may differ from the one before and still stand still.
+        #[serde(default = "default_change")]
+        change_below: f32,
+    },
+    /// The lens is covered, or there is no light, for `min_duration`.
+    Covered {
+        /// Standard deviation of the brightness, in levels out of 255.
+        #[serde(default = "default_contrast")]
+        contrast_below: f32,
+    },
+    /// The picture has lost its detail for `min_duration`.
+    Blurred {
+        /// Part of the camera's usual sharpness.
+        #[serde(default = "default_part")]
+        below_part: f32,
+    },
+    /// The camera looks elsewhere for `min_duration`.
+    Moved {
+        /// Likeness of the picture's grid to the usual one, 0 to 1.
+        #[serde(default = "default_part")]
+        similarity_below: f32,
+    },
 }
 
 fn one() -> f32 {
@@ -243,6 +287,30 @@ fn default_within() -> Span {
     Span::from_secs(2)
 }
 
+fn default_after() -> Span {
+    Span::from_secs(30)
+}
+
+fn default_over() -> Span {
+    Span::from_secs(10)
+}
+
+fn default_offset() -> Span {
+    Span::from_secs(2)
+}
+
+fn default_change() -> f32 {
+    0.02
+}
+
+fn default_contrast() -> f32 {
+    8.0
+}
+
+fn default_part() -> f32 {
+    0.5
+}
+
 impl Condition {
     /// The kind of rule it is.
     #[must_use]
@@ -266,6 +334,13 @@ impl Condition {
             Self::Sequence { .. } => RuleKind::Sequence,
             Self::Absence { .. } => RuleKind::Absence,
             Self::Together { .. } => RuleKind::Together,
+            Self::Offline { .. } => RuleKind::Offline,
+            Self::LowFrameRate { .. } => RuleKind::LowFrameRate,
+            Self::ClockDrift { .. } => RuleKind::ClockDrift,
+            Self::Frozen { .. } => RuleKind::Frozen,
+            Self::Covered { .. } => RuleKind::Covered,
+            Self::Blurred { .. } => RuleKind::Blurred,
+            Self::Moved { .. } => RuleKind::Moved,
         }
     }
 
@@ -290,7 +365,14 @@ impl Condition {
             | Self::Tailgating { .. }
             | Self::Sequence { .. }
             | Self::Absence { .. }
-            | Self::Together { .. } => None,
+            | Self::Together { .. }
+            | Self::Offline { .. }
+            | Self::LowFrameRate { .. }
+            | Self::ClockDrift { .. }
+            | Self::Frozen { .. }
+            | Self::Covered { .. }
+            | Self::Blurred { .. }
+            | Self::Moved { .. } => None,
         }
     }
 
@@ -329,6 +411,7 @@ impl Condition {
                 | Self::RemovedObject { .. }
                 | Self::Sequence { .. }
                 | Self::Absence { .. }
+                | Self::Offline { .. }
         )
     }
 

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{CameraId, FrameAccount, FrameSize, ObjectClass, PixelBox, Quality, Span, Timestamp};
+use crate::{CameraId, FrameAccount, FrameSize, ObjectClass, PictureStats, PixelBox, Quality, Span, Timestamp};
 
 /// A model's confidence, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -116,6 +116,9 @@ pub struct FrameDetections {
     /// What became of the frames before it; none where the producer does not number all frames.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<FrameAccount>,
+    /// What the picture is like as a whole, when it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<PictureStats>,
 }
 
 impl FrameDetections {

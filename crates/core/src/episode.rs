@@ -30,6 +30,14 @@ pub enum Quantity {
     Heights,
     /// Seconds between two crossings; the threshold is the most, not the least.
     GapSeconds,
+    /// Frames a second; the threshold is the most.
+    FramesPerSecond,
+    /// Seconds that a clock is off.
+    OffsetSeconds,
+    /// Levels of brightness out of 255; the threshold is the most.
+    Levels,
+    /// A part of what is usual, 0 to 1; the threshold is the most.
+    Part,
 }
 
 /// The measured value against the threshold it met.

@@ -23,11 +23,18 @@ pub enum RuleKind {
     Sequence,
     Absence,
     Together,
+    Offline,
+    LowFrameRate,
+    ClockDrift,
+    Frozen,
+    Covered,
+    Blurred,
+    Moved,
 }
 
 impl RuleKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 25] = [
         Self::Presence,
         Self::LineCrossing,
         Self::Dwell,
@@ -46,6 +53,13 @@ impl RuleKind {
         Self::Sequence,
         Self::Absence,
         Self::Together,
+        Self::Offline,
+        Self::LowFrameRate,
+        Self::ClockDrift,
+        Self::Frozen,
+        Self::Covered,
+        Self::Blurred,
+        Self::Moved,
     ];
 
     /// The name used in records, JSON and filters.
@@ -70,7 +84,29 @@ impl RuleKind {
             Self::Sequence => "sequence",
             Self::Absence => "absence",
             Self::Together => "together",
+            Self::Offline => "offline",
+            Self::LowFrameRate => "low_frame_rate",
+            Self::ClockDrift => "clock_drift",
+            Self::Frozen => "frozen",
+            Self::Covered => "covered",
+            Self::Blurred => "blurred",
+            Self::Moved => "moved",
         }
+    }
+
+    /// Whether it is about the camera itself, not about what it sees.
+    #[must_use]
+    pub const fn is_camera_health(self) -> bool {
+        matches!(
+            self,
+            Self::Offline
+                | Self::LowFrameRate
+                | Self::ClockDrift
+                | Self::Frozen
+                | Self::Covered
+                | Self::Blurred
+                | Self::Moved
+        )
     }
 
     /// The ONVIF event topic that says the same (ONVIF Analytics Service Specification, annex on rules), below `tns1:`; none
@@ -84,14 +120,28 @@ impl RuleKind {
             Self::Count | Self::Density | Self::Gathering => Some("RuleEngine/CountAggregation/Counter"),
             Self::LeftObject => Some("RuleEngine/ObjectAbandoned"),
             Self::RemovedObject => Some("RuleEngine/ObjectRemoved"),
-            Self::WrongWay | Self::Speed | Self::Running | Self::Sequence | Self::Absence | Self::Together => None,
+            Self::Offline => Some("VideoSource/SignalLoss"),
+            Self::Covered => Some("VideoSource/ImageTooDark/AnalyticsService"),
+            Self::Blurred => Some("VideoSource/ImageTooBlurry/AnalyticsService"),
+            Self::Moved => Some("VideoSource/GlobalSceneChange/AnalyticsService"),
+            Self::WrongWay
+            | Self::Speed
+            | Self::Running
+            | Self::Sequence
+            | Self::Absence
+            | Self::Together
+            | Self::LowFrameRate
+            | Self::ClockDrift
+            | Self::Frozen => None,
         }
     }
 
     /// The GB/T 28181 alarm as method and type. Method 5 is a video alarm, whose types are 3 left object, 4 removed object, 5
-    /// tripwire, 6 intrusion, 7 wrong way, 8 loitering, 10 density, 12 fast motion; 7 is any other, without type.
+    /// tripwire, 6 intrusion, 7 wrong way, 8 loitering, 10 density, 11 video abnormal, 12 fast motion; 2 is an alarm of the device,
+    /// 7 any other, both given without type.
     #[must_use]
     pub const fn gbt28181_alarm(self) -> (u8, Option<u8>) {
+        const DEVICE: u8 = 2;
         const VIDEO: u8 = 5;
         const OTHER: u8 = 7;
         match self {
@@ -104,6 +154,8 @@ impl RuleKind {
             Self::Count | Self::Density | Self::Gathering => (VIDEO, Some(10)),
             Self::Speed | Self::Running => (VIDEO, Some(12)),
             Self::Sequence | Self::Absence | Self::Together => (OTHER, None),
+            Self::Offline | Self::LowFrameRate | Self::ClockDrift => (DEVICE, None),
+            Self::Frozen | Self::Covered | Self::Blurred | Self::Moved => (VIDEO, Some(11)),
         }
     }
 }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use vedette_core::{Condition, Episode, EpisodePhase, Measured, Quantity, Span, Timestamp, Track, TrackId};
 
-use crate::state::{self, RuleState};
+use crate::held::{Held, Now};
+use crate::state::RuleState;
 use crate::step::{LONGEST_FRAME, Step, seconds};
 
 /// Firings of one rule that are waited upon at once; the oldest is given up for a newer one.
@@ -42,13 +43,6 @@ struct Fired {
     track: Option<Track>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Held {
-    began: Timestamp,
-    held: Timestamp,
-    open: Option<Box<Episode>>,
-}
-
 impl Fired {
     fn is_same_object(&self, track: Option<Track>) -> bool {
         self.track.zip(track).is_some_and(|(one, other)| one.id == other.id)
@@ -57,7 +51,7 @@ impl Fired {
 
 impl Combination {
     pub(crate) fn is_open(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.open.is_some())
+        self.held.as_ref().is_some_and(Held::is_open)
     }
 
     pub(crate) fn rename(&mut self, old: TrackId, new: TrackId) {
@@ -67,9 +61,7 @@ impl Combination {
 
     /// Ends what is open and forgets the rest.
     pub(crate) fn end_all(&mut self, not_after: Option<Timestamp>) -> Option<Episode> {
-        let Held { began, held, open } = std::mem::take(self).held?;
-        let held = not_after.map_or(held, |latest| held.min(latest)).max(began);
-        open.map(|open| state::end(*open, began, held, 0.0))
+        std::mem::take(self).held?.end(not_after)
     }
 }
 
@@ -139,9 +131,7 @@ impl Step<'_> {
 
     /// Raises an episode of a moment about `first` and what followed. Whether it was raised.
     fn raise_combined(&mut self, first: Fired, then: Option<Track>, measured: Measured) -> bool {
-        let mut objects: Vec<Track> = first.track.into_iter().chain(then).collect();
-        objects.sort_by_key(|track| track.id);
-        objects.dedup_by_key(|track| track.id);
+        let objects = distinct(first.track.into_iter().chain(then));
         let subject = first.track.or(then).map(|track| track.id);
         let mut episode = self.episode(subject, first.at, objects, measured);
         episode.ended = Some(self.frame.at);
@@ -156,7 +146,7 @@ impl Step<'_> {
     }
 
     fn together(&mut self, terms: &[&Signal], within: Span, combination: &mut Combination) {
-        let (at, rule) = (self.frame.at, &self.ready.rule);
+        let at = self.frame.at;
         let Combination { last, held, .. } = combination;
         last.resize(terms.len(), None);
         for (term, last) in terms.iter().zip(last.iter_mut()).filter(|_| self.frame.armed) {
@@ -169,28 +159,18 @@ impl Step<'_> {
             }
         }
         let all: Option<Vec<Fired>> = last.iter().map(|last| last.filter(|last| at.since(last.at) <= within)).collect();
-        if held.as_ref().is_some_and(|held| match &all {
-            Some(_) => !self.frame.goes_on(held.held, rule.gap_tolerance),
-            None => at.since(held.held) > rule.gap_tolerance,
-        }) && let Some(Held { began, held, open: Some(open) }) = held.take()
-        {
-            self.end(state::end(*open, began, held, 0.0));
-        }
-        let Some(all) = all.filter(|all| !all.is_empty()) else { return };
-        let held = held.get_or_insert(Held { began: at, held: at, open: None });
-        held.held = at;
-        let lasted = at.since(held.began);
-        if held.open.is_some() || lasted < rule.min_duration {
-            return;
-        }
-        let mut objects: Vec<Track> = all.iter().filter_map(|fired| fired.track).collect();
-        objects.sort_by_key(|track| track.id);
-        objects.dedup_by_key(|track| track.id);
-        let episode = self.episode(None, held.began, objects, seconds(lasted, rule.min_duration));
-        let place = episode.anchor.rescaled(self.frame.size, self.frame.policy_frame);
-        if self.may_raise(0, place) {
-            held.open = Some(Box::new(episode.clone()));
-            self.raise(episode);
-        }
+        let all = all.filter(|all| !all.is_empty());
+        self.hold(
+            held,
+            all.map(|all| Now { objects: distinct(all.iter().filter_map(|fired| fired.track)), measured: None }),
+        );
     }
+}
+
+/// Each object once, by rising track id.
+fn distinct(tracks: impl Iterator<Item = Track>) -> Vec<Track> {
+    let mut tracks: Vec<Track> = tracks.collect();
+    tracks.sort_by_key(|track| track.id);
+    tracks.dedup_by_key(|track| track.id);
+    tracks
 }

@@ -1,6 +1,7 @@
 use vedette_core::{Episode, FrameSize, NearMiss, Span, Timestamp, Track};
 
 use crate::combination::Signal;
+use crate::health::FrameFacts;
 use crate::objects::{self, Known, Object};
 use crate::ruleset::{ReadyRule, RuleSet};
 use crate::state::{EngineState, RuleState};
@@ -100,6 +101,17 @@ impl RuleEngine {
     /// rules, combinations last. Frames come in order of capture time; one that is not newer than the last is ignored. The order of the
     /// tracks does not matter.
     pub fn update(&mut self, captured: Timestamp, frame: FrameSize, tracks: &[Track]) -> Vec<Episode> {
+        self.update_with(captured, frame, tracks, FrameFacts::default())
+    }
+
+    /// As [`Self::update`], with what else is known of the frame: rules about the camera itself ask for it.
+    pub fn update_with(
+        &mut self,
+        captured: Timestamp,
+        frame: FrameSize,
+        tracks: &[Track],
+        facts: FrameFacts,
+    ) -> Vec<Episode> {
         self.stats = FrameStats::default();
         self.misses.clear();
         let mut episodes = std::mem::take(&mut self.state.due);
@@ -126,6 +138,7 @@ impl RuleEngine {
                 size: frame,
                 objects,
                 known,
+                facts,
                 policy_frame: rules.frame,
                 armed: is_armed(ready, captured, &mut armed[index]),
                 policy_version: rules.version,

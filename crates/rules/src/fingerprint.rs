@@ -126,6 +126,13 @@ impl Fnv {
                 self.span(*within).number(u64::from(*same_object))
             }
             Condition::Together { within, .. } => self.span(*within),
+            Condition::Offline { after } => self.span(*after),
+            Condition::LowFrameRate { below_fps, over } => self.float(*below_fps).span(*over),
+            Condition::ClockDrift { at_least } => self.span(*at_least),
+            Condition::Frozen { change_below } => self.float(*change_below),
+            Condition::Covered { contrast_below } => self.float(*contrast_below),
+            Condition::Blurred { below_part } => self.float(*below_part),
+            Condition::Moved { similarity_below } => self.float(*similarity_below),
         };
     }
 

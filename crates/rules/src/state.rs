@@ -2,6 +2,8 @@ use serde::{Deserialize, Serialize};
 use vedette_core::{Condition, Episode, EpisodePhase, PixelPoint, Quantity, RuleId, Timestamp, Track, TrackId};
 
 use crate::combination::Combination;
+use crate::health::Health;
+use crate::held::Held;
 use crate::near::Near;
 use crate::objects::Known;
 use crate::ruleset::ReadyRule;
@@ -47,6 +49,8 @@ pub(crate) enum Progress {
     Things(Vec<Thing>),
     /// What other rules did.
     Combination(Combination),
+    /// How the camera itself is.
+    Health(Health),
 }
 
 /// An object in a zone.
@@ -163,6 +167,7 @@ impl RuleState {
             })),
             Progress::Things(things) => things.clear(),
             Progress::Combination(combination) => ended.extend(combination.end_all(not_after)),
+            Progress::Health(health) => ended.extend(std::mem::take(health).held.and_then(|held| held.end(not_after))),
         }
         if !self.alert {
             ended.truncate(before);
@@ -175,6 +180,7 @@ impl RuleState {
             Progress::Visits(visits) => visits.iter().any(|visit| visit.open.is_some()),
             Progress::Crowd(crowd) => crowd.as_ref().is_some_and(|crowd| crowd.open.is_some()),
             Progress::Combination(combination) => combination.is_open(),
+            Progress::Health(health) => health.held.as_ref().is_some_and(Held::is_open),
             Progress::Passages(_) | Progress::Borders(_) | Progress::Things(_) => false,
         }
     }
@@ -213,7 +219,7 @@ impl RuleState {
                 }
             }
             Progress::Combination(combination) => combination.rename(old, new),
-            Progress::Crowd(_) | Progress::Things(_) => {}
+            Progress::Crowd(_) | Progress::Things(_) | Progress::Health(_) => {}
         }
     }
 }
@@ -241,6 +247,13 @@ impl Progress {
             Condition::Sequence { .. } | Condition::Absence { .. } | Condition::Together { .. } => {
                 Self::Combination(Combination::default())
             }
+            Condition::Offline { .. }
+            | Condition::LowFrameRate { .. }
+            | Condition::ClockDrift { .. }
+            | Condition::Frozen { .. }
+            | Condition::Covered { .. }
+            | Condition::Blurred { .. }
+            | Condition::Moved { .. } => Self::Health(Health::default()),
         }
     }
 }

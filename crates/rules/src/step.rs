@@ -7,6 +7,7 @@ use vedette_core::{
 
 use crate::combination::Signal;
 use crate::engine::FrameStats;
+use crate::health::FrameFacts;
 use crate::near::{Near, Shortfall};
 use crate::objects::{Known, Object};
 use crate::ruleset::ReadyRule;
@@ -33,6 +34,7 @@ pub(crate) struct Frame<'a> {
     pub(crate) objects: &'a [Object],
     /// Every track seen of late, the frame's included, by rising id.
     pub(crate) known: &'a [Known],
+    pub(crate) facts: FrameFacts,
     pub(crate) policy_frame: FrameSize,
     pub(crate) armed: bool,
     pub(crate) policy_version: u32,
@@ -88,6 +90,7 @@ pub(crate) fn run(
         (Progress::Things(things), Some(zone)) => step.things(zone, things),
         (Progress::Passages(passages), None) => step.passages(passages),
         (Progress::Combination(combination), None) => step.combine(signals, combination),
+        (Progress::Health(health), None) => step.health(health),
         // A state is only ever used with the rule it was made for (see `fingerprint`); a broken one does nothing.
         _ => step.stats.limited += 1,
     }

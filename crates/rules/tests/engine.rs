@@ -238,6 +238,8 @@ fn any_rules() -> RuleSet {
         json!({"kind": "sequence", "first": "r5", "then": "r2", "within": "3s"}),
         json!({"kind": "absence", "first": "r7", "without": "r8", "within": "1s", "same_object": true}),
         json!({"kind": "together", "of": ["in", "r1", "r2"], "within": "2s"}),
+        json!({"kind": "offline", "after": "3s"}),
+        json!({"kind": "low_frame_rate", "below_fps": 3, "over": "2s"}),
     ];
     let mut all = vec![presence("1s")];
     for (index, when) in conditions.into_iter().enumerate() {

@@ -14,10 +14,10 @@ use vedette_address::AddressBase;
 use vedette_alerts::{AlertContext, alert_id, assemble};
 use vedette_core::{
     Alert, AlertId, AlertStatus, Camera, Episode, EpisodePhase, FrameCounts, FrameDetections, FrameSize, NearMiss,
-    Place, Policy, Span, Timestamp,
+    Place, PlaceSource, Policy, Span, Timestamp,
 };
 use vedette_locate::Locator;
-use vedette_rules::{RuleEngine, RuleSet};
+use vedette_rules::{FrameFacts, RuleEngine, RuleSet};
 use vedette_track::{Tracker, TrackerSettings};
 
 use clock::{Clock, Move};
@@ -206,7 +206,12 @@ impl CameraAnalysis {
         let tracks = self.tracker.update(frame.captured, frame.frame, &frame.detections);
         self.paths.extend(frame.captured, tracks);
         if let Some(engine) = &mut self.engine {
-            episodes.extend(engine.update(frame.captured, frame.frame, tracks));
+            let facts = FrameFacts {
+                quality: frame.quality,
+                lag: frame.latency.map(|latency| latency.chunk),
+                picture: frame.picture,
+            };
+            episodes.extend(engine.update_with(frame.captured, frame.frame, tracks, facts));
             outcome.near_misses.extend_from_slice(engine.near_misses());
         }
         if !episodes.is_empty() {
@@ -273,7 +278,11 @@ impl CameraAnalysis {
     }
 
     fn raised(&self, episode: &Episode, frame: &FrameDetections, base: Option<&AddressBase>) -> Alert {
-        let (ground, source) = self.locator.locate(episode.anchor, frame.frame, ANCHOR_SIGMA_PX);
+        let (ground, source) = if episode.kind.is_camera_health() {
+            (self.locator.position(), PlaceSource::CameraPosition)
+        } else {
+            self.locator.locate(episode.anchor, frame.frame, ANCHOR_SIGMA_PX)
+        };
         let address = base.and_then(|base| base.resolve(&ground));
         let rule_name = self
             .policy

@@ -41,6 +41,10 @@ fn measured(Measured { quantity, value, threshold }: Measured) -> String {
         Quantity::ObjectsPerSquareMetre => format!("{value:.2} of {threshold:.2} objects a square metre"),
         Quantity::MetresPerSecond => format!("{value:.1} of {threshold:.1} m/s"),
         Quantity::Heights => format!("{value:.1} of {threshold:.1} heights"),
+        Quantity::FramesPerSecond => format!("{value:.1} frames a second, below {threshold:.1}"),
+        Quantity::OffsetSeconds => format!("{value:.1} s off, at most {threshold:.1} s"),
+        Quantity::Levels => format!("{value:.2} levels, below {threshold:.2}"),
+        Quantity::Part => format!("{value:.2} of what is usual, below {threshold:.2}"),
         Quantity::GapSeconds => format!("{value:.1} s apart, at most {threshold:.1} s"),
     }
 }

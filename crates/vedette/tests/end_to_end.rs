@@ -11,7 +11,7 @@ use product::{Product, send_garbage};
 use support::{demo_site, eventually};
 use vedette::topics;
 use vedette_bus::StartAt;
-use vedette_wire::{DeadLetterReason, decode_alert, decode_dead_letter};
+use vedette_wire::{DeadLetterReason, decode_alert, decode_dead_letter, decode_detections};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorded_camera_gives_alerts_with_an_address() {
@@ -61,6 +61,16 @@ async fn a_recorded_camera_gives_alerts_with_an_address() {
     assert_eq!((&frames["cameras"], &frames["shed"]), (&1.into(), &serde_json::json!({})), "{frames}");
     assert_eq!(frames["frames"], frames["analysed"]);
     assert!(product.metric("vedette_frames", "fate=\"analysed\"").await > 0.0);
+    // Each frame says what its picture is like.
+    let mut reader = product.app.bus.read(topics::DETECTIONS, StartAt::Earliest).await.unwrap();
+    let mut changes = Vec::new();
+    while changes.len() < 20 {
+        let frame = decode_detections(reader.next().await.unwrap().record.value.unwrap()).unwrap();
+        let picture = frame.picture.unwrap();
+        assert!(picture.contrast > 20.0 && picture.sharpness > 2.0 && picture.brightness > 20.0, "{picture:?}");
+        changes.extend(picture.change);
+    }
+    assert!(changes.iter().all(|change| (0.02..50.0).contains(change)), "{changes:?}");
 
     assert!(product.json("/readyz").await.is_object());
     assert!(product.metric("vedette_detect_frames_total", "").await > 0.0);

@@ -66,6 +66,15 @@ pub(crate) fn pb_condition(condition: &Condition) -> When {
             of: of.iter().map(ToString::to_string).collect(),
             within_us: within.as_micros(),
         }),
+        Condition::Offline { after } => When::Offline(rule::Offline { after_us: after.as_micros() }),
+        Condition::LowFrameRate { below_fps, over } => {
+            When::LowFrameRate(rule::LowFrameRate { below_fps: *below_fps, over_us: over.as_micros() })
+        }
+        Condition::ClockDrift { at_least } => When::ClockDrift(rule::ClockDrift { at_least_us: at_least.as_micros() }),
+        Condition::Frozen { change_below } => When::Frozen(rule::Frozen { change_below: *change_below }),
+        Condition::Covered { contrast_below } => When::Covered(rule::Covered { contrast_below: *contrast_below }),
+        Condition::Blurred { below_part } => When::Blurred(rule::Blurred { below_part: *below_part }),
+        Condition::Moved { similarity_below } => When::Moved(rule::Moved { similarity_below: *similarity_below }),
     }
 }
 
@@ -130,6 +139,15 @@ pub(crate) fn condition(when: When, zone: Option<Zone>) -> Result<Condition, Wir
             of: it.of.iter().map(|id| field::rule_id(id)).collect::<Result<_, _>>()?,
             within: span("rules.within_us", it.within_us)?,
         },
+        When::Offline(it) => Condition::Offline { after: span("rules.after_us", it.after_us)? },
+        When::LowFrameRate(it) => {
+            Condition::LowFrameRate { below_fps: it.below_fps, over: span("rules.over_us", it.over_us)? }
+        }
+        When::ClockDrift(it) => Condition::ClockDrift { at_least: span("rules.at_least_us", it.at_least_us)? },
+        When::Frozen(it) => Condition::Frozen { change_below: it.change_below },
+        When::Covered(it) => Condition::Covered { contrast_below: it.contrast_below },
+        When::Blurred(it) => Condition::Blurred { below_part: it.below_part },
+        When::Moved(it) => Condition::Moved { similarity_below: it.similarity_below },
     })
 }
 

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use prost::Message;
-use vedette_core::{Detection, FrameAccount, FrameDetections, ShedRange, Span, StageLatency, Timestamp};
+use vedette_core::{Detection, FrameAccount, FrameDetections, PictureStats, ShedRange, Span, StageLatency, Timestamp};
 
 use crate::error::parse;
 use crate::{WireError, field, pb};
@@ -33,6 +33,7 @@ pub fn encode_detections(frame: &FrameDetections) -> Bytes {
             inference_us: latency.inference.as_micros(),
         }),
         account: frame.account.as_ref().map(pb_account),
+        picture: frame.picture.as_ref().map(pb_picture),
     }
     .encode_to_vec()
     .into()
@@ -66,6 +67,33 @@ pub fn decode_detections(bytes: Bytes) -> Result<FrameDetections, WireError> {
             inference: Span::from_micros(latency.inference_us),
         }),
         account: message.account.map(|account| self::account(account, message.sequence)).transpose()?,
+        picture: message.picture.map(picture).transpose()?,
+    })
+}
+
+fn pb_picture(picture: &PictureStats) -> pb::frame_detections::PictureStats {
+    pb::frame_detections::PictureStats {
+        brightness: picture.brightness,
+        contrast: picture.contrast,
+        sharpness: picture.sharpness,
+        change: picture.change,
+        grid: Bytes::copy_from_slice(&picture.grid),
+    }
+}
+
+fn picture(message: pb::frame_detections::PictureStats) -> Result<PictureStats, WireError> {
+    let level = |field, value: f32| {
+        let refused = || WireError::invalid(field, format!("{value} is no brightness; it is 0 or more"));
+        (value.is_finite() && value >= 0.0).then_some(value).ok_or_else(refused)
+    };
+    let fields = message.grid.len();
+    let refused = |_| WireError::invalid("picture.grid", format!("{fields} fields; a grid has 32"));
+    Ok(PictureStats {
+        brightness: level("picture.brightness", message.brightness)?,
+        contrast: level("picture.contrast", message.contrast)?,
+        sharpness: level("picture.sharpness", message.sharpness)?,
+        change: message.change.map(|change| level("picture.change", change)).transpose()?,
+        grid: message.grid[..].try_into().map_err(refused)?,
     })
 }
 
@@ -140,6 +168,13 @@ mod tests {
                     ShedRange { first: 6, count: 1, reason: ShedReason::Overload },
                 ],
             }),
+            picture: Some(PictureStats {
+                brightness: 100.5,
+                contrast: 40.0,
+                sharpness: 7.0,
+                change: Some(0.5),
+                grid: std::array::from_fn(|field| field as u8),
+            }),
         }
     }
 
@@ -156,7 +191,7 @@ mod tests {
             let range = &mut m.account.as_mut().unwrap().shed[1];
             (range.first, range.count) = (first, count);
         }
-        let breaks: [(&str, Break); 13] = [
+        let breaks: [(&str, Break); 15] = [
             ("camera", |m| m.camera = "a b".into()),
             ("frame", |m| m.frame = None),
             ("frame", |m| m.frame = Some(pb::FrameSize { width: 0, height: 5 })),
@@ -170,6 +205,8 @@ mod tests {
             ("account.shed", |m| shed(m, 8, 3)),
             ("account.shed", |m| shed(m, u64::MAX, 2)),
             ("account.shed.reason", |m| m.account.as_mut().unwrap().shed[0].reason = 11),
+            ("picture.grid", |m| m.picture.as_mut().unwrap().grid = Bytes::from_static(b"short")),
+            ("picture.contrast", |m| m.picture.as_mut().unwrap().contrast = f32::NAN),
         ];
         for (field, apply) in breaks {
             let mut bad = good.clone();

@@ -23,9 +23,16 @@ const KINDS: [(RuleKind, pb::RuleKind); RuleKind::ALL.len()] = [
     (RuleKind::Sequence, pb::RuleKind::Sequence),
     (RuleKind::Absence, pb::RuleKind::Absence),
     (RuleKind::Together, pb::RuleKind::Together),
+    (RuleKind::Offline, pb::RuleKind::Offline),
+    (RuleKind::LowFrameRate, pb::RuleKind::LowFrameRate),
+    (RuleKind::ClockDrift, pb::RuleKind::ClockDrift),
+    (RuleKind::Frozen, pb::RuleKind::Frozen),
+    (RuleKind::Covered, pb::RuleKind::Covered),
+    (RuleKind::Blurred, pb::RuleKind::Blurred),
+    (RuleKind::Moved, pb::RuleKind::Moved),
 ];
 
-const QUANTITIES: [(Quantity, pb::alert::Quantity); 7] = [
+const QUANTITIES: [(Quantity, pb::alert::Quantity); 11] = [
     (Quantity::DurationSeconds, pb::alert::Quantity::DurationSeconds),
     (Quantity::Objects, pb::alert::Quantity::Objects),
     (Quantity::Crossings, pb::alert::Quantity::Crossings),
@@ -33,6 +40,10 @@ const QUANTITIES: [(Quantity, pb::alert::Quantity); 7] = [
     (Quantity::MetresPerSecond, pb::alert::Quantity::MetresPerSecond),
     (Quantity::Heights, pb::alert::Quantity::Heights),
     (Quantity::GapSeconds, pb::alert::Quantity::GapSeconds),
+    (Quantity::FramesPerSecond, pb::alert::Quantity::FramesPerSecond),
+    (Quantity::OffsetSeconds, pb::alert::Quantity::OffsetSeconds),
+    (Quantity::Levels, pb::alert::Quantity::Levels),
+    (Quantity::Part, pb::alert::Quantity::Part),
 ];
 
 pub(crate) fn kind_number(kind: RuleKind) -> i32 {

@@ -92,6 +92,13 @@ fn policy() -> Policy {
         Condition::Sequence { first: id("a"), then: id("b"), within: duration, same_object: true },
         Condition::Absence { first: id("a"), without: id("b"), within: duration, same_object: false },
         Condition::Together { of: vec![id("a"), id("b")], within: Span::from_secs(1) },
+        Condition::Offline { after: duration },
+        Condition::LowFrameRate { below_fps: 2.5, over: duration },
+        Condition::ClockDrift { at_least: duration },
+        Condition::Frozen { change_below: 0.5 },
+        Condition::Covered { contrast_below: 8.5 },
+        Condition::Blurred { below_part: 0.5 },
+        Condition::Moved { similarity_below: 0.25 },
     ];
     Policy {
         applies_to: PolicyScope::Group("campus".into()),

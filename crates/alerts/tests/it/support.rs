@@ -72,6 +72,7 @@ pub(crate) fn frame(camera: &Camera, captured: Timestamp) -> FrameDetections {
         video: Some(VideoRef { partition: 1, offset: 40, sequence: 25 }),
         latency: None,
         account: None,
+        picture: None,
     }
 }
 

@@ -1,6 +1,32 @@
 // The API as the page uses it; described by the server at /api/v1/openapi.json.
 
-export type Kind = "presence" | "line_crossing" | "dwell" | "count";
+/** The kinds of rules, as `docs/RULES.md` names them. */
+export type Kind =
+  | "presence"
+  | "line_crossing"
+  | "dwell"
+  | "count"
+  | "density"
+  | "gathering"
+  | "stopped"
+  | "wrong_way"
+  | "zone_entry"
+  | "zone_exit"
+  | "left_object"
+  | "removed_object"
+  | "speed"
+  | "running"
+  | "tailgating"
+  | "sequence"
+  | "absence"
+  | "together"
+  | "offline"
+  | "low_frame_rate"
+  | "clock_drift"
+  | "frozen"
+  | "covered"
+  | "blurred"
+  | "moved";
 export type Severity = "critical" | "high" | "medium" | "low";
 export type Decision = "confirmed" | "false_alarm";
 

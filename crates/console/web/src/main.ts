@@ -45,6 +45,10 @@ function choose(alert: Alert, reason: string): void {
   map.alerts(list.alerts, alert.id);
 }
 
+for (const [value, text] of Object.entries(KINDS)) {
+  (filters.elements.namedItem("kind") as HTMLSelectElement).add(new Option(text, value));
+}
+
 function chooseNewest(): void {
   const newest = list.alerts[0];
   if (newest && newest.id !== list.selected) choose(newest, "live watch");

@@ -75,6 +75,22 @@ fn check_parameters(condition: &Condition, frame: FrameSize, found: &mut Found) 
         Condition::Tailgating { within, .. } => {
             found.check_span("when.within", *within, SHORTEST, Span::from_secs(60));
         }
+        Condition::Offline { after } => found.check_span("when.after", *after, Span::from_secs(3), A_DAY),
+        Condition::LowFrameRate { below_fps, over } => {
+            found.check_number("when.below_fps", *below_fps, 0.01, 240.0);
+            found.check_span("when.over", *over, Span::from_secs(1), LONGEST_GAP);
+        }
+        Condition::ClockDrift { at_least } => {
+            found.check_span("when.at_least", *at_least, Span::from_millis(100), A_DAY);
+        }
+        Condition::Frozen { change_below } => found.check_number("when.change_below", *change_below, 0.0001, 10.0),
+        Condition::Covered { contrast_below } => {
+            found.check_number("when.contrast_below", *contrast_below, 0.1, 100.0);
+        }
+        Condition::Blurred { below_part } => found.check_number("when.below_part", *below_part, 0.05, 0.95),
+        Condition::Moved { similarity_below } => {
+            found.check_number("when.similarity_below", *similarity_below, 0.05, 0.95);
+        }
     }
 }
 

@@ -91,6 +91,7 @@ mod tests {
             video: None,
             latency: None,
             account: None,
+            picture: None,
         }
     }
 

@@ -312,6 +312,7 @@ mod tests {
             video: None,
             latency: None,
             account: Some(FrameAccount { previous: sequence.checked_sub(1), shed: Vec::new() }),
+            picture: None,
         }
     }
 

@@ -5,9 +5,12 @@ use std::path::Path;
 use serde::Deserialize;
 use vedette_core::{
     Camera, Detection, FrameDetections, FrameSize, GroundPoint, ModelRef, ObjectClass, PixelBox, PixelPoint, Quality,
-    Score, Timestamp,
+    Score, StageLatency, Timestamp,
 };
 use vedette_locate::Locator;
+use vedette_media::PictureWatch;
+
+use crate::pictures::{self, Effect};
 
 const FRAME: FrameSize = FrameSize { width: 1280, height: 720 };
 const START: Timestamp = Timestamp::from_micros(1_772_323_200_000_000); // 2026-03-01T00:00:00Z
@@ -26,6 +29,15 @@ pub(crate) struct Scene {
     /// Times without frames, in seconds: from, until.
     #[serde(default)]
     outages: Vec<[f64; 2]>,
+    /// Times in which only every so many-th frame comes: from, until, every.
+    #[serde(default)]
+    slow: Vec<[f64; 3]>,
+    /// Times in which the camera's clock is off: from, until, by how many seconds it is behind.
+    #[serde(default)]
+    clock: Vec<[f64; 3]>,
+    /// What the pictures are like; they are looked at only when this is given.
+    #[serde(default)]
+    picture: Vec<Effect>,
     #[serde(default)]
     object: Vec<Object>,
 }
@@ -64,11 +76,16 @@ impl Scene {
         let locator = Locator::new(camera).unwrap();
         let count = (self.seconds * self.frames_per_second).round() as u64;
         let mut frames = Vec::new();
+        let mut watch = PictureWatch::default();
         for number in 0..count {
             let time = number as f64 / self.frames_per_second;
-            if within(&self.outages, time) {
+            let left_out =
+                |[from, until, every]: &[f64; 3]| (*from..*until).contains(&time) && number % (*every as u64) != 0;
+            if within(&self.outages, time) || self.slow.iter().any(left_out) {
                 continue;
             }
+            let behind = self.clock.iter().find(|[from, until, _]| (*from..*until).contains(&time));
+            let chunk = vedette_core::Span::from_millis((behind.map_or(0.3, |[_, _, by]| 0.3 + by) * 1e3) as i64);
             let seen =
                 |(index, object): (usize, &Object)| object.seen(time, index as u64 * 7919 + number, camera, &locator);
             frames.push(FrameDetections {
@@ -81,8 +98,13 @@ impl Scene {
                 model: ModelRef { name: "scripted".into(), version: "1".into() },
                 quality: Quality::default(),
                 video: None,
-                latency: None,
+                latency: (!self.clock.is_empty()).then(|| StageLatency { chunk, ..StageLatency::default() }),
                 account: None,
+                picture: if self.picture.is_empty() {
+                    None
+                } else {
+                    watch.look(&pictures::at(&self.picture, number, time))
+                },
             });
         }
         frames
@@ -129,12 +151,12 @@ fn project(right: f64, ahead: f64, camera: &Camera, locator: &Locator) -> Option
     Some((pixel(right)?, f64::from((right_end.x - left_end.x).hypot(right_end.y - left_end.y))))
 }
 
-fn within(times: &[[f64; 2]], time: f64) -> bool {
+pub(crate) fn within(times: &[[f64; 2]], time: f64) -> bool {
     times.iter().any(|[from, until]| (*from..*until).contains(&time))
 }
 
 /// A number from 0 to 1 that depends on the seed alone.
-fn noise(seed: u64) -> f64 {
+pub(crate) fn noise(seed: u64) -> f64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

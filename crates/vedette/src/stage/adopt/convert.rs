@@ -98,6 +98,7 @@ fn convert_unguarded(record: &Delivered, entry: &MetadataSettings) -> Result<Con
             video: None,
             latency: None,
             account: None,
+            picture: None,
         });
     }
     Ok(converted)

@@ -9,10 +9,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use vedette_bus::{BusError, Delivered, Delivery, Record, SharedBus};
 use vedette_core::{
-    CameraId, Codec, FrameAccount, FrameDetections, FrameSize, Priority, Quality, ShedReason, StageLatency, Timestamp,
-    VideoChunk, VideoRef,
+    CameraId, Codec, FrameAccount, FrameDetections, FrameSize, PictureStats, Priority, Quality, ShedReason,
+    StageLatency, Timestamp, VideoChunk, VideoRef,
 };
-use vedette_detect::{DetectError, Detected};
+use vedette_detect::{DetectError, Detected, InputImage};
+use vedette_media::{PictureWatch, RgbImage};
 use vedette_wire::{DeadLetterReason, PublishedChunk, encode_detections};
 
 use super::account::Account;
@@ -53,6 +54,7 @@ pub(super) struct Lane {
     pace: Option<Pace>,
     shedding: Shedding,
     account: Account,
+    watch: PictureWatch,
     /// The chunk before, until it is durable.
     before: Option<JoinHandle<Result<(), BusError>>>,
 }
@@ -67,6 +69,7 @@ impl Lane {
             pace: stage.max_fps.map(Pace::new),
             shedding: Shedding::new(stage.shed_after),
             account: Account::default(),
+            watch: PictureWatch::default(),
             before: None,
             stage,
         }
@@ -195,10 +198,18 @@ impl Lane {
                 _ if index >= looked_at => Frame::Shed(others),
                 None => Frame::Shed(ShedReason::NotDecoded),
                 Some(_) if !due && share == Share::All => Frame::Shed(ShedReason::MaxFps),
-                Some(picture) => Frame::Picture(picture),
+                Some(picture) => self.frame(picture),
             });
         }
         Ok(frames)
+    }
+
+    /// What is known of a picture before it is looked at for objects.
+    fn frame(&mut self, picture: Picture) -> Frame {
+        let Picture { image, captured, native, corrupt, sequence: unit } = picture;
+        let size = FrameSize { width: image.width, height: image.height };
+        let picture = self.watch.look(&RgbImage { size, data: image.data.clone() });
+        Frame::Picture(Facts { unit, captured, native, corrupt, picture }, image)
     }
 
     async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
@@ -225,9 +236,7 @@ impl Lane {
             detecting.push_back(async move {
                 let looked = match frame {
                     Frame::Shed(reason) => Err(reason),
-                    Frame::Picture(Picture { image, captured, native, corrupt, sequence: unit }) => {
-                        Ok((Facts { unit, captured, native, corrupt }, sight.look(image).await))
-                    }
+                    Frame::Picture(facts, image) => Ok((facts, sight.look(image).await)),
                 };
                 (sequence, looked)
             });
@@ -263,7 +272,7 @@ impl Lane {
         decoded_at: Timestamp,
         account: FrameAccount,
     ) -> FrameDetections {
-        let Facts { unit, captured, native, corrupt } = facts;
+        let Facts { unit, captured, native, corrupt, picture } = facts;
         let published = context.published;
         let Detected { detections, wait, inference } = detected;
         FrameDetections {
@@ -283,6 +292,7 @@ impl Lane {
                 inference,
             }),
             account: Some(account),
+            picture,
         }
     }
 
@@ -305,6 +315,7 @@ impl Lane {
             video: None,
             latency: None,
             account: Some(account),
+            picture: None,
         };
         publish(&self.stage.bus, &record).await.map(Some)
     }
@@ -312,7 +323,7 @@ impl Lane {
 
 /// What is to be done with a frame.
 enum Frame {
-    Picture(Picture),
+    Picture(Facts, InputImage),
     Shed(ShedReason),
 }
 
@@ -322,6 +333,7 @@ struct Facts {
     captured: Timestamp,
     native: FrameSize,
     corrupt: bool,
+    picture: Option<PictureStats>,
 }
 
 async fn publish(bus: &SharedBus, detections: &FrameDetections) -> Result<Delivery, BusError> {

@@ -1,0 +1,71 @@
+//! A condition of the whole camera or of several rules that holds for a time: one episode.
+
+use serde::{Deserialize, Serialize};
+use vedette_core::{Episode, Measured, Timestamp, Track};
+
+use crate::state;
+use crate::step::{Step, seconds};
+
+/// Since when it holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    began: Timestamp,
+    held: Timestamp,
+    /// Of what was measured, the farthest from the threshold.
+    worst: f64,
+    open: Option<Box<Episode>>,
+}
+
+/// What holds in a frame.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Now {
+    /// The objects that make it.
+    pub(crate) objects: Vec<Track>,
+    /// What was measured; the time that it holds when absent.
+    pub(crate) measured: Option<Measured>,
+}
+
+impl Held {
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Ends it; gives its episode when it was raised.
+    pub(crate) fn end(self, not_after: Option<Timestamp>) -> Option<Episode> {
+        let held = not_after.map_or(self.held, |latest| self.held.min(latest)).max(self.began);
+        self.open.map(|open| state::end(*open, self.began, held, self.worst))
+    }
+}
+
+impl Step<'_> {
+    /// Takes in whether it holds in this frame.
+    pub(crate) fn hold(&mut self, held: &mut Option<Held>, now: Option<Now>) {
+        let (at, rule) = (self.frame.at, &self.ready.rule);
+        let over = held.as_ref().is_some_and(|held| match &now {
+            Some(_) => !self.frame.goes_on(held.held, rule.gap_tolerance),
+            None => at.since(held.held) > rule.gap_tolerance,
+        });
+        if over && let Some(episode) = held.take().and_then(|held| held.end(None)) {
+            self.end(episode);
+        }
+        let Some(Now { objects, measured }) = now else { return };
+        let held = held.get_or_insert(Held { began: at, held: at, worst: 0.0, open: None });
+        held.held = at;
+        if let Some(Measured { value, threshold, .. }) = measured
+            && (held.began == at || (value - threshold).abs() > (held.worst - threshold).abs())
+        {
+            held.worst = value;
+        }
+        let lasted = at.since(held.began);
+        if held.open.is_some() || lasted < rule.min_duration {
+            return;
+        }
+        let measured = measured.unwrap_or_else(|| seconds(lasted, rule.min_duration));
+        let episode = self.episode(None, held.began, objects, measured);
+        let place = episode.anchor.rescaled(self.frame.size, self.frame.policy_frame);
+        if self.may_raise(0, place) {
+            held.open = Some(Box::new(episode.clone()));
+            self.raise(episode);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A whole city's analysis: protobuf bytes of `detections` in, alerts out, as the stage does it between two topics. Nine frames in
+//! ten are empty, the others have three objects that move. Prints frames a second on two cores, and what an idle camera weighs.
+//!
+//! `cargo bench -p vedette --bench city_mix -- [CAMERAS]`; 200,000 cameras without.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use vedette::analysis::{CameraAnalysis, Serving};
+use vedette::config::{load_cameras, load_policies};
+use vedette_core::{
+    Camera, CameraId, Detection, FrameAccount, FrameDetections, FrameSize, ModelRef, ObjectClass, PixelBox, Policy,
+    Quality, Score, Timestamp, VideoRef,
+};
+use vedette_track::TrackerSettings;
+use vedette_wire::{decode_detections, encode_detections};
+
+const THREADS: usize = 2;
+/// Frames of each camera, one a second.
+const TICKS: u64 = 12;
+/// The first of them fill the memory and are not timed.
+const WARM: u64 = 2;
+const ROUNDS: usize = 3;
+const REACH: f64 = 1_300_000.0;
+const IDLE_REACH: f64 = 2_048.0;
+
+fn main() {
+    let asked = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let cameras: usize = asked.map_or(200_000, |count| count.parse().expect("a number of cameras"));
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/demo");
+    let known = load_cameras(&demo.join("cameras.toml")).expect("the demo's cameras");
+    let policies = load_policies(&demo.join("policies.toml"), &known).expect("the demo's policies");
+    let (template, policy) = (&known[0], Arc::new(policies[0].clone()));
+
+    let before = resident();
+    let idle: Vec<CameraAnalysis> = (0..cameras).map(|number| open(template, number)).collect();
+    let mut idle = idle;
+    for analysis in &mut idle {
+        let frame = frame(0, 0);
+        let serving = Serving { policy: Some(&policy), base: &|_| None };
+        analysis.take(frame, serving);
+    }
+    let weight = (resident() - before) as f64 / cameras as f64;
+    let saved = idle[0].save().expect("it is encoded").len();
+    verdict("idle camera in memory", weight, "bytes", weight <= IDLE_REACH, IDLE_REACH);
+    println!("idle camera saved: {saved} bytes");
+    drop(idle);
+
+    let mut best: f64 = 0.0;
+    for round in 1..=ROUNDS {
+        let (frames, alerts, seconds) = run(cameras, template, &policy);
+        let rate = frames as f64 / seconds;
+        println!(
+            "round {round}: {frames} frames, {alerts} alerts, {seconds:.2} s, {rate:.0} frames a second on {THREADS} cores"
+        );
+        best = best.max(rate);
+    }
+    verdict("frames a second, two cores, quietest round", best, "", best >= REACH, REACH);
+}
+
+fn verdict(what: &str, found: f64, unit: &str, reached: bool, reach: f64) {
+    println!("{what}: {found:.0} {unit} (reach {reach:.0}){}", if reached { "" } else { ": MISSED" });
+}
+
+/// Each thread has its share of the cameras, as a worker has its partitions.
+fn run(cameras: usize, template: &Camera, policy: &Arc<Policy>) -> (u64, u64, f64) {
+    let shares: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let mine: Vec<usize> = (thread..cameras).step_by(THREADS).collect();
+            let records: Vec<Vec<Bytes>> = (0..TICKS)
+                .map(|tick| mine.iter().map(|camera| encode_detections(&frame(*camera, tick))).collect())
+                .collect();
+            let open: BTreeMap<CameraId, CameraAnalysis> =
+                mine.iter().map(|camera| (id(*camera), open(template, *camera))).collect();
+            (records, open)
+        })
+        .collect();
+    let timed: Vec<(u64, u64, f64)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = shares
+            .into_iter()
+            .map(|(records, mut open)| {
+                scope.spawn(move || {
+                    let (mut frames, mut alerts, mut started) = (0, 0, Instant::now());
+                    for (tick, records) in (0..).zip(&records) {
+                        if tick == WARM {
+                            (frames, alerts, started) = (0, 0, Instant::now());
+                        }
+                        for record in records {
+                            let frame = decode_detections(record.clone()).expect("a record");
+                            let analysis = open.get_mut(&frame.camera).expect("a camera");
+                            let serving = Serving { policy: Some(policy), base: &|_| None };
+                            alerts += analysis.take(frame, serving).alerts.len() as u64;
+                            frames += 1;
+                        }
+                    }
+                    (frames, alerts, started.elapsed().as_secs_f64())
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("a thread ended")).collect()
+    });
+    let seconds = timed.iter().map(|(_, _, seconds)| *seconds).fold(0.0, f64::max);
+    (timed.iter().map(|(frames, ..)| frames).sum(), timed.iter().map(|(_, alerts, _)| alerts).sum(), seconds)
+}
+
+fn id(camera: usize) -> CameraId {
+    CameraId::new(&format!("44030500200{camera:09}")).expect("an id")
+}
+
+fn open(template: &Camera, number: usize) -> CameraAnalysis {
+    let camera = Arc::new(Camera { id: id(number), ..template.clone() });
+    CameraAnalysis::new(camera, &TrackerSettings::default()).expect("a camera")
+}
+
+/// One camera in ten sees three people who walk; which one changes every few seconds.
+fn frame(camera: usize, tick: u64) -> FrameDetections {
+    let busy = (camera as u64 + tick / 5).is_multiple_of(10);
+    let person = |number: u64| Detection {
+        class: ObjectClass::Person,
+        score: Score::new(0.8).expect("a score"),
+        bbox: PixelBox::new(100.0 + (number * 180 + tick * 25) as f32, 150.0 + (number * 90) as f32, 40.0, 110.0),
+    };
+    FrameDetections {
+        camera: id(camera),
+        epoch: 1_795_555_442_988_257,
+        sequence: tick,
+        captured: Timestamp::from_micros(1_795_555_442_988_319 + tick as i64 * 1_000_000 + camera as i64 % 1_000_000),
+        frame: FrameSize { width: 768, height: 576 },
+        detections: if busy { (0..3).map(person).collect() } else { Vec::new() },
+        model: ModelRef { name: "nanodet-g".into(), version: "1.0.0".into() },
+        quality: Quality::default(),
+        video: Some(VideoRef { partition: 1, offset: 1_000 + tick, sequence: tick }),
+        latency: None,
+        account: Some(FrameAccount { previous: tick.checked_sub(1), shed: Vec::new() }),
+        picture: None,
+    }
+}
+
+/// Bytes of this process in memory.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
+    let kilobytes: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
+    kilobytes * 1_024
+}
