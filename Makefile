@@ -69,7 +69,7 @@ test: test-deps web ## Run every test, real Kafka and headless Chromium included
 .PHONY: chaos
 chaos: test-deps web ## Break the simulated product in SEEDS=1000 ways (SEED=17 runs one again): nothing may be lost or twice
 	VEDETTE_CHAOS_SEEDS=$(SEEDS) $(if $(SEED),VEDETTE_CHAOS_SEED=$(SEED)) \
-		cargo test --release --locked -p vedette --test simulation -- --nocapture
+		cargo test --release --locked -p vedette --test simulation --test adopt_simulation -- --nocapture
 
 .PHONY: lint
 lint: test-deps web ## rustfmt, clippy and cargo-deny

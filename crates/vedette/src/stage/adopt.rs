@@ -1,5 +1,8 @@
 //! Topics of other producers to `detections`: their frames in our words, under our camera ids, with the same promise as our
 //! own. An offset is committed when the frames of its record, or its dead letter, are durable.
+//!
+//! A camera's frames are sent when those before are durable: whatever fails and is done again, by this member or another, no
+//! frame comes to lie on `detections` for the first time behind a later one. Cameras do not wait for each other.
 
 pub(crate) mod convert;
 
@@ -9,11 +12,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Shared, try_join_all};
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use vedette_bus::{BusError, Committer, Delivered, Delivery, GroupEvent, Record, SharedBus, Subscription};
+use vedette_bus::{BusError, Committer, Delivered, GroupEvent, Position, Record, SharedBus, Subscription};
 use vedette_core::{CameraId, FrameDetections, Span, Timestamp};
 use vedette_wire::{DeadLetterReason, encode_detections};
 
@@ -28,8 +32,9 @@ use convert::{Converted, Refusal, convert};
 pub const GROUP: &str = "adopt";
 const STAGE: &str = "adopt";
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
-/// Records whose effects are not known to be durable yet; more are not taken until some are.
+/// Records whose effects are not known to be durable yet, and their bytes; more are not taken until some are.
 const IN_HAND: usize = 4_096;
+const BYTES_IN_HAND: usize = 64 << 20;
 /// A camera whose capture times fall back by more than this has a clock that was set back.
 const SET_BACK: Span = Span::from_secs(10);
 
@@ -46,11 +51,16 @@ pub struct Adopt {
     pub health: Health,
 }
 
+/// Makes the effects of a record durable.
+type Effect = BoxFuture<'static, Result<(), BusError>>;
+/// Resolves when they are, or have failed. It only listens: an effect that polled the one before it would poll all of a backlog
+/// from within each other.
+type Done = Shared<BoxFuture<'static, Result<(), BusError>>>;
+
 /// A record whose effects are durable, or failed.
 struct Finished {
-    topic: Arc<str>,
-    partition: u32,
-    offset: u64,
+    position: Position,
+    bytes: usize,
     outcome: Result<(), BusError>,
 }
 
@@ -59,6 +69,9 @@ struct Running {
     committer: Committer,
     ledgers: BTreeMap<Arc<str>, Ledger<()>>,
     pending: FuturesUnordered<BoxFuture<'static, Finished>>,
+    bytes_in_hand: usize,
+    /// What the next frame of each camera waits for.
+    before: BTreeMap<CameraId, Done>,
     /// The latest capture time of each camera.
     latest: BTreeMap<CameraId, Timestamp>,
     /// Cameras whose clock was set back and that have not caught up.
@@ -79,6 +92,8 @@ impl Adopt {
             stage: self,
             ledgers: BTreeMap::new(),
             pending: FuturesUnordered::new(),
+            bytes_in_hand: 0,
+            before: BTreeMap::new(),
             latest: BTreeMap::new(),
             set_back: BTreeSet::new(),
         };
@@ -91,11 +106,13 @@ impl Running {
     async fn serve(&mut self, subscription: &mut Subscription, stop: &CancellationToken) -> anyhow::Result<()> {
         let mut commit = tokio::time::interval(COMMIT_EVERY);
         loop {
+            let room = self.pending.len() < IN_HAND && self.bytes_in_hand < BYTES_IN_HAND;
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ok(()),
                 Some(finished) = self.pending.next() => self.settle(finished)?,
                 _ = commit.tick() => self.commit().await,
-                event = subscription.next(), if self.pending.len() < IN_HAND => match event {
+                event = subscription.next(), if room => match event {
                     Ok(GroupEvent::Record(record)) => self.take(record).await?,
                     Ok(GroupEvent::Assigned(partitions)) => {
                         tracing::info!(stage = STAGE, partitions = partitions.len(), "partitions assigned");
@@ -125,14 +142,17 @@ impl Running {
             .entry(record.position.topic.clone())
             .or_default()
             .begin(record.position.partition, record.position.offset);
-        let deliveries = match convert(&record, entry).and_then(|converted| self.admit(converted)) {
-            Ok(frames) => self.publish(frames).await?,
+        let effect = match convert(&record, entry).and_then(|converted| self.admit(converted)) {
+            Ok(frames) => self.publish(frames),
             Err(Refusal { reason, detail }) => {
                 metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
-                vec![dead_letters::send(&self.stage.bus, STAGE, &record, reason, &detail).await?]
+                let letter = dead_letters::send(&self.stage.bus, STAGE, &record, reason, &detail).await?;
+                letter.map(|outcome| outcome.map(drop)).boxed()
             }
         };
-        self.pending.push(Box::pin(finish(record, deliveries)));
+        let (position, bytes) = (record.position, record.record.size());
+        self.bytes_in_hand += bytes;
+        self.pending.push(effect.map(move |outcome| Finished { position, bytes, outcome }).boxed());
         Ok(())
     }
 
@@ -211,25 +231,30 @@ impl Running {
         self.stage.health.set(STAGE, Condition::Degraded, detail);
     }
 
-    async fn publish(&mut self, frames: Vec<FrameDetections>) -> anyhow::Result<Vec<Delivery>> {
-        let mut deliveries = Vec::with_capacity(frames.len());
-        for frame in frames {
-            let record = Record {
-                key: Bytes::copy_from_slice(frame.camera.as_str().as_bytes()),
-                value: Some(encode_detections(&frame)),
-                headers: Vec::new(),
-                timestamp_ms: frame.captured.as_millis(),
-            };
-            metrics::counter!("vedette_metadata_frames_total").increment(1);
-            deliveries.push(self.stage.bus.send(topics::DETECTIONS, record).await?);
+    /// The frames of one record go out when what came before of their cameras is durable.
+    fn publish(&mut self, frames: Vec<FrameDetections>) -> Effect {
+        let cameras: BTreeSet<CameraId> = frames.iter().map(|frame| frame.camera.clone()).collect();
+        let before: Vec<Done> = cameras.iter().filter_map(|camera| self.before.get(camera).cloned()).collect();
+        let (tell, told) = oneshot::channel();
+        let done: Done = told.map(|told| told.unwrap_or(Err(BusError::Closed))).boxed().shared();
+        for camera in cameras {
+            self.before.insert(camera, done.clone());
         }
-        Ok(deliveries)
+        let sending = send(self.stage.bus.clone(), frames, before);
+        async move {
+            let outcome = sending.await;
+            // Nobody may be waiting.
+            let _ = tell.send(outcome.clone());
+            outcome
+        }
+        .boxed()
     }
 
     fn settle(&mut self, finished: Finished) -> anyhow::Result<()> {
+        self.bytes_in_hand -= finished.bytes;
         finished.outcome.context("publishing detections")?;
-        if let Some(ledger) = self.ledgers.get_mut(&finished.topic) {
-            ledger.finish(finished.partition, finished.offset);
+        if let Some(ledger) = self.ledgers.get_mut(&finished.position.topic) {
+            ledger.finish(finished.position.partition, finished.position.offset);
         }
         Ok(())
     }
@@ -254,10 +279,20 @@ impl Running {
     }
 }
 
-async fn finish(record: Delivered, deliveries: Vec<Delivery>) -> Finished {
-    let outcome = futures::future::try_join_all(deliveries).await.map(drop);
-    let position = record.position;
-    Finished { topic: position.topic, partition: position.partition, offset: position.offset, outcome }
+/// Sends frames after what must be durable before; when that failed nothing is sent, and all of it is done again in order.
+async fn send(bus: SharedBus, frames: Vec<FrameDetections>, before: Vec<Done>) -> Result<(), BusError> {
+    try_join_all(before).await?;
+    for frame in frames {
+        let record = Record {
+            key: Bytes::copy_from_slice(frame.camera.as_str().as_bytes()),
+            value: Some(encode_detections(&frame)),
+            headers: Vec::new(),
+            timestamp_ms: frame.captured.as_millis(),
+        };
+        bus.send(topics::DETECTIONS, record).await?.await?;
+        metrics::counter!("vedette_metadata_frames_total").increment(1);
+    }
+    Ok(())
 }
 
 fn shed(reason: &'static str, frames: u64) {

@@ -1,4 +1,5 @@
 //! Other producers, each of which sees the same person walk through the west gate of the demo site.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use bytes::Bytes;
 use prost::Message;
