@@ -9,10 +9,11 @@ use vedette_core::{AddressCode, AddressLevel};
 use zerocopy::little_endian::{I32, U32, U64};
 
 use crate::code::{BuildingKey, building_text_of, grid_digits};
+use crate::date::NO_END;
 use crate::file::{
-    AreaRecord, BuildingRecord, FormerRecord, GridRecord, Image, MemberRecord, NONE, NameRecord, OpenError, PathRecord,
-    PrefixRecord, Ring, RoadRecord, Section, SegmentRecord, Steps, Strings, Tree, ValidityRecord, WHOLE_TEXT,
-    WorkGridRecord, rings, to_geometry,
+    AreaRecord, Boxed, BuildingRecord, Cells, Footing, FormerRecord, GridRecord, GridsAt, Image, MemberRecord, NONE,
+    NameRecord, OpenError, PathRecord, PeriodRecord, PrefixRecord, RasterRecord, Ring, RoadRecord, Section,
+    SegmentRecord, Slot, Steps, Strings, Tree, WHOLE_TEXT, WorkGridRecord, key_before, rings, to_geometry,
 };
 use crate::meta::Meta;
 use crate::text::TextIndex;
@@ -25,6 +26,8 @@ pub(crate) struct Layer {
     pub(crate) building_tree: Tree,
     pub(crate) grid_tree: Tree,
     pub(crate) segment_tree: Tree,
+    /// Where its raster lies; of size 0 where it has none.
+    pub(crate) raster: RasterRecord,
     /// Kinds of working grids it knows.
     pub(crate) kinds: Vec<String>,
     /// Buildings and grids of this layer that a later one replaces or takes away, sorted.
@@ -59,6 +62,7 @@ impl Layer {
                 image.records::<SegmentRecord>(Section::Segments).len(),
                 "tree of roads",
             )?,
+            raster: image.records(Section::Raster).first().copied().unwrap_or_default(),
             steps: Steps { origin: meta.origin },
             meta,
             image: Arc::new(image),
@@ -68,6 +72,9 @@ impl Layer {
             grounds: Vec::new(),
             text: Arc::default(),
         };
+        if !layer.cells().is_whole() {
+            return Err(wrong("its raster has another number of cells than it says"));
+        }
         let counts = &layer.meta.counts;
         for (what, found, said) in [
             ("areas", layer.areas().len(), counts.areas),
@@ -145,8 +152,8 @@ impl Layer {
     pub(crate) fn members(&self) -> &[MemberRecord] {
         self.image.records(Section::Members)
     }
-    pub(crate) fn validities(&self) -> &[ValidityRecord] {
-        self.image.records(Section::Validities)
+    pub(crate) fn periods(&self) -> &[PeriodRecord] {
+        self.image.records(Section::Periods)
     }
 
     pub(crate) fn strings(&self) -> Strings<'_> {
@@ -177,14 +184,92 @@ impl Layer {
         self.hidden_grids.is_empty() || self.hidden_grids.binary_search(&index).is_err()
     }
 
+    #[inline]
+    pub(crate) fn cells(&self) -> Cells<'_> {
+        let [columns, rows] = self.raster.size.map(U32::get);
+        let has_cells = columns > 0 && rows > 0;
+        Cells {
+            raster: self.raster,
+            starts: if has_cells { self.image.records::<U32>(Section::CellStarts) } else { &[] },
+            slots: self.image.records::<Slot>(Section::CellSlots),
+        }
+    }
+
+    /// Gives `found` each building whose box meets the square, from its cells or from the tree; but none that is hidden, or
+    /// whose address has ended before the day.
+    #[inline]
+    pub(crate) fn buildings_in(&self, square: Boxed, day: i32, mut found: impl FnMut(Footing)) {
+        let mut shown = |footing: Footing| {
+            let ended = footing.has_end && self.has_ended(footing.building, day);
+            if self.shows_building(footing.building) && !ended {
+                found(footing);
+            }
+        };
+        if self.cells().search(square, &mut shown) {
+            return;
+        }
+        self.building_tree.search(self.image.section(Section::BuildingTree), square, |index, bounds| {
+            if let Some(record) = self.building(index) {
+                shown(self.footing(index, record, bounds));
+            }
+            true
+        });
+    }
+
+    /// Whether a building's address has ended before the day.
+    fn has_ended(&self, building: u32, day: i32) -> bool {
+        let period = self.building(building).and_then(|record| self.period(record));
+        period.is_some_and(|period| period.to.get() < day)
+    }
+
+    pub(crate) fn footing(&self, index: u32, record: &BuildingRecord, bounds: Boxed) -> Footing {
+        Footing {
+            bounds,
+            building: index,
+            shape: record.shape.get(),
+            area_m2: record.area_m2.get(),
+            ground_grid: record.ground_grid.get(),
+            has_end: self.period(record).is_some_and(|period| period.to.get() != NO_END),
+        }
+    }
+
+    /// The grids that are not hidden and may meet the square, from its cells or from the tree.
+    #[inline]
+    pub(crate) fn grids_in(&self, square: Boxed) -> GridsAt {
+        match self.cells().grids_at(square) {
+            Some(GridsAt::Whole(grid)) if self.shows_grid(grid) => GridsAt::Whole(grid),
+            // No other grid touches what a hidden one has for itself.
+            Some(GridsAt::Whole(_)) => GridsAt::Some(Default::default()),
+            Some(GridsAt::Some(mut grids)) => {
+                grids.retain(|grid| self.shows_grid(*grid));
+                GridsAt::Some(grids)
+            }
+            None => {
+                let mut grids = smallvec::SmallVec::new();
+                self.grid_tree.search(self.image.section(Section::GridTree), square, |index, _| {
+                    grids.extend(Some(index).filter(|index| self.shows_grid(*index)));
+                    true
+                });
+                grids.sort_unstable();
+                GridsAt::Some(grids)
+            }
+        }
+    }
+
     /// The building of that code, also a hidden one.
     pub(crate) fn find_building(&self, key: BuildingKey) -> Option<u32> {
         let prefixes = self.prefixes();
         let at = prefixes.binary_search_by_key(&key.prefix, |record| record.prefix.get()).ok()?;
         let first = prefixes[at].first_building.get() as usize;
         let last = prefixes.get(at + 1).map_or(self.buildings().len(), |next| next.first_building.get() as usize);
-        let found =
-            self.buildings().get(first..last)?.binary_search_by(|record| record.suffix.cmp(&key.suffix)).ok()?;
+        let buildings = self.buildings().get(first..last)?;
+        // Most numbers are given in turn, from 00001.
+        let in_turn = key.number().and_then(|number| number.checked_sub(1));
+        let in_turn = in_turn.filter(|at| buildings.get(*at).is_some_and(|record| record.suffix == key.suffix));
+        let found = match in_turn {
+            Some(at) => at,
+            None => buildings.binary_search_by(|record| record.suffix.cmp(&key.suffix)).ok()?,
+        };
         u32::try_from(first + found).ok()
     }
 
@@ -227,6 +312,15 @@ impl Layer {
         self.paths().get(number.get() as usize).map_or([""; 5], |path| path.parts.map(|part| self.text(part)))
     }
 
+    /// The code of a building by what is known of it: from before its shape, or from its record where it has none.
+    #[inline]
+    pub(crate) fn building_key(&self, building: u32, shape: u32) -> Option<BuildingKey> {
+        match shape {
+            NONE => self.building(building).map(BuildingKey::of),
+            _ => key_before(self.shapes(), shape),
+        }
+    }
+
     pub(crate) fn building_code(&self, building: &BuildingRecord) -> Option<AddressCode> {
         BuildingKey::of(building).code()
     }
@@ -236,13 +330,34 @@ impl Layer {
     }
 
     pub(crate) fn building_text(&self, building: &BuildingRecord) -> String {
+        self.building_text_and(building, "")
+    }
+
+    fn building_text_and(&self, building: &BuildingRecord, unit: &str) -> String {
         if building.text.get() != NONE {
-            return self.text(building.text).to_owned();
+            return [self.text(building.text), unit].concat();
         }
-        building_text_of(
-            self.path(building.path),
-            [building.road, building.road_number, building.village, building.name].map(|part| self.text(part)),
-        )
+        let own = [building.road, building.road_number, building.village, building.name].map(|part| self.text(part));
+        building_text_of(self.path(building.path), own, unit)
+    }
+
+    /// A unit's whole text.
+    pub(crate) fn whole_text(&self, building: &BuildingRecord, own: UnitText<'_>) -> String {
+        match own {
+            UnitText::Own(own) => self.building_text_and(building, own),
+            UnitText::Whole(whole) => whole.to_owned(),
+        }
+    }
+
+    /// Touches all places that a building is told from, and the text of one of its units. Memory is asked for them at once
+    /// so, not for one after the other: of a whole city hardly any are in the caches.
+    #[inline]
+    pub(crate) fn fetch(&self, building: &BuildingRecord, unit_text: u32) {
+        let strings = self.strings();
+        let parts = [building.road, building.road_number, building.village, building.name].map(U32::get);
+        let first_bytes = parts.into_iter().chain([unit_text & !WHOLE_TEXT]).map(|number| strings.first_byte(number));
+        let shape = self.shapes().get(building.shape.get() as usize).map_or(0, |word| word.get() as u8);
+        std::hint::black_box(first_bytes.fold(shape, u8::wrapping_add));
     }
 
     /// Road and number; empty where it has none.
@@ -285,10 +400,14 @@ impl Layer {
         }
     }
 
+    pub(crate) fn unit_text_number(&self, building: u32, nth: u32) -> u32 {
+        let at = self.unit_range(building).start as usize + nth as usize;
+        self.units().get(at).map_or(NONE, |text| text.get())
+    }
+
     /// What a unit's text adds to its building's, or its whole text.
     pub(crate) fn unit_text(&self, building: u32, nth: u32) -> UnitText<'_> {
-        let at = self.unit_range(building).start as usize + nth as usize;
-        let number = self.units().get(at).map_or(NONE, |text| text.get());
+        let number = self.unit_text_number(building, nth);
         if number != NONE && number & WHOLE_TEXT != 0 {
             UnitText::Whole(self.strings().get(number & !WHOLE_TEXT))
         } else {
@@ -297,8 +416,8 @@ impl Layer {
     }
 
     #[inline]
-    pub(crate) fn rings(&self, shape: U32) -> impl Iterator<Item = Ring<'_>> {
-        rings(self.shapes(), shape.get())
+    pub(crate) fn rings(&self, shape: u32) -> impl Iterator<Item = Ring<'_>> {
+        rings(self.shapes(), shape)
     }
 
     pub(crate) fn geometry(&self, shape: U32) -> Option<MultiPolygon<f64>> {
@@ -315,9 +434,10 @@ impl Layer {
         range_of(self.names(), |name| name.code.cmp(&wanted))
     }
 
-    pub(crate) fn validity(&self, building: u32) -> Option<&ValidityRecord> {
-        let all = self.validities();
-        all.binary_search_by_key(&building, |record| record.building.get()).ok().map(|at| &all[at])
+    /// When a building's address holds.
+    #[inline]
+    pub(crate) fn period(&self, building: &BuildingRecord) -> Option<&PeriodRecord> {
+        self.periods().get(building.period())
     }
 
     /// Working grids that hold the basic grid of these digits.
