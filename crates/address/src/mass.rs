@@ -33,9 +33,9 @@ static SMOOTH: LazyLock<Box<[[f32; SIDE]; SIDE]>> = LazyLock::new(|| {
             if squared < 1e-6 { 0.5 } else { -(-0.5 * squared).exp_m1() / squared }
         };
         let mut sum = 0.0;
-        for column in 1..SIDE {
+        for (column, value) in values.iter_mut().enumerate().skip(1) {
             sum += integrate(at(column - 1), at(column), &integrand);
-            values[column] = (distance * sum) as f32;
+            *value = (distance * sum) as f32;
         }
     }
     table

@@ -9,7 +9,7 @@ use super::tree::Boxed;
 const REACH: i32 = 2_000_000;
 
 fn footing(building: u32, bounds: Boxed) -> Footing {
-    Footing { bounds, building, shape: building + 7, area_m2: 2.5, ground_grid: 1, has_end: building % 3 == 0 }
+    Footing { bounds, building, shape: building + 7, area_m2: 2.5, ground_grid: 1, has_end: building.is_multiple_of(3) }
 }
 
 fn buildings() -> impl Strategy<Value = Vec<Footing>> {
