@@ -133,28 +133,6 @@ impl AddressBase {
         stats
     }
 
-    /// The same base as if it had no raster, so that its trees answer.
-    #[cfg(test)]
-    pub(crate) fn without_raster(&self) -> Self {
-        self.with_rasters(|raster| *raster = Default::default())
-    }
-
-    /// The same base with its raster where it does not belong.
-    #[cfg(test)]
-    pub(crate) fn with_raster_moved(&self) -> Self {
-        self.with_rasters(|raster| raster.first[0] += 2)
-    }
-
-    #[cfg(test)]
-    fn with_rasters(&self, change: impl Fn(&mut crate::file::RasterRecord)) -> Self {
-        let changed = |layer: &std::sync::Arc<Layer>| {
-            let mut layer = Layer::clone(layer);
-            change(&mut layer.raster);
-            std::sync::Arc::new(layer)
-        };
-        Self { version: self.version.clone(), layers: self.layers.iter().map(changed).collect() }
-    }
-
     pub(crate) fn layers(&self) -> impl DoubleEndedIterator<Item = &Layer> + ExactSizeIterator {
         self.layers.iter().map(|layer| &**layer)
     }

@@ -1,5 +1,8 @@
 //! One base file, opened: typed access to its sections. A base that took deltas is several of them.
 
+mod near;
+mod text;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,15 +11,16 @@ use geo::{Coord, MultiPolygon};
 use vedette_core::{AddressCode, AddressLevel};
 use zerocopy::little_endian::{I32, U32, U64};
 
-use crate::code::{BuildingKey, building_text_of, grid_digits};
-use crate::date::NO_END;
+use crate::code::BuildingKey;
 use crate::file::{
-    AreaRecord, Boxed, BuildingRecord, Cells, Footing, FormerRecord, GridRecord, GridsAt, Image, MemberRecord, NONE,
-    NameRecord, OpenError, PathRecord, PeriodRecord, PrefixRecord, RasterRecord, Ring, RoadRecord, Section,
-    SegmentRecord, Slot, Steps, Strings, Tree, WHOLE_TEXT, WorkGridRecord, key_before, rings, to_geometry,
+    AreaRecord, BuildingRecord, FormerRecord, GridRecord, Image, MemberRecord, NONE, NameRecord, OpenError, PathRecord,
+    PeriodRecord, PrefixRecord, RasterRecord, Ring, RoadRecord, Section, SegmentRecord, Steps, Tree, WorkGridRecord,
+    key_before, rings, to_geometry,
 };
 use crate::meta::Meta;
 use crate::text::TextIndex;
+
+pub(crate) use text::UnitText;
 
 #[derive(Clone)]
 pub(crate) struct Layer {
@@ -156,14 +160,6 @@ impl Layer {
         self.image.records(Section::Periods)
     }
 
-    pub(crate) fn strings(&self) -> Strings<'_> {
-        Strings { ends: self.image.records(Section::StringEnds), bytes: self.image.section(Section::StringBytes) }
-    }
-
-    pub(crate) fn text(&self, number: U32) -> &str {
-        self.strings().get(number.get())
-    }
-
     #[inline]
     pub(crate) fn building(&self, index: u32) -> Option<&BuildingRecord> {
         self.buildings().get(index as usize)
@@ -182,78 +178,6 @@ impl Layer {
     #[inline]
     pub(crate) fn shows_grid(&self, index: u32) -> bool {
         self.hidden_grids.is_empty() || self.hidden_grids.binary_search(&index).is_err()
-    }
-
-    #[inline]
-    pub(crate) fn cells(&self) -> Cells<'_> {
-        let [columns, rows] = self.raster.size.map(U32::get);
-        let has_cells = columns > 0 && rows > 0;
-        Cells {
-            raster: self.raster,
-            starts: if has_cells { self.image.records::<U32>(Section::CellStarts) } else { &[] },
-            slots: self.image.records::<Slot>(Section::CellSlots),
-        }
-    }
-
-    /// Gives `found` each building whose box meets the square, from its cells or from the tree; but none that is hidden, or
-    /// whose address has ended before the day.
-    #[inline]
-    pub(crate) fn buildings_in(&self, square: Boxed, day: i32, mut found: impl FnMut(Footing)) {
-        let mut shown = |footing: Footing| {
-            let ended = footing.has_end && self.has_ended(footing.building, day);
-            if self.shows_building(footing.building) && !ended {
-                found(footing);
-            }
-        };
-        if self.cells().search(square, &mut shown) {
-            return;
-        }
-        self.building_tree.search(self.image.section(Section::BuildingTree), square, |index, bounds| {
-            if let Some(record) = self.building(index) {
-                shown(self.footing(index, record, bounds));
-            }
-            true
-        });
-    }
-
-    /// Whether a building's address has ended before the day.
-    fn has_ended(&self, building: u32, day: i32) -> bool {
-        let period = self.building(building).and_then(|record| self.period(record));
-        period.is_some_and(|period| period.to.get() < day)
-    }
-
-    pub(crate) fn footing(&self, index: u32, record: &BuildingRecord, bounds: Boxed) -> Footing {
-        Footing {
-            bounds,
-            building: index,
-            shape: record.shape.get(),
-            area_m2: record.area_m2.get(),
-            ground_grid: record.ground_grid.get(),
-            has_end: self.period(record).is_some_and(|period| period.to.get() != NO_END),
-        }
-    }
-
-    /// The grids that are not hidden and may meet the square, from its cells or from the tree.
-    #[inline]
-    pub(crate) fn grids_in(&self, square: Boxed) -> GridsAt {
-        match self.cells().grids_at(square) {
-            Some(GridsAt::Whole(grid)) if self.shows_grid(grid) => GridsAt::Whole(grid),
-            // No other grid touches what a hidden one has for itself.
-            Some(GridsAt::Whole(_)) => GridsAt::Some(Default::default()),
-            Some(GridsAt::Some(mut grids)) => {
-                grids.retain(|grid| self.shows_grid(*grid));
-                GridsAt::Some(grids)
-            }
-            None => {
-                let mut grids = smallvec::SmallVec::new();
-                self.grid_tree.search(self.image.section(Section::GridTree), square, |index, _| {
-                    grids.extend(Some(index).filter(|index| self.shows_grid(*index)));
-                    true
-                });
-                grids.sort_unstable();
-                GridsAt::Some(grids)
-            }
-        }
     }
 
     /// The building of that code, also a hidden one.
@@ -307,11 +231,6 @@ impl Layer {
         range_of(self.names(), |name| name.code[..code.len().min(25)].cmp(code.as_bytes()))
     }
 
-    /// Province, city, district, street and community, as they are called today.
-    pub(crate) fn path(&self, number: U32) -> [&str; 5] {
-        self.paths().get(number.get() as usize).map_or([""; 5], |path| path.parts.map(|part| self.text(part)))
-    }
-
     /// The code of a building by what is known of it: from before its shape, or from its record where it has none.
     #[inline]
     pub(crate) fn building_key(&self, building: u32, shape: u32) -> Option<BuildingKey> {
@@ -327,47 +246,6 @@ impl Layer {
 
     pub(crate) fn grid_code(&self, grid: &GridRecord) -> Option<AddressCode> {
         AddressCode::of_grid(grid.code.get())
-    }
-
-    pub(crate) fn building_text(&self, building: &BuildingRecord) -> String {
-        self.building_text_and(building, "")
-    }
-
-    fn building_text_and(&self, building: &BuildingRecord, unit: &str) -> String {
-        if building.text.get() != NONE {
-            return [self.text(building.text), unit].concat();
-        }
-        let own = [building.road, building.road_number, building.village, building.name].map(|part| self.text(part));
-        building_text_of(self.path(building.path), own, unit)
-    }
-
-    /// A unit's whole text.
-    pub(crate) fn whole_text(&self, building: &BuildingRecord, own: UnitText<'_>) -> String {
-        match own {
-            UnitText::Own(own) => self.building_text_and(building, own),
-            UnitText::Whole(whole) => whole.to_owned(),
-        }
-    }
-
-    /// Touches all places that a building is told from, and the text of one of its units. Memory is asked for them at once
-    /// so, not for one after the other: of a whole city hardly any are in the caches.
-    #[inline]
-    pub(crate) fn fetch(&self, building: &BuildingRecord, unit_text: u32) {
-        let strings = self.strings();
-        let parts = [building.road, building.road_number, building.village, building.name].map(U32::get);
-        let first_bytes = parts.into_iter().chain([unit_text & !WHOLE_TEXT]).map(|number| strings.first_byte(number));
-        let shape = self.shapes().get(building.shape.get() as usize).map_or(0, |word| word.get() as u8);
-        std::hint::black_box(first_bytes.fold(shape, u8::wrapping_add));
-    }
-
-    /// Road and number; empty where it has none.
-    pub(crate) fn plate(&self, building: &BuildingRecord) -> String {
-        format!("{}{}", self.text(building.road), self.text(building.road_number))
-    }
-
-    pub(crate) fn grid_text(&self, grid: &GridRecord) -> String {
-        let digits = grid_digits(grid.code.get());
-        format!("{}{}网格", self.path(grid.path).concat(), &digits[12..])
     }
 
     /// The building's units: first, and one past the last; both among the units there are.
@@ -397,21 +275,6 @@ impl Layer {
                 let rooms = self.rooms().get(rooms as usize..rooms as usize + count as usize)?;
                 rooms.binary_search_by(|found| found.get().cmp(&room)).ok().map(|nth| nth as u32)
             }
-        }
-    }
-
-    pub(crate) fn unit_text_number(&self, building: u32, nth: u32) -> u32 {
-        let at = self.unit_range(building).start as usize + nth as usize;
-        self.units().get(at).map_or(NONE, |text| text.get())
-    }
-
-    /// What a unit's text adds to its building's, or its whole text.
-    pub(crate) fn unit_text(&self, building: u32, nth: u32) -> UnitText<'_> {
-        let number = self.unit_text_number(building, nth);
-        if number != NONE && number & WHOLE_TEXT != 0 {
-            UnitText::Whole(self.strings().get(number & !WHOLE_TEXT))
-        } else {
-            UnitText::Own(self.strings().get(number))
         }
     }
 
@@ -445,14 +308,6 @@ impl Layer {
         let digits = U64::new(digits);
         range_of(self.members(), |member| member.grid.get().cmp(&digits.get()))
     }
-}
-
-/// Text of a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum UnitText<'a> {
-    /// What follows its building's text.
-    Own(&'a str),
-    Whole(&'a str),
 }
 
 /// The records of a sorted list that compare equal.
