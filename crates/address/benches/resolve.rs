@@ -6,7 +6,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use std::fmt::Write as _;
 use std::hint::black_box;
 use vedette_address::{AddressBase, BaseBuilder, BuilderOptions, SourceCrs};
-use vedette_core::GroundPoint;
+use vedette_core::{GroundPoint, Timestamp};
 
 const WEST: f64 = 113.90;
 const SOUTH: f64 = 22.50;
@@ -55,7 +55,7 @@ fn resolve(criterion: &mut Criterion) {
         criterion.bench_function(&format!("resolve/20k buildings/error {error} m"), |bencher| {
             bencher.iter(|| {
                 at = (at + 1) % points.len();
-                black_box(base.resolve(&points[at]))
+                black_box(base.resolve(&points[at], Timestamp::default()))
             });
         });
     }

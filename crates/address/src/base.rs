@@ -3,7 +3,7 @@ use std::path::Path;
 use geo::MultiPolygon;
 
 use crate::code::grid_digits;
-use crate::file::{Boxed, Image, NONE, OpenError, Section};
+use crate::file::{Boxed, GridsAt, Image, NONE, OpenError, Section};
 use crate::ground::relate;
 use crate::layer::Layer;
 use crate::meta::Stats;
@@ -147,13 +147,19 @@ impl AddressBase {
 
     /// Newest first, each with its number.
     pub(crate) fn newest_first(&self) -> impl Iterator<Item = (u8, &Layer)> {
-        (0_u8..).zip(self.layers()).collect::<smallvec::SmallVec<[_; 8]>>().into_iter().rev()
+        // There are 33 at most.
+        self.layers.iter().enumerate().rev().map(|(number, layer)| (number as u8, &**layer))
     }
 
     /// Layer and index of the grid in which a building stands. A grid that a later layer replaced is found there.
     pub(crate) fn ground_grid(&self, layer: u8, building: u32) -> Option<(u8, u32)> {
+        self.grid_of_ground(layer, building, self.layer(layer)?.building(building)?.ground_grid.get())
+    }
+
+    /// The same where the building's own grid is known already.
+    #[inline]
+    pub(crate) fn grid_of_ground(&self, layer: u8, building: u32, index: u32) -> Option<(u8, u32)> {
         let home = self.layer(layer)?;
-        let index = home.building(building)?.ground_grid.get();
         match home.grid(index) {
             Some(_) if home.shows_grid(index) => Some((layer, index)),
             Some(grid) => self.find_grid(grid.code.get()),
@@ -164,20 +170,19 @@ impl AddressBase {
         }
     }
 
-    /// Code of the grid that covers a point.
-    pub(crate) fn grid_at(&self, latitude: f64, longitude: f64) -> Option<u64> {
-        let metric = Metric::around(latitude, longitude);
-        self.newest_first().find_map(|(_, layer)| {
+    /// Layer and index of the grid that covers the metric's point, edges included; of several that with the lower code.
+    #[inline]
+    pub(crate) fn grid_at(&self, metric: Metric) -> Option<(u8, u32)> {
+        self.newest_first().find_map(|(number, layer)| {
             let frame = metric.in_steps(layer.steps);
-            let mut found: Option<u64> = None;
-            layer.grid_tree.search(layer.image.section(Section::GridTree), frame.square(0.001), |index, _| {
-                let covers = |record: &&crate::file::GridRecord| relate(layer.rings(record.shape), &frame, 1.0).covers;
-                if let Some(record) = layer.grid(index).filter(|_| layer.shows_grid(index)).filter(covers) {
-                    found = Some(found.map_or(record.code.get(), |code| code.min(record.code.get())));
-                }
-                true
-            });
-            found
+            let covers = |index: &u32| {
+                layer.grid(*index).is_some_and(|grid| relate(layer.rings(grid.shape.get()), &frame, 1.0).covers)
+            };
+            let index = match layer.grids_in(frame.square(0.001)) {
+                GridsAt::Whole(index) => index,
+                GridsAt::Some(indices) => indices.into_iter().find(covers)?,
+            };
+            Some((number, index))
         })
     }
 

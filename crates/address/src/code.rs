@@ -20,6 +20,13 @@ impl BuildingKey {
         Self { prefix: record.prefix.get(), suffix: record.suffix }
     }
 
+    /// Positions 15 to 19 as a number, where they are digits.
+    #[inline]
+    pub(crate) fn number(self) -> Option<usize> {
+        let digit = |byte: u8| byte.is_ascii_digit().then(|| usize::from(byte - b'0'));
+        self.suffix.into_iter().try_fold(0, |number, byte| Some(number * 10 + digit(byte)?))
+    }
+
     /// The 25 characters of an element in the building but in no room.
     pub(crate) fn code(self) -> Option<AddressCode> {
         AddressCode::of_building(self.prefix, self.suffix)
@@ -45,13 +52,10 @@ pub(crate) fn grid_digits(number: u64) -> String {
     format!("{number:014}")
 }
 
-/// A building's text from its parts.
-pub(crate) fn building_text_of(path: [&str; 5], own: [&str; 4]) -> String {
-    let mut text = path.concat();
-    for part in own {
-        text.push_str(part);
-    }
-    text
+/// A building's text from its parts, and behind it what a unit adds.
+pub(crate) fn building_text_of(path: [&str; 5], own: [&str; 4], unit: &str) -> String {
+    let ([province, city, district, street, community], [road, number, village, name]) = (path, own);
+    [province, city, district, street, community, road, number, village, name, unit].concat()
 }
 
 #[cfg(test)]
@@ -74,6 +78,8 @@ mod tests {
         codes.sort_unstable();
         let keys: Vec<BuildingKey> = codes.iter().map(|code| BuildingKey::parse(code).unwrap()).collect();
         assert!(keys.is_sorted());
+        let number = |code: &str| BuildingKey::parse(code).unwrap().number();
+        assert_eq!((number(codes[0]), number("44030600960102T0117")), (Some(2), None));
         assert_eq!(BuildingKey::parse("4403"), None);
         assert_eq!(BuildingKey::parse("4403050096010+00002"), None);
     }

@@ -12,6 +12,7 @@ use crate::base::AddressBase;
 use crate::code::{BuildingKey, digits};
 use crate::file::{Image, OpenError};
 use crate::layer::Layer;
+use crate::metric::Metric;
 
 const MAGIC: &[u8; 8] = b"VEDETDLT";
 const FORMAT: u32 = 1;
@@ -157,7 +158,8 @@ impl AddressBase {
             .filter(|(_, building)| top.grid(building.ground_grid.get()).is_none())
             .filter_map(|(index, building)| {
                 let at = top.plate_point(building);
-                Some((index, self.grid_at(at.y, at.x)?))
+                let (layer, grid) = self.grid_at(Metric::around(at.y, at.x))?;
+                Some((index, self.layer(layer)?.grid(grid)?.code.get()))
             })
             .collect();
         top.grounds = grounds;

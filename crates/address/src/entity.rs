@@ -3,12 +3,12 @@
 use geo::MultiPolygon;
 use jiff::civil::Date;
 use serde::Serialize;
-use vedette_core::{AddressCode, AddressLevel, AddressPrefix, ResponsibleUnit};
+use vedette_core::{AddressCode, AddressLevel, AddressPrefix, ResponsibleUnit, Timestamp};
 
 use crate::base::AddressBase;
 use crate::code::{BuildingKey, digits};
-use crate::date::date_of_days;
-use crate::file::NameRecord;
+use crate::date::{date_of_days, day_of_moment, days_of_date};
+use crate::file::{BuildingRecord, NONE, NameRecord};
 use crate::layer::{Layer, UnitText, padded, unpadded};
 use crate::name::NameKind;
 
@@ -57,6 +57,14 @@ pub struct FormerCode {
     pub changed: Option<Date>,
 }
 
+impl AddressEntity {
+    /// The last day of its address, where that was before this moment's day; days are those of China Standard Time.
+    #[must_use]
+    pub fn ended_on(&self, at: Timestamp) -> Option<Date> {
+        self.valid_to.filter(|last| days_of_date(*last) < day_of_moment(at))
+    }
+}
+
 impl AddressBase {
     /// What a prefix names today, when the base knows it. See [`Self::former_code`] for codes given up.
     #[must_use]
@@ -67,7 +75,7 @@ impl AddressBase {
                 self.newest_first().find_map(|(_, layer)| {
                     let names = layer.area_names(layer.find_area(code)?);
                     let name = names.last().copied().unwrap_or_default().to_owned();
-                    Some(AddressEntity { name, ..bare(prefix, &names.concat()) })
+                    Some(bare(prefix, name, names.concat()))
                 })
             }
             AddressLevel::Grid => {
@@ -76,7 +84,8 @@ impl AddressBase {
                 let grid = layer.grid(index)?;
                 let work_code = Some(layer.text(grid.work_code).to_owned()).filter(|code| !code.is_empty());
                 let geometry = layer.geometry(grid.shape);
-                Some(AddressEntity { work_code, geometry, ..bare(prefix, &layer.grid_text(grid)) })
+                let text = layer.grid_text(grid);
+                Some(AddressEntity { work_code, geometry, ..bare(prefix, text.clone(), text) })
             }
             AddressLevel::Building => self.building_entity(prefix, code),
             AddressLevel::Room => {
@@ -99,13 +108,13 @@ impl AddressBase {
         let (layer, index) = self.find_building(BuildingKey::parse(code)?)?;
         let layer = self.layer(layer)?;
         let record = layer.building(index)?;
-        let (valid_from, valid_to) = validity(layer, index);
+        layer.fetch(record, NONE);
+        let (valid_from, valid_to) = validity(layer, record);
         Some(AddressEntity {
-            name: layer.text(record.name).to_owned(),
             geometry: layer.geometry(record.shape),
             valid_from,
             valid_to,
-            ..bare(prefix, &layer.building_text(record))
+            ..bare(prefix, layer.text(record.name).to_owned(), layer.building_text(record))
         })
     }
 
@@ -114,15 +123,15 @@ impl AddressBase {
         let layer = self.layer(layer)?;
         let record = layer.building(index)?;
         let nth = layer.find_room(index, room)?;
-        let (valid_from, valid_to) = validity(layer, index);
+        layer.fetch(record, layer.unit_text_number(index, nth));
+        let (valid_from, valid_to) = validity(layer, record);
         let own = layer.unit_text(index, nth);
         let (UnitText::Own(name) | UnitText::Whole(name)) = own;
         Some(AddressEntity {
-            name: name.to_owned(),
             geometry: layer.geometry(record.shape),
             valid_from,
             valid_to,
-            ..bare(prefix, &whole_text(layer, record, own))
+            ..bare(prefix, name.to_owned(), layer.whole_text(record, own))
         })
     }
 
@@ -197,13 +206,13 @@ impl AddressBase {
     }
 }
 
-/// An entity of which only the text is known.
-fn bare(prefix: &AddressPrefix, text: &str) -> AddressEntity {
+/// An entity of which only name and text are known.
+fn bare(prefix: &AddressPrefix, name: String, text: String) -> AddressEntity {
     AddressEntity {
         code: prefix.clone(),
         level: prefix.level(),
-        text: text.to_owned(),
-        name: text.to_owned(),
+        text,
+        name,
         work_code: None,
         geometry: None,
         valid_from: None,
@@ -211,17 +220,9 @@ fn bare(prefix: &AddressPrefix, text: &str) -> AddressEntity {
     }
 }
 
-/// A unit's whole text.
-pub(crate) fn whole_text(layer: &Layer, record: &crate::file::BuildingRecord, own: UnitText<'_>) -> String {
-    match own {
-        UnitText::Own(own) => layer.building_text(record) + own,
-        UnitText::Whole(whole) => whole.to_owned(),
-    }
-}
-
-fn validity(layer: &Layer, building: u32) -> (Option<Date>, Option<Date>) {
-    let Some(record) = layer.validity(building) else { return (None, None) };
-    (date_of_days(record.from.get()), date_of_days(record.to.get()))
+fn validity(layer: &Layer, record: &BuildingRecord) -> (Option<Date>, Option<Date>) {
+    let Some(period) = layer.period(record) else { return (None, None) };
+    (date_of_days(period.from.get()), date_of_days(period.to.get()))
 }
 
 fn name(layer: &Layer, record: &NameRecord) -> EntityName {

@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::file::fuzzing::{HEADER, Header};
 use crate::{AddressBase, BaseBuilder, Bounds, BuilderOptions, SourceCrs};
-use vedette_core::{AddressPrefix, GroundPoint};
+use vedette_core::{AddressPrefix, GroundPoint, Timestamp};
 
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/demo/address/");
 const NAMES: &str =
@@ -59,7 +59,9 @@ fn ask(base: &AddressBase, codes: &[AddressPrefix]) {
     let everywhere = Bounds { west: -180.0, south: -90.0, east: 180.0, north: 90.0 };
     for (latitude, longitude, error) in [(22.531, 113.938, 3.0), (22.531_02, 113.938_2, 200.0), (0.0, 0.0, 1e9)] {
         let point = GroundPoint::new(latitude, longitude, error).unwrap();
-        let _ = (base.locate(&point), base.resolve(&point), base.nearest_building(&point, 500.0));
+        let at = Timestamp::from_micros(0);
+        let _ = (base.locate(&point, at), base.resolve(&point, at), base.nearest_building(&point, 500.0, at));
+        let _ = base.surroundings(&point, 500.0, at);
     }
     for code in codes {
         let _ = (base.entity(code), base.names(code), base.responsible_for_entity(code));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::base::{AddressBase, Bounds};
 use crate::code::{BuildingKey, grid_digits};
-use crate::file::{NONE, Section};
+use crate::file::{GridsAt, NONE, Section};
 use crate::ground::relate;
 use crate::layer::Layer;
 use crate::metric::Metric;
@@ -137,7 +137,7 @@ impl Layer {
             }
         }
         for grid in self.grids() {
-            if self.grid_code(grid).is_none() || self.rings(grid.shape).next().is_none() {
+            if self.grid_code(grid).is_none() || self.rings(grid.shape.get()).next().is_none() {
                 say(format!("grid {}: it has no shape, or its code is none", grid_digits(grid.code.get())));
             }
         }
@@ -162,10 +162,32 @@ impl Layer {
         if building.shape.get() != NONE {
             let at = self.plate_point(building);
             let frame = Metric::around(at.y, at.x).in_steps(self.steps);
-            if !relate(self.rings(building.shape), &frame, 1.0).covers {
+            if !relate(self.rings(building.shape.get()), &frame, 1.0).covers {
                 return Some("its own point does not lie in its footprint");
             }
+            if self.building_key(index, building.shape.get()) != Some(key) {
+                return Some("before its footprint stands another code");
+            }
         }
-        None
+        if self.period(building).is_none() {
+            return Some("the period of its address is none");
+        }
+        (!self.raster_agrees(index, building)).then_some("the raster does not have it, or has it otherwise")
+    }
+
+    /// Whether the raster, if there is one, has the building where its own point is, and the grid that it stands in.
+    fn raster_agrees(&self, index: u32, building: &crate::file::BuildingRecord) -> bool {
+        let [x, y] = [building.x.get(), building.y.get()];
+        let mut found = 0;
+        let has_raster = self.cells().search([x, y, x, y], |footing| {
+            found += usize::from(footing == self.footing(index, building, footing.bounds));
+        });
+        let grid = building.ground_grid.get();
+        let grid_agrees = match self.cells().grids_at([x, y, x, y]) {
+            None => true,
+            Some(GridsAt::Whole(whole)) => whole == grid,
+            Some(GridsAt::Some(grids)) => grid == NONE || grids.contains(&grid),
+        };
+        !has_raster || found == 1 && grid_agrees
     }
 }

@@ -1,5 +1,8 @@
 //! One base file, opened: typed access to its sections. A base that took deltas is several of them.
 
+mod near;
+mod text;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,14 +11,16 @@ use geo::{Coord, MultiPolygon};
 use vedette_core::{AddressCode, AddressLevel};
 use zerocopy::little_endian::{I32, U32, U64};
 
-use crate::code::{BuildingKey, building_text_of, grid_digits};
+use crate::code::BuildingKey;
 use crate::file::{
     AreaRecord, BuildingRecord, FormerRecord, GridRecord, Image, MemberRecord, NONE, NameRecord, OpenError, PathRecord,
-    PrefixRecord, Ring, RoadRecord, Section, SegmentRecord, Steps, Strings, Tree, ValidityRecord, WHOLE_TEXT,
-    WorkGridRecord, rings, to_geometry,
+    PeriodRecord, PrefixRecord, RasterRecord, Ring, RoadRecord, Section, SegmentRecord, Steps, Tree, WorkGridRecord,
+    key_before, rings, to_geometry,
 };
 use crate::meta::Meta;
 use crate::text::TextIndex;
+
+pub(crate) use text::UnitText;
 
 #[derive(Clone)]
 pub(crate) struct Layer {
@@ -25,6 +30,8 @@ pub(crate) struct Layer {
     pub(crate) building_tree: Tree,
     pub(crate) grid_tree: Tree,
     pub(crate) segment_tree: Tree,
+    /// Where its raster lies; of size 0 where it has none.
+    pub(crate) raster: RasterRecord,
     /// Kinds of working grids it knows.
     pub(crate) kinds: Vec<String>,
     /// Buildings and grids of this layer that a later one replaces or takes away, sorted.
@@ -59,6 +66,7 @@ impl Layer {
                 image.records::<SegmentRecord>(Section::Segments).len(),
                 "tree of roads",
             )?,
+            raster: image.records(Section::Raster).first().copied().unwrap_or_default(),
             steps: Steps { origin: meta.origin },
             meta,
             image: Arc::new(image),
@@ -68,6 +76,9 @@ impl Layer {
             grounds: Vec::new(),
             text: Arc::default(),
         };
+        if !layer.cells().is_whole() {
+            return Err(wrong("its raster has another number of cells than it says"));
+        }
         let counts = &layer.meta.counts;
         for (what, found, said) in [
             ("areas", layer.areas().len(), counts.areas),
@@ -145,16 +156,8 @@ impl Layer {
     pub(crate) fn members(&self) -> &[MemberRecord] {
         self.image.records(Section::Members)
     }
-    pub(crate) fn validities(&self) -> &[ValidityRecord] {
-        self.image.records(Section::Validities)
-    }
-
-    pub(crate) fn strings(&self) -> Strings<'_> {
-        Strings { ends: self.image.records(Section::StringEnds), bytes: self.image.section(Section::StringBytes) }
-    }
-
-    pub(crate) fn text(&self, number: U32) -> &str {
-        self.strings().get(number.get())
+    pub(crate) fn periods(&self) -> &[PeriodRecord] {
+        self.image.records(Section::Periods)
     }
 
     #[inline]
@@ -183,8 +186,14 @@ impl Layer {
         let at = prefixes.binary_search_by_key(&key.prefix, |record| record.prefix.get()).ok()?;
         let first = prefixes[at].first_building.get() as usize;
         let last = prefixes.get(at + 1).map_or(self.buildings().len(), |next| next.first_building.get() as usize);
-        let found =
-            self.buildings().get(first..last)?.binary_search_by(|record| record.suffix.cmp(&key.suffix)).ok()?;
+        let buildings = self.buildings().get(first..last)?;
+        // Most numbers are given in turn, from 00001.
+        let in_turn = key.number().and_then(|number| number.checked_sub(1));
+        let in_turn = in_turn.filter(|at| buildings.get(*at).is_some_and(|record| record.suffix == key.suffix));
+        let found = match in_turn {
+            Some(at) => at,
+            None => buildings.binary_search_by(|record| record.suffix.cmp(&key.suffix)).ok()?,
+        };
         u32::try_from(first + found).ok()
     }
 
@@ -222,9 +231,13 @@ impl Layer {
         range_of(self.names(), |name| name.code[..code.len().min(25)].cmp(code.as_bytes()))
     }
 
-    /// Province, city, district, street and community, as they are called today.
-    pub(crate) fn path(&self, number: U32) -> [&str; 5] {
-        self.paths().get(number.get() as usize).map_or([""; 5], |path| path.parts.map(|part| self.text(part)))
+    /// The code of a building by what is known of it: from before its shape, or from its record where it has none.
+    #[inline]
+    pub(crate) fn building_key(&self, building: u32, shape: u32) -> Option<BuildingKey> {
+        match shape {
+            NONE => self.building(building).map(BuildingKey::of),
+            _ => key_before(self.shapes(), shape),
+        }
     }
 
     pub(crate) fn building_code(&self, building: &BuildingRecord) -> Option<AddressCode> {
@@ -233,26 +246,6 @@ impl Layer {
 
     pub(crate) fn grid_code(&self, grid: &GridRecord) -> Option<AddressCode> {
         AddressCode::of_grid(grid.code.get())
-    }
-
-    pub(crate) fn building_text(&self, building: &BuildingRecord) -> String {
-        if building.text.get() != NONE {
-            return self.text(building.text).to_owned();
-        }
-        building_text_of(
-            self.path(building.path),
-            [building.road, building.road_number, building.village, building.name].map(|part| self.text(part)),
-        )
-    }
-
-    /// Road and number; empty where it has none.
-    pub(crate) fn plate(&self, building: &BuildingRecord) -> String {
-        format!("{}{}", self.text(building.road), self.text(building.road_number))
-    }
-
-    pub(crate) fn grid_text(&self, grid: &GridRecord) -> String {
-        let digits = grid_digits(grid.code.get());
-        format!("{}{}网格", self.path(grid.path).concat(), &digits[12..])
     }
 
     /// The building's units: first, and one past the last; both among the units there are.
@@ -285,20 +278,9 @@ impl Layer {
         }
     }
 
-    /// What a unit's text adds to its building's, or its whole text.
-    pub(crate) fn unit_text(&self, building: u32, nth: u32) -> UnitText<'_> {
-        let at = self.unit_range(building).start as usize + nth as usize;
-        let number = self.units().get(at).map_or(NONE, |text| text.get());
-        if number != NONE && number & WHOLE_TEXT != 0 {
-            UnitText::Whole(self.strings().get(number & !WHOLE_TEXT))
-        } else {
-            UnitText::Own(self.strings().get(number))
-        }
-    }
-
     #[inline]
-    pub(crate) fn rings(&self, shape: U32) -> impl Iterator<Item = Ring<'_>> {
-        rings(self.shapes(), shape.get())
+    pub(crate) fn rings(&self, shape: u32) -> impl Iterator<Item = Ring<'_>> {
+        rings(self.shapes(), shape)
     }
 
     pub(crate) fn geometry(&self, shape: U32) -> Option<MultiPolygon<f64>> {
@@ -315,9 +297,10 @@ impl Layer {
         range_of(self.names(), |name| name.code.cmp(&wanted))
     }
 
-    pub(crate) fn validity(&self, building: u32) -> Option<&ValidityRecord> {
-        let all = self.validities();
-        all.binary_search_by_key(&building, |record| record.building.get()).ok().map(|at| &all[at])
+    /// When a building's address holds.
+    #[inline]
+    pub(crate) fn period(&self, building: &BuildingRecord) -> Option<&PeriodRecord> {
+        self.periods().get(building.period())
     }
 
     /// Working grids that hold the basic grid of these digits.
@@ -325,14 +308,6 @@ impl Layer {
         let digits = U64::new(digits);
         range_of(self.members(), |member| member.grid.get().cmp(&digits.get()))
     }
-}
-
-/// Text of a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum UnitText<'a> {
-    /// What follows its building's text.
-    Own(&'a str),
-    Whole(&'a str),
 }
 
 /// The records of a sorted list that compare equal.

@@ -21,6 +21,8 @@ mod ground;
 mod inspect;
 mod layer;
 mod locate;
+#[cfg(test)]
+mod locate_tests;
 mod mass;
 mod meta;
 mod metric;
@@ -34,6 +36,7 @@ pub mod text;
 
 pub use base::{AddressBase, Bounds, Footprint, RoadLine};
 pub use builder::{BaseBuilder, BuildError, BuilderOptions, ImportReport, Reason, Refusal, SourceCrs};
+pub use covering::Surroundings;
 pub use delta::{DeltaError, DeltaHead};
 pub use entity::{AddressEntity, EntityName, FormerCode};
 pub use file::OpenError;

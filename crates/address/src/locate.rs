@@ -1,10 +1,12 @@
 //! Ground point to places: which buildings and grids it may lie in, how far from each and how likely.
 
 use smallvec::SmallVec;
-use vedette_core::{AddressCode, GroundPoint};
+use vedette_core::{AddressCode, GroundPoint, Timestamp};
 
 use crate::base::AddressBase;
-use crate::file::NONE;
+use crate::code::BuildingKey;
+use crate::date::day_of_moment;
+use crate::file::{Footing, GridsAt, NONE};
 use crate::ground::{Relation, mass, relate};
 use crate::layer::Layer;
 use crate::mass::REACH_SIGMAS;
@@ -47,8 +49,10 @@ pub type LocatedPlaces = SmallVec<[LocatedPlace; MOST_CANDIDATES]>;
 struct Near {
     layer: u8,
     index: u32,
+    key: BuildingKey,
     relation: Relation,
     area_m2: f32,
+    ground_grid: u32,
     mass: f64,
 }
 
@@ -57,12 +61,14 @@ impl AddressBase {
     ///
     /// The point's error (radius of 95 %) is taken as a circular normal distribution. The confidence of a building is the
     /// part of it on its footprint, that of a grid the part in it that lies on none; where footprints overlap the smaller
-    /// one has the ground. Candidates below 5 % are left out.
+    /// one has the ground. Candidates below 5 % are left out. A building whose address had ended `at` that moment (the
+    /// capture time of what is located) is no building.
     #[must_use]
-    pub fn locate(&self, point: &GroundPoint) -> LocatedPlaces {
+    pub fn locate(&self, point: &GroundPoint, at: Timestamp) -> LocatedPlaces {
         let metric = Metric::around(point.latitude(), point.longitude());
         let sigma = f64::from(point.error_m()).clamp(SMALLEST_ERROR_M, LARGEST_ERROR_M) / R95_PER_SIGMA;
-        let mut near = self.buildings_near(metric, sigma);
+        let mut near: SmallVec<[Near; 8]> = SmallVec::new();
+        self.find_buildings_near(metric, sigma, day_of_moment(at), &mut near);
         // Where footprints overlap the smaller one has the ground.
         near.sort_by(|a, b| a.area_m2.total_cmp(&b.area_m2).then((b.layer, a.index).cmp(&(a.layer, b.index))));
         let mut left = 1.0;
@@ -74,8 +80,7 @@ impl AddressBase {
             .iter()
             .filter(|building| building.mass >= LEAST_CONFIDENCE)
             .filter_map(|building| {
-                let layer = self.layer(building.layer)?;
-                let code = layer.building_code(layer.building(building.index)?)?;
+                let code = building.key.code()?;
                 let id = PlaceId::Building { layer: building.layer, index: building.index };
                 Some((building.mass, building.relation.distance_m(), id, code))
             })
@@ -85,71 +90,52 @@ impl AddressBase {
         }
         found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.total_cmp(&b.1)).then_with(|| a.3.cmp(&b.3)));
         found
-            .into_iter()
+            .iter()
             .take(MOST_CANDIDATES)
             .map(|(mass, distance, id, code)| LocatedPlace {
-                id,
-                code,
-                distance_m: distance as f32,
+                id: *id,
+                code: *code,
+                distance_m: *distance as f32,
                 // Three digits are what the model of the error is worth.
                 confidence: ((mass * 1000.0).round() / 1000.0) as f32,
             })
             .collect()
     }
 
-    /// Buildings that may reach the least confidence.
-    fn buildings_near(&self, metric: Metric, sigma: f64) -> SmallVec<[Near; 16]> {
-        let mut near = SmallVec::new();
+    /// Finds the buildings that may reach the least confidence.
+    fn find_buildings_near(&self, metric: Metric, sigma: f64, day: i32, near: &mut SmallVec<[Near; 8]>) {
         // No more than area times the peak of the density in reach can lie on a footprint.
         let peak = 1.0 / (std::f64::consts::TAU * sigma * sigma);
         let reach = sigma * REACH_SIGMAS;
         for (number, layer) in (0_u8..).zip(self.layers()) {
             let frame = metric.in_steps(layer.steps);
-            let tree = layer.image.section(crate::file::Section::BuildingTree);
-            layer.building_tree.search(tree, frame.square(reach), |index, bounds| {
-                near.extend(self.near(layer, number, index, bounds, &frame, sigma, peak));
-                true
+            layer.buildings_in(frame.square(reach), day, |footing| {
+                near.extend(self.near(layer, number, footing, &frame, sigma, peak));
             });
         }
-        near
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the inner step of one search; its state is the search's")]
     #[inline]
-    fn near(
-        &self,
-        layer: &Layer,
-        number: u8,
-        index: u32,
-        bounds: crate::file::Boxed,
-        frame: &Frame,
-        sigma: f64,
-        peak: f64,
-    ) -> Option<Near> {
-        let in_sigmas = frame.box_distance(bounds) / sigma;
-        if in_sigmas > REACH_SIGMAS {
-            return None;
-        }
-        let record = layer.building(index)?;
-        if record.shape.get() == NONE || !layer.shows_building(index) {
+    fn near(&self, layer: &Layer, number: u8, footing: Footing, frame: &Frame, sigma: f64, peak: f64) -> Option<Near> {
+        let in_sigmas = frame.box_distance(footing.bounds) / sigma;
+        if in_sigmas > REACH_SIGMAS || footing.shape == NONE {
             return None;
         }
         let most = match in_sigmas > 0.0 {
-            true => f64::from(record.area_m2.get()) * peak * (-0.5 * in_sigmas * in_sigmas).exp(),
-            false => f64::from(record.area_m2.get()) * peak,
+            true => f64::from(footing.area_m2) * peak * (-0.5 * in_sigmas * in_sigmas).exp(),
+            false => f64::from(footing.area_m2) * peak,
         };
         if in_sigmas > 0.0 && most < LEAST_CONFIDENCE {
             return None;
         }
-        let relation = relate(layer.rings(record.shape), frame, REACH_SIGMAS * sigma);
+        let relation = relate(layer.rings(footing.shape), frame, REACH_SIGMAS * sigma);
         if !relation.covers && most < LEAST_CONFIDENCE {
             return None;
         }
-        let mass = match relation.edge_m >= REACH_SIGMAS * sigma {
-            true => f64::from(u8::from(relation.covers)),
-            false => mass(layer.rings(record.shape), frame, sigma, relation),
-        };
-        (mass > 1e-4).then_some(Near { layer: number, index, relation, area_m2: record.area_m2.get(), mass })
+        let mass = share(layer, footing.shape, frame, sigma, relation);
+        let key = layer.building_key(footing.building, footing.shape)?;
+        let Footing { building: index, area_m2, ground_grid, .. } = footing;
+        (mass > 1e-4).then_some(Near { layer: number, index, key, relation, area_m2, ground_grid, mass })
     }
 
     /// Adds the grids with what lies in them outdoors.
@@ -165,34 +151,43 @@ impl AddressBase {
         let mut left = 1.0;
         for (number, layer) in (0_u8..).zip(self.layers()) {
             let frame = metric.in_steps(layer.steps);
-            let tree = layer.image.section(crate::file::Section::GridTree);
-            let mut indices: SmallVec<[u32; 16]> = SmallVec::new();
-            layer.grid_tree.search(tree, frame.square(reach), |index, _| {
-                indices.push(index);
-                true
-            });
-            indices.sort_unstable();
-            for index in indices {
-                let Some(record) = layer.grid(index).filter(|_| layer.shows_grid(index)) else { continue };
-                let relation = relate(layer.rings(record.shape), &frame, reach);
-                let whole = match relation.edge_m >= reach {
-                    true => f64::from(u8::from(relation.covers)),
-                    false => mass(layer.rings(record.shape), &frame, sigma, relation),
-                };
+            let mut add = |index: u32, distance_m: f64, whole: f64| {
                 let whole = whole.min(left);
                 left -= whole;
                 let built: f64 = near
                     .iter()
-                    .filter(|building| self.ground_grid(building.layer, building.index) == Some((number, index)))
+                    .filter(|building| {
+                        self.grid_of_ground(building.layer, building.index, building.ground_grid)
+                            == Some((number, index))
+                    })
                     .map(|building| building.mass)
                     .sum();
                 let outdoors = whole - built;
                 if outdoors >= LEAST_CONFIDENCE
-                    && let Some(code) = layer.grid_code(record)
+                    && let Some(code) = layer.grid(index).and_then(|grid| layer.grid_code(grid))
                 {
-                    found.push((outdoors, relation.distance_m(), PlaceId::Grid { layer: number, index }, code));
+                    found.push((outdoors, distance_m, PlaceId::Grid { layer: number, index }, code));
+                }
+            };
+            match layer.grids_in(frame.square(reach)) {
+                GridsAt::Whole(index) => add(index, 0.0, 1.0),
+                GridsAt::Some(indices) => {
+                    for index in indices {
+                        let Some(record) = layer.grid(index) else { continue };
+                        let relation = relate(layer.rings(record.shape.get()), &frame, reach);
+                        add(index, relation.distance_m(), share(layer, record.shape.get(), &frame, sigma, relation));
+                    }
                 }
             }
         }
+    }
+}
+
+/// How much of the distribution lies on a shape.
+#[inline]
+fn share(layer: &Layer, shape: u32, frame: &Frame, sigma: f64, relation: Relation) -> f64 {
+    match relation.edge_m >= REACH_SIGMAS * sigma {
+        true => f64::from(u8::from(relation.covers)),
+        false => mass(layer.rings(shape), frame, sigma, relation),
     }
 }

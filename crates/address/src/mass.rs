@@ -3,45 +3,76 @@
 //! In polar coordinates around the mean the mass of a polygon is one where it holds the mean, less
 //! `1/2pi * integral h exp(-r^2/2) / r^2 ds` along each edge taken anticlockwise (`h`: signed distance from the mean to the
 //! edge's line, `s`: way along it, `r^2 = h^2 + s^2`, all in sigmas). This is the line integral form of Owen's T function
-//! (D. B. Owen, "Tables for computing bivariate normal probabilities", 1956). Edges more than 3.5 sigmas away count for
-//! nothing, so that only near ones cost anything; the error stays below 0.3 %.
+//! (D. B. Owen, "Tables for computing bivariate normal probabilities", 1956).
+//!
+//! The integral from the foot of the perpendicular is `atan(s/h) - G(h, s)`: the angle has the kink at the mean, and
+//! `G = h * integral_0^s (1 - exp(-r^2/2)) / r^2 ds` is smooth, so that it is read from a small table. Edges more than 3.5
+//! sigmas away count for nothing, so that only near ones cost anything; the error stays below 0.3 %, nearly all of it from
+//! that cut.
 
 use std::f64::consts::TAU;
+use std::sync::LazyLock;
 
 /// Beyond this many sigmas lies 0.2 % of the distribution.
 pub(crate) const REACH_SIGMAS: f64 = 3.5;
-/// Nearer lines are integrated in the form that has no peak at the foot of the perpendicular.
-const NEAR: f64 = 0.8;
 /// Nearer lines run through the mean.
 const THROUGH: f64 = 1e-9;
 
-/// Nodes and weights of Gauss-Legendre quadrature with 16 points on [-1, 1], the positive half (Abramowitz and Stegun,
-/// table 25.4).
-const NODES: [(f64, f64); 8] = [
-    (0.095_012_509_837_637_44, 0.189_450_610_455_068_5),
-    (0.281_603_550_779_258_9, 0.182_603_415_044_923_6),
-    (0.458_016_777_657_227_4, 0.169_156_519_395_002_54),
-    (0.617_876_244_402_643_7, 0.149_595_988_816_576_73),
-    (0.755_404_408_355_003, 0.124_628_971_255_533_88),
-    (0.865_631_202_387_831_8, 0.095_158_511_682_492_78),
-    (0.944_575_023_073_232_6, 0.062_253_523_938_647_89),
-    (0.989_400_934_991_649_9, 0.027_152_459_411_754_095),
-];
+/// Values of the table a sigma; linear between them errs by less than 0.000 02.
+const PER_SIGMA: usize = 32;
+/// Values in a row or column: from 0 to the reach, and one more for the last ones' neighbour.
+const SIDE: usize = (REACH_SIGMAS * PER_SIGMA as f64) as usize + 2;
 
-fn integrate(from: f64, to: f64, f: &impl Fn(f64) -> f64) -> f64 {
-    let (middle, half) = (0.5 * (from + to), 0.5 * (to - from));
-    // 16 points are dense enough for four sigmas.
-    if half > 2.0 {
-        return integrate(from, middle, f) + integrate(middle, to, f);
+/// `G` at multiples of `1 / PER_SIGMA`: a row for each distance, in it the ways along the edge.
+static SMOOTH: LazyLock<Box<[[f32; SIDE]; SIDE]>> = LazyLock::new(|| {
+    let mut table = Box::new([[0.0; SIDE]; SIDE]);
+    for (row, values) in table.iter_mut().enumerate() {
+        let distance = at(row);
+        let integrand = |s: f64| {
+            let squared = distance * distance + s * s;
+            if squared < 1e-6 { 0.5 } else { -(-0.5 * squared).exp_m1() / squared }
+        };
+        let mut sum = 0.0;
+        for (column, value) in values.iter_mut().enumerate().skip(1) {
+            sum += integrate(at(column - 1), at(column), &integrand);
+            *value = (distance * sum) as f32;
+        }
     }
+    table
+});
+
+fn at(index: usize) -> f64 {
+    index as f64 / PER_SIGMA as f64
+}
+
+/// Gauss-Legendre quadrature with 4 points (Abramowitz and Stegun, table 25.4): over a step of the table it is exact to the
+/// last digit of an `f32`.
+fn integrate(from: f64, to: f64, f: &impl Fn(f64) -> f64) -> f64 {
+    const NODES: [(f64, f64); 2] =
+        [(0.339_981_043_584_856_3, 0.652_145_154_862_546_1), (0.861_136_311_594_052_6, 0.347_854_845_137_453_9)];
+    let (middle, half) = (0.5 * (from + to), 0.5 * (to - from));
     half * NODES.iter().map(|(node, weight)| weight * (f(middle - half * node) + f(middle + half * node))).sum::<f64>()
+}
+
+/// `G` for a distance and a way along the edge, neither beyond the reach; odd in the way.
+#[inline]
+fn smooth(table: &[[f32; SIDE]; SIDE], distance: f64, way: f64) -> f64 {
+    let (x, y) = (way.abs() * PER_SIGMA as f64, distance * PER_SIGMA as f64);
+    let (column, row) = ((x as usize).min(SIDE - 2), (y as usize).min(SIDE - 2));
+    let (right, down) = (x - column as f64, y - row as f64);
+    let along = |values: &[f32; SIDE]| {
+        let (a, b) = (f64::from(values[column]), f64::from(values[column + 1]));
+        a + right * (b - a)
+    };
+    let (upper, lower) = (along(&table[row]), along(&table[row + 1]));
+    (upper + down * (lower - upper)).copysign(way)
 }
 
 /// What the edge from `a` to `b`, in sigmas around the mean, takes off; outer rings anticlockwise, holes clockwise. `inside`
 /// says on which side the mean was found, for an edge that runs through it.
 pub(crate) fn edge_loss(a: [f64; 2], b: [f64; 2], inside: bool) -> f64 {
     let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
-    let length = dx.hypot(dy);
+    let length = (dx * dx + dy * dy).sqrt();
     if length == 0.0 {
         return 0.0;
     }
@@ -63,18 +94,10 @@ pub(crate) fn edge_loss(a: [f64; 2], b: [f64; 2], inside: bool) -> f64 {
     if from >= to {
         return 0.0;
     }
-    let taken = if distance >= NEAR {
-        integrate(from, to, &|s: f64| {
-            let squared = h * h + s * s;
-            distance * (-0.5 * squared).exp() / squared
-        })
-    } else {
-        let smooth = |s: f64| {
-            let squared = h * h + s * s;
-            if squared < 1e-6 { 0.5 } else { -(-0.5 * squared).exp_m1() / squared }
-        };
-        (to / distance).atan() - (from / distance).atan() - distance * integrate(from, to, &smooth)
-    };
+    // The angle between the two ends, seen from the mean.
+    let angle = (distance * (to - from)).atan2(distance * distance + from * to);
+    let table = &*SMOOTH;
+    let taken = angle - smooth(table, distance, to) + smooth(table, distance, from);
     h.signum() * taken / TAU
 }
 
@@ -113,6 +136,28 @@ mod tests {
                     assert!((found - wanted).abs() < 0.003, "{west} {east} {south} {north}: {found} {wanted}");
                 }
             }
+        }
+    }
+
+    /// The integral of the edge in small steps, by the midpoint rule.
+    fn in_steps(h: f64, from: f64, to: f64) -> f64 {
+        const STEPS: u32 = 40_000;
+        let width = (to - from) / f64::from(STEPS);
+        let at = |step: u32| from + (f64::from(step) + 0.5) * width;
+        let part = |s: f64| h * (-0.5 * (h * h + s * s)).exp() / (h * h + s * s);
+        (0..STEPS).map(|step| part(at(step)) * width).sum::<f64>() / TAU
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_edge_takes_what_its_integral_says(h in 0.02..3.4_f64, from in -3.0..3.0_f64, length in 0.0..4.0_f64) {
+            let to = from + length;
+            // Beyond the reach lies what the cut leaves out.
+            let clip = (REACH_SIGMAS * REACH_SIGMAS - h * h).sqrt();
+            let wanted = in_steps(h, from.clamp(-clip, clip), to.clamp(-clip, clip));
+            // Level, to the south, from west to east: the mean lies to its left.
+            let found = edge_loss([from, -h], [to, -h], true);
+            proptest::prop_assert!((found - wanted).abs() < 0.000_05, "{found} {wanted}");
         }
     }
 

@@ -77,15 +77,15 @@ impl Frame {
         [(f64::from(east) - self.here[0]) * self.metres[0], (f64::from(north) - self.here[1]) * self.metres[1]]
     }
 
-    /// The square of this half side in metres around the point; what lies beyond a base's reach is cut.
+    /// A square of at least this half side in metres around the point, a step more; what lies beyond a base's reach is cut.
     #[inline]
     pub(crate) fn square(&self, half_m: f64) -> crate::file::Boxed {
         let (x, y) = (half_m / self.metres[0], half_m / self.metres[1]);
         [
-            (self.here[0] - x).floor() as i32,
-            (self.here[1] - y).floor() as i32,
-            (self.here[0] + x).ceil() as i32,
-            (self.here[1] + y).ceil() as i32,
+            ((self.here[0] - x) as i32).saturating_sub(1),
+            ((self.here[1] - y) as i32).saturating_sub(1),
+            ((self.here[0] + x) as i32).saturating_add(1),
+            ((self.here[1] + y) as i32).saturating_add(1),
         ]
     }
 

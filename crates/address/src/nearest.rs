@@ -1,9 +1,11 @@
 //! The nearest building, door plate or road.
 
-use vedette_core::{AddressCode, GroundPoint};
+use smallvec::SmallVec;
+use vedette_core::{AddressCode, GroundPoint, Timestamp};
 
 use crate::base::AddressBase;
-use crate::file::{NONE, Section};
+use crate::date::day_of_moment;
+use crate::file::{Footing, NONE, Section};
 use crate::ground::relate;
 use crate::layer::Layer;
 use crate::metric::{Frame, Metric};
@@ -16,58 +18,79 @@ const FIRST_LOOK_M: f64 = 20.0;
 pub(crate) struct Found {
     pub(crate) layer: u8,
     pub(crate) index: u32,
+    /// Of a building the words of its shape.
+    shape: u32,
     pub(crate) distance_m: f64,
+    /// Of those that cover the point the smallest comes first; 0 of all others.
+    area_m2: f32,
+}
+
+impl Found {
+    fn is_before(&self, other: &Self) -> bool {
+        let order = self.distance_m.total_cmp(&other.distance_m).then(self.area_m2.total_cmp(&other.area_m2));
+        order.then((self.layer, self.index).cmp(&(other.layer, other.index))).is_lt()
+    }
 }
 
 impl AddressBase {
     /// The building nearest to a point within `reach_m` metres, with the metres to its footprint (or door plate); 0
-    /// inside. Of two equally near ones that with the lower code.
+    /// inside. Of several that cover the point the smallest, of others equally near that with the lower code. Buildings
+    /// whose address had ended `at` that moment are passed over.
     #[must_use]
-    pub fn nearest_building(&self, point: &GroundPoint, reach_m: f64) -> Option<(AddressCode, f64)> {
+    pub fn nearest_building(&self, point: &GroundPoint, reach_m: f64, at: Timestamp) -> Option<(AddressCode, f64)> {
         let metric = Metric::around(point.latitude(), point.longitude());
-        let found = self.nearest_building_where(metric, reach_m, |_, _| true)?;
-        let layer = self.layer(found.layer)?;
-        Some((layer.building_code(layer.building(found.index)?)?, found.distance_m))
+        let found = self.nearest_building_where(metric, reach_m, day_of_moment(at), |_, _| true)?;
+        Some((self.code_of(&found)?, found.distance_m))
     }
 
-    /// The nearest building that `wanted` takes.
+    /// The code of a building that was found.
+    #[inline]
+    pub(crate) fn code_of(&self, found: &Found) -> Option<AddressCode> {
+        self.layer(found.layer)?.building_key(found.index, found.shape)?.code()
+    }
+
+    /// The nearest building that `wanted` takes and whose address has not ended before the day.
+    #[inline]
     pub(crate) fn nearest_building_where(
         &self,
         metric: Metric,
         reach_m: f64,
-        wanted: impl Fn(&Layer, u32) -> bool,
+        day: i32,
+        wanted: impl Fn(&Layer, &Footing) -> bool,
     ) -> Option<Found> {
-        self.nearest(metric, reach_m, |layer, frame, square, within| {
-            let mut best: Option<(f64, u32)> = None;
-            let tree = layer.image.section(Section::BuildingTree);
-            layer.building_tree.search(tree, square, |index, bounds| {
-                let limit = best.map_or(within, |(distance, _)| distance);
-                if frame.box_distance(bounds) <= limit && layer.shows_building(index) && wanted(layer, index) {
-                    let Some(record) = layer.building(index) else { return true };
-                    let distance = match record.shape.get() {
-                        NONE => {
-                            let [x, y] = frame.metres(record.x.get(), record.y.get());
-                            x.hypot(y)
-                        }
-                        _ => relate(layer.rings(record.shape), frame, within).distance_m(),
-                    };
-                    if distance <= within && best.is_none_or(|known| (distance, index) < known) {
-                        best = Some((distance, index));
-                    }
+        self.nearest(metric, reach_m, |number, layer, frame, within| {
+            let mut near: SmallVec<[(f64, Footing); 24]> = SmallVec::new();
+            layer.buildings_in(frame.square(within), day, |footing| {
+                let at_least = frame.box_distance(footing.bounds);
+                if at_least <= within {
+                    near.push((at_least, footing));
                 }
-                true
             });
+            let mut best: Option<Found> = None;
+            // The nearest boxes first: most of the others need no look at their shape then.
+            while let Some(next) = take_nearest(&mut near) {
+                let limit = best.map_or(within, |best| best.distance_m);
+                if next.0 > limit {
+                    break;
+                }
+                if wanted(layer, &next.1)
+                    && let Some(found) = measured(layer, number, frame, &next.1, limit)
+                    && best.is_none_or(|best| found.is_before(&best))
+                {
+                    best = Some(found);
+                }
+            }
             best
         })
     }
 
     /// The nearest straight piece of a road.
     pub(crate) fn nearest_segment(&self, metric: Metric, reach_m: f64) -> Option<Found> {
-        self.nearest(metric, reach_m, |layer, frame, square, within| {
+        self.nearest(metric, reach_m, |number, layer, frame, within| {
             let mut best: Option<(f64, u32)> = None;
             let tree = layer.image.section(Section::SegmentTree);
             let segments = layer.segments();
-            layer.segment_tree.search(tree, square, |index, _| {
+            layer.segment_tree.search(tree, frame.square(within), |index, _| {
                 let Some(segment) = segments.get(index as usize) else { return true };
                 let end = |end: [zerocopy::little_endian::I32; 2]| end.map(|part| part.get());
                 let distance = frame.segment_distance(end(segment.from), end(segment.to));
@@ -76,31 +99,56 @@ impl AddressBase {
                 }
                 true
             });
-            best
+            best.map(|(distance_m, index)| Found { layer: number, index, shape: NONE, distance_m, area_m2: 0.0 })
         })
     }
 
     /// Looks in growing squares: what lies outside a square is farther than half its side.
+    #[inline]
     fn nearest(
         &self,
         metric: Metric,
         reach_m: f64,
-        look: impl Fn(&Layer, &Frame, crate::file::Boxed, f64) -> Option<(f64, u32)>,
+        look: impl Fn(u8, &Layer, &Frame, f64) -> Option<Found>,
     ) -> Option<Found> {
         let mut half = reach_m.min(FIRST_LOOK_M);
         loop {
-            let best = (0_u8..)
+            let found = (0_u8..)
                 .zip(self.layers())
-                .filter_map(|(number, layer)| {
-                    let frame = metric.in_steps(layer.steps);
-                    let (distance_m, index) = look(layer, &frame, frame.square(half), half)?;
-                    Some(Found { layer: number, index, distance_m })
-                })
-                .min_by(|a, b| a.distance_m.total_cmp(&b.distance_m));
+                .filter_map(|(number, layer)| look(number, layer, &metric.in_steps(layer.steps), half));
+            let best = found.reduce(|a, b| if b.is_before(&a) { b } else { a });
             if best.is_some() || half >= reach_m {
                 return best;
             }
             half = (half * 3.0).min(reach_m);
         }
     }
+}
+
+/// Takes out what is nearest; in a city a few dozen are in reach, and one or two are taken.
+#[inline]
+fn take_nearest(near: &mut SmallVec<[(f64, Footing); 24]>) -> Option<(f64, Footing)> {
+    let (at, _) = near.iter().enumerate().min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0))?;
+    Some(near.swap_remove(at))
+}
+
+/// The building with its metres, if these are within the limit.
+#[inline]
+fn measured(layer: &Layer, number: u8, frame: &Frame, footing: &Footing, limit_m: f64) -> Option<Found> {
+    let distance_m = match footing.shape {
+        NONE => {
+            let [x, y] = frame.metres(footing.bounds[0], footing.bounds[1]);
+            x.hypot(y)
+        }
+        // An edge half a millimetre away is seen whatever the limit.
+        shape => relate(layer.rings(shape), frame, limit_m.max(1.0)).distance_m(),
+    };
+    let area_m2 = if distance_m == 0.0 { footing.area_m2 } else { 0.0 };
+    (distance_m <= limit_m).then_some(Found {
+        layer: number,
+        index: footing.building,
+        shape: footing.shape,
+        distance_m,
+        area_m2,
+    })
 }

@@ -1,8 +1,9 @@
 use vedette_core::{
-    AddressCandidate, AddressLevel, AddressMatch, GroundPoint, NearbyPlate, NearbyRoad, ResponsibleUnit,
+    AddressCandidate, AddressLevel, AddressMatch, GroundPoint, NearbyPlate, NearbyRoad, ResponsibleUnit, Timestamp,
 };
 
 use crate::base::AddressBase;
+use crate::date::day_of_moment;
 use crate::locate::{LocatedPlace, PlaceId};
 use crate::metric::Metric;
 
@@ -15,14 +16,15 @@ impl AddressBase {
     /// The standard address of a ground point: what [`Self::locate`] finds, with texts, the nearest door plate and road
     /// where the best candidate is a grid, and who is responsible there.
     ///
-    /// None where neither a grid nor a building is near.
+    /// Buildings whose address had ended `at` that moment, the capture time of what is located, are left out. None where
+    /// neither a grid nor a building is near.
     #[must_use]
-    pub fn resolve(&self, point: &GroundPoint) -> Option<AddressMatch> {
-        let places = self.locate(point);
+    pub fn resolve(&self, point: &GroundPoint, at: Timestamp) -> Option<AddressMatch> {
+        let places = self.locate(point, at);
         let first = places.first()?;
         let metric = Metric::around(point.latitude(), point.longitude());
         let outdoors = first.code.level() == AddressLevel::Grid;
-        let plate = if outdoors { self.plate_near(metric) } else { None };
+        let plate = if outdoors { self.plate_near(metric, day_of_moment(at)) } else { None };
         let road = if outdoors { self.road_near(metric) } else { None };
         let mut candidates = places.iter().map(|place| self.candidate(place, plate.as_ref()));
         let best = candidates.next()?;
@@ -59,10 +61,10 @@ impl AddressBase {
     }
 
     /// The nearest building that has a door plate.
-    fn plate_near(&self, metric: Metric) -> Option<NearbyPlate> {
-        let found = self.nearest_building_where(metric, NEARBY_M, |layer, index| {
+    fn plate_near(&self, metric: Metric, day: i32) -> Option<NearbyPlate> {
+        let found = self.nearest_building_where(metric, NEARBY_M, day, |layer, footing| {
             layer
-                .building(index)
+                .building(footing.building)
                 .is_some_and(|record| !layer.text(record.road).is_empty() || !layer.text(record.road_number).is_empty())
         })?;
         let layer = self.layer(found.layer)?;

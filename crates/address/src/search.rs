@@ -5,7 +5,6 @@ use vedette_core::{AddressCode, AddressLevel, AddressPrefix};
 
 use crate::base::AddressBase;
 use crate::code::{BuildingKey, grid_digits};
-use crate::entity::whole_text;
 use crate::layer::{Layer, unpadded};
 use crate::text::{Entities, Entity, EntityKind, Hit, IndexBuilder, OtherName};
 
@@ -117,7 +116,7 @@ impl AddressBase {
                 let key = BuildingKey::of(record);
                 match hit.unit {
                     Some(nth) => {
-                        let text = whole_text(layer, record, layer.unit_text(index, nth));
+                        let text = layer.whole_text(record, layer.unit_text(index, nth));
                         let code = key.room(layer.room(record, nth))?;
                         found(FoundKind::Room, code.to_string(), text)
                     }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use vedette_address::{
     AddressBase, BaseBuilder, Bounds, BuildError, BuilderOptions, ImportReport, OpenError, Reason, SourceCrs,
 };
-use vedette_core::{AddressLevel, GroundPoint};
+use vedette_core::{AddressLevel, GroundPoint, Timestamp};
 
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/demo/address/");
 const HEADER: &str = "id,address_id,code,building_id,house_id,province,city,district,street,community,road,road_num,village,building,floor,address,wkt";
@@ -25,6 +25,23 @@ fn demo_bytes() -> (Vec<u8>, ImportReport) {
     builder.finish().unwrap()
 }
 
+#[test]
+fn the_base_of_the_demo_is_what_its_tables_give() {
+    let mut builder = BaseBuilder::new(BuilderOptions::default());
+    let file = |name: &str| Cursor::new(std::fs::read(format!("{DEMO}{name}")).unwrap());
+    for name in ["roads.csv", "units.csv", "workgrids.csv"] {
+        builder.add_csv(file(name), name, &SourceCrs::wgs84()).unwrap();
+    }
+    for name in ["buildings.geojson", "grids.geojson"] {
+        builder.add_geojson(file(name), name, &SourceCrs::wgs84()).unwrap();
+    }
+    let built = AddressBase::from_bytes(builder.finish().unwrap().0).unwrap();
+    let kept = AddressBase::open(format!("{DEMO}../address.base")).unwrap();
+    let again = "vedette address build deploy/demo/address -o deploy/demo/address.base";
+    assert_eq!(kept.version(), built.version(), "`{again}` makes it anew");
+    assert!(kept.problems().is_empty(), "{:?}", kept.problems());
+}
+
 fn demo() -> AddressBase {
     AddressBase::from_bytes(demo_bytes().0).unwrap()
 }
@@ -33,6 +50,8 @@ fn point(latitude: f64, longitude: f64, error_m: f32) -> GroundPoint {
     GroundPoint::new(latitude, longitude, error_m).unwrap()
 }
 
+/// 2026-06-01, in microseconds since 1970.
+const NOW: Timestamp = Timestamp::from_micros(1_780_243_200_000_000);
 const EVERYWHERE: Bounds = Bounds { west: -180.0, south: -90.0, east: 180.0, north: 90.0 };
 
 #[test]
@@ -51,7 +70,7 @@ fn every_point_inside_a_footprint_gives_its_building() {
     let base = demo();
     for footprint in base.footprints(&EVERYWHERE, 100) {
         let inside = footprint.geometry.interior_point().unwrap();
-        let found = base.resolve(&point(inside.y(), inside.x(), 0.5)).unwrap();
+        let found = base.resolve(&point(inside.y(), inside.x(), 0.5), NOW).unwrap();
         assert_eq!((found.level, found.best.distance_m), (AddressLevel::Building, 0.0));
         assert_eq!(&found.best.code.as_str()[..19], footprint.code);
         assert!(found.synthetic && found.best.confidence > 0.9 && found.alternatives.is_empty());
@@ -64,14 +83,14 @@ fn every_point_inside_a_footprint_gives_its_building() {
 #[test]
 fn outdoors_gives_the_grid_and_the_plate_nearby() {
     let base = demo();
-    let west = base.resolve(&point(22.5310, 113.93795, 1.0)).unwrap();
+    let west = base.resolve(&point(22.5310, 113.93795, 1.0), NOW).unwrap();
     assert_eq!(west.best.code.to_string(), "44030500200301***********");
     assert_eq!((west.level, west.best.distance_m), (AddressLevel::Grid, 0.0));
     assert!(west.best.text.contains("合成社区01网格") && west.best.text.ends_with("附近"), "{}", west.best.text);
-    let east = base.resolve(&point(22.5310, 113.93805, 1.0)).unwrap();
+    let east = base.resolve(&point(22.5310, 113.93805, 1.0), NOW).unwrap();
     assert_eq!(east.best.code.to_string(), "44030500200302***********");
     // On the border the two are alike.
-    let border = base.resolve(&point(22.5310, 113.93801, 5.0)).unwrap();
+    let border = base.resolve(&point(22.5310, 113.93801, 5.0), NOW).unwrap();
     assert_eq!(border.alternatives.len(), 1);
     assert!((border.best.confidence + border.alternatives[0].confidence - 1.0).abs() < 0.02);
     assert!((0.5..0.75).contains(&border.best.confidence));
@@ -82,17 +101,17 @@ fn outdoors_gives_the_grid_and_the_plate_nearby() {
 fn near_a_wall_the_building_is_an_alternative_and_far_away_there_is_nothing() {
     let base = demo();
     // 1 m west of the east building A, known to 6 m.
-    let near = base.resolve(&point(22.53090, 113.938_184_7, 6.0)).unwrap();
+    let near = base.resolve(&point(22.53090, 113.938_184_7, 6.0), NOW).unwrap();
     assert_eq!(near.level, AddressLevel::Grid);
     assert_eq!(&near.alternatives[0].code.as_str()[..19], "4403050020030200002");
     assert!(
         (0.5..1.6).contains(&near.alternatives[0].distance_m)
             && (0.25..0.45).contains(&near.alternatives[0].confidence)
     );
-    assert_eq!(base.resolve(&point(22.6, 113.938, 10.0)), None);
-    assert_eq!(base.resolve(&point(90.0, 0.0, 1e9)), None);
+    assert_eq!(base.resolve(&point(22.6, 113.938, 10.0), NOW), None);
+    assert_eq!(base.resolve(&point(90.0, 0.0, 1e9), NOW), None);
     // A courtyard is outdoors.
-    let yard = base.resolve(&point(22.531_045, 113.938_642, 0.5)).unwrap();
+    let yard = base.resolve(&point(22.531_045, 113.938_642, 0.5), NOW).unwrap();
     assert_eq!(yard.best.code.to_string(), "44030500200302***********");
 }
 
@@ -121,7 +140,7 @@ fn a_damaged_file_is_refused_with_its_damage() {
         changed[at] = value;
         changed
     };
-    assert!(matches!(AddressBase::from_bytes(with(8, 99)), Err(OpenError::Format { found: 99, wanted: 2 })));
+    assert!(matches!(AddressBase::from_bytes(with(8, 99)), Err(OpenError::Format { found: 99, wanted: 3 })));
     for at in [40, 300, bytes.len() / 2, bytes.len() - 3] {
         let altered = AddressBase::from_bytes(with(at, bytes[at] ^ 1));
         assert!(matches!(altered, Err(OpenError::Checksum { .. })), "{at}");
@@ -278,9 +297,9 @@ fn a_door_plate_without_footprint_names_a_place_but_holds_nothing() {
     let (bytes, report) = builder.finish().unwrap();
     assert_eq!((report.buildings, report.without_footprint), (1, 1));
     let base = AddressBase::from_bytes(bytes).unwrap();
-    let (code, distance) = base.nearest_building(&point(22.5001, 113.9, 1.0), 50.0).unwrap();
+    let (code, distance) = base.nearest_building(&point(22.5001, 113.9, 1.0), 50.0, NOW).unwrap();
     assert!(code.as_str().starts_with(B1) && (distance - 11.07).abs() < 0.05, "{distance}");
-    assert_eq!(base.resolve(&point(22.5, 113.9, 1.0)), None);
+    assert_eq!(base.resolve(&point(22.5, 113.9, 1.0), NOW), None);
 }
 
 proptest! {
@@ -299,7 +318,7 @@ proptest! {
                     if shape.contains(&here) { 0.0 } else { Euclidean.distance(&here, &shape) }
                 })
                 .fold(f64::INFINITY, f64::min);
-            let (_, found) = base.nearest_building(&point(latitude, longitude, 1.0), 1000.0).unwrap();
+            let (_, found) = base.nearest_building(&point(latitude, longitude, 1.0), 1000.0, NOW).unwrap();
             prop_assert!((found - brute).abs() < 0.002 * brute + 0.01, "{found} {brute}");
             Ok(())
         })?;
@@ -309,7 +328,7 @@ proptest! {
     fn confidences_are_probabilities(east in -0.002..0.002_f64, north in -0.002..0.002_f64, error in 0.0..500.0_f32) {
         thread_local!(static BASE: AddressBase = demo());
         BASE.with(|base| {
-            if let Some(found) = base.resolve(&point(22.531 + north, 113.938 + east, error)) {
+            if let Some(found) = base.resolve(&point(22.531 + north, 113.938 + east, error), NOW) {
                 let all: Vec<f32> = std::iter::once(&found.best).chain(&found.alternatives).map(|c| c.confidence).collect();
                 prop_assert!(all.iter().sum::<f32>() <= 1.0001 && all.is_sorted_by(|a, b| a >= b) && all[0] >= 0.05);
             }

@@ -6,7 +6,7 @@ use vedette_address::{
     AddressBase, BaseBuilder, BuildError, BuilderOptions, DeltaError, DeltaHead, FoundKind, ImportReport, NameKind,
     Reason, SourceCrs,
 };
-use vedette_core::{AddressLevel, AddressPrefix, GroundPoint};
+use vedette_core::{AddressLevel, AddressPrefix, GroundPoint, Timestamp};
 
 const COLUMNS: &str = "code,building_id,province,city,district,street,community,road,road_num,village,building,address,valid_from,valid_to,former_code,source,wkt";
 
@@ -16,11 +16,15 @@ const GRIDS: &str = "GRIDCODE,WORKCODE,province,city,district,street,community,f
     44030500100102,W2,广东省,深圳市,南山区,试街道,甲社区,,,synthetic,\"POLYGON((113.904 22.5,113.908 22.5,113.908 22.504,113.904 22.504,113.904 22.5))\"\n";
 
 fn building(code: &str, west: f64, south: f64, number: u32, name: &str) -> String {
+    building_until(code, west, south, number, name, "")
+}
+
+fn building_until(code: &str, west: f64, south: f64, number: u32, name: &str, valid_to: &str) -> String {
     let (east, north) = (west + 0.0004, south + 0.0003);
     let ring = format!("\"POLYGON(({west} {south},{east} {south},{east} {north},{west} {north},{west} {south}))\"");
     format!(
         "{code}000000,{code},广东省,深圳市,南山区,试街道,甲社区,长青路,{number}号,翠竹苑,{name},\
-         广东省深圳市南山区试街道甲社区长青路{number}号翠竹苑{name},2018-01-01,,,synthetic,{ring}"
+         广东省深圳市南山区试街道甲社区长青路{number}号翠竹苑{name},2018-01-01,{valid_to},,synthetic,{ring}"
     )
 }
 
@@ -95,6 +99,9 @@ fn at(latitude: f64, longitude: f64) -> GroundPoint {
     GroundPoint::new(latitude, longitude, 1.0).unwrap()
 }
 
+/// 2026-06-01, in microseconds since 1970.
+const NOW: Timestamp = Timestamp::from_micros(1_780_243_200_000_000);
+
 fn prefix(code: &str) -> AddressPrefix {
     code.parse().unwrap()
 }
@@ -163,14 +170,14 @@ fn a_text_finds_buildings_rooms_areas_and_roads() {
 #[test]
 fn a_place_names_who_answers_for_it_and_the_road_and_plate_nearby() {
     let base = town();
-    let inside = base.resolve(&at(22.50115, 113.9012)).unwrap();
+    let inside = base.resolve(&at(22.50115, 113.9012), NOW).unwrap();
     assert_eq!(&inside.best.code.as_str()[..19], A);
     let codes = |units: &[vedette_core::ResponsibleUnit]| -> Vec<String> {
         units.iter().map(|unit| format!("{}:{}", unit.kind, unit.code)).collect()
     };
     assert_eq!(codes(&inside.responsible), ["fire:F01", "police:P01"]);
     assert!(inside.road.is_none() && inside.plate.is_none() && !inside.ambiguous);
-    let outdoors = base.resolve(&at(22.5007, 113.9015)).unwrap();
+    let outdoors = base.resolve(&at(22.5007, 113.9015), NOW).unwrap();
     assert_eq!(outdoors.level, AddressLevel::Grid);
     let (road, plate) = (outdoors.road.unwrap(), outdoors.plate.unwrap());
     assert_eq!((road.name.as_str(), plate.text.as_str()), ("长青路", "长青路1号"));
@@ -182,7 +189,7 @@ fn a_place_names_who_answers_for_it_and_the_road_and_plate_nearby() {
     assert_eq!(coverage[0].overlaps, [("44030500100102".to_owned(), vec!["F01".to_owned(), "F02".to_owned()])]);
     assert_eq!(coverage[1].holes, ["44030500100102"]);
     // On the border of two buildings' grids the answer says that it is not sure.
-    let border = base.resolve(&GroundPoint::new(22.503, 113.904, 5.0).unwrap()).unwrap();
+    let border = base.resolve(&GroundPoint::new(22.503, 113.904, 5.0).unwrap(), NOW).unwrap();
     assert!(border.ambiguous && border.alternatives.len() == 1);
 }
 
@@ -217,7 +224,7 @@ fn a_delta_replaces_adds_and_takes_away() {
     assert_eq!((new.stats().buildings, new.stats().units, base.stats().buildings), (3, 3, 3));
 
     let code = |base: &AddressBase, latitude, longitude| {
-        base.resolve(&at(latitude, longitude)).unwrap().best.code.as_str()[..19].to_owned()
+        base.resolve(&at(latitude, longitude), NOW).unwrap().best.code.as_str()[..19].to_owned()
     };
     assert_eq!(code(&new, 22.50115, 113.9018), A);
     assert!(code(&new, 22.50115, 113.9012).ends_with("*****"), "its old ground is free");
@@ -232,9 +239,9 @@ fn a_delta_replaces_adds_and_takes_away() {
     assert!(new.search("试验大厦", 3).iter().all(|hit| hit.code.as_ref().is_none_or(|code| code.as_str() != A)));
     // Police is replaced as a whole, fire stays; the new building stands in a grid of the old layer.
     assert!(new.responsible_for("44030500100101").iter().all(|unit| unit.kind == "fire"));
-    let responsible = new.resolve(&at(22.50215, 113.9067)).unwrap().responsible;
+    let responsible = new.resolve(&at(22.50215, 113.9067), NOW).unwrap().responsible;
     assert_eq!(responsible.iter().map(|unit| unit.code.as_str()).collect::<Vec<_>>(), ["F01", "F02", "P09"]);
-    let nearest = new.nearest_building(&at(22.50115, 113.9053), 300.0).unwrap();
+    let nearest = new.nearest_building(&at(22.50115, 113.9053), 300.0, NOW).unwrap();
     assert_eq!(&nearest.0.as_str()[..19], "4403050010010200009");
 
     // A second one on top of the first.
@@ -247,14 +254,18 @@ fn a_delta_replaces_adds_and_takes_away() {
 fn what_covers_a_point_follows_a_delta_and_prefers_the_smaller_building() {
     let base = town();
     let (inside, outside) = (at(22.50115, 113.9012), at(22.503, 113.9012));
-    let building = |base: &AddressBase, point: &GroundPoint| base.covering_building(point).map(|code| code.to_string());
-    assert_eq!(building(&base, &inside), Some(format!("{A}******")));
+    let building = |base: &AddressBase, point: &GroundPoint| {
+        base.surroundings(point, 0.0, NOW).building.map(|(code, metres)| (code.to_string(), metres))
+    };
+    let grid = |point: &GroundPoint| base.surroundings(point, 0.0, NOW).grid.map(|code| code.to_string());
+    let nearest = |reach_m: f64| base.surroundings(&outside, reach_m, NOW).building;
+    assert_eq!(building(&base, &inside), Some((format!("{A}******"), 0.0)));
     assert_eq!(building(&base, &outside), None);
-    assert_eq!(base.covering_grid(&inside).unwrap().to_string(), "44030500100101***********");
-    assert_eq!(base.covering_grid(&at(22.6, 113.9)), None);
-    let (nearest, metres) = base.nearest_footprint(&outside, 500.0).unwrap();
-    assert!(nearest.to_string().starts_with(A) && (metres - 188.3).abs() < 0.5, "{nearest} {metres}");
-    assert_eq!(base.nearest_footprint(&outside, 100.0), None);
+    assert_eq!(grid(&inside).unwrap(), "44030500100101***********");
+    assert_eq!(grid(&at(22.6, 113.9)), None);
+    let (code, metres) = nearest(500.0).unwrap();
+    assert!(code.to_string().starts_with(A) && (metres - 188.3).abs() < 0.5, "{code} {metres}");
+    assert_eq!(nearest(100.0), None);
     // A kiosk inside A, 11 m by 11 m.
     let kiosk = "4403050010010100077";
     let ring =
@@ -262,9 +273,38 @@ fn what_covers_a_point_follows_a_delta_and_prefers_the_smaller_building() {
     let row =
         format!("{kiosk}000000,{kiosk},广东省,深圳市,南山区,试街道,甲社区,长青路,1号,,亭,亭子,,,,synthetic,{ring}");
     let new = base.apply(&delta(&base, &[("rows.csv", format!("{COLUMNS}\n{row}"))]).0).unwrap();
-    assert_eq!(building(&new, &inside), Some(format!("{kiosk}******")));
+    assert_eq!(building(&new, &inside), Some((format!("{kiosk}******"), 0.0)));
     let gone = [("gone.csv", format!("removed_code,source\n{A},synthetic\n{kiosk},synthetic\n"))];
     assert_eq!(building(&new.apply(&delta(&new, &gone).0).unwrap(), &inside), None);
+}
+
+#[test]
+fn a_building_whose_address_has_ended_is_no_place_any_more() {
+    let rows = [
+        COLUMNS.to_owned(),
+        building_until(A, 113.901, 22.501, 1, "1栋", "2026-05-31"),
+        building(B, 113.9025, 22.501, 3, "2栋"),
+    ];
+    let tables = [("rows.csv", rows.join("\n")), ("grids.csv", GRIDS.to_owned())];
+    let (bytes, _) = build(BaseBuilder::new(options()), &tables).unwrap();
+    let base = AddressBase::from_bytes(bytes).unwrap();
+    // The last day of the address, and the one after it, where the standard holds.
+    let [last, after]: [Timestamp; 2] =
+        ["2026-05-31T23:59:59+08:00", "2026-06-01T00:00:00+08:00"].map(|moment| moment.parse().unwrap());
+    let inside = at(22.50115, 113.9012);
+    let best = |moment: Timestamp| base.resolve(&inside, moment).unwrap();
+    assert_eq!(&best(last).best.code.as_str()[..19], A);
+    let outdoors = best(after);
+    assert_eq!((outdoors.level, outdoors.best.confidence), (AddressLevel::Grid, 1.0));
+    assert_eq!(outdoors.plate, None, "its door plate is gone too, the next is out of reach");
+    let nearest = |moment: Timestamp| base.nearest_building(&inside, 300.0, moment).unwrap().0.to_string();
+    assert!(nearest(last).starts_with(A) && nearest(after).starts_with(B));
+    assert_eq!(base.surroundings(&inside, 0.0, after).building, None);
+    // Its code still says what it was, and when it ended.
+    let entity = base.entity(&prefix(A)).unwrap();
+    assert_eq!(entity.ended_on(last), None);
+    assert_eq!(entity.ended_on(after).unwrap().to_string(), "2026-05-31");
+    assert_eq!(base.entity(&prefix(B)).unwrap().ended_on(after), None);
 }
 
 #[test]

@@ -38,6 +38,9 @@ pub struct EntityJson {
     pub work_code: Option<String>,
     /// Its ground, of a room its building's; null when the base has none.
     pub geometry: Option<GeometryJson>,
+    /// The last day of its address, when that is over; null otherwise.
+    #[schema(format = Date)]
+    pub ended_on: Option<String>,
     /// Its other names.
     pub names: Vec<NameJson>,
     /// The code that was asked for, when that was given up and this took its place; null otherwise.

@@ -86,7 +86,7 @@ fn ask(book: &AddressBook, [west, south, east, north]: [f64; 4]) -> Asked {
     while began.elapsed() < ASKED_FOR {
         let point = GroundPoint::new(south + (north - south) * share(), west + (east - west) * share(), 3.0).unwrap();
         let start = Instant::now();
-        let answer = book.at(now).map(|base| (base.resolve(&point), base));
+        let answer = book.at(now).map(|base| (base.resolve(&point, now), base));
         asked.nanos.push(u32::try_from(start.elapsed().as_nanos()).unwrap_or(u32::MAX));
         asked.lookups += 1;
         match answer {

@@ -283,7 +283,7 @@ impl CameraAnalysis {
         } else {
             self.locator.locate(episode.anchor, frame.frame, ANCHOR_SIGMA_PX)
         };
-        let address = base.and_then(|base| base.resolve(&ground));
+        let address = base.and_then(|base| base.resolve(&ground, frame.captured));
         let rule_name = self
             .policy
             .as_ref()

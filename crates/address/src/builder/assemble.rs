@@ -5,14 +5,17 @@ mod ground;
 mod tables;
 mod units;
 
+use indexmap::IndexSet;
 use zerocopy::little_endian::{F32, I32, U32, U64};
 
 use super::draft::Draft;
+use super::names::ALWAYS;
 use super::{BuildError, ImportReport};
 use crate::code::BuildingKey;
+use crate::date::NO_END;
 use crate::file::{
-    BuildingRecord, Image, ImageWriter, Interner, NONE, PathRecord, PrefixRecord, Section, ShapeWriter, Steps,
-    ValidityRecord, WHOLE_TEXT, build_tree,
+    BuildingRecord, CellsWriter, Footing, GridGround, Image, ImageWriter, Interner, NONE, PathRecord, PeriodRecord,
+    PrefixRecord, Section, ShapeWriter, Steps, WHOLE_TEXT, build_tree,
 };
 use crate::layer::Layer;
 use crate::meta::{Meta, Stats};
@@ -82,6 +85,9 @@ pub(super) fn finish(mut draft: Draft) -> Result<(Vec<u8>, ImportReport), BuildE
     Ok((delta, report))
 }
 
+/// A building's record has three bytes for its period.
+const MOST_PERIODS: usize = 1 << 24;
+
 /// The sections as they grow.
 struct Output {
     steps: Steps,
@@ -97,7 +103,10 @@ struct Output {
     prefixes: Vec<PrefixRecord>,
     units: Vec<U32>,
     rooms: Vec<U32>,
-    validities: Vec<ValidityRecord>,
+    /// Periods of addresses, each once; the first is always.
+    periods: IndexSet<(i32, i32)>,
+    footings: Vec<Footing>,
+    grid_grounds: Vec<GridGround>,
     roads: Vec<crate::file::RoadRecord>,
     segments: Vec<crate::file::SegmentRecord>,
     names: Vec<crate::file::NameRecord>,
@@ -125,7 +134,9 @@ impl Output {
             prefixes: Vec::new(),
             units: Vec::new(),
             rooms: Vec::new(),
-            validities: Vec::new(),
+            periods: IndexSet::from([ALWAYS]),
+            footings: Vec::new(),
+            grid_grounds: Vec::new(),
             roads: Vec::new(),
             segments: Vec::new(),
             names: Vec::new(),
@@ -177,22 +188,25 @@ impl Output {
                 self.prefixes.push(PrefixRecord { prefix: U64::new(prefix), first_building: U32::new(index) });
             }
             let shape = match &building.shape {
-                Some(shape) => self.shapes.add(shape, self.steps).unwrap_or(NONE),
+                Some(shape) => self.shapes.add_building(building.key, shape, self.steps).unwrap_or(NONE),
                 None => NONE,
             };
             let plate = self.steps.degrees_to_steps(building.plate).unwrap_or_default();
-            boxes.push(ground::bounds(building.shape.as_ref(), building.plate, self.steps));
+            let bounds = ground::bounds(building.shape.as_ref(), building.plate, self.steps);
+            boxes.push(bounds);
             self.counts.footprints += usize::from(shape != NONE);
             let first_unit = self.units.len() as u32;
             let rooms = self.take_units(draft, index, &mut units);
-            if building.valid != super::names::ALWAYS {
-                let (from, to) = building.valid;
-                self.validities.push(ValidityRecord {
-                    building: U32::new(index),
-                    from: I32::new(from),
-                    to: I32::new(to),
-                });
-            }
+            let (period, _) = self.periods.insert_full(building.valid);
+            let ground_grid = grounds.grid_at(&self.grids, &self.shapes.words, self.steps, building.plate);
+            self.footings.push(Footing {
+                bounds,
+                building: index,
+                shape,
+                area_m2: building.area_m2,
+                ground_grid,
+                has_end: building.valid.1 != NO_END,
+            });
             let [road, road_number, village, name] = building.parts.map(|part| U32::new(self.string(draft, part)));
             let text = match building.composed {
                 true => NONE,
@@ -202,7 +216,7 @@ impl Output {
             self.buildings.push(BuildingRecord {
                 prefix: U64::new(prefix),
                 suffix,
-                unused: [0; 3],
+                period: [period as u8, (period >> 8) as u8, (period >> 16) as u8],
                 path,
                 road,
                 road_number,
@@ -213,7 +227,7 @@ impl Output {
                 x: I32::new(plate[0]),
                 y: I32::new(plate[1]),
                 area_m2: F32::new(building.area_m2),
-                ground_grid: U32::new(grounds.grid_at(&self.grids, &self.shapes.words, self.steps, building.plate)),
+                ground_grid: U32::new(ground_grid),
                 first_unit: U32::new(first_unit),
                 rooms: U32::new(rooms),
             });
@@ -252,6 +266,9 @@ impl Output {
         if self.strings.bytes().len() as u64 >= u64::from(WHOLE_TEXT) {
             return Err(failed("its texts take more than 2 GiB".to_owned()));
         }
+        if self.periods.len() >= MOST_PERIODS {
+            return Err(failed("its addresses hold in more than 16 million different periods".to_owned()));
+        }
         let meta = Meta { synthetic, origin: self.steps.origin, counts: self.counts };
         let meta = serde_json::to_vec(&meta).map_err(|error| failed(error.to_string()))?;
         let mut writer = ImageWriter::default();
@@ -277,7 +294,13 @@ impl Output {
         writer.records(Section::Formers, &self.formers);
         writer.records(Section::WorkGrids, &self.work_grids);
         writer.records(Section::Members, &self.members);
-        writer.records(Section::Validities, &self.validities);
+        let period = |(from, to): &(i32, i32)| PeriodRecord { from: I32::new(*from), to: I32::new(*to) };
+        writer.records(Section::Periods, &self.periods.iter().map(period).collect::<Vec<_>>());
+        let cells = CellsWriter::new(&self.footings, &self.grid_grounds, &self.shapes.words);
+        writer.records(Section::Raster, &[cells.raster]);
+        writer.records(Section::CellStarts, &cells.starts);
+        writer.records(Section::CellSlots, &cells.slots);
+        drop(cells);
         // The text index is made of the base as a reader sees it.
         let image = Image::owned(writer.finish()).map_err(|error| failed(error.to_string()))?;
         let layer = Layer::open(image).map_err(|error| failed(error.to_string()))?;

@@ -3,7 +3,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 pub(super) const MAGIC: [u8; 8] = *b"VEDETADR";
 /// Raised with every change that an older reader would misread.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 /// Sections begin at multiples of this.
 pub(super) const ALIGNMENT: usize = 64;
 
@@ -34,13 +34,19 @@ pub(crate) enum Section {
     Formers = 16,
     WorkGrids = 17,
     Members = 18,
-    Validities = 19,
+    /// From when to when addresses of buildings hold; each period once, the first is always.
+    Periods = 19,
     Text = 20,
     /// First building of each code prefix that buildings have.
     Prefixes = 21,
+    /// Where the raster lies; with the two that follow empty where there is none.
+    Raster = 22,
+    /// Where each cell's slots begin.
+    CellStarts = 23,
+    CellSlots = 24,
 }
 
-pub(super) const SECTIONS: usize = 22;
+pub(super) const SECTIONS: usize = 25;
 
 /// First bytes of a file.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

@@ -44,7 +44,8 @@ pub(crate) struct BuildingRecord {
     pub(crate) prefix: U64,
     /// Positions 15 to 19 of its code.
     pub(crate) suffix: [u8; 5],
-    pub(crate) unused: [u8; 3],
+    /// When its address holds: which of the periods, little endian.
+    pub(crate) period: [u8; 3],
     pub(crate) path: U32,
     pub(crate) road: U32,
     pub(crate) road_number: U32,
@@ -121,11 +122,19 @@ pub(crate) struct MemberRecord {
     pub(crate) work_grid: U32,
 }
 
-/// When a building's address holds, in days since 1970-01-01; the limits of `i32` where a side is open.
+impl BuildingRecord {
+    /// Which of the periods.
+    #[inline]
+    pub(crate) fn period(&self) -> usize {
+        let [low, middle, high] = self.period;
+        u32::from_le_bytes([low, middle, high, 0]) as usize
+    }
+}
+
+/// When addresses hold, in days since 1970-01-01; the limits of `i32` where a side is open.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub(crate) struct ValidityRecord {
-    pub(crate) building: U32,
+pub(crate) struct PeriodRecord {
     pub(crate) from: I32,
     pub(crate) to: I32,
 }

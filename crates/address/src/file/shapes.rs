@@ -1,6 +1,9 @@
 //! Shapes as words: the count of rings; of each ring its count of points, with the top bit for a hole; then each point's
 //! steps east and north. A ring does not repeat its first point.
+//!
+//! Before a building's shape stands its code, so that who looks at the one has the other from the same place in memory.
 
+use crate::code::BuildingKey;
 use geo::{Coord, LineString, MultiPolygon, Polygon};
 use zerocopy::little_endian::I32;
 
@@ -54,6 +57,25 @@ pub(crate) fn rings(words: &[I32], at: u32) -> impl Iterator<Item = Ring<'_>> {
     })
 }
 
+/// Words of a building's code before its shape: the 14 digits as a number, low half first, then the 5 bytes of the suffix.
+const KEY_WORDS: usize = 4;
+
+/// The code before the shape of a building.
+#[inline]
+pub(crate) fn key_before(words: &[I32], at: u32) -> Option<BuildingKey> {
+    let from = (at as usize).checked_sub(KEY_WORDS)?;
+    let [low, high, first, last] = words.get(from..)?.first_chunk::<KEY_WORDS>()?.map(I32::get);
+    let prefix = u64::from(low as u32) | u64::from(high as u32) << 32;
+    let ([a, b, c, d], [e, ..]) = (first.to_le_bytes(), last.to_le_bytes());
+    Some(BuildingKey { prefix, suffix: [a, b, c, d, e] })
+}
+
+fn words_of(key: BuildingKey) -> [I32; KEY_WORDS] {
+    let [a, b, c, d, e] = key.suffix;
+    let (low, high) = (key.prefix as u32 as i32, (key.prefix >> 32) as i32);
+    [low, high, i32::from_le_bytes([a, b, c, d]), i32::from(e)].map(I32::new)
+}
+
 /// The shape in degrees, outer rings first of each polygon.
 pub(crate) fn to_geometry(words: &[I32], at: u32, steps: Steps) -> MultiPolygon<f64> {
     let mut polygons: Vec<(LineString<f64>, Vec<LineString<f64>>)> = Vec::new();
@@ -76,7 +98,18 @@ pub(crate) struct ShapeWriter {
 }
 
 impl ShapeWriter {
-    /// The word at which the shape begins; none when it leaves the reach of the origin.
+    /// Adds the shape of a building with its code before it; else as [`Self::add`].
+    pub(crate) fn add_building(&mut self, key: BuildingKey, shape: &MultiPolygon<f64>, steps: Steps) -> Option<u32> {
+        let end = self.words.len();
+        self.words.extend(words_of(key));
+        let at = self.add(shape, steps);
+        if at.is_none() {
+            self.words.truncate(end);
+        }
+        at
+    }
+
+    /// Adds a shape. The word at which it begins; none when it leaves the reach of the origin.
     pub(crate) fn add(&mut self, shape: &MultiPolygon<f64>, steps: Steps) -> Option<u32> {
         let at = u32::try_from(self.words.len()).ok()?;
         let all = || {
@@ -121,6 +154,18 @@ mod tests {
             assert!((a.x - b.x).abs() < 1e-8 && (a.y - b.y).abs() < 1e-8);
         }
         assert_eq!(steps.degrees_to_steps(Coord { x: 90.0, y: 22.0 }), None);
+    }
+
+    #[test]
+    fn the_code_of_a_building_comes_back_from_before_its_shape() {
+        let shape = MultiPolygon(vec![polygon![(x: 113.9, y: 22.5), (x: 113.91, y: 22.5), (x: 113.91, y: 22.51)]]);
+        let steps = Steps { origin: [11_400_000_000, 2_200_000_000] };
+        let mut writer = ShapeWriter::default();
+        let keys = ["4403060096010200002", "99999999999999T0z17"].map(|code| BuildingKey::parse(code).unwrap());
+        let places = keys.map(|key| writer.add_building(key, &shape, steps).unwrap());
+        assert_eq!(places.map(|at| key_before(&writer.words, at)), keys.map(Some));
+        assert_eq!(to_geometry(&writer.words, places[1], steps).0.len(), 1);
+        assert_eq!((key_before(&writer.words, 3), key_before(&writer.words, u32::MAX)), (None, None));
     }
 
     #[test]

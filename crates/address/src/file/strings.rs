@@ -13,15 +13,24 @@ pub(crate) struct Strings<'a> {
 impl<'a> Strings<'a> {
     /// The string of this number; empty when there is none, or it is no text.
     pub(crate) fn get(self, number: u32) -> &'a str {
-        let end = |at: usize| self.ends.get(at).map(|end| end.get() as usize);
-        let at = number as usize;
-        let range = match at {
-            _ if number == NONE => return "",
-            0 => Some(0).zip(end(0)),
-            _ => end(at - 1).zip(end(at)),
-        };
-        let text = range.and_then(|(from, to)| self.bytes.get(from..to)).unwrap_or_default();
+        let text = self.range(number).and_then(|(from, to)| self.bytes.get(from..to)).unwrap_or_default();
         std::str::from_utf8(text).unwrap_or_default()
+    }
+
+    /// The first byte of the string, or of the one behind it; 0 when there is none.
+    #[inline]
+    pub(crate) fn first_byte(self, number: u32) -> u8 {
+        self.range(number).and_then(|(from, _)| self.bytes.get(from)).copied().unwrap_or(0)
+    }
+
+    #[inline]
+    fn range(self, number: u32) -> Option<(usize, usize)> {
+        let end = |at: usize| self.ends.get(at).map(|end| end.get() as usize);
+        match number as usize {
+            _ if number == NONE => None,
+            0 => Some(0).zip(end(0)),
+            at => end(at - 1).zip(end(at)),
+        }
     }
 }
 

@@ -295,6 +295,7 @@ impl AddressSource for Town {
                 kind: "Polygon".into(),
                 coordinates: json!([[[west, south], [east, south], [east, north], [west, north], [west, south]]]),
             }),
+            ended_on: None,
             names: vec![NameJson {
                 kind: "common".into(),
                 text: "合成大厦".into(),

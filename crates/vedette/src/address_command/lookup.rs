@@ -8,6 +8,7 @@ use vedette_address::{AddressBase, AddressEntity, FormerCode};
 use vedette_core::{AddressCode, AddressMatch, AddressPrefix, GroundPoint};
 
 use crate::cli::AddressLookupArgs;
+use crate::clock;
 
 /// Hits given of a text search.
 const HITS: usize = 10;
@@ -49,7 +50,7 @@ fn point(text: &str, error_m: f32) -> anyhow::Result<Option<GroundPoint>> {
 }
 
 fn at_point(base: &AddressBase, point: &GroundPoint, as_json: bool) -> anyhow::Result<ExitCode> {
-    let found = base.resolve(point);
+    let found = base.resolve(point, clock::now());
     if as_json {
         println!("{}", serde_json::to_string_pretty(&found)?);
         return Ok(answered(found.is_some()));
@@ -112,6 +113,7 @@ fn print_entity_json(base: &AddressBase, entity: &AddressEntity, former: Option<
     all["names"] = json!(base.names(&entity.code));
     all["responsible"] = json!(base.responsible_for_entity(&entity.code));
     all["asked_by_former_code"] = json!(former);
+    all["ended_on"] = json!(entity.ended_on(clock::now()));
     all["base_version"] = json!(base.version());
     println!("{}", serde_json::to_string_pretty(&all)?);
     Ok(())
@@ -123,6 +125,9 @@ fn print_entity(base: &AddressBase, entity: &AddressEntity, former: Option<&Form
         println!("{:<12}{:<27}was given up{when}; in its place:", "former code", former.former);
     }
     println!("{:<12}{:<27}{}", entity.level.as_str(), entity.code, entity.text);
+    if let Some(day) = entity.ended_on(clock::now()) {
+        println!("{:<39}ended on {day}", "");
+    }
     for name in base.names(&entity.code) {
         println!("{:<39}{} ({})", "", name.text, name.kind.as_str());
     }

@@ -31,7 +31,8 @@ impl AddressSource for Addresses {
     }
 
     fn resolve(&self, point: &GroundPoint) -> Option<AddressMatch> {
-        self.0.at(clock::now())?.resolve(point)
+        let now = clock::now();
+        self.0.at(now)?.resolve(point, now)
     }
 
     fn report(&self) -> BaseReport {
@@ -55,6 +56,7 @@ fn entity_json(base: &AddressBase, entity: &AddressEntity, former: Option<&Forme
         name: entity.name.clone(),
         work_code: entity.work_code.clone(),
         geometry: entity.geometry.as_ref().and_then(|shape| geometry_json(&shape.into())),
+        ended_on: entity.ended_on(clock::now()).as_ref().map(ToString::to_string),
         names: base.names(&entity.code).iter().map(name_json).collect(),
         asked_by: former.map(|former| FormerCodeJson {
             former: former.former.clone(),

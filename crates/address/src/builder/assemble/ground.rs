@@ -56,7 +56,7 @@ pub(super) fn check_buildings(draft: &mut Draft) -> Vec<CheckedBuilding> {
         }
         let names = draft.paths.get_index(path as usize).copied().unwrap_or_default();
         let strings = &draft.strings;
-        let composed = building_text_of(names.map(|name| strings.get(name)), parts.map(|part| strings.get(part)));
+        let composed = building_text_of(names.map(|name| strings.get(name)), parts.map(|part| strings.get(part)), "");
         let composed = composed == strings.get(text);
         let (shape, plate) = match placed.ground {
             Ground::Point(at) => (None, at),
@@ -161,7 +161,9 @@ impl Output {
         let mut boxes = Vec::with_capacity(draft.grids.len());
         for (code, grid) in &draft.grids {
             let shape = self.shapes.add(&grid.shape, self.steps).unwrap_or(NONE);
-            boxes.push(bounds(Some(&grid.shape), Coord::default(), self.steps));
+            let around = bounds(Some(&grid.shape), Coord::default(), self.steps);
+            boxes.push(around);
+            self.grid_grounds.push((around, shape));
             let work_code = U32::new(self.string(draft, grid.work_code));
             let path = self.path(draft, grid.path);
             self.grids.push(GridRecord { code: U64::new(*code), work_code, path, shape: U32::new(shape) });
