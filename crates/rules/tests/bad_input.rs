@@ -61,7 +61,7 @@ fn ten_thousand_objects_are_bounded_and_counted() {
     let bytes = postcard::to_stdvec(engine.state()).unwrap().len();
     assert!(bytes < 16_000_000, "{bytes} bytes");
     // Once the place was seen empty for a while, all of it is forgotten.
-    for second in 0..30 {
+    for second in 0..90 {
         engine.update(ms(10_000 + second * 1000), FRAME, &[]);
     }
     let bytes = postcard::to_stdvec(engine.state()).unwrap().len();
