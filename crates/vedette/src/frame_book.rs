@@ -31,19 +31,7 @@ impl FrameBook {
         let mut reader = bus.read(topics::STATES, StartAt::Earliest).await?;
         registry::read_to_end(bus, topics::STATES, &mut reader, |record| book.take(record.record.value)).await?;
         let known = book.clone();
-        tokio::spawn(async move {
-            loop {
-                let record = tokio::select! {
-                    () = stop.cancelled() => return,
-                    record = reader.next() => record,
-                };
-                match record {
-                    Ok(record) => known.take(record.record.value),
-                    Err(BusError::Closed) => return,
-                    Err(error) => tracing::warn!(%error, "the counts of frames wait for the bus"),
-                }
-            }
-        });
+        registry::follow(reader, stop, "the count of frames", move |record| known.take(record.record.value));
         Ok(book)
     }
 

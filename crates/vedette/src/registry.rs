@@ -177,6 +177,29 @@ pub async fn read_to_end(
     Ok(())
 }
 
+/// Hands over the records of `reader` as they come, until `stop`. An outage is waited for, and told as `what`'s.
+pub(crate) fn follow(
+    mut reader: Reader,
+    stop: CancellationToken,
+    what: &'static str,
+    mut take: impl FnMut(Delivered) + Send + 'static,
+) {
+    tokio::spawn(async move {
+        loop {
+            let record = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                record = reader.next() => record,
+            };
+            match record {
+                Ok(record) => take(record),
+                Err(BusError::Closed) => return,
+                Err(error) => tracing::warn!(%error, "{what} waits for the bus"),
+            }
+        }
+    });
+}
+
 /// Leaves out the partitions whose last record is no longer there; the others are only slow.
 async fn forget_compacted(bus: &SharedBus, topic: &str, open: &mut Vec<(u32, u64)>) -> Result<(), BusError> {
     let mut slow = Vec::new();

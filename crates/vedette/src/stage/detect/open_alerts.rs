@@ -9,7 +9,7 @@ use vedette_bus::{BusError, SharedBus, StartAt};
 use vedette_core::{AlertId, AlertStatus, CameraId, Span, Timestamp};
 use vedette_wire::decode_alert;
 
-use crate::topics;
+use crate::{registry, topics};
 
 /// Alerts that were raised longer ago than this before the start are taken for ended.
 const LOOK_BACK: Span = Span::from_secs(3_600);
@@ -26,20 +26,10 @@ impl OpenAlerts {
     pub async fn follow(bus: &SharedBus, now: Timestamp, stop: CancellationToken) -> Result<Self, BusError> {
         let open = Self::default();
         let since = (now - LOOK_BACK).as_millis();
-        let mut reader = bus.read(topics::ALERTS, StartAt::TimeMs(since)).await?;
+        let reader = bus.read(topics::ALERTS, StartAt::TimeMs(since)).await?;
         let known = open.clone();
-        tokio::spawn(async move {
-            loop {
-                let record = tokio::select! {
-                    () = stop.cancelled() => return,
-                    record = reader.next() => record,
-                };
-                match record {
-                    Ok(record) => known.take(record.record.value.unwrap_or_default()),
-                    Err(BusError::Closed) => return,
-                    Err(error) => tracing::warn!(%error, "the open alerts wait for the bus"),
-                }
-            }
+        registry::follow(reader, stop, "the list of open alerts", move |record| {
+            known.take(record.record.value.unwrap_or_default())
         });
         Ok(open)
     }
