@@ -31,6 +31,19 @@ pub struct FrameStats {
     pub near_misses_left_out: u32,
 }
 
+impl std::ops::AddAssign for FrameStats {
+    /// What became of both.
+    fn add_assign(&mut self, other: Self) {
+        self.late |= other.late;
+        self.clock_set_back |= other.clock_set_back;
+        self.rejected = self.rejected.saturating_add(other.rejected);
+        self.silenced = self.silenced.saturating_add(other.silenced);
+        self.limited = self.limited.saturating_add(other.limited);
+        self.recognised = self.recognised.saturating_add(other.recognised);
+        self.near_misses_left_out = self.near_misses_left_out.saturating_add(other.near_misses_left_out);
+    }
+}
+
 /// Applies the rules of one camera to its tracks, frame by frame.
 #[derive(Debug, Clone)]
 pub struct RuleEngine {

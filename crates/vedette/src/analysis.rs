@@ -17,7 +17,7 @@ use vedette_core::{
     Place, PlaceSource, Policy, Span, Timestamp,
 };
 use vedette_locate::Locator;
-use vedette_rules::{FrameFacts, RuleEngine, RuleSet};
+use vedette_rules::{FrameFacts, FrameStats, RuleEngine, RuleSet};
 use vedette_track::{Tracker, TrackerSettings};
 
 use clock::{Clock, Move};
@@ -49,13 +49,16 @@ pub struct Outcome {
     pub alerts: Vec<Alert>,
     /// What almost was an alert.
     pub near_misses: Vec<NearMiss>,
+    /// What the rules left out and held back.
+    pub rules: FrameStats,
     /// The policy is broken: the one before stays. Said once for a policy.
     pub refused: Option<SetupError>,
 }
 
 impl Outcome {
-    const fn of(admission: Admission) -> Self {
-        Self { admission, analysed: 0, alerts: Vec::new(), near_misses: Vec::new(), refused: None }
+    fn of(admission: Admission) -> Self {
+        let rules = FrameStats::default();
+        Self { admission, analysed: 0, alerts: Vec::new(), near_misses: Vec::new(), rules, refused: None }
     }
 }
 
@@ -213,6 +216,7 @@ impl CameraAnalysis {
             };
             episodes.extend(engine.update_with(frame.captured, frame.frame, tracks, facts));
             outcome.near_misses.extend_from_slice(engine.near_misses());
+            outcome.rules += engine.stats();
         }
         if !episodes.is_empty() {
             let base = (serving.base)(frame.captured);

@@ -57,6 +57,20 @@ fn a_zone_of_two_points_is_refused() {
 }
 
 #[test]
+fn metres_on_a_camera_without_calibration_are_refused_by_its_name() {
+    let site = tempfile::tempdir().unwrap();
+    let config = demo_site(site.path());
+    let cameras = site.path().join("cameras.toml");
+    let text = std::fs::read_to_string(&cameras).unwrap();
+    let plain = "\n[[camera]]\nid = \"plain-1\"\nname = \"Plain\"\npurpose = \"test\"\ngroups = [\"campus\"]\n\
+        position = { latitude = 22.53, longitude = 113.93 }\n";
+    std::fs::write(&cameras, format!("{text}{plain}")).unwrap();
+    assert!(finish(check(&config)).status.success(), "{}", said(&finish(check(&config))));
+    edit(&site.path().join("policies.toml"), "kind = \"presence\",", "kind = \"speed\", at_least_m_s = 3.0,");
+    assert_refused(check(&config), &["speed on camera plain-1", "calibrated camera only", "calibrate the camera"]);
+}
+
+#[test]
 fn control_points_on_a_line_are_refused() {
     let site = tempfile::tempdir().unwrap();
     let config = demo_site(site.path());

@@ -61,12 +61,16 @@ async fn a_recorded_camera_gives_alerts_with_an_address() {
     assert_eq!((&frames["cameras"], &frames["shed"]), (&1.into(), &serde_json::json!({})), "{frames}");
     assert_eq!(frames["frames"], frames["analysed"]);
     assert!(product.metric("vedette_frames", "fate=\"analysed\"").await > 0.0);
+
     // Each frame says what its picture is like.
     let mut reader = product.app.bus.read(topics::DETECTIONS, StartAt::Earliest).await.unwrap();
     let mut changes = Vec::new();
     while changes.len() < 20 {
         let frame = decode_detections(reader.next().await.unwrap().record.value.unwrap()).unwrap();
-        let picture = frame.picture.unwrap();
+        let Some(picture) = frame.picture else {
+            assert!(!frame.is_looked_at(), "{frame:?}");
+            continue;
+        };
         assert!(picture.contrast > 20.0 && picture.sharpness > 2.0 && picture.brightness > 20.0, "{picture:?}");
         changes.extend(picture.change);
     }

@@ -85,24 +85,33 @@ pub(super) fn policies(path: &Path, cameras: &[Camera], mistakes: &mut Vec<Mista
     policies
 }
 
-/// What is wrong with the rules on any of the cameras that they are for, each mistake once.
+/// What is wrong with the rules on any of the cameras that they are for, each mistake once. What is wrong on some of a group's
+/// cameras only names the first of these.
 fn rule_mistakes(policy: &Policy, cameras: &[Camera]) -> Vec<PolicyMistake> {
     let meant = |camera: &&Camera| match &policy.applies_to {
         PolicyScope::Camera(id) => camera.id == *id,
         PolicyScope::Group(group) => camera.groups.contains(group),
     };
-    let mut mistakes = Vec::new();
+    let mut judged = 0;
+    let mut found: Vec<(PolicyMistake, &Camera, u32)> = Vec::new();
     for camera in cameras.iter().filter(meant) {
         // A camera whose calibration is broken is told so above; its rules are judged once it is mended.
         let Ok(locator) = Locator::new(camera) else { continue };
-        let found = RuleSet::compile(policy, ground(&locator, policy.frame)).err().unwrap_or_default();
-        for mistake in found {
-            if !mistakes.contains(&mistake) {
-                mistakes.push(mistake);
+        judged += 1;
+        for mistake in RuleSet::compile(policy, ground(&locator, policy.frame)).err().unwrap_or_default() {
+            match found.iter_mut().find(|(known, _, _)| *known == mistake) {
+                Some((_, _, times)) => *times += 1,
+                None => found.push((mistake, camera, 1)),
             }
         }
     }
-    mistakes
+    let named = |(mut mistake, camera, times): (PolicyMistake, &Camera, u32)| {
+        if times < judged {
+            mistake.value = format!("{} on camera {}", mistake.value, camera.id);
+        }
+        mistake
+    };
+    found.into_iter().map(named).collect()
 }
 
 /// Notes mistakes of the entry at `at`: field, value, rule, way out.

@@ -343,6 +343,11 @@ fn note(outcome: &Outcome) {
         Admission::Late => metrics::counter!("vedette_analyse_late_total").increment(1),
     }
     metrics::counter!("vedette_analyse_frames_total").increment(u64::from(outcome.analysed));
+    let rules = &outcome.rules;
+    let left_out = [("no_box", rules.rejected), ("too_many", rules.limited), ("near_miss", rules.near_misses_left_out)];
+    for (what, count) in left_out.into_iter().filter(|(_, count)| *count > 0) {
+        metrics::counter!("vedette_rules_left_out_total", "what" => what).increment(u64::from(count));
+    }
     if let Some(error) = &outcome.refused {
         metrics::counter!("vedette_analyse_policies_refused_total").increment(1);
         tracing::error!(%error, "the policy is refused; the old one stays");
