@@ -71,7 +71,7 @@ fn main() {
         if error == 3.0 {
             let resident = [status("VmRSS"), status("RssFile")];
             let ours = (size_of::<GroundPoint>() * POINTS) as f64 / 1e6;
-            println!("resident after 4 million lookups {:.1} MB", resident[0]);
+            println!("resident after 14 million lookups {:.1} MB", resident[0]);
             println!("  of these mapped from files {:.1} MB, points of this bench {ours:.1} MB", resident[1]);
             figures::at_most("resident after a million lookups and more", resident[0], 400.0, "MB");
             figures::told("  of it mapped from files, shared by all processes", &format!("{:.1} MB", resident[1]));

@@ -11,7 +11,7 @@ use crate::layer::Layer;
 use crate::metric::{Frame, Metric};
 
 /// The first square looked at has this half side, in metres; each further one three times it.
-const FIRST_LOOK_M: f64 = 20.0;
+const FIRST_LOOK_M: f64 = 7.0;
 
 /// Something near a point.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -12,6 +12,7 @@
 mod cluster;
 #[path = "../../../../benches/figures.rs"]
 mod figures;
+mod rate;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -21,6 +22,7 @@ use cluster::{Cluster, load};
 use figures::verdict;
 use geo::Centroid;
 use postgres::Client;
+use rate::{Rate, measured, of_process, of_this_thread, tell};
 use vedette_address::{AddressBase, Bounds, Surroundings};
 use vedette_core::{GroundPoint, Timestamp};
 
@@ -70,6 +72,7 @@ fn main() {
     let ours: Vec<Answer> = points.iter().map(|point| ask_base(&base, point)).collect();
     let sql = format!("WITH q AS (SELECT ST_SetSRID(ST_MakePoint($1, $2), 4326) AS p) {ANSWER}");
     let statement = client.prepare(&sql).unwrap();
+    let server: i32 = client.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
     let mut ask = |point: &GroundPoint| {
         let row = client.query_one(&statement, &[&point.longitude(), &point.latitude()]).unwrap();
         let building: Option<String> = row.get(0);
@@ -78,33 +81,34 @@ fn main() {
     for point in points.iter().take(count / 10) {
         black_box(ask(point));
     }
-    let (mut theirs, mut through_socket) = (Vec::with_capacity(count), 0.0_f64);
-    for part in points.chunks(count.div_ceil(PARTS)) {
-        let start = Instant::now();
-        theirs.extend(part.iter().map(&mut ask));
-        through_socket = through_socket.max(part.len() as f64 / start.elapsed().as_secs_f64());
-    }
+    let mut ask_all = |part: &[GroundPoint]| {
+        let mut answers = Vec::with_capacity(part.len());
+        let rate = measured(part.len(), || of_process(server), || answers.extend(part.iter().map(&mut ask)));
+        (answers, rate)
+    };
+    let parts: Vec<(Vec<Answer>, Rate)> = points.chunks(count.div_ceil(PARTS)).map(&mut ask_all).collect();
+    let prepared = parts.iter().map(|(_, rate)| *rate).reduce(Rate::best).unwrap();
+    let theirs: Vec<Answer> = parts.into_iter().flat_map(|(answers, _)| answers).collect();
     compare(&mut client, &points, &ours, &theirs);
 
-    let in_server = count as f64 / server_seconds(&mut client, &points);
-    let pass = |_| {
-        let start = Instant::now();
-        for point in &points {
-            black_box(look(&base, black_box(point)));
-        }
-        count as f64 / start.elapsed().as_secs_f64()
+    load_points(&mut client, &points);
+    let in_server = |_| {
+        measured(
+            count,
+            || of_process(server),
+            || client.batch_execute(&format!("EXPLAIN (ANALYZE, TIMING OFF) {ANSWER}")).unwrap(),
+        )
     };
-    let here = (0..PASSES).map(pass).fold(0.0, f64::max);
-    figures::told("lookups a second and core: covering, nearest, grid", &format!("{here:.0}"));
-    println!("lookups a second and core: base {here:.0}");
-    for (what, rate) in
-        [("PostGIS, prepared statement", through_socket), ("PostGIS, inside the server only", in_server)]
-    {
-        let ratio = here / rate;
-        figures::told(&format!("  the same by {what}"), &format!("{rate:.0}"));
-        figures::at_least(&format!("times the lookups of {what}"), ratio, 300.0, "times");
-        println!("  {what}: {rate:.0}, the base {ratio:.0} times that (reach: 300): {}", verdict(ratio >= 300.0));
-    }
+    let in_server = (0..SERVER_PASSES).map(in_server).reduce(Rate::best).unwrap();
+    let pass = |_| {
+        measured(count, of_this_thread, || {
+            for point in &points {
+                black_box(look(&base, black_box(point)));
+            }
+        })
+    };
+    let here = (0..PASSES).map(pass).reduce(Rate::best).unwrap();
+    tell(here, prepared, in_server);
 }
 
 /// What is asked of the base. The tables of PostGIS hold all footprints, so that none may have ended here.
@@ -139,8 +143,8 @@ fn points(base: &AddressBase, count: usize) -> Vec<GroundPoint> {
         .collect()
 }
 
-/// Seconds that the server needs for all points in one statement over a table of them: no socket, no protocol.
-fn server_seconds(client: &mut Client, points: &[GroundPoint]) -> f64 {
+/// Puts all points into a table, for one statement over it: no socket, no protocol.
+fn load_points(client: &mut Client, points: &[GroundPoint]) {
     use std::io::Write;
     client.batch_execute("CREATE TEMP TABLE q (p geometry(Point, 4326))").unwrap();
     let mut copy = client.copy_in("COPY q FROM STDIN").unwrap();
@@ -149,13 +153,6 @@ fn server_seconds(client: &mut Client, points: &[GroundPoint]) -> f64 {
     }
     copy.finish().unwrap();
     client.batch_execute("ANALYZE q").unwrap();
-    let mut pass = |_| {
-        let plan = client.query(&format!("EXPLAIN (ANALYZE, TIMING OFF) {ANSWER}"), &[]).unwrap();
-        let lines: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
-        let time = lines.iter().find_map(|line| line.strip_prefix("Execution Time: ")).unwrap();
-        time.trim_end_matches(" ms").parse::<f64>().unwrap() / 1e3
-    };
-    (0..SERVER_PASSES).map(&mut pass).fold(f64::INFINITY, f64::min)
 }
 
 fn compare(client: &mut Client, points: &[GroundPoint], ours: &[Answer], theirs: &[Answer]) {
