@@ -42,6 +42,10 @@ use talk::Talk;
 const LAST_FLUSH: Duration = Duration::from_secs(5);
 /// Longest uninterruptible wait for what was sent.
 const FLUSH_SLICE: Duration = Duration::from_millis(250);
+/// How long the settings of a topic may take to reach all brokers.
+const SETTLE: Duration = Duration::from_secs(5);
+/// Pause before they are asked for again.
+const SETTLE_STEP: Duration = Duration::from_millis(200);
 
 /// A Kafka cluster as the bus.
 pub struct KafkaBus {
@@ -163,6 +167,20 @@ impl Inner {
         Ok(known)
     }
 
+    /// Waits until the topic is as `spec` needs it: the brokers of a cluster hear of a new topic's settings one after the other.
+    async fn settle(&self, spec: &TopicSpec, full_name: &str, partitions: u32) -> Result<(), BusError> {
+        let deadline = Instant::now() + SETTLE;
+        loop {
+            let learned = self.learn(&spec.name, partitions).await;
+            match learned.and_then(|(_, facts)| admin::fits(&facts, spec, full_name)) {
+                Err(BusError::TopicMismatch { .. } | BusError::UnknownTopic(_)) if Instant::now() < deadline => {
+                    tokio::time::sleep(SETTLE_STEP).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// Blocks.
     fn watermarks(&self, topic: &str, partitions: u32) -> Result<Vec<Watermarks>, BusError> {
         let full_name = self.full_name(topic);
@@ -228,8 +246,7 @@ impl Bus for KafkaBus {
                     inner.blocking(move |inner| admin::await_leaders(&inner.admin, &inner.settings, &name)).await?
                 }
             };
-            let (_, facts) = inner.learn(&spec.name, count).await?;
-            admin::fits(&facts, spec, &full_name)?;
+            inner.settle(spec, &full_name, count).await?;
         }
         Ok(())
     }
