@@ -71,6 +71,12 @@ chaos: test-deps web ## Break the simulated product in SEEDS=1000 ways (SEED=17 
 	VEDETTE_CHAOS_SEEDS=$(SEEDS) $(if $(SEED),VEDETTE_CHAOS_SEED=$(SEED)) \
 		cargo test --release --locked -p vedette --test simulation --test adopt_simulation -- --nocapture
 
+.PHONY: chaos-kafka
+chaos-kafka: assets test-deps ## Break the product on three real brokers and write docs/CHAOS.md (CHAOS="--quick --only worker-kill" for a part)
+	@deploy/kafka/start.sh --fetch-only
+	cargo build --release --locked -p vedette --example chaos
+	$(CARGO_TARGET_DIR)/release/examples/chaos $(or $(CHAOS),--report docs/CHAOS.md)
+
 .PHONY: lint
 lint: test-deps web ## rustfmt, clippy and cargo-deny
 	cargo fmt --all --check
