@@ -52,7 +52,8 @@ struct Replayed {
     counts: FrameCounts,
     /// The state before the first record at or behind the offset of the newest state on the bus.
     state: Bytes,
-    /// The offset behind its last record.
+    /// The offset behind the last record that is the first of its frame. Repetitions may lie behind that: whoever takes over the
+    /// camera's video as the product is ended looks at the last group of pictures again.
     end: u64,
 }
 
@@ -96,11 +97,11 @@ fn replay(
         if *offset >= until && state.is_none() {
             state = Some(analysis.save()?);
         }
-        end = offset + 1;
         if !seen.insert((frame.epoch, frame.sequence)) {
             findings.repeated_detections += 1;
             continue;
         }
+        end = offset + 1;
         for alert in analysis.take(frame.clone(), Serving { policy: policy.as_ref(), base: &base }).alerts {
             if alert.revision == 1 {
                 findings.raised.push(alert.raised);
