@@ -1,0 +1,218 @@
+//! Detections to alerts, with the promise and without.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{ClientConfig, Message};
+use tokio_util::sync::CancellationToken;
+use vedette::address_book::AddressBook;
+use vedette::analysis::{CameraAnalysis, Serving};
+use vedette::config::{AnalyseSettings, BusSettings, load_cameras, load_policies};
+use vedette::health::Health;
+use vedette::latency::LatencyBook;
+use vedette::registry::Registry;
+use vedette::stage::analyse::Analyse;
+use vedette::{clock, topics};
+use vedette_address::AddressBase;
+use vedette_alerts::cloudevents;
+use vedette_bus::kafka::{KafkaBus, KafkaSettings};
+use vedette_bus::{Header, Reader, Record, SharedBus, StartAt};
+use vedette_core::{Alert, Camera, CameraId, FrameAccount, FrameDetections, Policy, Span};
+use vedette_wire::{decode_detections, encode_alert, encode_detections};
+
+/// Cameras that are analysed side by side.
+pub(crate) const CAMERAS: usize = 8;
+/// How often the recording is repeated.
+const REPEATED: usize = 10;
+
+/// What goes in, and how much comes out.
+pub(crate) struct Input {
+    cameras: Vec<Camera>,
+    policies: Vec<Policy>,
+    base: Arc<AddressBase>,
+    records: Vec<Record>,
+    alerts: usize,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+impl Input {
+    /// The recorded detections for each camera, several times one after the other, ending now.
+    pub(crate) fn recorded() -> Self {
+        let demo = root().join("deploy/demo");
+        let cameras = load_cameras(&demo.join("cameras.toml")).expect("the demo's cameras");
+        let policies = load_policies(&demo.join("policies.toml"), &cameras).expect("the demo's policies");
+        let base = Arc::new(AddressBase::open(demo.join("address.base")).expect("the demo's address base"));
+        let camera = |number| Camera {
+            id: CameraId::new(&format!("bench-{number}")).expect("a constant"),
+            ..cameras[0].clone()
+        };
+        let cameras: Vec<Camera> = (0..CAMERAS).map(camera).collect();
+        let text = std::fs::read_to_string(root().join("tests/golden/vtest-detections.jsonl")).expect("a recording");
+        let frames: Vec<FrameDetections> =
+            text.lines().map(|line| serde_json::from_str(line).expect("a frame")).collect();
+        let mut input = Self { cameras, policies, base, records: Vec::new(), alerts: 0 };
+        input.play(&frames);
+        input
+    }
+
+    fn play(&mut self, frames: &[FrameDetections]) {
+        let step = frames[1].captured.since(frames[0].captured);
+        let total = (REPEATED * frames.len()) as i64;
+        let start = clock::now() - Span::from_micros(step.as_micros() * total);
+        let mut analyses = self.analyses();
+        for (sequence, frame) in (0..).zip(std::iter::repeat_n(frames, REPEATED).flatten()) {
+            let captured =
+                start + Span::from_micros(step.as_micros() * i64::try_from(sequence).expect("a small number"));
+            for camera in &self.cameras {
+                let frame = FrameDetections {
+                    camera: camera.id.clone(),
+                    epoch: 1,
+                    sequence,
+                    captured,
+                    account: Some(FrameAccount { previous: u64::checked_sub(sequence, 1), shed: Vec::new() }),
+                    ..frame.clone()
+                };
+                self.records.push(Record {
+                    key: Bytes::copy_from_slice(camera.id.as_str().as_bytes()),
+                    value: Some(encode_detections(&frame)),
+                    headers: Vec::new(),
+                    timestamp_ms: captured.as_millis(),
+                });
+                self.alerts += analyses.take(frame).len();
+            }
+        }
+    }
+
+    fn analyses(&self) -> Analyses {
+        let analysis = |camera: &Camera| {
+            let analysis = CameraAnalysis::new(Arc::new(camera.clone()), &Default::default());
+            (camera.id.clone(), analysis.expect("the demo's calibration"))
+        };
+        Analyses {
+            policy: Arc::new(self.policies[0].clone()),
+            base: self.base.clone(),
+            of: self.cameras.iter().map(analysis).collect(),
+        }
+    }
+
+    pub(crate) fn frames(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(crate) fn alerts(&self) -> usize {
+        self.alerts
+    }
+
+    /// Frames a second. The first alert starts the clock, so that joining a group does not count.
+    pub(crate) fn rate(&self, took: Duration) -> f64 {
+        self.records.len() as f64 / took.as_secs_f64()
+    }
+
+    /// A bus with topics of its own that hold the detections.
+    async fn bus(&self, brokers: &str, prefix: &str) -> SharedBus {
+        let settings = KafkaSettings { topic_prefix: prefix.to_owned(), ..KafkaSettings::new(brokers) };
+        let bus: SharedBus = KafkaBus::connect(settings).await.expect("the broker answers");
+        bus.ensure_topics(&topics::specs(&BusSettings::default())).await.expect("topics");
+        for record in &self.records {
+            // Waited for by the flush.
+            drop(bus.send(topics::DETECTIONS, record.clone()).await.expect("it is taken"));
+        }
+        bus.flush().await.expect("all is durable");
+        bus
+    }
+}
+
+/// The analysis of each camera.
+struct Analyses {
+    policy: Arc<Policy>,
+    base: Arc<AddressBase>,
+    of: HashMap<CameraId, CameraAnalysis>,
+}
+
+impl Analyses {
+    fn take(&mut self, frame: FrameDetections) -> Vec<Alert> {
+        let base = |_| Some(self.base.clone());
+        let analysis = self.of.get_mut(&frame.camera).expect("a camera of ours");
+        analysis.take(frame, Serving { policy: Some(&self.policy), base: &base }).alerts
+    }
+}
+
+/// From the first alert on the bus to the last.
+async fn timed(mut alerts: Reader, count: usize) -> Duration {
+    alerts.next().await.expect("an alert");
+    let began = Instant::now();
+    for _ in 1..count {
+        alerts.next().await.expect("an alert");
+    }
+    began.elapsed()
+}
+
+/// The stage as it runs.
+pub(crate) async fn stage(input: &Input, brokers: &str, prefix: &str) -> Duration {
+    let bus = input.bus(brokers, prefix).await;
+    let alerts = bus.read(topics::ALERTS, StartAt::Earliest).await.expect("a reader");
+    let stage = Analyse {
+        settings: AnalyseSettings::default(),
+        bus: bus.clone(),
+        registry: Registry::of(&input.cameras, &input.policies),
+        addresses: AddressBook::of(Some(input.base.clone())),
+        health: Health::default(),
+        latency: LatencyBook::default(),
+    };
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(stage.run(stop.clone()));
+    let took = timed(alerts, input.alerts).await;
+    stop.cancel();
+    running.await.expect("the stage ends").expect("without error");
+    took
+}
+
+/// The same analysis with auto-commit: nothing is waited for, nothing saved.
+pub(crate) async fn auto_commit(input: &Input, brokers: &str, prefix: &str) -> Duration {
+    let bus = input.bus(brokers, prefix).await;
+    let alerts = bus.read(topics::ALERTS, StartAt::Earliest).await.expect("a reader");
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", format!("{prefix}analyse"))
+        .set("enable.auto.commit", "true")
+        .set("auto.offset.reset", "earliest")
+        .set("fetch.message.max.bytes", "2097152")
+        .set("fetch.wait.max.ms", "100")
+        .set("queued.max.messages.kbytes", "32768")
+        .create()
+        .expect("a consumer");
+    consumer.subscribe(&[&format!("{prefix}{}", topics::DETECTIONS)]).expect("it subscribes");
+    let stop = CancellationToken::new();
+    let (stopped, runtime, mut analyses) = (stop.clone(), tokio::runtime::Handle::current(), input.analyses());
+    let running = tokio::task::spawn_blocking(move || {
+        while !stopped.is_cancelled() {
+            let Some(record) = consumer.poll(Duration::from_millis(50)) else { continue };
+            let record = record.expect("a record");
+            let frame = decode_detections(Bytes::copy_from_slice(record.payload().unwrap_or_default()));
+            for alert in analyses.take(frame.expect("a frame")) {
+                drop(runtime.block_on(bus.send(topics::ALERTS, alert_record(&alert))).expect("it is taken"));
+            }
+        }
+    });
+    let took = timed(alerts, input.alerts).await;
+    stop.cancel();
+    running.await.expect("the loop ends");
+    took
+}
+
+fn alert_record(alert: &Alert) -> Record {
+    let headers = cloudevents::headers(alert).into_iter();
+    Record {
+        key: Bytes::copy_from_slice(alert.camera.as_str().as_bytes()),
+        value: Some(encode_alert(alert)),
+        headers: headers.map(|(name, value)| Header { name, value: value.into() }).collect(),
+        timestamp_ms: alert.ended.unwrap_or(alert.raised).as_millis(),
+    }
+}
