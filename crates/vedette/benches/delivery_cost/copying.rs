@@ -6,8 +6,9 @@ use bytes::Bytes;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{ClientConfig, Message};
+use tokio::sync::mpsc;
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
-use vedette_bus::{Delivery, GroupEvent, Record, Retention, SharedBus, TopicSpec};
+use vedette_bus::{Committer, Delivery, GroupEvent, Record, Retention, SharedBus, TopicSpec};
 
 /// Records of a round.
 pub(crate) const RECORDS: usize = 200_000;
@@ -49,42 +50,35 @@ pub(crate) async fn fill(brokers: &str) {
     bus.flush().await.expect("all is durable");
 }
 
-/// Through the bus, from the first record to the last that is durable and asked to be committed.
+/// Through the bus, from the first record to the last that is durable and asked to be committed. Who sends does not wait: who
+/// commits follows behind, as in the stages.
 pub(crate) async fn adapter(brokers: &str, round: usize) -> Duration {
     let bus = bus(brokers).await;
     let mut subscription = bus.subscribe(&format!("adapter-{round}"), &["from"]).await.expect("it joins");
-    let committer = subscription.committer();
+    let (sent, durable) = mpsc::unbounded_channel();
+    let committing = tokio::spawn(commit(subscription.committer(), durable));
     let mut began = None;
-    let mut next = [0; PARTITIONS as usize];
-    let mut batch: Vec<Delivery> = Vec::with_capacity(BATCH);
-    let mut before: Option<(Vec<Delivery>, [u64; PARTITIONS as usize])> = None;
     let mut copied = 0;
     while copied < RECORDS {
         let GroupEvent::Record(record) = subscription.next().await.expect("an event") else { continue };
         began.get_or_insert_with(Instant::now);
-        next[record.position.partition as usize] = record.position.offset + 1;
-        batch.push(bus.send("to", record.record).await.expect("it is taken"));
+        let (partition, next) = (record.position.partition, record.position.offset + 1);
+        let delivery = bus.send("to", record.record).await.expect("it is taken");
+        sent.send((delivery, partition, next)).expect("somebody commits");
         copied += 1;
-        if batch.len() == BATCH || copied == RECORDS {
-            // One batch is on its way while the next is filled.
-            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-            if let Some((deliveries, offsets)) = before.replace((full, next)) {
-                commit(&committer, deliveries, offsets).await;
-            }
-        }
     }
-    if let Some((deliveries, offsets)) = before {
-        commit(&committer, deliveries, offsets).await;
-    }
+    drop(sent);
+    committing.await.expect("all is committed");
     began.expect("there were records").elapsed()
 }
 
-async fn commit(committer: &vedette_bus::Committer, deliveries: Vec<Delivery>, next: [u64; PARTITIONS as usize]) {
-    for delivery in deliveries {
+/// Commits now and then what is durable.
+async fn commit(committer: Committer, mut sent: mpsc::UnboundedReceiver<(Delivery, u32, u64)>) {
+    let mut count = 0;
+    while let Some((delivery, partition, next)) = sent.recv().await {
         delivery.await.expect("it is durable");
-    }
-    for (partition, next) in (0..).zip(next) {
-        if next > 0 {
+        count += 1;
+        if count % BATCH == 0 || sent.is_empty() {
             committer.commit("from", partition, next).await.expect("the partition is ours");
         }
     }
