@@ -34,6 +34,9 @@ impl Cluster {
         // No sync: these tests kill the server, not the machine. `trust` and only this machine's loopback.
         let initdb = ["-D", &data, "-U", "vedette", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"];
         run(&mut as_server(&tool("initdb"), &initdb));
+        // One role has to give its password.
+        let guarded = "1i host all guarded 127.0.0.1/32 scram-sha-256";
+        run(&mut as_server("sed", &["-i", guarded, &format!("{data}/pg_hba.conf")]));
         let mut cluster = Self { home, port: 0, databases: AtomicU32::new(0), guard };
         for port in free_ports() {
             cluster.port = port;

@@ -61,24 +61,36 @@ fn two_writers_of_the_same_alerts_leave_each_once_and_a_reader_misses_no_change(
 }
 
 #[test]
-fn contradictions_of_two_writers_leave_the_first_and_are_all_counted() {
-    let address = Cluster::shared().database();
+fn contradictions_of_writers_at_the_same_moment_leave_the_first_and_are_all_counted() {
+    const WRITERS: usize = 6;
+    let cluster = Cluster::shared();
+    let address = cluster.database();
+    let stores: Vec<AlertStore> = (0..WRITERS).map(|_| connect(&address)).collect();
     let named = |name: &str| Alert { rule_name: name.into(), ..alert("gate-1", 0, Raised) };
+    // Somebody holds the counter until every writer waits: then all of them are in the middle of it.
+    let mut holder = postgres::Client::connect(&address, postgres::NoTls).unwrap();
+    let mut held = holder.transaction().unwrap();
+    held.execute("UPDATE vedette.counter SET value = value", &[]).unwrap();
     let outcomes: Vec<(String, Upserted)> = thread::scope(|scope| {
-        let writers: Vec<_> = (0..6)
-            .map(|writer| {
-                let (address, alert) = (&address, named(&format!("rule of writer {writer}")));
-                scope.spawn(move || (alert.rule_name.clone(), connect(address).upsert(&alert, None).unwrap()))
-            })
+        let writers: Vec<_> = stores
+            .iter()
+            .enumerate()
+            .map(|(number, store)| (store, named(&format!("rule of writer {number}"))))
+            .map(|(store, alert)| scope.spawn(move || (alert.rule_name.clone(), store.upsert(&alert, None).unwrap())))
             .collect();
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event_type = 'Lock'";
+        while cluster.sql(database(&address), waiting).trim() != WRITERS.to_string() {}
+        held.commit().unwrap();
         writers.into_iter().map(|writer| writer.join().unwrap()).collect()
     });
     let (first, others): (Vec<_>, Vec<_>) = outcomes.iter().partition(|(_, outcome)| *outcome == Upserted::Inserted);
-    assert_eq!((first.len(), others.len()), (1, 5), "{outcomes:?}");
+    assert_eq!((first.len(), others.len()), (1, WRITERS - 1), "{outcomes:?}");
     assert!(others.iter().all(|(_, outcome)| *outcome == Upserted::Conflict));
     let store = connect(&address);
     assert_eq!(store.get(named("").id).unwrap().unwrap().alert.rule_name, first[0].0);
-    assert_eq!(store.counts().unwrap().conflicts, 5);
+    assert_eq!(store.counts().unwrap().conflicts, WRITERS as u64 - 1);
+    assert_eq!(store.last_change().unwrap(), 1);
 }
 
 #[test]
@@ -169,6 +181,24 @@ fn a_server_that_cannot_be_used_says_why_and_what_to_do() {
     cluster.sql("postgres", "CREATE ROLE guest LOGIN");
     let guest = try_to_connect(&address.replace("vedette@", "guest@")).to_string();
     assert!(guest.contains("permission denied") && guest.contains("CREATE SCHEMA vedette AUTHORIZATION"), "{guest}");
+}
+
+#[test]
+fn a_password_is_given_and_never_told() {
+    let cluster = Cluster::shared();
+    let address = cluster.database();
+    cluster.sql("postgres", "CREATE ROLE guarded LOGIN PASSWORD 'right-one'");
+    cluster.sql("postgres", &format!("GRANT CREATE ON DATABASE {} TO guarded", database(&address)));
+    let connect = |password| {
+        AlertStore::connect(PostgresServer::new(&address.replace("vedette@", "guarded@"), password).unwrap())
+    };
+    let none = connect(None).unwrap_err().to_string();
+    assert!(none.contains("password"), "{none}");
+    let wrong = connect(Some("wrong-one")).unwrap_err().to_string();
+    assert!(wrong.contains("password authentication failed") && !wrong.contains("wrong-one"), "{wrong}");
+    let store = connect(Some("right-one")).unwrap();
+    assert_eq!(store.upsert(&alert("gate-1", 0, Raised), None).unwrap(), Upserted::Inserted);
+    assert!(!format!("{store:?}").contains("right-one"));
 }
 
 #[test]
