@@ -15,6 +15,6 @@ mod store;
 pub use assemble::{AlertContext, assemble};
 pub use identity::{ALERT_NAMESPACE, alert_id};
 pub use store::{
-    AlertFilter, AlertPage, AlertStore, Cursor, CursorError, Decision, EvidenceLook, RecordPosition, StoreCounts,
-    StoreError, StoredAlert, Upserted, Verdict, VerdictFilter,
+    AlertFilter, AlertPage, AlertStore, Cursor, CursorError, Decision, EvidenceLook, PostgresServer,
+    PostgresServerError, RecordPosition, StoreCounts, StoreError, StoredAlert, Upserted, Verdict, VerdictFilter,
 };

@@ -11,7 +11,6 @@ use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use vedette_address::AddressBase;
-use vedette_alerts::AlertStore;
 use vedette_bus::SharedBus;
 use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
@@ -33,7 +32,7 @@ use crate::stage::analyse::Analyse;
 use crate::stage::detect::{Detect, OpenAlerts};
 use crate::stage::ingest::Ingest;
 use crate::supervise::{TaskKind, supervise};
-use crate::{bus_watch, clock, console, topics};
+use crate::{alert_store, bus_watch, clock, console, topics};
 
 /// Alerts that a slow listener may lag behind before it is told that it missed some.
 const LIVE_BACKLOG: usize = 1_024;
@@ -97,6 +96,10 @@ impl App {
             false => None,
         };
         let page = console.as_ref().map(Console::local_addr);
+        let store = match roles.contains(&Role::Console) {
+            true => Some(alert_store::open(&settings.console).await?),
+            false => None,
+        };
         let first_base = match &settings.site.address_base {
             Some(path) => Some(Arc::new(AddressBase::open(path)?)),
             None => None,
@@ -178,11 +181,7 @@ impl App {
             let stop = stop.clone();
             start(TaskKind::Analyse, Box::new(move || Box::pin(analyse.clone().run(stop.clone()))));
         }
-        if let Some(console) = console {
-            if let Some(folder) = settings.console.store.parent() {
-                std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-            }
-            let store = Arc::new(AlertStore::open(&settings.console.store)?);
+        if let (Some(console), Some(store)) = (console, store) {
             let snapshots = Arc::new(BusSnapshots::new(bus.clone(), settings.console.pixelate));
             let sink = AlertSink {
                 bus: bus.clone(),
@@ -203,6 +202,7 @@ impl App {
                 frames: FrameBook::follow(&bus, stop.clone()).await.context("reading `states`")?,
                 metrics,
             });
+            stages.spawn(alert_store::watch(store.clone(), health.clone(), stop.clone()));
             let keeping = console::keep(store, settings.console.keep, stop.clone());
             stages.spawn(keeping);
             let (serving_stop, serving_health) = (stop.clone(), health.clone());

@@ -15,7 +15,7 @@ use vedette_media::{TranscodeSettings, transcode_to_h264};
 use crate::app::{App, apply_overrides};
 use crate::cli::{DemoArgs, Role};
 use crate::commands::stop_on_signal;
-use crate::config::Config;
+use crate::config::{Config, StoreSetting};
 use crate::{output, telemetry};
 
 /// Between the starting points of two cameras that play the same recording.
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     // The guard removes the directory at the end of the demo.
     let (data, _guard) = data_directory(args.data)?;
     config.settings.bus.directory = data.join("bus");
-    config.settings.console.store = data.join("alerts.sqlite");
+    config.settings.console.store = StoreSetting::File(data.join("alerts.sqlite"));
 
     let metrics = telemetry::metrics()?;
     let stop = CancellationToken::new();

@@ -20,6 +20,7 @@ pub mod telemetry;
 pub mod topics;
 
 pub mod address_command;
+mod alert_store;
 mod bus_watch;
 mod commands;
 mod console;

@@ -1,7 +1,7 @@
 use bytes::Bytes;
-use rusqlite::{OptionalExtension, params};
 use vedette_core::{AlertId, Timestamp};
 
+use super::session::Row;
 use super::{AlertStore, EvidenceLook, StoreError};
 
 impl AlertStore {
@@ -10,15 +10,17 @@ impl AlertStore {
     /// # Errors
     /// When there is no such alert, or it cannot be written.
     pub fn put_snapshot(&self, id: AlertId, jpeg: &[u8]) -> Result<(), StoreError> {
-        let written = self
-            .writer()
-            .execute(
-                "INSERT INTO snapshot (alert, jpeg) SELECT id, ?2 FROM alert WHERE id = ?1
-                 ON CONFLICT (alert) DO UPDATE SET jpeg = excluded.jpeg",
-                params![id.to_string(), jpeg],
-            )
-            .map_err(StoreError::sql("writing a snapshot"))?;
-        if written == 0 { Err(StoreError::UnknownAlert(id)) } else { Ok(()) }
+        const DOING: &str = "writing a snapshot";
+        let id_text = id.to_string();
+        self.write(DOING, |session| {
+            if session.rows(DOING, "SELECT 1 FROM alert WHERE id = ?1", &[(&*id_text).into()])?.is_empty() {
+                return Err(StoreError::UnknownAlert(id));
+            }
+            let sql = "INSERT INTO snapshot (alert, jpeg) VALUES (?1, ?2)
+                       ON CONFLICT (alert) DO UPDATE SET jpeg = excluded.jpeg";
+            session.execute(DOING, sql, &[(&*id_text).into(), jpeg.into()])?;
+            Ok(())
+        })
     }
 
     /// The snapshot of an alert, JPEG, if one was kept.
@@ -26,11 +28,13 @@ impl AlertStore {
     /// # Errors
     /// When it cannot be read.
     pub fn snapshot(&self, id: AlertId) -> Result<Option<Bytes>, StoreError> {
-        self.reader()
-            .query_row("SELECT jpeg FROM snapshot WHERE alert = ?1", [id.to_string()], |row| row.get::<_, Vec<u8>>(0))
-            .optional()
-            .map(|jpeg| jpeg.map(Bytes::from))
-            .map_err(StoreError::sql("reading a snapshot"))
+        const DOING: &str = "reading a snapshot";
+        let sql = "SELECT jpeg FROM snapshot WHERE alert = ?1";
+        let row = self.read(|session| Ok(session.rows(DOING, sql, &[id.to_string().into()])?.pop()))?;
+        Ok(match row {
+            Some(mut row) => Some(Bytes::from(row.take::<Vec<u8>>(0)?)),
+            None => None,
+        })
     }
 
     /// Records a look at evidence. Write it before the evidence leaves.
@@ -38,12 +42,17 @@ impl AlertStore {
     /// # Errors
     /// When it cannot be written; the evidence must then not leave.
     pub fn record_look(&self, look: &EvidenceLook) -> Result<(), StoreError> {
-        self.writer()
-            .execute(
-                "INSERT INTO look (alert, at_us, who, peer, reason, what) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![look.alert.to_string(), look.at.as_micros(), look.who, look.peer, look.reason, look.what],
-            )
-            .map_err(StoreError::sql("recording a look at evidence"))?;
+        const DOING: &str = "recording a look at evidence";
+        let sql = "INSERT INTO look (alert, at_us, who, peer, reason, what) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let values = [
+            look.alert.to_string().into(),
+            look.at.as_micros().into(),
+            (&*look.who).into(),
+            (&*look.peer).into(),
+            (&*look.reason).into(),
+            (&*look.what).into(),
+        ];
+        self.write(DOING, |session| session.execute(DOING, sql, &values))?;
         metrics::counter!("vedette_alerts_evidence_looks_total").increment(1);
         Ok(())
     }
@@ -54,22 +63,18 @@ impl AlertStore {
     /// When they cannot be read.
     pub fn looks(&self, id: AlertId) -> Result<Vec<EvidenceLook>, StoreError> {
         const DOING: &str = "reading looks at evidence";
-        let reader = self.reader();
-        let mut query = reader
-            .prepare_cached(
-                "SELECT at_us, who, peer, reason, what FROM look WHERE alert = ?1 ORDER BY number DESC LIMIT 1000",
-            )
-            .map_err(StoreError::sql(DOING))?;
-        let looks = query.query_map([id.to_string()], |row| {
+        let sql = "SELECT at_us, who, peer, reason, what FROM look WHERE alert = ?1 ORDER BY number DESC LIMIT 1000";
+        let rows = self.read(|session| session.rows(DOING, sql, &[id.to_string().into()]))?;
+        let look = |mut row: Row| {
             Ok(EvidenceLook {
                 alert: id,
-                at: Timestamp::from_micros(row.get(0)?),
-                who: row.get(1)?,
-                peer: row.get(2)?,
-                reason: row.get(3)?,
-                what: row.get(4)?,
+                at: Timestamp::from_micros(row.take(0)?),
+                who: row.take(1)?,
+                peer: row.take(2)?,
+                reason: row.take(3)?,
+                what: row.take(4)?,
             })
-        });
-        looks.and_then(Iterator::collect).map_err(StoreError::sql(DOING))
+        };
+        rows.into_iter().map(look).collect()
     }
 }

@@ -1,9 +1,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rusqlite::types::Value;
 use vedette_core::{AddressPrefix, AlertId, AlertStatus, CameraId, ResponsibleRef, RuleKind, Severity, Timestamp};
 
+use super::session::Value;
 use super::write::status_word;
 use super::{Decision, StoredAlert};
 
@@ -90,13 +90,19 @@ impl AlertFilter {
         if self.limit == 0 { 100 } else { self.limit.min(1000) }
     }
 
-    /// The `WHERE` clause (empty or starting with `WHERE`) and its values, in the order of the question marks.
-    pub(super) fn conditions(&self) -> (String, Vec<Value>) {
-        let mut terms: Vec<&str> = Vec::new();
-        let mut values: Vec<Value> = Vec::new();
-        let mut add = |term, these: Vec<Value>| {
-            terms.push(term);
-            values.extend(these);
+    /// The `WHERE` clause (empty or starting with `WHERE`) and its values.
+    pub(super) fn conditions(&self) -> (String, Vec<Value<'static>>) {
+        let mut terms: Vec<String> = Vec::new();
+        let mut values: Vec<Value<'static>> = Vec::new();
+        // Each `?` of a term is the next value.
+        let mut add = |term: &str, these: Vec<Value<'static>>| {
+            let mut parts = term.split('?');
+            let mut numbered = parts.next().unwrap_or_default().to_owned();
+            for (part, value) in parts.zip(these) {
+                values.push(value);
+                numbered.push_str(&format!("?{}{part}", values.len()));
+            }
+            terms.push(numbered);
         };
         if let Some(prefix) = &self.code_prefix {
             // Codes are ASCII: everything that starts with the prefix sorts below prefix + DEL.
@@ -104,7 +110,7 @@ impl AlertFilter {
             add("code >= ? AND code < ?", vec![text.to_owned().into(), format!("{text}\u{7f}").into()]);
         }
         if let Some(ResponsibleRef { kind, code }) = &self.responsible {
-            let mut values: Vec<Value> = vec![code.clone().into()];
+            let mut values: Vec<Value<'static>> = vec![code.clone().into()];
             values.extend(kind.clone().map(Value::from));
             let term = match kind {
                 Some(_) => "id IN (SELECT alert FROM responsible WHERE code = ? AND kind = ?)",
@@ -146,7 +152,7 @@ impl AlertFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::schema;
+    use crate::store::sqlite::schema;
 
     #[test]
     fn alerts_of_a_unit_are_found_by_index() {

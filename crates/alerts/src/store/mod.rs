@@ -1,46 +1,85 @@
 mod evidence;
 mod filter;
+mod postgres;
 mod read;
-mod schema;
+mod session;
+mod sqlite;
 mod types;
 mod write;
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::Connection;
-
+pub use self::postgres::{PostgresServer, PostgresServerError};
 pub use filter::{AlertFilter, AlertPage, Cursor, CursorError, VerdictFilter};
+use session::Session;
 pub use types::{Decision, EvidenceLook, RecordPosition, StoreCounts, StoreError, StoredAlert, Upserted, Verdict};
 
-/// Alerts, their snapshots, verdicts and the record of who looked at evidence, in one `SQLite` file.
+/// Alerts, their snapshots, verdicts and the record of who looked at evidence: in one `SQLite` file, or in a `PostgreSQL`
+/// database.
 ///
-/// Every call blocks on the disk; call it off the async threads. A returned write is durable (write-ahead log,
-/// `synchronous=FULL`). Reads do not wait for writes. Deleted content is overwritten (`secure_delete`).
+/// Every call blocks on disk or network; call it off the async threads. A returned write is durable. Reads do not wait for
+/// writes. Writers take turns, also those of several processes, so change numbers become visible in their order.
+///
+/// A call that meets a lost server connects again once; when that fails it says [`StoreError::Unreachable`], and the next
+/// call tries again.
 #[derive(Debug)]
-pub struct AlertStore {
-    writer: Mutex<Connection>,
-    reader: Mutex<Connection>,
+pub struct AlertStore(Backend);
+
+#[derive(Debug)]
+enum Backend {
+    Sqlite(Box<sqlite::Sqlite>),
+    Postgres(Box<postgres::Postgres>),
 }
 
 impl AlertStore {
-    /// Opens the store, and creates it when the file does not exist.
+    /// Opens the store in a file, and creates it when the file does not exist.
+    ///
+    /// Deleted content is overwritten (`secure_delete`).
     ///
     /// # Errors
     /// When the file cannot be opened, is no `SQLite` file, belongs to another program or to a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let writer = schema::open_writer(path)?;
-        let reader = schema::open_reader(path)?;
-        Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(reader) })
+        Ok(Self(Backend::Sqlite(Box::new(sqlite::Sqlite::open(path)?))))
     }
 
-    // A panic while a statement ran leaves SQLite itself sound (an open transaction was rolled back), so a poisoned lock
-    // is taken over.
-    fn writer(&self) -> MutexGuard<'_, Connection> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Opens the store in a database, in the schema `vedette`, and makes its tables when they are not there.
+    ///
+    /// Deleted content leaves the server's files when the server reuses their space; its log and backups are its
+    /// administrator's.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses, or its tables belong to another program or to a newer version.
+    pub fn connect(server: PostgresServer) -> Result<Self, StoreError> {
+        Ok(Self(Backend::Postgres(Box::new(postgres::Postgres::open(server)?))))
     }
 
-    fn reader(&self) -> MutexGuard<'_, Connection> {
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Runs `work` as one transaction: all of it is durable when this returns, or none of it. It may run twice, the first
+    /// time without effect.
+    fn write<T>(
+        &self,
+        doing: &'static str,
+        mut work: impl FnMut(&mut dyn Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match &self.0 {
+            Backend::Sqlite(file) => file.write(doing, &mut work),
+            Backend::Postgres(server) => server.write(doing, &mut work),
+        }
+    }
+
+    /// Runs `work`, which only reads and may run twice.
+    fn read<T>(&self, mut work: impl FnMut(&mut dyn Session) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match &self.0 {
+            Backend::Sqlite(file) => file.read(&mut work),
+            Backend::Postgres(server) => server.read(&mut work),
+        }
+    }
+
+    /// Gives the space of deleted content back.
+    fn reclaim(&self, doing: &'static str) -> Result<(), StoreError> {
+        match &self.0 {
+            Backend::Sqlite(file) => file.reclaim(doing),
+            // The server's autovacuum does.
+            Backend::Postgres(_) => Ok(()),
+        }
     }
 }

@@ -146,31 +146,56 @@ pub enum StoreError {
         /// What `SQLite` said.
         cause: rusqlite::Error,
     },
-    /// The file is something else.
-    #[error("alert store {path}: it is an SQLite file of another program; name another file")]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file was written by a newer version of this program.
+    /// The server does not answer, or does not let this program in. What was being written is not there, or, when it was
+    /// lost at the very end, is: every write of an alert may be repeated.
     #[error(
-        "alert store {path}: its schema is version {found}, this program knows up to {known}; run the newer program or name another file"
+        "alert store {server}: it cannot be reached: {cause}; check that the server runs and lets this user in from here \
+         (pg_hba.conf, password); it is tried again"
+    )]
+    Unreachable {
+        /// The server, as configured.
+        server: String,
+        /// What happened.
+        cause: String,
+    },
+    /// The server answers, but the tables cannot be made or read.
+    #[error("alert store {server}: its tables cannot be made ready: {cause}; {fix}")]
+    Unprepared {
+        /// The server, as configured.
+        server: String,
+        /// What is wrong.
+        cause: String,
+        /// What to do.
+        fix: &'static str,
+    },
+    /// It is something else.
+    #[error("alert store {store}: it belongs to another program; name another file or database")]
+    Foreign {
+        /// The file or server.
+        store: String,
+    },
+    /// It was written by a newer version of this program.
+    #[error(
+        "alert store {store}: its schema is version {found}, this program knows up to {known}; run the newer program or name \
+         another file or database"
     )]
     Newer {
-        /// The file.
-        path: PathBuf,
+        /// The file or server.
+        store: String,
         /// Its schema version.
         found: i64,
         /// The newest one known.
         known: i64,
     },
     /// A statement failed.
-    #[error("alert store: {doing} failed: {cause}")]
+    #[error("alert store {store}: {doing} failed: {cause}")]
     Sql {
+        /// The file or server.
+        store: String,
         /// What was being done.
         doing: &'static str,
-        /// What `SQLite` said.
-        cause: rusqlite::Error,
+        /// What the database said.
+        cause: String,
     },
     /// The alert holds something that cannot be written down and read back, such as a number that is not finite.
     #[error("alert {alert}: it cannot be stored: {cause}; every number in it must be finite")]
@@ -182,7 +207,7 @@ pub enum StoreError {
     },
     /// A stored row cannot be read.
     #[error(
-        "alert store: a stored alert cannot be read while {doing}: {cause}; the file is damaged, restore it or start a new one (alerts come back from the topic)"
+        "alert store: a stored alert cannot be read while {doing}: {cause}; the store is damaged, restore it or start a new one (alerts come back from the topic)"
     )]
     Damaged {
         /// What was being done.
@@ -196,7 +221,9 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn sql(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
-        move |cause| Self::Sql { doing, cause }
+    /// Whether the same call may succeed once the server is back.
+    #[must_use]
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
     }
 }

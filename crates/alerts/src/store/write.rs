@@ -1,6 +1,6 @@
-use rusqlite::{Connection, OptionalExtension, params};
 use vedette_core::{Alert, AlertId, AlertStatus, Timestamp};
 
+use super::session::{Session, Value};
 use super::{AlertStore, RecordPosition, StoreError, StoredAlert, Upserted, Verdict};
 
 impl AlertStore {
@@ -23,14 +23,10 @@ impl AlertStore {
         &self,
         alerts: impl IntoIterator<Item = (&'a Alert, Option<RecordPosition>)>,
     ) -> Result<Vec<Upserted>, StoreError> {
-        let mut writer = self.writer();
-        let transaction = writer.transaction().map_err(StoreError::sql("starting a transaction"))?;
-        let mut outcomes = Vec::new();
-        for (alert, position) in alerts {
-            outcomes.push(upsert(&transaction, alert, position)?);
-        }
-        transaction.commit().map_err(StoreError::sql("committing alerts"))?;
-        drop(writer);
+        let alerts: Vec<_> = alerts.into_iter().collect();
+        let outcomes: Vec<Upserted> = self.write("writing alerts", |session| {
+            alerts.iter().map(|(alert, position)| upsert(session, alert, *position)).collect()
+        })?;
         for outcome in &outcomes {
             metrics::counter!("vedette_alerts_upserts_total", "outcome" => outcome.as_str()).increment(1);
         }
@@ -43,26 +39,22 @@ impl AlertStore {
     /// When there is no such alert, or it cannot be written.
     pub fn set_verdict(&self, id: AlertId, verdict: &Verdict) -> Result<StoredAlert, StoreError> {
         const DOING: &str = "writing a verdict";
-        let mut writer = self.writer();
-        let transaction = writer.transaction().map_err(StoreError::sql(DOING))?;
-        let change = next_change(&transaction)?;
         let (id_text, word, at) = (id.to_string(), verdict.decision.as_str(), verdict.at.as_micros());
-        let known = transaction
-            .prepare_cached(
+        let said: [Value<'_>; 5] =
+            [(&*id_text).into(), word.into(), (&*verdict.by).into(), (&*verdict.note).into(), at.into()];
+        let stored = self.write(DOING, |session| {
+            let change = next_change(session)?;
+            let sql =
                 "UPDATE alert SET verdict = ?2, verdict_by = ?3, verdict_note = ?4, verdict_at_us = ?5, change = ?6
-                 WHERE id = ?1",
-            )
-            .and_then(|mut update| update.execute(params![id_text, word, verdict.by, verdict.note, at, change]))
-            .map_err(StoreError::sql(DOING))?;
-        if known == 0 {
-            return Err(StoreError::UnknownAlert(id));
-        }
-        transaction
-            .prepare_cached("INSERT INTO verdict (alert, verdict, by, note, at_us) VALUES (?1, ?2, ?3, ?4, ?5)")
-            .and_then(|mut insert| insert.execute(params![id_text, word, verdict.by, verdict.note, at]))
-            .map_err(StoreError::sql(DOING))?;
-        let stored = super::read::get(&transaction, id)?.ok_or(StoreError::UnknownAlert(id))?;
-        transaction.commit().map_err(StoreError::sql(DOING))?;
+                       WHERE id = ?1";
+            let values: Vec<Value<'_>> = said.iter().cloned().chain([change.into()]).collect();
+            if session.execute(DOING, sql, &values)? == 0 {
+                return Err(StoreError::UnknownAlert(id));
+            }
+            let sql = "INSERT INTO verdict (alert, verdict, by, note, at_us) VALUES (?1, ?2, ?3, ?4, ?5)";
+            session.execute(DOING, sql, &said)?;
+            super::read::get(session, id)?.ok_or(StoreError::UnknownAlert(id))
+        })?;
         metrics::counter!("vedette_alerts_verdicts_total", "verdict" => word).increment(1);
         Ok(stored)
     }
@@ -74,34 +66,30 @@ impl AlertStore {
     /// When it cannot be written.
     pub fn delete_older_than(&self, moment: Timestamp) -> Result<u64, StoreError> {
         const DOING: &str = "deleting alerts whose retention is over";
-        let mut writer = self.writer();
-        let transaction = writer.transaction().map_err(StoreError::sql(DOING))?;
-        let at = moment.as_micros();
-        let deleted = transaction
-            .execute("DELETE FROM alert WHERE raised_us < ?1 AND coalesce(ended_us, raised_us) < ?1", [at])
-            .map_err(StoreError::sql(DOING))?;
-        transaction.execute("DELETE FROM look WHERE at_us < ?1", [at]).map_err(StoreError::sql(DOING))?;
-        transaction.commit().map_err(StoreError::sql(DOING))?;
+        let at = [moment.as_micros().into()];
+        let deleted = self.write(DOING, |session| {
+            let sql = "DELETE FROM alert WHERE raised_us < ?1 AND coalesce(ended_us, raised_us) < ?1";
+            let deleted = session.execute(DOING, sql, &at)?;
+            session.execute(DOING, "DELETE FROM look WHERE at_us < ?1", &at)?;
+            Ok(deleted)
+        })?;
         if deleted > 0 {
-            // The log still holds the old pages until it is truncated.
-            writer
-                .execute_batch("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
-                .map_err(StoreError::sql(DOING))?;
+            self.reclaim(DOING)?;
         }
-        metrics::counter!("vedette_alerts_deleted_total").increment(deleted as u64);
-        Ok(deleted as u64)
+        metrics::counter!("vedette_alerts_deleted_total").increment(deleted);
+        Ok(deleted)
     }
 }
 
-fn upsert(connection: &Connection, alert: &Alert, position: Option<RecordPosition>) -> Result<Upserted, StoreError> {
+fn upsert(session: &mut dyn Session, alert: &Alert, position: Option<RecordPosition>) -> Result<Upserted, StoreError> {
     const DOING: &str = "writing an alert";
     let payload = payload(alert)?;
-    let known: Option<(u32, bool)> = connection
-        .prepare_cached("SELECT revision, payload = ?2 FROM alert WHERE id = ?1")
-        .and_then(|mut query| {
-            query.query_row(params![alert.id.to_string(), payload], |row| Ok((row.get(0)?, row.get(1)?))).optional()
-        })
-        .map_err(StoreError::sql(DOING))?;
+    let sql = "SELECT revision, CASE WHEN payload = ?2 THEN 1 ELSE 0 END FROM alert WHERE id = ?1";
+    let known = session.rows(DOING, sql, &[alert.id.to_string().into(), (&*payload).into()])?.pop();
+    let known: Option<(u32, bool)> = match known {
+        Some(mut row) => Some((row.take(0)?, row.take(1)?)),
+        None => None,
+    };
     let outcome = match known {
         None => Upserted::Inserted,
         Some((revision, _)) if revision < alert.revision => Upserted::Superseded,
@@ -110,14 +98,13 @@ fn upsert(connection: &Connection, alert: &Alert, position: Option<RecordPositio
         Some((_, false)) => Upserted::Conflict,
     };
     if outcome == Upserted::Conflict {
-        connection
-            .execute("UPDATE counter SET value = value + 1 WHERE name = 'conflict'", [])
-            .map_err(StoreError::sql("counting a conflict"))?;
+        let sql = "UPDATE counter SET value = value + 1 WHERE name = 'conflict'";
+        session.execute("counting a conflict", sql, &[])?;
     }
     if outcome.changed() {
-        let change = next_change(connection)?;
-        write(connection, alert, &payload, position, change).map_err(StoreError::sql(DOING))?;
-        write_responsible(connection, alert).map_err(StoreError::sql(DOING))?;
+        let change = next_change(session)?;
+        write(session, DOING, alert, &payload, position, change)?;
+        write_responsible(session, DOING, alert)?;
     }
     Ok(outcome)
 }
@@ -130,59 +117,56 @@ fn payload(alert: &Alert) -> Result<String, StoreError> {
     Ok(payload)
 }
 
-fn next_change(connection: &Connection) -> Result<i64, StoreError> {
-    connection
-        .prepare_cached("UPDATE counter SET value = value + 1 WHERE name = 'change' RETURNING value")
-        .and_then(|mut update| update.query_row([], |row| row.get(0)))
-        .map_err(StoreError::sql("numbering a change"))
+fn next_change(session: &mut dyn Session) -> Result<i64, StoreError> {
+    let sql = "UPDATE counter SET value = value + 1 WHERE name = 'change' RETURNING value";
+    session.row("numbering a change", sql)?.take(0)
 }
 
 fn write(
-    connection: &Connection,
+    session: &mut dyn Session,
+    doing: &'static str,
     alert: &Alert,
     payload: &str,
     position: Option<RecordPosition>,
     change: i64,
-) -> rusqlite::Result<usize> {
+) -> Result<(), StoreError> {
     let code = alert.place.address.as_ref().map(|address| address.best.code.to_string());
     let offset = position.map(|at| i64::try_from(at.offset).unwrap_or(i64::MAX));
-    connection
-        .prepare_cached(
-            "INSERT INTO alert (id, revision, change, camera, kind, severity, status, raised_us, ended_us, code,
-                                source_partition, source_offset, payload)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-             ON CONFLICT (id) DO UPDATE SET
-                revision = excluded.revision, change = excluded.change, camera = excluded.camera,
-                kind = excluded.kind, severity = excluded.severity, status = excluded.status,
-                raised_us = excluded.raised_us, ended_us = excluded.ended_us, code = excluded.code,
-                source_partition = excluded.source_partition, source_offset = excluded.source_offset,
-                payload = excluded.payload",
-        )?
-        .execute(params![
-            alert.id.to_string(),
-            alert.revision,
-            change,
-            alert.camera.as_str(),
-            alert.kind.as_str(),
-            alert.severity as i64,
-            status_word(alert.status),
-            alert.raised.as_micros(),
-            alert.ended.map(Timestamp::as_micros),
-            code,
-            position.map(|at| at.partition),
-            offset,
-            payload,
-        ])
+    let sql = "INSERT INTO alert (id, revision, change, camera, kind, severity, status, raised_us, ended_us, code,
+                                  source_partition, source_offset, payload)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+               ON CONFLICT (id) DO UPDATE SET
+                  revision = excluded.revision, change = excluded.change, camera = excluded.camera,
+                  kind = excluded.kind, severity = excluded.severity, status = excluded.status,
+                  raised_us = excluded.raised_us, ended_us = excluded.ended_us, code = excluded.code,
+                  source_partition = excluded.source_partition, source_offset = excluded.source_offset,
+                  payload = excluded.payload";
+    let values = [
+        alert.id.to_string().into(),
+        alert.revision.into(),
+        change.into(),
+        alert.camera.as_str().into(),
+        alert.kind.as_str().into(),
+        (alert.severity as i64).into(),
+        status_word(alert.status).into(),
+        alert.raised.as_micros().into(),
+        alert.ended.map(Timestamp::as_micros).into(),
+        code.into(),
+        position.map(|at| at.partition).into(),
+        offset.into(),
+        payload.into(),
+    ];
+    session.execute(doing, sql, &values)?;
+    Ok(())
 }
 
 /// Who answers for the alert's place, for the filter by unit; the alert itself says it too.
-fn write_responsible(connection: &Connection, alert: &Alert) -> rusqlite::Result<()> {
+fn write_responsible(session: &mut dyn Session, doing: &'static str, alert: &Alert) -> Result<(), StoreError> {
     let id = alert.id.to_string();
-    connection.prepare_cached("DELETE FROM responsible WHERE alert = ?1")?.execute([&id])?;
+    session.execute(doing, "DELETE FROM responsible WHERE alert = ?1", &[(&*id).into()])?;
+    let sql = "INSERT INTO responsible (alert, kind, code) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
     for unit in alert.place.address.iter().flat_map(|address| &address.responsible) {
-        connection
-            .prepare_cached("INSERT OR IGNORE INTO responsible (alert, kind, code) VALUES (?1, ?2, ?3)")?
-            .execute(params![id, unit.kind, unit.code])?;
+        session.execute(doing, sql, &[(&*id).into(), (&*unit.kind).into(), (&*unit.code).into()])?;
     }
     Ok(())
 }

@@ -1,8 +1,14 @@
 //! Alerts, their formats and their store, from outside.
 
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+mod store_file;
+#[cfg(test)]
+mod store_server;
 #[cfg(test)]
 mod support;

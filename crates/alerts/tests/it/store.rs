@@ -1,48 +1,28 @@
-//! The store on a real file.
+//! What the store promises, on a real file and on a real server.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use crate::support::{alert, at, place};
+use crate::support::{Home, alert, at, ids, place, verdict};
 use proptest::prelude::*;
-use tempfile::TempDir;
+use proptest::test_runner::TestRunner;
 use vedette_alerts::{
-    AlertFilter, AlertStore, Cursor, Decision, EvidenceLook, RecordPosition, StoreError, Upserted, Verdict,
-    VerdictFilter,
+    AlertFilter, Cursor, Decision, EvidenceLook, RecordPosition, StoreError, Upserted, VerdictFilter,
 };
 use vedette_core::{Alert, AlertId, AlertStatus, EpisodePhase, RuleKind, Severity};
 
 use EpisodePhase::{Ended, Raised};
 
-fn store() -> (TempDir, AlertStore) {
-    let folder = TempDir::new().unwrap();
-    let store = AlertStore::open(&folder.path().join("alerts.sqlite")).unwrap();
-    (folder, store)
-}
-
-fn verdict(decision: Decision, second: i64) -> Verdict {
-    Verdict { decision, by: "operator 7".into(), note: "seen on site".into(), at: at(second) }
-}
-
-fn ids(store: &AlertStore, filter: &AlertFilter) -> Vec<AlertId> {
-    store.list(filter).unwrap().alerts.iter().map(|stored| stored.alert.id).collect()
-}
-
-#[test]
-fn an_alert_reads_back_to_the_last_bit_also_after_reopening() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("alerts.sqlite");
+fn an_alert_reads_back_to_the_last_bit_also_after_reopening(home: &Home) {
     let alert = alert("gate-1", 0, Raised);
     let position = Some(RecordPosition { partition: 3, offset: u64::MAX });
-    assert_eq!(AlertStore::open(&path).unwrap().upsert(&alert, position).unwrap(), Upserted::Inserted);
-    let stored = AlertStore::open(&path).unwrap().get(alert.id).unwrap().unwrap();
+    assert_eq!(home.open().upsert(&alert, position).unwrap(), Upserted::Inserted);
+    let stored = home.open().get(alert.id).unwrap().unwrap();
     assert_eq!(stored.alert, alert);
     assert_eq!(stored.verdict, None);
 }
 
-#[test]
-fn a_repeated_alert_lands_once_and_a_contradiction_is_counted() {
-    let (_folder, store) = store();
+fn a_repeated_alert_lands_once_and_a_contradiction_is_counted(home: &Home) {
+    let store = home.open();
     let (raised, ended) = (alert("gate-1", 0, Raised), alert("gate-1", 0, Ended));
     assert_eq!(store.upsert(&raised, None).unwrap(), Upserted::Inserted);
     assert_eq!(store.upsert(&raised, None).unwrap(), Upserted::Unchanged);
@@ -55,9 +35,8 @@ fn a_repeated_alert_lands_once_and_a_contradiction_is_counted() {
     assert_eq!((counts.alerts, counts.open, counts.conflicts), (1, 0, 1));
 }
 
-#[test]
-fn a_number_that_json_cannot_hold_is_refused_whole() {
-    let (_folder, store) = store();
+fn a_number_that_json_cannot_hold_is_refused_whole(home: &Home) {
+    let store = home.open();
     let good = alert("gate-1", 0, Raised);
     let mut bad = alert("gate-2", 0, Raised);
     bad.measured.value = f64::NAN;
@@ -66,14 +45,14 @@ fn a_number_that_json_cannot_hold_is_refused_whole() {
     assert_eq!(store.counts().unwrap().alerts, 0, "all or nothing");
 }
 
-#[test]
-fn a_verdict_stays_when_the_alert_ends() {
-    let (_folder, store) = store();
+fn a_verdict_stays_when_the_alert_ends(home: &Home) {
+    let store = home.open();
     let raised = alert("gate-1", 0, Raised);
     store.upsert(&raised, None).unwrap();
     store.set_verdict(raised.id, &verdict(Decision::FalseAlarm, 5)).unwrap();
     let changed = store.set_verdict(raised.id, &verdict(Decision::Confirmed, 6)).unwrap();
     assert_eq!(changed.verdict, Some(verdict(Decision::Confirmed, 6)));
+    assert_eq!(home.rows("verdict"), 2, "all are kept");
     store.upsert(&alert("gate-1", 0, Ended), None).unwrap();
     let stored = store.get(raised.id).unwrap().unwrap();
     assert_eq!(stored.alert.status, AlertStatus::Ended);
@@ -85,9 +64,8 @@ fn a_verdict_stays_when_the_alert_ends() {
     ));
 }
 
-#[test]
-fn every_filter_lets_through_what_it_names() {
-    let (_folder, store) = store();
+fn every_filter_lets_through_what_it_names(home: &Home) {
+    let store = home.open();
     let one = alert("gate-1", 0, Raised);
     let mut two = alert("gate-2", 100, Ended);
     (two.kind, two.severity) = (RuleKind::Count, Severity::Low);
@@ -123,9 +101,8 @@ fn every_filter_lets_through_what_it_names() {
     }
 }
 
-#[test]
-fn a_later_revision_moves_an_alert_to_its_units_and_deletion_forgets_them() {
-    let (folder, store) = store();
+fn a_later_revision_moves_an_alert_to_its_units_and_deletion_forgets_them(home: &Home) {
+    let store = home.open();
     let raised = alert("gate-1", 0, Raised);
     let mut ended = alert("gate-1", 0, Ended);
     ended.place = place(Some("44030400100199***********"));
@@ -133,41 +110,11 @@ fn a_later_revision_moves_an_alert_to_its_units_and_deletion_forgets_them() {
     let of = |unit: &str| ids(&store, &AlertFilter { responsible: unit.parse().ok(), ..AlertFilter::default() });
     assert_eq!((of("police:P01"), of("police:P99")), (vec![], vec![ended.id]));
     store.delete_older_than(at(100)).unwrap();
-    let rows = rusqlite::Connection::open(folder.path().join("alerts.sqlite")).unwrap().query_row(
-        "SELECT count(*) FROM responsible",
-        [],
-        |row| row.get::<_, i64>(0),
-    );
-    assert_eq!(rows.unwrap(), 0);
+    assert_eq!(home.rows("responsible"), 0);
 }
 
-#[test]
-fn a_store_of_before_there_were_units_is_taken_over() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("alerts.sqlite");
-    let old = alert("gate-1", 0, Raised);
-    AlertStore::open(&path).unwrap().upsert(&old, None).unwrap();
-    // As version 1 left it: no table of units, and alerts that do not know of any.
-    rusqlite::Connection::open(&path)
-        .unwrap()
-        .execute_batch(
-            "DROP TABLE responsible; PRAGMA user_version = 1;
-             UPDATE alert SET payload = json_remove(payload, '$.place.address.responsible', '$.place.address.road',
-                 '$.place.address.plate', '$.place.address.ambiguous');",
-        )
-        .unwrap();
-    let store = AlertStore::open(&path).unwrap();
-    let read = store.get(old.id).unwrap().unwrap().alert.place.address.unwrap();
-    assert!(read.responsible.is_empty() && read.road.is_none());
-    let new = alert("gate-1", 50, Raised);
-    store.upsert(&new, None).unwrap();
-    let filter = AlertFilter { responsible: "P01".parse().ok(), ..AlertFilter::default() };
-    assert_eq!(ids(&store, &filter), [new.id]);
-}
-
-#[test]
-fn changes_come_in_order_and_once() {
-    let (_folder, store) = store();
+fn changes_come_in_order_and_once(home: &Home) {
+    let store = home.open();
     let (one, two) = (alert("gate-1", 0, Raised), alert("gate-2", 0, Raised));
     store.upsert(&one, None).unwrap();
     let seen = store.last_change().unwrap();
@@ -180,9 +127,8 @@ fn changes_come_in_order_and_once() {
     assert!(store.changes_after(store.last_change().unwrap(), 10).unwrap().is_empty());
 }
 
-#[test]
-fn retention_deletes_alerts_with_all_that_hangs_on_them() {
-    let (_folder, store) = store();
+fn retention_deletes_alerts_with_all_that_hangs_on_them(home: &Home) {
+    let store = home.open();
     let (old, new) = (alert("gate-1", 0, Ended), alert("gate-1", 1000, Raised));
     store.upsert_all([(&old, None), (&new, None)]).unwrap();
     store.put_snapshot(old.id, b"jpeg").unwrap();
@@ -206,23 +152,8 @@ fn retention_deletes_alerts_with_all_that_hangs_on_them() {
     assert!(store.looks(old.id).unwrap().is_empty());
 }
 
-#[test]
-fn what_is_deleted_is_not_left_in_the_file() {
-    let (folder, store) = store();
-    let alert = alert("gate-1", 0, Ended);
-    store.upsert(&alert, None).unwrap();
-    let secret = b"a picture that nobody may find again".repeat(300);
-    store.put_snapshot(alert.id, &secret).unwrap();
-    store.delete_older_than(at(100)).unwrap();
-    for file in std::fs::read_dir(folder.path()).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        assert!(!bytes.windows(30).any(|part| part == &secret[..30]));
-    }
-}
-
-#[test]
-fn a_snapshot_is_replaced() {
-    let (_folder, store) = store();
+fn a_snapshot_is_replaced(home: &Home) {
+    let store = home.open();
     let alert = alert("gate-1", 0, Raised);
     store.upsert(&alert, None).unwrap();
     assert_eq!(store.snapshot(alert.id).unwrap(), None);
@@ -230,36 +161,6 @@ fn a_snapshot_is_replaced() {
     store.put_snapshot(alert.id, b"two").unwrap();
     assert_eq!(store.snapshot(alert.id).unwrap().as_deref(), Some(&b"two"[..]));
     assert_eq!(store.counts().unwrap().snapshots, 1);
-}
-
-#[test]
-fn a_file_that_is_no_store_is_left_alone() {
-    let folder = TempDir::new().unwrap();
-    let missing = AlertStore::open(&folder.path().join("no/such/folder")).unwrap_err();
-    assert!(matches!(missing, StoreError::Open { .. }), "{missing}");
-
-    let text = folder.path().join("text");
-    std::fs::write(&text, "not a database, but long enough to look at its header. ".repeat(20)).unwrap();
-    assert!(matches!(AlertStore::open(&text), Err(StoreError::Open { .. })));
-
-    let sqlite = |path: &Path, sql: &str| rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
-    let foreign = folder.path().join("foreign");
-    sqlite(&foreign, "CREATE TABLE songs (title TEXT)");
-    assert!(matches!(AlertStore::open(&foreign), Err(StoreError::Foreign { .. })));
-
-    let newer = folder.path().join("newer");
-    drop(AlertStore::open(&newer).unwrap());
-    sqlite(&newer, "PRAGMA user_version = 99");
-    assert!(matches!(AlertStore::open(&newer), Err(StoreError::Newer { found: 99, .. })));
-}
-
-#[test]
-fn a_cursor_prints_and_reads_back() {
-    let cursor = Cursor { raised: at(-5_000_000_000), id: AlertId(7) };
-    assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
-    for wrong in ["", "5", "5.x", "x.0f8fad5b-d9cb-569f-a165-70867728950e"] {
-        assert!(wrong.parse::<Cursor>().unwrap_err().to_string().contains("no cursor"));
-    }
 }
 
 /// Alerts of a few cameras and moments, with revisions 1 to 3.
@@ -274,16 +175,13 @@ fn some_alerts() -> impl Strategy<Value = Vec<Alert>> {
     prop::collection::vec(one, 0..24)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
-
-    #[test]
-    fn the_latest_revision_stays_whatever_the_order_and_however_often(
-        (alerts, shuffled) in some_alerts().prop_flat_map(|alerts| {
-            let twice: Vec<_> = alerts.iter().chain(&alerts).cloned().collect();
-            (Just(alerts), Just(twice).prop_shuffle())
-        }),
-    ) {
+/// The latest revision stays, whatever the order and however often alerts come.
+fn revisions_in_any_order(cases: u32, home: fn() -> Home) {
+    let twice_shuffled = some_alerts().prop_flat_map(|alerts| {
+        let twice: Vec<_> = alerts.iter().chain(&alerts).cloned().collect();
+        (Just(alerts), Just(twice).prop_shuffle())
+    });
+    check(cases, &twice_shuffled, |(alerts, shuffled)| {
         let mut latest: BTreeMap<AlertId, Alert> = BTreeMap::new();
         for alert in &alerts {
             let known = latest.entry(alert.id).or_insert_with(|| alert.clone());
@@ -291,7 +189,8 @@ proptest! {
                 *known = alert.clone();
             }
         }
-        let (_folder, store) = store();
+        let home = home();
+        let store = home.open();
         for alert in &shuffled {
             store.upsert(alert, None).unwrap();
         }
@@ -299,11 +198,15 @@ proptest! {
             store.list(&AlertFilter::default()).unwrap().alerts.into_iter().map(|it| (it.alert.id, it.alert)).collect();
         prop_assert_eq!(held, latest);
         prop_assert_eq!(store.counts().unwrap().conflicts, 0);
-    }
+        Ok(())
+    });
+}
 
-    #[test]
-    fn pages_join_to_the_whole_list(alerts in some_alerts(), limit in 1..5u32) {
-        let (_folder, store) = store();
+/// Pages join to the whole list.
+fn pages_of_any_size(cases: u32, home: fn() -> Home) {
+    check(cases, &(some_alerts(), 1..5u32), |(alerts, limit)| {
+        let home = home();
+        let store = home.open();
         store.upsert_all(alerts.iter().map(|alert| (alert, None))).unwrap();
         let whole = ids(&store, &AlertFilter { limit: 1000, ..AlertFilter::default() });
         let mut joined = Vec::new();
@@ -318,5 +221,54 @@ proptest! {
             }
         }
         prop_assert_eq!(joined, whole);
+        Ok(())
+    });
+}
+
+fn check<S: Strategy>(cases: u32, inputs: &S, holds: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    TestRunner::new(ProptestConfig::with_cases(cases)).run(inputs, holds).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Each of these on a file and on a server.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod file {
+            use super::Home;
+            $(#[test] fn $name() { super::$name(&Home::file()); })*
+            #[test]
+            fn revisions_in_any_order() { super::revisions_in_any_order(32, Home::file); }
+            #[test]
+            fn pages_of_any_size() { super::pages_of_any_size(32, Home::file); }
+        }
+        mod server {
+            use super::Home;
+            $(#[test] fn $name() { super::$name(&Home::server()); })*
+            // Each case is a database of its own.
+            #[test]
+            fn revisions_in_any_order() { super::revisions_in_any_order(5, Home::server); }
+            #[test]
+            fn pages_of_any_size() { super::pages_of_any_size(5, Home::server); }
+        }
+    };
+}
+
+on_both! {
+    an_alert_reads_back_to_the_last_bit_also_after_reopening,
+    a_repeated_alert_lands_once_and_a_contradiction_is_counted,
+    a_number_that_json_cannot_hold_is_refused_whole,
+    a_verdict_stays_when_the_alert_ends,
+    every_filter_lets_through_what_it_names,
+    a_later_revision_moves_an_alert_to_its_units_and_deletion_forgets_them,
+    changes_come_in_order_and_once,
+    retention_deletes_alerts_with_all_that_hangs_on_them,
+    a_snapshot_is_replaced,
+}
+
+#[test]
+fn a_cursor_prints_and_reads_back() {
+    let cursor = Cursor { raised: at(-5_000_000_000), id: AlertId(7) };
+    assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
+    for wrong in ["", "5", "5.x", "x.0f8fad5b-d9cb-569f-a165-70867728950e"] {
+        assert!(wrong.parse::<Cursor>().unwrap_err().to_string().contains("no cursor"));
     }
 }

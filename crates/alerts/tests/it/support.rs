@@ -1,12 +1,15 @@
-//! Alerts to test with.
+//! Alerts to test with, and homes for a store.
 
-use vedette_alerts::{AlertContext, assemble};
+use tempfile::TempDir;
+use vedette_alerts::{AlertContext, AlertFilter, AlertStore, Decision, PostgresServer, Verdict, assemble};
 use vedette_core::{
-    AddressCandidate, AddressMatch, Alert, Camera, Detection, Episode, EpisodePhase, FrameDetections, FrameSize,
-    GroundPoint, Measured, ModelRef, NearbyPlate, NearbyRoad, ObjectClass, PathPoint, PixelBox, PixelPoint, Place,
-    PlaceSource, Quality, Quantity, ResponsibleUnit, RuleId, RuleKind, Score, Severity, Timestamp, Track, TrackId,
-    VideoRef,
+    AddressCandidate, AddressMatch, Alert, AlertId, Camera, Detection, Episode, EpisodePhase, FrameDetections,
+    FrameSize, GroundPoint, Measured, ModelRef, NearbyPlate, NearbyRoad, ObjectClass, PathPoint, PixelBox, PixelPoint,
+    Place, PlaceSource, Quality, Quantity, ResponsibleUnit, RuleId, RuleKind, Score, Severity, Timestamp, Track,
+    TrackId, VideoRef,
 };
+
+use crate::cluster::Cluster;
 
 pub(crate) const CODE: &str = "4403040010010100001******";
 pub(crate) const START: i64 = 1_767_225_600_000_000;
@@ -116,4 +119,54 @@ pub(crate) fn alert(id: &str, second: i64, phase: EpisodePhase) -> Alert {
         &episode,
         AlertContext { camera: &camera, rule_name: "Intrusion", frame: &frame, place: place(Some(CODE)), path },
     )
+}
+
+/// Where a store of its own lies, empty.
+pub(crate) enum Home {
+    File(TempDir),
+    Server(String),
+}
+
+impl Home {
+    pub(crate) fn file() -> Self {
+        Self::File(TempDir::new().unwrap())
+    }
+
+    pub(crate) fn server() -> Self {
+        Self::Server(Cluster::shared().database())
+    }
+
+    pub(crate) fn open(&self) -> AlertStore {
+        match self {
+            Self::File(folder) => AlertStore::open(&folder.path().join("alerts.sqlite")).unwrap(),
+            Self::Server(address) => connect(address),
+        }
+    }
+
+    /// How many rows a table has, past the store.
+    pub(crate) fn rows(&self, table: &str) -> i64 {
+        match self {
+            Self::File(folder) => rusqlite::Connection::open(folder.path().join("alerts.sqlite"))
+                .unwrap()
+                .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+                .unwrap(),
+            Self::Server(address) => {
+                let database = address.rsplit('/').next().unwrap();
+                let sql = format!("SELECT count(*) FROM vedette.{table}");
+                Cluster::shared().sql(database, &sql).trim().parse().unwrap()
+            }
+        }
+    }
+}
+
+pub(crate) fn connect(address: &str) -> AlertStore {
+    AlertStore::connect(PostgresServer::new(address, None).unwrap()).unwrap()
+}
+
+pub(crate) fn verdict(decision: Decision, second: i64) -> Verdict {
+    Verdict { decision, by: "operator 7".into(), note: "seen on site".into(), at: at(second) }
+}
+
+pub(crate) fn ids(store: &AlertStore, filter: &AlertFilter) -> Vec<AlertId> {
+    store.list(filter).unwrap().alerts.iter().map(|stored| stored.alert.id).collect()
 }

@@ -12,7 +12,8 @@ use crate::{FrameReport, HealthReport};
 /// How the process is
 ///
 /// Status 200 as long as it answers and its store can be read, whatever its stages say: a supervisor restarts the process
-/// when this fails.
+/// when this fails. A database server that cannot be reached does not fail it: no restart brings it back, and the report
+/// says it.
 #[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "health",
     responses(
         (status = 200, description = "It is alive", body = HealthReport),
@@ -20,7 +21,11 @@ use crate::{FrameReport, HealthReport};
     ))]
 pub(crate) async fn healthz(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<HealthReport>, Problem> {
     Params::read(query.as_deref(), &[])?;
-    with_store(&app, |store| store.last_change()).await?;
+    with_store(&app, |store| match store.last_change() {
+        Err(error) if !error.is_unreachable() => Err(error),
+        _ => Ok(()),
+    })
+    .await?;
     Ok(Json(app.parts.health.health()))
 }
 

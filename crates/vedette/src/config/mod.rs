@@ -11,13 +11,14 @@ mod toml_file;
 use std::path::{Path, PathBuf};
 
 use toml::Value;
+use vedette_alerts::PostgresServer;
 use vedette_core::{Camera, Policy, Span};
 
 pub use metadata::{MetadataSettings, TimeSource};
 pub use mistake::{Mistake, Mistakes};
 pub use settings::{
     AnalyseSettings, BusKind, BusSettings, ConsoleSettings, CredentialSection, DetectSettings, IngestSettings,
-    KafkaSection, Settings, ShedAfter, SiteSettings,
+    KafkaSection, Settings, ShedAfter, SiteSettings, StoreSetting,
 };
 pub use share::{NoShare, Share};
 
@@ -102,6 +103,7 @@ fn load_settings(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<Settings> {
     anchor_paths(&mut settings, base);
     settings.bus.foreign_topics = settings.metadata.iter().map(|entry| entry.topic.clone()).collect();
     check_ranges(&file, &settings, mistakes);
+    check_store(&file, &settings.console, mistakes);
     Some(settings)
 }
 
@@ -111,9 +113,36 @@ fn anchor_paths(settings: &mut Settings, base: &Path) {
     anchor(&mut settings.site.policies);
     anchor(&mut settings.site.address_bases);
     anchor(&mut settings.bus.directory);
-    anchor(&mut settings.console.store);
+    if let StoreSetting::File(path) = &mut settings.console.store {
+        anchor(path);
+    }
     let optional = [&mut settings.site.address_base, &mut settings.detect.models, &mut settings.detect.runtime];
     optional.into_iter().flatten().for_each(anchor);
+}
+
+/// The value is not repeated: it may hold a password.
+fn check_store(file: &str, console: &ConsoleSettings, mistakes: &mut Vec<Mistake>) {
+    let mut add = |path: &str, rule: String, fix: &str| {
+        let (file, path, fix) = (file.to_owned(), path.to_owned(), fix.to_owned());
+        mistakes.push(Mistake { file, path, value: String::new(), rule, fix });
+    };
+    match &console.store {
+        StoreSetting::Server(address) => {
+            if let Err(error) = PostgresServer::new(address, None) {
+                add(
+                    "console.store",
+                    error.to_string(),
+                    "name the variable with the password in console.store_password_env",
+                );
+            }
+        }
+        StoreSetting::File(_) if console.store_password_env.is_some() => add(
+            "console.store_password_env",
+            "a store in a file has no password".into(),
+            "take it out, or give console.store as \"postgresql://USER@HOST/DATABASE\"",
+        ),
+        StoreSetting::File(_) => {}
+    }
 }
 
 fn check_ranges(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {

@@ -274,14 +274,32 @@ impl Default for AnalyseSettings {
     }
 }
 
+/// Where the alerts are kept: the path of an SQLite file, or a database of a PostgreSQL server.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum StoreSetting {
+    /// A file of this machine.
+    File(PathBuf),
+    /// `postgresql://USER@HOST:PORT/DATABASE`
+    Server(String),
+}
+
+impl From<String> for StoreSetting {
+    fn from(text: String) -> Self {
+        if vedette_alerts::PostgresServer::is_address(&text) { Self::Server(text) } else { Self::File(text.into()) }
+    }
+}
+
 /// `[console]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConsoleSettings {
     /// Address and port of the page and the API.
     pub listen: SocketAddr,
-    /// SQLite file of the alerts.
-    pub store: PathBuf,
+    /// Where the alerts are kept.
+    pub store: StoreSetting,
+    /// Environment variable that holds the password of the database; `PGPASSWORD` is looked at when absent.
+    pub store_password_env: Option<String>,
     /// How long alerts and their snapshots are kept.
     pub keep: Span,
     /// Pixelate people in snapshots.
@@ -292,7 +310,8 @@ impl Default for ConsoleSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            store: "data/alerts.sqlite".into(),
+            store: StoreSetting::File("data/alerts.sqlite".into()),
+            store_password_env: None,
             keep: Span::from_secs(30 * 24 * 3600),
             pixelate: true,
         }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::StoreError;
+use super::super::StoreError;
 
 /// `PRAGMA application_id`: "Vdtt".
 const APPLICATION: i64 = 0x5664_7474;
@@ -73,7 +73,7 @@ CREATE TABLE responsible (
 CREATE INDEX responsible_by_unit ON responsible (code, kind, alert);
 ";
 
-pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+pub(in crate::store) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let open = |cause| StoreError::Open { path: path.to_owned(), cause };
     let mut connection = Connection::open(path).map_err(open)?;
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(open);
@@ -81,9 +81,9 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     if application == 0 && version == 0 && is_empty(&connection).map_err(open)? {
         create(&mut connection).map_err(open)?;
     } else if application != APPLICATION {
-        return Err(StoreError::Foreign { path: path.to_owned() });
+        return Err(StoreError::Foreign { store: path.display().to_string() });
     } else if version > VERSION {
-        return Err(StoreError::Newer { path: path.to_owned(), found: version, known: VERSION });
+        return Err(StoreError::Newer { store: path.display().to_string(), found: version, known: VERSION });
     } else if version < VERSION {
         upgrade(&mut connection).map_err(open)?;
     }
@@ -92,7 +92,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+pub(in crate::store) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let open = |cause| StoreError::Open { path: path.to_owned(), cause };
     // Read-write because the write-ahead log may need recovery; `query_only` then forbids writes.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

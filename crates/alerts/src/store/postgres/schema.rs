@@ -1,0 +1,143 @@
+use postgres::{Client, GenericClient};
+
+use super::PostgresServer;
+use super::on::{explain, failed};
+use crate::store::StoreError;
+
+/// The version of the tables; rises with every change of them.
+const VERSION: i64 = 1;
+
+/// Held while tables are looked for and made: two processes may start at the same time. "Vdtt".
+const MAKING: i64 = 0x5664_7474;
+
+/// The tables of the file, in the words of this server. Texts compare byte by byte, whatever the database's language, so
+/// that an index finds codes by their beginning. Pictures are compressed already.
+const SCHEMA: &str = r#"
+CREATE TABLE store_version (version BIGINT NOT NULL);
+INSERT INTO store_version VALUES (1);
+CREATE TABLE alert (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    revision BIGINT NOT NULL,
+    change BIGINT NOT NULL UNIQUE,
+    camera TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    severity BIGINT NOT NULL,
+    status TEXT COLLATE "C" NOT NULL,
+    raised_us BIGINT NOT NULL,
+    ended_us BIGINT,
+    code TEXT COLLATE "C",
+    source_partition BIGINT,
+    source_offset BIGINT,
+    payload TEXT COLLATE "C" NOT NULL,
+    verdict TEXT COLLATE "C",
+    verdict_by TEXT,
+    verdict_note TEXT,
+    verdict_at_us BIGINT
+);
+CREATE INDEX alert_by_time ON alert (raised_us, id);
+CREATE INDEX alert_by_code ON alert (code, raised_us);
+CREATE INDEX alert_by_camera ON alert (camera, raised_us);
+CREATE TABLE verdict (
+    number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    alert TEXT COLLATE "C" NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
+    verdict TEXT NOT NULL,
+    by TEXT NOT NULL,
+    note TEXT NOT NULL,
+    at_us BIGINT NOT NULL
+);
+CREATE INDEX verdict_by_alert ON verdict (alert);
+CREATE TABLE snapshot (
+    alert TEXT COLLATE "C" PRIMARY KEY REFERENCES alert (id) ON DELETE CASCADE,
+    jpeg BYTEA NOT NULL
+);
+ALTER TABLE snapshot ALTER COLUMN jpeg SET STORAGE EXTERNAL;
+CREATE TABLE look (
+    number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    alert TEXT COLLATE "C" NOT NULL,
+    at_us BIGINT NOT NULL,
+    who TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    what TEXT NOT NULL
+);
+CREATE INDEX look_by_alert ON look (alert);
+CREATE INDEX look_by_time ON look (at_us);
+CREATE TABLE counter (name TEXT COLLATE "C" PRIMARY KEY, value BIGINT NOT NULL);
+INSERT INTO counter VALUES ('change', 0), ('conflict', 0);
+CREATE TABLE responsible (
+    alert TEXT COLLATE "C" NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
+    kind TEXT COLLATE "C" NOT NULL,
+    code TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (alert, kind, code)
+);
+CREATE INDEX responsible_by_unit ON responsible (code, kind, alert);
+"#;
+
+/// Makes a new connection fit for the store: durable commits, its own schema, tables of the known version.
+pub(super) fn prepare(client: &mut Client, server: &PostgresServer) -> Result<(), StoreError> {
+    let doing = "making a connection ready";
+    let wrong = |cause: &postgres::Error| failed(server, doing, cause);
+    client
+        .batch_execute(
+            "SET search_path TO vedette;
+             SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+        )
+        .map_err(|cause| wrong(&cause))?;
+    let mut transaction = client.transaction().map_err(|cause| wrong(&cause))?;
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MAKING]).map_err(|cause| wrong(&cause))?;
+    match found(&mut transaction).map_err(|cause| wrong(&cause))? {
+        Found::Version(VERSION) => {}
+        Found::Version(found) if found > VERSION => {
+            return Err(StoreError::Newer { store: server.to_string(), found, known: VERSION });
+        }
+        Found::Version(_) | Found::Foreign => return Err(StoreError::Foreign { store: server.to_string() }),
+        Found::OtherEncoding(encoding) => {
+            return Err(StoreError::Unprepared {
+                server: server.to_string(),
+                cause: format!("the database's encoding is {encoding}, which does not hold every text"),
+                fix: "make a database with ENCODING 'UTF8' and name that",
+            });
+        }
+        Found::Nothing => create(&mut transaction).map_err(|cause| match cause.code() {
+            None => wrong(&cause),
+            Some(_) => StoreError::Unprepared {
+                server: server.to_string(),
+                cause: explain(&cause),
+                fix: "let the user make a schema (GRANT CREATE ON DATABASE ... TO ...), or make it for the user \
+                      (CREATE SCHEMA vedette AUTHORIZATION ...)",
+            },
+        })?,
+    }
+    transaction.commit().map_err(|cause| wrong(&cause))
+}
+
+enum Found {
+    Nothing,
+    Version(i64),
+    Foreign,
+    OtherEncoding(String),
+}
+
+fn found(client: &mut impl GenericClient) -> Result<Found, postgres::Error> {
+    let encoding: String = client.query_one("SELECT current_setting('server_encoding')", &[])?.get(0);
+    if encoding != "UTF8" {
+        return Ok(Found::OtherEncoding(encoding));
+    }
+    let tables = client.query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'vedette'", &[])?;
+    if tables.is_empty() {
+        return Ok(Found::Nothing);
+    }
+    if !tables.iter().any(|table| table.get::<_, String>(0) == "store_version") {
+        return Ok(Found::Foreign);
+    }
+    let version = client.query_opt("SELECT max(version)::bigint FROM store_version", &[])?;
+    Ok(version.and_then(|row| row.get(0)).map_or(Found::Foreign, Found::Version))
+}
+
+fn create(client: &mut impl GenericClient) -> Result<(), postgres::Error> {
+    let there: bool = client.query_one("SELECT to_regnamespace('vedette') IS NOT NULL", &[])?.get(0);
+    if !there {
+        client.batch_execute("CREATE SCHEMA vedette")?;
+    }
+    client.batch_execute(SCHEMA)
+}

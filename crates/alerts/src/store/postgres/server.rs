@@ -1,0 +1,140 @@
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use postgres::Config;
+use postgres::config::{SslMode, TargetSessionAttrs};
+
+/// Which database of which `PostgreSQL` server keeps the alerts, and as which user.
+#[derive(Clone)]
+pub struct PostgresServer {
+    name: String,
+    pub(super) config: Config,
+}
+
+/// The address of the database cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is no database for alerts: {rule}")]
+pub struct PostgresServerError {
+    /// What was given, without a password.
+    given: String,
+    /// The rule it breaks, and what to do.
+    rule: String,
+}
+
+impl PostgresServer {
+    /// Reads `postgresql://USER@HOST[:PORT]/DATABASE`, with the further settings of libpq's connection URIs that make sense
+    /// here (`connect_timeout`, `keepalives_idle`, several hosts, ...). The password does not stand in it.
+    ///
+    /// # Errors
+    /// When it is no such address, holds a password, names no host, or asks for TLS, which this program does not speak to
+    /// a database.
+    pub fn new(address: &str, password: Option<&str>) -> Result<Self, PostgresServerError> {
+        let refused = |rule: &str| PostgresServerError { given: without_password(address), rule: rule.to_owned() };
+        if !Self::is_address(address) {
+            return Err(refused("it begins with postgresql:// or postgres://"));
+        }
+        let mut config = Config::from_str(address).map_err(|error| {
+            let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            refused(&format!("{cause}; write postgresql://USER@HOST:PORT/DATABASE"))
+        })?;
+        if config.get_password().is_some() {
+            return Err(refused("it holds a password; take it out and put it into an environment variable"));
+        }
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(refused("it names no host; write postgresql://USER@HOST:PORT/DATABASE"));
+        }
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(refused(
+                "it asks for TLS, which is not spoken to a database; leave `sslmode` out and use a network of your own, or a \
+                 TLS proxy on this machine",
+            ));
+        }
+        config.ssl_mode(SslMode::Disable).target_session_attrs(TargetSessionAttrs::ReadWrite);
+        if let Some(password) = password {
+            config.password(password);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("vedette");
+        }
+        bound_waits(&mut config);
+        Ok(Self { name: address.to_owned(), config })
+    }
+
+    /// Whether a setting is meant as the address of a server and not as a path.
+    #[must_use]
+    pub fn is_address(setting: &str) -> bool {
+        setting.starts_with("postgresql://") || setting.starts_with("postgres://")
+    }
+}
+
+/// A server that vanished from the network is noticed within half a minute.
+fn bound_waits(config: &mut Config) {
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(Duration::from_secs(5));
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(Duration::from_secs(20));
+    }
+    if config.get_keepalives_retries().is_none() {
+        config
+            .keepalives_idle(Duration::from_secs(10))
+            .keepalives_interval(Duration::from_secs(5))
+            .keepalives_retries(3);
+    }
+}
+
+/// The address up to its user, and what comes after a password.
+fn without_password(address: &str) -> String {
+    let shown: String = address.split('?').next().unwrap_or_default().chars().take(200).collect();
+    match (shown.find("://"), shown.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme + 3 < at => {
+            let user = shown[scheme + 3..at].split(':').next().unwrap_or_default();
+            format!("{}{user}{}", &shown[..scheme + 3], &shown[at..])
+        }
+        _ => shown,
+    }
+}
+
+/// As configured; there is no password in it.
+impl fmt::Display for PostgresServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl fmt::Debug for PostgresServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PostgresServer").field(&self.name).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_user_host_and_database_and_no_password() {
+        let server = PostgresServer::new("postgresql://vedette@db.example:5433/alerts", Some("s3cret")).unwrap();
+        assert_eq!(server.to_string(), "postgresql://vedette@db.example:5433/alerts");
+        assert!(!format!("{server:?} {:?}", server.config).contains("s3cret"));
+        assert_eq!(server.config.get_password(), Some(&b"s3cret"[..]));
+        assert_eq!((server.config.get_user(), server.config.get_dbname()), (Some("vedette"), Some("alerts")));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_without_telling_the_password() {
+        for (address, says) in [
+            ("data/alerts.sqlite", "begins with"),
+            ("postgresql://vedette:s3cret@db.example/alerts", "environment"),
+            ("postgresql://vedette@db.example/alerts?password=s3cret", "environment"),
+            ("postgresql://vedette:s3cret@db.example:port/alerts", "USER@HOST"),
+            ("postgresql:///alerts", "no host"),
+            ("postgresql://vedette@db.example/alerts?sslmode=require", "TLS"),
+            ("postgresql://vedette@db.example/alerts?sslmode=verify-full", "USER@HOST"),
+        ] {
+            let error = PostgresServer::new(address, None).unwrap_err().to_string();
+            assert!(error.contains(says) && !error.contains("s3cret"), "{error}");
+        }
+    }
+}
