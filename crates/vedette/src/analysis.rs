@@ -165,12 +165,6 @@ impl CameraAnalysis {
         self.order.is_gap_before(frame)
     }
 
-    /// How many alerts are open.
-    #[must_use]
-    pub fn open_alerts(&self) -> usize {
-        self.open.len()
-    }
-
     /// Takes one record, in any order within the sort window, any number of times.
     pub fn take(&mut self, frame: FrameDetections, serving: Serving<'_>) -> Outcome {
         let admission = self.order.admit(frame);

@@ -41,8 +41,15 @@ impl Account {
         if count == 0 {
             return;
         }
-        metrics::counter!("vedette_frames_shed_total", "stage" => super::STAGE, "reason" => reason.as_str())
-            .increment(count);
+        let counter = match reason {
+            ShedReason::DeadLettered => {
+                metrics::counter!("vedette_frames_dead_lettered_total", "stage" => super::STAGE)
+            }
+            reason => {
+                metrics::counter!("vedette_frames_shed_total", "stage" => super::STAGE, "reason" => reason.as_str())
+            }
+        };
+        counter.increment(count);
         match self.shed.last_mut() {
             Some(last) if last.reason == reason && last.first + last.count == first => last.count += count,
             _ => self.shed.push(ShedRange { first, count, reason }),
