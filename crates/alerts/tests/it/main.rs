@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod cluster;
+mod events;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]

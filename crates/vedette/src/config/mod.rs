@@ -11,14 +11,14 @@ mod toml_file;
 use std::path::{Path, PathBuf};
 
 use toml::Value;
-use vedette_alerts::PostgresServer;
+use vedette_alerts::{OneEvent, OneEventError, PostgresServer};
 use vedette_core::{Camera, Policy, Span};
 
 pub use metadata::{MetadataSettings, TimeSource};
 pub use mistake::{Mistake, Mistakes};
 pub use settings::{
     AnalyseSettings, BusKind, BusSettings, ConsoleSettings, CredentialSection, DetectSettings, IngestSettings,
-    KafkaSection, Settings, ShedAfter, SiteSettings, StoreSetting,
+    KafkaSection, OneEventSettings, Settings, ShedAfter, SiteSettings, StoreSetting,
 };
 pub use share::{NoShare, Share};
 
@@ -104,6 +104,7 @@ fn load_settings(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<Settings> {
     settings.bus.foreign_topics = settings.metadata.iter().map(|entry| entry.topic.clone()).collect();
     check_ranges(&file, &settings, mistakes);
     check_store(&file, &settings.console, mistakes);
+    check_one_event(&file, &settings.console.one_event, mistakes);
     Some(settings)
 }
 
@@ -142,6 +143,24 @@ fn check_store(file: &str, console: &ConsoleSettings, mistakes: &mut Vec<Mistake
             "take it out, or give console.store as \"postgresql://USER@HOST/DATABASE\"",
         ),
         StoreSetting::File(_) => {}
+    }
+}
+
+fn check_one_event(file: &str, settings: &OneEventSettings, mistakes: &mut Vec<Mistake>) {
+    let usual = OneEventSettings::default();
+    let each = [(settings.within_m, usual.apart), (usual.within_m, settings.apart)];
+    for error in each.into_iter().filter_map(|(within_m, apart)| OneEvent::new(within_m, apart).err()) {
+        let (name, value) = match &error {
+            OneEventError::Within(given) => ("within_m", given.to_string()),
+            OneEventError::Apart(given) => ("apart", given.to_string()),
+        };
+        mistakes.push(Mistake {
+            file: file.to_owned(),
+            path: format!("console.one_event.{name}"),
+            value,
+            rule: error.to_string(),
+            fix: "leave it out for the default, or set console.one_event.enabled = false to join nothing".to_owned(),
+        });
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use vedette_alerts::{OneEvent, OneEventError};
 use vedette_core::Span;
 
 use super::{MetadataSettings, Share};
@@ -304,6 +305,8 @@ pub struct ConsoleSettings {
     pub keep: Span,
     /// Pixelate people in snapshots.
     pub pixelate: bool,
+    /// `[console.one_event]`
+    pub one_event: OneEventSettings,
 }
 
 impl Default for ConsoleSettings {
@@ -314,6 +317,37 @@ impl Default for ConsoleSettings {
             store_password_env: None,
             keep: Span::from_secs(30 * 24 * 3600),
             pixelate: true,
+            one_event: OneEventSettings::default(),
         }
+    }
+}
+
+/// `[console.one_event]`: alerts of neighbouring cameras that show the same event are one entry with several views. They are
+/// compared by kind, place and time, never by how anybody looks. It applies to alerts that come from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OneEventSettings {
+    /// Join them at all.
+    pub enabled: bool,
+    /// How far their places may be apart beyond what their errors explain, metres; never more than four times this.
+    pub within_m: f64,
+    /// How far apart in time they may be.
+    pub apart: Span,
+}
+
+impl OneEventSettings {
+    /// By what the store joins alerts; none when it shall not.
+    ///
+    /// # Errors
+    /// When a setting is out of its range.
+    pub fn rule(&self) -> Result<Option<OneEvent>, OneEventError> {
+        let rule = OneEvent::new(self.within_m, self.apart)?;
+        Ok(self.enabled.then_some(rule))
+    }
+}
+
+impl Default for OneEventSettings {
+    fn default() -> Self {
+        Self { enabled: true, within_m: 5.0, apart: Span::from_secs(5) }
     }
 }
