@@ -206,3 +206,67 @@ fn join(rule: &OneEvent, linked: &Linked) -> Decided {
     }
     decided
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use vedette_core::RuleKind;
+
+    /// A store of sightings in memory.
+    #[derive(Default)]
+    struct Kept {
+        sightings: BTreeMap<AlertId, Sighting>,
+        leads: Decided,
+    }
+
+    impl Kept {
+        fn take(&mut self, rule: &OneEvent, id: AlertId, is: Option<Sighting>) {
+            let was = self.sightings.remove(&id);
+            self.sightings.extend(is.clone().map(|is| (id, is)));
+            let decided = settle::<Infallible>(rule, &[Touched { was, is }], &mut |_| {
+                Ok(self.sightings.values().cloned().collect())
+            });
+            let Ok(decided) = decided;
+            self.leads.extend(decided);
+            self.leads.retain(|id, _| self.sightings.contains_key(id));
+        }
+    }
+
+    fn sighting() -> impl Strategy<Value = Sighting> {
+        (0..4u8, 0..60i64, 0..6i64, 0..3u8).prop_map(|(camera, tenths, place, length)| Sighting {
+            id: AlertId(0),
+            camera: format!("gate-{camera}"),
+            kind: RuleKind::Presence,
+            rule: "intrusion".into(),
+            classes: 1,
+            started_us: tenths * 250_000 - i64::from(length) * 1_000_000,
+            raised_us: tenths * 250_000,
+            until_us: tenths * 250_000,
+            latitude_e7: 225_400_000 + place * 200,
+            longitude_e7: 1_139_400_000,
+            error_mm: 0,
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        /// Alerts come, change and go in any order; what is decided one by one is what is decided about all at once.
+        #[test]
+        fn one_by_one_is_as_all_at_once(steps in prop::collection::vec((0..24u128, prop::option::weighted(0.9, sighting())), 1..48)) {
+            let rule = OneEvent::default();
+            let mut kept = Kept::default();
+            for (id, is) in steps {
+                let id = AlertId(id);
+                kept.take(&rule, id, is.map(|is| Sighting { id, ..is }));
+            }
+            let touched: Vec<_> = kept.sightings.values().map(|it| Touched { was: None, is: Some(it.clone()) }).collect();
+            let Ok(all) = settle::<Infallible>(&rule, &touched, &mut |_| Ok(kept.sightings.values().cloned().collect()));
+            prop_assert_eq!(&kept.leads, &all);
+            for (id, lead) in &kept.leads {
+                let (one, lead) = (&kept.sightings[id], &kept.sightings[&lead.id]);
+                prop_assert!(one.id == lead.id || rule.nearness(one, lead).is_some(), "a view fits its lead");
+            }
+        }
+    }
+}
