@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vedette_core::{AlertId, AlertStatus, CameraId, RuleId, Severity};
 
-use crate::json::{PlaceJson, VerdictJson};
 use crate::View;
+use crate::json::{PlaceJson, VerdictJson};
 
 /// The alert of another camera that shows the same event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -32,8 +32,8 @@ impl Ord for Nearness {
 impl OneEvent {
     /// How near two alerts are; none when they cannot be one event. The same both ways.
     pub(super) fn nearness(&self, one: &Sighting, other: &Sighting) -> Option<Nearness> {
-        let alike = one.kind == other.kind
-            && (one.classes & other.classes != 0 || (one.classes, other.classes) == (0, 0));
+        let alike =
+            one.kind == other.kind && (one.classes & other.classes != 0 || (one.classes, other.classes) == (0, 0));
         let raised_apart = one.raised_us.abs_diff(other.raised_us);
         let gap = one.started_us.max(other.started_us).saturating_sub(one.until_us.min(other.until_us));
         let same_time = raised_apart <= LONGEST_US as u64 && gap <= self.apart_us();

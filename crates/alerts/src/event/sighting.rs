@@ -20,9 +20,11 @@ pub(crate) struct Sighting {
 }
 
 impl Sighting {
-    /// What joining may know of `alert`; none when it is about the camera itself, or its place was not measured.
+    /// What joining may know of `alert`; none when it is about the camera itself, when its place was not measured, or when the
+    /// camera's clock is not to be trusted.
     pub(crate) fn of(alert: &Alert) -> Option<Self> {
-        if alert.kind.is_camera_health() || alert.place.source != PlaceSource::Calibration {
+        let measured = alert.place.source == PlaceSource::Calibration && !alert.quality.clock_drift;
+        if alert.kind.is_camera_health() || !measured {
             return None;
         }
         let raised_us = alert.raised.as_micros();
@@ -51,10 +53,7 @@ impl Sighting {
 /// Whether what it is about stays at the place of its alert until it ends. Anything else may have gone on: an alert of another
 /// camera near that place, later than this one was raised, is then about something else.
 pub(super) const fn stays(kind: RuleKind) -> bool {
-    matches!(
-        kind,
-        RuleKind::Stopped | RuleKind::LeftObject | RuleKind::Count | RuleKind::Density | RuleKind::Gathering
-    )
+    matches!(kind, RuleKind::Stopped | RuleKind::LeftObject | RuleKind::Count | RuleKind::Density | RuleKind::Gathering)
 }
 
 /// Classes that detectors take for one another share a bit.

@@ -95,7 +95,8 @@ fn kind_of(word: &str) -> Option<RuleKind> {
 }
 
 fn keep(session: &mut dyn Session, it: &Sighting) -> Result<(), StoreError> {
-    let sql = "INSERT INTO sighting (alert, kind, cell, camera, rule, classes, started_us, raised_us, until_us, latitude_e7,
+    let sql =
+        "INSERT INTO sighting (alert, kind, cell, camera, rule, classes, started_us, raised_us, until_us, latitude_e7,
                                      longitude_e7, error_mm, crowded)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0)
                ON CONFLICT (alert) DO UPDATE SET

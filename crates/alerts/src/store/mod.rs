@@ -13,7 +13,9 @@ use std::path::Path;
 pub use self::postgres::{PostgresServer, PostgresServerError};
 pub use filter::{AlertFilter, AlertPage, Cursor, CursorError, VerdictFilter};
 use session::Session;
-pub use types::{Decision, EvidenceLook, RecordPosition, StoreCounts, StoreError, StoredAlert, Upserted, Verdict, View};
+pub use types::{
+    Decision, EvidenceLook, RecordPosition, StoreCounts, StoreError, StoredAlert, Upserted, Verdict, View,
+};
 
 use crate::event::OneEvent;
 

@@ -36,7 +36,8 @@ impl AlertStore {
         let mut found = stored(self.read(|session| session.rows(DOING, &sql, &values))?)?;
         let more = found.len() > size;
         found.truncate(size);
-        let place = |(at, stored): &(i64, StoredAlert)| Cursor { raised: Timestamp::from_micros(*at), id: stored.alert.id };
+        let place =
+            |(at, stored): &(i64, StoredAlert)| Cursor { raised: Timestamp::from_micros(*at), id: stored.alert.id };
         let next = found.last().filter(|_| more).map(place);
         let alerts = found.into_iter().map(|(_, stored)| stored).collect();
         Ok(AlertPage { alerts, next })
@@ -51,8 +52,7 @@ impl AlertStore {
     pub fn changes_after(&self, after: u64, limit: u32) -> Result<Vec<StoredAlert>, StoreError> {
         const DOING: &str = "reading changes";
         let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let picked =
-            "SELECT change AS at, id, event_us, event FROM alert WHERE change > ?1 ORDER BY change LIMIT ?2";
+        let picked = "SELECT change AS at, id, event_us, event FROM alert WHERE change > ?1 ORDER BY change LIMIT ?2";
         let sql = with_events(picked, "ASC");
         let rows = self.read(|session| session.rows(DOING, &sql, &[after.into(), limit.into()]))?;
         Ok(stored(rows)?.into_iter().map(|(_, stored)| stored).collect())
@@ -72,7 +72,8 @@ impl AlertStore {
     /// # Errors
     /// When it cannot be read.
     pub fn counts(&self) -> Result<StoreCounts, StoreError> {
-        let sql = "SELECT count(*), count(*) FILTER (WHERE event = id), count(DISTINCT event) FILTER (WHERE status = 'open'),
+        let sql =
+            "SELECT count(*), count(*) FILTER (WHERE event = id), count(DISTINCT event) FILTER (WHERE status = 'open'),
                           count(*) FILTER (WHERE event = id) - count(DISTINCT event) FILTER (WHERE verdict IS NOT NULL),
                           (SELECT count(*) FROM snapshot), (SELECT value FROM counter WHERE name = 'conflict')
                    FROM alert";
@@ -103,7 +104,9 @@ fn stored(rows: Vec<Row>) -> Result<Vec<(i64, StoredAlert)>, StoreError> {
         if of_one.as_ref().is_none_or(|picked| picked.id != id) {
             found.extend(of_one.take().map(Picked::finish).transpose()?);
         }
-        of_one.get_or_insert_with(|| Picked { doing: row.doing(), at, id, event, own: None, views: Vec::new() }).add(row)?;
+        of_one
+            .get_or_insert_with(|| Picked { doing: row.doing(), at, id, event, own: None, views: Vec::new() })
+            .add(row)?;
     }
     found.extend(of_one.map(Picked::finish).transpose()?);
     Ok(found)

@@ -56,7 +56,11 @@ fn two_cameras_give_one_entry_whichever_comes_first(home: &Home) {
     assert_eq!((view.view_of(), view.views.len()), (Some(first.id), 0));
     let changed = store.changes_after(before, 10).unwrap();
     let changed: Vec<_> = changed.iter().map(|it| (it.alert.id, it.view_of())).collect();
-    assert_eq!(changed, [(first.id, None), (second.id, Some(first.id))], "who was the entry is told that it is none now");
+    assert_eq!(
+        changed,
+        [(first.id, None), (second.id, Some(first.id))],
+        "who was the entry is told that it is none now"
+    );
     let each = AlertFilter { each: true, ..AlertFilter::default() };
     assert_eq!(ids(&store, &each), [second.id, first.id]);
     let counts = store.counts().unwrap();
@@ -92,7 +96,9 @@ fn what_is_not_measured_or_another_matter_stays_alone(home: &Home) {
     health.kind = RuleKind::Covered;
     let other = Alert { kind: RuleKind::Dwell, ..seen("gate-4", 0, 0.0) };
     let far = seen("gate-5", 0, 12.0);
-    let store = store_of(home, &[&one, &unmeasured, &health, &other, &far]);
+    let mut drifting = seen("gate-6", 0, 0.0);
+    drifting.quality.clock_drift = true;
+    let store = store_of(home, &[&one, &unmeasured, &health, &other, &far, &drifting]);
     assert!(listed(&store).iter().all(|event| event.len() == 1), "{:?}", listed(&store));
     assert_eq!(home.rows("sighting"), 3);
 }

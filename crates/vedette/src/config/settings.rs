@@ -1,14 +1,12 @@
 //! The configuration file, section by section, with its defaults. `deploy/vedette.toml` shows every key with its comment.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use vedette_alerts::{OneEvent, OneEventError};
 use vedette_core::Span;
 
-use super::{MetadataSettings, Share};
+use super::{ConsoleSettings, MetadataSettings, Share};
 
 /// The whole file. Paths are relative to the file's own directory.
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -272,82 +270,5 @@ impl Default for AnalyseSettings {
             rebuild: Span::from_secs(600),
             tracker: vedette_track::TrackerSettings::default(),
         }
-    }
-}
-
-/// Where the alerts are kept: the path of an SQLite file, or a database of a PostgreSQL server.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
-pub enum StoreSetting {
-    /// A file of this machine.
-    File(PathBuf),
-    /// `postgresql://USER@HOST:PORT/DATABASE`
-    Server(String),
-}
-
-impl From<String> for StoreSetting {
-    fn from(text: String) -> Self {
-        if vedette_alerts::PostgresServer::is_address(&text) { Self::Server(text) } else { Self::File(text.into()) }
-    }
-}
-
-/// `[console]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ConsoleSettings {
-    /// Address and port of the page and the API.
-    pub listen: SocketAddr,
-    /// Where the alerts are kept.
-    pub store: StoreSetting,
-    /// Environment variable that holds the password of the database; `PGPASSWORD` is looked at when absent.
-    pub store_password_env: Option<String>,
-    /// How long alerts and their snapshots are kept.
-    pub keep: Span,
-    /// Pixelate people in snapshots.
-    pub pixelate: bool,
-    /// `[console.one_event]`
-    pub one_event: OneEventSettings,
-}
-
-impl Default for ConsoleSettings {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            store: StoreSetting::File("data/alerts.sqlite".into()),
-            store_password_env: None,
-            keep: Span::from_secs(30 * 24 * 3600),
-            pixelate: true,
-            one_event: OneEventSettings::default(),
-        }
-    }
-}
-
-/// `[console.one_event]`: alerts of neighbouring cameras that show the same event are one entry with several views. They are
-/// compared by kind, place and time, never by how anybody looks. It applies to alerts that come from then on.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OneEventSettings {
-    /// Join them at all.
-    pub enabled: bool,
-    /// How far their places may be apart beyond what their errors explain, metres; never more than four times this.
-    pub within_m: f64,
-    /// How far apart in time they may be.
-    pub apart: Span,
-}
-
-impl OneEventSettings {
-    /// By what the store joins alerts; none when it shall not.
-    ///
-    /// # Errors
-    /// When a setting is out of its range.
-    pub fn rule(&self) -> Result<Option<OneEvent>, OneEventError> {
-        let rule = OneEvent::new(self.within_m, self.apart)?;
-        Ok(self.enabled.then_some(rule))
-    }
-}
-
-impl Default for OneEventSettings {
-    fn default() -> Self {
-        Self { enabled: true, within_m: 5.0, apart: Span::from_secs(5) }
     }
 }
