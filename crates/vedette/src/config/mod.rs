@@ -18,8 +18,8 @@ pub use console::{ConsoleSettings, OneEventSettings, StoreSetting};
 pub use metadata::{MetadataSettings, TimeSource};
 pub use mistake::{Mistake, Mistakes};
 pub use settings::{
-    AnalyseSettings, BusKind, BusSettings, CredentialSection, DetectSettings, IngestSettings, KafkaSection, Settings,
-    ShedAfter, SiteSettings,
+    AnalyseSettings, BusKind, BusSettings, CredentialSection, DetectSettings, GroupProtocol, IngestSettings,
+    KafkaSection, Settings, ShedAfter, SiteSettings,
 };
 pub use share::{NoShare, Share};
 
