@@ -12,9 +12,10 @@ use bytes::Bytes;
 use vedette::analysis::{CameraAnalysis, Serving};
 use vedette::config::{load_cameras, load_policies};
 use vedette_core::{
-    Camera, CameraId, Detection, FrameAccount, FrameDetections, FrameSize, ModelRef, ObjectClass, PixelBox, Policy,
-    Quality, Score, Timestamp, VideoRef,
+    Camera, CameraId, Detection, FrameAccount, FrameDetections, FrameSize, ModelRef, ObjectClass, PixelBox, Quality,
+    Score, Timestamp, VideoRef,
 };
+use vedette_rules::SharedPolicy;
 use vedette_track::TrackerSettings;
 use vedette_wire::{decode_detections, encode_detections};
 
@@ -24,8 +25,18 @@ const TICKS: u64 = 12;
 /// The first of them fill the memory and are not timed.
 const WARM: u64 = 2;
 const ROUNDS: usize = 3;
+/// Seconds for which a camera sees people before it is idle, and for which it has been idle.
+const SEEN: u64 = 5;
+const REST: u64 = 45;
 const REACH: f64 = 1_300_000.0;
 const IDLE_REACH: f64 = 2_048.0;
+
+/// What all cameras share, and the registry's entry of each.
+struct City {
+    cameras: Vec<Arc<Camera>>,
+    policy: Arc<SharedPolicy>,
+    tracker: Arc<TrackerSettings>,
+}
 
 fn main() {
     let asked = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
@@ -33,25 +44,21 @@ fn main() {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/demo");
     let known = load_cameras(&demo.join("cameras.toml")).expect("the demo's cameras");
     let policies = load_policies(&demo.join("policies.toml"), &known).expect("the demo's policies");
-    let (template, policy) = (&known[0], Arc::new(policies[0].clone()));
 
     let before = resident();
-    let idle: Vec<CameraAnalysis> = (0..cameras).map(|number| open(template, number)).collect();
-    let mut idle = idle;
-    for analysis in &mut idle {
-        let frame = frame(0, 0);
-        let serving = Serving { policy: Some(&policy), base: &|_| None };
-        analysis.take(frame, serving);
-    }
-    let weight = (resident() - before) as f64 / cameras as f64;
-    let saved = idle[0].save().expect("it is encoded").len();
+    let city = City {
+        cameras: (0..cameras).map(|number| camera(&known[0], number)).collect(),
+        policy: Arc::new(SharedPolicy::new(policies[0].clone())),
+        tracker: Arc::default(),
+    };
+    println!("a camera in the registry: {:.0} bytes", (resident() - before) as f64 / cameras as f64);
+    let (weight, saved) = idle(&city);
     verdict("idle camera in memory", weight, "bytes", weight <= IDLE_REACH, IDLE_REACH);
     println!("idle camera saved: {saved} bytes");
-    drop(idle);
 
     let mut best: f64 = 0.0;
     for round in 1..=ROUNDS {
-        let (frames, alerts, seconds) = run(cameras, template, &policy);
+        let (frames, alerts, seconds) = run(&city);
         let rate = frames as f64 / seconds;
         println!(
             "round {round}: {frames} frames, {alerts} alerts, {seconds:.2} s, {rate:.0} frames a second on {THREADS} cores"
@@ -65,16 +72,31 @@ fn verdict(what: &str, found: f64, unit: &str, reached: bool, reach: f64) {
     println!("{what}: {found:.0} {unit} (reach {reach:.0}){}", if reached { "" } else { ": MISSED" });
 }
 
+/// What the analysis of a camera takes that saw people and then nothing for a while: in memory, beside the registry, and saved.
+fn idle(city: &City) -> (f64, usize) {
+    let before = resident();
+    let mut idle: Vec<CameraAnalysis> = (0..city.cameras.len()).map(|number| city.open(number)).collect();
+    for (number, analysis) in idle.iter_mut().enumerate() {
+        for tick in 0..SEEN + REST {
+            analysis.take(&frame(number, tick, tick < SEEN), city.serving());
+        }
+    }
+    let weight = (resident() - before) as f64 / city.cameras.len() as f64;
+    (weight, idle[0].save().expect("it is encoded").len())
+}
+
 /// Each thread has its share of the cameras, as a worker has its partitions.
-fn run(cameras: usize, template: &Camera, policy: &Arc<Policy>) -> (u64, u64, f64) {
+fn run(city: &City) -> (u64, u64, f64) {
     let shares: Vec<_> = (0..THREADS)
         .map(|thread| {
-            let mine: Vec<usize> = (thread..cameras).step_by(THREADS).collect();
-            let records: Vec<Vec<Bytes>> = (0..TICKS)
-                .map(|tick| mine.iter().map(|camera| encode_detections(&frame(*camera, tick))).collect())
-                .collect();
+            let mine: Vec<usize> = (thread..city.cameras.len()).step_by(THREADS).collect();
+            // One camera in ten sees people; which one changes every few seconds.
+            let busy = |camera: usize, tick: u64| (camera as u64 + tick / 5).is_multiple_of(10);
+            let record = |camera: usize, tick| encode_detections(&frame(camera, tick, busy(camera, tick)));
+            let records: Vec<Vec<Bytes>> =
+                (0..TICKS).map(|tick| mine.iter().map(|camera| record(*camera, tick)).collect()).collect();
             let open: BTreeMap<CameraId, CameraAnalysis> =
-                mine.iter().map(|camera| (id(*camera), open(template, *camera))).collect();
+                mine.iter().map(|camera| (id(*camera), city.open(*camera))).collect();
             (records, open)
         })
         .collect();
@@ -91,8 +113,7 @@ fn run(cameras: usize, template: &Camera, policy: &Arc<Policy>) -> (u64, u64, f6
                         for record in records {
                             let frame = decode_detections(record.clone()).expect("a record");
                             let analysis = open.get_mut(&frame.camera).expect("a camera");
-                            let serving = Serving { policy: Some(policy), base: &|_| None };
-                            alerts += analysis.take(frame, serving).alerts.len() as u64;
+                            alerts += analysis.take(&frame, city.serving()).alerts.len() as u64;
                             frames += 1;
                         }
                     }
@@ -110,14 +131,22 @@ fn id(camera: usize) -> CameraId {
     CameraId::new(&format!("44030500200{camera:09}")).expect("an id")
 }
 
-fn open(template: &Camera, number: usize) -> CameraAnalysis {
-    let camera = Arc::new(Camera { id: id(number), ..template.clone() });
-    CameraAnalysis::new(camera, &TrackerSettings::default()).expect("a camera")
+fn camera(template: &Camera, number: usize) -> Arc<Camera> {
+    Arc::new(Camera { id: id(number), ..template.clone() })
 }
 
-/// One camera in ten sees three people who walk; which one changes every few seconds.
-fn frame(camera: usize, tick: u64) -> FrameDetections {
-    let busy = (camera as u64 + tick / 5).is_multiple_of(10);
+impl City {
+    fn open(&self, number: usize) -> CameraAnalysis {
+        CameraAnalysis::new(self.cameras[number].clone(), &self.tracker).expect("a camera")
+    }
+
+    fn serving(&self) -> Serving<'_> {
+        Serving { policy: Some(&self.policy), base: &|_| None }
+    }
+}
+
+/// Three people who walk, or nobody.
+fn frame(camera: usize, tick: u64, busy: bool) -> FrameDetections {
     let person = |number: u64| Detection {
         class: ObjectClass::Person,
         score: Score::new(0.8).expect("a score"),

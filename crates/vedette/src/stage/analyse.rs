@@ -332,7 +332,7 @@ impl Analyse {
     fn step(&self, analysis: &mut CameraAnalysis, frame: FrameDetections) -> Outcome {
         let camera = self.registry.camera(&frame.camera);
         let policy = camera.and_then(|camera| self.registry.policy(&camera));
-        analysis.take(frame, Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) })
+        analysis.take(&frame, Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) })
     }
 }
 
