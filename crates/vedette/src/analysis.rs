@@ -114,7 +114,11 @@ impl CameraAnalysis {
     /// # Errors
     /// When the new calibration cannot be solved, or the policy in force needs one and it has none; the old one then stays.
     pub fn set_camera(&mut self, camera: Arc<Camera>) -> Result<(), SetupError> {
+        if Arc::ptr_eq(&camera, &self.camera) {
+            return Ok(());
+        }
         if camera == self.camera {
+            self.camera = camera;
             return Ok(());
         }
         let locator = locator(&camera)?;
