@@ -14,6 +14,7 @@ mod producer;
 mod reader;
 mod settings;
 mod talk;
+mod topic;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -30,13 +31,13 @@ use crate::{
     Bus, BusError, Committer, Delivered, Delivery, GroupEvent, Reader, Record, StartAt, Subscription, TopicSpec,
     Watermarks, topic as names,
 };
-use admin::TopicFacts;
 use error::{bus_error, refused};
 use feed::Feed;
 use member::{Callbacks, Leave, Shared};
 use producer::Producers;
-pub use settings::KafkaSettings;
+pub use settings::{GroupProtocol, KafkaSettings};
 use talk::Talk;
+use topic::Topic;
 
 /// How long dropping the bus waits for what was sent.
 const LAST_FLUSH: Duration = Duration::from_secs(5);
@@ -56,8 +57,10 @@ struct Inner {
     settings: KafkaSettings,
     admin: AdminClient<Talk>,
     producers: Producers,
-    fetcher: Mutex<BaseConsumer<Talk>>,
-    topics: RwLock<HashMap<String, (Arc<str>, TopicFacts)>>,
+    /// Asks for offsets; reads single records, one at a time.
+    fetcher: BaseConsumer<Talk>,
+    fetching: Mutex<()>,
+    topics: RwLock<HashMap<String, Arc<Topic>>>,
     closed: CancellationToken,
 }
 
@@ -72,7 +75,8 @@ impl KafkaBus {
         let inner = Inner {
             admin: config::admin(&settings).create_with_context(Talk).map_err(wrong)?,
             producers: Producers::new(&settings).map_err(wrong)?,
-            fetcher: Mutex::new(config::fetcher(&settings).create_with_context(Talk).map_err(wrong)?),
+            fetcher: config::fetcher(&settings).create_with_context(Talk).map_err(wrong)?,
+            fetching: Mutex::default(),
             topics: RwLock::default(),
             closed: CancellationToken::new(),
             settings,
@@ -144,12 +148,12 @@ impl Inner {
             .await
     }
 
-    fn known(&self, topic: &str) -> Option<(Arc<str>, TopicFacts)> {
+    fn known(&self, topic: &str) -> Option<Arc<Topic>> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
     }
 
     /// The topic, from memory or from the cluster.
-    async fn topic(self: &Arc<Self>, topic: &str) -> Result<(Arc<str>, TopicFacts), BusError> {
+    async fn topic(self: &Arc<Self>, topic: &str) -> Result<Arc<Topic>, BusError> {
         self.open_check()?;
         if let Some(known) = self.known(topic) {
             return Ok(known);
@@ -160,9 +164,10 @@ impl Inner {
         self.learn(topic, count).await
     }
 
-    async fn learn(&self, topic: &str, partitions: u32) -> Result<(Arc<str>, TopicFacts), BusError> {
-        let facts = admin::facts(&self.admin, &self.settings, &self.full_name(topic), partitions).await?;
-        let known = (Arc::from(topic), facts);
+    async fn learn(&self, topic: &str, partitions: u32) -> Result<Arc<Topic>, BusError> {
+        let full_name = self.full_name(topic);
+        let facts = admin::facts(&self.admin, &self.settings, &full_name, partitions).await?;
+        let known = Arc::new(Topic::new(topic, full_name, facts));
         self.topics.write().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned(), known.clone());
         Ok(known)
     }
@@ -172,7 +177,7 @@ impl Inner {
         let deadline = Instant::now() + SETTLE;
         loop {
             let learned = self.learn(&spec.name, partitions).await;
-            match learned.and_then(|(_, facts)| admin::fits(&facts, spec, full_name)) {
+            match learned.and_then(|topic| admin::fits(&topic.facts, spec, full_name)) {
                 Err(BusError::TopicMismatch { .. } | BusError::UnknownTopic(_)) if Instant::now() < deadline => {
                     tokio::time::sleep(SETTLE_STEP).await;
                 }
@@ -182,24 +187,17 @@ impl Inner {
     }
 
     /// Blocks.
-    fn watermarks(&self, topic: &str, partitions: u32) -> Result<Vec<Watermarks>, BusError> {
-        let full_name = self.full_name(topic);
-        let client = self.admin.inner();
-        let bounds = (0..partitions).map(|partition| {
-            let (low, high) = client
-                .fetch_watermarks(&full_name, partition as i32, self.settings.request_timeout)
-                .map_err(|error| bus_error("ask for offsets", topic, &self.settings.brokers, &error))?;
-            let offset = |raw: i64| u64::try_from(raw).unwrap_or_default();
-            Ok(Watermarks { partition, low: offset(low), high: offset(high) })
-        });
-        bounds.collect()
+    fn watermarks(&self, topic: &Topic) -> Result<Vec<Watermarks>, BusError> {
+        let timeout = self.settings.request_timeout;
+        reader::watermarks(&self.fetcher, &topic.full_name, topic.facts.partitions, timeout)
+            .map_err(|error| bus_error("ask for offsets", &topic.name, &self.settings.brokers, &error))
     }
 
     /// Blocks.
     fn start_offsets(
         &self,
         consumer: &BaseConsumer<Talk>,
-        topic: &str,
+        topic: &Topic,
         bounds: &[Watermarks],
         start: &StartAt,
     ) -> Result<Vec<(u32, u64)>, BusError> {
@@ -208,15 +206,15 @@ impl Inner {
             StartAt::Latest => Ok(bounds.iter().map(|bound| (bound.partition, bound.high)).collect()),
             StartAt::Offsets(offsets) => {
                 match offsets.iter().find(|(partition, _)| *partition as usize >= bounds.len()) {
-                    Some((partition, _)) => Err(names::unknown_partition(topic, *partition, bounds.len())),
+                    Some((partition, _)) => Err(names::unknown_partition(&topic.name, *partition, bounds.len())),
                     None => Ok(offsets.clone()),
                 }
             }
             StartAt::TimeMs(time_ms) => {
                 let highs = bounds.iter().map(|bound| (bound.partition, bound.high)).collect();
                 let timeout = self.settings.request_timeout;
-                reader::offsets_of_time(consumer, &self.full_name(topic), &highs, *time_ms, timeout)
-                    .map_err(|error| bus_error("ask for offsets", topic, &self.settings.brokers, &error))
+                reader::offsets_of_time(consumer, &topic.full_name, &highs, *time_ms, timeout)
+                    .map_err(|error| bus_error("ask for offsets", &topic.name, &self.settings.brokers, &error))
             }
         }
     }
@@ -252,12 +250,12 @@ impl Bus for KafkaBus {
     }
 
     async fn send(&self, topic: &str, record: Record) -> Result<Delivery, BusError> {
-        let (name, facts) = self.inner.topic(topic).await?;
-        let (size, limit) = (record.size(), facts.max_record_bytes);
+        let topic = self.inner.topic(topic).await?;
+        let (size, limit) = (record.size(), topic.facts.max_record_bytes);
         if size > limit {
-            return Err(BusError::TooLarge { topic: topic.to_owned(), size, limit });
+            return Err(BusError::TooLarge { topic: topic.name.to_string(), size, limit });
         }
-        self.inner.producers.send(&name, &self.inner.full_name(topic), facts.compress, &record).await
+        self.inner.producers.send(&topic, &record).await
     }
 
     async fn subscribe(&self, group: &str, topics: &[&str]) -> Result<Subscription, BusError> {
@@ -265,8 +263,8 @@ impl Bus for KafkaBus {
         let inner = &self.inner;
         let mut map = HashMap::new();
         for topic in topics {
-            let (name, _) = inner.topic(topic).await?;
-            map.insert(inner.full_name(topic), name);
+            let topic = inner.topic(topic).await?;
+            map.insert(topic.full_name.clone(), Arc::clone(&topic.name));
         }
         let settings = &inner.settings;
         let full_names: Vec<String> = map.keys().cloned().collect();
@@ -287,52 +285,50 @@ impl Bus for KafkaBus {
     }
 
     async fn read(&self, topic: &str, start: StartAt) -> Result<Reader, BusError> {
-        let (name, facts) = self.inner.topic(topic).await?;
+        let topic = self.inner.topic(topic).await?;
+        let name = Arc::clone(&topic.name);
         let settings = &self.inner.settings;
-        let failed = |error: KafkaError, brokers: &str| bus_error("read", topic, brokers, &error);
-        let consumer: BaseConsumer<Talk> =
-            config::reader(settings).create_with_context(Talk).map_err(|error| failed(error, &settings.brokers))?;
-        let of = topic.to_owned();
+        let failed = |error: KafkaError| bus_error("read", &name, &settings.brokers, &error);
+        let consumer: BaseConsumer<Talk> = config::reader(settings).create_with_context(Talk).map_err(failed)?;
         let prepare = move |inner: &Inner| {
-            let bounds = inner.watermarks(&of, facts.partitions)?;
-            let offsets = inner.start_offsets(&consumer, &of, &bounds, &start)?;
-            reader::assignment(&inner.full_name(&of), &offsets)
+            let bounds = inner.watermarks(&topic)?;
+            let offsets = inner.start_offsets(&consumer, &topic, &bounds, &start)?;
+            reader::assignment(&topic.full_name, &offsets)
                 .and_then(|list| consumer.assign(&list))
-                .map_err(|error| bus_error("read", &of, &inner.settings.brokers, &error))?;
+                .map_err(|error| bus_error("read", &topic.name, &inner.settings.brokers, &error))?;
             Ok((consumer, bounds, offsets))
         };
         let (consumer, bounds, offsets) = self.inner.blocking(prepare).await?;
         let ends = names::ends(&bounds, &offsets);
-        let (queue, records) = bytes_bounded(settings.receive_queue_bytes, "reader", topic);
+        let (queue, records) = bytes_bounded(settings.receive_queue_bytes, "reader", &name);
         let (brokers, closed) = (settings.brokers.clone(), self.inner.closed.clone());
-        spawn(format!("kafka-{topic}"), move || {
+        spawn(format!("kafka-{name}"), move || {
             reader::run(&consumer, Feed::new(queue, |record| record), &name, &brokers, &closed);
         })?;
         Ok(Reader { records, ends })
     }
 
     async fn fetch(&self, topic: &str, partition: u32, offset: u64) -> Result<Option<Delivered>, BusError> {
-        let (name, facts) = self.inner.topic(topic).await?;
-        if partition >= facts.partitions {
-            return Err(names::unknown_partition(topic, partition, facts.partitions as usize));
+        let topic = self.inner.topic(topic).await?;
+        let partitions = topic.facts.partitions;
+        if partition >= partitions {
+            return Err(names::unknown_partition(&topic.name, partition, partitions as usize));
         }
-        let full_name = self.inner.full_name(topic);
         let work = move |inner: &Inner| {
             let settings = &inner.settings;
-            let (low, high) = inner
-                .admin
-                .inner()
-                .fetch_watermarks(&full_name, partition as i32, settings.request_timeout)
-                .map_err(|error| bus_error("fetch", &name, &settings.brokers, &error))?;
-            if !(low..high).contains(&i64::try_from(offset).unwrap_or(i64::MAX)) {
+            let bounds = inner.watermarks(&topic)?;
+            let is_there =
+                |bound: &Watermarks| bound.partition == partition && (bound.low..bound.high).contains(&offset);
+            if !bounds.iter().any(is_there) {
                 return Ok(None);
             }
-            let consumer = inner.fetcher.lock().unwrap_or_else(PoisonError::into_inner);
+            let _turn = inner.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = (partition, offset);
             reader::fetch(
-                &consumer,
-                &full_name,
-                &name,
-                (partition, offset),
+                &inner.fetcher,
+                &topic.full_name,
+                &topic.name,
+                at,
                 &settings.brokers,
                 settings.request_timeout,
             )
@@ -341,8 +337,8 @@ impl Bus for KafkaBus {
     }
 
     async fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, BusError> {
-        let (name, facts) = self.inner.topic(topic).await?;
-        self.inner.blocking(move |inner| inner.watermarks(&name, facts.partitions)).await
+        let topic = self.inner.topic(topic).await?;
+        self.inner.blocking(move |inner| inner.watermarks(&topic)).await
     }
 
     async fn flush(&self) -> Result<(), BusError> {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+#[macro_use]
 mod suite;
 
 use std::sync::Arc;
@@ -37,21 +38,7 @@ macro_rules! conformance {
     )*};
 }
 
-conformance!(
-    keys_keep_partition_and_order,
-    group_resumes_from_its_commit,
-    commit_elsewhere_is_refused,
-    replay_from_offset_and_time,
-    latest_follows_what_comes,
-    content_survives,
-    large_records_pass_and_larger_ones_do_not,
-    fetch_finds_one_or_none,
-    unknown_topics_are_named,
-    other_limits_are_refused,
-    slow_consumer_loses_nothing,
-    retention_takes_the_old,
-    compaction_keeps_the_last_of_each_key,
-);
+every_promise!(conformance);
 
 #[tokio::test]
 async fn everything_is_there_after_reopening() {

@@ -4,13 +4,14 @@
 
 #[path = "support/broker.rs"]
 mod broker;
+#[macro_use]
 mod suite;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use vedette_bus::kafka::{KafkaBus, KafkaSettings};
+use vedette_bus::kafka::{GroupProtocol, KafkaBus, KafkaSettings};
 use vedette_bus::{Bus, BusError, GroupEvent, SharedBus, StartAt, Subscription};
 
 use broker::Broker;
@@ -26,7 +27,41 @@ fn settings(brokers: String) -> KafkaSettings {
 }
 
 async fn connect(broker: &Broker) -> Arc<KafkaBus> {
-    KafkaBus::connect(settings(broker.brokers())).await.unwrap()
+    connect_with(broker, GroupProtocol::Classic).await
+}
+
+async fn connect_with(broker: &Broker, group_protocol: GroupProtocol) -> Arc<KafkaBus> {
+    KafkaBus::connect(KafkaSettings { group_protocol, ..settings(broker.brokers()) }).await.unwrap()
+}
+
+/// Makes tests of what must be so whoever shares out the partitions.
+macro_rules! whoever_decides {
+    ($($name:ident),* $(,)?) => {
+        mod members_decide {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let Some(broker) = super::broker::shared() else { return };
+                super::$name(broker, super::GroupProtocol::Classic).await;
+            })*
+        }
+        mod brokers_decide {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let Some(broker) = super::broker::shared() else { return };
+                super::$name(broker, super::GroupProtocol::Consumer).await;
+            })*
+        }
+    };
+}
+
+whoever_decides!(
+    a_group_goes_on_from_its_commit,
+    two_members_share_a_group,
+    what_is_in_hand_is_committed_before_it_moves
+);
+
+async fn a_group_goes_on_from_its_commit(broker: &Broker, protocol: GroupProtocol) {
+    suite::group_resumes_from_its_commit(connect_with(broker, protocol).await).await;
 }
 
 macro_rules! conformance {
@@ -40,21 +75,7 @@ macro_rules! conformance {
     )*};
 }
 
-conformance!(
-    keys_keep_partition_and_order,
-    group_resumes_from_its_commit,
-    commit_elsewhere_is_refused,
-    replay_from_offset_and_time,
-    latest_follows_what_comes,
-    content_survives,
-    large_records_pass_and_larger_ones_do_not,
-    fetch_finds_one_or_none,
-    unknown_topics_are_named,
-    other_limits_are_refused,
-    slow_consumer_loses_nothing,
-    retention_takes_the_old,
-    compaction_keeps_the_last_of_each_key,
-);
+every_promise!(conformance);
 
 #[tokio::test]
 async fn no_broker_is_said_plainly() {
@@ -75,6 +96,21 @@ async fn settings_that_break_promises_are_refused() {
     unknown.properties.insert("no.such.thing".to_owned(), "1".to_owned());
     let error = KafkaBus::connect(unknown).await.err().unwrap();
     assert!(error.to_string().contains("no.such.thing"), "{error}");
+    let mut meaningless =
+        KafkaSettings { group_protocol: GroupProtocol::Consumer, ..settings("127.0.0.1:1".to_owned()) };
+    meaningless.properties.insert("session.timeout.ms".to_owned(), "6000".to_owned());
+    let error = KafkaBus::connect(meaningless).await.err().unwrap();
+    assert!(error.to_string().contains("group.consumer.session.timeout.ms"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn brokers_that_do_not_decide_are_said_plainly() {
+    let Some(broker) = Broker::start_with("group.coordinator.rebalance.protocols=classic\n") else { return };
+    let bus = connect_with(&broker, GroupProtocol::Consumer).await;
+    let topic = new_topic(&*bus, 1).await;
+    let mut member = bus.subscribe(&unique("group"), &[&topic]).await.unwrap();
+    let error = within("the refusal", member.next()).await.unwrap_err();
+    assert!(matches!(error, BusError::Refused { .. }) && error.to_string().contains("Kafka 4.0"), "{error}");
 }
 
 /// The partitions of a member once it has `count` of them.
@@ -91,16 +127,14 @@ async fn assigned(member: &mut Subscription, ours: &mut BTreeSet<u32>, count: us
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_members_share_a_group() {
-    let Some(broker) = broker::shared() else { return };
-    let bus = connect(broker).await;
+async fn two_members_share_a_group(broker: &Broker, protocol: GroupProtocol) {
+    let bus = connect_with(broker, protocol).await;
     let topic = new_topic(&*bus, 4).await;
     let group = unique("group");
     let (mut mine, mut others) = (BTreeSet::new(), BTreeSet::new());
     let mut first = bus.subscribe(&group, &[&topic]).await.unwrap();
     assigned(&mut first, &mut mine, 4).await;
-    let second_bus = connect(broker).await;
+    let second_bus = connect_with(broker, protocol).await;
     let mut second = second_bus.subscribe(&group, &[&topic]).await.unwrap();
     tokio::join!(assigned(&mut first, &mut mine, 2), assigned(&mut second, &mut others, 2));
     assert!(mine.is_disjoint(&others));
@@ -117,10 +151,8 @@ async fn two_members_share_a_group() {
     assigned(&mut first, &mut mine, 4).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_in_hand_is_committed_before_it_moves() {
-    let Some(broker) = broker::shared() else { return };
-    let bus = connect(broker).await;
+async fn what_is_in_hand_is_committed_before_it_moves(broker: &Broker, protocol: GroupProtocol) {
+    let bus = connect_with(broker, protocol).await;
     let topic = new_topic(&*bus, 2).await;
     let group = unique("group");
     send_all(&*bus, &topic, (0..100).map(|n| record(&format!("k{n}"), "v"))).await;
@@ -132,7 +164,7 @@ async fn what_is_in_hand_is_committed_before_it_moves() {
         next[position.partition as usize] = position.offset + 1;
     }
     // Nothing is committed yet. A second member takes one partition; only then the first one commits what it had in hand.
-    let second_bus = connect(broker).await;
+    let second_bus = connect_with(broker, protocol).await;
     let mut second = second_bus.subscribe(&group, &[&topic]).await.unwrap();
     let moved = loop {
         if let GroupEvent::Revoked(revocation) = within("a revocation", first.next()).await.unwrap() {

@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 use vedette_address::AddressBase;
 use vedette_bus::SharedBus;
 use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
-use vedette_bus::kafka::{KafkaBus, KafkaSettings};
+use vedette_bus::kafka::{self, KafkaBus, KafkaSettings};
 use vedette_console::Console;
 use vedette_core::Alert;
 
 use crate::address_book::{self, AddressBook, inbox};
 use crate::cli::{Overrides, Role};
-use crate::config::{BusKind, BusSettings, Config, Settings};
+use crate::config::{BusKind, BusSettings, Config, GroupProtocol, Settings};
 use crate::detector::Detecting;
 use crate::evidence::BusSnapshots;
 use crate::frame_book::FrameBook;
@@ -291,14 +291,18 @@ pub async fn open_bus(settings: &BusSettings) -> anyhow::Result<SharedBus> {
             ..EmbeddedSettings::new(&settings.directory)
         })?,
         BusKind::Kafka => {
-            let kafka = &settings.kafka;
+            let section = &settings.kafka;
             let settings = KafkaSettings {
-                topic_prefix: kafka.prefix.clone(),
+                topic_prefix: section.prefix.clone(),
                 foreign_topics: settings.foreign_topics.clone(),
-                replication_factor: kafka.replication,
-                min_insync_replicas: kafka.min_insync_replicas,
-                properties: kafka.properties.clone(),
-                ..KafkaSettings::new(kafka.brokers.join(","))
+                replication_factor: section.replication,
+                min_insync_replicas: section.min_insync_replicas,
+                properties: section.properties.clone(),
+                group_protocol: match section.group_protocol {
+                    GroupProtocol::Classic => kafka::GroupProtocol::Classic,
+                    GroupProtocol::Consumer => kafka::GroupProtocol::Consumer,
+                },
+                ..KafkaSettings::new(section.brokers.join(","))
             };
             KafkaBus::connect(settings).await?
         }

@@ -10,7 +10,7 @@ use vedette_wire::decode_detections;
 use crate::app::open_bus;
 use crate::cli::ExportArgs;
 use crate::config::{BusKind, BusSettings, Config};
-use crate::{registry, topics};
+use crate::{reading, topics};
 
 /// Runs the command: frames come in the order of the topic's partitions, and in order within a camera.
 ///
@@ -27,7 +27,7 @@ pub(crate) async fn run(args: ExportArgs) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let (mut written, mut refused) = (0_u64, 0_u64);
     let mut failed = None;
-    registry::read_to_end(&bus, topics::DETECTIONS, &mut reader, |record| {
+    reading::to_end(&bus, topics::DETECTIONS, &mut reader, |record| {
         if failed.is_some() {
             return;
         }

@@ -9,7 +9,7 @@ use vedette_console::{FrameReport, FrameSource};
 use vedette_core::FrameCounts;
 use vedette_wire::decode_state;
 
-use crate::{registry, topics};
+use crate::{reading, topics};
 
 /// The counts of each camera's newest state. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -29,9 +29,9 @@ impl FrameBook {
     pub async fn follow(bus: &SharedBus, stop: CancellationToken) -> Result<Self, BusError> {
         let book = Self::default();
         let mut reader = bus.read(topics::STATES, StartAt::Earliest).await?;
-        registry::read_to_end(bus, topics::STATES, &mut reader, |record| book.take(record.record.value)).await?;
+        reading::to_end(bus, topics::STATES, &mut reader, |record| book.take(record.record.value)).await?;
         let known = book.clone();
-        registry::follow(reader, stop, "the count of frames", move |record| known.take(record.record.value));
+        reading::follow(reader, stop, "the count of frames", move |record| known.take(record.record.value));
         Ok(book)
     }
 

@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod frame_book;
 pub mod health;
 pub mod latency;
+pub mod reading;
 pub mod registry;
 pub mod replay;
 pub mod stage;

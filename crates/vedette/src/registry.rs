@@ -6,17 +6,14 @@ use std::sync::Arc;
 use dashmap::{DashMap, DashSet};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use vedette_bus::{BusError, Delivered, Reader, Record, SharedBus, StartAt};
+use vedette_bus::{BusError, Delivered, Record, SharedBus, StartAt};
 use vedette_core::{Camera, CameraId, Policy, PolicyScope};
 use vedette_rules::SharedPolicy;
 use vedette_wire::{
     DeadLetterReason, WireError, decode_camera, decode_policy, encode_camera, encode_policy, policy_key,
 };
 
-use crate::{clock, dead_letters, topics};
-
-/// How long the bus may be silent before it is asked whether more is to come.
-const QUIET: std::time::Duration = std::time::Duration::from_secs(5);
+use crate::{clock, dead_letters, reading, topics};
 
 /// The registry, cheap to clone. What it gives out is a version of its own: it does not change in the hands of who has it.
 #[derive(Clone, Default)]
@@ -51,7 +48,7 @@ impl Registry {
         for topic in [topics::CAMERAS, topics::POLICIES] {
             let mut reader = bus.read(topic, StartAt::Earliest).await?;
             let mut records = Vec::new();
-            read_to_end(bus, topic, &mut reader, |record| records.push(record)).await?;
+            reading::to_end(bus, topic, &mut reader, |record| records.push(record)).await?;
             for record in records {
                 registry.apply(bus, &record).await;
             }
@@ -146,72 +143,6 @@ impl Registry {
             .chain(camera.groups.iter().cloned().map(PolicyScope::Group))
             .find_map(|scope| self.policies.get(&policy_key(&scope)).map(|policy| policy.clone()))
     }
-}
-
-/// Hands over the records that were in `topic` when `reader` was made.
-///
-/// # Errors
-/// When the bus refuses, or cannot be reached for longer than a request may take.
-pub async fn read_to_end(
-    bus: &SharedBus,
-    topic: &str,
-    reader: &mut Reader,
-    mut take: impl FnMut(Delivered),
-) -> Result<(), BusError> {
-    let marks = bus.watermarks(topic).await?;
-    let low = |partition| marks.iter().find(|mark| mark.partition == partition).map_or(0, |mark| mark.low);
-    let mut open: Vec<(u32, u64)> = reader.ends().to_vec();
-    open.retain(|(partition, end)| low(*partition) < *end);
-    while !open.is_empty() {
-        match tokio::time::timeout(QUIET, reader.next()).await {
-            Ok(Ok(record)) => {
-                let (partition, offset) = (record.position.partition, record.position.offset);
-                take(record);
-                open.retain(|(waiting, end)| *waiting != partition || offset + 1 < *end);
-            }
-            Ok(Err(error @ BusError::Unreachable { .. })) => tracing::warn!(topic, %error, "reading waits for the bus"),
-            Ok(Err(error)) => return Err(error),
-            // A slow bus, or one whose compaction has taken the last record, so that the end is never seen.
-            Err(_) => forget_compacted(bus, topic, &mut open).await?,
-        }
-    }
-    Ok(())
-}
-
-/// Hands over the records of `reader` as they come, until `stop`. An outage is waited for, and told as `what`'s.
-pub(crate) fn follow(
-    mut reader: Reader,
-    stop: CancellationToken,
-    what: &'static str,
-    mut take: impl FnMut(Delivered) + Send + 'static,
-) {
-    tokio::spawn(async move {
-        loop {
-            let record = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                record = reader.next() => record,
-            };
-            match record {
-                Ok(record) => take(record),
-                Err(BusError::Closed) => return,
-                Err(error) => tracing::warn!(%error, "{what} waits for the bus"),
-            }
-        }
-    });
-}
-
-/// Leaves out the partitions whose last record is no longer there; the others are only slow.
-async fn forget_compacted(bus: &SharedBus, topic: &str, open: &mut Vec<(u32, u64)>) -> Result<(), BusError> {
-    let mut slow = Vec::new();
-    for (partition, end) in open.drain(..) {
-        match bus.fetch(topic, partition, end - 1).await? {
-            Some(_) => slow.push((partition, end)),
-            None => tracing::info!(topic, partition, end, "the last record is compacted away; what is there is read"),
-        }
-    }
-    *open = slow;
-    Ok(())
 }
 
 /// Publishes the cameras and policies of the configuration files that differ from what the bus holds.

@@ -17,7 +17,7 @@ use serde_json::Value;
 use support::{assert_refused, demo_site, edit, eventually, finish, said, vedette};
 use vedette::cli::Role;
 use vedette::config::Config;
-use vedette::{clock, registry, topics};
+use vedette::{clock, reading, topics};
 use vedette_bus::{Record, SharedBus, StartAt};
 use vedette_core::Span;
 
@@ -63,7 +63,7 @@ fn listed(config: &Path, args: &[&str]) -> Vec<Value> {
 async fn records_on(bus: &SharedBus, topic: &str) -> Vec<Record> {
     let mut reader = bus.read(topic, StartAt::Earliest).await.unwrap();
     let mut found = Vec::new();
-    registry::read_to_end(bus, topic, &mut reader, |record| found.push(record.record)).await.unwrap();
+    reading::to_end(bus, topic, &mut reader, |record| found.push(record.record)).await.unwrap();
     found
 }
 

@@ -20,7 +20,7 @@ use vedette::analysis::{CameraAnalysis, Serving};
 use vedette::cli::Role;
 use vedette::config::{BusKind, Config};
 use vedette::health::Condition;
-use vedette::{clock, registry, topics};
+use vedette::{clock, reading, topics};
 use vedette_address::AddressBase;
 use vedette_bus::{Record, SharedBus, StartAt, partition_of};
 use vedette_core::{Camera, CameraId, FrameDetections, Span, VideoRef};
@@ -42,7 +42,7 @@ fn on(broker: &Broker, prefix: &str) -> impl Fn(&mut Config) + use<> {
 async fn alerts_on(bus: &SharedBus) -> BTreeMap<(String, u32), Vec<Bytes>> {
     let mut reader = bus.read(topics::ALERTS, StartAt::Earliest).await.unwrap();
     let mut found: BTreeMap<_, Vec<Bytes>> = BTreeMap::new();
-    registry::read_to_end(bus, topics::ALERTS, &mut reader, |record| {
+    reading::to_end(bus, topics::ALERTS, &mut reader, |record| {
         let value = record.record.value.unwrap();
         let alert = decode_alert(value.clone()).unwrap();
         found.entry((alert.id.to_string(), alert.revision)).or_default().push(value);

@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use vedette::cli::Role;
 use vedette::config::{BusKind, Config};
 use vedette::health::Health;
-use vedette::registry::{self, Registry};
+use vedette::registry::Registry;
 use vedette::stage::adopt::Adopt;
-use vedette::{clock, topics};
+use vedette::{clock, reading, topics};
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_bus::{Record, Retention, SharedBus, StartAt, TopicSpec};
 use vedette_core::{Span, Timestamp};
@@ -79,7 +79,7 @@ async fn one_alert_a_camera(product: &Product) -> Vec<Value> {
 async fn put_aside(bus: &SharedBus) -> BTreeMap<(String, u32, u64), DeadLetterReason> {
     let mut reader = bus.read(topics::DEAD_LETTERS, StartAt::Earliest).await.unwrap();
     let mut found = BTreeMap::new();
-    registry::read_to_end(bus, topics::DEAD_LETTERS, &mut reader, |record| {
+    reading::to_end(bus, topics::DEAD_LETTERS, &mut reader, |record| {
         let letter = decode_dead_letter(record.record.value.unwrap()).unwrap();
         assert_eq!(letter.stage, "adopt");
         let position = (letter.topic.clone(), letter.partition, letter.offset);
@@ -148,7 +148,7 @@ async fn detections_on(bus: &SharedBus) -> BTreeMap<(String, u64), Vec<Bytes>> {
     let mut reader = bus.read(topics::DETECTIONS, StartAt::Earliest).await.unwrap();
     let mut found: BTreeMap<_, Vec<Bytes>> = BTreeMap::new();
     let mut latest = BTreeMap::new();
-    registry::read_to_end(bus, topics::DETECTIONS, &mut reader, |record| {
+    reading::to_end(bus, topics::DETECTIONS, &mut reader, |record| {
         let value = record.record.value.unwrap();
         let frame = decode_detections(value.clone()).unwrap();
         let place = (frame.camera.to_string(), frame.sequence);
@@ -260,7 +260,7 @@ async fn a_clock_that_was_set_back_is_said_and_a_new_since_begins_anew() {
 async fn epochs_on(bus: &SharedBus) -> BTreeMap<u64, usize> {
     let mut reader = bus.read(topics::DETECTIONS, StartAt::Earliest).await.unwrap();
     let mut found = BTreeMap::new();
-    registry::read_to_end(bus, topics::DETECTIONS, &mut reader, |record| {
+    reading::to_end(bus, topics::DETECTIONS, &mut reader, |record| {
         *found.entry(decode_detections(record.record.value.unwrap()).unwrap().epoch).or_default() += 1;
     })
     .await

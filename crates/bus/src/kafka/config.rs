@@ -3,7 +3,7 @@
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use super::settings::KafkaSettings;
+use super::settings::{GroupProtocol, KafkaSettings};
 use crate::BusError;
 
 /// Properties on which the promises of the bus rest; a site cannot change them.
@@ -30,6 +30,9 @@ const OURS: &[&str] = &[
     "transactional.id",
 ];
 
+/// Properties that the members of a group cannot set when the brokers decide about it.
+const OF_THE_BROKERS: &[&str] = &["session.timeout.ms", "heartbeat.interval.ms", "group.protocol.type"];
+
 /// Largest frame that is taken from a broker. Kafka hands over a record that is larger than the fetch limits alone.
 const LARGEST_MESSAGE: &str = "1000000000";
 
@@ -38,6 +41,14 @@ pub(super) fn check(settings: &KafkaSettings) -> Result<(), BusError> {
     let refuse = |cause: String| Err(BusError::Refused { action: "connect", topic: settings.brokers.clone(), cause });
     if let Some(name) = settings.properties.keys().find(|name| OURS.contains(&name.as_str())) {
         return refuse(format!("the property `{name}` is fixed, because what the bus promises rests on it; remove it"));
+    }
+    if settings.group_protocol == GroupProtocol::Consumer
+        && let Some(name) = settings.properties.keys().find(|name| OF_THE_BROKERS.contains(&name.as_str()))
+    {
+        return refuse(format!(
+            "the property `{name}` has no meaning with the group protocol `consumer`, in which the brokers decide it \
+             (`group.consumer.{name}` there); remove it, or take the protocol `classic`"
+        ));
     }
     if settings.brokers.split(',').any(|broker| broker.trim().is_empty()) {
         return refuse("`brokers` must be `host:port`, several separated by commas".to_owned());
@@ -103,14 +114,21 @@ fn consumer(settings: &KafkaSettings, group: &str) -> ClientConfig {
 /// For the member of a group.
 pub(super) fn member(settings: &KafkaSettings, group: &str) -> ClientConfig {
     let mut config = consumer(settings, group);
-    config.set("partition.assignment.strategy", "cooperative-sticky");
+    match settings.group_protocol {
+        GroupProtocol::Consumer => {
+            config.set("group.protocol", "consumer");
+        }
+        GroupProtocol::Classic => {
+            config.set("partition.assignment.strategy", "cooperative-sticky");
+            // What a member that died had in its hands is blind for this long; Kafka's default is 45 s.
+            if !settings.properties.contains_key("session.timeout.ms") {
+                config.set("session.timeout.ms", "10000");
+            }
+        }
+    }
     // The poll thread never waits for anything but a revocation.
     let interval = (settings.revoke_timeout.as_millis() * 2 + 10_000).clamp(60_000, 86_400_000);
     config.set("max.poll.interval.ms", interval.to_string());
-    // What a member that died had in its hands is blind for this long; Kafka's default is 45 s.
-    if !settings.properties.contains_key("session.timeout.ms") {
-        config.set("session.timeout.ms", "10000");
-    }
     config
 }
 

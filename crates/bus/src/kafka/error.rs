@@ -11,6 +11,7 @@ pub(super) fn is_passing(code: Code) -> bool {
             | Code::BrokerNotAvailable
             | Code::CoordinatorLoadInProgress
             | Code::CoordinatorNotAvailable
+            | Code::FencedLeaderEpoch
             | Code::LeaderNotAvailable
             | Code::MessageTimedOut
             | Code::NetworkException
@@ -23,6 +24,7 @@ pub(super) fn is_passing(code: Code) -> bool {
             | Code::RequestTimedOut
             | Code::Resolve
             | Code::TimedOutQueue
+            | Code::UnknownLeaderEpoch
             | Code::WaitingForCoordinator
     )
 }
@@ -35,6 +37,13 @@ pub(super) fn bus_error(action: &'static str, topic: &str, brokers: &str, error:
         Some(Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed) => {
             refused(action, topic, format!("{error}; give this client's principal the right in the cluster"))
         }
+        Some(Code::UnsupportedVersion | Code::UnsupportedFeature) => refused(
+            action,
+            topic,
+            format!(
+                "{error}; the brokers are too old for it or have it switched off (the group protocol `consumer` needs Kafka 4.0)"
+            ),
+        ),
         Some(Code::MessageSizeTooLarge) => refused(
             action,
             topic,

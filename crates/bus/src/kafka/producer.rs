@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::error::bus_error;
 use super::settings::KafkaSettings;
+use super::topic::Topic;
 use super::{config, message, talk};
 use crate::{BusError, Delivery, Record, Written};
 
@@ -21,7 +22,7 @@ const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(10);
 
 /// What comes back with the delivery report.
 struct InFlight {
-    topic: Arc<str>,
+    topic: Arc<Topic>,
     reply: oneshot::Sender<Result<Written, BusError>>,
     _room: OwnedSemaphorePermit,
 }
@@ -44,23 +45,23 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = Box<InFlight>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, in_flight: Self::DeliveryOpaque) {
-        let topic = in_flight.topic.to_string();
+        let InFlight { topic, reply, .. } = *in_flight;
         let outcome = match result {
             Ok(message) => {
-                metrics::counter!("vedette_bus_appended_records_total", "topic" => topic).increment(1);
+                topic.appended.increment(1);
                 Ok(Written {
-                    topic: in_flight.topic,
+                    topic: Arc::clone(&topic.name),
                     partition: u32::try_from(message.partition()).unwrap_or_default(),
                     // Negative: unknown (the broker recognised a repeated send).
                     offset: u64::try_from(message.offset()).ok(),
                 })
             }
             Err((error, _)) => {
-                metrics::counter!("vedette_bus_failed_records_total", "topic" => topic).increment(1);
-                Err(bus_error("send", &in_flight.topic, &self.brokers, error))
+                topic.failed.increment(1);
+                Err(bus_error("send", &topic.name, &self.brokers, error))
             }
         };
-        let _ = in_flight.reply.send(outcome);
+        let _ = reply.send(outcome);
     }
 }
 
@@ -91,13 +92,7 @@ impl Producers {
     }
 
     /// Hands `record` to librdkafka; waits while too much is on its way.
-    pub(super) async fn send(
-        &self,
-        topic: &Arc<str>,
-        full_name: &str,
-        compress: bool,
-        record: &Record,
-    ) -> Result<Delivery, BusError> {
+    pub(super) async fn send(&self, topic: &Arc<Topic>, record: &Record) -> Result<Delivery, BusError> {
         let weight = (record.size() + RECORD_BYTES).min(self.room_bytes) as u32;
         let room = match Arc::clone(&self.room).try_acquire_many_owned(weight) {
             Ok(room) => room,
@@ -109,17 +104,17 @@ impl Producers {
         self.queued.set((self.room_bytes - self.room.available_permits()) as f64);
         let (reply, delivery) = Delivery::new();
         let mut in_flight = Box::new(InFlight { topic: Arc::clone(topic), reply, _room: room });
-        let producer = if compress { &self.compressing } else { &self.plain };
+        let producer = if topic.facts.compress { &self.compressing } else { &self.plain };
         loop {
             // Nothing of librdkafka's may live across an await.
-            match Self::try_send(producer, full_name, record, in_flight) {
+            match Self::try_send(producer, &topic.full_name, record, in_flight) {
                 Ok(()) => return Ok(delivery),
                 Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
                     in_flight = back;
                     self.waits.increment(1);
                     tokio::time::sleep(QUEUE_FULL_PAUSE).await;
                 }
-                Err((error, _)) => return Err(bus_error("send", topic, &self.brokers, &error)),
+                Err((error, _)) => return Err(bus_error("send", &topic.name, &self.brokers, &error)),
             }
         }
     }
@@ -132,8 +127,10 @@ impl Producers {
     ) -> Result<(), (KafkaError, Box<InFlight>)> {
         let mut out = BaseRecord::<[u8], [u8], _>::with_opaque_to(full_name, in_flight)
             .key(&record.key[..])
-            .timestamp(record.timestamp_ms)
-            .headers(message::headers(record));
+            .timestamp(record.timestamp_ms);
+        if !record.headers.is_empty() {
+            out = out.headers(message::headers(record));
+        }
         if let Some(value) = &record.value {
             out = out.payload(&value[..]);
         }

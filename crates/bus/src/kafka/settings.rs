@@ -1,6 +1,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// How the members of a group agree on who reads which partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GroupProtocol {
+    /// The members agree among themselves (cooperative-sticky); each change stops the next from ending while it lasts. Every
+    /// broker knows it, and a member that died is missed after 10 s.
+    #[default]
+    Classic,
+    /// The brokers decide (KIP-848, Kafka 4.0 and later): who comes or goes does not stop the others. How soon a member that
+    /// died is missed is then a setting of the brokers, `group.consumer.session.timeout.ms`, by default 45 s.
+    Consumer,
+}
+
 /// How a [`super::KafkaBus`] reaches its cluster.
 #[derive(Debug, Clone)]
 pub struct KafkaSettings {
@@ -15,6 +27,8 @@ pub struct KafkaSettings {
     /// Passed to librdkafka as they are, for security and tuning (`security.protocol`, `sasl.*`, `ssl.*`). Those on which the
     /// adapter's promises rest are refused.
     pub properties: BTreeMap<String, String>,
+    /// How groups share out their partitions.
+    pub group_protocol: GroupProtocol,
     /// Replicas of each topic that the adapter creates.
     pub replication_factor: u16,
     /// Replicas that must have a record before it counts as durable (`min.insync.replicas` of created topics).
@@ -32,7 +46,7 @@ pub struct KafkaSettings {
 }
 
 impl KafkaSettings {
-    /// The defaults for the cluster at `brokers`: no prefix, one replica, 30 s for a revocation, 10 s for a request, 5 minutes
+    /// The defaults for the cluster at `brokers`: no prefix, the classic group protocol, one replica, 30 s for a revocation, 10 s for a request, 5 minutes
     /// for a delivery, queues of 32 MiB.
     #[must_use]
     pub fn new(brokers: impl Into<String>) -> Self {
@@ -42,6 +56,7 @@ impl KafkaSettings {
             foreign_topics: BTreeSet::new(),
             client_id: "vedette".to_owned(),
             properties: BTreeMap::new(),
+            group_protocol: GroupProtocol::default(),
             replication_factor: 1,
             min_insync_replicas: 1,
             revoke_timeout: Duration::from_secs(30),

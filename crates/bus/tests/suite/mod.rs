@@ -106,6 +106,27 @@ pub(crate) async fn next_record(subscription: &mut Subscription, ours: &mut Vec<
     }
 }
 
+/// Hands the name of each promise to a macro that makes a test of it.
+macro_rules! every_promise {
+    ($test:ident) => {
+        $test!(
+            keys_keep_partition_and_order,
+            group_resumes_from_its_commit,
+            commit_elsewhere_is_refused,
+            replay_from_offset_and_time,
+            latest_follows_what_comes,
+            content_survives,
+            large_records_pass_and_larger_ones_do_not,
+            fetch_finds_one_or_none,
+            unknown_topics_are_named,
+            other_limits_are_refused,
+            slow_consumer_loses_nothing,
+            retention_takes_the_old,
+            compaction_keeps_the_last_of_each_key,
+        );
+    };
+}
+
 pub(crate) async fn keys_keep_partition_and_order(bus: SharedBus) {
     let topic = new_topic(&*bus, 5).await;
     let records: Vec<_> =

@@ -67,6 +67,11 @@ fn free_port() -> u16 {
 impl Broker {
     /// Starts a broker of its own; `None` where none can run.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// The same with further properties.
+    pub(crate) fn start_with(properties: &str) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         if !available() {
             return None;
@@ -74,7 +79,7 @@ impl Broker {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("vedette-kafka-{}-{number}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join("extra"), QUICK).unwrap();
+        fs::write(dir.join("extra"), format!("{QUICK}{properties}")).unwrap();
         let broker = Self { port: free_port(), controller_port: free_port(), dir, watch: Mutex::default() };
         broker.launch();
         Some(broker)

@@ -6,16 +6,67 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use vedette_core::{Detection, ObjectClass, PixelBox, Policy, Score, Track, TrackId};
+use vedette_core::{Detection, ObjectClass, PixelBox, Policy, Score, ScoreBand, Track, TrackId};
 use vedette_eval::{
-    Event, EventScore, MotBox, MotRow, SceneFacts, SceneRule, SequenceInfo, TrueEvent, by_frame, read_mot,
-    read_scene_rules, read_true_events,
+    Comparison, Event, EventScore, MotBox, MotRow, SceneFacts, SceneRule, SequenceInfo, TrackMetrics, TrueEvent,
+    by_frame, every_nth, read_mot, read_scene_rules, read_true_events, weighted,
 };
 use vedette_rules::{RuleEngine, RuleSet};
 use vedette_track::{Tracker, TrackerSettings};
 
 pub(crate) fn root() -> PathBuf {
     std::env::var_os("VEDETTE_EVAL").expect("VEDETTE_EVAL names the folder of the labelled sequences").into()
+}
+
+/// The tracker's settings that the figures are for.
+pub(crate) fn settings() -> TrackerSettings {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/eval/faster-rcnn.toml");
+    toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The policy with the score band that the figures are for.
+fn with_band(policy: &Policy) -> Policy {
+    let mut policy = policy.clone();
+    let score = |value| Score::new(value).unwrap();
+    for rule in &mut policy.rules {
+        rule.score = ScoreBand { enter: score(0.95), stay: score(0.5) };
+    }
+    policy
+}
+
+/// How good the tracks on every `every`-th frame are, by sequence.
+pub(crate) fn tracks(sequences: &[Sequence], settings: &TrackerSettings, every: u32) -> Vec<TrackMetrics> {
+    let of = |one: &Sequence| {
+        let tracks = every_nth(&one.tracks(settings, every as usize), every);
+        let truth = every_nth(&one.truth, every);
+        TrackMetrics::of(&Comparison::new(&one.info.every_nth(every), &truth, &tracks).unwrap())
+    };
+    sequences.iter().map(of).collect()
+}
+
+/// How good the events on every frame are.
+pub(crate) fn events(scenes: &Scenes, settings: &TrackerSettings) -> EventScore {
+    scenes.score(&scenes.each(|one, policy| one.events(settings, &with_band(policy), 1)))
+}
+
+/// Means weighted by true boxes, in percent, and all switches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Judged {
+    pub(crate) hota: f64,
+    pub(crate) idf1: f64,
+    pub(crate) mota: f64,
+    pub(crate) switches: u64,
+}
+
+impl Judged {
+    pub(crate) fn of(all: &[TrackMetrics]) -> Self {
+        Self {
+            hota: 100.0 * weighted(all, |metrics| metrics.hota.hota()),
+            idf1: 100.0 * weighted(all, |metrics| metrics.identity.idf1()),
+            mota: 100.0 * weighted(all, |metrics| metrics.clear.mota()),
+            switches: all.iter().map(|metrics| metrics.clear.switches).sum(),
+        }
+    }
 }
 
 pub(crate) struct Sequence {

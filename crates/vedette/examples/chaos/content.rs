@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
-use vedette::{registry, topics};
+use vedette::{reading, topics};
 use vedette_bus::{Delivered, SharedBus, StartAt};
 use vedette_core::{Alert, CameraId, FrameDetections};
 use vedette_wire::{AnalysisState, decode_detections, decode_state, decode_video};
@@ -95,7 +95,7 @@ async fn records(bus: &SharedBus, topic: &str) -> anyhow::Result<Vec<Delivered>>
 async fn all(bus: &SharedBus, topic: &str) -> anyhow::Result<Vec<Delivered>> {
     let mut reader = bus.read(topic, StartAt::Earliest).await?;
     let mut records = Vec::new();
-    registry::read_to_end(bus, topic, &mut reader, |record| records.push(record)).await?;
+    reading::to_end(bus, topic, &mut reader, |record| records.push(record)).await?;
     records.sort_by_key(|record| (record.position.partition, record.position.offset));
     Ok(records)
 }

@@ -91,6 +91,7 @@ brokers = [{brokers}]
 prefix = "{prefix}"
 replication = 3
 min_insync_replicas = 2
+group_protocol = "consumer"
 
 [detect]
 model = "nanodet-g"

@@ -11,7 +11,7 @@ use vedette_wire::{AddressBaseChange, DeadLetterReason, WireError, address_key, 
 
 use super::{AddressBook, ChangeError};
 use crate::health::{Condition, Health};
-use crate::{clock, dead_letters, registry, topics};
+use crate::{clock, dead_letters, reading, topics};
 
 const NAME: &str = "addresses";
 /// How often files that were missing are looked for, and what is over is let go.
@@ -31,7 +31,7 @@ pub async fn follow(
 ) -> Result<(), BusError> {
     let mut reader = bus.read(topics::ADDRESSES, StartAt::Earliest).await?;
     let mut records = Vec::new();
-    registry::read_to_end(bus, topics::ADDRESSES, &mut reader, |record| records.push(record)).await?;
+    reading::to_end(bus, topics::ADDRESSES, &mut reader, |record| records.push(record)).await?;
     let (bus, book, health) = (bus.clone(), book.clone(), health.clone());
     let follower = Follower { bus, book, health, keep, serving: Mutex::default() };
     for record in records {

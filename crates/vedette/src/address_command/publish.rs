@@ -19,7 +19,7 @@ use crate::address_book::{AddressBook, Word, inbox, read};
 use crate::app::{apply_overrides, open_bus};
 use crate::cli::{ConfigArgs, Overrides};
 use crate::config::{BusKind, Config, Settings};
-use crate::{clock, registry, topics};
+use crate::{clock, reading, topics};
 
 /// Without `--effective-from` a base serves this much later, so that every worker has it by then.
 const LEAD: Span = Span::from_secs(10);
@@ -198,7 +198,7 @@ async fn announced(bus: &SharedBus, book: &AddressBook) -> anyhow::Result<Change
 async fn read_changes(bus: &SharedBus) -> anyhow::Result<Changes> {
     let mut reader = bus.read(topics::ADDRESSES, StartAt::Earliest).await?;
     let mut changes = Changes::new();
-    registry::read_to_end(bus, topics::ADDRESSES, &mut reader, |record| match read(&record) {
+    reading::to_end(bus, topics::ADDRESSES, &mut reader, |record| match read(&record) {
         Ok(Word::Announced(change)) => {
             changes.insert(change.effective_from, change);
         }

@@ -17,8 +17,8 @@ use vedette_core::{Camera, Policy, Span};
 pub use metadata::{MetadataSettings, TimeSource};
 pub use mistake::{Mistake, Mistakes};
 pub use settings::{
-    AnalyseSettings, BusKind, BusSettings, ConsoleSettings, CredentialSection, DetectSettings, IngestSettings,
-    KafkaSection, Settings, ShedAfter, SiteSettings, StoreSetting,
+    AnalyseSettings, BusKind, BusSettings, ConsoleSettings, CredentialSection, DetectSettings, GroupProtocol,
+    IngestSettings, KafkaSection, Settings, ShedAfter, SiteSettings, StoreSetting,
 };
 pub use share::{NoShare, Share};
 

@@ -116,6 +116,16 @@ impl Default for BusSettings {
     }
 }
 
+/// See [`KafkaSection::group_protocol`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupProtocol {
+    /// The members agree among themselves.
+    Classic,
+    /// The brokers decide.
+    Consumer,
+}
+
 /// `[bus.kafka]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -128,6 +138,8 @@ pub struct KafkaSection {
     pub replication: u16,
     /// Copies that must have a record before it counts as durable.
     pub min_insync_replicas: u16,
+    /// How the workers of a role share out their partitions: `classic`, or `consumer` where the brokers decide (Kafka 4.0).
+    pub group_protocol: GroupProtocol,
     /// Further librdkafka settings (security and the like), passed on as they are.
     pub properties: BTreeMap<String, String>,
 }
@@ -139,6 +151,7 @@ impl Default for KafkaSection {
             prefix: "vedette.".into(),
             replication: 1,
             min_insync_replicas: 1,
+            group_protocol: GroupProtocol::Classic,
             properties: BTreeMap::new(),
         }
     }

@@ -12,7 +12,7 @@ use vedette_wire::{DeadLetter, DeadLetterReason, decode_dead_letter};
 use super::Source;
 use super::replay::{REPLAY_OF, REPLAYED_AT};
 use crate::config::MetadataSettings;
-use crate::{registry, topics};
+use crate::{reading, topics};
 
 /// One record that was put aside.
 #[derive(Debug, Clone, PartialEq)]
@@ -170,7 +170,7 @@ pub(super) async fn read(bus: &SharedBus) -> anyhow::Result<Catalog> {
     let topic = topics::DEAD_LETTERS;
     let mut reader = bus.read(topic, StartAt::Earliest).await.context("opening the dead letters")?;
     let (mut found, mut marks, mut unreadable) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-    registry::read_to_end(bus, topic, &mut reader, |record| {
+    reading::to_end(bus, topic, &mut reader, |record| {
         if let Err(error) = note(&record, &mut found, &mut marks) {
             unreadable.push(format!("offset {} of `{topic}`: {error}", record.position.offset));
         }

@@ -8,6 +8,7 @@
 mod near_misses;
 mod partition;
 mod recovery;
+mod states;
 mod step;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use vedette_alerts::cloudevents;
 use vedette_bus::{BusError, Committer, Delivered, GroupEvent, Header, Record, SharedBus};
@@ -30,6 +32,7 @@ use crate::latency::LatencyBook;
 use crate::registry::Registry;
 use crate::{bus_watch, clock, dead_letters, topics};
 use partition::{Known, Partition};
+use states::States;
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "analyse";
@@ -56,8 +59,9 @@ struct Running {
     stage: Analyse,
     committer: Committer,
     partitions: BTreeMap<u32, Partition>,
-    /// States read from the bus, for cameras that did not appear yet.
-    saved: BTreeMap<CameraId, AnalysisState>,
+    states: States,
+    /// Whether the bus did not answer when it was last asked.
+    is_away: bool,
 }
 
 impl Analyse {
@@ -69,27 +73,32 @@ impl Analyse {
         let mut subscription =
             self.bus.subscribe(GROUP, &[topics::DETECTIONS]).await.context("joining group `analyse`")?;
         let mut save = tokio::time::interval(self.settings.save_every.to_std());
+        save.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut running = Running {
             committer: subscription.committer(),
             partitions: BTreeMap::new(),
-            saved: BTreeMap::new(),
+            states: States::default(),
+            is_away: false,
             stage: self,
         };
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                _ = save.tick() => running.save().await?,
+                _ = save.tick() => running.tick().await?,
                 event = subscription.next() => match event {
                     Ok(GroupEvent::Record(record)) => running.take(record).await?,
-                    Ok(GroupEvent::Assigned(partitions)) => running.assigned(partitions.len()).await?,
+                    Ok(GroupEvent::Assigned(partitions)) => {
+                        let partitions: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
+                        running.assigned(&partitions).await?;
+                    }
                     Ok(GroupEvent::Revoked(revocation)) => {
                         let leaving: Vec<u32> = revocation.partitions.iter().map(|(_, number)| *number).collect();
                         running.give_up(&leaving).await;
                         revocation.done();
                     }
                     Err(BusError::Closed) => break,
-                    Err(error @ BusError::Unreachable { .. }) => bus_watch::away(&running.stage.health, &error),
+                    Err(error @ BusError::Unreachable { .. }) => running.away(&error),
                     Err(error) => return Err(error.into()),
                 },
             }
@@ -99,15 +108,23 @@ impl Analyse {
 }
 
 impl Running {
-    async fn assigned(&mut self, partitions: usize) -> anyhow::Result<()> {
-        tracing::info!(stage = STAGE, partitions, "partitions assigned");
-        self.saved = recovery::read_states(&self.stage.bus).await?;
+    async fn assigned(&mut self, partitions: &[u32]) -> anyhow::Result<()> {
+        tracing::info!(stage = STAGE, ?partitions, "partitions assigned");
+        self.states.take_over(&self.stage.bus, partitions).await.context("taking partitions over")?;
         self.stage.health.set(STAGE, Condition::Running, "");
+        self.is_away = false;
         Ok(())
     }
 
+    fn away(&mut self, error: &BusError) {
+        bus_watch::away(&self.stage.health, error);
+        self.is_away = true;
+    }
+
     async fn take(&mut self, record: Delivered) -> anyhow::Result<()> {
-        self.stage.health.set(STAGE, Condition::Running, "");
+        if std::mem::take(&mut self.is_away) {
+            self.stage.health.set(STAGE, Condition::Running, "");
+        }
         let number = record.position.partition;
         self.partitions.entry(number).or_default().advance(record.position.offset);
         let frame = match decode_detections(record.record.value.clone().unwrap_or_default()) {
@@ -205,13 +222,13 @@ impl Running {
         frame: &FrameDetections,
         camera: &Arc<Camera>,
     ) -> anyhow::Result<Result<Known, SetupError>> {
-        let saved = self.saved.get(&camera.id).cloned();
+        let saved = self.states.of(&camera.id).cloned();
         let refused = match &saved {
             None => None,
             Some(saved) => match recovery::restore(&self.stage, camera, saved) {
                 Ok(analysis) => {
-                    self.saved.remove(&camera.id);
-                    return Ok(Ok(Known { analysis, unverified: Some(saved.clone()) }));
+                    self.states.remove(&camera.id);
+                    return Ok(Ok(Known::restored(analysis, saved.clone())));
                 }
                 Err(error) => Some(error),
             },
@@ -228,7 +245,7 @@ impl Running {
             self.rebuild(record, &camera.id).await?;
         }
         let partition = self.partitions.entry(record.position.partition).or_default();
-        let mut known = partition.cameras.remove(&camera.id).unwrap_or(Known { analysis: new, unverified: None });
+        let mut known = partition.cameras.remove(&camera.id).unwrap_or_else(|| Known::unsaved(new));
         if let Some(saved) = saved {
             known.analysis.set_counts(saved.counts);
         }
@@ -241,24 +258,24 @@ impl Running {
         if std::mem::replace(&mut partition.rebuilt, true) {
             return Ok(());
         }
-        let (cameras, saved) = (&partition.cameras, &self.saved);
+        let (cameras, saved) = (&partition.cameras, &self.states);
         let offset = record.position.offset;
         let of_other_format = |state: &&AnalysisState| state.format != STATE_FORMAT;
         // A state may lie ahead of the commit: what it has counted is not to be counted again.
-        let end_of = |id: &CameraId| match saved.get(id) {
+        let end_of = |id: &CameraId| match saved.of(id) {
             _ if cameras.contains_key(id) => None,
             Some(state) if state.format == STATE_FORMAT && id != wanted => None,
             state => Some(state.map_or(offset, |state| state.next_offset.max(offset))),
         };
-        let here = saved.values().filter(|state| state.partition == record.position.partition);
+        let here = saved.waiting().filter(|state| state.partition == record.position.partition);
         let ends = here.filter(of_other_format).map(|state| state.next_offset);
         let before = ends.fold(offset, u64::max);
         let rebuilt = recovery::rebuild(&self.stage, record, before, &end_of).await?;
         for (id, mut analysis) in rebuilt {
-            if let Some(saved) = self.saved.remove(&id) {
+            if let Some(saved) = self.states.remove(&id) {
                 analysis.set_counts(saved.counts);
             }
-            partition.cameras.insert(id, Known { analysis, unverified: None });
+            partition.cameras.insert(id, Known::unsaved(analysis));
         }
         Ok(())
     }
@@ -266,12 +283,13 @@ impl Running {
     /// The analysis as it was before `record`, after one that saw it panicked.
     async fn known_again(&mut self, record: &Delivered, camera: &Arc<Camera>) -> anyhow::Result<Known> {
         let number = record.position.partition;
-        let saved = recovery::read_states(&self.stage.bus).await?.remove(&camera.id);
+        let saved = states::newest_of(&self.stage.bus, &camera.id).await?;
         let saved = saved.filter(|saved| saved.format == STATE_FORMAT);
         let first = self.partitions.get(&number).and_then(|partition| partition.first).unwrap_or_default();
         let from = saved.as_ref().map_or(first, |saved| saved.next_offset);
         let analysis = self.catch_up(camera, saved.as_ref(), number, from..record.position.offset).await?;
-        Ok(Known { analysis, unverified: None })
+        let stands_at = saved.map_or(0, |saved| saved.next_offset);
+        Ok(Known { analysis, unverified: None, stands_at })
     }
 
     /// Takes the records in `offsets` that `saved` has not seen.
@@ -326,6 +344,7 @@ impl Running {
     /// Saves the partitions that another member takes over. What cannot be saved it makes again from the last commit.
     async fn give_up(&mut self, leaving: &[u32]) {
         for number in leaving {
+            self.states.give_up(*number);
             let Some(mut partition) = self.partitions.remove(number) else { continue };
             if let Err(error) = partition.save(&self.stage.bus, &self.committer, *number).await {
                 tracing::warn!(
@@ -338,10 +357,41 @@ impl Running {
         }
     }
 
+    /// What is done every now and then: states that were written over are written again, and every partition is saved.
+    async fn tick(&mut self) -> anyhow::Result<()> {
+        if !self.is_away
+            && let Err(error) = self.look_after_states().await
+        {
+            tracing::warn!(
+                stage = STAGE,
+                error = format!("{error:#}"),
+                "not looked at what others wrote; trying again"
+            );
+        }
+        self.save().await
+    }
+
+    async fn look_after_states(&mut self) -> anyhow::Result<()> {
+        let partitions = &self.partitions;
+        let stands_at = |camera: &CameraId| {
+            partitions.values().find_map(|partition| partition.cameras.get(camera)).map(|known| known.stands_at)
+        };
+        self.states.look(&self.stage.bus, &stands_at).await?;
+        for camera in self.states.restore(&self.stage.bus).await? {
+            let owner = self.partitions.values_mut().find(|partition| partition.cameras.contains_key(&camera));
+            if let Some(partition) = owner {
+                partition.touch(&camera);
+            }
+        }
+        Ok(())
+    }
+
     /// Saves every partition that moved.
     async fn save(&mut self) -> anyhow::Result<()> {
         for (number, partition) in &mut self.partitions {
-            partition.save(&self.stage.bus, &self.committer, *number).await?;
+            for written in partition.save(&self.stage.bus, &self.committer, *number).await? {
+                self.states.wrote(&written);
+            }
         }
         Ok(())
     }

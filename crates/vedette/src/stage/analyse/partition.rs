@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
-use bytes::Bytes;
 use tokio::task::JoinHandle;
-use vedette_bus::{BusError, Committer, Record, SharedBus};
+use vedette_bus::{BusError, Committer, SharedBus, Written};
 use vedette_core::CameraId;
-use vedette_wire::{AnalysisState, encode_state};
+use vedette_wire::AnalysisState;
 
+use super::states;
 use crate::analysis::{CameraAnalysis, STATE_FORMAT};
 use crate::topics;
 
@@ -17,6 +17,20 @@ pub(super) struct Known {
     pub(super) analysis: CameraAnalysis,
     /// The state it was restored from, until the first record has shown whether it follows on.
     pub(super) unverified: Option<AnalysisState>,
+    /// The offset of the newest state of it that is known to be on the bus; 0 when there is none.
+    pub(super) stands_at: u64,
+}
+
+impl Known {
+    /// An analysis of which the bus has no state, or none that can be used.
+    pub(super) fn unsaved(analysis: CameraAnalysis) -> Self {
+        Self { analysis, unverified: None, stands_at: 0 }
+    }
+
+    /// An analysis as `saved` has it.
+    pub(super) fn restored(analysis: CameraAnalysis, saved: AnalysisState) -> Self {
+        Self { analysis, stands_at: saved.next_offset, unverified: Some(saved) }
+    }
 }
 
 #[derive(Default)]
@@ -53,37 +67,46 @@ impl Partition {
         self.pending.push(durable);
     }
 
-    /// Publishes the states that moved and, once they and all alerts are durable, commits the offset they stand at.
-    pub(super) async fn save(&mut self, bus: &SharedBus, committer: &Committer, number: u32) -> anyhow::Result<()> {
-        let Some(next) = self.next.filter(|next| self.committed != Some(*next)) else { return Ok(()) };
+    /// Publishes the states that moved and, once they and all alerts are durable, commits the offset they stand at. Says what
+    /// was written.
+    pub(super) async fn save(
+        &mut self,
+        bus: &SharedBus,
+        committer: &Committer,
+        number: u32,
+    ) -> anyhow::Result<Vec<Written>> {
+        let Some(next) = self.next else { return Ok(Vec::new()) };
         for durable in std::mem::take(&mut self.pending) {
             durable.await?.context("publishing alerts")?;
         }
         let mut deliveries = Vec::new();
         for camera in std::mem::take(&mut self.dirty) {
-            let Some(Known { analysis, .. }) = self.cameras.get(&camera) else { continue };
+            let Some(known) = self.cameras.get_mut(&camera) else { continue };
+            let analysis = &known.analysis;
             let state = AnalysisState {
-                camera: camera.clone(),
+                camera,
                 partition: number,
                 next_offset: next,
                 format: STATE_FORMAT,
                 state: analysis.save()?.into(),
                 counts: analysis.counts().clone(),
             };
-            let timestamp_ms = analysis.last_captured().unwrap_or_default().as_millis();
-            let key = Bytes::copy_from_slice(camera.as_str().as_bytes());
-            let record = Record { key, value: Some(encode_state(&state)), headers: Vec::new(), timestamp_ms };
+            let record = states::record(&state, analysis.last_captured());
             deliveries.push(bus.send(topics::STATES, record).await?);
+            known.stands_at = next;
         }
-        futures::future::try_join_all(deliveries).await.context("publishing states")?;
+        let written = futures::future::try_join_all(deliveries).await.context("publishing states")?;
+        if self.committed == Some(next) {
+            return Ok(written);
+        }
         self.committed = Some(next);
         match committer.commit(topics::DETECTIONS, number, next).await {
             // It went to another member meanwhile, whose word on offsets now counts; what we sent it recognises.
             Err(error @ BusError::Refused { .. }) => {
                 tracing::warn!(stage = super::STAGE, partition = number, next, %error, "commit refused; the records may be seen again");
-                Ok(())
             }
-            outcome => outcome.context("committing"),
+            outcome => outcome.context("committing")?,
         }
+        Ok(written)
     }
 }

@@ -9,31 +9,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{Alert, Camera, CameraId, FrameDetections};
-use vedette_wire::{AnalysisState, decode_detections, decode_state};
+use vedette_wire::{AnalysisState, decode_detections};
 
 use super::{Analyse, step};
 use crate::analysis::{CameraAnalysis, SetupError, StateError};
 use crate::topics;
-
-/// The saved state of every camera; of several the one that has seen most. Not simply the last one: a member that lost its
-/// partitions while the bus was away may have written after their next owner did.
-pub(super) async fn read_states(bus: &SharedBus) -> anyhow::Result<BTreeMap<CameraId, AnalysisState>> {
-    let mut states: BTreeMap<CameraId, AnalysisState> = BTreeMap::new();
-    let mut reader = bus.read(topics::STATES, StartAt::Earliest).await?;
-    crate::registry::read_to_end(bus, topics::STATES, &mut reader, |record| {
-        let Some(value) = record.record.value.clone() else { return };
-        match decode_state(value) {
-            Ok(state) => {
-                if states.get(&state.camera).is_none_or(|known| known.next_offset <= state.next_offset) {
-                    states.insert(state.camera.clone(), state);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "a saved state cannot be read"),
-        }
-    })
-    .await?;
-    Ok(states)
-}
 
 /// Takes up a saved state.
 pub(super) fn restore(

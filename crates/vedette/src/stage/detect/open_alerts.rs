@@ -9,7 +9,7 @@ use vedette_bus::{BusError, SharedBus, StartAt};
 use vedette_core::{AlertId, AlertStatus, CameraId, Span, Timestamp};
 use vedette_wire::decode_alert;
 
-use crate::{registry, topics};
+use crate::{reading, topics};
 
 /// Alerts that were raised longer ago than this before the start are taken for ended.
 const LOOK_BACK: Span = Span::from_secs(3_600);
@@ -28,7 +28,7 @@ impl OpenAlerts {
         let since = (now - LOOK_BACK).as_millis();
         let reader = bus.read(topics::ALERTS, StartAt::TimeMs(since)).await?;
         let known = open.clone();
-        registry::follow(reader, stop, "the list of open alerts", move |record| {
+        reading::follow(reader, stop, "the list of open alerts", move |record| {
             known.take(record.record.value.unwrap_or_default())
         });
         Ok(open)
