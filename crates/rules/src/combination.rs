@@ -54,6 +54,11 @@ impl Combination {
         self.held.as_ref().is_some_and(Held::is_open)
     }
 
+    /// Whether nothing is waited for: as long as no rule fires, nothing comes of it.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.waiting.is_empty() && self.held.is_none() && self.last.iter().all(Option::is_none)
+    }
+
     pub(crate) fn rename(&mut self, old: TrackId, new: TrackId) {
         let tracks = self.waiting.iter_mut().filter_map(|fired| fired.track.as_mut());
         tracks.filter(|track| track.id == old).for_each(|track| track.id = new);

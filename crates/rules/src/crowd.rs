@@ -24,7 +24,7 @@ struct Member {
 }
 
 impl Step<'_> {
-    pub(crate) fn crowd(&mut self, zone: &ZoneShape, crowd: &mut Option<Crowd>) {
+    pub(crate) fn crowd(&mut self, zone: &ZoneShape, crowd: &mut Option<Box<Crowd>>) {
         let Some(needed) = self.needed_members(zone) else { return };
         let (at, rule) = (self.frame.at, &self.ready.rule);
         let members = self.members(zone);
@@ -37,7 +37,7 @@ impl Step<'_> {
                 at.since(crowd.held) > rule.gap_tolerance
             }
         });
-        if over && let Some(Crowd { began, full, most, open, .. }) = crowd.take() {
+        if over && let Some(Crowd { began, full, most, open, .. }) = crowd.take().map(|crowd| *crowd) {
             match open {
                 Some(open) => {
                     let most = self.measured_members(zone, most).value;
@@ -52,7 +52,7 @@ impl Step<'_> {
             return;
         };
         self.crowd_met();
-        let crowd = crowd.get_or_insert(Crowd { began: at, held: at, full, most: count, open: None });
+        let crowd = crowd.get_or_insert_with(|| Box::new(Crowd { began: at, held: at, full, most: count, open: None }));
         crowd.held = at;
         crowd.full = crowd.full.max(full);
         crowd.most = crowd.most.max(count);

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use vedette_core::{Episode, FrameSize, NearMiss, Span, Timestamp, Track};
 
 use crate::combination::Signal;
@@ -47,10 +49,12 @@ impl std::ops::AddAssign for FrameStats {
 /// Applies the rules of one camera to its tracks, frame by frame.
 #[derive(Debug, Clone)]
 pub struct RuleEngine {
-    rules: RuleSet,
+    rules: Arc<RuleSet>,
     state: EngineState,
     stats: FrameStats,
-    /// Per rule the UTC minute asked about last and whether the rule was armed in it.
+    /// Whether a frame without tracks that follows on changes nothing but the time.
+    quiet: bool,
+    /// Per rule the UTC minute asked about last and whether the rule was armed in it; empty when all always are.
     armed: Vec<Option<(i64, bool)>>,
     objects: Vec<Object>,
     misses: Vec<NearMiss>,
@@ -59,19 +63,21 @@ pub struct RuleEngine {
 impl RuleEngine {
     /// An engine that has seen nothing.
     #[must_use]
-    pub fn new(rules: RuleSet) -> Self {
+    pub fn new(rules: impl Into<Arc<RuleSet>>) -> Self {
         Self::restore(rules, EngineState::default())
     }
 
     /// Goes on from a stored state. Rules that watch the same as when it was stored go on; what was open of others ends
     /// and is given out by the next call that gives episodes.
     #[must_use]
-    pub fn restore(rules: RuleSet, state: EngineState) -> Self {
-        let nothing = RuleSet::nothing(rules.frame);
+    pub fn restore(rules: impl Into<Arc<RuleSet>>, state: EngineState) -> Self {
+        let rules = rules.into();
+        let nothing = Arc::new(RuleSet::nothing(rules.frame));
         let mut engine = Self {
             rules: nothing,
             state,
             stats: FrameStats::default(),
+            quiet: false,
             armed: Vec::new(),
             objects: Vec::new(),
             misses: Vec::new(),
@@ -81,9 +87,17 @@ impl RuleEngine {
     }
 
     /// Changes to the same rules on another calibration. What ended by it is given out by the next call that gives episodes.
-    pub fn recalibrate(&mut self, rules: RuleSet) {
+    pub fn recalibrate(&mut self, rules: impl Into<Arc<RuleSet>>) {
         self.state.known.iter_mut().for_each(Known::forget_ground);
         self.state.due = self.replace(rules);
+    }
+
+    /// Goes on with `rules`, which were made of the same policy and calibration as its own, so that it holds none of its own.
+    pub fn share(&mut self, rules: Arc<RuleSet>) {
+        for (state, ready) in self.state.rules.iter_mut().zip(&rules.rules) {
+            state.watched = ready.watched.clone();
+        }
+        self.rules = rules;
     }
 
     /// All that it remembers, to be stored.
@@ -126,7 +140,7 @@ impl RuleEngine {
         facts: FrameFacts,
     ) -> Vec<Episode> {
         self.stats = FrameStats::default();
-        self.misses.clear();
+        self.misses = Vec::new();
         let mut episodes = std::mem::take(&mut self.state.due);
         let previous = self.state.newest;
         if let Some(newest) = previous
@@ -139,8 +153,12 @@ impl RuleEngine {
             self.set_back(captured, &mut episodes);
         }
         self.state.newest = Some(captured);
+        if self.quiet && tracks.is_empty() {
+            return episodes;
+        }
+        self.quiet = false;
         self.look_at(captured, frame, tracks);
-        let Self { rules, state, stats, armed, objects, misses } = self;
+        let Self { rules, state, stats, armed, objects, misses, .. } = self;
         let EngineState { known, rules: states, .. } = state;
         let mut signals = vec![Signal::default(); if rules.combines { rules.rules.len() } else { 0 }];
         for &index in &rules.order {
@@ -153,7 +171,7 @@ impl RuleEngine {
                 known,
                 facts,
                 policy_frame: rules.frame,
-                armed: is_armed(ready, captured, &mut armed[index]),
+                armed: is_armed(ready, captured, armed.get_mut(index)),
                 policy_version: rules.version,
             };
             let first = episodes.len();
@@ -165,19 +183,34 @@ impl RuleEngine {
                 episodes.truncate(first);
             }
         }
+        if self.objects.is_empty() {
+            self.rest();
+        }
         episodes
+    }
+
+    /// A camera that shows nothing holds no buffers, and one that has shown nothing for a while has nothing to do.
+    fn rest(&mut self) {
+        let Self { rules, state, objects, .. } = self;
+        objects.shrink_to_fit();
+        state.known.shrink_to_fit();
+        state.rules.iter_mut().for_each(RuleState::rest);
+        let mut rules = state.rules.iter().zip(&rules.rules);
+        self.quiet = state.known.is_empty() && rules.all(|(state, ready)| state.is_resting(ready));
     }
 
     /// Changes to other rules. Open episodes of rules that watch the same as before (condition, classes, scores, sizes,
     /// times, schedule and the policy's frame) go on; those of the others end, and are given back.
-    pub fn replace(&mut self, rules: RuleSet) -> Vec<Episode> {
+    pub fn replace(&mut self, rules: impl Into<Arc<RuleSet>>) -> Vec<Episode> {
+        let rules = rules.into();
         let mut ended = std::mem::take(&mut self.state.due);
-        let mut old = std::mem::take(&mut self.state.rules);
+        let fresh = Vec::with_capacity(rules.rules.len());
+        let mut old = std::mem::replace(&mut self.state.rules, fresh);
         for ready in &rules.rules {
             let mut new = RuleState::new(ready);
-            if let Some(found) = old.iter().position(|old| old.id == ready.rule.id) {
-                if old[found].fingerprint == ready.fingerprint {
-                    new = old.remove(found);
+            if let Some(found) = old.iter().position(|old| old.watched.id == ready.rule.id) {
+                if old[found].watched.fingerprint == ready.watched.fingerprint {
+                    new = RuleState { watched: new.watched, ..old.remove(found) };
                 } else {
                     // A rule that was changed starts afresh, but an alert it raised still silences it.
                     new.silence = std::mem::take(&mut old[found].silence);
@@ -192,8 +225,9 @@ impl RuleEngine {
             // Remembered places are in pixels of the frame the old policy was drawn on.
             self.state.known.clear();
         }
-        self.armed = vec![None; rules.rules.len()];
+        self.armed = if rules.is_scheduled() { vec![None; rules.rules.len()] } else { Vec::new() };
         self.rules = rules;
+        self.quiet = false;
         ended
     }
 
@@ -214,6 +248,7 @@ impl RuleEngine {
             }
         }
         self.state.known = Vec::new();
+        self.quiet = false;
     }
 
     /// The clock was set back to `now`: nothing measured before can be compared with what comes.
@@ -228,9 +263,6 @@ impl RuleEngine {
     fn look_at(&mut self, at: Timestamp, frame: FrameSize, tracks: &[Track]) {
         let Self { rules, state, stats, objects, .. } = self;
         objects.clear();
-        if tracks.is_empty() && objects.capacity() > RESTING_CAPACITY {
-            *objects = Vec::new();
-        }
         objects.extend(tracks.iter().filter_map(|track| Object::new(track, frame, rules.frame)));
         if !objects.is_sorted_by_key(|object| object.track.id) {
             objects.sort_by_key(|object| object.track.id);
@@ -253,15 +285,12 @@ impl RuleEngine {
     }
 }
 
-/// Buffers up to this length are kept on a camera that shows nothing.
-const RESTING_CAPACITY: usize = 4;
-
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn is_armed(ready: &ReadyRule, at: Timestamp, asked: &mut Option<(i64, bool)>) -> bool {
-    let Some(calendar) = &ready.calendar else { return true };
+fn is_armed(ready: &ReadyRule, at: Timestamp, asked: Option<&mut Option<(i64, bool)>>) -> bool {
+    let Some((calendar, asked)) = ready.calendar.as_ref().zip(asked) else { return true };
     let minute = at.as_micros().div_euclid(60_000_000);
     match asked {
         Some((asked, armed)) if *asked == minute => *armed,

@@ -81,9 +81,16 @@ impl Shortfall {
 }
 
 impl Near {
-    /// The object counts: what it lacked before is past.
-    pub(crate) fn met(&mut self, track: TrackId) {
-        self.lacking.retain(|lacking| lacking.track != track);
+    /// Whether nothing is followed.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.lacking.is_empty() && self.passages.is_empty() && self.crowd.is_none()
+    }
+
+    /// Gives back the memory of what is followed no longer.
+    pub(crate) fn rest(&mut self) {
+        self.lacking.shrink_to_fit();
+        self.passages.shrink_to_fit();
+        self.told.shrink_to_fit();
     }
 
     pub(crate) fn rename(&mut self, old: TrackId, new: TrackId) {
@@ -98,10 +105,17 @@ impl Near {
 }
 
 impl Step<'_> {
+    /// The object counts: what it lacked before is past.
+    pub(crate) fn met(&mut self, track: TrackId) {
+        if let Some(near) = self.near.changed() {
+            near.lacking.retain(|lacking| lacking.track != track);
+        }
+    }
+
     /// An object in the zone lacks one thing.
     pub(crate) fn lacks(&mut self, object: &Object, shortfall: Shortfall) {
         let at = self.frame.at;
-        let lacking = &mut self.near.lacking;
+        let lacking = &mut self.near.get_mut().lacking;
         if let Some(lacking) = lacking.iter_mut().find(|lacking| lacking.track == object.track.id) {
             lacking.held = at;
             if lacking.shortfall.term == shortfall.term && lacking.shortfall.value < shortfall.value {
@@ -118,11 +132,9 @@ impl Step<'_> {
     /// Tells of the objects that are gone or lack nothing any more for longer than the gap.
     pub(crate) fn tell_lacking(&mut self) {
         let (at, gap) = (self.frame.at, self.ready.rule.gap_tolerance);
-        if self.near.lacking.is_empty() {
-            return;
-        }
         let needed = self.needed();
-        let over: Vec<Lacking> = self.near.lacking.extract_if(.., |lacking| at.since(lacking.held) > gap).collect();
+        let Some(near) = self.near.changed() else { return };
+        let over: Vec<Lacking> = near.lacking.extract_if(.., |lacking| at.since(lacking.held) > gap).collect();
         for Lacking { track, began, held, place, shortfall } in over {
             let enough = held.since(began) >= needed || !matches!(shortfall.term, Term::Score | Term::Size);
             if enough {
@@ -171,13 +183,14 @@ impl Step<'_> {
         let (at, gap) = (self.frame.at, self.ready.rule.gap_tolerance);
         if let Some((shortfall, place)) = shortfall {
             let fresh = NearCrowd { began: at, held: at, place, shortfall };
-            let crowd = self.near.crowd.get_or_insert(fresh);
+            let crowd = self.near.get_mut().crowd.get_or_insert(fresh);
             crowd.held = at;
             crowd.shortfall.value = crowd.shortfall.value.max(shortfall.value);
         }
-        let Some(NearCrowd { began, held, place, shortfall }) = self.near.crowd else { return };
+        let Some(near) = self.near.changed() else { return };
+        let Some(NearCrowd { began, held, place, shortfall }) = near.crowd else { return };
         if at.since(held) > gap {
-            self.near.crowd = None;
+            near.crowd = None;
             if held.since(began) >= self.ready.rule.min_duration {
                 self.miss(None, (began, held), place, shortfall);
             }
@@ -186,7 +199,9 @@ impl Step<'_> {
 
     /// There are enough objects: what they lacked before is past.
     pub(crate) fn crowd_met(&mut self) {
-        self.near.crowd = None;
+        if let Some(near) = self.near.changed() {
+            near.crowd = None;
+        }
     }
 
     pub(crate) fn miss(
@@ -198,13 +213,14 @@ impl Step<'_> {
     ) {
         let Shortfall { term, value, threshold } = shortfall;
         let at = self.frame.at;
-        match self.near.told.iter_mut().find(|(told, _)| *told == term) {
+        let told = &mut self.near.get_mut().told;
+        match told.iter_mut().find(|(told, _)| *told == term) {
             Some((_, last)) if at.since(*last) < EVERY => {
                 self.stats.near_misses_left_out += 1;
                 return;
             }
             Some((_, last)) => *last = at,
-            None => self.near.told.push((term, at)),
+            None => told.push((term, at)),
         }
         let rule = &self.ready.rule;
         self.misses.push(NearMiss {

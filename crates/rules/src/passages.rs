@@ -4,6 +4,7 @@ use vedette_core::{Condition, Direction, Measured, Quantity, Span, Term, Timesta
 
 use crate::near::{MOST_LACKING, Shortfall};
 use crate::objects::Object;
+use crate::rarely::Rarely;
 use crate::state::{Passage, Passages};
 use crate::step::{CROSSED, MOST_FOLLOWED, Step};
 
@@ -18,12 +19,16 @@ const SIDE_MEMORY: Span = Span::from_secs(10);
 const NEAR_GAP: f64 = 1.5;
 
 impl Step<'_> {
-    pub(crate) fn passages(&mut self, passages: &mut Passages) {
+    pub(crate) fn passages(&mut self, passages: &mut Rarely<Passages>) {
         let at = self.frame.at;
         if !self.frame.armed {
-            *passages = Passages::default();
+            passages.clear();
             return;
         }
+        if self.frame.objects.is_empty() && passages.get().is_none() && self.near.get().is_none() {
+            return;
+        }
+        let passages = passages.get_mut();
         passages.near.retain(|passage| at.since(passage.seen) <= SIDE_MEMORY);
         for object in self.counting().filter(|object| !object.cut_off) {
             for segment in 0..self.ready.lines.len() {
@@ -39,7 +44,7 @@ impl Step<'_> {
     /// Follows who lacks one thing to count, and tells when it crosses.
     fn near_passages(&mut self, counted: &[Passage]) {
         let at = self.frame.at;
-        let mut near = std::mem::take(&mut self.near.passages);
+        let mut near = self.near.changed().map(|near| std::mem::take(&mut near.passages)).unwrap_or_default();
         near.retain(|passage| at.since(passage.seen) <= SIDE_MEMORY);
         for (object, shortfall) in self.lacking().filter(|(object, _)| !object.cut_off) {
             let id = object.track.id;
@@ -55,7 +60,9 @@ impl Step<'_> {
                 }
             }
         }
-        self.near.passages = near;
+        if !near.is_empty() {
+            self.near.get_mut().passages = near;
+        }
     }
 
     /// Brings the object's passage of a segment up to date. Gives its subject and its way when it has crossed.

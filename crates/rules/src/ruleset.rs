@@ -9,6 +9,7 @@ use crate::fingerprint::{combined, fingerprint};
 use crate::geometry::Line;
 use crate::ground::Ground;
 use crate::shape::{self, ZoneShape};
+use crate::state::Watched;
 
 /// A policy that was checked and made ready to be applied frame by frame.
 #[derive(Debug, Clone)]
@@ -36,7 +37,7 @@ pub(crate) struct ReadyRule {
     /// The indices of the rules that a combination is made of.
     pub(crate) terms: Vec<usize>,
     pub(crate) calendar: Option<Calendar>,
-    pub(crate) fingerprint: u64,
+    pub(crate) watched: Arc<Watched>,
 }
 
 impl RuleSet {
@@ -53,11 +54,12 @@ impl RuleSet {
         let mut rules: Vec<ReadyRule> =
             policy.rules.iter().map(|rule| ReadyRule::new(rule, policy.frame, ground.as_deref())).collect();
         let ids: Vec<RuleId> = policy.rules.iter().map(|rule| rule.id.clone()).collect();
-        let plain: Vec<u64> = rules.iter().map(|ready| ready.fingerprint).collect();
+        let plain: Vec<u64> = rules.iter().map(|ready| ready.watched.fingerprint).collect();
         for ready in &mut rules {
             let terms = ready.rule.condition.terms();
             ready.terms = terms.iter().filter_map(|term| ids.iter().position(|id| id == *term)).collect();
-            ready.fingerprint = combined(ready.fingerprint, ready.terms.iter().map(|index| plain[*index]));
+            let watched = Arc::make_mut(&mut ready.watched);
+            watched.fingerprint = combined(watched.fingerprint, ready.terms.iter().map(|index| plain[*index]));
         }
         let (last, mut order): (Vec<usize>, Vec<usize>) =
             (0..rules.len()).partition(|index| !rules[*index].terms.is_empty());
@@ -76,6 +78,11 @@ impl RuleSet {
     /// The ids of its rules, in the policy's order.
     pub fn ids(&self) -> impl Iterator<Item = &RuleId> {
         self.rules.iter().map(|ready| &ready.rule.id)
+    }
+
+    /// Whether a rule is armed at times only.
+    pub(crate) fn is_scheduled(&self) -> bool {
+        self.rules.iter().any(|ready| ready.calendar.is_some())
     }
 
     /// No rules, for frames of this size.
@@ -99,7 +106,11 @@ impl ReadyRule {
             lines: rule.condition.segments().into_iter().map(|segment| shape::line(segment, frame)).collect(),
             terms: Vec::new(),
             calendar: rule.schedule.as_ref().and_then(Calendar::new),
-            fingerprint: fingerprint(rule, frame, ground),
+            watched: Arc::new(Watched {
+                id: rule.id.clone(),
+                fingerprint: fingerprint(rule, frame, ground),
+                alert: rule.alert,
+            }),
             rule: rule.clone(),
         }
     }

@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 use vedette_core::{FrameSize, PixelPoint, Rule, Span, Timestamp};
 
+use crate::rarely::Rarely;
+
 /// Places of one rule that are silent at once; the oldest is given up for a newer one.
 const MOST_PLACES: usize = 64;
 
@@ -8,7 +10,7 @@ const MOST_PLACES: usize = 64;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Silence {
     everywhere: Option<Timestamp>,
-    places: Vec<QuietPlace>,
+    places: Rarely<Vec<QuietPlace>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -24,8 +26,12 @@ impl Silence {
         self.everywhere.is_some_and(|until| at < until)
             || rule.place_cooldown.is_some_and(|cooldown| {
                 let radius = cooldown.radius * frame.height as f32;
-                self.places.iter().any(|quiet| at < quiet.until && distance(quiet.place, place) <= radius)
+                self.quiet().iter().any(|quiet| at < quiet.until && distance(quiet.place, place) <= radius)
             })
+    }
+
+    fn quiet(&self) -> &[QuietPlace] {
+        self.places.get().map_or(&[], Vec::as_slice)
     }
 
     /// How much of the silence at `place` has passed, and its length.
@@ -43,18 +49,19 @@ impl Silence {
         let cooldown = rule.place_cooldown?;
         let radius = cooldown.radius * frame.height as f32;
         let near = |quiet: &&QuietPlace| at < quiet.until && distance(quiet.place, place) <= radius;
-        self.places.iter().find(near).and_then(|quiet| of(quiet.until, cooldown.time))
+        self.quiet().iter().find(near).and_then(|quiet| of(quiet.until, cooldown.time))
     }
 
     /// An alert was raised or ended at `place`: be silent from `from` on for the cooldowns of the rule.
     pub(crate) fn begin(&mut self, from: Timestamp, place: PixelPoint, rule: &Rule) {
         self.extend(from, rule);
         let Some(cooldown) = rule.place_cooldown else { return };
-        self.places.retain(|quiet| quiet.until > from && quiet.place != place);
-        if self.places.len() == MOST_PLACES {
-            self.places.remove(0);
+        let places = self.places.get_mut();
+        places.retain(|quiet| quiet.until > from && quiet.place != place);
+        if places.len() == MOST_PLACES {
+            places.remove(0);
         }
-        self.places.push(QuietPlace { place, until: from + cooldown.time });
+        places.push(QuietPlace { place, until: from + cooldown.time });
     }
 
     /// Be silent everywhere for the cooldown of the rule.

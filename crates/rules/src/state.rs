@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use vedette_core::{Condition, Episode, EpisodePhase, PixelPoint, Quantity, RuleId, Timestamp, Track, TrackId};
 
@@ -6,6 +8,7 @@ use crate::health::Health;
 use crate::held::Held;
 use crate::near::Near;
 use crate::objects::Known;
+use crate::rarely::Rarely;
 use crate::ruleset::ReadyRule;
 use crate::silence::Silence;
 use crate::step::decimal;
@@ -24,14 +27,21 @@ pub struct EngineState {
     pub(crate) due: Vec<Episode>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct RuleState {
+/// The rule that a state belongs to, and what it watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Watched {
     pub(crate) id: RuleId,
     pub(crate) fingerprint: u64,
     /// Whether its episodes are given out.
     pub(crate) alert: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RuleState {
+    /// The same for all cameras with that rule.
+    pub(crate) watched: Arc<Watched>,
     pub(crate) silence: Silence,
-    pub(crate) near: Near,
+    pub(crate) near: Rarely<Near>,
     pub(crate) progress: Progress,
 }
 
@@ -40,17 +50,17 @@ pub(crate) enum Progress {
     /// Objects in a zone, by rising track id.
     Visits(Vec<Visit>),
     /// Objects near a line.
-    Passages(Passages),
+    Passages(Rarely<Passages>),
     /// Objects in and around a zone, by rising track id.
     Borders(Vec<Border>),
     /// The crowd in a zone, while there is one.
-    Crowd(Option<Crowd>),
+    Crowd(Option<Box<Crowd>>),
     /// Things that stand in a zone.
     Things(Vec<Thing>),
     /// What other rules did.
-    Combination(Combination),
+    Combination(Box<Combination>),
     /// How the camera itself is.
-    Health(Health),
+    Health(Box<Health>),
 }
 
 /// An object in a zone.
@@ -140,18 +150,16 @@ pub(crate) struct Thing {
 impl RuleState {
     pub(crate) fn new(ready: &ReadyRule) -> Self {
         Self {
-            id: ready.rule.id.clone(),
-            fingerprint: ready.fingerprint,
-            alert: ready.rule.alert,
+            watched: ready.watched.clone(),
             silence: Silence::default(),
-            near: Near::default(),
+            near: Rarely::default(),
             progress: Progress::new(&ready.rule.condition),
         }
     }
 
     /// Ends whatever is open, at the time it last held, and forgets all progress.
     pub(crate) fn end_all(&mut self, not_after: Option<Timestamp>, ended: &mut Vec<Episode>) {
-        self.near = Near::default();
+        self.near.clear();
         let before = ended.len();
         let until = |held: Timestamp, began: Timestamp| not_after.map_or(held, |latest| held.min(latest)).max(began);
         match &mut self.progress {
@@ -159,7 +167,7 @@ impl RuleState {
                 let held = until(visit.held, visit.began);
                 visit.open.map(|open| end(*open, visit.began, held, decimal(visit.peak)))
             })),
-            Progress::Passages(passages) => *passages = Passages::default(),
+            Progress::Passages(passages) => passages.clear(),
             Progress::Borders(borders) => borders.clear(),
             Progress::Crowd(crowd) => ended.extend(crowd.take().and_then(|crowd| {
                 let held = until(crowd.full, crowd.began);
@@ -167,9 +175,11 @@ impl RuleState {
             })),
             Progress::Things(things) => things.clear(),
             Progress::Combination(combination) => ended.extend(combination.end_all(not_after)),
-            Progress::Health(health) => ended.extend(std::mem::take(health).held.and_then(|held| held.end(not_after))),
+            Progress::Health(health) => {
+                ended.extend(std::mem::take(&mut **health).held.and_then(|held| held.end(not_after)));
+            }
         }
-        if !self.alert {
+        if !self.watched.alert {
             ended.truncate(before);
         }
     }
@@ -185,9 +195,48 @@ impl RuleState {
         }
     }
 
+    /// Whether a frame without objects changes nothing.
+    pub(crate) fn is_resting(&self, ready: &ReadyRule) -> bool {
+        self.near.get().is_none_or(Near::is_resting)
+            && match &self.progress {
+                Progress::Visits(visits) => visits.is_empty(),
+                Progress::Passages(passages) => passages.get().is_none_or(|passages| {
+                    // Disarming it forgets who crossed last.
+                    passages.near.is_empty() && (ready.calendar.is_none() || passages.last == [None; 2])
+                }),
+                Progress::Borders(borders) => borders.is_empty(),
+                Progress::Crowd(crowd) => crowd.is_none(),
+                Progress::Things(things) => things.is_empty(),
+                Progress::Combination(combination) => combination.is_resting(),
+                Progress::Health(_) => false,
+            }
+    }
+
+    /// Gives back the memory of what is followed no longer.
+    pub(crate) fn rest(&mut self) {
+        self.near.rest();
+        if let Some(near) = self.near.changed() {
+            near.rest();
+        }
+        match &mut self.progress {
+            Progress::Visits(visits) => visits.shrink_to_fit(),
+            Progress::Passages(passages) => {
+                passages.rest();
+                if let Some(passages) = passages.changed() {
+                    passages.near.shrink_to_fit();
+                }
+            }
+            Progress::Borders(borders) => borders.shrink_to_fit(),
+            Progress::Things(things) => things.shrink_to_fit(),
+            Progress::Crowd(_) | Progress::Combination(_) | Progress::Health(_) => {}
+        }
+    }
+
     /// The object that had the track `old` has the track `new` from now on.
     pub(crate) fn rename(&mut self, ready: &ReadyRule, at: Timestamp, old: TrackId, new: TrackId) {
-        self.near.rename(old, new);
+        if let Some(near) = self.near.changed() {
+            near.rename(old, new);
+        }
         let lately = |seen: Timestamp| at.since(seen) <= ready.rule.gap_tolerance;
         match &mut self.progress {
             Progress::Visits(visits) => {
@@ -201,7 +250,8 @@ impl RuleState {
                     visits.sort_by_key(|visit| visit.track);
                 }
             }
-            Progress::Passages(Passages { near, last }) => {
+            Progress::Passages(passages) => {
+                let Some(Passages { near, last }) = passages.changed() else { return };
                 for passage in near.iter_mut().filter(|passage| passage.track == old && lately(passage.seen)) {
                     passage.track = new;
                 }
@@ -240,12 +290,12 @@ impl Progress {
             | Condition::LeftObject { .. }
             | Condition::Speed { .. }
             | Condition::Running { .. } => Self::Visits(Vec::new()),
-            Condition::LineCrossing { .. } | Condition::Tailgating { .. } => Self::Passages(Passages::default()),
+            Condition::LineCrossing { .. } | Condition::Tailgating { .. } => Self::Passages(Rarely::default()),
             Condition::ZoneEntry { .. } | Condition::ZoneExit { .. } => Self::Borders(Vec::new()),
             Condition::Count { .. } | Condition::Density { .. } | Condition::Gathering { .. } => Self::Crowd(None),
             Condition::RemovedObject { .. } => Self::Things(Vec::new()),
             Condition::Sequence { .. } | Condition::Absence { .. } | Condition::Together { .. } => {
-                Self::Combination(Combination::default())
+                Self::Combination(Box::default())
             }
             Condition::Offline { .. }
             | Condition::LowFrameRate { .. }
@@ -253,7 +303,7 @@ impl Progress {
             | Condition::Frozen { .. }
             | Condition::Covered { .. }
             | Condition::Blurred { .. }
-            | Condition::Moved { .. } => Self::Health(Health::default()),
+            | Condition::Moved { .. } => Self::Health(Box::default()),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::engine::FrameStats;
 use crate::health::FrameFacts;
 use crate::near::{Near, Shortfall};
 use crate::objects::{Known, Object};
+use crate::rarely::Rarely;
 use crate::ruleset::ReadyRule;
 use crate::shape::ZoneShape;
 use crate::silence::Silence;
@@ -66,7 +67,7 @@ pub(crate) struct Step<'a> {
     pub(crate) ready: &'a ReadyRule,
     pub(crate) frame: &'a Frame<'a>,
     pub(crate) silence: &'a mut Silence,
-    pub(crate) near: &'a mut Near,
+    pub(crate) near: &'a mut Rarely<Near>,
     pub(crate) episodes: &'a mut Vec<Episode>,
     pub(crate) misses: &'a mut Vec<NearMiss>,
     pub(crate) stats: &'a mut FrameStats,

@@ -71,7 +71,7 @@ impl Step<'_> {
                 Err(place) => {
                     match self.begin(object) {
                         Ok(visit) => {
-                            self.near.met(object.track.id);
+                            self.met(object.track.id);
                             visits.insert(place, visit);
                         }
                         Err(Some(shortfall)) => self.lacks(object, shortfall),

@@ -1,5 +1,7 @@
 mod matching;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use vedette_core::{Detection, FrameSize, PixelBox, Timestamp, Track, TrackId};
 
@@ -32,18 +34,21 @@ pub struct FrameStats {
 
 /// Follows the objects of one camera.
 ///
-/// Stored and loaded with serde it goes on as if it had never stopped. Without tracks it holds no heap memory beyond a
-/// few hundred bytes.
+/// Stored and loaded with serde it goes on as if it had never stopped. Without tracks it holds no memory but its own and the
+/// settings, which several can share.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tracker {
-    settings: TrackerSettings,
+    settings: Arc<TrackerSettings>,
     next_id: u64,
     newest: Option<Timestamp>,
     /// In the order in which they began.
     tracklets: Vec<Tracklet>,
     #[serde(skip)]
-    scratch: Scratch,
+    stats: FrameStats,
+    /// None while there are no tracks.
+    #[serde(skip)]
+    scratch: Option<Box<Scratch>>,
 }
 
 /// Buffers that are empty in meaning between frames.
@@ -59,14 +64,14 @@ struct Scratch {
     shift: Shift,
     association: Association,
     matched: Vec<Track>,
-    stats: FrameStats,
 }
 
 impl Tracker {
     /// A tracker without tracks. Check the settings with [`TrackerSettings::mistakes`] first.
     #[must_use]
-    pub fn new(settings: TrackerSettings) -> Self {
-        Self { settings, next_id: 1, newest: None, tracklets: Vec::new(), scratch: Scratch::default() }
+    pub fn new(settings: impl Into<Arc<TrackerSettings>>) -> Self {
+        let (settings, stats) = (settings.into(), FrameStats::default());
+        Self { settings, next_id: 1, newest: None, tracklets: Vec::new(), stats, scratch: None }
     }
 
     /// Takes in one frame and gives the confirmed tracks that were matched in it, by rising id. Frames come in order of
@@ -86,40 +91,25 @@ impl Tracker {
         detections: &[Detection],
         fixes: &[Option<GroundFix>],
     ) -> &[Track] {
-        self.scratch.stats = FrameStats::default();
-        self.scratch.matched.clear();
+        self.stats = FrameStats::default();
         let Some(seconds) = self.advance(captured) else { return &[] };
-        self.take_in(frame, detections, fixes);
-        self.predict(captured, seconds);
-        if !self.tracklets.is_empty() && !self.scratch.detections.is_empty() {
-            self.pair();
-            self.associate(captured, Round::Confident);
-            self.reach(captured, seconds, Round::Confident);
-            self.associate(captured, Round::Faint);
-            self.associate(captured, Round::Tentative);
-            if seconds >= SLOW_FRAME_S {
-                self.reach(captured, seconds, Round::Tentative);
-            }
+        if self.tracklets.is_empty() && !self.can_begin(frame, detections) {
+            return &[];
         }
-        self.begin(captured);
-        self.end(captured);
-        self.confirm(seconds);
-        let (scratch, least) = (&mut self.scratch, self.settings.report_score);
-        let given = self.tracklets.iter().filter(|tracklet| tracklet.seen && tracklet.mean_score >= least);
-        scratch.matched.extend(given.filter_map(Tracklet::track));
-        if !scratch.matched.is_sorted_by_key(|track| track.id) {
-            scratch.matched.sort_unstable_by_key(|track| track.id);
-        }
+        let mut scratch = self.scratch.take().unwrap_or_default();
+        self.take_in(&mut scratch, frame, detections, fixes);
+        self.follow(&mut scratch, captured, seconds);
         if self.tracklets.is_empty() {
-            self.rest();
+            self.tracklets = Vec::new();
+            return &[];
         }
-        &self.scratch.matched
+        &self.scratch.insert(scratch).matched
     }
 
     /// What became of the newest frame.
     #[must_use]
     pub fn stats(&self) -> FrameStats {
-        self.scratch.stats
+        self.stats
     }
 
     /// Confirmed tracks that were not matched in the newest frame but are still waited for, with the box expected now.
@@ -143,7 +133,8 @@ impl Tracker {
     pub fn reset(&mut self) {
         self.tracklets = Vec::new();
         self.newest = None;
-        self.scratch = Scratch::default();
+        self.stats = FrameStats::default();
+        self.scratch = None;
     }
 
     /// The settings it runs with.
@@ -153,8 +144,8 @@ impl Tracker {
     }
 
     /// Goes on with other settings, for instance after a state was loaded that was stored under older ones.
-    pub fn set_settings(&mut self, settings: TrackerSettings) {
-        self.settings = settings;
+    pub fn set_settings(&mut self, settings: impl Into<Arc<TrackerSettings>>) {
+        self.settings = settings.into();
     }
 
     /// Seconds since the last frame, or none when the frame is late.
@@ -168,30 +159,58 @@ impl Tracker {
             return Some(captured.since(newest).as_secs_f64() as f32);
         }
         if newest.since(captured) <= self.settings.rewind_limit {
-            self.scratch.stats.late = true;
+            self.stats.late = true;
             return None;
         }
         self.reset();
-        self.scratch.stats.clock_set_back = true;
+        self.stats.clock_set_back = true;
         self.newest = Some(captured);
         Some(0.0)
     }
 
+    /// Whether a track can begin, where there is none. If not, the detections are counted as if they were looked at.
+    fn can_begin(&mut self, frame: FrameSize, detections: &[Detection]) -> bool {
+        let least = self.settings.floor_score.max(self.settings.start_score);
+        if detections.iter().any(|detection| detection.score.get() >= least) {
+            return true;
+        }
+        let mut kept = 0;
+        for detection in detections {
+            if !sensible(detection, frame) {
+                self.stats.rejected += 1;
+            } else if detection.score.get() >= self.settings.floor_score {
+                kept += 1;
+            }
+        }
+        self.stats.dropped = self.dropped(kept);
+        false
+    }
+
+    /// How many of the detections are too many.
+    fn dropped(&self, kept: usize) -> u32 {
+        u32::try_from(kept.saturating_sub(self.settings.max_detections)).unwrap_or(u32::MAX)
+    }
+
     /// Takes over the detections worth looking at, best first, in an order that depends on nothing but themselves.
-    fn take_in(&mut self, frame: FrameSize, detections: &[Detection], fixes: &[Option<GroundFix>]) {
-        let Scratch { detections: kept, fixes: kept_fixes, taken, stats, .. } = &mut self.scratch;
+    fn take_in(
+        &mut self,
+        scratch: &mut Scratch,
+        frame: FrameSize,
+        detections: &[Detection],
+        fixes: &[Option<GroundFix>],
+    ) {
+        let Scratch { detections: kept, fixes: kept_fixes, taken, .. } = scratch;
         kept.clear();
         kept_fixes.clear();
         for detection in detections {
             if !sensible(detection, frame) {
-                stats.rejected += 1;
+                self.stats.rejected += 1;
             } else if detection.score.get() >= self.settings.floor_score {
                 kept.push(*detection);
             }
         }
         kept.sort_unstable_by(order);
-        let dropped = kept.len().saturating_sub(self.settings.max_detections);
-        stats.dropped = u32::try_from(dropped).unwrap_or(u32::MAX);
+        self.stats.dropped = self.dropped(kept.len());
         kept.truncate(self.settings.max_detections);
         if !fixes.is_empty() {
             // Equal detections stand in one place, so whichever is found has the fix.
@@ -206,10 +225,29 @@ impl Tracker {
         taken.resize(kept.len(), false);
     }
 
-    fn predict(&mut self, captured: Timestamp, seconds: f32) {
+    /// Brings the tracks up to date with the detections that were taken over.
+    fn follow(&mut self, scratch: &mut Scratch, captured: Timestamp, seconds: f32) {
+        self.predict(scratch, captured, seconds);
+        if !self.tracklets.is_empty() && !scratch.detections.is_empty() {
+            self.pair(scratch);
+            self.associate(scratch, captured, Round::Confident);
+            self.reach(scratch, captured, seconds, Round::Confident);
+            self.associate(scratch, captured, Round::Faint);
+            self.associate(scratch, captured, Round::Tentative);
+            if seconds >= SLOW_FRAME_S {
+                self.reach(scratch, captured, seconds, Round::Tentative);
+            }
+        }
+        self.begin(scratch, captured);
+        self.end(scratch, captured);
+        self.confirm(seconds);
+        self.give(scratch);
+    }
+
+    fn predict(&mut self, scratch: &mut Scratch, captured: Timestamp, seconds: f32) {
         let before = self.tracklets.len();
         let settings = &self.settings;
-        let expected = &mut self.scratch.expected;
+        let expected = &mut scratch.expected;
         expected.clear();
         self.tracklets.retain_mut(|tracklet| {
             if captured.since(tracklet.last_seen) > tracklet.patience(seconds, settings) {
@@ -222,13 +260,13 @@ impl Tracker {
             }
             false
         });
-        self.scratch.stats.ended += (before - self.tracklets.len()) as u32;
+        self.stats.ended += (before - self.tracklets.len()) as u32;
     }
 
     /// Starts tracks from confident detections that nothing explains.
-    fn begin(&mut self, captured: Timestamp) {
-        let settings = &self.settings;
-        let Scratch { detections, fixes, taken, expected: boxes, stats, .. } = &mut self.scratch;
+    fn begin(&mut self, scratch: &mut Scratch, captured: Timestamp) {
+        let (settings, stats) = (&self.settings, &mut self.stats);
+        let Scratch { detections, fixes, taken, expected: boxes, .. } = scratch;
         boxes.clear();
         boxes.extend(self.tracklets.iter().map(Tracklet::bbox));
         for (index, (detection, taken)) in detections.iter().zip(taken.iter()).enumerate() {
@@ -256,9 +294,9 @@ impl Tracker {
     }
 
     /// Gives up tracks that were not seen for too long and lost ones that another track has taken the place of.
-    fn end(&mut self, captured: Timestamp) {
+    fn end(&mut self, scratch: &mut Scratch, captured: Timestamp) {
         let settings = &self.settings;
-        let Scratch { expected: boxes, stats, taken: gone, .. } = &mut self.scratch;
+        let Scratch { expected: boxes, taken: gone, .. } = scratch;
         for tracklet in &mut self.tracklets {
             tracklet.seen = tracklet.last_seen == captured;
         }
@@ -278,7 +316,7 @@ impl Tracker {
         let before = self.tracklets.len();
         let mut gone = gone.iter();
         self.tracklets.retain(|_| gone.next() != Some(&true));
-        stats.ended += (before - self.tracklets.len()) as u32;
+        self.stats.ended += (before - self.tracklets.len()) as u32;
     }
 
     fn confirm(&mut self, frame_seconds: f32) {
@@ -290,12 +328,14 @@ impl Tracker {
         }
     }
 
-    /// A camera on which nothing moves holds no buffers.
-    fn rest(&mut self) {
-        let scratch = &mut self.scratch;
-        if scratch.detections.capacity() > RESTING_CAPACITY || self.tracklets.capacity() > RESTING_CAPACITY {
-            self.tracklets = Vec::new();
-            *scratch = Scratch { stats: scratch.stats, ..Scratch::default() };
+    /// Puts together what was matched, by rising id.
+    fn give(&self, scratch: &mut Scratch) {
+        let least = self.settings.report_score;
+        let given = self.tracklets.iter().filter(|tracklet| tracklet.seen && tracklet.mean_score >= least);
+        scratch.matched.clear();
+        scratch.matched.extend(given.filter_map(Tracklet::track));
+        if !scratch.matched.is_sorted_by_key(|track| track.id) {
+            scratch.matched.sort_unstable_by_key(|track| track.id);
         }
     }
 }
@@ -311,9 +351,6 @@ fn order(a: &Detection, b: &Detection) -> std::cmp::Ordering {
         .then(ay.total_cmp(&by))
         .then(aw.total_cmp(&bw).then(ah.total_cmp(&bh)).then(a.class.cmp(&b.class)))
 }
-
-/// Buffers up to this length are kept on a camera that shows nothing.
-const RESTING_CAPACITY: usize = 4;
 
 /// Whether the box can be an object of the frame.
 fn sensible(detection: &Detection, frame: FrameSize) -> bool {

@@ -1,23 +1,24 @@
 //! One camera's analysis: detections in, alerts out, as a pure function of what came before. Live, replay and what-if run
 //! this code; there is no clock, no I/O and no randomness in it.
 
+mod alerts;
 mod clock;
 mod ground;
 mod order;
 mod paths;
+mod policy;
 mod state;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vedette_address::AddressBase;
-use vedette_alerts::{AlertContext, alert_id, assemble};
 use vedette_core::{
-    Alert, AlertId, AlertStatus, Camera, Episode, EpisodePhase, FrameCounts, FrameDetections, FrameSize, NearMiss,
-    Place, PlaceSource, Policy, Span, Timestamp,
+    Alert, AlertId, Camera, Episode, FrameCounts, FrameDetections, FrameSize, NearMiss, Span, Timestamp,
 };
 use vedette_locate::Locator;
-use vedette_rules::{FrameFacts, FrameStats, RuleEngine, RuleSet};
+use vedette_rules::{FrameFacts, FrameStats, RuleEngine, SharedPolicy};
 use vedette_track::{Tracker, TrackerSettings};
 
 use clock::{Clock, Move};
@@ -25,18 +26,12 @@ pub use ground::ground;
 use order::Order;
 pub use order::{Admission, SORT_WINDOW};
 use paths::Paths;
+pub use policy::SetupError;
+use policy::{compile, locator};
 pub use state::{STATE_FORMAT, StateError};
 
 /// One sigma of an anchor point in pixels: how well the bottom edge of a box meets the feet.
 const ANCHOR_SIGMA_PX: f32 = 3.0;
-
-/// Why a camera cannot be analysed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("camera {camera}: {mistakes}")]
-pub struct SetupError {
-    camera: String,
-    mistakes: String,
-}
 
 /// What one record did.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +61,7 @@ impl Outcome {
 #[derive(Clone, Copy)]
 pub struct Serving<'a> {
     /// The newest policy; it takes effect at the first frame captured at or after its `effective_from`.
-    pub policy: Option<&'a Arc<Policy>>,
+    pub policy: Option<&'a Arc<SharedPolicy>>,
     /// The address base of a capture time.
     pub base: &'a dyn Fn(Timestamp) -> Option<Arc<AddressBase>>,
 }
@@ -77,13 +72,13 @@ pub struct CameraAnalysis {
     locator: Locator,
     tracker: Tracker,
     engine: Option<RuleEngine>,
-    policy: Option<Arc<Policy>>,
-    refused: Option<Arc<Policy>>,
+    policy: Option<Arc<SharedPolicy>>,
+    refused: Option<Arc<SharedPolicy>>,
     paths: Paths,
     order: Order,
     clock: Clock,
     last: Option<Last>,
-    open: BTreeMap<AlertId, Alert>,
+    open: BTreeMap<AlertId, Box<Alert>>,
 }
 
 /// The last frame that was analysed.
@@ -98,7 +93,7 @@ impl CameraAnalysis {
     ///
     /// # Errors
     /// When its calibration cannot be solved.
-    pub fn new(camera: Arc<Camera>, tracker: &TrackerSettings) -> Result<Self, SetupError> {
+    pub fn new(camera: Arc<Camera>, tracker: &Arc<TrackerSettings>) -> Result<Self, SetupError> {
         Ok(Self {
             locator: locator(&camera)?,
             camera,
@@ -119,7 +114,11 @@ impl CameraAnalysis {
     /// # Errors
     /// When the new calibration cannot be solved, or the policy in force needs one and it has none; the old one then stays.
     pub fn set_camera(&mut self, camera: Arc<Camera>) -> Result<(), SetupError> {
+        if Arc::ptr_eq(&camera, &self.camera) {
+            return Ok(());
+        }
         if camera == self.camera {
+            self.camera = camera;
             return Ok(());
         }
         let locator = locator(&camera)?;
@@ -134,7 +133,7 @@ impl CameraAnalysis {
     /// The frame that places in the policy in force refer to.
     #[must_use]
     pub fn policy_frame(&self) -> Option<FrameSize> {
-        self.policy.as_ref().map(|policy| policy.frame)
+        self.policy.as_ref().map(|policy| policy.policy().frame)
     }
 
     /// The capture time of the last frame.
@@ -146,6 +145,11 @@ impl CameraAnalysis {
     /// Waits for records that are out of order by up to `window` of capture time; [`SORT_WINDOW`] where nobody says.
     pub fn set_sort_window(&mut self, window: Span) {
         self.order.set_window(window);
+    }
+
+    /// Follows objects with these settings from now on; a state that was restored has those it was saved with.
+    pub fn set_tracker(&mut self, settings: &Arc<TrackerSettings>) {
+        self.tracker.set_settings(settings.clone());
     }
 
     /// What became of the camera's frames since it was first seen.
@@ -166,11 +170,14 @@ impl CameraAnalysis {
     }
 
     /// Takes one record, in any order within the sort window, any number of times.
-    pub fn take(&mut self, frame: FrameDetections, serving: Serving<'_>) -> Outcome {
-        let admission = self.order.admit(frame);
+    pub fn take(&mut self, frame: &FrameDetections, serving: Serving<'_>) -> Outcome {
+        let (admission, next) = self.order.admit(frame);
         let mut outcome = Outcome::of(admission);
-        while let Some(frame) = self.order.next() {
+        if let Some(frame) = next {
             self.analyse(frame, serving, &mut outcome);
+        }
+        while let Some(frame) = self.order.next() {
+            self.analyse(Cow::Owned(frame), serving, &mut outcome);
         }
         outcome
     }
@@ -179,7 +186,7 @@ impl CameraAnalysis {
     pub fn finish(&mut self, serving: Serving<'_>) -> Outcome {
         let mut outcome = Outcome::of(Admission::New);
         while let Some(frame) = self.order.next_of_rest() {
-            self.analyse(frame, serving, &mut outcome);
+            self.analyse(Cow::Owned(frame), serving, &mut outcome);
         }
         if let (Some(engine), Some(last)) = (&mut self.engine, self.last) {
             let episodes = engine.finish(last.captured);
@@ -189,7 +196,7 @@ impl CameraAnalysis {
     }
 
     /// Looks at the next frame in order.
-    fn analyse(&mut self, mut frame: FrameDetections, serving: Serving<'_>, outcome: &mut Outcome) {
+    fn analyse(&mut self, mut frame: Cow<'_, FrameDetections>, serving: Serving<'_>, outcome: &mut Outcome) {
         outcome.analysed += 1;
         let mut episodes = self.mind_the_clock(&mut frame);
         if self.last.is_some_and(|last| last.epoch != frame.epoch) {
@@ -220,9 +227,11 @@ impl CameraAnalysis {
 
     /// After a jump nothing measured before can be compared with what comes: objects are new, and what was open ended when it
     /// was last seen. (For a jump back the rules do that by themselves.)
-    fn mind_the_clock(&mut self, frame: &mut FrameDetections) -> Vec<Episode> {
+    fn mind_the_clock(&mut self, frame: &mut Cow<'_, FrameDetections>) -> Vec<Episode> {
         let moved = self.clock.look_at(frame);
-        frame.quality.clock_drift |= self.clock.is_doubted(frame);
+        if !frame.quality.clock_drift && self.clock.is_doubted(frame) {
+            frame.to_mut().quality.clock_drift = true;
+        }
         if moved == Move::Steady {
             return Vec::new();
         }
@@ -233,94 +242,4 @@ impl CameraAnalysis {
             _ => Vec::new(),
         }
     }
-
-    fn replace_policy(
-        &mut self,
-        frame: &FrameDetections,
-        policy: Option<&Arc<Policy>>,
-        episodes: &mut Vec<Episode>,
-    ) -> Result<(), SetupError> {
-        let Some(policy) = policy else { return Ok(()) };
-        let is_that = |known: &Option<Arc<Policy>>| {
-            known.as_ref().is_some_and(|known| Arc::ptr_eq(known, policy) || known == policy)
-        };
-        if is_that(&self.policy) || is_that(&self.refused) || policy.effective_from > frame.captured {
-            return Ok(());
-        }
-        let rules = match compile(&self.camera, &self.locator, policy) {
-            Ok(rules) => rules,
-            Err(error) => {
-                self.refused = Some(policy.clone());
-                return Err(error);
-            }
-        };
-        match &mut self.engine {
-            Some(engine) => episodes.extend(engine.replace(rules)),
-            None => self.engine = Some(RuleEngine::new(rules)),
-        }
-        self.policy = Some(policy.clone());
-        Ok(())
-    }
-
-    fn alert(&mut self, episode: &Episode, frame: &FrameDetections, base: Option<&AddressBase>) -> Alert {
-        if episode.phase == EpisodePhase::Ended
-            && let Some(alert) = self.ended(episode)
-        {
-            return alert;
-        }
-        let alert = self.raised(episode, frame, base);
-        if alert.status == AlertStatus::Open {
-            self.open.insert(alert.id, alert.clone());
-        }
-        alert
-    }
-
-    fn raised(&self, episode: &Episode, frame: &FrameDetections, base: Option<&AddressBase>) -> Alert {
-        let (ground, source) = if episode.kind.is_camera_health() {
-            (self.locator.position(), PlaceSource::CameraPosition)
-        } else {
-            self.locator.locate(episode.anchor, frame.frame, ANCHOR_SIGMA_PX)
-        };
-        let address = base.and_then(|base| base.resolve(&ground, frame.captured));
-        let rule_name = self
-            .policy
-            .as_ref()
-            .and_then(|policy| policy.rules.iter().find(|rule| rule.id == episode.rule).map(|rule| rule.name.clone()));
-        let path = episode.objects.first().map(|object| self.paths.of(object.id)).unwrap_or_default();
-        assemble(
-            episode,
-            AlertContext {
-                camera: &self.camera,
-                rule_name: rule_name.as_deref().unwrap_or(episode.rule.as_str()),
-                frame,
-                place: Place { ground, source, address },
-                path,
-            },
-        )
-    }
-
-    /// The second revision of an alert that was raised before: the same statement, its address too, now with its end.
-    fn ended(&mut self, episode: &Episode) -> Option<Alert> {
-        let id = alert_id(&self.camera.id, &episode.rule, episode.started, episode.subject);
-        let mut alert = self.open.remove(&id)?;
-        alert.revision += 1;
-        alert.status = AlertStatus::Ended;
-        alert.ended = episode.ended;
-        alert.measured = episode.measured;
-        Some(alert)
-    }
-}
-
-fn locator(camera: &Camera) -> Result<Locator, SetupError> {
-    Locator::new(camera).map_err(|mistakes| SetupError {
-        camera: camera.id.to_string(),
-        mistakes: mistakes.iter().map(|m| format!("{}: {}", m.path, m.rule)).collect::<Vec<_>>().join("; "),
-    })
-}
-
-fn compile(camera: &Camera, locator: &Locator, policy: &Policy) -> Result<RuleSet, SetupError> {
-    RuleSet::compile(policy, ground(locator, policy.frame)).map_err(|mistakes| SetupError {
-        camera: camera.id.to_string(),
-        mistakes: mistakes.iter().map(|m| format!("{}: {}", m.path, m.rule)).collect::<Vec<_>>().join("; "),
-    })
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Record, SharedBus, StartAt};
 use vedette_core::{Camera, CameraId, Policy, PolicyScope};
+use vedette_rules::SharedPolicy;
 use vedette_wire::{
     DeadLetterReason, WireError, decode_camera, decode_policy, encode_camera, encode_policy, policy_key,
 };
@@ -18,7 +19,7 @@ use crate::{clock, dead_letters, reading, topics};
 #[derive(Clone, Default)]
 pub struct Registry {
     cameras: Arc<DashMap<CameraId, Arc<Camera>>>,
-    policies: Arc<DashMap<String, Arc<Policy>>>,
+    policies: Arc<DashMap<String, Arc<SharedPolicy>>>,
     /// Keys of cameras that were taken out; their last records may still come by.
     retired: Arc<DashSet<String>>,
     version: Arc<watch::Sender<u64>>,
@@ -33,7 +34,7 @@ impl Registry {
             registry.cameras.insert(camera.id.clone(), Arc::new(camera.clone()));
         }
         for policy in policies {
-            registry.policies.insert(policy_key(&policy.applies_to), Arc::new(policy.clone()));
+            registry.policies.insert(policy_key(&policy.applies_to), Arc::new(SharedPolicy::new(policy.clone())));
         }
         registry
     }
@@ -98,7 +99,7 @@ impl Registry {
             match value {
                 Some(value) => {
                     let policy = decode_policy(value)?;
-                    self.policies.insert(policy_key(&policy.applies_to), Arc::new(policy));
+                    self.policies.insert(policy_key(&policy.applies_to), Arc::new(SharedPolicy::new(policy)));
                 }
                 None => {
                     self.policies.remove(&key);
@@ -136,7 +137,7 @@ impl Registry {
 
     /// The policy of a camera: its own, else that of the first of its groups that has one.
     #[must_use]
-    pub fn policy(&self, camera: &Camera) -> Option<Arc<Policy>> {
+    pub fn policy(&self, camera: &Camera) -> Option<Arc<SharedPolicy>> {
         let own = PolicyScope::Camera(camera.id.clone());
         std::iter::once(own)
             .chain(camera.groups.iter().cloned().map(PolicyScope::Group))
@@ -163,7 +164,7 @@ pub async fn publish(
     }
     for policy in policies {
         let key = policy_key(&policy.applies_to);
-        if registry.policies.get(&key).as_deref().map(AsRef::as_ref) != Some(policy) {
+        if registry.policies.get(&key).as_deref().map(|known| known.policy()) != Some(policy) {
             records.push((topics::POLICIES, key, encode_policy(policy)));
         }
     }

@@ -165,12 +165,11 @@ impl Replay {
             .with_context(|| format!("camera {} is not in the camera file", frame.camera))?;
         let policy = self.registry.policy(&camera);
         if !self.cameras.contains_key(&frame.camera) {
-            let analysis = CameraAnalysis::new(camera, &TrackerSettings::default())?;
+            let analysis = CameraAnalysis::new(camera, &Arc::new(TrackerSettings::default()))?;
             self.cameras.insert(frame.camera.clone(), analysis);
         }
         let analysis = self.cameras.get_mut(&frame.camera).context("the camera was just opened")?;
-        let outcome =
-            analysis.take(frame.clone(), Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) });
+        let outcome = analysis.take(frame, Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) });
         match outcome.admission {
             Admission::New => {}
             Admission::Repeated => self.summary.duplicates += 1,

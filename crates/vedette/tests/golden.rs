@@ -13,12 +13,13 @@ use support::root;
 use vedette::analysis::{CameraAnalysis, STATE_FORMAT, Serving};
 use vedette::config::{load_cameras, load_policies};
 use vedette_address::AddressBase;
-use vedette_core::{Alert, Camera, FrameDetections, Policy, Timestamp};
+use vedette_core::{Alert, Camera, FrameDetections, Timestamp};
+use vedette_rules::SharedPolicy;
 use vedette_wire::encode_alert;
 
 struct Site {
     camera: Arc<Camera>,
-    policy: Arc<Policy>,
+    policy: Arc<SharedPolicy>,
     base: Box<dyn Fn(Timestamp) -> Option<Arc<AddressBase>>>,
     frames: Vec<FrameDetections>,
 }
@@ -35,7 +36,7 @@ fn site() -> Site {
     let text = std::fs::read_to_string(folder().join("vtest-detections.jsonl")).unwrap();
     Site {
         camera: Arc::new(cameras[0].clone()),
-        policy: Arc::new(policies[0].clone()),
+        policy: Arc::new(SharedPolicy::new(policies[0].clone())),
         base: Box::new(move |_| Some(base.clone())),
         frames: text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
     }
@@ -50,7 +51,7 @@ fn serving(site: &Site) -> Serving<'_> {
 }
 
 fn take(site: &Site, analysis: &mut CameraAnalysis, frames: &[FrameDetections]) -> Vec<Alert> {
-    frames.iter().flat_map(|frame| analysis.take(frame.clone(), serving(site)).alerts).collect()
+    frames.iter().flat_map(|frame| analysis.take(frame, serving(site)).alerts).collect()
 }
 
 fn bytes(alerts: &[Alert]) -> Vec<Vec<u8>> {

@@ -23,7 +23,8 @@ use vedette::health::Condition;
 use vedette::{clock, reading, topics};
 use vedette_address::AddressBase;
 use vedette_bus::{Record, SharedBus, StartAt, partition_of};
-use vedette_core::{Camera, CameraId, FrameDetections, Policy, Span, VideoRef};
+use vedette_core::{Camera, CameraId, FrameDetections, Span, VideoRef};
+use vedette_rules::SharedPolicy;
 use vedette_wire::{decode_alert, encode_alert, encode_detections};
 
 /// Puts a site on `broker`, apart from the other tests.
@@ -222,7 +223,7 @@ fn recorded_frames() -> Vec<FrameDetections> {
 /// Cameras of the demo site, two on each partition, and what each of them sees: the recorded detections, as of now.
 struct Fleet {
     cameras: Vec<Camera>,
-    policy: Arc<Policy>,
+    policy: Arc<SharedPolicy>,
     frames: Vec<FrameDetections>,
 }
 
@@ -251,7 +252,7 @@ impl Fleet {
             frame.latency = Some(Default::default());
             frame.video = None::<VideoRef>;
         }
-        Self { cameras, policy: Arc::new(config.policies[0].clone()), frames }
+        Self { cameras, policy: Arc::new(SharedPolicy::new(config.policies[0].clone())), frames }
     }
 
     fn seen_by<'a>(&'a self, camera: &'a Camera, part: &'a [FrameDetections]) -> impl Iterator<Item = FrameDetections> {
@@ -267,7 +268,7 @@ impl Fleet {
             let mut analysis = CameraAnalysis::new(Arc::new(camera.clone()), &Default::default()).unwrap();
             for frame in self.seen_by(camera, &self.frames) {
                 let serving = Serving { policy: Some(&self.policy), base: &base };
-                for alert in analysis.take(frame, serving).alerts {
+                for alert in analysis.take(&frame, serving).alerts {
                     let of = expected.entry((alert.id.to_string(), alert.revision)).or_default();
                     of.push(encode_alert(&alert));
                 }

@@ -38,9 +38,9 @@ pub(super) enum Round {
 impl Tracker {
     /// Finds the pairs of tracks and detections that can belong together, after a movement of the whole picture, if there
     /// was one, is taken out.
-    pub(super) fn pair(&mut self) {
+    pub(super) fn pair(&mut self, scratch: &mut Scratch) {
         let settings = &self.settings;
-        let Scratch { detections, fixes, expected, gate, shift, .. } = &mut self.scratch;
+        let Scratch { detections, fixes, expected, gate, shift, .. } = scratch;
         let least = settings.high_iou.min(settings.low_iou).min(settings.tentative_iou);
         gate.load(detections);
         let groups = self.tracklets.iter().map(|tracklet| tracklet.group);
@@ -68,9 +68,9 @@ impl Tracker {
         }
     }
 
-    pub(super) fn associate(&mut self, captured: Timestamp, round: Round) {
+    pub(super) fn associate(&mut self, scratch: &mut Scratch, captured: Timestamp, round: Round) {
         let settings = &self.settings;
-        let Scratch { detections, fixes, taken, gate, association, .. } = &mut self.scratch;
+        let Scratch { detections, fixes, taken, gate, association, .. } = scratch;
         let least = match round {
             Round::Confident => settings.high_iou,
             Round::Faint => settings.low_iou,
@@ -100,9 +100,9 @@ impl Tracker {
 
     /// Matches confirmed tracks that found nothing with confident detections farther off, by boxes that grow with the time
     /// since they were seen.
-    pub(super) fn reach(&mut self, captured: Timestamp, seconds: f32, round: Round) {
+    pub(super) fn reach(&mut self, scratch: &mut Scratch, captured: Timestamp, seconds: f32, round: Round) {
         let settings = &self.settings;
-        let Scratch { detections, fixes, taken, expected, association, .. } = &mut self.scratch;
+        let Scratch { detections, fixes, taken, expected, association, .. } = scratch;
         association.start(self.tracklets.len(), detections.len());
         let frame = Span::from_micros((3e6 * seconds) as i64);
         for ((tracklet, bbox), left) in self.tracklets.iter().zip(expected.iter()).zip(0..) {

@@ -22,6 +22,7 @@ use vedette_alerts::cloudevents;
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_bus::{Header, Reader, Record, SharedBus, StartAt};
 use vedette_core::{Alert, Camera, CameraId, FrameAccount, FrameDetections, Policy, Span};
+use vedette_rules::SharedPolicy;
 use vedette_wire::{decode_detections, encode_alert, encode_detections};
 
 /// Cameras that are analysed side by side.
@@ -96,7 +97,7 @@ impl Input {
             (camera.id.clone(), analysis.expect("the demo's calibration"))
         };
         Analyses {
-            policy: Arc::new(self.policies[0].clone()),
+            policy: Arc::new(SharedPolicy::new(self.policies[0].clone())),
             base: self.base.clone(),
             of: self.cameras.iter().map(analysis).collect(),
         }
@@ -131,7 +132,7 @@ impl Input {
 
 /// The analysis of each camera.
 struct Analyses {
-    policy: Arc<Policy>,
+    policy: Arc<SharedPolicy>,
     base: Arc<AddressBase>,
     of: HashMap<CameraId, CameraAnalysis>,
 }
@@ -140,7 +141,7 @@ impl Analyses {
     fn take(&mut self, frame: FrameDetections) -> Vec<Alert> {
         let base = |_| Some(self.base.clone());
         let analysis = self.of.get_mut(&frame.camera).expect("a camera of ours");
-        analysis.take(frame, Serving { policy: Some(&self.policy), base: &base }).alerts
+        analysis.take(&frame, Serving { policy: Some(&self.policy), base: &base }).alerts
     }
 }
 

@@ -102,7 +102,7 @@ fn replay(
             continue;
         }
         end = offset + 1;
-        for alert in analysis.take(frame.clone(), Serving { policy: policy.as_ref(), base: &base }).alerts {
+        for alert in analysis.take(frame, Serving { policy: policy.as_ref(), base: &base }).alerts {
             if alert.revision == 1 {
                 findings.raised.push(alert.raised);
             }

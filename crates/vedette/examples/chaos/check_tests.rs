@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use vedette::config::{load_cameras, load_policies};
 use vedette_core::{FrameAccount, FrameDetections, Policy};
+use vedette_rules::SharedPolicy;
 use vedette_wire::AnalysisState;
 
 use super::*;
@@ -38,7 +39,7 @@ impl World {
     }
 
     fn live(&mut self, partition: u32, camera: &Camera, frames: &[FrameDetections]) {
-        let policy = Arc::new(self.policies[0].clone());
+        let policy = Arc::new(SharedPolicy::new(self.policies[0].clone()));
         let base = |_| Some(self.base.clone());
         let mut analysis = CameraAnalysis::new(Arc::new(camera.clone()), &Default::default()).unwrap();
         let mut stored: BTreeMap<String, Stored> = BTreeMap::new();
@@ -47,7 +48,7 @@ impl World {
             let id = camera.id.clone();
             let frame = FrameDetections { camera: id, epoch: 1, sequence, account: Some(account), ..frame.clone() };
             self.content.detections.push(Lying { partition, offset: sequence, frame: frame.clone() });
-            for alert in analysis.take(frame, Serving { policy: Some(&policy), base: &base }).alerts {
+            for alert in analysis.take(&frame, Serving { policy: Some(&policy), base: &base }).alerts {
                 self.content.alerts.push(encode_alert(&alert));
                 let id = alert.id.to_string();
                 stored.insert(id.clone(), Stored { id, revision: alert.revision, alert });

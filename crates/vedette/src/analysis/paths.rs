@@ -18,6 +18,9 @@ pub(super) struct Paths {
 
 impl Paths {
     pub(super) fn extend(&mut self, at: Timestamp, tracks: &[Track]) {
+        if tracks.is_empty() && self.tracks.is_empty() {
+            return;
+        }
         for track in tracks {
             let steps = self.tracks.entry(track.id).or_default();
             if steps.back().is_some_and(|last| at.since(last.at) < STEP) {
@@ -29,6 +32,10 @@ impl Paths {
             steps.push_back(PathPoint { at, pixel: track.bbox.anchor() });
         }
         self.tracks.retain(|_, steps| steps.back().is_some_and(|last| at.since(last.at) < FORGET));
+        if self.tracks.is_empty() {
+            // An empty map keeps memory.
+            self.clear();
+        }
     }
 
     pub(super) fn of(&self, track: TrackId) -> Vec<PathPoint> {
@@ -36,6 +43,6 @@ impl Paths {
     }
 
     pub(super) fn clear(&mut self) {
-        self.tracks.clear();
+        self.tracks = BTreeMap::new();
     }
 }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use vedette_core::Camera;
-use vedette_rules::{EngineState, RuleEngine};
+use vedette_rules::{EngineState, RuleEngine, SharedPolicy};
 use vedette_track::Tracker;
 use vedette_wire::{WireError, decode_alert, decode_policy, encode_alert, encode_policy};
 
 use super::clock::Clock;
 use super::order::{Order, SavedOrder};
 use super::paths::Paths;
-use super::{CameraAnalysis, Last, SetupError, compile, locator};
+use super::policy::{compile, locator};
+use super::{CameraAnalysis, Last, SetupError};
 
 /// Version of the encoding. A state of another version is not read: it is made again from the
 /// detections that the bus keeps.
@@ -56,7 +57,7 @@ impl CameraAnalysis {
         let saved = Saved {
             tracker: self.tracker.clone(),
             engine: self.engine.as_ref().map(|engine| engine.state().clone()),
-            policy: self.policy.as_ref().map(|policy| encode_policy(policy).to_vec()),
+            policy: self.policy.as_ref().map(|policy| encode_policy(policy.policy()).to_vec()),
             paths: self.paths.clone(),
             order: self.order.save(),
             clock: self.clock.clone(),
@@ -75,7 +76,8 @@ impl CameraAnalysis {
             return Err(StateError::Format(format));
         }
         let saved: Saved = postcard::from_bytes(bytes)?;
-        let policy = saved.policy.map(|bytes| decode_policy(bytes.into())).transpose()?.map(Arc::new);
+        let policy = saved.policy.map(|bytes| decode_policy(bytes.into())).transpose()?;
+        let policy = policy.map(|policy| Arc::new(SharedPolicy::new(policy)));
         let locator = locator(&camera)?;
         let engine = match (&policy, saved.engine) {
             (Some(policy), Some(state)) => Some(RuleEngine::restore(compile(&camera, &locator, policy)?, state)),
@@ -84,7 +86,7 @@ impl CameraAnalysis {
         let mut open = std::collections::BTreeMap::new();
         for bytes in saved.open {
             let alert = decode_alert(bytes.into())?;
-            open.insert(alert.id, alert);
+            open.insert(alert.id, Box::new(alert));
         }
         Ok(Self {
             locator,

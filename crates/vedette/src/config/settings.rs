@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use vedette_core::Span;
@@ -272,7 +273,7 @@ pub struct AnalyseSettings {
     /// How much of the detections a state is made again from when there is none that can be used.
     pub rebuild: Span,
     /// Settings of the tracker.
-    pub tracker: vedette_track::TrackerSettings,
+    pub tracker: Arc<vedette_track::TrackerSettings>,
 }
 
 impl Default for AnalyseSettings {
@@ -281,7 +282,7 @@ impl Default for AnalyseSettings {
             save_every: Span::from_secs(5),
             sort_window: crate::analysis::SORT_WINDOW,
             rebuild: Span::from_secs(600),
-            tracker: vedette_track::TrackerSettings::default(),
+            tracker: Arc::default(),
         }
     }
 }

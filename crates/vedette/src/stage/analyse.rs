@@ -139,28 +139,24 @@ impl Running {
             let detail = format!("camera {} is not in the registry", frame.camera);
             return self.put_aside(&record, DeadLetterReason::UnknownCamera, &detail).await;
         };
-        let mut known = match self.known(&record, &frame, &camera).await? {
-            Ok(known) => known,
-            Err(error) => return self.put_aside(&record, DeadLetterReason::Invalid, &error.to_string()).await,
-        };
-        if let Err(error) = known.analysis.set_camera(camera.clone()) {
-            tracing::error!(%error, "the camera's new version is refused; the old one stays");
+        if let Err(error) = self.open(&record, &frame, &camera).await? {
+            return self.put_aside(&record, DeadLetterReason::Invalid, &error.to_string()).await;
         }
-        let given = frame.clone();
-        let outcome = match step::run(|| self.stage.step(&mut known.analysis, given)) {
+        let outcome = match self.analyse(number, &frame, &camera)? {
             Ok(outcome) => outcome,
             Err(panic) => {
                 self.put_aside(&record, DeadLetterReason::Panic, &panic).await?;
-                known = self.known_again(&record, &camera).await?;
-                self.stage.step(&mut known.analysis, step::put_aside(frame.clone()))
+                let known = self.known_again(&record, &camera).await?;
+                self.partitions.entry(number).or_default().cameras.insert(camera.id.clone(), known);
+                let answering = step::put_aside(frame.clone());
+                self.analyse(number, &answering, &camera)?.map_err(anyhow::Error::msg)?
             }
         };
         let partition = self.partitions.entry(number).or_default();
         partition.touch(&camera.id);
-        let policy_frame = known.analysis.policy_frame();
-        partition.cameras.insert(camera.id.clone(), known);
         note(&outcome);
-        if let Some(size) = policy_frame {
+        let policy_frame = partition.cameras.get(&camera.id).and_then(|known| known.analysis.policy_frame());
+        if let Some(size) = policy_frame.filter(|_| !outcome.near_misses.is_empty()) {
             for sent in near_misses::publish(&self.stage.bus, &camera.id, size, &outcome.near_misses).await? {
                 partition.wait_for(sent);
             }
@@ -171,19 +167,42 @@ impl Running {
         Ok(())
     }
 
-    /// The camera's analysis, which has seen everything before `record`. It is out of our hands until it is put back.
-    async fn known(
+    /// A frame through its camera's analysis, which is here. One that panics is not to be used again; it says its last words.
+    fn analyse(
+        &mut self,
+        number: u32,
+        frame: &FrameDetections,
+        camera: &Arc<Camera>,
+    ) -> anyhow::Result<Result<Outcome, String>> {
+        let cameras = &mut self.partitions.entry(number).or_default().cameras;
+        let known = cameras.get_mut(&camera.id).context("a camera that is analysed is open")?;
+        if let Err(error) = known.analysis.set_camera(camera.clone()) {
+            tracing::error!(%error, "the camera's new version is refused; the old one stays");
+        }
+        let outcome = step::run(|| self.stage.step(&mut known.analysis, camera, frame));
+        if outcome.is_err() {
+            cameras.remove(&camera.id);
+        }
+        Ok(outcome)
+    }
+
+    /// Sees to it that the camera's analysis is here and has seen everything before `record`.
+    async fn open(
         &mut self,
         record: &Delivered,
         frame: &FrameDetections,
         camera: &Arc<Camera>,
-    ) -> anyhow::Result<Result<Known, SetupError>> {
+    ) -> anyhow::Result<Result<(), SetupError>> {
         let number = record.position.partition;
-        let mut known = match self.partitions.entry(number).or_default().cameras.remove(&camera.id) {
+        let cameras = &mut self.partitions.entry(number).or_default().cameras;
+        if cameras.get(&camera.id).is_some_and(|known| known.unverified.is_none()) {
+            return Ok(Ok(()));
+        }
+        let mut known = match cameras.remove(&camera.id) {
             Some(known) => known,
-            None => match self.open(record, frame, camera).await? {
+            None => match self.begin(record, frame, camera).await? {
                 Ok(known) => known,
-                refused => return Ok(refused),
+                Err(refused) => return Ok(Err(refused)),
             },
         };
         if let Some(saved) = known.unverified.take()
@@ -192,11 +211,12 @@ impl Running {
             let offsets = saved.next_offset..record.position.offset;
             known.analysis = self.catch_up(camera, Some(&saved), number, offsets).await?;
         }
-        Ok(Ok(known))
+        self.partitions.entry(number).or_default().cameras.insert(camera.id.clone(), known);
+        Ok(Ok(()))
     }
 
     /// A camera that appears for the first time: its saved state, or one that is made again, or a new one.
-    async fn open(
+    async fn begin(
         &mut self,
         record: &Delivered,
         frame: &FrameDetections,
@@ -379,9 +399,8 @@ impl Running {
 
 impl Analyse {
     /// One record through a camera's analysis.
-    fn step(&self, analysis: &mut CameraAnalysis, frame: FrameDetections) -> Outcome {
-        let camera = self.registry.camera(&frame.camera);
-        let policy = camera.and_then(|camera| self.registry.policy(&camera));
+    fn step(&self, analysis: &mut CameraAnalysis, camera: &Camera, frame: &FrameDetections) -> Outcome {
+        let policy = self.registry.policy(camera);
         analysis.take(frame, Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) })
     }
 }

@@ -14,7 +14,8 @@ use scene::Scene;
 use vedette::analysis::{CameraAnalysis, Outcome, STATE_FORMAT, Serving};
 use vedette::config::{load_cameras, load_policies};
 use vedette_address::AddressBase;
-use vedette_core::{Alert, Camera, FrameDetections, Policy, RuleKind, Span};
+use vedette_core::{Alert, Camera, FrameDetections, RuleKind, Span};
+use vedette_rules::SharedPolicy;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -24,7 +25,7 @@ fn root() -> PathBuf {
 struct Example {
     folder: PathBuf,
     camera: Arc<Camera>,
-    policy: Arc<Policy>,
+    policy: Arc<SharedPolicy>,
     address: Option<Arc<AddressBase>>,
     frames: Vec<FrameDetections>,
 }
@@ -46,14 +47,14 @@ impl Example {
             (cameras, frames, Some(Arc::new(AddressBase::open(demo.join("address.base")).unwrap())))
         };
         let policies = load_policies(&folder.join("policies.toml"), &cameras).unwrap();
-        let (camera, policy) = (Arc::new(cameras[0].clone()), Arc::new(policies[0].clone()));
+        let (camera, policy) = (Arc::new(cameras[0].clone()), Arc::new(SharedPolicy::new(policies[0].clone())));
         Self { folder, camera, policy, address, frames }
     }
 
     fn take(&self, analysis: &mut CameraAnalysis, frames: &[FrameDetections]) -> Vec<Outcome> {
         let base = |_| self.address.clone();
         let serving = Serving { policy: Some(&self.policy), base: &base };
-        let outcomes: Vec<Outcome> = frames.iter().map(|frame| analysis.take(frame.clone(), serving)).collect();
+        let outcomes: Vec<Outcome> = frames.iter().map(|frame| analysis.take(frame, serving)).collect();
         assert!(outcomes.iter().all(|outcome| outcome.refused.is_none()), "the policy is refused");
         outcomes
     }

@@ -13,6 +13,7 @@ use vedette_core::{
     AccessUnit, Camera, CameraId, Codec, FrameAccount, FrameCounts, FrameDetections, ModelRef, Policy, ShedRange,
     ShedReason, Span, VideoChunk, VideoRef,
 };
+use vedette_rules::SharedPolicy;
 use vedette_wire::encode_alert;
 
 use crate::check::Outcome;
@@ -94,10 +95,10 @@ impl Input {
         let mut outcome = Outcome::default();
         for camera in &self.cameras {
             let mut analysis = CameraAnalysis::new(Arc::new(camera.clone()), &Default::default()).unwrap();
-            let serving =
-                Serving { policy: Some(&Arc::new(self.policies[0].clone())), base: &|_| Some(self.base.clone()) };
+            let policy = Arc::new(SharedPolicy::new(self.policies[0].clone()));
+            let serving = Serving { policy: Some(&policy), base: &|_| Some(self.base.clone()) };
             for frame in self.frames_of(camera) {
-                for alert in analysis.take(frame, serving).alerts {
+                for alert in analysis.take(&frame, serving).alerts {
                     outcome.note(alert.id, alert.revision, encode_alert(&alert));
                 }
             }

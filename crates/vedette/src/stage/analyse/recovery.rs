@@ -1,6 +1,7 @@
 //! Where a camera's analysis goes on: its saved state, and the detections since, or those that the bus still keeps when there is
 //! no state to use.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub(super) fn restore(
 ) -> Result<CameraAnalysis, StateError> {
     let mut analysis = CameraAnalysis::restore(camera.clone(), saved.format, &saved.state)?;
     analysis.set_sort_window(stage.settings.sort_window);
+    analysis.set_tracker(&stage.settings.tracker);
     Ok(analysis)
 }
 
@@ -66,8 +68,9 @@ pub(super) async fn catch_up(
         };
         let mut alerts = Vec::new();
         for (index, frame) in frames.iter().enumerate() {
-            let frame = if bad.contains(&index) { step::put_aside(frame.clone()) } else { frame.clone() };
-            match step::run(|| stage.step(&mut analysis, frame)) {
+            let frame =
+                if bad.contains(&index) { Cow::Owned(step::put_aside(frame.clone())) } else { Cow::Borrowed(frame) };
+            match step::run(|| stage.step(&mut analysis, camera, &frame)) {
                 Ok(outcome) => alerts.extend(outcome.alerts),
                 Err(_) if bad.insert(index) => continue 'again,
                 Err(panic) => anyhow::bail!("camera {id}: {panic}, at a record that was put aside"),
@@ -102,7 +105,7 @@ pub(super) async fn rebuild(
         let analysis = rebuilt.remove(&id).or_else(|| begin(stage, &camera).ok());
         let Some(mut analysis) = analysis else { return };
         // One that panics begins anew with its next record.
-        if step::run(|| stage.step(&mut analysis, frame)).is_ok() {
+        if step::run(|| stage.step(&mut analysis, &camera, &frame)).is_ok() {
             rebuilt.insert(id, analysis);
         }
     })

@@ -1,0 +1,48 @@
+use std::sync::{Arc, OnceLock};
+
+use vedette_core::Policy;
+
+use crate::ground::Ground;
+use crate::{PolicyMistake, RuleSet};
+
+/// A policy and its rules made ready, once for all cameras that it applies to. Rules that ask for the ground are made ready for
+/// each camera by itself.
+#[derive(Debug)]
+pub struct SharedPolicy {
+    policy: Policy,
+    needs_ground: bool,
+    /// Made when a camera asks first. Not used by a policy that needs the ground.
+    rules: OnceLock<Result<Arc<RuleSet>, Vec<PolicyMistake>>>,
+}
+
+impl SharedPolicy {
+    /// A policy that was not looked at yet: it may be broken.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        let needs_ground = policy.rules.iter().any(|rule| rule.condition.needs_ground());
+        Self { policy, needs_ground, rules: OnceLock::new() }
+    }
+
+    /// The policy as it was given.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The rules for a camera with this ground, which is asked for only when a rule needs it.
+    ///
+    /// # Errors
+    /// All mistakes of the policy, each time it is asked.
+    pub fn rules(&self, ground: impl FnOnce() -> Option<Arc<dyn Ground>>) -> Result<Arc<RuleSet>, Vec<PolicyMistake>> {
+        if self.needs_ground {
+            return RuleSet::compile(&self.policy, ground()).map(Arc::new);
+        }
+        self.rules.get_or_init(|| RuleSet::compile(&self.policy, None).map(Arc::new)).clone()
+    }
+}
+
+impl PartialEq for SharedPolicy {
+    fn eq(&self, other: &Self) -> bool {
+        self.policy == other.policy
+    }
+}
