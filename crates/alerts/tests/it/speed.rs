@@ -65,7 +65,12 @@ fn measure(name: &str, home: fn() -> Home) {
 
 #[test]
 #[ignore = "it measures"]
-fn joining_costs() {
+fn joining_costs_in_a_file() {
     measure("file", Home::file);
+}
+
+#[test]
+#[ignore = "it measures"]
+fn joining_costs_on_a_server() {
     measure("server", Home::server);
 }
