@@ -12,6 +12,8 @@ use vedette_core::{
 };
 
 pub use crate::place_json::{AddressJson, CandidateJson, PlaceJson, PlateJson, RoadJson, UnitJson};
+pub use crate::view_json::ViewJson;
+use crate::view_json::snapshot;
 use crate::{Decision, StoredAlert, Verdict};
 
 /// Something that happened at a place.
@@ -59,8 +61,17 @@ pub struct AlertJson {
     pub quality: QualityJson,
     /// The model whose detections it rests on.
     pub model: ModelJson,
-    /// What a person decided; null until then.
+    /// What a person decided; null until then. A verdict on any alert of an event counts for the event.
     pub verdict: Option<VerdictJson>,
+    /// The alert whose event this one is a view of: list that one, not this. Absent when this one leads its event, be it of
+    /// itself alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    pub view_of: Option<AlertId>,
+    /// The alerts of other cameras that show the same event, by place and time only, in the order they were raised; empty when
+    /// there are none, and for a view itself. Absent outside a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub views: Option<Vec<ViewJson>>,
 }
 
 /// An object of an alert.
@@ -197,13 +208,19 @@ impl AlertJson {
             quality: alert.quality.into(),
             model: ModelJson::from(&alert.model),
             verdict: verdict.map(VerdictJson::from),
+            view_of: None,
+            views: None,
         }
     }
 }
 
 impl From<&StoredAlert> for AlertJson {
     fn from(stored: &StoredAlert) -> Self {
-        Self::new(&stored.alert, stored.verdict.as_ref())
+        Self {
+            view_of: stored.view_of(),
+            views: Some(stored.views.iter().map(ViewJson::from).collect()),
+            ..Self::new(&stored.alert, stored.verdict.as_ref())
+        }
     }
 }
 
@@ -222,7 +239,7 @@ fn evidence(alert: &Alert) -> EvidenceJson {
     let step =
         |step: &vedette_core::PathPoint| StepJson { at: step.at.to_string(), x_px: step.pixel.x, y_px: step.pixel.y };
     EvidenceJson {
-        snapshot: format!("/api/v1/alerts/{}/snapshot", alert.id),
+        snapshot: snapshot(alert.id),
         captured: alert.evidence.captured.to_string(),
         frame_width_px: alert.evidence.frame.width,
         frame_height_px: alert.evidence.frame.height,

@@ -29,6 +29,14 @@ pub(crate) async fn open(settings: &ConsoleSettings) -> anyhow::Result<Arc<Alert
 }
 
 fn open_blocking(settings: &ConsoleSettings) -> anyhow::Result<AlertStore> {
+    let store = open_unjoined(settings)?;
+    Ok(match settings.one_event.rule().context("console.one_event")? {
+        Some(rule) => store.joining(rule),
+        None => store,
+    })
+}
+
+fn open_unjoined(settings: &ConsoleSettings) -> anyhow::Result<AlertStore> {
     match &settings.store {
         StoreSetting::File(path) => {
             if let Some(folder) = path.parent() {

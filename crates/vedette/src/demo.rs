@@ -35,6 +35,8 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     config.settings.detect.key_frames_only |= args.key_frames_only;
     let recording = recording(args.video.as_deref())?;
     config.cameras = cameras(&config.cameras, &recording, args.cameras)?;
+    // Copies stand at one place and show different moments: nothing of theirs is one event.
+    config.settings.console.one_event.enabled &= args.cameras < 2;
     // The guard removes the directory at the end of the demo.
     let (data, _guard) = data_directory(args.data)?;
     config.settings.bus.directory = data.join("bus");

@@ -36,6 +36,18 @@ fn every_mistake_of_a_configuration_is_said_at_once() {
 }
 
 #[test]
+fn an_event_that_is_too_wide_or_too_long_is_refused_with_the_range() {
+    let site = tempfile::tempdir().unwrap();
+    let config = demo_site(site.path());
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}\n[console.one_event]\nwithin_m = 40.0\napart = \"2m\"\n")).unwrap();
+    assert_refused(
+        check(&config),
+        &["console.one_event.within_m = 40", "0.5 to 12 m", "console.one_event.apart = 2m", "100ms to 1m"],
+    );
+}
+
+#[test]
 fn the_example_configurations_are_good() {
     let deploy = support::root().join("deploy");
     for config in [deploy.join("vedette.toml"), deploy.join("demo/vedette.toml")] {

@@ -7,9 +7,12 @@ use super::session::Value;
 use super::write::status_word;
 use super::{Decision, StoredAlert};
 
-/// Which alerts to list. Empty fields do not restrict.
+/// Which events to list, each by its lead. Empty fields do not restrict. An event is let through when one of its alerts has all
+/// that is asked for of place, unit, kind, camera and severity; its time is that of its lead.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlertFilter {
+    /// List every alert by itself, views of events too; then each is asked for itself alone.
+    pub each: bool,
     /// Inside this address entity (by the likeliest address).
     pub code_prefix: Option<AddressPrefix>,
     /// At a place that this unit answers for.
@@ -24,9 +27,9 @@ pub struct AlertFilter {
     pub from: Option<Timestamp>,
     /// Raised before.
     pub until: Option<Timestamp>,
-    /// Open or ended.
+    /// Open or ended; an event is open as long as one of its alerts is.
     pub status: Option<AlertStatus>,
-    /// Decided this way.
+    /// Decided this way; a verdict on any of its alerts is one on the event.
     pub verdict: Option<VerdictFilter>,
     /// At most this many; 0 means 100, and 1000 is the most.
     pub limit: u32,
@@ -46,7 +49,7 @@ pub enum VerdictFilter {
 /// A part of a list, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertPage {
-    /// The alerts, by falling raising time, then by falling id.
+    /// The alerts, by falling raising time, then by falling id; leads of events unless each alert was asked for.
     pub alerts: Vec<StoredAlert>,
     /// Where the next page starts; none when this is the last.
     pub next: Option<Cursor>,
@@ -90,8 +93,41 @@ impl AlertFilter {
         if self.limit == 0 { 100 } else { self.limit.min(1000) }
     }
 
+    /// The statement that gives, newest first, place in the list (`at`, `id`) and event (`event_us`, `event`) of what to list,
+    /// and its values.
+    pub(super) fn statement(&self, at_most: i64) -> (String, Vec<Value<'static>>) {
+        let (conditions, mut values) = self.conditions();
+        values.push(at_most.into());
+        let (at, id) = self.key();
+        // Several alerts of an event may pass.
+        let distinct = if self.each { "" } else { "DISTINCT" };
+        let sql = format!(
+            "SELECT {distinct} {at} AS at, {id} AS id, event_us, event FROM alert {conditions}
+             ORDER BY {at} DESC, {id} DESC LIMIT ?{}",
+            values.len()
+        );
+        (sql, values)
+    }
+
+    /// The columns that say where in the list an entry is.
+    const fn key(&self) -> (&'static str, &'static str) {
+        if self.each { ("raised_us", "alert.id") } else { ("event_us", "event") }
+    }
+
+    /// That an alert of the event meets `condition`, or that none does.
+    fn any(&self, condition: &str, none: bool) -> String {
+        if self.each {
+            return condition.to_owned();
+        }
+        let not = if none { "NOT " } else { "" };
+        format!(
+            "{not}EXISTS (SELECT 1 FROM alert AS one WHERE one.event_us = alert.event_us AND one.event = alert.event
+                          AND one.{condition})"
+        )
+    }
+
     /// The `WHERE` clause (empty or starting with `WHERE`) and its values.
-    pub(super) fn conditions(&self) -> (String, Vec<Value<'static>>) {
+    fn conditions(&self) -> (String, Vec<Value<'static>>) {
         let mut terms: Vec<String> = Vec::new();
         let mut values: Vec<Value<'static>> = Vec::new();
         // Each `?` of a term is the next value.
@@ -113,8 +149,8 @@ impl AlertFilter {
             let mut values: Vec<Value<'static>> = vec![code.clone().into()];
             values.extend(kind.clone().map(Value::from));
             let term = match kind {
-                Some(_) => "id IN (SELECT alert FROM responsible WHERE code = ? AND kind = ?)",
-                None => "id IN (SELECT alert FROM responsible WHERE code = ?)",
+                Some(_) => "alert.id IN (SELECT responsible.alert FROM responsible WHERE code = ? AND kind = ?)",
+                None => "alert.id IN (SELECT responsible.alert FROM responsible WHERE code = ?)",
             };
             add(term, values);
         }
@@ -127,22 +163,30 @@ impl AlertFilter {
         if let Some(severity) = self.severity {
             add("severity = ?", vec![(severity as i64).into()]);
         }
+        let (at, id) = self.key();
         if let Some(from) = self.from {
-            add("raised_us >= ?", vec![from.as_micros().into()]);
+            add(&format!("{at} >= ?"), vec![from.as_micros().into()]);
         }
         if let Some(until) = self.until {
-            add("raised_us < ?", vec![until.as_micros().into()]);
+            add(&format!("{at} < ?"), vec![until.as_micros().into()]);
         }
         if let Some(status) = self.status {
-            add("status = ?", vec![status_word(status).to_owned().into()]);
+            // An event ends with the last of its alerts.
+            let all = !self.each && status == AlertStatus::Ended;
+            let asked = if all { AlertStatus::Open } else { status };
+            add(&self.any("status = ?", all), vec![status_word(asked).to_owned().into()]);
         }
         match self.verdict {
             None => {}
-            Some(VerdictFilter::Unreviewed) => add("verdict IS NULL", vec![]),
-            Some(VerdictFilter::Is(decision)) => add("verdict = ?", vec![decision.as_str().to_owned().into()]),
+            Some(VerdictFilter::Unreviewed) if self.each => add("verdict IS NULL", vec![]),
+            Some(VerdictFilter::Unreviewed) => add(&self.any("verdict IS NOT NULL", true), vec![]),
+            Some(VerdictFilter::Is(decision)) => {
+                add(&self.any("verdict = ?", false), vec![decision.as_str().to_owned().into()]);
+            }
         }
-        if let Some(Cursor { raised, id }) = self.before {
-            add("(raised_us, id) < (?, ?)", vec![raised.as_micros().into(), id.to_string().into()]);
+        if let Some(before) = self.before {
+            let values = vec![before.raised.as_micros().into(), before.id.to_string().into()];
+            add(&format!("({at}, {id}) < (?, ?)"), values);
         }
         let clause = if terms.is_empty() { String::new() } else { format!("WHERE {}", terms.join(" AND ")) };
         (clause, values)
@@ -160,8 +204,8 @@ mod tests {
         let store = schema::open_writer(&folder.path().join("alerts.sqlite")).unwrap();
         for unit in ["police:P01", "P01"] {
             let filter = AlertFilter { responsible: unit.parse().ok(), ..AlertFilter::default() };
-            let (conditions, values) = filter.conditions();
-            let sql = format!("EXPLAIN QUERY PLAN SELECT id FROM alert {conditions} ORDER BY raised_us DESC, id DESC");
+            let (statement, values) = filter.statement(100);
+            let sql = format!("EXPLAIN QUERY PLAN {statement}");
             let mut query = store.prepare(&sql).unwrap();
             let plan: Vec<String> = query
                 .query_map(rusqlite::params_from_iter(values), |row| row.get(3))

@@ -1,5 +1,6 @@
 mod evidence;
 mod filter;
+mod joining;
 mod postgres;
 mod read;
 mod session;
@@ -12,7 +13,11 @@ use std::path::Path;
 pub use self::postgres::{PostgresServer, PostgresServerError};
 pub use filter::{AlertFilter, AlertPage, Cursor, CursorError, VerdictFilter};
 use session::Session;
-pub use types::{Decision, EvidenceLook, RecordPosition, StoreCounts, StoreError, StoredAlert, Upserted, Verdict};
+pub use types::{
+    Decision, EvidenceLook, RecordPosition, StoreCounts, StoreError, StoredAlert, Upserted, Verdict, View,
+};
+
+use crate::event::OneEvent;
 
 /// Alerts, their snapshots, verdicts and the record of who looked at evidence: in one `SQLite` file, or in a `PostgreSQL`
 /// database.
@@ -22,8 +27,13 @@ pub use types::{Decision, EvidenceLook, RecordPosition, StoreCounts, StoreError,
 ///
 /// A call that meets a lost server connects again once; when that fails it says [`StoreError::Unreachable`], and the next
 /// call tries again.
+///
+/// Joins alerts of one event when it is told [how](Self::joining).
 #[derive(Debug)]
-pub struct AlertStore(Backend);
+pub struct AlertStore {
+    backend: Backend,
+    joins: Option<OneEvent>,
+}
 
 #[derive(Debug)]
 enum Backend {
@@ -39,7 +49,7 @@ impl AlertStore {
     /// # Errors
     /// When the file cannot be opened, is no `SQLite` file, belongs to another program or to a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self(Backend::Sqlite(Box::new(sqlite::Sqlite::open(path)?))))
+        Ok(Self::on(Backend::Sqlite(Box::new(sqlite::Sqlite::open(path)?))))
     }
 
     /// Opens the store in a database, in the schema `vedette`, and makes its tables when they are not there.
@@ -50,7 +60,19 @@ impl AlertStore {
     /// # Errors
     /// When the server cannot be reached or refuses, or its tables belong to another program or to a newer version.
     pub fn connect(server: PostgresServer) -> Result<Self, StoreError> {
-        Ok(Self(Backend::Postgres(Box::new(postgres::Postgres::open(server)?))))
+        Ok(Self::on(Backend::Postgres(Box::new(postgres::Postgres::open(server)?))))
+    }
+
+    const fn on(backend: Backend) -> Self {
+        Self { backend, joins: None }
+    }
+
+    /// Joins the alerts that come from now on into events by `rule`. Without it every alert is an event of its own; what was
+    /// joined before stays.
+    #[must_use]
+    pub const fn joining(mut self, rule: OneEvent) -> Self {
+        self.joins = Some(rule);
+        self
     }
 
     /// Runs `work` as one transaction: all of it is durable when this returns, or none of it. It may run twice, the first
@@ -60,7 +82,7 @@ impl AlertStore {
         doing: &'static str,
         mut work: impl FnMut(&mut dyn Session) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        match &self.0 {
+        match &self.backend {
             Backend::Sqlite(file) => file.write(doing, &mut work),
             Backend::Postgres(server) => server.write(doing, &mut work),
         }
@@ -68,7 +90,7 @@ impl AlertStore {
 
     /// Runs `work`, which only reads and may run twice.
     fn read<T>(&self, mut work: impl FnMut(&mut dyn Session) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        match &self.0 {
+        match &self.backend {
             Backend::Sqlite(file) => file.read(&mut work),
             Backend::Postgres(server) => server.read(&mut work),
         }
@@ -76,7 +98,7 @@ impl AlertStore {
 
     /// Gives the space of deleted content back.
     fn reclaim(&self, doing: &'static str) -> Result<(), StoreError> {
-        match &self.0 {
+        match &self.backend {
             Backend::Sqlite(file) => file.reclaim(doing),
             // The server's autovacuum does.
             Backend::Postgres(_) => Ok(()),

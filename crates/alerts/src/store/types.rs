@@ -99,8 +99,30 @@ pub struct StoredAlert {
     pub alert: Alert,
     /// The latest verdict.
     pub verdict: Option<Verdict>,
-    /// Number of the last change to this alert; rises over the whole store with every change.
+    /// Number of the last change to this alert or, when it leads an event, to a view of it; rises over the whole store with
+    /// every change.
     pub change: u64,
+    /// The alert that leads the event it belongs to: the one raised first. Its own id when it is that one.
+    pub event: AlertId,
+    /// When it leads the event: the alerts of other cameras that show the same, in the order they were raised.
+    pub views: Vec<View>,
+}
+
+impl StoredAlert {
+    /// The alert whose event this one is a view of; none when it leads an event, be it of itself alone.
+    #[must_use]
+    pub fn view_of(&self) -> Option<AlertId> {
+        Some(self.event).filter(|lead| *lead != self.alert.id)
+    }
+}
+
+/// An alert that shows the event of another one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// The latest revision.
+    pub alert: Alert,
+    /// The latest verdict on it.
+    pub verdict: Option<Verdict>,
 }
 
 /// One look at evidence.
@@ -125,9 +147,11 @@ pub struct EvidenceLook {
 pub struct StoreCounts {
     /// Alerts.
     pub alerts: u64,
-    /// Alerts that go on.
+    /// Events: what a list shows. Alerts of several cameras that show the same are one.
+    pub events: u64,
+    /// Events of which an alert goes on.
     pub open: u64,
-    /// Alerts without a verdict.
+    /// Events without a verdict on any of their alerts.
     pub unreviewed: u64,
     /// Snapshots.
     pub snapshots: u64,

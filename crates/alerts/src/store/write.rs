@@ -1,10 +1,12 @@
 use vedette_core::{Alert, AlertId, AlertStatus, Timestamp};
 
 use super::session::{Session, Value};
-use super::{AlertStore, RecordPosition, StoreError, StoredAlert, Upserted, Verdict};
+use super::{AlertStore, RecordPosition, StoreError, StoredAlert, Upserted, Verdict, joining};
+use crate::event::{OneEvent, Sighting};
 
 impl AlertStore {
-    /// Takes an alert, any number of times and in any order of its revisions; the latest revision stays.
+    /// Takes an alert, any number of times and in any order of its revisions; the latest revision stays. When the store joins
+    /// alerts, it is decided here which event it belongs to, and who belongs to another one now.
     ///
     /// A verdict stays with the alert when a later revision comes. `position` is where the alert was read.
     ///
@@ -24,13 +26,14 @@ impl AlertStore {
         alerts: impl IntoIterator<Item = (&'a Alert, Option<RecordPosition>)>,
     ) -> Result<Vec<Upserted>, StoreError> {
         let alerts: Vec<_> = alerts.into_iter().collect();
-        let outcomes: Vec<Upserted> = self.write("writing alerts", |session| {
-            alerts.iter().map(|(alert, position)| upsert(session, alert, *position)).collect()
+        let done: Vec<(Upserted, u64)> = self.write("writing alerts", |session| {
+            alerts.iter().map(|(alert, position)| upsert(session, self.joins.as_ref(), alert, *position)).collect()
         })?;
-        for outcome in &outcomes {
+        for (outcome, joined) in &done {
             metrics::counter!("vedette_alerts_upserts_total", "outcome" => outcome.as_str()).increment(1);
+            metrics::counter!("vedette_alerts_joined_total").increment(*joined);
         }
-        Ok(outcomes)
+        Ok(done.into_iter().map(|(outcome, _)| outcome).collect())
     }
 
     /// Records what a person decided. A later verdict replaces an earlier one; all are kept in the history.
@@ -53,6 +56,7 @@ impl AlertStore {
             }
             let sql = "INSERT INTO verdict (alert, verdict, by, note, at_us) VALUES (?1, ?2, ?3, ?4, ?5)";
             session.execute(DOING, sql, &said)?;
+            joining::touch_lead(session, id)?;
             super::read::get(session, id)?.ok_or(StoreError::UnknownAlert(id))
         })?;
         metrics::counter!("vedette_alerts_verdicts_total", "verdict" => word).increment(1);
@@ -60,7 +64,8 @@ impl AlertStore {
     }
 
     /// Deletes alerts that ended before `moment` (or were raised before it and never ended) with their snapshots and
-    /// verdicts, and looks at evidence before it; gives the number of alerts. What is deleted cannot be read back.
+    /// verdicts, and looks at evidence before it; gives the number of alerts. What is deleted cannot be read back. An event
+    /// whose lead is deleted goes on under its next alert.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -71,6 +76,7 @@ impl AlertStore {
             let sql = "DELETE FROM alert WHERE raised_us < ?1 AND coalesce(ended_us, raised_us) < ?1";
             let deleted = session.execute(DOING, sql, &at)?;
             session.execute(DOING, "DELETE FROM look WHERE at_us < ?1", &at)?;
+            joining::replace_deleted_leads(session, moment.as_micros())?;
             Ok(deleted)
         })?;
         if deleted > 0 {
@@ -81,7 +87,13 @@ impl AlertStore {
     }
 }
 
-fn upsert(session: &mut dyn Session, alert: &Alert, position: Option<RecordPosition>) -> Result<Upserted, StoreError> {
+/// What the alert did, and how many alerts became views of another by it.
+fn upsert(
+    session: &mut dyn Session,
+    joins: Option<&OneEvent>,
+    alert: &Alert,
+    position: Option<RecordPosition>,
+) -> Result<(Upserted, u64), StoreError> {
     const DOING: &str = "writing an alert";
     let payload = payload(alert)?;
     let sql = "SELECT revision, CASE WHEN payload = ?2 THEN 1 ELSE 0 END FROM alert WHERE id = ?1";
@@ -106,7 +118,14 @@ fn upsert(session: &mut dyn Session, alert: &Alert, position: Option<RecordPosit
         write(session, DOING, alert, &payload, position, change)?;
         write_responsible(session, DOING, alert)?;
     }
-    Ok(outcome)
+    let joined = match joins {
+        Some(rule) if outcome.changed() => joining::rejoin(session, rule, alert.id, Sighting::of(alert))?,
+        _ => 0,
+    };
+    if outcome == Upserted::Superseded {
+        joining::touch_lead(session, alert.id)?;
+    }
+    Ok((outcome, joined))
 }
 
 /// The alert as JSON, checked that it reads back: JSON has no way to write a number that is not finite.
@@ -117,7 +136,7 @@ fn payload(alert: &Alert) -> Result<String, StoreError> {
     Ok(payload)
 }
 
-fn next_change(session: &mut dyn Session) -> Result<i64, StoreError> {
+pub(super) fn next_change(session: &mut dyn Session) -> Result<i64, StoreError> {
     let sql = "UPDATE counter SET value = value + 1 WHERE name = 'change' RETURNING value";
     session.row("numbering a change", sql)?.take(0)
 }
@@ -133,8 +152,8 @@ fn write(
     let code = alert.place.address.as_ref().map(|address| address.best.code.to_string());
     let offset = position.map(|at| i64::try_from(at.offset).unwrap_or(i64::MAX));
     let sql = "INSERT INTO alert (id, revision, change, camera, kind, severity, status, raised_us, ended_us, code,
-                                  source_partition, source_offset, payload)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                                  source_partition, source_offset, payload, event, event_us)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?1, ?8)
                ON CONFLICT (id) DO UPDATE SET
                   revision = excluded.revision, change = excluded.change, camera = excluded.camera,
                   kind = excluded.kind, severity = excluded.severity, status = excluded.status,

@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod formats;
+#[cfg(test)]
+mod speed;
 #[cfg(test)]
 mod store;
 #[cfg(test)]

@@ -225,7 +225,7 @@ fn pages_of_any_size(cases: u32, home: fn() -> Home) {
     });
 }
 
-fn check<S: Strategy>(cases: u32, inputs: &S, holds: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+pub(crate) fn check<S: Strategy>(cases: u32, inputs: &S, holds: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     TestRunner::new(ProptestConfig::with_cases(cases)).run(inputs, holds).unwrap_or_else(|error| panic!("{error}"));
 }
 

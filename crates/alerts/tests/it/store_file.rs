@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::support::{alert, at, ids};
+use crate::support::{alert, at, ids, seen};
 use tempfile::TempDir;
-use vedette_alerts::{AlertFilter, AlertStore, StoreError};
+use vedette_alerts::{AlertFilter, AlertStore, OneEvent, StoreError};
 use vedette_core::EpisodePhase::{Ended, Raised};
 
 #[test]
@@ -13,11 +13,13 @@ fn a_store_of_before_there_were_units_is_taken_over() {
     let path = folder.path().join("alerts.sqlite");
     let old = alert("gate-1", 0, Raised);
     AlertStore::open(&path).unwrap().upsert(&old, None).unwrap();
-    // As version 1 left it: no table of units, and alerts that do not know of any.
+    // As version 1 left it: no table of units, alerts that do not know of any, and no events.
     rusqlite::Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP TABLE responsible; PRAGMA user_version = 1;
+            "DROP TABLE responsible; DROP TABLE sighting; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
+             ALTER TABLE alert DROP COLUMN event; ALTER TABLE alert DROP COLUMN event_us;
+             CREATE INDEX alert_by_camera ON alert (camera, raised_us); PRAGMA user_version = 1;
              UPDATE alert SET payload = json_remove(payload, '$.place.address.responsible', '$.place.address.road',
                  '$.place.address.plate', '$.place.address.ambiguous');",
         )
@@ -29,6 +31,27 @@ fn a_store_of_before_there_were_units_is_taken_over() {
     store.upsert(&new, None).unwrap();
     let filter = AlertFilter { responsible: "P01".parse().ok(), ..AlertFilter::default() };
     assert_eq!(ids(&store, &filter), [new.id]);
+}
+
+#[test]
+fn a_store_of_before_there_were_events_is_taken_over() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("alerts.sqlite");
+    let old = seen("gate-1", 0, 0.0);
+    AlertStore::open(&path).unwrap().upsert(&old, None).unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "DROP TABLE sighting; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
+             ALTER TABLE alert DROP COLUMN event; ALTER TABLE alert DROP COLUMN event_us;
+             CREATE INDEX alert_by_camera ON alert (camera, raised_us); PRAGMA user_version = 2;",
+        )
+        .unwrap();
+    let store = AlertStore::open(&path).unwrap().joining(OneEvent::default());
+    assert_eq!(store.get(old.id).unwrap().unwrap().event, old.id);
+    let new = seen("gate-2", 100, 0.0);
+    store.upsert(&new, None).unwrap();
+    assert_eq!(ids(&store, &AlertFilter::default()), [new.id, old.id], "what was there before is an event of its own");
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Alerts to test with, and homes for a store.
 
 use tempfile::TempDir;
-use vedette_alerts::{AlertContext, AlertFilter, AlertStore, Decision, PostgresServer, Verdict, assemble};
+use vedette_alerts::{AlertContext, AlertFilter, AlertStore, Decision, PostgresServer, Verdict, alert_id, assemble};
 use vedette_core::{
     AddressCandidate, AddressMatch, Alert, AlertId, Camera, Detection, Episode, EpisodePhase, FrameDetections,
     FrameSize, GroundPoint, Measured, ModelRef, NearbyPlate, NearbyRoad, ObjectClass, PathPoint, PixelBox, PixelPoint,
-    Place, PlaceSource, Quality, Quantity, ResponsibleUnit, RuleId, RuleKind, Score, Severity, Timestamp, Track,
+    Place, PlaceSource, Quality, Quantity, ResponsibleUnit, RuleId, RuleKind, Score, Severity, Span, Timestamp, Track,
     TrackId, VideoRef,
 };
 
@@ -119,6 +119,20 @@ pub(crate) fn alert(id: &str, second: i64, phase: EpisodePhase) -> Alert {
         &episode,
         AlertContext { camera: &camera, rule_name: "Intrusion", frame: &frame, place: place(Some(CODE)), path },
     )
+}
+
+/// An alert of camera `id` about a person that was there for a second up to `ms`, `east_m` metres east of the usual place,
+/// measured exactly. It goes on.
+pub(crate) fn seen(id: &str, ms: i64, east_m: f64) -> Alert {
+    let mut alert = alert(id, 0, EpisodePhase::Raised);
+    alert.raised = Timestamp::from_micros(START + ms * 1_000);
+    alert.started = alert.raised - Span::from_secs(1);
+    alert.evidence.captured = alert.raised;
+    alert.id = alert_id(&alert.camera, &alert.rule, alert.started, None);
+    let ground = alert.place.ground;
+    let degree = 111_195.0 * ground.latitude().to_radians().cos();
+    alert.place.ground = GroundPoint::new(ground.latitude(), ground.longitude() + east_m / degree, 0.0).unwrap();
+    alert
 }
 
 /// Where a store of its own lies, empty.

@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vedette_alerts::json::AlertJson;
 use vedette_alerts::{AlertFilter, Decision, VerdictFilter};
@@ -17,12 +17,14 @@ fn kinds() -> [&'static str; RuleKind::ALL.len()] {
 }
 const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
 const VERDICTS: [&str; 3] = ["none", "confirmed", "false_alarm"];
+const VIEWS: [&str; 2] = ["joined", "all"];
 const TIME_FIX: &str = "write RFC 3339 with an offset, as in 2026-03-01T08:00:00Z (a `+` in a URL is written %2B)";
 const CODE_FIX: &str = "give the first 6, 9, 12, 14, 19 or all 25 characters of a code";
 const UNIT_FIX: &str =
     "give KIND:CODE, as in police:P-0101, or CODE alone for any kind; alerts carry both in `responsible`";
 
-/// The query of a list; what handlers read is [`AlertFilter`].
+/// The query of a list. An event passes when one of its alerts has all that is asked for of place, unit, kind, camera and
+/// severity. What handlers read is [`AlertFilter`].
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it describes the parameters; `filter` reads them")]
@@ -36,18 +38,21 @@ pub(crate) struct AlertQuery {
     responsible: Option<String>,
     /// What the rule watches for: `presence`, `line_crossing`, `dwell`, `count` and the other kinds of `docs/RULES.md`.
     kind: Option<String>,
-    /// A camera's id.
+    /// A camera's id; with `views=joined`, any camera that saw the event.
     camera: Option<String>,
     /// `critical`, `high`, `medium` or `low`.
     severity: Option<String>,
-    /// Raised at or after this time, RFC 3339.
+    /// Raised at or after this time, RFC 3339; an event is raised with its lead.
     from: Option<String>,
     /// Raised before this time, RFC 3339.
     until: Option<String>,
-    /// `open` or `ended`.
+    /// `open` or `ended`; an event is open as long as one of its alerts is.
     status: Option<String>,
-    /// `none` (not yet decided), `confirmed` or `false_alarm`.
+    /// `none` (not yet decided), `confirmed` or `false_alarm`; a verdict on any alert of an event counts for it.
     verdict: Option<String>,
+    /// `joined` (default): each event once, by the alert that leads it, with the alerts of other cameras that show the same as
+    /// its `views`. `all`: every alert, views too; what is asked for is then asked of each alone.
+    views: Option<String>,
     /// How many at most, 1 to 1000; 100 when absent.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
@@ -55,10 +60,18 @@ pub(crate) struct AlertQuery {
     before: Option<String>,
 }
 
+/// How alerts of one event are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Views {
+    Joined,
+    All,
+}
+
 /// A page of alerts, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AlertList {
-    /// The alerts.
+    /// One for each event, or every alert (`views=all`).
     alerts: Vec<AlertJson>,
     /// Pass it as `before` for the next page; null on the last one.
     next: Option<String>,
@@ -76,6 +89,7 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
         "until",
         "status",
         "verdict",
+        "views",
         "limit",
         "before",
     ];
@@ -88,6 +102,7 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
         return Err(Problem::parameter("limit", &limit.to_string(), rule, fix));
     }
     let filter = AlertFilter {
+        each: params.word::<Views>("views", &VIEWS)? == Some(Views::All),
         code_prefix: params.parse("address", CODE_FIX)?,
         responsible: params.parse("responsible", UNIT_FIX)?,
         kind: params.word("kind", &kinds())?,
@@ -112,7 +127,11 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
     Ok(filter)
 }
 
-/// Alerts, newest first
+/// Alerts, newest first; those of one event are one entry
+///
+/// Alerts of neighbouring cameras are one event when they are of the same kind, about the same kind of thing, at the same place
+/// on the ground and at the same time. Nothing else is compared: not how anybody looks, and nobody is followed from camera to
+/// camera. The alert raised first leads the event; it stands in the list, the others are its `views`.
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", operation_id = "listAlerts", params(AlertQuery),
     responses(
         (status = 200, description = "A page", body = AlertList),
@@ -127,7 +146,7 @@ pub(crate) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> R
     }))
 }
 
-/// One alert
+/// One alert, be it a view of an event or its lead
 #[utoipa::path(get, path = "/api/v1/alerts/{id}", tag = "alerts", operation_id = "getAlert",
     params(("id" = String, Path, description = "The alert's id (UUID)")),
     responses(

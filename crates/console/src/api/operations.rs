@@ -77,6 +77,7 @@ pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     if let Ok(counts) = with_store(&app, |store| store.counts()).await {
         for (held, count) in [
             ("alerts", counts.alerts),
+            ("events", counts.events),
             ("open", counts.open),
             ("unreviewed", counts.unreviewed),
             ("snapshots", counts.snapshots),

@@ -46,7 +46,9 @@ impl Drop for Open {
 
 /// Alerts as they come (server-sent events)
 ///
-/// Events: `ready` once at the start; `alert` with the alert as it is now, whenever it is raised, ends or gets a verdict;
+/// Events: `ready` once at the start; `alert` with the alert as it is now, whenever it is raised, ends or gets a verdict, joins
+/// an event or leaves one, and whenever one of its views does. An alert with `view_of` is no entry of its own (any more): the
+/// alert that it names comes too, with all its views.
 /// `lagged` with `{"skipped": n}` when the client was too slow or too long away and `n` changes are not sent: read the list
 /// again. Each event's id is the number of the change; send it as `Last-Event-ID` to go on after it.
 #[utoipa::path(get, path = "/api/v1/alerts/stream", tag = "alerts", operation_id = "streamAlerts",

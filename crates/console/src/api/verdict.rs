@@ -33,7 +33,8 @@ pub(crate) struct VerdictRequest {
 
 /// Decide about an alert
 ///
-/// A later verdict replaces an earlier one; the history is kept. Live streams get the alert again.
+/// A later verdict replaces an earlier one; the history is kept. Live streams get the alert again. A verdict on any alert of an
+/// event counts for the event.
 #[utoipa::path(post, path = "/api/v1/alerts/{id}/verdict", tag = "alerts", operation_id = "setVerdict",
     params(("id" = String, Path, description = "The alert's id (UUID)")), request_body = VerdictRequest,
     responses(

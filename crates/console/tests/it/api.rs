@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use vedette_alerts::Decision;
 use vedette_console::{Console, ConsoleError, ConsoleSettings};
 
-use crate::support::{BASE, CODE, FORMER_CODE, NEW_BASE, Running, alert, ended, settings};
+use crate::support::{BASE, CODE, FORMER_CODE, NEW_BASE, Running, alert, ended, settings, view_of};
 
 async fn problem(response: reqwest::Response, status: u16) -> Value {
     assert_eq!(response.status(), status, "{}", response.url());
@@ -60,6 +60,34 @@ async fn alerts_are_listed_newest_first_filtered_and_in_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_two_cameras_saw_is_one_entry_with_a_view() {
+    let console = Running::start().await;
+    let (lead, view) = (alert(0), view_of(&alert(0)));
+    console.raise(&view);
+    console.raise(&lead);
+    let list = console.json("/api/v1/alerts").await;
+    let entries = list["alerts"].as_array().unwrap();
+    assert_eq!((entries.len(), &entries[0]["id"], &entries[0]["view_of"]), (1, &json!(lead.id), &Value::Null));
+    let seen = &entries[0]["views"][0];
+    assert_eq!((&seen["id"], &seen["camera"], &seen["status"]), (&json!(view.id), &json!("gate-2"), &json!("open")));
+    assert_eq!(seen["place"]["address"]["code"], CODE);
+    assert_eq!(console.get(seen["snapshot"].as_str().unwrap()).await.status(), 200);
+    assert_eq!(console.json("/api/v1/alerts?camera=gate-2").await["alerts"][0]["id"], json!(lead.id));
+    let all = console.json("/api/v1/alerts?views=all").await;
+    assert_eq!((&all["alerts"][0]["view_of"], &all["alerts"][0]["views"]), (&json!(lead.id), &json!([])));
+    assert_eq!(all["alerts"][1]["id"], json!(lead.id));
+    assert_eq!(console.json(&format!("/api/v1/alerts/{}", view.id)).await["view_of"], json!(lead.id));
+
+    let url = format!("{}/api/v1/alerts/{}/verdict", console.url, view.id);
+    let verdict = json!({ "verdict": "confirmed", "by": "operator 7" });
+    assert_eq!(reqwest::Client::new().post(url).json(&verdict).send().await.unwrap().status(), 200);
+    let confirmed = console.json("/api/v1/alerts?verdict=confirmed").await;
+    assert_eq!(confirmed["alerts"][0]["views"][0]["verdict"]["by"], "operator 7");
+    assert_eq!(console.json("/api/v1/alerts?verdict=none").await["alerts"], json!([]));
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_names_parameter_value_rule_and_fix() {
     let console = Running::start().await;
     for (path, parameter, fix) in [
@@ -71,6 +99,7 @@ async fn a_refusal_names_parameter_value_rule_and_fix() {
         ("/api/v1/alerts?from=yesterday", "from", "RFC 3339"),
         ("/api/v1/alerts?until=2026-03-01", "until", "RFC 3339"),
         ("/api/v1/alerts?from=2026-03-02T00:00:00Z&until=2026-03-01T00:00:00Z", "until", "later"),
+        ("/api/v1/alerts?views=some", "views", "joined, all"),
         ("/api/v1/alerts?limit=0", "limit", "before"),
         ("/api/v1/alerts?limit=many", "limit", "1 to 1000"),
         ("/api/v1/alerts?limit=5&limit=6", "limit", "once"),

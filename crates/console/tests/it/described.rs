@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::{CODE, FORMER_CODE, Running, alert};
+use crate::support::{CODE, FORMER_CODE, Running, alert, view_of};
 
 /// Every route that the router knows besides the page's files.
 const ROUTES: [&str; 18] = [
@@ -50,10 +50,12 @@ async fn the_description_lists_every_route() {
 async fn answers_are_as_described() {
     let console = Running::start().await;
     console.raise(&alert(0));
+    console.raise(&view_of(&alert(0)));
     let description = console.json("/api/v1/openapi.json").await;
     for (route, path) in [
         ("/api/v1/alerts", "/api/v1/alerts".to_owned()),
         ("/api/v1/alerts/{id}", format!("/api/v1/alerts/{}", alert(0).id)),
+        ("/api/v1/alerts/{id}", format!("/api/v1/alerts/{}", view_of(&alert(0)).id)),
         ("/api/v1/cameras", "/api/v1/cameras".to_owned()),
         ("/healthz", "/healthz".to_owned()),
         ("/api/v1/addresses", "/api/v1/addresses?q=42".to_owned()),

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
-use crate::support::{ADDRESS, Running, alert, ended};
+use crate::support::{ADDRESS, Running, alert, ended, view_of};
 
 /// The page in headless Chromium: `web/test/page.mjs` looks, this feeds. Pictures of it go to `VEDETTE_PAGE_SHOTS` when set.
 #[tokio::test(flavor = "multi_thread")]
@@ -35,7 +35,12 @@ async fn the_page_shows_an_alert_as_it_comes() {
         match step.as_str() {
             "wants: first" => console.raise(&alert(0)),
             "wants: more" => (1..=7).for_each(|number| console.raise(&alert(number))),
-            "wants: end" => console.raise(&ended(&alert(7))),
+            "wants: view" => console.raise(&view_of(&alert(7))),
+            "wants: end" => {
+                // An event goes on as long as one of its alerts does.
+                console.raise(&ended(&alert(7)));
+                console.raise(&ended(&view_of(&alert(7))));
+            }
             _ => {}
         }
         steps.push(step);
@@ -48,5 +53,6 @@ async fn the_page_shows_an_alert_as_it_comes() {
     assert_eq!(verdict.by, "operator 7");
     let looks = console.store.looks(alert(0).id).unwrap();
     assert!(looks.iter().any(|look| look.reason == "live watch"), "{looks:?}");
+    assert_eq!(console.store.looks(view_of(&alert(7)).id).unwrap().len(), 1, "a look at a view is a look");
     console.stop().await;
 }

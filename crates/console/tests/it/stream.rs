@@ -2,7 +2,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use vedette_console::ConsoleSettings;
 
-use crate::support::{Running, alert, ended, settings};
+use crate::support::{Running, alert, ended, settings, view_of};
 
 /// A reader of server-sent events.
 struct Events {
@@ -71,6 +71,26 @@ async fn an_alert_comes_when_raised_when_judged_and_when_ended() {
     assert!(over.id > raised.id);
     console.stop().await;
     assert!(events.next().await.is_none(), "the stream ends when the server stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_tells_when_an_alert_becomes_a_view_of_another() {
+    let console = Running::start().await;
+    let mut events = Events::open(&console, None).await;
+    events.expect("ready").await;
+    let (lead, view) = (alert(0), view_of(&alert(0)));
+    console.raise(&view);
+    let entry = events.expect("alert").await.data;
+    assert_eq!((&entry["id"], &entry["view_of"]), (&json!(view.id), &Value::Null));
+    console.raise(&lead);
+    let told = [events.expect("alert").await.data, events.expect("alert").await.data];
+    assert_eq!((&told[0]["id"], &told[0]["views"][0]["id"]), (&json!(lead.id), &json!(view.id)));
+    assert_eq!((&told[1]["id"], &told[1]["view_of"]), (&json!(view.id), &json!(lead.id)));
+    console.raise(&ended(&view));
+    let told = [events.expect("alert").await.data, events.expect("alert").await.data];
+    assert_eq!((&told[0]["id"], &told[0]["status"]), (&json!(view.id), &json!("ended")));
+    assert_eq!((&told[1]["id"], &told[1]["views"][0]["status"]), (&json!(lead.id), &json!("ended")));
+    console.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vedette_alerts::AlertStore;
+use vedette_alerts::{AlertStore, OneEvent};
 use vedette_console::{
     AddressSource, BaseReport, CameraSummary, Console, ConsoleError, ConsoleParts, ConsoleSettings, EntityJson,
     FormerCodeJson, FrameReport, FrameSource, GeometryJson, HealthReport, HealthSource, HitJson, MapArea, MapCentre,
@@ -53,7 +53,8 @@ impl Running {
 
     pub(crate) async fn with(settings: ConsoleSettings, ready: bool) -> Self {
         let folder = TempDir::new().unwrap();
-        let store = Arc::new(AlertStore::open(&folder.path().join("alerts.sqlite")).unwrap());
+        let store = AlertStore::open(&folder.path().join("alerts.sqlite")).unwrap();
+        let store = Arc::new(store.joining(OneEvent::default()));
         let live = broadcast::channel(16).0;
         let snapshots = Arc::new(Pictures::default());
         let parts = ConsoleParts {
@@ -155,6 +156,17 @@ pub(crate) fn alert(number: u32) -> Alert {
         "model": { "name": "person-vehicle-bike", "version": "2" },
     }))
     .unwrap()
+}
+
+/// The alert of the other camera that shows the same, a little later and a metre away.
+pub(crate) fn view_of(alert: &Alert) -> Alert {
+    let ground = alert.place.ground;
+    let mut view = Alert { id: AlertId(alert.id.0 | 1 << 32), ..alert.clone() };
+    view.camera = if alert.camera.as_str() == "gate-1" { "gate-2" } else { "gate-1" }.parse().unwrap();
+    view.raised = Timestamp::from_micros(alert.raised.as_micros() + 400_000);
+    view.evidence.captured = view.raised;
+    view.place.ground = GroundPoint::new(ground.latitude(), ground.longitude() + 0.000_01, 2.0).unwrap();
+    view
 }
 
 /// The second revision of an alert.

@@ -55,6 +55,37 @@ export interface Address extends Candidate {
   synthetic: boolean;
 }
 
+export interface Place {
+  latitude: number;
+  longitude: number;
+  error_m: number;
+  source: string;
+  address: Address | null;
+}
+
+export interface Verdict {
+  verdict: Decision;
+  by: string;
+  note: string;
+  at: string;
+}
+
+/** The alert of another camera that shows the same event. */
+export interface View {
+  id: string;
+  revision: number;
+  status: "open" | "ended";
+  severity: Severity;
+  camera: string;
+  rule: string;
+  started: string;
+  raised: string;
+  ended: string | null;
+  place: Place;
+  snapshot: string;
+  verdict: Verdict | null;
+}
+
 export interface Alert {
   id: string;
   revision: number;
@@ -68,7 +99,7 @@ export interface Alert {
   objects: { track: number; class: string; score: number; box_px: { x: number; y: number; width: number; height: number } }[];
   direction: "left_to_right" | "right_to_left" | "both" | null;
   why: { rule: string; rule_name: string; policy_version: number; quantity: string; measured: number; threshold: number };
-  place: { latitude: number; longitude: number; error_m: number; source: string; address: Address | null };
+  place: Place;
   evidence: {
     snapshot: string;
     captured: string;
@@ -78,7 +109,11 @@ export interface Alert {
   };
   quality: { clock_drift: boolean; degraded: boolean; corrupt: boolean; shed_frames: number };
   model: { name: string; version: string };
-  verdict: { verdict: Decision; by: string; note: string; at: string } | null;
+  verdict: Verdict | null;
+  /** The alert that leads the event; absent when this one does. */
+  view_of?: string;
+  /** The alerts of other cameras that show the same event. */
+  views: View[];
 }
 
 /** What became of frames: each was analysed, or shed for one reason. */

@@ -1,6 +1,7 @@
 import type { Alert, Bases, Decision } from "./api";
-import { Refused, getSnapshot } from "./api";
+import { Refused, getAlert, getSnapshot } from "./api";
 import { byId, el, svg } from "./dom";
+import { isOpen, seenBy } from "./event";
 import { KINDS, addressText, ambiguity, code, distance, duration, metres, percent, time, why } from "./format";
 import { baseFact, card, fact, nearbyCard, stack, unitsCard, whereCard } from "./place";
 
@@ -8,7 +9,10 @@ const RETRIES = 5;
 
 /** What the page says about the chosen alert: statement, picture, facts. */
 export class Detail {
+  /** The entry. */
   private shown: Alert | null = null;
+  /** The alert of it whose picture and facts are shown: itself, or one of its views. */
+  private seen: Alert | null = null;
   private loading: AbortController | null = null;
   private serving: Bases | null = null;
   private url = "";
@@ -25,23 +29,56 @@ export class Detail {
     this.message("No alert is chosen", "");
   }
 
-  /** Shows an alert. `reason` is recorded with the look at its picture. */
-  show(alert: Alert, reason: string): void {
+  /** Shows an entry, by the picture of the alert `view` of it. `reason` is recorded with the look at the picture. */
+  show(alert: Alert, reason: string, view = this.seen?.id): void {
     const another = this.shown?.id !== alert.id;
     const note = another ? "" : (this.statement.querySelector<HTMLInputElement>("#note")?.value ?? "");
     const focused = document.activeElement?.id;
     this.shown = alert;
     this.statement.replaceChildren(this.heading(alert), this.verdict(alert, note));
     if (focused === "note") byId("note").focus();
+    if (alert.views.some((it) => it.id === view)) void this.turnTo(view!, reason);
+    else this.look(alert, reason);
+  }
+
+  /** Shows what the camera of a view saw. */
+  private async turnTo(id: string, reason: string): Promise<void> {
+    const entry = this.shown;
+    const view = await getAlert(id).catch(() => null);
+    // Meanwhile something else may have been chosen.
+    if (view && this.shown?.id === entry?.id) this.look(view, reason);
+  }
+
+  /** Shows facts and picture of one alert of the entry. */
+  private look(alert: Alert, reason: string): void {
+    const another = this.seen?.id !== alert.id;
+    this.seen = alert;
     this.facts.replaceChildren(...this.cards(alert));
+    this.tabs();
     if (another) void this.load(alert, reason);
+  }
+
+  /** One button for each camera that saw it, when there are several. */
+  private tabs(): void {
+    const entry = this.shown;
+    const box = byId("views");
+    const cameras = entry ? seenBy(entry) : [];
+    box.hidden = cameras.length < 2;
+    box.replaceChildren(
+      ...cameras.map((it) => {
+        const pressed = String(it.id === this.seen?.id);
+        const button = el("button", { type: "button", class: "view", "data-view": it.id, "aria-pressed": pressed }, it.camera, " ", time(it.raised));
+        button.addEventListener("click", () => (it.id === entry?.id ? this.look(entry, "review") : void this.turnTo(it.id, "review")));
+        return button;
+      }),
+    );
   }
 
   /** Says which address base serves now. */
   bases(bases: Bases): void {
     const same = this.serving?.current?.version === bases.current?.version;
     this.serving = bases;
-    if (!same && this.shown) this.facts.replaceChildren(...this.cards(this.shown));
+    if (!same && this.seen) this.facts.replaceChildren(...this.cards(this.seen));
   }
 
   private heading(alert: Alert): HTMLElement {
@@ -54,7 +91,8 @@ export class Detail {
         { class: "eyebrow" },
         el("span", { class: "severity" }, alert.severity),
         el("strong", {}, KINDS[alert.kind] ?? alert.kind),
-        el("span", { class: `chip ${alert.status}` }, alert.status),
+        el("span", { class: `chip ${isOpen(alert) ? "open" : "ended"}` }, isOpen(alert) ? "open" : "ended"),
+        alert.views.length ? el("span", { class: "chip views", title: "Alerts of these cameras show the same event" }, `${alert.views.length + 1} cameras`) : null,
         time(alert.raised, true),
       ),
       el("h2", { id: "address" }, addressText(address)),
@@ -80,15 +118,15 @@ export class Detail {
       node.addEventListener("click", () => void this.decide(alert, decision, input.value));
       return node;
     };
-    const said = alert.verdict;
+    const said = seenBy(alert).flatMap((it) => (it.verdict ? [{ ...it.verdict, camera: it.id === alert.id ? "" : ` about ${it.camera}` }] : []));
     return el(
       "div",
       { class: "verdict", role: "group", "aria-label": "Verdict" },
       el("div", { class: "buttons" }, button("confirmed", "Confirm", "C"), button("false_alarm", "False alarm", "F")),
       input,
-      said
-        ? el("p", { class: "said" }, said.verdict === "confirmed" ? "Confirmed" : "False alarm", ` by ${said.by}, `, time(said.at, true), said.note ? `: ${said.note}` : "")
-        : el("p", { class: "said" }, "Not reviewed yet"),
+      ...(said.length
+        ? said.map((it) => el("p", { class: "said" }, it.verdict === "confirmed" ? "Confirmed" : "False alarm", ` by ${it.by}${it.camera}, `, time(it.at, true), it.note ? `: ${it.note}` : ""))
+        : [el("p", { class: "said" }, "Not reviewed yet")]),
       el("p", { class: "error", id: "verdict-error", role: "alert", hidden: "" }),
     );
   }

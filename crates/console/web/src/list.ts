@@ -1,5 +1,6 @@
 import type { Alert, Filter } from "./api";
 import { byId, el } from "./dom";
+import { decided, isOpen, seenBy } from "./event";
 import { KINDS, addressText, ambiguity, code, metres, namesUnit, time } from "./format";
 
 /** Rows that the page keeps; older ones are loaded again when asked for. */
@@ -8,17 +9,22 @@ const KEPT = 500;
 const order = (a: Alert, b: Alert): number =>
   a.raised === b.raised ? (a.id < b.id ? 1 : -1) : a.raised < b.raised ? 1 : -1;
 
+/** Whether the server would list the event: one of its alerts has place and unit, and the event the rest. */
 export function matches(alert: Alert, filter: Filter): boolean {
+  const verdicts = seenBy(alert).flatMap((it) => it.verdict?.verdict ?? []);
   return (
     (!filter.kind || alert.kind === filter.kind) &&
-    (!filter.status || alert.status === filter.status) &&
-    (!filter.verdict || (alert.verdict?.verdict ?? "none") === filter.verdict) &&
-    (!filter.address || !!alert.place.address?.code.startsWith(filter.address)) &&
-    (!filter.responsible || !!alert.place.address?.responsible.some((unit) => namesUnit(filter.responsible, unit)))
+    (!filter.status || isOpen(alert) === (filter.status === "open")) &&
+    (!filter.verdict || (filter.verdict === "none" ? verdicts.length === 0 : verdicts.some((it) => it === filter.verdict))) &&
+    seenBy(alert).some(
+      ({ place: { address } }) =>
+        (!filter.address || !!address?.code.startsWith(filter.address)) &&
+        (!filter.responsible || !!address?.responsible.some((unit) => namesUnit(filter.responsible, unit))),
+    )
   );
 }
 
-/** The list of alerts, newest first, one row for each. */
+/** The list of alerts, newest first, one row for each event. */
 export class AlertList {
   readonly alerts: Alert[] = [];
   selected: string | null = null;
@@ -97,7 +103,8 @@ export class AlertList {
 
   private row(alert: Alert, fresh: boolean): HTMLLIElement {
     const { address, error_m } = alert.place;
-    const verdict = alert.verdict && (alert.verdict.verdict === "confirmed" ? "Confirmed" : "False alarm");
+    const said = decided(alert)?.verdict;
+    const cameras = seenBy(alert).map((it) => it.camera);
     return el(
       "li",
       {
@@ -106,15 +113,15 @@ export class AlertList {
         "aria-selected": String(alert.id === this.selected),
         "data-id": alert.id,
         "data-severity": alert.severity,
-        class: `row${fresh ? " fresh" : ""}${alert.verdict?.verdict === "false_alarm" ? " dismissed" : ""}`,
+        class: `row${fresh ? " fresh" : ""}${said === "false_alarm" ? " dismissed" : ""}`,
       },
       el(
         "p",
         { class: "row-head" },
         el("span", { class: "severity" }, alert.severity),
         el("strong", {}, KINDS[alert.kind] ?? alert.kind),
-        alert.status === "open" ? el("span", { class: "chip open" }, "open") : null,
-        verdict ? el("span", { class: `chip ${alert.verdict?.verdict}` }, verdict) : null,
+        isOpen(alert) ? el("span", { class: "chip open" }, "open") : null,
+        said ? el("span", { class: `chip ${said}` }, said === "confirmed" ? "Confirmed" : "False alarm") : null,
         time(alert.raised),
       ),
       el("p", { class: "row-place" }, addressText(address)),
@@ -123,7 +130,11 @@ export class AlertList {
         { class: "row-foot" },
         address ? code(address.code) : null,
         address?.ambiguous ? el("span", { class: "chip warn" }, ambiguity(address)) : null,
-        el("span", { class: "row-camera" }, alert.camera),
+        el(
+          "span",
+          { class: "row-camera" },
+          cameras.length > 1 ? el("span", { class: "chip views", title: cameras.join(", ") }, `${cameras.length} cameras`) : alert.camera,
+        ),
         address ? el("span", { title: "From the point to the footprint" }, address.distance_m === 0 ? "inside" : `${metres(address.distance_m)} away`) : null,
         el("span", { title: "The point lies within this radius with about 95 %" }, `± ${metres(error_m)}`),
       ),

@@ -4,6 +4,7 @@ import type { Alert, Decision, Filter } from "./api";
 import { getAlert, getBases, listAlerts, listCameras, setVerdict } from "./api";
 import { Detail } from "./detail";
 import { byId } from "./dom";
+import { decided, isOpen } from "./event";
 import { KINDS } from "./format";
 import { followFrames } from "./frames";
 import { AlertList, matches } from "./list";
@@ -37,12 +38,20 @@ const detail = new Detail(() => operator.value.trim(), decide, (unit) => {
   void reload();
 });
 
-function choose(alert: Alert, reason: string): void {
+/** Chooses an entry; `view` is the alert of it whose picture is wanted. */
+function choose(alert: Alert, reason: string, view?: string): void {
   list.select(alert.id);
   history.replaceState(null, "", `#${alert.id}`);
-  detail.show(alert, reason);
+  detail.show(alert, reason, view);
   map.show(alert);
   map.alerts(list.alerts, alert.id);
+}
+
+/** Chooses the entry of an alert that may not be in the list. */
+async function chooseById(id: string, view?: string): Promise<void> {
+  const alert = await getAlert(id).catch(() => null);
+  if (alert?.view_of) return chooseById(alert.view_of, id);
+  if (alert) choose(alert, "review", view);
 }
 
 for (const [value, text] of Object.entries(KINDS)) {
@@ -63,8 +72,8 @@ function filter(): Filter {
 function changed(): void {
   const { alerts } = list;
   byId("tally-listed").textContent = String(alerts.length) + (next ? "+" : "");
-  byId("tally-open").textContent = String(alerts.filter((alert) => alert.status === "open").length);
-  byId("tally-review").textContent = String(alerts.filter((alert) => !alert.verdict).length);
+  byId("tally-open").textContent = String(alerts.filter(isOpen).length);
+  byId("tally-review").textContent = String(alerts.filter((alert) => !decided(alert)).length);
   const filtered = Object.values(filter()).some(Boolean);
   byId("empty").hidden = alerts.length > 0;
   byId("empty-text").textContent = filtered ? "No alert passes these filters." : "All quiet. Alerts appear here the moment they are raised.";
@@ -88,7 +97,9 @@ async function reload(): Promise<void> {
     problem("");
     list.clear();
     list.put(page.alerts);
-    list.put(arrived.filter((alert) => matches(alert, filter()) && alert.revision >= (list.get(alert.id)?.revision ?? 0)));
+    for (const alert of arrived) if (alert.view_of) list.remove(alert.id);
+    const entries = arrived.filter((alert) => !alert.view_of && matches(alert, filter()));
+    list.put(entries.filter((alert) => alert.revision >= (list.get(alert.id)?.revision ?? 0)));
     next = page.next;
     changed();
   } catch (error) {
@@ -114,6 +125,13 @@ function take(alert: Alert): void {
   arrived.push(alert);
   if (arrived.length > 200) arrived.shift();
   const known = list.get(alert.id);
+  if (alert.view_of) {
+    // It is shown in the entry of another alert now.
+    list.remove(alert.id);
+    if (alert.id === list.selected) void chooseById(alert.view_of, alert.id);
+    changed();
+    return;
+  }
   if (matches(alert, filter())) {
     list.put([alert], true);
     if (!known) byId("announce").textContent = spoken(alert, KINDS[alert.kind] ?? alert.kind);
@@ -192,11 +210,8 @@ async function start(): Promise<void> {
   }
   const wanted = location.hash.slice(1);
   if (wanted) {
-    const alert = await getAlert(wanted).catch(() => null);
-    if (alert) {
-      followNewest.checked = false;
-      choose(alert, "review");
-    }
+    followNewest.checked = false;
+    await chooseById(wanted);
   }
   follow({
     alert: take,

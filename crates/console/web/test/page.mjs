@@ -88,6 +88,22 @@ try {
   await visible('#picture[data-state="loaded"]');
   await shot("live");
 
+  // Another camera saw the same: one entry with two views.
+  say("wants: view");
+  await visible("#alerts li:first-child .chip.views");
+  assert.equal(await page.locator("#alerts li").count(), 8, "it is no entry of its own");
+  assert.equal(await page.locator("#alerts li:first-child .chip.views").innerText(), "2 cameras");
+  await visible("#views");
+  assert.deepEqual(await page.locator(".view").evaluateAll((views) => views.map((view) => view.textContent.split(" ")[0])), ["gate-2", "gate-1"]);
+  assert.match(await page.locator("#picture figcaption").innerText(), /gate-2/);
+  await page.click(".view:nth-child(2)");
+  await visible('.view:nth-child(2)[aria-pressed="true"]');
+  await page.waitForFunction(() => document.querySelector("#picture figcaption")?.textContent.startsWith("gate-1"));
+  await visible('#picture[data-state="loaded"]');
+  assert.match(await page.locator("#facts").innerText(), /gate-1/, "facts are those of the view");
+  assert.equal(await page.locator("#map path.alert-point").count(), 1, "one event, one mark");
+  await shot("views");
+
   say("wants: end");
   await page.waitForFunction(() => document.querySelector("#tally-open").textContent === "7");
 

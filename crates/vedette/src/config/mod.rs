@@ -1,6 +1,7 @@
 //! The configuration: one TOML file of settings, one of cameras, one of policies; read and checked as a whole, with every
 //! mistake said at once.
 
+mod console;
 mod metadata;
 mod mistake;
 mod registry_files;
@@ -11,14 +12,14 @@ mod toml_file;
 use std::path::{Path, PathBuf};
 
 use toml::Value;
-use vedette_alerts::PostgresServer;
 use vedette_core::{Camera, Policy, Span};
 
+pub use console::{ConsoleSettings, OneEventSettings, StoreSetting};
 pub use metadata::{MetadataSettings, TimeSource};
 pub use mistake::{Mistake, Mistakes};
 pub use settings::{
-    AnalyseSettings, BusKind, BusSettings, ConsoleSettings, CredentialSection, DetectSettings, GroupProtocol,
-    IngestSettings, KafkaSection, Settings, ShedAfter, SiteSettings, StoreSetting,
+    AnalyseSettings, BusKind, BusSettings, CredentialSection, DetectSettings, GroupProtocol, IngestSettings,
+    KafkaSection, Settings, ShedAfter, SiteSettings,
 };
 pub use share::{NoShare, Share};
 
@@ -103,7 +104,7 @@ fn load_settings(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<Settings> {
     anchor_paths(&mut settings, base);
     settings.bus.foreign_topics = settings.metadata.iter().map(|entry| entry.topic.clone()).collect();
     check_ranges(&file, &settings, mistakes);
-    check_store(&file, &settings.console, mistakes);
+    console::check(&file, &settings.console, mistakes);
     Some(settings)
 }
 
@@ -118,31 +119,6 @@ fn anchor_paths(settings: &mut Settings, base: &Path) {
     }
     let optional = [&mut settings.site.address_base, &mut settings.detect.models, &mut settings.detect.runtime];
     optional.into_iter().flatten().for_each(anchor);
-}
-
-/// The value is not repeated: it may hold a password.
-fn check_store(file: &str, console: &ConsoleSettings, mistakes: &mut Vec<Mistake>) {
-    let mut add = |path: &str, rule: String, fix: &str| {
-        let (file, path, fix) = (file.to_owned(), path.to_owned(), fix.to_owned());
-        mistakes.push(Mistake { file, path, value: String::new(), rule, fix });
-    };
-    match &console.store {
-        StoreSetting::Server(address) => {
-            if let Err(error) = PostgresServer::new(address, None) {
-                add(
-                    "console.store",
-                    error.to_string(),
-                    "name the variable with the password in console.store_password_env",
-                );
-            }
-        }
-        StoreSetting::File(_) if console.store_password_env.is_some() => add(
-            "console.store_password_env",
-            "a store in a file has no password".into(),
-            "take it out, or give console.store as \"postgresql://USER@HOST/DATABASE\"",
-        ),
-        StoreSetting::File(_) => {}
-    }
 }
 
 fn check_ranges(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {

@@ -1,14 +1,13 @@
 //! The configuration file, section by section, with its defaults. `deploy/vedette.toml` shows every key with its comment.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use vedette_core::Span;
 
-use super::{MetadataSettings, Share};
+use super::{ConsoleSettings, MetadataSettings, Share};
 
 /// The whole file. Paths are relative to the file's own directory.
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -284,50 +283,6 @@ impl Default for AnalyseSettings {
             sort_window: crate::analysis::SORT_WINDOW,
             rebuild: Span::from_secs(600),
             tracker: Arc::default(),
-        }
-    }
-}
-
-/// Where the alerts are kept: the path of an SQLite file, or a database of a PostgreSQL server.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
-pub enum StoreSetting {
-    /// A file of this machine.
-    File(PathBuf),
-    /// `postgresql://USER@HOST:PORT/DATABASE`
-    Server(String),
-}
-
-impl From<String> for StoreSetting {
-    fn from(text: String) -> Self {
-        if vedette_alerts::PostgresServer::is_address(&text) { Self::Server(text) } else { Self::File(text.into()) }
-    }
-}
-
-/// `[console]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ConsoleSettings {
-    /// Address and port of the page and the API.
-    pub listen: SocketAddr,
-    /// Where the alerts are kept.
-    pub store: StoreSetting,
-    /// Environment variable that holds the password of the database; `PGPASSWORD` is looked at when absent.
-    pub store_password_env: Option<String>,
-    /// How long alerts and their snapshots are kept.
-    pub keep: Span,
-    /// Pixelate people in snapshots.
-    pub pixelate: bool,
-}
-
-impl Default for ConsoleSettings {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            store: StoreSetting::File("data/alerts.sqlite".into()),
-            store_password_env: None,
-            keep: Span::from_secs(30 * 24 * 3600),
-            pixelate: true,
         }
     }
 }

@@ -62,8 +62,9 @@ impl Product {
         response.json().await.unwrap()
     }
 
+    /// Every alert of the store, views of events too.
     pub(crate) async fn alerts(&self) -> Vec<Value> {
-        self.json("/api/v1/alerts?limit=1000").await["alerts"].as_array().unwrap().clone()
+        self.json("/api/v1/alerts?views=all&limit=1000").await["alerts"].as_array().unwrap().clone()
     }
 
     /// Waits until `count` alerts are in the store.

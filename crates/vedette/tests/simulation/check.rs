@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use vedette_alerts::{OneEvent, leads};
 use vedette_bus::simulated::Traced;
-use vedette_core::{AlertId, CameraId, FrameCounts};
+use vedette_core::{Alert, AlertId, CameraId, FrameCounts};
 use vedette_wire::decode_alert;
 
 /// What a run comes to.
@@ -14,6 +15,8 @@ pub(crate) struct Outcome {
     pub(crate) alerts: BTreeMap<(AlertId, u32), BTreeSet<Bytes>>,
     /// The alerts of the store, as payload.
     pub(crate) stored: BTreeMap<AlertId, Vec<Bytes>>,
+    /// The alert that leads the event of each alert of the store.
+    pub(crate) events: BTreeMap<AlertId, AlertId>,
     pub(crate) counts: BTreeMap<CameraId, FrameCounts>,
     /// Final states, as bytes.
     pub(crate) states: BTreeMap<CameraId, Bytes>,
@@ -30,11 +33,14 @@ impl Outcome {
         self.alerts.entry((id, revision)).or_default().insert(payload);
     }
 
-    /// The store as it must be after these alerts: of each the last revision, once.
+    /// The store as it must be after these alerts: of each the last revision, once, those of one event joined.
     pub(crate) fn close(&mut self) {
         for ((id, _), payloads) in &self.alerts {
             self.stored.insert(*id, payloads.iter().cloned().collect());
         }
+        let stored = self.stored.values().flatten().cloned();
+        let alerts: Vec<Alert> = stored.map(|payload| decode_alert(payload).expect("it was encoded here")).collect();
+        self.events = leads(&alerts, &OneEvent::default()).into_iter().map(|(id, lead)| (id, lead.id)).collect();
     }
 }
 
@@ -63,6 +69,12 @@ pub(crate) fn differences(expected: &Outcome, found: &Outcome) -> Vec<String> {
     }
     for id in found.stored.keys().filter(|id| !expected.stored.contains_key(id)) {
         wrong.push(format!("P2: the store has alert {id}, which is one too many"));
+    }
+    for (id, lead) in &expected.events {
+        match found.events.get(id) {
+            Some(other) if other != lead => wrong.push(format!("P2: alert {id} is of event {other}, not {lead}")),
+            _ => {}
+        }
     }
     for (camera, counts) in &expected.counts {
         let found = found.counts.get(camera);

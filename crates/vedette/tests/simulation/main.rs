@@ -76,6 +76,8 @@ fn the_undisturbed_run_is_what_the_analysis_says() {
     let undisturbed = &*UNDISTURBED;
     assert_eq!(differences(&INPUT.expected(), undisturbed), Vec::<String>::new());
     assert!(undisturbed.alerts.len() > 20, "{} alerts are too few to lose one", undisturbed.alerts.len());
+    let views = undisturbed.events.iter().filter(|(id, lead)| id != lead).count();
+    assert!(views > 5, "{views} views are too few to join wrongly");
 }
 
 #[test]

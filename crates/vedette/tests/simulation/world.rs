@@ -18,7 +18,7 @@ use vedette::stage::alert_sink::AlertSink;
 use vedette::stage::analyse::Analyse;
 use vedette::stage::detect::{Detect, OpenAlerts};
 use vedette::topics;
-use vedette_alerts::{AlertFilter, AlertStore};
+use vedette_alerts::{AlertFilter, AlertStore, OneEvent};
 use vedette_bus::simulated::{Client, Cluster, Faults, Sabotage};
 use vedette_bus::{Bus, Record, SharedBus};
 use vedette_core::Timestamp;
@@ -80,8 +80,8 @@ impl World {
         }
         let memory = std::path::Path::new("/dev/shm");
         let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
-        let store = Arc::new(AlertStore::open(&folder.path().join("alerts.sqlite")).unwrap());
-        Self { cluster, input, seed, store, _folder: folder }
+        let store = AlertStore::open(&folder.path().join("alerts.sqlite")).unwrap().joining(OneEvent::default());
+        Self { cluster, input, seed, store: Arc::new(store), _folder: folder }
     }
 
     /// Runs until all has come to rest.
@@ -279,8 +279,9 @@ impl World {
             let alert = decode_alert(bytes.clone()).unwrap();
             outcome.note(alert.id, alert.revision, bytes);
         }
-        let page = self.store.list(&AlertFilter { limit: 1_000, ..AlertFilter::default() }).unwrap();
+        let page = self.store.list(&AlertFilter { each: true, limit: 1_000, ..AlertFilter::default() }).unwrap();
         for stored in page.alerts {
+            outcome.events.insert(stored.alert.id, stored.event);
             outcome.stored.entry(stored.alert.id).or_default().push(encode_alert(&stored.alert));
         }
         let mut newest = BTreeMap::new();

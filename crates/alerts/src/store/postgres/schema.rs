@@ -5,7 +5,7 @@ use super::on::{explain, failed};
 use crate::store::StoreError;
 
 /// The version of the tables; rises with every change of them.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Held while tables are looked for and made: two processes may start at the same time. "Vdtt".
 const MAKING: i64 = 0x5664_7474;
@@ -73,6 +73,33 @@ CREATE TABLE responsible (
 CREATE INDEX responsible_by_unit ON responsible (code, kind, alert);
 "#;
 
+/// What version 2 added: which alerts are one event (see the file's schema). Alerts of before are events of their own.
+const EVENTS: &str = r#"
+ALTER TABLE alert ADD COLUMN event TEXT COLLATE "C", ADD COLUMN event_us BIGINT;
+UPDATE alert SET event = id, event_us = raised_us;
+ALTER TABLE alert ALTER COLUMN event SET NOT NULL, ALTER COLUMN event_us SET NOT NULL;
+CREATE INDEX alert_by_event ON alert (event_us, event);
+DROP INDEX alert_by_camera;
+CREATE INDEX alert_by_camera ON alert (camera, event_us, event);
+CREATE TABLE sighting (
+    alert TEXT COLLATE "C" PRIMARY KEY REFERENCES alert (id) ON DELETE CASCADE,
+    kind TEXT COLLATE "C" NOT NULL,
+    cell BIGINT NOT NULL,
+    camera TEXT COLLATE "C" NOT NULL,
+    rule TEXT COLLATE "C" NOT NULL,
+    classes BIGINT NOT NULL,
+    started_us BIGINT NOT NULL,
+    raised_us BIGINT NOT NULL,
+    until_us BIGINT NOT NULL,
+    latitude_e7 BIGINT NOT NULL,
+    longitude_e7 BIGINT NOT NULL,
+    error_mm BIGINT NOT NULL,
+    crowded BIGINT NOT NULL
+);
+CREATE INDEX sighting_by_place ON sighting (kind, cell, raised_us);
+UPDATE store_version SET version = 2;
+"#;
+
 /// Makes a new connection fit for the store: durable commits, its own schema, tables of the known version.
 pub(super) fn prepare(client: &mut Client, server: &PostgresServer) -> Result<(), StoreError> {
     let doing = "making a connection ready";
@@ -87,6 +114,7 @@ pub(super) fn prepare(client: &mut Client, server: &PostgresServer) -> Result<()
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MAKING]).map_err(|cause| wrong(&cause))?;
     match found(&mut transaction).map_err(|cause| wrong(&cause))? {
         Found::Version(VERSION) => {}
+        Found::Version(1) => transaction.batch_execute(EVENTS).map_err(|cause| wrong(&cause))?,
         Found::Version(found) if found > VERSION => {
             return Err(StoreError::Newer { store: server.to_string(), found, known: VERSION });
         }
@@ -139,5 +167,6 @@ fn create(client: &mut impl GenericClient) -> Result<(), postgres::Error> {
     if !there {
         client.batch_execute("CREATE SCHEMA vedette")?;
     }
-    client.batch_execute(SCHEMA)
+    client.batch_execute(SCHEMA)?;
+    client.batch_execute(EVENTS)
 }

@@ -7,7 +7,7 @@ use super::super::StoreError;
 /// `PRAGMA application_id`: "Vdtt".
 const APPLICATION: i64 = 0x5664_7474;
 /// `PRAGMA user_version`: rises with every change of the schema.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// `change` numbers every change to an alert, so that a reader can ask for what came after the last one it saw. Looks at
 /// evidence have no reference to the alert: they outlive it.
@@ -73,6 +73,33 @@ CREATE TABLE responsible (
 CREATE INDEX responsible_by_unit ON responsible (code, kind, alert);
 ";
 
+/// What version 3 added: which alerts are one event. `event` is the id of the alert that leads it, `event_us` when that one was
+/// raised; `sighting` is what joining may know of an alert. Alerts of before are events of their own.
+const EVENTS: &str = "
+ALTER TABLE alert ADD COLUMN event TEXT NOT NULL DEFAULT '';
+ALTER TABLE alert ADD COLUMN event_us INTEGER NOT NULL DEFAULT 0;
+UPDATE alert SET event = id, event_us = raised_us;
+CREATE INDEX alert_by_event ON alert (event_us, event);
+DROP INDEX alert_by_camera;
+CREATE INDEX alert_by_camera ON alert (camera, event_us, event);
+CREATE TABLE sighting (
+    alert TEXT PRIMARY KEY REFERENCES alert (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    cell INTEGER NOT NULL,
+    camera TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    classes INTEGER NOT NULL,
+    started_us INTEGER NOT NULL,
+    raised_us INTEGER NOT NULL,
+    until_us INTEGER NOT NULL,
+    latitude_e7 INTEGER NOT NULL,
+    longitude_e7 INTEGER NOT NULL,
+    error_mm INTEGER NOT NULL,
+    crowded INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sighting_by_place ON sighting (kind, cell, raised_us);
+";
+
 pub(in crate::store) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let open = |cause| StoreError::Open { path: path.to_owned(), cause };
     let mut connection = Connection::open(path).map_err(open)?;
@@ -85,7 +112,7 @@ pub(in crate::store) fn open_writer(path: &Path) -> Result<Connection, StoreErro
     } else if version > VERSION {
         return Err(StoreError::Newer { store: path.display().to_string(), found: version, known: VERSION });
     } else if version < VERSION {
-        upgrade(&mut connection).map_err(open)?;
+        upgrade(&mut connection, version).map_err(open)?;
     }
     configure(&connection).map_err(open)?;
     connection.pragma_update(None, "secure_delete", true).map_err(open)?;
@@ -112,15 +139,19 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(SCHEMA)?;
     transaction.execute_batch(RESPONSIBLE)?;
+    transaction.execute_batch(EVENTS)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }
 
-/// From version 1. Its alerts name no responsible units, so there is nothing to fill in.
-fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
+/// From version 1 or 2. Alerts of version 1 name no responsible units, so there is nothing to fill in.
+fn upgrade(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    transaction.execute_batch(RESPONSIBLE)?;
+    if version < 2 {
+        transaction.execute_batch(RESPONSIBLE)?;
+    }
+    transaction.execute_batch(EVENTS)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }

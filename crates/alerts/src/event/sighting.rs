@@ -1,0 +1,69 @@
+use vedette_core::{Alert, AlertId, ObjectClass, PlaceSource, RuleKind};
+
+/// All that joining may know of an alert: what kind of thing was seen, where on the ground, when. Whole numbers, so that every
+/// store gives back exactly what it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sighting {
+    pub(crate) id: AlertId,
+    pub(crate) camera: String,
+    pub(crate) kind: RuleKind,
+    pub(crate) rule: String,
+    /// Groups of classes of its objects, one bit each.
+    pub(crate) classes: i64,
+    /// It can be compared with what happened from `started_us` to `until_us`.
+    pub(crate) started_us: i64,
+    pub(crate) raised_us: i64,
+    pub(crate) until_us: i64,
+    pub(crate) latitude_e7: i64,
+    pub(crate) longitude_e7: i64,
+    pub(crate) error_mm: i64,
+}
+
+impl Sighting {
+    /// What joining may know of `alert`; none when it is about the camera itself, when its place was not measured, or when the
+    /// camera's clock is not to be trusted.
+    pub(crate) fn of(alert: &Alert) -> Option<Self> {
+        let measured = alert.place.source == PlaceSource::Calibration && !alert.quality.clock_drift;
+        if alert.kind.is_camera_health() || !measured {
+            return None;
+        }
+        let raised_us = alert.raised.as_micros();
+        let until_us = match (stays(alert.kind), alert.ended) {
+            (false, _) => raised_us,
+            (true, Some(ended)) => ended.as_micros().max(raised_us),
+            (true, None) => i64::MAX,
+        };
+        let ground = alert.place.ground;
+        Some(Self {
+            id: alert.id,
+            camera: alert.camera.as_str().to_owned(),
+            kind: alert.kind,
+            rule: alert.rule.as_str().to_owned(),
+            classes: alert.objects.iter().fold(0, |bits, object| bits | group_of(object.class)),
+            started_us: alert.started.as_micros().min(raised_us),
+            raised_us,
+            until_us,
+            latitude_e7: (ground.latitude() * 1e7).round() as i64,
+            longitude_e7: (ground.longitude() * 1e7).round() as i64,
+            error_mm: (f64::from(ground.error_m()) * 1e3).round() as i64,
+        })
+    }
+}
+
+/// Whether what it is about stays at the place of its alert until it ends. Anything else may have gone on: an alert of another
+/// camera near that place, later than this one was raised, is then about something else.
+pub(super) const fn stays(kind: RuleKind) -> bool {
+    matches!(kind, RuleKind::Stopped | RuleKind::LeftObject | RuleKind::Count | RuleKind::Density | RuleKind::Gathering)
+}
+
+/// Classes that detectors take for one another share a bit.
+const fn group_of(class: ObjectClass) -> i64 {
+    match class {
+        ObjectClass::Person => 1,
+        ObjectClass::Bicycle | ObjectClass::Motorcycle => 1 << 1,
+        ObjectClass::Car | ObjectClass::Bus | ObjectClass::Truck | ObjectClass::Train => 1 << 2,
+        ObjectClass::Boat => 1 << 3,
+        ObjectClass::Animal => 1 << 4,
+        ObjectClass::Bag | ObjectClass::Other => 1 << 5,
+    }
+}

@@ -1,0 +1,136 @@
+//! `[console]`: the page, the API and the store of alerts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use vedette_alerts::{OneEvent, OneEventError, PostgresServer};
+use vedette_core::Span;
+
+use super::Mistake;
+
+/// Where the alerts are kept: the path of an SQLite file, or a database of a PostgreSQL server.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum StoreSetting {
+    /// A file of this machine.
+    File(PathBuf),
+    /// `postgresql://USER@HOST:PORT/DATABASE`
+    Server(String),
+}
+
+impl From<String> for StoreSetting {
+    fn from(text: String) -> Self {
+        if PostgresServer::is_address(&text) { Self::Server(text) } else { Self::File(text.into()) }
+    }
+}
+
+/// `[console]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConsoleSettings {
+    /// Address and port of the page and the API.
+    pub listen: SocketAddr,
+    /// Where the alerts are kept.
+    pub store: StoreSetting,
+    /// Environment variable that holds the password of the database; `PGPASSWORD` is looked at when absent.
+    pub store_password_env: Option<String>,
+    /// How long alerts and their snapshots are kept.
+    pub keep: Span,
+    /// Pixelate people in snapshots.
+    pub pixelate: bool,
+    /// `[console.one_event]`
+    pub one_event: OneEventSettings,
+}
+
+impl Default for ConsoleSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            store: StoreSetting::File("data/alerts.sqlite".into()),
+            store_password_env: None,
+            keep: Span::from_secs(30 * 24 * 3600),
+            pixelate: true,
+            one_event: OneEventSettings::default(),
+        }
+    }
+}
+
+/// `[console.one_event]`: alerts of neighbouring cameras that show the same event are one entry with several views. They are
+/// compared by kind, place and time, never by how anybody looks. It applies to alerts that come from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OneEventSettings {
+    /// Join them at all.
+    pub enabled: bool,
+    /// How far their places may be apart beyond what their errors explain, metres; never more than four times this.
+    pub within_m: f64,
+    /// How far apart in time they may be.
+    pub apart: Span,
+}
+
+impl OneEventSettings {
+    /// By what the store joins alerts; none when it shall not.
+    ///
+    /// # Errors
+    /// When a setting is out of its range.
+    pub fn rule(&self) -> Result<Option<OneEvent>, OneEventError> {
+        let rule = OneEvent::new(self.within_m, self.apart)?;
+        Ok(self.enabled.then_some(rule))
+    }
+}
+
+impl Default for OneEventSettings {
+    fn default() -> Self {
+        Self { enabled: true, within_m: 5.0, apart: Span::from_secs(5) }
+    }
+}
+
+/// Everything that is wrong in the section.
+pub(super) fn check(file: &str, console: &ConsoleSettings, mistakes: &mut Vec<Mistake>) {
+    check_store(file, console, mistakes);
+    check_one_event(file, &console.one_event, mistakes);
+}
+
+/// The value is not repeated: it may hold a password.
+fn check_store(file: &str, console: &ConsoleSettings, mistakes: &mut Vec<Mistake>) {
+    let mut add = |path: &str, rule: String, fix: &str| {
+        let (file, path, fix) = (file.to_owned(), path.to_owned(), fix.to_owned());
+        mistakes.push(Mistake { file, path, value: String::new(), rule, fix });
+    };
+    match &console.store {
+        StoreSetting::Server(address) => {
+            if let Err(error) = PostgresServer::new(address, None) {
+                add(
+                    "console.store",
+                    error.to_string(),
+                    "name the variable with the password in console.store_password_env",
+                );
+            }
+        }
+        StoreSetting::File(_) if console.store_password_env.is_some() => add(
+            "console.store_password_env",
+            "a store in a file has no password".into(),
+            "take it out, or give console.store as \"postgresql://USER@HOST/DATABASE\"",
+        ),
+        StoreSetting::File(_) => {}
+    }
+}
+
+fn check_one_event(file: &str, settings: &OneEventSettings, mistakes: &mut Vec<Mistake>) {
+    let usual = OneEventSettings::default();
+    let each = [(settings.within_m, usual.apart), (usual.within_m, settings.apart)];
+    for error in each.into_iter().filter_map(|(within_m, apart)| OneEvent::new(within_m, apart).err()) {
+        let (name, value) = match &error {
+            OneEventError::Within(given) => ("within_m", given.to_string()),
+            OneEventError::Apart(given) => ("apart", given.to_string()),
+        };
+        mistakes.push(Mistake {
+            file: file.to_owned(),
+            path: format!("console.one_event.{name}"),
+            value,
+            rule: error.to_string(),
+            fix: "leave it out for the default, or set console.one_event.enabled = false to join nothing".to_owned(),
+        });
+    }
+}
