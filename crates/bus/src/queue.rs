@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use metrics::{Counter, Gauge};
@@ -16,14 +17,20 @@ pub(crate) fn bytes_bounded<T>(bytes: usize, queue: &'static str, name: &str) ->
     let held = metrics::gauge!("vedette_bus_queue_bytes", "queue" => queue, "name" => name.clone());
     let waits = metrics::counter!("vedette_bus_queue_waits_total", "queue" => queue, "name" => name);
     let sender = QueueSender { items, room: Arc::clone(&room), capacity, held, waits };
-    (sender, QueueReceiver { items: receiver, room })
+    (sender, QueueReceiver { items: receiver, room, rest: Vec::new().into_iter(), of_rest: None })
 }
 
+/// Items that are passed on together, which costs as much as one.
 struct Queued<T> {
-    item: T,
-    // Both give back on drop, also when the receiver goes away with items inside.
-    _room: Option<OwnedSemaphorePermit>,
-    _held: Option<Held>,
+    first: T,
+    rest: Vec<T>,
+    place: Option<Place>,
+}
+
+/// What items take up while they wait. Gives back on drop, also when the receiver goes away with items inside.
+struct Place {
+    _room: OwnedSemaphorePermit,
+    _held: Held,
 }
 
 struct Held(Gauge, f64);
@@ -47,24 +54,17 @@ pub(crate) struct QueueSender<T> {
 #[derive(Debug)]
 pub(crate) struct QueueClosed;
 
-/// Why [`QueueSender::try_send`] did not take an item, which comes back.
-pub(crate) enum NotSent<T> {
-    /// No room now.
-    Full(T),
-    /// The receiver is gone.
-    Closed,
-}
-
 impl<T> QueueSender<T> {
     fn weight(&self, bytes: usize) -> u32 {
         // `capacity` fits in u32.
         bytes.saturating_add(ITEM_BYTES).min(self.capacity) as u32
     }
 
-    fn push(&self, item: T, weight: u32, room: OwnedSemaphorePermit) -> Result<(), QueueClosed> {
+    fn push(&self, first: T, rest: Vec<T>, weight: u32, room: OwnedSemaphorePermit) -> Result<(), QueueClosed> {
         self.held.increment(f64::from(weight));
         let held = Held(self.held.clone(), f64::from(weight));
-        self.items.send(Queued { item, _room: Some(room), _held: Some(held) }).map_err(|_| QueueClosed)
+        let place = Some(Place { _room: room, _held: held });
+        self.items.send(Queued { first, rest, place }).map_err(|_| QueueClosed)
     }
 
     /// Waits for room for `bytes`.
@@ -77,24 +77,34 @@ impl<T> QueueSender<T> {
                 Arc::clone(&self.room).acquire_many_owned(weight).await.map_err(|_| QueueClosed)?
             }
         };
-        self.push(item, weight, room)
+        self.push(item, Vec::new(), weight, room)
     }
 
-    /// Never waits.
-    pub(crate) fn try_send(&self, item: T, bytes: usize) -> Result<(), NotSent<T>> {
+    /// Passes on as many of the first of `waiting`, each with its bytes, as there is room for, made into items by `wrap`. Never
+    /// waits; one task alone may use it.
+    pub(crate) fn send_what_fits<I>(
+        &self,
+        waiting: &mut VecDeque<(I, usize)>,
+        wrap: impl Fn(I) -> T,
+    ) -> Result<(), QueueClosed> {
         if self.items.is_closed() {
-            return Err(NotSent::Closed);
+            return Err(QueueClosed);
         }
-        let weight = self.weight(bytes);
-        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(weight) else {
-            return Err(NotSent::Full(item));
-        };
-        self.push(item, weight, room).map_err(|_| NotSent::Closed)
-    }
-
-    /// Whether [`Self::try_send`] would find room; one task alone may rely on that.
-    pub(crate) fn has_room(&self, bytes: usize) -> bool {
-        self.room.available_permits() >= self.weight(bytes) as usize || self.is_closed()
+        let room = self.room.available_permits();
+        let (mut weight, mut count) = (0, 0);
+        for (_, bytes) in waiting.iter() {
+            let next = weight + self.weight(*bytes) as usize;
+            if next > room {
+                break;
+            }
+            (weight, count) = (next, count + 1);
+        }
+        let mut items = waiting.drain(..count).map(|(item, _)| wrap(item));
+        let Some(first) = items.next() else { return Ok(()) };
+        // The room is at most `capacity`, which fits in u32, and nobody else takes of it.
+        let weight = weight as u32;
+        let room = Arc::clone(&self.room).try_acquire_many_owned(weight).map_err(|_| QueueClosed)?;
+        self.push(first, items.collect(), weight, room)
     }
 
     /// Whether at least half of the bound is free.
@@ -104,7 +114,7 @@ impl<T> QueueSender<T> {
 
     /// Passes an item beside the bound; for rare ones that must not wait.
     pub(crate) fn force_send(&self, item: T) {
-        let _ = self.items.send(Queued { item, _room: None, _held: None });
+        let _ = self.items.send(Queued { first: item, rest: Vec::new(), place: None });
     }
 
     /// Whether the receiver is gone.
@@ -122,12 +132,23 @@ impl<T> QueueSender<T> {
 pub(crate) struct QueueReceiver<T> {
     items: mpsc::UnboundedReceiver<Queued<T>>,
     room: Arc<Semaphore>,
+    /// What came with an item that was handed out, and the place that it takes up until all is.
+    rest: std::vec::IntoIter<T>,
+    of_rest: Option<Place>,
 }
 
 impl<T> QueueReceiver<T> {
     /// The next item; `None` when the sender is gone and all is taken. Safe to cancel.
     pub(crate) async fn recv(&mut self) -> Option<T> {
-        self.items.recv().await.map(|queued| queued.item)
+        if let Some(next) = self.rest.next() {
+            return Some(next);
+        }
+        self.of_rest = None;
+        let queued = self.items.recv().await?;
+        if !queued.rest.is_empty() {
+            (self.rest, self.of_rest) = (queued.rest.into_iter(), queued.place);
+        }
+        Some(queued.first)
     }
 }
 
@@ -139,18 +160,62 @@ impl<T> Drop for QueueReceiver<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
+
+    /// What the future gives without waiting.
+    fn at_once<F: Future>(future: F) -> Option<F::Output> {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fits_goes_together_and_the_rest_waits() {
+        let (sender, mut receiver) = bytes_bounded::<u8>(1000, "test", "t");
+        let mut waiting: VecDeque<(u8, usize)> = (1..=5).map(|item| (item, 200)).collect();
+        assert!(sender.send_what_fits(&mut waiting, |item| item).is_ok());
+        assert_eq!(waiting.len(), 2, "three of 328 bytes fit into 1000");
+        assert!(sender.send_what_fits(&mut waiting, |item| item).is_ok());
+        assert_eq!(waiting.len(), 2);
+        for item in 1..=3 {
+            assert_eq!(receiver.recv().await, Some(item));
+        }
+        // The room is free once who took them asks for more.
+        let more = tokio::spawn(async move { (receiver.recv().await, receiver) });
+        while !sender.is_half_free() {
+            tokio::task::yield_now().await;
+        }
+        assert!(sender.send_what_fits(&mut waiting, |item| item).is_ok());
+        assert!(waiting.is_empty());
+        let (next, mut receiver) = more.await.unwrap();
+        assert_eq!((next, receiver.recv().await), (Some(4), Some(5)));
+        // A giant goes alone.
+        let mut waiting = VecDeque::from([(6, 5000), (7, 1)]);
+        let more = tokio::spawn(async move { (receiver.recv().await, receiver) });
+        while waiting.len() == 2 {
+            assert!(sender.send_what_fits(&mut waiting, |item| item).is_ok());
+            tokio::task::yield_now().await;
+        }
+        let (next, receiver) = more.await.unwrap();
+        assert_eq!((next, waiting.len()), (Some(6), 1));
+        drop(receiver);
+        assert!(sender.send_what_fits(&mut waiting, |item| item).is_err());
+    }
 
     #[tokio::test]
     async fn bound_is_in_bytes_and_a_giant_passes_alone() {
         let (sender, mut receiver) = bytes_bounded::<u8>(1000, "test", "t");
-        assert!(sender.try_send(1, 5000).is_ok());
-        assert!(matches!(sender.try_send(2, 1), Err(NotSent::Full(2))));
+        assert!(at_once(sender.send(1, 5000)).is_some());
+        assert!(at_once(sender.send(2, 1)).is_none(), "no room");
         assert_eq!(receiver.recv().await, Some(1));
-        assert!(sender.try_send(2, 1).is_ok());
-        assert!(sender.try_send(3, 1).is_ok());
+        assert!(at_once(sender.send(2, 1)).is_some());
+        assert!(at_once(sender.send(3, 1)).is_some());
         drop(receiver);
-        assert!(matches!(sender.try_send(4, 1), Err(NotSent::Closed)));
+        assert!(sender.send(4, 1).await.is_err());
         assert!(sender.send(5, 5000).await.is_err());
     }
 }

@@ -27,6 +27,16 @@ impl GroundView {
         near.then_some((projected.metres.into(), error))
     }
 
+    /// The same place with the covariance of its error in square metres: east-east, east-north, north-north. Far from a camera a
+    /// place is known well across the line of sight and badly along it.
+    #[must_use]
+    pub fn place(&self, pixel: PixelPoint, pixel_sigma: f32) -> Option<([f64; 2], [f64; 3])> {
+        let projected = self.projection.project(pixel, f64::from(pixel_sigma))?;
+        let near = (projected.metres - self.camera).norm() <= self.reach_m;
+        let covariance = projected.covariance;
+        near.then(|| (projected.metres.into(), [covariance[(0, 0)], covariance[(0, 1)], covariance[(1, 1)]]))
+    }
+
     /// Metres east and north of the same origin.
     #[must_use]
     pub fn of(&self, point: &GroundPoint) -> [f64; 2] {

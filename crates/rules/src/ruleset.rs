@@ -16,7 +16,7 @@ use crate::state::Watched;
 pub struct RuleSet {
     pub(crate) version: u32,
     pub(crate) frame: FrameSize,
-    pub(crate) rules: Vec<ReadyRule>,
+    pub(crate) rules: Vec<Arc<ReadyRule>>,
     /// The indices of the rules in the order in which they take in a frame: combinations last.
     pub(crate) order: Vec<usize>,
     /// Whether there are combinations.
@@ -51,11 +51,11 @@ impl RuleSet {
             return Err(mistakes);
         }
         let ground = ground.filter(|_| policy.rules.iter().any(|rule| rule.condition.needs_ground()));
-        let mut rules: Vec<ReadyRule> =
-            policy.rules.iter().map(|rule| ReadyRule::new(rule, policy.frame, ground.as_deref())).collect();
+        let ready = |rule| Arc::new(ReadyRule::new(rule, policy.frame, ground.as_deref()));
+        let mut rules: Vec<Arc<ReadyRule>> = policy.rules.iter().map(ready).collect();
         let ids: Vec<RuleId> = policy.rules.iter().map(|rule| rule.id.clone()).collect();
         let plain: Vec<u64> = rules.iter().map(|ready| ready.watched.fingerprint).collect();
-        for ready in &mut rules {
+        for ready in rules.iter_mut().map(Arc::make_mut) {
             let terms = ready.rule.condition.terms();
             ready.terms = terms.iter().filter_map(|term| ids.iter().position(|id| id == *term)).collect();
             let watched = Arc::make_mut(&mut ready.watched);
@@ -78,6 +78,16 @@ impl RuleSet {
     /// The ids of its rules, in the policy's order.
     pub fn ids(&self) -> impl Iterator<Item = &RuleId> {
         self.rules.iter().map(|ready| &ready.rule.id)
+    }
+
+    /// Takes over the rules of another camera with the same policy, but those that ask for the ground.
+    pub(crate) fn share(&mut self, other: &Self) {
+        let on_ground: Vec<bool> = self.rules.iter().map(|ready| ready.rule.condition.needs_ground()).collect();
+        for ((own, shared), on_ground_itself) in self.rules.iter_mut().zip(&other.rules).zip(&on_ground) {
+            if !on_ground_itself && !own.terms.iter().any(|term| on_ground[*term]) {
+                *own = shared.clone();
+            }
+        }
     }
 
     /// Whether a rule is armed at times only.

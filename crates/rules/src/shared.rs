@@ -5,13 +5,13 @@ use vedette_core::Policy;
 use crate::ground::Ground;
 use crate::{PolicyMistake, RuleSet};
 
-/// A policy and its rules made ready, once for all cameras that it applies to. Rules that ask for the ground are made ready for
-/// each camera by itself.
+/// A policy and its rules made ready, once for all cameras that it applies to. Rules that ask for the ground, and combinations
+/// of them, are each camera's own.
 #[derive(Debug)]
 pub struct SharedPolicy {
     policy: Policy,
     needs_ground: bool,
-    /// Made when a camera asks first. Not used by a policy that needs the ground.
+    /// Those of the first camera that asked.
     rules: OnceLock<Result<Arc<RuleSet>, Vec<PolicyMistake>>>,
 }
 
@@ -34,10 +34,15 @@ impl SharedPolicy {
     /// # Errors
     /// All mistakes of the policy, each time it is asked.
     pub fn rules(&self, ground: impl FnOnce() -> Option<Arc<dyn Ground>>) -> Result<Arc<RuleSet>, Vec<PolicyMistake>> {
-        if self.needs_ground {
-            return RuleSet::compile(&self.policy, ground()).map(Arc::new);
+        if !self.needs_ground {
+            return self.rules.get_or_init(|| RuleSet::compile(&self.policy, None).map(Arc::new)).clone();
         }
-        self.rules.get_or_init(|| RuleSet::compile(&self.policy, None).map(Arc::new)).clone()
+        let mut own = RuleSet::compile(&self.policy, ground())?;
+        match self.rules.get() {
+            Some(Ok(first)) => own.share(first),
+            _ => drop(self.rules.set(Ok(Arc::new(own.clone())))),
+        }
+        Ok(Arc::new(own))
     }
 }
 

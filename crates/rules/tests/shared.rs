@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use support::*;
-use vedette_rules::{EngineState, Ground, RuleEngine, SharedPolicy};
+use vedette_core::{GroundPoint, PixelPoint};
+use vedette_rules::{EngineState, Ground, GroundMetres, RuleEngine, RuleSet, SharedPolicy};
 
 fn flat() -> Option<Arc<dyn Ground>> {
     Some(Arc::new(Flat))
@@ -27,6 +28,36 @@ fn rules_that_ask_for_the_ground_are_each_cameras_own() {
     let shared = SharedPolicy::new(policy(1, &[presence("5s"), speed]));
     assert!(!Arc::ptr_eq(&shared.rules(flat).unwrap(), &shared.rules(flat).unwrap()));
     assert!(shared.rules(|| None).is_err(), "without a calibration there is no speed");
+}
+
+/// The second camera takes over the first one's rules where it can: it must not see by another's calibration.
+#[test]
+fn a_camera_measures_by_its_own_ground() {
+    #[derive(Debug)]
+    struct Half;
+    impl Ground for Half {
+        fn metres(&self, pixel: PixelPoint) -> Option<GroundMetres> {
+            Flat.metres(pixel).map(|at| GroundMetres { east: at.east / 2.0, north: at.north / 2.0, error: at.error })
+        }
+
+        fn of(&self, point: &GroundPoint) -> [f32; 2] {
+            Flat.of(point)
+        }
+    }
+    let speed = json!({"id": "fast", "when": {"kind": "speed", "zone": zone(), "at_least_m_s": 1.5}, "alert": false});
+    let twice = json!({"id": "and", "when": {"kind": "together", "of": ["fast", "in"], "within": "1s"}});
+    let shared = SharedPolicy::new(policy(1, &[presence("5s"), speed, twice]));
+    // 100 pixels a second: two metres a second for the first camera, one for the second.
+    let frames: Vec<_> = (0..20).map(|i| (i * 100, vec![(1, 410.0 + 10.0 * i as f32, 500.0)])).collect();
+    let raised = |ground: Arc<dyn Ground>| {
+        let mut engine = RuleEngine::new(shared.rules(|| Some(ground)).unwrap());
+        run(&mut engine, &frames).iter().map(|episode| episode.rule.to_string()).collect::<Vec<_>>()
+    };
+    let alone = RuleSet::compile(shared.policy(), Some(Arc::new(Half))).unwrap();
+    let of_one_alone = run(&mut RuleEngine::new(alone), &frames);
+    assert_eq!(raised(Arc::new(Flat)), ["in", "and"]);
+    assert_eq!(raised(Arc::new(Half)), ["in"]);
+    assert_eq!(of_one_alone.len(), 1);
 }
 
 #[test]

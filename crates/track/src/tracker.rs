@@ -137,6 +137,11 @@ impl Tracker {
         self.scratch = None;
     }
 
+    /// Goes on in the picture alone: places that come are in other metres than those before.
+    pub fn forget_ground(&mut self) {
+        self.tracklets.iter_mut().for_each(Tracklet::forget_ground);
+    }
+
     /// The settings it runs with.
     #[must_use]
     pub fn settings(&self) -> &TrackerSettings {

@@ -154,6 +154,10 @@ impl Tracklet {
         self.filter.predict(seconds, self.seen, settings);
     }
 
+    pub(crate) fn forget_ground(&mut self) {
+        self.ground = None;
+    }
+
     /// Square of the distance on the ground to a fix, in standard deviations, where both are known.
     pub(crate) fn ground_distance2(&self, fix: Option<&GroundFix>) -> Option<f32> {
         Some(self.ground.as_ref()?.distance2(fix?))

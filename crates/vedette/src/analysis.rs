@@ -125,6 +125,7 @@ impl CameraAnalysis {
         if let (Some(engine), Some(policy)) = (&mut self.engine, &self.policy) {
             engine.recalibrate(compile(&camera, &locator, policy)?);
         }
+        self.tracker.forget_ground();
         self.locator = locator;
         self.camera = camera;
         Ok(())
@@ -206,8 +207,10 @@ impl CameraAnalysis {
         if let Err(error) = self.replace_policy(&frame, serving.policy, &mut episodes) {
             outcome.refused = Some(error);
         }
+        let since_last = self.last.map(|last| frame.captured.since(last.captured));
+        let fixes = ground::fixes(&self.locator, &frame, since_last);
         self.last = Some(Last { epoch: frame.epoch, captured: frame.captured });
-        let tracks = self.tracker.update(frame.captured, frame.frame, &frame.detections);
+        let tracks = self.tracker.update_on_ground(frame.captured, frame.frame, &frame.detections, &fixes);
         self.paths.extend(frame.captured, tracks);
         if let Some(engine) = &mut self.engine {
             let facts = FrameFacts {

@@ -7,17 +7,22 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 
 use super::error::unreachable_at;
-use crate::queue::{NotSent, QueueSender};
+use crate::queue::QueueSender;
 use crate::{BusError, Delivered};
 
 /// At most one report that the brokers are away in this time.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
+/// Most records, and about the most bytes, that go on in one piece: what librdkafka has at hand. A piece costs as much as a record.
+const BURST: usize = 128;
+const BURST_BYTES: usize = 1 << 20;
+
 /// Fills the queue of a subscription or reader. While it is full, fetching is paused and polling goes on.
 pub(super) struct Feed<T> {
     queue: QueueSender<Result<T, BusError>>,
-    // What librdkafka had handed out already when the queue was found full.
+    // What librdkafka has handed out and the queue has no room for yet.
     held: VecDeque<(Delivered, usize)>,
+    burst_bytes: usize,
     wrap: fn(Delivered) -> T,
     paused: bool,
     away_reported_at: Option<Instant>,
@@ -25,7 +30,7 @@ pub(super) struct Feed<T> {
 
 impl<T> Feed<T> {
     pub(super) fn new(queue: QueueSender<Result<T, BusError>>, wrap: fn(Delivered) -> T) -> Self {
-        Self { queue, held: VecDeque::new(), wrap, paused: false, away_reported_at: None }
+        Self { queue, held: VecDeque::new(), burst_bytes: 0, wrap, paused: false, away_reported_at: None }
     }
 
     /// Whether nobody listens any more.
@@ -38,11 +43,12 @@ impl<T> Feed<T> {
         self.paused
     }
 
-    /// Passes on a record, or holds it.
-    pub(super) fn record(&mut self, record: Delivered) {
+    /// Holds a record until the end of its burst. Whether the burst has become long enough to be passed on.
+    pub(super) fn record(&mut self, record: Delivered) -> bool {
         let bytes = record.record.size();
+        self.burst_bytes += bytes;
         self.held.push_back((record, bytes));
-        self.drain();
+        self.burst_bytes >= BURST_BYTES || self.held.len() >= BURST
     }
 
     /// Passes on an event at once: there are few of them and they must not wait for records.
@@ -64,20 +70,14 @@ impl<T> Feed<T> {
     }
 
     fn drain(&mut self) {
-        while let Some((record, bytes)) = self.held.pop_front() {
-            if !self.queue.has_room(bytes) {
-                self.held.push_front((record, bytes));
-                return;
-            }
-            // Only this thread fills the queue, so room that was there is there.
-            if let Err(NotSent::Closed | NotSent::Full(_)) = self.queue.try_send(Ok((self.wrap)(record)), bytes) {
-                self.held.clear();
-                return;
-            }
+        self.burst_bytes = 0;
+        let wrap = self.wrap;
+        if self.queue.send_what_fits(&mut self.held, |record| Ok(wrap(record))).is_err() {
+            self.held.clear();
         }
     }
 
-    /// Passes on what was held and pauses or resumes the consumer accordingly. `reassigned` says that partitions came that
+    /// Ends a burst: passes on what is held and pauses or resumes the consumer accordingly. `reassigned` says that partitions came that
     /// are not paused yet. Resumes only when half of the queue is free, because pausing throws away what was prefetched.
     pub(super) fn settle<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>, reassigned: bool) {
         self.drain();

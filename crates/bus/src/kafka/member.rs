@@ -232,6 +232,41 @@ impl ConsumerContext for Callbacks {
     }
 }
 
+/// Whether a member can go on.
+#[derive(PartialEq)]
+enum Goes {
+    On,
+    ToItsEnd,
+}
+
+/// Takes what is at hand, after waiting for it up to `patience`.
+fn burst(consumer: &BaseConsumer<Callbacks>, callbacks: &Callbacks, mut patience: Duration) -> Goes {
+    let shared = &callbacks.shared;
+    loop {
+        match consumer.poll(patience) {
+            None => return Goes::On,
+            Some(Ok(read)) => {
+                if let Some(topic) = shared.topics.get(read.topic())
+                    && callbacks.feed().record(message::delivered(&read, topic))
+                {
+                    return Goes::On;
+                }
+            }
+            Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) => {
+                callbacks.feed().away(&shared.brokers, &error);
+            }
+            Some(Err(error)) => {
+                let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
+                callbacks.feed().event(Err(bus_error("read", &shared.group, &shared.brokers, &error)));
+                if fatal {
+                    return Goes::ToItsEnd;
+                }
+            }
+        }
+        patience = Duration::ZERO;
+    }
+}
+
 /// Polls until the subscription is dropped or the bus is closed, then commits and leaves.
 pub(super) fn run(consumer: &BaseConsumer<Callbacks>) {
     let callbacks = Arc::clone(consumer.context());
@@ -245,23 +280,8 @@ pub(super) fn run(consumer: &BaseConsumer<Callbacks>) {
             committed_at = Instant::now();
         }
         let patience = if callbacks.feed().is_paused() { POLL_PAUSED } else { POLL };
-        match consumer.poll(patience) {
-            None => {}
-            Some(Ok(read)) => {
-                if let Some(topic) = shared.topics.get(read.topic()) {
-                    callbacks.feed().record(message::delivered(&read, topic));
-                }
-            }
-            Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) => {
-                callbacks.feed().away(&shared.brokers, &error);
-            }
-            Some(Err(error)) => {
-                let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
-                callbacks.feed().event(Err(bus_error("read", &shared.group, &shared.brokers, &error)));
-                if fatal {
-                    break;
-                }
-            }
+        if burst(consumer, &callbacks, patience) == Goes::ToItsEnd {
+            break;
         }
     }
     // Whatever was asked before the subscription was dropped.

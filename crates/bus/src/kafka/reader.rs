@@ -108,18 +108,23 @@ pub(super) fn run(
 ) {
     while !closed.is_cancelled() && !feed.is_closed() {
         feed.settle(consumer, false);
-        match consumer.poll(if feed.is_paused() { POLL_PAUSED } else { POLL }) {
-            None => {}
-            Some(Ok(read)) => feed.record(message::delivered(&read, topic)),
-            Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) => {
-                feed.away(brokers, &error);
-            }
-            Some(Err(error)) => {
-                feed.event(Err(bus_error("read", topic, brokers, &error)));
-                if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
-                    return;
+        let mut patience = if feed.is_paused() { POLL_PAUSED } else { POLL };
+        loop {
+            match consumer.poll(patience) {
+                None => break,
+                Some(Ok(read)) if feed.record(message::delivered(&read, topic)) => break,
+                Some(Ok(_)) => {}
+                Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) => {
+                    feed.away(brokers, &error);
+                }
+                Some(Err(error)) => {
+                    feed.event(Err(bus_error("read", topic, brokers, &error)));
+                    if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
+                        return;
+                    }
                 }
             }
+            patience = Duration::ZERO;
         }
     }
 }

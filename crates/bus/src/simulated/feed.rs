@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::group::Place;
 use super::process::Process;
-use crate::queue::{NotSent, QueueSender};
+use crate::queue::QueueSender;
 use crate::{BusError, Delivered};
 
 /// At most one report that the cluster is away in this time.
@@ -23,7 +23,7 @@ pub(super) struct Feed<T> {
     wrap: fn(Delivered) -> T,
     cursors: BTreeMap<Place, u64>,
     // Read, and not in the queue yet.
-    held: VecDeque<Delivered>,
+    held: VecDeque<(Delivered, usize)>,
     read_at: Instant,
     report_at: Instant,
 }
@@ -54,7 +54,7 @@ impl<T> Feed<T> {
     /// Reads these no longer, and forgets what was read of them and is not in the queue.
     pub(super) fn forget(&mut self, places: &[Place]) {
         self.cursors.retain(|place, _| !places.contains(place));
-        self.held.retain(|held| !places.iter().any(|place| is_of(held, place)));
+        self.held.retain(|(held, _)| !places.iter().any(|place| is_of(held, place)));
     }
 
     /// Passes on an event at once: there are few of them and they must not wait for records.
@@ -65,8 +65,8 @@ impl<T> Feed<T> {
     /// Moves records, or says that the cluster is away, when it is time for that and there is room. May be cancelled; waits
     /// for ever when there is nothing to do.
     pub(super) async fn advance(&mut self) {
-        if let Some(first) = self.held.front() {
-            let (item, bytes) = ((self.wrap)(first.clone()), first.record.size());
+        if let Some((first, bytes)) = self.held.front() {
+            let (item, bytes) = ((self.wrap)(first.clone()), *bytes);
             if self.queue.send(Ok(item), bytes).await.is_ok() {
                 self.held.pop_front();
                 self.drain();
@@ -88,16 +88,9 @@ impl<T> Feed<T> {
 
     /// What fits into the queue without waiting.
     fn drain(&mut self) {
-        while let Some(next) = self.held.pop_front() {
-            let bytes = next.record.size();
-            if !self.queue.has_room(bytes) {
-                self.held.push_front(next);
-                return;
-            }
-            // Only this task fills the queue, so room that was there is there.
-            if let Err(NotSent::Closed | NotSent::Full(_)) = self.queue.try_send(Ok((self.wrap)(next)), bytes) {
-                return;
-            }
+        let wrap = self.wrap;
+        if self.queue.send_what_fits(&mut self.held, |record| Ok(wrap(record))).is_err() {
+            self.held.clear();
         }
     }
 
@@ -121,8 +114,12 @@ impl<T> Feed<T> {
         let Some(next) = self.cursors.get_mut(place) else { return };
         let state = self.process.shared.state();
         let Some(topic) = state.topics.get(&*place.0) else { return };
-        self.held.extend(topic.read(place.1, *next, count, BATCH_BYTES));
-        if let Some(last) = self.held.back() {
+        let read = topic.read(place.1, *next, count, BATCH_BYTES).into_iter();
+        self.held.extend(read.map(|record| {
+            let bytes = record.record.size();
+            (record, bytes)
+        }));
+        if let Some((last, _)) = self.held.back() {
             *next = last.position.offset + 1;
         }
         drop(state);
