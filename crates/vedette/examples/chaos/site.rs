@@ -91,7 +91,6 @@ brokers = [{brokers}]
 prefix = "{prefix}"
 replication = 3
 min_insync_replicas = 2
-group_protocol = "consumer"
 
 [detect]
 model = "nanodet-g"
