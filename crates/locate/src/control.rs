@@ -25,6 +25,8 @@ const GROSS_RESIDUAL_M: f64 = 1.0;
 pub(crate) struct Surveyed {
     pub(crate) plane: TangentPlane,
     pub(crate) projection: Projection,
+    /// Where the camera hangs, in metres of the plane.
+    pub(crate) camera: Vector2<f64>,
     /// Metres from the camera to the farthest control point.
     pub(crate) extent_m: f64,
 }
@@ -71,7 +73,7 @@ impl Surveyed {
         let projection = fit(&pairs).map_err(|mistake| vec![mistake])?;
         let camera = plane.to_metres(position);
         let extent_m = pairs.iter().map(|pair| (pair.metres - camera).norm()).fold(0.0, f64::max);
-        Ok(Self { plane, projection, extent_m })
+        Ok(Self { plane, projection, camera, extent_m })
     }
 }
 

@@ -1,3 +1,4 @@
+use nalgebra::Vector2;
 use vedette_core::{Calibration, Camera, FrameSize, GroundPoint, PixelPoint, PlaceSource};
 
 use crate::control::Surveyed;
@@ -112,12 +113,15 @@ impl Locator {
         if frame.width == 0 || frame.height == 0 {
             return None;
         }
-        let (projection, plane) = match &self.ground {
+        // The camera's own place is not asked of the plane again: that is a geodesic, and a view is made for many a frame.
+        let (projection, plane, camera) = match &self.ground {
             Ground::Unknown => return None,
-            Ground::Control { frame: own, surveyed } => (surveyed.projection.rescaled(frame, *own), surveyed.plane),
-            Ground::Pose { pinhole, plane } => (pinhole.projection(frame)?, *plane),
+            Ground::Control { frame: own, surveyed } => {
+                (surveyed.projection.rescaled(frame, *own), surveyed.plane, surveyed.camera)
+            }
+            Ground::Pose { pinhole, plane } => (pinhole.projection(frame)?, *plane, Vector2::zeros()),
         };
-        Some(GroundView { projection, plane, camera: plane.to_metres(&self.position), reach_m: self.reach_m })
+        Some(GroundView { projection, plane, camera, reach_m: self.reach_m })
     }
 
     /// The pixel of a frame of size `frame` that shows `ground`; it may lie outside the frame. None without calibration
