@@ -110,7 +110,8 @@ impl Analyse {
 impl Running {
     async fn assigned(&mut self, partitions: &[u32]) -> anyhow::Result<()> {
         tracing::info!(stage = STAGE, ?partitions, "partitions assigned");
-        self.states.take_over(&self.stage.bus, partitions).await.context("taking partitions over")?;
+        let stands_at = partition::stands_at(&self.partitions);
+        self.states.take_over(&self.stage.bus, partitions, &stands_at).await.context("taking partitions over")?;
         self.stage.health.set(STAGE, Condition::Running, "");
         self.is_away = false;
         Ok(())
@@ -372,11 +373,7 @@ impl Running {
     }
 
     async fn look_after_states(&mut self) -> anyhow::Result<()> {
-        let partitions = &self.partitions;
-        let stands_at = |camera: &CameraId| {
-            partitions.values().find_map(|partition| partition.cameras.get(camera)).map(|known| known.stands_at)
-        };
-        self.states.look(&self.stage.bus, &stands_at).await?;
+        self.states.look(&self.stage.bus, &partition::stands_at(&self.partitions)).await?;
         for camera in self.states.restore(&self.stage.bus).await? {
             let owner = self.partitions.values_mut().find(|partition| partition.cameras.contains_key(&camera));
             if let Some(partition) = owner {

@@ -33,6 +33,11 @@ impl Known {
     }
 }
 
+/// Where the newest state on the bus stands of each camera that has appeared.
+pub(super) fn stands_at(partitions: &BTreeMap<u32, Partition>) -> impl Fn(&CameraId) -> Option<u64> + Send + Sync {
+    |camera| partitions.values().find_map(|partition| partition.cameras.get(camera)).map(|known| known.stands_at)
+}
+
 #[derive(Default)]
 pub(super) struct Partition {
     pub(super) cameras: BTreeMap<CameraId, Known>,

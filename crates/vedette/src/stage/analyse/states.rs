@@ -31,8 +31,13 @@ pub(super) struct States {
 }
 
 impl States {
-    /// Takes partitions of `detections` over: reads the states of their cameras.
-    pub(super) async fn take_over(&mut self, bus: &SharedBus, partitions: &[u32]) -> anyhow::Result<()> {
+    /// Takes partitions of `detections` over: reads the states of their cameras. `stands_at` as for [`Self::look`].
+    pub(super) async fn take_over(
+        &mut self,
+        bus: &SharedBus,
+        partitions: &[u32],
+        stands_at: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
+    ) -> anyhow::Result<()> {
         let of_states = partition_count(bus, topics::STATES).await?;
         self.partitions = partition_count(bus, topics::DETECTIONS).await?;
         self.ours.extend(partitions);
@@ -40,7 +45,7 @@ impl States {
         self.aligned = of_states == self.partitions;
         let wanted = if self.aligned { partitions.to_vec() } else { (0..of_states).collect() };
         self.seen.extend(wanted.into_iter().map(|partition| (partition, 0)));
-        self.look(bus, &|_| None).await
+        self.look(bus, stands_at).await
     }
 
     /// A partition goes to another member.
@@ -133,19 +138,20 @@ impl States {
     }
 
     /// Writes the newest states of those that did not appear yet over older ones; gives the others, which have appeared.
-    pub(super) async fn restore(&mut self, bus: &SharedBus) -> anyhow::Result<Vec<CameraId>> {
-        let mut others = Vec::new();
-        for camera in std::mem::take(&mut self.overwritten) {
+    pub(super) async fn restore(&mut self, bus: &SharedBus) -> anyhow::Result<BTreeSet<CameraId>> {
+        for camera in &self.overwritten {
             tracing::warn!(camera = %camera, "another member wrote an older state over the newest one; it is written again");
-            metrics::counter!("vedette_analyse_states_overwritten_total").increment(1);
-            let Some(state) = self.waiting.get(&camera) else {
-                others.push(camera);
-                continue;
-            };
-            let written = bus.send(topics::STATES, record(state, None)).await?.await.context("publishing states")?;
-            self.wrote(&written);
         }
-        Ok(others)
+        while let Some(state) = self.overwritten.iter().find_map(|camera| self.waiting.get(camera)) {
+            let camera = state.camera.clone();
+            let sent = bus.send(topics::STATES, record(state, None)).await?;
+            self.wrote(&sent.await.context("publishing states")?);
+            metrics::counter!("vedette_analyse_states_overwritten_total").increment(1);
+            self.overwritten.remove(&camera);
+        }
+        let appeared = std::mem::take(&mut self.overwritten);
+        metrics::counter!("vedette_analyse_states_overwritten_total").increment(appeared.len() as u64);
+        Ok(appeared)
     }
 }
 
