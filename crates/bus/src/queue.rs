@@ -145,10 +145,24 @@ impl<T> QueueReceiver<T> {
         }
         self.of_rest = None;
         let queued = self.items.recv().await?;
+        Some(self.take(queued))
+    }
+
+    /// The next item if it is here already.
+    pub(crate) fn at_hand(&mut self) -> Option<T> {
+        if let Some(next) = self.rest.next() {
+            return Some(next);
+        }
+        self.of_rest = None;
+        let queued = self.items.try_recv().ok()?;
+        Some(self.take(queued))
+    }
+
+    fn take(&mut self, queued: Queued<T>) -> T {
         if !queued.rest.is_empty() {
             (self.rest, self.of_rest) = (queued.rest.into_iter(), queued.place);
         }
-        Some(queued.first)
+        queued.first
     }
 }
 
@@ -192,7 +206,7 @@ mod tests {
         assert!(sender.send_what_fits(&mut waiting, |item| item).is_ok());
         assert!(waiting.is_empty());
         let (next, mut receiver) = more.await.unwrap();
-        assert_eq!((next, receiver.recv().await), (Some(4), Some(5)));
+        assert_eq!((next, receiver.at_hand(), receiver.at_hand()), (Some(4), Some(5), None));
         // A giant goes alone.
         let mut waiting = VecDeque::from([(6, 5000), (7, 1)]);
         let more = tokio::spawn(async move { (receiver.recv().await, receiver) });

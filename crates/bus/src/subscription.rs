@@ -52,6 +52,11 @@ impl Subscription {
         self.events.recv().await.unwrap_or(Err(BusError::Closed))
     }
 
+    /// The next event if it is here already. [`Self::next`] has the others, and says when the bus has shut down.
+    pub fn at_hand(&mut self) -> Option<Result<GroupEvent, BusError>> {
+        self.events.at_hand()
+    }
+
     /// The way to commit; cheap to clone.
     #[must_use]
     pub fn committer(&self) -> Committer {

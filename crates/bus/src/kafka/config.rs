@@ -108,6 +108,8 @@ fn consumer(settings: &KafkaSettings, group: &str) -> ClientConfig {
     config.set("fetch.message.max.bytes", "2097152");
     config.set("fetch.wait.max.ms", "100");
     config.set("queued.max.messages.kbytes", (settings.receive_queue_bytes / 1024).clamp(1024, 2_097_151).to_string());
+    // Where that is reached, librdkafka stops fetching for this long; its default of a second starves who is quick.
+    config.set("fetch.queue.backoff.ms", "20");
     config
 }
 
@@ -120,10 +122,15 @@ pub(super) fn member(settings: &KafkaSettings, group: &str) -> ClientConfig {
         }
         GroupProtocol::Classic => {
             config.set("partition.assignment.strategy", "cooperative-sticky");
+            let mut unless_given = |name: &str, value: &str| {
+                if !settings.properties.contains_key(name) {
+                    config.set(name, value);
+                }
+            };
             // What a member that died had in its hands is blind for this long; Kafka's default is 45 s.
-            if !settings.properties.contains_key("session.timeout.ms") {
-                config.set("session.timeout.ms", "10000");
-            }
+            unless_given("session.timeout.ms", "10000");
+            // A member hears of a rebalance with its next heartbeat, and all wait for the last to hear; Kafka's default is 3 s.
+            unless_given("heartbeat.interval.ms", "500");
         }
     }
     // The poll thread never waits for anything but a revocation.

@@ -1,12 +1,15 @@
 //! From a poll thread, which must not wait, into a bounded queue, which may be full.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 
 use super::error::unreachable_at;
+use super::message::{self, Copies};
 use crate::queue::QueueSender;
 use crate::{BusError, Delivered};
 
@@ -17,11 +20,18 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 const BURST: usize = 128;
 const BURST_BYTES: usize = 1 << 20;
 
-/// Fills the queue of a subscription or reader. While it is full, fetching is paused and polling goes on.
+/// How long a full queue is waited for before fetching is paused: pausing throws away what was prefetched, and who works off a
+/// backlog makes room all the time. Short, because nothing is polled meanwhile.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How often a full queue is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// Fills the queue of a subscription or reader. While it stays full, fetching is paused and polling goes on.
 pub(super) struct Feed<T> {
     queue: QueueSender<Result<T, BusError>>,
     // What librdkafka has handed out and the queue has no room for yet.
     held: VecDeque<(Delivered, usize)>,
+    copies: Copies,
     burst_bytes: usize,
     wrap: fn(Delivered) -> T,
     paused: bool,
@@ -30,7 +40,15 @@ pub(super) struct Feed<T> {
 
 impl<T> Feed<T> {
     pub(super) fn new(queue: QueueSender<Result<T, BusError>>, wrap: fn(Delivered) -> T) -> Self {
-        Self { queue, held: VecDeque::new(), burst_bytes: 0, wrap, paused: false, away_reported_at: None }
+        Self {
+            queue,
+            held: VecDeque::new(),
+            copies: Copies::default(),
+            burst_bytes: 0,
+            wrap,
+            paused: false,
+            away_reported_at: None,
+        }
     }
 
     /// Whether nobody listens any more.
@@ -44,7 +62,8 @@ impl<T> Feed<T> {
     }
 
     /// Holds a record until the end of its burst. Whether the burst has become long enough to be passed on.
-    pub(super) fn record(&mut self, record: Delivered) -> bool {
+    pub(super) fn record(&mut self, message: &impl Message, topic: &Arc<str>) -> bool {
+        let record = message::delivered(message, topic, &mut self.copies);
         let bytes = record.record.size();
         self.burst_bytes += bytes;
         self.held.push_back((record, bytes));
@@ -77,10 +96,22 @@ impl<T> Feed<T> {
         }
     }
 
+    /// Waits a while for a queue that is full.
+    fn wait_for_room(&mut self) {
+        let since = Instant::now();
+        while !self.held.is_empty() && since.elapsed() < PATIENCE {
+            std::thread::sleep(LOOK_EVERY);
+            self.drain();
+        }
+    }
+
     /// Ends a burst: passes on what is held and pauses or resumes the consumer accordingly. `reassigned` says that partitions came that
     /// are not paused yet. Resumes only when half of the queue is free, because pausing throws away what was prefetched.
     pub(super) fn settle<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>, reassigned: bool) {
         self.drain();
+        if !self.paused {
+            self.wait_for_room();
+        }
         let wait =
             if self.paused { !self.held.is_empty() || !self.queue.is_half_free() } else { !self.held.is_empty() };
         if wait == self.paused && !(wait && reassigned) {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{bus_error, is_passing, refused};
 use super::feed::Feed;
-use super::{message, talk};
+use super::talk;
 use crate::subscription::Commit;
 use crate::{BusError, GroupEvent, Revocation};
 
@@ -247,7 +247,7 @@ fn burst(consumer: &BaseConsumer<Callbacks>, callbacks: &Callbacks, mut patience
             None => return Goes::On,
             Some(Ok(read)) => {
                 if let Some(topic) = shared.topics.get(read.topic())
-                    && callbacks.feed().record(message::delivered(&read, topic))
+                    && callbacks.feed().record(&read, topic)
                 {
                     return Goes::On;
                 }

@@ -1,13 +1,36 @@
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rdkafka::Message;
 use rdkafka::message::{Header as KafkaHeader, Headers, OwnedHeaders};
 
 use crate::{Delivered, Header, Position, Record};
 
+/// What small records are copied into, one behind the other: one allocation for many, which are freed together by whoever takes
+/// the last.
+const PIECE: usize = 64 << 10;
+/// A larger one has memory of its own.
+const SMALL: usize = 4 << 10;
+
+/// Copies what librdkafka lends.
+#[derive(Default)]
+pub(super) struct Copies(BytesMut);
+
+impl Copies {
+    fn copy(&mut self, lent: &[u8]) -> Bytes {
+        if lent.len() > SMALL {
+            return Bytes::copy_from_slice(lent);
+        }
+        if self.0.capacity() < lent.len() {
+            self.0 = BytesMut::with_capacity(PIECE);
+        }
+        self.0.extend_from_slice(lent);
+        self.0.split().freeze()
+    }
+}
+
 /// A message as the bus knows it, under the topic's name without prefix.
-pub(super) fn delivered(message: &impl Message, topic: &Arc<str>) -> Delivered {
+pub(super) fn delivered(message: &impl Message, topic: &Arc<str>, copies: &mut Copies) -> Delivered {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         let value = |value: Option<&[u8]>| Bytes::copy_from_slice(value.unwrap_or_default());
         headers.iter().map(|header| Header { name: header.key.to_owned(), value: value(header.value) }).collect()
@@ -20,8 +43,8 @@ pub(super) fn delivered(message: &impl Message, topic: &Arc<str>) -> Delivered {
             offset: u64::try_from(message.offset()).unwrap_or_default(),
         },
         record: Record {
-            key: Bytes::copy_from_slice(message.key().unwrap_or_default()),
-            value: message.payload().map(Bytes::copy_from_slice),
+            key: copies.copy(message.key().unwrap_or_default()),
+            value: message.payload().map(|lent| copies.copy(lent)),
             headers,
             timestamp_ms: message.timestamp().to_millis().unwrap_or_default(),
         },

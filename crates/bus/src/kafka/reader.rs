@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{bus_error, is_passing, unreachable_at};
 use super::feed::Feed;
-use super::message;
+use super::message::{self, Copies};
 use super::talk::Talk;
 use crate::{BusError, Delivered, Watermarks};
 
@@ -112,7 +112,7 @@ pub(super) fn run(
         loop {
             match consumer.poll(patience) {
                 None => break,
-                Some(Ok(read)) if feed.record(message::delivered(&read, topic)) => break,
+                Some(Ok(read)) if feed.record(&read, topic) => break,
                 Some(Ok(_)) => {}
                 Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) => {
                     feed.away(brokers, &error);
@@ -147,7 +147,7 @@ pub(super) fn fetch(
             // Of an earlier fetch.
             Some(Ok(read)) if read.topic() != full_name || read.partition() != at.0 as i32 => {}
             Some(Ok(read)) => {
-                let read = message::delivered(&read, topic);
+                let read = message::delivered(&read, topic, &mut Copies::default());
                 break Ok((read.position.offset == at.1).then_some(read));
             }
             Some(Err(KafkaError::PartitionEOF(partition))) if partition == at.0 as i32 => break Ok(None),

@@ -103,6 +103,7 @@ fn copy(brokers: &str, round: usize) -> Duration {
         .set("fetch.message.max.bytes", "2097152")
         .set("fetch.wait.max.ms", "100")
         .set("queued.max.messages.kbytes", "32768")
+        .set("fetch.queue.backoff.ms", "20")
         .set("partition.assignment.strategy", "cooperative-sticky")
         .create()
         .expect("a consumer");

@@ -27,8 +27,8 @@ use vedette_wire::{decode_detections, encode_alert, encode_detections};
 
 /// Cameras that are analysed side by side.
 pub(crate) const CAMERAS: usize = 8;
-/// How often the recording is repeated.
-const REPEATED: usize = 10;
+/// How often the recording is repeated: enough that queues fill and, while a round lasts, states are saved.
+const REPEATED: usize = 100;
 
 /// What goes in, and how much comes out.
 pub(crate) struct Input {
@@ -187,6 +187,7 @@ pub(crate) async fn auto_commit(input: &Input, brokers: &str, prefix: &str) -> D
         .set("fetch.message.max.bytes", "2097152")
         .set("fetch.wait.max.ms", "100")
         .set("queued.max.messages.kbytes", "32768")
+        .set("fetch.queue.backoff.ms", "20")
         .create()
         .expect("a consumer");
     consumer.subscribe(&[&format!("{prefix}{}", topics::DETECTIONS)]).expect("it subscribes");
