@@ -60,8 +60,19 @@ fn script() -> PathBuf {
     found.into_iter().find(|path| path.exists()).expect("deploy/kafka/start.sh is in the repository")
 }
 
+/// A port that nobody listens on, and that nobody gets who asks for any: those are from 32768 on. No two calls give the same.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    loop {
+        // Processes of tests begin far from each other.
+        let number = std::process::id().wrapping_mul(97).wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+        let port = (FIRST + number % COUNT) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Broker {
