@@ -6,7 +6,7 @@
 #[path = "../../../benches/figures.rs"]
 mod figures;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,6 +33,9 @@ const SEEN: u64 = 5;
 const REST: u64 = 45;
 const REACH: f64 = 1_300_000.0;
 const IDLE_REACH: f64 = 2_048.0;
+
+/// The analyses of cameras, as a partition of the stage has them.
+type Open = HashMap<CameraId, Box<CameraAnalysis>>;
 
 /// What all cameras share, and the registry's entry of each.
 struct City {
@@ -89,14 +92,16 @@ struct Timed {
 /// What the analysis of a camera takes that saw people and then nothing for a while: in memory, beside the registry, and saved.
 fn idle(city: &City) -> (f64, usize) {
     let before = resident();
-    let mut idle: Vec<CameraAnalysis> = (0..city.cameras.len()).map(|number| city.open(number)).collect();
-    for (number, analysis) in idle.iter_mut().enumerate() {
+    let mut idle: Open = HashMap::new();
+    for (number, camera) in city.cameras.iter().enumerate() {
+        let mut analysis = Box::new(city.open(number));
         for tick in 0..SEEN + REST {
             analysis.take(&frame(number, tick, tick < SEEN), city.serving());
         }
+        idle.insert(camera.id.clone(), analysis);
     }
     let weight = (resident() - before) as f64 / city.cameras.len() as f64;
-    (weight, idle[0].save().expect("it is encoded").len())
+    (weight, idle[&city.cameras[0].id].save().expect("it is encoded").len())
 }
 
 /// Each thread has its share of the cameras, as a worker has its partitions.
@@ -109,8 +114,7 @@ fn run(city: &City) -> Timed {
             let record = |camera: usize, tick| encode_detections(&frame(camera, tick, busy(camera, tick)));
             let records: Vec<Vec<Bytes>> =
                 (0..TICKS).map(|tick| mine.iter().map(|camera| record(*camera, tick)).collect()).collect();
-            let open: BTreeMap<CameraId, CameraAnalysis> =
-                mine.iter().map(|camera| (id(*camera), city.open(*camera))).collect();
+            let open: Open = mine.iter().map(|camera| (id(*camera), Box::new(city.open(*camera)))).collect();
             (records, open)
         })
         .collect();
@@ -130,7 +134,7 @@ fn run(city: &City) -> Timed {
 }
 
 /// Takes the records of each tick through the cameras' analyses.
-fn take(city: &City, ticks: Vec<Vec<Bytes>>, mut cameras: BTreeMap<CameraId, CameraAnalysis>) -> Timed {
+fn take(city: &City, ticks: Vec<Vec<Bytes>>, mut cameras: Open) -> Timed {
     let (mut timed, mut started, mut processor) = (Timed::default(), Instant::now(), processor_seconds());
     for (tick, records) in (0..).zip(&ticks) {
         if tick == WARM {

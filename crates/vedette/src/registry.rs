@@ -25,6 +25,16 @@ pub struct Registry {
     version: Arc<watch::Sender<u64>>,
 }
 
+/// What the registry says of one camera. Who asks for each frame keeps it and asks again when it [is not current](Registry::is_current).
+#[derive(Clone)]
+pub struct Entry {
+    /// The camera.
+    pub camera: Arc<Camera>,
+    /// Its policy, as [`Registry::policy`] gives it.
+    pub policy: Option<Arc<SharedPolicy>>,
+    version: u64,
+}
+
 impl Registry {
     /// A registry that holds what is given and follows nothing: for replay.
     #[must_use]
@@ -77,6 +87,10 @@ impl Registry {
                 tracing::error!(%error, "a refused registry record could not be put aside");
             }
         }
+        self.changed();
+    }
+
+    fn changed(&self) {
         self.version.send_modify(|version| *version += 1);
     }
 
@@ -113,6 +127,21 @@ impl Registry {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
+    }
+
+    /// The camera of that id and its policy.
+    #[must_use]
+    pub fn entry(&self, id: &CameraId) -> Option<Entry> {
+        // Before the rest: what changes from here on makes the entry an old one.
+        let version = *self.version.borrow();
+        let camera = self.camera(id)?;
+        Some(Entry { policy: self.policy(&camera), camera, version })
+    }
+
+    /// Whether nothing has changed since the entry was given out. Costs next to nothing.
+    #[must_use]
+    pub fn is_current(&self, entry: &Entry) -> bool {
+        *self.version.borrow() == entry.version
     }
 
     /// The camera of that id.
@@ -204,6 +233,9 @@ pub async fn retire(
         kept
     });
     let count = gone.len();
+    if count > 0 {
+        registry.changed();
+    }
     let timestamp_ms = clock::now().as_millis();
     for (topic, key) in gone {
         tracing::info!(topic, key, "retired: no longer in the configuration files");
@@ -240,7 +272,10 @@ mod tests {
         // The next start, with one camera and no policy left in the files.
         let second = Registry::follow(&bus, stop.clone()).await.unwrap();
         assert_eq!(second.cameras().len(), 2);
+        let kept = second.entry(&cameras[0].id).unwrap();
+        assert!(kept.policy.is_some() && second.is_current(&kept));
         assert_eq!(retire(&bus, &second, &cameras, &[]).await.unwrap(), 2);
+        assert!(!second.is_current(&kept), "its policy is gone");
         for registry in [&second, &Registry::follow(&bus, stop.clone()).await.unwrap()] {
             assert_eq!(registry.cameras().iter().map(|camera| camera.id.as_str()).collect::<Vec<_>>(), ["campus-1"]);
             assert!(registry.policy(&cameras[0]).is_none());

@@ -17,7 +17,7 @@ use crate::analysis::{Admission, CameraAnalysis, Outcome, Serving};
 use crate::cli::{AlertFormat, ReplayArgs, TimedBase};
 use crate::config::{load_cameras, load_policies};
 use crate::output;
-use crate::registry::Registry;
+use crate::registry::{Entry, Registry};
 
 /// What a replay did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -159,11 +159,10 @@ impl Replay {
     /// # Errors
     /// When the camera is not known, or its calibration or policy is broken.
     pub fn take(&mut self, frame: &FrameDetections) -> anyhow::Result<Outcome> {
-        let camera = self
+        let Entry { camera, policy, .. } = self
             .registry
-            .camera(&frame.camera)
+            .entry(&frame.camera)
             .with_context(|| format!("camera {} is not in the camera file", frame.camera))?;
-        let policy = self.registry.policy(&camera);
         if !self.cameras.contains_key(&frame.camera) {
             let analysis = CameraAnalysis::new(camera, &Arc::new(TrackerSettings::default()))?;
             self.cameras.insert(frame.camera.clone(), analysis);
@@ -187,7 +186,7 @@ impl Replay {
     pub fn finish(&mut self) -> Vec<Alert> {
         let mut alerts = Vec::new();
         for (id, analysis) in &mut self.cameras {
-            let policy = self.registry.camera(id).and_then(|camera| self.registry.policy(&camera));
+            let policy = self.registry.entry(id).and_then(|entry| entry.policy);
             let serving = Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) };
             let outcome = analysis.finish(serving);
             self.summary.frames += u64::from(outcome.analysed);

@@ -6,13 +6,15 @@
 //! they lie before the commit (a member that was thought dead wrote an older state over a newer one) are read again.
 
 mod near_misses;
+mod opening;
 mod partition;
 mod recovery;
 mod states;
 mod step;
+mod told;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -20,23 +22,28 @@ use bytes::Bytes;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use vedette_alerts::cloudevents;
-use vedette_bus::{BusError, Committer, Delivered, GroupEvent, Header, Record, SharedBus};
-use vedette_core::{Alert, Camera, CameraId, FrameDetections};
-use vedette_wire::{AnalysisState, DeadLetterReason, decode_detections, encode_alert};
+use vedette_bus::{BusError, Committer, Delivered, GroupEvent, Header, Record, SharedBus, Subscription};
+use vedette_core::{Alert, CameraId, FrameDetections, NearMiss};
+use vedette_rules::SharedPolicy;
+use vedette_wire::{DeadLetterReason, decode_detections, encode_alert};
 
 use crate::address_book::AddressBook;
-use crate::analysis::{Admission, CameraAnalysis, Outcome, STATE_FORMAT, Serving, SetupError};
+use crate::analysis::{CameraAnalysis, Outcome, Serving};
 use crate::config::AnalyseSettings;
 use crate::health::{Condition, Health};
 use crate::latency::LatencyBook;
 use crate::registry::Registry;
 use crate::{bus_watch, clock, dead_letters, topics};
-use partition::{Known, Partition};
+use opening::Opened;
+use partition::{Panicked, Partition};
 use states::States;
+use told::Told;
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "analyse";
 const STAGE: &str = "analyse";
+/// Most events that are taken in one go.
+const BURST: usize = 256;
 
 /// What the stage needs.
 #[derive(Clone)]
@@ -60,6 +67,7 @@ struct Running {
     committer: Committer,
     partitions: BTreeMap<u32, Partition>,
     states: States,
+    told: Told,
     /// Whether the bus did not answer when it was last asked.
     is_away: bool,
 }
@@ -78,6 +86,7 @@ impl Analyse {
             committer: subscription.committer(),
             partitions: BTreeMap::new(),
             states: States::default(),
+            told: Told::new(),
             is_away: false,
             stage: self,
         };
@@ -86,21 +95,11 @@ impl Analyse {
                 biased;
                 () = stop.cancelled() => break,
                 _ = save.tick() => running.tick().await?,
-                event = subscription.next() => match event {
-                    Ok(GroupEvent::Record(record)) => running.take(record).await?,
-                    Ok(GroupEvent::Assigned(partitions)) => {
-                        let partitions: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
-                        running.assigned(&partitions).await?;
+                event = subscription.next() => {
+                    if running.handle_burst(event, &mut subscription).await?.is_break() {
+                        break;
                     }
-                    Ok(GroupEvent::Revoked(revocation)) => {
-                        let leaving: Vec<u32> = revocation.partitions.iter().map(|(_, number)| *number).collect();
-                        running.give_up(&leaving).await;
-                        revocation.done();
-                    }
-                    Err(BusError::Closed) => break,
-                    Err(error @ BusError::Unreachable { .. }) => running.away(&error),
-                    Err(error) => return Err(error.into()),
-                },
+                }
             }
         }
         running.save().await
@@ -122,6 +121,45 @@ impl Running {
         self.is_away = true;
     }
 
+    /// An event of the subscription and what is at hand behind it, without asking for the time in between.
+    async fn handle_burst(
+        &mut self,
+        first: Result<GroupEvent, BusError>,
+        subscription: &mut Subscription,
+    ) -> anyhow::Result<ControlFlow<()>> {
+        let mut event = first;
+        for _ in 1..BURST {
+            if self.handle(event).await?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            event = match subscription.at_hand() {
+                Some(event) => event,
+                None => return Ok(ControlFlow::Continue(())),
+            };
+        }
+        self.handle(event).await
+    }
+
+    /// An event of the subscription. Whether there are more to come.
+    async fn handle(&mut self, event: Result<GroupEvent, BusError>) -> anyhow::Result<ControlFlow<()>> {
+        match event {
+            Ok(GroupEvent::Record(record)) => self.take(record).await?,
+            Ok(GroupEvent::Assigned(partitions)) => {
+                let partitions: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
+                self.assigned(&partitions).await?;
+            }
+            Ok(GroupEvent::Revoked(revocation)) => {
+                let leaving: Vec<u32> = revocation.partitions.iter().map(|(_, number)| *number).collect();
+                self.give_up(&leaving).await;
+                revocation.done();
+            }
+            Err(BusError::Closed) => return Ok(ControlFlow::Break(())),
+            Err(error @ BusError::Unreachable { .. }) => self.away(&error),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
     async fn take(&mut self, record: Delivered) -> anyhow::Result<()> {
         if std::mem::take(&mut self.is_away) {
             self.stage.health.set(STAGE, Condition::Running, "");
@@ -132,35 +170,26 @@ impl Running {
             Ok(frame) => frame,
             Err(error) => return self.put_aside(&record, DeadLetterReason::from(&error), &error.to_string()).await,
         };
-        let Some(camera) = self.stage.registry.camera(&frame.camera) else {
-            if self.stage.registry.is_retired(&frame.camera) {
-                metrics::counter!("vedette_analyse_retired_cameras_frames_total").increment(1);
-                return Ok(());
+        let outcome = loop {
+            if let Some(outcome) = self.step(number, &frame) {
+                break outcome;
             }
-            let detail = format!("camera {} is not in the registry", frame.camera);
-            return self.put_aside(&record, DeadLetterReason::UnknownCamera, &detail).await;
+            match self.open(&record, &frame).await? {
+                Opened::Ready => {}
+                Opened::Retired => {
+                    metrics::counter!("vedette_analyse_retired_cameras_frames_total").increment(1);
+                    return Ok(());
+                }
+                Opened::Refused(reason, detail) => return self.put_aside(&record, reason, &detail).await,
+            }
         };
-        if let Err(error) = self.open(&record, &frame, &camera).await? {
-            return self.put_aside(&record, DeadLetterReason::Invalid, &error.to_string()).await;
-        }
-        let outcome = match self.analyse(number, &frame, &camera)? {
+        let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(panic) => {
-                self.put_aside(&record, DeadLetterReason::Panic, &panic).await?;
-                let known = self.known_again(&record, &camera).await?;
-                self.partitions.entry(number).or_default().cameras.insert(camera.id.clone(), known);
-                let answering = step::put_aside(frame.clone());
-                self.analyse(number, &answering, &camera)?.map_err(anyhow::Error::msg)?
-            }
+            Err(panicked) => self.go_on_after(panicked, &record, &frame).await?,
         };
-        let partition = self.partitions.entry(number).or_default();
-        partition.touch(&camera.id);
-        note(&outcome);
-        let policy_frame = partition.cameras.get(&camera.id).and_then(|known| known.analysis.policy_frame());
-        if let Some(size) = policy_frame.filter(|_| !outcome.near_misses.is_empty()) {
-            for sent in near_misses::publish(&self.stage.bus, &camera.id, size, &outcome.near_misses).await? {
-                partition.wait_for(sent);
-            }
+        self.told.note(&outcome);
+        if !outcome.near_misses.is_empty() {
+            self.publish_near_misses(number, &frame.camera, &outcome.near_misses).await?;
         }
         for alert in outcome.alerts {
             self.publish(number, Some(&frame), &alert).await?;
@@ -168,144 +197,20 @@ impl Running {
         Ok(())
     }
 
-    /// A frame through its camera's analysis, which is here. One that panics is not to be used again; it says its last words.
-    fn analyse(
-        &mut self,
-        number: u32,
-        frame: &FrameDetections,
-        camera: &Arc<Camera>,
-    ) -> anyhow::Result<Result<Outcome, String>> {
-        let cameras = &mut self.partitions.entry(number).or_default().cameras;
-        let known = cameras.get_mut(&camera.id).context("a camera that is analysed is open")?;
-        if let Err(error) = known.analysis.set_camera(camera.clone()) {
-            tracing::error!(%error, "the camera's new version is refused; the old one stays");
-        }
-        let outcome = step::run(|| self.stage.step(&mut known.analysis, camera, frame));
-        if outcome.is_err() {
-            cameras.remove(&camera.id);
-        }
-        Ok(outcome)
+    /// A frame through its camera's analysis; none when that is not here, or what it knows of the camera is not current.
+    fn step(&mut self, number: u32, frame: &FrameDetections) -> Option<Result<Outcome, Panicked>> {
+        self.partitions.get_mut(&number)?.step(&self.stage, frame)
     }
 
-    /// Sees to it that the camera's analysis is here and has seen everything before `record`.
-    async fn open(
-        &mut self,
-        record: &Delivered,
-        frame: &FrameDetections,
-        camera: &Arc<Camera>,
-    ) -> anyhow::Result<Result<(), SetupError>> {
-        let number = record.position.partition;
-        let cameras = &mut self.partitions.entry(number).or_default().cameras;
-        if cameras.get(&camera.id).is_some_and(|known| known.unverified.is_none()) {
-            return Ok(Ok(()));
-        }
-        let mut known = match cameras.remove(&camera.id) {
-            Some(known) => known,
-            None => match self.begin(record, frame, camera).await? {
-                Ok(known) => known,
-                Err(refused) => return Ok(Err(refused)),
-            },
-        };
-        if let Some(saved) = known.unverified.take()
-            && known.analysis.is_gap_before(frame)
-        {
-            let offsets = saved.next_offset..record.position.offset;
-            known.analysis = self.catch_up(camera, Some(&saved), number, offsets).await?;
-        }
-        self.partitions.entry(number).or_default().cameras.insert(camera.id.clone(), known);
-        Ok(Ok(()))
-    }
-
-    /// A camera that appears for the first time: its saved state, or one that is made again, or a new one.
-    async fn begin(
-        &mut self,
-        record: &Delivered,
-        frame: &FrameDetections,
-        camera: &Arc<Camera>,
-    ) -> anyhow::Result<Result<Known, SetupError>> {
-        let saved = self.states.of(&camera.id).cloned();
-        let refused = match &saved {
-            None => None,
-            Some(saved) => match recovery::restore(&self.stage, camera, saved) {
-                Ok(analysis) => {
-                    self.states.remove(&camera.id);
-                    return Ok(Ok(Known::restored(analysis, saved.clone())));
-                }
-                Err(error) => Some(error),
-            },
-        };
-        if let Some(error) = refused {
-            metrics::counter!("vedette_analyse_states_refused_total").increment(1);
-            tracing::warn!(camera = %camera.id, %error, "the saved state is not used; it is made again from detections");
-        }
-        let new = match recovery::begin(&self.stage, camera) {
-            Ok(analysis) => analysis,
-            Err(error) => return Ok(Err(error)),
-        };
-        if saved.is_some() || new.is_gap_before(frame) {
-            self.rebuild(record, &camera.id).await?;
-        }
-        let partition = self.partitions.entry(record.position.partition).or_default();
-        let mut known = partition.cameras.remove(&camera.id).unwrap_or_else(|| Known::unsaved(new));
-        if let Some(saved) = saved {
-            known.analysis.set_counts(saved.counts);
-        }
-        Ok(Ok(known))
-    }
-
-    /// Once for a partition: makes the states again of those cameras that have none which can be used.
-    async fn rebuild(&mut self, record: &Delivered, wanted: &CameraId) -> anyhow::Result<()> {
-        let partition = self.partitions.entry(record.position.partition).or_default();
-        if std::mem::replace(&mut partition.rebuilt, true) {
+    async fn publish_near_misses(&mut self, number: u32, camera: &CameraId, misses: &[NearMiss]) -> anyhow::Result<()> {
+        let partition = self.partitions.entry(number).or_default();
+        let Some(frame) = partition.cameras.get(camera).and_then(|known| known.analysis.policy_frame()) else {
             return Ok(());
-        }
-        let (cameras, saved) = (&partition.cameras, &self.states);
-        let offset = record.position.offset;
-        let of_other_format = |state: &&AnalysisState| state.format != STATE_FORMAT;
-        // A state may lie ahead of the commit: what it has counted is not to be counted again.
-        let end_of = |id: &CameraId| match saved.of(id) {
-            _ if cameras.contains_key(id) => None,
-            Some(state) if state.format == STATE_FORMAT && id != wanted => None,
-            state => Some(state.map_or(offset, |state| state.next_offset.max(offset))),
         };
-        let here = saved.waiting().filter(|state| state.partition == record.position.partition);
-        let ends = here.filter(of_other_format).map(|state| state.next_offset);
-        let before = ends.fold(offset, u64::max);
-        let rebuilt = recovery::rebuild(&self.stage, record, before, &end_of).await?;
-        for (id, mut analysis) in rebuilt {
-            if let Some(saved) = self.states.remove(&id) {
-                analysis.set_counts(saved.counts);
-            }
-            partition.cameras.insert(id, Known::unsaved(analysis));
+        for sent in near_misses::publish(&self.stage.bus, camera, frame, misses).await? {
+            partition.wait_for(sent);
         }
         Ok(())
-    }
-
-    /// The analysis as it was before `record`, after one that saw it panicked.
-    async fn known_again(&mut self, record: &Delivered, camera: &Arc<Camera>) -> anyhow::Result<Known> {
-        let number = record.position.partition;
-        let saved = states::newest_of(&self.stage.bus, &camera.id).await?;
-        let saved = saved.filter(|saved| saved.format == STATE_FORMAT);
-        let first = self.partitions.get(&number).and_then(|partition| partition.first).unwrap_or_default();
-        let from = saved.as_ref().map_or(first, |saved| saved.next_offset);
-        let analysis = self.catch_up(camera, saved.as_ref(), number, from..record.position.offset).await?;
-        let stands_at = saved.map_or(0, |saved| saved.next_offset);
-        Ok(Known { analysis, unverified: None, stands_at })
-    }
-
-    /// Takes the records in `offsets` that `saved` has not seen.
-    async fn catch_up(
-        &mut self,
-        camera: &Arc<Camera>,
-        saved: Option<&AnalysisState>,
-        number: u32,
-        offsets: Range<u64>,
-    ) -> anyhow::Result<CameraAnalysis> {
-        let caught_up = recovery::catch_up(&self.stage, camera, saved, number, offsets).await?;
-        for alert in &caught_up.alerts {
-            self.publish(number, None, alert).await?;
-        }
-        Ok(caught_up.analysis)
     }
 
     /// Publishes an alert. `frame` is the record that brought it about now, when its way here was just measured.
@@ -396,26 +301,12 @@ impl Running {
 
 impl Analyse {
     /// One record through a camera's analysis.
-    fn step(&self, analysis: &mut CameraAnalysis, camera: &Camera, frame: &FrameDetections) -> Outcome {
-        let policy = self.registry.policy(camera);
-        analysis.take(frame, Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) })
-    }
-}
-
-fn note(outcome: &Outcome) {
-    match outcome.admission {
-        Admission::New => {}
-        Admission::Repeated => metrics::counter!("vedette_analyse_duplicates_total").increment(1),
-        Admission::Late => metrics::counter!("vedette_analyse_late_total").increment(1),
-    }
-    metrics::counter!("vedette_analyse_frames_total").increment(u64::from(outcome.analysed));
-    let rules = &outcome.rules;
-    let left_out = [("no_box", rules.rejected), ("too_many", rules.limited), ("near_miss", rules.near_misses_left_out)];
-    for (what, count) in left_out.into_iter().filter(|(_, count)| *count > 0) {
-        metrics::counter!("vedette_rules_left_out_total", "what" => what).increment(u64::from(count));
-    }
-    if let Some(error) = &outcome.refused {
-        metrics::counter!("vedette_analyse_policies_refused_total").increment(1);
-        tracing::error!(%error, "the policy is refused; the old one stays");
+    fn step(
+        &self,
+        analysis: &mut CameraAnalysis,
+        policy: Option<&Arc<SharedPolicy>>,
+        frame: &FrameDetections,
+    ) -> Outcome {
+        analysis.take(frame, Serving { policy, base: &|at| self.addresses.at(at) })
     }
 }

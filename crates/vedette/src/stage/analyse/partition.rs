@@ -1,35 +1,49 @@
 //! One partition of `detections` in our hands: the cameras on it, and what is not durable yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context;
 use tokio::task::JoinHandle;
 use vedette_bus::{BusError, Committer, SharedBus, Written};
-use vedette_core::CameraId;
+use vedette_core::{CameraId, FrameDetections};
 use vedette_wire::AnalysisState;
 
-use super::states;
-use crate::analysis::{CameraAnalysis, STATE_FORMAT};
+use super::{Analyse, states, step};
+use crate::analysis::{CameraAnalysis, Outcome, STATE_FORMAT};
+use crate::registry::Entry;
 use crate::topics;
 
 /// A camera as the partition has it.
 pub(super) struct Known {
     pub(super) analysis: CameraAnalysis,
-    /// The state it was restored from, until the first record has shown whether it follows on.
-    pub(super) unverified: Option<AnalysisState>,
+    entry: Entry,
     /// The offset of the newest state of it that is known to be on the bus; 0 when there is none.
-    pub(super) stands_at: u64,
+    stands_at: u64,
+    /// Whether its state has changed since it was saved.
+    is_dirty: bool,
+}
+
+/// A record at which the analysis panicked, which is then gone.
+pub(super) struct Panicked {
+    pub(super) words: String,
+    pub(super) entry: Entry,
 }
 
 impl Known {
-    /// An analysis of which the bus has no state, or none that can be used.
-    pub(super) fn unsaved(analysis: CameraAnalysis) -> Self {
-        Self { analysis, unverified: None, stands_at: 0 }
+    pub(super) fn new(entry: Entry, analysis: CameraAnalysis, stands_at: u64) -> Self {
+        Self { analysis, entry, stands_at, is_dirty: false }
     }
 
-    /// An analysis as `saved` has it.
-    pub(super) fn restored(analysis: CameraAnalysis, saved: AnalysisState) -> Self {
-        Self { analysis, stands_at: saved.next_offset, unverified: Some(saved) }
+    /// The registry has changed.
+    pub(super) fn renew(&mut self, entry: Entry) {
+        if let Err(error) = self.analysis.set_camera(entry.camera.clone()) {
+            tracing::error!(%error, "the camera's new version is refused; the old one stays");
+        }
+        self.entry = entry;
+    }
+
+    pub(super) fn step(&mut self, stage: &Analyse, frame: &FrameDetections) -> Outcome {
+        stage.step(&mut self.analysis, self.entry.policy.as_ref(), frame)
     }
 }
 
@@ -40,8 +54,8 @@ pub(super) fn stands_at(partitions: &BTreeMap<u32, Partition>) -> impl Fn(&Camer
 
 #[derive(Default)]
 pub(super) struct Partition {
-    pub(super) cameras: BTreeMap<CameraId, Known>,
-    dirty: BTreeSet<CameraId>,
+    pub(super) cameras: HashMap<CameraId, Box<Known>>,
+    dirty: Vec<CameraId>,
     /// First record that we were given.
     pub(super) first: Option<u64>,
     /// First record that was not taken yet.
@@ -60,10 +74,33 @@ impl Partition {
         self.next = Some(offset + 1);
     }
 
-    /// The camera's state has changed.
+    pub(super) fn insert(&mut self, known: Known) {
+        self.cameras.insert(known.entry.camera.id.clone(), Box::new(known));
+    }
+
+    /// A frame through its camera's analysis; none when that is not here, or what it knows of the camera is not current.
+    pub(super) fn step(&mut self, stage: &Analyse, frame: &FrameDetections) -> Option<Result<Outcome, Panicked>> {
+        let known = self.cameras.get_mut(&frame.camera)?;
+        if !stage.registry.is_current(&known.entry) {
+            return None;
+        }
+        if !std::mem::replace(&mut known.is_dirty, true) {
+            self.dirty.push(frame.camera.clone());
+        }
+        let outcome =
+            step::run(|| known.step(stage, frame)).map_err(|words| Panicked { words, entry: known.entry.clone() });
+        if outcome.is_err() {
+            self.cameras.remove(&frame.camera);
+        }
+        Some(outcome)
+    }
+
+    /// The camera's state is to be saved.
     pub(super) fn touch(&mut self, camera: &CameraId) {
-        if !self.dirty.contains(camera) {
-            self.dirty.insert(camera.clone());
+        if let Some(known) = self.cameras.get_mut(camera)
+            && !std::mem::replace(&mut known.is_dirty, true)
+        {
+            self.dirty.push(camera.clone());
         }
     }
 
@@ -85,8 +122,13 @@ impl Partition {
             durable.await?.context("publishing alerts")?;
         }
         let mut deliveries = Vec::new();
-        for camera in std::mem::take(&mut self.dirty) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.sort_unstable();
+        for camera in dirty {
             let Some(known) = self.cameras.get_mut(&camera) else { continue };
+            if !std::mem::take(&mut known.is_dirty) {
+                continue;
+            }
             let analysis = &known.analysis;
             let state = AnalysisState {
                 camera,

@@ -13,6 +13,7 @@ use vedette_wire::{AnalysisState, decode_detections};
 
 use super::{Analyse, step};
 use crate::analysis::{CameraAnalysis, SetupError, StateError};
+use crate::registry::Entry;
 use crate::topics;
 
 /// Takes up a saved state.
@@ -45,11 +46,12 @@ pub(super) struct CaughtUp {
 /// when it came first, and is passed over.
 pub(super) async fn catch_up(
     stage: &Analyse,
-    camera: &Arc<Camera>,
+    entry: &Entry,
     saved: Option<&AnalysisState>,
     partition: u32,
     offsets: Range<u64>,
 ) -> anyhow::Result<CaughtUp> {
+    let Entry { camera, policy, .. } = entry;
     let (id, from, before) = (&camera.id, offsets.start, offsets.end);
     tracing::info!(camera = %id, partition, from, before, "reading again what the saved state has not seen");
     metrics::counter!("vedette_analyse_catch_ups_total").increment(1);
@@ -70,7 +72,7 @@ pub(super) async fn catch_up(
         for (index, frame) in frames.iter().enumerate() {
             let frame =
                 if bad.contains(&index) { Cow::Owned(step::put_aside(frame.clone())) } else { Cow::Borrowed(frame) };
-            match step::run(|| stage.step(&mut analysis, camera, &frame)) {
+            match step::run(|| stage.step(&mut analysis, policy.as_ref(), &frame)) {
                 Ok(outcome) => alerts.extend(outcome.alerts),
                 Err(_) if bad.insert(index) => continue 'again,
                 Err(panic) => anyhow::bail!("camera {id}: {panic}, at a record that was put aside"),
@@ -87,31 +89,33 @@ pub(super) async fn rebuild(
     record: &Delivered,
     before: u64,
     end_of: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
-) -> anyhow::Result<BTreeMap<CameraId, CameraAnalysis>> {
-    let mut rebuilt: BTreeMap<CameraId, CameraAnalysis> = BTreeMap::new();
+) -> anyhow::Result<Vec<(Entry, CameraAnalysis)>> {
     let (partition, offset) = (record.position.partition, record.position.offset);
     let since = record.record.timestamp_ms - stage.settings.rebuild.as_micros() / 1_000;
     let from = offset_at(&stage.bus, partition, offset, since).await?;
     if from == before {
-        return Ok(rebuilt);
+        return Ok(Vec::new());
     }
     tracing::info!(partition, from, before, "making states again from detections");
+    let mut rebuilt: BTreeMap<CameraId, (Entry, CameraAnalysis)> = BTreeMap::new();
     read(&stage.bus, partition, from..before, |offset, frame| {
         if end_of(&frame.camera).is_none_or(|end| end <= offset) {
             return;
         }
-        let Some(camera) = stage.registry.camera(&frame.camera) else { return };
-        let id = frame.camera.clone();
-        let analysis = rebuilt.remove(&id).or_else(|| begin(stage, &camera).ok());
-        let Some(mut analysis) = analysis else { return };
+        let begun = rebuilt.remove(&frame.camera).or_else(|| {
+            let entry = stage.registry.entry(&frame.camera)?;
+            let analysis = begin(stage, &entry.camera).ok()?;
+            Some((entry, analysis))
+        });
+        let Some((entry, mut analysis)) = begun else { return };
         // One that panics begins anew with its next record.
-        if step::run(|| stage.step(&mut analysis, &camera, &frame)).is_ok() {
-            rebuilt.insert(id, analysis);
+        if step::run(|| stage.step(&mut analysis, entry.policy.as_ref(), &frame)).is_ok() {
+            rebuilt.insert(frame.camera, (entry, analysis));
         }
     })
     .await?;
     metrics::counter!("vedette_analyse_states_rebuilt_total").increment(rebuilt.len() as u64);
-    Ok(rebuilt)
+    Ok(rebuilt.into_values().collect())
 }
 
 /// Reads the records of one partition of `detections` in `offsets` that are still kept.
