@@ -77,6 +77,8 @@ struct Finished {
 
 struct OpenLane {
     queue: mpsc::Sender<Work>,
+    /// Ends the lane after the chunk in its hands.
+    leave: CancellationToken,
     task: JoinHandle<()>,
     partition: u32,
     /// When the last chunk was published.
@@ -179,8 +181,10 @@ impl Running {
         }
         let lane = self.lanes.entry(camera.clone()).or_insert_with(|| {
             let (queue, work) = mpsc::channel(CHUNKS_IN_HAND);
-            let lane = Lane::new(self.stage.clone(), camera, self.finished.clone());
-            OpenLane { queue, task: tokio::spawn(lane.run(work)), partition, published: published.published }
+            let (lane, leave) =
+                (Lane::new(self.stage.clone(), camera, self.finished.clone()), CancellationToken::new());
+            let task = tokio::spawn(lane.run(work, leave.clone()));
+            OpenLane { queue, leave, task, partition, published: published.published }
         });
         lane.published = published.published;
         let newest = self.newest.entry(partition).or_insert(lane.published);
@@ -220,11 +224,13 @@ impl Running {
         }
     }
 
-    /// Finishes and commits what is in hand, of all partitions or of those that are taken away.
+    /// Finishes and commits the chunks that were begun, of all partitions or of those that are taken away. What waits behind
+    /// them is for the next owner, which else would wait for us.
     async fn drain(&mut self, outcomes: &mut mpsc::UnboundedReceiver<Finished>, partitions: Option<&[u32]>) {
         let leaving = |lane: &OpenLane| partitions.is_none_or(|leaving| leaving.contains(&lane.partition));
         let cameras: Vec<CameraId> =
             self.lanes.iter().filter(|(_, lane)| leaving(lane)).map(|(camera, _)| camera.clone()).collect();
+        cameras.iter().filter_map(|camera| self.lanes.get(camera)).for_each(|lane| lane.leave.cancel());
         for camera in cameras {
             if let Some(lane) = self.lanes.remove(&camera) {
                 drop(lane.queue);

@@ -7,6 +7,7 @@ use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Delivery, Record, SharedBus};
 use vedette_core::{
     CameraId, Codec, FrameAccount, FrameDetections, FrameSize, PictureStats, Priority, Quality, ShedReason,
@@ -75,8 +76,9 @@ impl Lane {
         }
     }
 
-    pub(super) async fn run(mut self, mut work: mpsc::Receiver<Work>) {
-        while let Some(Work { record, published }) = work.recv().await {
+    /// Works until the queue ends, or until after the chunk in which `leave` is told.
+    pub(super) async fn run(mut self, mut work: mpsc::Receiver<Work>, leave: CancellationToken) {
+        while let Some(Some(Work { record, published })) = leave.run_until_cancelled(work.recv()).await {
             let (partition, offset) = (record.position.partition, record.position.offset);
             match self.process(&record, published).await {
                 Ok(deliveries) => self.finish_when_durable(partition, offset, deliveries),
