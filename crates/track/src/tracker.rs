@@ -10,6 +10,7 @@ use crate::TrackerSettings;
 use crate::associate::Association;
 use crate::gate::Gate;
 use crate::ground::GroundFix;
+use crate::jump::Jump;
 use crate::shift::Shift;
 use crate::tracklet::{ClassGroup, SLOW_FRAME_S, Tracklet};
 use matching::{Round, fix};
@@ -62,6 +63,7 @@ struct Scratch {
     /// The boxes of the tracklets: as expected in this frame, and, once all are corrected, as they are.
     expected: Vec<PixelBox>,
     gate: Gate,
+    jump: Jump,
     shift: Shift,
     association: Association,
     matched: Vec<Track>,
@@ -178,7 +180,7 @@ impl Tracker {
     fn follow(&mut self, scratch: &mut Scratch, captured: Timestamp, seconds: f32) {
         self.predict(scratch, captured, seconds);
         if !self.tracklets.is_empty() && !scratch.detections.is_empty() {
-            self.pair(scratch);
+            self.pair(scratch, seconds);
             self.associate(scratch, captured, Round::Confident);
             self.reach(scratch, captured, seconds, Round::Confident);
             self.associate(scratch, captured, Round::Faint);
