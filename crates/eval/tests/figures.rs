@@ -13,7 +13,8 @@ fn tracks_are_as_good_as_they_were() {
     let every = Judged::of(&tracks(&sequences, &settings(), 1));
     assert!(every.hota >= 39.0 && every.idf1 >= 52.0 && every.mota >= 38.0 && every.switches < 340, "{every:?}");
     let fifth = Judged::of(&tracks(&sequences, &settings(), 5));
-    assert!(fifth.hota >= 36.0, "{fifth:?}");
+    // Half of what ByteTrack loses.
+    assert!(every.hota - fifth.hota <= 1.9 && every.idf1 - fifth.idf1 <= 3.1, "{fifth:?}");
 }
 
 #[test]

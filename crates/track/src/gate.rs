@@ -25,6 +25,14 @@ pub(crate) fn likeness(a: &PixelBox, b: &PixelBox) -> f32 {
     shared * a.height.min(b.height) / ((a.area() + b.area() - shared) * a.height.max(b.height))
 }
 
+/// Detections that can overlap the box, of those in `by_left`, none of them wider than `widest`: they begin before the box
+/// ends and can reach its left edge.
+fn near(by_left: &[(f32, u32)], widest: f32, bbox: &PixelBox) -> impl Iterator<Item = u32> {
+    let (first, last) = (bbox.x - widest, bbox.right());
+    let from = by_left.partition_point(|(left, _)| *left < first);
+    by_left[from..].iter().take_while(move |(left, _)| *left <= last).map(|(_, index)| *index)
+}
+
 /// Finds the pairs of a frame. Buffers are kept from call to call.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Gate {
@@ -43,6 +51,14 @@ impl Gate {
         self.widest = detections.iter().map(|detection| detection.bbox.width).fold(0.0, f32::max);
     }
 
+    /// The greatest likeness of the box to a detection of the class group, 0 where none overlaps. `detections` are those that
+    /// were loaded, or the first of them.
+    pub(crate) fn most_alike(&self, bbox: &PixelBox, group: ClassGroup, detections: &[Detection]) -> f32 {
+        let near = near(&self.by_left, self.widest, bbox).filter_map(|index| detections.get(index as usize));
+        let same = near.filter(|detection| ClassGroup::of(detection.class) == group);
+        same.map(|detection| likeness(bbox, &detection.bbox)).fold(0.0, f32::max)
+    }
+
     /// All pairs of one class group whose likeness is at least `least`. `detections` are those that were loaded.
     pub(crate) fn find(
         &mut self,
@@ -52,18 +68,12 @@ impl Gate {
     ) -> &[Pair] {
         self.pairs.clear();
         for ((bbox, group), track) in tracks.zip(0..) {
-            // Only detections that begin before the box ends and can reach its left edge are looked at.
-            let (first, last) = (bbox.x - self.widest, bbox.right());
-            let from = self.by_left.partition_point(|(left, _)| *left < first);
-            for (left, index) in &self.by_left[from..] {
-                if *left > last {
-                    break;
-                }
-                let detection = &detections[*index as usize];
+            for index in near(&self.by_left, self.widest, &bbox) {
+                let detection = &detections[index as usize];
                 let likeness = likeness(&bbox, &detection.bbox);
                 // Written so that a likeness that is no number fails.
                 if likeness >= least && likeness > 0.0 && ClassGroup::of(detection.class) == group {
-                    self.pairs.push(Pair { track, detection: *index, likeness });
+                    self.pairs.push(Pair { track, detection: index, likeness });
                 }
             }
         }

@@ -16,6 +16,7 @@ mod associate;
 mod filter;
 mod gate;
 mod ground;
+mod jump;
 mod settings;
 mod shift;
 mod tracker;

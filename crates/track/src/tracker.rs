@@ -1,3 +1,4 @@
+mod intake;
 mod matching;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use crate::TrackerSettings;
 use crate::associate::Association;
 use crate::gate::Gate;
 use crate::ground::GroundFix;
+use crate::jump::Jump;
 use crate::shift::Shift;
 use crate::tracklet::{ClassGroup, SLOW_FRAME_S, Tracklet};
 use matching::{Round, fix};
@@ -61,6 +63,7 @@ struct Scratch {
     /// The boxes of the tracklets: as expected in this frame, and, once all are corrected, as they are.
     expected: Vec<PixelBox>,
     gate: Gate,
+    jump: Jump,
     shift: Shift,
     association: Association,
     matched: Vec<Track>,
@@ -173,68 +176,11 @@ impl Tracker {
         Some(0.0)
     }
 
-    /// Whether a track can begin, where there is none. If not, the detections are counted as if they were looked at.
-    fn can_begin(&mut self, frame: FrameSize, detections: &[Detection]) -> bool {
-        let least = self.settings.floor_score.max(self.settings.start_score);
-        if detections.iter().any(|detection| detection.score.get() >= least) {
-            return true;
-        }
-        let mut kept = 0;
-        for detection in detections {
-            if !sensible(detection, frame) {
-                self.stats.rejected += 1;
-            } else if detection.score.get() >= self.settings.floor_score {
-                kept += 1;
-            }
-        }
-        self.stats.dropped = self.dropped(kept);
-        false
-    }
-
-    /// How many of the detections are too many.
-    fn dropped(&self, kept: usize) -> u32 {
-        u32::try_from(kept.saturating_sub(self.settings.max_detections)).unwrap_or(u32::MAX)
-    }
-
-    /// Takes over the detections worth looking at, best first, in an order that depends on nothing but themselves.
-    fn take_in(
-        &mut self,
-        scratch: &mut Scratch,
-        frame: FrameSize,
-        detections: &[Detection],
-        fixes: &[Option<GroundFix>],
-    ) {
-        let Scratch { detections: kept, fixes: kept_fixes, taken, .. } = scratch;
-        kept.clear();
-        kept_fixes.clear();
-        for detection in detections {
-            if !sensible(detection, frame) {
-                self.stats.rejected += 1;
-            } else if detection.score.get() >= self.settings.floor_score {
-                kept.push(*detection);
-            }
-        }
-        kept.sort_unstable_by(order);
-        self.stats.dropped = self.dropped(kept.len());
-        kept.truncate(self.settings.max_detections);
-        if !fixes.is_empty() {
-            // Equal detections stand in one place, so whichever is found has the fix.
-            let mut fixed: Vec<(&Detection, &Option<GroundFix>)> = detections.iter().zip(fixes).collect();
-            fixed.sort_by(|a, b| order(a.0, b.0));
-            kept_fixes.extend(kept.iter().map(|detection| {
-                let found = fixed.binary_search_by(|(other, _)| order(other, detection)).ok()?;
-                fixed[found].1.filter(GroundFix::is_sound)
-            }));
-        }
-        taken.clear();
-        taken.resize(kept.len(), false);
-    }
-
     /// Brings the tracks up to date with the detections that were taken over.
     fn follow(&mut self, scratch: &mut Scratch, captured: Timestamp, seconds: f32) {
         self.predict(scratch, captured, seconds);
         if !self.tracklets.is_empty() && !scratch.detections.is_empty() {
-            self.pair(scratch);
+            self.pair(scratch, seconds);
             self.associate(scratch, captured, Round::Confident);
             self.reach(scratch, captured, seconds, Round::Confident);
             self.associate(scratch, captured, Round::Faint);
@@ -343,31 +289,4 @@ impl Tracker {
             scratch.matched.sort_unstable_by_key(|track| track.id);
         }
     }
-}
-
-/// Best score first; the rest tells detections of one score apart.
-fn order(a: &Detection, b: &Detection) -> std::cmp::Ordering {
-    let key = |d: &Detection| (d.bbox.x, d.bbox.y, d.bbox.width, d.bbox.height);
-    let ((ax, ay, aw, ah), (bx, by, bw, bh)) = (key(a), key(b));
-    b.score
-        .get()
-        .total_cmp(&a.score.get())
-        .then(ax.total_cmp(&bx))
-        .then(ay.total_cmp(&by))
-        .then(aw.total_cmp(&bw).then(ah.total_cmp(&bh)).then(a.class.cmp(&b.class)))
-}
-
-/// Whether the box can be an object of the frame.
-fn sensible(detection: &Detection, frame: FrameSize) -> bool {
-    let bbox = &detection.bbox;
-    let (width, height) = (frame.width as f32, frame.height as f32);
-    // Comparisons with what is no number are false.
-    bbox.width > 0.0
-        && bbox.height > 0.0
-        && bbox.width <= 4.0 * width
-        && bbox.height <= 4.0 * height
-        && bbox.right() >= -width
-        && bbox.x <= 2.0 * width
-        && bbox.bottom() >= -height
-        && bbox.y <= 2.0 * height
 }

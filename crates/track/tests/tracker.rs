@@ -74,6 +74,18 @@ fn a_swing_of_the_camera_loses_no_one() {
 }
 
 #[test]
+fn a_camera_that_turns_to_and_fro_loses_no_one_though_frames_are_rare() {
+    let mut tracker = Tracker::new(TrackerSettings::default());
+    for (step, turned) in [0.0, 0.0, 70.0, 0.0, 70.0, -10.0, 65.0, 65.0].into_iter().enumerate() {
+        // More than a box wide, so that no one overlaps the place where he was expected.
+        let people = [100.0, 230.0, 300.0, 520.0, 690.0].map(|x| person(x + turned, 0.97));
+        let tracks = tracker.update(ms(step as i64 * 400), FRAME, &people);
+        let ids: Vec<u64> = tracks.iter().map(|track| track.id.0).collect();
+        assert_eq!(ids, if step == 0 { vec![] } else { vec![1, 2, 3, 4, 5] }, "frame {step}");
+    }
+}
+
+#[test]
 fn one_frame_a_second_is_enough_to_follow_a_walker() {
     let mut tracker = Tracker::new(TrackerSettings::default());
     let mut ids = Vec::new();

@@ -5,7 +5,7 @@ use vedette_core::{PixelBox, Span, Timestamp};
 use super::{Scratch, Tracker};
 use crate::gate::likeness;
 use crate::ground::GroundFix;
-use crate::tracklet::{ClassGroup, SLOW_FRAME_S};
+use crate::tracklet::{ClassGroup, SLOW_FRAME_S, Tracklet};
 
 /// Square of the distance on the ground, in standard deviations, from which two cannot be the same.
 const APART2: f32 = 25.0;
@@ -24,6 +24,18 @@ fn grown(bbox: &PixelBox, margin: f32) -> PixelBox {
     PixelBox::new(bbox.x - dx, bbox.y - dy, bbox.width + 2.0 * dx, bbox.height + 2.0 * dy)
 }
 
+/// Moves the tracks with the picture, whether or not they will be found; says whether there was a movement.
+fn take_along(tracklets: &mut [Tracklet], expected: &mut [PixelBox], (x, y): (f32, f32)) -> bool {
+    if x == 0.0 && y == 0.0 {
+        return false;
+    }
+    for (tracklet, expected) in tracklets.iter_mut().zip(expected) {
+        tracklet.shift(x, y);
+        *expected = tracklet.bbox();
+    }
+    true
+}
+
 /// Which tracks a round of matching is for.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Round {
@@ -38,22 +50,22 @@ pub(super) enum Round {
 impl Tracker {
     /// Finds the pairs of tracks and detections that can belong together, after a movement of the whole picture, if there
     /// was one, is taken out.
-    pub(super) fn pair(&mut self, scratch: &mut Scratch) {
+    pub(super) fn pair(&mut self, scratch: &mut Scratch, seconds: f32) {
+        scratch.gate.load(&scratch.detections);
+        // Where the ground is known, those who overlap nothing are found there.
+        if seconds >= SLOW_FRAME_S && scratch.fixes.is_empty() {
+            self.take_out_jump(scratch);
+        }
         let settings = &self.settings;
         let Scratch { detections, fixes, expected, gate, shift, .. } = scratch;
         let least = settings.high_iou.min(settings.low_iou).min(settings.tentative_iou);
-        gate.load(detections);
         let groups = self.tracklets.iter().map(|tracklet| tracklet.group);
         let pairs = gate.find(expected.iter().copied().zip(groups), detections, least);
-        let (x, y) = shift.estimate(expected, detections, pairs, |pair| {
+        let movement = shift.estimate(expected, detections, pairs, |pair| {
             self.tracklets[pair.track as usize].seen
                 && detections[pair.detection as usize].score.get() >= settings.high_score
         });
-        if x != 0.0 || y != 0.0 {
-            for (tracklet, expected) in self.tracklets.iter_mut().zip(expected.iter_mut()) {
-                tracklet.shift(x, y);
-                *expected = tracklet.bbox();
-            }
+        if take_along(&mut self.tracklets, expected, movement) {
             let groups = self.tracklets.iter().map(|tracklet| tracklet.group);
             gate.find(expected.iter().copied().zip(groups), detections, least);
         }
@@ -66,6 +78,18 @@ impl Tracker {
                 }
             });
         }
+    }
+
+    /// Looks for a jump of the picture by those whose speed is known, in what was surely detected.
+    fn take_out_jump(&mut self, scratch: &mut Scratch) {
+        let settings = &self.settings;
+        let Scratch { detections, expected, gate, jump, .. } = scratch;
+        let confident = detections.partition_point(|detection| detection.score.get() >= settings.high_score);
+        let followed = self.tracklets.iter().zip(expected.iter());
+        let witnesses = followed.filter(|(tracklet, _)| tracklet.seen && tracklet.hits >= 2);
+        let witnesses = witnesses.map(|(tracklet, bbox)| (*bbox, tracklet.group));
+        let movement = jump.find(witnesses, &detections[..confident], gate, settings.high_iou);
+        take_along(&mut self.tracklets, expected, movement);
     }
 
     pub(super) fn associate(&mut self, scratch: &mut Scratch, captured: Timestamp, round: Round) {
