@@ -135,17 +135,6 @@ impl EmbeddedBus {
         blocking(move || inner.sweep()).await
     }
 
-    /// Finishes what was sent, ends all subscriptions and readers, and gives the directory back.
-    pub async fn close(&self) {
-        let inner = Arc::clone(&self.inner);
-        let sweeper = self.take_sweeper();
-        let _ = blocking(move || {
-            stop(&inner, sweeper);
-            Ok(())
-        })
-        .await;
-    }
-
     fn take_sweeper(&self) -> Option<(Sender<()>, JoinHandle<()>)> {
         self.sweeper.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -362,5 +351,16 @@ impl Bus for EmbeddedBus {
             topic.flush().await?;
         }
         Ok(())
+    }
+
+    /// Gives the directory back, too.
+    async fn close(&self) -> Result<(), BusError> {
+        let inner = Arc::clone(&self.inner);
+        let sweeper = self.take_sweeper();
+        blocking(move || {
+            stop(&inner, sweeper);
+            Ok(())
+        })
+        .await
     }
 }

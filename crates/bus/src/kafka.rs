@@ -17,7 +17,8 @@ mod talk;
 mod topic;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -43,6 +44,10 @@ use topic::Topic;
 const LAST_FLUSH: Duration = Duration::from_secs(5);
 /// Longest uninterruptible wait for what was sent.
 const FLUSH_SLICE: Duration = Duration::from_millis(250);
+/// How long closing the bus waits until the groups know, which takes brokers that answer.
+const LEAVE: Duration = Duration::from_secs(10);
+/// How often it looks.
+const LEAVE_STEP: Duration = Duration::from_millis(5);
 /// How long the settings of a topic may take to reach all brokers.
 const SETTLE: Duration = Duration::from_secs(5);
 /// Pause before they are asked for again.
@@ -61,6 +66,8 @@ struct Inner {
     fetcher: BaseConsumer<Talk>,
     fetching: Mutex<()>,
     topics: RwLock<HashMap<String, Arc<Topic>>>,
+    /// The threads of members of groups, until they have left.
+    members: Mutex<Vec<JoinHandle<()>>>,
     closed: CancellationToken,
 }
 
@@ -78,20 +85,13 @@ impl KafkaBus {
             fetcher: config::fetcher(&settings).create_with_context(Talk).map_err(wrong)?,
             fetching: Mutex::default(),
             topics: RwLock::default(),
+            members: Mutex::default(),
             closed: CancellationToken::new(),
             settings,
         };
         let bus = Arc::new(Self { inner: Arc::new(inner) });
         bus.inner.partitions().await?;
         Ok(bus)
-    }
-
-    /// Waits until all that was sent is durable or has failed, then ends all subscriptions and readers.
-    pub async fn close(&self) {
-        if let Err(error) = self.inner.flush().await {
-            tracing::error!(%error, "records were not delivered before the bus closed");
-        }
-        self.inner.close();
     }
 }
 
@@ -108,6 +108,19 @@ impl Inner {
     fn close(&self) {
         self.closed.cancel();
         self.producers.close();
+    }
+
+    fn members(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until all members have left their groups. Blocks.
+    fn leave(&self) -> Result<(), BusError> {
+        let since = Instant::now();
+        while self.members().iter().any(|member| !member.is_finished()) && since.elapsed() < LEAVE {
+            std::thread::sleep(LEAVE_STEP);
+        }
+        Ok(())
     }
 
     fn open_check(&self) -> Result<(), BusError> {
@@ -220,9 +233,9 @@ impl Inner {
     }
 }
 
-fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<(), BusError> {
+fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, BusError> {
     let thread = std::thread::Builder::new().name(name.clone()).spawn(work);
-    thread.map(drop).map_err(|error| refused("start a thread", &name, error.to_string()))
+    thread.map_err(|error| refused("start a thread", &name, error.to_string()))
 }
 
 #[async_trait]
@@ -279,7 +292,12 @@ impl Bus for KafkaBus {
             config::member(settings, &full_group).create_with_context(callbacks).map_err(failed)?;
         let list: Vec<&str> = full_names.iter().map(String::as_str).collect();
         consumer.subscribe(&list).map_err(failed)?;
-        spawn(format!("kafka-{group}"), move || member::run(&consumer))?;
+        let member = spawn(format!("kafka-{group}"), move || {
+            member::run(&consumer);
+            // Here the consumer is dropped, which leaves the group.
+        })?;
+        inner.members().retain(|member| !member.is_finished());
+        inner.members().push(member);
         let committer = Committer(Arc::<Shared>::clone(&shared));
         Ok(Subscription { events, committer, _leave: Box::new(Leave(shared)) })
     }
@@ -304,7 +322,8 @@ impl Bus for KafkaBus {
         let (brokers, closed) = (settings.brokers.clone(), self.inner.closed.clone());
         spawn(format!("kafka-{name}"), move || {
             reader::run(&consumer, Feed::new(queue, |record| record), &name, &brokers, &closed);
-        })?;
+        })
+        .map(drop)?;
         Ok(Reader { records, ends })
     }
 
@@ -344,5 +363,11 @@ impl Bus for KafkaBus {
     async fn flush(&self) -> Result<(), BusError> {
         self.inner.open_check()?;
         self.inner.flush().await
+    }
+
+    async fn close(&self) -> Result<(), BusError> {
+        self.inner.close();
+        let (flushed, left) = tokio::join!(self.inner.flush(), self.inner.blocking(Inner::leave));
+        flushed.and(left)
     }
 }

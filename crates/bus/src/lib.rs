@@ -59,4 +59,8 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Waits until all that was sent is durable.
     async fn flush(&self) -> Result<(), BusError>;
+
+    /// Takes nothing more, ends all subscriptions and readers, and waits until all that was sent is durable and the groups
+    /// know, so that other members take over at once. Who ends without it is missed only after a while.
+    async fn close(&self) -> Result<(), BusError>;
 }

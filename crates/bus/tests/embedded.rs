@@ -52,7 +52,7 @@ async fn everything_is_there_after_reopening() {
     for partition in 0..3 {
         member.committer().commit(&topic, partition, 5).await.unwrap();
     }
-    bus.close().await;
+    bus.close().await.unwrap();
     assert!(matches!(bus.send(&topic, record("k", "v")).await, Err(BusError::Closed)));
     let ended = async { while !matches!(member.next().await, Err(BusError::Closed)) {} };
     suite::within("the end of the subscription", ended).await;
@@ -192,7 +192,7 @@ async fn disk_full_child() {
     for _ in 0..50 {
         send().await.unwrap();
     }
-    bus.close().await;
+    bus.close().await.unwrap();
     let bus = open(&dir);
     assert_eq!(read_up(&*bus, "t", StartAt::Earliest).await.len(), acknowledged + 50);
     println!("disk was full after {acknowledged} records, and writing went on");

@@ -127,6 +127,35 @@ async fn assigned(member: &mut Subscription, ours: &mut BTreeSet<u32>, count: us
     }
 }
 
+/// Threads of members of groups whose name begins so.
+fn member_threads(group: &str) -> usize {
+    let names = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let names = names.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| name.starts_with(&format!("kafka-{group}"))).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_closed_has_left_its_groups() {
+    let Some(broker) = broker::shared() else { return };
+    let missed_late = |bus: KafkaSettings| {
+        let properties = [("session.timeout.ms".to_owned(), "600000".to_owned())].into();
+        KafkaBus::connect(KafkaSettings { properties, ..bus })
+    };
+    let bus = missed_late(settings(broker.brokers())).await.unwrap();
+    let topic = new_topic(&*bus, 2).await;
+    let group = unique("closer");
+    let mut member = bus.subscribe(&group, &[&topic]).await.unwrap();
+    assigned(&mut member, &mut BTreeSet::new(), 2).await;
+    drop(member);
+    bus.close().await.unwrap();
+    // The process may end now: nothing is left to be said to the brokers, and the next member need not wait.
+    assert_eq!(member_threads("closer"), 0);
+    assert!(matches!(bus.subscribe(&group, &[&topic]).await, Err(BusError::Closed)));
+    let other = missed_late(settings(broker.brokers())).await.unwrap();
+    let mut next = other.subscribe(&group, &[&topic]).await.unwrap();
+    assigned(&mut next, &mut BTreeSet::new(), 2).await;
+}
+
 async fn two_members_share_a_group(broker: &Broker, protocol: GroupProtocol) {
     let bus = connect_with(broker, protocol).await;
     let topic = new_topic(&*bus, 4).await;

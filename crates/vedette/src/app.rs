@@ -249,8 +249,8 @@ impl App {
         if let Some(detecting) = self.detecting.take() {
             detecting.shutdown().await;
         }
-        match tokio::time::timeout(GRACE, self.bus.flush()).await {
-            Ok(flushed) => flushed.context("flushing the bus")?,
+        match tokio::time::timeout(GRACE, self.bus.close()).await {
+            Ok(closed) => closed.context("closing the bus")?,
             Err(_) => anyhow::bail!(
                 "the bus did not acknowledge within {GRACE:?} what was sent last; live pictures among it are lost, the rest \
                  is made again at the next start"

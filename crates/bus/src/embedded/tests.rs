@@ -119,7 +119,7 @@ proptest! {
                         model.extend(values);
                     }
                     Op::Reopen { indexes } => {
-                        bus.close().await;
+                        bus.close().await.unwrap();
                         if !indexes {
                             for path in segment_files(dir.path()) {
                                 let _ = fs::remove_file(path.with_extension("idx"));
@@ -128,7 +128,7 @@ proptest! {
                         bus = EmbeddedBus::open(settings(dir.path())).unwrap();
                     }
                     Op::Tear(bytes) => {
-                        bus.close().await;
+                        bus.close().await.unwrap();
                         let last = segment_files(dir.path()).pop().unwrap();
                         let base: usize = last.file_stem().unwrap().to_str().unwrap().parse().unwrap();
                         let len = fs::metadata(&last).unwrap().len().saturating_sub(bytes);
@@ -160,7 +160,7 @@ fn damage_costs_only_what_it_hits() {
             bus.ensure_topics(&[spec(FOR_EVER)]).await.unwrap();
             let values: Vec<_> = (0..33u8).map(|n| vec![n; 500]).collect();
             append(&bus, &values).await.unwrap();
-            bus.close().await;
+            bus.close().await.unwrap();
             let files = segment_files(dir.path());
             assert!(files.len() > 3);
             // In the middle of the first segment, and of the last one, which is not a torn end.
@@ -223,7 +223,7 @@ fn a_failing_disk_fails_the_delivery_and_nothing_else() {
             let offsets = append(&bus, &values[10..]).await.unwrap();
             assert_eq!(offsets, (10..20).collect::<Vec<_>>());
             bus.flush().await.unwrap();
-            bus.close().await;
+            bus.close().await.unwrap();
             let bus = EmbeddedBus::open(settings(dir.path())).unwrap();
             let wanted: Vec<_> = (0..).zip(values).collect();
             assert_eq!(contents(&bus).await, wanted);
@@ -296,7 +296,7 @@ fn compaction_drops_tombstones_in_time_and_survives_a_crash_between_its_steps() 
         bus.sweep().await.unwrap();
         assert!(at(&bus, deleted.offset).await.is_none());
         assert!(at(&bus, stays.offset).await.is_some());
-        bus.close().await;
+        bus.close().await.unwrap();
         // As if the process had ended before the merged segments were deleted, and in the middle of the next compaction.
         fs::write(&leftover, bytes).unwrap();
         fs::write(leftover.with_extension("compact"), b"half").unwrap();
@@ -325,7 +325,7 @@ fn a_segment_that_was_only_begun_is_begun_again() {
         let bus = EmbeddedBus::open(settings(dir.path())).unwrap();
         bus.ensure_topics(&[spec(FOR_EVER)]).await.unwrap();
         append(&bus, &[vec![1; 100], vec![2; 100]]).await.unwrap();
-        bus.close().await;
+        bus.close().await.unwrap();
         // Its length was durable when the power failed, its header was not.
         for left in [&[0; 8][..], b"VED\0\0\0\0\0", b"VED", b""] {
             let base = contents(&EmbeddedBus::open(settings(dir.path())).unwrap()).await.len() as u64;
@@ -333,7 +333,7 @@ fn a_segment_that_was_only_begun_is_begun_again() {
             fs::write(&begun, left).unwrap();
             let bus = EmbeddedBus::open(settings(dir.path())).unwrap();
             assert_eq!(append(&bus, &[vec![3; 100]]).await.unwrap(), [base]);
-            bus.close().await;
+            bus.close().await.unwrap();
         }
         let bus = EmbeddedBus::open(settings(dir.path())).unwrap();
         assert_eq!(contents(&bus).await.len(), 6);

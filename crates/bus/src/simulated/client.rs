@@ -126,4 +126,9 @@ impl Bus for Client {
         self.process.pass().await;
         Ok(())
     }
+
+    /// Members leave when their subscriptions are dropped.
+    async fn close(&self) -> Result<(), BusError> {
+        self.flush().await
+    }
 }

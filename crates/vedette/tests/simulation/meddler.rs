@@ -86,4 +86,8 @@ impl Bus for Meddler {
     async fn flush(&self) -> Result<(), BusError> {
         self.client.flush().await
     }
+
+    async fn close(&self) -> Result<(), BusError> {
+        self.client.close().await
+    }
 }

@@ -239,7 +239,7 @@ async fn work(dir: &Path, rest: &Path, retention: Retention, round: &Round, mode
             }
         }
         disk.cut();
-        bus.close().await;
+        bus.close().await.unwrap();
     }
     disk.cut();
 }
@@ -274,7 +274,7 @@ async fn check(dir: &Path, retention: Retention, model: &mut Model) {
         append(&bus, &[10, 2000, 0], model).await;
         assert_eq!(model.acknowledged.range(bounds.high..).count(), 3, "writing goes on behind what is there");
     }
-    bus.close().await;
+    bus.close().await.unwrap();
 }
 
 proptest! {
