@@ -20,17 +20,25 @@ pub enum Term {
     Speed,
     /// Way against the arrow, in heights.
     Heights,
-    /// Seconds between two crossings against `within`; too long.
+    /// Seconds between two crossings or two firings against `within`; for an absence those after which the other rule fired.
     Gap,
     /// Seconds that a thing stood before it was gone against `settled`.
     Settled,
     /// Seconds of the silence that had passed against its length: the rule or the place was silent.
     Cooldown,
+    /// Frames a second against `below_fps`; this and the next two lie above their threshold.
+    FramesPerSecond,
+    /// Levels of brightness against `change_below` or `contrast_below`.
+    Levels,
+    /// Part of what is usual for the camera against `below_part` or `similarity_below`.
+    Part,
+    /// Seconds that the camera's clock is off against `at_least`.
+    Offset,
 }
 
 impl Term {
     /// Every term.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Score,
         Self::Size,
         Self::Duration,
@@ -41,6 +49,10 @@ impl Term {
         Self::Gap,
         Self::Settled,
         Self::Cooldown,
+        Self::FramesPerSecond,
+        Self::Levels,
+        Self::Part,
+        Self::Offset,
     ];
 
     /// The name used in records, JSON and metrics.
@@ -57,6 +69,10 @@ impl Term {
             Self::Gap => "gap",
             Self::Settled => "settled",
             Self::Cooldown => "cooldown",
+            Self::FramesPerSecond => "frames_per_second",
+            Self::Levels => "levels",
+            Self::Part => "part",
+            Self::Offset => "offset",
         }
     }
 }
@@ -70,13 +86,13 @@ pub struct NearMiss {
     pub kind: RuleKind,
     /// The version of the policy.
     pub policy_version: u32,
-    /// The track it is about; none for a rule about a whole zone.
+    /// The track it is about; none for a rule about a whole zone, the camera or several rules at once.
     pub subject: Option<TrackId>,
     /// Capture time at which it began.
     pub started: Timestamp,
     /// Capture time at which it was last seen.
     pub ended: Timestamp,
-    /// Where, in pixels of the policy's frame.
+    /// Where, in pixels of the policy's frame; the corner 0, 0 for a rule about the camera itself.
     pub place: PixelPoint,
     /// What was not met.
     pub term: Term,

@@ -1,11 +1,12 @@
 //! Rules about other rules: one then another, one without another, several at once.
 
 use serde::{Deserialize, Serialize};
-use vedette_core::{Condition, Episode, EpisodePhase, Measured, Quantity, Span, Timestamp, Track, TrackId};
+use vedette_core::{Condition, Episode, EpisodePhase, Measured, Quantity, Span, Term, Timestamp, Track, TrackId};
 
 use crate::held::{Held, Now};
+use crate::near::{NEAR, Shortfall};
 use crate::state::RuleState;
-use crate::step::{LONGEST_FRAME, Step, seconds};
+use crate::step::{LONGEST_FRAME, Step, middle, seconds};
 
 /// Firings of one rule that are waited upon at once; the oldest is given up for a newer one.
 const MOST_WAITING: usize = 64;
@@ -30,7 +31,7 @@ impl Signal {
 /// How far a combination has come.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Combination {
-    /// Firings of the first rule that are waited upon, oldest first.
+    /// Firings of the first rule that are waited upon, and those a little too long ago for a sequence; oldest first.
     waiting: Vec<Fired>,
     /// For rules at once: when each held or fired last.
     last: Vec<Option<Fired>>,
@@ -92,11 +93,21 @@ impl Step<'_> {
 
     fn sequence(&mut self, first: &Signal, then: &Signal, within: Span, same: bool, waiting: &mut Vec<Fired>) {
         let at = self.frame.at;
-        waiting.retain(|fired| at.since(fired.at) <= within);
+        let in_time = |fired: &Fired| at.since(fired.at) <= within;
+        waiting.retain(|fired| at.since(fired.at) <= nearly(within));
+        if waiting.len() + first.fired.len() > MOST_WAITING {
+            // What would only almost be raised takes no place from what may be.
+            waiting.retain(in_time);
+        }
         self.wait_for(first, waiting);
         for track in &then.fired {
             let Some(found) = waiting.iter().rposition(|fired| !same || fired.is_same_object(*track)) else { continue };
             let before = waiting[found];
+            if !in_time(&before) {
+                waiting.remove(found);
+                self.gap_missed(before, *track, within);
+                continue;
+            }
             let gap = Measured {
                 quantity: Quantity::GapSeconds,
                 value: at.since(before.at).as_secs_f64(),
@@ -116,7 +127,11 @@ impl Step<'_> {
         }
         self.wait_for(first, waiting);
         for track in &without.fired {
-            waiting.retain(|fired| same && !fired.is_same_object(*track));
+            for prevented in waiting.extract_if(.., |fired| !same || fired.is_same_object(*track)) {
+                if at.since(prevented.at).as_secs_f64() >= f64::from(NEAR) * within.as_secs_f64() {
+                    self.gap_missed(prevented, *track, within);
+                }
+            }
         }
         for over in waiting.extract_if(.., |fired| at.since(fired.at) >= within) {
             self.raise_combined(over, None, seconds(at.since(over.at), within));
@@ -150,6 +165,19 @@ impl Step<'_> {
         may
     }
 
+    /// The second rule fired a little too late for a sequence, or just in time to prevent an absence.
+    fn gap_missed(&mut self, first: Fired, then: Option<Track>, within: Span) {
+        let at = self.frame.at;
+        let objects = distinct(first.track.into_iter().chain(then));
+        let place = middle(&objects).rescaled(self.frame.size, self.frame.policy_frame);
+        if self.is_silent(place) {
+            return;
+        }
+        let subject = first.track.or(then).map(|track| track.id);
+        let (value, threshold) = (at.since(first.at).as_secs_f64() as f32, within.as_secs_f64() as f32);
+        self.miss(subject, (first.at, at), place, Shortfall { term: Term::Gap, value, threshold });
+    }
+
     fn together(&mut self, terms: &[&Signal], within: Span, combination: &mut Combination) {
         let at = self.frame.at;
         let Combination { last, held, .. } = combination;
@@ -170,6 +198,11 @@ impl Step<'_> {
             all.map(|all| Now { objects: distinct(all.iter().filter_map(|fired| fired.track)), measured: None }),
         );
     }
+}
+
+/// The time within which what follows is too late for `within` by little.
+fn nearly(within: Span) -> Span {
+    Span::from_micros((within.as_micros() as f64 / f64::from(NEAR)) as i64)
 }
 
 /// Each object once, by rising track id.

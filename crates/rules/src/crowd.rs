@@ -48,10 +48,10 @@ impl Step<'_> {
         }
         let Some(full) = full else {
             let nearly = crowd.is_none().then(|| self.nearly_full(zone, count)).flatten();
-            self.crowd_lacks(nearly.map(|shortfall| (shortfall, mean(&members))));
+            self.whole_lacks(nearly.map(|shortfall| (shortfall, mean(&members))));
             return;
         };
-        self.crowd_met();
+        self.whole_met();
         let crowd = crowd.get_or_insert_with(|| Box::new(Crowd { began: at, held: at, full, most: count, open: None }));
         crowd.held = at;
         crowd.full = crowd.full.max(full);

@@ -1,10 +1,11 @@
 //! Rules about the camera itself: offline, low frame rate, clock drift, and what its picture is like.
 
 use serde::{Deserialize, Serialize};
-use vedette_core::{Condition, Measured, PictureStats, Quality, Quantity, Span, Timestamp};
+use vedette_core::{Condition, Measured, PictureStats, PixelPoint, Quality, Quantity, Span, Term, Timestamp};
 
 use crate::held::{Held, Now};
-use crate::step::{Step, decimal, seconds};
+use crate::near::Shortfall;
+use crate::step::{LONGEST_FRAME, Step, decimal, seconds};
 
 /// What is usual is the mean of about so long.
 const USUAL: Span = Span::from_secs(300);
@@ -17,6 +18,8 @@ const LEAST_SPREAD: f32 = 3.0;
 /// A picture with less contrast than this shows no detail to judge by.
 const LEAST_CONTRAST: f32 = 4.0;
 const GRID: usize = PictureStats::COLUMNS * PictureStats::ROWS;
+/// Where what is about the camera itself is.
+const NOWHERE: PixelPoint = PixelPoint::new(0.0, 0.0);
 
 /// What is known of a frame besides its tracks.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -57,22 +60,57 @@ struct Usual {
     unusual: Option<Timestamp>,
 }
 
+/// What a frame says of the camera, when that is not that all is well.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Reading {
+    /// It is beyond the threshold.
+    Unwell(Measured),
+    /// It is near the threshold.
+    Nearly(Shortfall),
+}
+
 impl Step<'_> {
     pub(crate) fn health(&mut self, health: &mut Health) {
         if let Condition::Offline { after } = self.ready.rule.condition {
             self.outage(after);
             return;
         }
-        let now = if self.frame.armed { self.unwell(health) } else { None };
-        self.hold(&mut health.held, now.map(|measured| Now { measured: Some(measured), ..Now::default() }));
+        let reading = if self.frame.armed { self.read(health) } else { None };
+        let now = match reading {
+            Some(Reading::Unwell(measured)) => Some(Now { measured: Some(measured), ..Now::default() }),
+            _ => None,
+        };
+        self.hold(&mut health.held, now);
+        self.nearness(reading, health);
     }
 
-    /// Tells of an outage that ends with this frame, as raised when it had lasted too long.
+    /// Follows how near to its threshold the camera is. How an alert comes and goes is none that almost was.
+    fn nearness(&mut self, reading: Option<Reading>, health: &Health) {
+        if health.held.as_ref().is_some_and(Held::is_open) || self.is_silent(NOWHERE) {
+            self.whole_met();
+            return;
+        }
+        match reading {
+            Some(Reading::Unwell(_)) => self.whole_goes_on(),
+            Some(Reading::Nearly(shortfall)) => self.whole_lacks(Some((shortfall, NOWHERE))),
+            None => self.whole_lacks(None),
+        }
+    }
+
+    /// Tells of an outage that ends with this frame: as raised when it had lasted too long, or as one that almost did.
     fn outage(&mut self, after: Span) {
         let Some(previous) = self.frame.previous else { return };
         let at = self.frame.at;
         let lasted = at.since(previous);
-        if lasted < after || !self.frame.armed || !self.may_raise(0, vedette_core::PixelPoint::default()) {
+        if !self.frame.armed {
+            return;
+        }
+        if lasted < after {
+            self.short_outage(previous, lasted, after);
+            return;
+        }
+        if !self.may_raise(0, NOWHERE) {
+            self.silenced(None, (previous, at), NOWHERE);
             return;
         }
         let mut episode = self.episode(None, previous, Vec::new(), seconds(lasted, after));
@@ -81,25 +119,40 @@ impl Step<'_> {
         self.raise(episode);
     }
 
-    /// What was measured, when it is beyond the threshold.
-    fn unwell(&self, health: &mut Health) -> Option<Measured> {
+    /// Tells of an outage that almost lasted too long. The time between two frames of a slow camera is none.
+    fn short_outage(&mut self, previous: Timestamp, lasted: Span, after: Span) {
+        if lasted <= LONGEST_FRAME {
+            return;
+        }
+        let (value, threshold) = (lasted.as_secs_f64() as f32, after.as_secs_f64() as f32);
+        if let Some(shortfall) = Shortfall::below(Term::Duration, value, threshold) {
+            self.miss(None, (previous, self.frame.at), NOWHERE, shortfall);
+        }
+    }
+
+    /// What was measured, when it is beyond the threshold or near it.
+    fn read(&self, health: &mut Health) -> Option<Reading> {
         let (at, facts) = (self.frame.at, self.frame.facts);
         match self.ready.rule.condition {
             Condition::LowFrameRate { below_fps, over } => {
                 let fps = frame_rate(&mut health.window, at, over)?;
-                below(Quantity::FramesPerSecond, fps, below_fps)
+                below(Quantity::FramesPerSecond, Term::FramesPerSecond, fps, below_fps)
             }
             Condition::ClockDrift { at_least } => {
                 let offset = facts.lag.map_or(0, |lag| lag.as_micros().saturating_abs()) as f64 / 1e6;
                 let threshold = at_least.as_secs_f64();
-                (facts.quality.clock_drift || offset >= threshold).then_some(Measured {
-                    quantity: Quantity::OffsetSeconds,
-                    value: offset,
-                    threshold,
-                })
+                if facts.quality.clock_drift || offset >= threshold {
+                    let quantity = Quantity::OffsetSeconds;
+                    return Some(Reading::Unwell(Measured { quantity, value: offset, threshold }));
+                }
+                Shortfall::below(Term::Offset, offset as f32, threshold as f32).map(Reading::Nearly)
             }
-            Condition::Frozen { change_below } => below(Quantity::Levels, facts.picture?.change?, change_below),
-            Condition::Covered { contrast_below } => below(Quantity::Levels, facts.picture?.contrast, contrast_below),
+            Condition::Frozen { change_below } => {
+                below(Quantity::Levels, Term::Levels, facts.picture?.change?, change_below)
+            }
+            Condition::Covered { contrast_below } => {
+                below(Quantity::Levels, Term::Levels, facts.picture?.contrast, contrast_below)
+            }
             Condition::Blurred { below_part } => {
                 let picture = facts.picture.filter(|picture| picture.contrast >= LEAST_CONTRAST)?;
                 unusual(&mut health.usual, at, &picture, below_part, |usual, detail, _| detail / usual.detail)
@@ -113,8 +166,11 @@ impl Step<'_> {
     }
 }
 
-fn below(quantity: Quantity, value: f32, threshold: f32) -> Option<Measured> {
-    (value < threshold).then(|| Measured { quantity, value: decimal(value), threshold: decimal(threshold) })
+fn below(quantity: Quantity, term: Term, value: f32, threshold: f32) -> Option<Reading> {
+    if value < threshold {
+        return Some(Reading::Unwell(Measured { quantity, value: decimal(value), threshold: decimal(threshold) }));
+    }
+    Shortfall::above(term, value, threshold).map(Reading::Nearly)
 }
 
 /// Frames a second in the last whole window.
@@ -137,23 +193,24 @@ fn unusual(
     picture: &PictureStats,
     threshold: f32,
     compare: impl Fn(&Usual, f32, &[f32; GRID]) -> f32,
-) -> Option<Measured> {
+) -> Option<Reading> {
     let grid = picture.grid.map(f32::from);
     let detail = picture.sharpness / picture.contrast.max(1.0);
     let fresh = || Box::new(Usual { since: at, at, detail, grid, unusual: None });
     let known = usual.get_or_insert_with(fresh);
     let value = compare(known, detail, &grid);
-    let is_unusual = at.since(known.since) >= LEARNED && value < threshold;
+    let is_learned = at.since(known.since) >= LEARNED;
+    let is_unusual = is_learned && value < threshold;
     if !is_unusual {
         known.learn(at, detail, &grid);
-        return None;
+        return Shortfall::of_usual(value, threshold).filter(|_| is_learned).map(Reading::Nearly);
     }
     let since = *known.unusual.get_or_insert(at);
     if at.since(since) >= ADOPTED {
         *known = fresh();
         return None;
     }
-    below(Quantity::Part, value, threshold)
+    below(Quantity::Part, Term::Part, value, threshold)
 }
 
 impl Usual {

@@ -1,16 +1,18 @@
 //! A condition of the whole camera or of several rules that holds for a time: one episode.
 
 use serde::{Deserialize, Serialize};
-use vedette_core::{Episode, Measured, Timestamp, Track};
+use vedette_core::{Episode, Measured, PixelPoint, Timestamp, Track};
 
 use crate::state;
-use crate::step::{Step, seconds};
+use crate::step::{Step, middle, seconds};
 
 /// Since when it holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Held {
     began: Timestamp,
     held: Timestamp,
+    /// Where it began, in pixels of the policy's frame.
+    place: PixelPoint,
     /// Of what was measured, the farthest from the threshold.
     worst: f64,
     open: Option<Box<Episode>>,
@@ -45,11 +47,14 @@ impl Step<'_> {
             Some(_) => !self.frame.goes_on(held.held, rule.gap_tolerance),
             None => at.since(held.held) > rule.gap_tolerance,
         });
-        if over && let Some(episode) = held.take().and_then(|held| held.end(None)) {
-            self.end(episode);
+        if over && let Some(held) = held.take() {
+            self.end_held(held);
         }
         let Some(Now { objects, measured }) = now else { return };
-        let held = held.get_or_insert(Held { began: at, held: at, worst: 0.0, open: None });
+        let held = held.get_or_insert_with(|| {
+            let place = middle(&objects).rescaled(self.frame.size, self.frame.policy_frame);
+            Held { began: at, held: at, place, worst: 0.0, open: None }
+        });
         held.held = at;
         if let Some(Measured { value, threshold, .. }) = measured
             && (held.began == at || (value - threshold).abs() > (held.worst - threshold).abs())
@@ -66,6 +71,15 @@ impl Step<'_> {
         if self.may_raise(0, place) {
             held.open = Some(Box::new(episode.clone()));
             self.raise(episode);
+        }
+    }
+
+    /// It holds no longer: its episode ends, or it was never raised.
+    fn end_held(&mut self, held: Held) {
+        let (times, place) = ((held.began, held.held), held.place);
+        match held.end(None) {
+            Some(episode) => self.end(episode),
+            None => self.missed(None, times, place, self.ready.rule.min_duration),
         }
     }
 }

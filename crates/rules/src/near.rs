@@ -8,11 +8,13 @@ use crate::state::{Passage, Visit};
 use crate::step::{Step, decimal};
 
 /// What reaches so much of a threshold almost met it.
-const NEAR: f32 = 0.75;
+pub(crate) const NEAR: f32 = 0.75;
 /// What held so long of its time almost held long enough.
 const NEAR_DURATION: f64 = 0.5;
 /// Of one rule and term one is told in this time; the others are counted.
 const EVERY: Span = Span::from_secs(10);
+/// The same for what is measured of the camera all the time: a camera whose usual value lies there would tell for ever.
+const EVERY_OF_CAMERA: Span = Span::from_secs(600);
 /// Objects of one rule that are followed for what they lack.
 pub(crate) const MOST_LACKING: usize = 16;
 
@@ -23,8 +25,8 @@ pub(crate) struct Near {
     lacking: Vec<Lacking>,
     /// Objects near the line that do.
     pub(crate) passages: Vec<Passage>,
-    /// Nearly enough objects.
-    crowd: Option<NearCrowd>,
+    /// What the whole zone or the camera lacks.
+    whole: Option<Nearly>,
     /// When a term was told last.
     told: Vec<(Term, Timestamp)>,
 }
@@ -39,7 +41,7 @@ struct Lacking {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct NearCrowd {
+struct Nearly {
     began: Timestamp,
     held: Timestamp,
     place: PixelPoint,
@@ -58,6 +60,21 @@ impl Shortfall {
     /// When `value` comes near to `threshold` from below.
     pub(crate) fn below(term: Term, value: f32, threshold: f32) -> Option<Self> {
         (value < threshold && value >= NEAR * threshold).then_some(Self { term, value, threshold })
+    }
+
+    /// When `value` comes near to `threshold` from above.
+    pub(crate) fn above(term: Term, value: f32, threshold: f32) -> Option<Self> {
+        (value >= threshold && value * NEAR <= threshold).then_some(Self { term, value, threshold })
+    }
+
+    /// When a part of what is usual, which is itself 1, went most of the way down to `threshold`.
+    pub(crate) fn of_usual(value: f32, threshold: f32) -> Option<Self> {
+        let near = value >= threshold && 1.0 - value >= NEAR * (1.0 - threshold);
+        near.then_some(Self { term: Term::Part, value, threshold })
+    }
+
+    fn distance(&self) -> f32 {
+        (self.value - self.threshold).abs()
     }
 
     /// What an object of one of the rule's classes that does not count lacks, when it is one thing and little of it.
@@ -83,7 +100,7 @@ impl Shortfall {
 impl Near {
     /// Whether nothing is followed.
     pub(crate) fn is_resting(&self) -> bool {
-        self.lacking.is_empty() && self.passages.is_empty() && self.crowd.is_none()
+        self.lacking.is_empty() && self.passages.is_empty() && self.whole.is_none()
     }
 
     /// Gives back the memory of what is followed no longer.
@@ -178,29 +195,42 @@ impl Step<'_> {
         self.miss(subject, (began, held), place, Shortfall { term: Term::Cooldown, value, threshold });
     }
 
-    /// There were nearly enough objects in this frame, or far fewer.
-    pub(crate) fn crowd_lacks(&mut self, shortfall: Option<(Shortfall, PixelPoint)>) {
-        let (at, gap) = (self.frame.at, self.ready.rule.gap_tolerance);
-        if let Some((shortfall, place)) = shortfall {
-            let fresh = NearCrowd { began: at, held: at, place, shortfall };
-            let crowd = self.near.get_mut().crowd.get_or_insert(fresh);
-            crowd.held = at;
-            crowd.shortfall.value = crowd.shortfall.value.max(shortfall.value);
+    /// The whole zone or the camera lacks little in this frame, or more than that or nothing. Told once it is over.
+    pub(crate) fn whole_lacks(&mut self, shortfall: Option<(Shortfall, PixelPoint)>) {
+        let (at, rule) = (self.frame.at, &self.ready.rule);
+        let is_over = |whole: &mut Nearly| match shortfall {
+            Some(_) => !self.frame.goes_on(whole.held, rule.gap_tolerance),
+            None => at.since(whole.held) > rule.gap_tolerance,
+        };
+        if let Some(Nearly { began, held, place, shortfall }) =
+            self.near.changed().and_then(|near| near.whole.take_if(is_over))
+            && held.since(began) >= rule.min_duration
+        {
+            self.miss(None, (began, held), place, shortfall);
         }
-        let Some(near) = self.near.changed() else { return };
-        let Some(NearCrowd { began, held, place, shortfall }) = near.crowd else { return };
-        if at.since(held) > gap {
-            near.crowd = None;
-            if held.since(began) >= self.ready.rule.min_duration {
-                self.miss(None, (began, held), place, shortfall);
-            }
+        let Some((shortfall, place)) = shortfall else { return };
+        let fresh = Nearly { began: at, held: at, place, shortfall };
+        let whole = self.near.get_mut().whole.get_or_insert(fresh);
+        whole.held = at;
+        if shortfall.distance() < whole.shortfall.distance() {
+            whole.shortfall = shortfall;
         }
     }
 
-    /// There are enough objects: what they lacked before is past.
-    pub(crate) fn crowd_met(&mut self) {
+    /// What was lacked is there for a moment, which is no alert yet: if none comes of it, what was lacked goes on.
+    pub(crate) fn whole_goes_on(&mut self) {
+        let (at, gap) = (self.frame.at, self.ready.rule.gap_tolerance);
+        if let Some(whole) = self.near.changed().and_then(|near| near.whole.as_mut())
+            && self.frame.goes_on(whole.held, gap)
+        {
+            whole.held = at;
+        }
+    }
+
+    /// The whole zone or the camera lacks nothing: what it lacked before is past.
+    pub(crate) fn whole_met(&mut self) {
         if let Some(near) = self.near.changed() {
-            near.crowd = None;
+            near.whole = None;
         }
     }
 
@@ -215,7 +245,7 @@ impl Step<'_> {
         let at = self.frame.at;
         let told = &mut self.near.get_mut().told;
         match told.iter_mut().find(|(told, _)| *told == term) {
-            Some((_, last)) if at.since(*last) < EVERY => {
+            Some((_, last)) if at.since(*last) < every(term) => {
                 self.stats.near_misses_left_out += 1;
                 return;
             }
@@ -235,5 +265,13 @@ impl Step<'_> {
             value: decimal(value),
             threshold: decimal(threshold),
         });
+    }
+}
+
+/// How long after one of a term the next is told.
+fn every(term: Term) -> Span {
+    match term {
+        Term::FramesPerSecond | Term::Levels | Term::Part | Term::Offset => EVERY_OF_CAMERA,
+        _ => EVERY,
     }
 }

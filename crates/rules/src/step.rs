@@ -120,9 +120,14 @@ impl<'a> Step<'a> {
         objects.iter().filter(move |object| zone.contains(object) && object.counts_for(rule))
     }
 
+    /// Whether the rule raises nothing at `place` now.
+    pub(crate) fn is_silent(&self, place: PixelPoint) -> bool {
+        self.silence.holds(self.frame.at, place, &self.ready.rule, self.frame.policy_frame)
+    }
+
     /// Whether an episode may be raised at `place` (pixels of the policy's frame) beside `open` others.
     pub(crate) fn may_raise(&mut self, open: usize, place: PixelPoint) -> bool {
-        if self.silence.holds(self.frame.at, place, &self.ready.rule, self.frame.policy_frame) {
+        if self.is_silent(place) {
             self.stats.silenced += 1;
             return false;
         }
@@ -213,7 +218,7 @@ pub(crate) fn seconds(value: Span, threshold: Span) -> Measured {
 }
 
 /// The mean of the anchors.
-fn middle(objects: &[Track]) -> PixelPoint {
+pub(crate) fn middle(objects: &[Track]) -> PixelPoint {
     let (mut x, mut y) = (0.0, 0.0);
     for track in objects {
         let anchor = track.bbox.anchor();

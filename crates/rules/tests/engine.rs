@@ -7,7 +7,7 @@ mod support;
 use proptest::prelude::*;
 use serde_json::json;
 use support::*;
-use vedette_core::{Direction, EpisodePhase, ObjectClass, Span, Timestamp, Track, TrackId};
+use vedette_core::{Direction, EpisodePhase, ObjectClass, RuleKind, Span, Term, Timestamp, Track, TrackId};
 use vedette_rules::{EngineState, PolicyMistake, RuleEngine, RuleSet};
 
 use EpisodePhase::{Ended, Raised};
@@ -318,6 +318,22 @@ proptest! {
             turned.reverse();
             let expected = whole.update(ms(*millis), FRAME, tracks);
             prop_assert_eq!(parted.update(ms(*millis), FRAME, &turned), expected);
+            prop_assert_eq!(parted.near_misses(), whole.near_misses());
+        }
+    }
+
+    #[test]
+    fn a_near_miss_is_over_and_near(frames in any_frames()) {
+        let mut engine = RuleEngine::new(any_rules());
+        for (millis, tracks) in &frames {
+            engine.update(ms(*millis), FRAME, tracks);
+            for miss in engine.near_misses() {
+                prop_assert!(miss.started <= miss.ended && miss.ended <= ms(*millis), "{miss:?}");
+                let part = miss.value / miss.threshold;
+                // What prevents an absence may come in the very frame in which it would be raised.
+                let most = if miss.kind == RuleKind::Absence { f64::INFINITY } else { 1.51 };
+                prop_assert!(miss.term == Term::Cooldown || (0.499..=most).contains(&part), "{miss:?}");
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::*;
-use vedette_core::{Episode, EpisodePhase, PictureStats, Quality, Quantity, Span};
+use vedette_core::{Episode, EpisodePhase, NearMiss, PictureStats, Quality, Quantity, Span, Term};
 use vedette_rules::{FrameFacts, RuleEngine, RuleSet};
 
 use EpisodePhase::{Ended, Raised};
@@ -123,6 +123,133 @@ fn light_that_changes_is_no_camera_that_moved_and_a_new_view_is_adopted() {
     // Two frames a second, for an hour and a quarter after it was moved.
     let episodes = watch(&mut engine, (0..9_300).map(|frame| frame * 500), facts);
     assert_eq!(said(&episodes), [(Raised, 122_000, None), (Ended, 122_000, Some(3_719_500))]);
+}
+
+/// What almost was an alert, at ten frames a second.
+fn missed(engine: &mut RuleEngine, frames: std::ops::Range<i64>, facts: impl Fn(i64) -> FrameFacts) -> Vec<NearMiss> {
+    let mut misses = Vec::new();
+    for millis in frames.map(|frame| frame * 100) {
+        engine.update_with(ms(millis), FRAME, &[], facts(millis));
+        misses.extend_from_slice(engine.near_misses());
+    }
+    misses
+}
+
+fn terms(misses: &[NearMiss]) -> Vec<(Term, f64, f64)> {
+    misses.iter().map(|miss| (miss.term, miss.value, miss.threshold)).collect()
+}
+
+fn contrast(contrast: f32) -> FrameFacts {
+    seen(PictureStats { contrast, ..picture() })
+}
+
+fn covered(cooldown: &str) -> RuleEngine {
+    let when = json!({"kind": "covered"});
+    RuleEngine::new(rules(&[json!({"id": "h", "when": when, "cooldown": cooldown, "min_duration": "2s"})]))
+}
+
+#[test]
+fn what_comes_near_its_threshold_for_long_enough_is_a_near_miss() {
+    let turned = std::array::from_fn(|field| 30 + 8 * (field % 8) as u8 + 24 * (field / 8) as u8);
+    let behind = FrameFacts { lag: Some(Span::from_millis(1600)), ..FrameFacts::default() };
+    let cases = [
+        ("frozen", seen(PictureStats { change: Some(0.025), ..picture() }), Term::Levels, 0.025, 0.02),
+        ("covered", contrast(9.0), Term::Levels, 9.0, 8.0),
+        ("blurred", seen(PictureStats { sharpness: 12.0, ..picture() }), Term::Part, 0.6, 0.5),
+        ("moved", seen(PictureStats { grid: turned, ..picture() }), Term::Part, 0.564, 0.5),
+        ("clock_drift", behind, Term::Offset, 1.6, 2.0),
+    ];
+    for (kind, near, term, value, threshold) in cases {
+        let mut watched = engine(json!({"kind": kind}));
+        let facts = |until: i64| move |millis| if (60_000..until).contains(&millis) { near } else { seen(picture()) };
+        let found = missed(&mut watched, 0..900, facts(65_000));
+        assert_eq!(found.len(), 1, "{kind}");
+        assert_eq!((found[0].term, found[0].threshold), (term, threshold), "{kind}");
+        assert!((found[0].value - value).abs() < 0.001, "{kind}: {}", found[0].value);
+        assert_eq!((found[0].started, found[0].ended), (ms(60_000), ms(64_900)), "{kind}");
+        let mut watched = engine(json!({"kind": kind}));
+        assert!(missed(&mut watched, 0..900, facts(61_000)).is_empty(), "{kind} for a moment");
+        let mut watched = engine(json!({"kind": kind}));
+        assert!(missed(&mut watched, 0..900, |_| seen(picture())).is_empty(), "{kind} on a good day");
+    }
+}
+
+#[test]
+fn a_rate_that_is_nearly_too_low_is_a_near_miss_and_one_outage_is_none() {
+    let mut engine = engine(json!({"kind": "low_frame_rate", "below_fps": 5, "over": "5s"}));
+    // Ten frames a second; every other one plus a few for ten seconds: six a second.
+    let mut misses = Vec::new();
+    for frame in (0..600).filter(|frame| !(200..300).contains(frame) || matches!(frame % 10, 0 | 2 | 4 | 5 | 7 | 9)) {
+        engine.update_with(ms(frame * 100), FRAME, &[], FrameFacts::default());
+        misses.extend_from_slice(engine.near_misses());
+    }
+    assert_eq!(terms(&misses), [(Term::FramesPerSecond, 6.0, 5.0)]);
+}
+
+#[test]
+fn what_was_too_short_or_fell_into_a_silence_is_a_near_miss() {
+    let dark = |millis: i64, times: &[(i64, i64)]| {
+        contrast(if times.iter().any(|(from, until)| (*from..*until).contains(&millis)) { 2.0 } else { 50.0 })
+    };
+    let found = missed(&mut covered("0s"), 0..200, |millis| dark(millis, &[(5_000, 6_600)]));
+    assert_eq!(terms(&found), [(Term::Duration, 1.5, 2.0)]);
+    assert!(missed(&mut covered("0s"), 0..200, |millis| dark(millis, &[(5_000, 5_900)])).is_empty(), "far too short");
+    let found = missed(&mut covered("60s"), 0..300, |millis| dark(millis, &[(5_000, 8_000), (15_000, 18_000)]));
+    assert_eq!(terms(&found), [(Term::Cooldown, 10.0, 60.0)]);
+}
+
+#[test]
+fn how_an_alert_comes_and_goes_is_no_near_miss_but_a_moment_beyond_is_part_of_one() {
+    let dusk = |bad_until: i64| {
+        move |millis: i64| match millis {
+            10_000..15_000 => contrast(9.0),
+            15_000..20_000 if millis < bad_until => contrast(2.0),
+            15_000..20_000 => contrast(9.5),
+            20_000..25_000 => contrast(9.0),
+            _ => contrast(50.0),
+        }
+    };
+    assert!(missed(&mut covered("30s"), 0..400, dusk(20_000)).is_empty());
+    let found = missed(&mut covered("30s"), 0..400, dusk(15_500));
+    assert_eq!(terms(&found), [(Term::Levels, 9.0, 8.0)]);
+    assert_eq!((found[0].started, found[0].ended), (ms(10_000), ms(24_900)));
+}
+
+#[test]
+fn a_camera_that_is_always_near_tells_nothing_and_one_that_comes_and_goes_little() {
+    let mut always = covered("0s");
+    let size = |engine: &RuleEngine| postcard::to_stdvec(engine.state()).unwrap().len();
+    assert!(missed(&mut always, 0..60, |_| contrast(9.0)).is_empty());
+    let before = size(&always);
+    assert!(missed(&mut always, 60..6_000, |_| contrast(9.0)).is_empty());
+    assert!(size(&always) <= before + 4, "it remembers no more after ten minutes");
+    let hovering = |millis: i64| contrast(if millis % 6_000 < 3_000 { 9.0 } else { 12.0 });
+    let found = missed(&mut covered("0s"), 0..12_000, hovering);
+    assert_eq!(found.len(), 2, "in twenty minutes: {found:?}");
+    // Frames that are missing are no time in which it was near.
+    let mut engine = covered("0s");
+    let mut misses = missed(&mut engine, 0..15, |_| contrast(9.0));
+    misses.extend(missed(&mut engine, 100..115, |_| contrast(9.0)));
+    misses.extend(missed(&mut engine, 115..200, |_| contrast(50.0)));
+    assert!(misses.is_empty(), "{misses:?}");
+}
+
+#[test]
+fn an_outage_that_is_almost_long_enough_is_a_near_miss() {
+    let offline = |after: &str, cooldown: &str| {
+        let when = json!({"kind": "offline", "after": after});
+        RuleEngine::new(rules(&[json!({"id": "h", "when": when, "cooldown": cooldown})]))
+    };
+    let missed = |mut engine: RuleEngine, seconds: &[i64]| {
+        let told = seconds.iter().flat_map(|second| {
+            engine.update(ms(second * 1000), FRAME, &[]);
+            engine.near_misses().to_vec()
+        });
+        terms(&told.collect::<Vec<_>>())
+    };
+    assert_eq!(missed(offline("10s", "0s"), &[0, 1, 9, 10, 17, 18, 29]), [(Term::Duration, 8.0, 10.0)]);
+    assert_eq!(missed(offline("10s", "60s"), &[0, 11, 12, 27]), [(Term::Cooldown, 16.0, 60.0)]);
+    assert!(missed(offline("4s", "0s"), &[0, 3, 6, 9, 12]).is_empty(), "a slow camera is there");
 }
 
 #[test]

@@ -28,6 +28,10 @@ const TERMS: [(Term, pb::near_miss::Term); Term::ALL.len()] = [
     (Term::Gap, pb::near_miss::Term::Gap),
     (Term::Settled, pb::near_miss::Term::Settled),
     (Term::Cooldown, pb::near_miss::Term::Cooldown),
+    (Term::FramesPerSecond, pb::near_miss::Term::FramesPerSecond),
+    (Term::Levels, pb::near_miss::Term::Levels),
+    (Term::Part, pb::near_miss::Term::Part),
+    (Term::Offset, pb::near_miss::Term::Offset),
 ];
 
 /// The value of a record on `near-misses`.

@@ -33,6 +33,8 @@ enum Wrong {
     Moved,
     /// The sun goes down: darker, with less contrast.
     Dusk,
+    /// The lamp is out: little is left to see.
+    Dark,
 }
 
 /// The picture of frame `number` at `time` seconds: a wall and a road with detail, and noise.
@@ -63,5 +65,6 @@ fn brightness(wrong: Wrong, x: f64, y: f64) -> f64 {
         Wrong::Blurred => scene(x, y),
         Wrong::Moved => scene(width - x, height - y) + detail,
         Wrong::Dusk => 0.45 * (scene(x, y) + detail),
+        Wrong::Dark => 0.25 * (scene(x, y) + detail),
     }
 }
