@@ -287,4 +287,6 @@ pub(super) fn run(consumer: &BaseConsumer<Callbacks>) {
     // Whatever was asked before the subscription was dropped.
     shared.commit(consumer, None, CommitMode::Sync);
     shared.left.store(true, Ordering::Release);
+    // librdkafka says nothing to the group when a member without partitions is dropped, and everybody waits until it is missed.
+    consumer.unsubscribe();
 }

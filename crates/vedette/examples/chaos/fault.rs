@@ -170,9 +170,11 @@ impl Target<'_, '_> {
             sleep(Duration::from_secs(1)).await;
         }
         left += staying.len();
-        leaving.retain_mut(Process::is_running);
-        for guest in staying.iter_mut().chain(&mut leaving) {
+        for guest in &mut staying {
             guest.stop().await?;
+        }
+        for guest in &mut leaving {
+            guest.ended().await?;
         }
         Ok(format!(
             "for {} s every second a further worker joined or left: {joined} joined, {left} left",

@@ -126,6 +126,11 @@ impl Process {
             anyhow::bail!("{} had ended before it was asked to; its log says why", self.name);
         }
         self.signal("TERM")?;
+        self.ended().await
+    }
+
+    /// Waits for one that was asked to end.
+    pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
         let asked = Instant::now();
         while self.is_running() {
             if asked.elapsed() > GRACE {
