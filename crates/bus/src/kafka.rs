@@ -45,7 +45,7 @@ const LAST_FLUSH: Duration = Duration::from_secs(5);
 /// Longest uninterruptible wait for what was sent.
 const FLUSH_SLICE: Duration = Duration::from_millis(250);
 /// How long closing the bus waits until the groups know, which takes brokers that answer.
-const LEAVE: Duration = Duration::from_secs(10);
+const LEAVE: Duration = Duration::from_secs(12);
 /// How often it looks.
 const LEAVE_STEP: Duration = Duration::from_millis(5);
 /// How long the settings of a topic may take to reach all brokers.

@@ -27,6 +27,7 @@ const OURS: &[&str] = &[
     "partition.assignment.strategy",
     "partitioner",
     "request.required.acks",
+    "statistics.interval.ms",
     "transactional.id",
 ];
 
@@ -116,6 +117,8 @@ fn consumer(settings: &KafkaSettings, group: &str) -> ClientConfig {
 /// For the member of a group.
 pub(super) fn member(settings: &KafkaSettings, group: &str) -> ClientConfig {
     let mut config = consumer(settings, group);
+    // Its reports say when it has left.
+    config.set("statistics.interval.ms", "200");
     match settings.group_protocol {
         GroupProtocol::Consumer => {
             config.set("group.protocol", "consumer");

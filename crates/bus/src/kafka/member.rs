@@ -24,6 +24,10 @@ use crate::{BusError, GroupEvent, Revocation};
 const POLL: Duration = Duration::from_millis(50);
 /// The same while records are held back.
 const POLL_PAUSED: Duration = Duration::from_millis(5);
+/// How long leaving waits for the rebalance that goes on.
+const LEAVE_WITHIN: Duration = Duration::from_secs(8);
+/// What stands before the state of the membership in librdkafka's report of itself.
+const JOIN_STATE: &[u8] = b"\"join_state\": \"";
 /// How often offsets that were asked for are sent to the brokers.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
 
@@ -52,6 +56,8 @@ pub(super) struct Shared {
     pub(super) closed: CancellationToken,
     state: Mutex<State>,
     left: AtomicBool,
+    /// Whether librdkafka has reported that it is in no group.
+    is_out: AtomicBool,
 }
 
 impl Shared {
@@ -70,6 +76,7 @@ impl Shared {
             closed,
             state: Mutex::default(),
             left: AtomicBool::new(false),
+            is_out: AtomicBool::new(false),
         }
     }
 
@@ -197,6 +204,10 @@ impl ClientContext for Callbacks {
     fn error(&self, cause: KafkaError, reason: &str) {
         talk::error(&cause, reason);
     }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.shared.is_out.store(is_out(statistics), Ordering::Release);
+    }
 }
 
 impl ConsumerContext for Callbacks {
@@ -287,6 +298,40 @@ pub(super) fn run(consumer: &BaseConsumer<Callbacks>) {
     // Whatever was asked before the subscription was dropped.
     shared.commit(consumer, None, CommitMode::Sync);
     shared.left.store(true, Ordering::Release);
-    // librdkafka says nothing to the group when a member without partitions is dropped, and everybody waits until it is missed.
+    leave(consumer, shared);
+}
+
+/// Leaves the group. A consumer that is dropped without partitions, or in a rebalance, says nothing to its group, and everybody
+/// waits until it is missed; so librdkafka is asked to leave first, which it does once the rebalance is over.
+fn leave(consumer: &BaseConsumer<Callbacks>, shared: &Shared) {
     consumer.unsubscribe();
+    // What it reported of itself before does not count.
+    shared.is_out.store(false, Ordering::Release);
+    let since = Instant::now();
+    while !shared.is_out.load(Ordering::Acquire) && since.elapsed() < LEAVE_WITHIN {
+        match consumer.poll(POLL_PAUSED) {
+            Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) => return,
+            _ => {}
+        }
+    }
+}
+
+/// Whether librdkafka's report of itself says that it is in no group and is not joining one.
+fn is_out(statistics: &[u8]) -> bool {
+    let state = statistics.windows(JOIN_STATE.len()).rposition(|part| part == JOIN_STATE);
+    state.is_some_and(|at| statistics[at + JOIN_STATE.len()..].starts_with(b"init\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_says_whether_it_is_in_a_group() {
+        let report = |state| {
+            format!("{{ \"cgrp\": {{ \"state\": \"up\", \"join_state\": \"{state}\", \"rebalance_age\": 5 }} }}")
+        };
+        assert!(is_out(report("init").as_bytes()));
+        assert!(!is_out(report("steady").as_bytes()) && !is_out(report("wait-join").as_bytes()) && !is_out(b"{}"));
+    }
 }
