@@ -1,4 +1,4 @@
-//! Each kind of rule on its recorded example in `tests/examples`: the same detections give the same alerts and near-misses,
+//! Each kind of rule on its examples in `tests/examples`: the same detections give the same alerts and near-misses,
 //! also when the analysis is stored and restored in between. After a wanted change: `VEDETTE_BLESS=1 cargo test -p vedette
 //! --test examples` and read the difference.
 
@@ -7,6 +7,7 @@
 mod pictures;
 mod scene;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,9 +32,22 @@ struct Example {
 }
 
 impl Example {
+    /// Every folder of `tests/examples`.
+    fn all() -> Vec<Self> {
+        let entries = std::fs::read_dir(root().join("tests/examples")).unwrap();
+        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        folders.retain(|folder| folder.is_dir());
+        folders.sort();
+        folders.into_iter().map(Self::open).collect()
+    }
+
+    /// The kind of rule that it shows: the name of its folder up to a `-`.
+    fn kind(&self) -> &str {
+        self.folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.split('-').next()).unwrap()
+    }
+
     /// With a `scene.toml` the detections are those of the scripted scene, else those recorded from the demo.
-    fn open(kind: &str) -> Self {
-        let folder = root().join("tests/examples").join(kind);
+    fn open(folder: PathBuf) -> Self {
         let scripted = folder.join("scene.toml");
         let (cameras, frames, address) = if scripted.exists() {
             let cameras = load_cameras(&root().join("tests/examples/cameras.toml")).unwrap();
@@ -108,18 +122,17 @@ fn compare(file: &Path, text: &str) {
 
 #[test]
 fn every_kind_of_rule_has_an_example_that_gives_its_alerts() {
-    let mut silent = Vec::new();
-    for kind in RuleKind::ALL {
-        let example = Example::open(kind.as_str());
+    let mut shown = BTreeSet::new();
+    for example in Example::all() {
         let (alerts, misses) = example.replay(None);
         compare(&example.folder.join("alerts.jsonl"), &alerts);
         compare(&example.folder.join("near-misses.jsonl"), &misses);
-        let own = format!("\"kind\":\"{}\"", kind.as_str());
-        if !alerts.contains(&own) {
-            silent.push(kind);
-        }
+        let own = format!("\"kind\":\"{}\"", example.kind());
+        assert!(alerts.contains(&own), "{} raises no alert of its kind", example.folder.display());
+        shown.insert(example.kind().to_owned());
     }
-    assert!(silent.is_empty(), "these raise no alert of their kind: {silent:?}");
+    let kinds: BTreeSet<String> = RuleKind::ALL.iter().map(|kind| kind.as_str().to_owned()).collect();
+    assert_eq!(shown, kinds);
 }
 
 #[test]
@@ -144,8 +157,7 @@ fn every_kind_of_rule_has_its_section_with_its_codes() {
 
 #[test]
 fn a_restart_in_the_middle_changes_nothing() {
-    for kind in RuleKind::ALL {
-        let example = Example::open(kind.as_str());
+    for example in Example::all() {
         let whole = example.replay(None);
         for part in 1..8 {
             let cut = example.frames.len() * part / 8;
@@ -156,8 +168,7 @@ fn a_restart_in_the_middle_changes_nothing() {
 
 #[test]
 fn an_idle_camera_is_remembered_in_two_kilobytes() {
-    for kind in RuleKind::ALL {
-        let example = Example::open(kind.as_str());
+    for example in Example::all() {
         let mut analysis = CameraAnalysis::new(example.camera.clone(), &Default::default()).unwrap();
         example.take(&mut analysis, &example.frames);
         let last = example.frames.last().unwrap();
