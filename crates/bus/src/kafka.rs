@@ -263,7 +263,11 @@ impl Bus for KafkaBus {
     }
 
     async fn send(&self, topic: &str, record: Record) -> Result<Delivery, BusError> {
-        let topic = self.inner.topic(topic).await?;
+        let topic = match self.inner.known(topic) {
+            Some(known) => known,
+            // Apart, for it takes kilobytes, which each call would ask the system for.
+            None => Box::pin(self.inner.topic(topic)).await?,
+        };
         let (size, limit) = (record.size(), topic.facts.max_record_bytes);
         if size > limit {
             return Err(BusError::TooLarge { topic: topic.name.to_string(), size, limit });

@@ -11,7 +11,7 @@ use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_bus::{Committer, Delivery, GroupEvent, Record, Retention, SharedBus, TopicSpec};
 
 /// Records of a round.
-pub(crate) const RECORDS: usize = 200_000;
+pub(crate) const RECORDS: usize = 600_000;
 /// Bytes of each: about those of a frame's detections.
 pub(crate) const BYTES: usize = 600;
 /// Records after which the offset is committed.
