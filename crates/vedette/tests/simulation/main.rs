@@ -103,6 +103,10 @@ fn holds(story: Story) {
         eprintln!("seed {seed} (VEDETTE_CHAOS_SEED={seed} runs it again):");
         wrong.iter().take(10).for_each(|line| eprintln!("  {line}"));
     }
+    if let (Some(file), [(seed, _)]) = (std::env::var_os("VEDETTE_CHAOS_TRACE"), &failures[..]) {
+        let lines = run(*seed, &[], story).trace.into_iter().map(|event| format!("{event:?}\n"));
+        std::fs::write(file, lines.collect::<String>()).unwrap();
+    }
     assert!(failures.is_empty(), "{} of {} seeds broke the promise", failures.len(), seeds.len());
 }
 
