@@ -58,6 +58,7 @@ fn appends(criterion: &mut Criterion) {
         partitions,
         retention,
         max_record_bytes: 1 << 20,
+        compact_after: std::time::Duration::ZERO,
         compress: false,
     };
     runtime.block_on(bus.ensure_topics(&[spec("one", 1), spec("four", 4)])).expect("topics are made");

@@ -25,6 +25,9 @@ pub struct TopicSpec {
     pub partitions: u32,
     /// What is kept.
     pub retention: Retention,
+    /// How long compaction at least leaves a record that was written over. (The embedded log, which one process writes alone,
+    /// needs no such time.)
+    pub compact_after: Duration,
     /// Largest record in bytes, key and headers included.
     pub max_record_bytes: u32,
     /// Whether values are worth compressing (encoded video is not).

@@ -1,5 +1,7 @@
 //! The topics of the product: names, partitions, what each keeps.
 
+use std::time::Duration;
+
 use vedette_bus::{BusError, Retention, SharedBus, TopicSpec};
 use vedette_core::Span;
 
@@ -27,6 +29,9 @@ pub const DEAD_LETTERS: &str = "dead-letters";
 /// Most bytes of a chunk's pictures; with its index it stays under Kafka's default limit of 1 MB.
 pub const MAX_CHUNK_BYTES: usize = 900_000;
 const MAX_RECORD_BYTES: u32 = 1_000_000;
+/// A worker that was thought dead may write an old state over a newer one; so long the newer one is there to be found by whoever
+/// owns the camera next.
+const STATES_COMPACTED_AFTER: Duration = Duration::from_secs(120);
 
 /// Every topic as `settings` wants it.
 #[must_use]
@@ -35,6 +40,7 @@ pub fn specs(settings: &BusSettings) -> Vec<TopicSpec> {
         name: name.to_owned(),
         partitions: settings.partitions,
         retention,
+        compact_after: Duration::ZERO,
         max_record_bytes: MAX_RECORD_BYTES,
         compress,
     };
@@ -44,7 +50,7 @@ pub fn specs(settings: &BusSettings) -> Vec<TopicSpec> {
         keyed(DETECTIONS, keep(settings.keep_detections, None), true),
         keyed(ALERTS, keep(settings.keep_alerts, None), true),
         keyed(NEAR_MISSES, keep(settings.keep_detections, None), true),
-        keyed(STATES, Retention::Compact, true),
+        TopicSpec { compact_after: STATES_COMPACTED_AFTER, ..keyed(STATES, Retention::Compact, true) },
     ];
     // A dead letter holds a whole record and its origin.
     let dead = TopicSpec {
@@ -71,7 +77,14 @@ pub async fn ensure_foreign(bus: &SharedBus, settings: &BusSettings) -> Result<(
             Err(BusError::UnknownTopic(_)) => {
                 let retention = Retention::Delete { age: settings.keep_detections.to_std(), bytes: None };
                 let (partitions, max_record_bytes) = (settings.partitions, MAX_RECORD_BYTES);
-                let spec = TopicSpec { name: name.clone(), partitions, retention, max_record_bytes, compress: true };
+                let spec = TopicSpec {
+                    name: name.clone(),
+                    partitions,
+                    retention,
+                    compact_after: Duration::ZERO,
+                    max_record_bytes,
+                    compress: true,
+                };
                 bus.ensure_topics(&[spec]).await?;
             }
             outcome => drop(outcome?),

@@ -279,6 +279,7 @@ async fn what_others_write_to_kafka_raises_alerts() {
         partitions: 2,
         retention,
         max_record_bytes: 500_000,
+        compact_after: std::time::Duration::ZERO,
         compress: false,
     });
     // Two of them are there before; the third is made by us.

@@ -21,6 +21,7 @@ pub(super) fn commits_spec() -> TopicSpec {
         partitions: 1,
         retention: Retention::Compact,
         max_record_bytes: 4096,
+        compact_after: std::time::Duration::ZERO,
         compress: false,
     }
 }

@@ -32,7 +32,14 @@ fn settings(dir: &Path) -> EmbeddedSettings {
 }
 
 fn spec(retention: Retention) -> TopicSpec {
-    TopicSpec { name: TOPIC.to_owned(), partitions: 1, retention, max_record_bytes: 1 << 20, compress: false }
+    TopicSpec {
+        name: TOPIC.to_owned(),
+        partitions: 1,
+        retention,
+        compact_after: Duration::ZERO,
+        max_record_bytes: 1 << 20,
+        compress: false,
+    }
 }
 
 const FOR_EVER: Retention = Retention::Delete { age: Duration::from_hours(1_000_000), bytes: None };

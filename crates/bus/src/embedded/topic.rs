@@ -88,6 +88,7 @@ impl Topic {
             partitions: file.partitions,
             retention,
             max_record_bytes: file.max_record_bytes,
+            compact_after: std::time::Duration::ZERO,
             compress: file.compress,
         };
         Self::start(dir, spec, settings, disk).map(Some)

@@ -121,7 +121,10 @@ pub(super) async fn create(
         ("compression.type", if spec.compress { "producer" } else { "uncompressed" }.to_owned()),
     ];
     match spec.retention {
-        Retention::Compact => config.push(("cleanup.policy", "compact".to_owned())),
+        Retention::Compact => {
+            config.push(("cleanup.policy", "compact".to_owned()));
+            config.push(("min.compaction.lag.ms", spec.compact_after.as_millis().to_string()));
+        }
         Retention::Delete { age, bytes } => {
             config.push(("cleanup.policy", "delete".to_owned()));
             config.push(("retention.ms", i64::try_from(age.as_millis()).unwrap_or(-1).to_string()));

@@ -104,9 +104,10 @@ impl State {
     }
 
     fn sweep(&mut self, shared: &Shared, topic: &str, newest: u64) {
-        let tombstones_since = shared.elapsed().checked_sub(shared.settings.tombstone_delay);
+        let now = shared.elapsed();
+        let tombstones_since = now.checked_sub(shared.settings.tombstone_delay);
         let Some(topic) = self.topics.get_mut(topic) else { return };
-        let removed = topic.sweep(newest, tombstones_since, shared.now_ms());
+        let removed = topic.sweep(newest, now, tombstones_since, shared.now_ms());
         if removed > 0 {
             let topic = Arc::clone(&topic.name);
             self.trace(shared, &Arc::from(""), TraceEvent::Swept { topic, removed });

@@ -68,8 +68,9 @@ impl PartitionLog {
         removed
     }
 
-    /// Keeps, of the records below `end`, the last of each key, and tombstones that are younger than `tombstones_since`.
-    fn compact(&mut self, end: u64, tombstones_since: Option<Duration>) -> u64 {
+    /// Keeps, of the records below `end` and written no later than `written_before`, the last of each key, and tombstones that are younger than
+    /// `tombstones_since`.
+    fn compact(&mut self, end: u64, written_before: Option<Duration>, tombstones_since: Option<Duration>) -> u64 {
         let mut last: BTreeMap<Bytes, u64> = BTreeMap::new();
         for stored in &self.kept {
             last.insert(stored.record.key.clone(), stored.offset);
@@ -78,7 +79,8 @@ impl PartitionLog {
         self.kept.retain(|stored| {
             let is_last = last.get(&stored.record.key) == Some(&stored.offset);
             let is_past = stored.record.value.is_none() && tombstones_since.is_some_and(|since| stored.written < since);
-            stored.offset >= end || (is_last && !is_past)
+            let is_young = written_before.is_none_or(|before| stored.written > before);
+            stored.offset >= end || is_young || (is_last && !is_past)
         });
         self.bytes = self.kept.iter().map(|stored| stored.record.size() as u64).sum();
         (before - self.kept.len()) as u64
@@ -192,10 +194,10 @@ impl Topic {
     }
 
     /// Compacts, up to `newest` records before the end, or deletes what is too old at `now_ms`. How much went.
-    pub(super) fn sweep(&mut self, newest: u64, tombstones_since: Option<Duration>, now_ms: i64) -> u64 {
-        let retention = self.spec.retention;
+    pub(super) fn sweep(&mut self, newest: u64, now: Duration, tombstones_since: Option<Duration>, now_ms: i64) -> u64 {
+        let (retention, written_before) = (self.spec.retention, now.checked_sub(self.spec.compact_after));
         let sweep = |log: &mut PartitionLog| match retention {
-            Retention::Compact => log.compact(log.high.saturating_sub(newest), tombstones_since),
+            Retention::Compact => log.compact(log.high.saturating_sub(newest), written_before, tombstones_since),
             Retention::Delete { age, bytes } => {
                 let since = now_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
                 log.expire(|oldest, kept| oldest.timestamp_ms < since || bytes.is_some_and(|bound| kept > bound))

@@ -34,6 +34,7 @@ pub(crate) fn spec(name: &str, partitions: u32) -> TopicSpec {
         partitions,
         retention: Retention::Delete { age: Duration::from_hours(24), bytes: None },
         max_record_bytes: 1 << 20,
+        compact_after: std::time::Duration::ZERO,
         compress: true,
     }
 }

@@ -27,6 +27,7 @@ async fn bus(brokers: &str) -> SharedBus {
         partitions: PARTITIONS,
         retention: Retention::Delete { age: Duration::from_secs(3_600), bytes: None },
         max_record_bytes: 1_000_000,
+        compact_after: std::time::Duration::ZERO,
         compress: true,
     };
     bus.ensure_topics(&[topic("from"), topic("to")]).await.expect("topics");
