@@ -1,7 +1,7 @@
 use vedette_core::{Detection, PixelBox};
 
 use crate::gate::Gate;
-use crate::tracklet::ClassGroup;
+use crate::tracklet::{ClassGroup, middle};
 
 /// So many objects at least must be there to be asked.
 const LEAST_WITNESSES: usize = 3;
@@ -77,9 +77,8 @@ fn moved(bbox: &PixelBox, x: f32, y: f32) -> PixelBox {
 
 /// From the middle of one box to that of another.
 fn between(from: &PixelBox, to: &PixelBox) -> (f32, f32) {
-    let middle = |bbox: &PixelBox| (bbox.x + bbox.width / 2.0, bbox.y + bbox.height / 2.0);
-    let ((from_x, from_y), (to_x, to_y)) = (middle(from), middle(to));
-    (to_x - from_x, to_y - from_y)
+    let (from, to) = (middle(from), middle(to));
+    (to.x - from.x, to.y - from.y)
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ pub(crate) const SLOW_FRAME_S: f32 = 0.15;
 /// How much the newest score counts in the mean.
 const SCORE_MEMORY: f32 = 0.1;
 
-fn middle(bbox: &PixelBox) -> PixelPoint {
+pub(crate) fn middle(bbox: &PixelBox) -> PixelPoint {
     PixelPoint::new(bbox.x + bbox.width / 2.0, bbox.y + bbox.height / 2.0)
 }
 

@@ -206,7 +206,10 @@ impl ClientContext for Callbacks {
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        self.shared.is_out.store(is_out(statistics), Ordering::Release);
+        // Asked about on leaving only.
+        if self.shared.is_ending() {
+            self.shared.is_out.store(is_out(statistics), Ordering::Release);
+        }
     }
 }
 

@@ -5,13 +5,13 @@
 //! records that a state has seen already are recognised by their epoch and sequence, and those that it has not seen although
 //! they lie before the commit (a member that was thought dead wrote an older state over a newer one) are read again.
 
+mod counters;
 mod near_misses;
 mod opening;
 mod partition;
 mod recovery;
 mod states;
 mod step;
-mod told;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -34,10 +34,10 @@ use crate::health::{Condition, Health};
 use crate::latency::LatencyBook;
 use crate::registry::Registry;
 use crate::{bus_watch, clock, dead_letters, topics};
+use counters::Counters;
 use opening::Opened;
 use partition::{Panicked, Partition};
 use states::States;
-use told::Told;
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "analyse";
@@ -67,7 +67,7 @@ struct Running {
     committer: Committer,
     partitions: BTreeMap<u32, Partition>,
     states: States,
-    told: Told,
+    counters: Counters,
     /// Whether the bus did not answer when it was last asked.
     is_away: bool,
 }
@@ -86,7 +86,7 @@ impl Analyse {
             committer: subscription.committer(),
             partitions: BTreeMap::new(),
             states: States::default(),
-            told: Told::new(),
+            counters: Counters::new(),
             is_away: false,
             stage: self,
         };
@@ -187,7 +187,7 @@ impl Running {
             Ok(outcome) => outcome,
             Err(panicked) => self.go_on_after(panicked, &record, &frame).await?,
         };
-        self.told.note(&outcome);
+        self.counters.note(&outcome);
         if !outcome.near_misses.is_empty() {
             self.publish_near_misses(number, &frame.camera, &outcome.near_misses).await?;
         }

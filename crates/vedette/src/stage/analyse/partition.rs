@@ -84,9 +84,7 @@ impl Partition {
         if !stage.registry.is_current(&known.entry) {
             return None;
         }
-        if !std::mem::replace(&mut known.is_dirty, true) {
-            self.dirty.push(frame.camera.clone());
-        }
+        mark(known, &mut self.dirty);
         let outcome =
             step::run(|| known.step(stage, frame)).map_err(|words| Panicked { words, entry: known.entry.clone() });
         if outcome.is_err() {
@@ -97,10 +95,8 @@ impl Partition {
 
     /// The camera's state is to be saved.
     pub(super) fn touch(&mut self, camera: &CameraId) {
-        if let Some(known) = self.cameras.get_mut(camera)
-            && !std::mem::replace(&mut known.is_dirty, true)
-        {
-            self.dirty.push(camera.clone());
+        if let Some(known) = self.cameras.get_mut(camera) {
+            mark(known, &mut self.dirty);
         }
     }
 
@@ -155,5 +151,12 @@ impl Partition {
             outcome => outcome.context("committing")?,
         }
         Ok(written)
+    }
+}
+
+/// The camera's state is among those to be saved, once.
+fn mark(known: &mut Known, dirty: &mut Vec<CameraId>) {
+    if !std::mem::replace(&mut known.is_dirty, true) {
+        dirty.push(known.entry.camera.id.clone());
     }
 }

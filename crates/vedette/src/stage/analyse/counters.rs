@@ -3,13 +3,13 @@ use metrics::Counter;
 use crate::analysis::{Admission, Outcome};
 
 /// What the stage counts for each record, looked up once.
-pub(super) struct Told {
+pub(super) struct Counters {
     frames: Counter,
     repeated: Counter,
     late: Counter,
 }
 
-impl Told {
+impl Counters {
     pub(super) fn new() -> Self {
         Self {
             frames: metrics::counter!("vedette_analyse_frames_total"),
