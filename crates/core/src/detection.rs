@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{CameraId, FrameAccount, FrameSize, ObjectClass, PictureStats, PixelBox, Quality, Span, Timestamp};
+use crate::{
+    CameraAway, CameraId, FrameAccount, FrameSize, ObjectClass, PictureStats, PixelBox, Quality, Span, Timestamp,
+};
 
 /// A model's confidence, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -98,7 +100,7 @@ pub struct FrameDetections {
     pub sequence: u64,
     /// Capture time.
     pub captured: Timestamp,
-    /// Size of the frame the boxes refer to.
+    /// Size of the frame the boxes refer to; one pixel where there is none.
     pub frame: FrameSize,
     /// The candidates, best score first.
     pub detections: Vec<Detection>,
@@ -119,12 +121,39 @@ pub struct FrameDetections {
     /// What the picture is like as a whole, when it was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<PictureStats>,
+    /// There is no frame: nothing came from the camera at that time. The record counts as none and is one of an epoch of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub away: bool,
 }
 
 impl FrameDetections {
-    /// Whether a model looked at the frame. If not, the record is there to say what became of it and of those before.
+    /// The record that says that a camera is away, where `model` would have looked.
+    #[must_use]
+    pub fn of_away(away: CameraAway, model: ModelRef) -> Self {
+        Self {
+            camera: away.camera,
+            epoch: away.epoch,
+            sequence: 0,
+            captured: away.at,
+            frame: FrameSize { width: 1, height: 1 },
+            detections: Vec::new(),
+            model,
+            quality: Quality::default(),
+            video: None,
+            latency: None,
+            account: None,
+            picture: None,
+            away: true,
+        }
+    }
+
+    /// Whether a model looked at the frame. If not, the record is there to say what became of it and of those before, or that
+    /// there is none.
     #[must_use]
     pub fn is_looked_at(&self) -> bool {
+        if self.away {
+            return false;
+        }
         let shed = self.account.as_ref().and_then(|account| account.shed.last());
         shed.is_none_or(|range| range.last() != self.sequence)
     }

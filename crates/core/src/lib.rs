@@ -51,5 +51,5 @@ pub use rule_kind::RuleKind;
 pub use schedule::{DailyWindow, Schedule, Weekday};
 pub use time::{Span, SpanError, Timestamp};
 pub use track::Track;
-pub use video::{AccessUnit, VideoChunk};
+pub use video::{AccessUnit, CameraAway, VideoChunk};
 pub use zone::{Area, Zone};

@@ -13,6 +13,17 @@ pub struct AccessUnit {
     pub key: bool,
 }
 
+/// A moment at which nothing came from a camera, as intake tells it on the `video` topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameraAway {
+    /// Which camera.
+    pub camera: CameraId,
+    /// A stream epoch of its own, without frames: larger than that of every stream before, smaller than of those after.
+    pub epoch: u64,
+    /// The moment, by intake's clock.
+    pub at: Timestamp,
+}
+
 /// One part of a group of pictures, as it travels on the `video` topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VideoChunk {

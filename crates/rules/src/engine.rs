@@ -158,24 +158,55 @@ impl RuleEngine {
         }
         self.quiet = false;
         self.look_at(captured, frame, tracks);
+        self.apply(captured, previous, Some((frame, facts)), &mut episodes);
+        if self.objects.is_empty() {
+            self.rest();
+        }
+        episodes
+    }
+
+    /// Nothing came from the camera at this time. Only the rules that watch for that, and their combinations, take it in; gives
+    /// what was raised and what ended, as [`Self::update`]. A time that is not after the newest frame is ignored.
+    pub fn note_absence(&mut self, at: Timestamp) -> Vec<Episode> {
+        self.stats = FrameStats::default();
+        self.misses = Vec::new();
+        let mut episodes = std::mem::take(&mut self.state.due);
+        let newest = self.state.newest;
+        if self.rules.watches_absence && newest.is_none_or(|newest| newest < at) {
+            self.objects.clear();
+            self.apply(at, newest, None, &mut episodes);
+        }
+        episodes
+    }
+
+    /// Lets the rules take in a frame, or that there is none.
+    fn apply(
+        &mut self,
+        at: Timestamp,
+        previous: Option<Timestamp>,
+        seen: Option<(FrameSize, FrameFacts)>,
+        episodes: &mut Vec<Episode>,
+    ) {
         let Self { rules, state, stats, armed, objects, misses, .. } = self;
         let EngineState { known, rules: states, .. } = state;
         let mut signals = vec![Signal::default(); if rules.combines { rules.rules.len() } else { 0 }];
-        for &index in &rules.order {
+        let (size, facts) = seen.unwrap_or((rules.frame, FrameFacts::default()));
+        for &index in rules.order.iter().filter(|index| seen.is_some() || rules.takes_in_absence(**index)) {
             let (ready, state) = (&rules.rules[index], &mut states[index]);
             let frame = Frame {
-                at: captured,
+                at,
                 previous,
-                size: frame,
+                is_missing: seen.is_none(),
+                size,
                 objects,
                 known,
                 facts,
                 policy_frame: rules.frame,
-                armed: is_armed(ready, captured, armed.get_mut(index)),
+                armed: is_armed(ready, at, armed.get_mut(index)),
                 policy_version: rules.version,
             };
             let first = episodes.len();
-            step::run(ready, &frame, state, &signals, (&mut episodes, misses), stats);
+            step::run(ready, &frame, state, &signals, (episodes, misses), stats);
             if let Some(signal) = signals.get_mut(index) {
                 *signal = Signal::of(&episodes[first..], state);
             }
@@ -183,10 +214,6 @@ impl RuleEngine {
                 episodes.truncate(first);
             }
         }
-        if self.objects.is_empty() {
-            self.rest();
-        }
-        episodes
     }
 
     /// A camera that shows nothing holds no buffers, and one that has shown nothing for a while has nothing to do.

@@ -5,7 +5,7 @@ use vedette_core::{Condition, Measured, PictureStats, PixelPoint, Quality, Quant
 
 use crate::held::{Held, Now};
 use crate::near::Shortfall;
-use crate::step::{LONGEST_FRAME, Step, decimal, seconds};
+use crate::step::{Step, decimal};
 
 /// What is usual is the mean of about so long.
 const USUAL: Span = Span::from_secs(300);
@@ -19,7 +19,7 @@ const LEAST_SPREAD: f32 = 3.0;
 const LEAST_CONTRAST: f32 = 4.0;
 const GRID: usize = PictureStats::COLUMNS * PictureStats::ROWS;
 /// Where what is about the camera itself is.
-const NOWHERE: PixelPoint = PixelPoint::new(0.0, 0.0);
+pub(crate) const NOWHERE: PixelPoint = PixelPoint::new(0.0, 0.0);
 
 /// What is known of a frame besides its tracks.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -72,7 +72,7 @@ enum Reading {
 impl Step<'_> {
     pub(crate) fn health(&mut self, health: &mut Health) {
         if let Condition::Offline { after } = self.ready.rule.condition {
-            self.outage(after);
+            self.outage(after, &mut health.held);
             return;
         }
         let reading = if self.frame.armed { self.read(health) } else { None };
@@ -94,39 +94,6 @@ impl Step<'_> {
             Some(Reading::Unwell(_)) => self.whole_goes_on(),
             Some(Reading::Nearly(shortfall)) => self.whole_lacks(Some((shortfall, NOWHERE))),
             None => self.whole_lacks(None),
-        }
-    }
-
-    /// Tells of an outage that ends with this frame: as raised when it had lasted too long, or as one that almost did.
-    fn outage(&mut self, after: Span) {
-        let Some(previous) = self.frame.previous else { return };
-        let at = self.frame.at;
-        let lasted = at.since(previous);
-        if !self.frame.armed {
-            return;
-        }
-        if lasted < after {
-            self.short_outage(previous, lasted, after);
-            return;
-        }
-        if !self.may_raise(0, NOWHERE) {
-            self.silenced(None, (previous, at), NOWHERE);
-            return;
-        }
-        let mut episode = self.episode(None, previous, Vec::new(), seconds(lasted, after));
-        episode.raised = previous + after;
-        episode.ended = Some(at);
-        self.raise(episode);
-    }
-
-    /// Tells of an outage that almost lasted too long. The time between two frames of a slow camera is none.
-    fn short_outage(&mut self, previous: Timestamp, lasted: Span, after: Span) {
-        if lasted <= LONGEST_FRAME {
-            return;
-        }
-        let (value, threshold) = (lasted.as_secs_f64() as f32, after.as_secs_f64() as f32);
-        if let Some(shortfall) = Shortfall::below(Term::Duration, value, threshold) {
-            self.miss(None, (previous, self.frame.at), NOWHERE, shortfall);
         }
     }
 

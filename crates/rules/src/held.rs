@@ -9,13 +9,13 @@ use crate::step::{Step, middle, seconds};
 /// Since when it holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Held {
-    began: Timestamp,
-    held: Timestamp,
+    pub(crate) began: Timestamp,
+    pub(crate) held: Timestamp,
     /// Where it began, in pixels of the policy's frame.
     place: PixelPoint,
     /// Of what was measured, the farthest from the threshold.
     worst: f64,
-    open: Option<Box<Episode>>,
+    pub(crate) open: Option<Box<Episode>>,
 }
 
 /// What holds in a frame.
@@ -28,6 +28,11 @@ pub(crate) struct Now {
 }
 
 impl Held {
+    /// It holds since `began`.
+    pub(crate) fn since(began: Timestamp, place: PixelPoint) -> Self {
+        Self { began, held: began, place, worst: 0.0, open: None }
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.open.is_some()
     }
@@ -53,7 +58,7 @@ impl Step<'_> {
         let Some(Now { objects, measured }) = now else { return };
         let held = held.get_or_insert_with(|| {
             let place = middle(&objects).rescaled(self.frame.size, self.frame.policy_frame);
-            Held { began: at, held: at, place, worst: 0.0, open: None }
+            Held::since(at, place)
         });
         held.held = at;
         if let Some(Measured { value, threshold, .. }) = measured
@@ -75,7 +80,7 @@ impl Step<'_> {
     }
 
     /// It holds no longer: its episode ends, or it was never raised.
-    fn end_held(&mut self, held: Held) {
+    pub(crate) fn end_held(&mut self, held: Held) {
         let (times, place) = ((held.began, held.held), held.place);
         match held.end(None) {
             Some(episode) => self.end(episode),

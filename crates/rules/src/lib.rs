@@ -39,6 +39,7 @@ mod health;
 mod held;
 mod near;
 mod objects;
+mod outage;
 mod passages;
 mod path;
 mod rarely;

@@ -25,6 +25,8 @@ pub struct RuleSet {
     pub(crate) ground: Option<Arc<dyn Ground>>,
     /// Whether a rule asks for the way of an object.
     pub(crate) with_paths: bool,
+    /// Whether a rule watches for times without frames.
+    pub(crate) watches_absence: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -66,7 +68,15 @@ impl RuleSet {
         let combines = !last.is_empty();
         order.extend(last);
         let with_paths = policy.rules.iter().any(|rule| needs_path(&rule.condition));
-        Ok(Self { version: policy.version, frame: policy.frame, rules, order, combines, ground, with_paths })
+        let watches_absence = rules.iter().any(|ready| ready.watches_absence());
+        let (version, frame) = (policy.version, policy.frame);
+        Ok(Self { version, frame, rules, order, combines, ground, with_paths, watches_absence })
+    }
+
+    /// Whether a rule watches for times without frames, or combines one that does.
+    pub(crate) fn takes_in_absence(&self, index: usize) -> bool {
+        let ready = &self.rules[index];
+        ready.watches_absence() || ready.terms.iter().any(|term| self.rules[*term].watches_absence())
     }
 
     /// The version of the policy.
@@ -105,6 +115,7 @@ impl RuleSet {
             combines: false,
             ground: None,
             with_paths: false,
+            watches_absence: false,
         }
     }
 }
@@ -123,6 +134,10 @@ impl ReadyRule {
             }),
             rule: rule.clone(),
         }
+    }
+
+    fn watches_absence(&self) -> bool {
+        matches!(self.rule.condition, Condition::Offline { .. })
     }
 }
 

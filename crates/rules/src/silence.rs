@@ -52,6 +52,11 @@ impl Silence {
         self.quiet().iter().find(near).and_then(|quiet| of(quiet.until, cooldown.time))
     }
 
+    /// When an alert was raised or ended last.
+    pub(crate) fn last(&self, rule: &Rule) -> Option<Timestamp> {
+        self.everywhere.map(|until| until - rule.cooldown)
+    }
+
     /// An alert was raised or ended at `place`: be silent from `from` on for the cooldowns of the rule.
     pub(crate) fn begin(&mut self, from: Timestamp, place: PixelPoint, rule: &Rule) {
         self.extend(from, rule);

@@ -29,7 +29,10 @@ const MOST_OPEN: usize = 256;
 /// One frame as a rule sees it.
 pub(crate) struct Frame<'a> {
     pub(crate) at: Timestamp,
+    /// The frame before.
     pub(crate) previous: Option<Timestamp>,
+    /// Whether the camera gave no frame at that time.
+    pub(crate) is_missing: bool,
     pub(crate) size: FrameSize,
     /// By rising track id.
     pub(crate) objects: &'a [Object],

@@ -49,6 +49,78 @@ fn an_outage_is_told_as_it_was_once_the_camera_is_back() {
     assert!((episodes[0].measured.value - 60.1).abs() < 1e-9);
 }
 
+/// Ten frames a second, but for what lies in `away`, where intake says so every second; `armed` rules.
+fn outages(engine: &mut RuleEngine, seconds: i64, away: impl Fn(i64) -> bool) -> Vec<Episode> {
+    let mut episodes = Vec::new();
+    for second in 0..seconds {
+        if away(second) {
+            episodes.extend(engine.note_absence(ms(second * 1_000 + 900)));
+            // Once more, as after a restart.
+            *engine = RuleEngine::restore(engine.rules().clone(), engine.state().clone());
+        } else {
+            let frames = (0..10).map(|frame| second * 1_000 + frame * 100);
+            episodes.extend(watch(engine, frames, |_| FrameFacts::default()));
+        }
+    }
+    episodes
+}
+
+#[test]
+fn an_outage_is_told_while_it_lasts_where_intake_says_so() {
+    let mut offline = engine(json!({"kind": "offline", "after": "10s"}));
+    let episodes = outages(&mut offline, 60, |second| (10..14).contains(&second) || (20..40).contains(&second));
+    // Known at 30.9 s; it was due ten seconds after the last frame.
+    assert_eq!(said(&episodes), [(Raised, 29_900, None), (Ended, 29_900, Some(40_000))]);
+    assert_eq!((episodes[0].started, episodes[0].measured.threshold), (ms(19_900), 10.0));
+    assert!((episodes[0].measured.value - 10.0).abs() < 1e-9, "{:?}", episodes[0].measured);
+    assert!((episodes[1].measured.value - 20.1).abs() < 1e-9, "{:?}", episodes[1].measured);
+}
+
+#[test]
+fn a_camera_that_never_came_is_offline() {
+    let mut offline = engine(json!({"kind": "offline", "after": "10s"}));
+    let episodes = outages(&mut offline, 20, |second| second < 15);
+    assert_eq!(said(&episodes), [(Raised, 10_900, None), (Ended, 10_900, Some(15_000))]);
+}
+
+#[test]
+fn an_outage_that_began_in_a_silence_is_told_when_that_is_over() {
+    let when = json!({"kind": "offline", "after": "5s"});
+    let mut offline = RuleEngine::new(rules(&[json!({"id": "h", "when": when, "cooldown": "20s"})]));
+    let episodes = outages(&mut offline, 80, |second| (10..20).contains(&second) || (25..60).contains(&second));
+    let first = [(Raised, 14_900, None), (Ended, 14_900, Some(20_000))];
+    // Silent until 40 s; told with the next word of intake.
+    assert_eq!(said(&episodes), [first, [(Raised, 40_900, None), (Ended, 40_900, Some(60_000))]].concat());
+    assert_eq!(episodes[2].started, ms(24_900));
+}
+
+#[test]
+fn a_rule_that_is_changed_while_the_camera_is_away_tells_a_new_outage() {
+    let mut offline = engine(json!({"kind": "offline", "after": "5s"}));
+    let mut episodes = outages(&mut offline, 20, |second| second >= 10);
+    let changed = rules(&[
+        json!({"id": "h", "when": {"kind": "offline", "after": "8s"}, "cooldown": "0s", "min_duration": "2s"}),
+    ]);
+    episodes.extend(offline.replace(changed));
+    for second in 20..40 {
+        episodes.extend(offline.note_absence(ms(second * 1_000 + 900)));
+    }
+    let told = [(Raised, 14_900, None), (Ended, 14_900, Some(19_900)), (Raised, 22_900, None)];
+    assert_eq!(said(&episodes), told);
+    assert_ne!(episodes[0].started, episodes[2].started, "the id of an alert comes from its start");
+}
+
+#[test]
+fn a_combination_hears_of_an_outage_while_it_lasts() {
+    let mut engine = RuleEngine::new(rules(&[
+        json!({"id": "off", "when": {"kind": "offline", "after": "5s"}, "alert": false}),
+        json!({"id": "both", "when": {"kind": "together", "of": ["off", "off2"], "within": "3s"}, "min_duration": "2s"}),
+        json!({"id": "off2", "when": {"kind": "offline", "after": "7s"}, "alert": false}),
+    ]));
+    let episodes = outages(&mut engine, 40, |second| (10..30).contains(&second));
+    assert_eq!(said(&episodes), [(Raised, 18_900, None), (Ended, 18_900, Some(32_900))]);
+}
+
 #[test]
 fn a_camera_that_slows_down_is_told_until_it_recovers() {
     let mut engine = engine(json!({"kind": "low_frame_rate", "below_fps": 5, "over": "5s"}));

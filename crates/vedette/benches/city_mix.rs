@@ -197,6 +197,7 @@ fn frame(camera: usize, tick: u64, busy: bool) -> FrameDetections {
         latency: None,
         account: Some(FrameAccount { previous: tick.checked_sub(1), shed: Vec::new() }),
         picture: None,
+        away: false,
     }
 }
 

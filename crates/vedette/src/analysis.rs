@@ -196,8 +196,40 @@ impl CameraAnalysis {
         outcome
     }
 
-    /// Looks at the next frame in order.
-    fn analyse(&mut self, mut frame: Cow<'_, FrameDetections>, serving: Serving<'_>, outcome: &mut Outcome) {
+    /// Looks at the next record in order.
+    fn analyse(&mut self, frame: Cow<'_, FrameDetections>, serving: Serving<'_>, outcome: &mut Outcome) {
+        if frame.away {
+            self.note_absence(frame.into_owned(), serving, outcome);
+        } else {
+            self.look_at(frame, serving, outcome);
+        }
+    }
+
+    /// The camera gave no picture at a moment: time passes for the rules that watch for that.
+    fn note_absence(&mut self, mut frame: FrameDetections, serving: Serving<'_>, outcome: &mut Outcome) {
+        let mut episodes = Vec::new();
+        if let Err(error) = self.replace_policy(&frame, serving.policy, &mut episodes) {
+            outcome.refused = Some(error);
+        }
+        let Some(engine) = &mut self.engine else { return };
+        episodes.extend(engine.note_absence(frame.captured));
+        outcome.near_misses.extend_from_slice(engine.near_misses());
+        outcome.rules += engine.stats();
+        frame.frame = self.policy_frame().unwrap_or(frame.frame);
+        self.tell(&episodes, &frame, serving, outcome);
+    }
+
+    /// Makes alerts of what was raised and what ended.
+    fn tell(&mut self, episodes: &[Episode], frame: &FrameDetections, serving: Serving<'_>, outcome: &mut Outcome) {
+        if episodes.is_empty() {
+            return;
+        }
+        let base = (serving.base)(frame.captured);
+        outcome.alerts.extend(episodes.iter().map(|episode| self.alert(episode, frame, base.as_deref())));
+    }
+
+    /// Looks at the next frame.
+    fn look_at(&mut self, mut frame: Cow<'_, FrameDetections>, serving: Serving<'_>, outcome: &mut Outcome) {
         outcome.analysed += 1;
         let mut episodes = self.mind_the_clock(&mut frame);
         if self.last.is_some_and(|last| last.epoch != frame.epoch) {
@@ -222,10 +254,7 @@ impl CameraAnalysis {
             outcome.near_misses.extend_from_slice(engine.near_misses());
             outcome.rules += engine.stats();
         }
-        if !episodes.is_empty() {
-            let base = (serving.base)(frame.captured);
-            outcome.alerts.extend(episodes.iter().map(|episode| self.alert(episode, &frame, base.as_deref())));
-        }
+        self.tell(&episodes, &frame, serving, outcome);
     }
 
     /// After a jump nothing measured before can be compared with what comes: objects are new, and what was open ended when it

@@ -147,12 +147,16 @@ pub struct ReplayArgs {
     /// Detections as JSON lines, `-` for standard input.
     #[arg(default_value = "-")]
     pub detections: PathBuf,
+    /// Settings file of a site: what it says of cameras, policies, the address base and `[analyse]` serves where no other option
+    /// says it.
+    #[arg(short, long)]
+    pub config: Option<PathBuf>,
     /// Camera file.
-    #[arg(long)]
-    pub cameras: PathBuf,
+    #[arg(long, required_unless_present = "config")]
+    pub cameras: Option<PathBuf>,
     /// Policy file.
-    #[arg(long)]
-    pub policies: PathBuf,
+    #[arg(long, required_unless_present = "config")]
+    pub policies: Option<PathBuf>,
     /// Address base, `PATH` or `PATH@TIME` (RFC 3339): it serves what was captured from that time on. May be given several
     /// times, as bases followed each other.
     #[arg(long, value_name = "PATH[@TIME]")]

@@ -69,8 +69,9 @@ impl BusSnapshots {
         let first = self.bus.fetch(topics::VIDEO, video.partition, video.offset).await?.ok_or(NoSnapshot::Expired)?;
         let read = |value: Option<Bytes>| {
             decode_video(value.unwrap_or_default())
-                .map(|published| published.chunk)
-                .map_err(|error| NoSnapshot::Decode(error.to_string()))
+                .map_err(|error| NoSnapshot::Decode(error.to_string()))?
+                .into_chunk()
+                .ok_or(NoSnapshot::Expired)
         };
         let mut chunks = vec![read(first.record.value)?];
         let holds = |chunk: &VideoChunk| chunk.first_sequence + chunk.units.len() as u64 > video.sequence;

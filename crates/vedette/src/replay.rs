@@ -10,12 +10,11 @@ use anyhow::Context;
 use serde::Serialize;
 use vedette_address::AddressBase;
 use vedette_core::{Alert, CameraId, FrameDetections, NearMiss};
-use vedette_track::TrackerSettings;
 
 use crate::address_book::AddressBook;
 use crate::analysis::{Admission, CameraAnalysis, Outcome, Serving};
 use crate::cli::{AlertFormat, ReplayArgs, TimedBase};
-use crate::config::{load_cameras, load_policies};
+use crate::config::{AnalyseSettings, Config, load_cameras, load_policies};
 use crate::output;
 use crate::registry::{Entry, Registry};
 
@@ -39,9 +38,7 @@ pub struct Summary {
 /// # Errors
 /// When a file cannot be read, the configuration has mistakes, or the output is closed.
 pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
-    let cameras = load_cameras(&args.cameras)?;
-    let policies = load_policies(&args.policies, &cameras)?;
-    let mut replay = Replay::new(Registry::of(&cameras, &policies), bases(&args.address_base)?);
+    let mut replay = site(args)?;
     let mut near_misses = args.near_misses.as_deref().map(create).transpose()?;
     let mut refused = 0;
     for (index, line) in lines(&args.detections)?.enumerate() {
@@ -68,6 +65,23 @@ pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
         file.flush().context("writing near-misses")?;
     }
     Ok(Summary { refused, ..replay.summary })
+}
+
+/// A replay on what the options say, and where they say nothing, on what the settings file says.
+fn site(args: &ReplayArgs) -> anyhow::Result<Replay> {
+    let mut site = match &args.config {
+        Some(path) => Config::load(path)?,
+        None => Config::default(),
+    };
+    if let Some(path) = &args.cameras {
+        site.cameras = load_cameras(path)?;
+    }
+    if let Some(path) = &args.policies {
+        site.policies = load_policies(path, &site.cameras)?;
+    }
+    let of_site = site.settings.site.address_base.map(|path| TimedBase { path, from: None });
+    let given = if args.address_base.is_empty() { Vec::from_iter(of_site) } else { args.address_base.clone() };
+    Ok(Replay::new(Registry::of(&site.cameras, &site.policies), bases(&given)?, site.settings.analyse))
 }
 
 /// The bases by the moments they serve from.
@@ -136,16 +150,17 @@ fn write_misses(file: &mut BufWriter<File>, camera: &CameraId, outcome: &Outcome
 pub struct Replay {
     registry: Registry,
     addresses: AddressBook,
+    settings: AnalyseSettings,
     cameras: BTreeMap<CameraId, CameraAnalysis>,
     /// What was done so far.
     pub summary: Summary,
 }
 
 impl Replay {
-    /// A replay on the cameras and policies of `registry` and the bases of `addresses`.
+    /// A replay on the cameras and policies of `registry` and the bases of `addresses`, as analysis is set up by `settings`.
     #[must_use]
-    pub fn new(registry: Registry, addresses: AddressBook) -> Self {
-        Self { registry, addresses, cameras: BTreeMap::new(), summary: Summary::default() }
+    pub fn new(registry: Registry, addresses: AddressBook, settings: AnalyseSettings) -> Self {
+        Self { registry, addresses, settings, cameras: BTreeMap::new(), summary: Summary::default() }
     }
 
     fn take_line(&mut self, line: &str) -> anyhow::Result<(CameraId, Outcome)> {
@@ -164,7 +179,8 @@ impl Replay {
             .entry(&frame.camera)
             .with_context(|| format!("camera {} is not in the camera file", frame.camera))?;
         if !self.cameras.contains_key(&frame.camera) {
-            let analysis = CameraAnalysis::new(camera, &Arc::new(TrackerSettings::default()))?;
+            let mut analysis = CameraAnalysis::new(camera, &self.settings.tracker)?;
+            analysis.set_sort_window(self.settings.sort_window);
             self.cameras.insert(frame.camera.clone(), analysis);
         }
         let analysis = self.cameras.get_mut(&frame.camera).context("the camera was just opened")?;

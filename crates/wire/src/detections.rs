@@ -34,6 +34,7 @@ pub fn encode_detections(frame: &FrameDetections) -> Bytes {
         }),
         account: frame.account.as_ref().map(pb_account),
         picture: frame.picture.as_ref().map(pb_picture),
+        away: frame.away,
     }
     .encode_to_vec()
     .into()
@@ -68,6 +69,7 @@ pub fn decode_detections(bytes: Bytes) -> Result<FrameDetections, WireError> {
         }),
         account: message.account.map(|account| self::account(account, message.sequence)).transpose()?,
         picture: message.picture.map(picture).transpose()?,
+        away: message.away,
     })
 }
 
@@ -141,7 +143,9 @@ fn detection(message: pb::frame_detections::Detection) -> Result<Detection, Wire
 
 #[cfg(test)]
 mod tests {
-    use vedette_core::{CameraId, FrameSize, ModelRef, ObjectClass, PixelBox, Quality, Score, ShedReason, VideoRef};
+    use vedette_core::{
+        CameraAway, CameraId, FrameSize, ModelRef, ObjectClass, PixelBox, Quality, Score, ShedReason, VideoRef,
+    };
 
     use super::*;
 
@@ -175,12 +179,16 @@ mod tests {
                 change: Some(0.5),
                 grid: std::array::from_fn(|field| field as u8),
             }),
+            away: false,
         }
     }
 
     #[test]
     fn a_frame_reads_back() {
         assert_eq!(decode_detections(encode_detections(&frame())).unwrap(), frame());
+        let away = CameraAway { camera: frame().camera, epoch: 2, at: Timestamp::from_micros(4) };
+        let away = FrameDetections::of_away(away, frame().model);
+        assert_eq!(decode_detections(encode_detections(&away)).unwrap(), away);
     }
 
     #[test]

@@ -1,9 +1,47 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
-use vedette_core::{AccessUnit, Codec, Timestamp, VideoChunk};
+use vedette_core::{AccessUnit, CameraAway, CameraId, Codec, Timestamp, VideoChunk};
 
 use crate::error::parse;
 use crate::{WireError, field, pb};
+
+/// What lies on `video`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VideoRecord {
+    /// Pictures.
+    Chunk(PublishedChunk),
+    /// None came.
+    Away(CameraAway),
+}
+
+impl VideoRecord {
+    /// Whose pictures they are, or would be.
+    #[must_use]
+    pub fn camera(&self) -> &CameraId {
+        match self {
+            Self::Chunk(published) => &published.chunk.camera,
+            Self::Away(away) => &away.camera,
+        }
+    }
+
+    /// When intake handed it to the bus.
+    #[must_use]
+    pub fn published(&self) -> Timestamp {
+        match self {
+            Self::Chunk(published) => published.published,
+            Self::Away(away) => away.at,
+        }
+    }
+
+    /// The pictures, where it holds any.
+    #[must_use]
+    pub fn into_chunk(self) -> Option<VideoChunk> {
+        match self {
+            Self::Chunk(published) => Some(published.chunk),
+            Self::Away(_) => None,
+        }
+    }
+}
 
 /// A chunk as it lies on the bus.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +80,21 @@ pub fn encode_video(chunk: &VideoChunk, published: Timestamp) -> Bytes {
         first_sequence: chunk.first_sequence,
         units: units.collect(),
         published_us: published.as_micros(),
+        away_us: None,
         payload: payload.freeze(),
+    }
+    .encode_to_vec()
+    .into()
+}
+
+/// The value of a record on `video` that says that nothing comes.
+#[must_use]
+pub fn encode_away(away: &CameraAway) -> Bytes {
+    pb::VideoChunk {
+        camera: away.camera.to_string(),
+        epoch: away.epoch,
+        away_us: Some(away.at.as_micros()),
+        ..pb::VideoChunk::default()
     }
     .encode_to_vec()
     .into()
@@ -51,16 +103,23 @@ pub fn encode_video(chunk: &VideoChunk, published: Timestamp) -> Bytes {
 /// Reads the value of a record on `video`; the units share `bytes`, nothing is copied.
 ///
 /// # Errors
-/// When the bytes are no chunk, or its index and payload disagree.
-pub fn decode_video(bytes: Bytes) -> Result<PublishedChunk, WireError> {
+/// When the bytes are neither a chunk nor the word that nothing comes, or a chunk's index and payload disagree.
+pub fn decode_video(bytes: Bytes) -> Result<VideoRecord, WireError> {
     let message: pb::VideoChunk = parse("VideoChunk", bytes)?;
+    if let Some(at) = message.away_us {
+        if !message.units.is_empty() || !message.payload.is_empty() {
+            return Err(WireError::invalid("away_us", "a camera that is away sends no units"));
+        }
+        let (camera, at) = (field::camera_id(&message.camera)?, Timestamp::from_micros(at));
+        return Ok(VideoRecord::Away(CameraAway { camera, epoch: message.epoch, at }));
+    }
     let codec = match message.codec() {
         pb::Codec::H264 => Codec::H264,
         pb::Codec::H265 => Codec::H265,
         pb::Codec::Jpeg => Codec::Jpeg,
         pb::Codec::Unspecified => return Err(WireError::invalid("codec", format!("{} is no codec", message.codec))),
     };
-    Ok(PublishedChunk {
+    Ok(VideoRecord::Chunk(PublishedChunk {
         published: Timestamp::from_micros(message.published_us),
         chunk: VideoChunk {
             camera: field::camera_id(&message.camera)?,
@@ -73,7 +132,7 @@ pub fn decode_video(bytes: Bytes) -> Result<PublishedChunk, WireError> {
             first_sequence: message.first_sequence,
             units: split(&message.units, message.payload)?,
         },
-    })
+    }))
 }
 
 fn split(index: &[pb::video_chunk::Unit], mut payload: Bytes) -> Result<Vec<AccessUnit>, WireError> {
@@ -101,7 +160,7 @@ fn split(index: &[pb::video_chunk::Unit], mut payload: Bytes) -> Result<Vec<Acce
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use vedette_core::{CameraId, FrameSize};
+    use vedette_core::FrameSize;
 
     use super::*;
 
@@ -130,7 +189,13 @@ mod tests {
             let chunk = chunk(data);
             let published = Timestamp::from_micros(99);
             let read = decode_video(encode_video(&chunk, published)).unwrap();
-            prop_assert_eq!(read, PublishedChunk { chunk, published });
+            prop_assert_eq!(read, VideoRecord::Chunk(PublishedChunk { chunk, published }));
+        }
+
+        #[test]
+        fn that_nothing_comes_reads_back(epoch: u64, at: i64) {
+            let away = CameraAway { camera: CameraId::new("gate").unwrap(), epoch, at: Timestamp::from_micros(at) };
+            prop_assert_eq!(decode_video(encode_away(&away)).unwrap(), VideoRecord::Away(away));
         }
 
         #[test]
@@ -147,5 +212,7 @@ mod tests {
             bad.units[0].bytes = units;
             assert!(matches!(decode_video(bad.encode_to_vec().into()), Err(WireError::Invalid { .. })), "{units}");
         }
+        let both = pb::VideoChunk { away_us: Some(5), ..good };
+        assert!(matches!(decode_video(both.encode_to_vec().into()), Err(WireError::Invalid { .. })));
     }
 }

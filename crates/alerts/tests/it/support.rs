@@ -76,6 +76,7 @@ pub(crate) fn frame(camera: &Camera, captured: Timestamp) -> FrameDetections {
         latency: None,
         account: None,
         picture: None,
+        away: false,
     }
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use vedette_core::{Codec, FrameSize, VideoChunk};
+use vedette_core::{CameraAway, Codec, FrameSize, VideoChunk};
 
 /// What happened at intake.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,9 @@ pub enum IntakeEvent {
         /// When it tries again.
         retry_in: Duration,
     },
+    /// Nothing comes from the camera: told a second after it was lost, or after intake began and never had it, and again
+    /// and again, ever more seldom, until pictures come.
+    Away(CameraAway),
     /// The recording is over and not looped.
     Ended,
     /// Trying again is pointless until someone changes the source. Intake has ended.

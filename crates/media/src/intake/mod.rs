@@ -1,3 +1,4 @@
+mod absence;
 mod event;
 mod file;
 mod output;

@@ -1,9 +1,13 @@
-use std::time::{Duration, Instant};
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use vedette_core::{AccessUnit, CameraId, Codec, FrameSize, Timestamp, VideoChunk};
+use vedette_core::{AccessUnit, CameraAway, CameraId, Codec, FrameSize, Timestamp, VideoChunk};
 
+use super::absence::Absence;
 use super::{Clock, IntakeEvent, IntakeSettings, LossReason};
 use crate::backoff::Backoff;
 use crate::chunker::Chunker;
@@ -26,6 +30,8 @@ pub(super) struct Output {
     chunker: Option<Chunker>,
     codec: Codec,
     chunks_sent: u64,
+    /// Until pictures come.
+    absence: Option<Absence>,
 }
 
 impl Output {
@@ -49,6 +55,7 @@ impl Output {
             chunker: None,
             codec: Codec::H264,
             chunks_sent: 0,
+            absence: Some(Absence::new(Instant::now())),
         }
     }
 
@@ -85,12 +92,16 @@ impl Output {
 
     /// A new epoch begins.
     pub(super) async fn connected(&mut self, codec: Codec, frame: FrameSize) -> Result<(), Gone> {
-        let now = u64::try_from(self.now().as_micros()).unwrap_or(0);
-        let epoch = now.max(self.last_epoch + 1);
-        self.last_epoch = epoch;
+        let epoch = self.next_epoch();
         self.codec = codec;
         self.chunker = Some(Chunker::new(self.camera.clone(), epoch, codec, frame, self.max_duration, self.max_bytes));
         self.send(IntakeEvent::Connected { epoch, codec, frame }).await
+    }
+
+    fn next_epoch(&mut self) -> u64 {
+        let now = u64::try_from(self.now().as_micros()).unwrap_or(0);
+        self.last_epoch = now.max(self.last_epoch + 1);
+        self.last_epoch
     }
 
     /// The pictures that follow have this size.
@@ -136,12 +147,32 @@ impl Output {
         self.cut().await?;
         self.chunker = None;
         metrics::counter!("vedette_media_losses_total", "reason" => reason.as_str()).increment(1);
+        self.absence.get_or_insert_with(|| Absence::new(Instant::now()));
         let retry_in = self.backoff.next();
         self.send(IntakeEvent::Lost { reason, retry_in }).await?;
-        tokio::select! {
-            () = tokio::time::sleep(retry_in) => Ok(()),
-            () = self.stop.cancelled() => Err(Gone),
+        self.while_away(tokio::time::sleep(retry_in)).await
+    }
+
+    /// Does something that takes time, and says meanwhile that the camera is away when it is.
+    pub(super) async fn while_away<T>(&mut self, doing: impl Future<Output = T>) -> Result<T, Gone> {
+        let (mut doing, stop) = (pin!(doing), self.stop.clone());
+        loop {
+            let due = self.absence.map(|absence| absence.due());
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Err(Gone),
+                done = &mut doing => return Ok(done),
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.say_away().await?,
+            }
         }
+    }
+
+    async fn say_away(&mut self) -> Result<(), Gone> {
+        if let Some(absence) = &mut self.absence {
+            absence.told(Instant::now());
+        }
+        let away = CameraAway { camera: self.camera.clone(), epoch: self.next_epoch(), at: self.now() };
+        self.send(IntakeEvent::Away(away)).await
     }
 
     async fn send_chunk(&mut self, chunk: VideoChunk) -> Result<(), Gone> {
@@ -150,6 +181,7 @@ impl Output {
         metrics::counter!("vedette_media_units_total").increment(chunk.units.len() as u64);
         metrics::counter!("vedette_media_chunk_bytes_total").increment(bytes as u64);
         self.chunks_sent += 1;
+        self.absence = None;
         self.send(IntakeEvent::Chunk(chunk)).await
     }
 }

@@ -21,13 +21,8 @@ pub(super) async fn follow(
         return output.send(IntakeEvent::Refused { reason }).await;
     }
     loop {
-        let stop = output.stop().clone();
         let connecting = timeout(settings.timeout, connect(&url, credentials.as_ref()));
-        let connected = tokio::select! {
-            connected = connecting => connected,
-            () = stop.cancelled() => return Err(Gone),
-        };
-        let reason = match connected {
+        let reason = match output.while_away(connecting).await? {
             Err(_) => LossReason::Timeout(settings.timeout),
             Ok(Err(reason)) => reason,
             Ok(Ok((stream, demuxed))) => {

@@ -53,7 +53,8 @@ impl Content {
     pub(crate) async fn read(bus: &SharedBus, store: &Path) -> anyhow::Result<Self> {
         let mut content = Self { store: stored(store)?, ..Self::default() };
         for record in records(bus, topics::VIDEO).await? {
-            let chunk = decode_video(value(record)?).context("a record of `video`")?.chunk;
+            let video = decode_video(value(record)?).context("a record of `video`")?;
+            let Some(chunk) = video.into_chunk() else { continue };
             let frames = content.video.entry(chunk.camera).or_default().entry(chunk.epoch).or_default();
             frames.extend(chunk.first_sequence..chunk.first_sequence + chunk.units.len() as u64);
         }

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use vedette::{clock, topics};
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{CameraId, Span, Timestamp};
-use vedette_wire::{decode_detections, decode_video};
+use vedette_wire::{VideoRecord, decode_detections, decode_video};
 
 /// Seconds in a row that must be as before.
 const CALM: i64 = 5;
@@ -130,8 +130,9 @@ fn note_detections(seen: &Mutex<Seen>, record: Delivered) {
 }
 
 fn note_chunk(seen: &Mutex<Seen>, record: Delivered) {
-    let Ok(published) = decode_video(record.record.value.unwrap_or_default()) else { return };
-    seen.lock().unwrap_or_else(PoisonError::into_inner).units += published.chunk.units.len() as u64;
+    let video = decode_video(record.record.value.unwrap_or_default());
+    let Some(chunk) = video.ok().and_then(VideoRecord::into_chunk) else { return };
+    seen.lock().unwrap_or_else(PoisonError::into_inner).units += chunk.units.len() as u64;
 }
 
 #[cfg(test)]

@@ -92,6 +92,7 @@ mod tests {
             latency: None,
             account: None,
             picture: None,
+            away: false,
         }
     }
 

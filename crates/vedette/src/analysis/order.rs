@@ -97,7 +97,7 @@ impl Order {
         self.counts = counts;
     }
 
-    /// Takes a record in, and gives it back when it is the next one to analyse; [`Self::next`] then gives those after it.
+    /// Takes a record in, and gives it back when it is the next one to analyse, or to know that there is none; [`Self::next`] then gives those after it.
     pub(super) fn admit<'a>(&mut self, frame: &'a FrameDetections) -> (Admission, Option<Cow<'a, FrameDetections>>) {
         let place = place(frame);
         if self.last.is_some_and(|last| place <= last) {
@@ -227,8 +227,12 @@ impl Order {
         self.held.len() > MOST_HELD || self.held.values().any(waited)
     }
 
-    /// Counts what a record answers for; gives it back when its frame was looked at.
+    /// Counts what a record answers for; gives it back when its frame was looked at, or when it says that there is none.
     fn pass<'a>(&mut self, mut frame: Cow<'a, FrameDetections>) -> Option<Cow<'a, FrameDetections>> {
+        if frame.away {
+            self.go_on_at(place(&frame));
+            return Some(frame);
+        }
         let start = first_answered(&frame);
         let from = match self.last {
             None => start,
@@ -256,10 +260,7 @@ impl Order {
         lost += self.count(ShedReason::Missing, unanswered);
 
         self.lost = self.lost.saturating_add(lost);
-        if self.last.is_some_and(|(epoch, _)| epoch != frame.epoch) {
-            self.epoch_before = self.last;
-        }
-        self.last = Some(place(&frame));
+        self.go_on_at(place(&frame));
         if !looked_at {
             return None;
         }
@@ -270,6 +271,13 @@ impl Order {
             quality.shed_frames = quality.shed_frames.saturating_add(lost);
         }
         Some(frame)
+    }
+
+    fn go_on_at(&mut self, place: Place) {
+        if self.last.is_some_and(|(epoch, _)| epoch != place.0) {
+            self.epoch_before = self.last;
+        }
+        self.last = Some(place);
     }
 
     /// Counts frames that were not analysed; gives how many of them say something against the next alert.

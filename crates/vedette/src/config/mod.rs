@@ -24,7 +24,7 @@ pub use settings::{
 pub use share::{NoShare, Share};
 
 /// A configuration that passed every check. Its paths are ready to use.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// The settings.
     pub settings: Settings,

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use vedette_bus::{Delivered, Header, Position, Record};
 use vedette_core::{Detection, VideoChunk};
 use vedette_wire::{
-    DeadLetter, WireError, decode_address_change, decode_alert, decode_camera, decode_detections, decode_policy,
-    decode_state, decode_video, policy_key,
+    DeadLetter, VideoRecord, WireError, decode_address_change, decode_alert, decode_camera, decode_detections,
+    decode_policy, decode_state, decode_video, policy_key,
 };
 
 use crate::config::MetadataSettings;
@@ -32,7 +32,10 @@ pub(super) fn summary(letter: &DeadLetter, metadata: &[MetadataSettings]) -> Val
 fn ours(letter: &DeadLetter) -> Result<Value, WireError> {
     let value = letter.value.clone().unwrap_or_default();
     Ok(match letter.topic.as_str() {
-        topics::VIDEO => chunk(&decode_video(value)?.chunk),
+        topics::VIDEO => match decode_video(value)? {
+            VideoRecord::Chunk(published) => chunk(&published.chunk),
+            VideoRecord::Away(away) => json!({ "camera": away.camera, "away": away.at.to_string() }),
+        },
         topics::DETECTIONS => {
             let frame = decode_detections(value)?;
             json!({

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Committer, Delivered, GroupEvent, SharedBus, Subscription};
 use vedette_core::{CameraId, Span, Timestamp};
-use vedette_wire::{DeadLetterReason, decode_video};
+use vedette_wire::{DeadLetterReason, VideoRecord, decode_video};
 
 use crate::config::ShedAfter;
 use crate::health::{Condition, Health};
@@ -95,6 +95,14 @@ struct Running {
     committer: Committer,
 }
 
+/// Whether the camera needs nothing from before this record.
+fn begins_anew(video: &VideoRecord) -> bool {
+    match video {
+        VideoRecord::Chunk(published) => published.chunk.part == 0,
+        VideoRecord::Away(_) => true,
+    }
+}
+
 impl Detect {
     /// Works until `stop`; what is in hand is then finished and committed.
     ///
@@ -166,8 +174,8 @@ impl Running {
         let (partition, offset) = (record.position.partition, record.position.offset);
         self.ledger.begin(partition, offset);
         let value = record.record.value.clone().unwrap_or_default();
-        let published = match decode_video(value) {
-            Ok(published) => published,
+        let video = match decode_video(value) {
+            Ok(video) => video,
             Err(error) => {
                 let reason = DeadLetterReason::from(&error);
                 dead_letters::send(&self.stage.bus, STAGE, &record, reason, &error.to_string()).await?.await?;
@@ -175,8 +183,8 @@ impl Running {
                 return Ok(());
             }
         };
-        let camera = published.chunk.camera.clone();
-        if published.chunk.part == 0 {
+        let (camera, published) = (video.camera().clone(), video.published());
+        if begins_anew(&video) {
             self.ledger.hold(partition, camera.clone(), offset);
         }
         let lane = self.lanes.entry(camera.clone()).or_insert_with(|| {
@@ -184,13 +192,13 @@ impl Running {
             let (lane, leave) =
                 (Lane::new(self.stage.clone(), camera, self.finished.clone()), CancellationToken::new());
             let task = tokio::spawn(lane.run(work, leave.clone()));
-            OpenLane { queue, leave, task, partition, published: published.published }
+            OpenLane { queue, leave, task, partition, published }
         });
-        lane.published = published.published;
+        lane.published = published;
         let newest = self.newest.entry(partition).or_insert(lane.published);
         *newest = lane.published.max(*newest);
         metrics::gauge!("vedette_detect_records_in_hand").set(self.ledger.open() as f64);
-        lane.queue.send(Work { record, published }).await.context("a camera's lane ended")?;
+        lane.queue.send(Work { record, video }).await.context("a camera's lane ended")?;
         Ok(())
     }
 

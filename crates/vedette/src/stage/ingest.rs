@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{Record, SharedBus};
-use vedette_core::{Camera, CameraId, CameraSource, VideoChunk};
+use vedette_core::{Camera, CameraAway, CameraId, CameraSource, Timestamp, VideoChunk};
 use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource};
-use vedette_wire::encode_video;
+use vedette_wire::{encode_away, encode_video};
 
 use crate::clock;
 use crate::config::{CredentialSection, IngestSettings};
@@ -139,6 +139,7 @@ impl Ingest {
         while let Some(event) = events.recv().await {
             match event {
                 IntakeEvent::Chunk(chunk) => self.publish(&camera, &chunk).await,
+                IntakeEvent::Away(away) => self.publish_away(&away).await,
                 IntakeEvent::Connected { codec, frame, .. } => {
                     tracing::info!(%camera, ?codec, width = frame.width, height = frame.height, "camera connected");
                 }
@@ -154,16 +155,19 @@ impl Ingest {
         }
     }
 
+    /// Says that nothing comes from the camera. What the bus does not take is said again, later.
+    async fn publish_away(&self, away: &CameraAway) {
+        match self.bus.send(topics::VIDEO, record(&away.camera, encode_away(away), away.at)).await {
+            Ok(_) => metrics::counter!("vedette_ingest_away_total").increment(1),
+            Err(error) => tracing::warn!(camera = %away.camera, %error, "the bus did not take that the camera is away"),
+        }
+    }
+
     /// Hands a chunk to the bus. Live pictures do not wait for a bus that refuses them: they are lost, and counted.
     async fn publish(&self, camera: &CameraId, chunk: &VideoChunk) {
         let frames = chunk.units.len() as u64;
         let Some(captured) = chunk.units.last().map(|unit| unit.captured) else { return };
-        let record = Record {
-            key: Bytes::copy_from_slice(camera.as_str().as_bytes()),
-            value: Some(encode_video(chunk, clock::now())),
-            headers: Vec::new(),
-            timestamp_ms: captured.as_millis(),
-        };
+        let record = record(camera, encode_video(chunk, clock::now()), captured);
         let camera = camera.clone();
         match self.bus.send(topics::VIDEO, record).await {
             Ok(delivery) => {
@@ -176,6 +180,16 @@ impl Ingest {
             }
             Err(error) => shed(&camera, frames, &error),
         }
+    }
+}
+
+/// A record on `video`.
+fn record(camera: &CameraId, value: Bytes, at: Timestamp) -> Record {
+    Record {
+        key: Bytes::copy_from_slice(camera.as_str().as_bytes()),
+        value: Some(value),
+        headers: Vec::new(),
+        timestamp_ms: at.as_millis(),
     }
 }
 

@@ -46,7 +46,7 @@ impl Example {
         self.folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.split('-').next()).unwrap()
     }
 
-    /// With a `scene.toml` the detections are those of the scripted scene, else those recorded from the demo.
+    /// With a `scene.toml` the detections are those of the scripted scene, else its own recorded ones, else the demo's.
     fn open(folder: PathBuf) -> Self {
         let scripted = folder.join("scene.toml");
         let (cameras, frames, address) = if scripted.exists() {
@@ -56,8 +56,11 @@ impl Example {
             (cameras, recorded_or_blessed(&file, &frames), None)
         } else {
             let demo = root().join("deploy/demo");
-            let cameras = load_cameras(&demo.join("cameras.toml")).unwrap();
-            let frames = read(&root().join("tests/golden/vtest-detections.jsonl"));
+            let mut cameras = load_cameras(&demo.join("cameras.toml")).unwrap();
+            let own = folder.join("detections.jsonl");
+            let golden = root().join("tests/golden/vtest-detections.jsonl");
+            let frames = read(if own.exists() { &own } else { &golden });
+            cameras[0].id = frames[0].camera.clone();
             (cameras, frames, Some(Arc::new(AddressBase::open(demo.join("address.base")).unwrap())))
         };
         let policies = load_policies(&folder.join("policies.toml"), &cameras).unwrap();

@@ -105,6 +105,7 @@ impl Scene {
                 } else {
                     watch.look(&pictures::at(&self.picture, number, time))
                 },
+                away: false,
             });
         }
         frames

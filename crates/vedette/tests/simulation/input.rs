@@ -1,4 +1,4 @@
-//! Recorded video of three cameras, with what goes wrong in streams: a reconnect, a chunk that cannot be decoded, one that
+//! Recorded video of three cameras, with what goes wrong in streams: a camera that is away for a while, a chunk that cannot be decoded, one that
 //! never came.
 
 use std::collections::BTreeMap;
@@ -10,11 +10,11 @@ use vedette::config::{load_cameras, load_policies};
 use vedette_address::AddressBase;
 use vedette_bus::partition_of;
 use vedette_core::{
-    AccessUnit, Camera, CameraId, Codec, FrameAccount, FrameCounts, FrameDetections, ModelRef, Policy, ShedRange,
-    ShedReason, Span, VideoChunk, VideoRef,
+    AccessUnit, Camera, CameraAway, CameraId, Codec, Condition, FrameAccount, FrameCounts, FrameDetections, FrameSize,
+    ModelRef, Policy, Rule, RuleId, ShedRange, ShedReason, Span, VideoChunk, VideoRef,
 };
 use vedette_rules::SharedPolicy;
-use vedette_wire::encode_alert;
+use vedette_wire::{PublishedChunk, VideoRecord, encode_alert};
 
 use crate::check::Outcome;
 use crate::sight::{POISON, unit};
@@ -24,14 +24,18 @@ pub(crate) const PARTITIONS: u32 = 4;
 const FRAMES: usize = 320;
 const IN_CHUNK: usize = 5;
 const PARTS: usize = 4;
+/// The epoch in which the camera that was away is back; those between are of the seconds in which it was not.
+const RECONNECTED: u64 = 20;
+/// For how long it was away.
+const AWAY: Span = Span::from_secs(20);
 
 /// What was recorded.
 pub(crate) struct Input {
     pub(crate) cameras: Vec<Camera>,
     pub(crate) policies: Vec<Policy>,
     pub(crate) base: Arc<AddressBase>,
-    /// The chunks of each camera, in order.
-    pub(crate) chunks: BTreeMap<CameraId, Vec<VideoChunk>>,
+    /// The video of each camera, in order.
+    pub(crate) video: BTreeMap<CameraId, Vec<VideoRecord>>,
     frames: Vec<FrameDetections>,
 }
 
@@ -43,30 +47,32 @@ impl Input {
     pub(crate) fn recorded() -> Self {
         let demo = root().join("deploy/demo");
         let cameras = load_cameras(&demo.join("cameras.toml")).unwrap();
-        let policies = load_policies(&demo.join("policies.toml"), &cameras).unwrap();
+        let mut policies = load_policies(&demo.join("policies.toml"), &cameras).unwrap();
+        let rules = &mut policies[0].rules;
+        let condition = Condition::Offline { after: Span::from_secs(5) };
+        rules.push(Rule { id: RuleId::new("offline").unwrap(), condition, ..rules[0].clone() });
         let base = Arc::new(AddressBase::open(demo.join("address.base")).unwrap());
         let text = std::fs::read_to_string(root().join("tests/golden/vtest-detections.jsonl")).unwrap();
         let frames = text.lines().take(FRAMES).map(|line| serde_json::from_str(line).unwrap()).collect();
         let camera = |name: &str| Camera { id: CameraId::new(name).unwrap(), ..cameras[0].clone() };
         // Two on one partition, one alone.
         let cameras = ["sim-0", "sim-1", "sim-2"].map(camera).to_vec();
-        let mut input = Self { cameras, policies, base, chunks: BTreeMap::new(), frames };
-        let chunks =
-            (0..).zip(&input.cameras).map(|(number, camera)| (camera.id.clone(), input.stream(number, camera)));
-        input.chunks = chunks.collect();
+        let mut input = Self { cameras, policies, base, video: BTreeMap::new(), frames };
+        let video = (0..).zip(&input.cameras).map(|(number, camera)| (camera.id.clone(), input.stream(number, camera)));
+        input.video = video.collect();
         input
     }
 
-    fn stream(&self, number: usize, camera: &Camera) -> Vec<VideoChunk> {
+    fn stream(&self, number: usize, camera: &Camera) -> Vec<VideoRecord> {
         let mut chunks = Vec::new();
-        // The second camera connects anew after a while.
-        let reconnects_at = if number == 1 { 130 } else { FRAMES };
-        let (before, after) = self.frames.split_at(reconnects_at);
-        for (epoch, frames) in (1..).zip([before, after]) {
+        // The second camera is away for a while and then connects anew.
+        let lost_at = if number == 1 { 130 } else { FRAMES };
+        let (before, after) = self.frames.split_at(lost_at);
+        for (epoch, absence, frames) in [(1, Span::ZERO, before), (RECONNECTED, AWAY, after)] {
             for (index, frames) in frames.chunks(IN_CHUNK).enumerate() {
                 let units = frames.iter().enumerate().map(|(within, frame)| AccessUnit {
                     data: unit(&frame.detections),
-                    captured: frame.captured,
+                    captured: frame.captured + absence,
                     key: index % PARTS == 0 && within == 0,
                 });
                 chunks.push(VideoChunk {
@@ -87,7 +93,19 @@ impl Input {
             2 => chunks[13].units[2].data = POISON.into(),
             _ => {}
         }
-        chunks
+        let published = |chunk: VideoChunk| PublishedChunk { published: chunk.units[0].captured, chunk };
+        let mut video: Vec<VideoRecord> =
+            chunks.into_iter().map(|chunk| VideoRecord::Chunk(published(chunk))).collect();
+        if let Some(last) = before.last().filter(|_| number == 1) {
+            let away = |second| CameraAway {
+                camera: camera.id.clone(),
+                epoch: 1 + second,
+                at: last.captured + Span::from_secs(second as i64),
+            };
+            let reconnected = before.len().div_ceil(IN_CHUNK);
+            video.splice(reconnected..reconnected, (1..RECONNECTED - 1).map(|second| VideoRecord::Away(away(second))));
+        }
+        video
     }
 
     /// The outcome by the analysis alone, frame by frame.
@@ -114,9 +132,17 @@ impl Input {
     fn frames_of(&self, camera: &Camera) -> Vec<FrameDetections> {
         let partition = partition_of(camera.id.as_str().as_bytes(), PARTITIONS);
         let recorded: BTreeMap<_, _> = self.frames.iter().map(|frame| (frame.captured, frame)).collect();
+        let absence = |epoch| if epoch == RECONNECTED { AWAY } else { Span::ZERO };
         let mut records = Vec::new();
         let (mut group, mut lost, mut account, mut next, mut epoch) = (0, false, FrameAccount::default(), 0, 1);
-        for (chunk, offset) in self.chunks[&camera.id].iter().zip(self.offsets(camera)) {
+        for (record, offset) in self.video[&camera.id].iter().zip(self.offsets(camera)) {
+            let chunk = match record {
+                VideoRecord::Chunk(published) => &published.chunk,
+                VideoRecord::Away(away) => {
+                    records.push(FrameDetections::of_away(away.clone(), self.model()));
+                    continue;
+                }
+            };
             if chunk.epoch != epoch {
                 (account, next, epoch) = (FrameAccount::default(), 0, chunk.epoch);
             }
@@ -146,30 +172,32 @@ impl Input {
                     camera: camera.id.clone(),
                     epoch,
                     sequence,
+                    captured: unit.captured,
                     video: Some(VideoRef { partition, offset: group, sequence }),
                     latency: None,
                     account: Some(account),
-                    ..recorded[&unit.captured].clone()
+                    ..recorded[&(unit.captured - absence(epoch))].clone()
                 });
             }
         }
         records
     }
 
-    /// Where the chunks of a camera lie on its partition: cameras are written one after the other.
+    /// Where the video of a camera lies on its partition: cameras are written one after the other.
     fn offsets(&self, camera: &Camera) -> Vec<u64> {
         let partition = |id: &CameraId| partition_of(id.as_str().as_bytes(), PARTITIONS);
         let before = self.cameras.iter().take_while(|other| other.id != camera.id);
         let before = before.filter(|other| partition(&other.id) == partition(&camera.id));
-        let start: usize = before.map(|other| self.chunks[&other.id].len()).sum();
-        (start as u64..).take(self.chunks[&camera.id].len()).collect()
+        let start: usize = before.map(|other| self.video[&other.id].len()).sum();
+        (start as u64..).take(self.video[&camera.id].len()).collect()
     }
 
     /// What became of the frames, by their chunks.
     fn counts(&self, camera: &Camera) -> FrameCounts {
         let mut counts = FrameCounts::default();
         let in_chunk = IN_CHUNK as u64;
-        let total: u64 = self.chunks[&camera.id].iter().map(|chunk| chunk.units.len() as u64).sum();
+        let chunks = self.video[&camera.id].iter().filter_map(|record| record.clone().into_chunk());
+        let total: u64 = chunks.map(|chunk| chunk.units.len() as u64).sum();
         match camera.id.as_str() {
             // One chunk never came; the two after it in its group cannot be decoded.
             "sim-0" => {
@@ -190,6 +218,10 @@ impl Input {
     fn dead_letters(&self) -> Vec<(u32, u64)> {
         let camera = &self.cameras[2];
         vec![(partition_of(camera.id.as_str().as_bytes(), PARTITIONS), self.offsets(camera)[13])]
+    }
+
+    pub(crate) fn frame(&self) -> FrameSize {
+        self.frames[0].frame
     }
 
     pub(crate) fn model(&self) -> ModelRef {

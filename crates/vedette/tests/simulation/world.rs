@@ -22,7 +22,9 @@ use vedette_alerts::{AlertFilter, AlertStore, OneEvent};
 use vedette_bus::simulated::{Client, Cluster, Faults, Sabotage};
 use vedette_bus::{Bus, Record, SharedBus};
 use vedette_core::Timestamp;
-use vedette_wire::{decode_alert, decode_dead_letter, decode_state, encode_alert, encode_video};
+use vedette_wire::{
+    VideoRecord, decode_alert, decode_dead_letter, decode_state, encode_alert, encode_away, encode_video,
+};
 
 use crate::check::Outcome;
 use crate::input::{Input, PARTITIONS};
@@ -140,13 +142,16 @@ impl World {
             .await
             .unwrap();
         for camera in &self.input.cameras {
-            for chunk in &self.input.chunks[&camera.id] {
-                let captured = chunk.units[0].captured;
+            for video in &self.input.video[&camera.id] {
+                let value = match video {
+                    VideoRecord::Chunk(published) => encode_video(&published.chunk, published.published),
+                    VideoRecord::Away(away) => encode_away(away),
+                };
                 let record = Record {
                     key: Bytes::copy_from_slice(camera.id.as_str().as_bytes()),
-                    value: Some(encode_video(chunk, captured)),
+                    value: Some(value),
                     headers: Vec::new(),
-                    timestamp_ms: captured.as_millis(),
+                    timestamp_ms: video.published().as_millis(),
                 };
                 recorder.send(topics::VIDEO, record).await.unwrap().await.unwrap();
             }
@@ -164,10 +169,9 @@ impl World {
         let registry = Registry::of(&self.input.cameras, &self.input.policies);
         let mut tasks = Vec::new();
         if role == Role::Worker {
-            let frame = &self.input.chunks[&self.input.cameras[0].id][0].frame;
             let detect = Detect {
                 bus: bus.clone(),
-                sight: Arc::new(Recorded { model: self.input.model(), frame: *frame }),
+                sight: Arc::new(Recorded { model: self.input.model(), frame: self.input.frame() }),
                 max_fps: None,
                 key_frames_only: false,
                 shed_after: ShedAfter { low: Input::never(), normal: Input::never(), high: Input::never() },

@@ -18,6 +18,7 @@ fn record(epoch: u64, sequence: u64) -> FrameDetections {
         latency: None,
         account: Some(FrameAccount { previous: sequence.checked_sub(1), shed: Vec::new() }),
         picture: None,
+        away: false,
     }
 }
 

@@ -99,6 +99,7 @@ fn convert_unguarded(record: &Delivered, entry: &MetadataSettings) -> Result<Con
             latency: None,
             account: None,
             picture: None,
+            away: false,
         });
     }
     Ok(converted)

@@ -18,14 +18,14 @@ fn words(panic: &(dyn Any + Send)) -> String {
 
 /// The record of a frame that is put aside: it answers for the same frames, its own among those that were not looked at.
 pub(super) fn put_aside(frame: FrameDetections) -> FrameDetections {
-    if !frame.is_looked_at() {
+    if !frame.is_looked_at() && !frame.away {
         return frame;
     }
     let own = ShedRange { first: frame.sequence, count: 1, reason: ShedReason::DeadLettered };
     let mut account =
         frame.account.unwrap_or_else(|| FrameAccount { previous: frame.sequence.checked_sub(1), shed: Vec::new() });
     account.shed.push(own);
-    FrameDetections { account: Some(account), detections: Vec::new(), ..frame }
+    FrameDetections { account: Some(account), detections: Vec::new(), away: false, ..frame }
 }
 
 #[cfg(test)]

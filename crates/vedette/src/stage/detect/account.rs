@@ -15,6 +15,15 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// A stream epoch without frames comes: what was said of the streams before is all. False when it came before.
+    pub(super) fn away(&mut self, epoch: u64) -> bool {
+        if self.epoch.is_some_and(|known| epoch <= known) {
+            return false;
+        }
+        *self = Self { epoch: Some(epoch), ..Self::default() };
+        true
+    }
+
     /// A chunk comes. False when it came before: its frames are answered for.
     pub(super) fn begin(&mut self, chunk: &VideoChunk) -> bool {
         let first = chunk.first_sequence;
@@ -129,5 +138,17 @@ mod tests {
         let expected = FrameAccount { previous: None, shed: vec![range(0, 3, ShedReason::NotReceived)] };
         assert_eq!(account.record(3), expected);
         assert!(!account.begin(&chunk(1, 70, 1)));
+    }
+
+    #[test]
+    fn a_camera_that_is_away_has_no_frames_to_answer_for() {
+        let mut account = Account::default();
+        assert!(account.away(5));
+        assert!(!account.away(5));
+        assert!(account.begin(&chunk(6, 0, 2)));
+        assert_eq!(account.record(0), FrameAccount::default());
+        assert!(account.away(7));
+        assert!(!account.begin(&chunk(6, 2, 2)));
+        assert_eq!(account.marker(true), None);
     }
 }

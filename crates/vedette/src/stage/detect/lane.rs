@@ -10,12 +10,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Delivery, Record, SharedBus};
 use vedette_core::{
-    CameraId, Codec, FrameAccount, FrameDetections, FrameSize, PictureStats, Priority, Quality, ShedReason,
+    CameraAway, CameraId, Codec, FrameAccount, FrameDetections, FrameSize, PictureStats, Priority, Quality, ShedReason,
     StageLatency, Timestamp, VideoChunk, VideoRef,
 };
 use vedette_detect::{DetectError, Detected, InputImage};
 use vedette_media::{PictureWatch, RgbImage};
-use vedette_wire::{DeadLetterReason, PublishedChunk, encode_detections};
+use vedette_wire::{DeadLetterReason, PublishedChunk, VideoRecord, encode_detections};
 
 use super::account::Account;
 use super::pace::Pace;
@@ -27,7 +27,7 @@ use crate::{dead_letters, topics};
 /// A record for a lane.
 pub(super) struct Work {
     pub(super) record: Delivered,
-    pub(super) published: PublishedChunk,
+    pub(super) video: VideoRecord,
 }
 
 /// Where the group of pictures in hand started.
@@ -78,9 +78,13 @@ impl Lane {
 
     /// Works until the queue ends, or until after the chunk in which `leave` is told.
     pub(super) async fn run(mut self, mut work: mpsc::Receiver<Work>, leave: CancellationToken) {
-        while let Some(Some(Work { record, published })) = leave.run_until_cancelled(work.recv()).await {
+        while let Some(Some(Work { record, video })) = leave.run_until_cancelled(work.recv()).await {
             let (partition, offset) = (record.position.partition, record.position.offset);
-            match self.process(&record, published).await {
+            let processed = match video {
+                VideoRecord::Chunk(published) => self.process(&record, published).await,
+                VideoRecord::Away(away) => self.pass_on(away).await,
+            };
+            match processed {
                 Ok(deliveries) => self.finish_when_durable(partition, offset, deliveries),
                 Err(error) => {
                     // What comes next in the queue must not overtake what the bus did not take.
@@ -107,6 +111,17 @@ impl Lane {
             Some(before) => before.await.unwrap_or(Err(BusError::Closed)),
             None => Ok(()),
         }
+    }
+
+    /// Says on `detections`, where its frames would be, that a camera is away.
+    async fn pass_on(&mut self, away: CameraAway) -> Result<Vec<Delivery>, BusError> {
+        if !self.account.away(away.epoch) {
+            return Ok(Vec::new());
+        }
+        self.group = None;
+        self.settle_before().await?;
+        let record = FrameDetections::of_away(away, self.stage.sight.model().clone());
+        Ok(vec![publish(&self.stage.bus, &record).await?])
     }
 
     /// Publishes the detections of a chunk's frames and what became of the others.
@@ -295,6 +310,7 @@ impl Lane {
             }),
             account: Some(account),
             picture,
+            away: false,
         }
     }
 
@@ -318,6 +334,7 @@ impl Lane {
             latency: None,
             account: Some(account),
             picture: None,
+            away: false,
         };
         publish(&self.stage.bus, &record).await.map(Some)
     }
