@@ -8,6 +8,8 @@ mod order;
 mod paths;
 mod policy;
 mod state;
+#[cfg(test)]
+mod test_frame;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -74,26 +74,13 @@ fn is_off(frame: &FrameDetections) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use vedette_core::{CameraId, FrameSize, ModelRef, Quality, StageLatency};
+    use vedette_core::StageLatency;
 
     use super::*;
+    use crate::analysis::test_frame;
 
     fn frame(epoch: u64, sequence: u64, seconds: i64) -> FrameDetections {
-        FrameDetections {
-            camera: CameraId::new("gate").unwrap(),
-            epoch,
-            sequence,
-            captured: Timestamp::from_micros(seconds * 1_000_000),
-            frame: FrameSize { width: 640, height: 480 },
-            detections: Vec::new(),
-            model: ModelRef { name: "m".into(), version: "1".into() },
-            quality: Quality::default(),
-            video: None,
-            latency: None,
-            account: None,
-            picture: None,
-            away: false,
-        }
+        test_frame::frame(epoch, sequence, Timestamp::from_micros(seconds * 1_000_000))
     }
 
     #[test]

@@ -1,25 +1,14 @@
 use proptest::prelude::*;
-use vedette_core::{CameraId, FrameAccount, FrameSize, ModelRef, Quality, ShedRange, Timestamp};
+use vedette_core::{CameraAway, FrameAccount, ModelRef, ShedRange, Timestamp};
 
 use super::*;
+use crate::analysis::test_frame::frame;
 
 /// A record ten frames a second, that answers for its own frame only.
 fn record(epoch: u64, sequence: u64) -> FrameDetections {
-    FrameDetections {
-        camera: CameraId::new("gate").unwrap(),
-        epoch,
-        sequence,
-        captured: Timestamp::from_micros((epoch * 1_000_000 + sequence * 100) as i64 * 1_000),
-        frame: FrameSize { width: 640, height: 480 },
-        detections: Vec::new(),
-        model: ModelRef { name: "m".into(), version: "1".into() },
-        quality: Quality::default(),
-        video: None,
-        latency: None,
-        account: Some(FrameAccount { previous: sequence.checked_sub(1), shed: Vec::new() }),
-        picture: None,
-        away: false,
-    }
+    let captured = Timestamp::from_micros((epoch * 1_000_000 + sequence * 100) as i64 * 1_000);
+    let account = FrameAccount { previous: sequence.checked_sub(1), shed: Vec::new() };
+    FrameDetections { account: Some(account), ..frame(epoch, sequence, captured) }
 }
 
 fn answering(epoch: u64, sequence: u64, previous: Option<u64>, shed: &[(u64, u64, ShedReason)]) -> FrameDetections {
@@ -29,6 +18,25 @@ fn answering(epoch: u64, sequence: u64, previous: Option<u64>, shed: &[(u64, u64
 
 fn unnumbered(sequence: u64) -> FrameDetections {
     FrameDetections { account: None, ..record(1, sequence) }
+}
+
+fn away(epoch: u64) -> FrameDetections {
+    let at = Timestamp::from_micros(epoch as i64 * 1_000_000_000);
+    let model = ModelRef { name: "m".into(), version: "1".into() };
+    FrameDetections::of_away(CameraAway { camera: record(1, 0).camera, epoch, at }, model)
+}
+
+#[test]
+fn a_camera_that_is_away_is_told_in_its_place_and_counts_as_no_frame() {
+    let mut order = Order::default();
+    assert_eq!(give(&mut order, [record(1, 0), record(1, 1)]), [0, 1]);
+    // A record is waited for; that of the absence comes after it.
+    assert_eq!(give(&mut order, [record(1, 3)]), Vec::<u64>::new());
+    assert_eq!(give(&mut order, [record(1, 2), away(2)]), [2, 3, 0]);
+    assert_eq!(order.admit(&away(2)).0, Admission::Repeated);
+    // The next may be lost without anybody missing it.
+    assert_eq!(give(&mut order, [away(5), record(6, 0)]), [0, 0]);
+    assert_eq!(order.counts(), &FrameCounts { analysed: 5, ..FrameCounts::default() });
 }
 
 fn give(order: &mut Order, frames: impl IntoIterator<Item = FrameDetections>) -> Vec<u64> {
