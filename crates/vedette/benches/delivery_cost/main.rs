@@ -17,6 +17,10 @@ use std::time::Duration;
 
 use broker::Broker;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Rounds of each side. The quickest counts: what else the machine does only ever slows one down.
 const ROUNDS: usize = 5;
 
