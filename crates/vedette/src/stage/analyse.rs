@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
+use futures::future::{join_all, try_join_all};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use vedette_alerts::cloudevents;
@@ -247,12 +248,16 @@ impl Running {
         Ok(())
     }
 
-    /// Saves the partitions that another member takes over. What cannot be saved it makes again from the last commit.
+    /// Saves the partitions that another member takes over, side by side. What cannot be saved it makes again from the last commit.
     async fn give_up(&mut self, leaving: &[u32]) {
-        for number in leaving {
-            self.states.give_up(*number);
-            let Some(mut partition) = self.partitions.remove(number) else { continue };
-            if let Err(error) = partition.save(&self.stage.bus, &self.committer, *number).await {
+        leaving.iter().for_each(|number| self.states.give_up(*number));
+        let left = leaving.iter().filter_map(|number| self.partitions.remove_entry(number));
+        let saves = left.map(|(number, mut partition)| {
+            let (bus, committer) = (&self.stage.bus, &self.committer);
+            async move { (number, partition.save(bus, committer, number).await) }
+        });
+        for (number, saved) in join_all(saves.collect::<Vec<_>>()).await {
+            if let Err(error) = saved {
                 tracing::warn!(
                     stage = STAGE,
                     partition = number,
@@ -288,12 +293,12 @@ impl Running {
         Ok(())
     }
 
-    /// Saves every partition that moved.
+    /// Saves every partition that moved, side by side: nothing is analysed until all are saved.
     async fn save(&mut self) -> anyhow::Result<()> {
-        for (number, partition) in &mut self.partitions {
-            for written in partition.save(&self.stage.bus, &self.committer, *number).await? {
-                self.states.wrote(&written);
-            }
+        let (bus, committer) = (&self.stage.bus, &self.committer);
+        let saves = self.partitions.iter_mut().map(|(number, partition)| partition.save(bus, committer, *number));
+        for written in try_join_all(saves).await?.into_iter().flatten() {
+            self.states.wrote(&written);
         }
         Ok(())
     }
