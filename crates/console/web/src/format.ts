@@ -118,5 +118,5 @@ export function why(alert: Alert): string {
 export const SOURCES: Record<string, string> = {
   calibration: "projected through the camera's calibration",
   above_horizon: "the camera's own place: the point lies above the horizon",
-  camera_position: "the camera's own place: the camera is not calibrated",
+  camera_position: "the camera's own place: it is not calibrated, or the alert is about the camera",
 };
