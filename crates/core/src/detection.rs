@@ -127,15 +127,21 @@ pub struct FrameDetections {
 }
 
 impl FrameDetections {
-    /// The record that says that a camera is away, where `model` would have looked.
+    /// A frame at its place, `(epoch, sequence)` of its camera, of which nothing else is known.
     #[must_use]
-    pub fn of_away(away: CameraAway, model: ModelRef) -> Self {
+    pub fn bare(
+        camera: CameraId,
+        (epoch, sequence): (u64, u64),
+        captured: Timestamp,
+        frame: FrameSize,
+        model: ModelRef,
+    ) -> Self {
         Self {
-            camera: away.camera,
-            epoch: away.epoch,
-            sequence: 0,
-            captured: away.at,
-            frame: FrameSize { width: 1, height: 1 },
+            camera,
+            epoch,
+            sequence,
+            captured,
+            frame,
             detections: Vec::new(),
             model,
             quality: Quality::default(),
@@ -143,8 +149,15 @@ impl FrameDetections {
             latency: None,
             account: None,
             picture: None,
-            away: true,
+            away: false,
         }
+    }
+
+    /// The record that says that a camera is away, where `model` would have looked.
+    #[must_use]
+    pub fn of_away(away: CameraAway, model: ModelRef) -> Self {
+        let no_frame = FrameSize { width: 1, height: 1 };
+        Self { away: true, ..Self::bare(away.camera, (away.epoch, 0), away.at, no_frame, model) }
     }
 
     /// Whether a model looked at the frame. If not, the record is there to say what became of it and of those before, or that

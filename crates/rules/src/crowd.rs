@@ -7,7 +7,7 @@ use crate::objects::Object;
 use crate::shape::ZoneShape;
 use crate::silence::distance;
 use crate::state::{self, Crowd};
-use crate::step::{Step, decimal};
+use crate::step::{Step, decimal, middle_of};
 
 /// Objects that one episode names.
 const MOST_NAMED: usize = 64;
@@ -43,12 +43,12 @@ impl Step<'_> {
                     let most = self.measured_members(zone, most).value;
                     self.end(state::end(*open, began, full, most));
                 }
-                None => self.missed(None, (began, full), mean(&members), rule.min_duration),
+                None => self.missed(None, (began, full), middle(&members), rule.min_duration),
             }
         }
         let Some(full) = full else {
             let nearly = crowd.is_none().then(|| self.nearly_full(zone, count)).flatten();
-            self.whole_lacks(nearly.map(|shortfall| (shortfall, mean(&members))));
+            self.whole_lacks(nearly.map(|shortfall| (shortfall, middle(&members))));
             return;
         };
         self.whole_met();
@@ -139,10 +139,8 @@ impl Step<'_> {
 }
 
 /// The mean of their places.
-fn mean(members: &[Member]) -> PixelPoint {
-    let count = members.len().max(1) as f32;
-    let sum = |of: fn(&Member) -> f32| members.iter().map(of).sum::<f32>();
-    PixelPoint::new(sum(|member| member.place.x) / count, sum(|member| member.place.y) / count)
+fn middle(members: &[Member]) -> PixelPoint {
+    middle_of(members.iter().map(|member| member.place))
 }
 
 /// When `needed` of the members were last seen; none when there are fewer.

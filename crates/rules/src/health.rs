@@ -1,4 +1,4 @@
-//! Rules about the camera itself: offline, low frame rate, clock drift, and what its picture is like.
+//! Rules about a camera that gives frames: low frame rate, clock drift, and what its picture is like. (`outage` has the other.)
 
 use serde::{Deserialize, Serialize};
 use vedette_core::{Condition, Measured, PictureStats, PixelPoint, Quality, Quantity, Span, Term, Timestamp};

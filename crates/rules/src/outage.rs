@@ -1,7 +1,7 @@
 //! The rule about a camera that gives no frames. While intake says that it is away, an outage is told as soon as it is long
 //! enough; where nobody says so (a recording, a machine that was down), once the camera is back.
 
-use vedette_core::{Span, Term, Timestamp};
+use vedette_core::{Episode, Span, Term, Timestamp};
 
 use crate::health::NOWHERE;
 use crate::held::Held;
@@ -38,11 +38,10 @@ impl Step<'_> {
         if !self.may_raise(0, NOWHERE) {
             return;
         }
-        let mut episode = self.episode(None, outage.began, Vec::new(), seconds(at.since(outage.began), after));
-        let due = outage.began + after;
-        if told_before < due {
-            // Not held back by a silence or the schedule; it is heard of a little later.
-            episode.raised = due;
+        let mut episode = self.long_outage(outage.began, after);
+        if told_before >= episode.raised {
+            // It was due before, and held back by a silence or the schedule until now.
+            episode.raised = at;
         }
         outage.open = Some(Box::new(episode.clone()));
         self.raise(episode);
@@ -76,10 +75,15 @@ impl Step<'_> {
             self.silenced(None, (began, at), NOWHERE);
             return;
         }
-        let mut episode = self.episode(None, began, Vec::new(), seconds(lasted, after));
-        episode.raised = began + after;
+        let mut episode = self.long_outage(began, after);
         episode.ended = Some(at);
         self.raise(episode);
+    }
+
+    /// An outage of at least `after` until now, raised when it had lasted so long.
+    fn long_outage(&self, began: Timestamp, after: Span) -> Episode {
+        let lasted = self.frame.at.since(began);
+        Episode { raised: began + after, ..self.episode(None, began, Vec::new(), seconds(lasted, after)) }
     }
 
     /// Tells of an outage that almost lasted too long. The time between two frames of a slow camera is none.

@@ -222,12 +222,12 @@ pub(crate) fn seconds(value: Span, threshold: Span) -> Measured {
 
 /// The mean of the anchors.
 pub(crate) fn middle(objects: &[Track]) -> PixelPoint {
-    let (mut x, mut y) = (0.0, 0.0);
-    for track in objects {
-        let anchor = track.bbox.anchor();
-        x += anchor.x;
-        y += anchor.y;
-    }
-    let count = objects.len().max(1) as f32;
+    middle_of(objects.iter().map(|track| track.bbox.anchor()))
+}
+
+/// The mean of points.
+pub(crate) fn middle_of(points: impl ExactSizeIterator<Item = PixelPoint>) -> PixelPoint {
+    let count = points.len().max(1) as f32;
+    let (x, y) = points.fold((0.0, 0.0), |(x, y), point| (x + point.x, y + point.y));
     PixelPoint::new(x / count, y / count)
 }

@@ -1,7 +1,7 @@
 //! `detections` to `alerts`: one camera's analysis in one place, its state saved at an exact offset.
 //!
-//! Every `save_every` the states of the cameras that moved are published, and once they and all alerts before them are
-//! durable, the offset they stand at is committed. So a restart, here or elsewhere, goes on as if nothing had happened:
+//! Every `save_every` the states of the cameras that moved are published while analysis goes on, and once they and all alerts
+//! before them are durable, the offset they stand at is committed. So a restart, here or elsewhere, goes on as if nothing had happened:
 //! records that a state has seen already are recognised by their epoch and sequence, and those that it has not seen although
 //! they lie before the commit (a member that was thought dead wrote an older state over a newer one) are read again.
 
@@ -10,6 +10,7 @@ mod near_misses;
 mod opening;
 mod partition;
 mod recovery;
+mod save;
 mod states;
 mod step;
 
@@ -19,11 +20,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
-use futures::future::{join_all, try_join_all};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use vedette_alerts::cloudevents;
-use vedette_bus::{BusError, Committer, Delivered, GroupEvent, Header, Record, SharedBus, Subscription};
+use vedette_bus::{BusError, Committer, Delivered, GroupEvent, Header, Record, SharedBus, Subscription, Watermarks};
 use vedette_core::{Alert, CameraId, FrameDetections, NearMiss};
 use vedette_rules::SharedPolicy;
 use vedette_wire::{DeadLetterReason, decode_detections, encode_alert};
@@ -38,6 +38,7 @@ use crate::{bus_watch, clock, dead_letters, topics};
 use counters::Counters;
 use opening::Opened;
 use partition::{Panicked, Partition};
+use save::{Saved, Saving, Share};
 use states::States;
 
 /// The consumer group of the stage.
@@ -68,6 +69,7 @@ struct Running {
     committer: Committer,
     partitions: BTreeMap<u32, Partition>,
     states: States,
+    saving: Saving,
     counters: Counters,
     /// Whether the bus did not answer when it was last asked.
     is_away: bool,
@@ -87,6 +89,7 @@ impl Analyse {
             committer: subscription.committer(),
             partitions: BTreeMap::new(),
             states: States::default(),
+            saving: Saving::default(),
             counters: Counters::new(),
             is_away: false,
             stage: self,
@@ -95,7 +98,8 @@ impl Analyse {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                _ = save.tick() => running.tick().await?,
+                saved = running.saving.next() => running.take_note(saved?).await,
+                _ = save.tick() => running.save()?,
                 event = subscription.next() => {
                     if running.handle_burst(event, &mut subscription).await?.is_break() {
                         break;
@@ -103,13 +107,16 @@ impl Analyse {
                 }
             }
         }
-        running.save().await
+        running.finish_saving().await?;
+        running.save()?;
+        running.finish_saving().await
     }
 }
 
 impl Running {
     async fn assigned(&mut self, partitions: &[u32]) -> anyhow::Result<()> {
         tracing::info!(stage = STAGE, ?partitions, "partitions assigned");
+        self.finish_saving().await?;
         let stands_at = partition::stands_at(&self.partitions);
         self.states.take_over(&self.stage.bus, partitions, &stands_at).await.context("taking partitions over")?;
         self.stage.health.set(STAGE, Condition::Running, "");
@@ -151,7 +158,7 @@ impl Running {
             }
             Ok(GroupEvent::Revoked(revocation)) => {
                 let leaving: Vec<u32> = revocation.partitions.iter().map(|(_, number)| *number).collect();
-                self.give_up(&leaving).await;
+                self.give_up(&leaving).await?;
                 revocation.done();
             }
             Err(BusError::Closed) => return Ok(ControlFlow::Break(())),
@@ -248,30 +255,44 @@ impl Running {
         Ok(())
     }
 
-    /// Saves the partitions that another member takes over, side by side. What cannot be saved it makes again from the last commit.
-    async fn give_up(&mut self, leaving: &[u32]) {
-        leaving.iter().for_each(|number| self.states.give_up(*number));
-        let left = leaving.iter().filter_map(|number| self.partitions.remove_entry(number));
-        let saves = left.map(|(number, mut partition)| {
-            let (bus, committer) = (&self.stage.bus, &self.committer);
-            async move { (number, partition.save(bus, committer, number).await) }
-        });
-        for (number, saved) in join_all(saves.collect::<Vec<_>>()).await {
-            if let Err(error) = saved {
-                tracing::warn!(
-                    stage = STAGE,
-                    partition = number,
-                    error = format!("{error:#}"),
-                    "not saved on leaving; the next owner repeats what came since the last commit"
-                );
+    /// Saves the partitions that another member takes over.
+    async fn give_up(&mut self, leaving: &[u32]) -> anyhow::Result<()> {
+        self.finish_saving().await?;
+        let mut shares = Vec::new();
+        for number in leaving {
+            self.states.give_up(*number);
+            if let Some(mut left) = self.partitions.remove(number) {
+                shares.extend(left.share(*number)?);
             }
         }
+        save::write_on_leaving(shares, &self.stage.bus, &self.committer).await;
+        Ok(())
     }
 
-    /// What is done every now and then: states that were written over are written again, and every partition is saved.
-    async fn tick(&mut self) -> anyhow::Result<()> {
-        if !self.is_away
-            && let Err(error) = self.look_after_states().await
+    /// Begins to save every partition that moved, unless that goes on already.
+    fn save(&mut self) -> anyhow::Result<()> {
+        if self.saving.is_going_on() || self.states.are_of_nobody() {
+            return Ok(());
+        }
+        let shares = self.partitions.iter_mut().map(|(number, partition)| partition.share(*number));
+        let shares: Vec<Option<Share>> = shares.collect::<Result<_, _>>()?;
+        self.saving.begin(shares.into_iter().flatten().collect(), self.stage.bus.clone(), self.committer.clone());
+        Ok(())
+    }
+
+    /// Waits for the save that goes on, if one does.
+    async fn finish_saving(&mut self) -> anyhow::Result<()> {
+        let saved = self.saving.end().await?;
+        self.take_note(saved).await;
+        Ok(())
+    }
+
+    /// A save is over. States that others wrote over meanwhile are written again, now or with the next one.
+    async fn take_note(&mut self, saved: Option<Saved>) {
+        let Some(Saved { written, marks }) = saved else { return };
+        written.iter().for_each(|written| self.states.wrote(written));
+        if let Err(error) = self.look_after_states(marks).await
+            && !self.is_away
         {
             tracing::warn!(
                 stage = STAGE,
@@ -279,26 +300,16 @@ impl Running {
                 "not looked at what others wrote; trying again"
             );
         }
-        self.save().await
     }
 
-    async fn look_after_states(&mut self) -> anyhow::Result<()> {
-        self.states.look(&self.stage.bus, &partition::stands_at(&self.partitions)).await?;
+    async fn look_after_states(&mut self, marks: Result<Vec<Watermarks>, BusError>) -> anyhow::Result<()> {
+        let marks = marks.context("asking how far `states` goes")?;
+        self.states.look(&self.stage.bus, &marks, &partition::stands_at(&self.partitions)).await?;
         for camera in self.states.restore(&self.stage.bus).await? {
             let owner = self.partitions.values_mut().find(|partition| partition.cameras.contains_key(&camera));
             if let Some(partition) = owner {
                 partition.touch(&camera);
             }
-        }
-        Ok(())
-    }
-
-    /// Saves every partition that moved, side by side: nothing is analysed until all are saved.
-    async fn save(&mut self) -> anyhow::Result<()> {
-        let (bus, committer) = (&self.stage.bus, &self.committer);
-        let saves = self.partitions.iter_mut().map(|(number, partition)| partition.save(bus, committer, *number));
-        for written in try_join_all(saves).await?.into_iter().flatten() {
-            self.states.wrote(&written);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use vedette_bus::Delivered;
-use vedette_core::{CameraId, FrameDetections, ModelRef, Quality, Span, Timestamp};
+use vedette_core::{CameraId, FrameDetections, ModelRef, Span, Timestamp};
 use vedette_interchange::{ForeignFrame, LeftOut, ReadError, Terms, read};
 use vedette_wire::DeadLetterReason;
 
@@ -86,20 +86,11 @@ fn convert_unguarded(record: &Delivered, entry: &MetadataSettings) -> Result<Con
         left_out.unknown_class += adopted.left_out.unknown_class;
         left_out.identifying += adopted.left_out.identifying;
         left_out.no_area += adopted.left_out.no_area;
+        let place = (number(entry.since), number(adopted.captured));
+        let model = ModelRef { name: entry.format.as_str().to_owned(), version: message.version.clone() };
         converted.frames.push(FrameDetections {
-            camera,
-            epoch: number(entry.since),
-            sequence: number(adopted.captured),
-            captured: adopted.captured,
-            frame: adopted.frame,
             detections: adopted.detections,
-            model: ModelRef { name: entry.format.as_str().to_owned(), version: message.version.clone() },
-            quality: Quality::default(),
-            video: None,
-            latency: None,
-            account: None,
-            picture: None,
-            away: false,
+            ..FrameDetections::bare(camera, place, adopted.captured, adopted.frame, model)
         });
     }
     Ok(converted)

@@ -146,6 +146,7 @@ impl Running {
     /// The analysis as it was before `record`, after one that saw it panicked.
     async fn known_again(&mut self, record: &Delivered, entry: Entry) -> anyhow::Result<Known> {
         let number = record.position.partition;
+        self.finish_saving().await?;
         let saved = states::newest_of(&self.stage.bus, &entry.camera.id).await?;
         let saved = saved.filter(|saved| saved.format == STATE_FORMAT);
         let first = self.partitions.get(&number).and_then(|partition| partition.first).unwrap_or_default();

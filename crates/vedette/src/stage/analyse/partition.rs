@@ -2,22 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use anyhow::Context;
 use tokio::task::JoinHandle;
-use vedette_bus::{BusError, Committer, SharedBus, Written};
+use vedette_bus::BusError;
 use vedette_core::{CameraId, FrameDetections};
 use vedette_wire::AnalysisState;
 
+use super::save::Share;
 use super::{Analyse, states, step};
 use crate::analysis::{CameraAnalysis, Outcome, STATE_FORMAT};
 use crate::registry::Entry;
-use crate::topics;
 
 /// A camera as the partition has it.
 pub(super) struct Known {
     pub(super) analysis: CameraAnalysis,
     entry: Entry,
-    /// The offset of the newest state of it that is known to be on the bus; 0 when there is none.
+    /// The offset of the newest state of it that is on the bus or on its way there; 0 when there is none.
     stands_at: u64,
     /// Whether its state has changed since it was saved.
     is_dirty: bool,
@@ -60,7 +59,8 @@ pub(super) struct Partition {
     pub(super) first: Option<u64>,
     /// First record that was not taken yet.
     next: Option<u64>,
-    committed: Option<u64>,
+    /// Where it stood when it was saved last.
+    saved: Option<u64>,
     /// Whether states that cannot be used were made again.
     pub(super) rebuilt: bool,
     /// Alerts and dead letters that are not known to be durable yet.
@@ -105,21 +105,16 @@ impl Partition {
         self.pending.push(durable);
     }
 
-    /// Publishes the states that moved and, once they and all alerts are durable, commits the offset they stand at. Says what
-    /// was written.
-    pub(super) async fn save(
-        &mut self,
-        bus: &SharedBus,
-        committer: &Committer,
-        number: u32,
-    ) -> anyhow::Result<Vec<Written>> {
-        let Some(next) = self.next else { return Ok(Vec::new()) };
-        for durable in std::mem::take(&mut self.pending) {
-            durable.await?.context("publishing alerts")?;
-        }
-        let mut deliveries = Vec::new();
+    /// What is to be saved now; none when nothing has moved since the last time. What it holds counts as saved from here on.
+    pub(super) fn share(&mut self, number: u32) -> anyhow::Result<Option<Share>> {
+        let Some(next) = self.next else { return Ok(None) };
         let mut dirty = std::mem::take(&mut self.dirty);
+        let before = std::mem::take(&mut self.pending);
+        if self.saved.replace(next) == Some(next) && dirty.is_empty() && before.is_empty() {
+            return Ok(None);
+        }
         dirty.sort_unstable();
+        let mut records = Vec::with_capacity(dirty.len());
         for camera in dirty {
             let Some(known) = self.cameras.get_mut(&camera) else { continue };
             if !std::mem::take(&mut known.is_dirty) {
@@ -134,23 +129,10 @@ impl Partition {
                 state: analysis.save()?.into(),
                 counts: analysis.counts().clone(),
             };
-            let record = states::record(&state, analysis.last_captured());
-            deliveries.push(bus.send(topics::STATES, record).await?);
+            records.push(states::record(&state, analysis.last_captured()));
             known.stands_at = next;
         }
-        let written = futures::future::try_join_all(deliveries).await.context("publishing states")?;
-        if self.committed == Some(next) {
-            return Ok(written);
-        }
-        self.committed = Some(next);
-        match committer.commit(topics::DETECTIONS, number, next).await {
-            // It went to another member meanwhile, whose word on offsets now counts; what we sent it recognises.
-            Err(error @ BusError::Refused { .. }) => {
-                tracing::warn!(stage = super::STAGE, partition = number, next, %error, "commit refused; the records may be seen again");
-            }
-            outcome => outcome.context("committing")?,
-        }
-        Ok(written)
+        Ok(Some(Share { partition: number, next, before, states: records }))
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use bytes::Bytes;
-use vedette_bus::{Record, SharedBus, StartAt, Written, partition_of};
+use vedette_bus::{Record, SharedBus, StartAt, Watermarks, Written, partition_of};
 use vedette_core::{CameraId, Timestamp};
 use vedette_wire::{AnalysisState, decode_state, encode_state};
 
@@ -45,7 +45,8 @@ impl States {
         self.aligned = of_states == self.partitions;
         let wanted = if self.aligned { partitions.to_vec() } else { (0..of_states).collect() };
         self.seen.extend(wanted.into_iter().map(|partition| (partition, 0)));
-        self.look(bus, stands_at).await
+        let marks = bus.watermarks(topics::STATES).await.context("asking how far `states` goes")?;
+        self.look(bus, &marks, stands_at).await
     }
 
     /// A partition goes to another member.
@@ -56,6 +57,11 @@ impl States {
         self.waiting.retain(|camera, _| is_ours(camera));
         self.overwritten.retain(is_ours);
         self.seen.retain(|number, _| if self.aligned { *number != partition } else { !ours.is_empty() });
+    }
+
+    /// Whether there is no partition of ours.
+    pub(super) fn are_of_nobody(&self) -> bool {
+        self.ours.is_empty()
     }
 
     /// The state of a camera that did not appear yet.
@@ -82,17 +88,14 @@ impl States {
         }
     }
 
-    /// Looks at what others have written. `stands_at` is the offset at which the newest state of a camera stands that has
-    /// appeared, as far as is known; 0 when there is none.
+    /// Looks at what others have written; `marks` say how far the topic goes. `stands_at` is the offset at which the newest state
+    /// of a camera stands that has appeared, as far as is known; 0 when there is none.
     pub(super) async fn look(
         &mut self,
         bus: &SharedBus,
+        marks: &[Watermarks],
         stands_at: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
     ) -> anyhow::Result<()> {
-        if self.seen.is_empty() {
-            return Ok(());
-        }
-        let marks = bus.watermarks(topics::STATES).await.context("asking how far `states` goes")?;
         let highs: BTreeMap<u32, u64> = marks.iter().map(|mark| (mark.partition, mark.high)).collect();
         let starts: Vec<(u32, u64)> = self
             .seen

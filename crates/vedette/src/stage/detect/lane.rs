@@ -321,20 +321,11 @@ impl Lane {
         self.settle_before().await?;
         let index = sequence.checked_sub(chunk.first_sequence).and_then(|index| usize::try_from(index).ok());
         let unit = index.and_then(|index| chunk.units.get(index)).or(chunk.units.last());
+        let captured = unit.map_or_else(Timestamp::default, |unit| unit.captured);
+        let (place, model) = ((chunk.epoch, sequence), self.stage.sight.model().clone());
         let record = FrameDetections {
-            camera: self.camera.clone(),
-            epoch: chunk.epoch,
-            sequence,
-            captured: unit.map_or_else(Timestamp::default, |unit| unit.captured),
-            frame: chunk.frame,
-            detections: Vec::new(),
-            model: self.stage.sight.model().clone(),
-            quality: Quality::default(),
-            video: None,
-            latency: None,
             account: Some(account),
-            picture: None,
-            away: false,
+            ..FrameDetections::bare(self.camera.clone(), place, captured, chunk.frame, model)
         };
         publish(&self.stage.bus, &record).await.map(Some)
     }
