@@ -27,6 +27,7 @@ use fault::Fault;
 use process::Ward;
 use report::Entry;
 use row::Run;
+use site::Setup;
 
 /// Breaks a real cluster and the product on it, and checks that nothing is lost or there twice.
 #[derive(Parser)]
@@ -37,6 +38,8 @@ struct Arguments {
     /// Shorter faults and rests: to try a change. A row then proves less.
     #[arg(long)]
     quick: bool,
+    #[command(flatten)]
+    setup: Setup,
     /// Write the report to this file; rows of an earlier one that are not run again stay in it.
     #[arg(long)]
     report: Option<PathBuf>,
@@ -80,8 +83,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let ward = Ward::over(scratch.path())?;
     let mut cluster = Cluster::start(&ward, &root, scratch.path()).await?;
     eprintln!("three brokers: {}", cluster.brokers().join(" "));
-    let video = site::record(&arguments.video, scratch.path())?;
-    let run = Run { ward: &ward, root: &root, folder: &logs, binary, video, quick: arguments.quick };
+    let video = site::record(&arguments.video, scratch.path(), arguments.setup.fps)?;
+    let (setup, quick) = (arguments.setup.clone(), arguments.quick);
+    let run = Run { ward: &ward, root: &root, folder: &logs, binary, video, setup, quick };
 
     let wanted = if arguments.only.is_empty() { Fault::ALL.to_vec() } else { arguments.only.clone() };
     let (mut entries, mut sound) = (Vec::new(), true);
@@ -107,7 +111,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         if let Some(path) = &arguments.report {
             let before = std::fs::read_to_string(path).unwrap_or_default();
-            let page = report::page(&entries, &Entry::read(&before));
+            let page = report::page(&entries, &Entry::read(&before), &arguments.setup);
             std::fs::write(path, page).with_context(|| format!("writing {}", path.display()))?;
         }
         // The next row is to find a cluster that is whole.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::cluster::SMALL_DISK_MB;
 use crate::fault::Fault;
 use crate::row::{MEMORY_MB, RECOVERY, Row};
-use crate::site::{FPS, PARTITIONS};
+use crate::site::{PARTITIONS, Setup};
 
 /// Most findings of a row that are said one by one.
 const MOST_SAID: usize = 20;
@@ -52,7 +52,7 @@ impl Entry {
 }
 
 /// The page with `new` rows, and those of `before` that were not run again, in the order of [`Fault::ALL`].
-pub(crate) fn page(new: &[Entry], before: &[Entry]) -> String {
+pub(crate) fn page(new: &[Entry], before: &[Entry], setup: &Setup) -> String {
     let of = |fault| new.iter().chain(before).find(|entry| entry.fault == fault);
     let entries: Vec<&Entry> = Fault::ALL.into_iter().filter_map(of).collect();
     let with = |verdict: &str| entries.iter().filter(|entry| entry.line.contains(&format!("| {verdict}"))).count();
@@ -66,7 +66,7 @@ pub(crate) fn page(new: &[Entry], before: &[Entry]) -> String {
          {not_run} could not be run.\n",
         entries.len()
     );
-    let _ = writeln!(page, "{}", setting());
+    let _ = writeln!(page, "{}", setting(setup));
     let _ = writeln!(page, "| fault | alerts | frames | came again | latency | recovered | memory | promise |");
     let _ = writeln!(page, "| --- | --- | --- | --- | --- | --- | --- | --- |");
     for entry in &entries {
@@ -79,7 +79,8 @@ pub(crate) fn page(new: &[Entry], before: &[Entry]) -> String {
     page
 }
 
-fn setting() -> String {
+fn setting(setup: &Setup) -> String {
+    let Setup { fps, group_protocol } = setup;
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let memory =
@@ -90,10 +91,11 @@ fn setting() -> String {
     format!(
         "The machine: {cores} cores ({}), {} GB of memory, everything on it. Three Apache Kafka 4.1.1 brokers (KRaft, each also \
          a controller, 256 MB of heap), replication 3, two replicas in sync wanted; the data of broker 3 on a file system of \
-         {SMALL_DISK_MB} MB. Four processes of `vedette run`: one takes in {PARTITIONS} cameras (the demo's recording at {FPS} \
+         {SMALL_DISK_MB} MB. Four processes of `vedette run`: one takes in {PARTITIONS} cameras (the demo's recording at {fps} \
          frames a second in a loop, from different places), three have the roles `detect` and `analyse`, the second of them \
          reaches the brokers through a proxy of this run, the third has the console too. `detect.shed_after` is 12 h: nothing \
-         may give way, each frame is looked at however late. Each row has topics of its own.\n",
+         may give way, each frame is looked at however late. `bus.kafka.group_protocol` is `{group_protocol}`. Each row has \
+         topics of its own.\n",
         processor.unwrap_or("unknown processor"),
         memory / 1_000_000
     )
@@ -154,6 +156,8 @@ fn broken(row: &Row) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
 
     #[test]
@@ -168,12 +172,13 @@ mod tests {
             entry(Fault::NetworkCut, VERDICTS[1], "- P2: one is there twice\n- P3: two"),
             Entry::not_run(Fault::None, "no\nroom"),
         ];
-        let before = page(&first, &[]);
+        let setup = Setup { fps: NonZeroU32::MIN, group_protocol: "classic".into() };
+        let before = page(&first, &[], &setup);
         assert!(before.contains("Of 3 rows 0 kept the promise"), "{before}");
         assert!(before.contains("2 broke it, 1 could not be run"), "{before}");
-        let again = page(&[entry(Fault::WorkerKill, VERDICTS[0], "")], &Entry::read(&before));
+        let again = page(&[entry(Fault::WorkerKill, VERDICTS[0], "")], &Entry::read(&before), &setup);
         assert!(again.contains("Of 3 rows 1 kept the promise"), "{again}");
         assert!(again.contains("- P2: one is there twice\n- P3: two") && !again.contains("P1: one"), "{again}");
-        assert_eq!(page(&[], &Entry::read(&again)), again);
+        assert_eq!(page(&[], &Entry::read(&again), &setup), again);
     }
 }

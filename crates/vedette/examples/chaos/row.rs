@@ -19,7 +19,7 @@ use crate::cluster::Cluster;
 use crate::content::Content;
 use crate::fault::{Fault, Target};
 use crate::process::Ward;
-use crate::site::{PARTITIONS, Site};
+use crate::site::{PARTITIONS, Setup, Site};
 use crate::watch::Watch;
 use crate::worker::{Product, WORKERS};
 
@@ -44,6 +44,7 @@ pub(crate) struct Run<'a> {
     /// The binary under test.
     pub(crate) binary: PathBuf,
     pub(crate) video: PathBuf,
+    pub(crate) setup: Setup,
     pub(crate) quick: bool,
 }
 
@@ -68,7 +69,7 @@ impl Run<'_> {
     /// # Errors
     /// When the row could not be run at all. What breaks the promise is in the findings.
     pub(crate) async fn row(&self, cluster: &mut Cluster, fault: Fault) -> anyhow::Result<Row> {
-        let site = Site::write(self.root, self.folder, fault.name(), &self.video, cluster)?;
+        let site = Site::write(self.root, self.folder, fault.name(), &self.video, cluster, &self.setup)?;
         let bus = open_bus(&site.config.settings.bus).await?;
         bus.ensure_topics(&topics::specs(&site.config.settings.bus)).await?;
         cluster.whole().await?;
@@ -117,7 +118,7 @@ impl Run<'_> {
             anyhow::ensure!(
                 started.elapsed() < BEGIN,
                 "no prompt detections of all cameras within {BEGIN:?} of the start; the logs of the row's workers say why, \
-                 or the machine is too slow"
+                 or the machine is too slow: `--fps` sets fewer frames"
             );
             sleep(Duration::from_millis(500)).await;
         };

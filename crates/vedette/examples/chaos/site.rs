@@ -15,19 +15,25 @@ use crate::cluster::Cluster;
 
 /// Partitions of each topic keyed by camera; as many cameras, one on each.
 pub(crate) const PARTITIONS: u32 = 4;
-/// Frames a second of each camera: so few that two cores carry the product, three brokers and this run with room to spare.
-pub(crate) const FPS: u32 = 4;
-/// Frames from one key frame to the next.
-const GROUP: u32 = 8;
+/// Seconds from one key frame to the next.
+const GROUP: NonZeroU32 = NonZeroU32::new(2).unwrap();
+
+/// How the product is set up in every row.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Setup {
+    /// Frames a second of each camera. At 4 two fast cores carry the product, three brokers and this run with room to spare.
+    #[arg(long, default_value = "4")]
+    pub(crate) fps: NonZeroU32,
+    /// How the members of a group share out their partitions, `bus.kafka.group_protocol`.
+    #[arg(long, value_parser = ["classic", "consumer"], default_value = "classic")]
+    pub(crate) group_protocol: String,
+}
 
 /// The recording as the cameras send it.
-pub(crate) fn record(video: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn record(video: &Path, folder: &Path, fps: NonZeroU32) -> anyhow::Result<PathBuf> {
     let output = folder.join("camera.mp4");
-    let settings = TranscodeSettings {
-        gop_frames: NonZeroU32::new(GROUP).context("a group has frames")?,
-        fps: NonZeroU32::new(FPS),
-        ..TranscodeSettings::default()
-    };
+    let settings =
+        TranscodeSettings { gop_frames: GROUP.saturating_mul(fps), fps: Some(fps), ..TranscodeSettings::default() };
     transcode_to_h264(video, &output, &settings, |_| {}).context("making the cameras' recording")?;
     Ok(output)
 }
@@ -52,6 +58,7 @@ impl Site {
         name: &str,
         video: &Path,
         cluster: &Cluster,
+        setup: &Setup,
     ) -> anyhow::Result<Self> {
         let folder = folder.join(name);
         fs::create_dir_all(folder.join("store")).with_context(|| format!("making {}", folder.display()))?;
@@ -63,7 +70,7 @@ impl Site {
         fs::write(folder.join("cameras.toml"), cameras(&template, video)?)?;
         let prefix = format!("{name}.");
         for (file, brokers) in [("direct.toml", cluster.brokers()), ("proxied.toml", cluster.proxy.brokers())] {
-            fs::write(folder.join(file), settings(&brokers, &prefix))?;
+            fs::write(folder.join(file), settings(&brokers, &prefix, &setup.group_protocol))?;
         }
         let config = Config::load(&folder.join("direct.toml")).map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?;
         let base = Arc::new(AddressBase::open(folder.join("address.base"))?);
@@ -72,7 +79,7 @@ impl Site {
     }
 }
 
-fn settings(brokers: &[String], prefix: &str) -> String {
+fn settings(brokers: &[String], prefix: &str, group_protocol: &str) -> String {
     let brokers = brokers.iter().map(|broker| format!("\"{broker}\"")).collect::<Vec<_>>().join(", ");
     format!(
         r#"[site]
@@ -91,6 +98,7 @@ brokers = [{brokers}]
 prefix = "{prefix}"
 replication = 3
 min_insync_replicas = 2
+group_protocol = "{group_protocol}"
 
 [detect]
 model = "nanodet-g"
