@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use vedette_bus::{BusError, Committer};
+
 /// The records in hand of each partition, and the offsets to which decoding would have to go back.
 ///
 /// `H` names who holds an offset back (a camera whose group of pictures started there).
@@ -70,8 +72,32 @@ impl<H: Ord> Ledger<H> {
         self.partitions.values().map(|entry| entry.open.len()).sum()
     }
 
+    /// Commits what can be. What does not get through is tried again with the next call, be there new records or not.
+    pub(crate) async fn commit(&mut self, committer: &Committer, topic: &str, stage: &'static str) {
+        for (partition, next) in self.take_commits() {
+            match committer.commit(topic, partition, next).await {
+                Ok(()) => {}
+                // It went to another member meanwhile, whose word on offsets now counts.
+                Err(error @ BusError::Refused { .. }) => {
+                    tracing::warn!(stage, topic, partition, next, %error, "commit refused; the records may be seen again");
+                }
+                Err(error) => {
+                    self.is_due_again(partition);
+                    tracing::warn!(stage, topic, partition, next, %error, "not committed; trying again");
+                }
+            }
+        }
+    }
+
+    /// The last commit did not get through.
+    fn is_due_again(&mut self, partition: u32) {
+        if let Some(entry) = self.partitions.get_mut(&partition) {
+            entry.committed = None;
+        }
+    }
+
     /// For each partition that moved since the last call, the offset to commit: the first that is still needed.
-    pub(crate) fn take_commits(&mut self) -> Vec<(u32, u64)> {
+    fn take_commits(&mut self) -> Vec<(u32, u64)> {
         let mut commits = Vec::new();
         for (partition, entry) in &mut self.partitions {
             let unfinished = entry.open.keys().next().copied().unwrap_or(entry.next);
@@ -107,6 +133,19 @@ mod tests {
         assert_eq!(ledger.take_commits(), [(0, 10)]);
         ledger.finish(0, 10);
         assert_eq!(ledger.take_commits(), [(0, 12)]);
+        assert_eq!(ledger.take_commits(), []);
+    }
+
+    #[test]
+    fn a_commit_that_did_not_get_through_is_due_again() {
+        let mut ledger = Ledger::<&str>::default();
+        for partition in [0, 1] {
+            ledger.begin(partition, 5);
+            ledger.finish(partition, 5);
+        }
+        assert_eq!(ledger.take_commits(), [(0, 6), (1, 6)]);
+        ledger.is_due_again(1);
+        assert_eq!(ledger.take_commits(), [(1, 6)]);
         assert_eq!(ledger.take_commits(), []);
     }
 

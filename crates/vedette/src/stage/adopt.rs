@@ -261,11 +261,7 @@ impl Running {
 
     async fn commit(&mut self) {
         for (topic, ledger) in &mut self.ledgers {
-            for (partition, next) in ledger.take_commits() {
-                if let Err(error) = self.committer.commit(topic, partition, next).await {
-                    tracing::warn!(stage = STAGE, %topic, partition, next, %error, "commit refused; the records may be seen again");
-                }
-            }
+            ledger.commit(&self.committer, topic, STAGE).await;
         }
     }
 

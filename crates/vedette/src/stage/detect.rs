@@ -225,11 +225,7 @@ impl Running {
     }
 
     async fn commit(&mut self) {
-        for (partition, next) in self.ledger.take_commits() {
-            if let Err(error) = self.committer.commit(topics::VIDEO, partition, next).await {
-                tracing::warn!(stage = STAGE, partition, next, %error, "commit refused; the records may be seen again");
-            }
-        }
+        self.ledger.commit(&self.committer, topics::VIDEO, STAGE).await;
     }
 
     /// Finishes and commits the chunks that were begun, of all partitions or of those that are taken away. What waits behind
