@@ -21,8 +21,9 @@ use broker::Broker;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Rounds of each side. The quickest counts: what else the machine does only ever slows one down.
-const ROUNDS: usize = 5;
+/// Rounds of both sides, who is first by turns. The median of their ratios counts: machines change their pace from one moment to
+/// the next, for either side.
+const ROUNDS: usize = 9;
 
 fn main() {
     // `cargo test` builds and starts benches too; there is nothing to test here.
@@ -44,8 +45,9 @@ async fn measure(broker: &Broker) {
     );
     let mut promise = Race::new("auto-commit", "the stage");
     for round in 0..ROUNDS {
-        let loose = pipeline::auto_commit(&input, &broker.brokers(), &format!("loose-{round}.")).await;
-        let kept = pipeline::stage(&input, &broker.brokers(), &format!("kept-{round}.")).await;
+        let loose = async || pipeline::auto_commit(&input, &broker.brokers(), &format!("loose-{round}.")).await;
+        let kept = async || pipeline::stage(&input, &broker.brokers(), &format!("kept-{round}.")).await;
+        let (loose, kept) = by_turns(round, loose, kept).await;
         promise.round(input.rate(loose), input.rate(kept));
     }
     figures::at_least("throughput with the promise against auto-commit", promise.ratio(), 0.95, "");
@@ -53,40 +55,64 @@ async fn measure(broker: &Broker) {
     let mut adapter = Race::new("librdkafka", "the adapter");
     copying::fill(&broker.brokers()).await;
     for round in 0..ROUNDS {
-        let bare = copying::bare(&broker.brokers(), round).await;
-        let ours = copying::adapter(&broker.brokers(), round).await;
+        let bare = async || copying::bare(&broker.brokers(), round).await;
+        let ours = async || copying::adapter(&broker.brokers(), round).await;
+        let (bare, ours) = by_turns(round, bare, ours).await;
         let rate = |took: Duration| copying::RECORDS as f64 / took.as_secs_f64();
         adapter.round(rate(bare), rate(ours));
     }
     figures::at_least("Kafka adapter against bare librdkafka", adapter.ratio(), 0.9, "");
 }
 
+/// Runs both, one after the other; in every second round the other one is first.
+async fn by_turns(
+    round: usize,
+    one: impl AsyncFnOnce() -> Duration,
+    other: impl AsyncFnOnce() -> Duration,
+) -> (Duration, Duration) {
+    if round.is_multiple_of(2) {
+        let one = one().await;
+        (one, other().await)
+    } else {
+        let other = other().await;
+        (one().await, other)
+    }
+}
+
 /// Two sides, round by round.
 struct Race {
     names: [&'static str; 2],
-    best: [f64; 2],
-    rounds: usize,
+    /// Rates of theirs and of ours.
+    rounds: Vec<[f64; 2]>,
 }
 
 impl Race {
     fn new(theirs: &'static str, ours: &'static str) -> Self {
         println!("{:>8}{theirs:>14}{ours:>14}{:>8}", "round", "ratio");
-        Self { names: [theirs, ours], best: [0.0; 2], rounds: 0 }
+        Self { names: [theirs, ours], rounds: Vec::new() }
     }
 
     fn round(&mut self, theirs: f64, ours: f64) {
-        self.rounds += 1;
-        self.best = [self.best[0].max(theirs), self.best[1].max(ours)];
-        println!("{:>8}{theirs:>14.0}{ours:>14.0}{:>8.3}", self.rounds, ours / theirs);
+        self.rounds.push([theirs, ours]);
+        println!("{:>8}{theirs:>14.0}{ours:>14.0}{:>8.3}", self.rounds.len(), ours / theirs);
     }
 
-    /// Ours against theirs, each in its quickest round.
+    /// Ours against theirs, the median of the rounds; the medians of the rates are shown beside it.
     fn ratio(&self) -> f64 {
-        let ratio = self.best[1] / self.best[0];
+        let of = |value: &dyn Fn(&[f64; 2]) -> f64| median(self.rounds.iter().map(value).collect());
+        let ratio = of(&|[theirs, ours]| ours / theirs);
+        let [theirs, ours] = self.names;
         println!(
-            "{:>8}{:>14.0}{:>14.0}{ratio:>8.3}   ({} against {})",
-            "best", self.best[0], self.best[1], self.names[1], self.names[0]
+            "{:>8}{:>14.0}{:>14.0}{ratio:>8.3}   ({ours} against {theirs})",
+            "median",
+            of(&|round| round[0]),
+            of(&|round| round[1])
         );
         ratio
     }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
