@@ -129,11 +129,13 @@ fn merge(
     } else {
         // An index of the old file must not be taken for one of the new.
         let _ = fs::remove_file(first.path.with_extension("idx"));
-        fs::rename(&temporary, &first.path)?;
-        sync_dir(&partition.dir)?;
-        let merged = Arc::new(Segment::with_index(first.path.clone(), first.base, index));
-        merged.store_index();
-        partition.replace(old, Some(merged));
+        first.replace_file(&temporary, || {
+            let merged = Arc::new(Segment::with_index(first.path.clone(), first.base, index));
+            partition.replace(old, Some(Arc::clone(&merged)));
+            sync_dir(&partition.dir)?;
+            merged.store_index();
+            Ok(())
+        })?;
         &old[1..]
     };
     // Newest first: what a crash leaves behind is superseded by what is kept, never the other way round.

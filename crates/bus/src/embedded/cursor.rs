@@ -4,12 +4,9 @@ use std::sync::Arc;
 
 use super::frame;
 use super::frames::{Frames, Step};
-use super::partition::Partition;
+use super::partition::{Partition, RELOCATIONS};
 use super::segment::{HEADER, Segment};
 use crate::Delivered;
-
-/// Tries to open a segment that retention or compaction takes away meanwhile.
-const RELOCATIONS: usize = 16;
 
 /// A place in a partition from which records are read in order.
 pub(super) struct Cursor {

@@ -12,6 +12,9 @@ use super::segment::{HEADER, Segment};
 use super::storage_error;
 use crate::{BusError, Watermarks};
 
+/// Tries to open a segment that retention or compaction takes away meanwhile.
+pub(super) const RELOCATIONS: usize = 16;
+
 /// The segments of one partition, oldest first; the last one is written to. There is always at least one.
 pub(super) struct Partition {
     pub(super) topic: Arc<str>,
@@ -134,6 +137,18 @@ impl Partition {
 
     /// The offset of the first record of `time_ms` or later; the next offset when there is none.
     pub(super) fn offset_of_time(&self, time_ms: i64) -> io::Result<u64> {
+        let mut found = self.look_for_time(time_ms);
+        for _ in 1..RELOCATIONS {
+            if !found.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+                break;
+            }
+            found = self.look_for_time(time_ms);
+        }
+        found
+    }
+
+    /// As [`Self::offset_of_time`]; not found when a segment leaves the log meanwhile.
+    fn look_for_time(&self, time_ms: i64) -> io::Result<u64> {
         let segments = self.segments();
         for segment in &segments {
             let (at, end) = {

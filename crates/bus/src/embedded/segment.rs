@@ -21,8 +21,15 @@ pub(super) struct Segment {
     pub(super) path: PathBuf,
     // Covers what is durable and nothing else: readers never see more.
     index: RwLock<Index>,
+    reading: Mutex<Reading>,
+}
+
+#[derive(Default)]
+struct Reading {
     // Open while somebody reads, so that a long log does not use up the process's file handles.
-    reading: Mutex<Weak<File>>,
+    file: Weak<File>,
+    // Its path now leads to another segment's file.
+    is_replaced: bool,
 }
 
 /// What opening a segment had to decide.
@@ -143,19 +150,33 @@ impl Segment {
         }
     }
 
-    fn handle(&self) -> MutexGuard<'_, Weak<File>> {
+    fn reading(&self) -> MutexGuard<'_, Reading> {
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The file for reading; shared by all who read now.
+    /// The file for reading; shared by all who read now. Not found once the segment has left the log.
     pub(super) fn file(&self) -> io::Result<Arc<File>> {
-        let mut handle = self.handle();
-        if let Some(file) = handle.upgrade() {
+        let mut reading = self.reading();
+        if let Some(file) = reading.file.upgrade() {
             return Ok(file);
         }
+        if reading.is_replaced {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let file = Arc::new(File::open(&self.path)?);
-        *handle = Arc::downgrade(&file);
+        reading.file = Arc::downgrade(&file);
         Ok(file)
+    }
+
+    /// Puts `file` under the segment's path and has `announce` make it known. Who opens this segment meanwhile still gets its
+    /// own file, which is what its index is about; who comes later finds none.
+    pub(super) fn replace_file(&self, file: &Path, announce: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let own = self.file()?;
+        fs::rename(file, &self.path)?;
+        let announced = announce();
+        self.reading().is_replaced = true;
+        drop(own);
+        announced
     }
 
     /// Deletes file and index. Who reads it now reads on.

@@ -267,6 +267,23 @@ fn retention_by_bytes_and_by_age_of_a_quiet_partition() {
 }
 
 #[test]
+fn who_opens_a_segment_while_it_is_replaced_reads_its_own_file_and_later_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let (segment, file) = Segment::create(dir.path(), 0, &FileSystem).unwrap();
+    file.write_all_at(b"the longer old one", HEADER).unwrap();
+    let merged = dir.path().join("merged");
+    fs::write(&merged, b"new").unwrap();
+    let length = |file: &File| file.metadata().unwrap().len();
+    let announce = || {
+        assert_eq!(fs::read(&segment.path)?, b"new");
+        assert_eq!(length(segment.file()?.as_ref()), HEADER + 18);
+        Ok(())
+    };
+    segment.replace_file(&merged, announce).unwrap();
+    assert_eq!(segment.file().unwrap_err().kind(), io::ErrorKind::NotFound);
+}
+
+#[test]
 fn compaction_drops_tombstones_in_time_and_survives_a_crash_between_its_steps() {
     let dir = tempfile::tempdir().unwrap();
     runtime().block_on(async {
