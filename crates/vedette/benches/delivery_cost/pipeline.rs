@@ -26,9 +26,10 @@ use vedette_rules::SharedPolicy;
 use vedette_wire::{decode_detections, encode_alert, encode_detections};
 
 /// Cameras that are analysed side by side.
-pub(crate) const CAMERAS: usize = 8;
-/// How often the recording is repeated: enough that queues fill and, while a round lasts, states are saved.
-const REPEATED: usize = 100;
+pub(crate) const CAMERAS: usize = 800;
+/// A round lasts about four seconds, in which each camera gives its 500 frames. So a state is saved for each fifty of them or so, as
+/// it is with cameras of ten frames a second and the default of five seconds.
+const SAVE_EVERY: Span = Span::from_millis(400);
 
 /// What goes in, and how much comes out.
 pub(crate) struct Input {
@@ -44,7 +45,7 @@ fn root() -> PathBuf {
 }
 
 impl Input {
-    /// The recorded detections for each camera, several times one after the other, ending now.
+    /// The recorded detections for each camera, ending now.
     pub(crate) fn recorded() -> Self {
         let demo = root().join("deploy/demo");
         let cameras = load_cameras(&demo.join("cameras.toml")).expect("the demo's cameras");
@@ -65,10 +66,9 @@ impl Input {
 
     fn play(&mut self, frames: &[FrameDetections]) {
         let step = frames[1].captured.since(frames[0].captured);
-        let total = (REPEATED * frames.len()) as i64;
-        let start = clock::now() - Span::from_micros(step.as_micros() * total);
+        let start = clock::now() - Span::from_micros(step.as_micros() * frames.len() as i64);
         let mut analyses = self.analyses();
-        for (sequence, frame) in (0..).zip(std::iter::repeat_n(frames, REPEATED).flatten()) {
+        for (sequence, frame) in (0..).zip(frames) {
             let captured =
                 start + Span::from_micros(step.as_micros() * i64::try_from(sequence).expect("a small number"));
             for camera in &self.cameras {
@@ -160,7 +160,7 @@ pub(crate) async fn stage(input: &Input, brokers: &str, prefix: &str) -> Duratio
     let bus = input.bus(brokers, prefix).await;
     let alerts = bus.read(topics::ALERTS, StartAt::Earliest).await.expect("a reader");
     let stage = Analyse {
-        settings: AnalyseSettings::default(),
+        settings: AnalyseSettings { save_every: SAVE_EVERY, ..AnalyseSettings::default() },
         bus: bus.clone(),
         registry: Registry::of(&input.cameras, &input.policies),
         addresses: AddressBook::of(Some(input.base.clone())),
