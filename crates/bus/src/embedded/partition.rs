@@ -137,14 +137,13 @@ impl Partition {
 
     /// The offset of the first record of `time_ms` or later; the next offset when there is none.
     pub(super) fn offset_of_time(&self, time_ms: i64) -> io::Result<u64> {
-        let mut found = self.look_for_time(time_ms);
         for _ in 1..RELOCATIONS {
-            if !found.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-                break;
+            match self.look_for_time(time_ms) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                found => return found,
             }
-            found = self.look_for_time(time_ms);
         }
-        found
+        self.look_for_time(time_ms)
     }
 
     /// As [`Self::offset_of_time`]; not found when a segment leaves the log meanwhile.

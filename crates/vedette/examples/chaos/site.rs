@@ -16,7 +16,7 @@ use crate::cluster::Cluster;
 /// Partitions of each topic keyed by camera; as many cameras, one on each.
 pub(crate) const PARTITIONS: u32 = 4;
 /// Seconds from one key frame to the next.
-const GROUP: NonZeroU32 = NonZeroU32::new(2).unwrap();
+const GROUP_SECONDS: NonZeroU32 = NonZeroU32::new(2).unwrap();
 
 /// How the product is set up in every row.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,8 +32,11 @@ pub(crate) struct Setup {
 /// The recording as the cameras send it.
 pub(crate) fn record(video: &Path, folder: &Path, fps: NonZeroU32) -> anyhow::Result<PathBuf> {
     let output = folder.join("camera.mp4");
-    let settings =
-        TranscodeSettings { gop_frames: GROUP.saturating_mul(fps), fps: Some(fps), ..TranscodeSettings::default() };
+    let settings = TranscodeSettings {
+        gop_frames: GROUP_SECONDS.saturating_mul(fps),
+        fps: Some(fps),
+        ..TranscodeSettings::default()
+    };
     transcode_to_h264(video, &output, &settings, |_| {}).context("making the cameras' recording")?;
     Ok(output)
 }

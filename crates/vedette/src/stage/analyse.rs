@@ -271,7 +271,7 @@ impl Running {
 
     /// Begins to save every partition that moved, unless that goes on already.
     fn save(&mut self) -> anyhow::Result<()> {
-        if self.saving.is_going_on() || self.states.are_of_nobody() {
+        if self.saving.is_going_on() || self.states.have_no_partition() {
             return Ok(());
         }
         let shares = self.partitions.iter_mut().map(|(number, partition)| partition.share(*number));

@@ -38,14 +38,14 @@ impl States {
         partitions: &[u32],
         stands_at: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
     ) -> anyhow::Result<()> {
-        let of_states = partition_count(bus, topics::STATES).await?;
+        let marks = bus.watermarks(topics::STATES).await.context("asking how far `states` goes")?;
+        let of_states = u32::try_from(marks.len())?;
         self.partitions = partition_count(bus, topics::DETECTIONS).await?;
         self.ours.extend(partitions);
         // Both topics put a key into the same partition when they have as many.
         self.aligned = of_states == self.partitions;
         let wanted = if self.aligned { partitions.to_vec() } else { (0..of_states).collect() };
         self.seen.extend(wanted.into_iter().map(|partition| (partition, 0)));
-        let marks = bus.watermarks(topics::STATES).await.context("asking how far `states` goes")?;
         self.look(bus, &marks, stands_at).await
     }
 
@@ -60,7 +60,7 @@ impl States {
     }
 
     /// Whether there is no partition of ours.
-    pub(super) fn are_of_nobody(&self) -> bool {
+    pub(super) fn have_no_partition(&self) -> bool {
         self.ours.is_empty()
     }
 
