@@ -18,6 +18,7 @@ use vedette_console::Console;
 use vedette_core::Alert;
 
 use crate::address_book::{self, AddressBook, inbox};
+use crate::blocking::Blocking;
 use crate::cli::{Overrides, Role};
 use crate::config::{BusKind, BusSettings, Config, GroupProtocol, Settings};
 use crate::detector::Detecting;
@@ -186,6 +187,7 @@ impl App {
             let sink = AlertSink {
                 bus: bus.clone(),
                 store: store.clone(),
+                blocking: Blocking::Apart,
                 live: live.clone(),
                 snapshots: Some(snapshots.clone()),
                 health: health.clone(),

@@ -75,16 +75,9 @@ impl<H: Ord> Ledger<H> {
     /// Commits what can be. What does not get through is tried again with the next call, be there new records or not.
     pub(crate) async fn commit(&mut self, committer: &Committer, topic: &str, stage: &'static str) {
         for (partition, next) in self.take_commits() {
-            match committer.commit(topic, partition, next).await {
-                Ok(()) => {}
-                // It went to another member meanwhile, whose word on offsets now counts.
-                Err(error @ BusError::Refused { .. }) => {
-                    tracing::warn!(stage, topic, partition, next, %error, "commit refused; the records may be seen again");
-                }
-                Err(error) => {
-                    self.is_due_again(partition);
-                    tracing::warn!(stage, topic, partition, next, %error, "not committed; trying again");
-                }
+            if let Err(error) = commit(committer, stage, topic, partition, next).await {
+                self.is_due_again(partition);
+                tracing::warn!(stage, topic, partition, next, %error, "not committed; trying again");
             }
         }
     }
@@ -114,6 +107,24 @@ impl<H: Ord> Ledger<H> {
             }
         }
         commits
+    }
+}
+
+/// Commits `next`. That the partition went to another member meanwhile is told and is no error: its word on offsets counts now,
+/// and what it is given again it recognises.
+pub(crate) async fn commit(
+    committer: &Committer,
+    stage: &'static str,
+    topic: &str,
+    partition: u32,
+    next: u64,
+) -> Result<(), BusError> {
+    match committer.commit(topic, partition, next).await {
+        Err(error @ BusError::Refused { .. }) => {
+            tracing::warn!(stage, topic, partition, next, %error, "commit refused; the records may be seen again");
+            Ok(())
+        }
+        outcome => outcome,
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod address_book;
 pub mod analysis;
 pub mod app;
+pub mod blocking;
 pub mod cli;
 pub mod clock;
 pub mod config;

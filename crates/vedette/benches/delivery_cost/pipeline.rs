@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message};
 use tokio_util::sync::CancellationToken;
 use vedette::address_book::AddressBook;
-use vedette::analysis::{CameraAnalysis, Serving};
+use vedette::analysis::{CameraAnalysis, Outcome, Serving};
 use vedette::config::{AnalyseSettings, BusSettings, load_cameras, load_policies};
 use vedette::health::Health;
 use vedette::latency::LatencyBook;
@@ -21,15 +21,14 @@ use vedette_address::AddressBase;
 use vedette_alerts::cloudevents;
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_bus::{Header, Reader, Record, SharedBus, StartAt};
-use vedette_core::{Alert, Camera, CameraId, FrameAccount, FrameDetections, Policy, Span};
+use vedette_core::{Alert, Camera, CameraId, FrameAccount, FrameDetections, FrameSize, NearMiss, Policy, Span};
 use vedette_rules::SharedPolicy;
-use vedette_wire::{decode_detections, encode_alert, encode_detections};
+use vedette_wire::{decode_detections, encode_alert, encode_detections, encode_near_miss};
 
 /// Cameras that are analysed side by side.
 pub(crate) const CAMERAS: usize = 800;
-/// A round lasts about four seconds, in which each camera gives its 500 frames. So a state is saved for each fifty of them or so, as
-/// it is with cameras of ten frames a second and the default of five seconds.
-const SAVE_EVERY: Span = Span::from_millis(400);
+/// Frames of a camera in which its state is saved once: it gives ten a second and `save_every` is five seconds.
+const FRAMES_A_SAVE: usize = 50;
 
 /// What goes in, and how much comes out.
 pub(crate) struct Input {
@@ -38,6 +37,14 @@ pub(crate) struct Input {
     base: Arc<AddressBase>,
     records: Vec<Record>,
     alerts: usize,
+    state: SavedState,
+}
+
+/// What a camera's state comes to in the middle of the recording, in the mean.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SavedState {
+    pub(crate) bytes: usize,
+    pub(crate) encoding: Duration,
 }
 
 fn root() -> PathBuf {
@@ -59,7 +66,7 @@ impl Input {
         let text = std::fs::read_to_string(root().join("tests/golden/vtest-detections.jsonl")).expect("a recording");
         let frames: Vec<FrameDetections> =
             text.lines().map(|line| serde_json::from_str(line).expect("a frame")).collect();
-        let mut input = Self { cameras, policies, base, records: Vec::new(), alerts: 0 };
+        let mut input = Self { cameras, policies, base, records: Vec::new(), alerts: 0, state: SavedState::default() };
         input.play(&frames);
         input
     }
@@ -86,7 +93,10 @@ impl Input {
                     headers: Vec::new(),
                     timestamp_ms: captured.as_millis(),
                 });
-                self.alerts += analyses.take(frame).len();
+                self.alerts += analyses.take(&frame).alerts.len();
+            }
+            if sequence == frames.len() as u64 / 2 {
+                self.state = analyses.state();
             }
         }
     }
@@ -107,8 +117,18 @@ impl Input {
         self.records.len()
     }
 
+    pub(crate) fn state(&self) -> SavedState {
+        self.state
+    }
+
     pub(crate) fn alerts(&self) -> usize {
         self.alerts
+    }
+
+    /// How often states are to be saved when all frames take so long.
+    pub(crate) fn save_every(&self, took: Duration) -> Span {
+        let saves = self.frames() / CAMERAS / FRAMES_A_SAVE;
+        Span::from_micros((took.as_micros() / saves as u128) as i64)
     }
 
     /// Frames a second. The first alert starts the clock, so that joining a group does not count.
@@ -138,10 +158,17 @@ struct Analyses {
 }
 
 impl Analyses {
-    fn take(&mut self, frame: FrameDetections) -> Vec<Alert> {
+    fn take(&mut self, frame: &FrameDetections) -> Outcome {
         let base = |_| Some(self.base.clone());
         let analysis = self.of.get_mut(&frame.camera).expect("a camera of ours");
-        analysis.take(&frame, Serving { policy: Some(&self.policy), base: &base }).alerts
+        analysis.take(frame, Serving { policy: Some(&self.policy), base: &base })
+    }
+
+    fn state(&self) -> SavedState {
+        let began = Instant::now();
+        let bytes: usize = self.of.values().map(|analysis| analysis.save().expect("it is encoded").len()).sum();
+        let cameras = self.of.len();
+        SavedState { bytes: bytes / cameras, encoding: began.elapsed() / cameras as u32 }
     }
 }
 
@@ -156,11 +183,11 @@ async fn timed(mut alerts: Reader, count: usize) -> Duration {
 }
 
 /// The stage as it runs.
-pub(crate) async fn stage(input: &Input, brokers: &str, prefix: &str) -> Duration {
+pub(crate) async fn stage(input: &Input, save_every: Span, brokers: &str, prefix: &str) -> Duration {
     let bus = input.bus(brokers, prefix).await;
     let alerts = bus.read(topics::ALERTS, StartAt::Earliest).await.expect("a reader");
     let stage = Analyse {
-        settings: AnalyseSettings { save_every: SAVE_EVERY, ..AnalyseSettings::default() },
+        settings: AnalyseSettings { save_every, ..AnalyseSettings::default() },
         bus: bus.clone(),
         registry: Registry::of(&input.cameras, &input.policies),
         addresses: AddressBook::of(Some(input.base.clone())),
@@ -193,13 +220,19 @@ pub(crate) async fn auto_commit(input: &Input, brokers: &str, prefix: &str) -> D
     consumer.subscribe(&[&format!("{prefix}{}", topics::DETECTIONS)]).expect("it subscribes");
     let stop = CancellationToken::new();
     let (stopped, runtime, mut analyses) = (stop.clone(), tokio::runtime::Handle::current(), input.analyses());
+    let policy_frame = input.policies[0].frame;
     let running = tokio::task::spawn_blocking(move || {
         while !stopped.is_cancelled() {
             let Some(record) = consumer.poll(Duration::from_millis(50)) else { continue };
             let record = record.expect("a record");
             let frame = decode_detections(Bytes::copy_from_slice(record.payload().unwrap_or_default()));
-            for alert in analyses.take(frame.expect("a frame")) {
-                drop(runtime.block_on(bus.send(topics::ALERTS, alert_record(&alert))).expect("it is taken"));
+            let frame = frame.expect("a frame");
+            let outcome = analyses.take(&frame);
+            let alerts = outcome.alerts.iter().map(|alert| (topics::ALERTS, alert_record(alert)));
+            let misses = outcome.near_misses.iter();
+            let misses = misses.map(|miss| (topics::NEAR_MISSES, near_miss_record(&frame.camera, policy_frame, miss)));
+            for (topic, record) in alerts.chain(misses) {
+                drop(runtime.block_on(bus.send(topic, record)).expect("it is taken"));
             }
         }
     });
@@ -216,5 +249,14 @@ fn alert_record(alert: &Alert) -> Record {
         value: Some(encode_alert(alert)),
         headers: headers.map(|(name, value)| Header { name, value: value.into() }).collect(),
         timestamp_ms: alert.ended.unwrap_or(alert.raised).as_millis(),
+    }
+}
+
+fn near_miss_record(camera: &CameraId, policy_frame: FrameSize, miss: &NearMiss) -> Record {
+    Record {
+        key: Bytes::copy_from_slice(camera.as_str().as_bytes()),
+        value: Some(encode_near_miss(camera, policy_frame, miss)),
+        headers: Vec::new(),
+        timestamp_ms: miss.ended.as_millis(),
     }
 }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use vedette_core::{FrameCounts, FrameDetections, ShedReason, Span};
 use vedette_wire::{WireError, decode_detections, encode_detections};
@@ -61,12 +62,12 @@ pub(super) struct Order {
 
 /// [`Order`] as it is saved.
 #[derive(Serialize, Deserialize)]
-pub(super) struct SavedOrder {
+pub(super) struct SavedOrder<'a> {
     last: Option<Place>,
     epoch_before: Option<Place>,
-    held: Vec<Vec<u8>>,
-    gaps: VecDeque<Gap>,
-    counts: FrameCounts,
+    held: Vec<Bytes>,
+    gaps: Cow<'a, VecDeque<Gap>>,
+    counts: Cow<'a, FrameCounts>,
     lost: u64,
 }
 
@@ -156,24 +157,25 @@ impl Order {
         }
     }
 
-    pub(super) fn save(&self) -> SavedOrder {
+    pub(super) fn save(&self) -> SavedOrder<'_> {
         SavedOrder {
             last: self.last,
             epoch_before: self.epoch_before,
-            held: self.held.values().map(|frame| encode_detections(frame).to_vec()).collect(),
-            gaps: self.gaps.clone(),
-            counts: self.counts.clone(),
+            held: self.held.values().map(encode_detections).collect(),
+            gaps: Cow::Borrowed(&self.gaps),
+            counts: Cow::Borrowed(&self.counts),
             lost: self.lost,
         }
     }
 
-    pub(super) fn restore(saved: SavedOrder) -> Result<Self, WireError> {
+    pub(super) fn restore(saved: SavedOrder<'_>) -> Result<Self, WireError> {
         let mut held = BTreeMap::new();
         for bytes in saved.held {
-            let frame = decode_detections(bytes.into())?;
+            let frame = decode_detections(bytes)?;
             held.insert(place(&frame), frame);
         }
         let SavedOrder { last, epoch_before, gaps, counts, lost, .. } = saved;
+        let (gaps, counts) = (gaps.into_owned(), counts.into_owned());
         Ok(Self { window: SORT_WINDOW, last, epoch_before, held, gaps, counts, lost })
     }
 

@@ -1,7 +1,9 @@
 //! The state as bytes for the `states` topic, and back.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use vedette_core::Camera;
 use vedette_rules::{EngineState, RuleEngine, SharedPolicy};
@@ -37,15 +39,15 @@ pub enum StateError {
 
 /// What is saved. Messages that have a schema are kept in it.
 #[derive(Serialize, Deserialize)]
-struct Saved {
-    tracker: Tracker,
-    engine: Option<EngineState>,
-    policy: Option<Vec<u8>>,
-    paths: Paths,
-    order: SavedOrder,
-    clock: Clock,
+struct Saved<'a> {
+    tracker: Cow<'a, Tracker>,
+    engine: Option<Cow<'a, EngineState>>,
+    policy: Option<Bytes>,
+    paths: Cow<'a, Paths>,
+    order: SavedOrder<'a>,
+    clock: Cow<'a, Clock>,
     last: Option<Last>,
-    open: Vec<Vec<u8>>,
+    open: Vec<Bytes>,
 }
 
 impl CameraAnalysis {
@@ -55,14 +57,14 @@ impl CameraAnalysis {
     /// When it cannot be encoded.
     pub fn save(&self) -> Result<Vec<u8>, StateError> {
         let saved = Saved {
-            tracker: self.tracker.clone(),
-            engine: self.engine.as_ref().map(|engine| engine.state().clone()),
-            policy: self.policy.as_ref().map(|policy| encode_policy(policy.policy()).to_vec()),
-            paths: self.paths.clone(),
+            tracker: Cow::Borrowed(&self.tracker),
+            engine: self.engine.as_ref().map(|engine| Cow::Borrowed(engine.state())),
+            policy: self.policy.as_ref().map(|policy| encode_policy(policy.policy())),
+            paths: Cow::Borrowed(&self.paths),
             order: self.order.save(),
-            clock: self.clock.clone(),
+            clock: Cow::Borrowed(&self.clock),
             last: self.last,
-            open: self.open.values().map(|alert| encode_alert(alert).to_vec()).collect(),
+            open: self.open.values().map(|alert| encode_alert(alert)).collect(),
         };
         Ok(postcard::to_stdvec(&saved)?)
     }
@@ -75,29 +77,31 @@ impl CameraAnalysis {
         if format != STATE_FORMAT {
             return Err(StateError::Format(format));
         }
-        let saved: Saved = postcard::from_bytes(bytes)?;
-        let policy = saved.policy.map(|bytes| decode_policy(bytes.into())).transpose()?;
+        let saved: Saved<'_> = postcard::from_bytes(bytes)?;
+        let policy = saved.policy.map(decode_policy).transpose()?;
         let policy = policy.map(|policy| Arc::new(SharedPolicy::new(policy)));
         let locator = locator(&camera)?;
         let engine = match (&policy, saved.engine) {
-            (Some(policy), Some(state)) => Some(RuleEngine::restore(compile(&camera, &locator, policy)?, state)),
+            (Some(policy), Some(state)) => {
+                Some(RuleEngine::restore(compile(&camera, &locator, policy)?, state.into_owned()))
+            }
             _ => None,
         };
         let mut open = std::collections::BTreeMap::new();
         for bytes in saved.open {
-            let alert = decode_alert(bytes.into())?;
+            let alert = decode_alert(bytes)?;
             open.insert(alert.id, Box::new(alert));
         }
         Ok(Self {
             locator,
             camera,
-            tracker: saved.tracker,
+            tracker: saved.tracker.into_owned(),
             engine,
             policy,
             refused: None,
-            paths: saved.paths,
+            paths: saved.paths.into_owned(),
             order: Order::restore(saved.order)?,
-            clock: saved.clock,
+            clock: saved.clock.into_owned(),
             last: saved.last,
             open,
         })

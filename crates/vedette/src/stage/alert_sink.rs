@@ -11,9 +11,10 @@ use vedette_bus::{BusError, Committer, Delivered, GroupEvent, SharedBus};
 use vedette_core::Alert;
 use vedette_wire::{DeadLetterReason, decode_alert};
 
+use crate::blocking::Blocking;
 use crate::evidence::BusSnapshots;
 use crate::health::{Condition, Health};
-use crate::{bus_watch, dead_letters, topics};
+use crate::{bus_watch, dead_letters, ledger, topics};
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "console";
@@ -28,6 +29,8 @@ pub struct AlertSink {
     pub bus: SharedBus,
     /// Where they are kept.
     pub store: Arc<AlertStore>,
+    /// Where the store works.
+    pub blocking: Blocking,
     /// Who listens live.
     pub live: broadcast::Sender<Arc<Alert>>,
     /// Makes snapshots while the video is there; none are taken without it.
@@ -49,6 +52,7 @@ impl AlertSink {
         self.health.set(STAGE, Condition::Running, "");
         loop {
             let event = tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 event = subscription.next() => event,
             };
@@ -89,20 +93,13 @@ impl AlertSink {
             }
         }
         let (partition, next) = (record.position.partition, record.position.offset + 1);
-        match committer.commit(topics::ALERTS, partition, next).await {
-            // It went to another member meanwhile. The alert comes again there, and the store knows it by its id.
-            Err(error @ BusError::Refused { .. }) => {
-                tracing::warn!(stage = STAGE, partition, next, %error, "commit refused; the alert may be seen again");
-                Ok(())
-            }
-            outcome => outcome.context("committing"),
-        }
+        ledger::commit(committer, STAGE, topics::ALERTS, partition, next).await.context("committing")
     }
 
     async fn keep(&self, alert: &Arc<Alert>, record: &Delivered) -> anyhow::Result<()> {
         let (store, alert) = (self.store.clone(), alert.clone());
         let position = RecordPosition { partition: record.position.partition, offset: record.position.offset };
-        tokio::task::spawn_blocking(move || store.upsert(&alert, Some(position))).await?.context("storing an alert")?;
+        self.blocking.run(move || store.upsert(&alert, Some(position))).await?.context("storing an alert")?;
         Ok(())
     }
 
@@ -112,7 +109,7 @@ impl AlertSink {
             match snapshots.take(&alert).await {
                 Ok(jpeg) => {
                     let (store, id) = (self.store.clone(), alert.id);
-                    let kept = tokio::task::spawn_blocking(move || store.put_snapshot(id, &jpeg)).await;
+                    let kept = self.blocking.run(move || store.put_snapshot(id, &jpeg)).await;
                     match kept {
                         Ok(Ok(())) => metrics::counter!("vedette_snapshots_total").increment(1),
                         Ok(Err(error)) => tracing::error!(alert = %alert.id, %error, "snapshot not stored"),

@@ -9,12 +9,14 @@ mod counters;
 mod near_misses;
 mod opening;
 mod partition;
+mod published;
 mod recovery;
 mod save;
 mod states;
 mod step;
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -34,11 +36,12 @@ use crate::config::AnalyseSettings;
 use crate::health::{Condition, Health};
 use crate::latency::LatencyBook;
 use crate::registry::Registry;
-use crate::{bus_watch, clock, dead_letters, topics};
+use crate::{bus_watch, dead_letters, topics};
 use counters::Counters;
 use opening::Opened;
 use partition::{Panicked, Partition};
-use save::{Saved, Saving, Share};
+use published::Published;
+use save::{Saved, Saving};
 use states::States;
 
 /// The consumer group of the stage.
@@ -70,6 +73,8 @@ struct Running {
     partitions: BTreeMap<u32, Partition>,
     states: States,
     saving: Saving,
+    /// Partitions that the save that goes on has not come to yet.
+    to_save: Vec<u32>,
     counters: Counters,
     /// Whether the bus did not answer when it was last asked.
     is_away: bool,
@@ -90,6 +95,7 @@ impl Analyse {
             partitions: BTreeMap::new(),
             states: States::default(),
             saving: Saving::default(),
+            to_save: Vec::new(),
             counters: Counters::new(),
             is_away: false,
             stage: self,
@@ -98,17 +104,23 @@ impl Analyse {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                error = partition::failure(&mut running.partitions) => return Err(error).context("publishing alerts"),
                 saved = running.saving.next() => running.take_note(saved?).await,
-                _ = save.tick() => running.save()?,
+                _ = save.tick() => running.begin_to_save(),
                 event = subscription.next() => {
                     if running.handle_burst(event, &mut subscription).await?.is_break() {
                         break;
                     }
                 }
+                () = ready(()), if running.has_more_to_save() => {}
             }
+            running.save_one()?;
         }
         running.finish_saving().await?;
-        running.save()?;
+        running.begin_to_save();
+        while running.has_more_to_save() {
+            running.save_one()?;
+        }
         running.finish_saving().await
     }
 }
@@ -233,25 +245,18 @@ impl Running {
             headers,
             timestamp_ms: alert.ended.unwrap_or(alert.raised).as_millis(),
         };
-        let delivery = self.stage.bus.send(topics::ALERTS, record).await?;
-        let measured = frame.filter(|frame| alert.raised == frame.captured);
-        let measured = measured.map(|frame| (self.stage.latency.clone(), frame.captured, frame.latency));
-        let durable = tokio::spawn(async move {
-            delivery.await?;
-            if let Some((book, captured, latency)) = measured {
-                book.note(captured, latency, clock::now());
-            }
-            Ok(())
-        });
-        self.partitions.entry(number).or_default().wait_for(durable);
+        let mut published = Published::new(self.stage.bus.send(topics::ALERTS, record).await?);
+        if let Some(frame) = frame.filter(|frame| alert.raised == frame.captured) {
+            published = published.measured(self.stage.latency.clone(), frame.captured, frame.latency);
+        }
+        self.partitions.entry(number).or_default().wait_for(published);
         Ok(())
     }
 
     async fn put_aside(&mut self, record: &Delivered, reason: DeadLetterReason, detail: &str) -> anyhow::Result<()> {
         metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
         let delivery = dead_letters::send(&self.stage.bus, STAGE, record, reason, detail).await?;
-        let durable = tokio::spawn(async move { delivery.await.map(|_| ()) });
-        self.partitions.entry(record.position.partition).or_default().wait_for(durable);
+        self.partitions.entry(record.position.partition).or_default().wait_for(Published::new(delivery));
         Ok(())
     }
 
@@ -270,26 +275,46 @@ impl Running {
     }
 
     /// Begins to save every partition that moved, unless that goes on already.
-    fn save(&mut self) -> anyhow::Result<()> {
+    fn begin_to_save(&mut self) {
         if self.saving.is_going_on() || self.states.have_no_partition() {
-            return Ok(());
+            return;
         }
-        let shares = self.partitions.iter_mut().map(|(number, partition)| partition.share(*number));
-        let shares: Vec<Option<Share>> = shares.collect::<Result<_, _>>()?;
-        self.saving.begin(shares.into_iter().flatten().collect(), self.stage.bus.clone(), self.committer.clone());
+        // The last is next: what the save before did not come to.
+        let left_out = std::mem::take(&mut self.to_save);
+        let others = self.partitions.keys().filter(|number| !left_out.contains(number)).copied();
+        self.to_save = others.chain(left_out.iter().copied()).collect();
+        self.saving.begin(self.stage.bus.clone(), self.committer.clone());
+    }
+
+    fn has_more_to_save(&self) -> bool {
+        self.saving.is_going_on() && !self.to_save.is_empty()
+    }
+
+    /// Takes the states of one more partition into the save that goes on, if one does. No record is in hand meanwhile.
+    fn save_one(&mut self) -> anyhow::Result<()> {
+        if self.has_more_to_save()
+            && let Some(number) = self.to_save.pop()
+            && let Some(partition) = self.partitions.get_mut(&number)
+            && let Some(share) = partition.share(number)?
+        {
+            self.saving.add(share);
+        }
+        if !self.has_more_to_save() {
+            self.saving.close();
+        }
         Ok(())
     }
 
-    /// Waits for the save that goes on, if one does.
+    /// Waits for the save that goes on, if one does, without the partitions that it has not come to.
     async fn finish_saving(&mut self) -> anyhow::Result<()> {
-        let saved = self.saving.end().await?;
-        self.take_note(saved).await;
+        if let Some(saved) = self.saving.end().await? {
+            self.take_note(saved).await;
+        }
         Ok(())
     }
 
     /// A save is over. States that others wrote over meanwhile are written again, now or with the next one.
-    async fn take_note(&mut self, saved: Option<Saved>) {
-        let Some(Saved { written, marks }) = saved else { return };
+    async fn take_note(&mut self, Saved { written, marks }: Saved) {
         written.iter().for_each(|written| self.states.wrote(written));
         if let Err(error) = self.look_after_states(marks).await
             && !self.is_away

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use vedette::address_book::AddressBook;
+use vedette::blocking::Blocking;
 use vedette::config::{AnalyseSettings, BusSettings, ShedAfter};
 use vedette::health::Health;
 use vedette::latency::LatencyBook;
@@ -192,8 +193,14 @@ impl World {
             };
             tasks.push(keep_running(stop.clone(), move |stop| analyse.clone().run(stop)));
         } else {
-            let sink =
-                AlertSink { bus, store: self.store.clone(), live: broadcast::channel(16).0, snapshots: None, health };
+            let sink = AlertSink {
+                bus,
+                store: self.store.clone(),
+                blocking: Blocking::InPlace,
+                live: broadcast::channel(16).0,
+                snapshots: None,
+                health,
+            };
             tasks.push(keep_running(stop.clone(), move |stop| sink.clone().run(stop)));
         }
         Process { name: name.to_owned(), role, meddling, client, stop, tasks }

@@ -1,9 +1,9 @@
 use bytes::Bytes;
-use tokio::task::JoinHandle;
 use vedette_bus::{BusError, Record, SharedBus};
 use vedette_core::{CameraId, FrameSize, NearMiss};
 use vedette_wire::encode_near_miss;
 
+use super::published::Published;
 use crate::topics;
 
 /// Counts and publishes what almost was an alert; gives what waits until it is durable.
@@ -12,7 +12,7 @@ pub(super) async fn publish(
     camera: &CameraId,
     policy_frame: FrameSize,
     misses: &[NearMiss],
-) -> Result<Vec<JoinHandle<Result<(), BusError>>>, BusError> {
+) -> Result<Vec<Published>, BusError> {
     let mut sent = Vec::with_capacity(misses.len());
     for miss in misses {
         let (kind, term) = (miss.kind.as_str(), miss.term.as_str());
@@ -23,8 +23,7 @@ pub(super) async fn publish(
             headers: Vec::new(),
             timestamp_ms: miss.ended.as_millis(),
         };
-        let delivery = bus.send(topics::NEAR_MISSES, record).await?;
-        sent.push(tokio::spawn(async move { delivery.await.map(|_| ()) }));
+        sent.push(Published::new(bus.send(topics::NEAR_MISSES, record).await?));
     }
     Ok(sent)
 }

@@ -1,12 +1,14 @@
 //! One partition of `detections` in our hands: the cameras on it, and what is not durable yet.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
+use std::task::Poll;
 
-use tokio::task::JoinHandle;
 use vedette_bus::BusError;
 use vedette_core::{CameraId, FrameDetections};
 use vedette_wire::AnalysisState;
 
+use super::published::{OnTheirWay, Published};
 use super::save::Share;
 use super::{Analyse, states, step};
 use crate::analysis::{CameraAnalysis, Outcome, STATE_FORMAT};
@@ -51,6 +53,15 @@ pub(super) fn stands_at(partitions: &BTreeMap<u32, Partition>) -> impl Fn(&Camer
     |camera| partitions.values().find_map(|partition| partition.cameras.get(camera)).map(|known| known.stands_at)
 }
 
+/// Lets go of what has become durable; comes back only when something has not.
+pub(super) async fn failure(partitions: &mut BTreeMap<u32, Partition>) -> BusError {
+    poll_fn(|context| {
+        let mut failures = partitions.values_mut().map(|partition| partition.on_their_way.poll_failure(context));
+        failures.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
+}
+
 #[derive(Default)]
 pub(super) struct Partition {
     pub(super) cameras: HashMap<CameraId, Box<Known>>,
@@ -63,8 +74,8 @@ pub(super) struct Partition {
     saved: Option<u64>,
     /// Whether states that cannot be used were made again.
     pub(super) rebuilt: bool,
-    /// Alerts and dead letters that are not known to be durable yet.
-    pending: Vec<JoinHandle<Result<(), BusError>>>,
+    /// Alerts and dead letters.
+    on_their_way: OnTheirWay,
 }
 
 impl Partition {
@@ -101,15 +112,15 @@ impl Partition {
     }
 
     /// Nothing is committed before this is durable.
-    pub(super) fn wait_for(&mut self, durable: JoinHandle<Result<(), BusError>>) {
-        self.pending.push(durable);
+    pub(super) fn wait_for(&mut self, published: Published) {
+        self.on_their_way.add(published);
     }
 
     /// What is to be saved now; none when nothing has moved since the last time. What it holds counts as saved from here on.
     pub(super) fn share(&mut self, number: u32) -> anyhow::Result<Option<Share>> {
         let Some(next) = self.next else { return Ok(None) };
         let mut dirty = std::mem::take(&mut self.dirty);
-        let before = std::mem::take(&mut self.pending);
+        let before = std::mem::take(&mut self.on_their_way);
         if self.saved.replace(next) == Some(next) && dirty.is_empty() && before.is_empty() {
             return Ok(None);
         }

@@ -1,14 +1,18 @@
-//! A save: the states of all partitions that moved, as they are at one moment. They are written while analysis goes on.
+//! A save: the states of all partitions that moved, of each partition as they are at one moment. They are written while analysis
+//! goes on, and taken one partition after the other, so that no record waits for all of them.
 
 use std::future::pending;
 
 use anyhow::Context;
+use futures::StreamExt;
 use futures::future::{join_all, try_join_all};
-use tokio::task::JoinHandle;
+use futures::stream::FuturesUnordered;
+use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use vedette_bus::{BusError, Committer, Record, SharedBus, Watermarks, Written};
 
-use crate::topics;
+use super::published::OnTheirWay;
+use crate::{ledger, topics};
 
 /// What is to be saved of one partition.
 pub(super) struct Share {
@@ -16,7 +20,7 @@ pub(super) struct Share {
     /// The first record that the states have not seen.
     pub(super) next: u64,
     /// Alerts and dead letters of what they have seen.
-    pub(super) before: Vec<JoinHandle<Result<(), BusError>>>,
+    pub(super) before: OnTheirWay,
     pub(super) states: Vec<Record>,
 }
 
@@ -25,21 +29,13 @@ impl Share {
     /// written.
     async fn write(self, bus: &SharedBus, committer: &Committer) -> anyhow::Result<Vec<Written>> {
         let Self { partition, next, before, states } = self;
-        for durable in before {
-            durable.await?.context("publishing alerts")?;
-        }
+        before.arrive().await.context("publishing alerts")?;
         let mut deliveries = Vec::with_capacity(states.len());
         for state in states {
             deliveries.push(bus.send(topics::STATES, state).await?);
         }
         let written = try_join_all(deliveries).await.context("publishing states")?;
-        match committer.commit(topics::DETECTIONS, partition, next).await {
-            // It went to another member meanwhile, whose word on offsets now counts; what we sent it recognises.
-            Err(error @ BusError::Refused { .. }) => {
-                tracing::warn!(stage = super::STAGE, partition, next, %error, "commit refused; the records may be seen again");
-            }
-            outcome => outcome.context("committing")?,
-        }
+        ledger::commit(committer, super::STAGE, topics::DETECTIONS, partition, next).await.context("committing")?;
         Ok(written)
     }
 }
@@ -54,36 +50,85 @@ pub(super) struct Saved {
 
 /// The save that goes on, if one does; it ends with its stage.
 #[derive(Default)]
-pub(super) struct Saving(Option<AbortOnDropHandle<anyhow::Result<Saved>>>);
+pub(super) struct Saving(Option<Save>);
+
+struct Save {
+    /// None when there is no more to come.
+    shares: Option<mpsc::UnboundedSender<Share>>,
+    writing: AbortOnDropHandle<anyhow::Result<Saved>>,
+}
 
 impl Saving {
     pub(super) fn is_going_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Begins to write. There is one save at a time: what a later one says of a camera is never written first.
-    pub(super) fn begin(&mut self, shares: Vec<Share>, bus: SharedBus, committer: Committer) {
+    /// Begins a save. There is one at a time: what a later one says of a camera is never written first.
+    pub(super) fn begin(&mut self, bus: SharedBus, committer: Committer) {
         debug_assert!(!self.is_going_on());
-        self.0 = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            let written = try_join_all(shares.into_iter().map(|share| share.write(&bus, &committer))).await?;
-            let mut written = written.concat();
-            written.sort_unstable_by_key(|written| (written.partition, written.offset));
-            Ok(Saved { written, marks: bus.watermarks(topics::STATES).await })
-        })));
+        let (shares, coming) = mpsc::unbounded_channel();
+        let writing = AbortOnDropHandle::new(tokio::spawn(write_all(coming, bus, committer)));
+        self.0 = Some(Save { shares: Some(shares), writing });
     }
 
-    /// What the save came to; none when none goes on. Safe to cancel.
+    /// Adds a partition to the save that goes on; it is written from now on.
+    pub(super) fn add(&self, share: Share) {
+        let shares = self.0.as_ref().and_then(|save| save.shares.as_ref());
+        debug_assert!(shares.is_some());
+        if let Some(shares) = shares {
+            // Refused when the save has failed already, which its end tells.
+            let _ = shares.send(share);
+        }
+    }
+
+    /// No partition comes any more.
+    pub(super) fn close(&mut self) {
+        if let Some(save) = &mut self.0 {
+            save.shares = None;
+        }
+    }
+
+    /// What the save came to, which takes no more; none when none goes on. Safe to cancel.
     pub(super) async fn end(&mut self) -> anyhow::Result<Option<Saved>> {
-        let Some(saving) = &mut self.0 else { return Ok(None) };
-        let saved = saving.await;
+        self.close();
+        let Some(save) = &mut self.0 else { return Ok(None) };
+        let saved = (&mut save.writing).await;
         self.0 = None;
         saved?.map(Some)
     }
 
-    /// As [`Self::end`], and waits for ever when none goes on.
-    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Saved>> {
-        if self.is_going_on() { self.end().await } else { pending().await }
+    /// What the save came to, once it is over; waits for ever when none goes on. Safe to cancel.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Saved> {
+        let Some(save) = &mut self.0 else { return pending().await };
+        let saved = (&mut save.writing).await;
+        self.0 = None;
+        saved?
     }
+}
+
+/// Writes shares as they come, side by side, until the last.
+async fn write_all(
+    mut coming: mpsc::UnboundedReceiver<Share>,
+    bus: SharedBus,
+    committer: Committer,
+) -> anyhow::Result<Saved> {
+    let mut writing = FuturesUnordered::new();
+    let mut saved = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            Some(written) = writing.next() => saved.extend(written?),
+            share = coming.recv() => match share {
+                Some(share) => writing.push(share.write(&bus, &committer)),
+                None => break,
+            }
+        }
+    }
+    while let Some(written) = writing.next().await {
+        saved.extend(written?);
+    }
+    saved.sort_unstable_by_key(|written| (written.partition, written.offset));
+    Ok(Saved { written: saved, marks: bus.watermarks(topics::STATES).await })
 }
 
 /// Writes the shares of partitions that another member takes over. What cannot be written it makes again from the last commit.
