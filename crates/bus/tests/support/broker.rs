@@ -83,6 +83,11 @@ impl Broker {
 
     /// The same with further properties.
     pub(crate) fn start_with(properties: &str) -> Option<Self> {
+        Self::start_unhurried(&format!("{QUICK}{properties}"))
+    }
+
+    /// The same that rolls and compacts its logs when Kafka does by default.
+    pub(crate) fn start_unhurried(properties: &str) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         if !available() {
             return None;
@@ -90,7 +95,7 @@ impl Broker {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("vedette-kafka-{}-{number}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join("extra"), format!("{QUICK}{properties}")).unwrap();
+        fs::write(dir.join("extra"), properties).unwrap();
         let broker = Self { port: free_port(), controller_port: free_port(), dir, watch: Mutex::default() };
         broker.launch();
         Some(broker)

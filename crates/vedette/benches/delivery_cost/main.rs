@@ -27,14 +27,14 @@ const ROUNDS: usize = 9;
 
 /// Each round has topics of its own. Kafka gives each partition of a new one index files of 10 MB, and a file system may fill those
 /// with zeros when they are first touched, which a topic that is in use has behind it.
-const SMALL_INDEXES: &str = "log.index.size.max.bytes=65536\n";
+const SMALL_INDEXES: &str = "log.index.size.max.bytes=262144\n";
 
 fn main() {
     // `cargo test` builds and starts benches too; there is nothing to test here.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let Some(broker) = Broker::start_with(SMALL_INDEXES) else { return };
+    let Some(broker) = Broker::start_unhurried(SMALL_INDEXES) else { return };
     let runtime = tokio::runtime::Runtime::new().expect("the async runtime starts");
     runtime.block_on(measure(&broker));
 }
