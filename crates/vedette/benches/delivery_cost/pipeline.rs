@@ -160,7 +160,7 @@ fn displaced(detections: &[Detection], number: usize) -> Vec<Detection> {
     let by = number as f32 * DISPLACEMENT_PX;
     let displaced = |seen: &Detection| {
         let bbox = PixelBox { x: seen.bbox.x + by, y: seen.bbox.y + by, ..seen.bbox };
-        Detection { bbox, ..seen.clone() }
+        Detection { bbox, ..*seen }
     };
     detections.iter().map(displaced).collect()
 }
