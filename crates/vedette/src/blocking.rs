@@ -1,4 +1,4 @@
-//! Where work that blocks (a database, a file) is done.
+//! Where a stage that also runs under simulation does what blocks (a database). What never runs there asks tokio for a thread.
 
 use anyhow::Context;
 

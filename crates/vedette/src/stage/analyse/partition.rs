@@ -74,7 +74,7 @@ pub(super) struct Partition {
     saved: Option<u64>,
     /// Whether states that cannot be used were made again.
     pub(super) rebuilt: bool,
-    /// Alerts and dead letters.
+    /// Alerts, near misses and dead letters.
     on_their_way: OnTheirWay,
 }
 

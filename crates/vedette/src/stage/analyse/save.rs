@@ -4,10 +4,9 @@
 use std::future::pending;
 
 use anyhow::Context;
-use futures::StreamExt;
+use futures::channel::mpsc;
 use futures::future::{join_all, try_join_all};
-use futures::stream::FuturesUnordered;
-use tokio::sync::mpsc;
+use futures::{StreamExt, TryStreamExt};
 use tokio_util::task::AbortOnDropHandle;
 use vedette_bus::{BusError, Committer, Record, SharedBus, Watermarks, Written};
 
@@ -19,7 +18,7 @@ pub(super) struct Share {
     pub(super) partition: u32,
     /// The first record that the states have not seen.
     pub(super) next: u64,
-    /// Alerts and dead letters of what they have seen.
+    /// Alerts, near misses and dead letters of what they have seen.
     pub(super) before: OnTheirWay,
     pub(super) states: Vec<Record>,
 }
@@ -66,7 +65,7 @@ impl Saving {
     /// Begins a save. There is one at a time: what a later one says of a camera is never written first.
     pub(super) fn begin(&mut self, bus: SharedBus, committer: Committer) {
         debug_assert!(!self.is_going_on());
-        let (shares, coming) = mpsc::unbounded_channel();
+        let (shares, coming) = mpsc::unbounded();
         let writing = AbortOnDropHandle::new(tokio::spawn(write_all(coming, bus, committer)));
         self.0 = Some(Save { shares: Some(shares), writing });
     }
@@ -77,7 +76,7 @@ impl Saving {
         debug_assert!(shares.is_some());
         if let Some(shares) = shares {
             // Refused when the save has failed already, which its end tells.
-            let _ = shares.send(share);
+            let _ = shares.unbounded_send(share);
         }
     }
 
@@ -91,10 +90,7 @@ impl Saving {
     /// What the save came to, which takes no more; none when none goes on. Safe to cancel.
     pub(super) async fn end(&mut self) -> anyhow::Result<Option<Saved>> {
         self.close();
-        let Some(save) = &mut self.0 else { return Ok(None) };
-        let saved = (&mut save.writing).await;
-        self.0 = None;
-        saved?.map(Some)
+        if self.is_going_on() { self.next().await.map(Some) } else { Ok(None) }
     }
 
     /// What the save came to, once it is over; waits for ever when none goes on. Safe to cancel.
@@ -108,27 +104,14 @@ impl Saving {
 
 /// Writes shares as they come, side by side, until the last.
 async fn write_all(
-    mut coming: mpsc::UnboundedReceiver<Share>,
+    coming: mpsc::UnboundedReceiver<Share>,
     bus: SharedBus,
     committer: Committer,
 ) -> anyhow::Result<Saved> {
-    let mut writing = FuturesUnordered::new();
-    let mut saved = Vec::new();
-    loop {
-        tokio::select! {
-            biased;
-            Some(written) = writing.next() => saved.extend(written?),
-            share = coming.recv() => match share {
-                Some(share) => writing.push(share.write(&bus, &committer)),
-                None => break,
-            }
-        }
-    }
-    while let Some(written) = writing.next().await {
-        saved.extend(written?);
-    }
-    saved.sort_unstable_by_key(|written| (written.partition, written.offset));
-    Ok(Saved { written: saved, marks: bus.watermarks(topics::STATES).await })
+    let writing = coming.map(|share| share.write(&bus, &committer)).buffer_unordered(usize::MAX);
+    let mut written = writing.try_concat().await?;
+    written.sort_unstable_by_key(|written| (written.partition, written.offset));
+    Ok(Saved { written, marks: bus.watermarks(topics::STATES).await })
 }
 
 /// Writes the shares of partitions that another member takes over. What cannot be written it makes again from the last commit.
