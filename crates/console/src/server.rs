@@ -8,8 +8,6 @@ use crate::{ConsoleError, ConsoleParts, ConsoleSettings, api, feed};
 
 /// How long requests in flight may take once told to stop.
 const DRAIN: Duration = Duration::from_secs(5);
-/// How often histograms are folded, whether or not somebody scrapes them.
-const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 /// A console that holds its port and does not serve yet.
 #[derive(Debug)]
@@ -47,7 +45,6 @@ impl Console {
         let tasks = stop.child_token();
         let _ends_tasks = tasks.clone().drop_guard();
         let feed = feed::start(&parts, settings.stream_buffer, tasks.clone());
-        tokio::spawn(upkeep(parts.metrics.clone(), tasks.clone()));
         let app = api::router(settings, parts, feed, tasks);
         let service = app.into_make_service_with_connect_info::<SocketAddr>();
         tracing::info!(address = %local, "console serves");
@@ -76,11 +73,4 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), ConsoleError> {
     Console::bind(settings).await?.run(parts, stop).await
-}
-
-async fn upkeep(metrics: metrics_exporter_prometheus::PrometheusHandle, stop: CancellationToken) {
-    let mut tick = tokio::time::interval(METRICS_UPKEEP);
-    while stop.run_until_cancelled(tick.tick()).await.is_some() {
-        metrics.run_upkeep();
-    }
 }

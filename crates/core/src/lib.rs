@@ -8,6 +8,7 @@ mod account;
 mod address;
 mod address_match;
 mod alert;
+mod backoff;
 mod calibration;
 mod camera;
 mod class;
@@ -34,6 +35,7 @@ pub use address_match::{
     AddressCandidate, AddressMatch, NearbyPlate, NearbyRoad, ResponsibleRef, ResponsibleUnit, ResponsibleUnitError,
 };
 pub use alert::{Alert, AlertId, AlertObject, AlertStatus, Evidence, PathPoint};
+pub use backoff::Backoff;
 pub use calibration::{Calibration, CameraPose, ControlPoint};
 pub use camera::{Camera, CameraSource, Codec, Priority};
 pub use class::{ClassSet, ObjectClass, UnknownClass};

@@ -7,7 +7,6 @@
 //! Intake never decodes. Bytes from the network meet memory-safe code first (`retina` takes RTP apart); the decoder takes
 //! elementary streams only, checks sizes before the codec sees them, and builds from a short list of GStreamer elements.
 
-mod backoff;
 mod capture;
 mod chunker;
 mod decode;

@@ -1,5 +1,7 @@
 //! The wiring: settings to parts, parts to stages, stages under supervision. It reads as the architecture does.
 
+mod open_bus;
+
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,38 +10,36 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Semaphore, broadcast};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use vedette_address::AddressBase;
+use vedette_alerts::AlertStore;
 use vedette_bus::SharedBus;
-use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
-use vedette_bus::kafka::{self, KafkaBus, KafkaSettings};
 use vedette_console::Console;
-use vedette_core::Alert;
+use vedette_core::{Alert, Span};
 
 use crate::address_book::{self, AddressBook, inbox};
 use crate::blocking::Blocking;
 use crate::cli::{Overrides, Role};
-use crate::config::{BusKind, BusSettings, Config, GroupProtocol, Settings};
+use crate::config::{BusKind, Config, ConsoleSettings, Settings};
 use crate::detector::Detecting;
 use crate::evidence::BusSnapshots;
 use crate::frame_book::FrameBook;
-use crate::health::Health;
+use crate::health::{Condition, Health};
 use crate::latency::LatencyBook;
+use crate::operations::Operations;
+use crate::reading::Follower;
 use crate::registry::{self, Registry};
 use crate::stage::adopt::Adopt;
 use crate::stage::alert_sink::AlertSink;
 use crate::stage::analyse::Analyse;
 use crate::stage::detect::{Detect, OpenAlerts};
 use crate::stage::ingest::Ingest;
-use crate::supervise::{TaskKind, supervise};
+use crate::supervise::{Supervisor, TaskKind};
 use crate::{alert_store, bus_watch, clock, console, topics};
+pub use open_bus::open_bus;
 
 /// Alerts that a slow listener may lag behind before it is told that it missed some.
 const LIVE_BACKLOG: usize = 1_024;
-
-/// Longest wait of a record for others to share its sync: short, since an alert waits for three syncs on its way.
-const SYNC_AFTER: Duration = Duration::from_millis(1);
 
 /// How long the end of the process waits for the stages, and then for the bus.
 const GRACE: Duration = Duration::from_secs(15);
@@ -48,6 +48,8 @@ const GRACE: Duration = Duration::from_secs(15);
 pub struct App {
     /// Where the page is, when this process has the console role.
     pub page: Option<SocketAddr>,
+    /// Where health and metrics of this process are.
+    pub operations: SocketAddr,
     /// Every alert as it is stored by this process's console role.
     pub live: broadcast::Sender<Arc<Alert>>,
     /// Latencies of the alerts raised by this process.
@@ -56,7 +58,7 @@ pub struct App {
     pub health: Health,
     /// The bus, for tests and tools.
     pub bus: SharedBus,
-    stages: JoinSet<anyhow::Result<()>>,
+    tasks: Supervisor,
     detecting: Option<Detecting>,
     stop: CancellationToken,
 }
@@ -72,10 +74,13 @@ pub fn apply_overrides(config: &mut Config, overrides: &Overrides) {
     if let Some(listen) = overrides.listen {
         config.settings.console.listen = listen;
     }
+    if overrides.operations_listen.is_some() {
+        config.settings.operations.listen = overrides.operations_listen;
+    }
 }
 
 impl App {
-    /// Opens everything the roles need, publishes cameras and policies, and starts the stages.
+    /// Opens everything the roles need, publishes cameras and policies, and starts the tasks.
     ///
     /// # Errors
     /// When a part cannot be opened: it names the part and the way out.
@@ -87,18 +92,10 @@ impl App {
     ) -> anyhow::Result<Self> {
         let roles: HashSet<Role> = roles.iter().copied().collect();
         let settings = &config.settings;
-        let health = Health::default();
-        let latency = LatencyBook::default();
-        let (live, _) = broadcast::channel(LIVE_BACKLOG);
-
         // What can fail for a wrong setting is opened before anything runs.
-        let console = match roles.contains(&Role::Console) {
-            true => Some(Console::bind(console::settings(&settings.console)).await?),
-            false => None,
-        };
-        let page = console.as_ref().map(Console::local_addr);
-        let store = match roles.contains(&Role::Console) {
-            true => Some(alert_store::open(&settings.console).await?),
+        let operations = Operations::bind(&settings.operations).await?;
+        let desk = match roles.contains(&Role::Console) {
+            true => Some(Desk::open(&settings.console).await?),
             false => None,
         };
         let first_base = match &settings.site.address_base {
@@ -113,111 +110,43 @@ impl App {
         let bus = open_bus(&settings.bus).await?;
         bus.ensure_topics(&topics::specs(&settings.bus)).await?;
         topics::ensure_foreign(&bus, &settings.bus).await?;
-        let registry = Registry::follow(&bus, stop.clone()).await.context("reading the registry")?;
-        let published = registry::publish(&bus, &registry, &config.cameras, &config.policies).await?;
-        if roles.contains(&Role::Ingest) {
-            registry::retire(&bus, &registry, &config.cameras, &config.policies).await?;
-        }
-        tracing::info!(published, "cameras and policies published");
-        if roles.contains(&Role::Analyse) || roles.contains(&Role::Console) {
-            let keep = settings.bus.keep_detections;
-            address_book::follow(&bus, &addresses, &health, keep, stop.clone()).await.context("reading `addresses`")?;
-            warn_of_announced(settings, &addresses);
-        }
+        let (registry, followers) = Registry::open(&bus).await.context("reading the registry")?;
+        publish_registry(config, &roles, &bus, &registry).await?;
 
-        let mut stages = JoinSet::new();
-        stages.spawn(bus_watch::watch(bus.clone(), health.clone(), stop.clone()));
-        if settings.bus.kind == BusKind::Embedded {
-            let directory = inbox::directory(&settings.bus.directory);
-            stages.spawn(inbox::carry(bus.clone(), directory, stop.clone()));
-        }
-        let mut start = |kind, task: StageFactory| {
-            stages.spawn(supervise(kind, health.clone(), stop.clone(), task));
+        let health = Health::default();
+        let mut parts = Parts {
+            bus,
+            registry,
+            addresses,
+            latency: LatencyBook::default(),
+            live: broadcast::channel(LIVE_BACKLOG).0,
+            tasks: Supervisor::new(health.clone(), stop.clone()),
+            health,
         };
-        if roles.contains(&Role::Ingest) {
-            let ingest = Ingest {
-                settings: settings.ingest.clone(),
-                bus: bus.clone(),
-                registry: registry.clone(),
-                health: health.clone(),
-            };
-            let stop = stop.clone();
-            start(TaskKind::Ingest, Box::new(move || Box::pin(ingest.clone().run(stop.clone()))));
+        let address = operations.address;
+        parts.start_operations(operations, metrics.clone(), &stop);
+        for (kind, follower) in followers {
+            parts.follow(kind, follower);
         }
-        if roles.contains(&Role::Ingest) && !settings.metadata.is_empty() {
-            let adopt = Adopt {
-                entries: settings.metadata.clone().into(),
-                bus: bus.clone(),
-                registry: registry.clone(),
-                health: health.clone(),
-            };
-            let stop = stop.clone();
-            start(TaskKind::Adopt, Box::new(move || Box::pin(adopt.clone().run(stop.clone()))));
+        parts.start_watching(settings);
+        if roles.contains(&Role::Analyse) || roles.contains(&Role::Console) {
+            parts.start_addresses(settings).await?;
+        }
+        if roles.contains(&Role::Ingest) {
+            parts.start_ingest(settings);
         }
         if let Some(detecting) = &detecting {
-            let detect = Detect {
-                bus: bus.clone(),
-                sight: Arc::new(detecting.sight()),
-                max_fps: settings.detect.max_fps,
-                key_frames_only: settings.detect.key_frames_only,
-                shed_after: settings.detect.shed_after,
-                registry: registry.clone(),
-                open_alerts: OpenAlerts::follow(&bus, clock::now(), stop.clone()).await.context("reading `alerts`")?,
-                now: clock::now,
-                decoders: Arc::new(Semaphore::new(decoders(settings.detect.decoders))),
-                health: health.clone(),
-            };
-            let stop = stop.clone();
-            start(TaskKind::Detect, Box::new(move || Box::pin(detect.clone().run(stop.clone()))));
+            parts.start_detect(settings, detecting);
         }
         if roles.contains(&Role::Analyse) {
-            let analyse = Analyse {
-                settings: settings.analyse.clone(),
-                bus: bus.clone(),
-                registry: registry.clone(),
-                addresses: addresses.clone(),
-                health: health.clone(),
-                latency: latency.clone(),
-            };
-            let stop = stop.clone();
-            start(TaskKind::Analyse, Box::new(move || Box::pin(analyse.clone().run(stop.clone()))));
+            parts.start_analyse(settings);
         }
-        if let (Some(console), Some(store)) = (console, store) {
-            let snapshots = Arc::new(BusSnapshots::new(bus.clone(), settings.console.pixelate));
-            let sink = AlertSink {
-                bus: bus.clone(),
-                store: store.clone(),
-                blocking: Blocking::Apart,
-                live: live.clone(),
-                snapshots: Some(snapshots.clone()),
-                health: health.clone(),
-            };
-            let sink_stop = stop.clone();
-            start(TaskKind::AlertSink, Box::new(move || Box::pin(sink.clone().run(sink_stop.clone()))));
-            let parts = console::parts(console::Sources {
-                store: store.clone(),
-                live: live.clone(),
-                addresses: addresses.clone(),
-                registry: registry.clone(),
-                snapshots,
-                health: health.clone(),
-                frames: FrameBook::follow(&bus, stop.clone()).await.context("reading `states`")?,
-                metrics,
-            });
-            stages.spawn(alert_store::watch(store.clone(), health.clone(), stop.clone()));
-            let keeping = console::keep(store, settings.console.keep, stop.clone());
-            stages.spawn(keeping);
-            let (serving_stop, serving_health) = (stop.clone(), health.clone());
-            stages.spawn(async move {
-                serving_health.set(TaskKind::Console.name(), crate::health::Condition::Running, "");
-                let outcome = console.run(parts, serving_stop.clone()).await;
-                if outcome.is_err() {
-                    serving_stop.cancel();
-                }
-                outcome.context("serving the page")
-            });
+        let page = desk.as_ref().map(|desk| desk.console.local_addr());
+        if let Some(desk) = desk {
+            parts.start_console(settings, desk, metrics, &stop).await?;
         }
-        Ok(Self { page, live, latency, health, bus, stages, detecting, stop })
+        let Parts { bus, latency, live, tasks, health, .. } = parts;
+        Ok(Self { page, operations: address, live, latency, health, bus, tasks, detecting, stop })
     }
 
     /// Waits until every stage has ended; the first error is given back. Once `stop` is cancelled, stages that cannot end,
@@ -234,15 +163,14 @@ impl App {
         tokio::pin!(too_late);
         loop {
             let ended = tokio::select! {
-                ended = self.stages.join_next() => ended,
+                ended = self.tasks.next_end() => ended,
                 () = &mut too_late => {
-                    tracing::warn!(stages = self.stages.len(), waited = ?GRACE, "stages did not end; left behind");
-                    self.stages.abort_all();
+                    tracing::warn!(tasks = self.tasks.len(), waited = ?GRACE, "tasks did not end; left behind");
+                    self.tasks.abort();
                     break;
                 }
             };
             let Some(ended) = ended else { break };
-            let ended = ended.unwrap_or_else(|panic| Err(anyhow::anyhow!("a stage panicked: {panic}")));
             if let Err(error) = ended {
                 self.stop.cancel();
                 outcome = outcome.and(Err(error));
@@ -262,6 +190,192 @@ impl App {
     }
 }
 
+/// What the tasks share.
+struct Parts {
+    bus: SharedBus,
+    registry: Registry,
+    addresses: AddressBook,
+    latency: LatencyBook,
+    live: broadcast::Sender<Arc<Alert>>,
+    health: Health,
+    tasks: Supervisor,
+}
+
+/// The console's port and store, before it serves.
+struct Desk {
+    console: Console,
+    store: Arc<AlertStore>,
+}
+
+impl Desk {
+    async fn open(settings: &ConsoleSettings) -> anyhow::Result<Self> {
+        let console = Console::bind(console::settings(settings)).await?;
+        Ok(Self { console, store: alert_store::open(settings).await? })
+    }
+}
+
+impl Parts {
+    fn start_operations(&mut self, operations: Operations, metrics: PrometheusHandle, stop: &CancellationToken) {
+        let serving = operations.run(self.health.clone(), metrics, stop.clone());
+        self.tasks.start_once(TaskKind::Operations, serving);
+    }
+
+    fn follow(&mut self, kind: TaskKind, follower: Arc<Follower>) {
+        let health = self.health.clone();
+        self.tasks.start(kind, move |stop| follower.clone().run(health.clone(), stop));
+    }
+
+    fn start_watching(&mut self, settings: &Settings) {
+        let (bus, health) = (self.bus.clone(), self.health.clone());
+        self.tasks.start(TaskKind::Bus, move |stop| bus_watch::watch(bus.clone(), health.clone(), stop));
+        if settings.bus.kind == BusKind::Embedded {
+            let (bus, health) = (self.bus.clone(), self.health.clone());
+            let directory = inbox::directory(&settings.bus.directory);
+            self.tasks
+                .start(TaskKind::Inbox, move |stop| inbox::carry(bus.clone(), directory.clone(), health.clone(), stop));
+        }
+    }
+
+    async fn start_addresses(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        let follower = address_book::open_timeline(&self.bus, &self.addresses, settings.bus.keep_detections).await;
+        self.follow(TaskKind::Addresses, follower.context("reading `addresses`")?);
+        warn_of_announced(settings, &self.addresses);
+        Ok(())
+    }
+
+    fn start_ingest(&mut self, settings: &Settings) {
+        let ingest = Ingest {
+            settings: settings.ingest.clone(),
+            bus: self.bus.clone(),
+            registry: self.registry.clone(),
+            health: self.health.clone(),
+        };
+        self.tasks.start(TaskKind::Ingest, move |stop| ingest.clone().run(stop));
+        if settings.metadata.is_empty() {
+            return;
+        }
+        let adopt = Adopt {
+            entries: settings.metadata.clone().into(),
+            bus: self.bus.clone(),
+            registry: self.registry.clone(),
+            health: self.health.clone(),
+        };
+        self.tasks.start(TaskKind::Adopt, move |stop| adopt.clone().run(stop));
+    }
+
+    fn start_detect(&mut self, settings: &Settings, detecting: &Detecting) {
+        let (open_alerts, follower) = OpenAlerts::open(&self.bus, clock::now());
+        self.follow(TaskKind::OpenAlerts, follower);
+        let detect = Detect {
+            bus: self.bus.clone(),
+            sight: Arc::new(detecting.sight()),
+            max_fps: settings.detect.max_fps,
+            key_frames_only: settings.detect.key_frames_only,
+            shed_after: settings.detect.shed_after,
+            registry: self.registry.clone(),
+            open_alerts,
+            now: clock::now,
+            decoders: Arc::new(Semaphore::new(decoders(settings.detect.decoders))),
+            health: self.health.clone(),
+        };
+        self.tasks.start(TaskKind::Detect, move |stop| detect.clone().run(stop));
+    }
+
+    fn start_analyse(&mut self, settings: &Settings) {
+        let analyse = Analyse {
+            settings: settings.analyse.clone(),
+            bus: self.bus.clone(),
+            registry: self.registry.clone(),
+            addresses: self.addresses.clone(),
+            health: self.health.clone(),
+            latency: self.latency.clone(),
+        };
+        self.tasks.start(TaskKind::Analyse, move |stop| analyse.clone().run(stop));
+    }
+
+    async fn start_console(
+        &mut self,
+        settings: &Settings,
+        Desk { console, store }: Desk,
+        metrics: PrometheusHandle,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let snapshots = Arc::new(BusSnapshots::new(self.bus.clone(), settings.console.pixelate));
+        let sink = AlertSink {
+            bus: self.bus.clone(),
+            store: store.clone(),
+            blocking: Blocking::Apart,
+            live: self.live.clone(),
+            snapshots: Some(snapshots.clone()),
+            health: self.health.clone(),
+        };
+        self.tasks.start(TaskKind::AlertSink, move |stop| sink.clone().run(stop));
+
+        let (frames, follower) = FrameBook::open(&self.bus).await.context("reading `states`")?;
+        self.follow(TaskKind::FrameCounts, follower);
+        let (book, registry, health) = (frames.clone(), self.registry.clone(), self.health.clone());
+        let stale_after = stale_after(settings);
+        self.tasks.start(TaskKind::Frames, move |stop| {
+            book.clone().watch(registry.clone(), stale_after, health.clone(), stop)
+        });
+
+        let (watched, health) = (store.clone(), self.health.clone());
+        self.tasks.start(TaskKind::AlertStore, move |stop| alert_store::watch(watched.clone(), health.clone(), stop));
+        let (kept, keep, health) = (store.clone(), settings.console.keep, self.health.clone());
+        self.tasks.start(TaskKind::Retention, move |stop| console::keep(kept.clone(), keep, health.clone(), stop));
+
+        let parts = console::parts(console::Sources {
+            store,
+            live: self.live.clone(),
+            addresses: self.addresses.clone(),
+            registry: self.registry.clone(),
+            snapshots,
+            health: self.health.clone(),
+            frames,
+            metrics,
+        });
+        let (health, stop) = (self.health.clone(), stop.clone());
+        self.tasks.start_once(TaskKind::Console, async move {
+            health.set(TaskKind::Console.name(), Condition::Running, "");
+            console.run(parts, stop).await.context("serving the page")
+        });
+        Ok(())
+    }
+}
+
+/// Publishes the cameras and policies of the configuration when this process owns the registry: it takes in cameras, and of
+/// several that do, the first share. The others say where their files differ.
+async fn publish_registry(
+    config: &Config,
+    roles: &HashSet<Role>,
+    bus: &SharedBus,
+    registry: &Registry,
+) -> anyhow::Result<()> {
+    let Config { settings, cameras, policies } = config;
+    if roles.contains(&Role::Ingest) && settings.ingest.share.is_first() {
+        let published = registry::publish(bus, registry, cameras, policies).await?;
+        let retired = registry::retire(bus, registry, cameras, policies).await?;
+        tracing::info!(published, retired, "cameras and policies published");
+        return Ok(());
+    }
+    let differences = registry.differences(cameras, policies);
+    if !differences.is_empty() {
+        tracing::warn!(
+            differences = differences.join(", "),
+            "the files of this process differ from the bus and are not published: cameras and policies come from the process \
+             with the role ingest, of several from the one with the first `ingest.share`"
+        );
+    }
+    Ok(())
+}
+
+/// States tell of frames every `save_every`, so less than two of those says nothing.
+fn stale_after(settings: &Settings) -> Span {
+    let two_saves =
+        Span::from_micros(settings.analyse.save_every.as_micros().saturating_mul(2).saturating_add(5_000_000));
+    settings.console.stale_after.max(two_saves)
+}
+
 /// Who changed `site.address_base` may not know that another one was published since.
 fn warn_of_announced(settings: &Settings, addresses: &AddressBook) {
     let now = clock::now();
@@ -272,41 +386,9 @@ fn warn_of_announced(settings: &Settings, addresses: &AddressBook) {
     }
 }
 
-type StageFuture = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
-type StageFactory = Box<dyn FnMut() -> StageFuture + Send>;
-
 fn decoders(setting: usize) -> usize {
     match setting {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         given => given,
     }
-}
-
-/// Opens the configured bus.
-///
-/// # Errors
-/// When the directory cannot be used, or no broker answers.
-pub async fn open_bus(settings: &BusSettings) -> anyhow::Result<SharedBus> {
-    Ok(match settings.kind {
-        BusKind::Embedded => EmbeddedBus::open(EmbeddedSettings {
-            sync_after: SYNC_AFTER,
-            ..EmbeddedSettings::new(&settings.directory)
-        })?,
-        BusKind::Kafka => {
-            let section = &settings.kafka;
-            let settings = KafkaSettings {
-                topic_prefix: section.prefix.clone(),
-                foreign_topics: settings.foreign_topics.clone(),
-                replication_factor: section.replication,
-                min_insync_replicas: section.min_insync_replicas,
-                properties: section.properties.clone(),
-                group_protocol: match section.group_protocol {
-                    GroupProtocol::Classic => kafka::GroupProtocol::Classic,
-                    GroupProtocol::Consumer => kafka::GroupProtocol::Consumer,
-                },
-                ..KafkaSettings::new(section.brokers.join(","))
-            };
-            KafkaBus::connect(settings).await?
-        }
-    })
 }

@@ -1,8 +1,7 @@
-//! Where a stage that also runs under simulation does what blocks (a database). What never runs there asks tokio for a thread.
+//! Runs blocking work of stages that also run under simulation (a database): on a thread of its own in production, inline under
+//! simulation.
 
-use anyhow::Context;
-
-/// See the module.
+/// Where blocking work runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blocking {
     /// On threads made for it, so that it holds nothing else up.
@@ -12,14 +11,24 @@ pub enum Blocking {
 }
 
 impl Blocking {
-    /// Does `work` and gives what it came to.
+    /// Runs `work` and gives its result.
     ///
     /// # Errors
     /// When it panicked on its thread.
-    pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
+    pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
         match self {
-            Self::Apart => tokio::task::spawn_blocking(work).await.context("work on a thread of its own"),
+            Self::Apart => match tokio::task::spawn_blocking(work).await {
+                Ok(done) => Ok(done),
+                Err(error) if error.is_panic() => Err(Panicked(error.to_string())),
+                // The runtime is ending and takes no more work; so does whoever waits here.
+                Err(_) => std::future::pending().await,
+            },
             Self::InPlace => Ok(work()),
         }
     }
 }
+
+/// Blocking work panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("blocking work failed: {0}")]
+pub struct Panicked(pub String);

@@ -93,6 +93,9 @@ pub struct Overrides {
     /// Address and port of the page and the API.
     #[arg(long)]
     pub listen: Option<SocketAddr>,
+    /// Address and port of /healthz, /readyz and /metrics of this process.
+    #[arg(long, value_name = "LISTEN")]
+    pub operations_listen: Option<SocketAddr>,
 }
 
 /// `vedette run`

@@ -54,6 +54,11 @@ fn block_on_code(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow
 
 async fn run(args: RunArgs) -> anyhow::Result<()> {
     let mut config = Config::load(&args.config.config)?;
+    anyhow::ensure!(
+        args.overrides.listen.is_none() || args.roles.contains(&Role::Console),
+        "--listen is the address of the page, and this process has no role `console`; --operations-listen is the address of \
+         its health and metrics"
+    );
     apply_overrides(&mut config, &args.overrides);
     let all = [Role::Ingest, Role::Detect, Role::Analyse, Role::Console];
     if config.settings.bus.kind == BusKind::Embedded && !all.iter().all(|role| args.roles.contains(role)) {
@@ -66,6 +71,7 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     if let Some(page) = app.page {
         eprintln!("The page: http://{page}/");
     }
+    eprintln!("Health and metrics: http://{}/metrics", app.operations);
     app.wait().await
 }
 

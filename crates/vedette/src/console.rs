@@ -12,8 +12,7 @@ use tokio_util::sync::CancellationToken;
 use vedette_address::{AddressBase, Bounds, Footprint, RoadLine};
 use vedette_alerts::AlertStore;
 use vedette_console::{
-    CameraSummary, ConsoleParts, ConsoleSettings, HealthReport, HealthSource, MapArea, MapCentre, MapSource,
-    SnapshotSource, SnapshotUnavailable, StageReport,
+    CameraSummary, ConsoleParts, ConsoleSettings, MapArea, MapCentre, MapSource, SnapshotSource, SnapshotUnavailable,
 };
 use vedette_core::{Alert, Calibration, Camera, FrameSize, Span};
 use vedette_locate::Locator;
@@ -23,8 +22,9 @@ use crate::clock;
 use crate::config;
 use crate::evidence::{BusSnapshots, NoSnapshot};
 use crate::frame_book::FrameBook;
-use crate::health::Health;
+use crate::health::{Condition, Health};
 use crate::registry::Registry;
+use crate::supervise::TaskKind;
 use addresses::Addresses;
 
 /// How often alerts that are too old are deleted.
@@ -65,7 +65,7 @@ pub(crate) fn parts(sources: Sources) -> ConsoleParts {
         map: Arc::new(CityMap { addresses: sources.addresses.clone(), registry: sources.registry }),
         addresses: Arc::new(Addresses(sources.addresses)),
         snapshots: Arc::new(Pictures(sources.snapshots)),
-        health: Arc::new(Stages(sources.health)),
+        health: Arc::new(sources.health),
         frames: Arc::new(sources.frames),
         metrics: sources.metrics,
         clock: clock::now,
@@ -73,21 +73,34 @@ pub(crate) fn parts(sources: Sources) -> ConsoleParts {
 }
 
 /// Deletes alerts older than `keep`, now and then, until `stop`.
-pub(crate) async fn keep(store: Arc<AlertStore>, keep: Span, stop: CancellationToken) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When the store's thread panicked.
+pub(crate) async fn keep(
+    store: Arc<AlertStore>,
+    keep: Span,
+    health: Health,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let name = TaskKind::Retention.name();
     let mut tick = tokio::time::interval(KEEP_EVERY);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            _ = tick.tick() => {}
-        }
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
         let store = store.clone();
         let before = clock::now() - keep;
         match tokio::task::spawn_blocking(move || store.delete_older_than(before)).await? {
-            Ok(0) => {}
-            Ok(deleted) => tracing::info!(deleted, %before, "alerts past their retention deleted"),
-            Err(error) => tracing::error!(%error, "alerts past their retention could not be deleted"),
+            Ok(deleted) => {
+                health.set(name, Condition::Running, "");
+                if deleted > 0 {
+                    tracing::info!(deleted, %before, "alerts past their retention deleted");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "alerts past their retention could not be deleted");
+                health.set(name, Condition::Degraded, format!("alerts past their retention not deleted: {error}"));
+            }
         }
     }
+    Ok(())
 }
 
 struct CityMap {
@@ -177,21 +190,5 @@ impl SnapshotSource for Pictures {
             NoSnapshot::Bus(_) => SnapshotUnavailable::Pending(error.to_string()),
             NoSnapshot::Decode(_) => SnapshotUnavailable::Failed(error.to_string()),
         })
-    }
-}
-
-struct Stages(Health);
-
-impl HealthSource for Stages {
-    fn health(&self) -> HealthReport {
-        let stages = self.0.snapshot().into_iter().map(|(name, stage)| {
-            let report = StageReport {
-                condition: stage.condition.as_str().to_owned(),
-                detail: stage.detail,
-                since: stage.since,
-            };
-            (name.to_owned(), report)
-        });
-        HealthReport { ready: self.0.ready(), stages: stages.collect() }
     }
 }

@@ -33,6 +33,7 @@ mod eval_command;
 mod export;
 mod ledger;
 mod models_command;
+mod operations;
 mod output;
 mod supervise;
 

@@ -1,19 +1,22 @@
 //! Cameras and policies as the bus holds them, followed live.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use dashmap::{DashMap, DashSet};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Record, SharedBus, StartAt};
 use vedette_core::{Camera, CameraId, Policy, PolicyScope};
 use vedette_rules::SharedPolicy;
-use vedette_wire::{
-    DeadLetterReason, WireError, decode_camera, decode_policy, encode_camera, encode_policy, policy_key,
-};
+use vedette_wire::{WireError, decode_camera, decode_policy, encode_camera, encode_policy, policy_key};
 
-use crate::{clock, dead_letters, reading, topics};
+use crate::health::Condition;
+use crate::reading::{Follower, Refusal, View};
+use crate::supervise::TaskKind;
+use crate::{clock, topics};
 
 /// The registry, cheap to clone. What it gives out is a version of its own: it does not change in the hands of who has it.
 #[derive(Clone, Default)]
@@ -22,7 +25,64 @@ pub struct Registry {
     policies: Arc<DashMap<String, Arc<SharedPolicy>>>,
     /// Keys of cameras that were taken out; their last records may still come by.
     retired: Arc<DashSet<String>>,
+    /// By key, older versions of policies that were refused.
+    outdated: Arc<DashMap<String, Outdated>>,
     version: Arc<watch::Sender<u64>>,
+}
+
+/// A version of a policy that was refused because a newer one is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Outdated {
+    key: String,
+    version: u32,
+    known: u32,
+    /// Where it came from.
+    origin: &'static str,
+}
+
+impl fmt::Display for Outdated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, version, known, origin } = self;
+        write!(
+            f,
+            "policy {key}: version {version} from {origin} is older than version {known}, which stays in force; to go back to \
+             its rules, publish them as version {}",
+            known.saturating_add(1)
+        )
+    }
+}
+
+/// The registry as one of its two followers keeps it current.
+struct RegistryView {
+    registry: Registry,
+    kind: TaskKind,
+}
+
+#[async_trait]
+impl View for RegistryView {
+    async fn take(&self, record: &Delivered) -> Result<(), Refusal> {
+        let key = String::from_utf8_lossy(&record.record.key);
+        let value = record.record.value.clone();
+        match self.kind {
+            TaskKind::Cameras => self.registry.take_camera(&key, value)?,
+            _ => self.registry.take_policy(&key, value)?,
+        }
+        self.registry.changed();
+        Ok(())
+    }
+
+    fn condition(&self) -> (Condition, String) {
+        let outdated: BTreeMap<String, String> = match self.kind {
+            TaskKind::Policies => {
+                self.registry.outdated.iter().map(|it| (it.key().clone(), it.value().to_string())).collect()
+            }
+            _ => BTreeMap::new(),
+        };
+        match outdated.is_empty() {
+            true => (Condition::Running, String::new()),
+            false => (Condition::Degraded, outdated.into_values().collect::<Vec<_>>().join("; ")),
+        }
+    }
 }
 
 /// What the registry says of one camera. Who asks for each frame keeps it and asks again when it [is not current](Registry::is_current).
@@ -49,78 +109,71 @@ impl Registry {
         registry
     }
 
-    /// Reads the registry from the bus up to now, and goes on following it until `stop`.
+    /// Reads the registry from the bus up to now, and gives the followers that keep it current while they run.
     ///
     /// # Errors
     /// When the topics cannot be read.
-    pub async fn follow(bus: &SharedBus, stop: CancellationToken) -> Result<Self, BusError> {
+    pub(crate) async fn open(bus: &SharedBus) -> Result<(Self, [(TaskKind, Arc<Follower>); 2]), BusError> {
         let registry = Self::default();
-        for topic in [topics::CAMERAS, topics::POLICIES] {
-            let mut reader = bus.read(topic, StartAt::Earliest).await?;
-            let mut records = Vec::new();
-            reading::to_end(bus, topic, &mut reader, |record| records.push(record)).await?;
-            for record in records {
-                registry.apply(bus, &record).await;
-            }
-            let (registry, bus, stop) = (registry.clone(), bus.clone(), stop.clone());
-            tokio::spawn(async move {
-                loop {
-                    let record = tokio::select! {
-                        () = stop.cancelled() => return,
-                        record = reader.next() => record,
-                    };
-                    match record {
-                        Ok(record) => registry.apply(&bus, &record).await,
-                        Err(BusError::Closed) => return,
-                        Err(error) => tracing::warn!(topic, %error, "the registry waits for the bus"),
-                    }
-                }
-            });
+        let follower = |kind, topic: &'static str| {
+            let view = RegistryView { registry: registry.clone(), kind };
+            (kind, Follower::new(bus, kind, topic, StartAt::Earliest, view))
+        };
+        let followers = [follower(TaskKind::Cameras, topics::CAMERAS), follower(TaskKind::Policies, topics::POLICIES)];
+        for (_, follower) in &followers {
+            follower.catch_up().await?;
         }
-        Ok(registry)
-    }
-
-    async fn apply(&self, bus: &SharedBus, record: &Delivered) {
-        if let Err(error) = self.take(record) {
-            let reason = DeadLetterReason::from(&error);
-            if let Err(error) = dead_letters::send(bus, "registry", record, reason, &error.to_string()).await {
-                tracing::error!(%error, "a refused registry record could not be put aside");
-            }
-        }
-        self.changed();
+        Ok((registry, followers))
     }
 
     fn changed(&self) {
         self.version.send_modify(|version| *version += 1);
     }
 
-    fn take(&self, record: &Delivered) -> Result<(), WireError> {
-        let key = String::from_utf8_lossy(&record.record.key).into_owned();
-        let value = record.record.value.clone();
-        if &*record.position.topic == topics::CAMERAS {
-            match value {
-                Some(value) => {
-                    let camera = decode_camera(value)?;
-                    self.retired.remove(camera.id.as_str());
-                    self.cameras.insert(camera.id.clone(), Arc::new(camera));
-                }
-                None => {
-                    self.cameras.retain(|id, _| id.as_str() != key);
-                    self.retired.insert(key);
-                }
+    fn take_camera(&self, key: &str, value: Option<Bytes>) -> Result<(), WireError> {
+        match value {
+            Some(value) => {
+                let camera = decode_camera(value)?;
+                self.retired.remove(camera.id.as_str());
+                self.cameras.insert(camera.id.clone(), Arc::new(camera));
             }
-        } else {
-            match value {
-                Some(value) => {
-                    let policy = decode_policy(value)?;
-                    self.policies.insert(policy_key(&policy.applies_to), Arc::new(SharedPolicy::new(policy)));
-                }
-                None => {
-                    self.policies.remove(&key);
-                }
+            None => {
+                self.cameras.retain(|id, _| id.as_str() != key);
+                self.retired.insert(key.to_owned());
             }
         }
         Ok(())
+    }
+
+    /// An older version never replaces a newer one, whoever wrote it; a policy that was taken out may come back as any version.
+    fn take_policy(&self, key: &str, value: Option<Bytes>) -> Result<(), WireError> {
+        let Some(value) = value else {
+            self.policies.remove(key);
+            self.outdated.remove(key);
+            return Ok(());
+        };
+        let policy = decode_policy(value)?;
+        let key = policy_key(&policy.applies_to);
+        match self.policy_version(&key) {
+            Some(known) if policy.version < known => {
+                self.note_outdated(Outdated { key, version: policy.version, known, origin: "the topic `policies`" });
+            }
+            _ => {
+                self.outdated.remove(&key);
+                self.policies.insert(key, Arc::new(SharedPolicy::new(policy)));
+            }
+        }
+        Ok(())
+    }
+
+    fn policy_version(&self, key: &str) -> Option<u32> {
+        self.policies.get(key).map(|known| known.policy().version)
+    }
+
+    fn note_outdated(&self, outdated: Outdated) {
+        metrics::counter!("vedette_policies_outdated_total").increment(1);
+        tracing::error!("{outdated}");
+        self.outdated.insert(outdated.key.clone(), outdated);
     }
 
     /// Rises with every change; wait for the next one to look again.
@@ -174,7 +227,9 @@ impl Registry {
     }
 }
 
-/// Publishes the cameras and policies of the configuration files that differ from what the bus holds.
+/// Publishes the cameras and policies of the configuration files that differ from the bus. A policy that is older than the one
+/// on the bus is left out, with an error in log and health. Only the owner of the registry calls it: the process whose files
+/// count.
 ///
 /// # Errors
 /// When the bus refuses.
@@ -186,15 +241,17 @@ pub async fn publish(
 ) -> Result<usize, BusError> {
     let mut records = Vec::new();
     let timestamp_ms = clock::now().as_millis();
-    for camera in cameras {
-        if registry.camera(&camera.id).as_deref() != Some(camera) {
-            records.push((topics::CAMERAS, camera.id.to_string(), encode_camera(camera)));
-        }
+    for camera in cameras.iter().filter(|camera| registry.differs_camera(camera)) {
+        records.push((topics::CAMERAS, camera.id.to_string(), encode_camera(camera)));
     }
-    for policy in policies {
+    for policy in policies.iter().filter(|policy| registry.differs_policy(policy)) {
         let key = policy_key(&policy.applies_to);
-        if registry.policies.get(&key).as_deref().map(|known| known.policy()) != Some(policy) {
-            records.push((topics::POLICIES, key, encode_policy(policy)));
+        match registry.policy_version(&key) {
+            Some(known) if policy.version < known => {
+                let origin = "the policy file of this process";
+                registry.note_outdated(Outdated { key, version: policy.version, known, origin });
+            }
+            _ => records.push((topics::POLICIES, key, encode_policy(policy))),
         }
     }
     let count = records.len();
@@ -203,6 +260,35 @@ pub async fn publish(
         bus.send(topic, record).await?.await?;
     }
     Ok(count)
+}
+
+/// Publishes cameras and policies onto a bus whose registry nobody has open, for tests and tools.
+///
+/// # Errors
+/// When the bus refuses.
+pub async fn publish_onto(bus: &SharedBus, cameras: &[Camera], policies: &[Policy]) -> Result<usize, BusError> {
+    let (registry, _) = Registry::open(bus).await?;
+    publish(bus, &registry, cameras, policies).await
+}
+
+impl Registry {
+    fn differs_camera(&self, camera: &Camera) -> bool {
+        self.camera(&camera.id).as_deref() != Some(camera)
+    }
+
+    fn differs_policy(&self, policy: &Policy) -> bool {
+        self.policies.get(&policy_key(&policy.applies_to)).as_deref().map(|known| known.policy()) != Some(policy)
+    }
+
+    /// The cameras and policies of configuration files that differ from the bus, by key: for a process that does not own the
+    /// registry and so does not publish them.
+    #[must_use]
+    pub fn differences(&self, cameras: &[Camera], policies: &[Policy]) -> Vec<String> {
+        let cameras = cameras.iter().filter(|camera| self.differs_camera(camera));
+        let policies = policies.iter().filter(|policy| self.differs_policy(policy));
+        let cameras = cameras.map(|camera| format!("camera {}", camera.id));
+        cameras.chain(policies.map(|policy| format!("policy {}", policy_key(&policy.applies_to)))).collect()
+    }
 }
 
 /// Takes out of the registry what is no longer in the configuration files, so that a camera that was removed there is no
@@ -265,23 +351,68 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let bus: SharedBus = EmbeddedBus::open(EmbeddedSettings::new(folder.path())).unwrap();
         bus.ensure_topics(&topics::specs(&BusSettings::default())).await.unwrap();
-        let stop = CancellationToken::new();
-        let first = Registry::follow(&bus, stop.clone()).await.unwrap();
+        let (first, _) = Registry::open(&bus).await.unwrap();
         assert_eq!(publish(&bus, &first, &both, &policies).await.unwrap(), 3);
 
         // The next start, with one camera and no policy left in the files.
-        let second = Registry::follow(&bus, stop.clone()).await.unwrap();
+        let (second, _) = Registry::open(&bus).await.unwrap();
         assert_eq!(second.cameras().len(), 2);
         let kept = second.entry(&cameras[0].id).unwrap();
         assert!(kept.policy.is_some() && second.is_current(&kept));
         assert_eq!(retire(&bus, &second, &cameras, &[]).await.unwrap(), 2);
         assert!(!second.is_current(&kept), "its policy is gone");
-        for registry in [&second, &Registry::follow(&bus, stop.clone()).await.unwrap()] {
+        for registry in [&second, &Registry::open(&bus).await.unwrap().0] {
             assert_eq!(registry.cameras().iter().map(|camera| camera.id.as_str()).collect::<Vec<_>>(), ["campus-1"]);
             assert!(registry.policy(&cameras[0]).is_none());
             assert!(registry.is_retired(&both[1].id) && !registry.is_retired(&both[0].id));
         }
         assert_eq!(retire(&bus, &second, &cameras, &[]).await.unwrap(), 0);
-        stop.cancel();
+    }
+
+    /// The demo's policy as `version`, with another name of its first rule.
+    fn version(policy: &Policy, version: u32) -> Policy {
+        let mut policy = Policy { version, ..policy.clone() };
+        policy.rules[0].name = format!("as of version {version}");
+        policy
+    }
+
+    #[tokio::test]
+    async fn an_older_version_replaces_no_newer_one() {
+        let demo = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/demo");
+        let cameras = load_cameras(&demo.join("cameras.toml")).unwrap();
+        let policy = load_policies(&demo.join("policies.toml"), &cameras).unwrap().remove(0);
+        let folder = tempfile::tempdir().unwrap();
+        let bus: SharedBus = EmbeddedBus::open(EmbeddedSettings::new(folder.path())).unwrap();
+        bus.ensure_topics(&topics::specs(&BusSettings::default())).await.unwrap();
+        let in_force = |registry: &Registry| registry.policy(&cameras[0]).unwrap().policy().version;
+        let (owner, _) = Registry::open(&bus).await.unwrap();
+        for number in [2, 3, 3] {
+            let (owner, _) = Registry::open(&bus).await.unwrap();
+            publish(&bus, &owner, &cameras, &[version(&policy, number)]).await.unwrap();
+        }
+
+        // A process with last week's files: it publishes nothing and says why.
+        let (stale, followers) = Registry::open(&bus).await.unwrap();
+        assert_eq!(publish(&bus, &stale, &cameras, &[version(&policy, 2)]).await.unwrap(), 0);
+        assert_eq!(in_force(&stale), 3);
+        let (condition, detail) = RegistryView { registry: stale.clone(), kind: TaskKind::Policies }.condition();
+        assert_eq!(condition, Condition::Degraded);
+        assert!(detail.contains("version 2") && detail.contains("as version 4"), "{detail}");
+        assert_eq!(followers.len(), 2);
+
+        // A program that does not ask wrote it on the topic: whoever knows the newer one keeps it.
+        let outdated = encode_policy(&version(&policy, 1));
+        let key = policy_key(&policy.applies_to);
+        let record = Record { key: key.clone().into(), value: Some(outdated), headers: Vec::new(), timestamp_ms: 0 };
+        bus.send(topics::POLICIES, record).await.unwrap().await.unwrap();
+        let (late, _) = Registry::open(&bus).await.unwrap();
+        assert_eq!(in_force(&late), 3);
+
+        // Taken out, it may come back as any version.
+        retire(&bus, &late, &cameras, &[]).await.unwrap();
+        let (empty, _) = Registry::open(&bus).await.unwrap();
+        publish(&bus, &empty, &cameras, &[version(&policy, 1)]).await.unwrap();
+        assert_eq!(in_force(&Registry::open(&bus).await.unwrap().0), 1);
+        assert_eq!(owner.differences(&cameras, &[version(&policy, 1)]).len(), 2, "it has followed nothing since");
     }
 }

@@ -72,6 +72,7 @@ pub(crate) fn router(settings: ConsoleSettings, parts: ConsoleParts, feed: Feed,
         description: OnceLock::new(),
     });
     let (api, description) = described().with_state(app.clone()).split_for_parts();
+    tokio::spawn(operations::keep_gauges(app.clone()));
     app.description.get_or_init(|| description.to_json().expect("a description made of texts only"));
     api.route("/", get(page::index))
         .route("/assets/{*path}", get(page::asset))

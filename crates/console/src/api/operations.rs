@@ -1,13 +1,19 @@
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use tokio::time::MissedTickBehavior;
 use utoipa::IntoParams;
 
 use super::{App, with_store};
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson};
 use crate::{FrameReport, HealthReport};
+
+/// How often the gauges of the store are set without a scrape.
+const GAUGES_EVERY: Duration = Duration::from_secs(15);
 
 /// How the process is
 ///
@@ -74,7 +80,22 @@ pub(crate) async fn frames(State(app): State<App>, RawQuery(query): RawQuery) ->
 #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics",
     responses((status = 200, description = "All of them", body = String, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    if let Ok(counts) = with_store(&app, |store| store.counts()).await {
+    refresh(&app).await;
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.parts.metrics.render())
+}
+
+/// Keeps the gauges of the store current until the console stops: the process may be scraped at another port.
+pub(crate) async fn keep_gauges(app: App) {
+    let mut tick = tokio::time::interval(GAUGES_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while app.stop.run_until_cancelled(tick.tick()).await.is_some() {
+        refresh(&app).await;
+    }
+}
+
+/// Sets the gauges of what the store holds and of the frames' fates.
+async fn refresh(app: &App) {
+    if let Ok(counts) = with_store(app, |store| store.counts()).await {
         for (held, count) in [
             ("alerts", counts.alerts),
             ("events", counts.events),
@@ -92,7 +113,6 @@ pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
             metrics::gauge!("vedette_frames", "fate" => reason).set(frames as f64);
         }
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.parts.metrics.render())
 }
 
 /// This description (OpenAPI 3.1)

@@ -5,11 +5,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use vedette_core::{AccessUnit, CameraAway, CameraId, Codec, FrameSize, Timestamp, VideoChunk};
+use vedette_core::{AccessUnit, Backoff, CameraAway, CameraId, Codec, FrameSize, Timestamp, VideoChunk};
 
 use super::absence::Absence;
 use super::{Clock, IntakeEvent, IntakeSettings, LossReason};
-use crate::backoff::Backoff;
 use crate::chunker::Chunker;
 use crate::nal::{UnitKind, unit_kind};
 
@@ -148,7 +147,7 @@ impl Output {
         self.chunker = None;
         metrics::counter!("vedette_media_losses_total", "reason" => reason.as_str()).increment(1);
         self.absence.get_or_insert_with(|| Absence::new(Instant::now()));
-        let retry_in = self.backoff.next();
+        let retry_in = self.backoff.next_wait();
         self.send(IntakeEvent::Lost { reason, retry_in }).await?;
         self.while_away(tokio::time::sleep(retry_in)).await
     }

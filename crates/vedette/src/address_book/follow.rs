@@ -1,80 +1,78 @@
 //! The topic `addresses` to the book: opening and checking happen off the async threads, one change after the other.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
+use async_trait::async_trait;
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{Span, Timestamp};
-use vedette_wire::{AddressBaseChange, DeadLetterReason, WireError, address_key, decode_address_change};
+use vedette_wire::{AddressBaseChange, WireError, address_key, decode_address_change};
 
 use super::{AddressBook, ChangeError};
-use crate::health::{Condition, Health};
-use crate::{clock, dead_letters, reading, topics};
+use crate::health::Condition;
+use crate::reading::{self, Refusal, View};
+use crate::supervise::TaskKind;
+use crate::{clock, topics};
 
-const NAME: &str = "addresses";
-/// How often files that were missing are looked for, and what is over is let go.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
-
-/// Reads the timeline from the bus up to now, and goes on following it until `stop`. Bases that served only what was
-/// captured longer than `keep` ago are let go: no detections of that time are kept.
+/// Reads the timeline from the bus up to now, and gives the follower that keeps it current while it runs. Bases that served only
+/// frames captured longer than `keep` ago are let go: no detections of that time are kept.
 ///
 /// # Errors
 /// When the topic cannot be read.
-pub async fn follow(
+pub(crate) async fn open_timeline(
     bus: &SharedBus,
     book: &AddressBook,
-    health: &Health,
     keep: Span,
-    stop: CancellationToken,
-) -> Result<(), BusError> {
-    let mut reader = bus.read(topics::ADDRESSES, StartAt::Earliest).await?;
-    let mut records = Vec::new();
-    reading::to_end(bus, topics::ADDRESSES, &mut reader, |record| records.push(record)).await?;
-    let (bus, book, health) = (bus.clone(), book.clone(), health.clone());
-    let follower = Follower { bus, book, health, keep, serving: Mutex::default() };
-    for record in records {
-        follower.apply(record).await;
-    }
-    follower.look_again().await;
-    tokio::spawn(async move {
-        let mut again = tokio::time::interval(LOOK_AGAIN);
-        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let record = tokio::select! {
-                () = stop.cancelled() => break,
-                _ = again.tick() => {
-                    follower.look_again().await;
-                    continue;
-                }
-                record = reader.next() => record,
-            };
-            match record {
-                Ok(record) => follower.apply(record).await,
-                Err(BusError::Closed) => break,
-                Err(error) => tracing::warn!(topic = topics::ADDRESSES, %error, "the address book waits for the bus"),
-            }
-        }
-        follower.health.set(NAME, Condition::Stopped, "");
-    });
-    Ok(())
+) -> Result<Arc<reading::Follower>, BusError> {
+    let view = BookView { book: book.clone(), keep, serving: Mutex::default() };
+    let follower = reading::Follower::new(bus, TaskKind::Addresses, topics::ADDRESSES, StartAt::Earliest, view);
+    follower.catch_up().await?;
+    Ok(follower)
 }
 
-struct Follower {
-    bus: SharedBus,
+/// The address book as its follower keeps it current.
+struct BookView {
     book: AddressBook,
-    health: Health,
     keep: Span,
     /// The version that the metric names.
     serving: Mutex<Option<String>>,
 }
 
-impl Follower {
-    async fn apply(&self, record: Delivered) {
-        match read(&record) {
+#[async_trait]
+impl View for BookView {
+    async fn take(&self, record: &Delivered) -> Result<(), Refusal> {
+        let outcome = self.apply(record).await;
+        self.name_serving();
+        outcome
+    }
+
+    fn condition(&self) -> (Condition, String) {
+        let report = self.book.report(clock::now());
+        let serves = report.current.map_or_else(|| "no base".to_owned(), |served| format!("base {}", served.version));
+        match report.standing {
+            Some(refusal) => {
+                let detail = format!("base {} refused: {}; {serves} serves", refusal.version, refusal.detail);
+                (Condition::Degraded, detail)
+            }
+            None => (Condition::Running, format!("{serves} serves")),
+        }
+    }
+
+    /// Looks for files that were missing, and lets go of bases that are past their time.
+    async fn tick(&self) {
+        self.retry().await;
+        let (book, horizon) = (self.book.clone(), clock::now() - self.keep);
+        if let Err(error) = tokio::task::spawn_blocking(move || book.forget_before(horizon)).await {
+            tracing::error!(%error, "letting go of old address bases failed");
+        }
+        self.name_serving();
+    }
+}
+
+impl BookView {
+    async fn apply(&self, record: &Delivered) -> Result<(), Refusal> {
+        match read(record) {
             Ok(Word::Announced(change)) => {
-                self.take(change, true).await;
+                self.take_change(change, true).await;
                 // Another change may have waited for this one.
                 self.retry().await;
             }
@@ -87,22 +85,10 @@ impl Follower {
             Err(error) => {
                 let refused = self.book.refuse_record(&error, clock::now());
                 note("refused", refused.reason());
-                let reason = DeadLetterReason::from(&error);
-                if let Err(error) = dead_letters::send(&self.bus, NAME, &record, reason, &error.to_string()).await {
-                    tracing::error!(%error, "a refused change of the address base could not be put aside");
-                }
+                return Err(error.into());
             }
         }
-        self.say();
-    }
-
-    async fn look_again(&self) {
-        self.retry().await;
-        let (book, horizon) = (self.book.clone(), clock::now() - self.keep);
-        if let Err(error) = tokio::task::spawn_blocking(move || book.forget_before(horizon)).await {
-            tracing::error!(%error, "letting go of old address bases failed");
-        }
-        self.say();
+        Ok(())
     }
 
     /// Tries what was refused and may be good by now, until nothing more heals.
@@ -110,7 +96,7 @@ impl Follower {
         loop {
             let mut healed = false;
             for change in self.book.waiting() {
-                healed |= self.take(change, false).await;
+                healed |= self.take_change(change, false).await;
             }
             if !healed {
                 return;
@@ -119,7 +105,7 @@ impl Follower {
     }
 
     /// Opens and checks off the async threads. `first` is false for what was refused before and is tried again.
-    async fn take(&self, change: AddressBaseChange, first: bool) -> bool {
+    async fn take_change(&self, change: AddressBaseChange, first: bool) -> bool {
         let (version, from) = (change.version().to_owned(), change.effective_from);
         let book = self.book.clone();
         let taking = tokio::task::spawn_blocking(move || book.take(&change, clock::now()));
@@ -143,21 +129,9 @@ impl Follower {
         }
     }
 
-    fn say(&self) {
-        let report = self.book.report(clock::now());
-        self.name(report.current.as_ref().map(|served| served.version.clone()));
-        let serves = report.current.map_or_else(|| "no base".to_owned(), |served| format!("base {}", served.version));
-        match report.standing {
-            Some(refusal) => {
-                let detail = format!("base {} refused: {}; {serves} serves", refusal.version, refusal.detail);
-                self.health.set(NAME, Condition::Degraded, detail);
-            }
-            None => self.health.set(NAME, Condition::Running, format!("{serves} serves")),
-        }
-    }
-
     /// One time series for each version that served, 1 while it does.
-    fn name(&self, version: Option<String>) {
+    fn name_serving(&self) {
+        let version = self.book.report(clock::now()).current.map(|served| served.version);
         let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
         if *serving == version {
             return;

@@ -12,6 +12,8 @@ use vedette_bus::{Record, SharedBus};
 use vedette_core::Timestamp;
 use vedette_wire::{AddressBaseChange, address_key, decode_address_change, encode_address_change};
 
+use crate::health::{Condition, Health};
+use crate::supervise::TaskKind;
 use crate::{clock, topics};
 
 const CHANGE: &str = "change";
@@ -45,15 +47,24 @@ pub(crate) fn put(inbox: &Path, moment: Timestamp, change: Option<&AddressBaseCh
 /// Carries what comes onto the bus, until `stop`.
 ///
 /// # Errors
-/// Never; the type is that of a stage.
-pub(crate) async fn carry(bus: SharedBus, inbox: PathBuf, stop: CancellationToken) -> anyhow::Result<()> {
+/// Never; the type is that of a supervised task.
+pub(crate) async fn carry(
+    bus: SharedBus,
+    inbox: PathBuf,
+    health: Health,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let mut look = tokio::time::interval(LOOK_EVERY);
     while stop.run_until_cancelled(look.tick()).await.is_some() {
+        let mut said = (Condition::Running, String::new());
         for path in found(&inbox) {
             if let Err(error) = send(&bus, &path).await {
-                tracing::error!(file = %path.display(), error = format!("{error:#}"), "change not carried onto the bus");
+                let detail = format!("{} not carried onto the bus: {error:#}", path.display());
+                tracing::error!("{detail}");
+                said = (Condition::Degraded, detail);
             }
         }
+        health.set(TaskKind::Inbox.name(), said.0, said.1);
     }
     Ok(())
 }

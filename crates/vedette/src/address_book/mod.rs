@@ -19,8 +19,7 @@ use vedette_address::AddressBase;
 use vedette_core::Timestamp;
 use vedette_wire::{AddressBaseChange, NewBase};
 
-pub use follow::follow;
-pub(crate) use follow::{Word, read};
+pub(crate) use follow::{Word, open_timeline, read};
 pub use report::{BookReport, Refusal, Served};
 use timeline::Timeline;
 

@@ -39,6 +39,9 @@ pub struct ConsoleSettings {
     pub keep: Span,
     /// Pixelate people in snapshots.
     pub pixelate: bool,
+    /// The console is not ready when no frame of any camera was analysed for this long; at least twice `analyse.save_every`
+    /// and five seconds.
+    pub stale_after: Span,
     /// `[console.one_event]`
     pub one_event: OneEventSettings,
 }
@@ -51,6 +54,7 @@ impl Default for ConsoleSettings {
             store_password_env: None,
             keep: Span::from_secs(30 * 24 * 3600),
             pixelate: true,
+            stale_after: Span::from_secs(30),
             one_event: OneEventSettings::default(),
         }
     }

@@ -19,7 +19,7 @@ pub use metadata::{MetadataSettings, TimeSource};
 pub use mistake::{Mistake, Mistakes};
 pub use settings::{
     AnalyseSettings, BusKind, BusSettings, CredentialSection, DetectSettings, GroupProtocol, IngestSettings,
-    KafkaSection, Settings, ShedAfter, SiteSettings,
+    KafkaSection, OperationsSettings, Settings, ShedAfter, SiteSettings,
 };
 pub use share::{NoShare, Share};
 
@@ -133,7 +133,7 @@ fn check_ranges(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
             });
         }
     };
-    let Settings { bus, ingest, detect, analyse, site, .. } = settings;
+    let Settings { bus, ingest, detect, analyse, site, console, .. } = settings;
     check((1..=1024).contains(&bus.partitions), "bus.partitions", bus.partitions.to_string(), "give 1 to 1024");
     check(
         bus.kind == BusKind::Embedded || !bus.kafka.brokers.is_empty(),
@@ -165,6 +165,7 @@ fn check_ranges(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
         ("analyse.save_every", analyse.save_every, Span::from_millis(100), Span::from_secs(600)),
         ("analyse.sort_window", analyse.sort_window, Span::ZERO, Span::from_secs(60)),
         ("analyse.rebuild", analyse.rebuild, Span::ZERO, Span::from_secs(86_400)),
+        ("console.stale_after", console.stale_after, Span::from_secs(5), Span::from_secs(86_400)),
     ];
     for (path, value, least, most) in spans {
         let rule = format!("give {least} to {most}");

@@ -1,6 +1,7 @@
 //! The configuration file, section by section, with its defaults. `deploy/vedette.toml` shows every key with its comment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,8 +26,19 @@ pub struct Settings {
     pub analyse: AnalyseSettings,
     /// The web page, the API and the store of alerts.
     pub console: ConsoleSettings,
+    /// Health and metrics of each process.
+    pub operations: OperationsSettings,
     /// `[[metadata]]`: topics with the detections of other producers.
     pub metadata: Vec<MetadataSettings>,
+}
+
+/// `[operations]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OperationsSettings {
+    /// Address and port of `/healthz`, `/readyz` and `/metrics` of each process, whatever its roles; 127.0.0.1:9464 when
+    /// absent, or a free port where that one is taken.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[site]`

@@ -24,6 +24,12 @@ impl Default for Share {
 }
 
 impl Share {
+    /// Whether it is the first of the shares.
+    #[must_use]
+    pub fn is_first(self) -> bool {
+        self.number == 1
+    }
+
     /// Whether `camera` belongs to this share; it belongs to just one of the shares of a number.
     #[must_use]
     pub fn holds(self, camera: &CameraId) -> bool {

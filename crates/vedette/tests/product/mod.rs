@@ -8,10 +8,10 @@ use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use vedette::app::App;
+use vedette::app::{App, open_bus};
 use vedette::cli::Role;
 use vedette::config::{Config, ShedAfter};
-use vedette::telemetry;
+use vedette::{registry, telemetry, topics};
 use vedette_bus::{Record, SharedBus};
 use vedette_core::Span;
 
@@ -46,10 +46,25 @@ impl Product {
         let never = Span::from_secs(86_400);
         config.settings.detect.shed_after = ShedAfter { low: never, normal: never, high: never };
         change(&mut config);
+        if !roles.contains(&Role::Ingest) {
+            // Cameras and policies come from the process that takes in cameras, which is not part of this test.
+            let bus = open_bus(&config.settings.bus).await.unwrap();
+            bus.ensure_topics(&topics::specs(&config.settings.bus)).await.unwrap();
+            registry::publish_onto(&bus, &config.cameras, &config.policies).await.unwrap();
+            bus.close().await.unwrap();
+        }
         let stop = CancellationToken::new();
         let app = App::start(&config, roles, metrics(), stop.clone()).await.unwrap();
         let url = app.page.map(|page| format!("http://{page}")).unwrap_or_default();
         Self { app, url, stop }
+    }
+
+    /// Starts these roles on what lies on the bus already.
+    pub(crate) async fn start_unowned(config: &Path, roles: &[Role]) -> Self {
+        let config = Config::load(config).unwrap();
+        let stop = CancellationToken::new();
+        let app = App::start(&config, roles, metrics(), stop.clone()).await.unwrap();
+        Self { app, url: String::new(), stop }
     }
 
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use dashmap::DashMap;
-use tokio_util::sync::CancellationToken;
-use vedette_bus::{BusError, SharedBus, StartAt};
+use vedette_bus::{Delivered, SharedBus, StartAt};
 use vedette_core::{AlertId, AlertStatus, CameraId, Span, Timestamp};
 use vedette_wire::decode_alert;
 
-use crate::{reading, topics};
+use crate::reading::{Follower, Refusal, View};
+use crate::supervise::TaskKind;
+use crate::topics;
 
 /// Alerts that were raised longer ago than this before the start are taken for ended.
 const LOOK_BACK: Span = Span::from_secs(3_600);
@@ -19,19 +21,11 @@ const LOOK_BACK: Span = Span::from_secs(3_600);
 pub struct OpenAlerts(Arc<DashMap<CameraId, BTreeSet<AlertId>>>);
 
 impl OpenAlerts {
-    /// Follows `alerts` until `stop`; `now` says how far to look back.
-    ///
-    /// # Errors
-    /// When the topic cannot be read.
-    pub async fn follow(bus: &SharedBus, now: Timestamp, stop: CancellationToken) -> Result<Self, BusError> {
+    /// The list and the follower that keeps it current with `alerts` while it runs; `now` says how far to look back.
+    pub(crate) fn open(bus: &SharedBus, now: Timestamp) -> (Self, Arc<Follower>) {
         let open = Self::default();
-        let since = (now - LOOK_BACK).as_millis();
-        let reader = bus.read(topics::ALERTS, StartAt::TimeMs(since)).await?;
-        let known = open.clone();
-        reading::follow(reader, stop, "the list of open alerts", move |record| {
-            known.take(record.record.value.unwrap_or_default())
-        });
-        Ok(open)
+        let start = StartAt::TimeMs((now - LOOK_BACK).as_millis());
+        (open.clone(), Follower::new(bus, TaskKind::OpenAlerts, topics::ALERTS, start, open))
     }
 
     /// Whether the camera has an open alert.
@@ -40,8 +34,8 @@ impl OpenAlerts {
         self.0.contains_key(camera)
     }
 
-    fn take(&self, value: bytes::Bytes) {
-        // What cannot be read is put aside by the alert sink.
+    fn apply(&self, value: bytes::Bytes) {
+        // The alert sink dead-letters records that cannot be decoded.
         let Ok(alert) = decode_alert(value) else { return };
         if alert.status == AlertStatus::Open {
             self.0.entry(alert.camera).or_default().insert(alert.id);
@@ -51,5 +45,13 @@ impl OpenAlerts {
                 open.is_empty()
             });
         }
+    }
+}
+
+#[async_trait]
+impl View for OpenAlerts {
+    async fn take(&self, record: &Delivered) -> Result<(), Refusal> {
+        self.apply(record.record.value.clone().unwrap_or_default());
+        Ok(())
     }
 }

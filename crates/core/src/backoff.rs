@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-/// How long to wait before the next attempt: doubling from `min` to `max`, each wait shortened by up to a quarter.
+/// Exponential back-off with jitter: waits double from `min` to `max`, each shortened by up to a quarter.
 ///
-/// The shortening comes from the seed (a camera's id) and the attempt, so that cameras that vanished together do not come
-/// back together, and so that a run can be repeated.
+/// The jitter comes from the seed and the attempt, so that clients that failed together do not retry together, and so that
+/// a run with the same seeds can be repeated.
 #[derive(Debug, Clone)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     min: Duration,
     max: Duration,
     seed: u64,
@@ -13,7 +13,9 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    pub(crate) fn new(min: Duration, max: Duration, seed: &str) -> Self {
+    /// Waits between three quarters of `min` and `max`; `seed` names the client, for example by its camera.
+    #[must_use]
+    pub fn new(min: Duration, max: Duration, seed: &str) -> Self {
         // FNV-1a: any well-spread hash that is the same in every build does.
         let seed = seed
             .bytes()
@@ -21,8 +23,8 @@ impl Backoff {
         Self { min, max: max.max(min), seed, attempt: 0 }
     }
 
-    /// The next wait, between three quarters of `min` and `max`.
-    pub(crate) fn next(&mut self) -> Duration {
+    /// The wait before the next attempt.
+    pub fn next_wait(&mut self) -> Duration {
         let factor = 2_u32.saturating_pow(self.attempt.min(31));
         let full = self.min.saturating_mul(factor).min(self.max);
         // SplitMix64 of seed and attempt.
@@ -34,8 +36,8 @@ impl Backoff {
         full.mul_f64(1.0 - share / 4.0)
     }
 
-    /// The connection held: the next wait is short again.
-    pub(crate) fn reset(&mut self) {
+    /// An attempt succeeded: the next wait is short again.
+    pub fn reset(&mut self) {
         self.attempt = 0;
     }
 }
@@ -50,17 +52,17 @@ mod tests {
     #[test]
     fn waits_grow_to_the_limit_and_start_again() {
         let mut backoff = Backoff::new(MIN, MAX, "gate");
-        let waits: Vec<_> = (0..40).map(|_| backoff.next()).collect();
+        let waits: Vec<_> = (0..40).map(|_| backoff.next_wait()).collect();
         assert!(waits[0] <= MIN && waits[0] >= MIN.mul_f64(0.75));
         assert!(waits[3] > waits[0] * 4);
         assert!(waits[39] <= MAX && waits[39] >= MAX.mul_f64(0.75));
         backoff.reset();
-        assert_eq!(backoff.next(), waits[0]);
+        assert_eq!(backoff.next_wait(), waits[0]);
     }
 
     #[test]
     fn cameras_wait_differently_and_always_the_same() {
-        let first = |id| Backoff::new(MIN, MAX, id).next();
+        let first = |id| Backoff::new(MIN, MAX, id).next_wait();
         assert_eq!(first("gate-1"), first("gate-1"));
         assert_ne!(first("gate-1"), first("gate-2"));
     }

@@ -1,0 +1,119 @@
+//! The operations port of every process, whatever its roles: `/healthz` and `/readyz` for a supervisor, `/metrics` for
+//! Prometheus. It also folds the samples of histograms, which pile up otherwise.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use vedette_console::HealthSource;
+
+use crate::config::OperationsSettings;
+use crate::health::{Condition, Health};
+use crate::supervise::TaskKind;
+
+/// Where it listens when the configuration does not say.
+const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);
+/// How often histograms are folded, whether or not somebody scrapes them.
+const FOLD_EVERY: Duration = Duration::from_secs(5);
+/// How long requests in flight may take once told to stop.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// An operations port that is taken and does not serve yet.
+#[derive(Debug)]
+pub(crate) struct Operations {
+    listener: TcpListener,
+    /// The address it listens on.
+    pub(crate) address: SocketAddr,
+}
+
+impl Operations {
+    /// Takes the port. The usual one may be held by another process of the product on this machine: a free one is taken then.
+    ///
+    /// # Errors
+    /// When an address that the configuration names is taken or not ours.
+    pub(crate) async fn bind(settings: &OperationsSettings) -> anyhow::Result<Self> {
+        let wanted = settings.listen.unwrap_or(USUAL);
+        let listener = match TcpListener::bind(wanted).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && settings.listen.is_none() => {
+                TcpListener::bind((USUAL.ip(), 0)).await
+            }
+            outcome => outcome,
+        };
+        let listener = listener.with_context(|| {
+            format!(
+                "health and metrics: cannot listen on {wanted}; stop the program that holds the port, or set \
+                 `operations.listen` or --operations-listen to another address"
+            )
+        })?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// Serves until `stop`.
+    ///
+    /// # Errors
+    /// When accepting connections fails.
+    pub(crate) async fn run(
+        self,
+        health: Health,
+        metrics: PrometheusHandle,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        health.set(TaskKind::Operations.name(), Condition::Running, "");
+        let folding = fold(|| metrics.run_upkeep());
+        let app = Router::new()
+            .route("/healthz", get(healthz))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(render))
+            .fallback(async || (StatusCode::NOT_FOUND, "this port has /healthz, /readyz and /metrics\n"))
+            .with_state(Shared { health, metrics: metrics.clone() });
+        let serving = axum::serve(self.listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let too_late = async {
+            stop.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        tokio::select! {
+            outcome = async { serving.await } => outcome.context("serving health and metrics"),
+            () = too_late => Ok(()),
+            () = folding => Ok(()),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    health: Health,
+    metrics: PrometheusHandle,
+}
+
+async fn healthz(State(shared): State<Shared>) -> impl IntoResponse {
+    Json(shared.health.health())
+}
+
+async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
+    let report = shared.health.health();
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(report))
+}
+
+async fn render(State(shared): State<Shared>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], shared.metrics.render())
+}
+
+/// Calls `fold` every [`FOLD_EVERY`], for ever.
+async fn fold(fold: impl Fn()) {
+    let mut tick = tokio::time::interval(FOLD_EVERY);
+    loop {
+        tick.tick().await;
+        fold();
+    }
+}
