@@ -87,7 +87,8 @@ impl Step<'_> {
                 self.absence(first, without, *within, *same_object, &mut combination.waiting);
             }
             (Condition::Together { within, .. }, terms) => self.together(terms, *within, combination),
-            _ => self.stats.limited += 1,
+            // Checked when the policy was compiled: a combination has as many terms as its kind needs.
+            _ => self.stats.mismatched += 1,
         }
     }
 

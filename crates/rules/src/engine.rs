@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use vedette_core::{Episode, FrameSize, NearMiss, Span, Timestamp, Track};
+use vedette_core::{Episode, FrameSize, NearMiss, RuleId, RuleKind, Span, Timestamp, Track};
 
 use crate::combination::Signal;
 use crate::health::FrameFacts;
@@ -29,6 +29,8 @@ pub struct FrameStats {
     pub limited: u32,
     /// Objects that went on under another track id.
     pub recognised: u32,
+    /// Rules left out in this frame because their state is not of their kind: an error of the program, see [`StateMismatch`].
+    pub mismatched: u32,
     /// Near-misses that were not told, because one of the same rule and term was told just before or too many are followed.
     pub near_misses_left_out: u32,
 }
@@ -41,9 +43,20 @@ impl std::ops::AddAssign for FrameStats {
         self.rejected = self.rejected.saturating_add(other.rejected);
         self.silenced = self.silenced.saturating_add(other.silenced);
         self.limited = self.limited.saturating_add(other.limited);
+        self.mismatched = self.mismatched.saturating_add(other.mismatched);
         self.recognised = self.recognised.saturating_add(other.recognised);
         self.near_misses_left_out = self.near_misses_left_out.saturating_add(other.near_misses_left_out);
     }
+}
+
+/// A stored state that does not belong to the rule under whose id it was stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("rule {rule}: the stored state is not that of a rule of kind {}", kind.as_str())]
+pub struct StateMismatch {
+    /// The rule.
+    pub rule: RuleId,
+    /// Its kind.
+    pub kind: RuleKind,
 }
 
 /// Applies the rules of one camera to its tracks, frame by frame.
@@ -64,14 +77,28 @@ impl RuleEngine {
     /// An engine that has seen nothing.
     #[must_use]
     pub fn new(rules: impl Into<Arc<RuleSet>>) -> Self {
-        Self::restore(rules, EngineState::default())
+        Self::with_state(rules.into(), EngineState::default())
     }
 
     /// Goes on from a stored state. Rules that watch the same as when it was stored go on; what was open of others ends
     /// and is given out by the next call that gives episodes.
-    #[must_use]
-    pub fn restore(rules: impl Into<Arc<RuleSet>>, state: EngineState) -> Self {
+    ///
+    /// # Errors
+    /// When the state of a rule is not of the rule's kind: it is damaged, or another program wrote it.
+    pub fn restore(rules: impl Into<Arc<RuleSet>>, state: EngineState) -> Result<Self, StateMismatch> {
         let rules = rules.into();
+        for ready in &rules.rules {
+            let watched = &ready.watched;
+            let same =
+                |old: &&RuleState| old.watched.id == watched.id && old.watched.fingerprint == watched.fingerprint;
+            if state.rules.iter().find(same).is_some_and(|old| !old.fits(ready)) {
+                return Err(StateMismatch { rule: watched.id.clone(), kind: ready.rule.condition.kind() });
+            }
+        }
+        Ok(Self::with_state(rules, state))
+    }
+
+    fn with_state(rules: Arc<RuleSet>, state: EngineState) -> Self {
         let nothing = Arc::new(RuleSet::nothing(rules.frame));
         let mut engine = Self {
             rules: nothing,

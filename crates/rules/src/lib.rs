@@ -53,7 +53,7 @@ mod things;
 mod visits;
 
 pub use check::PolicyMistake;
-pub use engine::{FrameStats, RuleEngine};
+pub use engine::{FrameStats, RuleEngine, StateMismatch};
 pub use ground::{Ground, GroundMetres};
 pub use health::FrameFacts;
 pub use ruleset::RuleSet;

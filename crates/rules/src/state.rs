@@ -1,3 +1,4 @@
+use std::mem::discriminant;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,11 @@ impl RuleState {
             near: Rarely::default(),
             progress: Progress::new(&ready.rule.condition),
         }
+    }
+
+    /// Whether the state is of the rule's kind.
+    pub(crate) fn fits(&self, ready: &ReadyRule) -> bool {
+        discriminant(&self.progress) == discriminant(&Progress::new(&ready.rule.condition))
     }
 
     /// Ends whatever is open, at the time it last held, and forgets all progress.

@@ -95,8 +95,8 @@ pub(crate) fn run(
         (Progress::Passages(passages), None) => step.passages(passages),
         (Progress::Combination(combination), None) => step.combine(signals, combination),
         (Progress::Health(health), None) => step.health(health),
-        // A state is only ever used with the rule it was made for (see `fingerprint`); a broken one does nothing.
-        _ => step.stats.limited += 1,
+        // `RuleEngine::restore` refuses a state of another kind, and `replace` keeps those of equal fingerprints only.
+        _ => step.stats.mismatched += 1,
     }
 }
 

@@ -106,3 +106,26 @@ fn another_resolution_changes_nothing() {
     assert_eq!(phases(&episodes), [(EpisodePhase::Raised, Some(1))]);
     assert_eq!(episodes[0].raised, ms(2000));
 }
+
+#[test]
+fn a_state_of_another_kind_is_refused_and_never_run() {
+    let mut engine = RuleEngine::new(every_rule());
+    let tracks: Vec<Track> = (0..20).map(|id| track(id, 400.0 + id as f32, 500.0, 0.9, ms(0))).collect();
+    engine.update(ms(0), FRAME, &tracks);
+    let state = serde_json::to_value(engine.state()).unwrap();
+    let restored = |state: &serde_json::Value| {
+        RuleEngine::restore(every_rule(), serde_json::from_value(state.clone()).unwrap()).map(|_| ())
+    };
+    assert_eq!(restored(&state), Ok(()));
+    let states = state["rules"].as_array().unwrap();
+    for (one, other) in (0..states.len()).flat_map(|one| (0..states.len()).map(move |other| (one, other))) {
+        let kind = |index: usize| states[index]["progress"].as_object().unwrap().keys().next().unwrap();
+        let mut damaged = state.clone();
+        damaged["rules"][one]["progress"] = states[other]["progress"].clone();
+        let outcome = restored(&damaged);
+        assert_eq!(outcome.is_ok(), kind(one) == kind(other), "rule {one} with the state of rule {other}: {outcome:?}");
+        if let Err(error) = outcome {
+            assert!(error.to_string().starts_with(&format!("rule r{one}: ")), "{error}");
+        }
+    }
+}

@@ -312,7 +312,7 @@ proptest! {
                 let bytes = postcard::to_stdvec(parted.state()).unwrap();
                 let state: EngineState = postcard::from_bytes(&bytes).unwrap();
                 prop_assert_eq!(&state, whole.state());
-                parted = RuleEngine::restore(any_rules(), state);
+                parted = RuleEngine::restore(any_rules(), state).unwrap();
             }
             let mut turned = tracks.clone();
             turned.reverse();

@@ -56,7 +56,7 @@ fn outages(engine: &mut RuleEngine, seconds: i64, away: impl Fn(i64) -> bool) ->
         if away(second) {
             episodes.extend(engine.note_absence(ms(second * 1_000 + 900)));
             // Once more, as after a restart.
-            *engine = RuleEngine::restore(engine.rules().clone(), engine.state().clone());
+            *engine = RuleEngine::restore(engine.rules().clone(), engine.state().clone()).unwrap();
         } else {
             let frames = (0..10).map(|frame| second * 1_000 + frame * 100);
             episodes.extend(watch(engine, frames, |_| FrameFacts::default()));

@@ -81,7 +81,8 @@ fn an_engine_goes_on_with_the_rules_that_others_hold() {
     let mut whole = RuleEngine::new(shared.rules(|| None).unwrap());
     run(&mut whole, before);
     let state: EngineState = postcard::from_bytes(&postcard::to_stdvec(whole.state()).unwrap()).unwrap();
-    let mut restored = RuleEngine::restore(SharedPolicy::new(policy(1, &rules)).rules(|| None).unwrap(), state);
+    let mut restored =
+        RuleEngine::restore(SharedPolicy::new(policy(1, &rules)).rules(|| None).unwrap(), state).unwrap();
     restored.share(shared.rules(|| None).unwrap());
     let expected = run(&mut whole, after);
     assert!(expected.len() >= 2, "{expected:?}");

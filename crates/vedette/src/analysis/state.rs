@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use vedette_core::Camera;
-use vedette_rules::{EngineState, RuleEngine, SharedPolicy};
+use vedette_rules::{EngineState, RuleEngine, SharedPolicy, StateMismatch};
 use vedette_track::Tracker;
 use vedette_wire::{WireError, decode_alert, decode_policy, encode_alert, encode_policy};
 
@@ -32,6 +32,9 @@ pub enum StateError {
     /// A message inside it is damaged.
     #[error("the state cannot be read: {0}")]
     Message(#[from] WireError),
+    /// A rule's state is not of the rule's kind.
+    #[error("the state cannot be used: {0}")]
+    Mismatch(#[from] StateMismatch),
     /// Camera or policy are broken.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -83,7 +86,7 @@ impl CameraAnalysis {
         let locator = locator(&camera)?;
         let engine = match (&policy, saved.engine) {
             (Some(policy), Some(state)) => {
-                Some(RuleEngine::restore(compile(&camera, &locator, policy)?, state.into_owned()))
+                Some(RuleEngine::restore(compile(&camera, &locator, policy)?, state.into_owned())?)
             }
             _ => None,
         };

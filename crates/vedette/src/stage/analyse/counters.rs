@@ -31,6 +31,10 @@ impl Counters {
         for (what, count) in left_out.into_iter().filter(|(_, count)| *count > 0) {
             metrics::counter!("vedette_rules_left_out_total", "what" => what).increment(u64::from(count));
         }
+        if rules.mismatched > 0 {
+            metrics::counter!("vedette_rules_mismatched_total").increment(u64::from(rules.mismatched));
+            tracing::error!(rules = rules.mismatched, "rules were left out: their state is not of their kind");
+        }
         if let Some(error) = &outcome.refused {
             metrics::counter!("vedette_analyse_policies_refused_total").increment(1);
             tracing::error!(%error, "the policy is refused; the old one stays");
