@@ -29,43 +29,96 @@ pub const DEAD_LETTERS: &str = "dead-letters";
 /// Most bytes of a chunk's pictures; with its index it stays under Kafka's default limit of 1 MB.
 pub const MAX_CHUNK_BYTES: usize = 900_000;
 const MAX_RECORD_BYTES: u32 = 1_000_000;
-/// A worker that was thought dead may write an old state over a newer one; so long the newer one is there to be found by whoever
-/// owns the camera next.
+/// Compaction lag: keeps an overwritten checkpoint long enough for the camera's next owner to recover from a zombie member's
+/// stale write.
 const STATES_COMPACTED_AFTER: Duration = Duration::from_secs(120);
+
+/// How the records of a topic are spread over its partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// By camera, over `bus.partitions`.
+    ByCamera,
+    /// All in one partition.
+    One,
+}
+
+/// How long a topic keeps its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// For `bus.keep_video`, and at most `bus.keep_video_bytes`.
+    Video,
+    /// For `bus.keep_detections`.
+    Detections,
+    /// For `bus.keep_alerts`.
+    Alerts,
+    /// For `bus.keep_dead_letters`.
+    DeadLetters,
+    /// The last record of each key; one that was overwritten stays for the given time.
+    Compacted(Duration),
+}
+
+/// A topic of the product.
+#[derive(Debug, Clone, Copy)]
+struct Topic {
+    name: &'static str,
+    layout: Layout,
+    keep: Keep,
+    compress: bool,
+    max_record_bytes: u32,
+}
+
+impl Topic {
+    const fn new(name: &'static str, layout: Layout, keep: Keep) -> Self {
+        Self { name, layout, keep, compress: true, max_record_bytes: MAX_RECORD_BYTES }
+    }
+
+    fn spec(&self, settings: &BusSettings) -> TopicSpec {
+        let delete = |age: Span, bytes| Retention::Delete { age: age.to_std(), bytes };
+        let (retention, compact_after) = match self.keep {
+            Keep::Video => (delete(settings.keep_video, Some(settings.keep_video_bytes)), Duration::ZERO),
+            Keep::Detections => (delete(settings.keep_detections, None), Duration::ZERO),
+            Keep::Alerts => (delete(settings.keep_alerts, None), Duration::ZERO),
+            Keep::DeadLetters => (delete(settings.keep_dead_letters, None), Duration::ZERO),
+            Keep::Compacted(lag) => (Retention::Compact, lag),
+        };
+        TopicSpec {
+            name: self.name.to_owned(),
+            partitions: match self.layout {
+                Layout::ByCamera => settings.partitions,
+                Layout::One => 1,
+            },
+            retention,
+            compact_after,
+            max_record_bytes: self.max_record_bytes,
+            compress: self.compress,
+        }
+    }
+}
+
+/// Every topic of the product: the one list from which all others come.
+const ALL: [Topic; 9] = [
+    Topic { compress: false, ..Topic::new(VIDEO, Layout::ByCamera, Keep::Video) },
+    Topic::new(DETECTIONS, Layout::ByCamera, Keep::Detections),
+    Topic::new(ALERTS, Layout::ByCamera, Keep::Alerts),
+    Topic::new(NEAR_MISSES, Layout::ByCamera, Keep::Detections),
+    Topic::new(STATES, Layout::ByCamera, Keep::Compacted(STATES_COMPACTED_AFTER)),
+    Topic::new(CAMERAS, Layout::One, Keep::Compacted(Duration::ZERO)),
+    Topic::new(POLICIES, Layout::One, Keep::Compacted(Duration::ZERO)),
+    Topic::new(ADDRESSES, Layout::One, Keep::Compacted(Duration::ZERO)),
+    // A dead letter holds a whole record and its origin.
+    Topic { max_record_bytes: 2 * MAX_RECORD_BYTES, ..Topic::new(DEAD_LETTERS, Layout::One, Keep::DeadLetters) },
+];
 
 /// Every topic as `settings` wants it.
 #[must_use]
 pub fn specs(settings: &BusSettings) -> Vec<TopicSpec> {
-    let keyed = |name: &str, retention, compress| TopicSpec {
-        name: name.to_owned(),
-        partitions: settings.partitions,
-        retention,
-        compact_after: Duration::ZERO,
-        max_record_bytes: MAX_RECORD_BYTES,
-        compress,
-    };
-    let keep = |age: Span, bytes| Retention::Delete { age: age.to_std(), bytes };
-    let mut specs = vec![
-        keyed(VIDEO, keep(settings.keep_video, Some(settings.keep_video_bytes)), false),
-        keyed(DETECTIONS, keep(settings.keep_detections, None), true),
-        keyed(ALERTS, keep(settings.keep_alerts, None), true),
-        keyed(NEAR_MISSES, keep(settings.keep_detections, None), true),
-        TopicSpec { compact_after: STATES_COMPACTED_AFTER, ..keyed(STATES, Retention::Compact, true) },
-    ];
-    // A dead letter holds a whole record and its origin.
-    let dead = TopicSpec {
-        max_record_bytes: 2 * MAX_RECORD_BYTES,
-        ..keyed(DEAD_LETTERS, keep(settings.keep_dead_letters, None), true)
-    };
-    let compacted = [CAMERAS, POLICIES, ADDRESSES].map(|name| keyed(name, Retention::Compact, true));
-    for spec in compacted.into_iter().chain([dead]) {
-        specs.push(TopicSpec { partitions: 1, ..spec });
-    }
-    specs
+    ALL.iter().map(|topic| topic.spec(settings)).collect()
 }
 
-/// Every topic of the product, by name.
-pub(crate) const OURS: [&str; 8] = [VIDEO, DETECTIONS, ALERTS, CAMERAS, POLICIES, ADDRESSES, STATES, DEAD_LETTERS];
+/// The names of the product's topics.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|topic| topic.name)
+}
 
 /// Makes the topics of other producers that nobody has made yet; one that is there is taken as it is.
 ///

@@ -138,7 +138,7 @@ pub(super) fn check(file: &Path, entries: &[MetadataSettings], cameras: &[Camera
 /// Rule and way out.
 fn wrong_topic<'a>(topic: &'a str, seen: &mut BTreeSet<&'a str>) -> Option<(&'static str, &'static str)> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if topics::OURS.contains(&topic) {
+    if topics::names().any(|name| name == topic) {
         return Some(("this is a topic of the product itself", "let the producer write to another one"));
     }
     if topic.is_empty() || topic.len() > 200 || topic.starts_with("__") || !topic.chars().all(allowed) {
@@ -175,6 +175,16 @@ mod tests {
              [[metadata]]\ntopic = \"dls\"\nformat = \"dlstreamer\"\ntime = \"record\"\n",
         );
         assert_eq!(said, "");
+    }
+
+    #[test]
+    fn no_topic_of_the_product_is_foreign() {
+        let specs = crate::topics::specs(&crate::config::BusSettings::default());
+        assert!(specs.len() >= 9);
+        for topic in specs {
+            let said = mistakes(&format!("[[metadata]]\ntopic = \"{}\"\nformat = \"dlstreamer\"\n", topic.name));
+            assert!(said.contains("a topic of the product itself"), "{}: {said}", topic.name);
+        }
     }
 
     #[test]

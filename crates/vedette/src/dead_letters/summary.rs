@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use vedette_bus::{Delivered, Header, Position, Record};
 use vedette_core::{Detection, VideoChunk};
 use vedette_wire::{
-    DeadLetter, VideoRecord, WireError, decode_address_change, decode_alert, decode_camera, decode_detections,
-    decode_policy, decode_state, decode_video, policy_key,
+    DeadLetter, VideoRecord, WireError, decode_address_change, decode_alert, decode_camera, decode_dead_letter,
+    decode_detections, decode_near_miss, decode_policy, decode_state, decode_video, policy_key,
 };
 
 use crate::config::MetadataSettings;
@@ -55,6 +55,21 @@ fn ours(letter: &DeadLetter) -> Result<Value, WireError> {
                 "rule": alert.rule,
                 "raised": alert.raised.to_string(),
             })
+        }
+        topics::NEAR_MISSES => {
+            let near = decode_near_miss(value)?;
+            json!({
+                "camera": near.camera,
+                "rule": near.miss.rule,
+                "started": near.miss.started.to_string(),
+                "term": near.miss.term.as_str(),
+                "value": near.miss.value,
+                "threshold": near.miss.threshold,
+            })
+        }
+        topics::DEAD_LETTERS => {
+            let letter = decode_dead_letter(value)?;
+            json!({ "topic": letter.topic, "reason": letter.reason.as_str(), "detail": letter.detail })
         }
         topics::CAMERAS => {
             let camera = decode_camera(value)?;
@@ -141,4 +156,33 @@ fn begins(value: &[u8]) -> String {
         text.push('…');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use vedette_wire::DeadLetterReason;
+
+    use super::*;
+
+    #[test]
+    fn every_topic_of_the_product_has_a_summary() {
+        for topic in topics::names() {
+            let letter = DeadLetter {
+                topic: topic.to_owned(),
+                partition: 0,
+                offset: 0,
+                key: Bytes::new(),
+                value: Some(Bytes::from_static(b"\xff\xff no message")),
+                headers: Vec::new(),
+                timestamp_ms: 0,
+                stage: "test".to_owned(),
+                reason: DeadLetterReason::Unparsable,
+                detail: String::new(),
+            };
+            // It is read as the topic's own message, which it is not.
+            let why = summary(&letter, &[])["unreadable"].as_str().map(str::to_owned);
+            assert!(why.is_some_and(|why| !why.contains("no topic of the product")), "{topic}");
+        }
+    }
 }
