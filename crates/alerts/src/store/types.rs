@@ -229,6 +229,16 @@ pub enum StoreError {
         /// What is wrong.
         cause: serde_json::Error,
     },
+    /// The database refuses the values of a statement, whenever it is run: they break a constraint or are too large.
+    #[error("alert store {store}: {doing} failed for the values given: {cause}")]
+    Values {
+        /// The file or server.
+        store: String,
+        /// What was being done.
+        doing: &'static str,
+        /// What the database said.
+        cause: String,
+    },
     /// A stored row cannot be read.
     #[error(
         "alert store: a stored alert cannot be read while {doing}: {cause}; the store is damaged, restore it or start a new one (alerts come back from the topic)"
@@ -249,5 +259,11 @@ impl StoreError {
     #[must_use]
     pub const fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
+    }
+
+    /// Whether the same call would fail again whatever becomes of the store: the cause is the alert that was to be written.
+    #[must_use]
+    pub const fn is_about_the_alert(&self) -> bool {
+        matches!(self, Self::Unstorable { .. } | Self::Values { .. })
     }
 }

@@ -11,9 +11,10 @@ use vedette_bus::{BusError, Committer, Delivered, GroupEvent, SharedBus};
 use vedette_core::Alert;
 use vedette_wire::{DeadLetterReason, decode_alert};
 
-use crate::blocking::Blocking;
+use crate::blocking::{Blocking, Panicked};
 use crate::evidence::BusSnapshots;
 use crate::health::{Condition, Health};
+use crate::reading::Refusal;
 use crate::{bus_watch, dead_letters, ledger, topics};
 
 /// The consumer group of the stage.
@@ -76,31 +77,39 @@ impl AlertSink {
         wanted: &mpsc::Sender<Arc<Alert>>,
     ) -> anyhow::Result<()> {
         self.health.set(STAGE, Condition::Running, "");
-        let value = record.record.value.clone().unwrap_or_default();
-        match decode_alert(value) {
+        match self.keep(record).await? {
             Ok(alert) => {
-                let alert = Arc::new(alert);
-                self.keep(&alert, record).await?;
                 // Nobody listening is fine.
                 let _ = self.live.send(alert.clone());
                 if alert.revision == 1 && wanted.try_send(alert).is_err() {
                     metrics::counter!("vedette_snapshots_deferred_total").increment(1);
                 }
             }
-            Err(error) => {
-                let reason = DeadLetterReason::from(&error);
-                dead_letters::send(&self.bus, STAGE, record, reason, &error.to_string()).await?.await?;
+            Err(Refusal { reason, detail }) => {
+                dead_letters::send(&self.bus, STAGE, record, reason, &detail).await?.await?;
             }
         }
         let (partition, next) = (record.position.partition, record.position.offset + 1);
         ledger::commit(committer, STAGE, topics::ALERTS, partition, next).await.context("committing")
     }
 
-    async fn keep(&self, alert: &Arc<Alert>, record: &Delivered) -> anyhow::Result<()> {
-        let (store, alert) = (self.store.clone(), alert.clone());
+    /// Writes the alert of a record into the store; gives why not when the record itself is the cause, so that it would be
+    /// refused again however often it comes.
+    async fn keep(&self, record: &Delivered) -> anyhow::Result<Result<Arc<Alert>, Refusal>> {
+        let alert = match decode_alert(record.record.value.clone().unwrap_or_default()) {
+            Ok(alert) => Arc::new(alert),
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let (store, written) = (self.store.clone(), alert.clone());
         let position = RecordPosition { partition: record.position.partition, offset: record.position.offset };
-        self.blocking.run(move || store.upsert(&alert, Some(position))).await?.context("storing an alert")?;
-        Ok(())
+        match self.blocking.run(move || store.upsert(&written, Some(position))).await {
+            Ok(Ok(_)) => Ok(Ok(alert)),
+            Ok(Err(error)) if error.is_about_the_alert() => {
+                Ok(Err(Refusal { reason: DeadLetterReason::Invalid, detail: error.to_string() }))
+            }
+            Ok(Err(error)) => Err(error).context("storing an alert"),
+            Err(Panicked(detail)) => Ok(Err(Refusal { reason: DeadLetterReason::Panic, detail })),
+        }
     }
 
     async fn take_snapshots(self, mut alerts: mpsc::Receiver<Arc<Alert>>) {
@@ -113,7 +122,7 @@ impl AlertSink {
                     match kept {
                         Ok(Ok(())) => metrics::counter!("vedette_snapshots_total").increment(1),
                         Ok(Err(error)) => tracing::error!(alert = %alert.id, %error, "snapshot not stored"),
-                        Err(error) => tracing::error!(alert = %alert.id, %error, "snapshot not stored"),
+                        Err(Panicked(error)) => tracing::error!(alert = %alert.id, error, "snapshot not stored"),
                     }
                 }
                 Err(error) => tracing::warn!(alert = %alert.id, %error, "no snapshot"),

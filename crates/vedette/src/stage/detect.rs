@@ -7,9 +7,11 @@
 mod account;
 mod lane;
 mod open_alerts;
+mod open_lane;
 mod pace;
 mod shedding;
 mod sight;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +19,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Committer, Delivered, GroupEvent, SharedBus, Subscription};
 use vedette_core::{CameraId, Span, Timestamp};
@@ -27,7 +28,8 @@ use crate::config::ShedAfter;
 use crate::health::{Condition, Health};
 use crate::ledger::Ledger;
 use crate::registry::Registry;
-use crate::stage::detect::lane::{Lane, Work};
+use crate::stage::detect::lane::Work;
+use crate::stage::detect::open_lane::OpenLane;
 use crate::{bus_watch, dead_letters, topics};
 
 pub use open_alerts::OpenAlerts;
@@ -36,8 +38,6 @@ pub use sight::{Eye, ModelSight, Picture, Sight, Undecoded};
 /// The consumer group of the stage.
 pub const GROUP: &str = "detect";
 const STAGE: &str = "detect";
-/// Chunks of one camera that wait for its lane.
-const CHUNKS_IN_HAND: usize = 4;
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// A camera that sent nothing for this long, while others of its partition did, needs nothing after a restart.
 const SILENT: Span = Span::from_secs(60);
@@ -70,19 +70,10 @@ pub struct Detect {
 /// What a lane says when a record is finished, or failed because the bus refused.
 #[derive(Debug)]
 struct Finished {
+    camera: CameraId,
     partition: u32,
     offset: u64,
     outcome: Result<(), BusError>,
-}
-
-struct OpenLane {
-    queue: mpsc::Sender<Work>,
-    /// Ends the lane after the chunk in its hands.
-    leave: CancellationToken,
-    task: JoinHandle<()>,
-    partition: u32,
-    /// When the last chunk was published.
-    published: Timestamp,
 }
 
 struct Running {
@@ -142,15 +133,17 @@ impl Running {
     ) -> anyhow::Result<()> {
         let mut commit = tokio::time::interval(COMMIT_EVERY);
         loop {
+            let has_room = !self.lanes.values().any(OpenLane::asks_for_a_pause);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 Some(finished) = outcomes.recv() => self.settle(finished)?,
                 _ = commit.tick() => {
                     self.forget_silent();
+                    self.say();
                     self.commit().await;
                 }
-                event = subscription.next() => match event {
+                event = subscription.next(), if has_room => match event {
                     Ok(GroupEvent::Record(record)) => self.take(record).await?,
                     Ok(GroupEvent::Assigned(partitions)) => {
                         tracing::info!(stage = STAGE, partitions = partitions.len(), "partitions assigned");
@@ -168,9 +161,9 @@ impl Running {
         }
     }
 
-    /// Hands a record to its camera's lane; waits while that lane is full, which in turn slows the reading of the bus.
+    /// Hands a record to its camera's lane. While one is full that gets on, reading pauses; one whose decoder is stuck holds
+    /// up nobody.
     async fn take(&mut self, record: Delivered) -> anyhow::Result<()> {
-        self.stage.say_running();
         let (partition, offset) = (record.position.partition, record.position.offset);
         self.ledger.begin(partition, offset);
         let value = record.record.value.clone().unwrap_or_default();
@@ -187,26 +180,42 @@ impl Running {
         if begins_anew(&video) {
             self.ledger.hold(partition, camera.clone(), offset);
         }
-        let lane = self.lanes.entry(camera.clone()).or_insert_with(|| {
-            let (queue, work) = mpsc::channel(CHUNKS_IN_HAND);
-            let (lane, leave) =
-                (Lane::new(self.stage.clone(), camera, self.finished.clone()), CancellationToken::new());
-            let task = tokio::spawn(lane.run(work, leave.clone()));
-            OpenLane { queue, leave, task, partition, published }
-        });
+        let lane = self
+            .lanes
+            .entry(camera.clone())
+            .or_insert_with(|| OpenLane::open(&self.stage, camera, self.finished.clone(), (partition, published)));
         lane.published = published;
         let newest = self.newest.entry(partition).or_insert(lane.published);
         *newest = lane.published.max(*newest);
         metrics::gauge!("vedette_detect_records_in_hand").set(self.ledger.open() as f64);
-        lane.queue.send(Work { record, video }).await.context("a camera's lane ended")?;
+        lane.give(Work { record, video, dropped: false })?;
         Ok(())
     }
 
     fn settle(&mut self, finished: Finished) -> anyhow::Result<()> {
-        let Finished { partition, offset, outcome } = finished;
+        let Finished { camera, partition, offset, outcome } = finished;
         outcome.context("publishing detections")?;
         self.ledger.finish(partition, offset);
+        if let Some(lane) = self.lanes.get_mut(&camera) {
+            lane.refill()?;
+        }
         Ok(())
+    }
+
+    /// Says in health whether the stage works, and for which cameras it does not.
+    fn say(&self) {
+        let blind: Vec<&str> =
+            self.lanes.iter().filter(|(_, lane)| lane.is_blind()).map(|(camera, _)| camera.as_str()).collect();
+        metrics::gauge!("vedette_detect_decoders_stuck").set(blind.len() as f64);
+        if blind.is_empty() {
+            return self.stage.say_running();
+        }
+        let detail = format!(
+            "the decoders of these cameras do not answer, and nothing of them is decoded until they do or this process is \
+             started again: {}",
+            blind.join(", ")
+        );
+        self.stage.health.set(STAGE, Condition::Degraded, detail);
     }
 
     fn forget_silent(&mut self) {
@@ -234,13 +243,10 @@ impl Running {
         let leaving = |lane: &OpenLane| partitions.is_none_or(|leaving| leaving.contains(&lane.partition));
         let cameras: Vec<CameraId> =
             self.lanes.iter().filter(|(_, lane)| leaving(lane)).map(|(camera, _)| camera.clone()).collect();
-        cameras.iter().filter_map(|camera| self.lanes.get(camera)).for_each(|lane| lane.leave.cancel());
+        cameras.iter().filter_map(|camera| self.lanes.get(camera)).for_each(OpenLane::tell_to_leave);
         for camera in cameras {
             if let Some(lane) = self.lanes.remove(&camera) {
-                drop(lane.queue);
-                if let Err(error) = lane.task.await {
-                    tracing::error!(%camera, %error, "lane failed");
-                }
+                lane.ended(&camera).await;
             }
         }
         while let Ok(finished) = outcomes.try_recv() {

@@ -9,7 +9,9 @@
 mod check;
 mod input;
 mod meddler;
+mod poison;
 mod sight;
+mod stuck;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};

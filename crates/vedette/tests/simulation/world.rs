@@ -89,7 +89,7 @@ impl World {
 
     /// Runs until all has come to rest.
     pub(crate) async fn run(self, story: Story) -> Outcome {
-        self.record_video().await;
+        record_video(&self.cluster, self.input).await;
         let mut chance = fastrand::Rng::with_seed(self.seed);
         let meddling = match story {
             Story::Undisturbed | Story::Trouble => None,
@@ -132,30 +132,6 @@ impl World {
         } else {
             let new = self.start(&process.name, process.role, None).await;
             std::mem::replace(process, new).end().await;
-        }
-    }
-
-    /// All cameras' video, as if it had waited.
-    async fn record_video(&self) {
-        let recorder = self.cluster.client("recorder");
-        recorder
-            .ensure_topics(&topics::specs(&BusSettings { partitions: PARTITIONS, ..BusSettings::default() }))
-            .await
-            .unwrap();
-        for camera in &self.input.cameras {
-            for video in &self.input.video[&camera.id] {
-                let value = match video {
-                    VideoRecord::Chunk(published) => encode_video(&published.chunk, published.published),
-                    VideoRecord::Away(away) => encode_away(away),
-                };
-                let record = Record {
-                    key: Bytes::copy_from_slice(camera.id.as_str().as_bytes()),
-                    value: Some(value),
-                    headers: Vec::new(),
-                    timestamp_ms: video.published().as_millis(),
-                };
-                recorder.send(topics::VIDEO, record).await.unwrap().await.unwrap();
-            }
         }
     }
 
@@ -314,6 +290,28 @@ impl World {
     }
 }
 
+/// All cameras' video, as if it had waited.
+pub(crate) async fn record_video(cluster: &Cluster, input: &Input) {
+    let recorder = cluster.client("recorder");
+    let settings = BusSettings { partitions: PARTITIONS, ..BusSettings::default() };
+    recorder.ensure_topics(&topics::specs(&settings)).await.unwrap();
+    for camera in &input.cameras {
+        for video in &input.video[&camera.id] {
+            let value = match video {
+                VideoRecord::Chunk(published) => encode_video(&published.chunk, published.published),
+                VideoRecord::Away(away) => encode_away(away),
+            };
+            let record = Record {
+                key: Bytes::copy_from_slice(camera.id.as_str().as_bytes()),
+                value: Some(value),
+                headers: Vec::new(),
+                timestamp_ms: video.published().as_millis(),
+            };
+            recorder.send(topics::VIDEO, record).await.unwrap().await.unwrap();
+        }
+    }
+}
+
 impl Process {
     /// As `kill -9`: nothing that runs knows of it.
     fn crash(&mut self) {
@@ -332,7 +330,10 @@ impl Process {
 }
 
 /// Runs a stage, and again when it fails, as the product does.
-fn keep_running<F>(stop: CancellationToken, run: impl Fn(CancellationToken) -> F + Send + 'static) -> JoinHandle<()>
+pub(crate) fn keep_running<F>(
+    stop: CancellationToken,
+    run: impl Fn(CancellationToken) -> F + Send + 'static,
+) -> JoinHandle<()>
 where
     F: Future<Output = anyhow::Result<()>> + Send + 'static,
 {

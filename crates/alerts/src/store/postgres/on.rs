@@ -18,6 +18,9 @@ const PREPARED_AT_MOST: usize = 64;
 /// (shutdown, crash, not yet up), and a primary that became a standby (`PostgreSQL`, appendix A).
 const LOST: [&str; 3] = ["08", "57P", "25006"];
 
+/// SQLSTATE classes that the values of a statement cause: data exceptions, integrity constraints, program limits.
+const VALUES: [&str; 3] = ["22", "23", "54"];
+
 /// A connection or a transaction with the statements that are prepared on the connection.
 pub(super) struct On<'a, C> {
     pub(super) client: &'a mut C,
@@ -63,10 +66,15 @@ fn parameters<'a>(values: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
 
 /// The store's error for what the server or the connection said.
 pub(super) fn failed(server: &PostgresServer, doing: &'static str, error: &postgres::Error) -> StoreError {
-    let cause = explain(error);
-    match lost(error) {
-        true => StoreError::Unreachable { server: server.to_string(), cause: format!("{doing} failed: {cause}") },
-        false => StoreError::Sql { store: server.to_string(), doing, cause },
+    let (store, cause) = (server.to_string(), explain(error));
+    if lost(error) {
+        return StoreError::Unreachable { server: store, cause: format!("{doing} failed: {cause}") };
+    }
+    match error.code() {
+        Some(code) if VALUES.iter().any(|class| code.code().starts_with(class)) => {
+            StoreError::Values { store, doing, cause }
+        }
+        _ => StoreError::Sql { store, doing, cause },
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ToSql, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, params_from_iter};
 
 use super::StoreError;
 use super::session::{Cell, Row, Session, Value};
@@ -108,6 +108,12 @@ impl ToSql for Value<'_> {
     }
 }
 
-fn failed(name: &str, doing: &'static str, cause: rusqlite::Error) -> StoreError {
-    StoreError::Sql { store: name.to_owned(), doing, cause: cause.to_string() }
+fn failed(name: &str, doing: &'static str, error: rusqlite::Error) -> StoreError {
+    let (store, cause) = (name.to_owned(), error.to_string());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => {
+            StoreError::Values { store, doing, cause }
+        }
+        _ => StoreError::Sql { store, doing, cause },
+    }
 }

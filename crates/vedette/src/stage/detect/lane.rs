@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Delivery, Record, SharedBus};
 use vedette_core::{
-    CameraAway, CameraId, Codec, FrameAccount, FrameDetections, FrameSize, PictureStats, Priority, Quality, ShedReason,
+    CameraAway, CameraId, FrameAccount, FrameDetections, FrameSize, PictureStats, Priority, Quality, ShedReason,
     StageLatency, Timestamp, VideoChunk, VideoRef,
 };
 use vedette_detect::{DetectError, Detected, InputImage};
@@ -20,7 +20,8 @@ use vedette_wire::{DeadLetterReason, PublishedChunk, VideoRecord, encode_detecti
 use super::account::Account;
 use super::pace::Pace;
 use super::shedding::{Share, Shedding, Waiting};
-use super::sight::{Eye, Picture, Undecoded};
+use super::sight::{Picture, Undecoded};
+use super::watched::{Progress, WatchedDecoder};
 use super::{Detect, Finished, STAGE};
 use crate::{dead_letters, topics};
 
@@ -28,6 +29,18 @@ use crate::{dead_letters, topics};
 pub(super) struct Work {
     pub(super) record: Delivered,
     pub(super) video: VideoRecord,
+    /// Its pictures were dropped, because the lane's decoder is stuck and too much waits for it.
+    pub(super) dropped: bool,
+}
+
+impl Work {
+    /// Drops the pictures: the frames still have to be accounted for.
+    pub(super) fn drop_pictures(&mut self) {
+        let VideoRecord::Chunk(PublishedChunk { chunk, .. }) = &mut self.video else { return };
+        chunk.units.iter_mut().for_each(|unit| unit.data = Bytes::new());
+        self.record.record.value = None;
+        self.dropped = true;
+    }
 }
 
 /// Where the group of pictures in hand started.
@@ -50,7 +63,7 @@ pub(super) struct Lane {
     stage: Detect,
     camera: CameraId,
     finished: mpsc::UnboundedSender<Finished>,
-    eye: Option<(Codec, Box<dyn Eye>)>,
+    decoder: WatchedDecoder,
     group: Option<GroupStart>,
     pace: Option<Pace>,
     shedding: Shedding,
@@ -65,7 +78,7 @@ impl Lane {
         Self {
             camera,
             finished,
-            eye: None,
+            decoder: WatchedDecoder::default(),
             group: None,
             pace: stage.max_fps.map(Pace::new),
             shedding: Shedding::new(stage.shed_after),
@@ -76,11 +89,17 @@ impl Lane {
         }
     }
 
+    /// How its decoder gets on.
+    pub(super) fn progress(&self) -> Progress {
+        self.decoder.progress.clone()
+    }
+
     /// Works until the queue ends, or until after the chunk in which `leave` is told.
     pub(super) async fn run(mut self, mut work: mpsc::Receiver<Work>, leave: CancellationToken) {
-        while let Some(Some(Work { record, video })) = leave.run_until_cancelled(work.recv()).await {
+        while let Some(Some(Work { record, video, dropped })) = leave.run_until_cancelled(work.recv()).await {
             let (partition, offset) = (record.position.partition, record.position.offset);
             let processed = match video {
+                VideoRecord::Chunk(published) if dropped => self.pass_over(&published.chunk).await,
                 VideoRecord::Chunk(published) => self.process(&record, published).await,
                 VideoRecord::Away(away) => self.pass_on(away).await,
             };
@@ -88,18 +107,29 @@ impl Lane {
                 Ok(deliveries) => self.finish_when_durable(partition, offset, deliveries),
                 Err(error) => {
                     // What comes next in the queue must not overtake what the bus did not take.
-                    let _ = self.finished.send(Finished { partition, offset, outcome: Err(error) });
+                    let (camera, outcome) = (self.camera.clone(), Err(error));
+                    let _ = self.finished.send(Finished { camera, partition, offset, outcome });
                     return;
                 }
             }
         }
     }
 
+    /// Accounts for the frames of a chunk whose pictures were dropped.
+    async fn pass_over(&mut self, chunk: &VideoChunk) -> Result<Vec<Delivery>, BusError> {
+        // Nothing of its group of pictures can be decoded any more.
+        self.group = None;
+        if self.account.begin(chunk) {
+            self.shed_all(chunk, ShedReason::Overload);
+        }
+        Ok(self.answer_for_rest(chunk).await?.into_iter().collect())
+    }
+
     fn finish_when_durable(&mut self, partition: u32, offset: u64, deliveries: Vec<Delivery>) {
-        let finished = self.finished.clone();
+        let (finished, camera) = (self.finished.clone(), self.camera.clone());
         self.before = Some(tokio::spawn(async move {
             let outcome = futures::future::try_join_all(deliveries).await.map(|_| ());
-            let _ = finished.send(Finished { partition, offset, outcome: outcome.clone() });
+            let _ = finished.send(Finished { camera, partition, offset, outcome: outcome.clone() });
             outcome
         }));
     }
@@ -140,8 +170,10 @@ impl Lane {
                 let context = Context { chunk: &chunk, published, partition, group_offset: start.offset };
                 match self.pictures(&chunk, published).await {
                     Ok(pictures) => deliveries = self.detect_and_publish(&context, pictures).await?,
-                    Err(Undecoded::NeedsKeyFrame) => self.shed_all(&chunk, ShedReason::NotDecoded),
-                    Err(Undecoded::Bad(detail)) => {
+                    Err(Undecoded::NeedsKeyFrame | Undecoded::StillStuck) => {
+                        self.shed_all(&chunk, ShedReason::NotDecoded);
+                    }
+                    Err(Undecoded::Bad(detail) | Undecoded::Stuck(detail)) => {
                         deliveries.push(self.put_aside(record, &chunk, DeadLetterReason::Undecodable, &detail).await?);
                     }
                     Err(Undecoded::Panic(detail)) => {
@@ -231,14 +263,7 @@ impl Lane {
 
     async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
         let _permit = self.stage.decoders.clone().acquire_owned().await;
-        let codec = chunk.codec;
-        if self.eye.as_ref().is_none_or(|(of, _)| *of != codec) {
-            self.eye = Some((codec, self.stage.sight.eye(codec)));
-        }
-        match &mut self.eye {
-            Some((_, eye)) => eye.decode(chunk).await,
-            None => Ok(Vec::new()),
-        }
+        self.decoder.decode(&*self.stage.sight, chunk).await
     }
 
     async fn detect_and_publish(

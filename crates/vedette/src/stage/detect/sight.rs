@@ -41,6 +41,10 @@ pub enum Undecoded {
     Bad(String),
     /// The decoder panicked over it.
     Panic(String),
+    /// The decoder does not answer.
+    Stuck(String),
+    /// The decoder has not answered since an earlier chunk.
+    StillStuck,
 }
 
 /// A decoded frame, scaled for the model.

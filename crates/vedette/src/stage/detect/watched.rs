@@ -1,0 +1,92 @@
+//! A camera's decoder under a watchdog: a decoder that hangs takes its camera down and nothing else.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use vedette_core::{Codec, VideoChunk};
+
+use super::sight::{Eye, Picture, Sight, Undecoded};
+
+/// Longest time in which a decoder has to answer for a chunk, which holds a second of video at most.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+/// A decoder that works on one chunk for longer than this is not merely slow.
+const SLOW: Duration = Duration::from_secs(3);
+
+type Decoding = JoinHandle<(Box<dyn Eye>, Result<Vec<Picture>, Undecoded>)>;
+
+/// What the stage can see of a decoder's work. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress(Arc<Mutex<Option<Instant>>>);
+
+impl Progress {
+    /// Whether the decoder works on a chunk so long that it may never answer.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.since().is_some_and(|since| since.elapsed() > SLOW)
+    }
+
+    /// Whether the watchdog has given the decoder up, and it has not answered since.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.since().is_some_and(|since| since.elapsed() >= ANSWERS_WITHIN)
+    }
+
+    fn since(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct WatchedDecoder {
+    eye: Option<(Codec, Box<dyn Eye>)>,
+    /// A decoder that did not answer. Another one is not opened beside it: each that hangs holds a thread.
+    hung: Option<Decoding>,
+    pub(super) progress: Progress,
+}
+
+impl WatchedDecoder {
+    /// The pictures of a chunk.
+    ///
+    /// # Errors
+    /// When the chunk cannot be decoded, or the decoder does not answer.
+    pub(super) async fn decode(&mut self, sight: &dyn Sight, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
+        if let Some(hung) = self.hung.take_if(|hung| hung.is_finished()) {
+            drop(hung);
+            self.progress.set(None);
+        }
+        if self.hung.is_some() {
+            return Err(Undecoded::StillStuck);
+        }
+        let codec = chunk.codec;
+        let mut eye = match self.eye.take() {
+            Some((of, eye)) if of == codec => eye,
+            _ => sight.eye(codec),
+        };
+        self.progress.set(Some(Instant::now()));
+        let mut decoding: Decoding = tokio::spawn(async move {
+            let pictures = eye.decode(chunk).await;
+            (eye, pictures)
+        });
+        match tokio::time::timeout(ANSWERS_WITHIN, &mut decoding).await {
+            Ok(Ok((eye, pictures))) => {
+                self.progress.set(None);
+                self.eye = Some((codec, eye));
+                pictures
+            }
+            Ok(Err(panic)) => {
+                self.progress.set(None);
+                Err(Undecoded::Panic(format!("the decoder panicked: {panic}")))
+            }
+            Err(_) => {
+                self.hung = Some(decoding);
+                let detail = format!("the decoder did not answer within {} s", ANSWERS_WITHIN.as_secs());
+                Err(Undecoded::Stuck(detail))
+            }
+        }
+    }
+}
