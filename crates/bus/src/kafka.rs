@@ -9,6 +9,7 @@ mod config;
 mod error;
 mod feed;
 mod member;
+mod membership;
 mod message;
 mod producer;
 mod reader;
@@ -298,7 +299,7 @@ impl Bus for KafkaBus {
         consumer.subscribe(&list).map_err(failed)?;
         let member = spawn(format!("kafka-{group}"), move || {
             member::run(&consumer);
-            // Here the consumer is dropped, which leaves the group.
+            // Here the consumer is dropped, which closes it.
         })?;
         inner.members().retain(|member| !member.is_finished());
         inner.members().push(member);
