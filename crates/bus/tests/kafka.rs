@@ -4,6 +4,8 @@
 
 #[path = "support/broker.rs"]
 mod broker;
+#[path = "support/relay.rs"]
+mod relay;
 #[macro_use]
 mod suite;
 
@@ -58,6 +60,8 @@ macro_rules! whoever_decides {
 
 #[path = "kafka/leaving.rs"]
 mod leaving;
+#[path = "kafka/requests.rs"]
+mod requests;
 
 whoever_decides!(
     any_broker,

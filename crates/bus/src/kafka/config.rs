@@ -147,7 +147,8 @@ pub(super) fn reader(settings: &KafkaSettings) -> ClientConfig {
 /// For reading single records.
 pub(super) fn fetcher(settings: &KafkaSettings) -> ClientConfig {
     let mut config = reader(settings);
-    config.set("enable.partition.eof", "true");
+    // What is not there is said, not passed over.
+    config.set("enable.partition.eof", "true").set("auto.offset.reset", "error");
     // One record is wanted, not what follows it.
     config.set("fetch.message.max.bytes", "65536").set("queued.min.messages", "1");
     config
