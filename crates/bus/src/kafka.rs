@@ -9,7 +9,9 @@ mod config;
 mod error;
 mod feed;
 mod member;
+mod membership;
 mod message;
+mod offsets;
 mod producer;
 mod reader;
 mod settings;
@@ -24,7 +26,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rdkafka::admin::AdminClient;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::bytes_bounded;
@@ -35,6 +37,7 @@ use crate::{
 use error::{bus_error, refused};
 use feed::Feed;
 use member::{Callbacks, Leave, Shared};
+use offsets::{Offsets, Span};
 use producer::Producers;
 pub use settings::{GroupProtocol, KafkaSettings};
 use talk::Talk;
@@ -90,7 +93,7 @@ impl KafkaBus {
             settings,
         };
         let bus = Arc::new(Self { inner: Arc::new(inner) });
-        bus.inner.partitions().await?;
+        bus.inner.partitions(None).await?;
         Ok(bus)
     }
 }
@@ -156,9 +159,13 @@ impl Inner {
         }
     }
 
-    async fn partitions(self: &Arc<Self>) -> Result<HashMap<String, u32>, BusError> {
-        self.blocking(|inner| admin::partitions(&inner.admin, &inner.settings.brokers, inner.settings.request_timeout))
-            .await
+    /// The partitions of one topic, by its full name, or of every topic.
+    async fn partitions(self: &Arc<Self>, topic: Option<String>) -> Result<HashMap<String, u32>, BusError> {
+        self.blocking(move |inner| {
+            let Self { fetcher, settings, .. } = inner;
+            admin::partitions(fetcher.client(), topic.as_deref(), &settings.brokers, settings.request_timeout)
+        })
+        .await
     }
 
     fn known(&self, topic: &str) -> Option<Arc<Topic>> {
@@ -171,7 +178,8 @@ impl Inner {
         if let Some(known) = self.known(topic) {
             return Ok(known);
         }
-        let Some(count) = self.partitions().await?.get(&self.full_name(topic)).copied() else {
+        let full_name = self.full_name(topic);
+        let Some(count) = self.partitions(Some(full_name.clone())).await?.get(&full_name).copied() else {
             return Err(BusError::UnknownTopic(topic.to_owned()));
         };
         self.learn(topic, count).await
@@ -199,37 +207,10 @@ impl Inner {
         }
     }
 
-    /// Blocks.
-    fn watermarks(&self, topic: &Topic) -> Result<Vec<Watermarks>, BusError> {
-        let timeout = self.settings.request_timeout;
-        reader::watermarks(&self.fetcher, &topic.full_name, topic.facts.partitions, timeout)
+    /// Asks brokers for offsets of `topic`. Blocks.
+    fn offsets<T>(&self, topic: &Topic, ask: impl FnOnce(&Offsets) -> KafkaResult<T>) -> Result<T, BusError> {
+        ask(&Offsets::new(&self.fetcher, topic, self.settings.request_timeout))
             .map_err(|error| bus_error("ask for offsets", &topic.name, &self.settings.brokers, &error))
-    }
-
-    /// Blocks.
-    fn start_offsets(
-        &self,
-        consumer: &BaseConsumer<Talk>,
-        topic: &Topic,
-        bounds: &[Watermarks],
-        start: &StartAt,
-    ) -> Result<Vec<(u32, u64)>, BusError> {
-        match start {
-            StartAt::Earliest => Ok(bounds.iter().map(|bound| (bound.partition, bound.low)).collect()),
-            StartAt::Latest => Ok(bounds.iter().map(|bound| (bound.partition, bound.high)).collect()),
-            StartAt::Offsets(offsets) => {
-                match offsets.iter().find(|(partition, _)| *partition as usize >= bounds.len()) {
-                    Some((partition, _)) => Err(names::unknown_partition(&topic.name, *partition, bounds.len())),
-                    None => Ok(offsets.clone()),
-                }
-            }
-            StartAt::TimeMs(time_ms) => {
-                let highs = bounds.iter().map(|bound| (bound.partition, bound.high)).collect();
-                let timeout = self.settings.request_timeout;
-                reader::offsets_of_time(consumer, &topic.full_name, &highs, *time_ms, timeout)
-                    .map_err(|error| bus_error("ask for offsets", &topic.name, &self.settings.brokers, &error))
-            }
-        }
     }
 }
 
@@ -246,7 +227,7 @@ impl Bus for KafkaBus {
         for spec in topics {
             names::check_spec(spec)?;
         }
-        let existing = inner.partitions().await?;
+        let existing = inner.partitions(None).await?;
         for spec in topics {
             let full_name = inner.full_name(&spec.name);
             let count = match existing.get(&full_name) {
@@ -254,7 +235,9 @@ impl Bus for KafkaBus {
                 None => {
                     admin::create(&inner.admin, &inner.settings, &full_name, spec).await?;
                     let name = full_name.clone();
-                    inner.blocking(move |inner| admin::await_leaders(&inner.admin, &inner.settings, &name)).await?
+                    let work =
+                        move |inner: &Inner| admin::await_leaders(inner.fetcher.client(), &inner.settings, &name);
+                    inner.blocking(work).await?
                 }
             };
             inner.settle(spec, &full_name, count).await?;
@@ -298,7 +281,7 @@ impl Bus for KafkaBus {
         consumer.subscribe(&list).map_err(failed)?;
         let member = spawn(format!("kafka-{group}"), move || {
             member::run(&consumer);
-            // Here the consumer is dropped, which leaves the group.
+            // Here the consumer is dropped, which closes it.
         })?;
         inner.members().retain(|member| !member.is_finished());
         inner.members().push(member);
@@ -308,20 +291,21 @@ impl Bus for KafkaBus {
 
     async fn read(&self, topic: &str, start: StartAt) -> Result<Reader, BusError> {
         let topic = self.inner.topic(topic).await?;
+        if let StartAt::Offsets(offsets) = &start {
+            offsets.iter().try_for_each(|(partition, _)| topic.check(*partition))?;
+        }
         let name = Arc::clone(&topic.name);
         let settings = &self.inner.settings;
         let failed = |error: KafkaError| bus_error("read", &name, &settings.brokers, &error);
         let consumer: BaseConsumer<Talk> = config::reader(settings).create_with_context(Talk).map_err(failed)?;
         let prepare = move |inner: &Inner| {
-            let bounds = inner.watermarks(&topic)?;
-            let offsets = inner.start_offsets(&consumer, &topic, &bounds, &start)?;
-            reader::assignment(&topic.full_name, &offsets)
+            let Span { starts, ends } = inner.offsets(&topic, |offsets| offsets.span(&start))?;
+            reader::assignment(&topic.full_name, &starts)
                 .and_then(|list| consumer.assign(&list))
                 .map_err(|error| bus_error("read", &topic.name, &inner.settings.brokers, &error))?;
-            Ok((consumer, bounds, offsets))
+            Ok((consumer, ends))
         };
-        let (consumer, bounds, offsets) = self.inner.blocking(prepare).await?;
-        let ends = names::ends(&bounds, &offsets);
+        let (consumer, ends) = self.inner.blocking(prepare).await?;
         let (queue, records) = bytes_bounded(settings.receive_queue_bytes, "reader", &name);
         let (brokers, closed) = (settings.brokers.clone(), self.inner.closed.clone());
         spawn(format!("kafka-{name}"), move || {
@@ -333,18 +317,9 @@ impl Bus for KafkaBus {
 
     async fn fetch(&self, topic: &str, partition: u32, offset: u64) -> Result<Option<Delivered>, BusError> {
         let topic = self.inner.topic(topic).await?;
-        let partitions = topic.facts.partitions;
-        if partition >= partitions {
-            return Err(names::unknown_partition(&topic.name, partition, partitions as usize));
-        }
+        topic.check(partition)?;
         let work = move |inner: &Inner| {
             let settings = &inner.settings;
-            let bounds = inner.watermarks(&topic)?;
-            let is_there =
-                |bound: &Watermarks| bound.partition == partition && (bound.low..bound.high).contains(&offset);
-            if !bounds.iter().any(is_there) {
-                return Ok(None);
-            }
             let _turn = inner.fetching.lock().unwrap_or_else(PoisonError::into_inner);
             let at = (partition, offset);
             reader::fetch(
@@ -361,7 +336,7 @@ impl Bus for KafkaBus {
 
     async fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, BusError> {
         let topic = self.inner.topic(topic).await?;
-        self.inner.blocking(move |inner| inner.watermarks(&topic)).await
+        self.inner.blocking(move |inner| inner.offsets(&topic, |offsets| offsets.watermarks())).await
     }
 
     async fn flush(&self) -> Result<(), BusError> {

@@ -4,6 +4,8 @@
 
 #[path = "support/broker.rs"]
 mod broker;
+#[path = "support/relay.rs"]
+mod relay;
 #[macro_use]
 mod suite;
 
@@ -36,31 +38,41 @@ async fn connect_with(broker: &Broker, group_protocol: GroupProtocol) -> Arc<Kaf
     KafkaBus::connect(KafkaSettings { group_protocol, ..settings(broker.brokers()) }).await.unwrap()
 }
 
-/// Makes tests of what must be so whoever shares out the partitions.
+/// Makes tests, on the broker that a function gives, of what must be so whoever shares out the partitions.
 macro_rules! whoever_decides {
-    ($($name:ident),* $(,)?) => {
+    ($broker:ident, $($name:ident),* $(,)?) => {
         mod members_decide {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                let Some(broker) = super::broker::shared() else { return };
+                let Some(broker) = super::$broker() else { return };
                 super::$name(broker, super::GroupProtocol::Classic).await;
             })*
         }
         mod brokers_decide {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                let Some(broker) = super::broker::shared() else { return };
+                let Some(broker) = super::$broker() else { return };
                 super::$name(broker, super::GroupProtocol::Consumer).await;
             })*
         }
     };
 }
 
+#[path = "kafka/leaving.rs"]
+mod leaving;
+#[path = "kafka/requests.rs"]
+mod requests;
+
 whoever_decides!(
+    any_broker,
     a_group_goes_on_from_its_commit,
     two_members_share_a_group,
     what_is_in_hand_is_committed_before_it_moves
 );
+
+fn any_broker() -> Option<&'static Broker> {
+    broker::shared()
+}
 
 async fn a_group_goes_on_from_its_commit(broker: &Broker, protocol: GroupProtocol) {
     suite::group_resumes_from_its_commit(connect_with(broker, protocol).await).await;
@@ -118,14 +130,19 @@ async fn brokers_that_do_not_decide_are_said_plainly() {
 /// The partitions of a member once it has `count` of them.
 async fn assigned(member: &mut Subscription, ours: &mut BTreeSet<u32>, count: usize) {
     while ours.len() != count {
-        match within("an assignment", member.next()).await.unwrap() {
-            GroupEvent::Assigned(new) => ours.extend(new.iter().map(|(_, partition)| *partition)),
-            GroupEvent::Revoked(revocation) => {
-                ours.retain(|mine| !revocation.partitions.iter().any(|(_, partition)| partition == mine));
-                revocation.done();
-            }
-            GroupEvent::Record(_) => {}
+        within("an assignment", serve(member, ours)).await;
+    }
+}
+
+/// Takes the next event of a member, and gives back what is asked back.
+async fn serve(member: &mut Subscription, ours: &mut BTreeSet<u32>) {
+    match member.next().await.unwrap() {
+        GroupEvent::Assigned(new) => ours.extend(new.iter().map(|(_, partition)| *partition)),
+        GroupEvent::Revoked(revocation) => {
+            ours.retain(|mine| !revocation.partitions.iter().any(|(_, partition)| partition == mine));
+            revocation.done();
         }
+        GroupEvent::Record(_) => {}
     }
 }
 

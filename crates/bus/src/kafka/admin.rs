@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::Client;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::error::{bus_error, refused, unreachable_at};
@@ -23,19 +24,22 @@ pub(super) struct TopicFacts {
     compacted: bool,
 }
 
-/// Every topic's number of partitions, by its full name; topics without a leader yet are left out. Blocks.
+/// The number of partitions of one topic, or of every topic, by full name; topics without a leader yet are left out. Blocks.
+///
+/// `client` must be one that makes no topics by asking for them, so a consumer's.
 pub(super) fn partitions(
-    client: &AdminClient<Talk>,
+    client: &Client<Talk>,
+    topic: Option<&str>,
     brokers: &str,
     timeout: Duration,
 ) -> Result<HashMap<String, u32>, BusError> {
-    let metadata = client.inner().fetch_metadata(None, timeout);
+    let metadata = client.fetch_metadata(topic, timeout);
     let metadata = metadata.map_err(|error| {
         let cause = format!(
             "{error} within {timeout:?}; check that the brokers run, that this machine reaches the host and port, and that \
              `security.protocol` fits"
         );
-        match bus_error("ask for topics", "all topics", brokers, &error) {
+        match bus_error("ask for topics", topic.unwrap_or("all topics"), brokers, &error) {
             BusError::Unreachable { .. } => unreachable_at(brokers, cause),
             other => other,
         }
@@ -161,14 +165,11 @@ pub(super) async fn create(
 }
 
 /// Waits until a topic that was made has leaders. Blocks.
-pub(super) fn await_leaders(
-    client: &AdminClient<Talk>,
-    settings: &KafkaSettings,
-    full_name: &str,
-) -> Result<u32, BusError> {
+pub(super) fn await_leaders(client: &Client<Talk>, settings: &KafkaSettings, full_name: &str) -> Result<u32, BusError> {
     let deadline = Instant::now() + settings.request_timeout;
     loop {
-        if let Some(count) = partitions(client, &settings.brokers, settings.request_timeout)?.get(full_name) {
+        let found = partitions(client, Some(full_name), &settings.brokers, settings.request_timeout)?;
+        if let Some(count) = found.get(full_name) {
             return Ok(*count);
         }
         if Instant::now() >= deadline {

@@ -27,7 +27,6 @@ const OURS: &[&str] = &[
     "partition.assignment.strategy",
     "partitioner",
     "request.required.acks",
-    "statistics.interval.ms",
     "transactional.id",
 ];
 
@@ -117,8 +116,6 @@ fn consumer(settings: &KafkaSettings, group: &str) -> ClientConfig {
 /// For the member of a group.
 pub(super) fn member(settings: &KafkaSettings, group: &str) -> ClientConfig {
     let mut config = consumer(settings, group);
-    // Its reports say when it has left.
-    config.set("statistics.interval.ms", "200");
     match settings.group_protocol {
         GroupProtocol::Consumer => {
             config.set("group.protocol", "consumer");
@@ -150,8 +147,30 @@ pub(super) fn reader(settings: &KafkaSettings) -> ClientConfig {
 /// For reading single records.
 pub(super) fn fetcher(settings: &KafkaSettings) -> ClientConfig {
     let mut config = reader(settings);
-    config.set("enable.partition.eof", "true");
+    // What is not there is said, not passed over.
+    config.set("enable.partition.eof", "true").set("auto.offset.reset", "error");
     // One record is wanted, not what follows it.
     config.set("fetch.message.max.bytes", "65536").set("queued.min.messages", "1");
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_asked_for_statistics_unless_the_site_asks() {
+        let mut settings = KafkaSettings::new("127.0.0.1:9092");
+        let asked = |settings: &KafkaSettings| {
+            let configs = [member(settings, "group"), reader(settings), fetcher(settings), producer(settings, true)];
+            configs.map(|config| config.get("statistics.interval.ms").map(str::to_owned))
+        };
+        for protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
+            settings.group_protocol = protocol;
+            assert_eq!(asked(&settings), [const { None }; 4]);
+        }
+        settings.properties.insert("statistics.interval.ms".to_owned(), "60000".to_owned());
+        check(&settings).unwrap();
+        assert_eq!(asked(&settings), [(); 4].map(|()| Some("60000".to_owned())));
+    }
 }

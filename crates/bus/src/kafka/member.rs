@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{bus_error, is_passing, refused};
 use super::feed::Feed;
+use super::membership::is_member;
 use super::talk;
 use crate::subscription::Commit;
 use crate::{BusError, GroupEvent, Revocation};
@@ -24,10 +25,8 @@ use crate::{BusError, GroupEvent, Revocation};
 const POLL: Duration = Duration::from_millis(50);
 /// The same while records are held back.
 const POLL_PAUSED: Duration = Duration::from_millis(5);
-/// How long leaving waits for the rebalance that goes on.
+/// How long leaving waits for the rebalance that goes on, or for brokers that do not answer.
 const LEAVE_WITHIN: Duration = Duration::from_secs(8);
-/// What stands before the state of the membership in librdkafka's report of itself.
-const JOIN_STATE: &[u8] = b"\"join_state\": \"";
 /// How often offsets that were asked for are sent to the brokers.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
 
@@ -56,8 +55,6 @@ pub(super) struct Shared {
     pub(super) closed: CancellationToken,
     state: Mutex<State>,
     left: AtomicBool,
-    /// Whether librdkafka has reported that it is in no group.
-    is_out: AtomicBool,
 }
 
 impl Shared {
@@ -76,7 +73,6 @@ impl Shared {
             closed,
             state: Mutex::default(),
             left: AtomicBool::new(false),
-            is_out: AtomicBool::new(false),
         }
     }
 
@@ -205,11 +201,8 @@ impl ClientContext for Callbacks {
         talk::error(&cause, reason);
     }
 
-    fn stats_raw(&self, statistics: &[u8]) {
-        // Asked about on leaving only.
-        if self.shared.is_ending() {
-            self.shared.is_out.store(is_out(statistics), Ordering::Release);
-        }
+    fn stats_raw(&self, report: &[u8]) {
+        talk::statistics(report);
     }
 }
 
@@ -301,40 +294,29 @@ pub(super) fn run(consumer: &BaseConsumer<Callbacks>) {
     // Whatever was asked before the subscription was dropped.
     shared.commit(consumer, None, CommitMode::Sync);
     shared.left.store(true, Ordering::Release);
-    leave(consumer, shared);
+    leave(consumer);
 }
 
-/// Leaves the group. A consumer that is dropped without partitions, or in a rebalance, says nothing to its group, and everybody
-/// waits until it is missed; so librdkafka is asked to leave first, which it does once the rebalance is over.
-fn leave(consumer: &BaseConsumer<Callbacks>, shared: &Shared) {
-    consumer.unsubscribe();
-    // What it reported of itself before does not count.
-    shared.is_out.store(false, Ordering::Release);
-    let since = Instant::now();
-    while !shared.is_out.load(Ordering::Acquire) && since.elapsed() < LEAVE_WITHIN {
-        match consumer.poll(POLL_PAUSED) {
-            Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) => return,
-            _ => {}
+/// Leaves the group. librdkafka closes a consumer that has no partitions, or is in a rebalance, without a word to its group,
+/// which then waits until the member is missed. So the consumer leaves before it is dropped, which closes it: once it has
+/// joined, because a join that is on its way cannot be taken back, and until it is no longer a member.
+fn leave(consumer: &BaseConsumer<Callbacks>) {
+    if consumer.client().fatal_error().is_some() {
+        // librdkafka has given the membership up.
+        return;
+    }
+    let deadline = Instant::now() + LEAVE_WITHIN;
+    while !is_member(consumer) && Instant::now() < deadline {
+        if let Some(Err(error)) = consumer.poll(POLL_PAUSED)
+            && error.rdkafka_error_code().is_none_or(|code| code == Code::AllBrokersDown || !is_passing(code))
+        {
+            // It cannot join.
+            return;
         }
     }
-}
-
-/// Whether librdkafka's report of itself says that it is in no group and is not joining one.
-fn is_out(statistics: &[u8]) -> bool {
-    let state = statistics.windows(JOIN_STATE.len()).rposition(|part| part == JOIN_STATE);
-    state.is_some_and(|at| statistics[at + JOIN_STATE.len()..].starts_with(b"init\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_says_whether_it_is_in_a_group() {
-        let report = |state| {
-            format!("{{ \"cgrp\": {{ \"state\": \"up\", \"join_state\": \"{state}\", \"rebalance_age\": 5 }} }}")
-        };
-        assert!(is_out(report("init").as_bytes()));
-        assert!(!is_out(report("steady").as_bytes()) && !is_out(report("wait-join").as_bytes()) && !is_out(b"{}"));
+    // In a rebalance librdkafka puts this off until that is over.
+    consumer.unsubscribe();
+    while is_member(consumer) && Instant::now() < deadline {
+        let _ = consumer.poll(POLL_PAUSED);
     }
 }

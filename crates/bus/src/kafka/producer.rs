@@ -39,6 +39,10 @@ impl ClientContext for Reports {
     fn error(&self, cause: KafkaError, reason: &str) {
         talk::error(&cause, reason);
     }
+
+    fn stats_raw(&self, report: &[u8]) {
+        talk::statistics(report);
+    }
 }
 
 impl ProducerContext for Reports {

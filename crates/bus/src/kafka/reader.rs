@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,12 +10,10 @@ use super::error::{bus_error, is_passing, unreachable_at};
 use super::feed::Feed;
 use super::message::{self, Copies};
 use super::talk::Talk;
-use crate::{BusError, Delivered, Watermarks};
+use crate::{BusError, Delivered};
 
 const POLL: Duration = Duration::from_millis(50);
 const POLL_PAUSED: Duration = Duration::from_millis(5);
-/// Pause before brokers are asked again.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The assignment that begins at `offsets`.
 pub(super) fn assignment(full_name: &str, offsets: &[(u32, u64)]) -> KafkaResult<TopicPartitionList> {
@@ -26,76 +23,6 @@ pub(super) fn assignment(full_name: &str, offsets: &[(u32, u64)]) -> KafkaResult
         list.add_partition_offset(full_name, *partition as i32, offset)?;
     }
     Ok(list)
-}
-
-/// The bounds of each partition, in two requests to each broker. Where brokers are about to change who leads what, they are
-/// asked again until `timeout`.
-pub(super) fn watermarks(
-    consumer: &BaseConsumer<Talk>,
-    full_name: &str,
-    partitions: u32,
-    timeout: Duration,
-) -> KafkaResult<Vec<Watermarks>> {
-    let deadline = Instant::now() + timeout;
-    let ask = |end: Offset| loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match offsets(consumer, full_name, partitions, end, left.max(ASK_AGAIN)) {
-            Err(error) if error.rdkafka_error_code().is_some_and(is_passing) && left > ASK_AGAIN => {
-                std::thread::sleep(ASK_AGAIN);
-                // Who leads is remembered; only this asks anew.
-                let _ = consumer.fetch_metadata(Some(full_name), left);
-            }
-            outcome => return outcome,
-        }
-    };
-    let (lows, highs) = (ask(Offset::Beginning)?, ask(Offset::End)?);
-    let bounds = (0..partitions).zip(lows.into_iter().zip(highs));
-    Ok(bounds.map(|(partition, (low, high))| Watermarks { partition, low, high: high.max(low) }).collect())
-}
-
-/// One end of each partition.
-fn offsets(
-    consumer: &BaseConsumer<Talk>,
-    full_name: &str,
-    partitions: u32,
-    end: Offset,
-    timeout: Duration,
-) -> KafkaResult<Vec<u64>> {
-    let mut wanted = TopicPartitionList::new();
-    for partition in 0..partitions {
-        wanted.add_partition_offset(full_name, partition as i32, end)?;
-    }
-    let found = consumer.offsets_for_times(wanted, timeout)?;
-    let of = |partition: u32| {
-        let element = found.find_partition(full_name, partition as i32);
-        let element = element.ok_or(KafkaError::OffsetFetch(Code::UnknownPartition))?;
-        element.error()?;
-        match element.offset() {
-            Offset::Offset(offset) => Ok(u64::try_from(offset).unwrap_or_default()),
-            _ => Err(KafkaError::OffsetFetch(Code::OffsetNotAvailable)),
-        }
-    };
-    (0..partitions).map(of).collect()
-}
-
-/// The offsets of the first records of `time_ms` or later; of what comes next where there is none.
-pub(super) fn offsets_of_time(
-    consumer: &BaseConsumer<Talk>,
-    full_name: &str,
-    highs: &HashMap<u32, u64>,
-    time_ms: i64,
-    timeout: Duration,
-) -> KafkaResult<Vec<(u32, u64)>> {
-    let mut wanted = TopicPartitionList::new();
-    for partition in highs.keys() {
-        wanted.add_partition_offset(full_name, *partition as i32, Offset::Offset(time_ms))?;
-    }
-    let found = consumer.offsets_for_times(wanted, timeout)?;
-    let offset = |partition: u32| match found.find_partition(full_name, partition as i32)?.offset() {
-        Offset::Offset(offset) => u64::try_from(offset).ok(),
-        _ => None,
-    };
-    Ok(highs.iter().map(|(partition, high)| (*partition, offset(*partition).unwrap_or(*high))).collect())
 }
 
 /// Polls until the reader is dropped or the bus is closed.
@@ -129,7 +56,8 @@ pub(super) fn run(
     }
 }
 
-/// Reads the record at one offset; `None` when there is none there. Blocks.
+/// Reads the record at one offset; `None` when there is none there. Asks for no offsets before: the broker refuses one that it
+/// does not have, which [`super::config::fetcher`] makes an error, and says where a partition ends. Blocks.
 pub(super) fn fetch(
     consumer: &BaseConsumer<Talk>,
     full_name: &str,
@@ -139,6 +67,8 @@ pub(super) fn fetch(
     timeout: Duration,
 ) -> Result<Option<Delivered>, BusError> {
     let failed = |error: KafkaError| bus_error("fetch", topic, brokers, &error);
+    // An answer that came when an earlier fetch had given up waiting; errors do not say what they are about.
+    while consumer.poll(Duration::ZERO).is_some() {}
     consumer.assign(&assignment(full_name, &[at]).map_err(failed)?).map_err(failed)?;
     let deadline = Instant::now() + timeout;
     let outcome = loop {

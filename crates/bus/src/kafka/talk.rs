@@ -35,6 +35,11 @@ pub(super) fn error(error: &KafkaError, reason: &str) {
     tracing::warn!(target: "librdkafka", %error, "{reason}");
 }
 
+/// Reports that a site asks for with `statistics.interval.ms`, as the JSON that librdkafka makes of them.
+pub(super) fn statistics(report: &[u8]) {
+    tracing::info!(target: "librdkafka", facility = "STATS", "{}", String::from_utf8_lossy(report));
+}
+
 /// A client that only talks.
 pub(super) struct Talk;
 
@@ -45,6 +50,10 @@ impl rdkafka::ClientContext for Talk {
 
     fn error(&self, cause: KafkaError, reason: &str) {
         error(&cause, reason);
+    }
+
+    fn stats_raw(&self, report: &[u8]) {
+        statistics(report);
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use metrics::Counter;
 
 use super::admin::TopicFacts;
+use crate::{BusError, topic as names};
 
 /// A topic as this bus knows it. Made once, so that a record on its way looks nothing up and formats nothing.
 pub(super) struct Topic {
@@ -25,5 +26,11 @@ impl Topic {
             appended: metrics::counter!("vedette_bus_appended_records_total", "topic" => label()),
             failed: metrics::counter!("vedette_bus_failed_records_total", "topic" => label()),
         }
+    }
+
+    /// Refuses a partition that the topic does not have.
+    pub(super) fn check(&self, partition: u32) -> Result<(), BusError> {
+        let count = self.facts.partitions;
+        if partition < count { Ok(()) } else { Err(names::unknown_partition(&self.name, partition, count as usize)) }
     }
 }
