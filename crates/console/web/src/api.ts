@@ -157,6 +157,19 @@ export interface Bases {
   standing_refusal: { version: string; detail: string } | null;
 }
 
+/** How one stage is, and since when (RFC 3339). */
+export interface Stage {
+  condition: "starting" | "running" | "degraded" | "failed" | "stopped";
+  detail: string;
+  since: string;
+}
+
+/** How the process is. */
+export interface Health {
+  ready: boolean;
+  stages: Record<string, Stage>;
+}
+
 /** Part of the map; `truncated` when there is more than fits in one answer. */
 export type Features = GeoJSON.FeatureCollection & { truncated: boolean };
 
@@ -196,6 +209,8 @@ export const getEntity = (code: string): Promise<Entity> => json(`/api/v1/addres
 export const getFrames = (): Promise<Frames> => json("/api/v1/frames");
 
 export const getBases = (): Promise<Bases> => json("/api/v1/addresses/base");
+
+export const getHealth = (signal: AbortSignal): Promise<Health> => json("/healthz", { signal });
 
 export function setVerdict(id: string, verdict: Decision, by: string, note: string): Promise<Alert> {
   return json(`/api/v1/alerts/${encodeURIComponent(id)}/verdict`, {

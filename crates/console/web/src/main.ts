@@ -7,8 +7,10 @@ import { byId } from "./dom";
 import { decided, isOpen } from "./event";
 import { KINDS } from "./format";
 import { followFrames } from "./frames";
+import { followHealth } from "./health";
 import { AlertList, matches } from "./list";
 import { AlertMap, spoken } from "./map";
+import type { Connection } from "./stream";
 import { follow } from "./stream";
 
 const operator = byId<HTMLInputElement>("operator");
@@ -189,6 +191,18 @@ document.addEventListener("keydown", (event) => {
   keys[event.key.toLowerCase()]?.();
 });
 
+/** The chip in the head: green only when the stream is open and every stage works. */
+let stream: Connection = "connecting";
+let works: boolean | null = null;
+function chip(): void {
+  const state = stream === "lost" ? "lost" : works === false ? "down" : works === null ? "connecting" : stream;
+  const words = { connecting: "Connecting", live: "Live", lost: "Connection lost, trying again", down: "Not working" };
+  const node = byId("connection");
+  if (node.dataset["state"] === state) return;
+  node.dataset["state"] = state;
+  node.querySelector("span")!.textContent = words[state];
+}
+
 /** Which address base serves; a change shows within half a minute. */
 async function followBases(): Promise<void> {
   const bases = await getBases().catch(() => null);
@@ -200,6 +214,10 @@ async function followBases(): Promise<void> {
 }
 
 async function start(): Promise<void> {
+  followHealth((yes) => {
+    works = yes;
+    chip();
+  });
   void followBases();
   void followFrames();
   try {
@@ -217,10 +235,8 @@ async function start(): Promise<void> {
     alert: take,
     reload: () => void reload(),
     state: (state) => {
-      const node = byId("connection");
-      node.dataset["state"] = state;
-      const words = { connecting: "Connecting", live: "Live", lost: "Connection lost, trying again" };
-      node.querySelector("span")!.textContent = words[state];
+      stream = state;
+      chip();
     },
   });
 }
