@@ -3,6 +3,8 @@ use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
+use vedette_alerts::Decision;
+use vedette_core::{Alert, AlertId, Timestamp};
 
 use crate::health::Kept;
 use crate::support::{ADDRESS, Running, alert, ended, view_of};
@@ -43,6 +45,11 @@ async fn play(script: &str, console: &Running, mut feed: impl FnMut(&str)) {
     assert_eq!(steps.last().map(String::as_str), Some("done"));
 }
 
+/// What was decided about an alert, by whom and with which note.
+fn verdict(console: &Running, id: AlertId) -> Option<(Decision, String, String)> {
+    console.store.get(id).unwrap().unwrap().verdict.map(|it| (it.decision, it.by, it.note))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_shows_an_alert_as_it_comes() {
     let console = Running::start().await;
@@ -58,16 +65,14 @@ async fn the_page_shows_an_alert_as_it_comes() {
         other => panic!("{other}?"),
     })
     .await;
-    let verdict = console.store.get(alert(0).id).unwrap().unwrap().verdict.unwrap();
-    assert_eq!(verdict.by, "operator 7");
+    assert_eq!(verdict(&console, alert(0).id).unwrap().1, "operator 7");
     let looks = console.store.looks(alert(0).id).unwrap();
     assert!(looks.iter().any(|look| look.reason == "live watch"), "{looks:?}");
     assert_eq!(console.store.looks(view_of(&alert(7)).id).unwrap().len(), 1, "a look at a view is a look");
     console.stop().await;
 }
 
-/// A process that hangs takes a thread for each time it is asked.
-#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_page_says_that_the_pipeline_is_dead() {
     let console = Running::start().await;
     let mut kept = None;
@@ -100,5 +105,70 @@ async fn the_page_says_that_the_pipeline_is_dead() {
         other => panic!("{other}?"),
     })
     .await;
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn following_the_newest_alert_ends_when_somebody_is_there() {
+    let console = Running::start().await;
+    let mut number = 0;
+    play("following.mjs", &console, |wanted| match wanted {
+        "next" => {
+            console.raise(&alert(number));
+            number += 1;
+        }
+        other => panic!("{other}?"),
+    })
+    .await;
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_is_about_the_alert_that_was_read() {
+    let console = Running::start().await;
+    play("verdict.mjs", &console, |wanted| match wanted {
+        "first" => console.raise(&alert(0)),
+        "second" => console.raise(&alert(1)),
+        "third" => console.raise(&alert(2)),
+        "more" => (3..=7).for_each(|number| console.raise(&alert(number))),
+        "late" => console.raise(&alert(8)),
+        other => panic!("{other}?"),
+    })
+    .await;
+    let of = |number| verdict(&console, alert(number).id).map(|(decision, _, note)| (decision, note));
+    assert_eq!(of(0), None, "it was read, but no longer on screen");
+    assert_eq!(of(1), Some((Decision::FalseAlarm, String::new())));
+    assert_eq!(of(2), Some((Decision::FalseAlarm, "a cat".into())), "the later of two stays");
+    assert_eq!(of(3), None, "its verdict was refused");
+    assert_eq!(of(4), Some((Decision::FalseAlarm, String::new())));
+    assert_eq!((5..=8).filter_map(of).count(), 0);
+    console.stop().await;
+}
+
+/// An alert of the other camera that turns out to lead the event of `alert`.
+fn lead_of(alert: &Alert) -> Alert {
+    let mut lead = Alert { id: AlertId(alert.id.0 | 1 << 33), ..view_of(alert) };
+    lead.raised = Timestamp::from_micros(alert.raised.as_micros() - 400_000);
+    lead.evidence.captured = lead.raised;
+    lead
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_is_about_the_picture_that_is_shown() {
+    let console = Running::start().await;
+    let (first, second) = (alert(0), alert(1));
+    play("views.mjs", &console, |wanted| match wanted {
+        "event" => [&first, &view_of(&first)].into_iter().for_each(|it| console.raise(it)),
+        "end" => console.raise(&ended(&first)),
+        "alone" => console.raise(&second),
+        "lead" => console.raise(&lead_of(&second)),
+        other => panic!("{other}?"),
+    })
+    .await;
+    let named = |decision, note: &str| Some((decision, "operator 7".to_owned(), note.to_owned()));
+    assert_eq!(verdict(&console, first.id), None);
+    assert_eq!(verdict(&console, view_of(&first).id), named(Decision::Confirmed, "half a note"));
+    assert_eq!(verdict(&console, second.id), named(Decision::FalseAlarm, "still the same"));
+    assert_eq!(verdict(&console, lead_of(&second).id), None);
     console.stop().await;
 }

@@ -173,6 +173,9 @@ export interface Health {
 /** Part of the map; `truncated` when there is more than fits in one answer. */
 export type Features = GeoJSON.FeatureCollection & { truncated: boolean };
 
+/** Milliseconds after which a verdict without an answer is given up. */
+export const VERDICT_MS = 10_000;
+
 /** A refusal with what the server says about it. */
 export class Refused extends Error {
   constructor(readonly status: number, detail: string, readonly fix: string) {
@@ -212,11 +215,13 @@ export const getBases = (): Promise<Bases> => json("/api/v1/addresses/base");
 
 export const getHealth = (signal: AbortSignal): Promise<Health> => json("/healthz", { signal });
 
-export function setVerdict(id: string, verdict: Decision, by: string, note: string): Promise<Alert> {
-  return json(`/api/v1/alerts/${encodeURIComponent(id)}/verdict`, {
+/** A verdict about an alert as it was shown: its id and revision go with it. */
+export function setVerdict(about: Alert, verdict: Decision, by: string, note: string): Promise<Alert> {
+  return json(`/api/v1/alerts/${encodeURIComponent(about.id)}/verdict`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ verdict, by, note }),
+    body: JSON.stringify({ verdict, by, note, revision: about.revision }),
+    signal: AbortSignal.timeout(VERDICT_MS),
   });
 }
 

@@ -42,15 +42,19 @@ await inBrowser(async ({ page, url, address, wrong, wants, visible, shot }) => {
   assert.match(await time.innerText(), /16:00:00$/, "time in the browser's zone");
   assert.match(await time.getAttribute("title"), /^2026-03-01 08:00:00 UTC$/);
 
-  // A verdict needs a name.
+  // A verdict needs a name, and an alert that came by itself the time to read it; choosing it is reading it.
+  await page.keyboard.press("k");
   await page.click('button[data-verdict="confirmed"]');
-  await visible("#verdict-error");
+  await visible("#operator-error");
   await page.fill("#operator", "operator 7");
   await page.fill("#note", "guard sent");
   await page.click('button[data-verdict="confirmed"]');
   await visible('button[data-verdict="confirmed"][aria-pressed="true"]');
   assert.match(await page.locator(".said").innerText(), /Confirmed by operator 7/);
 
+  // Whoever decides is there, so following has ended; it goes on when they say so.
+  await page.focus("#alerts");
+  await page.keyboard.press("n");
   wants("more");
   await page.waitForFunction(() => document.querySelectorAll("#alerts li").length === 8);
   await visible('#alerts li:first-child[aria-selected="true"]');
