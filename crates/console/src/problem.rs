@@ -68,6 +68,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "urn:vedette:problem:not-found", title, detail.to_string(), fix.to_string())
     }
 
+    /// It is about something else than what is there.
+    pub(crate) fn conflict(detail: impl ToString, fix: impl ToString) -> Self {
+        let title = "It is not what is there";
+        Self::new(StatusCode::CONFLICT, "urn:vedette:problem:conflict", title, detail.to_string(), fix.to_string())
+    }
+
     /// There is such a path, but not with this method.
     pub(crate) fn method() -> Self {
         Self::new(

@@ -6,9 +6,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use vedette_alerts::json::AlertJson;
 use vedette_alerts::{Decision, Verdict};
+use vedette_core::AlertId;
 
 use super::evidence::short_text;
-use super::{App, alert_id, with_store};
+use super::{App, alert_id, find, with_store};
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson};
 
@@ -29,18 +30,24 @@ pub(crate) struct VerdictRequest {
     #[serde(default)]
     #[schema(max_length = 1000)]
     note: String,
+    /// The alert's revision that the person saw. An earlier one than the store's is fine: a later revision only says how the
+    /// alert ended. A later one is refused (409).
+    #[schema(minimum = 1)]
+    revision: Option<u32>,
 }
 
 /// Decide about an alert
 ///
 /// A later verdict replaces an earlier one; the history is kept. Live streams get the alert again. A verdict on any alert of an
-/// event counts for the event.
+/// event counts for the event. Say with `revision` which one was on screen: a verdict on what the store does not hold, because it
+/// was restored or belongs to another site, is then refused.
 #[utoipa::path(post, path = "/api/v1/alerts/{id}/verdict", tag = "alerts", operation_id = "setVerdict",
     params(("id" = String, Path, description = "The alert's id (UUID)")), request_body = VerdictRequest,
     responses(
         (status = 200, description = "The alert with its verdict", body = AlertJson),
         (status = 400, description = "The body breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
         (status = 404, description = "No such alert", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 409, description = "The store does not hold the revision that was seen", body = ProblemJson, content_type = "application/problem+json"),
         (status = 415, description = "The body is not `application/json`", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn set(
@@ -54,7 +61,7 @@ pub(crate) async fn set(
     let id = alert_id(&id)?;
     require_json(&headers)?;
     let request: VerdictRequest = serde_json::from_slice(&body).map_err(|error| {
-        let fix = r#"send {"verdict": "confirmed" or "false_alarm", "by": "who decides", "note": "optional"}"#;
+        let fix = r#"send {"verdict": "confirmed" or "false_alarm", "by": "who decides", "note": "optional", "revision": optional}"#;
         Problem::body(StatusCode::BAD_REQUEST, error, fix)
     })?;
     let by = short_text("by", &request.by, MAX_BY)?;
@@ -62,10 +69,35 @@ pub(crate) async fn set(
         return Err(Problem::parameter("by", "", "it is empty", "say who decides"));
     }
     let note = short_text("note", &request.note, MAX_NOTE)?;
+    if let Some(seen) = request.revision {
+        require_held(&app, id, seen).await?;
+    }
     let verdict = Verdict { decision: request.verdict, by, note, at: (app.parts.clock)() };
     let stored = with_store(&app, move |store| store.set_verdict(id, &verdict)).await?;
     app.feed.verdict_stored();
     Ok(Json(AlertJson::from(&stored)))
+}
+
+/// A revision stays or is superseded, never taken back, so what is held now is held when the verdict is written.
+async fn require_held(app: &App, id: AlertId, seen: u32) -> Result<(), Problem> {
+    if seen == 0 {
+        return Err(Problem::parameter(
+            "revision",
+            "0",
+            "it is below 1",
+            "send the `revision` of the alert that was seen",
+        ));
+    }
+    let held = find(app, id).await?.alert.revision;
+    if seen <= held {
+        return Ok(());
+    }
+    Err(Problem::conflict(
+        format!(
+            "the verdict is about revision {seen} of alert {id}; the store holds revision {held}, so this is not what was seen"
+        ),
+        "load the alert again and decide about what it says now",
+    ))
 }
 
 /// Another site's form cannot send this type without asking first, and asking is not answered here.

@@ -201,6 +201,30 @@ async fn a_verdict_is_kept_and_must_be_well_formed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_names_the_revision_that_was_seen() {
+    let console = Running::start().await;
+    console.raise(&alert(0));
+    let url = format!("{}/api/v1/alerts/{}/verdict", console.url, alert(0).id);
+    let send = |revision: Value| {
+        let body = json!({ "verdict": "confirmed", "by": "operator 7", "revision": revision });
+        reqwest::Client::new().post(&url).json(&body).send()
+    };
+    let unseen = problem(send(json!(2)).await.unwrap(), 409).await;
+    for words in ["revision 2", "revision 1", &alert(0).id.to_string()] {
+        assert!(unseen["detail"].as_str().unwrap().contains(words), "{unseen}");
+    }
+    assert_eq!(problem(send(json!(0)).await.unwrap(), 400).await["parameter"], "revision");
+    problem(send(json!("1")).await.unwrap(), 400).await;
+    assert_eq!(console.store.get(alert(0).id).unwrap().unwrap().verdict, None, "a refusal stores nothing");
+    // It ended while the person looked: what they saw of it stays true.
+    console.raise(&ended(&alert(0)));
+    let answer = send(json!(1)).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.json::<Value>().await.unwrap()["revision"], 2);
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_map_has_cameras_and_buildings() {
     let console = Running::start().await;
     let cameras = console.json("/api/v1/cameras").await;

@@ -5,6 +5,8 @@ mod api;
 #[cfg(test)]
 mod described;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod stream;

@@ -3,20 +3,22 @@ use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
+use vedette_alerts::Decision;
+use vedette_core::{Alert, AlertId, Timestamp};
 
+use crate::health::Kept;
 use crate::support::{ADDRESS, Running, alert, ended, view_of};
 
-/// The page in headless Chromium: `web/test/page.mjs` looks, this feeds. Pictures of it go to `VEDETTE_PAGE_SHOTS` when set.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_page_shows_an_alert_as_it_comes() {
+/// The page in headless Chromium: the script looks and acts as a person, this feeds what it says it `wants`, once each. Pictures
+/// go to `VEDETTE_PAGE_SHOTS` when set.
+async fn play(script: &str, console: &Running, mut feed: impl FnMut(&str)) {
     let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
     assert!(
         web.join("node_modules/playwright-core").is_dir(),
         "the page's test needs its tools: run `cd crates/console/web && npm ci`"
     );
-    let console = Running::start().await;
     let mut browser = Command::new("node")
-        .arg(web.join("test/page.mjs"))
+        .arg(web.join("test").join(script))
         .args([&console.url, ADDRESS])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -32,27 +34,141 @@ async fn the_page_shows_an_alert_as_it_comes() {
     });
     let mut steps = Vec::new();
     while let Some(step) = told.next_line().await.unwrap() {
-        match step.as_str() {
-            "wants: first" => console.raise(&alert(0)),
-            "wants: more" => (1..=7).for_each(|number| console.raise(&alert(number))),
-            "wants: view" => console.raise(&view_of(&alert(7))),
-            "wants: end" => {
-                // An event goes on as long as one of its alerts does.
-                console.raise(&ended(&alert(7)));
-                console.raise(&ended(&view_of(&alert(7))));
-            }
-            _ => {}
+        if let Some(wanted) = step.strip_prefix("wants: ") {
+            feed(wanted);
         }
         steps.push(step);
     }
     let status = browser.wait().await.unwrap();
     let complaints = complaints.await.unwrap();
-    assert!(status.success(), "after {steps:?}:\n{complaints}");
+    assert!(status.success(), "{script}, after {steps:?}:\n{complaints}");
     assert_eq!(steps.last().map(String::as_str), Some("done"));
-    let verdict = console.store.get(alert(0).id).unwrap().unwrap().verdict.unwrap();
-    assert_eq!(verdict.by, "operator 7");
+}
+
+/// What was decided about an alert, by whom and with which note.
+fn verdict(console: &Running, id: AlertId) -> Option<(Decision, String, String)> {
+    console.store.get(id).unwrap().unwrap().verdict.map(|it| (it.decision, it.by, it.note))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_an_alert_as_it_comes() {
+    let console = Running::start().await;
+    play("page.mjs", &console, |wanted| match wanted {
+        "first" => console.raise(&alert(0)),
+        "more" => (1..=7).for_each(|number| console.raise(&alert(number))),
+        "view" => console.raise(&view_of(&alert(7))),
+        "end" => {
+            // An event goes on as long as one of its alerts does.
+            console.raise(&ended(&alert(7)));
+            console.raise(&ended(&view_of(&alert(7))));
+        }
+        other => panic!("{other}?"),
+    })
+    .await;
+    assert_eq!(verdict(&console, alert(0).id).unwrap().1, "operator 7");
     let looks = console.store.looks(alert(0).id).unwrap();
     assert!(looks.iter().any(|look| look.reason == "live watch"), "{looks:?}");
     assert_eq!(console.store.looks(view_of(&alert(7)).id).unwrap().len(), 1, "a look at a view is a look");
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_says_that_the_pipeline_is_dead() {
+    let console = Running::start().await;
+    let mut kept = None;
+    let dead = "no frame of any camera has been analysed since 12:03:04 (52 s)";
+    let late = "no frame of any camera has been analysed since 12:03:04 (57 s)";
+    play("dead-pipeline.mjs", &console, |wanted| match wanted {
+        "alerts" => (0..=7).for_each(|number| console.raise(&alert(number))),
+        "dead" => console.health.set("frames", "failed", dead),
+        "later" => console.health.set("frames", "failed", late),
+        "more faults" => {
+            console.health.set("detect", "starting", "");
+            console.health.set(
+                "alert_store",
+                "failed",
+                &"the server cannot be reached: connection refused; ".repeat(9),
+            );
+            console.health.set("new_stage", "stopped", "");
+        }
+        "degraded" => {
+            ["frames", "detect", "alert_store", "new_stage"]
+                .into_iter()
+                .for_each(|it| console.health.set(it, "running", ""));
+            console.health.set("bus", "degraded", "127.0.0.1:9092: no broker answers; tried again");
+        }
+        "well" => console.health.set("bus", "running", ""),
+        "broken store" => kept = Some(Kept::and_break(console.folder.path())),
+        "store" => kept.take().unwrap().restore(),
+        "silence" => console.health.silent(true),
+        "word" => console.health.silent(false),
+        other => panic!("{other}?"),
+    })
+    .await;
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn following_the_newest_alert_ends_when_somebody_is_there() {
+    let console = Running::start().await;
+    let mut number = 0;
+    play("following.mjs", &console, |wanted| match wanted {
+        "next" => {
+            console.raise(&alert(number));
+            number += 1;
+        }
+        other => panic!("{other}?"),
+    })
+    .await;
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_is_about_the_alert_that_was_read() {
+    let console = Running::start().await;
+    play("verdict.mjs", &console, |wanted| match wanted {
+        "first" => console.raise(&alert(0)),
+        "second" => console.raise(&alert(1)),
+        "third" => console.raise(&alert(2)),
+        "more" => (3..=7).for_each(|number| console.raise(&alert(number))),
+        "late" => console.raise(&alert(8)),
+        other => panic!("{other}?"),
+    })
+    .await;
+    let of = |number| verdict(&console, alert(number).id).map(|(decision, _, note)| (decision, note));
+    assert_eq!(of(0), None, "it was read, but no longer on screen");
+    assert_eq!(of(1), Some((Decision::FalseAlarm, String::new())));
+    assert_eq!(of(2), Some((Decision::FalseAlarm, "a cat".into())), "the later of two stays");
+    assert_eq!(of(3), None, "its verdict was refused");
+    assert_eq!(of(4), Some((Decision::FalseAlarm, String::new())));
+    assert_eq!((5..=8).filter_map(of).count(), 0);
+    console.stop().await;
+}
+
+/// An alert of the other camera that turns out to lead the event of `alert`.
+fn lead_of(alert: &Alert) -> Alert {
+    let mut lead = Alert { id: AlertId(alert.id.0 | 1 << 33), ..view_of(alert) };
+    lead.raised = Timestamp::from_micros(alert.raised.as_micros() - 400_000);
+    lead.evidence.captured = lead.raised;
+    lead
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_is_about_the_picture_that_is_shown() {
+    let console = Running::start().await;
+    let (first, second) = (alert(0), alert(1));
+    play("views.mjs", &console, |wanted| match wanted {
+        "event" => [&first, &view_of(&first)].into_iter().for_each(|it| console.raise(it)),
+        "end" => console.raise(&ended(&first)),
+        "alone" => console.raise(&second),
+        "lead" => console.raise(&lead_of(&second)),
+        other => panic!("{other}?"),
+    })
+    .await;
+    let named = |decision, note: &str| Some((decision, "operator 7".to_owned(), note.to_owned()));
+    assert_eq!(verdict(&console, first.id), None);
+    assert_eq!(verdict(&console, view_of(&first).id), named(Decision::Confirmed, "half a note"));
+    assert_eq!(verdict(&console, second.id), named(Decision::FalseAlarm, "still the same"));
+    assert_eq!(verdict(&console, lead_of(&second).id), None);
     console.stop().await;
 }

@@ -1,10 +1,10 @@
 //! A console to talk to, and alerts to feed it with.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::health::Stages;
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use vedette_alerts::{AlertStore, OneEvent};
 use vedette_console::{
     AddressSource, BaseReport, CameraSummary, Console, ConsoleError, ConsoleParts, ConsoleSettings, EntityJson,
-    FormerCodeJson, FrameReport, FrameSource, GeometryJson, HealthReport, HealthSource, HitJson, MapArea, MapCentre,
-    MapSource, NameJson, RefusalJson, ServedJson, SnapshotSource, SnapshotUnavailable, StageReport,
+    FormerCodeJson, FrameReport, FrameSource, GeometryJson, HitJson, MapArea, MapCentre, MapSource, NameJson,
+    RefusalJson, ServedJson, SnapshotSource, SnapshotUnavailable,
 };
 use vedette_core::{AddressMatch, AddressPrefix, Alert, AlertId, GroundPoint, Timestamp};
 
@@ -37,9 +37,10 @@ pub(crate) struct Running {
     pub(crate) store: Arc<AlertStore>,
     live: broadcast::Sender<Arc<Alert>>,
     pub(crate) snapshots: Arc<Pictures>,
+    pub(crate) health: Arc<Stages>,
     stop: CancellationToken,
     served: JoinHandle<Result<(), ConsoleError>>,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 pub(crate) fn settings() -> ConsoleSettings {
@@ -57,13 +58,15 @@ impl Running {
         let store = Arc::new(store.joining(OneEvent::default()));
         let live = broadcast::channel(16).0;
         let snapshots = Arc::new(Pictures::default());
+        let health = Arc::new(Stages::default());
+        health.set("analyse", if ready { "running" } else { "failed" }, "");
         let parts = ConsoleParts {
             store: store.clone(),
             live: live.clone(),
             map: Arc::new(Town),
             addresses: Arc::new(Town),
             snapshots: snapshots.clone(),
-            health: Arc::new(Stages { ready }),
+            health: health.clone(),
             frames: Arc::new(Frames),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             clock: || Timestamp::from_micros(1_772_352_000_000_000),
@@ -72,7 +75,7 @@ impl Running {
         let url = format!("http://{}", console.local_addr());
         let stop = CancellationToken::new();
         let served = tokio::spawn(console.run(parts, stop.clone()));
-        Self { url, store, live, snapshots, stop, served, _folder: folder }
+        Self { url, store, live, snapshots, health, stop, served, folder }
     }
 
     /// What the pipeline does with an alert: store it, then say so.
@@ -367,17 +370,5 @@ impl FrameSource for Frames {
             Some("gate-1") => Some(FrameReport { cameras: 1, ..all }),
             Some(_) => None,
         }
-    }
-}
-
-struct Stages {
-    ready: bool,
-}
-
-impl HealthSource for Stages {
-    fn health(&self) -> HealthReport {
-        let condition = if self.ready { "running" } else { "failed" }.to_owned();
-        let stage = StageReport { condition, detail: String::new(), since: "2026-03-01T08:00:00Z".into() };
-        HealthReport { ready: self.ready, stages: BTreeMap::from([("analyse".to_owned(), stage)]) }
     }
 }

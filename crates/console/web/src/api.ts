@@ -157,8 +157,24 @@ export interface Bases {
   standing_refusal: { version: string; detail: string } | null;
 }
 
+/** How one stage is, and since when (RFC 3339). */
+export interface Stage {
+  condition: "starting" | "running" | "degraded" | "failed" | "stopped";
+  detail: string;
+  since: string;
+}
+
+/** How the process is. */
+export interface Health {
+  ready: boolean;
+  stages: Record<string, Stage>;
+}
+
 /** Part of the map; `truncated` when there is more than fits in one answer. */
 export type Features = GeoJSON.FeatureCollection & { truncated: boolean };
+
+/** Milliseconds after which a verdict without an answer is given up. */
+export const VERDICT_MS = 10_000;
 
 /** A refusal with what the server says about it. */
 export class Refused extends Error {
@@ -197,11 +213,15 @@ export const getFrames = (): Promise<Frames> => json("/api/v1/frames");
 
 export const getBases = (): Promise<Bases> => json("/api/v1/addresses/base");
 
-export function setVerdict(id: string, verdict: Decision, by: string, note: string): Promise<Alert> {
-  return json(`/api/v1/alerts/${encodeURIComponent(id)}/verdict`, {
+export const getHealth = (signal: AbortSignal): Promise<Health> => json("/healthz", { signal });
+
+/** A verdict about an alert as it was shown: its id and revision go with it. */
+export function setVerdict(about: Alert, verdict: Decision, by: string, note: string): Promise<Alert> {
+  return json(`/api/v1/alerts/${encodeURIComponent(about.id)}/verdict`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ verdict, by, note }),
+    body: JSON.stringify({ verdict, by, note, revision: about.revision }),
+    signal: AbortSignal.timeout(VERDICT_MS),
   });
 }
 

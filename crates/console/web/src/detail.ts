@@ -1,9 +1,11 @@
 import type { Alert, Bases, Decision } from "./api";
 import { Refused, getAlert, getSnapshot } from "./api";
-import { byId, el, svg } from "./dom";
+import { byId, el, refill, svg } from "./dom";
 import { isOpen, seenBy } from "./event";
 import { KINDS, addressText, ambiguity, code, distance, duration, metres, percent, time, why } from "./format";
 import { baseFact, card, fact, nearbyCard, stack, unitsCard, whereCard } from "./place";
+import { Reading } from "./reading";
+import { VerdictPanel, named } from "./verdict";
 
 const RETRIES = 5;
 
@@ -13,6 +15,10 @@ export class Detail {
   private shown: Alert | null = null;
   /** The alert of it whose picture and facts are shown: itself, or one of its views. */
   private seen: Alert | null = null;
+  /** The id of the alert that `seen` is, or is going to be. */
+  private wanted = "";
+  private readonly reading = new Reading();
+  readonly panel = new VerdictPanel((decision, note) => this.press(decision, note));
   private loading: AbortController | null = null;
   private serving: Bases | null = null;
   private url = "";
@@ -22,40 +28,65 @@ export class Detail {
 
   constructor(
     private readonly operator: () => string,
-    private readonly decide: (alert: Alert, decision: Decision, note: string) => Promise<void>,
+    private readonly decide: (about: Alert, decision: Decision, note: string) => void,
+    private readonly goBack: (alert: Alert) => void,
     private readonly chooseUnit: (unit: string) => void,
   ) {
     this.statement.append(el("p", { class: "hint" }, "Alerts appear here as they are raised."));
     this.message("No alert is chosen", "");
   }
 
-  /** Shows an entry, by the picture of the alert `view` of it. `reason` is recorded with the look at the picture. */
-  show(alert: Alert, reason: string, view = this.seen?.id): void {
-    const another = this.shown?.id !== alert.id;
-    const note = another ? "" : (this.statement.querySelector<HTMLInputElement>("#note")?.value ?? "");
-    const focused = document.activeElement?.id;
+  /**
+   * Shows an entry, by the picture of the alert `view` of it. `reason` is recorded with the look at the picture; `chosen` says that
+   * a person asked for it now.
+   */
+  show(alert: Alert, reason: string, chosen: boolean, view = this.wanted): void {
+    const before = this.shown;
+    if (before?.id === alert.id && before.revision > alert.revision) return;
     this.shown = alert;
-    this.statement.replaceChildren(this.heading(alert), this.verdict(alert, note));
-    if (focused === "note") byId("note").focus();
-    if (alert.views.some((it) => it.id === view)) void this.turnTo(view!, reason);
-    else this.look(alert, reason);
+    const isView = alert.views.some((it) => it.id === view);
+    // The alert that led the event may have become a view of another; then it is still the same event, and the same note.
+    const another = before?.id !== alert.id && !(isView && view === this.seen?.id);
+    if (another) this.panel.renew();
+    const heading = this.heading(alert);
+    if (before) this.statement.firstElementChild!.replaceWith(heading);
+    else this.statement.replaceChildren(heading, this.panel.box);
+    if (!isView) return this.look(alert, reason, chosen);
+    if (another) this.blank();
+    void this.turnTo(view, reason, chosen);
   }
 
-  /** Shows what the camera of a view saw. */
-  private async turnTo(id: string, reason: string): Promise<void> {
+  /** Shows what the camera of a view saw; until that is there, what was shown before stays. */
+  private async turnTo(id: string, reason: string, chosen: boolean): Promise<void> {
     const entry = this.shown;
-    const view = await getAlert(id).catch(() => null);
+    this.wanted = id;
+    const view = await getAlert(id).catch((error: Error) => error);
     // Meanwhile something else may have been chosen.
-    if (view && this.shown?.id === entry?.id) this.look(view, reason);
+    if (!entry || this.shown?.id !== entry.id || this.wanted !== id) return;
+    if (!(view instanceof Error)) return this.look(view, reason, chosen);
+    this.look(this.seen ?? this.shown, reason, false);
+    this.panel.fail(`What the other camera saw cannot be loaded: ${view.message}`);
   }
 
   /** Shows facts and picture of one alert of the entry. */
-  private look(alert: Alert, reason: string): void {
+  private look(alert: Alert, reason: string, chosen: boolean): void {
     const another = this.seen?.id !== alert.id;
     this.seen = alert;
-    this.facts.replaceChildren(...this.cards(alert));
+    this.wanted = alert.id;
+    this.reading.show(alert, chosen);
+    refill(this.facts, ...this.cards(alert));
+    if (this.shown) this.panel.show(this.shown, alert);
     this.tabs();
     if (another) void this.load(alert, reason);
+  }
+
+  /** Until the picture that is wanted is there, there is nothing to decide about. */
+  private blank(): void {
+    this.seen = null;
+    this.reading.clear();
+    this.loading?.abort();
+    this.message("Loading the snapshot", "");
+    this.facts.replaceChildren();
   }
 
   /** One button for each camera that saw it, when there are several. */
@@ -64,13 +95,35 @@ export class Detail {
     const box = byId("views");
     const cameras = entry ? seenBy(entry) : [];
     box.hidden = cameras.length < 2;
-    box.replaceChildren(
+    refill(
+      box,
       ...cameras.map((it) => {
         const pressed = String(it.id === this.seen?.id);
         const button = el("button", { type: "button", class: "view", "data-view": it.id, "aria-pressed": pressed }, it.camera, " ", time(it.raised));
-        button.addEventListener("click", () => (it.id === entry?.id ? this.look(entry, "review") : void this.turnTo(it.id, "review")));
+        button.addEventListener("click", () => (it.id === entry?.id ? this.look(entry, "review", true) : void this.turnTo(it.id, "review", true)));
         return button;
       }),
+    );
+  }
+
+  /** A person decides. What they decide about is what is on screen, once they can have read it. */
+  private press(decision: Decision, note: string): void {
+    this.panel.fail();
+    const { now } = this.reading;
+    if (!now || now.id !== this.wanted) {
+      if (this.shown) this.panel.fail("Not stored: the other camera's picture is still being loaded. Press again when it is there.");
+      return;
+    }
+    const tooSoon = this.reading.tooSoon();
+    if (!tooSoon) return this.decide(now, decision, note);
+    const { before } = tooSoon;
+    const back = el("button", { type: "button", class: "back" }, "Back to the one before");
+    back.addEventListener("click", () => before && this.goBack(before));
+    this.panel.fail(
+      el("p", {}, el("strong", {}, "Not stored. "), "This alert came to the front only just now: ", named(now), "."),
+      ...(before ? [el("p", {}, "Before it was ", named(before), ".")] : []),
+      el("p", {}, "Read it, then press again."),
+      ...(before ? [back] : []),
     );
   }
 
@@ -78,7 +131,7 @@ export class Detail {
   bases(bases: Bases): void {
     const same = this.serving?.current?.version === bases.current?.version;
     this.serving = bases;
-    if (!same && this.seen) this.facts.replaceChildren(...this.cards(this.seen));
+    if (!same && this.seen) refill(this.facts, ...this.cards(this.seen));
   }
 
   private heading(alert: Alert): HTMLElement {
@@ -106,28 +159,6 @@ export class Detail {
         el("span", {}, `± ${metres(error_m)}`),
         address?.synthetic ? el("span", { class: "chip warn", title: "This address base holds made-up addresses" }, "synthetic base") : null,
       ),
-    );
-  }
-
-  private verdict(alert: Alert, note: string): HTMLElement {
-    const input = el("input", { id: "note", maxlength: "1000", placeholder: "Note (optional)", "aria-label": "Note" });
-    input.value = note;
-    const button = (decision: Decision, text: string, key: string): HTMLButtonElement => {
-      const chosen = alert.verdict?.verdict === decision;
-      const node = el("button", { type: "button", class: decision, "data-verdict": decision, "aria-pressed": String(chosen) }, text, " ", el("kbd", {}, key));
-      node.addEventListener("click", () => void this.decide(alert, decision, input.value));
-      return node;
-    };
-    const said = seenBy(alert).flatMap((it) => (it.verdict ? [{ ...it.verdict, camera: it.id === alert.id ? "" : ` about ${it.camera}` }] : []));
-    return el(
-      "div",
-      { class: "verdict", role: "group", "aria-label": "Verdict" },
-      el("div", { class: "buttons" }, button("confirmed", "Confirm", "C"), button("false_alarm", "False alarm", "F")),
-      input,
-      ...(said.length
-        ? said.map((it) => el("p", { class: "said" }, it.verdict === "confirmed" ? "Confirmed" : "False alarm", ` by ${it.by}${it.camera}, `, time(it.at, true), it.note ? `: ${it.note}` : ""))
-        : [el("p", { class: "said" }, "Not reviewed yet")]),
-      el("p", { class: "error", id: "verdict-error", role: "alert", hidden: "" }),
     );
   }
 

@@ -22,3 +22,18 @@ export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   if (!node) throw new Error(`index.html has no #${id}`);
   return node as T;
 }
+
+/** Puts other content into a box. A button that has the focus hands it on to the one that is named the same. */
+export function refill(box: HTMLElement, ...children: Node[]): void {
+  const name = (node: Element | null): string => JSON.stringify({ ...(node as HTMLElement | null)?.dataset });
+  const focused = box.contains(document.activeElement) ? name(document.activeElement) : "";
+  box.replaceChildren(...children);
+  if (!focused) return;
+  box.dataset["refilling"] = "";
+  [...box.querySelectorAll("button")].find((it) => name(it) === focused)?.focus({ preventScroll: true });
+  delete box.dataset["refilling"];
+}
+
+/** Whether a key goes into a text or a choice and not to the page. */
+export const isTyping = ({ target }: Event): boolean =>
+  target instanceof Element && target.matches("input:not([type=checkbox]), select, textarea, [contenteditable]");

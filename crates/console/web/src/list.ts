@@ -6,6 +6,9 @@ import { KINDS, addressText, ambiguity, code, metres, namesUnit, time } from "./
 /** Rows that the page keeps; older ones are loaded again when asked for. */
 const KEPT = 500;
 
+/** A row that moves less than this before a click is not the one that was aimed at. */
+const AIM_MS = 500;
+
 const order = (a: Alert, b: Alert): number =>
   a.raised === b.raised ? (a.id < b.id ? 1 : -1) : a.raised < b.raised ? 1 : -1;
 
@@ -31,11 +34,17 @@ export class AlertList {
   private readonly rows = new Map<string, HTMLLIElement>();
   private readonly box = byId<HTMLUListElement>("alerts");
 
-  constructor(private readonly choose: (alert: Alert) => void) {
+  /** When rows came or went. */
+  private moved = -Infinity;
+  /** The chosen alert after it left the list: steps go on from where it was. */
+  private left: Alert | null = null;
+
+  /** `choose` hears which alert a person chose, and whether they can have meant another row. */
+  constructor(private readonly choose: (alert: Alert, unsure: boolean) => void) {
     this.box.addEventListener("click", (event) => {
       const row = (event.target as Element).closest<HTMLElement>("li[data-id]");
       const alert = row && this.get(row.dataset["id"] ?? "");
-      if (alert) this.choose(alert);
+      if (alert) this.choose(alert, performance.now() - this.moved < AIM_MS);
     });
     this.box.addEventListener("keydown", (event) => {
       const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Home: -1e9, End: 1e9 };
@@ -52,12 +61,22 @@ export class AlertList {
 
   /** Chooses the alert `step` rows further down. */
   step(step: number): void {
+    const next = this.alerts[Math.max(0, Math.min(this.alerts.length - 1, this.from(step) + step))];
+    if (next) this.choose(next, false);
+  }
+
+  /** The row that a step starts from. */
+  private from(step: number): number {
     const now = this.alerts.findIndex((alert) => alert.id === this.selected);
-    const next = this.alerts[Math.max(0, Math.min(this.alerts.length - 1, now + step))];
-    if (next) this.choose(next);
+    if (now >= 0 || this.left?.id !== this.selected) return now;
+    const left = this.left!;
+    const below = this.alerts.findIndex((alert) => order(left, alert) < 0);
+    return (below < 0 ? this.alerts.length : below) - (step > 0 ? 1 : 0);
   }
 
   clear(): void {
+    this.left = this.get(this.selected ?? "") ?? this.left;
+    this.moved = performance.now();
     this.alerts.length = 0;
     this.rows.clear();
     this.box.replaceChildren();
@@ -68,6 +87,7 @@ export class AlertList {
     for (const alert of alerts) {
       const at = this.alerts.findIndex((it) => it.id === alert.id);
       if (at >= 0) this.alerts.splice(at, 1);
+      else this.moved = performance.now();
       const index = this.alerts.findIndex((it) => order(alert, it) < 0);
       const row = this.row(alert, fresh && at < 0);
       this.rows.get(alert.id)?.remove();
@@ -85,7 +105,10 @@ export class AlertList {
 
   remove(id: string): void {
     const at = this.alerts.findIndex((alert) => alert.id === id);
-    if (at >= 0) this.alerts.splice(at, 1);
+    if (at < 0) return;
+    const [alert] = this.alerts.splice(at, 1);
+    if (id === this.selected) this.left = alert!;
+    this.moved = performance.now();
     this.rows.get(id)?.remove();
     this.rows.delete(id);
   }

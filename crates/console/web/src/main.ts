@@ -3,16 +3,20 @@ import "./style.css";
 import type { Alert, Decision, Filter } from "./api";
 import { getAlert, getBases, listAlerts, listCameras, setVerdict } from "./api";
 import { Detail } from "./detail";
-import { byId } from "./dom";
+import { byId, isTyping } from "./dom";
 import { decided, isOpen } from "./event";
+import { Following } from "./following";
 import { KINDS } from "./format";
 import { followFrames } from "./frames";
+import { followHealth } from "./health";
 import { AlertList, matches } from "./list";
 import { AlertMap, spoken } from "./map";
+import type { Connection } from "./stream";
 import { follow } from "./stream";
+import { unstored } from "./verdict";
 
 const operator = byId<HTMLInputElement>("operator");
-const followNewest = byId<HTMLInputElement>("follow");
+const operatorError = byId("operator-error");
 const filters = byId<HTMLFormElement>("filters");
 const older = byId<HTMLButtonElement>("older");
 let next: string | null = null;
@@ -21,37 +25,42 @@ let request = 0;
 let arrived: Alert[] = [];
 
 operator.value = localStorage.getItem("vedette.operator") ?? "";
+operator.addEventListener("input", () => nameless(false));
 operator.addEventListener("change", () => localStorage.setItem("vedette.operator", operator.value.trim()));
 
-const list = new AlertList((alert) => {
-  followNewest.checked = false;
-  choose(alert, "review");
+const following = new Following(changed);
+const list = new AlertList((alert, unsure) => {
+  following.pause();
+  choose(alert, "review", !unsure);
 });
 const map = new AlertMap((id) => {
   const alert = list.get(id);
   if (!alert) return;
-  followNewest.checked = false;
-  choose(alert, "review");
+  following.pause();
+  choose(alert, "review", true);
 });
-const detail = new Detail(() => operator.value.trim(), decide, (unit) => {
+const goBack = (alert: Alert): void => void chooseById(alert.id, true);
+const detail = new Detail(() => operator.value.trim(), decide, goBack, (unit) => {
   filters.querySelector<HTMLInputElement>("input[name=responsible]")!.value = unit;
   void reload();
 });
 
-/** Chooses an entry; `view` is the alert of it whose picture is wanted. */
-function choose(alert: Alert, reason: string, view?: string): void {
+/** Chooses an entry; `chosen` by a person; `view` is the alert of it whose picture is wanted. */
+function choose(alert: Alert, reason: string, chosen: boolean, view?: string): void {
   list.select(alert.id);
   history.replaceState(null, "", `#${alert.id}`);
-  detail.show(alert, reason, view);
+  detail.show(alert, reason, chosen, view);
   map.show(alert);
   map.alerts(list.alerts, alert.id);
 }
 
-/** Chooses the entry of an alert that may not be in the list. */
-async function chooseById(id: string, view?: string): Promise<void> {
+/** Chooses the entry of an alert that may not be in the list, unless another one is chosen meanwhile. */
+async function chooseById(id: string, chosen: boolean, view?: string): Promise<void> {
+  const before = list.selected;
   const alert = await getAlert(id).catch(() => null);
-  if (alert?.view_of) return chooseById(alert.view_of, id);
-  if (alert) choose(alert, "review", view);
+  if (list.selected !== before) return;
+  if (alert?.view_of) return chooseById(alert.view_of, chosen, id);
+  if (alert) choose(alert, "review", chosen, view);
 }
 
 for (const [value, text] of Object.entries(KINDS)) {
@@ -60,7 +69,7 @@ for (const [value, text] of Object.entries(KINDS)) {
 
 function chooseNewest(): void {
   const newest = list.alerts[0];
-  if (newest && newest.id !== list.selected) choose(newest, "live watch");
+  if (newest && newest.id !== list.selected) choose(newest, "live watch", false);
 }
 
 function filter(): Filter {
@@ -78,7 +87,7 @@ function changed(): void {
   byId("empty").hidden = alerts.length > 0;
   byId("empty-text").textContent = filtered ? "No alert passes these filters." : "All quiet. Alerts appear here the moment they are raised.";
   older.hidden = !next;
-  if (followNewest.checked) chooseNewest();
+  if (following.on) chooseNewest();
   map.alerts(alerts, list.selected);
 }
 
@@ -125,10 +134,12 @@ function take(alert: Alert): void {
   arrived.push(alert);
   if (arrived.length > 200) arrived.shift();
   const known = list.get(alert.id);
+  // The answer to a verdict may come after the stream has told more.
+  if (known && known.revision > alert.revision) return;
   if (alert.view_of) {
     // It is shown in the entry of another alert now.
     list.remove(alert.id);
-    if (alert.id === list.selected) void chooseById(alert.view_of, alert.id);
+    if (alert.id === list.selected) void chooseById(alert.view_of, false, alert.id);
     changed();
     return;
   }
@@ -138,26 +149,46 @@ function take(alert: Alert): void {
   } else {
     list.remove(alert.id);
   }
-  if (alert.id === list.selected) detail.show(alert, "review");
+  if (alert.id === list.selected) detail.show(alert, "review", false);
   changed();
 }
 
-async function decide(alert: Alert, decision: Decision, note: string): Promise<void> {
-  const fail = (text: string): void => {
-    const node = byId("verdict-error");
-    node.textContent = text;
-    node.hidden = false;
-  };
+/** Says next to the field that a verdict carries a name. */
+function nameless(yes: boolean): void {
+  operatorError.hidden = !yes;
+  operator.setAttribute("aria-invalid", String(yes));
+  if (yes) operator.focus();
+}
+
+/** Verdicts leave one after the other, so that of two about the same alert the later one stays. */
+let sent: Promise<void> = Promise.resolve();
+/** The last of them, until it is answered: pressed twice in a hurry it is still one. */
+let leaving = "";
+
+function decide(about: Alert, decision: Decision, note: string): void {
   const by = operator.value.trim();
-  if (!by) {
-    fail("Say who you are first: a verdict carries a name.");
-    operator.focus();
-    return;
-  }
+  if (!by) return nameless(true);
+  const words = JSON.stringify([about.id, decision, by, note]);
+  if (words === leaving) return;
+  leaving = words;
+  detail.panel.busy(true);
+  sent = sent.then(async () => {
+    await send(about, decision, by, note);
+    if (leaving !== words) return;
+    leaving = "";
+    detail.panel.busy(false);
+  });
+}
+
+async function send(about: Alert, decision: Decision, by: string, note: string): Promise<void> {
   try {
-    take(await setVerdict(alert.id, decision, by, note));
+    const stored = await setVerdict(about, decision, by, note);
+    detail.panel.keep(about.id);
+    // A verdict on a view shows in the entry of its event; when that cannot be had now, the stream brings it.
+    const entry = stored.view_of ? await getAlert(stored.view_of).catch(() => null) : stored;
+    if (entry) take(entry);
   } catch (error) {
-    fail((error as Error).message);
+    detail.panel.lose(about, unstored(error));
   }
 }
 
@@ -173,21 +204,30 @@ filters.addEventListener("input", (event) => {
   const whole = target.name === "address" ? [0, 6, 9, 12, 14, 19, 25].includes(text.length) : !text.endsWith(":");
   if (whole) typing = window.setTimeout(() => void reload(), 200);
 });
-followNewest.addEventListener("change", changed);
-
 document.addEventListener("keydown", (event) => {
-  const busy = event.target instanceof HTMLInputElement && event.target.type !== "checkbox";
-  if (busy || event.target instanceof HTMLSelectElement || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey || event.getModifierState("AltGraph")) return;
   const press = (verdict: string): void => document.querySelector<HTMLButtonElement>(`button[data-verdict=${verdict}]`)?.click();
-  const keys: Record<string, () => void> = {
-    c: () => press("confirmed"),
-    f: () => press("false_alarm"),
-    j: () => list.step(1),
-    k: () => list.step(-1),
-    n: () => followNewest.click(),
-  };
-  keys[event.key.toLowerCase()]?.();
+  const moves: Record<string, () => void> = { j: () => list.step(1), k: () => list.step(-1) };
+  const acts: Record<string, () => void> = { c: () => press("confirmed"), f: () => press("false_alarm"), n: () => following.toggle() };
+  const key = event.key.toLowerCase();
+  const act = moves[key] ?? acts[key];
+  // A key that is held down goes on moving, and decides once: as a letter, and on a button that has the focus.
+  const held = event.repeat && !moves[key];
+  if (act || (held && (event.target as Element).closest("[data-verdict]"))) event.preventDefault();
+  if (!held) act?.();
 });
+
+/** The chip in the head: green only when the stream is open and every stage works. */
+let stream: Connection = "connecting";
+let works: boolean | null = null;
+function chip(): void {
+  const state = stream === "lost" ? "lost" : works === false ? "down" : works === null ? "connecting" : stream;
+  const words = { connecting: "Connecting", live: "Live", lost: "Connection lost, trying again", down: "Not working" };
+  const node = byId("connection");
+  if (node.dataset["state"] === state) return;
+  node.dataset["state"] = state;
+  node.querySelector("span")!.textContent = words[state];
+}
 
 /** Which address base serves; a change shows within half a minute. */
 async function followBases(): Promise<void> {
@@ -200,6 +240,10 @@ async function followBases(): Promise<void> {
 }
 
 async function start(): Promise<void> {
+  followHealth((yes) => {
+    works = yes;
+    chip();
+  });
   void followBases();
   void followFrames();
   try {
@@ -210,17 +254,15 @@ async function start(): Promise<void> {
   }
   const wanted = location.hash.slice(1);
   if (wanted) {
-    followNewest.checked = false;
-    await chooseById(wanted);
+    following.pause();
+    await chooseById(wanted, true);
   }
   follow({
     alert: take,
     reload: () => void reload(),
     state: (state) => {
-      const node = byId("connection");
-      node.dataset["state"] = state;
-      const words = { connecting: "Connecting", live: "Live", lost: "Connection lost, trying again" };
-      node.querySelector("span")!.textContent = words[state];
+      stream = state;
+      chip();
     },
   });
 }

@@ -1,39 +1,8 @@
-// Opens the page in headless Chromium and checks what a person would see. Says on stdout what it wants to be fed.
-// Usage: node page.mjs URL ADDRESS; VEDETTE_CHROMIUM names the browser, VEDETTE_PAGE_SHOTS a folder for pictures.
+// What a person sees of alerts, map, verdicts, views and filters.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { chromium } from "playwright-core";
+import { inBrowser } from "./browser.mjs";
 
-const [url, address] = process.argv.slice(2);
-const executablePath = process.env.VEDETTE_CHROMIUM ?? "/usr/bin/chromium";
-if (!existsSync(executablePath)) {
-  console.error(`${executablePath} is missing: install Chromium, or name one in VEDETTE_CHROMIUM`);
-  process.exit(2);
-}
-const say = (text) => console.log(text);
-const browser = await chromium.launch({
-  executablePath,
-  headless: true,
-  args: [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-  ],
-});
-try {
-  const context = await browser.newContext({ viewport: { width: 1600, height: 980 }, locale: "en-GB", timezoneId: "Asia/Shanghai" });
-  const page = await context.newPage();
-  const wrong = [];
-  page.on("pageerror", (error) => wrong.push(`error: ${error.message}`));
-  page.on("console", (message) => message.type() === "error" && wrong.push(`console: ${message.text()}`));
-  page.on("request", (request) => {
-    if (!request.url().startsWith(url) && !/^(blob|data):/.test(request.url())) wrong.push(`left the server: ${request.url()}`);
-  });
-  const shot = async (name) => {
-    const folder = process.env.VEDETTE_PAGE_SHOTS;
-    if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
-  };
-  const visible = (selector) => page.locator(selector).waitFor({ state: "visible" });
-
+await inBrowser(async ({ page, url, address, wrong, wants, visible, shot }) => {
   await page.goto(url);
   await visible('#connection[data-state="live"]');
   await visible("#empty");
@@ -46,7 +15,7 @@ try {
   assert.deepEqual(counts, [51234, 50000, 1000, 234], "frames are analysed, left out or lost");
   assert.match((await page.locator("#frames-lost").locator("..").getAttribute("title")) ?? "", /234 shed while the machine was behind/);
 
-  say("wants: first");
+  wants("first");
   await visible("#alerts li");
   assert.equal(await page.locator("#alerts li .address").innerText(), address);
   assert.equal(await page.locator("#address").innerText(), address, "the newest alert is shown by itself");
@@ -73,23 +42,27 @@ try {
   assert.match(await time.innerText(), /16:00:00$/, "time in the browser's zone");
   assert.match(await time.getAttribute("title"), /^2026-03-01 08:00:00 UTC$/);
 
-  // A verdict needs a name.
+  // A verdict needs a name, and an alert that came by itself the time to read it; choosing it is reading it.
+  await page.keyboard.press("k");
   await page.click('button[data-verdict="confirmed"]');
-  await visible("#verdict-error");
+  await visible("#operator-error");
   await page.fill("#operator", "operator 7");
   await page.fill("#note", "guard sent");
   await page.click('button[data-verdict="confirmed"]');
   await visible('button[data-verdict="confirmed"][aria-pressed="true"]');
   assert.match(await page.locator(".said").innerText(), /Confirmed by operator 7/);
 
-  say("wants: more");
+  // Whoever decides is there, so following has ended; it goes on when they say so.
+  await page.focus("#alerts");
+  await page.keyboard.press("n");
+  wants("more");
   await page.waitForFunction(() => document.querySelectorAll("#alerts li").length === 8);
   await visible('#alerts li:first-child[aria-selected="true"]');
   await visible('#picture[data-state="loaded"]');
   await shot("live");
 
   // Another camera saw the same: one entry with two views.
-  say("wants: view");
+  wants("view");
   await visible("#alerts li:first-child .chip.views");
   assert.equal(await page.locator("#alerts li").count(), 8, "it is no entry of its own");
   assert.equal(await page.locator("#alerts li:first-child .chip.views").innerText(), "2 cameras");
@@ -104,7 +77,7 @@ try {
   assert.equal(await page.locator("#map path.alert-point").count(), 1, "one event, one mark");
   await shot("views");
 
-  say("wants: end");
+  wants("end");
   await page.waitForFunction(() => document.querySelector("#tally-open").textContent === "7");
 
   // Keyboard: two rows down, and following stops.
@@ -143,7 +116,4 @@ try {
 
   // The one refusal above is the browser's only complaint.
   assert.deepEqual(wrong.filter((text) => !text.includes("400 (Bad Request)")), []);
-  say("done");
-} finally {
-  await browser.close();
-}
+}, { width: 1600, height: 980 });

@@ -1,0 +1,66 @@
+// Following the newest alert, which ends as soon as somebody is at the page.
+import { byId, isTyping } from "./dom";
+
+/** The hand that resumed by the pointer is still on its way back. */
+const LEAVING_MS = 2_000;
+/** Pixels by which a mouse trembles on a table that nobody touches. */
+const TREMBLE_PX = 4;
+
+const HINTS = { on: "Stops as soon as somebody reads or moves.", paused: "Paused: a person is reading. Tick the box or press N." };
+
+export class Following {
+  private readonly box = byId<HTMLInputElement>("follow");
+  private readonly hint = byId("follow-hint");
+  private resumedAt = performance.now();
+  private rest: { x: number; y: number } | null = null;
+
+  constructor(private readonly resumed: () => void) {
+    this.box.addEventListener("change", () => (this.box.checked ? this.resume() : this.pause()));
+    // Scrolling is not among them, since showing a row scrolls too: it begins with one of these.
+    for (const name of ["pointerdown", "wheel", "click", "focusin"]) {
+      document.addEventListener(name, (event) => this.touched(event), { capture: true, passive: true });
+    }
+    document.addEventListener("keydown", (event) => this.touched(event), { capture: true });
+    document.addEventListener("pointermove", (event) => this.moved(event), { capture: true, passive: true });
+    this.say();
+  }
+
+  get on(): boolean {
+    return this.box.checked;
+  }
+
+  toggle(): void {
+    if (this.on) this.pause();
+    else this.resume();
+  }
+
+  pause(): void {
+    this.box.checked = false;
+    this.say();
+  }
+
+  private resume(): void {
+    this.box.checked = true;
+    this.resumedAt = performance.now();
+    this.rest = null;
+    this.say();
+    this.resumed();
+  }
+
+  private touched(event: Event): void {
+    const own = event instanceof KeyboardEvent && event.key.toLowerCase() === "n" && !isTyping(event);
+    // The box itself says what is wanted, and focus that a new drawing gives back is nobody's.
+    if (!own && this.on && !(event.target as Element).closest?.(".follow, [data-refilling]")) this.pause();
+  }
+
+  private moved({ screenX: x, screenY: y }: PointerEvent): void {
+    if (!this.on || performance.now() - this.resumedAt < LEAVING_MS) return;
+    this.rest ??= { x, y };
+    if (Math.hypot(x - this.rest.x, y - this.rest.y) > TREMBLE_PX) this.pause();
+  }
+
+  private say(): void {
+    this.hint.textContent = this.on ? HINTS.on : HINTS.paused;
+    this.hint.dataset["paused"] = String(!this.on);
+  }
+}

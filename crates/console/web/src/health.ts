@@ -1,0 +1,113 @@
+// Whether the process works: asked again and again, and said in a banner across the top.
+import type { Health, Stage } from "./api";
+import { Refused, getHealth } from "./api";
+import { byId, el } from "./dom";
+import { time } from "./format";
+
+const EVERY_MS = 5_000;
+/** An answer that takes longer is none. */
+const PATIENCE_MS = 4_000;
+
+/** The stages as people call them; one that is not here is called as it calls itself. */
+const TITLES: Record<string, string> = {
+  ingest: "Camera intake",
+  adopt: "Foreign metadata",
+  detect: "Detection",
+  analyse: "Analysis",
+  alert_sink: "Alert storage",
+  alert_store: "Alert database",
+  console: "Page",
+  bus: "Message bus",
+  addresses: "Address base",
+  frames: "Frames",
+};
+
+/** One fault: what does not work, how, since when and why. */
+interface Fault {
+  title: string;
+  condition: string;
+  since: string;
+  detail: string;
+}
+
+interface Report {
+  level: "works" | "degraded" | "down";
+  headline: string;
+  faults: Fault[];
+}
+
+/** Since when nothing can be learned of the process. */
+let silentSince = "";
+/** What the banner says now. */
+let said = "";
+let asking = false;
+
+function read(health: Health): Report {
+  const stages = Object.entries(health.stages ?? {});
+  const faults = (which: (stage: Stage) => boolean): Fault[] =>
+    stages.filter(([, stage]) => which(stage)).map(([name, stage]) => ({ title: TITLES[name] ?? name, ...stage }));
+  const degraded = faults((it) => it.condition === "degraded");
+  const broken = faults((it) => it.condition !== "running" && it.condition !== "degraded");
+  const names = (of: Fault[]): string => of.map((it) => it.title).join(", ");
+  if (health.ready !== true || broken.length) {
+    return { level: "down", headline: `Not working: ${names(broken) || "no stage has reported yet"}`, faults: [...broken, ...degraded] };
+  }
+  if (degraded.length) return { level: "degraded", headline: `Working, but with a fault: ${names(degraded)}`, faults: degraded };
+  return { level: "works", headline: "", faults: [] };
+}
+
+/** There is no report, which is as bad as a bad one. */
+function unanswered(error: unknown): Report {
+  silentSince ||= new Date().toISOString();
+  const fault = (condition: string, detail: string): Fault => ({ title: "Server", condition, since: silentSince, detail });
+  if (error instanceof Refused) {
+    const headline = `Not working: the server answers with an error (${error.status})`;
+    return { level: "down", headline, faults: [fault("failing", [error.message, error.fix].filter(Boolean).join("; "))] };
+  }
+  const late = error instanceof DOMException && error.name === "TimeoutError";
+  const why = late ? `no answer within ${PATIENCE_MS / 1000} s` : error instanceof SyntaxError ? "its answer cannot be read" : "it cannot be reached";
+  return { level: "down", headline: "Not working: the server does not say how it is", faults: [fault("silent", `${why}; it is asked again every ${EVERY_MS / 1000} s`)] };
+}
+
+function line({ title, condition, since, detail }: Fault): HTMLElement {
+  const known = !Number.isNaN(Date.parse(since));
+  return el("li", {}, el("strong", {}, title), ` ${condition}`, ...(known ? [" since ", time(since)] : []), detail ? `: ${detail}` : "");
+}
+
+function show(report: Report): void {
+  // Only what is new is put there: the headline is spoken, and somebody may be copying a line.
+  const words = JSON.stringify(report);
+  if (words === said) return;
+  said = words;
+  const banner = byId("banner");
+  banner.dataset["level"] = report.level;
+  banner.hidden = report.level === "works";
+  byId("banner-faults").replaceChildren(...report.faults.map(line));
+  const headline = byId("banner-headline");
+  const text = report.level === "down" ? `${report.headline}. Alerts may be missing until this is mended.` : report.headline;
+  headline.setAttribute("role", report.level === "down" ? "alert" : "status");
+  if (headline.textContent !== text) headline.textContent = text;
+}
+
+async function ask(tell: (works: boolean) => void): Promise<void> {
+  if (asking) return;
+  asking = true;
+  let report: Report;
+  try {
+    report = read(await getHealth(AbortSignal.timeout(PATIENCE_MS)));
+    silentSince = "";
+  } catch (error) {
+    report = unanswered(error);
+  }
+  asking = false;
+  show(report);
+  tell(report.level !== "down");
+}
+
+/** Asks now and from now on; `tell` hears whether it works after every answer and every silence. */
+export function followHealth(tell: (works: boolean) => void): void {
+  void ask(tell);
+  setInterval(() => void ask(tell), EVERY_MS);
+  // The browser lets the clock of a hidden page go slow.
+  document.addEventListener("visibilitychange", () => document.hidden || void ask(tell));
+}
