@@ -10,6 +10,7 @@ mod error;
 mod feed;
 mod member;
 mod message;
+mod probe;
 mod producer;
 mod reader;
 mod settings;
@@ -32,6 +33,7 @@ use crate::{
     Bus, BusError, Committer, Delivered, Delivery, GroupEvent, Reader, Record, StartAt, Subscription, TopicSpec,
     Watermarks, topic as names,
 };
+pub use config::KafkaMistake;
 use error::{bus_error, refused};
 use feed::Feed;
 use member::{Callbacks, Leave, Shared};
