@@ -66,7 +66,8 @@ pub fn apply_overrides(config: &mut Config, overrides: &Overrides) {
     if let Some(kind) = overrides.bus {
         config.settings.bus.kind = kind;
     }
-    if !overrides.brokers.is_empty() {
+    // A variable that is set to nothing counts as not set.
+    if overrides.brokers.iter().any(|broker| !broker.is_empty()) {
         config.settings.bus.kafka.brokers.clone_from(&overrides.brokers);
     }
     if let Some(listen) = overrides.listen {
@@ -292,21 +293,23 @@ pub async fn open_bus(settings: &BusSettings) -> anyhow::Result<SharedBus> {
             sync_after: SYNC_AFTER,
             ..EmbeddedSettings::new(&settings.directory)
         })?,
-        BusKind::Kafka => {
-            let section = &settings.kafka;
-            let settings = KafkaSettings {
-                topic_prefix: section.prefix.clone(),
-                foreign_topics: settings.foreign_topics.clone(),
-                replication_factor: section.replication,
-                min_insync_replicas: section.min_insync_replicas,
-                properties: section.properties.clone(),
-                group_protocol: match section.group_protocol {
-                    GroupProtocol::Classic => kafka::GroupProtocol::Classic,
-                    GroupProtocol::Consumer => kafka::GroupProtocol::Consumer,
-                },
-                ..KafkaSettings::new(section.brokers.join(","))
-            };
-            KafkaBus::connect(settings).await?
-        }
+        BusKind::Kafka => KafkaBus::connect(kafka_settings(settings)).await?,
     })
+}
+
+/// The settings of the Kafka adapter.
+pub(crate) fn kafka_settings(settings: &BusSettings) -> KafkaSettings {
+    let section = &settings.kafka;
+    KafkaSettings {
+        topic_prefix: section.prefix.clone(),
+        foreign_topics: settings.foreign_topics.clone(),
+        replication_factor: section.replication,
+        min_insync_replicas: section.min_insync_replicas,
+        properties: section.properties.clone(),
+        group_protocol: match section.group_protocol {
+            GroupProtocol::Classic => kafka::GroupProtocol::Classic,
+            GroupProtocol::Consumer => kafka::GroupProtocol::Consumer,
+        },
+        ..KafkaSettings::new(section.brokers.join(","))
+    }
 }

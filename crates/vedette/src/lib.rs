@@ -34,6 +34,7 @@ mod export;
 mod ledger;
 mod models_command;
 mod output;
+pub mod preflight;
 mod supervise;
 
 pub use commands::execute;

@@ -3,9 +3,10 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::topic::Topic;
-use super::{EmbeddedBus, LOCK, storage_error};
+use super::{EmbeddedBus, LOCK, LOCK_PATIENCE, LOCK_POLL, storage_error};
 use crate::{BusError, TopicSpec};
 
 /// The lock of a log that another process has open.
@@ -16,7 +17,8 @@ pub struct Held {
 }
 
 impl EmbeddedBus {
-    /// Whether a process has the log in `dir` open.
+    /// Whether a process has the log in `dir` open. One that is just ending, or being started by the one that has it, is given the
+    /// second that [`EmbeddedBus::open`] gives it; blocks for that long.
     ///
     /// # Errors
     /// When the lock cannot be looked at.
@@ -28,10 +30,14 @@ impl EmbeddedBus {
             }
             other => other.map_err(|error| storage_error(&lock, &error))?,
         };
-        match file.try_lock_shared() {
-            Ok(()) => Ok(None),
-            Err(TryLockError::WouldBlock) => Ok(Some(Held { lock })),
-            Err(TryLockError::Error(error)) => Err(storage_error(&lock, &error)),
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match file.try_lock_shared() {
+                Ok(()) => return Ok(None),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_POLL),
+                Err(TryLockError::WouldBlock) => return Ok(Some(Held { lock })),
+                Err(TryLockError::Error(error)) => return Err(storage_error(&lock, &error)),
+            }
         }
     }
 
