@@ -1,5 +1,6 @@
 //! The bus.
 
+use vedette_bus::BusError;
 use vedette_bus::embedded::EmbeddedBus;
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 
@@ -73,12 +74,15 @@ async fn kafka(ask: &Ask<'_>) -> Vec<Finding> {
     let brokers = settings.brokers.clone();
     let at_most = patience * 2;
     let errors = match tokio::time::timeout(at_most, KafkaBus::probe(&settings, &specs)).await {
-        Ok(Ok(())) => Vec::new(),
-        Ok(Err(errors)) => errors.iter().map(ToString::to_string).collect(),
-        Err(_) => vec![format!("the brokers did not answer within {at_most:?}")],
+        Ok(outcome) => outcome.err().unwrap_or_default(),
+        Err(_) => {
+            let cause = format!("they did not answer within {at_most:?}");
+            vec![BusError::Unreachable { at: brokers.clone(), cause }]
+        }
     };
-    found.extend(
-        errors.into_iter().map(|rule| ask.settings(Level::Mistake, "bus.kafka.brokers", brokers.clone(), rule, "")),
-    );
+    found.extend(errors.into_iter().map(|error| match error {
+        BusError::TopicMismatch { .. } => ask.settings(Level::Mistake, "bus.kafka", "", error.to_string(), ""),
+        error => ask.settings(Level::Mistake, "bus.kafka.brokers", brokers.clone(), error.to_string(), ""),
+    }));
     found
 }
