@@ -1,6 +1,7 @@
 //! From a command to what it does.
 
 use std::collections::HashSet;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -136,19 +137,20 @@ async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let findings = preflight(&reading, &roles, For::Check { offline: args.offline }).await;
     let mistakes = [reading.mistakes.clone(), findings.mistakes()].concat();
     let good = mistakes.is_empty();
-    if good {
+    let verdict = if good {
         let Config { cameras, policies, .. } = &reading.config;
-        println!(
-            "{}: good. {} cameras, {} policies with {} rules.",
+        let rules: usize = policies.iter().map(|policy| policy.rules.len()).sum();
+        format!(
+            "{}: good. {} cameras, {} policies with {rules} rules.\n",
             reading.file.display(),
             cameras.len(),
             policies.len(),
-            policies.iter().map(|policy| policy.rules.len()).sum::<usize>()
-        );
+        )
     } else {
-        print!("{}", Mistakes(mistakes));
-    }
-    print!("{findings}");
+        Mistakes(mistakes).to_string()
+    };
+    // A reader that went away (`| head`) changes nothing about the outcome.
+    let _ = write!(std::io::stdout().lock(), "{verdict}{findings}");
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
