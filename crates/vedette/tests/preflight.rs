@@ -302,3 +302,16 @@ fn run_says_all_that_check_finds_before_anything_is_made() {
     }
     assert_eq!(content(site.path()), before);
 }
+
+#[test]
+fn what_cannot_be_read_is_not_looked_at() {
+    let site = tempfile::tempdir().unwrap();
+    let config = demo_site(site.path());
+    append(&config, "[ingest.credentials.campus]\nuser = \"viewer\"\npasword_env = \"HOME\"\n");
+    let source = "{ kind = \"rtsp\", url = \"rtsp://192.0.2.10/live\", credential = \"campus\" }";
+    append(&site.path().join("cameras.toml"), &camera("gate", source));
+    assert_says(&check(&config), 1, &["pasword_env", "`password_env` may be meant"]);
+    edit(&config, "pasword_env", "password_env");
+    edit(&config, "kind = \"embedded\"", "kind = \"kafka\"\nkafka = { replication = 0, min_insync_replicas = 2 }");
+    assert_says(&check(&config), 1, &["bus.kafka.replication = 0"]);
+}

@@ -51,6 +51,8 @@ pub struct Reading {
     pub mistakes: Vec<Mistake>,
     /// Whether the settings file could be read at all.
     settings_read: bool,
+    /// Paths of the settings that hold a default or a filling, since what the file says cannot be read.
+    touched: Vec<String>,
 }
 
 impl Config {
@@ -67,7 +69,8 @@ impl Config {
     #[must_use]
     pub fn read(path: &Path) -> Reading {
         let mut mistakes = Vec::new();
-        let (settings, settings_read) = read_settings(path, &mut mistakes);
+        let (settings, touched) = read_settings(path, &mut mistakes);
+        let settings_read = touched.is_some();
         let credentials = sound(&mistakes, "ingest.credentials") && settings_read;
         let ingest = credentials.then_some(&settings.ingest);
         let known = registry_files::cameras(&settings.site.cameras, ingest, &mut mistakes);
@@ -78,7 +81,8 @@ impl Config {
         metadata::check(&file, entries, &known, &unread, &mut mistakes);
         let (cameras, camera_paths) = known.into_cameras();
         let config = Self { settings, cameras, policies };
-        Reading { file: path.to_owned(), config, camera_paths, mistakes, settings_read }
+        let touched = touched.unwrap_or_default();
+        Reading { file: path.to_owned(), config, camera_paths, mistakes, settings_read, touched }
     }
 }
 
@@ -88,6 +92,7 @@ impl Reading {
     pub fn is_sound(&self, path: &str) -> bool {
         let file = self.file.display().to_string();
         self.settings_read
+            && !self.touched.iter().any(|touched| location::related(touched, path))
             && self.mistakes.iter().all(|mistake| mistake.file != file || !location::related(&mistake.path, path))
     }
 
@@ -142,18 +147,18 @@ fn read_text(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<String> {
     }
 }
 
-/// The settings, with defaults where something cannot be read, and whether the file could be read at all. What a file with a
+/// The settings, with defaults where something cannot be read, and the paths of these; none when the file cannot be read at all. What a file with a
 /// syntax error says is taken for the paths of the other files only.
-fn read_settings(path: &Path, mistakes: &mut Vec<Mistake>) -> (Settings, bool) {
+fn read_settings(path: &Path, mistakes: &mut Vec<Mistake>) -> (Settings, Option<Vec<String>>) {
     let base = path.parent().unwrap_or(Path::new("."));
     let file = path.display().to_string();
-    let Some(text) = read_text(path, mistakes) else { return (anchored(Settings::default(), base), false) };
+    let Some(text) = read_text(path, mistakes) else { return (anchored(Settings::default(), base), None) };
     let parsed = toml_file::parse(&file, &text);
     let reading = toml_file::read::<Settings>(&file, "", Value::Table(parsed.table));
     let mut settings = anchored(reading.value.unwrap_or_default(), base);
     if !parsed.mistakes.is_empty() {
         mistakes.extend(parsed.mistakes);
-        return (settings, false);
+        return (settings, None);
     }
     mistakes.extend(reading.mistakes);
     settings.bus.foreign_topics = settings.metadata.iter().map(|entry| entry.topic.clone()).collect();
@@ -163,7 +168,7 @@ fn read_settings(path: &Path, mistakes: &mut Vec<Mistake>) -> (Settings, bool) {
     let touched = reading.touched;
     mistakes
         .extend(found.into_iter().filter(|mistake| !touched.iter().any(|path| location::related(path, &mistake.path))));
-    (settings, true)
+    (settings, Some(touched))
 }
 
 fn anchored(mut settings: Settings, base: &Path) -> Settings {

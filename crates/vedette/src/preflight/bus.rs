@@ -61,7 +61,7 @@ async fn kafka(ask: &Ask<'_>) -> Vec<Finding> {
     let mut found: Vec<Finding> = KafkaBus::mistakes(&settings)
         .into_iter()
         .map(|mistake| (format!("bus.kafka.{}", mistake.setting), mistake))
-        .filter(|(path, _)| ask.reading.is_sound(path))
+        .filter(|(path, _)| ask.reading.is_sound(path) && ask.reading.is_sound("bus.kafka.replication"))
         .map(|(path, mistake)| ask.settings(Level::Mistake, &path, mistake.value, mistake.rule, ""))
         .collect();
     // With wrong settings nobody can be asked.
