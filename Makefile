@@ -6,7 +6,6 @@ SHELL := /bin/bash
 # Downloads and builds live outside the clone, so that a second clone is quick.
 export VEDETTE_CACHE ?= $(HOME)/.cache/vedette
 export CARGO_TARGET_DIR ?= $(VEDETTE_CACHE)/target
-export VEDETTE_MODELS ?= $(CURDIR)/models
 export VEDETTE_DEMO_VIDEO ?= $(VEDETTE_CACHE)/demo/vtest.mp4
 export VEDETTE_TEST_VIDEO ?= $(VEDETTE_DEMO_VIDEO)
 

@@ -13,6 +13,7 @@ mod frames;
 mod group;
 mod index;
 mod partition;
+mod probe;
 mod pump;
 mod segment;
 mod settings;
@@ -43,10 +44,13 @@ use crate::{
 use cursor::Cursor;
 use disk::{Disk, FileSystem};
 use group::{COMMITS, Groups};
+pub use probe::Held;
 use pump::pump;
 pub use settings::{Clock, EmbeddedSettings};
 use topic::Topic;
 
+/// The file that whoever has the log open holds locked.
+const LOCK: &str = "LOCK";
 /// How long another holder of the directory may take to go away.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 const LOCK_POLL: Duration = Duration::from_millis(20);
@@ -159,7 +163,7 @@ fn stop(inner: &Inner, sweeper: Option<(Sender<()>, JoinHandle<()>)>) {
 }
 
 fn take_lock(dir: &Path) -> Result<File, BusError> {
-    let path = dir.join("LOCK");
+    let path = dir.join(LOCK);
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| storage_error(&path, &error))?;
     let deadline = Instant::now() + LOCK_PATIENCE;

@@ -12,6 +12,7 @@ mod member;
 mod membership;
 mod message;
 mod offsets;
+mod probe;
 mod producer;
 mod reader;
 mod settings;
@@ -34,6 +35,7 @@ use crate::{
     Bus, BusError, Committer, Delivered, Delivery, GroupEvent, Reader, Record, StartAt, Subscription, TopicSpec,
     Watermarks, topic as names,
 };
+pub use config::KafkaMistake;
 use error::{bus_error, refused};
 use feed::Feed;
 use member::{Callbacks, Leave, Shared};

@@ -7,7 +7,7 @@ use vedette_detect::{ModelStore, TerminalProgress, default_cache_dir};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let cache = default_cache_dir().ok_or("set VEDETTE_CACHE to the folder of the cache")?;
-    let store = ModelStore::new(cache, concat!(env!("CARGO_MANIFEST_DIR"), "/../../models"));
+    let store = ModelStore::new(cache);
     for name in std::env::args().skip(1) {
         println!("{}", store.fetch(&name, &TerminalProgress::new(&name))?.display());
     }

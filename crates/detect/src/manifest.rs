@@ -36,8 +36,8 @@ pub struct Manifest {
     pub floor_score: Score,
     /// Of two boxes of one class that overlap by more than this (intersection over union), the better one stays.
     pub nms_iou: f32,
-    /// The folder of the manifest; paths in it are relative to this.
-    pub folder: PathBuf,
+    /// The folder of the manifest, to which paths in it are relative; none for one that ships inside the program.
+    pub folder: Option<PathBuf>,
 }
 
 /// Where a model's package comes from.
@@ -308,7 +308,7 @@ impl Manifest {
         }
         let Written { name, version, licence, source, convert, file, input, output, floor_score, nms_iou, .. } =
             written;
-        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        let folder = Some(path.parent().map(Path::to_owned).unwrap_or_default());
         Ok(Self { name, version, licence, source, convert, file, input, output, classes, floor_score, nms_iou, folder })
     }
 
@@ -437,7 +437,7 @@ name = "output"
         assert_eq!(manifest.classes, [(0, ObjectClass::Person), (2, ObjectClass::Car), (16, ObjectClass::Animal)]);
         assert_eq!(manifest.input.std, [1.0; 3]);
         assert!(!manifest.input.dynamic_batch);
-        assert_eq!(manifest.folder, Path::new("models/test"));
+        assert_eq!(manifest.folder.as_deref(), Some(Path::new("models/test")));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 mod archive;
+mod built_in;
 mod convert;
 mod error;
 mod files;
@@ -34,7 +35,7 @@ pub struct ModelEntry {
     pub present: bool,
 }
 
-/// Manifests in one folder and the files they name in a cache.
+/// Manifests, those inside the program and those of a folder, and the files they name in a cache.
 ///
 /// In the cache: `packages/` what came from package registries, `models/` model files, named with the head of their
 /// checksum so that versions live side by side, `runtimes/` ONNX Runtime, `venvs/` Python environments of converters. All
@@ -42,14 +43,32 @@ pub struct ModelEntry {
 #[derive(Debug, Clone)]
 pub struct ModelStore {
     cache: PathBuf,
-    models: PathBuf,
+    folder: Option<PathBuf>,
 }
 
+/// A manifest's file, and that of a runtime's description.
+const MANIFEST: &str = "manifest.toml";
+const RUNTIME: &str = "runtime.toml";
+
 impl ModelStore {
-    /// The store with manifests in `models_dir/<name>/manifest.toml` and files in `cache_dir`. Touches nothing yet.
+    /// The store with the manifests that ship inside the program and files in `cache_dir`. Touches nothing yet.
     #[must_use]
-    pub fn new(cache_dir: impl Into<PathBuf>, models_dir: impl Into<PathBuf>) -> Self {
-        Self { cache: cache_dir.into(), models: models_dir.into() }
+    pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
+        Self { cache: cache_dir.into(), folder: None }
+    }
+
+    /// Adds the manifests in `folder/<name>/manifest.toml`; one that has the name of another inside the program is taken in its
+    /// place.
+    #[must_use]
+    pub fn with_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Whether a manifest inside the program has this name and this text.
+    #[must_use]
+    pub fn is_shipped(name: &str, text: &str) -> bool {
+        built_in::text(name, MANIFEST) == Some(text)
     }
 
     /// Every model with a manifest, by name.
@@ -57,7 +76,7 @@ impl ModelStore {
     /// # Errors
     /// When the folder of manifests cannot be read or one of them is wrong.
     pub fn list(&self) -> Result<Vec<ModelEntry>, StoreError> {
-        let names = self.names("manifest.toml")?;
+        let names = self.names(MANIFEST)?;
         names.iter().map(|name| self.manifest(name).map(|manifest| self.entry(manifest))).collect()
     }
 
@@ -68,16 +87,32 @@ impl ModelStore {
     }
 
     fn names(&self, file: &str) -> Result<Vec<String>, StoreError> {
-        let read = |error| StoreError::io("read", &self.models, error);
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&self.models).map_err(read)? {
-            let entry = entry.map_err(read)?;
-            if entry.path().join(file).is_file() {
-                names.push(entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = built_in::names(file).map(str::to_owned).collect();
+        if let Some(folder) = &self.folder {
+            let read = |error| StoreError::io("read", folder, error);
+            for entry in std::fs::read_dir(folder).map_err(read)? {
+                let entry = entry.map_err(read)?;
+                if entry.path().join(file).is_file() {
+                    names.push(entry.file_name().to_string_lossy().into_owned());
+                }
             }
         }
         names.sort();
+        names.dedup();
         Ok(names)
+    }
+
+    /// The file `name/file` of the folder, when it has one.
+    fn in_folder(&self, name: &str, file: &str) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join(name).join(file)).filter(|path| path.is_file())
+    }
+
+    fn check_known(&self, name: &str, file: &str) -> Result<(), StoreError> {
+        let known = self.names(file)?;
+        if known.iter().any(|one| one == name) {
+            return Ok(());
+        }
+        Err(StoreError::Unknown { name: name.to_owned(), folder: self.folder.clone(), known })
     }
 
     /// The manifest of model `name`.
@@ -85,11 +120,14 @@ impl ModelStore {
     /// # Errors
     /// When there is none or it is wrong.
     pub fn manifest(&self, name: &str) -> Result<Manifest, StoreError> {
-        let known = self.names("manifest.toml")?;
-        if !known.iter().any(|one| one == name) {
-            return Err(StoreError::Unknown { name: name.to_owned(), folder: self.models.clone(), known });
-        }
-        let manifest = Manifest::load(self.models.join(name).join("manifest.toml"))?;
+        self.check_known(name, MANIFEST)?;
+        let manifest = match self.in_folder(name, MANIFEST) {
+            Some(path) => Manifest::load(path)?,
+            None => {
+                let text = built_in::text(name, MANIFEST).unwrap_or_default();
+                Manifest { folder: None, ..Manifest::parse(text, &inside(name, MANIFEST))? }
+            }
+        };
         if manifest.name == name {
             Ok(manifest)
         } else {
@@ -115,11 +153,21 @@ impl ModelStore {
         let manifest = self.manifest(name)?;
         let path = self.path_of(&manifest);
         let fix = match manifest.source {
-            Source::File { .. } => format!("vedette models import {name} FILE"),
-            _ => format!("vedette models fetch {name}"),
+            Source::File { .. } => format!("vedette models import {name} FILE{}", self.told(&manifest)),
+            _ => format!("vedette models fetch {name}{}", self.told(&manifest)),
         };
         files::verify(&path, &manifest.file.sha256, name, &fix)?;
         Ok(path)
+    }
+
+    /// How a command is told of the manifest, when it is not inside the program.
+    fn told(&self, manifest: &Manifest) -> String {
+        match &self.folder {
+            Some(folder) if manifest.folder.is_some() && built_in::text(&manifest.name, MANIFEST).is_none() => {
+                format!(" --models {}", folder.display())
+            }
+            _ => String::new(),
+        }
     }
 
     /// Makes sure that model `name`, or the runtime of that name, is in the cache, and gives its verified file. Quick when
@@ -128,7 +176,7 @@ impl ModelStore {
     /// # Errors
     /// When a tool is missing or fails, a checksum differs, or the user has to bring the file.
     pub fn fetch(&self, name: &str, progress: &dyn Progress) -> Result<PathBuf, FetchError> {
-        if self.names("runtime.toml")?.iter().any(|runtime| runtime == name) {
+        if self.names(RUNTIME)?.iter().any(|runtime| runtime == name) {
             return self.fetch_runtime(name, progress);
         }
         let manifest = self.manifest(name).map_err(|error| self.with_runtimes(error))?;
@@ -158,7 +206,7 @@ impl ModelStore {
             None => first.clone(),
             Some(convert) => {
                 let target = folder.path().join("converted");
-                convert::run(&self.cache, &manifest.folder, convert, first, &target, progress)?;
+                convert::run(&self.cache, &manifest, convert, [first, &target], folder.path(), progress)?;
                 target
             }
         };
@@ -169,7 +217,7 @@ impl ModelStore {
     fn with_runtimes(&self, error: StoreError) -> StoreError {
         match error {
             StoreError::Unknown { name, folder, mut known } => {
-                known.extend(self.names("runtime.toml").unwrap_or_default());
+                known.extend(self.names(RUNTIME).unwrap_or_default());
                 StoreError::Unknown { name, folder, known }
             }
             other => other,
@@ -205,11 +253,14 @@ impl ModelStore {
     /// # Errors
     /// When there is none of that name or its description is wrong.
     pub fn runtime(&self, name: &str) -> Result<RuntimePackage, StoreError> {
-        let known = self.names("runtime.toml")?;
-        if !known.iter().any(|one| one == name) {
-            return Err(StoreError::Unknown { name: name.to_owned(), folder: self.models.clone(), known });
-        }
-        Ok(RuntimePackage::load(&self.models.join(name).join("runtime.toml"))?)
+        self.check_known(name, RUNTIME)?;
+        Ok(match self.in_folder(name, RUNTIME) {
+            Some(path) => RuntimePackage::load(&path)?,
+            None => {
+                let text = built_in::text(name, RUNTIME).unwrap_or_default();
+                RuntimePackage::parse(text, &inside(name, RUNTIME))?
+            }
+        })
     }
 
     /// The library of runtime `name` for this machine, its checksum verified.
@@ -252,6 +303,11 @@ impl ModelStore {
         }
         Ok(self.runtime_library(name)?)
     }
+}
+
+/// A name for what lies in no folder.
+fn inside(name: &str, file: &str) -> PathBuf {
+    Path::new("inside the program").join(name).join(file)
 }
 
 #[cfg(test)]

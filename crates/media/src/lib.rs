@@ -20,7 +20,10 @@ mod transcode;
 
 pub use decode::{DecodeError, DecodedFrame, Decoder, DecoderSettings, Keep, OutputSize, RgbImage};
 pub use init::{MediaError, init};
-pub use intake::{Clock, Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource, LossReason, RefusalReason};
+pub use intake::{
+    Clock, Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource, LossReason, Recording, RefusalReason,
+    inspect,
+};
 pub use picture::PictureWatch;
 pub use snapshot::{Snapshot, SnapshotError, SnapshotSettings, snapshot};
 pub use transcode::{TranscodeError, TranscodeProgress, TranscodeSettings, transcode_to_h264};

@@ -11,8 +11,8 @@ use common::{START, encoder, file, next, run_to_end, source, start};
 use tokio::sync::mpsc;
 use vedette_core::{Codec, FrameSize, Span, VideoChunk};
 use vedette_media::{
-    Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, LossReason, RefusalReason, TranscodeSettings,
-    transcode_to_h264,
+    Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, LossReason, Recording, RefusalReason,
+    TranscodeSettings, inspect, transcode_to_h264,
 };
 
 const SIZE: FrameSize = FrameSize { width: 320, height: 240 };
@@ -247,4 +247,37 @@ async fn a_recording_whose_frames_fit_into_no_chunk_is_refused() {
     let Some(IntakeEvent::Refused { reason: RefusalReason::NothingUsable { max_bytes: 20, .. } }) = seen.last() else {
         panic!("{seen:?}")
     };
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_recording_is_looked_at_before_it_is_played() {
+    vedette_media::init().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    for (name, codec, mux) in
+        [("a.mp4", Codec::H264, "mp4mux"), ("d.mkv", Codec::H265, "matroskamux"), ("e.avi", Codec::Jpeg, "avimux")]
+    {
+        let path = record(directory.path(), name, codec, 25, mux);
+        assert_eq!(inspect(&path, PATIENCE), Ok(Recording { codec, frame: SIZE, b_frames: false }), "{name}");
+    }
+    let reordered = directory.path().join("b.mp4");
+    let encoder = "x264enc bframes=2 b-adapt=false key-int-max=10 ! video/x-h264,profile=main ! h264parse";
+    run_to_end(&format!("{} ! {encoder} ! mp4mux ! filesink location={}", source(25), reordered.display()));
+    assert!(inspect(&reordered, PATIENCE).unwrap().b_frames);
+    let plain = directory.path().join("plain.mp4");
+    transcode_to_h264(&reordered, &plain, &TranscodeSettings::default(), |_| ()).unwrap();
+    assert!(!inspect(&plain, PATIENCE).unwrap().b_frames, "the way out leads out");
+}
+
+#[test]
+fn what_intake_would_refuse_is_refused_before() {
+    vedette_media::init().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let text = directory.path().join("notes.mp4");
+    std::fs::write(&text, "nothing to see here\n".repeat(1_000)).unwrap();
+    assert!(matches!(inspect(&text, PATIENCE), Err(RefusalReason::NotVideo { .. })));
+    let old = directory.path().join("old.avi");
+    run_to_end(&format!("{} ! avenc_mpeg4 ! avimux ! filesink location={}", source(25), old.display()));
+    assert!(matches!(inspect(&old, PATIENCE), Err(RefusalReason::UnsupportedCodec { .. })));
 }

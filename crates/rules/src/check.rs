@@ -15,7 +15,7 @@ use crate::ground::Ground;
 /// One mistake in a policy, for the person who has to put it right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PolicyMistake {
-    /// Where it is, for example `rule[1] (gate).when.zone`; rules count from 1.
+    /// Where it is, for example `rule[0] (gate).when.zone`; what stands in `[]` counts from 0, here and in all messages.
     pub path: String,
     /// What stands there.
     pub value: String,
@@ -42,8 +42,26 @@ const LONGEST_COOLDOWN: Span = Span::from_secs(7 * 24 * 3_600);
 /// Farther around an alert than this, as a part of the frame's height, is no place.
 const LARGEST_RADIUS: f32 = 2.0;
 
-/// Every mistake of the policy on a camera with this ground; empty when it is fine.
-pub(crate) fn mistakes(policy: &Policy, ground: Option<&dyn Ground>) -> Vec<PolicyMistake> {
+/// The camera that a policy is judged on.
+#[derive(Clone, Copy)]
+pub(crate) enum On<'a> {
+    /// Its ground; none for a camera without calibration.
+    Camera(Option<&'a dyn Ground>),
+    /// No camera: what depends on one is not judged.
+    Any,
+}
+
+impl<'a> On<'a> {
+    fn ground(self) -> Option<&'a dyn Ground> {
+        match self {
+            Self::Camera(ground) => ground,
+            Self::Any => None,
+        }
+    }
+}
+
+/// Every mistake of the policy on this camera; empty when it is fine.
+pub(crate) fn mistakes(policy: &Policy, on: On<'_>) -> Vec<PolicyMistake> {
     let mut found = Found { path: String::new(), mistakes: Vec::new() };
     if policy.frame.width == 0 || policy.frame.height == 0 {
         let size = format!("{} x {}", policy.frame.width, policy.frame.height);
@@ -54,12 +72,12 @@ pub(crate) fn mistakes(policy: &Policy, ground: Option<&dyn Ground>) -> Vec<Poli
         found.add("rule", format!("{} rules", policy.rules.len()), "a camera has at most 256 rules", fix);
     }
     for (index, rule) in policy.rules.iter().enumerate() {
-        found.path = format!("rule[{}] ({}).", index + 1, rule.id);
+        found.path = format!("rule[{index}] ({}).", rule.id);
         if policy.rules[..index].iter().any(|earlier| earlier.id == rule.id) {
             found.add("id", rule.id.to_string(), "ids are unique within a policy", "give it another id");
         }
         check_rule(rule, &mut found);
-        condition::check(rule, policy.frame, ground, &mut found);
+        condition::check(rule, policy.frame, on, &mut found);
         combination::check(rule, policy, &mut found);
         schedule::check(rule, &mut found);
     }

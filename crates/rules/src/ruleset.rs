@@ -43,12 +43,18 @@ pub(crate) struct ReadyRule {
 }
 
 impl RuleSet {
+    /// The mistakes that a policy has on every camera; what depends on the camera's ground is left out.
+    #[must_use]
+    pub fn mistakes_anywhere(policy: &Policy) -> Vec<PolicyMistake> {
+        check::mistakes(policy, check::On::Any)
+    }
+
     /// Checks a policy and makes it ready. `ground` is the camera's; none for a camera without calibration.
     ///
     /// # Errors
     /// All mistakes of the policy at once, each with its place, value, the rule it breaks and the way out.
     pub fn compile(policy: &Policy, ground: Option<Arc<dyn Ground>>) -> Result<Self, Vec<PolicyMistake>> {
-        let mistakes = check::mistakes(policy, ground.as_deref());
+        let mistakes = check::mistakes(policy, check::On::Camera(ground.as_deref()));
         if !mistakes.is_empty() {
             return Err(mistakes);
         }

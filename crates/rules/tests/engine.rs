@@ -199,20 +199,20 @@ fn every_mistake_is_named_at_once() {
     assert_eq!(
         paths,
         [
-            "rule[1] (a).purpose",
-            "rule[1] (a).classes",
+            "rule[0] (a).purpose",
+            "rule[0] (a).classes",
+            "rule[0] (a).when.zone",
+            "rule[1] (a).id",
             "rule[1] (a).when.zone",
-            "rule[2] (a).id",
-            "rule[2] (a).when.zone",
-            "rule[2] (a).when.at_least",
-            "rule[3] (b).score",
-            "rule[3] (b).when",
-            "rule[4] (c).min_duration",
-            "rule[4] (c).when.zone",
-            "rule[4] (c).when.duration",
-            "rule[4] (c).schedule.time_zone",
-            "rule[4] (c).schedule.windows[1].from",
-            "rule[4] (c).schedule.windows[1].until",
+            "rule[1] (a).when.at_least",
+            "rule[2] (b).score",
+            "rule[2] (b).when",
+            "rule[3] (c).min_duration",
+            "rule[3] (c).when.zone",
+            "rule[3] (c).when.duration",
+            "rule[3] (c).schedule.time_zone",
+            "rule[3] (c).schedule.windows[0].from",
+            "rule[3] (c).schedule.windows[0].until",
         ]
     );
 }

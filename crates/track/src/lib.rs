@@ -23,5 +23,5 @@ mod tracker;
 mod tracklet;
 
 pub use ground::GroundFix;
-pub use settings::TrackerSettings;
+pub use settings::{SettingMistake, TrackerSettings};
 pub use tracker::{FrameStats, Tracker};

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use vedette_core::Span;
 
@@ -83,19 +85,22 @@ impl Default for TrackerSettings {
 }
 
 impl TrackerSettings {
-    /// Every value that makes no sense, as `key = value: rule`; empty when the settings are fine. A tracker made of wrong
-    /// settings tracks badly or not at all, but does not fail.
+    /// Every value that makes no sense; empty when the settings are fine. A tracker made of wrong settings tracks badly or not at
+    /// all, but does not fail.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<String> {
+    pub fn mistakes(&self) -> Vec<SettingMistake> {
         let mut mistakes = Vec::new();
-        let mut check = |key: &str, value: f32, least: f32, most: f32| {
+        let mut check = |key: &'static str, value: f32, least: f32, most: f32| {
             if !(least..=most).contains(&value) {
-                mistakes.push(format!("{key} = {value}: give a number from {least} to {most}"));
+                let rule = format!("give a number from {least} to {most}");
+                mistakes.push(SettingMistake { key, value: value.to_string(), rule });
             }
         };
-        check("floor_score", self.floor_score, 0.0, self.high_score);
+        // A bound that is wrong itself does not make the value that it bounds wrong, too.
+        let share = |value: f32, otherwise: f32| if (0.0..=1.0).contains(&value) { value } else { otherwise };
+        check("floor_score", self.floor_score, 0.0, share(self.high_score, 1.0));
         check("high_score", self.high_score, 0.0, 1.0);
-        check("start_score", self.start_score, self.high_score, 1.0);
+        check("start_score", self.start_score, share(self.high_score, 0.0), 1.0);
         for (key, value) in [
             ("high_iou", self.high_iou),
             ("low_iou", self.low_iou),
@@ -110,13 +115,16 @@ impl TrackerSettings {
         check("measurement_noise", self.measurement_noise, 0.001, 1.0);
         check("position_noise", self.position_noise, 0.0, 10.0);
         check("velocity_noise", self.velocity_noise, 0.001, 10.0);
+        let mut add = |key: &'static str, value: String, rule: String| {
+            mistakes.push(SettingMistake { key, value, rule });
+        };
         for (key, value) in [("max_detections", self.max_detections), ("max_tracks", self.max_tracks)] {
             if !(1..=10_000).contains(&value) {
-                mistakes.push(format!("{key} = {value}: give a number from 1 to 10000"));
+                add(key, value.to_string(), "give a number from 1 to 10000".to_owned());
             }
         }
         if self.confirm_hits == 0 {
-            mistakes.push("confirm_hits = 0: give at least 1".to_owned());
+            add("confirm_hits", "0".to_owned(), "give at least 1".to_owned());
         }
         for (key, value, most) in [
             ("tentative_buffer", self.tentative_buffer, Span::from_secs(10)),
@@ -125,10 +133,27 @@ impl TrackerSettings {
             ("rewind_limit", self.rewind_limit, Span::from_secs(3_600)),
         ] {
             if value < Span::ZERO || value > most {
-                mistakes.push(format!("{key} = {value}: give a time from 0 to {most}"));
+                add(key, value.to_string(), format!("give a time from 0 to {most}"));
             }
         }
         mistakes
+    }
+}
+
+/// A setting of the tracker that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingMistake {
+    /// Which one.
+    pub key: &'static str,
+    /// What it is.
+    pub value: String,
+    /// What it should be.
+    pub rule: String,
+}
+
+impl fmt::Display for SettingMistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}: {}", self.key, self.value, self.rule)
     }
 }
 
@@ -138,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_fine_and_unknown_keys_are_refused() {
-        assert_eq!(TrackerSettings::default().mistakes(), Vec::<String>::new());
+        assert_eq!(TrackerSettings::default().mistakes(), []);
         assert!(serde_json::from_str::<TrackerSettings>(r#"{"high_scor": 0.4}"#).is_err());
         let settings: TrackerSettings = serde_json::from_str(r#"{"lost_buffer": "5s"}"#).unwrap();
         assert_eq!(settings.lost_buffer, Span::from_secs(5));
@@ -147,9 +172,16 @@ mod tests {
     #[test]
     fn every_mistake_is_named_at_once() {
         let settings = TrackerSettings { high_iou: f32::NAN, confirm_hits: 0, max_tracks: 0, ..Default::default() };
-        let mistakes = settings.mistakes().join("\n");
-        for key in ["high_iou", "confirm_hits", "max_tracks"] {
-            assert!(mistakes.contains(key), "{mistakes}");
-        }
+        let keys: Vec<_> = settings.mistakes().iter().map(|mistake| mistake.key).collect();
+        assert_eq!(keys, ["high_iou", "max_tracks", "confirm_hits"]);
+    }
+
+    #[test]
+    fn a_wrong_bound_is_one_mistake() {
+        let settings = TrackerSettings { high_score: -1.0, ..Default::default() };
+        assert_eq!(
+            settings.mistakes().iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["high_score = -1: give a number from 0 to 1"]
+        );
     }
 }

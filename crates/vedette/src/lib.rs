@@ -35,6 +35,7 @@ mod ledger;
 mod models_command;
 mod operations;
 mod output;
+pub mod preflight;
 mod supervise;
 
 pub use commands::execute;

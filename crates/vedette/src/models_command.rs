@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use vedette_detect::{ModelStore, OutputSpec, TerminalProgress};
 
 use crate::cli::ModelsCommand;
-use crate::detector::{RUNTIME, store};
+use crate::detector::{RUNTIME, store, unread_beside};
 
 /// Fetched when nothing is named: ONNX Runtime, the default model, and the demo's.
 const USUAL: [&str; 3] = [RUNTIME, "nanodet-g", "nanodet-g-640x480"];
@@ -15,12 +15,23 @@ const USUAL: [&str; 3] = [RUNTIME, "nanodet-g", "nanodet-g-640x480"];
 /// # Errors
 /// What is missing or wrong, and how to mend it.
 pub(crate) fn run(command: ModelsCommand) -> anyhow::Result<ExitCode> {
+    let (ModelsCommand::List(dirs)
+    | ModelsCommand::Fetch { dirs, .. }
+    | ModelsCommand::Verify { dirs, .. }
+    | ModelsCommand::Import { dirs, .. }) = &command;
+    if let Some(folder) = unread_beside(dirs.models.as_deref()) {
+        tracing::warn!(
+            "the directory `{0}` here holds manifests that are not those inside the program, and is not read by itself; name it \
+             with --models {0} if it is meant",
+            folder.display()
+        );
+    }
     match command {
-        ModelsCommand::List(dirs) => list(&store(&dirs.models)?),
-        ModelsCommand::Fetch { names, dirs } => fetch(&store(&dirs.models)?, &names),
-        ModelsCommand::Verify { names, dirs } => verify(&store(&dirs.models)?, &names),
+        ModelsCommand::List(dirs) => list(&store(dirs.models.as_deref())?),
+        ModelsCommand::Fetch { names, dirs } => fetch(&store(dirs.models.as_deref())?, &names),
+        ModelsCommand::Verify { names, dirs } => verify(&store(dirs.models.as_deref())?, &names),
         ModelsCommand::Import { name, file, dirs } => {
-            println!("{}", store(&dirs.models)?.import(&name, file)?.display());
+            println!("{}", store(dirs.models.as_deref())?.import(&name, file)?.display());
             Ok(ExitCode::SUCCESS)
         }
     }

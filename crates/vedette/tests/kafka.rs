@@ -86,6 +86,36 @@ async fn a_recorded_camera_gives_alerts_with_address_and_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_check_asks_the_brokers_and_makes_no_topic() {
+    let Some(broker) = broker::shared() else { return };
+    let site = tempfile::tempdir().unwrap();
+    let config = demo_site(site.path());
+    let kafka = "kind = \"kafka\"\nkafka = { prefix = \"checked.\" }";
+    edit(&config, "kind = \"embedded\"", kafka);
+    let check = || {
+        let mut command = vedette();
+        command.args(["check", "--listen", "127.0.0.1:0", "--brokers", &broker.brokers(), "--config"]).arg(&config);
+        let output = finish(command);
+        (output.status.code(), said(&output))
+    };
+    let (code, said) = check();
+    assert_eq!(code, Some(0), "{said}");
+    let mut settings = Config::load(&config).unwrap().settings.bus;
+    settings.kafka.brokers = vec![broker.brokers()];
+    let bus = vedette::app::open_bus(&settings).await.unwrap();
+    for spec in topics::specs(&settings) {
+        let made = bus.watermarks(&spec.name).await;
+        assert!(matches!(made, Err(vedette_bus::BusError::UnknownTopic(_))), "{}: {made:?}", spec.name);
+    }
+    bus.ensure_topics(&topics::specs(&settings)).await.unwrap();
+    assert_eq!(check().0, Some(0));
+    edit(&config, "partitions = 4", "partitions = 8");
+    let (code, said) = check();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("bus.kafka\n") && said.contains("4 partitions"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn roles_in_two_processes_give_alerts_too() {
     let Some(broker) = broker::shared() else { return };
     let (eyes_site, desk_site) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

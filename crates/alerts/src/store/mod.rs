@@ -63,6 +63,22 @@ impl AlertStore {
         Ok(Self::on(Backend::Postgres(Box::new(postgres::Postgres::open(server)?))))
     }
 
+    /// Whether a file could be opened as a store, without making or changing anything.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no `SQLite` file, belongs to another program or to a newer version.
+    pub fn probe_file(path: &Path) -> Result<(), StoreError> {
+        sqlite::probe(path)
+    }
+
+    /// Whether a store could be opened in a database, without making or changing anything.
+    ///
+    /// # Errors
+    /// As [`AlertStore::connect`].
+    pub fn probe_server(server: &PostgresServer) -> Result<(), StoreError> {
+        postgres::probe(server)
+    }
+
     const fn on(backend: Backend) -> Self {
         Self { backend, joins: None }
     }

@@ -69,6 +69,14 @@ impl Topic {
         settings: &EmbeddedSettings,
         disk: &Arc<dyn Disk>,
     ) -> Result<Option<Self>, BusError> {
+        match Self::stored_spec(dir, name)? {
+            Some(spec) => Self::start(dir, spec, settings, disk).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The settings of the topic in `dir`; `None` when its creation was never finished.
+    pub(super) fn stored_spec(dir: &Path, name: &str) -> Result<Option<TopicSpec>, BusError> {
         let path = dir.join(SPEC_FILE);
         let text = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -83,15 +91,14 @@ impl Topic {
         } else {
             Retention::Delete { age: Duration::from_millis(file.age_ms.unwrap_or(u64::MAX)), bytes: file.bytes }
         };
-        let spec = TopicSpec {
+        Ok(Some(TopicSpec {
             name: name.to_owned(),
             partitions: file.partitions,
             retention,
             max_record_bytes: file.max_record_bytes,
             compact_after: std::time::Duration::ZERO,
             compress: file.compress,
-        };
-        Self::start(dir, spec, settings, disk).map(Some)
+        }))
     }
 
     fn start(dir: &Path, spec: TopicSpec, settings: &EmbeddedSettings, disk: &Arc<dyn Disk>) -> Result<Self, BusError> {
@@ -141,8 +148,25 @@ impl Topic {
     /// differs is an error.
     pub(super) fn adopt(&self, wanted: &TopicSpec) -> Result<(), BusError> {
         let found = self.spec();
-        let mismatch = |found: String, wanted: String, fix: &str| {
-            Err(BusError::TopicMismatch { topic: self.name.to_string(), found, wanted, fix: fix.to_owned() })
+        Self::check_fit(&found, wanted)?;
+        let new = TopicSpec {
+            partitions: found.partitions,
+            max_record_bytes: found.max_record_bytes.max(wanted.max_record_bytes),
+            ..wanted.clone()
+        };
+        if new != found {
+            store_spec(&self.dir, &new)?;
+            tracing::info!(topic = %self.name, ?found, ?new, "topic settings changed");
+            *self.spec.write().unwrap_or_else(PoisonError::into_inner) = new;
+        }
+        Ok(())
+    }
+
+    /// Whether a topic that is as `found` can become as `wanted`.
+    pub(super) fn check_fit(found: &TopicSpec, wanted: &TopicSpec) -> Result<(), BusError> {
+        let mismatch = |found: String, wanted_is: String, fix: &str| {
+            let topic = wanted.name.clone();
+            Err(BusError::TopicMismatch { topic, found, wanted: wanted_is, fix: fix.to_owned() })
         };
         if found.partitions < wanted.partitions {
             return mismatch(
@@ -155,17 +179,7 @@ impl Topic {
             let name = |spec: &TopicSpec| {
                 if spec.retention == Retention::Compact { "compaction" } else { "retention by age" }.to_owned()
             };
-            return mismatch(name(&found), name(wanted), "move the topic's directory away to begin anew");
-        }
-        let new = TopicSpec {
-            partitions: found.partitions,
-            max_record_bytes: found.max_record_bytes.max(wanted.max_record_bytes),
-            ..wanted.clone()
-        };
-        if new != found {
-            store_spec(&self.dir, &new)?;
-            tracing::info!(topic = %self.name, ?found, ?new, "topic settings changed");
-            *self.spec.write().unwrap_or_else(PoisonError::into_inner) = new;
+            return mismatch(name(found), name(wanted), "move the topic's directory away to begin anew");
         }
         Ok(())
     }

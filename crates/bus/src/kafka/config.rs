@@ -2,6 +2,7 @@
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
 
 use super::settings::{GroupProtocol, KafkaSettings};
 use crate::BusError;
@@ -36,34 +37,77 @@ const OF_THE_BROKERS: &[&str] = &["session.timeout.ms", "heartbeat.interval.ms",
 /// Largest frame that is taken from a broker. Kafka hands over a record that is larger than the fetch limits alone.
 const LARGEST_MESSAGE: &str = "1000000000";
 
+/// A setting that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaMistake {
+    /// Which one: `brokers`, `prefix`, `properties.NAME`, ...
+    pub setting: String,
+    /// What it is; empty where it may hold a secret.
+    pub value: String,
+    /// What is wrong with it, and what to do.
+    pub rule: String,
+}
+
 /// Refuses settings that would break a promise.
 pub(super) fn check(settings: &KafkaSettings) -> Result<(), BusError> {
-    let refuse = |cause: String| Err(BusError::Refused { action: "connect", topic: settings.brokers.clone(), cause });
-    if let Some(name) = settings.properties.keys().find(|name| OURS.contains(&name.as_str())) {
-        return refuse(format!("the property `{name}` is fixed, because what the bus promises rests on it; remove it"));
+    match mistakes(settings).into_iter().next() {
+        None => Ok(()),
+        Some(mistake) => {
+            let (topic, cause) = (settings.brokers.clone(), format!("`{}`: {}", mistake.setting, mistake.rule));
+            Err(BusError::Refused { action: "connect", topic, cause })
+        }
     }
-    if settings.group_protocol == GroupProtocol::Consumer
-        && let Some(name) = settings.properties.keys().find(|name| OF_THE_BROKERS.contains(&name.as_str()))
-    {
-        return refuse(format!(
-            "the property `{name}` has no meaning with the group protocol `consumer`, in which the brokers decide it \
-             (`group.consumer.{name}` there); remove it, or take the protocol `classic`"
-        ));
+}
+
+/// Everything that is wrong with the settings, as far as that can be told without the brokers.
+pub(super) fn mistakes(settings: &KafkaSettings) -> Vec<KafkaMistake> {
+    let mut found = Vec::new();
+    let mut add = |setting: &str, value: &str, rule: String| {
+        found.push(KafkaMistake { setting: setting.to_owned(), value: value.to_owned(), rule });
+    };
+    for (name, value) in &settings.properties {
+        let setting = format!("properties.{name}");
+        if OURS.contains(&name.as_str()) {
+            let rule = "this property is fixed, because what the bus promises rests on it; remove it";
+            add(&setting, "", rule.to_owned());
+        } else if settings.group_protocol == GroupProtocol::Consumer && OF_THE_BROKERS.contains(&name.as_str()) {
+            let rule = format!(
+                "this property has no meaning with the group protocol `consumer`, in which the brokers decide it \
+                 (`group.consumer.{name}` there); remove it, or take the protocol `classic`"
+            );
+            add(&setting, "", rule);
+        } else if let Err(error) = ClientConfig::new().set(name, value).create_native_config() {
+            // The value is not repeated: it may be a password.
+            let cause = match error {
+                KafkaError::ClientConfig(_, cause, ..) => cause,
+                other => other.to_string(),
+            };
+            add(
+                &setting,
+                "",
+                format!("librdkafka does not take this property: {}; correct or remove it", hide(&cause, value)),
+            );
+        }
     }
     if settings.brokers.split(',').any(|broker| broker.trim().is_empty()) {
-        return refuse("`brokers` must be `host:port`, several separated by commas".to_owned());
+        add("brokers", &settings.brokers, "give `host:port`, several separated by commas".to_owned());
     }
     if settings.send_queue_bytes == 0 || settings.receive_queue_bytes == 0 {
-        return refuse("`send_queue_bytes` and `receive_queue_bytes` must be at least 1".to_owned());
+        add("send_queue_bytes, receive_queue_bytes", "0", "they must be at least 1".to_owned());
     }
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if settings.topic_prefix.len() > 40 || !settings.topic_prefix.chars().all(known) {
-        return refuse("`topic_prefix` has at most 40 letters, digits, `.`, `_`, `-`".to_owned());
+        add("prefix", &settings.topic_prefix, "it has at most 40 letters, digits, `.`, `_`, `-`".to_owned());
     }
     if settings.min_insync_replicas > settings.replication_factor || settings.min_insync_replicas == 0 {
-        return refuse("`min_insync_replicas` must be 1 to `replication_factor`".to_owned());
+        let value = settings.min_insync_replicas.to_string();
+        add("min_insync_replicas", &value, "it must be 1 to `replication`".to_owned());
     }
-    Ok(())
+    found
+}
+
+fn hide(text: &str, secret: &str) -> String {
+    if secret.is_empty() { text.to_owned() } else { text.replace(secret, "...") }
 }
 
 fn base(settings: &KafkaSettings) -> ClientConfig {

@@ -3,20 +3,29 @@ use std::process::Command;
 
 use super::error::{FetchError, StoreError};
 use super::progress::Progress;
-use super::{files, tool};
-use crate::manifest::Convert;
+use super::{built_in, files, tool};
+use crate::manifest::{Convert, Manifest};
 
-/// Runs the converter of a manifest in a Python environment of its own.
+/// Runs the converter of a manifest in a Python environment of its own. What ships inside the program is written into `scratch`
+/// first, for Python to read.
 pub(super) fn run(
     cache: &Path,
-    manifest_folder: &Path,
+    manifest: &Manifest,
     convert: &Convert,
-    source: &Path,
-    target: &Path,
+    [source, target]: [&Path; 2],
+    scratch: &Path,
     progress: &dyn Progress,
 ) -> Result<(), FetchError> {
-    let requirements = absolute(&manifest_folder.join(&convert.requirements))?;
-    let script = absolute(&manifest_folder.join(&convert.script))?;
+    let folder = match &manifest.folder {
+        Some(folder) => folder.clone(),
+        None => {
+            let shipped = scratch.join("shipped");
+            built_in::write(&shipped)?;
+            shipped.join(&manifest.name)
+        }
+    };
+    let requirements = absolute(&folder.join(&convert.requirements))?;
+    let script = absolute(&folder.join(&convert.script))?;
     let python = environment(cache, &requirements, progress)?;
     progress.step("converting the model");
     // Isolated from the user's Python settings; no byte code is left beside the script.

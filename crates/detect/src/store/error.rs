@@ -9,12 +9,12 @@ pub enum StoreError {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// There is no manifest of that name.
-    #[error("`{name}` is not in `{folder}`; known are {}", known.join(", "))]
+    #[error("`{name}` is {}; known are {}", nowhere(folder.as_deref()), known.join(", "))]
     Unknown {
         /// The name.
         name: String,
-        /// Where manifests are.
-        folder: PathBuf,
+        /// The directory of further manifests, when there is one.
+        folder: Option<PathBuf>,
         /// The names there are.
         known: Vec<String>,
     },
@@ -75,6 +75,15 @@ pub enum StoreError {
         /// What the system said.
         error: std::io::Error,
     },
+}
+
+fn nowhere(folder: Option<&Path>) -> String {
+    match folder {
+        Some(folder) => format!("neither inside the program nor in `{}`", folder.display()),
+        None => "not inside the program, and no directory of further manifests is named (`detect.models`, --models or \
+                 VEDETTE_MODELS)"
+            .to_owned(),
+    }
 }
 
 impl StoreError {

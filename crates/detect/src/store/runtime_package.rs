@@ -58,7 +58,15 @@ impl RuntimePackage {
     pub fn load(path: &Path) -> Result<Self, ManifestError> {
         let text =
             std::fs::read_to_string(path).map_err(|error| ManifestError::Read { path: path.to_owned(), error })?;
-        let package: Self = toml::from_str(&text)
+        Self::parse(&text, path)
+    }
+
+    /// Checks the description `text` that came from file `path`.
+    ///
+    /// # Errors
+    /// When it is wrong.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
+        let package: Self = toml::from_str(text)
             .map_err(|error| ManifestError::Syntax { path: path.to_owned(), reason: error.to_string() })?;
         let mut problems = Vec::new();
         for name in [&package.name, &package.package, &package.version] {

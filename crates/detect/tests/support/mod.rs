@@ -16,7 +16,7 @@ pub fn cache() -> PathBuf {
 }
 
 pub fn store() -> ModelStore {
-    ModelStore::new(cache(), MODELS)
+    ModelStore::new(cache())
 }
 
 /// Fails with the command that brings what is missing.

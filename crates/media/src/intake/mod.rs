@@ -1,6 +1,7 @@
 mod absence;
 mod event;
 mod file;
+mod inspect;
 mod output;
 mod reader;
 mod rtsp;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use vedette_core::CameraId;
 
 pub use event::{IntakeEvent, LossReason, RefusalReason};
+pub use inspect::{Recording, inspect};
 use output::{Gone, Output};
 pub use settings::{Clock, Credentials, IntakeSettings, IntakeSource};
 

@@ -1,7 +1,6 @@
 use vedette_core::{Condition, FrameSize, ObjectClass, PixelPoint, Rule, Segment, Span};
 
-use super::{A_DAY, Found, LONGEST_COOLDOWN, LONGEST_GAP, zone};
-use crate::ground::Ground;
+use super::{A_DAY, Found, LONGEST_COOLDOWN, LONGEST_GAP, On, zone};
 
 /// Most segments of one line.
 const MOST_SEGMENTS: usize = 16;
@@ -9,15 +8,15 @@ const MOST_SEGMENTS: usize = 16;
 const MOST_OBJECTS: u32 = 4096;
 const SHORTEST: Span = Span::from_micros(1);
 
-pub(super) fn check(rule: &Rule, frame: FrameSize, ground: Option<&dyn Ground>, found: &mut Found) {
+pub(super) fn check(rule: &Rule, frame: FrameSize, on: On<'_>, found: &mut Found) {
     let condition = &rule.condition;
-    if condition.needs_ground() && ground.is_none() {
+    if condition.needs_ground() && matches!(on, On::Camera(None)) {
         let fix = "calibrate the camera, or keep this rule from cameras that are not";
         let kind = condition.kind().as_str();
         found.add("when", kind, "metres are known on a calibrated camera only, and this one has no calibration", fix);
     }
     if let Some(zone) = condition.zone() {
-        zone::check(zone, frame, ground, found);
+        zone::check(zone, frame, on.ground(), found);
     }
     check_segments(&condition.segments(), frame, found);
     check_parameters(condition, frame, found);

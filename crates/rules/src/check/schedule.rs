@@ -17,7 +17,7 @@ pub(super) fn check(rule: &Rule, found: &mut Found) {
     check_windows("holiday_windows", &schedule.holiday_windows, found);
     for (index, date) in schedule.holidays.iter().enumerate() {
         if calendar::date(date).is_none() {
-            let key = format!("schedule.holidays[{}]", index + 1);
+            let key = format!("schedule.holidays[{index}]");
             found.add(&key, date.as_str(), "it is a date of the calendar", "write YYYY-MM-DD, as in 2026-10-01");
         }
     }
@@ -35,7 +35,7 @@ fn check_windows(list: &str, windows: &[DailyWindow], found: &mut Found) {
     for (index, window) in windows.iter().enumerate() {
         for (key, text) in [("from", &window.from), ("until", &window.until)] {
             if calendar::minutes(text).is_none() {
-                let key = format!("schedule.{list}[{}].{key}", index + 1);
+                let key = format!("schedule.{list}[{index}].{key}");
                 found.add(&key, text.as_str(), "it is a time of day, 00:00 to 24:00", "write HH:MM, as in 06:30");
             }
         }

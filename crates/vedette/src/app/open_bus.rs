@@ -21,21 +21,23 @@ pub async fn open_bus(settings: &BusSettings) -> anyhow::Result<SharedBus> {
             sync_after: SYNC_AFTER,
             ..EmbeddedSettings::new(&settings.directory)
         })?,
-        BusKind::Kafka => {
-            let section = &settings.kafka;
-            let settings = KafkaSettings {
-                topic_prefix: section.prefix.clone(),
-                foreign_topics: settings.foreign_topics.clone(),
-                replication_factor: section.replication,
-                min_insync_replicas: section.min_insync_replicas,
-                properties: section.properties.clone(),
-                group_protocol: match section.group_protocol {
-                    GroupProtocol::Classic => kafka::GroupProtocol::Classic,
-                    GroupProtocol::Consumer => kafka::GroupProtocol::Consumer,
-                },
-                ..KafkaSettings::new(section.brokers.join(","))
-            };
-            KafkaBus::connect(settings).await?
-        }
+        BusKind::Kafka => KafkaBus::connect(kafka_settings(settings)).await?,
     })
+}
+
+/// The settings of the Kafka adapter.
+pub(crate) fn kafka_settings(settings: &BusSettings) -> KafkaSettings {
+    let section = &settings.kafka;
+    KafkaSettings {
+        topic_prefix: section.prefix.clone(),
+        foreign_topics: settings.foreign_topics.clone(),
+        replication_factor: section.replication,
+        min_insync_replicas: section.min_insync_replicas,
+        properties: section.properties.clone(),
+        group_protocol: match section.group_protocol {
+            GroupProtocol::Classic => kafka::GroupProtocol::Classic,
+            GroupProtocol::Consumer => kafka::GroupProtocol::Consumer,
+        },
+        ..KafkaSettings::new(section.brokers.join(","))
+    }
 }

@@ -1,13 +1,13 @@
 //! `[[metadata]]`: a topic with the detections of another producer, and what its messages do not say.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use serde::{Deserialize, Deserializer, de};
-use vedette_core::{Camera, CameraId, FrameSize, Score, Timestamp};
+use vedette_core::{CameraId, FrameSize, Score, Timestamp};
 use vedette_interchange::{ClassNames, Format};
 
-use super::Mistake;
+use super::location::related;
+use super::{Known, Mistake};
 use crate::topics;
 
 /// One entry.
@@ -88,14 +88,26 @@ fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Er
     text.parse().ok().filter(|moment| *moment >= long_ago()).ok_or_else(wrong)
 }
 
-/// Checks all entries against each other and against the cameras.
-pub(super) fn check(file: &Path, entries: &[MetadataSettings], cameras: &[Camera], mistakes: &mut Vec<Mistake>) {
+/// Checks all entries against each other and against the cameras. `unread` are the paths that could not be read: what is said of
+/// them is a consequence.
+pub(super) fn check(
+    file: &str,
+    entries: &[MetadataSettings],
+    cameras: &Known,
+    unread: &[String],
+    mistakes: &mut Vec<Mistake>,
+) {
     let (mut seen, mut mapped) = (BTreeSet::new(), BTreeSet::new());
     for (index, entry) in entries.iter().enumerate() {
+        let at = format!("metadata[{index}] ({})", entry.topic);
+        let is_unread = |field: &str| unread.iter().any(|path| related(path, &format!("{at}.{field}")));
         let mut add = |field: &str, value: &str, rule: &str, fix: &str| {
+            if is_unread(field) || (is_unread("format") && matches!(field, "frame" | "time")) {
+                return;
+            }
             mistakes.push(Mistake {
-                file: file.display().to_string(),
-                path: format!("metadata[{index}].{field}"),
+                file: file.to_owned(),
+                path: format!("{at}.{field}"),
                 value: value.to_owned(),
                 rule: rule.to_owned(),
                 fix: fix.to_owned(),
@@ -118,18 +130,13 @@ pub(super) fn check(file: &Path, entries: &[MetadataSettings], cameras: &[Camera
         }
         for (sensor, camera) in &entry.cameras {
             let field = format!("cameras.{sensor}");
-            match cameras.iter().find(|known| known.id == *camera) {
-                None => {
-                    add(&field, camera.as_str(), "no camera has this id", "add it to the camera file, without a source")
-                }
-                Some(Camera { source: Some(_), .. }) => {
-                    let rule = "this camera's own stream is looked at too: it would be analysed twice";
-                    add(&field, camera.as_str(), rule, "take `source` out of its entry in the camera file");
-                }
-                Some(_) if !mapped.insert(camera.clone()) => {
-                    add(&field, camera.as_str(), "another sensor is this camera already", "give each its own camera");
-                }
-                Some(_) => {}
+            if !cameras.may_have(camera) {
+                add(&field, camera.as_str(), "no camera has this id", "add it to the camera file, without a source");
+            } else if cameras.with_source(camera) {
+                let rule = "this camera's own stream is looked at too: it would be analysed twice";
+                add(&field, camera.as_str(), rule, "take `source` out of its entry in the camera file");
+            } else if !mapped.insert(camera.clone()) {
+                add(&field, camera.as_str(), "another sensor is this camera already", "give each its own camera");
             }
         }
     }
@@ -196,20 +203,20 @@ mod tests {
              [[metadata]]\ntopic = \"x\"\nformat = \"dlstreamer\"\n[[metadata]]\ntopic = \"x\"\nformat = \"dlstreamer\"\n",
         );
         for expected in [
-            "metadata[0].topic = alerts",
-            "metadata[0].frame",
-            "metadata[0].time",
-            "metadata[0].cameras.a = nobody",
-            "metadata[0].cameras.b = own",
-            "metadata[0].cameras.d = gate",
-            "metadata[1].topic = a b",
-            "metadata[1].frame = 0x5",
-            "metadata[3].topic = x",
+            "metadata[0] (alerts).topic = alerts",
+            "metadata[0] (alerts).frame",
+            "metadata[0] (alerts).time",
+            "metadata[0] (alerts).cameras.a = nobody",
+            "metadata[0] (alerts).cameras.b = own",
+            "metadata[0] (alerts).cameras.d = gate",
+            "metadata[1] (a b).topic = a b",
+            "metadata[1] (a b).frame = 0x5",
+            "metadata[3] (x).topic = x",
         ] {
             assert!(said.contains(expected), "{expected} is not in\n{said}");
         }
         assert!(said.starts_with("9 mistakes"), "{said}");
         let unreadable = mistakes("[[metadata]]\ntopic = \"x\"\nformat = \"xml\"\nsince = \"yesterday\"\n");
-        assert!(unreadable.contains("nvschema") && unreadable.contains("metadata[0].format"), "{unreadable}");
+        assert!(unreadable.contains("nvschema") && unreadable.contains("metadata[0] (x).format"), "{unreadable}");
     }
 }

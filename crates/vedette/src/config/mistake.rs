@@ -5,7 +5,8 @@ use std::fmt;
 pub struct Mistake {
     /// The file.
     pub file: String,
-    /// Path of the value within the file, for example `bus.kafka.brokers` or `camera[2].position.latitude`.
+    /// Path of the value within the file, for example `bus.kafka.brokers` or
+    /// `policy[0] (camera/gate).rule[2] (loiter).when`; lists count from 0.
     pub path: String,
     /// What was found; empty when something is missing.
     pub value: String,

@@ -2,8 +2,11 @@
 //! mistake said at once.
 
 mod console;
+mod filling;
+mod location;
 mod metadata;
 mod mistake;
+mod ranges;
 mod registry_files;
 mod settings;
 mod share;
@@ -12,11 +15,12 @@ mod toml_file;
 use std::path::{Path, PathBuf};
 
 use toml::Value;
-use vedette_core::{Camera, Policy, Span};
+use vedette_core::{Camera, Policy};
 
 pub use console::{ConsoleSettings, OneEventSettings, StoreSetting};
 pub use metadata::{MetadataSettings, TimeSource};
 pub use mistake::{Mistake, Mistakes};
+use registry_files::Known;
 pub use settings::{
     AnalyseSettings, BusKind, BusSettings, CredentialSection, DetectSettings, GroupProtocol, IngestSettings,
     KafkaSection, OperationsSettings, Settings, ShedAfter, SiteSettings,
@@ -34,26 +38,76 @@ pub struct Config {
     pub policies: Vec<Policy>,
 }
 
+/// What could be read of a configuration, and everything that is wrong with it.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The settings file.
+    pub file: PathBuf,
+    /// With defaults where something cannot be read.
+    pub config: Config,
+    /// Where each of the cameras stands in its file, as `camera[2] (gate)`.
+    pub camera_paths: Vec<String>,
+    /// What is wrong.
+    pub mistakes: Vec<Mistake>,
+    /// Whether the settings file could be read at all.
+    settings_read: bool,
+    /// Paths of the settings that hold a default or a filling, since what the file says cannot be read.
+    touched: Vec<String>,
+}
+
 impl Config {
     /// Reads and checks the settings file and the files it names.
     ///
     /// # Errors
     /// Everything that is wrong in any of the files.
     pub fn load(path: &Path) -> Result<Self, Mistakes> {
-        let mut mistakes = Vec::new();
-        let settings = load_settings(path, &mut mistakes);
-        let mut cameras = Vec::new();
-        let mut policies = Vec::new();
-        if let Some(settings) = &settings {
-            cameras = registry_files::cameras(&settings.site.cameras, &settings.ingest, &mut mistakes);
-            policies = registry_files::policies(&settings.site.policies, &cameras, &mut mistakes);
-            metadata::check(path, &settings.metadata, &cameras, &mut mistakes);
-        }
-        match settings {
-            Some(settings) if mistakes.is_empty() => Ok(Self { settings, cameras, policies }),
-            _ => Err(Mistakes(mistakes)),
-        }
+        let Reading { config, mistakes, .. } = Self::read(path);
+        if mistakes.is_empty() { Ok(config) } else { Err(Mistakes(mistakes)) }
     }
+
+    /// Reads what can be read, however much is wrong.
+    #[must_use]
+    pub fn read(path: &Path) -> Reading {
+        let mut mistakes = Vec::new();
+        let (settings, touched) = read_settings(path, &mut mistakes);
+        let settings_read = touched.is_some();
+        let credentials = sound(&mistakes, "ingest.credentials") && settings_read;
+        let ingest = credentials.then_some(&settings.ingest);
+        let known = registry_files::cameras(&settings.site.cameras, ingest, &mut mistakes);
+        let policies = registry_files::policies(&settings.site.policies, &known, &mut mistakes);
+        let (file, entries) = (path.display().to_string(), &settings.metadata);
+        let unread: Vec<String> =
+            mistakes.iter().filter(|mistake| mistake.file == file).map(|mistake| mistake.path.clone()).collect();
+        metadata::check(&file, entries, &known, &unread, &mut mistakes);
+        let (cameras, camera_paths) = known.into_cameras();
+        let config = Self { settings, cameras, policies };
+        let touched = touched.unwrap_or_default();
+        Reading { file: path.to_owned(), config, camera_paths, mistakes, settings_read, touched }
+    }
+}
+
+impl Reading {
+    /// Whether nothing is wrong with the setting at `path`, nor with anything in it.
+    #[must_use]
+    pub fn is_sound(&self, path: &str) -> bool {
+        let file = self.file.display().to_string();
+        self.settings_read
+            && !self.touched.iter().any(|touched| location::related(touched, path))
+            && self.mistakes.iter().all(|mistake| mistake.file != file || !location::related(&mistake.path, path))
+    }
+
+    /// Whether nothing is wrong with this field of a camera's entry.
+    #[must_use]
+    pub fn is_camera_sound(&self, index: usize, field: &str) -> bool {
+        let file = self.config.settings.site.cameras.display().to_string();
+        let Some(at) = self.camera_paths.get(index) else { return false };
+        let path = format!("{at}.{field}");
+        self.mistakes.iter().all(|mistake| mistake.file != file || !location::related(&mistake.path, &path))
+    }
+}
+
+fn sound(mistakes: &[Mistake], path: &str) -> bool {
+    mistakes.iter().all(|mistake| !location::related(&mistake.path, path))
 }
 
 /// Reads and checks a file of cameras.
@@ -62,7 +116,7 @@ impl Config {
 /// Everything that is wrong in it.
 pub fn load_cameras(path: &Path) -> Result<Vec<Camera>, Mistakes> {
     let mut mistakes = Vec::new();
-    let cameras = registry_files::cameras(path, &IngestSettings::default(), &mut mistakes);
+    let (cameras, _) = registry_files::cameras(path, Some(&IngestSettings::default()), &mut mistakes).into_cameras();
     if mistakes.is_empty() { Ok(cameras) } else { Err(Mistakes(mistakes)) }
 }
 
@@ -72,7 +126,7 @@ pub fn load_cameras(path: &Path) -> Result<Vec<Camera>, Mistakes> {
 /// Everything that is wrong in it.
 pub fn load_policies(path: &Path, cameras: &[Camera]) -> Result<Vec<Policy>, Mistakes> {
     let mut mistakes = Vec::new();
-    let policies = registry_files::policies(path, cameras, &mut mistakes);
+    let policies = registry_files::policies(path, &Known::of(cameras), &mut mistakes);
     if mistakes.is_empty() { Ok(policies) } else { Err(Mistakes(mistakes)) }
 }
 
@@ -93,19 +147,33 @@ fn read_text(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<String> {
     }
 }
 
-fn load_settings(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<Settings> {
-    let file = path.display().to_string();
-    let text = read_text(path, mistakes)?;
-    let table = toml_file::parse(&file, &text).map_err(|mistake| mistakes.push(mistake)).ok()?;
-    let reading = toml_file::read::<Settings>(&file, "", Value::Table(table));
-    mistakes.extend(reading.mistakes);
-    let mut settings = reading.value?;
+/// The settings, with defaults where something cannot be read, and the paths of these; none when the file cannot be read at all. What a file with a
+/// syntax error says is taken for the paths of the other files only.
+fn read_settings(path: &Path, mistakes: &mut Vec<Mistake>) -> (Settings, Option<Vec<String>>) {
     let base = path.parent().unwrap_or(Path::new("."));
-    anchor_paths(&mut settings, base);
+    let file = path.display().to_string();
+    let Some(text) = read_text(path, mistakes) else { return (anchored(Settings::default(), base), None) };
+    let parsed = toml_file::parse(&file, &text);
+    let reading = toml_file::read::<Settings>(&file, "", Value::Table(parsed.table));
+    let mut settings = anchored(reading.value.unwrap_or_default(), base);
+    if !parsed.mistakes.is_empty() {
+        mistakes.extend(parsed.mistakes);
+        return (settings, None);
+    }
+    mistakes.extend(reading.mistakes);
     settings.bus.foreign_topics = settings.metadata.iter().map(|entry| entry.topic.clone()).collect();
-    check_ranges(&file, &settings, mistakes);
-    console::check(&file, &settings.console, mistakes);
-    Some(settings)
+    let mut found = Vec::new();
+    ranges::check(&file, &settings, &mut found);
+    console::check(&file, &settings.console, &mut found);
+    let touched = reading.touched;
+    mistakes
+        .extend(found.into_iter().filter(|mistake| !touched.iter().any(|path| location::related(path, &mistake.path))));
+    (settings, Some(touched))
+}
+
+fn anchored(mut settings: Settings, base: &Path) -> Settings {
+    anchor_paths(&mut settings, base);
+    settings
 }
 
 fn anchor_paths(settings: &mut Settings, base: &Path) {
@@ -119,79 +187,4 @@ fn anchor_paths(settings: &mut Settings, base: &Path) {
     }
     let optional = [&mut settings.site.address_base, &mut settings.detect.models, &mut settings.detect.runtime];
     optional.into_iter().flatten().for_each(anchor);
-}
-
-fn check_ranges(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
-    let mut check = |holds: bool, path: &str, value: String, rule: &str| {
-        if !holds {
-            mistakes.push(Mistake {
-                file: file.to_owned(),
-                path: path.to_owned(),
-                value,
-                rule: rule.to_owned(),
-                fix: String::new(),
-            });
-        }
-    };
-    let Settings { bus, ingest, detect, analyse, site, console, .. } = settings;
-    check((1..=1024).contains(&bus.partitions), "bus.partitions", bus.partitions.to_string(), "give 1 to 1024");
-    check(
-        bus.kind == BusKind::Embedded || !bus.kafka.brokers.is_empty(),
-        "bus.kafka.brokers",
-        "[]".into(),
-        "name at least one broker as \"host:port\"",
-    );
-    check(
-        (1..=16).contains(&bus.kafka.replication),
-        "bus.kafka.replication",
-        bus.kafka.replication.to_string(),
-        "give 1 to 16, and no more than there are brokers",
-    );
-    check(
-        (1..=bus.kafka.replication).contains(&bus.kafka.min_insync_replicas),
-        "bus.kafka.min_insync_replicas",
-        bus.kafka.min_insync_replicas.to_string(),
-        "give 1 to bus.kafka.replication",
-    );
-    let spans = [
-        ("bus.keep_video", bus.keep_video, Span::from_secs(10), Span::from_secs(86_400)),
-        ("ingest.chunk", ingest.chunk, Span::from_millis(40), Span::from_secs(1)),
-        ("ingest.timeout", ingest.timeout, Span::from_millis(100), Span::from_secs(300)),
-        ("ingest.retry_min", ingest.retry_min, Span::from_millis(50), ingest.retry_max),
-        ("detect.max_wait", detect.max_wait, Span::ZERO, Span::from_secs(1)),
-        ("detect.shed_after.low", detect.shed_after.low, Span::from_secs(1), detect.shed_after.normal),
-        ("detect.shed_after.normal", detect.shed_after.normal, Span::from_secs(1), detect.shed_after.high),
-        ("detect.shed_after.high", detect.shed_after.high, Span::from_secs(1), Span::from_secs(86_400)),
-        ("analyse.save_every", analyse.save_every, Span::from_millis(100), Span::from_secs(600)),
-        ("analyse.sort_window", analyse.sort_window, Span::ZERO, Span::from_secs(60)),
-        ("analyse.rebuild", analyse.rebuild, Span::ZERO, Span::from_secs(86_400)),
-        ("console.stale_after", console.stale_after, Span::from_secs(5), Span::from_secs(86_400)),
-    ];
-    for (path, value, least, most) in spans {
-        let rule = format!("give {least} to {most}");
-        check((least..=most).contains(&value), path, value.to_string(), &rule);
-    }
-    check((1..=256).contains(&detect.max_batch), "detect.max_batch", detect.max_batch.to_string(), "give 1 to 256");
-    check(
-        detect.max_fps.is_none_or(|fps| fps > 0.0 && fps <= 240.0),
-        "detect.max_fps",
-        format!("{:?}", detect.max_fps.unwrap_or_default()),
-        "give more than 0 and at most 240 frames a second, or leave it out",
-    );
-    for name in &detect.providers {
-        check(
-            name == "auto" || name.parse::<vedette_detect::Provider>().is_ok(),
-            "detect.providers",
-            format!("\"{name}\""),
-            "known are auto, tensorrt, cuda, openvino, cpu",
-        );
-    }
-    if let Some(base) = &site.address_base {
-        check(
-            base.is_file(),
-            "site.address_base",
-            base.display().to_string(),
-            "this file does not exist; `vedette address build` makes it",
-        );
-    }
 }

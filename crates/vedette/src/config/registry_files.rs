@@ -1,50 +1,79 @@
 //! The files of cameras and policies.
 
+mod known;
+
 use std::collections::HashSet;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use toml::Value;
-use vedette_core::{Camera, CameraSource, Policy, PolicyScope};
+use vedette_core::{Camera, CameraSource, FrameSize, Policy};
 use vedette_locate::Locator;
 use vedette_rules::{PolicyMistake, RuleSet};
 
 use crate::analysis::ground;
 
+pub(super) use known::Known;
+
+use super::location::{name_of, related};
 use super::{IngestSettings, Mistake, read_text, toml_file};
 
-/// Reads `[[camera]]` entries. Relative paths of recordings are taken from the file's own directory.
-pub(super) fn cameras(path: &Path, ingest: &IngestSettings, mistakes: &mut Vec<Mistake>) -> Vec<Camera> {
+const LARGEST_FRAME: FrameSize = FrameSize { width: 1 << 20, height: 1 << 20 };
+
+/// An entry of a registry file.
+pub(super) struct Entry<T> {
+    /// Where it is, as `camera[2] (gate)`.
+    pub(super) at: String,
+    pub(super) value: T,
+    /// Paths of it that are not what the file says, since that could not be read.
+    touched: Vec<String>,
+}
+
+/// Reads `[[camera]]` entries. Relative paths of recordings are taken from the file's own directory. Whether credentials are known
+/// is judged when `ingest` is given.
+pub(super) fn cameras(path: &Path, ingest: Option<&IngestSettings>, mistakes: &mut Vec<Mistake>) -> Known {
     let base = path.parent().unwrap_or(Path::new("."));
-    let mut cameras = Vec::new();
+    let mut known = Known::default();
     let mut seen = HashSet::new();
-    for (at, mut camera) in entries::<Camera>(path, "camera", mistakes) {
-        if let Some(CameraSource::File { path, .. }) = &mut camera.source {
+    for mut entry in entries::<Camera>(path, "camera", mistakes, &mut known) {
+        if let Some(CameraSource::File { path, .. }) = &mut entry.value.source {
             *path = base.join(&*path).display().to_string();
         }
-        let mut add = noting(path, &at, mistakes);
-        if !seen.insert(camera.id.clone()) {
-            add("id", camera.id.to_string(), "another camera has this id".into(), String::new());
-        }
-        if camera.purpose.trim().is_empty() {
-            let fix = "say why this camera may be analysed";
-            add("purpose", String::new(), "a camera needs a purpose".into(), fix.into());
-        }
-        if let Some(CameraSource::Rtsp { url, credential }) = &camera.source {
-            check_url(url, &mut add);
-            if let Some(name) = credential.as_ref().filter(|name| !ingest.credentials.contains_key(*name)) {
-                let fix = format!("add [ingest.credentials.{name}] to the settings file");
-                add("source.credential", name.clone(), "no credential has this name".into(), fix);
-            }
-        }
-        if let Err(found) = Locator::new(&camera) {
-            for mistake in found {
-                add(&mistake.path, mistake.value, mistake.rule, mistake.fix);
-            }
-        }
-        cameras.push(camera);
+        check_camera(path, &entry, ingest, &mut seen, mistakes);
+        known.add(entry);
     }
-    cameras
+    known
+}
+
+fn check_camera(
+    path: &Path,
+    entry: &Entry<Camera>,
+    ingest: Option<&IngestSettings>,
+    seen: &mut HashSet<String>,
+    mistakes: &mut Vec<Mistake>,
+) {
+    let camera = &entry.value;
+    let mut add = noting(path, entry, mistakes);
+    if !entry.is_touched("id") && !seen.insert(camera.id.to_string()) {
+        add("id", camera.id.to_string(), "another camera has this id".into(), "give each camera its own".into());
+    }
+    if camera.purpose.trim().is_empty() {
+        let fix = "say why this camera may be analysed";
+        add("purpose", String::new(), "a camera needs a purpose".into(), fix.into());
+    }
+    if let Some(CameraSource::Rtsp { url, credential }) = &camera.source {
+        check_url(url, &mut add);
+        let unknown = |name: &&String| ingest.is_some_and(|ingest| !ingest.credentials.contains_key(*name));
+        if let Some(name) = credential.as_ref().filter(unknown) {
+            let fix = format!("add [ingest.credentials.{name}] to the settings file");
+            add("source.credential", name.clone(), "no credential has this name".into(), fix);
+        }
+    }
+    if let Err(found) = Locator::new(camera) {
+        for mistake in found {
+            add(&mistake.path, mistake.value, mistake.rule, mistake.fix);
+        }
+    }
 }
 
 fn check_url(url: &str, add: &mut impl FnMut(&str, String, String, String)) {
@@ -60,43 +89,42 @@ fn check_url(url: &str, add: &mut impl FnMut(&str, String, String, String)) {
 }
 
 /// Reads `[[policy]]` entries with their `[[policy.rule]]`.
-pub(super) fn policies(path: &Path, cameras: &[Camera], mistakes: &mut Vec<Mistake>) -> Vec<Policy> {
+pub(super) fn policies(path: &Path, cameras: &Known, mistakes: &mut Vec<Mistake>) -> Vec<Policy> {
     let mut policies = Vec::new();
     let mut seen = HashSet::new();
-    for (at, policy) in entries::<Policy>(path, "policy", mistakes) {
-        let mut add = noting(path, &at, mistakes);
-        let known = match &policy.applies_to {
-            PolicyScope::Camera(id) => cameras.iter().any(|camera| camera.id == *id),
-            PolicyScope::Group(group) => cameras.iter().any(|camera| camera.groups.contains(group)),
-        };
+    for mut entry in entries::<Policy>(path, "policy", mistakes, &mut Known::default()) {
+        if entry.is_touched("frame") {
+            // Nothing lies outside a frame whose size is not known.
+            entry.value.frame = LARGEST_FRAME;
+        }
+        let policy = &entry.value;
+        let mut add = noting(path, &entry, mistakes);
         let scope = vedette_wire::policy_key(&policy.applies_to);
-        if !known {
+        if !cameras.may_be_meant(&policy.applies_to) {
             let fix = "name a camera of the camera file, or a group that one of them is in";
             add("applies_to", scope.clone(), "no camera is meant by this".into(), fix.into());
         }
-        if !seen.insert(scope.clone()) {
+        if !entry.is_touched("applies_to") && !seen.insert(scope.clone()) {
             add("applies_to", scope, "another policy already applies to it".into(), "put their rules together".into());
         }
-        for mistake in rule_mistakes(&policy, cameras) {
+        for mistake in rule_mistakes(policy, cameras) {
             add(&mistake.path, mistake.value, mistake.rule, mistake.fix);
         }
-        policies.push(policy);
+        drop(add);
+        policies.push(entry.value);
     }
     policies
 }
 
 /// What is wrong with the rules on any of the cameras that they are for, each mistake once. What is wrong on some of a group's
 /// cameras only names the first of these.
-fn rule_mistakes(policy: &Policy, cameras: &[Camera]) -> Vec<PolicyMistake> {
-    let meant = |camera: &&Camera| match &policy.applies_to {
-        PolicyScope::Camera(id) => camera.id == *id,
-        PolicyScope::Group(group) => camera.groups.contains(group),
-    };
+fn rule_mistakes(policy: &Policy, cameras: &Known) -> Vec<PolicyMistake> {
     let mut judged = 0;
     let mut found: Vec<(PolicyMistake, &Camera, u32)> = Vec::new();
-    for camera in cameras.iter().filter(meant) {
-        // A camera whose calibration is broken is told so above; its rules are judged once it is mended.
-        let Ok(locator) = Locator::new(camera) else { continue };
+    for entry in cameras.meant(&policy.applies_to) {
+        // A camera whose place or calibration is broken is told so above; rules on its ground are judged once it is mended.
+        let Some(locator) = known::locator(entry) else { continue };
+        let camera = &entry.value;
         judged += 1;
         for mistake in RuleSet::compile(policy, ground(&locator, policy.frame)).err().unwrap_or_default() {
             match found.iter_mut().find(|(known, _, _)| *known == mistake) {
@@ -104,6 +132,9 @@ fn rule_mistakes(policy: &Policy, cameras: &[Camera]) -> Vec<PolicyMistake> {
                 None => found.push((mistake, camera, 1)),
             }
         }
+    }
+    if judged == 0 {
+        return RuleSet::mistakes_anywhere(policy);
     }
     let named = |(mut mistake, camera, times): (PolicyMistake, &Camera, u32)| {
         if times < judged {
@@ -114,32 +145,51 @@ fn rule_mistakes(policy: &Policy, cameras: &[Camera]) -> Vec<PolicyMistake> {
     found.into_iter().map(named).collect()
 }
 
-/// Notes mistakes of the entry at `at`: field, value, rule, way out.
-fn noting<'a>(
+impl<T> Entry<T> {
+    /// Whether `field` is not, or not all of it, what the file says.
+    fn is_touched(&self, field: &str) -> bool {
+        let path = format!("{}.{field}", self.at);
+        self.touched.iter().any(|touched| related(touched, &path))
+    }
+}
+
+/// Notes mistakes of the entry: field, value, rule, way out. What is said of a field that could not be read is a consequence.
+fn noting<'a, T>(
     path: &'a Path,
-    at: &'a str,
+    entry: &'a Entry<T>,
     mistakes: &'a mut Vec<Mistake>,
 ) -> impl FnMut(&str, String, String, String) + 'a {
     move |field, value, rule, fix| {
-        let (file, path) = (path.display().to_string(), format!("{at}.{field}"));
+        if entry.is_touched(field) {
+            return;
+        }
+        let (file, path) = (path.display().to_string(), format!("{}.{field}", entry.at));
         mistakes.push(Mistake { file, path, value, rule, fix });
     }
 }
 
-/// The entries of the one list that a registry file holds, each with its path.
-fn entries<T: DeserializeOwned>(path: &Path, list: &str, mistakes: &mut Vec<Mistake>) -> Vec<(String, T)> {
+/// The entries of the one list that a registry file holds. What cannot be read of it is told to `known`.
+fn entries<T: DeserializeOwned>(
+    path: &Path,
+    list: &str,
+    mistakes: &mut Vec<Mistake>,
+    known: &mut Known,
+) -> Vec<Entry<T>> {
     let file = path.display().to_string();
-    let Some(text) = read_text(path, mistakes) else { return Vec::new() };
-    let table = match toml_file::parse(&file, &text) {
-        Ok(table) => table,
-        Err(mistake) => {
-            mistakes.push(mistake);
-            return Vec::new();
-        }
+    let Some(text) = read_text(path, mistakes) else {
+        known.note_unreadable();
+        return Vec::new();
     };
+    let parsed = toml_file::parse(&file, &text);
+    if !parsed.mistakes.is_empty() {
+        known.note_unreadable();
+        mistakes.extend(parsed.mistakes);
+        return Vec::new();
+    }
     let mut read = Vec::new();
-    for (key, value) in table {
+    for (key, value) in parsed.table {
         let Some(values) = (key == list).then_some(&value).and_then(Value::as_array) else {
+            known.note_unreadable();
             mistakes.push(Mistake {
                 file: file.clone(),
                 path: key,
@@ -150,10 +200,13 @@ fn entries<T: DeserializeOwned>(path: &Path, list: &str, mistakes: &mut Vec<Mist
             continue;
         };
         for (index, value) in values.iter().enumerate() {
-            let at = format!("{list}[{index}]");
+            let at = format!("{list}[{index}]{}", name_of(value));
             let reading = toml_file::read::<T>(&file, &at, value.clone());
             mistakes.extend(reading.mistakes);
-            read.extend(reading.value.map(|entry| (at, entry)));
+            match reading.value {
+                Some(value) => read.push(Entry { at, value, touched: reading.touched }),
+                None => known.note_unread(value),
+            }
         }
     }
     read

@@ -1,109 +1,294 @@
 //! TOML to types, with every mistake at once.
 //!
-//! serde stops at the first mistake. Here the value it stumbled over is noted, taken out, and the rest is read again, until
-//! it reads or something that has no default is missing.
+//! serde stops at the first mistake. Here the value it stumbled over is noted and taken out, or what is missing is noted and
+//! something put in its place, and the rest is read again, until it reads. What is wrong only because of what was noted before is
+//! not noted again.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 use toml::Value;
 
 use super::Mistake;
+use super::filling;
+use super::location::{Keys, child_keys, get, keys_of, path_of, remove, set};
+
+/// Entries as wrong as this are told no further.
+const MOST_MISTAKES: usize = 200;
 
 /// What could be read, and all that was wrong.
 pub(super) struct Reading<T> {
+    /// With defaults or fillings where something is wrong.
     pub(super) value: Option<T>,
+    pub(super) mistakes: Vec<Mistake>,
+    /// Paths at which the value is not what the file says.
+    pub(super) touched: Vec<String>,
+}
+
+/// A file's table, and the syntax errors.
+pub(super) struct Parsed {
+    /// What could be made out; of a file with syntax errors it may be anything.
+    pub(super) table: toml::Table,
     pub(super) mistakes: Vec<Mistake>,
 }
 
-/// Parses TOML; a syntax error is one mistake with its line.
-pub(super) fn parse(file: &str, text: &str) -> Result<toml::Table, Mistake> {
-    text.parse().map_err(|error: toml::de::Error| {
+/// Parses TOML; each line that is none is a mistake.
+pub(super) fn parse(file: &str, text: &str) -> Parsed {
+    let (table, mut errors) = toml::de::DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+    let mut mistakes: Vec<Mistake> = Vec::new();
+    for error in errors {
         let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-        Mistake {
-            file: file.to_owned(),
-            path: format!("line {line}"),
-            value: String::new(),
-            rule: format!("this is no TOML: {}", error.message()),
-            fix: String::new(),
-        }
-    })
-}
-
-/// Reads `value`, which lies at `at` in `file`, as a `T`.
-pub(super) fn read<T: DeserializeOwned>(file: &str, at: &str, mut value: Value) -> Reading<T> {
-    let mut mistakes = Vec::new();
-    loop {
-        let error = match serde_path_to_error::deserialize(value.clone()) {
-            Ok(read) => return Reading { value: Some(read), mistakes },
-            Err(error) => error,
-        };
-        let message = error.inner().message().to_owned();
-        let mut keys: Vec<String> = segments(error.path());
-        if let Some(name) = unknown_field(&message)
-            && keys.last().map(String::as_str) != Some(name)
-        {
-            keys.push(name.to_owned());
-        }
-        let found = take(&mut value, &keys);
-        let path = join(at, &keys);
-        let again = mistakes.iter().any(|mistake: &Mistake| mistake.path == path && mistake.rule == message);
-        let taken = found.is_some();
-        if !again {
+        let path = format!("line {line}");
+        if mistakes.iter().all(|known| known.path != path) {
             mistakes.push(Mistake {
                 file: file.to_owned(),
                 path,
-                value: found.filter(|_| unknown_field(&message).is_none()).map(|v| shorten(&v)).unwrap_or_default(),
-                rule: message,
+                value: String::new(),
+                rule: format!("this is no TOML: {}", error.message()),
                 fix: String::new(),
             });
         }
-        if !taken || again {
-            return Reading { value: None, mistakes };
+    }
+    let table = serde::Deserialize::deserialize(toml::de::Deserializer::from(table)).unwrap_or_default();
+    Parsed { table, mistakes }
+}
+
+/// Reads `value`, which lies at `at` in `file`, as a `T`.
+pub(super) fn read<T: DeserializeOwned>(file: &str, at: &str, value: Value) -> Reading<T> {
+    let mut work = Work {
+        attempt: |value: &Value| attempt::<T>(value).map(drop),
+        original: value.clone(),
+        value,
+        file,
+        at,
+        mistakes: Vec::new(),
+        touched: Vec::new(),
+    };
+    let value = loop {
+        match attempt::<T>(&work.value) {
+            Ok(read) => break Some(read),
+            Err(_) if work.touched.len() >= MOST_MISTAKES => break None,
+            Err(stumble) => {
+                if !work.step(&stumble) {
+                    break None;
+                }
+            }
         }
+    };
+    let touched = work.touched.iter().map(|keys| path_of(at, &work.original, keys)).collect();
+    Reading { value, mistakes: work.mistakes, touched }
+}
+
+/// Where serde stopped, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stumble {
+    pub(super) keys: Keys,
+    pub(super) message: String,
+}
+
+impl Stumble {
+    pub(super) fn missing_field(&self) -> Option<&str> {
+        self.message.strip_prefix("missing field `")?.split('`').next()
+    }
+
+    fn unknown_field(&self) -> Option<&str> {
+        self.message.strip_prefix("unknown field `")?.split('`').next()
     }
 }
 
-fn segments(path: &serde_path_to_error::Path) -> Vec<String> {
-    use serde_path_to_error::Segment;
-    path.iter()
-        .filter_map(|segment| match segment {
-            Segment::Seq { index } => Some(index.to_string()),
-            Segment::Map { key } => Some(key.clone()),
-            Segment::Enum { .. } | Segment::Unknown => None,
-        })
-        .collect()
-}
-
-fn unknown_field(message: &str) -> Option<&str> {
-    message.strip_prefix("unknown field `")?.split('`').next()
-}
-
-/// Removes the value at `keys`; an element of a list takes its whole list along, since a hole would shift the others.
-fn take(value: &mut Value, keys: &[String]) -> Option<Value> {
-    let (last, parents) = keys.split_last()?;
-    let mut here = value;
-    for key in parents {
-        here = match here {
-            Value::Table(table) => table.get_mut(key)?,
-            Value::Array(list) => list.get_mut(key.parse::<usize>().ok()?)?,
-            _ => return None,
-        };
-    }
-    match here {
-        Value::Table(table) => table.remove(last),
-        Value::Array(list) => {
-            let index = last.parse::<usize>().ok()?;
-            (index < list.len()).then(|| list.remove(index))
-        }
-        _ => None,
-    }
-}
-
-fn join(at: &str, keys: &[String]) -> String {
-    keys.iter().fold(at.to_owned(), |path, key| match key.parse::<usize>() {
-        Ok(index) => format!("{path}[{index}]"),
-        Err(_) if path.is_empty() => key.clone(),
-        Err(_) => format!("{path}.{key}"),
+fn attempt<T: DeserializeOwned>(value: &Value) -> Result<T, Stumble> {
+    serde_path_to_error::deserialize(value.clone().into_deserializer()).map_err(|error| {
+        let keys = keys_of(error.path());
+        Stumble { keys, message: error.into_inner().message().to_owned() }
     })
+}
+
+struct Work<'a, A> {
+    attempt: A,
+    value: Value,
+    original: Value,
+    file: &'a str,
+    at: &'a str,
+    mistakes: Vec<Mistake>,
+    touched: Vec<Keys>,
+}
+
+impl<A: Fn(&Value) -> Result<(), Stumble>> Work<'_, A> {
+    /// Notes what is wrong and mends the value as far as reading on needs it; whether it could.
+    fn step(&mut self, stumble: &Stumble) -> bool {
+        if let Some(name) = stumble.missing_field() {
+            return self.missing(stumble, name);
+        }
+        let keys = match stumble.unknown_field() {
+            Some(name) => self.unknown(stumble, name),
+            None => self.culprit(stumble),
+        };
+        self.note(&keys, stumble);
+        self.take_out(&keys, stumble)
+    }
+
+    /// Content that serde holds back until it knows the kind of a value loses its place, so it is sought by trying.
+    fn unknown(&self, stumble: &Stumble, name: &str) -> Keys {
+        if stumble.keys.last().is_some_and(|last| last == name) {
+            return stumble.keys.clone();
+        }
+        let with = |keys: &Keys| [keys.as_slice(), &[name.to_owned()]].concat();
+        let mut places = vec![stumble.keys.clone()];
+        while let Some(place) = places.pop() {
+            let keys = with(&place);
+            let mut without = self.value.clone();
+            if remove(&mut without, &keys).is_some() && (self.attempt)(&without).err().as_ref() != Some(stumble) {
+                return keys;
+            }
+            places.extend(child_keys(&self.value, &place));
+        }
+        with(&stumble.keys)
+    }
+
+    /// The one innermost value without which serde stumbles elsewhere. What says the kind is suspected last, since without it nothing
+    /// reads; and so is what merely is missing without it.
+    fn culprit(&self, stumble: &Stumble) -> Keys {
+        let mut keys = stumble.keys.clone();
+        loop {
+            let mut suspects: [Vec<Keys>; 3] = Default::default();
+            for child in child_keys(&self.value, &keys) {
+                let mut without = self.value.clone();
+                remove(&mut without, &child);
+                let after = (self.attempt)(&without).err();
+                if after.as_ref() == Some(stumble) {
+                    continue;
+                }
+                let name = child.last().map(String::as_str).unwrap_or_default();
+                let needed = after.as_ref().and_then(Stumble::missing_field) == Some(name);
+                suspects[if is_tag(name) { 2 } else { usize::from(needed) }].push(child);
+            }
+            match suspects.into_iter().find(|some| !some.is_empty()) {
+                Some(some) if some.len() == 1 => keys.clone_from(&some[0]),
+                _ => return keys,
+            }
+        }
+    }
+
+    fn missing(&mut self, stumble: &Stumble, name: &str) -> bool {
+        let mut places = vec![stumble.keys.clone()];
+        let mut next = 0;
+        while let Some(place) = places.get(next).cloned() {
+            next += 1;
+            let keys = [place.as_slice(), &[name.to_owned()]].concat();
+            if get(&self.value, &keys).is_none()
+                && let Some(filled) = filling::of(&self.attempt, &self.value, &keys)
+            {
+                if self.is_consequence(&keys) {
+                    self.value = filled;
+                    self.touched.push(keys);
+                    return true;
+                }
+                let absent = Stumble { keys: keys.clone(), message: "this is missing".into() };
+                self.note(&keys, &absent);
+                if is_tag(name) && !place.is_empty() {
+                    return self.take_out(&place, stumble);
+                }
+                self.value = filled;
+                self.touched.push(keys);
+                return true;
+            }
+            places.extend(child_keys(&self.value, &place));
+        }
+        let keys = [stumble.keys.as_slice(), &[name.to_owned()]].concat();
+        if !self.is_consequence(&keys) {
+            self.note(&keys, &Stumble { keys: keys.clone(), message: "this is missing".into() });
+        }
+        false
+    }
+
+    /// Whether it was noted before, lies within something that was put in, or stands there under a misspelt name.
+    fn is_consequence(&self, keys: &Keys) -> bool {
+        let misspelt = |touched: &Keys| {
+            let (Some((meant, holder)), Some((found, beside))) = (keys.split_last(), touched.split_last()) else {
+                return false;
+            };
+            holder == beside && distance(meant, found) <= MISSPELT
+        };
+        self.touched.iter().any(|touched| keys.starts_with(touched) || misspelt(touched))
+    }
+
+    fn note(&mut self, keys: &Keys, stumble: &Stumble) {
+        let unknown = stumble.unknown_field().is_some();
+        let found = get(&self.original, keys).filter(|_| !unknown).map(shorten).unwrap_or_default();
+        self.mistakes.push(Mistake {
+            file: self.file.to_owned(),
+            path: path_of(self.at, &self.original, keys),
+            value: found,
+            rule: stumble.message.clone(),
+            fix: stumble.unknown_field().and_then(|name| meant(&stumble.message, name)).unwrap_or_default(),
+        });
+    }
+
+    /// Takes the value out. What has no default, and an element of a list, whose removal would shift the others, is replaced.
+    fn take_out(&mut self, keys: &Keys, stumble: &Stumble) -> bool {
+        if keys.is_empty() {
+            return false;
+        }
+        let (last, holder) = keys.split_last().map_or(("", &[][..]), |(last, holder)| (last.as_str(), holder));
+        let mut without = self.value.clone();
+        let taken = remove(&mut without, keys).is_some();
+        let after = (self.attempt)(&without).err();
+        let needed = after.as_ref().and_then(Stumble::missing_field) == Some(last);
+        if needed && is_tag(last) && !holder.is_empty() {
+            return self.take_out(&holder.to_vec(), stumble);
+        }
+        self.touched.push(keys.clone());
+        let replaced = match last.parse::<usize>().is_ok() || needed {
+            true => filling::of(&self.attempt, &self.value, keys),
+            false => None,
+        };
+        match replaced {
+            Some(replaced) => self.value = replaced,
+            None if taken && after.as_ref() != Some(stumble) => self.value = without,
+            None => return false,
+        }
+        true
+    }
+}
+
+/// Names as many letters apart are the same, misspelt.
+const MISSPELT: usize = 2;
+
+/// What the unknown field `name` is probably meant to be, of the names that the message lists.
+fn meant(message: &str, name: &str) -> Option<String> {
+    let (_, expected) = message.split_once("expected ")?;
+    let known = expected.split('`').skip(1).step_by(2);
+    let nearest = known.min_by_key(|known| distance(known, name))?;
+    (distance(nearest, name) <= MISSPELT).then(|| format!("`{nearest}` may be meant"))
+}
+
+/// How many letters have to be put in, taken out, replaced or swapped with the next to make one name of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let mut rows = vec![(0..=other.len()).collect::<Vec<usize>>()];
+    for i in 1..=one.len() {
+        let mut row = vec![i];
+        for j in 1..=other.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(one[i - 1] != other[j - 1]);
+            let mut best = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[one.len()][other.len()]
+}
+
+/// Says what else its table holds; nothing in it can be judged when this is wrong.
+fn is_tag(name: &str) -> bool {
+    matches!(name, "kind" | "method")
+}
+
+/// `value` with `filling` at `keys`.
+pub(super) fn place(value: &Value, keys: &Keys, filling: Value) -> Option<Value> {
+    let mut value = value.clone();
+    set(&mut value, keys, filling).then_some(value)
 }
 
 fn shorten(value: &Value) -> String {
@@ -115,45 +300,5 @@ fn shorten(value: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde::Deserialize;
-
-    use super::*;
-
-    #[derive(Debug, Deserialize, PartialEq, Default)]
-    #[serde(default, deny_unknown_fields)]
-    struct Outer {
-        port: u16,
-        inner: Inner,
-    }
-
-    #[derive(Debug, Deserialize, PartialEq, Default)]
-    #[serde(default, deny_unknown_fields)]
-    struct Inner {
-        wait: vedette_core::Span,
-        list: Vec<u8>,
-    }
-
-    fn mistakes(text: &str) -> Vec<String> {
-        let table = parse("f", text).unwrap();
-        read::<Outer>("f", "", Value::Table(table)).mistakes.into_iter().map(|m| format!("{m}")).collect()
-    }
-
-    #[test]
-    fn every_mistake_is_found_in_one_reading() {
-        let found = mistakes("port = 70000\nprot = 1\n[inner]\nwait = \"5\"\nwaait = 1\nlist = [1, \"x\", 3]\n");
-        let all = found.join("\n");
-        assert_eq!(found.len(), 5, "{all}");
-        for expected in
-            ["f: port = 70000", "f: prot", "inner.wait = \"5\"", "with its unit", "inner.waait", "inner.list[1]"]
-        {
-            assert!(all.contains(expected), "{expected} in\n{all}");
-        }
-    }
-
-    #[test]
-    fn a_good_file_reads() {
-        assert!(mistakes("port = 80\n[inner]\nwait = \"5s\"\n").is_empty());
-        assert_eq!(parse("f", "a = \n").unwrap_err().path, "line 1");
-    }
-}
+#[path = "toml_file_tests.rs"]
+mod tests;

@@ -26,7 +26,7 @@ pub(crate) fn recording() -> PathBuf {
 /// The binary under test.
 pub(crate) fn vedette() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vedette"));
-    command.current_dir(root()).env("VEDETTE_MODELS", root().join("models"));
+    command.current_dir(root());
     command
 }
 

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use postgres::{Client, NoTls, Statement};
+use postgres::{Client, Config, NoTls, Statement};
 
 use super::on::{On, failed};
 use super::{PostgresServer, schema};
@@ -11,6 +11,8 @@ use crate::store::session::Session;
 
 /// After a failed try to connect, callers are refused at once for this long, so that they do not queue for a dead server.
 const REST: Duration = Duration::from_secs(1);
+/// How long somebody who only asks waits for a server that does not answer.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// What every transaction that writes begins with. Holding the counter until the commit makes writers take turns: what one
 /// decides from what it read stays true, and change numbers become visible in their order.
@@ -144,10 +146,21 @@ impl fmt::Debug for Connection {
 }
 
 fn connect(server: &PostgresServer) -> Result<Client, StoreError> {
-    let mut client = server
-        .config
-        .connect(NoTls)
-        .map_err(|cause| StoreError::Unreachable { server: server.to_string(), cause: super::on::explain(&cause) })?;
+    let mut client = reach(server, &server.config)?;
     schema::prepare(&mut client, server)?;
     Ok(client)
+}
+
+fn reach(server: &PostgresServer, config: &Config) -> Result<Client, StoreError> {
+    config
+        .connect(NoTls)
+        .map_err(|cause| StoreError::Unreachable { server: server.to_string(), cause: super::on::explain(&cause) })
+}
+
+/// Whether a store could be opened there. Nothing is made.
+pub(in crate::store) fn probe(server: &PostgresServer) -> Result<(), StoreError> {
+    let mut config = server.config.clone();
+    config.connect_timeout(PROBE_TIMEOUT);
+    let mut client = reach(server, &config)?;
+    schema::probe(&mut client, server)
 }

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::StoreError;
 use super::session::Session;
 use connection::Connection;
+pub(super) use connection::probe;
 pub use server::{PostgresServer, PostgresServerError};
 
 /// A database with one connection that writes and one that reads.

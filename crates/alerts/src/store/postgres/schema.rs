@@ -115,28 +115,56 @@ pub(super) fn prepare(client: &mut Client, server: &PostgresServer) -> Result<()
     match found(&mut transaction).map_err(|cause| wrong(&cause))? {
         Found::Version(VERSION) => {}
         Found::Version(1) => transaction.batch_execute(EVENTS).map_err(|cause| wrong(&cause))?,
-        Found::Version(found) if found > VERSION => {
-            return Err(StoreError::Newer { store: server.to_string(), found, known: VERSION });
-        }
-        Found::Version(_) | Found::Foreign => return Err(StoreError::Foreign { store: server.to_string() }),
-        Found::OtherEncoding(encoding) => {
-            return Err(StoreError::Unprepared {
-                server: server.to_string(),
-                cause: format!("the database's encoding is {encoding}, which does not hold every text"),
-                fix: "make a database with ENCODING 'UTF8' and name that",
-            });
-        }
+        found @ (Found::Version(_) | Found::Foreign | Found::OtherEncoding(_)) => return Err(refusal(found, server)),
         Found::Nothing => create(&mut transaction).map_err(|cause| match cause.code() {
             None => wrong(&cause),
-            Some(_) => StoreError::Unprepared {
-                server: server.to_string(),
-                cause: explain(&cause),
-                fix: "let the user make a schema (GRANT CREATE ON DATABASE ... TO ...), or make it for the user \
-                      (CREATE SCHEMA vedette AUTHORIZATION ...)",
-            },
+            Some(_) => unprepared(server, explain(&cause), MAY_MAKE),
         })?,
     }
     transaction.commit().map_err(|cause| wrong(&cause))
+}
+
+const MAY_MAKE: &str = "let the user make a schema (GRANT CREATE ON DATABASE ... TO ...), or make it for the user \
+                        (CREATE SCHEMA vedette AUTHORIZATION ...)";
+
+fn unprepared(server: &PostgresServer, cause: String, fix: &'static str) -> StoreError {
+    StoreError::Unprepared { server: server.to_string(), cause, fix }
+}
+
+/// Why what was found cannot be used.
+fn refusal(found: Found, server: &PostgresServer) -> StoreError {
+    match found {
+        Found::Version(found) if found > VERSION => {
+            StoreError::Newer { store: server.to_string(), found, known: VERSION }
+        }
+        Found::OtherEncoding(encoding) => unprepared(
+            server,
+            format!("the database's encoding is {encoding}, which does not hold every text"),
+            "make a database with ENCODING 'UTF8' and name that",
+        ),
+        Found::Version(_) | Found::Foreign | Found::Nothing => StoreError::Foreign { store: server.to_string() },
+    }
+}
+
+/// Whether [`prepare`] would succeed, as far as reading tells.
+pub(super) fn probe(client: &mut Client, server: &PostgresServer) -> Result<(), StoreError> {
+    let wrong = |cause: &postgres::Error| failed(server, "looking at the tables", cause);
+    match found(client).map_err(|cause| wrong(&cause))? {
+        Found::Version(1 | VERSION) => Ok(()),
+        Found::Nothing => {
+            let may = "SELECT CASE WHEN to_regnamespace('vedette') IS NULL
+                           THEN has_database_privilege(current_database(), 'CREATE')
+                           ELSE has_schema_privilege('vedette', 'CREATE') END";
+            let may: bool = client.query_one(may, &[]).map_err(|cause| wrong(&cause))?.get(0);
+            match may {
+                true => Ok(()),
+                false => {
+                    Err(unprepared(server, "the user may make neither schema nor tables there".to_owned(), MAY_MAKE))
+                }
+            }
+        }
+        other => Err(refusal(other, server)),
+    }
 }
 
 enum Found {

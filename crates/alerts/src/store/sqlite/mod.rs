@@ -1,5 +1,6 @@
 //! The store in one file.
 
+mod probe;
 pub(super) mod schema;
 
 use std::path::Path;
@@ -7,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, params_from_iter};
+
+pub(super) use probe::probe;
 
 use super::StoreError;
 use super::session::{Cell, Row, Session, Value};

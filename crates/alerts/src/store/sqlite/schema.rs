@@ -5,9 +5,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::super::StoreError;
 
 /// `PRAGMA application_id`: "Vdtt".
-const APPLICATION: i64 = 0x5664_7474;
+pub(super) const APPLICATION: i64 = 0x5664_7474;
 /// `PRAGMA user_version`: rises with every change of the schema.
-const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 3;
 
 /// `change` numbers every change to an alert, so that a reader can ask for what came after the last one it saw. Looks at
 /// evidence have no reference to the alert: they outlive it.

@@ -1,0 +1,42 @@
+//! A cluster looked at before it is used: nothing is made, sent or joined.
+
+use rdkafka::error::KafkaError;
+
+use super::error::refused;
+use super::talk::Talk;
+use super::{KafkaBus, KafkaMistake, KafkaSettings, admin, config};
+use crate::{BusError, TopicSpec};
+
+impl KafkaBus {
+    /// Everything that is wrong with the settings themselves. No broker is asked.
+    #[must_use]
+    pub fn mistakes(settings: &KafkaSettings) -> Vec<KafkaMistake> {
+        config::mistakes(settings)
+    }
+
+    /// Asks the brokers whether they answer, and whether those of `topics` that exist are as they must be. Nothing is made.
+    /// `request_timeout` bounds each wait.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub async fn probe(settings: &KafkaSettings, topics: &[TopicSpec]) -> Result<(), Vec<BusError>> {
+        let wrong = |error: KafkaError| vec![refused("connect", &settings.brokers, error.to_string())];
+        let client =
+            config::admin(settings).create_with_context::<_, rdkafka::admin::AdminClient<Talk>>(Talk).map_err(wrong)?;
+        let client = std::sync::Arc::new(client);
+        let (asked, brokers, timeout) = (client.clone(), settings.brokers.clone(), settings.request_timeout);
+        let asking = tokio::task::spawn_blocking(move || admin::partitions(asked.inner(), None, &brokers, timeout));
+        // The task can only fail when the runtime ends.
+        let there = asking.await.unwrap_or(Err(BusError::Closed)).map_err(|error| vec![error])?;
+        let mut found = Vec::new();
+        for spec in topics {
+            let full_name = format!("{}{}", settings.topic_prefix, spec.name);
+            let Some(partitions) = there.get(&full_name).copied() else { continue };
+            let facts = admin::facts(&client, settings, &full_name, partitions).await;
+            if let Err(error) = facts.and_then(|facts| admin::fits(&facts, spec, &full_name)) {
+                found.push(error);
+            }
+        }
+        if found.is_empty() { Ok(()) } else { Err(found) }
+    }
+}

@@ -1,0 +1,82 @@
+//! Settings whose values lie in a range.
+
+use vedette_core::Span;
+
+use super::{BusKind, Mistake, Settings};
+
+/// Every setting that is out of its range.
+pub(super) fn check(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
+    let mut check = |holds: bool, path: &str, value: String, rule: &str| {
+        if !holds {
+            mistakes.push(Mistake {
+                file: file.to_owned(),
+                path: path.to_owned(),
+                value,
+                rule: rule.to_owned(),
+                fix: String::new(),
+            });
+        }
+    };
+    let Settings { bus, ingest, detect, analyse, console, .. } = settings;
+    let copies = if (1..=16).contains(&bus.kafka.replication) { bus.kafka.replication } else { 16 };
+    check((1..=1024).contains(&bus.partitions), "bus.partitions", bus.partitions.to_string(), "give 1 to 1024");
+    check(
+        bus.kind == BusKind::Embedded || !bus.kafka.brokers.is_empty(),
+        "bus.kafka.brokers",
+        "[]".into(),
+        "name at least one broker as \"host:port\"",
+    );
+    check(
+        (1..=16).contains(&bus.kafka.replication),
+        "bus.kafka.replication",
+        bus.kafka.replication.to_string(),
+        "give 1 to 16, and no more than there are brokers",
+    );
+    check(
+        (1..=copies).contains(&bus.kafka.min_insync_replicas),
+        "bus.kafka.min_insync_replicas",
+        bus.kafka.min_insync_replicas.to_string(),
+        "give 1 to bus.kafka.replication",
+    );
+    // A bound that is out of its own range does not make what it bounds wrong, too.
+    let (second, day) = (Span::from_secs(1), Span::from_secs(86_400));
+    let bound = |value: Span, most: Span| if (second..=most).contains(&value) { value } else { most };
+    let high = bound(detect.shed_after.high, day);
+    let normal = bound(detect.shed_after.normal, high);
+    let spans = [
+        ("bus.keep_video", bus.keep_video, Span::from_secs(10), Span::from_secs(86_400)),
+        ("ingest.chunk", ingest.chunk, Span::from_millis(40), Span::from_secs(1)),
+        ("ingest.timeout", ingest.timeout, Span::from_millis(100), Span::from_secs(300)),
+        ("ingest.retry_min", ingest.retry_min, Span::from_millis(50), ingest.retry_max),
+        ("detect.max_wait", detect.max_wait, Span::ZERO, Span::from_secs(1)),
+        ("detect.shed_after.low", detect.shed_after.low, second, normal),
+        ("detect.shed_after.normal", detect.shed_after.normal, second, high),
+        ("detect.shed_after.high", detect.shed_after.high, second, day),
+        ("analyse.save_every", analyse.save_every, Span::from_millis(100), Span::from_secs(600)),
+        ("analyse.sort_window", analyse.sort_window, Span::ZERO, Span::from_secs(60)),
+        ("analyse.rebuild", analyse.rebuild, Span::ZERO, Span::from_secs(86_400)),
+        ("console.stale_after", console.stale_after, Span::from_secs(5), day),
+    ];
+    for (path, value, least, most) in spans {
+        let rule = format!("give {least} to {most}");
+        check((least..=most).contains(&value), path, value.to_string(), &rule);
+    }
+    check((1..=256).contains(&detect.max_batch), "detect.max_batch", detect.max_batch.to_string(), "give 1 to 256");
+    check(
+        detect.max_fps.is_none_or(|fps| fps > 0.0 && fps <= 240.0),
+        "detect.max_fps",
+        format!("{:?}", detect.max_fps.unwrap_or_default()),
+        "give more than 0 and at most 240 frames a second, or leave it out",
+    );
+    for name in &detect.providers {
+        check(
+            name == "auto" || name.parse::<vedette_detect::Provider>().is_ok(),
+            "detect.providers",
+            format!("\"{name}\""),
+            "known are auto, tensorrt, cuda, openvino, cpu",
+        );
+    }
+    for mistake in analyse.tracker.mistakes() {
+        check(false, &format!("analyse.tracker.{}", mistake.key), mistake.value, &mistake.rule);
+    }
+}

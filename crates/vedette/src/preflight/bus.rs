@@ -1,0 +1,88 @@
+//! The bus.
+
+use vedette_bus::BusError;
+use vedette_bus::embedded::EmbeddedBus;
+use vedette_bus::kafka::{KafkaBus, KafkaSettings};
+
+use super::running::{self, Process};
+use super::{Ask, Finding, For, Level, PATIENCE, apart, writable};
+use crate::config::BusKind;
+use crate::{app, topics};
+
+pub(super) async fn look(ask: &Ask<'_>) -> Vec<Finding> {
+    if !ask.reading.is_sound("bus.kind") {
+        return Vec::new();
+    }
+    match ask.reading.config.settings.bus.kind {
+        BusKind::Embedded => embedded(ask).await,
+        BusKind::Kafka => kafka(ask).await,
+    }
+}
+
+async fn embedded(ask: &Ask<'_>) -> Vec<Finding> {
+    const PATH: &str = "bus.directory";
+    let bus = &ask.reading.config.settings.bus;
+    if !ask.reading.is_sound(PATH) {
+        return Vec::new();
+    }
+    let value = bus.directory.display().to_string();
+    let add = |level, rule: String, fix: &str| ask.settings(level, PATH, value.clone(), rule, fix);
+    if let Some(rule) = writable::refusal(&bus.directory) {
+        return vec![add(Level::Mistake, rule, "give this user the right to write there, or name another directory")];
+    }
+    let fix = "stop that process, or name another directory";
+    let directory = bus.directory.clone();
+    match apart(move || EmbeddedBus::holder(&directory)).await {
+        Some(Err(error)) => return vec![add(Level::Mistake, error.to_string(), "")],
+        Some(Ok(Some(held))) => {
+            let process = running::holder_of(&held.lock).map(|id| Process::of(id, &ask.reading.file));
+            return vec![match process {
+                Some(process) if process.is_ours && ask.by != For::Run => {
+                    add(Level::Note, format!("{process} runs this configuration and has the log open"), "")
+                }
+                Some(process) => add(Level::Mistake, format!("{process} has the log open"), fix),
+                None => add(Level::Mistake, "another process has the log open".to_owned(), fix),
+            }];
+        }
+        Some(Ok(None)) | None => {}
+    }
+    if !ask.reading.is_sound("bus.partitions") {
+        return Vec::new();
+    }
+    let misfits = EmbeddedBus::misfits(&bus.directory, &topics::specs(bus));
+    misfits.into_iter().map(|error| add(Level::Mistake, error.to_string(), "")).collect()
+}
+
+async fn kafka(ask: &Ask<'_>) -> Vec<Finding> {
+    let bus = &ask.reading.config.settings.bus;
+    let settings = app::kafka_settings(bus);
+    let patience = if ask.by == For::Run { settings.request_timeout } else { PATIENCE };
+    let settings = KafkaSettings { request_timeout: patience, ..settings };
+    let mut found: Vec<Finding> = KafkaBus::mistakes(&settings)
+        .into_iter()
+        .map(|mistake| (format!("bus.kafka.{}", mistake.setting), mistake))
+        .filter(|(path, _)| ask.reading.is_sound(path) && ask.reading.is_sound("bus.kafka.replication"))
+        .map(|(path, mistake)| ask.settings(Level::Mistake, &path, mistake.value, mistake.rule, ""))
+        .collect();
+    // With wrong settings nobody can be asked.
+    if !found.is_empty() || !ask.reading.is_sound("bus.kafka") || ask.by.offline() {
+        return found;
+    }
+    // Who runs waits for topics that another worker has just made to become what they are to be; to ask here would be too early.
+    let judged = ask.by != For::Run && ask.reading.is_sound("bus.partitions");
+    let specs = if judged { topics::specs(bus) } else { Vec::new() };
+    let brokers = settings.brokers.clone();
+    let at_most = patience * 2;
+    let errors = match tokio::time::timeout(at_most, KafkaBus::probe(&settings, &specs)).await {
+        Ok(outcome) => outcome.err().unwrap_or_default(),
+        Err(_) => {
+            let cause = format!("they did not answer within {at_most:?}");
+            vec![BusError::Unreachable { at: brokers.clone(), cause }]
+        }
+    };
+    found.extend(errors.into_iter().map(|error| match error {
+        BusError::TopicMismatch { .. } => ask.settings(Level::Mistake, "bus.kafka", "", error.to_string(), ""),
+        error => ask.settings(Level::Mistake, "bus.kafka.brokers", brokers.clone(), error.to_string(), ""),
+    }));
+    found
+}

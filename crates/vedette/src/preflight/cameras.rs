@@ -1,0 +1,118 @@
+//! Cameras that this process reads: recordings and passwords.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use vedette_core::{Camera, CameraSource};
+use vedette_media::{Recording, RefusalReason, inspect};
+
+use super::{AT_MOST, Ask, Finding, Level, PATIENCE};
+use crate::cli::Role;
+
+/// Recordings looked at side by side.
+const SIDE_BY_SIDE: usize = 4;
+
+pub(super) async fn look(ask: &Ask<'_>) -> Vec<Finding> {
+    let needs_media = ask.has(Role::Ingest) || ask.has(Role::Detect);
+    if needs_media && let Some(Err(error)) = super::apart(vedette_media::init).await {
+        let fix = "install what is named; cameras can be neither read nor decoded without it";
+        return vec![ask.settings(Level::Mistake, "ingest, detect", "", error.to_string(), fix)];
+    }
+    if !ask.has(Role::Ingest) {
+        return Vec::new();
+    }
+    recordings(ask).await
+}
+
+/// The cameras that this process reads, each with its number in the file.
+pub(super) fn own<'a>(ask: &'a Ask<'_>) -> impl Iterator<Item = (usize, &'a Camera)> {
+    let share = ask.reading.config.settings.ingest.share;
+    let cameras = ask.reading.config.cameras.iter().enumerate();
+    cameras.filter(move |(_, camera)| camera.enabled && share.holds(&camera.id))
+}
+
+async fn recordings(ask: &Ask<'_>) -> Vec<Finding> {
+    let mut cameras: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
+    for (index, camera) in own(ask) {
+        if let Some(CameraSource::File { path, .. }) = &camera.source
+            && ask.reading.is_camera_sound(index, "source")
+        {
+            cameras.entry(path.into()).or_default().push(index);
+        }
+    }
+    let turns = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+    let mut looking = JoinSet::new();
+    for path in cameras.keys().cloned() {
+        let turns = turns.clone();
+        looking.spawn(async move {
+            let turn = turns.acquire_owned().await;
+            let at = path.clone();
+            let seen = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                look_at(&at)
+            });
+            (path, seen.await.ok())
+        });
+    }
+    let mut seen = BTreeMap::new();
+    let all = async {
+        while let Some(Ok((path, looked))) = looking.join_next().await {
+            seen.insert(path, looked);
+        }
+    };
+    let in_time = tokio::time::timeout(AT_MOST, all).await.is_ok();
+    let mut found = Vec::new();
+    for (path, indices) in &cameras {
+        let verdict = match seen.remove(path).flatten() {
+            Some(outcome) => verdict(path, outcome),
+            None if in_time => continue,
+            None => Some((Level::Note, "this recording was not looked at: it took too long".to_owned(), String::new())),
+        };
+        let Some((level, rule, fix)) = verdict else { continue };
+        for index in indices {
+            let file = &ask.reading.config.settings.site.cameras;
+            let at = ask.reading.camera_paths.get(*index).map_or("camera", String::as_str);
+            let value = path.display().to_string();
+            found.push(Finding::new(level, file, &format!("{at}.source.path"), value, rule.clone(), &fix));
+        }
+    }
+    found
+}
+
+/// What a look gives: the system's refusal, or what intake thinks of it.
+type Looked = Result<Result<Recording, RefusalReason>, std::io::Error>;
+
+fn look_at(path: &Path) -> Looked {
+    let file = std::fs::File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    Ok(inspect(path, PATIENCE))
+}
+
+fn verdict(path: &Path, looked: Looked) -> Option<(Level, String, String)> {
+    let transcode = || format!("run `vedette transcode {} NEW.mp4` and name NEW.mp4 here", quoted(path));
+    match looked {
+        Err(error) => {
+            let fix = "put the recording there or correct the path; it is relative to the camera file";
+            Some((Level::Camera, format!("this recording cannot be opened: {error}"), fix.to_owned()))
+        }
+        Ok(Err(reason @ RefusalReason::NotVideo { .. })) => Some((Level::Camera, reason.to_string(), String::new())),
+        Ok(Err(reason)) => Some((Level::Camera, reason.to_string(), transcode())),
+        Ok(Ok(recording)) if recording.b_frames => {
+            let rule = "this recording has B-frames: frames that come in another order than they are shown are lost";
+            Some((Level::Warning, rule.to_owned(), transcode()))
+        }
+        Ok(Ok(_)) => None,
+    }
+}
+
+/// As a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=@:,".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}

@@ -1,0 +1,69 @@
+use std::fmt;
+use std::path::Path;
+
+use crate::config::Mistake;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing can run.
+    Mistake,
+    /// One camera cannot; the others can, so `run` says it and starts.
+    Camera,
+    /// It runs, but not as one may think.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+/// Something that stands in the way of a run, or should be known before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// Where, what, and the way out.
+    pub what: Mistake,
+}
+
+impl Finding {
+    pub(super) fn new(
+        level: Level,
+        file: &Path,
+        path: &str,
+        value: impl Into<String>,
+        rule: impl Into<String>,
+        fix: &str,
+    ) -> Self {
+        let (file, path, fix) = (file.display().to_string(), path.to_owned(), fix.to_owned());
+        Self { level, what: Mistake { file, path, value: value.into(), rule: rule.into(), fix } }
+    }
+}
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Findings(pub Vec<Finding>);
+
+impl Findings {
+    /// What `level` holds for.
+    pub fn at(&self, level: Level) -> impl Iterator<Item = &Mistake> {
+        self.0.iter().filter(move |finding| finding.level == level).map(|finding| &finding.what)
+    }
+
+    /// What keeps a configuration from being good.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<Mistake> {
+        self.at(Level::Mistake).chain(self.at(Level::Camera)).cloned().collect()
+    }
+}
+
+/// Warnings and notes, one a paragraph.
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (level, word) in [(Level::Warning, "warning"), (Level::Note, "note")] {
+            for what in self.at(level) {
+                writeln!(f, "{word}: {what}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! What stands in the way of a run, found before anything runs: shared by `vedette check` and `vedette run`. Nothing is made or
+//! changed, and all of it is said at once.
+
+mod bus;
+mod cameras;
+mod finding;
+mod models;
+mod ports;
+mod running;
+mod site;
+mod writable;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+pub use finding::{Finding, Findings, Level};
+
+use crate::cli::Role;
+use crate::config::Reading;
+
+/// How long whoever is asked may take.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// When it is given up whatever it is.
+const AT_MOST: Duration = Duration::from_secs(8);
+
+/// For whom it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    /// `vedette check`, which may run beside the product.
+    Check {
+        /// Ask no other machine.
+        offline: bool,
+    },
+    /// A process that is about to run.
+    Run,
+}
+
+impl For {
+    fn offline(self) -> bool {
+        self == Self::Check { offline: true }
+    }
+}
+
+/// What the parts look at.
+struct Ask<'a> {
+    reading: &'a Reading,
+    roles: &'a HashSet<Role>,
+    by: For,
+}
+
+impl Ask<'_> {
+    fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// A finding about the settings file.
+    fn settings(
+        &self,
+        level: Level,
+        path: &str,
+        value: impl Into<String>,
+        rule: impl Into<String>,
+        fix: &str,
+    ) -> Finding {
+        Finding::new(level, &self.reading.file, path, value, rule, fix)
+    }
+}
+
+/// Looks at everything that the roles need. What is already a mistake of the configuration itself is not looked at further.
+pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Findings {
+    let ask = Ask { reading, roles, by };
+    let mut found = Vec::new();
+    found.extend(site::passwords(&ask));
+    let own = async {
+        let (models, site, store) = (models::look(&ask), site::bases(&ask), site::store(&ask));
+        tokio::join!(models, site, store)
+    };
+    let (own, cameras, bus) = tokio::join!(own, cameras::look(&ask), bus::look(&ask));
+    found.extend(cameras);
+    found.extend(own.0);
+    found.extend(own.1);
+    found.extend(bus);
+    found.extend(own.2);
+    found.extend(ports::look(&ask));
+    if by.offline() {
+        let left_out = "not asked, because of --offline: brokers, and the database of the alerts";
+        found.push(ask.settings(Level::Note, "bus, console.store", "", left_out, ""));
+    }
+    Findings(found)
+}
+
+/// Runs what blocks off the async threads, and gives it up after a while.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::time::timeout(AT_MOST, tokio::task::spawn_blocking(work)).await.ok()?.ok()
+}

@@ -1,0 +1,119 @@
+//! Passwords, address bases, the store of alerts.
+
+use std::collections::BTreeSet;
+
+use vedette_address::AddressBase;
+use vedette_alerts::{AlertStore, PostgresServer, StoreError};
+use vedette_core::CameraSource;
+
+use super::{Ask, Finding, Level, apart, cameras, writable};
+use crate::alert_store;
+use crate::cli::Role;
+use crate::config::StoreSetting;
+
+/// Variables that hold passwords and are not set.
+pub(super) fn passwords(ask: &Ask<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if ask.has(Role::Ingest) {
+        let mut used: BTreeSet<&str> = BTreeSet::new();
+        for (_, camera) in cameras::own(ask) {
+            if let Some(CameraSource::Rtsp { credential: Some(name), .. }) = &camera.source {
+                used.insert(name);
+            }
+        }
+        for name in used {
+            let path = format!("ingest.credentials.{name}.password_env");
+            let credential = ask.reading.config.settings.ingest.credentials.get(name);
+            let Some(credential) = credential.filter(|_| ask.reading.is_sound(&path)) else { continue };
+            found.extend(unset(ask, Level::Camera, &path, &credential.password_env));
+        }
+    }
+    let console = &ask.reading.config.settings.console;
+    if ask.has(Role::Console)
+        && ask.reading.is_sound("console.store")
+        && ask.reading.is_sound("console.store_password_env")
+        && let Some(variable) = &console.store_password_env
+    {
+        found.extend(unset(ask, Level::Mistake, "console.store_password_env", variable));
+    }
+    found
+}
+
+fn unset(ask: &Ask<'_>, level: Level, path: &str, variable: &str) -> Option<Finding> {
+    let rule = match std::env::var(variable) {
+        Ok(_) => return None,
+        Err(std::env::VarError::NotPresent) => "this environment variable is not set",
+        Err(std::env::VarError::NotUnicode(_)) => "this environment variable is no UTF-8 text",
+    };
+    Some(ask.settings(level, path, variable, rule, "set it to the password for the process that runs"))
+}
+
+/// The address base, and the directory of those that are published.
+pub(super) async fn bases(ask: &Ask<'_>) -> Vec<Finding> {
+    let site = &ask.reading.config.settings.site;
+    let mut found = Vec::new();
+    if let Some(base) = site.address_base.clone().filter(|_| ask.reading.is_sound("site.address_base")) {
+        let value = base.display().to_string();
+        if !base.is_file() {
+            let fix = "correct the path, or make it: `vedette address build`";
+            found.push(ask.settings(Level::Mistake, "site.address_base", value, "there is no such file", fix));
+        } else {
+            match apart(move || AddressBase::open(&base).map(drop)).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    found.push(ask.settings(Level::Mistake, "site.address_base", value, error.to_string(), ""));
+                }
+                None => {
+                    let rule = "this base was not looked at: reading it took too long";
+                    found.push(ask.settings(Level::Note, "site.address_base", value, rule, ""));
+                }
+            }
+        }
+    }
+    let uses_bases = ask.has(Role::Analyse) || ask.has(Role::Console);
+    if uses_bases
+        && ask.reading.is_sound("site.address_bases")
+        && site.address_bases.exists()
+        && !site.address_bases.is_dir()
+    {
+        let (value, fix) = (site.address_bases.display().to_string(), "name a directory");
+        let rule = "this is no directory; bases that are published could not be found in it";
+        found.push(ask.settings(Level::Mistake, "site.address_bases", value, rule, fix));
+    }
+    found
+}
+
+/// Whether the store of alerts can be opened.
+pub(super) async fn store(ask: &Ask<'_>) -> Vec<Finding> {
+    let console = &ask.reading.config.settings.console;
+    if !ask.has(Role::Console) || !ask.reading.is_sound("console.store") {
+        return Vec::new();
+    }
+    let add = |rule: String, fix: &str| vec![ask.settings(Level::Mistake, "console.store", "", rule, fix)];
+    match &console.store {
+        StoreSetting::File(path) => match writable::file_refusal(path) {
+            Some(rule) => add(rule, "give this user the right to write there, or name another file"),
+            None => match AlertStore::probe_file(path) {
+                Ok(()) => Vec::new(),
+                Err(error) => add(error.to_string(), ""),
+            },
+        },
+        StoreSetting::Server(_) if ask.by.offline() => Vec::new(),
+        StoreSetting::Server(address) => {
+            // Without the password there is nothing to ask; that it is missing is said by itself.
+            let Ok(password) = alert_store::password(console.store_password_env.as_deref()) else { return Vec::new() };
+            let address = address.clone();
+            let probed = apart(move || {
+                let server = PostgresServer::new(&address, password.as_deref()).map_err(|error| error.to_string())?;
+                AlertStore::probe_server(&server).map_err(|error: StoreError| error.to_string())
+            });
+            match probed.await {
+                Some(Ok(())) => Vec::new(),
+                Some(Err(rule)) => add(rule, ""),
+                None => {
+                    add("the database did not answer".into(), "check that the server runs and can be reached from here")
+                }
+            }
+        }
+    }
+}
