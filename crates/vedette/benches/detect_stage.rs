@@ -152,7 +152,7 @@ async fn stage(detecting: &Detecting, chunks: &[VideoChunk], frames: usize) {
     let directory = tempfile::tempdir().expect("a directory");
     let bus: SharedBus = EmbeddedBus::open(EmbeddedSettings::new(directory.path())).expect("the log opens");
     bus.ensure_topics(&topics::specs(&Default::default())).await.expect("topics");
-    let mut detections = bus.read(topics::DETECTIONS, StartAt::Earliest).await.expect("a reader");
+    let mut detections = bus.read(topics::DETECTIONS.name(), StartAt::Earliest).await.expect("a reader");
     for chunk in chunks {
         let record = Record {
             key: Bytes::from_static(b"bench"),
@@ -160,7 +160,7 @@ async fn stage(detecting: &Detecting, chunks: &[VideoChunk], frames: usize) {
             headers: Vec::new(),
             timestamp_ms: clock::now().as_millis(),
         };
-        bus.send(topics::VIDEO, record).await.expect("it is taken");
+        bus.send(topics::VIDEO.name(), record).await.expect("it is taken");
     }
     let stop = CancellationToken::new();
     let stage = Detect {

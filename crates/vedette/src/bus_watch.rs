@@ -27,7 +27,7 @@ pub(crate) async fn watch(bus: SharedBus, health: Health, stop: CancellationToke
     let asking = async {
         loop {
             ask.tick().await;
-            match bus.watermarks(topics::ALERTS).await {
+            match bus.watermarks(topics::ALERTS.name()).await {
                 Ok(_) => health.set(NAME, Condition::Running, ""),
                 Err(BusError::Closed) => return,
                 Err(error) => away(&health, &error),

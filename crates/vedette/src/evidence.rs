@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use vedette_bus::{SharedBus, StartAt};
+use vedette_bus::{Delivered, SharedBus, StartAt};
 use vedette_core::{Alert, PixelBox, VideoChunk, VideoRef};
 use vedette_media::{SnapshotSettings, snapshot};
-use vedette_wire::decode_video;
 
 use crate::topics;
 
@@ -66,26 +65,28 @@ impl BusSnapshots {
 
     /// The parts of the frame's group of pictures, up to the one that holds the frame.
     async fn group_of_pictures(&self, alert: &Alert, video: VideoRef) -> Result<Vec<VideoChunk>, NoSnapshot> {
-        let first = self.bus.fetch(topics::VIDEO, video.partition, video.offset).await?.ok_or(NoSnapshot::Expired)?;
-        let read = |value: Option<Bytes>| {
-            decode_video(value.unwrap_or_default())
+        let first =
+            self.bus.fetch(topics::VIDEO.name(), video.partition, video.offset).await?.ok_or(NoSnapshot::Expired)?;
+        let read = |record: &Delivered| {
+            topics::VIDEO
+                .read(record)
                 .map_err(|error| NoSnapshot::Decode(error.to_string()))?
                 .into_chunk()
                 .ok_or(NoSnapshot::Expired)
         };
-        let mut chunks = vec![read(first.record.value)?];
+        let mut chunks = vec![read(&first)?];
         let holds = |chunk: &VideoChunk| chunk.first_sequence + chunk.units.len() as u64 > video.sequence;
         if holds(&chunks[0]) {
             return Ok(chunks);
         }
         let start = StartAt::Offsets(vec![(video.partition, video.offset + 1)]);
-        let mut reader = self.bus.read(topics::VIDEO, start).await?;
+        let mut reader = self.bus.read(topics::VIDEO.name(), start).await?;
         for _ in 0..MOST_CHUNKS_READ {
             let record = tokio::time::timeout(PATIENCE, reader.next()).await.map_err(|_| NoSnapshot::Expired)??;
             if record.record.key != alert.camera.as_str().as_bytes() {
                 continue;
             }
-            let chunk = read(record.record.value)?;
+            let chunk = read(&record)?;
             if chunk.gop != chunks[0].gop || chunk.epoch != chunks[0].epoch {
                 return Err(NoSnapshot::Expired);
             }

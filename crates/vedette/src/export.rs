@@ -5,7 +5,6 @@ use std::io::Write;
 use anyhow::Context;
 use vedette_bus::StartAt;
 use vedette_core::FrameDetections;
-use vedette_wire::decode_detections;
 
 use crate::app::open_bus;
 use crate::cli::ExportArgs;
@@ -23,15 +22,15 @@ pub(crate) async fn run(args: ExportArgs) -> anyhow::Result<()> {
     };
     let bus = open_bus(&settings).await?;
     let start = args.from.map_or(StartAt::Earliest, |from| StartAt::TimeMs(from.as_millis()));
-    let mut reader = bus.read(topics::DETECTIONS, start).await?;
+    let mut reader = bus.read(topics::DETECTIONS.name(), start).await?;
     let mut out = std::io::stdout().lock();
     let (mut written, mut refused) = (0_u64, 0_u64);
     let mut failed = None;
-    reading::to_end(&bus, topics::DETECTIONS, &mut reader, |record| {
+    reading::to_end(&bus, topics::DETECTIONS.name(), &mut reader, |record| {
         if failed.is_some() {
             return;
         }
-        match decode_detections(record.record.value.unwrap_or_default()) {
+        match topics::DETECTIONS.read(&record) {
             Ok(frame) if args.camera.as_ref().is_some_and(|camera| *camera != frame.camera) => {}
             Ok(frame) if args.from.is_some_and(|from| frame.captured < from) => {}
             Ok(frame) => match write(&mut out, &frame) {

@@ -10,10 +10,11 @@ use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_console::{FrameReport, FrameSource};
 use vedette_core::{Camera, CameraSource, FrameCounts, Span, Timestamp};
-use vedette_wire::decode_state;
+use vedette_wire::AnalysisState;
 
+use crate::dead_letters::Refusal;
 use crate::health::{Condition, Health};
-use crate::reading::{Follower, Refusal, View};
+use crate::reading::{Follower, View};
 use crate::registry::Registry;
 use crate::supervise::TaskKind;
 use crate::{clock, topics};
@@ -40,7 +41,8 @@ impl FrameBook {
     /// When the topic cannot be read.
     pub(crate) async fn open(bus: &SharedBus) -> Result<(Self, Arc<Follower>), BusError> {
         let book = Self::default();
-        let follower = Follower::new(bus, TaskKind::FrameCounts, topics::STATES, StartAt::Earliest, book.clone());
+        let follower =
+            Follower::new(bus, TaskKind::FrameCounts, topics::STATES.name(), StartAt::Earliest, book.clone());
         follower.catch_up().await?;
         book.entries().values_mut().for_each(|entry| entry.rose = None);
         Ok((book, follower))
@@ -51,18 +53,17 @@ impl FrameBook {
     }
 
     /// Of several states of a camera the one that has seen most counts, as it does for the camera's next owner.
-    fn apply(&self, value: Option<bytes::Bytes>) {
-        let Some(Ok(state)) = value.map(decode_state) else { return };
+    fn apply(&self, state: &AnalysisState) {
         let (mut entries, now) = (self.entries(), (Instant::now(), clock::now()));
         let id = state.camera.as_str();
         match entries.get_mut(id) {
             Some(known) if known.next_offset > state.next_offset => {}
             Some(known) => {
                 let rose = if state.counts.analysed > known.counts.analysed { Some(now) } else { known.rose };
-                *known = Entry { next_offset: state.next_offset, counts: state.counts, rose };
+                *known = Entry { next_offset: state.next_offset, counts: state.counts.clone(), rose };
             }
             None => {
-                let (next_offset, counts) = (state.next_offset, state.counts);
+                let (next_offset, counts) = (state.next_offset, state.counts.clone());
                 entries.insert(id.to_owned(), Entry { next_offset, counts, rose: Some(now) });
             }
         }
@@ -130,7 +131,9 @@ fn sends_steadily(camera: &Camera) -> bool {
 #[async_trait]
 impl View for FrameBook {
     async fn take(&self, record: &Delivered) -> Result<(), Refusal> {
-        self.apply(record.record.value.clone());
+        if record.record.value.is_some() {
+            self.apply(&topics::STATES.read(record)?);
+        }
         Ok(())
     }
 }
@@ -154,22 +157,20 @@ impl FrameSource for FrameBook {
 #[cfg(test)]
 mod tests {
     use vedette_core::{CameraId, ShedReason};
-    use vedette_wire::{AnalysisState, encode_state};
 
     use super::*;
 
-    fn state(camera: &str, next_offset: u64, analysed: u64, shed: u64) -> Option<bytes::Bytes> {
+    fn state(camera: &str, next_offset: u64, analysed: u64, shed: u64) -> AnalysisState {
         let counts = FrameCounts { analysed, shed: [(ShedReason::Overload, shed)].into() };
         let camera = CameraId::new(camera).unwrap();
-        let state = AnalysisState { camera, partition: 0, next_offset, format: 1, state: Default::default(), counts };
-        Some(encode_state(&state))
+        AnalysisState { camera, partition: 0, next_offset, format: 1, state: Default::default(), counts }
     }
 
     #[test]
     fn the_state_that_has_seen_most_counts_once() {
         let book = FrameBook::default();
-        for record in [state("a", 10, 8, 2), state("b", 5, 5, 0), state("a", 20, 17, 3), state("a", 15, 12, 3), None] {
-            book.apply(record);
+        for record in [state("a", 10, 8, 2), state("b", 5, 5, 0), state("a", 20, 17, 3), state("a", 15, 12, 3)] {
+            book.apply(&record);
         }
         let all = book.frames(None).unwrap();
         assert_eq!((all.cameras, all.frames, all.analysed, all.shed["overload"]), (2, 25, 22, 3));
@@ -193,18 +194,18 @@ mod tests {
         };
         assert_eq!(condition(2).await.condition, Condition::Running, "it has just begun to look");
         assert_eq!(condition(30).await.condition, Condition::Failed, "no frame ever came");
-        book.apply(state("a", 10, 8, 2));
+        book.apply(&state("a", 10, 8, 2));
         assert_eq!(condition(2).await.condition, Condition::Running);
         for second in 0..50 {
             // Another camera's frames, states without a new frame, and frames that were only shed do not count.
-            book.apply(state("b", second, second, 0));
-            book.apply(state("a", 11 + second, 8, 2 + second));
+            book.apply(&state("b", second, second, 0));
+            book.apply(&state("a", 11 + second, 8, 2 + second));
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         let failed = condition(0).await;
         assert_eq!(failed.condition, Condition::Failed);
         assert!(failed.detail.starts_with("no frame of any camera was analysed since ") && !health.ready());
-        book.apply(state("a", 100, 9, 50));
+        book.apply(&state("a", 100, 9, 50));
         assert_eq!(condition(2).await.condition, Condition::Running);
         assert!(health.ready());
         stop.cancel();

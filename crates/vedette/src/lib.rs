@@ -26,6 +26,7 @@ mod alert_store;
 mod bus_watch;
 mod commands;
 mod console;
+mod consumer;
 pub mod dead_letters;
 mod demo;
 pub mod detector;

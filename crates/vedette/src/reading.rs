@@ -13,11 +13,12 @@ use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Reader, SharedBus, StartAt};
-use vedette_wire::{DeadLetterReason, WireError};
+use vedette_wire::DeadLetterReason;
 
+use crate::bus_watch;
+use crate::dead_letters::{self, Refusal};
 use crate::health::{Condition, Health};
 use crate::supervise::TaskKind;
-use crate::{bus_watch, dead_letters};
 
 /// How long the bus may be silent before it is asked whether more is to come.
 const QUIET: Duration = Duration::from_secs(5);
@@ -76,18 +77,6 @@ impl<'a> Backlog<'a> {
             }
         }
         Ok(None)
-    }
-}
-
-/// A record that a follower cannot use: it goes to the dead letters.
-pub(crate) struct Refusal {
-    pub(crate) reason: DeadLetterReason,
-    pub(crate) detail: String,
-}
-
-impl From<WireError> for Refusal {
-    fn from(error: WireError) -> Self {
-        Self { reason: DeadLetterReason::from(&error), detail: error.to_string() }
     }
 }
 
@@ -219,7 +208,7 @@ impl Follower {
 }
 
 /// The message of a panic.
-fn text_of(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn text_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("panicked: {}", text.unwrap_or("without a message"))
 }

@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use dashmap::{DashMap, DashSet};
 use tokio::sync::watch;
-use vedette_bus::{BusError, Delivered, Record, SharedBus, StartAt};
+use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{Camera, CameraId, Policy, PolicyScope};
 use vedette_rules::SharedPolicy;
-use vedette_wire::{WireError, decode_camera, decode_policy, encode_camera, encode_policy, policy_key};
+use vedette_wire::{WireError, policy_key};
 
+use crate::dead_letters::Refusal;
 use crate::health::Condition;
-use crate::reading::{Follower, Refusal, View};
+use crate::reading::{Follower, View};
 use crate::supervise::TaskKind;
 use crate::{clock, topics};
 
@@ -119,7 +120,10 @@ impl Registry {
             let view = RegistryView { registry: registry.clone(), kind };
             (kind, Follower::new(bus, kind, topic, StartAt::Earliest, view))
         };
-        let followers = [follower(TaskKind::Cameras, topics::CAMERAS), follower(TaskKind::Policies, topics::POLICIES)];
+        let followers = [
+            follower(TaskKind::Cameras, topics::CAMERAS.name()),
+            follower(TaskKind::Policies, topics::POLICIES.name()),
+        ];
         for (_, follower) in &followers {
             follower.catch_up().await?;
         }
@@ -132,8 +136,8 @@ impl Registry {
 
     fn take_camera(&self, key: &str, value: Option<Bytes>) -> Result<(), WireError> {
         match value {
-            Some(value) => {
-                let camera = decode_camera(value)?;
+            Some(_) => {
+                let camera = topics::CAMERAS.decode(value)?;
                 self.retired.remove(camera.id.as_str());
                 self.cameras.insert(camera.id.clone(), Arc::new(camera));
             }
@@ -147,12 +151,12 @@ impl Registry {
 
     /// An older version never replaces a newer one, whoever wrote it; a policy that was taken out may come back as any version.
     fn take_policy(&self, key: &str, value: Option<Bytes>) -> Result<(), WireError> {
-        let Some(value) = value else {
+        if value.is_none() {
             self.policies.remove(key);
             self.outdated.remove(key);
             return Ok(());
-        };
-        let policy = decode_policy(value)?;
+        }
+        let policy = topics::POLICIES.decode(value)?;
         let key = policy_key(&policy.applies_to);
         match self.policy_version(&key) {
             Some(known) if policy.version < known => {
@@ -239,10 +243,10 @@ pub async fn publish(
     cameras: &[Camera],
     policies: &[Policy],
 ) -> Result<usize, BusError> {
-    let mut records = Vec::new();
-    let timestamp_ms = clock::now().as_millis();
+    let (mut count, now) = (0, clock::now());
     for camera in cameras.iter().filter(|camera| registry.differs_camera(camera)) {
-        records.push((topics::CAMERAS, camera.id.to_string(), encode_camera(camera)));
+        topics::CAMERAS.send(bus, camera, now).await?.await?;
+        count += 1;
     }
     for policy in policies.iter().filter(|policy| registry.differs_policy(policy)) {
         let key = policy_key(&policy.applies_to);
@@ -251,13 +255,11 @@ pub async fn publish(
                 let origin = "the policy file of this process";
                 registry.note_outdated(Outdated { key, version: policy.version, known, origin });
             }
-            _ => records.push((topics::POLICIES, key, encode_policy(policy))),
+            _ => {
+                topics::POLICIES.send(bus, policy, now).await?.await?;
+                count += 1;
+            }
         }
-    }
-    let count = records.len();
-    for (topic, key, value) in records {
-        let record = Record { key: key.into(), value: Some(value), headers: Vec::new(), timestamp_ms };
-        bus.send(topic, record).await?.await?;
     }
     Ok(count)
 }
@@ -302,31 +304,29 @@ pub async fn retire(
     cameras: &[Camera],
     policies: &[Policy],
 ) -> Result<usize, BusError> {
-    let keys: HashSet<String> = policies.iter().map(|policy| policy_key(&policy.applies_to)).collect();
-    let mut gone = Vec::new();
+    let kept: HashSet<String> = policies.iter().map(|policy| policy_key(&policy.applies_to)).collect();
+    let (mut count, now) = (0, clock::now());
     for camera in registry.cameras() {
-        if !cameras.iter().any(|kept| kept.id == camera.id) {
-            registry.cameras.remove(&camera.id);
-            registry.retired.insert(camera.id.to_string());
-            gone.push((topics::CAMERAS, camera.id.to_string()));
+        if cameras.iter().any(|kept| kept.id == camera.id) {
+            continue;
         }
+        tracing::info!(camera = %camera.id, "retired: no longer in the configuration files");
+        registry.cameras.remove(&camera.id);
+        registry.retired.insert(camera.id.to_string());
+        topics::CAMERAS.delete(bus, &camera.id, now).await?.await?;
+        count += 1;
     }
-    registry.policies.retain(|key, _| {
-        let kept = keys.contains(key);
-        if !kept {
-            gone.push((topics::POLICIES, key.clone()));
-        }
-        kept
-    });
-    let count = gone.len();
+    let gone = registry.policies.iter().filter(|policy| !kept.contains(policy.key()));
+    let gone: Vec<PolicyScope> = gone.map(|policy| policy.policy().applies_to.clone()).collect();
+    for scope in gone {
+        let key = policy_key(&scope);
+        tracing::info!(policy = key, "retired: no longer in the configuration files");
+        registry.policies.remove(&key);
+        topics::POLICIES.delete(bus, &scope, now).await?.await?;
+        count += 1;
+    }
     if count > 0 {
         registry.changed();
-    }
-    let timestamp_ms = clock::now().as_millis();
-    for (topic, key) in gone {
-        tracing::info!(topic, key, "retired: no longer in the configuration files");
-        let record = Record { key: key.into(), value: None, headers: Vec::new(), timestamp_ms };
-        bus.send(topic, record).await?.await?;
     }
     Ok(count)
 }
@@ -401,10 +401,8 @@ mod tests {
         assert_eq!(followers.len(), 2);
 
         // A program that does not ask wrote it on the topic: whoever knows the newer one keeps it.
-        let outdated = encode_policy(&version(&policy, 1));
-        let key = policy_key(&policy.applies_to);
-        let record = Record { key: key.clone().into(), value: Some(outdated), headers: Vec::new(), timestamp_ms: 0 };
-        bus.send(topics::POLICIES, record).await.unwrap().await.unwrap();
+        let sent = topics::POLICIES.send(&bus, &version(&policy, 1), clock::now()).await.unwrap();
+        sent.await.unwrap();
         let (late, _) = Registry::open(&bus).await.unwrap();
         assert_eq!(in_force(&late), 3);
 

@@ -69,7 +69,7 @@ async fn send(bus: &SharedBus, frames: &[FrameDetections]) {
             headers: Vec::new(),
             timestamp_ms: frame.captured.as_millis(),
         };
-        bus.send(topics::DETECTIONS, record).await.unwrap().await.unwrap();
+        bus.send(topics::DETECTIONS.name(), record).await.unwrap().await.unwrap();
     }
 }
 
@@ -117,10 +117,10 @@ async fn a_new_base_is_taken_while_frames_flow_and_every_alert_names_one() {
     send(&product.app.bus, &frames[SPLIT..]).await;
     frames_taken(&product, frames.len()).await;
 
-    let mut alerts = product.app.bus.read(topics::ALERTS, StartAt::Earliest).await.unwrap();
+    let mut alerts = product.app.bus.read(topics::ALERTS.name(), StartAt::Earliest).await.unwrap();
     let (mut before, mut after, mut across) = (0, 0, 0);
     let stored = product.alerts_reach(10).await;
-    let marks = product.app.bus.watermarks(topics::ALERTS).await.unwrap();
+    let marks = product.app.bus.watermarks(topics::ALERTS.name()).await.unwrap();
     let count: u64 = marks.iter().map(|mark| mark.high).sum();
     for _ in 0..count {
         let alert = decode_alert(alerts.next().await.unwrap().record.value.unwrap()).unwrap();
@@ -165,7 +165,7 @@ async fn a_new_base_is_taken_while_frames_flow_and_every_alert_names_one() {
     let again = self::product(&config).await;
     let report = base_is(&again, &with_rooms).await;
     assert_eq!(report["history"].as_array().unwrap().len(), 2, "{report}");
-    let mut reader = again.app.bus.read(topics::ADDRESSES, StartAt::Earliest).await.unwrap();
+    let mut reader = again.app.bus.read(topics::ADDRESSES.name(), StartAt::Earliest).await.unwrap();
     let first = reader.next().await.unwrap().record;
     assert_eq!(first.key, format!("city/{effective_from}"));
     let change = decode_address_change(first.value.unwrap()).unwrap();
@@ -234,7 +234,7 @@ async fn announce(bus: &SharedBus, change: &vedette_wire::AddressBaseChange) {
         headers: Vec::new(),
         timestamp_ms: clock::now().as_millis(),
     };
-    bus.send(topics::ADDRESSES, record).await.unwrap().await.unwrap();
+    bus.send(topics::ADDRESSES.name(), record).await.unwrap().await.unwrap();
 }
 
 async fn degraded(product: &Product, words: &str) -> Value {

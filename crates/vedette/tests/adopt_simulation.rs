@@ -183,7 +183,7 @@ impl World {
         let (until, mut still_since, mut seen) = (Instant::now() + REST, Instant::now(), 0);
         while Instant::now() < until {
             sleep(Duration::from_secs(1)).await;
-            let records = self.cluster.records(topics::DETECTIONS).unwrap().len();
+            let records = self.cluster.records(topics::DETECTIONS.name()).unwrap().len();
             let lag: u64 = PRODUCERS.iter().map(|producer| self.cluster.lag(GROUP, producer.topic).unwrap()).sum();
             if records != seen || lag > 0 {
                 (seen, still_since) = (records, Instant::now());
@@ -198,7 +198,7 @@ impl World {
 
     fn look(&self, outcome: &mut Outcome) {
         let mut latest = BTreeMap::new();
-        for record in self.cluster.records(topics::DETECTIONS).unwrap() {
+        for record in self.cluster.records(topics::DETECTIONS.name()).unwrap() {
             let bytes = record.record.value.unwrap();
             let frame = decode_detections(bytes.clone()).unwrap();
             let place = (frame.camera.to_string(), frame.sequence);
@@ -209,7 +209,7 @@ impl World {
             *newest = frame.sequence.max(*newest);
             outcome.frames.entry(place).or_default().insert(bytes);
         }
-        for record in self.cluster.records(topics::DEAD_LETTERS).unwrap() {
+        for record in self.cluster.records(topics::DEAD_LETTERS.name()).unwrap() {
             let letter = decode_dead_letter(record.record.value.unwrap()).unwrap();
             outcome.aside.insert((letter.topic, letter.partition, letter.offset));
         }
@@ -324,6 +324,6 @@ fn a_commit_before_the_effect_is_found() {
 
 #[test]
 fn a_dead_letter_that_is_dropped_in_silence_is_found() {
-    let bug = Sabotage::SwallowSome(topics::DEAD_LETTERS.into(), 10);
+    let bug = Sabotage::SwallowSome(topics::DEAD_LETTERS.name().into(), 10);
     assert!(wrong(&run(1, &[bug], true)).iter().any(|it| it.starts_with("dead letters")));
 }

@@ -68,7 +68,7 @@ async fn records_on(bus: &SharedBus, topic: &str) -> Vec<Record> {
 }
 
 async fn wait_for(bus: &SharedBus, letters: usize) {
-    let there = async || (records_on(bus, topics::DEAD_LETTERS).await.len() >= letters).then_some(());
+    let there = async || (records_on(bus, topics::DEAD_LETTERS.name()).await.len() >= letters).then_some(());
     eventually("dead letters", there).await;
 }
 
@@ -80,11 +80,11 @@ async fn put_aside_mended_and_given_back(folder: &Path, kafka: Option<&str>) {
     let frames = walk.len();
     let first = Product::start_roles(&config, &ROLES, |_| {}).await;
     send(&first.app.bus, device.topic, walk.clone()).await;
-    send_garbage(&first.app.bus, topics::DETECTIONS).await;
+    send_garbage(&first.app.bus, topics::DETECTIONS.name()).await;
     wait_for(&first.app.bus, frames + 1).await;
     // A stage that dies before it commits puts its record aside again.
-    let again = records_on(&first.app.bus, topics::DEAD_LETTERS).await.into_iter().next().unwrap();
-    send(&first.app.bus, topics::DEAD_LETTERS, vec![again]).await;
+    let again = records_on(&first.app.bus, topics::DEAD_LETTERS.name()).await.into_iter().next().unwrap();
+    send(&first.app.bus, topics::DEAD_LETTERS.name(), vec![again]).await;
     first.end().await;
 
     let all = listed(&config, &[]);
@@ -182,12 +182,12 @@ async fn a_record_without_value_goes_back_without() {
     let config = site(folder.path(), None);
     let product = Product::start_roles(&config, &ROLES, |_| {}).await;
     let tombstone = Record { key: Bytes::from_static(b"campus-1"), ..Record::default() };
-    send(&product.app.bus, topics::DETECTIONS, vec![tombstone]).await;
+    send(&product.app.bus, topics::DETECTIONS.name(), vec![tombstone]).await;
     wait_for(&product.app.bus, 1).await;
     product.end().await;
     assert_eq!(lines(&config, &["replay", "--all"]).len(), 1);
     let bus = vedette::app::open_bus(&Config::load(&config).unwrap().settings.bus).await.unwrap();
-    let records = records_on(&bus, topics::DETECTIONS).await;
+    let records = records_on(&bus, topics::DETECTIONS.name()).await;
     assert_eq!(records.len(), 2);
     assert_eq!((&records[1].key, &records[1].value), (&records[0].key, &None));
 }

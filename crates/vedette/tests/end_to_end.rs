@@ -45,7 +45,7 @@ async fn a_recorded_camera_gives_alerts_with_an_address() {
     assert!(picture.width() >= 640, "{}", picture.width());
 
     // On the bus it is protobuf with CloudEvents headers.
-    let mut reader = product.app.bus.read(topics::ALERTS, StartAt::Earliest).await.unwrap();
+    let mut reader = product.app.bus.read(topics::ALERTS.name(), StartAt::Earliest).await.unwrap();
     let record = reader.next().await.unwrap().record;
     let alert = decode_alert(record.value.clone().unwrap()).unwrap();
     assert_eq!(record.key, alert.camera.as_str());
@@ -63,7 +63,7 @@ async fn a_recorded_camera_gives_alerts_with_an_address() {
     assert!(product.metric("vedette_frames", "fate=\"analysed\"").await > 0.0);
 
     // Each frame says what its picture is like.
-    let mut reader = product.app.bus.read(topics::DETECTIONS, StartAt::Earliest).await.unwrap();
+    let mut reader = product.app.bus.read(topics::DETECTIONS.name(), StartAt::Earliest).await.unwrap();
     let mut changes = Vec::new();
     while changes.len() < 20 {
         let frame = decode_detections(reader.next().await.unwrap().record.value.unwrap()).unwrap();
@@ -104,12 +104,18 @@ async fn a_restart_loses_and_repeats_nothing() {
 async fn records_that_are_no_protobuf_become_dead_letters_and_the_rest_goes_on() {
     let site = tempfile::tempdir().unwrap();
     let product = Product::start(&demo_site(site.path()), |_| {}).await;
-    let sources =
-        [topics::VIDEO, topics::DETECTIONS, topics::ALERTS, topics::CAMERAS, topics::POLICIES, topics::ADDRESSES];
+    let sources = [
+        topics::VIDEO.name(),
+        topics::DETECTIONS.name(),
+        topics::ALERTS.name(),
+        topics::CAMERAS.name(),
+        topics::POLICIES.name(),
+        topics::ADDRESSES.name(),
+    ];
     for topic in sources {
         send_garbage(&product.app.bus, topic).await;
     }
-    let mut letters = product.app.bus.read(topics::DEAD_LETTERS, StartAt::Earliest).await.unwrap();
+    let mut letters = product.app.bus.read(topics::DEAD_LETTERS.name(), StartAt::Earliest).await.unwrap();
     let mut from = HashSet::new();
     while from.len() < sources.len() {
         let record = eventually_next(&mut letters).await;
@@ -144,14 +150,14 @@ async fn a_broken_chunk_costs_that_chunk() {
             headers: Vec::new(),
             timestamp_ms: vedette::clock::now().as_millis(),
         };
-        product.app.bus.send(topics::VIDEO, record).await.unwrap().await.unwrap();
+        product.app.bus.send(topics::VIDEO.name(), record).await.unwrap().await.unwrap();
     }
-    let mut letters = product.app.bus.read(topics::DEAD_LETTERS, StartAt::Earliest).await.unwrap();
+    let mut letters = product.app.bus.read(topics::DEAD_LETTERS.name(), StartAt::Earliest).await.unwrap();
     let letter = decode_dead_letter(eventually_next(&mut letters).await.value.unwrap()).unwrap();
-    assert_eq!((letter.topic.as_str(), letter.reason), (topics::VIDEO, DeadLetterReason::Undecodable));
+    assert_eq!((letter.topic.as_str(), letter.reason), (topics::VIDEO.name(), DeadLetterReason::Undecodable));
 
     // Frames of later groups of pictures are looked at again.
-    let mut detections = product.app.bus.read(topics::DETECTIONS, StartAt::Earliest).await.unwrap();
+    let mut detections = product.app.bus.read(topics::DETECTIONS.name(), StartAt::Earliest).await.unwrap();
     let mut last = 0;
     while last < 50 {
         let value = eventually_next(&mut detections).await.value.unwrap();

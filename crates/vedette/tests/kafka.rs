@@ -40,9 +40,9 @@ fn on(broker: &Broker, prefix: &str) -> impl Fn(&mut Config) + use<> {
 
 /// Every record of the `alerts` topic, by id and revision, with how often it is there.
 async fn alerts_on(bus: &SharedBus) -> BTreeMap<(String, u32), Vec<Bytes>> {
-    let mut reader = bus.read(topics::ALERTS, StartAt::Earliest).await.unwrap();
+    let mut reader = bus.read(topics::ALERTS.name(), StartAt::Earliest).await.unwrap();
     let mut found: BTreeMap<_, Vec<Bytes>> = BTreeMap::new();
-    reading::to_end(bus, topics::ALERTS, &mut reader, |record| {
+    reading::to_end(bus, topics::ALERTS.name(), &mut reader, |record| {
         let value = record.record.value.unwrap();
         let alert = decode_alert(value.clone()).unwrap();
         found.entry((alert.id.to_string(), alert.revision)).or_default().push(value);
@@ -237,7 +237,7 @@ async fn the_product_ends_also_while_kafka_is_away() {
         headers: Vec::new(),
         timestamp_ms: clock::now().as_millis(),
     };
-    let delivery = product.app.bus.send(topics::DETECTIONS, record).await.unwrap();
+    let delivery = product.app.bus.send(topics::DETECTIONS.name(), record).await.unwrap();
     product.stop.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(60), product.app.wait()).await.expect("an end in a minute");
     let error = format!("{:#}", ended.unwrap_err());
@@ -320,7 +320,7 @@ impl Fleet {
                     headers: Vec::new(),
                     timestamp_ms: frame.captured.as_millis(),
                 };
-                last.push(bus.send(topics::DETECTIONS, record).await.unwrap());
+                last.push(bus.send(topics::DETECTIONS.name(), record).await.unwrap());
             }
         }
         for delivery in last {

@@ -77,9 +77,9 @@ async fn one_alert_a_camera(product: &Product) -> Vec<Value> {
 
 /// Why each record was put aside, by where it was; none may be there twice.
 async fn put_aside(bus: &SharedBus) -> BTreeMap<(String, u32, u64), DeadLetterReason> {
-    let mut reader = bus.read(topics::DEAD_LETTERS, StartAt::Earliest).await.unwrap();
+    let mut reader = bus.read(topics::DEAD_LETTERS.name(), StartAt::Earliest).await.unwrap();
     let mut found = BTreeMap::new();
-    reading::to_end(bus, topics::DEAD_LETTERS, &mut reader, |record| {
+    reading::to_end(bus, topics::DEAD_LETTERS.name(), &mut reader, |record| {
         let letter = decode_dead_letter(record.record.value.unwrap()).unwrap();
         assert_eq!(letter.stage, "adopt");
         let position = (letter.topic.clone(), letter.partition, letter.offset);
@@ -145,10 +145,10 @@ async fn a_restart_in_the_middle_of_a_walk_loses_and_repeats_nothing() {
 
 /// Detections as they lie on the bus, by camera and sequence, in order, each with how often it is there.
 async fn detections_on(bus: &SharedBus) -> BTreeMap<(String, u64), Vec<Bytes>> {
-    let mut reader = bus.read(topics::DETECTIONS, StartAt::Earliest).await.unwrap();
+    let mut reader = bus.read(topics::DETECTIONS.name(), StartAt::Earliest).await.unwrap();
     let mut found: BTreeMap<_, Vec<Bytes>> = BTreeMap::new();
     let mut latest = BTreeMap::new();
-    reading::to_end(bus, topics::DETECTIONS, &mut reader, |record| {
+    reading::to_end(bus, topics::DETECTIONS.name(), &mut reader, |record| {
         let value = record.record.value.unwrap();
         let frame = decode_detections(value.clone()).unwrap();
         let place = (frame.camera.to_string(), frame.sequence);
@@ -264,9 +264,9 @@ const SINCE_EVER: u64 = 946_684_800_000_000;
 
 /// How many frames there are of each epoch.
 async fn epochs_on(bus: &SharedBus) -> BTreeMap<u64, usize> {
-    let mut reader = bus.read(topics::DETECTIONS, StartAt::Earliest).await.unwrap();
+    let mut reader = bus.read(topics::DETECTIONS.name(), StartAt::Earliest).await.unwrap();
     let mut found = BTreeMap::new();
-    reading::to_end(bus, topics::DETECTIONS, &mut reader, |record| {
+    reading::to_end(bus, topics::DETECTIONS.name(), &mut reader, |record| {
         *found.entry(decode_detections(record.record.value.unwrap()).unwrap().epoch).or_default() += 1;
     })
     .await

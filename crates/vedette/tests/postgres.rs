@@ -67,8 +67,8 @@ fn stage<'a>(health: &'a Value, name: &str) -> Option<&'a Value> {
 
 async fn ids_on_the_bus(product: &Product) -> HashSet<String> {
     let bus = &product.app.bus;
-    let held: u64 = bus.watermarks(topics::ALERTS).await.unwrap().iter().map(|mark| mark.high - mark.low).sum();
-    let mut reader = bus.read(topics::ALERTS, StartAt::Earliest).await.unwrap();
+    let held: u64 = bus.watermarks(topics::ALERTS.name()).await.unwrap().iter().map(|mark| mark.high - mark.low).sum();
+    let mut reader = bus.read(topics::ALERTS.name(), StartAt::Earliest).await.unwrap();
     let mut ids = HashSet::new();
     for _ in 0..held {
         ids.insert(decode_alert(reader.next().await.unwrap().record.value.unwrap()).unwrap().id.to_string());

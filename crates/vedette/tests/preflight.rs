@@ -278,7 +278,11 @@ fn a_running_product_of_the_same_configuration_is_a_note() {
     running.kill().unwrap();
     running.wait().unwrap();
     reading.join().unwrap().unwrap();
-    assert_says(&beside, 0, &["note: ", "runs this configuration and has the log open", "runs this configuration and listens there", &id]);
+    assert_says(
+        &beside,
+        0,
+        &["note: ", "runs this configuration and has the log open", "runs this configuration and listens there", &id],
+    );
     assert_says(&against, 2, &["bus.directory", "console.listen", &id]);
     assert_eq!(count(&second), 2, "{}", said(&second));
 }

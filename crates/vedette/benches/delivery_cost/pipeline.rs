@@ -148,7 +148,7 @@ impl Input {
         bus.ensure_topics(&topics::specs(&BusSettings::default())).await.expect("topics");
         for record in &self.records {
             // Waited for by the flush.
-            drop(bus.send(topics::DETECTIONS, record.clone()).await.expect("it is taken"));
+            drop(bus.send(topics::DETECTIONS.name(), record.clone()).await.expect("it is taken"));
         }
         bus.flush().await.expect("all is durable");
         bus
@@ -200,7 +200,7 @@ async fn timed(mut alerts: Reader, count: usize) -> Duration {
 /// The stage as it runs.
 pub(crate) async fn stage(input: &Input, save_every: Span, brokers: &str, prefix: &str) -> Duration {
     let bus = input.bus(brokers, prefix).await;
-    let alerts = bus.read(topics::ALERTS, StartAt::Earliest).await.expect("a reader");
+    let alerts = bus.read(topics::ALERTS.name(), StartAt::Earliest).await.expect("a reader");
     let stage = Analyse {
         settings: AnalyseSettings { save_every, ..AnalyseSettings::default() },
         bus: bus.clone(),
@@ -220,7 +220,7 @@ pub(crate) async fn stage(input: &Input, save_every: Span, brokers: &str, prefix
 /// The same analysis with auto-commit: nothing is waited for, nothing saved.
 pub(crate) async fn auto_commit(input: &Input, brokers: &str, prefix: &str) -> Duration {
     let bus = input.bus(brokers, prefix).await;
-    let alerts = bus.read(topics::ALERTS, StartAt::Earliest).await.expect("a reader");
+    let alerts = bus.read(topics::ALERTS.name(), StartAt::Earliest).await.expect("a reader");
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", format!("{prefix}analyse"))
@@ -232,7 +232,7 @@ pub(crate) async fn auto_commit(input: &Input, brokers: &str, prefix: &str) -> D
         .set("fetch.queue.backoff.ms", "20")
         .create()
         .expect("a consumer");
-    consumer.subscribe(&[&format!("{prefix}{}", topics::DETECTIONS)]).expect("it subscribes");
+    consumer.subscribe(&[&format!("{prefix}{}", topics::DETECTIONS.name())]).expect("it subscribes");
     let stop = CancellationToken::new();
     let (stopped, runtime, mut analyses) = (stop.clone(), tokio::runtime::Handle::current(), input.analyses());
     let policy_frame = input.policies[0].frame;
@@ -243,9 +243,10 @@ pub(crate) async fn auto_commit(input: &Input, brokers: &str, prefix: &str) -> D
             let frame = decode_detections(Bytes::copy_from_slice(record.payload().unwrap_or_default()));
             let frame = frame.expect("a frame");
             let outcome = analyses.take(&frame);
-            let alerts = outcome.alerts.iter().map(|alert| (topics::ALERTS, alert_record(alert)));
+            let alerts = outcome.alerts.iter().map(|alert| (topics::ALERTS.name(), alert_record(alert)));
             let misses = outcome.near_misses.iter();
-            let misses = misses.map(|miss| (topics::NEAR_MISSES, near_miss_record(&frame.camera, policy_frame, miss)));
+            let misses =
+                misses.map(|miss| (topics::NEAR_MISSES.name(), near_miss_record(&frame.camera, policy_frame, miss)));
             for (topic, record) in alerts.chain(misses) {
                 drop(runtime.block_on(bus.send(topic, record)).expect("it is taken"));
             }

@@ -52,26 +52,27 @@ impl Content {
     /// Reads all of it.
     pub(crate) async fn read(bus: &SharedBus, store: &Path) -> anyhow::Result<Self> {
         let mut content = Self { store: stored(store)?, ..Self::default() };
-        for record in records(bus, topics::VIDEO).await? {
+        for record in records(bus, topics::VIDEO.name()).await? {
             let video = decode_video(value(record)?).context("a record of `video`")?;
             let Some(chunk) = video.into_chunk() else { continue };
             let frames = content.video.entry(chunk.camera).or_default().entry(chunk.epoch).or_default();
             frames.extend(chunk.first_sequence..chunk.first_sequence + chunk.units.len() as u64);
         }
-        for record in records(bus, topics::DETECTIONS).await? {
+        for record in records(bus, topics::DETECTIONS.name()).await? {
             let (partition, offset) = (record.position.partition, record.position.offset);
             let frame = decode_detections(value(record)?).context("a record of `detections`")?;
             content.detections.push(Lying { partition, offset, frame });
         }
-        content.alerts = records(bus, topics::ALERTS).await?.into_iter().map(value).collect::<anyhow::Result<_>>()?;
-        for record in records(bus, topics::STATES).await? {
+        content.alerts =
+            records(bus, topics::ALERTS.name()).await?.into_iter().map(value).collect::<anyhow::Result<_>>()?;
+        for record in records(bus, topics::STATES.name()).await? {
             let state = decode_state(value(record)?).context("a record of `states`")?;
             let known = content.states.get(&state.camera);
             if known.is_none_or(|known| known.next_offset <= state.next_offset) {
                 content.states.insert(state.camera.clone(), state);
             }
         }
-        content.dead_letters = records(bus, topics::DEAD_LETTERS).await?.len() as u64;
+        content.dead_letters = records(bus, topics::DEAD_LETTERS.name()).await?.len() as u64;
         Ok(content)
     }
 }

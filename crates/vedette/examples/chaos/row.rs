@@ -190,12 +190,12 @@ struct Standing {
 impl Standing {
     async fn of(cluster: &Cluster, site: &Site, bus: &SharedBus) -> anyhow::Result<Self> {
         let mut records = Vec::new();
-        for topic in [topics::VIDEO, topics::DETECTIONS, topics::ALERTS] {
+        for topic in [topics::VIDEO.name(), topics::DETECTIONS.name(), topics::ALERTS.name()] {
             let marks = bus.watermarks(topic).await?;
             records.push(marks.iter().map(|mark| mark.high).sum());
         }
         let lag = |group, topic| lag(&cluster.brokers(), &site.prefix, group, topic);
-        Ok(Self { records, lags: [lag("analyse", topics::DETECTIONS)?, lag("console", topics::ALERTS)?] })
+        Ok(Self { records, lags: [lag("analyse", topics::DETECTIONS.name())?, lag("console", topics::ALERTS.name())?] })
     }
 }
 

@@ -38,8 +38,8 @@ impl Watch {
         let (came, chunks) = watch::channel(0);
         let (frames, units) = (seen.clone(), seen.clone());
         let tasks = vec![
-            follow(bus, topics::DETECTIONS, move |record| note_detections(&frames, record)).await?,
-            follow(bus, topics::VIDEO, move |record| {
+            follow(bus, topics::DETECTIONS.name(), move |record| note_detections(&frames, record)).await?,
+            follow(bus, topics::VIDEO.name(), move |record| {
                 note_chunk(&units, record);
                 came.send_modify(|chunks| *chunks += 1);
             })

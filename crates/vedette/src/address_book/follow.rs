@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{Span, Timestamp};
-use vedette_wire::{AddressBaseChange, WireError, address_key, decode_address_change};
+use vedette_wire::{AddressBaseChange, WireError, address_key};
 
 use super::{AddressBook, ChangeError};
+use crate::dead_letters::Refusal;
 use crate::health::Condition;
-use crate::reading::{self, Refusal, View};
+use crate::reading::{self, View};
 use crate::supervise::TaskKind;
 use crate::{clock, topics};
 
@@ -24,7 +25,7 @@ pub(crate) async fn open_timeline(
     keep: Span,
 ) -> Result<Arc<reading::Follower>, BusError> {
     let view = BookView { book: book.clone(), keep, serving: Mutex::default() };
-    let follower = reading::Follower::new(bus, TaskKind::Addresses, topics::ADDRESSES, StartAt::Earliest, view);
+    let follower = reading::Follower::new(bus, TaskKind::Addresses, topics::ADDRESSES.name(), StartAt::Earliest, view);
     follower.catch_up().await?;
     Ok(follower)
 }
@@ -164,14 +165,14 @@ pub(crate) enum Word {
 pub(crate) fn read(record: &Delivered) -> Result<Word, WireError> {
     let key = String::from_utf8_lossy(&record.record.key);
     let refuse = |rule: String| WireError::Invalid { field: "key", rule };
-    let Some(value) = record.record.value.clone() else {
+    if record.record.value.is_none() {
         let moment = key.split_once('/').and_then(|(_, moment)| moment.parse().ok());
         return moment
             .filter(|moment| address_key(*moment) == key)
             .map(Word::Withdrawn)
             .ok_or_else(|| refuse(format!("`{key}` is no key of a change; it is `city/` and a moment")));
-    };
-    let change = decode_address_change(value)?;
+    }
+    let change = topics::ADDRESSES.read(record)?;
     if change.key() != key {
         return Err(refuse(format!("`{key}` does not fit the record, which serves from {}", change.key())));
     }

@@ -8,12 +8,14 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
-use vedette_bus::{Record, SharedBus};
+use vedette_bus::SharedBus;
 use vedette_core::Timestamp;
-use vedette_wire::{AddressBaseChange, address_key, decode_address_change, encode_address_change};
+use vedette_wire::{AddressBaseChange, encode_address_change};
 
+use super::Word;
 use crate::health::{Condition, Health};
 use crate::supervise::TaskKind;
+use crate::topics::EffectiveFrom;
 use crate::{clock, topics};
 
 const CHANGE: &str = "change";
@@ -80,26 +82,27 @@ fn found(inbox: &Path) -> Vec<PathBuf> {
 }
 
 async fn send(bus: &SharedBus, path: &Path) -> anyhow::Result<()> {
-    let (key, value) = match read(path) {
-        Ok(read) => read,
+    let now = clock::now();
+    let delivery = match read(path) {
+        Ok(Word::Announced(change)) => topics::ADDRESSES.send(bus, &change, now).await?,
+        Ok(Word::Withdrawn(moment)) => topics::ADDRESSES.delete(bus, &EffectiveFrom(moment), now).await?,
         Err(error) => {
             std::fs::rename(path, path.with_extension(REFUSED))?;
             return Err(error).context("put aside as .refused");
         }
     };
-    let record = Record { key: key.into(), value, headers: Vec::new(), timestamp_ms: clock::now().as_millis() };
-    bus.send(topics::ADDRESSES, record).await?.await?;
+    delivery.await?;
     std::fs::remove_file(path)?;
     Ok(())
 }
 
-/// Key and value of the record that a file stands for.
-fn read(path: &Path) -> anyhow::Result<(String, Option<Bytes>)> {
+/// The change that a file holds.
+fn read(path: &Path) -> anyhow::Result<Word> {
     if path.extension().is_some_and(|it| it == WITHDRAWAL) {
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
         let micros = name.parse().context("its name is no moment")?;
-        return Ok((address_key(Timestamp::from_micros(micros)), None));
+        return Ok(Word::Withdrawn(Timestamp::from_micros(micros)));
     }
     let value = Bytes::from(std::fs::read(path)?);
-    Ok((decode_address_change(value.clone())?.key(), Some(value)))
+    Ok(Word::Announced(topics::ADDRESSES.decode(Some(value))?))
 }

@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use bytes::Bytes;
 use clap::Args;
 use vedette_address::{AddressBase, DeltaHead};
-use vedette_bus::{Record, SharedBus, StartAt};
+use vedette_bus::{SharedBus, StartAt};
 use vedette_core::{Span, Timestamp};
-use vedette_wire::{AddressBaseChange, NewBase, address_key, encode_address_change};
+use vedette_wire::{AddressBaseChange, NewBase, address_key};
 
 use crate::address_book::{AddressBook, Word, inbox, read};
 use crate::app::{apply_overrides, open_bus};
 use crate::cli::{ConfigArgs, Overrides};
 use crate::config::{BusKind, Config, Settings};
+use crate::topics::EffectiveFrom;
 use crate::{clock, reading, topics};
 
 /// Without `--effective-from` a base serves this much later, so that every worker has it by then.
@@ -82,10 +82,10 @@ pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
         eprintln!("it serves until {later}, when {} does", other.version());
     }
     changes.insert(change.effective_from, change.clone());
-    send(&bus, change.key(), Some(encode_address_change(&change)), now).await?;
+    topics::ADDRESSES.send(&bus, &change, now).await?.await?;
     for moment in obsolete(&changes, now - settings.bus.keep_detections) {
         eprintln!("no longer needed, taken off the bus: {}", address_key(moment));
-        send(&bus, address_key(moment), None, now).await?;
+        topics::ADDRESSES.delete(&bus, &EffectiveFrom(moment), now).await?.await?;
     }
     bus.flush().await?;
     tell(&change)
@@ -111,7 +111,7 @@ pub(crate) async fn withdraw(args: WithdrawArgs) -> anyhow::Result<()> {
         let known: Vec<String> = changes.keys().map(Timestamp::to_string).collect();
         anyhow::bail!("nothing is announced for {moment}; announced are: {}", known.join(", "));
     };
-    send(&bus, change.key(), None, clock::now()).await?;
+    topics::ADDRESSES.delete(&bus, &EffectiveFrom(change.effective_from), clock::now()).await?.await?;
     bus.flush().await?;
     eprintln!("called off: {} for {moment}", change.version());
     Ok(())
@@ -196,9 +196,9 @@ async fn announced(bus: &SharedBus, book: &AddressBook) -> anyhow::Result<Change
 }
 
 async fn read_changes(bus: &SharedBus) -> anyhow::Result<Changes> {
-    let mut reader = bus.read(topics::ADDRESSES, StartAt::Earliest).await?;
+    let mut reader = bus.read(topics::ADDRESSES.name(), StartAt::Earliest).await?;
     let mut changes = Changes::new();
-    reading::to_end(bus, topics::ADDRESSES, &mut reader, |record| match read(&record) {
+    reading::to_end(bus, topics::ADDRESSES.name(), &mut reader, |record| match read(&record) {
         Ok(Word::Announced(change)) => {
             changes.insert(change.effective_from, change);
         }
@@ -209,12 +209,6 @@ async fn read_changes(bus: &SharedBus) -> anyhow::Result<Changes> {
     })
     .await?;
     Ok(changes)
-}
-
-async fn send(bus: &SharedBus, key: String, value: Option<Bytes>, now: Timestamp) -> anyhow::Result<()> {
-    let record = Record { key: key.into(), value, headers: Vec::new(), timestamp_ms: now.as_millis() };
-    bus.send(topics::ADDRESSES, record).await?.await?;
-    Ok(())
 }
 
 /// The moments whose records no worker needs any more: they serve nothing that was captured at or after `horizon`, and no

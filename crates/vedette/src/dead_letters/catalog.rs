@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use vedette_bus::{Delivered, SharedBus, StartAt};
 use vedette_core::{CameraId, Timestamp};
-use vedette_wire::{DeadLetter, DeadLetterReason, decode_dead_letter};
+use vedette_wire::{DeadLetter, DeadLetterReason};
 
 use super::Source;
 use super::replay::{REPLAY_OF, REPLAYED_AT};
@@ -113,13 +113,16 @@ impl Entry {
     /// The camera by the record's key: our topics are keyed by camera, those of others by sensor.
     pub(super) fn camera(&self, metadata: &[MetadataSettings]) -> Option<CameraId> {
         let key = std::str::from_utf8(&self.key).ok()?;
-        match self.source.topic.as_str() {
-            topics::ADDRESSES => None,
-            topics::POLICIES => CameraId::new(key.strip_prefix("camera/")?).ok(),
-            topic => match metadata.iter().find(|entry| entry.topic == topic) {
-                Some(entry) => entry.camera(key),
-                None => CameraId::new(key).ok(),
-            },
+        let topic = self.source.topic.as_str();
+        if topic == topics::ADDRESSES.name() {
+            return None;
+        }
+        if topic == topics::POLICIES.name() {
+            return CameraId::new(key.strip_prefix("camera/")?).ok();
+        }
+        match metadata.iter().find(|entry| entry.topic == topic) {
+            Some(entry) => entry.camera(key),
+            None => CameraId::new(key).ok(),
         }
     }
 
@@ -167,7 +170,7 @@ pub(super) struct EntryJson {
 
 /// Reads the topic up to now.
 pub(super) async fn read(bus: &SharedBus) -> anyhow::Result<Catalog> {
-    let topic = topics::DEAD_LETTERS;
+    let topic = topics::DEAD_LETTERS.name();
     let mut reader = bus.read(topic, StartAt::Earliest).await.context("opening the dead letters")?;
     let (mut found, mut marks, mut unreadable) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     reading::to_end(bus, topic, &mut reader, |record| {
@@ -189,14 +192,14 @@ fn note(
     found: &mut BTreeMap<Source, Entry>,
     marks: &mut BTreeMap<Source, Timestamp>,
 ) -> Result<(), String> {
-    let Some(value) = record.record.value.clone() else {
+    if record.record.value.is_none() {
         let source: Source = String::from_utf8_lossy(&record.record.key).parse()?;
         let at = record.record.header(REPLAYED_AT).map(|at| String::from_utf8_lossy(at).into_owned());
         let at = at.ok_or_else(|| format!("a record without value has the header {REPLAYED_AT}"))?;
         marks.insert(source, at.parse().map_err(|error| format!("{REPLAYED_AT} `{at}`: {error}"))?);
         return Ok(());
-    };
-    let letter = decode_dead_letter(value).map_err(|error| error.to_string())?;
+    }
+    let letter = topics::DEAD_LETTERS.read(record).map_err(|error| error.to_string())?;
     let at = (record.position.partition, record.position.offset);
     let refused = Timestamp::from_micros(record.record.timestamp_ms.saturating_mul(1_000));
     found
@@ -209,8 +212,8 @@ fn note(
 /// The dead letter of an entry, with the record's content.
 pub(super) async fn fetch(bus: &SharedBus, entry: &Entry) -> anyhow::Result<DeadLetter> {
     let (partition, offset) = entry.at;
-    let record = bus.fetch(topics::DEAD_LETTERS, partition, offset).await?;
+    let record = bus.fetch(topics::DEAD_LETTERS.name(), partition, offset).await?;
     let gone = || format!("{}: retention has taken its dead letter meanwhile", entry.source);
-    let value = record.and_then(|record| record.record.value).with_context(gone)?;
-    Ok(decode_dead_letter(value)?)
+    let record = record.filter(|record| record.record.value.is_some()).with_context(gone)?;
+    Ok(topics::DEAD_LETTERS.read(&record)?)
 }

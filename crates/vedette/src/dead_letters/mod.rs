@@ -9,12 +9,31 @@ mod replay;
 mod source;
 mod summary;
 
-use bytes::Bytes;
-use vedette_bus::{BusError, Delivered, Delivery, Record, SharedBus};
-use vedette_wire::{DeadLetter, DeadLetterReason, encode_dead_letter};
+use vedette_bus::{BusError, Delivered, Delivery, SharedBus};
+use vedette_wire::{DeadLetter, DeadLetterReason, WireError};
 
 use crate::{clock, topics};
 pub use source::Source;
+
+/// Why a record cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) reason: DeadLetterReason,
+    pub(crate) detail: String,
+}
+
+impl Refusal {
+    /// A value breaks a rule.
+    pub(crate) fn invalid(detail: String) -> Self {
+        Self { reason: DeadLetterReason::Invalid, detail }
+    }
+}
+
+impl From<WireError> for Refusal {
+    fn from(error: WireError) -> Self {
+        Self { reason: DeadLetterReason::from(&error), detail: error.to_string() }
+    }
+}
 
 /// Sends `record` to the dead letters. The record counts as handled once the delivery resolves.
 ///
@@ -51,9 +70,6 @@ pub(crate) async fn send(
         reason,
         detail: detail.to_owned(),
     };
-    let value = encode_dead_letter(&letter);
-    let key = Bytes::from(Source::of(&letter).to_string());
     // Its own time, not the record's: how long it is kept begins now.
-    let record = Record { key, value: Some(value), headers: Vec::new(), timestamp_ms: clock::now().as_millis() };
-    bus.send(topics::DEAD_LETTERS, record).await
+    topics::DEAD_LETTERS.send(bus, &letter, clock::now()).await
 }

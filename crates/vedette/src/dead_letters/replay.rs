@@ -38,7 +38,7 @@ pub(super) async fn replay(
     let mut wanted: BTreeMap<(u32, u64), &Entry> = entries.iter().map(|entry| (entry.at, *entry)).collect();
     let starts = wanted.keys().rev().map(|(partition, offset)| (*partition, *offset));
     let starts: BTreeMap<u32, u64> = starts.collect();
-    let mut reader = bus.read(topics::DEAD_LETTERS, StartAt::Offsets(starts.into_iter().collect())).await?;
+    let mut reader = bus.read(topics::DEAD_LETTERS.name(), StartAt::Offsets(starts.into_iter().collect())).await?;
     let mut batch = Batch::default();
     while !wanted.is_empty() {
         let record = match tokio::time::timeout(QUIET, reader.next()).await {
@@ -99,7 +99,7 @@ impl<'a> Batch<'a> {
                 Err(error) => Err(error),
             };
             match durable {
-                Ok(_) => marks.push((&entry.source, bus.send(topics::DEAD_LETTERS, mark(&entry.source)).await)),
+                Ok(_) => marks.push((&entry.source, bus.send(topics::DEAD_LETTERS.name(), mark(&entry.source)).await)),
                 Err(error) => told(&entry.source, Err(error).context("giving it back")),
             }
         }

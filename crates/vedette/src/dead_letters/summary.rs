@@ -6,15 +6,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use vedette_bus::{Delivered, Header, Position, Record};
-use vedette_core::{Detection, VideoChunk};
-use vedette_wire::{
-    DeadLetter, VideoRecord, WireError, decode_address_change, decode_alert, decode_camera, decode_dead_letter,
-    decode_detections, decode_near_miss, decode_policy, decode_state, decode_video, policy_key,
-};
+use vedette_core::{Alert, Camera, Detection, FrameDetections, Policy, VideoChunk};
+use vedette_wire::{AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError, policy_key};
 
 use crate::config::MetadataSettings;
 use crate::stage::adopt::convert::convert;
-use crate::topics;
+use crate::topics::{self, Message, Topic};
 
 /// How much of a value is shown when it cannot be read: characters of text, else bytes.
 const SHOWN: usize = 64;
@@ -29,67 +26,89 @@ pub(super) fn summary(letter: &DeadLetter, metadata: &[MetadataSettings]) -> Val
     read.unwrap_or_else(|why| json!({ "unreadable": why, "begins": begins(value) }))
 }
 
+/// The content of a record of one of the product's topics.
 fn ours(letter: &DeadLetter) -> Result<Value, WireError> {
-    let value = letter.value.clone().unwrap_or_default();
-    Ok(match letter.topic.as_str() {
-        topics::VIDEO => match decode_video(value)? {
-            VideoRecord::Chunk(published) => chunk(&published.chunk),
-            VideoRecord::Away(away) => json!({ "camera": away.camera, "away": away.at.to_string() }),
-        },
-        topics::DETECTIONS => {
-            let frame = decode_detections(value)?;
-            json!({
-                "camera": frame.camera,
-                "epoch": frame.epoch,
-                "sequence": frame.sequence,
-                "captured": frame.captured.to_string(),
-                "detections": by_class(&frame.detections),
-            })
-        }
-        topics::ALERTS => {
-            let alert = decode_alert(value)?;
-            json!({
-                "id": alert.id.to_string(),
-                "revision": alert.revision,
-                "camera": alert.camera,
-                "rule": alert.rule,
-                "raised": alert.raised.to_string(),
-            })
-        }
-        topics::NEAR_MISSES => {
-            let near = decode_near_miss(value)?;
-            json!({
-                "camera": near.camera,
-                "rule": near.miss.rule,
-                "started": near.miss.started.to_string(),
-                "term": near.miss.term.as_str(),
-                "value": near.miss.value,
-                "threshold": near.miss.threshold,
-            })
-        }
-        topics::DEAD_LETTERS => {
-            let letter = decode_dead_letter(value)?;
-            json!({ "topic": letter.topic, "reason": letter.reason.as_str(), "detail": letter.detail })
-        }
-        topics::CAMERAS => {
-            let camera = decode_camera(value)?;
-            json!({ "camera": camera.id, "name": camera.name, "enabled": camera.enabled })
-        }
-        topics::POLICIES => {
-            let policy = decode_policy(value)?;
-            let key = policy_key(&policy.applies_to);
-            json!({ "applies_to": key, "version": policy.version, "rules": policy.rules.len() })
-        }
-        topics::ADDRESSES => {
-            let change = decode_address_change(value)?;
-            json!({ "version": change.version(), "effective_from": change.effective_from.to_string() })
-        }
-        topics::STATES => {
-            let state = decode_state(value)?;
-            json!({ "camera": state.camera, "partition": state.partition, "next_offset": state.next_offset })
-        }
-        _ => json!({ "unreadable": "no topic of the product, and no [[metadata]] entry names it" }),
+    let known = [
+        read(letter, &topics::VIDEO, video),
+        read(letter, &topics::DETECTIONS, detections),
+        read(letter, &topics::ALERTS, alert),
+        read(letter, &topics::NEAR_MISSES, near_miss),
+        read(letter, &topics::STATES, state),
+        read(letter, &topics::CAMERAS, camera),
+        read(letter, &topics::POLICIES, policy),
+        read(letter, &topics::ADDRESSES, address_change),
+        read(letter, &topics::DEAD_LETTERS, dead_letter),
+    ];
+    let nobody = || Ok(json!({ "unreadable": "no topic of the product, and no [[metadata]] entry names it" }));
+    known.into_iter().flatten().next().unwrap_or_else(nobody)
+}
+
+/// None when the record is of another topic.
+fn read<M: Message>(
+    letter: &DeadLetter,
+    topic: &Topic<M>,
+    summary: impl Fn(M) -> Value,
+) -> Option<Result<Value, WireError>> {
+    (letter.topic == topic.name()).then(|| topic.decode(letter.value.clone()).map(summary))
+}
+
+fn video(video: VideoRecord) -> Value {
+    match video {
+        VideoRecord::Chunk(published) => chunk(&published.chunk),
+        VideoRecord::Away(away) => json!({ "camera": away.camera, "away": away.at.to_string() }),
+    }
+}
+
+fn detections(frame: FrameDetections) -> Value {
+    json!({
+        "camera": frame.camera,
+        "epoch": frame.epoch,
+        "sequence": frame.sequence,
+        "captured": frame.captured.to_string(),
+        "detections": by_class(&frame.detections),
     })
+}
+
+fn alert(alert: Alert) -> Value {
+    json!({
+        "id": alert.id.to_string(),
+        "revision": alert.revision,
+        "camera": alert.camera,
+        "rule": alert.rule,
+        "raised": alert.raised.to_string(),
+    })
+}
+
+fn near_miss(near: CameraNearMiss) -> Value {
+    json!({
+        "camera": near.camera,
+        "rule": near.miss.rule,
+        "started": near.miss.started.to_string(),
+        "term": near.miss.term.as_str(),
+        "value": near.miss.value,
+        "threshold": near.miss.threshold,
+    })
+}
+
+fn state(state: AnalysisState) -> Value {
+    json!({ "camera": state.camera, "partition": state.partition, "next_offset": state.next_offset })
+}
+
+fn camera(camera: Camera) -> Value {
+    json!({ "camera": camera.id, "name": camera.name, "enabled": camera.enabled })
+}
+
+fn policy(policy: Policy) -> Value {
+    let key = policy_key(&policy.applies_to);
+    json!({ "applies_to": key, "version": policy.version, "rules": policy.rules.len() })
+}
+
+fn address_change(change: AddressBaseChange) -> Value {
+    json!({ "version": change.version(), "effective_from": change.effective_from.to_string() })
+}
+
+fn dead_letter(letter: DeadLetter) -> Value {
+    json!({ "topic": letter.topic, "reason": letter.reason.as_str(), "detail": letter.detail })
 }
 
 fn chunk(chunk: &VideoChunk) -> Value {

@@ -8,30 +8,27 @@ pub(crate) mod convert;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::Context;
-use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, try_join_all};
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use vedette_bus::{BusError, Committer, Delivered, GroupEvent, Position, Record, SharedBus, Subscription};
+use vedette_bus::{BusError, Delivered, Delivery, SharedBus};
 use vedette_core::{CameraId, FrameDetections, Span, Timestamp};
-use vedette_wire::{DeadLetterReason, encode_detections};
+use vedette_wire::DeadLetterReason;
 
 use crate::config::MetadataSettings;
+use crate::consumer::{self, Consumer, Effect, Offsets};
+use crate::dead_letters::Refusal;
 use crate::health::{Condition, Health};
-use crate::ledger::Ledger;
 use crate::registry::Registry;
-use crate::{bus_watch, dead_letters, topics};
-use convert::{Converted, Refusal, convert};
+use crate::topics;
+use convert::{Converted, convert};
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "adopt";
 const STAGE: &str = "adopt";
-const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// Records whose effects are not known to be durable yet, and their bytes; more are not taken until some are.
 const IN_HAND: usize = 4_096;
 const BYTES_IN_HAND: usize = 64 << 20;
@@ -51,25 +48,14 @@ pub struct Adopt {
     pub health: Health,
 }
 
-/// Makes the effects of a record durable.
-type Effect = BoxFuture<'static, Result<(), BusError>>;
-/// Resolves when they are, or have failed. It only listens: an effect that polled the one before it would poll all of a backlog
-/// from within each other.
+/// Resolves when the effects of a record are durable, or have failed. It only listens: an effect that polled the one before it
+/// would poll all of a backlog from within each other.
 type Done = Shared<BoxFuture<'static, Result<(), BusError>>>;
-
-/// A record whose effects are durable, or failed.
-struct Finished {
-    position: Position,
-    bytes: usize,
-    outcome: Result<(), BusError>,
-}
 
 struct Running {
     stage: Adopt,
-    committer: Committer,
-    ledgers: BTreeMap<Arc<str>, Ledger<()>>,
-    pending: FuturesUnordered<BoxFuture<'static, Finished>>,
-    bytes_in_hand: usize,
+    /// Records whose effects are not known to be durable yet, and their bytes.
+    in_hand: Arc<InHand>,
     /// What the next frame of each camera waits for.
     before: BTreeMap<CameraId, Done>,
     /// The latest capture time of each camera.
@@ -78,89 +64,106 @@ struct Running {
     set_back: BTreeSet<CameraId>,
 }
 
+#[derive(Default)]
+struct InHand {
+    records: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl InHand {
+    fn has_room(&self) -> bool {
+        self.records.load(Ordering::Relaxed) < IN_HAND && self.bytes.load(Ordering::Relaxed) < BYTES_IN_HAND
+    }
+
+    fn add(&self, bytes: usize) {
+        self.records.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn remove(&self, bytes: usize) {
+        self.records.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
 impl Adopt {
     /// Works until `stop`; what is in hand is then finished and committed.
     ///
     /// # Errors
     /// When the bus refuses for good.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let topics: Vec<&str> = self.entries.iter().map(|entry| entry.topic.as_str()).collect();
-        let mut subscription = self.bus.subscribe(GROUP, &topics).await.context("joining group `adopt`")?;
-        self.health.set(STAGE, Condition::Running, "");
-        let mut running = Running {
-            committer: subscription.committer(),
+        let (bus, health) = (self.bus.clone(), self.health.clone());
+        let running = Running {
             stage: self,
-            ledgers: BTreeMap::new(),
-            pending: FuturesUnordered::new(),
-            bytes_in_hand: 0,
+            in_hand: Arc::default(),
             before: BTreeMap::new(),
             latest: BTreeMap::new(),
             set_back: BTreeSet::new(),
         };
-        running.serve(&mut subscription, &stop).await?;
-        running.drain().await
+        consumer::run(running, bus, health, stop).await
+    }
+
+    fn entry(&self, record: &Delivered) -> Option<&MetadataSettings> {
+        self.entries.iter().find(|entry| *entry.topic == *record.position.topic)
+    }
+}
+
+impl Consumer for Running {
+    const GROUP: &'static str = GROUP;
+    const STAGE: &'static str = STAGE;
+    type Message = Converted;
+
+    fn topics(&self) -> Vec<String> {
+        self.stage.entries.iter().map(|entry| entry.topic.clone()).collect()
+    }
+
+    fn read(&self, record: &Delivered) -> Result<Converted, Refusal> {
+        let Some(entry) = self.stage.entry(record) else { return Ok(Converted::default()) };
+        metrics::counter!("vedette_metadata_records_total", "format" => entry.format.as_str()).increment(1);
+        let converted = convert(record, entry)?;
+        converted.frames.iter().try_for_each(|frame| self.check_camera(&frame.camera))?;
+        Ok(converted)
+    }
+
+    async fn take(&mut self, record: Delivered, converted: Converted, _: &mut Offsets) -> anyhow::Result<Effect> {
+        let frames = self.admit(converted);
+        let (in_hand, bytes) = (self.in_hand.clone(), record.record.size());
+        in_hand.add(bytes);
+        let publishing = self.publish(frames);
+        let effect = async move {
+            let outcome = publishing.await;
+            in_hand.remove(bytes);
+            outcome
+        };
+        Ok(Effect::Pending(effect.boxed()))
+    }
+
+    fn dead_lettered(&mut self, _: &Delivered, delivery: Delivery) -> Effect {
+        metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
+        Effect::Pending(delivery.map(|outcome| outcome.map(drop)).boxed())
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_hand.has_room()
+    }
+
+    fn condition(&self) -> (Condition, String) {
+        if self.set_back.is_empty() {
+            return (Condition::Running, String::new());
+        }
+        let cameras: Vec<&str> = self.set_back.iter().map(CameraId::as_str).collect();
+        let detail = format!(
+            "capture times went back: {}. Until they catch up such frames count as seen before; if a clock was set, set `since` of \
+             its [[metadata]] entry to now",
+            cameras.join(", ")
+        );
+        (Condition::Degraded, detail)
     }
 }
 
 impl Running {
-    async fn serve(&mut self, subscription: &mut Subscription, stop: &CancellationToken) -> anyhow::Result<()> {
-        let mut commit = tokio::time::interval(COMMIT_EVERY);
-        loop {
-            let room = self.pending.len() < IN_HAND && self.bytes_in_hand < BYTES_IN_HAND;
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return Ok(()),
-                Some(finished) = self.pending.next() => self.settle(finished)?,
-                _ = commit.tick() => self.commit().await,
-                event = subscription.next(), if room => match event {
-                    Ok(GroupEvent::Record(record)) => self.take(record).await?,
-                    Ok(GroupEvent::Assigned(partitions)) => {
-                        tracing::info!(stage = STAGE, partitions = partitions.len(), "partitions assigned");
-                    }
-                    Ok(GroupEvent::Revoked(revocation)) => {
-                        self.drain().await?;
-                        for (topic, partition) in &revocation.partitions {
-                            if let Some(ledger) = self.ledgers.get_mut(topic) {
-                                ledger.forget(*partition);
-                            }
-                        }
-                        revocation.done();
-                    }
-                    Err(BusError::Closed) => return Ok(()),
-                    Err(error @ BusError::Unreachable { .. }) => bus_watch::away(&self.stage.health, &error),
-                    Err(error) => return Err(error.into()),
-                },
-            }
-        }
-    }
-
-    async fn take(&mut self, record: Delivered) -> anyhow::Result<()> {
-        let entries = Arc::clone(&self.stage.entries);
-        let Some(entry) = entries.iter().find(|entry| *entry.topic == *record.position.topic) else { return Ok(()) };
-        metrics::counter!("vedette_metadata_records_total", "format" => entry.format.as_str()).increment(1);
-        self.ledgers
-            .entry(record.position.topic.clone())
-            .or_default()
-            .begin(record.position.partition, record.position.offset);
-        let effect = match convert(&record, entry).and_then(|converted| self.admit(converted)) {
-            Ok(frames) => self.publish(frames),
-            Err(Refusal { reason, detail }) => {
-                metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
-                let letter = dead_letters::send(&self.stage.bus, STAGE, &record, reason, &detail).await?;
-                letter.map(|outcome| outcome.map(drop)).boxed()
-            }
-        };
-        let (position, bytes) = (record.position, record.record.size());
-        self.bytes_in_hand += bytes;
-        self.pending.push(effect.map(move |outcome| Finished { position, bytes, outcome }).boxed());
-        Ok(())
-    }
-
     /// The frames that go on, with everything counted that does not.
-    fn admit(&mut self, converted: Converted) -> Result<Vec<FrameDetections>, Refusal> {
-        for frame in &converted.frames {
-            self.check_camera(&frame.camera)?;
-        }
+    fn admit(&mut self, converted: Converted) -> Vec<FrameDetections> {
         shed("before_since", converted.too_old);
         let left_out = converted.left_out;
         metrics::counter!("vedette_metadata_classes_unknown_total").increment(left_out.unknown_class.into());
@@ -176,7 +179,7 @@ impl Running {
         for frame in &frames {
             self.watch_clock(frame);
         }
-        Ok(frames)
+        frames
     }
 
     fn check_camera(&self, camera: &CameraId) -> Result<(), Refusal> {
@@ -218,21 +221,15 @@ impl Running {
     }
 
     fn say_set_back(&self) {
-        if self.set_back.is_empty() {
-            return self.stage.health.set(STAGE, Condition::Running, "");
+        let (condition, detail) = self.condition();
+        if condition == Condition::Degraded {
+            tracing::warn!(stage = STAGE, detail);
         }
-        let cameras: Vec<&str> = self.set_back.iter().map(CameraId::as_str).collect();
-        let detail = format!(
-            "capture times went back: {}. Until they catch up such frames count as seen before; if a clock was set, set `since` of \
-             its [[metadata]] entry to now",
-            cameras.join(", ")
-        );
-        tracing::warn!(stage = STAGE, detail);
-        self.stage.health.set(STAGE, Condition::Degraded, detail);
+        self.stage.health.set(STAGE, condition, detail);
     }
 
     /// The frames of one record go out when what came before of their cameras is durable.
-    fn publish(&mut self, frames: Vec<FrameDetections>) -> Effect {
+    fn publish(&mut self, frames: Vec<FrameDetections>) -> BoxFuture<'static, Result<(), BusError>> {
         let cameras: BTreeSet<CameraId> = frames.iter().map(|frame| frame.camera.clone()).collect();
         let before: Vec<Done> = cameras.iter().filter_map(|camera| self.before.get(camera).cloned()).collect();
         let (tell, told) = oneshot::channel();
@@ -249,43 +246,13 @@ impl Running {
         }
         .boxed()
     }
-
-    fn settle(&mut self, finished: Finished) -> anyhow::Result<()> {
-        self.bytes_in_hand -= finished.bytes;
-        finished.outcome.context("publishing detections")?;
-        if let Some(ledger) = self.ledgers.get_mut(&finished.position.topic) {
-            ledger.finish(finished.position.partition, finished.position.offset);
-        }
-        Ok(())
-    }
-
-    async fn commit(&mut self) {
-        for (topic, ledger) in &mut self.ledgers {
-            ledger.commit(&self.committer, topic, STAGE).await;
-        }
-    }
-
-    /// Finishes and commits what is in hand.
-    async fn drain(&mut self) -> anyhow::Result<()> {
-        while let Some(finished) = self.pending.next().await {
-            self.settle(finished)?;
-        }
-        self.commit().await;
-        Ok(())
-    }
 }
 
 /// Sends frames after what must be durable before; when that failed nothing is sent, and all of it is done again in order.
 async fn send(bus: SharedBus, frames: Vec<FrameDetections>, before: Vec<Done>) -> Result<(), BusError> {
     try_join_all(before).await?;
     for frame in frames {
-        let record = Record {
-            key: Bytes::copy_from_slice(frame.camera.as_str().as_bytes()),
-            value: Some(encode_detections(&frame)),
-            headers: Vec::new(),
-            timestamp_ms: frame.captured.as_millis(),
-        };
-        bus.send(topics::DETECTIONS, record).await?.await?;
+        topics::DETECTIONS.send(&bus, &frame, frame.captured).await?.await?;
         metrics::counter!("vedette_metadata_frames_total").increment(1);
     }
     Ok(())

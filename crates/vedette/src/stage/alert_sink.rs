@@ -7,15 +7,16 @@ use anyhow::Context;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use vedette_alerts::{AlertStore, RecordPosition};
-use vedette_bus::{BusError, Committer, Delivered, GroupEvent, SharedBus};
+use vedette_bus::{Delivered, SharedBus};
 use vedette_core::Alert;
-use vedette_wire::{DeadLetterReason, decode_alert};
+use vedette_wire::DeadLetterReason;
 
 use crate::blocking::{Blocking, Panicked};
+use crate::consumer::{self, Consumer, Effect, Offsets};
+use crate::dead_letters::{self, Refusal};
 use crate::evidence::BusSnapshots;
-use crate::health::{Condition, Health};
-use crate::reading::Refusal;
-use crate::{bus_watch, dead_letters, ledger, topics};
+use crate::health::Health;
+use crate::topics;
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "console";
@@ -46,60 +47,19 @@ impl AlertSink {
     /// # Errors
     /// When bus or store refuse; nothing is then committed, and the alerts come again.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut subscription = self.bus.subscribe(GROUP, &[topics::ALERTS]).await.context("joining group `console`")?;
-        let committer = subscription.committer();
+        let (bus, health) = (self.bus.clone(), self.health.clone());
         let (wanted, alerts) = mpsc::channel(SNAPSHOTS_IN_HAND);
         let taking = tokio::spawn(self.clone().take_snapshots(alerts));
-        self.health.set(STAGE, Condition::Running, "");
-        loop {
-            let event = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                event = subscription.next() => event,
-            };
-            match event {
-                Ok(GroupEvent::Record(record)) => self.take(&record, &committer, &wanted).await?,
-                Ok(GroupEvent::Assigned(_)) => {}
-                Ok(GroupEvent::Revoked(revocation)) => revocation.done(),
-                Err(BusError::Closed) => break,
-                Err(error @ BusError::Unreachable { .. }) => bus_watch::away(&self.health, &error),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        drop(wanted);
-        taking.await.context("taking snapshots")
-    }
-
-    async fn take(
-        &self,
-        record: &Delivered,
-        committer: &Committer,
-        wanted: &mpsc::Sender<Arc<Alert>>,
-    ) -> anyhow::Result<()> {
-        self.health.set(STAGE, Condition::Running, "");
-        match self.keep(record).await? {
-            Ok(alert) => {
-                // Nobody listening is fine.
-                let _ = self.live.send(alert.clone());
-                if alert.revision == 1 && wanted.try_send(alert).is_err() {
-                    metrics::counter!("vedette_snapshots_deferred_total").increment(1);
-                }
-            }
-            Err(Refusal { reason, detail }) => {
-                dead_letters::send(&self.bus, STAGE, record, reason, &detail).await?.await?;
-            }
-        }
-        let (partition, next) = (record.position.partition, record.position.offset + 1);
-        ledger::commit(committer, STAGE, topics::ALERTS, partition, next).await.context("committing")
+        let stored = consumer::run(Storing { sink: self, wanted }, bus, health, stop).await;
+        // The sender is gone with the consumer.
+        taking.await.context("taking snapshots")?;
+        stored
     }
 
     /// Writes the alert of a record into the store; gives why not when the record itself is the cause, so that it would be
     /// refused again however often it comes.
-    async fn keep(&self, record: &Delivered) -> anyhow::Result<Result<Arc<Alert>, Refusal>> {
-        let alert = match decode_alert(record.record.value.clone().unwrap_or_default()) {
-            Ok(alert) => Arc::new(alert),
-            Err(error) => return Ok(Err(error.into())),
-        };
+    async fn keep(&self, alert: Alert, record: &Delivered) -> anyhow::Result<Result<Arc<Alert>, Refusal>> {
+        let alert = Arc::new(alert);
         let (store, written) = (self.store.clone(), alert.clone());
         let position = RecordPosition { partition: record.position.partition, offset: record.position.offset };
         match self.blocking.run(move || store.upsert(&written, Some(position))).await {
@@ -126,6 +86,44 @@ impl AlertSink {
                     }
                 }
                 Err(error) => tracing::warn!(alert = %alert.id, %error, "no snapshot"),
+            }
+        }
+    }
+}
+
+/// The sink as a consumer of `alerts`.
+struct Storing {
+    sink: AlertSink,
+    /// Alerts whose snapshot is to be made.
+    wanted: mpsc::Sender<Arc<Alert>>,
+}
+
+impl Consumer for Storing {
+    const GROUP: &'static str = GROUP;
+    const STAGE: &'static str = STAGE;
+    type Message = Alert;
+
+    fn topics(&self) -> Vec<String> {
+        vec![topics::ALERTS.name().to_owned()]
+    }
+
+    fn read(&self, record: &Delivered) -> Result<Alert, Refusal> {
+        Ok(topics::ALERTS.read(record)?)
+    }
+
+    async fn take(&mut self, record: Delivered, alert: Alert, _: &mut Offsets) -> anyhow::Result<Effect> {
+        match self.sink.keep(alert, &record).await? {
+            Ok(alert) => {
+                // Nobody listening is fine.
+                let _ = self.sink.live.send(alert.clone());
+                if alert.revision == 1 && self.wanted.try_send(alert).is_err() {
+                    metrics::counter!("vedette_snapshots_deferred_total").increment(1);
+                }
+                Ok(Effect::Durable)
+            }
+            Err(Refusal { reason, detail }) => {
+                let delivery = dead_letters::send(&self.sink.bus, STAGE, &record, reason, &detail).await?;
+                Ok(self.dead_lettered(&record, delivery))
             }
         }
     }

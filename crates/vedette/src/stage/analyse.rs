@@ -21,14 +21,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::Context;
-use bytes::Bytes;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use vedette_alerts::cloudevents;
-use vedette_bus::{BusError, Committer, Delivered, GroupEvent, Header, Record, SharedBus, Subscription, Watermarks};
+use vedette_bus::{BusError, Committer, Delivered, GroupEvent, SharedBus, Subscription, Watermarks};
 use vedette_core::{Alert, CameraId, FrameDetections, NearMiss};
 use vedette_rules::SharedPolicy;
-use vedette_wire::{DeadLetterReason, decode_detections, encode_alert};
+use vedette_wire::DeadLetterReason;
 
 use crate::address_book::AddressBook;
 use crate::analysis::{CameraAnalysis, Outcome, Serving};
@@ -87,7 +85,7 @@ impl Analyse {
     /// When the bus refuses for good.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut subscription =
-            self.bus.subscribe(GROUP, &[topics::DETECTIONS]).await.context("joining group `analyse`")?;
+            self.bus.subscribe(GROUP, &[topics::DETECTIONS.name()]).await.context("joining group `analyse`")?;
         let mut save = tokio::time::interval(self.settings.save_every.to_std());
         save.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut running = Running {
@@ -186,7 +184,7 @@ impl Running {
         }
         let number = record.position.partition;
         self.partitions.entry(number).or_default().advance(record.position.offset);
-        let frame = match decode_detections(record.record.value.clone().unwrap_or_default()) {
+        let frame = match topics::DETECTIONS.read(&record) {
             Ok(frame) => frame,
             Err(error) => return self.put_aside(&record, DeadLetterReason::from(&error), &error.to_string()).await,
         };
@@ -237,15 +235,8 @@ impl Running {
     async fn publish(&mut self, number: u32, frame: Option<&FrameDetections>, alert: &Alert) -> anyhow::Result<()> {
         let status = if alert.ended.is_some() { "ended" } else { "raised" };
         metrics::counter!("vedette_alerts_total", "kind" => alert.kind.as_str(), "status" => status).increment(1);
-        let headers = cloudevents::headers(alert);
-        let headers = headers.into_iter().map(|(name, value)| Header { name, value: value.into() }).collect();
-        let record = Record {
-            key: Bytes::copy_from_slice(alert.camera.as_str().as_bytes()),
-            value: Some(encode_alert(alert)),
-            headers,
-            timestamp_ms: alert.ended.unwrap_or(alert.raised).as_millis(),
-        };
-        let mut published = Published::new(self.stage.bus.send(topics::ALERTS, record).await?);
+        let stated = alert.ended.unwrap_or(alert.raised);
+        let mut published = Published::new(topics::ALERTS.send(&self.stage.bus, alert, stated).await?);
         if let Some(frame) = frame.filter(|frame| alert.raised == frame.captured) {
             published = published.measured(self.stage.latency.clone(), frame.captured, frame.latency);
         }

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vedette_bus::{Record, SharedBus};
-use vedette_core::{Camera, CameraAway, CameraId, CameraSource, Timestamp, VideoChunk};
+use vedette_bus::SharedBus;
+use vedette_core::{Camera, CameraAway, CameraId, CameraSource, VideoChunk};
 use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource};
-use vedette_wire::{encode_away, encode_video};
+use vedette_wire::{PublishedChunk, VideoRecord};
 
 use crate::clock;
 use crate::config::{CredentialSection, IngestSettings};
@@ -138,7 +137,7 @@ impl Ingest {
         let reading = tokio::spawn(intake.run(sender, stop));
         while let Some(event) = events.recv().await {
             match event {
-                IntakeEvent::Chunk(chunk) => self.publish(&camera, &chunk).await,
+                IntakeEvent::Chunk(chunk) => self.publish(&camera, chunk).await,
                 IntakeEvent::Away(away) => self.publish_away(&away).await,
                 IntakeEvent::Connected { codec, frame, .. } => {
                     tracing::info!(%camera, ?codec, width = frame.width, height = frame.height, "camera connected");
@@ -157,19 +156,19 @@ impl Ingest {
 
     /// Says that nothing comes from the camera. What the bus does not take is said again, later.
     async fn publish_away(&self, away: &CameraAway) {
-        match self.bus.send(topics::VIDEO, record(&away.camera, encode_away(away), away.at)).await {
+        match topics::VIDEO.send(&self.bus, &VideoRecord::Away(away.clone()), away.at).await {
             Ok(_) => metrics::counter!("vedette_ingest_away_total").increment(1),
             Err(error) => tracing::warn!(camera = %away.camera, %error, "the bus did not take that the camera is away"),
         }
     }
 
     /// Hands a chunk to the bus. Live pictures do not wait for a bus that refuses them: they are lost, and counted.
-    async fn publish(&self, camera: &CameraId, chunk: &VideoChunk) {
+    async fn publish(&self, camera: &CameraId, chunk: VideoChunk) {
         let frames = chunk.units.len() as u64;
         let Some(captured) = chunk.units.last().map(|unit| unit.captured) else { return };
-        let record = record(camera, encode_video(chunk, clock::now()), captured);
+        let video = VideoRecord::Chunk(PublishedChunk { chunk, published: clock::now() });
         let camera = camera.clone();
-        match self.bus.send(topics::VIDEO, record).await {
+        match topics::VIDEO.send(&self.bus, &video, captured).await {
             Ok(delivery) => {
                 tokio::spawn(async move {
                     match delivery.await {
@@ -180,16 +179,6 @@ impl Ingest {
             }
             Err(error) => shed(&camera, frames, &error),
         }
-    }
-}
-
-/// A record on `video`.
-fn record(camera: &CameraId, value: Bytes, at: Timestamp) -> Record {
-    Record {
-        key: Bytes::copy_from_slice(camera.as_str().as_bytes()),
-        value: Some(value),
-        headers: Vec::new(),
-        timestamp_ms: at.as_millis(),
     }
 }
 

@@ -140,17 +140,17 @@ fn a_commit_before_the_effect_is_found() {
 
 #[test]
 fn a_lost_snapshot_is_found() {
-    is_found(&[Sabotage::Swallow(topics::STATES.into())], Story::Trouble, "P5");
+    is_found(&[Sabotage::Swallow(topics::STATES.name().into())], Story::Trouble, "P5");
 }
 
 #[test]
 fn a_record_dropped_in_silence_is_found() {
-    is_found(&[Sabotage::SwallowSome(topics::DETECTIONS.into(), 97)], Story::Trouble, "P3");
+    is_found(&[Sabotage::SwallowSome(topics::DETECTIONS.name().into(), 97)], Story::Trouble, "P3");
 }
 
 #[test]
 fn a_lost_alert_is_found() {
-    is_found(&[Sabotage::SwallowSome(topics::ALERTS.into(), 7)], Story::Trouble, "P1");
+    is_found(&[Sabotage::SwallowSome(topics::ALERTS.name().into(), 7)], Story::Trouble, "P1");
 }
 
 #[test]

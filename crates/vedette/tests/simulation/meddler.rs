@@ -30,18 +30,18 @@ impl Meddler {
     fn meddle(&self, topic: &str, mut record: Record) -> (Record, Option<Record>) {
         let Some(value) = record.value.clone() else { return (record, None) };
         match self.meddling {
-            Meddling::OldStates if topic == topics::STATES => {
+            Meddling::OldStates if topic == topics::STATES.name() => {
                 let state = decode_state(value).unwrap();
                 record.value = Some(encode_state(&AnalysisState { format: STATE_FORMAT - 1, ..state }));
                 (record, None)
             }
-            Meddling::OtherPayload if topic == topics::ALERTS => {
+            Meddling::OtherPayload if topic == topics::ALERTS.name() => {
                 let mut alert = decode_alert(value).unwrap();
                 alert.measured.value += 1.0;
                 let second = Record { value: Some(encode_alert(&alert)), ..record.clone() };
                 (record, (alert.status == AlertStatus::Ended).then_some(second))
             }
-            Meddling::SecondId if topic == topics::ALERTS => {
+            Meddling::SecondId if topic == topics::ALERTS.name() => {
                 let mut alert = decode_alert(value).unwrap();
                 alert.id = AlertId(!alert.id.0);
                 let second = Record { value: Some(encode_alert(&alert)), ..record.clone() };

@@ -35,7 +35,7 @@ async fn outcome(path: &std::path::Path, alerts: &[Alert]) -> (Vec<String>, Vec<
     for alert in alerts {
         let key = alert.camera.to_string().into();
         let record = Record { key, value: Some(encode_alert(alert)), headers: Vec::new(), timestamp_ms: 0 };
-        producer.send(topics::ALERTS, record).await.unwrap().await.unwrap();
+        producer.send(topics::ALERTS.name(), record).await.unwrap().await.unwrap();
     }
     let (store, stop) = (Arc::new(AlertStore::open(path).unwrap()), CancellationToken::new());
     let sink = AlertSink {
@@ -48,12 +48,12 @@ async fn outcome(path: &std::path::Path, alerts: &[Alert]) -> (Vec<String>, Vec<
     };
     let running = keep_running(stop.clone(), move |stop| sink.clone().run(stop));
     sleep(Duration::from_secs(20)).await;
-    assert_eq!(cluster.lag("console", topics::ALERTS).unwrap(), 0, "every alert is committed");
+    assert_eq!(cluster.lag("console", topics::ALERTS.name()).unwrap(), 0, "every alert is committed");
     stop.cancel();
     running.await.unwrap();
     let page = store.list(&AlertFilter { each: true, limit: 1_000, ..AlertFilter::default() }).unwrap();
     let stored = page.alerts.iter().map(|stored| stored.alert.id.to_string()).collect();
-    let letters = cluster.records(topics::DEAD_LETTERS).unwrap().into_iter();
+    let letters = cluster.records(topics::DEAD_LETTERS.name()).unwrap().into_iter();
     let letters = letters.map(|record| decode_dead_letter(record.record.value.unwrap()).unwrap());
     (stored, letters.map(|letter| (letter.reason, letter.detail)).collect())
 }

@@ -68,7 +68,7 @@ impl Eye for HangingEye {
 /// The frames of each camera that are accounted for, by their fate; none of a reason means that they were looked at.
 fn frames(cluster: &Cluster) -> BTreeMap<(CameraId, Option<ShedReason>), u64> {
     let mut frames = BTreeMap::new();
-    for record in cluster.records(topics::DETECTIONS).unwrap() {
+    for record in cluster.records(topics::DETECTIONS.name()).unwrap() {
         let frame = decode_detections(record.record.value.unwrap()).unwrap();
         for range in frame.account.iter().flat_map(|account| &account.shed) {
             *frames.entry((frame.camera.clone(), Some(range.reason))).or_default() += range.count;
@@ -159,7 +159,7 @@ async fn a_decoder_that_hangs_is_told_and_its_frames_are_accounted_for() {
     let health = bench.health.snapshot()["detect"].clone();
     assert_eq!(health.condition, Condition::Degraded);
     assert!(health.detail.contains(bench.hangs_on.as_str()), "{}", health.detail);
-    let letters = bench.cluster.records(topics::DEAD_LETTERS).unwrap().into_iter();
+    let letters = bench.cluster.records(topics::DEAD_LETTERS.name()).unwrap().into_iter();
     let letters: Vec<_> = letters.map(|record| decode_dead_letter(record.record.value.unwrap()).unwrap()).collect();
     let stuck = letters.iter().filter(|letter| letter.key == bench.hangs_on.as_str()).collect::<Vec<_>>();
     assert_eq!(stuck.len(), 1, "one for the chunk on which it hangs");

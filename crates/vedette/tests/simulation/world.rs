@@ -226,7 +226,7 @@ impl World {
                 sleep(Duration::from_millis(chance.u64(100..15_000))).await;
                 self.cluster.set_down(false);
             } else {
-                self.cluster.compact(topics::STATES).unwrap();
+                self.cluster.compact(topics::STATES.name()).unwrap();
             }
         }
     }
@@ -239,9 +239,9 @@ impl World {
         loop {
             sleep(Duration::from_secs(1)).await;
             let now = tokio::time::Instant::now();
-            let records: usize = self.cluster.records(topics::DETECTIONS).unwrap().len()
-                + self.cluster.records(topics::ALERTS).unwrap().len();
-            let lags = [("analyse", topics::DETECTIONS), ("console", topics::ALERTS)]
+            let records: usize = self.cluster.records(topics::DETECTIONS.name()).unwrap().len()
+                + self.cluster.records(topics::ALERTS.name()).unwrap().len();
+            let lags = [("analyse", topics::DETECTIONS.name()), ("console", topics::ALERTS.name())]
                 .map(|(group, topic)| self.cluster.lag(group, topic).unwrap());
             if records != seen || lags != [0, 0] {
                 (seen, still_since) = (records, now);
@@ -261,7 +261,7 @@ impl World {
 
     fn look(&self, outcome: &mut Outcome) {
         let value = |record: vedette_bus::Delivered| record.record.value.unwrap();
-        for record in self.cluster.records(topics::ALERTS).unwrap() {
+        for record in self.cluster.records(topics::ALERTS.name()).unwrap() {
             let bytes = value(record);
             let alert = decode_alert(bytes.clone()).unwrap();
             outcome.note(alert.id, alert.revision, bytes);
@@ -272,7 +272,7 @@ impl World {
             outcome.stored.entry(stored.alert.id).or_default().push(encode_alert(&stored.alert));
         }
         let mut newest = BTreeMap::new();
-        for record in self.cluster.records(topics::STATES).unwrap() {
+        for record in self.cluster.records(topics::STATES.name()).unwrap() {
             let state = decode_state(value(record)).unwrap();
             let at = newest.entry(state.camera.clone()).or_insert(0);
             if state.next_offset >= *at {
@@ -281,7 +281,7 @@ impl World {
                 outcome.states.insert(state.camera, state.state);
             }
         }
-        let letters = self.cluster.records(topics::DEAD_LETTERS).unwrap().into_iter();
+        let letters = self.cluster.records(topics::DEAD_LETTERS.name()).unwrap().into_iter();
         outcome.dead_letters =
             letters.map(|record| decode_dead_letter(value(record)).unwrap()).map(|l| (l.partition, l.offset)).collect();
         outcome.dead_letters.sort_unstable();
@@ -307,7 +307,7 @@ pub(crate) async fn record_video(cluster: &Cluster, input: &Input) {
                 headers: Vec::new(),
                 timestamp_ms: video.published().as_millis(),
             };
-            recorder.send(topics::VIDEO, record).await.unwrap().await.unwrap();
+            recorder.send(topics::VIDEO.name(), record).await.unwrap().await.unwrap();
         }
     }
 }

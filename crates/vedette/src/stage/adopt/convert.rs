@@ -12,6 +12,7 @@ use vedette_interchange::{ForeignFrame, LeftOut, ReadError, Terms, read};
 use vedette_wire::DeadLetterReason;
 
 use crate::config::{MetadataSettings, TimeSource};
+use crate::dead_letters::Refusal;
 
 /// How far a capture time may lie after the moment at which its record was written. One frame from far ahead would make all
 /// that come after it seem seen already.
@@ -28,13 +29,6 @@ pub(crate) struct Converted {
     pub(crate) left_out: LeftOut,
 }
 
-/// Why a record is put aside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) reason: DeadLetterReason,
-    pub(crate) detail: String,
-}
-
 impl From<ReadError> for Refusal {
     fn from(error: ReadError) -> Self {
         let reason = match error {
@@ -42,12 +36,6 @@ impl From<ReadError> for Refusal {
             ReadError::Invalid { .. } => DeadLetterReason::Invalid,
         };
         Self { reason, detail: error.to_string() }
-    }
-}
-
-impl Refusal {
-    fn invalid(detail: String) -> Self {
-        Self { reason: DeadLetterReason::Invalid, detail }
     }
 }
 

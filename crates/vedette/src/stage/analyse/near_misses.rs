@@ -1,7 +1,6 @@
-use bytes::Bytes;
-use vedette_bus::{BusError, Record, SharedBus};
+use vedette_bus::{BusError, SharedBus};
 use vedette_core::{CameraId, FrameSize, NearMiss};
-use vedette_wire::encode_near_miss;
+use vedette_wire::CameraNearMiss;
 
 use super::published::Published;
 use crate::topics;
@@ -17,13 +16,8 @@ pub(super) async fn publish(
     for miss in misses {
         let (kind, term) = (miss.kind.as_str(), miss.term.as_str());
         metrics::counter!("vedette_near_misses_total", "kind" => kind, "term" => term).increment(1);
-        let record = Record {
-            key: Bytes::copy_from_slice(camera.as_str().as_bytes()),
-            value: Some(encode_near_miss(camera, policy_frame, miss)),
-            headers: Vec::new(),
-            timestamp_ms: miss.ended.as_millis(),
-        };
-        sent.push(Published::new(bus.send(topics::NEAR_MISSES, record).await?));
+        let message = CameraNearMiss { camera: camera.clone(), frame: policy_frame, miss: miss.clone() };
+        sent.push(Published::new(topics::NEAR_MISSES.send(bus, &message, miss.ended).await?));
     }
     Ok(sent)
 }

@@ -10,9 +10,10 @@ use vedette_wire::AnalysisState;
 
 use super::published::{OnTheirWay, Published};
 use super::save::Share;
-use super::{Analyse, states, step};
+use super::{Analyse, step};
 use crate::analysis::{CameraAnalysis, Outcome, STATE_FORMAT};
 use crate::registry::Entry;
+use crate::topics;
 
 /// A camera as the partition has it.
 pub(super) struct Known {
@@ -140,7 +141,7 @@ impl Partition {
                 state: analysis.save()?.into(),
                 counts: analysis.counts().clone(),
             };
-            records.push(states::record(&state, analysis.last_captured()));
+            records.push(topics::STATES.record(&state, analysis.last_captured().unwrap_or_default()));
             known.stands_at = next;
         }
         Ok(Some(Share { partition: number, next, before, states: records }))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{Alert, Camera, CameraId, FrameDetections};
-use vedette_wire::{AnalysisState, decode_detections};
+use vedette_wire::AnalysisState;
 
 use super::{Analyse, step};
 use crate::analysis::{CameraAnalysis, SetupError, StateError};
@@ -133,7 +133,7 @@ async fn read(
         tracing::warn!(partition, from = offsets.start, kept_from = low, "some detections are past their retention");
     }
     let start = StartAt::Offsets(vec![(partition, low.max(offsets.start))]);
-    let mut reader = bus.read(topics::DETECTIONS, start).await?;
+    let mut reader = bus.read(topics::DETECTIONS.name(), start).await?;
     loop {
         let record = match reader.next().await {
             Ok(record) => record,
@@ -145,7 +145,7 @@ async fn read(
         };
         let offset = record.position.offset;
         if offset < offsets.end
-            && let Ok(frame) = decode_detections(record.record.value.unwrap_or_default())
+            && let Ok(frame) = topics::DETECTIONS.read(&record)
         {
             take(offset, frame);
         }
@@ -160,7 +160,7 @@ async fn offset_at(bus: &SharedBus, partition: u32, end: u64, since: i64) -> any
     let (mut low, mut high) = (low_watermark(bus, partition).await?.min(end), end);
     while low < high {
         let middle = low + (high - low) / 2;
-        let earlier = match bus.fetch(topics::DETECTIONS, partition, middle).await? {
+        let earlier = match bus.fetch(topics::DETECTIONS.name(), partition, middle).await? {
             Some(record) => record.record.timestamp_ms < since,
             None => true,
         };
@@ -174,6 +174,6 @@ async fn offset_at(bus: &SharedBus, partition: u32, end: u64, since: i64) -> any
 }
 
 async fn low_watermark(bus: &SharedBus, partition: u32) -> anyhow::Result<u64> {
-    let marks = bus.watermarks(topics::DETECTIONS).await?;
+    let marks = bus.watermarks(topics::DETECTIONS.name()).await?;
     Ok(marks.iter().find(|mark| mark.partition == partition).map_or(0, |mark| mark.low))
 }

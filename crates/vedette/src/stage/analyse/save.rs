@@ -31,10 +31,12 @@ impl Share {
         before.arrive().await.context("publishing alerts")?;
         let mut deliveries = Vec::with_capacity(states.len());
         for state in states {
-            deliveries.push(bus.send(topics::STATES, state).await?);
+            deliveries.push(bus.send(topics::STATES.name(), state).await?);
         }
         let written = try_join_all(deliveries).await.context("publishing states")?;
-        ledger::commit(committer, super::STAGE, topics::DETECTIONS, partition, next).await.context("committing")?;
+        ledger::commit(committer, super::STAGE, topics::DETECTIONS.name(), partition, next)
+            .await
+            .context("committing")?;
         Ok(written)
     }
 }
@@ -111,7 +113,7 @@ async fn write_all(
     let writing = coming.map(|share| share.write(&bus, &committer)).buffer_unordered(usize::MAX);
     let mut written = writing.try_concat().await?;
     written.sort_unstable_by_key(|written| (written.partition, written.offset));
-    Ok(Saved { written, marks: bus.watermarks(topics::STATES).await })
+    Ok(Saved { written, marks: bus.watermarks(topics::STATES.name()).await })
 }
 
 /// Writes the shares of partitions that another member takes over. What cannot be written it makes again from the last commit.

@@ -7,10 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
-use bytes::Bytes;
-use vedette_bus::{Record, SharedBus, StartAt, Watermarks, Written, partition_of};
+use vedette_bus::{SharedBus, StartAt, Watermarks, Written, partition_of};
 use vedette_core::{CameraId, Timestamp};
-use vedette_wire::{AnalysisState, decode_state, encode_state};
+use vedette_wire::AnalysisState;
 
 use crate::{reading, topics};
 
@@ -38,9 +37,9 @@ impl States {
         partitions: &[u32],
         stands_at: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
     ) -> anyhow::Result<()> {
-        let marks = bus.watermarks(topics::STATES).await.context("asking how far `states` goes")?;
+        let marks = bus.watermarks(topics::STATES.name()).await.context("asking how far `states` goes")?;
         let of_states = u32::try_from(marks.len())?;
-        self.partitions = partition_count(bus, topics::DETECTIONS).await?;
+        self.partitions = partition_count(bus, topics::DETECTIONS.name()).await?;
         self.ours.extend(partitions);
         // Both topics put a key into the same partition when they have as many.
         self.aligned = of_states == self.partitions;
@@ -107,12 +106,14 @@ impl States {
             return Ok(());
         }
         let mut reader =
-            bus.read(topics::STATES, StartAt::Offsets(starts.clone())).await.context("reading `states`")?;
+            bus.read(topics::STATES.name(), StartAt::Offsets(starts.clone())).await.context("reading `states`")?;
         let read_to: BTreeMap<u32, u64> = reader.ends().iter().copied().collect();
-        reading::to_end(bus, topics::STATES, &mut reader, |record| match record.record.value.map(decode_state) {
-            None => {}
-            Some(Ok(state)) => self.take(state, stands_at),
-            Some(Err(error)) => tracing::warn!(%error, "a saved state cannot be read"),
+        reading::to_end(bus, topics::STATES.name(), &mut reader, |record| {
+            match record.record.value.is_some().then(|| topics::STATES.read(&record)) {
+                None => {}
+                Some(Ok(state)) => self.take(state, stands_at),
+                Some(Err(error)) => tracing::warn!(%error, "a saved state cannot be read"),
+            }
         })
         .await?;
         for (partition, start) in starts {
@@ -147,7 +148,7 @@ impl States {
         }
         while let Some(state) = self.overwritten.iter().find_map(|camera| self.waiting.get(camera)) {
             let camera = state.camera.clone();
-            let sent = bus.send(topics::STATES, record(state, None)).await?;
+            let sent = topics::STATES.send(bus, state, Timestamp::default()).await?;
             self.wrote(&sent.await.context("publishing states")?);
             metrics::counter!("vedette_analyse_states_overwritten_total").increment(1);
             self.overwritten.remove(&camera);
@@ -158,20 +159,13 @@ impl States {
     }
 }
 
-/// The record of a state.
-pub(super) fn record(state: &AnalysisState, last_captured: Option<Timestamp>) -> Record {
-    let key = Bytes::copy_from_slice(state.camera.as_str().as_bytes());
-    let timestamp_ms = last_captured.unwrap_or_default().as_millis();
-    Record { key, value: Some(encode_state(state)), headers: Vec::new(), timestamp_ms }
-}
-
 /// The newest saved state of one camera: of several the one that has seen most.
 pub(super) async fn newest_of(bus: &SharedBus, camera: &CameraId) -> anyhow::Result<Option<AnalysisState>> {
-    let partition = partition_of(camera.as_str().as_bytes(), partition_count(bus, topics::STATES).await?);
-    let mut reader = bus.read(topics::STATES, StartAt::Offsets(vec![(partition, 0)])).await?;
+    let partition = partition_of(camera.as_str().as_bytes(), partition_count(bus, topics::STATES.name()).await?);
+    let mut reader = bus.read(topics::STATES.name(), StartAt::Offsets(vec![(partition, 0)])).await?;
     let mut newest: Option<AnalysisState> = None;
-    reading::to_end(bus, topics::STATES, &mut reader, |record| {
-        let Some(Ok(state)) = record.record.value.map(decode_state) else { return };
+    reading::to_end(bus, topics::STATES.name(), &mut reader, |record| {
+        let Ok(state) = topics::STATES.read(&record) else { return };
         if state.camera == *camera && newest.as_ref().is_none_or(|known| known.next_offset <= state.next_offset) {
             newest = Some(state);
         }

@@ -5,30 +5,32 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vedette_bus::{BusError, Delivered, Delivery, Record, SharedBus};
+use vedette_bus::{BusError, Delivered, Delivery};
 use vedette_core::{
     CameraAway, CameraId, FrameAccount, FrameDetections, FrameSize, PictureStats, Priority, Quality, ShedReason,
     StageLatency, Timestamp, VideoChunk, VideoRef,
 };
 use vedette_detect::{DetectError, Detected, InputImage};
 use vedette_media::{PictureWatch, RgbImage};
-use vedette_wire::{DeadLetterReason, PublishedChunk, VideoRecord, encode_detections};
+use vedette_wire::{DeadLetterReason, PublishedChunk, VideoRecord};
 
 use super::account::Account;
 use super::pace::Pace;
 use super::shedding::{Share, Shedding, Waiting};
 use super::sight::{Picture, Undecoded};
 use super::watched::{Progress, WatchedDecoder};
-use super::{Detect, Finished, STAGE};
+use super::{Detect, STAGE};
 use crate::{dead_letters, topics};
 
 /// A record for a lane.
 pub(super) struct Work {
     pub(super) record: Delivered,
     pub(super) video: VideoRecord,
+    /// Told when all that came of it is durable, or what the bus did not take.
+    pub(super) done: oneshot::Sender<Result<(), BusError>>,
     /// Its pictures were dropped, because the lane's decoder is stuck and too much waits for it.
     pub(super) dropped: bool,
 }
@@ -62,7 +64,8 @@ struct Context<'a> {
 pub(super) struct Lane {
     stage: Detect,
     camera: CameraId,
-    finished: mpsc::UnboundedSender<Finished>,
+    /// Told of each chunk that is taken out of the queue.
+    progressed: mpsc::UnboundedSender<CameraId>,
     decoder: WatchedDecoder,
     group: Option<GroupStart>,
     pace: Option<Pace>,
@@ -74,10 +77,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(stage: Detect, camera: CameraId, finished: mpsc::UnboundedSender<Finished>) -> Self {
+    pub(super) fn new(stage: Detect, camera: CameraId, progressed: mpsc::UnboundedSender<CameraId>) -> Self {
         Self {
             camera,
-            finished,
+            progressed,
             decoder: WatchedDecoder::default(),
             group: None,
             pace: stage.max_fps.map(Pace::new),
@@ -96,19 +99,19 @@ impl Lane {
 
     /// Works until the queue ends, or until after the chunk in which `leave` is told.
     pub(super) async fn run(mut self, mut work: mpsc::Receiver<Work>, leave: CancellationToken) {
-        while let Some(Some(Work { record, video, dropped })) = leave.run_until_cancelled(work.recv()).await {
-            let (partition, offset) = (record.position.partition, record.position.offset);
+        while let Some(Some(Work { record, video, done, dropped })) = leave.run_until_cancelled(work.recv()).await {
+            // Nobody may be listening any more.
+            let _ = self.progressed.send(self.camera.clone());
             let processed = match video {
                 VideoRecord::Chunk(published) if dropped => self.pass_over(&published.chunk).await,
                 VideoRecord::Chunk(published) => self.process(&record, published).await,
                 VideoRecord::Away(away) => self.pass_on(away).await,
             };
             match processed {
-                Ok(deliveries) => self.finish_when_durable(partition, offset, deliveries),
+                Ok(deliveries) => self.finish_when_durable(done, deliveries),
                 Err(error) => {
                     // What comes next in the queue must not overtake what the bus did not take.
-                    let (camera, outcome) = (self.camera.clone(), Err(error));
-                    let _ = self.finished.send(Finished { camera, partition, offset, outcome });
+                    let _ = done.send(Err(error));
                     return;
                 }
             }
@@ -125,11 +128,10 @@ impl Lane {
         Ok(self.answer_for_rest(chunk).await?.into_iter().collect())
     }
 
-    fn finish_when_durable(&mut self, partition: u32, offset: u64, deliveries: Vec<Delivery>) {
-        let (finished, camera) = (self.finished.clone(), self.camera.clone());
+    fn finish_when_durable(&mut self, done: oneshot::Sender<Result<(), BusError>>, deliveries: Vec<Delivery>) {
         self.before = Some(tokio::spawn(async move {
             let outcome = futures::future::try_join_all(deliveries).await.map(|_| ());
-            let _ = finished.send(Finished { camera, partition, offset, outcome: outcome.clone() });
+            let _ = done.send(outcome.clone());
             outcome
         }));
     }
@@ -151,7 +153,7 @@ impl Lane {
         self.group = None;
         self.settle_before().await?;
         let record = FrameDetections::of_away(away, self.stage.sight.model().clone());
-        Ok(vec![publish(&self.stage.bus, &record).await?])
+        Ok(vec![topics::DETECTIONS.send(&self.stage.bus, &record, record.captured).await?])
     }
 
     /// Publishes the detections of a chunk's frames and what became of the others.
@@ -293,7 +295,7 @@ impl Lane {
                     let account = self.account.record(sequence);
                     let record = self.record(context, sequence, facts, detected, decoded_at, account);
                     metrics::counter!("vedette_detect_frames_total").increment(1);
-                    deliveries.push(publish(&self.stage.bus, &record).await?);
+                    deliveries.push(topics::DETECTIONS.send(&self.stage.bus, &record, record.captured).await?);
                 }
             }
         }
@@ -352,7 +354,7 @@ impl Lane {
             account: Some(account),
             ..FrameDetections::bare(self.camera.clone(), place, captured, chunk.frame, model)
         };
-        publish(&self.stage.bus, &record).await.map(Some)
+        topics::DETECTIONS.send(&self.stage.bus, &record, record.captured).await.map(Some)
     }
 }
 
@@ -369,16 +371,6 @@ struct Facts {
     native: FrameSize,
     corrupt: bool,
     picture: Option<PictureStats>,
-}
-
-async fn publish(bus: &SharedBus, detections: &FrameDetections) -> Result<Delivery, BusError> {
-    let record = Record {
-        key: Bytes::copy_from_slice(detections.camera.as_str().as_bytes()),
-        value: Some(encode_detections(detections)),
-        headers: Vec::new(),
-        timestamp_ms: detections.captured.as_millis(),
-    };
-    bus.send(topics::DETECTIONS, record).await
 }
 
 /// The key frame alone, as a group of its own, so that the decoder holds nothing back.

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use dashmap::DashMap;
 use vedette_bus::{Delivered, SharedBus, StartAt};
 use vedette_core::{AlertId, AlertStatus, CameraId, Span, Timestamp};
-use vedette_wire::decode_alert;
 
-use crate::reading::{Follower, Refusal, View};
+use crate::dead_letters::Refusal;
+use crate::reading::{Follower, View};
 use crate::supervise::TaskKind;
 use crate::topics;
 
@@ -25,7 +25,7 @@ impl OpenAlerts {
     pub(crate) fn open(bus: &SharedBus, now: Timestamp) -> (Self, Arc<Follower>) {
         let open = Self::default();
         let start = StartAt::TimeMs((now - LOOK_BACK).as_millis());
-        (open.clone(), Follower::new(bus, TaskKind::OpenAlerts, topics::ALERTS, start, open))
+        (open.clone(), Follower::new(bus, TaskKind::OpenAlerts, topics::ALERTS.name(), start, open))
     }
 
     /// Whether the camera has an open alert.
@@ -34,9 +34,9 @@ impl OpenAlerts {
         self.0.contains_key(camera)
     }
 
-    fn apply(&self, value: bytes::Bytes) {
+    fn apply(&self, record: &Delivered) {
         // The alert sink dead-letters records that cannot be decoded.
-        let Ok(alert) = decode_alert(value) else { return };
+        let Ok(alert) = topics::ALERTS.read(record) else { return };
         if alert.status == AlertStatus::Open {
             self.0.entry(alert.camera).or_default().insert(alert.id);
         } else {
@@ -51,7 +51,7 @@ impl OpenAlerts {
 #[async_trait]
 impl View for OpenAlerts {
     async fn take(&self, record: &Delivered) -> Result<(), Refusal> {
-        self.apply(record.record.value.clone().unwrap_or_default());
+        self.apply(record);
         Ok(())
     }
 }

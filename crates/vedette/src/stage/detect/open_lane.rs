@@ -8,9 +8,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_core::{CameraId, Timestamp};
 
+use super::Detect;
 use super::lane::{Lane, Work};
 use super::watched::Progress;
-use super::{Detect, Finished};
 
 /// Chunks in the queue of a lane.
 const QUEUE: usize = 4;
@@ -38,11 +38,11 @@ impl OpenLane {
     pub(super) fn open(
         stage: &Detect,
         camera: CameraId,
-        finished: mpsc::UnboundedSender<Finished>,
+        progressed: mpsc::UnboundedSender<CameraId>,
         (partition, published): (u32, Timestamp),
     ) -> Self {
         let (queue, work) = mpsc::channel(QUEUE);
-        let (lane, leave) = (Lane::new(stage.clone(), camera, finished), CancellationToken::new());
+        let (lane, leave) = (Lane::new(stage.clone(), camera, progressed), CancellationToken::new());
         let progress = lane.progress();
         let task = tokio::spawn(lane.run(work, leave.clone()));
         Self { queue, waiting: VecDeque::new(), leave, task, progress, partition, published }

@@ -1,0 +1,223 @@
+//! The messages of the topics: how each is keyed, written and read. Values are protobuf (`vedette_wire`).
+
+use bytes::Bytes;
+use vedette_alerts::cloudevents;
+use vedette_bus::{Header, Position};
+use vedette_core::{Alert, Camera, CameraId, FrameDetections, Policy, PolicyScope, Timestamp};
+use vedette_wire::{
+    AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError, address_key,
+    decode_address_change, decode_alert, decode_camera, decode_dead_letter, decode_detections, decode_near_miss,
+    decode_policy, decode_state, decode_video, encode_address_change, encode_alert, encode_away, encode_camera,
+    encode_dead_letter, encode_detections, encode_near_miss, encode_policy, encode_state, encode_video, policy_key,
+};
+
+/// What a record's key says: it decides the partition and, in a compacted topic, what supersedes what.
+pub trait Key {
+    /// The key as it lies on the bus.
+    fn to_bytes(&self) -> Bytes;
+}
+
+/// The content of one topic's records.
+pub trait Message: Sized {
+    /// What it is keyed by.
+    type Key: Key;
+
+    /// Its key.
+    fn key(&self) -> Self::Key;
+
+    /// The record's value.
+    fn encode(&self) -> Bytes;
+
+    /// Reads a record's value.
+    ///
+    /// # Errors
+    /// When it is no message of this kind, or breaks a rule.
+    fn decode(value: Bytes) -> Result<Self, WireError>;
+
+    /// Metadata beside the value, for consumers that route without reading it.
+    fn headers(&self) -> Vec<Header> {
+        Vec::new()
+    }
+}
+
+impl Key for CameraId {
+    fn to_bytes(&self) -> Bytes {
+        Bytes::copy_from_slice(self.as_str().as_bytes())
+    }
+}
+
+impl Key for PolicyScope {
+    fn to_bytes(&self) -> Bytes {
+        policy_key(self).into()
+    }
+}
+
+/// The capture time from which a base of the city serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EffectiveFrom(pub Timestamp);
+
+impl Key for EffectiveFrom {
+    fn to_bytes(&self) -> Bytes {
+        address_key(self.0).into()
+    }
+}
+
+/// `TOPIC/PARTITION/OFFSET`
+impl Key for Position {
+    fn to_bytes(&self) -> Bytes {
+        format!("{}/{}/{}", self.topic, self.partition, self.offset).into()
+    }
+}
+
+impl Message for VideoRecord {
+    type Key = CameraId;
+
+    fn key(&self) -> CameraId {
+        self.camera().clone()
+    }
+
+    fn encode(&self) -> Bytes {
+        match self {
+            Self::Chunk(published) => encode_video(&published.chunk, published.published),
+            Self::Away(away) => encode_away(away),
+        }
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_video(value)
+    }
+}
+
+impl Message for FrameDetections {
+    type Key = CameraId;
+
+    fn key(&self) -> CameraId {
+        self.camera.clone()
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_detections(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_detections(value)
+    }
+}
+
+/// With the attributes of `CloudEvents` 1.0 as headers.
+impl Message for Alert {
+    type Key = CameraId;
+
+    fn key(&self) -> CameraId {
+        self.camera.clone()
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_alert(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_alert(value)
+    }
+
+    fn headers(&self) -> Vec<Header> {
+        let headers = cloudevents::headers(self).into_iter();
+        headers.map(|(name, value)| Header { name, value: value.into() }).collect()
+    }
+}
+
+impl Message for CameraNearMiss {
+    type Key = CameraId;
+
+    fn key(&self) -> CameraId {
+        self.camera.clone()
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_near_miss(&self.camera, self.frame, &self.miss)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_near_miss(value)
+    }
+}
+
+impl Message for Camera {
+    type Key = CameraId;
+
+    fn key(&self) -> CameraId {
+        self.id.clone()
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_camera(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_camera(value)
+    }
+}
+
+impl Message for Policy {
+    type Key = PolicyScope;
+
+    fn key(&self) -> PolicyScope {
+        self.applies_to.clone()
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_policy(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_policy(value)
+    }
+}
+
+impl Message for AddressBaseChange {
+    type Key = EffectiveFrom;
+
+    fn key(&self) -> EffectiveFrom {
+        EffectiveFrom(self.effective_from)
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_address_change(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_address_change(value)
+    }
+}
+
+impl Message for AnalysisState {
+    type Key = CameraId;
+
+    fn key(&self) -> CameraId {
+        self.camera.clone()
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_state(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_state(value)
+    }
+}
+
+impl Message for DeadLetter {
+    type Key = Position;
+
+    fn key(&self) -> Position {
+        Position { topic: self.topic.as_str().into(), partition: self.partition, offset: self.offset }
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_dead_letter(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_dead_letter(value)
+    }
+}
