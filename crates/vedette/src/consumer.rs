@@ -72,14 +72,15 @@ pub(crate) trait Consumer: Send {
         true
     }
 
-    /// Its own work beside the records. It is cancelled when something else is due, so it must be safe to cancel.
+    /// Waits until it has work of its own. It is cancelled when something else is due, so it must be safe to cancel; work that is
+    /// not belongs in [`Self::step_aside`], which follows.
     fn work(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
         pending()
     }
 
-    /// Called between two bursts of records, or alone while this is [not idle](Self::is_idle).
-    fn step_aside(&mut self) -> anyhow::Result<()> {
-        Ok(())
+    /// Does work of its own, between two bursts of records, after [`Self::work`], and while it is [not idle](Self::is_idle).
+    fn step_aside(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
+        ready(Ok(()))
     }
 
     /// Whether [`Self::step_aside`] has nothing to do.
@@ -233,7 +234,7 @@ impl<C: Consumer> Running<C> {
                 }
                 () = ready(()), if !self.consumer.is_idle() => {}
             }
-            self.consumer.step_aside()?;
+            self.consumer.step_aside().await?;
         }
     }
 

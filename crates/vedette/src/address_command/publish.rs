@@ -232,6 +232,8 @@ fn obsolete(changes: &Changes, horizon: Timestamp) -> Vec<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn changes(given: &[(i64, &str, &str)]) -> Changes {

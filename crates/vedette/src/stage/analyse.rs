@@ -16,14 +16,12 @@ mod states;
 mod step;
 
 use std::collections::BTreeMap;
-use std::future::ready;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use vedette_bus::{BusError, Committer, Delivered, GroupEvent, SharedBus, Subscription, Watermarks};
+use vedette_bus::{BusError, Committer, Delivered, Delivery, SharedBus, Watermarks};
 use vedette_core::{Alert, CameraId, FrameDetections, NearMiss};
 use vedette_rules::SharedPolicy;
 use vedette_wire::DeadLetterReason;
@@ -31,10 +29,12 @@ use vedette_wire::DeadLetterReason;
 use crate::address_book::AddressBook;
 use crate::analysis::{CameraAnalysis, Outcome, Serving};
 use crate::config::AnalyseSettings;
-use crate::health::{Condition, Health};
+use crate::consumer::{self, Consumer, Effect, Offsets};
+use crate::dead_letters::{self, Refusal};
+use crate::health::Health;
 use crate::latency::LatencyBook;
 use crate::registry::Registry;
-use crate::{bus_watch, dead_letters, topics};
+use crate::topics;
 use counters::Counters;
 use opening::Opened;
 use partition::{Panicked, Partition};
@@ -45,8 +45,6 @@ use states::States;
 /// The consumer group of the stage.
 pub const GROUP: &str = "analyse";
 const STAGE: &str = "analyse";
-/// Most events that are taken in one go.
-const BURST: usize = 256;
 
 /// What the stage needs.
 #[derive(Clone)]
@@ -67,15 +65,17 @@ pub struct Analyse {
 
 struct Running {
     stage: Analyse,
-    committer: Committer,
+    /// None until the group is joined.
+    committer: Option<Committer>,
     partitions: BTreeMap<u32, Partition>,
     states: States,
     saving: Saving,
+    /// A save that is over and was not taken note of yet.
+    saved: Option<Saved>,
+    save_every: Interval,
     /// Partitions that the save that goes on has not come to yet.
     to_save: Vec<u32>,
     counters: Counters,
-    /// Whether the bus did not answer when it was last asked.
-    is_away: bool,
 }
 
 impl Analyse {
@@ -84,110 +84,45 @@ impl Analyse {
     /// # Errors
     /// When the bus refuses for good.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut subscription =
-            self.bus.subscribe(GROUP, &[topics::DETECTIONS.name()]).await.context("joining group `analyse`")?;
-        let mut save = tokio::time::interval(self.settings.save_every.to_std());
-        save.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut running = Running {
-            committer: subscription.committer(),
+        let (bus, health) = (self.bus.clone(), self.health.clone());
+        let mut save_every = tokio::time::interval(self.settings.save_every.to_std());
+        save_every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let running = Running {
+            committer: None,
             partitions: BTreeMap::new(),
             states: States::default(),
             saving: Saving::default(),
+            saved: None,
+            save_every,
             to_save: Vec::new(),
             counters: Counters::new(),
-            is_away: false,
             stage: self,
         };
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                error = partition::failure(&mut running.partitions) => return Err(error).context("publishing alerts"),
-                saved = running.saving.next() => running.take_note(saved?).await,
-                _ = save.tick() => running.begin_to_save(),
-                event = subscription.next() => {
-                    if running.handle_burst(event, &mut subscription).await?.is_break() {
-                        break;
-                    }
-                }
-                () = ready(()), if running.has_more_to_save() => {}
-            }
-            running.save_one()?;
-        }
-        running.finish_saving().await?;
-        running.begin_to_save();
-        while running.has_more_to_save() {
-            running.save_one()?;
-        }
-        running.finish_saving().await
+        consumer::run(running, bus, health, stop).await
     }
 }
 
-impl Running {
-    async fn assigned(&mut self, partitions: &[u32]) -> anyhow::Result<()> {
-        tracing::info!(stage = STAGE, ?partitions, "partitions assigned");
-        self.finish_saving().await?;
-        let stands_at = partition::stands_at(&self.partitions);
-        self.states.take_over(&self.stage.bus, partitions, &stands_at).await.context("taking partitions over")?;
-        self.stage.health.set(STAGE, Condition::Running, "");
-        self.is_away = false;
-        Ok(())
+impl Consumer for Running {
+    const GROUP: &'static str = GROUP;
+    const STAGE: &'static str = STAGE;
+    const CHECKPOINTS: bool = true;
+    type Message = FrameDetections;
+
+    fn topics(&self) -> Vec<String> {
+        vec![topics::DETECTIONS.name().to_owned()]
     }
 
-    fn away(&mut self, error: &BusError) {
-        bus_watch::away(&self.stage.health, error);
-        self.is_away = true;
+    fn joined(&mut self, committer: Committer) {
+        self.committer = Some(committer);
     }
 
-    /// An event of the subscription and what is at hand behind it, without asking for the time in between.
-    async fn handle_burst(
-        &mut self,
-        first: Result<GroupEvent, BusError>,
-        subscription: &mut Subscription,
-    ) -> anyhow::Result<ControlFlow<()>> {
-        let mut event = first;
-        for _ in 1..BURST {
-            if self.handle(event).await?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-            event = match subscription.at_hand() {
-                Some(event) => event,
-                None => return Ok(ControlFlow::Continue(())),
-            };
-        }
-        self.handle(event).await
+    fn read(&self, record: &Delivered) -> Result<FrameDetections, Refusal> {
+        Ok(topics::DETECTIONS.read(record)?)
     }
 
-    /// An event of the subscription. Whether there are more to come.
-    async fn handle(&mut self, event: Result<GroupEvent, BusError>) -> anyhow::Result<ControlFlow<()>> {
-        match event {
-            Ok(GroupEvent::Record(record)) => self.take(record).await?,
-            Ok(GroupEvent::Assigned(partitions)) => {
-                let partitions: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
-                self.assigned(&partitions).await?;
-            }
-            Ok(GroupEvent::Revoked(revocation)) => {
-                let leaving: Vec<u32> = revocation.partitions.iter().map(|(_, number)| *number).collect();
-                self.give_up(&leaving).await?;
-                revocation.done();
-            }
-            Err(BusError::Closed) => return Ok(ControlFlow::Break(())),
-            Err(error @ BusError::Unreachable { .. }) => self.away(&error),
-            Err(error) => return Err(error.into()),
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    async fn take(&mut self, record: Delivered) -> anyhow::Result<()> {
-        if std::mem::take(&mut self.is_away) {
-            self.stage.health.set(STAGE, Condition::Running, "");
-        }
+    async fn take(&mut self, record: Delivered, frame: FrameDetections, _: &mut Offsets) -> anyhow::Result<Effect> {
         let number = record.position.partition;
         self.partitions.entry(number).or_default().advance(record.position.offset);
-        let frame = match topics::DETECTIONS.read(&record) {
-            Ok(frame) => frame,
-            Err(error) => return self.put_aside(&record, DeadLetterReason::from(&error), &error.to_string()).await,
-        };
         let outcome = loop {
             if let Some(outcome) = self.step(number, &frame) {
                 break outcome;
@@ -196,9 +131,12 @@ impl Running {
                 Opened::Ready => {}
                 Opened::Retired => {
                     metrics::counter!("vedette_analyse_retired_cameras_frames_total").increment(1);
-                    return Ok(());
+                    return Ok(Effect::Durable);
                 }
-                Opened::Refused(reason, detail) => return self.put_aside(&record, reason, &detail).await,
+                Opened::Refused(reason, detail) => {
+                    self.put_aside(&record, reason, &detail).await?;
+                    return Ok(Effect::Durable);
+                }
             }
         };
         let outcome = match outcome {
@@ -212,9 +150,80 @@ impl Running {
         for alert in outcome.alerts {
             self.publish(number, Some(&frame), &alert).await?;
         }
+        Ok(Effect::Durable)
+    }
+
+    fn dead_lettered(&mut self, record: &Delivered, delivery: Delivery) -> Effect {
+        metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
+        let partition = self.partitions.entry(record.position.partition).or_default();
+        partition.advance(record.position.offset);
+        partition.wait_for(Published::new(delivery));
+        Effect::Durable
+    }
+
+    async fn work(&mut self) -> anyhow::Result<()> {
+        tokio::select! {
+            biased;
+            error = partition::failure(&mut self.partitions) => Err(error).context("publishing alerts"),
+            saved = self.saving.next() => {
+                self.saved = Some(saved?);
+                Ok(())
+            }
+            _ = self.save_every.tick() => {
+                self.begin_to_save();
+                Ok(())
+            }
+        }
+    }
+
+    async fn step_aside(&mut self) -> anyhow::Result<()> {
+        if let Some(saved) = self.saved.take() {
+            self.take_note(saved).await;
+        }
+        self.save_one()
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.has_more_to_save()
+    }
+
+    async fn assigned(&mut self, partitions: &[(Arc<str>, u32)]) -> anyhow::Result<()> {
+        let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
+        self.finish_saving().await?;
+        let stands_at = partition::stands_at(&self.partitions);
+        self.states.take_over(&self.stage.bus, &numbers, &stands_at).await.context("taking partitions over")
+    }
+
+    /// Saves the partitions that another member takes over.
+    async fn revoked(&mut self, partitions: &[(Arc<str>, u32)]) -> anyhow::Result<()> {
+        self.finish_saving().await?;
+        let mut shares = Vec::new();
+        for (_, number) in partitions {
+            self.states.give_up(*number);
+            if let Some(mut left) = self.partitions.remove(number) {
+                shares.extend(left.share(*number)?);
+            }
+        }
+        if let Some(committer) = &self.committer {
+            save::write_on_leaving(shares, &self.stage.bus, committer).await;
+        }
         Ok(())
     }
 
+    async fn ending(&mut self, after_error: bool) -> anyhow::Result<()> {
+        if after_error {
+            return Ok(());
+        }
+        self.finish_saving().await?;
+        self.begin_to_save();
+        while self.has_more_to_save() {
+            self.save_one()?;
+        }
+        self.finish_saving().await
+    }
+}
+
+impl Running {
     /// A frame through its camera's analysis; none when that is not here, or what it knows of the camera is not current.
     fn step(&mut self, number: u32, frame: &FrameDetections) -> Option<Result<Outcome, Panicked>> {
         self.partitions.get_mut(&number)?.step(&self.stage, frame)
@@ -251,20 +260,6 @@ impl Running {
         Ok(())
     }
 
-    /// Saves the partitions that another member takes over.
-    async fn give_up(&mut self, leaving: &[u32]) -> anyhow::Result<()> {
-        self.finish_saving().await?;
-        let mut shares = Vec::new();
-        for number in leaving {
-            self.states.give_up(*number);
-            if let Some(mut left) = self.partitions.remove(number) {
-                shares.extend(left.share(*number)?);
-            }
-        }
-        save::write_on_leaving(shares, &self.stage.bus, &self.committer).await;
-        Ok(())
-    }
-
     /// Begins to save every partition that moved, unless that goes on already.
     fn begin_to_save(&mut self) {
         if self.saving.is_going_on() || self.states.have_no_partition() {
@@ -274,7 +269,9 @@ impl Running {
         let left_out = std::mem::take(&mut self.to_save);
         let others = self.partitions.keys().filter(|number| !left_out.contains(number)).copied();
         self.to_save = others.chain(left_out.iter().copied()).collect();
-        self.saving.begin(self.stage.bus.clone(), self.committer.clone());
+        if let Some(committer) = self.committer.clone() {
+            self.saving.begin(self.stage.bus.clone(), committer);
+        }
     }
 
     fn has_more_to_save(&self) -> bool {
@@ -307,14 +304,9 @@ impl Running {
     /// A save is over. States that others wrote over meanwhile are written again, now or with the next one.
     async fn take_note(&mut self, Saved { written, marks }: Saved) {
         written.iter().for_each(|written| self.states.wrote(written));
-        if let Err(error) = self.look_after_states(marks).await
-            && !self.is_away
-        {
-            tracing::warn!(
-                stage = STAGE,
-                error = format!("{error:#}"),
-                "not looked at what others wrote; trying again"
-            );
+        if let Err(error) = self.look_after_states(marks).await {
+            let error = format!("{error:#}");
+            tracing::warn!(stage = STAGE, error, "not looked at what others wrote; trying again");
         }
     }
 
