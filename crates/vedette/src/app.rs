@@ -29,11 +29,13 @@ use crate::latency::LatencyBook;
 use crate::operations::Operations;
 use crate::reading::Follower;
 use crate::registry::{self, Registry};
+use crate::sinks::{Deliver, SinkSettings};
 use crate::stage::adopt::Adopt;
 use crate::stage::alert_sink::AlertSink;
 use crate::stage::analyse::Analyse;
 use crate::stage::detect::{Detect, OpenAlerts};
 use crate::stage::ingest::Ingest;
+use crate::stage::sink::Sink;
 use crate::supervise::{Supervisor, TaskKind};
 use crate::{alert_store, bus_watch, clock, console, topics};
 pub(crate) use open_bus::kafka_settings;
@@ -109,6 +111,10 @@ impl App {
             true => Some(Detecting::open(&settings.detect).context("opening the detector")?),
             false => None,
         };
+        let sinks: Vec<_> = match roles.contains(&Role::Deliver) {
+            true => settings.sinks.iter().map(|sink| Ok((sink, sink.open()?))).collect::<anyhow::Result<_>>()?,
+            false => Vec::new(),
+        };
         let bus = open_bus(&settings.bus).await?;
         bus.ensure_topics(&topics::specs(&settings.bus)).await?;
         topics::ensure_foreign(&bus, &settings.bus).await?;
@@ -142,6 +148,9 @@ impl App {
         }
         if roles.contains(&Role::Analyse) {
             parts.start_analyse(settings);
+        }
+        for (sink, deliver) in sinks {
+            parts.start_sink(sink, deliver);
         }
         let page = desk.as_ref().map(|desk| desk.console.local_addr());
         if let Some(desk) = desk {
@@ -293,6 +302,22 @@ impl Parts {
             latency: self.latency.clone(),
         };
         self.tasks.start(TaskKind::Analyse, move |stop| analyse.clone().run(stop));
+    }
+
+    fn start_sink(&mut self, settings: &SinkSettings, deliver: Arc<dyn Deliver>) {
+        // As many as there are sinks, once in the life of the process.
+        let stage: &'static str = format!("sink_{}", settings.name()).leak();
+        let sink = Sink {
+            stage,
+            group: format!("sink-{}", settings.name()),
+            bus: self.bus.clone(),
+            registry: self.registry.clone(),
+            only: settings.only().clone(),
+            deliver,
+            now: clock::now,
+            health: self.health.clone(),
+        };
+        self.tasks.start(TaskKind::Sink(stage), move |stop| sink.clone().run(stop));
     }
 
     async fn start_console(

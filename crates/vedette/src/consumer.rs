@@ -36,14 +36,16 @@ pub(crate) enum Effect {
 
 /// A stage that reads topics as a member of a group.
 pub(crate) trait Consumer: Send {
-    /// The consumer group.
-    const GROUP: &'static str;
-    /// The stage, in logs, metrics and health.
-    const STAGE: &'static str;
     /// Whether it commits by itself, at its checkpoints, and not record by record.
     const CHECKPOINTS: bool = false;
     /// A record's content.
     type Message: Send;
+
+    /// The consumer group.
+    fn group(&self) -> String;
+
+    /// The stage, in logs, metrics and health.
+    fn stage(&self) -> &'static str;
 
     /// The topics it reads.
     fn topics(&self) -> Vec<String>;
@@ -173,12 +175,13 @@ pub(crate) async fn run<C: Consumer>(
 ) -> anyhow::Result<()> {
     let topics = consumer.topics();
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-    let joining = bus.subscribe(C::GROUP, &topics).await;
-    let mut subscription = joining.with_context(|| format!("joining group `{}`", C::GROUP))?;
+    let (group, stage) = (consumer.group(), consumer.stage());
+    let joining = bus.subscribe(&group, &topics).await;
+    let mut subscription = joining.with_context(|| format!("joining group `{group}`"))?;
     let committer = subscription.committer();
     let (offsets, effects) = (Offsets::default(), FuturesUnordered::new());
     let in_hand = BTreeMap::new();
-    let mut running = Running { consumer, bus, health, committer, offsets, effects, in_hand, is_away: false };
+    let mut running = Running { stage, consumer, bus, health, committer, offsets, effects, in_hand, is_away: false };
     running.consumer.joined(running.committer.clone());
     running.say();
     let served = running.serve(&mut subscription, &stop).await;
@@ -192,6 +195,7 @@ struct Finished {
 }
 
 struct Running<C> {
+    stage: &'static str,
     consumer: C,
     bus: SharedBus,
     health: Health,
@@ -224,7 +228,7 @@ impl<C: Consumer> Running<C> {
                     if !self.is_away {
                         self.say();
                     }
-                    self.offsets.commit(&self.committer, C::STAGE).await;
+                    self.offsets.commit(&self.committer, self.stage).await;
                 }
                 done = self.consumer.work() => done?,
                 event = subscription.next(), if self.consumer.has_room() => {
@@ -265,7 +269,7 @@ impl<C: Consumer> Running<C> {
             Ok(GroupEvent::Record(record)) => self.take(record).await?,
             Ok(GroupEvent::Assigned(partitions)) => {
                 let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
-                tracing::info!(stage = C::STAGE, partitions = ?numbers, "partitions assigned");
+                tracing::info!(stage = self.stage, partitions = ?numbers, "partitions assigned");
                 self.consumer.assigned(&partitions).await?;
                 self.answers();
             }
@@ -303,7 +307,7 @@ impl<C: Consumer> Running<C> {
             }
             Err(Refusal { reason, detail }) => {
                 begin(&mut self.offsets);
-                let delivery = dead_letters::send(&self.bus, C::STAGE, &record, reason, &detail).await?;
+                let delivery = dead_letters::send(&self.bus, self.stage, &record, reason, &detail).await?;
                 consumer.dead_lettered(&record, delivery)
             }
         };
@@ -324,7 +328,7 @@ impl<C: Consumer> Running<C> {
 
     fn say(&self) {
         let (condition, detail) = self.consumer.condition();
-        self.health.set(C::STAGE, condition, detail);
+        self.health.set(self.stage, condition, detail);
     }
 
     fn settle(&mut self, finished: Finished) -> anyhow::Result<()> {
@@ -354,7 +358,7 @@ impl<C: Consumer> Running<C> {
                 Ok(()) => self.offsets.finish(position),
                 Err(error) if is_meant((&position.topic, position.partition)) => {
                     let record = text(position);
-                    tracing::warn!(stage = C::STAGE, record, %error, "not finished; the record will be seen again");
+                    tracing::warn!(stage = self.stage, record, %error, "not finished; the record will be seen again");
                 }
                 Err(_) => {
                     others.push(finished);
@@ -365,7 +369,7 @@ impl<C: Consumer> Running<C> {
         }
         // They are told when nothing is being handed over.
         self.effects.extend(others.into_iter().map(|finished| ready(finished).boxed()));
-        self.offsets.commit(&self.committer, C::STAGE).await;
+        self.offsets.commit(&self.committer, self.stage).await;
     }
 
     fn let_go(&mut self, position: &Position) {

@@ -69,7 +69,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     config.settings.console.one_event.enabled &= args.cameras < 2;
     config.settings.bus.directory = data.join("bus");
     config.settings.console.store = StoreSetting::File(data.join("alerts.sqlite"));
-    let roles = [Role::Ingest, Role::Detect, Role::Analyse, Role::Console];
+    let roles = [Role::Ingest, Role::Detect, Role::Analyse, Role::Console, Role::Deliver];
     refuse_unready(&reading, &roles.into_iter().collect()).await?;
     let config = reading.config;
 

@@ -25,6 +25,8 @@ pub(crate) enum TaskKind {
     Analyse,
     /// Writing alerts from the bus into the store.
     AlertSink,
+    /// Delivering alerts to a destination, by the name of its stage.
+    Sink(&'static str),
     /// The page and the API.
     Console,
     /// Health and metrics of the process.
@@ -73,6 +75,7 @@ impl TaskKind {
             Self::Detect => "detect",
             Self::Analyse => "analyse",
             Self::AlertSink => "alert_sink",
+            Self::Sink(stage) => stage,
             Self::Console => "console",
             Self::Operations => "operations",
             Self::Cameras => "cameras",

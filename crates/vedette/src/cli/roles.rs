@@ -13,6 +13,8 @@ pub enum Role {
     Analyse,
     /// Store alerts, serve the page and the API.
     Console,
+    /// Deliver alerts to the sinks of the configuration.
+    Deliver,
 }
 
 /// Which roles a process has.
@@ -25,7 +27,7 @@ pub struct RoleArgs {
         value_delimiter = ',',
         num_args = 1..,
         value_name = "ROLE,..",
-        default_value = "ingest,detect,analyse,console"
+        default_value = "ingest,detect,analyse,console,deliver"
     )]
     pub roles: Vec<Role>,
 }

@@ -10,6 +10,7 @@ mod ranges;
 mod registry_files;
 mod settings;
 mod share;
+mod sinks;
 mod toml_file;
 
 use std::path::{Path, PathBuf};
@@ -79,6 +80,7 @@ impl Config {
         let unread: Vec<String> =
             mistakes.iter().filter(|mistake| mistake.file == file).map(|mistake| mistake.path.clone()).collect();
         metadata::check(&file, entries, &known, &unread, &mut mistakes);
+        sinks::check(&file, &settings.sinks, &unread, &mut mistakes);
         let (cameras, camera_paths) = known.into_cameras();
         let config = Self { settings, cameras, policies };
         let touched = touched.unwrap_or_default();

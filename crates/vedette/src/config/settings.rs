@@ -9,6 +9,7 @@ use serde::Deserialize;
 use vedette_core::Span;
 
 use super::{ConsoleSettings, MetadataSettings, Share};
+use crate::sinks::SinkSettings;
 
 /// The whole file. Paths are relative to the file's own directory.
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -30,6 +31,8 @@ pub struct Settings {
     pub operations: OperationsSettings,
     /// `[[metadata]]`: topics with the detections of other producers.
     pub metadata: Vec<MetadataSettings>,
+    /// `[[sinks]]`: destinations of alerts.
+    pub sinks: Vec<SinkSettings>,
 }
 
 /// `[operations]`

@@ -36,6 +36,15 @@ pub(super) fn passwords(ask: &Ask<'_>) -> Vec<Finding> {
     {
         found.extend(unset(ask, Level::Mistake, "console.store_password_env", variable));
     }
+    if ask.has(Role::Deliver) {
+        for (index, sink) in ask.reading.config.settings.sinks.iter().enumerate() {
+            let Some((field, variable)) = sink.secret_env() else { continue };
+            let path = format!("sinks[{index}] ({}).{field}", sink.name());
+            if ask.reading.is_sound(&path) && !variable.is_empty() {
+                found.extend(unset(ask, Level::Mistake, &path, variable));
+            }
+        }
+    }
     found
 }
 

@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, Shared, try_join_all};
-use tokio::sync::oneshot;
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Delivery, SharedBus};
 use vedette_core::{CameraId, FrameDetections, Span, Timestamp};
@@ -22,6 +21,7 @@ use crate::config::MetadataSettings;
 use crate::consumer::{self, Consumer, Effect, Offsets};
 use crate::dead_letters::Refusal;
 use crate::health::{Condition, Health};
+use crate::in_order::InOrder;
 use crate::registry::Registry;
 use crate::topics;
 use convert::{Converted, convert};
@@ -48,16 +48,11 @@ pub struct Adopt {
     pub health: Health,
 }
 
-/// Resolves when the effects of a record are durable, or have failed. It only listens: an effect that polled the one before it
-/// would poll all of a backlog from within each other.
-type Done = Shared<BoxFuture<'static, Result<(), BusError>>>;
-
 struct Running {
     stage: Adopt,
     /// Records whose effects are not known to be durable yet, and their bytes.
     in_hand: Arc<InHand>,
-    /// What the next frame of each camera waits for.
-    before: BTreeMap<CameraId, Done>,
+    order: InOrder,
     /// The latest capture time of each camera.
     latest: BTreeMap<CameraId, Timestamp>,
     /// Cameras whose clock was set back and that have not caught up.
@@ -96,7 +91,7 @@ impl Adopt {
         let running = Running {
             stage: self,
             in_hand: Arc::default(),
-            before: BTreeMap::new(),
+            order: InOrder::default(),
             latest: BTreeMap::new(),
             set_back: BTreeSet::new(),
         };
@@ -109,9 +104,15 @@ impl Adopt {
 }
 
 impl Consumer for Running {
-    const GROUP: &'static str = GROUP;
-    const STAGE: &'static str = STAGE;
     type Message = Converted;
+
+    fn group(&self) -> String {
+        GROUP.to_owned()
+    }
+
+    fn stage(&self) -> &'static str {
+        STAGE
+    }
 
     fn topics(&self) -> Vec<String> {
         self.stage.entries.iter().map(|entry| entry.topic.clone()).collect()
@@ -141,6 +142,10 @@ impl Consumer for Running {
     fn dead_lettered(&mut self, _: &Delivered, delivery: Delivery) -> Effect {
         metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
         Effect::Pending(delivery.map(|outcome| outcome.map(drop)).boxed())
+    }
+
+    fn tick(&mut self, _: &mut Offsets) {
+        self.order.tidy();
     }
 
     fn has_room(&self) -> bool {
@@ -231,26 +236,12 @@ impl Running {
     /// The frames of one record go out when what came before of their cameras is durable.
     fn publish(&mut self, frames: Vec<FrameDetections>) -> BoxFuture<'static, Result<(), BusError>> {
         let cameras: BTreeSet<CameraId> = frames.iter().map(|frame| frame.camera.clone()).collect();
-        let before: Vec<Done> = cameras.iter().filter_map(|camera| self.before.get(camera).cloned()).collect();
-        let (tell, told) = oneshot::channel();
-        let done: Done = told.map(|told| told.unwrap_or(Err(BusError::Closed))).boxed().shared();
-        for camera in cameras {
-            self.before.insert(camera, done.clone());
-        }
-        let sending = send(self.stage.bus.clone(), frames, before);
-        async move {
-            let outcome = sending.await;
-            // Nobody may be waiting.
-            let _ = tell.send(outcome.clone());
-            outcome
-        }
-        .boxed()
+        self.order.after(cameras, send(self.stage.bus.clone(), frames))
     }
 }
 
-/// Sends frames after what must be durable before; when that failed nothing is sent, and all of it is done again in order.
-async fn send(bus: SharedBus, frames: Vec<FrameDetections>, before: Vec<Done>) -> Result<(), BusError> {
-    try_join_all(before).await?;
+/// Sends the frames of a record one after the other.
+async fn send(bus: SharedBus, frames: Vec<FrameDetections>) -> Result<(), BusError> {
     for frame in frames {
         topics::DETECTIONS.send(&bus, &frame, frame.captured).await?.await?;
         metrics::counter!("vedette_metadata_frames_total").increment(1);

@@ -99,9 +99,15 @@ struct Storing {
 }
 
 impl Consumer for Storing {
-    const GROUP: &'static str = GROUP;
-    const STAGE: &'static str = STAGE;
     type Message = Alert;
+
+    fn group(&self) -> String {
+        GROUP.to_owned()
+    }
+
+    fn stage(&self) -> &'static str {
+        STAGE
+    }
 
     fn topics(&self) -> Vec<String> {
         vec![topics::ALERTS.name().to_owned()]

@@ -103,10 +103,16 @@ impl Analyse {
 }
 
 impl Consumer for Running {
-    const GROUP: &'static str = GROUP;
-    const STAGE: &'static str = STAGE;
     const CHECKPOINTS: bool = true;
     type Message = FrameDetections;
+
+    fn group(&self) -> String {
+        GROUP.to_owned()
+    }
+
+    fn stage(&self) -> &'static str {
+        STAGE
+    }
 
     fn topics(&self) -> Vec<String> {
         vec![topics::DETECTIONS.name().to_owned()]

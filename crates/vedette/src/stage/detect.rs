@@ -98,9 +98,15 @@ impl Detect {
 }
 
 impl Consumer for Running {
-    const GROUP: &'static str = GROUP;
-    const STAGE: &'static str = STAGE;
     type Message = VideoRecord;
+
+    fn group(&self) -> String {
+        GROUP.to_owned()
+    }
+
+    fn stage(&self) -> &'static str {
+        STAGE
+    }
 
     fn topics(&self) -> Vec<String> {
         vec![topics::VIDEO.name().to_owned()]

@@ -5,3 +5,4 @@ pub mod alert_sink;
 pub mod analyse;
 pub mod detect;
 pub mod ingest;
+pub mod sink;

@@ -18,7 +18,7 @@ use vedette_core::Span;
 use crate::support::eventually;
 
 /// All roles.
-pub(crate) const ALL: [Role; 4] = [Role::Ingest, Role::Detect, Role::Analyse, Role::Console];
+pub(crate) const ALL: [Role; 5] = [Role::Ingest, Role::Detect, Role::Analyse, Role::Console, Role::Deliver];
 
 fn metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();

@@ -11,6 +11,7 @@ mod input;
 mod meddler;
 mod poison;
 mod sight;
+mod sinks;
 mod stuck;
 mod world;
 
@@ -53,8 +54,21 @@ fn seeds() -> Vec<u64> {
 
 /// Runs each seed, on all cores, and gives what is wrong by seed.
 fn failures(seeds: &[u64], bugs: &[Sabotage], story: Story) -> Vec<(u64, Vec<String>)> {
-    let (next, failures) = (AtomicU64::new(0), Mutex::new(Vec::new()));
     let undisturbed = &*UNDISTURBED;
+    in_parallel(seeds, |seed| differences(undisturbed, &run(seed, bugs, story)))
+}
+
+/// The same for the first seeds of a test that has a world of its own; one seed is run alone when it is asked for.
+fn failures_of(seeds: u64, wrong: impl Fn(u64) -> Vec<String> + Sync) -> Vec<(u64, Vec<String>)> {
+    let seeds: Vec<u64> = match number("VEDETTE_CHAOS_SEED") {
+        Some(seed) => vec![seed],
+        None => (1..=number("VEDETTE_CHAOS_SEEDS").map_or(seeds, |asked| asked.max(seeds))).collect(),
+    };
+    in_parallel(&seeds, wrong)
+}
+
+fn in_parallel(seeds: &[u64], wrong: impl Fn(u64) -> Vec<String> + Sync) -> Vec<(u64, Vec<String>)> {
+    let (next, failures) = (AtomicU64::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
             scope.spawn(|| {
@@ -62,7 +76,7 @@ fn failures(seeds: &[u64], bugs: &[Sabotage], story: Story) -> Vec<(u64, Vec<Str
                     if seed % 500 == 0 {
                         eprintln!("seed {seed}");
                     }
-                    let wrong = differences(undisturbed, &run(*seed, bugs, story));
+                    let wrong = wrong(*seed);
                     if !wrong.is_empty() {
                         failures.lock().unwrap().push((*seed, wrong));
                     }
