@@ -15,7 +15,7 @@ use vedette_address::AddressBase;
 use vedette_alerts::AlertStore;
 use vedette_bus::SharedBus;
 use vedette_console::Console;
-use vedette_core::{Alert, Span};
+use vedette_core::{Alert, Camera, Span};
 
 use crate::address_book::{self, AddressBook, inbox};
 use crate::blocking::Blocking;
@@ -43,6 +43,9 @@ pub use open_bus::open_bus;
 
 /// Alerts that a slow listener may lag behind before it is told that it missed some.
 const LIVE_BACKLOG: usize = 1_024;
+
+/// The part of health that tells whether all tasks of the process have been started.
+const STARTUP: &str = "startup";
 
 /// How long the end of the process waits for the stages, and then for the bus.
 const GRACE: Duration = Duration::from_secs(15);
@@ -122,6 +125,8 @@ impl App {
         publish_registry(config, &roles, &bus, &registry).await?;
 
         let health = Health::default();
+        // Not ready before every task has been started: some are only once others have read their topics.
+        health.set(STARTUP, Condition::Starting, "");
         let mut parts = Parts {
             bus,
             registry,
@@ -154,9 +159,10 @@ impl App {
         }
         let page = desk.as_ref().map(|desk| desk.console.local_addr());
         if let Some(desk) = desk {
-            parts.start_console(settings, desk, metrics, &stop).await?;
+            parts.start_console(settings, config.cameras.clone().into(), desk, metrics, &stop).await?;
         }
         let Parts { bus, latency, live, tasks, health, .. } = parts;
+        health.set(STARTUP, Condition::Running, "");
         Ok(Self { page, operations: address, live, latency, health, bus, tasks, detecting, stop })
     }
 
@@ -323,6 +329,7 @@ impl Parts {
     async fn start_console(
         &mut self,
         settings: &Settings,
+        cameras: Arc<[Camera]>,
         Desk { console, store }: Desk,
         metrics: PrometheusHandle,
         stop: &CancellationToken,
@@ -341,9 +348,9 @@ impl Parts {
         let (frames, follower) = FrameBook::open(&self.bus).await.context("reading `states`")?;
         self.follow(TaskKind::FrameCounts, follower);
         let (book, registry, health) = (frames.clone(), self.registry.clone(), self.health.clone());
-        let stale_after = stale_after(settings);
+        let (stale_after, configured) = (stale_after(settings), cameras);
         self.tasks.start(TaskKind::Frames, move |stop| {
-            book.clone().watch(registry.clone(), stale_after, health.clone(), stop)
+            book.clone().watch(registry.clone(), configured.clone(), stale_after, health.clone(), stop)
         });
 
         let (watched, health) = (store.clone(), self.health.clone());

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, apply_overrides};
-use crate::cli::{CheckArgs, Cli, Command, Role, RunArgs, TranscodeArgs};
+use crate::cli::{CheckArgs, Cli, Command, Overrides, Role, RunArgs, TranscodeArgs};
 use crate::config::{BusKind, Config, Mistakes, Reading};
 use crate::preflight::{For, Level, preflight};
 use crate::{address_command, dead_letters, demo, eval_command, export, models_command, replay, telemetry};
@@ -66,11 +66,7 @@ fn check_in_time(args: CheckArgs) -> anyhow::Result<ExitCode> {
 
 async fn run(args: RunArgs) -> anyhow::Result<()> {
     let roles = args.roles.set()?;
-    anyhow::ensure!(
-        args.overrides.listen.is_none() || roles.contains(&Role::Console),
-        "--listen is the address of the page, and this process has no role `console`; --operations-listen is the address of \
-         its health and metrics"
-    );
+    check_listen(&args.overrides, &roles)?;
     let mut reading = Config::read(&args.config.config);
     apply_overrides(&mut reading.config, &args.overrides);
     refuse_unready(&reading, &roles).await?;
@@ -88,6 +84,17 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     }
     eprintln!("Health and metrics: http://{}/metrics", app.operations);
     app.wait().await
+}
+
+/// # Errors
+/// When the address of the page is given where there is none.
+fn check_listen(overrides: &Overrides, roles: &HashSet<Role>) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        overrides.listen.is_none() || roles.contains(&Role::Console),
+        "--listen is the address of the page, and this process has no role `console`; --operations-listen is the address of \
+         its health and metrics"
+    );
+    Ok(())
 }
 
 /// Says everything that stands in the way, before anything runs. Warnings, and cameras that cannot be read while others can, go to
@@ -138,6 +145,7 @@ pub(crate) fn stop_on_signal(stop: CancellationToken, duration: Option<Duration>
 
 async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let roles = args.roles.set()?;
+    check_listen(&args.overrides, &roles)?;
     let mut reading = Config::read(&args.config.config);
     apply_overrides(&mut reading.config, &args.overrides);
     let findings = preflight(&reading, &roles, For::Check { offline: args.offline }).await;

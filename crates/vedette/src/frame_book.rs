@@ -77,13 +77,14 @@ impl FrameBook {
 
     /// Says in health, until `stop`, whether frames of the registry's cameras are still analysed, by whichever process:
     /// `frames` fails when none was for `stale_after`. Cameras count that send all the time: those with a stream of their own
-    /// that does not end by itself.
+    /// that does not end by itself; those `configured` here until the registry has any.
     ///
     /// # Errors
     /// Never; the type is that of a supervised task.
     pub(crate) async fn watch(
         self,
         registry: Registry,
+        configured: Arc<[Camera]>,
         stale_after: Span,
         health: Health,
         stop: CancellationToken,
@@ -92,8 +93,11 @@ impl FrameBook {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(look.tick()).await.is_some() {
-            let cameras = registry.cameras();
-            let mut steady = cameras.iter().filter(|camera| sends_steadily(camera)).peekable();
+            // Where nobody has published a camera, those of the configuration are missed.
+            let published = registry.cameras();
+            let all =
+                configured.iter().filter(|_| published.is_empty()).chain(published.iter().map(|camera| &**camera));
+            let mut steady = all.filter(|camera| sends_steadily(camera)).peekable();
             if steady.peek().is_none() {
                 health.set(TaskKind::Frames.name(), Condition::Running, "no camera has a stream of its own");
                 continue;
@@ -186,7 +190,7 @@ mod tests {
         cameras[0].source = Some(CameraSource::Rtsp { url: "rtsp://10.0.0.1/live".into(), credential: None });
         let (book, health, stop) = (FrameBook::default(), Health::default(), CancellationToken::new());
         let registry = Registry::of(&cameras, &[]);
-        let watching = book.clone().watch(registry, Span::from_secs(30), health.clone(), stop.clone());
+        let watching = book.clone().watch(registry, Arc::default(), Span::from_secs(30), health.clone(), stop.clone());
         let watching = tokio::spawn(watching);
         let condition = async |seconds| {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
@@ -219,10 +223,27 @@ mod tests {
         cameras[0].source = None;
         let (health, stop) = (Health::default(), CancellationToken::new());
         let registry = Registry::of(&cameras, &[]);
-        let watching = FrameBook::default().watch(registry, Span::from_secs(30), health.clone(), stop.clone());
+        let watching =
+            FrameBook::default().watch(registry, Arc::default(), Span::from_secs(30), health.clone(), stop.clone());
         let watching = tokio::spawn(watching);
         tokio::time::sleep(Duration::from_secs(100)).await;
         assert_eq!(health.snapshot()["frames"].condition, Condition::Running);
+        stop.cancel();
+        watching.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cameras_that_nobody_has_published_are_missed() {
+        let demo = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/demo");
+        let mut cameras = crate::config::load_cameras(&demo.join("cameras.toml")).unwrap();
+        cameras[0].source = Some(CameraSource::Rtsp { url: "rtsp://10.0.0.1/live".into(), credential: None });
+        let (health, stop) = (Health::default(), CancellationToken::new());
+        let empty = Registry::default();
+        let watching =
+            FrameBook::default().watch(empty, cameras.into(), Span::from_secs(30), health.clone(), stop.clone());
+        let watching = tokio::spawn(watching);
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        assert_eq!(health.snapshot()["frames"].condition, Condition::Failed);
         stop.cancel();
         watching.await.unwrap().unwrap();
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use vedette_core::Backoff;
 
 use crate::clock;
@@ -186,7 +187,8 @@ where
         health.set(kind.name(), Condition::Starting, "");
         let started = Instant::now();
         // In a task of its own, so that a panic is an error of this task and not the end of the process.
-        let outcome = tokio::spawn(task()).await.unwrap_or_else(|panic| Err(anyhow::anyhow!("panicked: {panic}")));
+        let running = AbortOnDropHandle::new(tokio::spawn(task()));
+        let outcome = running.await.unwrap_or_else(|panic| Err(anyhow::anyhow!("panicked: {panic}")));
         let error = match outcome {
             Ok(()) => {
                 health.set(kind.name(), Condition::Stopped, "");

@@ -34,6 +34,7 @@ export class Detail {
   ) {
     this.statement.append(el("p", { class: "hint" }, "Alerts appear here as they are raised."));
     this.message("No alert is chosen", "");
+    document.addEventListener("visibilitychange", () => !document.hidden && this.reading.back());
   }
 
   /**
@@ -85,7 +86,7 @@ export class Detail {
     this.seen = null;
     this.reading.clear();
     this.loading?.abort();
-    this.message("Loading the snapshot", "");
+    this.message("Loading the snapshot", "", "loading");
     this.facts.replaceChildren();
   }
 
@@ -115,7 +116,11 @@ export class Detail {
       return;
     }
     const tooSoon = this.reading.tooSoon();
-    if (!tooSoon) return this.decide(now, decision, note);
+    if (!tooSoon) {
+      if (this.picture.dataset["state"] !== "loading") return this.decide(now, decision, note);
+      this.panel.fail("Not stored: the picture is still being loaded. Press again when you have seen it.");
+      return;
+    }
     const { before } = tooSoon;
     const back = el("button", { type: "button", class: "back" }, "Back to the one before");
     back.addEventListener("click", () => before && this.goBack(before));
@@ -199,15 +204,15 @@ export class Detail {
     ];
   }
 
-  private message(title: string, text: string): void {
-    this.picture.dataset["state"] = "none";
+  private message(title: string, text: string, state: "loading" | "none" = "none"): void {
+    this.picture.dataset["state"] = state;
     this.picture.replaceChildren(el("div", { class: "no-picture" }, el("strong", {}, title), el("span", {}, text)));
   }
 
   private async load(alert: Alert, reason: string): Promise<void> {
     this.loading?.abort();
     const loading = (this.loading = new AbortController());
-    this.message("Loading the snapshot", "");
+    this.message("Loading the snapshot", "", "loading");
     for (let attempt = 1; ; attempt++) {
       try {
         const blob = await getSnapshot(alert.evidence.snapshot, this.operator(), reason, loading.signal);
@@ -231,6 +236,7 @@ export class Detail {
     const what = `${KINDS[alert.kind]} seen by ${alert.camera}: ${alert.objects.map((it) => it.class).join(", ")}`;
     const image = el("img", { src: this.url, alt: `Snapshot. ${what}.` });
     image.addEventListener("load", () => (this.picture.dataset["state"] = "loaded"));
+    image.addEventListener("error", () => (this.picture.dataset["state"] = "none"));
     const unit = Math.max(width, height) / 1000;
     const overlay = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true" });
     if (path.length > 1) {

@@ -43,6 +43,12 @@ export class Reading {
     return this.warned;
   }
 
+  /** Nobody looked at the page until now: what came meanwhile was read by nobody. */
+  back(): void {
+    this.since = performance.now();
+    this.warned = null;
+  }
+
   private leave(at: number): void {
     if (this.now) this.before = [...this.before.filter((it) => it.until >= at - READ_MS), { alert: this.now, until: at }];
   }

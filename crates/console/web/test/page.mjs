@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { inBrowser } from "./browser.mjs";
 
 await inBrowser(async ({ page, url, address, wrong, wants, visible, shot }) => {
+  /** The picture is there, or there is none. */
+  const there = () => visible('#picture:not([data-state="loading"])');
   await page.goto(url);
   await visible('#connection[data-state="live"]');
   await visible("#empty");
@@ -44,10 +46,12 @@ await inBrowser(async ({ page, url, address, wrong, wants, visible, shot }) => {
 
   // A verdict needs a name, and an alert that came by itself the time to read it; choosing it is reading it.
   await page.keyboard.press("k");
+  await there();
   await page.click('button[data-verdict="confirmed"]');
   await visible("#operator-error");
   await page.fill("#operator", "operator 7");
   await page.fill("#note", "guard sent");
+  await there();
   await page.click('button[data-verdict="confirmed"]');
   await visible('button[data-verdict="confirmed"][aria-pressed="true"]');
   assert.match(await page.locator(".said").innerText(), /Confirmed by operator 7/);
@@ -86,6 +90,7 @@ await inBrowser(async ({ page, url, address, wrong, wants, visible, shot }) => {
   await page.keyboard.press("ArrowDown");
   await visible('#alerts li:nth-child(3)[aria-selected="true"]');
   assert.equal(await page.isChecked("#follow"), false);
+  await there();
   await page.keyboard.press("f");
   await visible("#alerts li:nth-child(3).dismissed");
 

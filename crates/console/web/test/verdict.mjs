@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { inBrowser } from "./browser.mjs";
 
 await inBrowser(async ({ page, url, address, wrong, verdicts, wants, visible, shots }) => {
+  /** The picture is there, or there is none. */
+  const there = () => visible('#picture:not([data-state="loading"])');
   const shown = () => page.evaluate(() => location.hash.slice(1));
   const chosen = (row) => visible(`#alerts li:nth-child(${row})[aria-selected="true"]`);
   const pressed = (decision) => visible(`button[data-verdict=${decision}][aria-pressed=true]`);
@@ -19,6 +21,7 @@ await inBrowser(async ({ page, url, address, wrong, verdicts, wants, visible, sh
   wants("first");
   await chosen(1);
   await read();
+  await there();
   await page.keyboard.press("c");
   await visible("#operator-error");
   assert.equal(await page.inputValue("#operator"), "", "the key went into the name");
@@ -34,6 +37,7 @@ await inBrowser(async ({ page, url, address, wrong, verdicts, wants, visible, sh
   wants("second");
   await visible("#alerts li:nth-child(2)");
   await chosen(1);
+  await there();
   await page.keyboard.press("f");
   await visible("#verdict-error");
   assert.deepEqual(verdicts, [], "a verdict left for an alert that nobody has read");
@@ -43,6 +47,7 @@ await inBrowser(async ({ page, url, address, wrong, verdicts, wants, visible, sh
   assert.equal(await page.isChecked("#follow"), false, "following goes on");
   await shots("verdict-refused", "#verdict-error");
   // Twice in a hurry is no answer to it.
+  await there();
   await page.keyboard.press("f");
   assert.deepEqual(verdicts, []);
   // The one before is a press away.
@@ -50,6 +55,7 @@ await inBrowser(async ({ page, url, address, wrong, verdicts, wants, visible, sh
   await chosen(2);
   await page.keyboard.press("k");
   await chosen(1);
+  await there();
   await page.keyboard.press("f");
   await pressed("false_alarm");
   assert.equal(verdicts.length, 1);
@@ -63,6 +69,7 @@ await inBrowser(async ({ page, url, address, wrong, verdicts, wants, visible, sh
   await chosen(1);
   await read();
   // A key that is held down decides once.
+  await there();
   await page.keyboard.down("c");
   for (let times = 0; times < 5; times++) await page.keyboard.down("c");
   await page.keyboard.up("c");
@@ -86,6 +93,7 @@ await inBrowser(async ({ page, url, address, wrong, verdicts, wants, visible, sh
   });
   await page.fill("#note", "a cat");
   await page.evaluate(() => document.activeElement.blur());
+  await there();
   for (const key of ["c", "c", "f", "f"]) await page.keyboard.press(key);
   // A note that is being written is not lost to a verdict under way.
   await page.focus("#note");
@@ -108,6 +116,7 @@ await inBrowser(async ({ page, url, address, wrong, verdicts, wants, visible, sh
   for (let row = 1; row < 5; row++) await page.keyboard.press("j");
   await chosen(5);
   await page.route("**/verdict", (route) => route.abort());
+  await there();
   await page.keyboard.press("c");
   await page.keyboard.press("k");
   await visible("#verdict-lost");
@@ -129,6 +138,7 @@ await inBrowser(async ({ page, url, address, wrong, verdicts, wants, visible, sh
   await page.evaluate(() => document.activeElement.blur());
   await chosen(4);
   const fourth = await shown();
+  await there();
   await page.keyboard.press("f");
   await page.waitForFunction((id) => !document.querySelector(`#alerts li[data-id="${id}"]`), fourth);
   const below = await page.locator("#alerts li").nth(3).getAttribute("data-id");
@@ -141,8 +151,37 @@ await inBrowser(async ({ page, url, address, wrong, verdicts, wants, visible, sh
   wants("late");
   await visible("#alerts li:nth-child(6)");
   await page.evaluate(() => document.querySelector("#alerts li:nth-child(2)").click());
+  await there();
   await page.keyboard.press("f");
   await visible("#verdict-error");
   assert.equal(verdicts.length, before);
+
+  // Nobody decides about a picture that is not there yet.
+  let show_it;
+  const darkroom = new Promise((resolve) => (show_it = resolve));
+  await page.route("**/snapshot*", async (route) => {
+    await darkroom;
+    await route.continue();
+  });
+  await page.keyboard.press("j");
+  await visible('#picture[data-state="loading"]');
+  await read();
+  await page.keyboard.press("f");
+  await visible("#verdict-error");
+  assert.match(await error.innerText(), /picture is still being loaded/);
+  assert.equal(verdicts.length, before);
+  show_it();
+  await there();
+
+  // What came to the front while nobody looked at the page was read by nobody.
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await page.keyboard.press("f");
+  await visible("#verdict-error");
+  assert.match(await error.innerText(), /just now/);
+  assert.equal(verdicts.length, before);
+  await read();
+  await page.keyboard.press("f");
+  await page.waitForFunction(() => document.querySelector(".verdict").getAttribute("aria-busy") !== "true");
+  assert.equal(verdicts.length, before + 1);
   assert.deepEqual(wrong.filter((text) => !text.includes("net::ERR_FAILED")), []);
 });

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { inBrowser } from "./browser.mjs";
 
 await inBrowser(async ({ page, url, wrong, verdicts, wants, visible }) => {
+  /** The picture is there, or there is none. */
+  const there = () => visible('#picture:not([data-state="loading"])');
   const pressed = (decision) => visible(`button[data-verdict=${decision}][aria-pressed=true]`);
   const caption = (camera) => page.waitForFunction((it) => document.querySelector("#picture figcaption")?.textContent.startsWith(it), camera);
   const about = page.locator(".about");
@@ -27,6 +29,7 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible }) => {
   });
   await page.focus(".view:nth-child(2)");
   await page.keyboard.press("Enter");
+  await there();
   await page.keyboard.press("c");
   await visible("#verdict-error");
   assert.match(await page.locator("#verdict-error").innerText(), /still being loaded/);
@@ -51,6 +54,7 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible }) => {
 
   // The verdict is about the picture that is shown, and what is said names it.
   await page.evaluate(() => document.activeElement.blur());
+  await there();
   await page.keyboard.press("c");
   await pressed("confirmed");
   assert.match(await page.locator(".said").innerText(), /Confirmed by operator 7 about gate-2, .*: half a note/);
@@ -71,6 +75,7 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible }) => {
   await caption("gate-2");
   assert.equal(await page.inputValue("#note"), "still the same");
   assert.match(await about.innerText(), /^About the picture of gate-2, .*16:01:00$/);
+  await there();
   await page.keyboard.press("f");
   await pressed("false_alarm");
   assert.deepEqual(verdicts.map((it) => [it.verdict, it.revision]), [["confirmed", 1], ["false_alarm", 1]]);

@@ -93,6 +93,7 @@ fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Er
 pub(super) fn check(
     file: &str,
     entries: &[MetadataSettings],
+    prefix: &str,
     cameras: &Known,
     unread: &[String],
     mistakes: &mut Vec<Mistake>,
@@ -113,7 +114,7 @@ pub(super) fn check(
                 fix: fix.to_owned(),
             });
         };
-        if let Some((rule, fix)) = wrong_topic(&entry.topic, &mut seen) {
+        if let Some((rule, fix)) = wrong_topic(&entry.topic, prefix, &mut seen) {
             add("topic", &entry.topic, rule, fix);
         }
         if entry.frame.is_none() && !entry.format.says_frame_size() {
@@ -143,9 +144,10 @@ pub(super) fn check(
 }
 
 /// Rule and way out.
-fn wrong_topic<'a>(topic: &'a str, seen: &mut BTreeSet<&'a str>) -> Option<(&'static str, &'static str)> {
+fn wrong_topic<'a>(topic: &'a str, prefix: &str, seen: &mut BTreeSet<&'a str>) -> Option<(&'static str, &'static str)> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if topics::names().any(|name| name == topic) {
+    // On Kafka the product's own have the prefix of `bus.kafka.prefix`.
+    if topics::names().any(|name| name == topic || topic.strip_prefix(prefix) == Some(name)) {
         return Some(("this is a topic of the product itself", "let the producer write to another one"));
     }
     if topic.is_empty() || topic.len() > 200 || topic.starts_with("__") || !topic.chars().all(allowed) {
@@ -191,6 +193,8 @@ mod tests {
         for topic in specs {
             let said = mistakes(&format!("[[metadata]]\ntopic = \"{}\"\nformat = \"dlstreamer\"\n", topic.name));
             assert!(said.contains("a topic of the product itself"), "{}: {said}", topic.name);
+            let full = format!("[[metadata]]\ntopic = \"vedette.{}\"\nformat = \"dlstreamer\"\n", topic.name);
+            assert!(mistakes(&full).contains("a topic of the product itself"), "vedette.{}", topic.name);
         }
     }
 

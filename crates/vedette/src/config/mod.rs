@@ -79,7 +79,7 @@ impl Config {
         let (file, entries) = (path.display().to_string(), &settings.metadata);
         let unread: Vec<String> =
             mistakes.iter().filter(|mistake| mistake.file == file).map(|mistake| mistake.path.clone()).collect();
-        metadata::check(&file, entries, &known, &unread, &mut mistakes);
+        metadata::check(&file, entries, &settings.bus.kafka.prefix, &known, &unread, &mut mistakes);
         sinks::check(&file, &settings.sinks, &unread, &mut mistakes);
         let (cameras, camera_paths) = known.into_cameras();
         let config = Self { settings, cameras, policies };

@@ -17,7 +17,7 @@ pub(super) fn check(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>
             });
         }
     };
-    let Settings { bus, ingest, detect, analyse, console, .. } = settings;
+    let Settings { bus, ingest, detect, analyse, console, operations, .. } = settings;
     let copies = if (1..=16).contains(&bus.kafka.replication) { bus.kafka.replication } else { 16 };
     check((1..=1024).contains(&bus.partitions), "bus.partitions", bus.partitions.to_string(), "give 1 to 1024");
     check(
@@ -61,6 +61,19 @@ pub(super) fn check(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>
         let rule = format!("give {least} to {most}");
         check((least..=most).contains(&value), path, value.to_string(), &rule);
     }
+    check(detect.decoders <= 1024, "detect.decoders", detect.decoders.to_string(), "give 0 (one a core) to 1024");
+    check(
+        detect.threads <= 1024,
+        "detect.threads",
+        detect.threads.to_string(),
+        "give 0 (as ONNX Runtime likes) to 1024",
+    );
+    check(
+        operations.listen.is_none_or(|listen| listen.port() == 0 || listen != console.listen),
+        "operations.listen",
+        operations.listen.map(|listen| listen.to_string()).unwrap_or_default(),
+        "the page has this address: console.listen",
+    );
     check((1..=256).contains(&detect.max_batch), "detect.max_batch", detect.max_batch.to_string(), "give 1 to 256");
     check(
         detect.max_fps.is_none_or(|fps| fps > 0.0 && fps <= 240.0),

@@ -1,11 +1,15 @@
 //! `alerts` to the store, the live stream and the snapshots. An alert is committed once it is in the store; the same alert
 //! again changes nothing there.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use futures::FutureExt;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use vedette_alerts::{AlertStore, RecordPosition};
 use vedette_bus::{Delivered, SharedBus};
 use vedette_core::Alert;
@@ -23,6 +27,9 @@ pub const GROUP: &str = "console";
 const STAGE: &str = "alert_sink";
 /// Alerts that wait for their snapshot; one more is made on demand, as long as the video is kept.
 const SNAPSHOTS_IN_HAND: usize = 256;
+
+/// How long the end of the stage waits for snapshots in the making.
+const LAST_SNAPSHOTS: Duration = Duration::from_secs(3);
 
 /// What the stage needs.
 #[derive(Clone)]
@@ -49,10 +56,11 @@ impl AlertSink {
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let (bus, health) = (self.bus.clone(), self.health.clone());
         let (wanted, alerts) = mpsc::channel(SNAPSHOTS_IN_HAND);
-        let taking = tokio::spawn(self.clone().take_snapshots(alerts));
+        // Ends with this call, however it ends.
+        let mut taking = AbortOnDropHandle::new(tokio::spawn(self.clone().take_snapshots(alerts)));
         let stored = consumer::run(Storing { sink: self, wanted }, bus, health, stop).await;
-        // The sender is gone with the consumer.
-        taking.await.context("taking snapshots")?;
+        // The sender is gone with the consumer. One that hangs holds nobody up: its snapshot is made on demand.
+        let _ = tokio::time::timeout(LAST_SNAPSHOTS, &mut taking).await;
         stored
     }
 
@@ -75,7 +83,12 @@ impl AlertSink {
     async fn take_snapshots(self, mut alerts: mpsc::Receiver<Arc<Alert>>) {
         while let Some(alert) = alerts.recv().await {
             let Some(snapshots) = &self.snapshots else { continue };
-            match snapshots.take(&alert).await {
+            let taken = AssertUnwindSafe(snapshots.take(&alert)).catch_unwind().await;
+            let Ok(taken) = taken else {
+                tracing::error!(alert = %alert.id, "no snapshot: making it panicked");
+                continue;
+            };
+            match taken {
                 Ok(jpeg) => {
                     let (store, id) = (self.store.clone(), alert.id);
                     let kept = self.blocking.run(move || store.put_snapshot(id, &jpeg)).await;

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::SharedBus;
-use vedette_core::{Camera, CameraAway, CameraId, CameraSource, VideoChunk};
+use vedette_core::{Backoff, Camera, CameraAway, CameraId, CameraSource, VideoChunk};
 use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource};
 use vedette_wire::{PublishedChunk, VideoRecord};
 
@@ -50,9 +50,15 @@ impl Ingest {
         let mut changes = self.registry.changes();
         let mut running: HashMap<CameraId, Running> = HashMap::new();
         loop {
-            self.reconcile(&mut running, &stop).await;
-            let detail = format!("{} cameras", running.len());
-            self.health.set("ingest", Condition::Running, detail);
+            let refused = self.reconcile(&mut running, &stop).await;
+            let cameras = format!("{} cameras", running.len());
+            match refused.is_empty() {
+                true => self.health.set("ingest", Condition::Running, cameras),
+                false => {
+                    let detail = format!("{cameras}; intake cannot start: {}", refused.join("; "));
+                    self.health.set("ingest", Condition::Degraded, detail);
+                }
+            }
             metrics::gauge!("vedette_ingest_cameras").set(running.len() as f64);
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -66,7 +72,8 @@ impl Ingest {
         Ok(())
     }
 
-    async fn reconcile(&self, running: &mut HashMap<CameraId, Running>, stop: &CancellationToken) {
+    /// Starts and stops intakes as the registry says; gives the cameras whose intake cannot start, each with why.
+    async fn reconcile(&self, running: &mut HashMap<CameraId, Running>, stop: &CancellationToken) -> Vec<String> {
         let wanted: HashMap<_, _> = self
             .registry
             .cameras()
@@ -86,6 +93,7 @@ impl Ingest {
                 let _ = camera.task.await;
             }
         }
+        let mut refused = Vec::new();
         for (id, camera) in wanted {
             if running.contains_key(&id) {
                 continue;
@@ -96,9 +104,15 @@ impl Ingest {
                     let task = tokio::spawn(self.clone().follow(id.clone(), source, stop.clone()));
                     running.insert(id, Running { camera, stop, task });
                 }
-                Err(error) => tracing::error!(camera = %id, error = format!("{error:#}"), "intake cannot start"),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(camera = %id, error, "intake cannot start");
+                    refused.push(format!("{id}: {error}"));
+                }
             }
         }
+        refused.sort();
+        refused
     }
 
     fn source_of(&self, camera: &Camera) -> anyhow::Result<IntakeSource> {
@@ -124,7 +138,26 @@ impl Ingest {
         Ok(Credentials::new(user.clone(), password))
     }
 
+    /// Takes in a camera until `stop`, or until its recording has ended. An intake that panicked is started again.
     async fn follow(self, camera: CameraId, source: IntakeSource, stop: CancellationToken) {
+        let IngestSettings { retry_min, retry_max, .. } = &self.settings;
+        let mut backoff = Backoff::new(retry_min.to_std(), retry_max.to_std(), camera.as_str());
+        while let Err(panic) = self.take_in(&camera, source.clone(), stop.clone()).await {
+            let wait = backoff.next_wait();
+            metrics::counter!("vedette_ingest_intakes_failed_total").increment(1);
+            tracing::error!(%camera, %panic, ?wait, "intake failed; starting again");
+            if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn take_in(
+        &self,
+        camera: &CameraId,
+        source: IntakeSource,
+        stop: CancellationToken,
+    ) -> Result<(), tokio::task::JoinError> {
         let settings = IntakeSettings {
             chunk_max_duration: self.settings.chunk.to_std(),
             chunk_max_bytes: topics::MAX_CHUNK_BYTES,
@@ -137,7 +170,7 @@ impl Ingest {
         let reading = tokio::spawn(intake.run(sender, stop));
         while let Some(event) = events.recv().await {
             match event {
-                IntakeEvent::Chunk(chunk) => self.publish(&camera, chunk).await,
+                IntakeEvent::Chunk(chunk) => self.publish(camera, chunk).await,
                 IntakeEvent::Away(away) => self.publish_away(&away).await,
                 IntakeEvent::Connected { codec, frame, .. } => {
                     tracing::info!(%camera, ?codec, width = frame.width, height = frame.height, "camera connected");
@@ -149,9 +182,7 @@ impl Ingest {
                 IntakeEvent::Ended => tracing::info!(%camera, "the recording ended"),
             }
         }
-        if let Err(error) = reading.await {
-            tracing::error!(%camera, %error, "intake failed");
-        }
+        reading.await.map(drop)
     }
 
     /// Says that nothing comes from the camera. What the bus does not take is said again, later.

@@ -110,7 +110,8 @@ impl Bench {
             registry: Registry::of(&input.cameras, &input.policies),
             open_alerts: OpenAlerts::default(),
             now: Timestamp::default,
-            decoders: Arc::new(Semaphore::new(2)),
+            // One place for all: the decoder that hangs must not keep it.
+            decoders: Arc::new(Semaphore::new(1)),
             health: health.clone(),
         };
         Self { cluster, health, stop: CancellationToken::new(), hangs_on, neighbour, detect }

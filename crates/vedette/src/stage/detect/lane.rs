@@ -264,8 +264,7 @@ impl Lane {
     }
 
     async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
-        let _permit = self.stage.decoders.clone().acquire_owned().await;
-        self.decoder.decode(&*self.stage.sight, chunk).await
+        self.decoder.decode(&*self.stage.sight, &self.stage.decoders, chunk).await
     }
 
     async fn detect_and_publish(

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use vedette_core::{Codec, VideoChunk};
@@ -54,7 +55,14 @@ impl WatchedDecoder {
     ///
     /// # Errors
     /// When the chunk cannot be decoded, or the decoder does not answer.
-    pub(super) async fn decode(&mut self, sight: &dyn Sight, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
+    ///
+    /// `decoders` bounds how many decoders work at the same time; one that is stuck works no more and takes no place.
+    pub(super) async fn decode(
+        &mut self,
+        sight: &dyn Sight,
+        decoders: &Semaphore,
+        chunk: VideoChunk,
+    ) -> Result<Vec<Picture>, Undecoded> {
         if let Some(hung) = self.hung.take_if(|hung| hung.is_finished()) {
             drop(hung);
             self.progress.set(None);
@@ -67,12 +75,21 @@ impl WatchedDecoder {
             Some((of, eye)) if of == codec => eye,
             _ => sight.eye(codec),
         };
+        // The semaphore is never closed.
+        let place = decoders.acquire().await.ok();
         self.progress.set(Some(Instant::now()));
         let mut decoding: Decoding = tokio::spawn(async move {
             let pictures = eye.decode(chunk).await;
             (eye, pictures)
         });
-        match tokio::time::timeout(ANSWERS_WITHIN, &mut decoding).await {
+        let answer = match tokio::time::timeout(SLOW, &mut decoding).await {
+            Ok(answer) => Ok(answer),
+            Err(_) => {
+                drop(place);
+                tokio::time::timeout(ANSWERS_WITHIN - SLOW, &mut decoding).await
+            }
+        };
+        match answer {
             Ok(Ok((eye, pictures))) => {
                 self.progress.set(None);
                 self.eye = Some((codec, eye));
