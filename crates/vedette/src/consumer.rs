@@ -278,6 +278,7 @@ impl<C: Consumer> Running<C> {
                 self.drain(Some(&revocation.partitions)).await;
                 self.offsets.forget(&revocation.partitions);
                 revocation.done();
+                self.say();
             }
             Err(BusError::Closed) => return Ok(Goes::ToItsEnd),
             Err(error @ BusError::Unreachable { .. }) => {

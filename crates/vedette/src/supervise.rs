@@ -126,6 +126,8 @@ impl Supervisor {
         Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         let (health, stop) = (self.health.clone(), self.stop.clone());
+        // From now on, not from when it first runs: a process is not ready before.
+        health.set(kind.name(), Condition::Starting, "");
         // Two processes that lose the same broker have different waits, also with the same process id on two machines.
         let seed = format!("{}/{}/{}", kind.name(), std::process::id(), clock::now().as_micros());
         self.tasks.spawn(async move { supervise(kind, &seed, &health, &stop, || task(stop.clone())).await });

@@ -15,7 +15,7 @@ mod save;
 mod states;
 mod step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -31,7 +31,7 @@ use crate::analysis::{CameraAnalysis, Outcome, Serving};
 use crate::config::AnalyseSettings;
 use crate::consumer::{self, Consumer, Effect, Offsets};
 use crate::dead_letters::{self, Refusal};
-use crate::health::Health;
+use crate::health::{Condition, Health};
 use crate::latency::LatencyBook;
 use crate::registry::Registry;
 use crate::topics;
@@ -68,6 +68,8 @@ struct Running {
     /// None until the group is joined.
     committer: Option<Committer>,
     partitions: BTreeMap<u32, Partition>,
+    /// Partitions that are its own, also those of which no record came yet.
+    assigned: BTreeSet<u32>,
     states: States,
     saving: Saving,
     /// A save that is over and was not taken note of yet.
@@ -90,6 +92,7 @@ impl Analyse {
         let running = Running {
             committer: None,
             partitions: BTreeMap::new(),
+            assigned: BTreeSet::new(),
             states: States::default(),
             saving: Saving::default(),
             saved: None,
@@ -193,11 +196,17 @@ impl Consumer for Running {
         !self.has_more_to_save()
     }
 
+    fn condition(&self) -> (Condition, String) {
+        (Condition::Running, format!("{} partitions", self.assigned.len()))
+    }
+
     async fn assigned(&mut self, partitions: &[(Arc<str>, u32)]) -> anyhow::Result<()> {
         let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
         self.finish_saving().await?;
         let stands_at = partition::stands_at(&self.partitions);
-        self.states.take_over(&self.stage.bus, &numbers, &stands_at).await.context("taking partitions over")
+        self.states.take_over(&self.stage.bus, &numbers, &stands_at).await.context("taking partitions over")?;
+        self.assigned.extend(numbers);
+        Ok(())
     }
 
     /// Saves the partitions that another member takes over.
@@ -205,6 +214,7 @@ impl Consumer for Running {
         self.finish_saving().await?;
         let mut shares = Vec::new();
         for (_, number) in partitions {
+            self.assigned.remove(number);
             self.states.give_up(*number);
             if let Some(mut left) = self.partitions.remove(number) {
                 shares.extend(left.share(*number)?);
