@@ -125,10 +125,7 @@ async fn others_receive_signed_events_of_every_alert_in_order() {
         assert_eq!(event["subject"], data["place"]["address"]["code"]);
         assert_eq!(event["source"], format!("/cameras/{}", data["camera"].as_str().unwrap()));
         let previous = last.insert(data["camera"].to_string(), event["time"].as_str().unwrap().to_owned());
-        assert!(
-            previous.is_none_or(|previous| previous <= event["time"].as_str().unwrap().to_owned()),
-            "{requests:#?}"
-        );
+        assert!(previous.is_none_or(|previous| previous.as_str() <= event["time"].as_str().unwrap()), "{requests:#?}");
     }
     // The first alert was tried until it was taken.
     assert_eq!(requests[0]["id"], requests[1]["id"]);
