@@ -357,6 +357,8 @@ impl<C: Consumer> Running<C> {
             let position = &finished.position;
             match &finished.outcome {
                 Ok(()) => self.offsets.finish(position),
+                // Left to the partition's next owner on purpose.
+                Err(BusError::Closed) if is_meant((&position.topic, position.partition)) => {}
                 Err(error) if is_meant((&position.topic, position.partition)) => {
                     let record = text(position);
                     tracing::warn!(stage = self.stage, record, %error, "not finished; the record will be seen again");
