@@ -173,4 +173,7 @@ fn a_sink_that_cannot_work_is_refused_before_anything_runs() {
     let mut run = vedette();
     run.env_remove(VARIABLE).args(["run", "--listen", "127.0.0.1:0", "--for", "30s", "--config"]).arg(&config);
     assert_refused(run, &["secret_env", VARIABLE, "not set"]);
+    let mut check = vedette();
+    check.env(VARIABLE, "whsec_tooshort").arg("check").arg("--config").arg(&config);
+    assert_refused(check, &["sinks[0] (police).secret_env", "24 to 64 bytes"]);
 }

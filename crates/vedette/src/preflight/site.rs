@@ -41,7 +41,12 @@ pub(super) fn passwords(ask: &Ask<'_>) -> Vec<Finding> {
             let Some((field, variable)) = sink.secret_env() else { continue };
             let path = format!("sinks[{index}] ({}).{field}", sink.name());
             if ask.reading.is_sound(&path) && !variable.is_empty() {
-                found.extend(unset(ask, Level::Mistake, &path, variable));
+                let unset = unset(ask, Level::Mistake, &path, variable);
+                let unusable = || {
+                    let error = sink.open().err()?;
+                    Some(ask.settings(Level::Mistake, &path, variable, error.to_string(), ""))
+                };
+                found.extend(unset.or_else(unusable));
             }
         }
     }
