@@ -1,3 +1,4 @@
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -54,6 +55,13 @@ pub struct Position {
     pub partition: u32,
     /// Offset, from 0.
     pub offset: u64,
+}
+
+/// `TOPIC/PARTITION/OFFSET`
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.topic, self.partition, self.offset)
+    }
 }
 
 /// A record that is durable.

@@ -334,7 +334,7 @@ impl<C: Consumer> Running<C> {
 
     fn settle(&mut self, finished: Finished) -> anyhow::Result<()> {
         self.let_go(&finished.position);
-        finished.outcome.with_context(|| format!("publishing what came of {}", text(&finished.position)))?;
+        finished.outcome.with_context(|| format!("publishing what came of {}", finished.position))?;
         self.offsets.finish(&finished.position);
         Ok(())
     }
@@ -360,8 +360,7 @@ impl<C: Consumer> Running<C> {
                 // Left to the partition's next owner on purpose.
                 Err(BusError::Closed) if is_meant((&position.topic, position.partition)) => {}
                 Err(error) if is_meant((&position.topic, position.partition)) => {
-                    let record = text(position);
-                    tracing::warn!(stage = self.stage, record, %error, "not finished; the record will be seen again");
+                    tracing::warn!(stage = self.stage, record = %position, %error, "not finished; the record will be seen again");
                 }
                 Err(_) => {
                     others.push(finished);
@@ -387,9 +386,8 @@ impl<C: Consumer> Running<C> {
 }
 
 fn refuse_panic<M>(panic: Box<dyn Any + Send>) -> Result<M, Refusal> {
-    Err(Refusal { reason: DeadLetterReason::Panic, detail: crate::reading::text_of(&*panic) })
-}
-
-fn text(position: &Position) -> String {
-    format!("{}/{}/{}", position.topic, position.partition, position.offset)
+    Err(Refusal {
+        reason: DeadLetterReason::Panic,
+        detail: format!("panicked: {}", dead_letters::panic_message(&*panic)),
+    })
 }

@@ -1,6 +1,5 @@
 //! Reading a topic outside any group: what is in it now, and what comes.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use vedette_bus::{BusError, Delivered, Reader, SharedBus, StartAt};
 use vedette_wire::DeadLetterReason;
 
 use crate::bus_watch;
-use crate::dead_letters::{self, Refusal};
+use crate::dead_letters::{self, Refusal, panic_message};
 use crate::health::{Condition, Health};
 use crate::supervise::TaskKind;
 
@@ -198,19 +197,15 @@ impl Follower {
         let refusal = match taking.await {
             Ok(Ok(())) => return,
             Ok(Err(refusal)) => refusal,
-            Err(panic) => Refusal { reason: DeadLetterReason::Panic, detail: text_of(&*panic) },
+            Err(panic) => {
+                Refusal { reason: DeadLetterReason::Panic, detail: format!("panicked: {}", panic_message(&*panic)) }
+            }
         };
         let sent = dead_letters::send(&self.bus, self.kind.name(), record, refusal.reason, &refusal.detail).await;
         if let Err(error) = sent {
             tracing::error!(topic = self.topic, %error, "a refused record could not be dead-lettered");
         }
     }
-}
-
-/// The message of a panic.
-pub(crate) fn text_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", text.unwrap_or("without a message"))
 }
 
 /// Leaves out the partitions whose last record is no longer there; the others are only slow.

@@ -9,6 +9,8 @@ mod replay;
 mod source;
 mod summary;
 
+use std::any::Any;
+
 use vedette_bus::{BusError, Delivered, Delivery, SharedBus};
 use vedette_wire::{DeadLetter, DeadLetterReason, WireError};
 
@@ -33,6 +35,12 @@ impl From<WireError> for Refusal {
     fn from(error: WireError) -> Self {
         Self { reason: DeadLetterReason::from(&error), detail: error.to_string() }
     }
+}
+
+/// The message of a panic.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
 /// Sends `record` to the dead letters. The record counts as handled once the delivery resolves.

@@ -62,10 +62,9 @@ impl Key for EffectiveFrom {
     }
 }
 
-/// `TOPIC/PARTITION/OFFSET`
 impl Key for Position {
     fn to_bytes(&self) -> Bytes {
-        format!("{}/{}/{}", self.topic, self.partition, self.offset).into()
+        self.to_string().into()
     }
 }
 

@@ -1,19 +1,14 @@
 //! One record through one camera's analysis, where a panic is a bad record and not the end of the stage.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use vedette_core::{FrameAccount, FrameDetections, ShedRange, ShedReason};
 
+use crate::dead_letters::panic_message;
+
 /// Runs `step`; what it panicked with when it did. Whatever it had in hand is then to be thrown away.
 pub(super) fn run<T>(step: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(step)).map_err(|panic| words(panic.as_ref()))
-}
-
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("the analysis panicked: {}", text.unwrap_or_else(|| "no words".into()))
+    catch_unwind(AssertUnwindSafe(step)).map_err(|panic| format!("the analysis panicked: {}", panic_message(&*panic)))
 }
 
 /// The record of a frame that is put aside: it answers for the same frames, its own among those that were not looked at.

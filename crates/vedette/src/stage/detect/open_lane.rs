@@ -1,6 +1,7 @@
 //! A camera's lane as the stage sees it: a short queue, chunks that wait beside it, and how its decoder gets on.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -16,6 +17,9 @@ use super::watched::Progress;
 const QUEUE: usize = 4;
 /// Chunks that wait beside a full queue before reading pauses, or, when the decoder is stuck, before pictures are dropped.
 const WAITING: usize = 4;
+
+/// How often a lane that is to end is checked.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The lane has ended: it said why in its last outcome.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +119,3 @@ impl OpenLane {
         }
     }
 }
-
-/// How often a lane that is to end is looked at.
-const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(250);

@@ -51,12 +51,10 @@ pub(super) struct WatchedDecoder {
 }
 
 impl WatchedDecoder {
-    /// The pictures of a chunk.
+    /// The pictures of a chunk. `decoders` bounds how many decoders work at the same time; one that is stuck takes no place.
     ///
     /// # Errors
     /// When the chunk cannot be decoded, or the decoder does not answer.
-    ///
-    /// `decoders` bounds how many decoders work at the same time; one that is stuck works no more and takes no place.
     pub(super) async fn decode(
         &mut self,
         sight: &dyn Sight,
