@@ -48,7 +48,9 @@ impl Params {
     /// A parameter that is one of a few words, as they are written in JSON.
     pub(crate) fn word<T: DeserializeOwned>(&self, name: &str, words: &[&str]) -> Result<Option<T>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        serde_json::from_value(serde_json::Value::String(text.to_owned())).map(Some).map_err(|_| {
+        let word =
+            Some(text).filter(|text| words.contains(text)).map(|text| serde_json::Value::String(text.to_owned()));
+        word.and_then(|word| serde_json::from_value(word).ok()).map(Some).ok_or_else(|| {
             Problem::parameter(name, text, "it is none of the known words", format!("use one of {}", words.join(", ")))
         })
     }
@@ -76,7 +78,7 @@ mod tests {
     fn a_word_is_read_as_in_json() {
         let words = &["presence", "line_crossing"];
         let params = Params::read(Some("kind=line_crossing"), &["kind"]).unwrap();
-        assert_eq!(params.word::<RuleKind>("kind", words).unwrap(), Some(RuleKind::LineCrossing));
+        assert_eq!(params.word::<RuleKind>("kind", words).unwrap(), Some(RuleKind::named("line_crossing")));
         let params = Params::read(Some("kind=party"), &["kind"]).unwrap();
         let problem = serde_json::to_value(params.word::<RuleKind>("kind", words).unwrap_err()).unwrap();
         assert_eq!(problem["value"], "party");

@@ -1,251 +1,231 @@
-mod defaults;
-mod facts;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Map, Value};
 
-use serde::{Deserialize, Serialize};
+use crate::{Area, Direction, PixelPoint, RuleId, RuleKind, Segment, Span, Zone};
 
-use crate::{PixelPoint, RuleId, Span, Zone};
-
-/// Which way over a line counts, seen while standing at `a` and looking towards `b` in the picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// From the left side to the right side.
-    LeftToRight,
-    /// From the right side to the left side.
-    RightToLeft,
-    /// Both ways; the alert says which.
-    #[default]
-    Both,
+/// What a rule watches for: its kind and the parameters of that kind, not judged yet. `rules` knows which parameters a kind has,
+/// what each may be, and its value where the policy gives none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Condition {
+    /// The kind.
+    pub kind: RuleKind,
+    /// The parameters by name.
+    #[serde(flatten)]
+    pub params: Params,
 }
 
-/// A straight line in the picture that can be crossed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Segment {
-    /// One end.
-    pub a: PixelPoint,
-    /// The other end.
-    pub b: PixelPoint,
-    /// Which way counts.
-    #[serde(default)]
-    pub direction: Direction,
+impl<'de> Deserialize<'de> for Condition {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut params = Map::deserialize(deserializer)?;
+        let kind = params.remove("kind").ok_or_else(|| de::Error::missing_field("kind"))?;
+        let kind =
+            kind.as_str().ok_or_else(|| de::Error::custom(format!("`kind` is {kind}; it is the name of a kind")))?;
+        Ok(Self { kind: kind.parse().map_err(de::Error::custom)?, params: Params::new(params) })
+    }
 }
 
-/// What a rule watches for. An object is where its anchor is, the middle of the bottom edge of its box. A "height" is that of
-/// the object's own box, so that near and far objects are measured alike.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Condition {
-    /// An object is in the zone for `min_duration` (intrusion).
-    Presence {
-        /// The zone.
-        zone: Zone,
-    },
-    /// An object crosses a line, of one segment or several.
-    LineCrossing {
-        /// One end.
-        a: PixelPoint,
-        /// The other end.
-        b: PixelPoint,
-        /// Which way counts.
-        #[serde(default)]
-        direction: Direction,
-        /// Further segments, each with its own direction.
-        #[serde(default)]
-        also: Vec<Segment>,
-    },
-    /// One object stays in the zone for `duration` (loitering).
-    Dwell {
-        /// The zone.
-        zone: Zone,
-        /// How long is too long.
-        duration: Span,
-    },
-    /// At least `at_least` objects are in the zone at once for `min_duration` (crowd).
-    Count {
-        /// The zone.
-        zone: Zone,
-        /// How many are too many.
-        at_least: u32,
-    },
-    /// Objects stand too closely in a zone on the ground for `min_duration` (crowd density). Calibrated cameras.
-    Density {
-        /// The zone, on the ground.
-        zone: Zone,
-        /// Objects per square metre.
-        at_least_per_m2: f32,
-    },
-    /// Objects come together in the zone and stay so for `min_duration`.
-    Gathering {
-        /// The zone.
-        zone: Zone,
-        /// How many together are too many.
-        at_least: u32,
-        /// How far a neighbour may stand away, in heights of the higher of the two.
-        #[serde(default = "defaults::neighbour_reach")]
-        reach: f32,
-    },
-    /// An object stands still in the zone for `duration` (illegal parking).
-    Stopped {
-        /// The zone.
-        zone: Zone,
-        /// How long is too long.
-        duration: Span,
-        /// How far it may shift and still stand, in heights.
-        #[serde(default = "defaults::reach")]
-        reach: f32,
-    },
-    /// An object moves against the allowed way through the zone.
-    WrongWay {
-        /// The zone.
-        zone: Zone,
-        /// Where the arrow of the allowed way begins.
-        from: PixelPoint,
-        /// Where it ends.
-        to: PixelPoint,
-        /// How far from straight against the arrow still counts, in degrees.
-        #[serde(default = "defaults::tolerance")]
-        tolerance_deg: f32,
-        /// How far it must have come against the arrow within two seconds, in heights.
-        #[serde(default = "defaults::distance")]
-        distance: f32,
-    },
-    /// An object comes into the zone from outside and stays there for `min_duration`.
-    ZoneEntry {
-        /// The zone.
-        zone: Zone,
-    },
-    /// An object that was in the zone is seen outside for `min_duration`.
-    ZoneExit {
-        /// The zone.
-        zone: Zone,
-    },
-    /// A thing stands in the zone for `duration` without the person who was with it.
-    LeftObject {
-        /// The zone.
-        zone: Zone,
-        /// How long is too long.
-        duration: Span,
-        /// How near its person must be to be with it, in heights of the person.
-        #[serde(default = "defaults::owner_reach")]
-        owner_reach: f32,
-    },
-    /// A thing that stood in the zone is gone.
-    RemovedObject {
-        /// The zone.
-        zone: Zone,
-        /// How long it must have stood there to be missed.
-        #[serde(default = "defaults::settled")]
-        settled: Span,
-        /// How long it must be missing, times at which somebody hides its place left out.
-        #[serde(default = "defaults::missing")]
-        missing: Span,
-    },
-    /// An object is faster than allowed for `min_duration`. Calibrated cameras.
-    Speed {
-        /// The zone.
-        zone: Zone,
-        /// Metres a second.
-        at_least_m_s: f32,
-    },
-    /// An object that was slow breaks into a run. Calibrated cameras.
-    Running {
-        /// The zone.
-        zone: Zone,
-        /// Metres a second.
-        #[serde(default = "defaults::run")]
-        at_least_m_s: f32,
-        /// How much faster than two seconds before, in metres a second.
-        #[serde(default = "defaults::rise")]
-        rise_m_s: f32,
-    },
-    /// An object crosses a line the same way as another less than `within` before it.
-    Tailgating {
-        /// One end.
-        a: PixelPoint,
-        /// The other end.
-        b: PixelPoint,
-        /// Which way counts.
-        #[serde(default)]
-        direction: Direction,
-        /// How close in time is too close.
-        #[serde(default = "defaults::within")]
-        within: Span,
-    },
-    /// One rule fires, and another at most `within` later.
-    Sequence {
-        /// The rule that fires first.
-        first: RuleId,
-        /// The rule that fires then.
-        then: RuleId,
-        /// How much later at most.
-        within: Span,
-        /// Whether both have to be about the same object.
-        #[serde(default)]
-        same_object: bool,
-    },
-    /// One rule fires, and another does not within the time that follows.
-    Absence {
-        /// The rule that fires.
-        first: RuleId,
-        /// The rule that should have followed.
-        without: RuleId,
-        /// How long it is waited for.
-        within: Span,
-        /// Whether both have to be about the same object.
-        #[serde(default)]
-        same_object: bool,
-    },
-    /// Several rules hold at once, or fired within the same time, for `min_duration`.
-    Together {
-        /// The rules.
-        of: Vec<RuleId>,
-        /// How long ago one may have fired or held last.
-        #[serde(default)]
-        within: Span,
-    },
-    /// The camera gave no frame for `after`.
-    Offline {
-        /// How long is too long.
-        #[serde(default = "defaults::after")]
-        after: Span,
-    },
-    /// The camera gives fewer frames than it should.
-    LowFrameRate {
-        /// Frames a second.
-        below_fps: f32,
-        /// The time over which they are counted.
-        #[serde(default = "defaults::over")]
-        over: Span,
-    },
-    /// The camera's clock is off, against the time at which its frames arrive.
-    ClockDrift {
-        /// How much is too much.
-        #[serde(default = "defaults::offset")]
-        at_least: Span,
-    },
-    /// The picture stands still for `min_duration`: not even noise changes it.
-    Frozen {
-        /// Levels of brightness out of 255 that a picture may differ from the one before and still stand still.
-        #[serde(default = "defaults::change")]
-        change_below: f32,
-    },
-    /// The lens is covered, or there is no light, for `min_duration`.
-    Covered {
-        /// Standard deviation of the brightness, in levels out of 255.
-        #[serde(default = "defaults::contrast")]
-        contrast_below: f32,
-    },
-    /// The picture has lost its detail for `min_duration`.
-    Blurred {
-        /// Part of the camera's usual sharpness.
-        #[serde(default = "defaults::part")]
-        below_part: f32,
-    },
-    /// The camera looks elsewhere for `min_duration`.
-    Moved {
-        /// Likeness of the picture's grid to the usual one, 0 to 1.
-        #[serde(default = "defaults::part")]
-        similarity_below: f32,
-    },
+/// Values by name. Two that hold the same values are equal, however each was written: a number is one number, with or without a
+/// decimal point.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(transparent)]
+pub struct Params(Map<String, Value>);
+
+impl Params {
+    /// The parameters `values`.
+    #[must_use]
+    pub fn new(values: Map<String, Value>) -> Self {
+        Self(values.into_iter().map(|(name, value)| (name, plain(value))).collect())
+    }
+
+    /// Each name with its value, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The value of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The value of that name as a `T`; none when there is none or it is no `T`.
+    #[must_use]
+    pub fn read<T: FromParam>(&self, name: &str) -> Option<T> {
+        T::from_param(self.get(name)?).ok()
+    }
+
+    /// These, and `value` under that name.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl ToParam) -> Self {
+        self.0.insert(name.to_owned(), plain(value.to_param()));
+        self
+    }
+}
+
+/// A value that can be read from a parameter.
+pub trait FromParam: Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Why the parameter is no such value.
+    fn from_param(value: &Value) -> Result<Self, String>;
+}
+
+/// A value that can be written as a parameter.
+pub trait ToParam {
+    /// Writes it.
+    fn to_param(&self) -> Value;
+}
+
+macro_rules! by_serde {
+    ($($type:ty),*) => {$(
+        impl FromParam for $type {
+            fn from_param(value: &Value) -> Result<Self, String> {
+                <$type>::deserialize(value).map_err(|error| error.to_string())
+            }
+        }
+    )*};
+}
+
+by_serde!(f32, u32, bool, Span, PixelPoint, Zone, Direction, Vec<Segment>, RuleId, Vec<RuleId>);
+
+impl ToParam for f32 {
+    /// The shortest decimal that is this number: 0.3, not 0.30000001192092896.
+    fn to_param(&self) -> Value {
+        let number = self.to_string().parse::<f64>().ok().and_then(serde_json::Number::from_f64);
+        plain(number.map_or(Value::Null, Value::Number))
+    }
+}
+
+impl ToParam for Value {
+    fn to_param(&self) -> Value {
+        self.clone()
+    }
+}
+
+impl ToParam for u32 {
+    fn to_param(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl ToParam for bool {
+    fn to_param(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl ToParam for Span {
+    fn to_param(&self) -> Value {
+        self.to_string().into()
+    }
+}
+
+impl ToParam for PixelPoint {
+    fn to_param(&self) -> Value {
+        vec![self.x.to_param(), self.y.to_param()].into()
+    }
+}
+
+impl ToParam for Direction {
+    fn to_param(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+impl ToParam for RuleId {
+    fn to_param(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+impl ToParam for Segment {
+    fn to_param(&self) -> Value {
+        let fields = [("a", self.a.to_param()), ("b", self.b.to_param()), ("direction", self.direction.to_param())];
+        Value::Object(fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
+    }
+}
+
+impl<T: ToParam> ToParam for Vec<T> {
+    fn to_param(&self) -> Value {
+        self.iter().map(ToParam::to_param).collect()
+    }
+}
+
+impl ToParam for Zone {
+    fn to_param(&self) -> Value {
+        match self {
+            Self::Pixels(Area { outline, holes }) if holes.is_empty() => outline.to_param(),
+            Self::Pixels(Area { outline, holes }) => {
+                serde_json::json!({"pixels": outline.to_param(), "holes": holes.to_param()})
+            }
+            Self::Ground(_) => serde_json::to_value(self).unwrap_or_default(),
+        }
+    }
+}
+
+/// The value with each whole number written as one.
+fn plain(value: Value) -> Value {
+    /// Whole numbers up to here are exact in 64-bit floating point.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) => match number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < EXACT) {
+            Some(float) => (float as i64).into(),
+            None => Value::Number(number),
+        },
+        Value::Array(values) => values.into_iter().map(plain).collect(),
+        Value::Object(values) => Value::Object(values.into_iter().map(|(name, value)| (name, plain(value))).collect()),
+        Value::Null | Value::Bool(_) | Value::String(_) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(value: Value) -> Result<Condition, String> {
+        serde_json::from_value(value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_condition_is_a_kind_and_whatever_else_is_written() {
+        let condition = read(json!({"kind": "stopped", "reach": 0.3, "duration": "1m"})).unwrap();
+        assert_eq!(condition.kind, RuleKind::named("stopped"));
+        assert_eq!((condition.params.read("reach"), condition.params.read::<f32>("way")), (Some(0.3_f32), None));
+        assert_eq!(condition.params.read("duration"), Some(Span::from_secs(60)));
+        assert_eq!(
+            serde_json::to_value(&condition).unwrap(),
+            json!({"kind": "stopped", "reach": 0.3, "duration": "1m"})
+        );
+        assert!(read(json!({"reach": 1})).unwrap_err().contains("missing field `kind`"));
+        assert!(read(json!({"kind": 5})).unwrap_err().contains("the name of a kind"));
+    }
+
+    #[test]
+    fn the_same_numbers_are_equal_however_they_were_written() {
+        let written = |value| read(json!({"kind": "x", "zone": [[value, 2.5]], "n": value})).unwrap();
+        assert_eq!(written(json!(1)), written(json!(1.0)));
+        assert_ne!(written(json!(1)), written(json!(1.5)));
+        let params = Params::default().with("reach", 0.3_f32).with("n", 3_u32);
+        assert_eq!(params, Params::new(json!({"reach": 0.3, "n": 3.0}).as_object().unwrap().clone()));
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        fn same<T: ToParam + FromParam + PartialEq + std::fmt::Debug>(value: T) {
+            assert_eq!(Params::default().with("it", value.to_param()).read::<T>("it"), Some(value));
+        }
+        let point = PixelPoint::new(0.1, 400.7);
+        same(0.1_f32);
+        same(7_u32);
+        same(Span::from_micros(1_500_001));
+        same(vec![Segment { a: point, b: PixelPoint::new(3.0, 4.0), direction: Direction::RightToLeft }]);
+        same(Zone::from(vec![point, point, point]));
+        same(Zone::Pixels(Area { outline: vec![point; 3], holes: vec![vec![point; 3]] }));
+        let corner = crate::GroundPoint::new(22.543_096_123_4, 114.057_865_432_1, 0.0).unwrap();
+        same(Zone::Ground(Area { outline: vec![corner; 3], holes: Vec::new() }));
+        same(RuleId::new("gate").unwrap());
+    }
 }

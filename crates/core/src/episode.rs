@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Direction, PixelPoint, RuleId, RuleKind, Severity, Timestamp, Track, TrackId};
+use crate::{Direction, PixelPoint, Quantity, RuleId, RuleKind, Severity, Timestamp, Track, TrackId};
 
 /// Where an episode stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -10,34 +10,6 @@ pub enum EpisodePhase {
     Raised,
     /// The condition has failed for longer than the gap tolerance: the alert ends.
     Ended,
-}
-
-/// What a rule measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Quantity {
-    /// Seconds that the condition held.
-    DurationSeconds,
-    /// Objects at once.
-    Objects,
-    /// Crossings of a line or a border (always 1).
-    Crossings,
-    /// Objects per square metre.
-    ObjectsPerSquareMetre,
-    /// Metres a second.
-    MetresPerSecond,
-    /// Way in heights of the object's box.
-    Heights,
-    /// Seconds between two crossings; the threshold is the most, not the least.
-    GapSeconds,
-    /// Frames a second; the threshold is the most.
-    FramesPerSecond,
-    /// Seconds that a clock is off.
-    OffsetSeconds,
-    /// Levels of brightness out of 255; the threshold is the most.
-    Levels,
-    /// A part of what is usual, 0 to 1; the threshold is the most.
-    Part,
 }
 
 /// The measured value against the threshold it met.

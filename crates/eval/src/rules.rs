@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use vedette_core::{
-    CameraId, Condition, Direction, FrameSize, PixelPoint, Policy, PolicyScope, Rule, RuleId, Span, Zone,
+    CameraId, Condition, FrameSize, Params, PixelPoint, Policy, PolicyScope, Rule, RuleId, RuleKind, Span, Zone,
 };
 
 use crate::EvalError;
@@ -72,18 +72,22 @@ impl SceneRule {
             let corners = self.zone.clone().or(rect).ok_or_else(|| missing("zone\" or \"rect"))?;
             Ok::<_, String>(Zone::from(corners.into_iter().map(point).collect::<Vec<_>>()))
         };
+        let condition = |kind, params| Condition { kind: RuleKind::named(kind), params };
         let condition = match self.kind.as_str() {
-            "line" => Condition::LineCrossing {
-                a: point(self.a.ok_or_else(|| missing("a"))?),
-                b: point(self.b.ok_or_else(|| missing("b"))?),
-                direction: Direction::Both,
-                also: Vec::new(),
-            },
-            "intrusion" => Condition::Presence { zone: zone()? },
-            "dwell" => {
-                Condition::Dwell { zone: zone()?, duration: span(self.dwell_s.ok_or_else(|| missing("dwell_s"))?) }
+            "line" => {
+                let a = point(self.a.ok_or_else(|| missing("a"))?);
+                let b = point(self.b.ok_or_else(|| missing("b"))?);
+                condition("line_crossing", Params::default().with("a", a).with("b", b))
             }
-            "count" => Condition::Count { zone: zone()?, at_least: self.n.ok_or_else(|| missing("n"))? },
+            "intrusion" => condition("presence", Params::default().with("zone", zone()?)),
+            "dwell" => {
+                let duration = span(self.dwell_s.ok_or_else(|| missing("dwell_s"))?);
+                condition("dwell", Params::default().with("zone", zone()?).with("duration", duration))
+            }
+            "count" => {
+                let at_least = self.n.ok_or_else(|| missing("n"))?;
+                condition("count", Params::default().with("zone", zone()?).with("at_least", at_least))
+            }
             other => return Err(format!("`{other}` is no type; write line, intrusion, dwell or count")),
         };
         let base = serde_json::json!({"id": self.id, "name": self.id, "purpose": "evaluation",
@@ -115,9 +119,10 @@ mod tests {
         let policy = SceneRule::policy("gate", &read_scene_rules(text).unwrap()["gate"], frame).unwrap();
         assert_eq!(policy.rules[0].gap_tolerance, Span::from_millis(500));
         assert_eq!((policy.rules[0].cooldown, policy.rules[0].min_duration), (Span::ZERO, Span::ZERO));
-        let Condition::Dwell { zone, duration } = &policy.rules[1].condition else { panic!("{policy:?}") };
-        let Zone::Pixels(area) = zone else { panic!("{policy:?}") };
-        assert_eq!((area.outline[2], *duration), (PixelPoint::new(10.0, 20.0), Span::from_secs(5)));
+        let Condition { kind, params } = &policy.rules[1].condition;
+        let Some(Zone::Pixels(area)) = params.read("zone") else { panic!("{policy:?}") };
+        assert_eq!((kind.as_str(), area.outline[2]), ("dwell", PixelPoint::new(10.0, 20.0)));
+        assert_eq!(params.read("duration"), Some(Span::from_secs(5)));
     }
 
     #[test]

@@ -1,68 +1,23 @@
-//! What is wrong with a policy.
+//! The validation of a policy.
 
-mod combination;
-mod condition;
 mod schedule;
 mod zone;
 
-use std::fmt;
+use vedette_core::{Policy, Rule, RuleId, Span};
 
-use serde::Serialize;
-use vedette_core::{Policy, Rule, Span};
-
-use crate::ground::Ground;
-
-/// One mistake in a policy, for the person who has to put it right.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PolicyMistake {
-    /// Where it is, for example `rule[0] (gate).when.zone`; what stands in `[]` counts from 0, here and in all messages.
-    pub path: String,
-    /// What stands there.
-    pub value: String,
-    /// The rule it breaks.
-    pub rule: String,
-    /// What to do.
-    pub fix: String,
-}
-
-impl fmt::Display for PolicyMistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}: {}; {}", self.path, self.value, self.rule, self.fix)
-    }
-}
-
-impl std::error::Error for PolicyMistake {}
+use crate::definition::{Context, KindInfo, On};
+use crate::found::Found;
+use crate::kinds::{self, AnyKind};
+use crate::limits::{A_DAY, LONGEST_COOLDOWN, LONGEST_GAP};
 
 /// Most rules of one camera.
 const MOST_RULES: usize = 256;
-const A_DAY: Span = Span::from_secs(24 * 3_600);
-const LONGEST_GAP: Span = Span::from_secs(600);
-const LONGEST_COOLDOWN: Span = Span::from_secs(7 * 24 * 3_600);
-
 /// Farther around an alert than this, as a part of the frame's height, is no place.
 const LARGEST_RADIUS: f32 = 2.0;
 
-/// The camera that a policy is judged on.
-#[derive(Clone, Copy)]
-pub(crate) enum On<'a> {
-    /// Its ground; none for a camera without calibration.
-    Camera(Option<&'a dyn Ground>),
-    /// No camera: what depends on one is not judged.
-    Any,
-}
-
-impl<'a> On<'a> {
-    fn ground(self) -> Option<&'a dyn Ground> {
-        match self {
-            Self::Camera(ground) => ground,
-            Self::Any => None,
-        }
-    }
-}
-
-/// Every mistake of the policy on this camera; empty when it is fine.
-pub(crate) fn mistakes(policy: &Policy, on: On<'_>) -> Vec<PolicyMistake> {
-    let mut found = Found { path: String::new(), mistakes: Vec::new() };
+/// Checks the policy on a camera, or on none, and gives its rules with their parameters. Every mistake is noted; a rule is left out
+/// when its parameters cannot be read.
+pub(crate) fn check<'a>(policy: &'a Policy, on: On<'_>, found: &mut Found) -> Vec<(&'a Rule, AnyKind)> {
     if policy.frame.width == 0 || policy.frame.height == 0 {
         let size = format!("{} x {}", policy.frame.width, policy.frame.height);
         found.add("frame", size, "a frame has at least 1 x 1 pixels", "give the size the zones were drawn on");
@@ -71,42 +26,92 @@ pub(crate) fn mistakes(policy: &Policy, on: On<'_>) -> Vec<PolicyMistake> {
         let fix = "remove rules that nobody needs";
         found.add("rule", format!("{} rules", policy.rules.len()), "a camera has at most 256 rules", fix);
     }
+    let infos: Vec<Option<&'static KindInfo>> =
+        policy.rules.iter().map(|rule| kinds::find(rule.condition.kind).map(|entry| entry.info)).collect();
+    let named = named_by_combinations(policy);
+    let mut read = Vec::with_capacity(policy.rules.len());
     for (index, rule) in policy.rules.iter().enumerate() {
         found.path = format!("rule[{index}] ({}).", rule.id);
         if policy.rules[..index].iter().any(|earlier| earlier.id == rule.id) {
             found.add("id", rule.id.to_string(), "ids are unique within a policy", "give it another id");
         }
-        check_rule(rule, &mut found);
-        condition::check(rule, policy.frame, on, &mut found);
-        combination::check(rule, policy, &mut found);
-        schedule::check(rule, &mut found);
+        check_rule(rule, found);
+        let kind = kinds::read(&rule.condition, found);
+        if let Some(kind) = &kind {
+            check_geometry(kind, policy, on, found);
+            check_terms(kind, policy, &named, found);
+            kind.check(Context { rule, policy, kinds: &infos }, found);
+        }
+        if !rule.alert && !named.iter().any(|(_, term)| *term == rule.id) {
+            let fix = "remove `alert = false`, or name the rule in a combination";
+            found.add("alert", "false", "a rule that raises no alert serves a combination", fix);
+        }
+        schedule::check(rule, found);
+        read.extend(kind.map(|kind| (rule, kind)));
     }
+    found.path.clear();
+    read
+}
+
+/// Every mistake of the policy on a camera, or on none.
+pub(crate) fn mistakes(policy: &Policy, on: On<'_>) -> Vec<crate::PolicyMistake> {
+    let mut found = Found::default();
+    check(policy, on, &mut found);
     found.mistakes
 }
 
-struct Found {
-    path: String,
-    mistakes: Vec<PolicyMistake>,
+/// The rules that combinations name, each with the index of the combination.
+fn named_by_combinations(policy: &Policy) -> Vec<(usize, RuleId)> {
+    let mut named = Vec::new();
+    for (index, rule) in policy.rules.iter().enumerate() {
+        let Some(kind) = kinds::read(&rule.condition, &mut Found::default()) else { continue };
+        named.extend(terms(&kind).into_iter().map(|id| (index, id)));
+    }
+    named
 }
 
-impl Found {
-    fn add(&mut self, key: &str, value: impl Into<String>, rule: &str, fix: &str) {
-        let path = format!("{}{key}", self.path);
-        let value = value.into().chars().take(120).collect();
-        self.mistakes.push(PolicyMistake { path, value, rule: rule.to_owned(), fix: fix.to_owned() });
-    }
+/// The rules that a combination is made of; empty for any other kind.
+pub(crate) fn terms(kind: &AnyKind) -> Vec<RuleId> {
+    kind.values().iter().flat_map(|(_, value)| value.rules()).cloned().collect()
+}
 
-    fn check_span(&mut self, key: &str, value: Span, least: Span, most: Span) {
-        if value < least || value > most {
-            let rule = format!("it is {least} to {most}");
-            self.add(key, value.to_string(), &rule, "give a time in that range");
-        }
+fn check_geometry(kind: &AnyKind, policy: &Policy, on: On<'_>, found: &mut Found) {
+    if needs_ground(kind) && matches!(on, On::Camera(None)) {
+        let fix = "calibrate the camera, or keep this rule from cameras that are not";
+        let rule = "metres are known on a calibrated camera only, and this one has no calibration";
+        found.add("when", kind.info().name.as_str(), rule, fix);
     }
+    for zone in kind.values().iter().filter_map(|(_, value)| value.zone()) {
+        zone::check(zone, policy.frame, on.ground(), found);
+    }
+}
 
-    fn check_number(&mut self, key: &str, value: f32, least: f32, most: f32) {
-        if !(least..=most).contains(&value) {
-            let rule = format!("it is {least} to {most}");
-            self.add(key, value.to_string(), &rule, "give a number in that range");
+/// Whether it gives other results on another calibration.
+pub(crate) fn depends_on_ground(kind: &AnyKind) -> bool {
+    kind.info().uses_ground || needs_ground(kind)
+}
+
+/// Whether it works only where pixels are tied to the ground.
+fn needs_ground(kind: &AnyKind) -> bool {
+    let on_ground =
+        |value: &dyn crate::parameters::Parameter| value.zone().is_some_and(vedette_core::Zone::is_on_ground);
+    kind.info().needs_ground || kind.values().iter().any(|(_, value)| on_ground(*value))
+}
+
+fn check_terms(kind: &AnyKind, policy: &Policy, named: &[(usize, RuleId)], found: &mut Found) {
+    let terms = terms(kind);
+    for (index, term) in terms.iter().enumerate() {
+        let place = policy.rules.iter().position(|other| other.id == *term);
+        let fix = "name another rule of the same policy, one that is no combination itself";
+        match place {
+            None => found.add("when", term.as_str(), "a combination is made of rules of its policy", fix),
+            Some(place) if named.iter().any(|(combination, _)| *combination == place) => {
+                found.add("when", term.as_str(), "a combination is not made of combinations", fix);
+            }
+            Some(_) if terms[..index].contains(term) => {
+                found.add("when", term.as_str(), "the rules of a combination are different ones", fix);
+            }
+            Some(_) => {}
         }
     }
 }
@@ -133,16 +138,28 @@ fn check_rule(rule: &Rule, found: &mut Found) {
             found.add("size", value, "heights are fractions of the frame, the least below the most", fix);
         }
     }
-    found.check_span("min_duration", rule.min_duration, Span::ZERO, A_DAY);
-    found.check_span("gap_tolerance", rule.gap_tolerance, Span::ZERO, LONGEST_GAP);
-    found.check_span("cooldown", rule.cooldown, Span::ZERO, LONGEST_COOLDOWN);
+    check_span("min_duration", rule.min_duration, Span::ZERO, A_DAY, found);
+    check_span("gap_tolerance", rule.gap_tolerance, Span::ZERO, LONGEST_GAP, found);
+    check_span("cooldown", rule.cooldown, Span::ZERO, LONGEST_COOLDOWN, found);
     if let Some(place) = rule.place_cooldown {
-        found.check_span("place_cooldown.time", place.time, Span::from_micros(1), LONGEST_COOLDOWN);
-        found.check_number("place_cooldown.radius", place.radius, 0.001, LARGEST_RADIUS);
+        check_span("place_cooldown.time", place.time, Span::from_micros(1), LONGEST_COOLDOWN, found);
+        check_number("place_cooldown.radius", place.radius, 0.001, LARGEST_RADIUS, found);
         if place.time <= rule.cooldown {
             let value = format!("{} within a cooldown of {}", place.time, rule.cooldown);
             let fix = "lower `cooldown`, or remove `place_cooldown`";
             found.add("place_cooldown", value, "a place is silent for longer than the whole rule", fix);
         }
+    }
+}
+
+fn check_span(key: &str, value: Span, least: Span, most: Span, found: &mut Found) {
+    if value < least || value > most {
+        found.add(key, value.to_string(), &format!("it is {least} to {most}"), "give a time in that range");
+    }
+}
+
+fn check_number(key: &str, value: f32, least: f32, most: f32, found: &mut Found) {
+    if !(least..=most).contains(&value) {
+        found.add(key, value.to_string(), &format!("it is {least} to {most}"), "give a number in that range");
     }
 }

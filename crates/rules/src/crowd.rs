@@ -1,33 +1,65 @@
-//! Rules about many objects in a zone at once: count, density, gathering.
+//! Many objects in a zone at once, one episode for the zone: what count, density and gathering share.
 
-use vedette_core::{Condition, Measured, PixelPoint, Quantity, Term, Timestamp, Track};
+use serde::{Deserialize, Serialize};
+use vedette_core::{Episode, Measured, PixelPoint, Term, Timestamp, Track};
 
-use crate::near::Shortfall;
-use crate::objects::Object;
-use crate::shape::ZoneShape;
-use crate::silence::distance;
-use crate::state::{self, Crowd};
-use crate::step::{Step, decimal, middle_of};
+use crate::near_miss::Shortfall;
+use crate::state::{State, until};
+use crate::step::{self, Step, middle_of};
+use crate::trajectory::Trajectory;
 
 /// Objects that one episode names.
-const MOST_NAMED: usize = 64;
-/// Objects that are asked whether they stand together.
-const MOST_TOGETHER: usize = 256;
+pub(crate) const MOST_NAMED: usize = 64;
+
+/// At least as many objects in a zone as the rule asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Crowd {
+    began: Timestamp,
+    /// When there were enough last, hidden ones among them.
+    held: Timestamp,
+    /// When enough of them were seen last.
+    full: Timestamp,
+    /// Most objects at once.
+    most: u32,
+    open: Option<Box<Episode>>,
+}
+
+/// The crowd, while there is one.
+pub(crate) type MaybeCrowd = Option<Box<Crowd>>;
 
 /// An object in the zone, or one that was there when last seen, not long ago: a crowd hides its own.
 #[derive(Debug, Clone, Copy)]
-struct Member {
+pub(crate) struct Member {
     track: Option<Track>,
-    place: PixelPoint,
-    height: f32,
+    pub(crate) place: PixelPoint,
+    pub(crate) height: f32,
     seen: Timestamp,
 }
 
+/// A kind of rule about many objects at once.
+pub(crate) trait ManyInZone {
+    /// How many objects are a crowd; none where that cannot be known.
+    fn needed(&self, step: &Step<'_>) -> Option<u32>;
+
+    /// The measured value of so many objects.
+    fn measured(&self, step: &Step<'_>, count: u32) -> Measured;
+
+    /// The requirement that a smaller crowd fails.
+    fn term(&self) -> Term;
+
+    /// The objects that make the crowd, out of all in the zone.
+    fn choose(&self, _step: &mut Step<'_>, members: Vec<Member>) -> Vec<Member> {
+        members
+    }
+}
+
 impl Step<'_> {
-    pub(crate) fn crowd(&mut self, zone: &ZoneShape, crowd: &mut Option<Box<Crowd>>) {
-        let Some(needed) = self.needed_members(zone) else { return };
+    /// One frame of a rule about many objects in a zone.
+    pub(crate) fn crowd(&mut self, kind: &impl ManyInZone, crowd: &mut MaybeCrowd) {
+        let Some(needed) = kind.needed(self) else { return };
         let (at, rule) = (self.frame.at, &self.ready.rule);
-        let members = self.members(zone);
+        let members = self.members();
+        let members = kind.choose(self, members);
         let count = u32::try_from(members.len()).unwrap_or(u32::MAX);
         let full = seen_together(&members, needed);
         let over = crowd.as_ref().is_some_and(|crowd| {
@@ -40,14 +72,14 @@ impl Step<'_> {
         if over && let Some(Crowd { began, full, most, open, .. }) = crowd.take().map(|crowd| *crowd) {
             match open {
                 Some(open) => {
-                    let most = self.measured_members(zone, most).value;
-                    self.end(state::end(*open, began, full, most));
+                    let most = kind.measured(self, most).value;
+                    self.end(step::end(*open, began, full, most));
                 }
                 None => self.missed(None, (began, full), middle(&members), rule.min_duration),
             }
         }
         let Some(full) = full else {
-            let nearly = crowd.is_none().then(|| self.nearly_full(zone, count)).flatten();
+            let nearly = crowd.is_none().then(|| self.nearly_full(kind, count)).flatten();
             self.whole_lacks(nearly.map(|shortfall| (shortfall, middle(&members))));
             return;
         };
@@ -60,7 +92,7 @@ impl Step<'_> {
             return;
         }
         let objects: Vec<Track> = members.iter().filter_map(|member| member.track).take(MOST_NAMED).collect();
-        let episode = self.episode(None, crowd.began, objects, self.measured_members(zone, count));
+        let episode = self.episode(None, crowd.began, objects, kind.measured(self, count));
         let place = episode.anchor.rescaled(self.frame.size, self.frame.policy_frame);
         if self.may_raise(0, place) {
             crowd.open = Some(Box::new(episode.clone()));
@@ -68,57 +100,28 @@ impl Step<'_> {
         }
     }
 
-    /// How many are a crowd.
-    fn needed_members(&self, zone: &ZoneShape) -> Option<u32> {
-        match self.ready.rule.condition {
-            Condition::Count { at_least, .. } | Condition::Gathering { at_least, .. } => Some(at_least),
-            Condition::Density { at_least_per_m2, .. } => {
-                // Rounding must not ask for one more.
-                let needed = zone.ground_area()? * f64::from(at_least_per_m2) * (1.0 - 1e-6);
-                Some((needed.ceil() as u32).max(1))
-            }
-            _ => None,
-        }
+    /// The shortfall of a crowd, when it is near.
+    fn nearly_full(&self, kind: &impl ManyInZone, count: u32) -> Option<Shortfall> {
+        let Measured { value, threshold, .. } = kind.measured(self, count);
+        Shortfall::below(kind.term(), value as f32, threshold as f32)
     }
 
-    fn measured_members(&self, zone: &ZoneShape, count: u32) -> Measured {
-        match (&self.ready.rule.condition, zone.ground_area()) {
-            (Condition::Density { at_least_per_m2, .. }, Some(area)) => Measured {
-                quantity: Quantity::ObjectsPerSquareMetre,
-                value: f64::from(count) / area,
-                threshold: decimal(*at_least_per_m2),
-            },
-            _ => Measured {
-                quantity: Quantity::Objects,
-                value: f64::from(count),
-                threshold: self.needed_members(zone).unwrap_or_default().into(),
-            },
-        }
-    }
-
-    /// What the crowd lacks, when that is little.
-    fn nearly_full(&self, zone: &ZoneShape, count: u32) -> Option<Shortfall> {
-        let Measured { quantity, value, threshold } = self.measured_members(zone, count);
-        let term = if quantity == Quantity::Objects { Term::Objects } else { Term::Density };
-        Shortfall::below(term, value as f32, threshold as f32)
-    }
-
-    /// Who is in the zone; for a gathering only those of the largest group that stands together.
-    fn members(&mut self, zone: &ZoneShape) -> Vec<Member> {
+    /// The objects in the zone, those among them that are hidden for up to the gap tolerance.
+    fn members(&self) -> Vec<Member> {
         let frame = self.frame;
-        let present = |object: &Object| Member {
-            track: Some(object.track),
-            place: object.place,
-            height: object.height,
+        let present = |object: Trajectory<'_>| Member {
+            track: Some(object.track()),
+            place: object.place(),
+            height: object.height(),
             seen: frame.at,
         };
         let rule = &self.ready.rule;
-        let mut members: Vec<Member> = self.inside(zone).map(present).collect();
-        let known = if frame.armed { frame.known } else { &[] };
-        let missing = known.iter().filter(|known| {
+        let mut members: Vec<Member> = self.inside().map(present).collect();
+        let remembered = if frame.armed { frame.remembered } else { &[] };
+        let missing = remembered.iter().filter(|known| {
             known.seen < frame.at
                 && frame.at.since(known.seen) <= rule.gap_tolerance
-                && zone.contained(known)
+                && self.ready.zone.contains_remembered(known)
                 && known.counts_for(rule, frame.policy_frame)
         });
         members.extend(missing.map(|known| Member {
@@ -127,14 +130,24 @@ impl Step<'_> {
             height: known.height,
             seen: known.seen,
         }));
-        match rule.condition {
-            Condition::Gathering { reach, .. } => {
-                self.stats.limited += u32::try_from(members.len().saturating_sub(MOST_TOGETHER)).unwrap_or(u32::MAX);
-                members.truncate(MOST_TOGETHER);
-                largest_group(&members, reach)
-            }
-            _ => members,
-        }
+        members
+    }
+}
+
+impl State for MaybeCrowd {
+    fn end(&mut self, not_after: Option<Timestamp>, ended: &mut Vec<Episode>) {
+        ended.extend(self.take().and_then(|crowd| {
+            let held = until(crowd.full, crowd.began, not_after);
+            crowd.open.map(|open| step::end(*open, crowd.began, held, f64::from(crowd.most)))
+        }));
+    }
+
+    fn is_open(&self) -> bool {
+        self.as_ref().is_some_and(|crowd| crowd.open.is_some())
+    }
+
+    fn is_resting(&self, _scheduled: bool) -> bool {
+        self.is_none()
     }
 }
 
@@ -148,34 +161,4 @@ fn seen_together(members: &[Member], needed: u32) -> Option<Timestamp> {
     let mut seen: Vec<Timestamp> = members.iter().map(|member| member.seen).collect();
     seen.sort_unstable_by(|a, b| b.cmp(a));
     seen.get((needed as usize).saturating_sub(1)).copied()
-}
-
-/// The largest group in which everybody reaches the next by at most `reach` heights; the earliest of equal ones.
-fn largest_group(members: &[Member], reach: f32) -> Vec<Member> {
-    let mut group = vec![usize::MAX; members.len()];
-    let mut largest: Vec<usize> = Vec::new();
-    for start in 0..members.len() {
-        if group[start] != usize::MAX {
-            continue;
-        }
-        let mut found = vec![start];
-        group[start] = start;
-        let mut next = 0;
-        while next < found.len() {
-            let one = members[found[next]];
-            next += 1;
-            for (index, other) in members.iter().enumerate() {
-                let near = || distance(one.place, other.place) <= reach * one.height.max(other.height);
-                if group[index] == usize::MAX && near() {
-                    group[index] = start;
-                    found.push(index);
-                }
-            }
-        }
-        if found.len() > largest.len() {
-            largest = found;
-        }
-    }
-    largest.sort_unstable();
-    largest.into_iter().map(|index| members[index]).collect()
 }

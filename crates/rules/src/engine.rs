@@ -2,52 +2,19 @@ use std::sync::Arc;
 
 use vedette_core::{Episode, FrameSize, NearMiss, RuleId, RuleKind, Span, Timestamp, Track};
 
-use crate::combination::Signal;
-use crate::health::FrameFacts;
-use crate::objects::{self, Known, Object};
-use crate::ruleset::{ReadyRule, RuleSet};
-use crate::state::{EngineState, RuleState};
-use crate::step::{self, Frame};
+use crate::engine_state::{EngineState, RuleState};
+use crate::facts::FrameFacts;
+use crate::ready::Ready;
+use crate::ruleset::RuleSet;
+use crate::state::Reassociation;
+use crate::stats::FrameStats;
+use crate::step::{Frame, Signal, Step};
+use crate::trajectory::{self, Object, Remembered};
 
 /// A frame older than the newest by at most this is late and ignored; by more, the clock was set back.
 const REWIND_LIMIT: Span = Span::from_secs(2);
-/// Tracks looked at in one frame.
+/// Tracks of one frame that the rules see.
 const MOST_OBJECTS: usize = 4096;
-
-/// What became of the newest frame, for metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FrameStats {
-    /// The frame was not newer than the one before and was ignored.
-    pub late: bool,
-    /// The camera's clock was set back; what was open ended.
-    pub clock_set_back: bool,
-    /// Tracks whose box is none, or whose id another track of the frame has.
-    pub rejected: u32,
-    /// Alerts held back in this frame because their rule is silent.
-    pub silenced: u32,
-    /// Objects or alerts left out in this frame because a rule follows, or the frame has, too many.
-    pub limited: u32,
-    /// Objects that went on under another track id.
-    pub recognised: u32,
-    /// Rules left out in this frame because their state is not of their kind: an error of the program, see [`StateMismatch`].
-    pub mismatched: u32,
-    /// Near-misses that were not told, because one of the same rule and term was told just before or too many are followed.
-    pub near_misses_left_out: u32,
-}
-
-impl std::ops::AddAssign for FrameStats {
-    /// What became of both.
-    fn add_assign(&mut self, other: Self) {
-        self.late |= other.late;
-        self.clock_set_back |= other.clock_set_back;
-        self.rejected = self.rejected.saturating_add(other.rejected);
-        self.silenced = self.silenced.saturating_add(other.silenced);
-        self.limited = self.limited.saturating_add(other.limited);
-        self.mismatched = self.mismatched.saturating_add(other.mismatched);
-        self.recognised = self.recognised.saturating_add(other.recognised);
-        self.near_misses_left_out = self.near_misses_left_out.saturating_add(other.near_misses_left_out);
-    }
-}
 
 /// A stored state that does not belong to the rule under whose id it was stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,12 +54,12 @@ impl RuleEngine {
     /// When the state of a rule is not of the rule's kind: it is damaged, or another program wrote it.
     pub fn restore(rules: impl Into<Arc<RuleSet>>, state: EngineState) -> Result<Self, StateMismatch> {
         let rules = rules.into();
-        for ready in &rules.rules {
-            let watched = &ready.watched;
+        for rule in &rules.rules {
+            let watched = &rule.ready.watched;
             let same =
                 |old: &&RuleState| old.watched.id == watched.id && old.watched.fingerprint == watched.fingerprint;
-            if state.rules.iter().find(same).is_some_and(|old| !old.fits(ready)) {
-                return Err(StateMismatch { rule: watched.id.clone(), kind: ready.rule.condition.kind() });
+            if state.rules.iter().find(same).is_some_and(|old| !old.fits(rule)) {
+                return Err(StateMismatch { rule: watched.id.clone(), kind: rule.kind.info().name });
             }
         }
         Ok(Self::with_state(rules, state))
@@ -115,14 +82,14 @@ impl RuleEngine {
 
     /// Changes to the same rules on another calibration. What ended by it is given out by the next call that gives episodes.
     pub fn recalibrate(&mut self, rules: impl Into<Arc<RuleSet>>) {
-        self.state.known.iter_mut().for_each(Known::forget_ground);
+        self.state.known.iter_mut().for_each(Remembered::forget_ground);
         self.state.due = self.replace(rules);
     }
 
     /// Goes on with `rules`, which were made of the same policy and calibration as its own, so that it holds none of its own.
     pub fn share(&mut self, rules: Arc<RuleSet>) {
-        for (state, ready) in self.state.rules.iter_mut().zip(&rules.rules) {
-            state.watched = ready.watched.clone();
+        for (state, rule) in self.state.rules.iter_mut().zip(&rules.rules) {
+            state.watched = rule.ready.watched.clone();
         }
         self.rules = rules;
     }
@@ -139,26 +106,26 @@ impl RuleEngine {
         &self.rules
     }
 
-    /// What became of the newest frame.
+    /// Counts for the newest frame.
     #[must_use]
     pub fn stats(&self) -> FrameStats {
         self.stats
     }
 
-    /// What almost was raised, as far as it was over with the newest frame.
+    /// Near-misses that were over with the newest frame.
     #[must_use]
     pub fn near_misses(&self) -> &[NearMiss] {
         &self.misses
     }
 
-    /// Takes in the confirmed tracks matched in one frame and gives what was raised and what ended, in the order of the
+    /// Takes in the confirmed tracks matched in one frame and gives the episodes that were raised and those that ended, in the order of the
     /// rules, combinations last. Frames come in order of capture time; one that is not newer than the last is ignored. The order of the
     /// tracks does not matter.
     pub fn update(&mut self, captured: Timestamp, frame: FrameSize, tracks: &[Track]) -> Vec<Episode> {
         self.update_with(captured, frame, tracks, FrameFacts::default())
     }
 
-    /// As [`Self::update`], with what else is known of the frame: rules about the camera itself ask for it.
+    /// As [`Self::update`], with the other properties of the frame: rules about the camera itself ask for them.
     pub fn update_with(
         &mut self,
         captured: Timestamp,
@@ -184,22 +151,22 @@ impl RuleEngine {
             return episodes;
         }
         self.quiet = false;
-        self.look_at(captured, frame, tracks);
+        self.see(captured, frame, tracks);
         self.apply(captured, previous, Some((frame, facts)), &mut episodes);
         if self.objects.is_empty() {
-            self.rest();
+            self.shrink();
         }
         episodes
     }
 
-    /// Nothing came from the camera at this time. Only the rules that watch for that, and their combinations, take it in; gives
-    /// what was raised and what ended, as [`Self::update`]. A time that is not after the newest frame is ignored.
-    pub fn note_absence(&mut self, at: Timestamp) -> Vec<Episode> {
+    /// Takes in a signal loss: nothing came from the camera at this time. Only the rules that watch for that, and their
+    /// combinations, take it in; gives episodes as [`Self::update`]. A time that is not after the newest frame is ignored.
+    pub fn note_signal_loss(&mut self, at: Timestamp) -> Vec<Episode> {
         self.stats = FrameStats::default();
         self.misses = Vec::new();
         let mut episodes = std::mem::take(&mut self.state.due);
         let newest = self.state.newest;
-        if self.rules.watches_absence && newest.is_none_or(|newest| newest < at) {
+        if self.rules.takes_signal_loss && newest.is_none_or(|newest| newest < at) {
             self.objects.clear();
             self.apply(at, newest, None, &mut episodes);
         }
@@ -218,24 +185,29 @@ impl RuleEngine {
         let EngineState { known, rules: states, .. } = state;
         let mut signals = vec![Signal::default(); if rules.combines { rules.rules.len() } else { 0 }];
         let (size, facts) = seen.unwrap_or((rules.frame, FrameFacts::default()));
-        for &index in rules.order.iter().filter(|index| seen.is_some() || rules.takes_in_absence(**index)) {
-            let (ready, state) = (&rules.rules[index], &mut states[index]);
+        for &index in rules.order.iter().filter(|index| seen.is_some() || rules.takes_signal_loss_at(**index)) {
+            let (rule, state) = (&rules.rules[index], &mut states[index]);
+            let ready = &rule.ready;
             let frame = Frame {
                 at,
                 previous,
                 is_missing: seen.is_none(),
                 size,
                 objects,
-                known,
+                remembered: known,
                 facts,
                 policy_frame: rules.frame,
                 armed: is_armed(ready, at, armed.get_mut(index)),
                 policy_version: rules.version,
+                ground: rules.ground.as_deref(),
             };
             let first = episodes.len();
-            step::run(ready, &frame, state, &signals, (episodes, misses), stats);
+            let RuleState { cooldown, near, state, .. } = state;
+            let (frame, signals_before) = (&frame, &signals[..]);
+            let mut step = Step { ready, frame, signals: signals_before, cooldown, near, episodes, misses, stats };
+            rule.kind.step(&mut step, state);
             if let Some(signal) = signals.get_mut(index) {
-                *signal = Signal::of(&episodes[first..], state);
+                *signal = Signal::of(&episodes[first..], state.is_open());
             }
             if !ready.rule.alert {
                 episodes.truncate(first);
@@ -244,13 +216,13 @@ impl RuleEngine {
     }
 
     /// A camera that shows nothing holds no buffers, and one that has shown nothing for a while has nothing to do.
-    fn rest(&mut self) {
+    fn shrink(&mut self) {
         let Self { rules, state, objects, .. } = self;
         objects.shrink_to_fit();
         state.known.shrink_to_fit();
-        state.rules.iter_mut().for_each(RuleState::rest);
+        state.rules.iter_mut().for_each(RuleState::shrink);
         let mut rules = state.rules.iter().zip(&rules.rules);
-        self.quiet = state.known.is_empty() && rules.all(|(state, ready)| state.is_resting(ready));
+        self.quiet = state.known.is_empty() && rules.all(|(state, rule)| state.is_resting(rule));
     }
 
     /// Changes to other rules. Open episodes of rules that watch the same as before (condition, classes, scores, sizes,
@@ -260,14 +232,15 @@ impl RuleEngine {
         let mut ended = std::mem::take(&mut self.state.due);
         let fresh = Vec::with_capacity(rules.rules.len());
         let mut old = std::mem::replace(&mut self.state.rules, fresh);
-        for ready in &rules.rules {
-            let mut new = RuleState::new(ready);
-            if let Some(found) = old.iter().position(|old| old.watched.id == ready.rule.id) {
-                if old[found].watched.fingerprint == ready.watched.fingerprint {
+        for rule in &rules.rules {
+            let mut new = RuleState::new(rule);
+            let watched = &rule.ready.watched;
+            if let Some(found) = old.iter().position(|old| old.watched.id == watched.id) {
+                if old[found].watched.fingerprint == watched.fingerprint {
                     new = RuleState { watched: new.watched, ..old.remove(found) };
                 } else {
                     // A rule that was changed starts afresh, but an alert it raised still silences it.
-                    new.silence = std::mem::take(&mut old[found].silence);
+                    new.cooldown = std::mem::take(&mut old[found].cooldown);
                 }
             }
             self.state.rules.push(new);
@@ -285,7 +258,7 @@ impl RuleEngine {
         ended
     }
 
-    /// Ends whatever is open, as at the end of a recording or of a stream epoch, and forgets every object. Silences stay.
+    /// Ends open episodes, as at the end of a recording or of a stream epoch, and forgets every object. Cooldowns stay.
     /// No episode ends after `at`, except that none ends before it was raised.
     pub fn finish(&mut self, at: Timestamp) -> Vec<Episode> {
         let mut ended = std::mem::take(&mut self.state.due);
@@ -294,11 +267,11 @@ impl RuleEngine {
     }
 
     fn end_all(&mut self, not_after: Option<Timestamp>, ended: &mut Vec<Episode>) {
-        for (state, ready) in self.state.rules.iter_mut().zip(&self.rules.rules) {
+        for (state, rule) in self.state.rules.iter_mut().zip(&self.rules.rules) {
             let before = ended.len();
             state.end_all(not_after, ended);
             for episode in &ended[before..] {
-                state.silence.extend(episode.ended.unwrap_or(episode.raised), &ready.rule);
+                state.cooldown.extend(episode.ended.unwrap_or(episode.raised), &rule.ready.rule);
             }
         }
         self.state.known = Vec::new();
@@ -309,12 +282,12 @@ impl RuleEngine {
     fn set_back(&mut self, now: Timestamp, ended: &mut Vec<Episode>) {
         self.stats.clock_set_back = true;
         self.end_all(None, ended);
-        for (state, ready) in self.state.rules.iter_mut().zip(&self.rules.rules) {
-            state.silence.set_back(now, &ready.rule);
+        for (state, rule) in self.state.rules.iter_mut().zip(&self.rules.rules) {
+            state.cooldown.set_back(now, &rule.ready.rule);
         }
     }
 
-    fn look_at(&mut self, at: Timestamp, frame: FrameSize, tracks: &[Track]) {
+    fn see(&mut self, at: Timestamp, frame: FrameSize, tracks: &[Track]) {
         let Self { rules, state, stats, objects, .. } = self;
         objects.clear();
         objects.extend(tracks.iter().filter_map(|track| Object::new(track, frame, rules.frame)));
@@ -328,12 +301,11 @@ impl RuleEngine {
         if let Some(ground) = &rules.ground {
             objects.iter_mut().for_each(|object| object.locate(&**ground));
         }
-        let mut renamed = Vec::new();
-        objects::recognise(at, objects, &mut state.known, &mut renamed, rules.with_paths);
-        stats.recognised = count(renamed.len());
-        for (old, new) in renamed {
-            for (state, ready) in state.rules.iter_mut().zip(&rules.rules) {
-                state.rename(ready, at, old, new);
+        let changed = trajectory::reassociate(at, objects, &mut state.known, rules.with_history);
+        stats.recognised = count(changed.len());
+        for (old, new) in changed {
+            for (state, rule) in state.rules.iter_mut().zip(&rules.rules) {
+                state.reassociate(&Reassociation { at, old, new, gap_tolerance: rule.ready.rule.gap_tolerance });
             }
         }
     }
@@ -343,7 +315,7 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn is_armed(ready: &ReadyRule, at: Timestamp, asked: Option<&mut Option<(i64, bool)>>) -> bool {
+fn is_armed(ready: &Ready, at: Timestamp, asked: Option<&mut Option<(i64, bool)>>) -> bool {
     let Some((calendar, asked)) = ready.calendar.as_ref().zip(asked) else { return true };
     let minute = at.as_micros().div_euclid(60_000_000);
     match asked {

@@ -1,23 +1,24 @@
-use vedette_core::{
-    Area, Condition, DailyWindow, FrameSize, GroundPoint, PixelPoint, Rule, Schedule, Segment, Span, Zone,
-};
+use serde_json::Value;
+use vedette_core::{DailyWindow, FrameSize, PixelPoint, Rule, Schedule, Span};
 
 use crate::ground::Ground;
+use crate::kinds::AnyKind;
 
 /// Pixels of the frame, as parts of its sides, that stand for a calibration.
 const PROBES: [(f32, f32); 4] = [(0.25, 0.6), (0.75, 0.6), (0.25, 0.9), (0.75, 0.9)];
 
-/// What a rule watches, as one number that is the same on every machine: open episodes go on under a new policy when it
-/// is unchanged. Name, purpose, severity and cooldowns are no part of it; for a rule about the ground the calibration is.
-pub(crate) fn fingerprint(rule: &Rule, frame: FrameSize, ground: Option<&dyn Ground>) -> u64 {
+/// The settings of a rule that decide when it raises, as one number that is the same on every machine: open episodes continue
+/// under a new policy when it is unchanged. Name, purpose, severity and cooldowns are no part of it. `ground` is that of a rule
+/// that needs one.
+pub(crate) fn fingerprint(rule: &Rule, kind: &AnyKind, frame: FrameSize, ground: Option<&dyn Ground>) -> u64 {
     let mut hash = Fnv::new();
     hash.number(u64::from(frame.width)).number(u64::from(frame.height));
-    hash.number(rule.condition.kind() as u64);
-    if let Some(zone) = rule.condition.zone() {
-        hash.zone(zone);
+    hash.text(rule.condition.kind.as_str());
+    // The rules that a combination names come in with their own fingerprints.
+    for (name, value) in kind.values().into_iter().filter(|(_, value)| value.rules().is_empty()) {
+        hash.text(name).value(&value.to_param());
     }
-    hash.parameters(&rule.condition);
-    if let Some(ground) = ground.filter(|_| rule.condition.needs_ground()) {
+    if let Some(ground) = ground {
         hash.calibration(ground, frame);
     }
     for class in rule.classes.iter() {
@@ -34,7 +35,7 @@ pub(crate) fn fingerprint(rule: &Rule, frame: FrameSize, ground: Option<&dyn Gro
     hash.0
 }
 
-/// What a combination watches: its own setting and that of the rules it is made of.
+/// The fingerprint of a combination: its own settings and those of the rules it is made of.
 pub(crate) fn combined(own: u64, terms: impl Iterator<Item = u64>) -> u64 {
     let mut hash = Fnv(own);
     terms.for_each(|term| {
@@ -74,66 +75,21 @@ impl Fnv {
         self.number(text.len() as u64).bytes(text.as_bytes())
     }
 
-    fn point(&mut self, point: PixelPoint) -> &mut Self {
-        self.float(point.x).float(point.y)
-    }
-
-    fn segment(&mut self, segment: Segment) -> &mut Self {
-        self.point(segment.a).point(segment.b).number(segment.direction as u64)
-    }
-
-    fn zone(&mut self, zone: &Zone) {
-        match zone {
-            Zone::Pixels(area) => self.area(area, |hash, point: &PixelPoint| {
-                hash.point(*point);
-            }),
-            Zone::Ground(area) => self.area(area, |hash, point: &GroundPoint| {
-                hash.number(point.latitude().to_bits()).number(point.longitude().to_bits());
-            }),
+    /// A parameter.
+    fn value(&mut self, value: &Value) -> &mut Self {
+        match value {
+            Value::Null => self.number(0),
+            Value::Bool(flag) => self.number(1).number(u64::from(*flag)),
+            Value::Number(number) => self.number(2).number(number.as_f64().unwrap_or_default().to_bits()),
+            Value::String(text) => self.number(3).text(text),
+            Value::Array(values) => {
+                values.iter().fold(self.number(4).number(values.len() as u64), |hash, value| hash.value(value))
+            }
+            Value::Object(values) => {
+                let hash = self.number(5).number(values.len() as u64);
+                values.iter().fold(hash, |hash, (name, value)| hash.text(name).value(value))
+            }
         }
-    }
-
-    fn area<P>(&mut self, area: &Area<P>, add: impl Fn(&mut Self, &P)) {
-        for ring in std::iter::once(&area.outline).chain(&area.holes) {
-            self.number(ring.len() as u64);
-            ring.iter().for_each(|point| add(self, point));
-        }
-    }
-
-    /// What a condition has besides its zone.
-    fn parameters(&mut self, condition: &Condition) {
-        match condition {
-            Condition::Presence { .. } | Condition::ZoneEntry { .. } | Condition::ZoneExit { .. } => self,
-            Condition::LineCrossing { .. } => {
-                condition.segments().into_iter().fold(self, |hash, segment| hash.segment(segment))
-            }
-            Condition::Tailgating { a, b, direction, within } => {
-                self.segment(Segment { a: *a, b: *b, direction: *direction }).span(*within)
-            }
-            Condition::Dwell { duration, .. } => self.span(*duration),
-            Condition::Count { at_least, .. } => self.number(u64::from(*at_least)),
-            Condition::Density { at_least_per_m2, .. } => self.float(*at_least_per_m2),
-            Condition::Gathering { at_least, reach, .. } => self.number(u64::from(*at_least)).float(*reach),
-            Condition::Stopped { duration, reach, .. } => self.span(*duration).float(*reach),
-            Condition::WrongWay { from, to, tolerance_deg, distance, .. } => {
-                self.point(*from).point(*to).float(*tolerance_deg).float(*distance)
-            }
-            Condition::LeftObject { duration, owner_reach, .. } => self.span(*duration).float(*owner_reach),
-            Condition::RemovedObject { settled, missing, .. } => self.span(*settled).span(*missing),
-            Condition::Speed { at_least_m_s, .. } => self.float(*at_least_m_s),
-            Condition::Running { at_least_m_s, rise_m_s, .. } => self.float(*at_least_m_s).float(*rise_m_s),
-            Condition::Sequence { within, same_object, .. } | Condition::Absence { within, same_object, .. } => {
-                self.span(*within).number(u64::from(*same_object))
-            }
-            Condition::Together { within, .. } => self.span(*within),
-            Condition::Offline { after } => self.span(*after),
-            Condition::LowFrameRate { below_fps, over } => self.float(*below_fps).span(*over),
-            Condition::ClockDrift { at_least } => self.span(*at_least),
-            Condition::Frozen { change_below } => self.float(*change_below),
-            Condition::Covered { contrast_below } => self.float(*contrast_below),
-            Condition::Blurred { below_part } => self.float(*below_part),
-            Condition::Moved { similarity_below } => self.float(*similarity_below),
-        };
     }
 
     fn calibration(&mut self, ground: &dyn Ground, frame: FrameSize) {

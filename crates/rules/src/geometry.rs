@@ -160,6 +160,11 @@ pub(crate) fn crossing(one: &[PixelPoint], other: &[PixelPoint]) -> Option<(usiz
     })
 }
 
+/// Distance of two points.
+pub(crate) fn distance(a: PixelPoint, b: PixelPoint) -> f32 {
+    (a.x - b.x).hypot(a.y - b.y)
+}
+
 /// Area of a ring without its holes.
 pub(crate) fn area(corners: &[PixelPoint]) -> f64 {
     let Some(origin) = corners.first() else { return 0.0 };

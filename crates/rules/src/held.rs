@@ -1,10 +1,10 @@
-//! A condition of the whole camera or of several rules that holds for a time: one episode.
+//! A condition of the whole zone, of the camera or of several rules that holds for a time: one episode.
 
 use serde::{Deserialize, Serialize};
 use vedette_core::{Episode, Measured, PixelPoint, Timestamp, Track};
 
-use crate::state;
-use crate::step::{Step, middle, seconds};
+use crate::state::until;
+use crate::step::{self, Step, middle, seconds};
 
 /// Since when it holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,17 +13,17 @@ pub(crate) struct Held {
     pub(crate) held: Timestamp,
     /// Where it began, in pixels of the policy's frame.
     place: PixelPoint,
-    /// Of what was measured, the farthest from the threshold.
+    /// The measured value farthest from the threshold.
     worst: f64,
     pub(crate) open: Option<Box<Episode>>,
 }
 
-/// What holds in a frame.
+/// A condition that holds in a frame.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Now {
     /// The objects that make it.
     pub(crate) objects: Vec<Track>,
-    /// What was measured; the time that it holds when absent.
+    /// The measured value; the time that it holds when absent.
     pub(crate) measured: Option<Measured>,
 }
 
@@ -39,8 +39,8 @@ impl Held {
 
     /// Ends it; gives its episode when it was raised.
     pub(crate) fn end(self, not_after: Option<Timestamp>) -> Option<Episode> {
-        let held = not_after.map_or(self.held, |latest| self.held.min(latest)).max(self.began);
-        self.open.map(|open| state::end(*open, self.began, held, self.worst))
+        let held = until(self.held, self.began, not_after);
+        self.open.map(|open| step::end(*open, self.began, held, self.worst))
     }
 }
 

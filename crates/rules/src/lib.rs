@@ -1,4 +1,5 @@
-//! Tracks and a policy become episodes: the stretches of time in which a rule's condition held.
+//! Tracks and a policy become episodes: the stretches of time in which a rule's condition held. Each rule kind is a file in
+//! `kinds`, and one line in the list of `kinds.rs`.
 //!
 //! *In:* the confirmed tracks of one camera, frame by frame, and the [`Policy`] that applies. *Out:* [`Episode`]s, given
 //! once when raised and once when ended. *Must not know:* how tracks arose, where alerts go, what time it is now. The
@@ -10,52 +11,67 @@
 //! - An object is where its anchor is, the middle of the bottom edge of its box, held inside the frame.
 //! - An object counts once its score has reached `enter` in this camera, and in each frame in which it is at least `stay`.
 //! - Outages up to `gap_tolerance` are forgiven. A new track that begins where another was lost, within that time, is the
-//!   same object for a rule: timers go on and no second alert comes of it.
+//!   same object for a rule: its timers continue and it raises no second alert.
 //! - Quiet by default: after an episode is raised, and again after it ended, its rule raises nothing for `cooldown`,
-//!   whoever it would be about. What still holds when the silence is over is raised then. Only what was raised silences.
+//!   whatever its subject. A condition that still holds after the cooldown is raised then. Only raised episodes start one.
 //! - A crossing counts once the object has been on the other side for 100 ms (from the first frame on where frames are
 //!   500 ms apart), so that a shaking box does not cross. An object that the left or right border of the picture cuts off
-//!   crosses nothing until it is whole: where its middle is cannot be told.
+//!   crosses nothing until it is whole: its middle is not known.
 //! - A count includes objects that were inside when last seen, up to `gap_tolerance` ago: a crowd hides its own.
-//! - Rules about one object give one episode per object; count, density, gathering and together one per rule. Crossings, entry,
-//!   exit, a removed object, sequence and absence are moments: raised with `ended` set, once. A stay waits for its `duration`
-//!   alone.
-//! - What almost was raised is told as a near-miss, bounded and beside the rules: it never changes what they raise.
-//! - Times that jump back never make a duration negative: a little late is ignored, much ends what is open.
+//! - Rules about one object give one episode per object; rules about a zone, other rules or the camera one per rule
+//!   ([`Subject`]). Instantaneous kinds ([`KindInfo::instantaneous`]) give it once, raised with `ended` set.
+//! - An episode that was almost raised is a near-miss, bounded and beside the rules: it never changes what they raise.
+//! - Times that jump back never make a duration negative: a frame that is a little late is ignored, a clock that is set back
+//!   ends open episodes.
 //!
 //! [`Policy`]: vedette_core::Policy
 //! [`Episode`]: vedette_core::Episode
 
-mod borders;
 mod calendar;
+mod camera;
+mod catalog;
 mod check;
 mod combination;
+mod cooldown;
 mod crowd;
+mod definition;
 mod engine;
+mod engine_state;
+mod facts;
 mod fingerprint;
+mod found;
 mod geometry;
 mod ground;
-mod health;
 mod held;
+mod history;
+mod kinds;
+mod lazy_box;
+mod limits;
+mod line_crossing;
 mod near;
-mod objects;
-mod outage;
-mod passages;
-mod path;
-mod rarely;
+mod near_miss;
+mod parameters;
+mod ready;
 mod ruleset;
 mod shape;
 mod shared;
-mod silence;
+mod side;
 mod state;
+mod stats;
 mod step;
-mod things;
-mod visits;
+mod trajectory;
+mod usual;
+mod zone_border;
+mod zone_dwell;
 
-pub use check::PolicyMistake;
-pub use engine::{FrameStats, RuleEngine, StateMismatch};
+pub use catalog::{RuleKindInfo, rule_kind, rule_kinds};
+pub use definition::{Gbt28181, KindInfo, Measure, Subject, Text};
+pub use engine::{RuleEngine, StateMismatch};
+pub use engine_state::EngineState;
+pub use facts::FrameFacts;
+pub use found::PolicyMistake;
 pub use ground::{Ground, GroundMetres};
-pub use health::FrameFacts;
+pub use parameters::{ParamInfo, ParamType};
 pub use ruleset::RuleSet;
 pub use shared::SharedPolicy;
-pub use state::EngineState;
+pub use stats::FrameStats;

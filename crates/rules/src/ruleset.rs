@@ -1,88 +1,104 @@
 use std::sync::Arc;
 
-use vedette_core::{Condition, Direction, FrameSize, Policy, Rule, RuleId};
+use vedette_core::{Condition, FrameSize, Params, Policy, Rule, RuleId};
 
 use crate::PolicyMistake;
 use crate::calendar::Calendar;
 use crate::check;
+use crate::definition::On;
 use crate::fingerprint::{combined, fingerprint};
-use crate::geometry::Line;
+use crate::found::Found;
 use crate::ground::Ground;
+use crate::kinds::{self, AnyKind};
+use crate::ready::{Ready, Watched};
 use crate::shape::{self, ZoneShape};
-use crate::state::Watched;
 
 /// A policy that was checked and made ready to be applied frame by frame.
 #[derive(Debug, Clone)]
 pub struct RuleSet {
     pub(crate) version: u32,
     pub(crate) frame: FrameSize,
-    pub(crate) rules: Vec<Arc<ReadyRule>>,
+    pub(crate) rules: Vec<Arc<CompiledRule>>,
     /// The indices of the rules in the order in which they take in a frame: combinations last.
     pub(crate) order: Vec<usize>,
     /// Whether there are combinations.
     pub(crate) combines: bool,
     /// Set when a rule asks for places on the ground.
     pub(crate) ground: Option<Arc<dyn Ground>>,
-    /// Whether a rule asks for the way of an object.
-    pub(crate) with_paths: bool,
-    /// Whether a rule watches for times without frames.
-    pub(crate) watches_absence: bool,
+    /// Whether a rule asks for the recent positions of objects.
+    pub(crate) with_history: bool,
+    /// Whether a rule takes in signal losses.
+    pub(crate) takes_signal_loss: bool,
 }
 
+/// A rule with the parameters of its kind.
 #[derive(Debug, Clone)]
-pub(crate) struct ReadyRule {
-    pub(crate) rule: Rule,
-    /// The zone of a rule that has one.
-    pub(crate) zone: Option<ZoneShape>,
-    /// The segments of a rule about a line, with the way that counts.
-    pub(crate) lines: Vec<(Line, Direction)>,
-    /// The indices of the rules that a combination is made of.
-    pub(crate) terms: Vec<usize>,
-    pub(crate) calendar: Option<Calendar>,
-    pub(crate) watched: Arc<Watched>,
+pub(crate) struct CompiledRule {
+    pub(crate) ready: Ready,
+    pub(crate) kind: AnyKind,
 }
 
 impl RuleSet {
     /// The mistakes that a policy has on every camera; what depends on the camera's ground is left out.
     #[must_use]
     pub fn mistakes_anywhere(policy: &Policy) -> Vec<PolicyMistake> {
-        check::mistakes(policy, check::On::Any)
+        check::mistakes(policy, On::Any)
+    }
+
+    /// The policy with every parameter of every rule given: those that it leaves out have their defaults. Rules with mistakes stay
+    /// as they are.
+    #[must_use]
+    pub fn complete(mut policy: Policy) -> Policy {
+        for rule in &mut policy.rules {
+            let mut found = Found::default();
+            let read = kinds::read(&rule.condition, &mut found);
+            if let Some(kind) = read.filter(|_| found.mistakes.is_empty()) {
+                let add = |params: Params, (name, value): (&str, &dyn crate::parameters::Parameter)| {
+                    params.with(name, value.to_param())
+                };
+                let params = kind.values().into_iter().fold(Params::default(), add);
+                rule.condition = Condition { kind: rule.condition.kind, params };
+            }
+        }
+        policy
     }
 
     /// Checks a policy and makes it ready. `ground` is the camera's; none for a camera without calibration.
     ///
     /// # Errors
-    /// All mistakes of the policy at once, each with its place, value, the rule it breaks and the way out.
+    /// All mistakes of the policy at once, each with its place, value, the rule it breaks and the remedy.
     pub fn compile(policy: &Policy, ground: Option<Arc<dyn Ground>>) -> Result<Self, Vec<PolicyMistake>> {
-        let mistakes = check::mistakes(policy, check::On::Camera(ground.as_deref()));
-        if !mistakes.is_empty() {
-            return Err(mistakes);
+        let mut found = Found::default();
+        let read = check::check(policy, On::Camera(ground.as_deref()), &mut found);
+        if !found.mistakes.is_empty() {
+            return Err(found.mistakes);
         }
-        let ground = ground.filter(|_| policy.rules.iter().any(|rule| rule.condition.needs_ground()));
-        let ready = |rule| Arc::new(ReadyRule::new(rule, policy.frame, ground.as_deref()));
-        let mut rules: Vec<Arc<ReadyRule>> = policy.rules.iter().map(ready).collect();
+        let ground = ground.filter(|_| read.iter().any(|(_, kind)| check::depends_on_ground(kind)));
+        let compile = |(rule, kind)| CompiledRule::new(rule, kind, policy.frame, ground.as_deref());
+        let mut rules: Vec<CompiledRule> = read.into_iter().map(compile).collect();
         let ids: Vec<RuleId> = policy.rules.iter().map(|rule| rule.id.clone()).collect();
-        let plain: Vec<u64> = rules.iter().map(|ready| ready.watched.fingerprint).collect();
-        for ready in rules.iter_mut().map(Arc::make_mut) {
-            let terms = ready.rule.condition.terms();
-            ready.terms = terms.iter().filter_map(|term| ids.iter().position(|id| id == *term)).collect();
+        let plain: Vec<u64> = rules.iter().map(|rule| rule.ready.watched.fingerprint).collect();
+        for CompiledRule { ready, kind } in &mut rules {
+            let terms = check::terms(kind);
+            ready.terms = terms.iter().filter_map(|term| ids.iter().position(|id| id == term)).collect();
             let watched = Arc::make_mut(&mut ready.watched);
             watched.fingerprint = combined(watched.fingerprint, ready.terms.iter().map(|index| plain[*index]));
         }
         let (last, mut order): (Vec<usize>, Vec<usize>) =
-            (0..rules.len()).partition(|index| !rules[*index].terms.is_empty());
+            (0..rules.len()).partition(|index| !rules[*index].ready.terms.is_empty());
         let combines = !last.is_empty();
         order.extend(last);
-        let with_paths = policy.rules.iter().any(|rule| needs_path(&rule.condition));
-        let watches_absence = rules.iter().any(|ready| ready.watches_absence());
+        let with_history = rules.iter().any(|rule| rule.kind.info().needs_history);
+        let takes_signal_loss = rules.iter().any(CompiledRule::takes_signal_loss);
+        let rules = rules.into_iter().map(Arc::new).collect();
         let (version, frame) = (policy.version, policy.frame);
-        Ok(Self { version, frame, rules, order, combines, ground, with_paths, watches_absence })
+        Ok(Self { version, frame, rules, order, combines, ground, with_history, takes_signal_loss })
     }
 
-    /// Whether a rule watches for times without frames, or combines one that does.
-    pub(crate) fn takes_in_absence(&self, index: usize) -> bool {
-        let ready = &self.rules[index];
-        ready.watches_absence() || ready.terms.iter().any(|term| self.rules[*term].watches_absence())
+    /// Whether a rule takes in signal losses, or combines one that does.
+    pub(crate) fn takes_signal_loss_at(&self, index: usize) -> bool {
+        let rule = &self.rules[index];
+        rule.takes_signal_loss() || rule.ready.terms.iter().any(|term| self.rules[*term].takes_signal_loss())
     }
 
     /// The version of the policy.
@@ -93,14 +109,14 @@ impl RuleSet {
 
     /// The ids of its rules, in the policy's order.
     pub fn ids(&self) -> impl Iterator<Item = &RuleId> {
-        self.rules.iter().map(|ready| &ready.rule.id)
+        self.rules.iter().map(|rule| &rule.ready.rule.id)
     }
 
-    /// Takes over the rules of another camera with the same policy, but those that ask for the ground.
+    /// Shares the memory of another camera's rules under the same policy, but those that depend on the ground.
     pub(crate) fn share(&mut self, other: &Self) {
-        let on_ground: Vec<bool> = self.rules.iter().map(|ready| ready.rule.condition.needs_ground()).collect();
+        let on_ground: Vec<bool> = self.rules.iter().map(|rule| check::depends_on_ground(&rule.kind)).collect();
         for ((own, shared), on_ground_itself) in self.rules.iter_mut().zip(&other.rules).zip(&on_ground) {
-            if !on_ground_itself && !own.terms.iter().any(|term| on_ground[*term]) {
+            if !on_ground_itself && !own.ready.terms.iter().any(|term| on_ground[*term]) {
                 *own = shared.clone();
             }
         }
@@ -108,7 +124,7 @@ impl RuleSet {
 
     /// Whether a rule is armed at times only.
     pub(crate) fn is_scheduled(&self) -> bool {
-        self.rules.iter().any(|ready| ready.calendar.is_some())
+        self.rules.iter().any(|rule| rule.ready.calendar.is_some())
     }
 
     /// No rules, for frames of this size.
@@ -120,33 +136,34 @@ impl RuleSet {
             order: Vec::new(),
             combines: false,
             ground: None,
-            with_paths: false,
-            watches_absence: false,
+            with_history: false,
+            takes_signal_loss: false,
         }
     }
 }
 
-impl ReadyRule {
-    fn new(rule: &Rule, frame: FrameSize, ground: Option<&dyn Ground>) -> Self {
-        Self {
-            zone: rule.condition.zone().and_then(|zone| ZoneShape::new(zone, ground)),
-            lines: rule.condition.segments().into_iter().map(|segment| shape::line(segment, frame)).collect(),
+/// Whether a rule of the policy depends on the camera's ground, as far as its parameters can be read.
+pub(crate) fn depends_on_ground(policy: &Policy) -> bool {
+    let read = |rule: &Rule| kinds::read(&rule.condition, &mut Found::default());
+    policy.rules.iter().filter_map(read).any(|kind| check::depends_on_ground(&kind))
+}
+
+impl CompiledRule {
+    fn new(rule: &Rule, kind: AnyKind, frame: FrameSize, ground: Option<&dyn Ground>) -> Self {
+        let zone = kind.values().iter().find_map(|(_, value)| value.zone().map(|zone| ZoneShape::new(zone, ground)));
+        let fingerprint = fingerprint(rule, &kind, frame, ground.filter(|_| check::depends_on_ground(&kind)));
+        let ready = Ready {
+            zone: zone.unwrap_or(ZoneShape::Empty),
+            lines: kind.segments().into_iter().map(|segment| shape::line(segment, frame)).collect(),
             terms: Vec::new(),
             calendar: rule.schedule.as_ref().and_then(Calendar::new),
-            watched: Arc::new(Watched {
-                id: rule.id.clone(),
-                fingerprint: fingerprint(rule, frame, ground),
-                alert: rule.alert,
-            }),
+            watched: Arc::new(Watched { id: rule.id.clone(), fingerprint, alert: rule.alert }),
             rule: rule.clone(),
-        }
+        };
+        Self { ready, kind }
     }
 
-    fn watches_absence(&self) -> bool {
-        matches!(self.rule.condition, Condition::Offline { .. })
+    fn takes_signal_loss(&self) -> bool {
+        self.kind.info().takes_signal_loss
     }
-}
-
-fn needs_path(condition: &Condition) -> bool {
-    matches!(condition, Condition::WrongWay { .. } | Condition::Speed { .. } | Condition::Running { .. })
 }

@@ -1,10 +1,10 @@
-//! Where a rule looks, ready to be asked frame by frame.
+//! The geometry of a rule, ready for use frame by frame.
 
 use vedette_core::{Area, FrameSize, PixelPoint, Segment, Zone};
 
 use crate::geometry::{Line, Polygon};
 use crate::ground::Ground;
-use crate::objects::{Known, Object};
+use crate::trajectory::{Object, Remembered, Trajectory};
 
 /// A line's band on either side, as a part of the longer side of the picture.
 const BAND: f32 = 0.005;
@@ -16,25 +16,31 @@ pub(crate) enum ZoneShape {
     Pixels(Polygon),
     /// In metres east and north.
     Ground(Polygon),
+    /// Nothing lies inside: the rule has no zone, or its ground is not known.
+    Empty,
 }
 
 impl ZoneShape {
-    /// None for a zone on a ground that is not known.
-    pub(crate) fn new(zone: &Zone, ground: Option<&dyn Ground>) -> Option<Self> {
-        match zone {
-            Zone::Pixels(area) => Some(Self::Pixels(Polygon::new(area.outline.clone(), area.holes.clone()))),
-            Zone::Ground(area) => {
-                let Area { outline, holes } = in_metres(area, ground?);
-                Some(Self::Ground(Polygon::new(outline, holes)))
+    pub(crate) fn new(zone: &Zone, ground: Option<&dyn Ground>) -> Self {
+        match (zone, ground) {
+            (Zone::Pixels(area), _) => Self::Pixels(Polygon::new(area.outline.clone(), area.holes.clone())),
+            (Zone::Ground(area), Some(ground)) => {
+                let Area { outline, holes } = in_metres(area, ground);
+                Self::Ground(Polygon::new(outline, holes))
             }
+            (Zone::Ground(_), None) => Self::Empty,
         }
     }
 
-    pub(crate) fn contains(&self, object: &Object) -> bool {
+    pub(crate) fn contains(&self, trajectory: &Trajectory<'_>) -> bool {
+        self.holds(trajectory.place(), trajectory.metres())
+    }
+
+    pub(crate) fn contains_object(&self, object: &Object) -> bool {
         self.holds(object.place, object.metres)
     }
 
-    pub(crate) fn contained(&self, known: &Known) -> bool {
+    pub(crate) fn contains_remembered(&self, known: &Remembered) -> bool {
         self.holds(known.place, known.metres)
     }
 
@@ -42,13 +48,14 @@ impl ZoneShape {
         match self {
             Self::Pixels(polygon) => polygon.contains(place),
             Self::Ground(polygon) => metres.is_some_and(|metres| polygon.contains(metres.into())),
+            Self::Empty => false,
         }
     }
 
     /// Its area on the ground, square metres.
     pub(crate) fn ground_area(&self) -> Option<f64> {
         match self {
-            Self::Pixels(_) => None,
+            Self::Pixels(_) | Self::Empty => None,
             Self::Ground(polygon) => Some(polygon.area()),
         }
     }
@@ -60,7 +67,7 @@ pub(crate) fn in_metres(area: &Area<vedette_core::GroundPoint>, ground: &dyn Gro
     Area { outline: ring(&area.outline), holes: area.holes.iter().map(|hole| ring(hole)).collect() }
 }
 
-/// The segment of a line and which way over it counts.
+/// The segment of a line and which direction counts.
 pub(crate) fn line(segment: Segment, frame: FrameSize) -> (Line, vedette_core::Direction) {
     (Line::new(segment.a, segment.b, BAND * frame.longer_side()), segment.direction)
 }

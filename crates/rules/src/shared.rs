@@ -3,14 +3,14 @@ use std::sync::{Arc, OnceLock};
 use vedette_core::Policy;
 
 use crate::ground::Ground;
-use crate::{PolicyMistake, RuleSet};
+use crate::{PolicyMistake, RuleSet, ruleset};
 
-/// A policy and its rules made ready, once for all cameras that it applies to. Rules that ask for the ground, and combinations
+/// A policy and its rules made ready, once for all cameras that it applies to. Rules that depend on the ground, and combinations
 /// of them, are each camera's own.
 #[derive(Debug)]
 pub struct SharedPolicy {
     policy: Policy,
-    needs_ground: bool,
+    depends_on_ground: bool,
     /// Those of the first camera that asked.
     rules: OnceLock<Result<Arc<RuleSet>, Vec<PolicyMistake>>>,
 }
@@ -19,8 +19,8 @@ impl SharedPolicy {
     /// A policy that was not looked at yet: it may be broken.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        let needs_ground = policy.rules.iter().any(|rule| rule.condition.needs_ground());
-        Self { policy, needs_ground, rules: OnceLock::new() }
+        let depends_on_ground = ruleset::depends_on_ground(&policy);
+        Self { policy, depends_on_ground, rules: OnceLock::new() }
     }
 
     /// The policy as it was given.
@@ -34,7 +34,7 @@ impl SharedPolicy {
     /// # Errors
     /// All mistakes of the policy, each time it is asked.
     pub fn rules(&self, ground: impl FnOnce() -> Option<Arc<dyn Ground>>) -> Result<Arc<RuleSet>, Vec<PolicyMistake>> {
-        if !self.needs_ground {
+        if !self.depends_on_ground {
             return self.rules.get_or_init(|| RuleSet::compile(&self.policy, None).map(Arc::new)).clone();
         }
         let mut own = RuleSet::compile(&self.policy, ground())?;

@@ -1,20 +1,18 @@
-//! One rule in one frame: what it sees, and where its results go.
+//! One rule in one frame: its input, and where its results go.
 
 use vedette_core::{
     Direction, Episode, EpisodePhase, FrameSize, Measured, NearMiss, PixelPoint, Quantity, Span, Timestamp, Track,
     TrackId,
 };
 
-use crate::combination::Signal;
-use crate::engine::FrameStats;
-use crate::health::FrameFacts;
-use crate::near::{Near, Shortfall};
-use crate::objects::{Known, Object};
-use crate::rarely::Rarely;
-use crate::ruleset::ReadyRule;
-use crate::shape::ZoneShape;
-use crate::silence::Silence;
-use crate::state::{Progress, RuleState};
+use crate::cooldown::Cooldown;
+use crate::facts::FrameFacts;
+use crate::ground::Ground;
+use crate::lazy_box::LazyBox;
+use crate::near_miss::{NearMisses, Shortfall};
+use crate::ready::Ready;
+use crate::stats::FrameStats;
+use crate::trajectory::{Object, Remembered, Trajectory};
 
 /// Two frames in which a condition holds are one stretch when they follow each other within this time, however slow the
 /// camera is.
@@ -27,6 +25,7 @@ pub(crate) const MOST_FOLLOWED: usize = 4096;
 const MOST_OPEN: usize = 256;
 
 /// One frame as a rule sees it.
+#[allow(dead_code, reason = "kinds see the whole frame, whether or not one of them uses each part")]
 pub(crate) struct Frame<'a> {
     pub(crate) at: Timestamp,
     /// The frame before.
@@ -36,12 +35,14 @@ pub(crate) struct Frame<'a> {
     pub(crate) size: FrameSize,
     /// By rising track id.
     pub(crate) objects: &'a [Object],
-    /// Every track seen of late, the frame's included, by rising id.
-    pub(crate) known: &'a [Known],
+    /// Every track of the last ten seconds, the frame's included, by rising id.
+    pub(crate) remembered: &'a [Remembered],
     pub(crate) facts: FrameFacts,
     pub(crate) policy_frame: FrameSize,
     pub(crate) armed: bool,
     pub(crate) policy_version: u32,
+    /// The ground of a calibrated camera, when a rule asks for it.
+    pub(crate) ground: Option<&'a dyn Ground>,
 }
 
 impl Frame<'_> {
@@ -56,76 +57,91 @@ impl Frame<'_> {
         outage <= gap_tolerance || (Some(held) == self.previous && outage <= LONGEST_FRAME)
     }
 
-    pub(crate) fn object(&self, track: TrackId) -> Option<&Object> {
-        self.objects.binary_search_by_key(&track, |object| object.track.id).ok().map(|found| &self.objects[found])
+    /// The objects of the frame.
+    pub(crate) fn trajectories(&self) -> impl Iterator<Item = Trajectory<'_>> {
+        self.objects.iter().map(|object| Trajectory::new(self.at, object, self.remembered))
     }
 
-    pub(crate) fn known(&self, track: TrackId) -> Option<&Known> {
-        self.known.binary_search_by_key(&track, |known| known.id).ok().map(|found| &self.known[found])
+    /// The object of the frame that has this track.
+    pub(crate) fn object(&self, track: TrackId) -> Option<Trajectory<'_>> {
+        let found = self.objects.binary_search_by_key(&track, |object| object.track.id).ok()?;
+        Some(Trajectory::new(self.at, &self.objects[found], self.remembered))
+    }
+
+    /// When a track was seen last; none when that is too long ago.
+    pub(crate) fn last_seen(&self, track: TrackId) -> Option<Timestamp> {
+        self.remembered.binary_search_by_key(&track, |known| known.id).ok().map(|found| self.remembered[found].seen)
     }
 }
 
-/// What a rule does in one frame, with where its results go.
+/// Episodes that a rule raised in the frame at hand, for the combinations that it is part of.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Signal {
+    /// The first object of each episode that was raised.
+    pub(crate) fired: Vec<Option<Track>>,
+    /// Whether an episode is open after the frame.
+    pub(crate) open: bool,
+}
+
+impl Signal {
+    /// From the episodes that the rule gave in this frame.
+    pub(crate) fn of(episodes: &[Episode], open: bool) -> Self {
+        let raised = episodes.iter().filter(|episode| episode.phase == EpisodePhase::Raised);
+        Self { fired: raised.map(|episode| episode.objects.first().copied()).collect(), open }
+    }
+}
+
+/// One rule in one frame, with where its results go.
 pub(crate) struct Step<'a> {
-    pub(crate) ready: &'a ReadyRule,
+    pub(crate) ready: &'a Ready,
     pub(crate) frame: &'a Frame<'a>,
-    pub(crate) silence: &'a mut Silence,
-    pub(crate) near: &'a mut Rarely<Near>,
+    /// What the rules before did in this frame, by their index.
+    pub(crate) signals: &'a [Signal],
+    pub(crate) cooldown: &'a mut Cooldown,
+    pub(crate) near: &'a mut LazyBox<NearMisses>,
     pub(crate) episodes: &'a mut Vec<Episode>,
     pub(crate) misses: &'a mut Vec<NearMiss>,
     pub(crate) stats: &'a mut FrameStats,
 }
 
-/// Lets a rule take in a frame; `signals` is what the rules before did in it, by their index, for combinations.
-pub(crate) fn run(
-    ready: &ReadyRule,
-    frame: &Frame<'_>,
-    state: &mut RuleState,
-    signals: &[Signal],
-    (episodes, misses): (&mut Vec<Episode>, &mut Vec<NearMiss>),
-    stats: &mut FrameStats,
-) {
-    let RuleState { silence, near, progress, .. } = state;
-    let mut step = Step { ready, frame, silence, near, episodes, misses, stats };
-    match (progress, &ready.zone) {
-        (Progress::Visits(visits), Some(zone)) => step.visits(zone, visits),
-        (Progress::Borders(borders), Some(zone)) => step.borders(zone, borders),
-        (Progress::Crowd(crowd), Some(zone)) => step.crowd(zone, crowd),
-        (Progress::Things(things), Some(zone)) => step.things(zone, things),
-        (Progress::Passages(passages), None) => step.passages(passages),
-        (Progress::Combination(combination), None) => step.combine(signals, combination),
-        (Progress::Health(health), None) => step.health(health),
-        // `RuleEngine::restore` refuses a state of another kind, and `replace` keeps those of equal fingerprints only.
-        _ => step.stats.mismatched += 1,
-    }
-}
-
 impl<'a> Step<'a> {
+    fn armed_objects(&self) -> &'a [Object] {
+        if self.frame.armed { self.frame.objects } else { &[] }
+    }
+
     /// The objects that count for the rule.
-    pub(crate) fn counting(&self) -> impl Iterator<Item = &'a Object> + use<'a> {
+    pub(crate) fn counting(&self) -> impl Iterator<Item = Trajectory<'a>> + use<'a> {
         let (frame, rule) = (self.frame, &self.ready.rule);
-        let objects = if frame.armed { frame.objects } else { &[] };
-        objects.iter().filter(move |object| object.counts_for(rule))
+        let objects = self.armed_objects().iter().filter(move |object| object.counts_for(rule));
+        objects.map(|object| Trajectory::new(frame.at, object, frame.remembered))
     }
 
-    /// The objects that lack one thing to count, and what.
-    pub(crate) fn lacking(&self) -> impl Iterator<Item = (&'a Object, Shortfall)> + use<'a> {
+    /// The objects that lack one requirement to count, and their shortfall.
+    pub(crate) fn lacking(&self) -> impl Iterator<Item = (Trajectory<'a>, Shortfall)> + use<'a> {
         let (frame, rule) = (self.frame, &self.ready.rule);
-        let objects = if frame.armed { frame.objects } else { &[] };
-        let lacking = objects.iter().filter(move |object| !object.counts_for(rule));
-        lacking.filter_map(move |object| Some((object, Shortfall::of(object, rule)?)))
+        let lacking = self.armed_objects().iter().filter(move |object| !object.counts_for(rule));
+        lacking.filter_map(move |object| {
+            Some((Trajectory::new(frame.at, object, frame.remembered), Shortfall::of(object, rule)?))
+        })
     }
 
-    /// Those that count and are in the zone.
-    pub(crate) fn inside<'b>(&self, zone: &'b ZoneShape) -> impl Iterator<Item = &'a Object> + use<'a, 'b> {
-        let (frame, rule) = (self.frame, &self.ready.rule);
-        let objects = if frame.armed { frame.objects } else { &[] };
-        objects.iter().filter(move |object| zone.contains(object) && object.counts_for(rule))
+    /// The objects that lack one requirement and are in the zone.
+    pub(crate) fn lacking_inside(&self) -> impl Iterator<Item = (Trajectory<'a>, Shortfall)> + use<'a> {
+        let zone = &self.ready.zone;
+        self.lacking().filter(|(object, _)| zone.contains(object))
+    }
+
+    /// The objects that count and are in the zone.
+    pub(crate) fn inside(&self) -> impl Iterator<Item = Trajectory<'a>> + use<'a> {
+        let (frame, ready) = (self.frame, self.ready);
+        let inside = move |object: &&Object| ready.zone.contains_object(object) && object.counts_for(&ready.rule);
+        let objects = self.armed_objects().iter().filter(inside);
+        objects.map(|object| Trajectory::new(frame.at, object, frame.remembered))
     }
 
     /// Whether the rule raises nothing at `place` now.
     pub(crate) fn is_silent(&self, place: PixelPoint) -> bool {
-        self.silence.holds(self.frame.at, place, &self.ready.rule, self.frame.policy_frame)
+        self.cooldown.holds(self.frame.at, place, &self.ready.rule, self.frame.policy_frame)
     }
 
     /// Whether an episode may be raised at `place` (pixels of the policy's frame) beside `open` others.
@@ -141,8 +157,8 @@ impl<'a> Step<'a> {
         true
     }
 
-    /// Whether a moment may be raised; one that may not because of a silence is told as a near-miss.
-    pub(crate) fn may_raise_moment(&mut self, subject: TrackId, began: Timestamp, place: PixelPoint) -> bool {
+    /// Whether an instantaneous episode may be raised; one that a cooldown holds back is a near-miss.
+    pub(crate) fn may_raise_instant(&mut self, subject: TrackId, began: Timestamp, place: PixelPoint) -> bool {
         let may = self.may_raise(0, place);
         if !may {
             self.silenced(Some(subject), (began, self.frame.at), place);
@@ -151,18 +167,18 @@ impl<'a> Step<'a> {
     }
 
     pub(crate) fn raise(&mut self, episode: Episode) {
-        self.silence(self.frame.at, &episode);
+        self.cool_down(self.frame.at, &episode);
         self.episodes.push(episode);
     }
 
     pub(crate) fn end(&mut self, episode: Episode) {
-        self.silence(episode.ended.unwrap_or(self.frame.at), &episode);
+        self.cool_down(episode.ended.unwrap_or(self.frame.at), &episode);
         self.episodes.push(episode);
     }
 
-    fn silence(&mut self, from: Timestamp, episode: &Episode) {
+    fn cool_down(&mut self, from: Timestamp, episode: &Episode) {
         let place = episode.anchor.rescaled(self.frame.size, self.frame.policy_frame);
-        self.silence.begin(from, place, &self.ready.rule);
+        self.cooldown.begin(from, place, &self.ready.rule);
     }
 
     /// An episode that is raised in this frame.
@@ -176,7 +192,7 @@ impl<'a> Step<'a> {
         let rule = &self.ready.rule;
         Episode {
             rule: rule.id.clone(),
-            kind: rule.condition.kind(),
+            kind: rule.condition.kind,
             severity: rule.severity,
             policy_version: self.frame.policy_version,
             phase: EpisodePhase::Raised,
@@ -191,8 +207,8 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// An episode of a moment, over as it is raised.
-    pub(crate) fn moment(
+    /// An instantaneous episode: it ends as it is raised.
+    pub(crate) fn instant(
         &self,
         subject: TrackId,
         started: Timestamp,
@@ -208,16 +224,16 @@ impl<'a> Step<'a> {
 }
 
 /// One crossing of the one that is needed.
-pub(crate) const CROSSED: Measured = Measured { quantity: Quantity::Crossings, value: 1.0, threshold: 1.0 };
+pub(crate) const CROSSED: Measured = Measured { quantity: Quantity::CROSSINGS, value: 1.0, threshold: 1.0 };
 
 /// The decimal number that a setting was written as: 8.4, not 8.399999618530273.
 pub(crate) fn decimal(value: f32) -> f64 {
     (f64::from(value) * 1e6).round() / 1e6
 }
 
-/// Seconds of those that are needed.
+/// A duration against the one that is needed.
 pub(crate) fn seconds(value: Span, threshold: Span) -> Measured {
-    Measured { quantity: Quantity::DurationSeconds, value: value.as_secs_f64(), threshold: threshold.as_secs_f64() }
+    Measured { quantity: Quantity::DURATION, value: value.as_secs_f64(), threshold: threshold.as_secs_f64() }
 }
 
 /// The mean of the anchors.
@@ -230,4 +246,17 @@ pub(crate) fn middle_of(points: impl ExactSizeIterator<Item = PixelPoint>) -> Pi
     let count = points.len().max(1) as f32;
     let (x, y) = points.fold((0.0, 0.0), |(x, y), point| (x + point.x, y + point.y));
     PixelPoint::new(x / count, y / count)
+}
+
+/// The episode as it is given out for the last time. `most` is the greatest measured value, where that is not the length.
+pub(crate) fn end(mut episode: Episode, began: Timestamp, held: Timestamp, most: f64) -> Episode {
+    // Never before it was raised, so that no one has to handle an end before the start.
+    let held = held.max(episode.raised);
+    episode.phase = EpisodePhase::Ended;
+    episode.ended = Some(held);
+    episode.measured.value = match episode.measured.quantity {
+        Quantity::DURATION => held.since(began).as_secs_f64(),
+        _ => most,
+    };
+    episode
 }

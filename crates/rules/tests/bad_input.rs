@@ -119,9 +119,9 @@ fn a_state_of_another_kind_is_refused_and_never_run() {
     assert_eq!(restored(&state), Ok(()));
     let states = state["rules"].as_array().unwrap();
     for (one, other) in (0..states.len()).flat_map(|one| (0..states.len()).map(move |other| (one, other))) {
-        let kind = |index: usize| states[index]["progress"].as_object().unwrap().keys().next().unwrap();
+        let kind = |index: usize| states[index]["state"].as_object().unwrap().keys().next().unwrap();
         let mut damaged = state.clone();
-        damaged["rules"][one]["progress"] = states[other]["progress"].clone();
+        damaged["rules"][one]["state"] = states[other]["state"].clone();
         let outcome = restored(&damaged);
         assert_eq!(outcome.is_ok(), kind(one) == kind(other), "rule {one} with the state of rule {other}: {outcome:?}");
         if let Err(error) = outcome {

@@ -46,7 +46,7 @@ fn one_then_another_within_the_time() {
     let episodes = seen(when("5s", false), 60, two());
     assert_eq!(phases(&episodes), [(Raised, Some(1))]);
     assert_eq!((episodes[0].started, episodes[0].raised, episodes[0].ended), (ms(200), ms(3200), Some(ms(3200))));
-    assert_eq!((episodes[0].measured.quantity, episodes[0].measured.value), (Quantity::GapSeconds, 3.0));
+    assert_eq!((episodes[0].measured.quantity, episodes[0].measured.value), (Quantity::GAP, 3.0));
     assert_eq!(episodes[0].objects.len(), 2);
     assert!(seen(when("2s", false), 60, two()).is_empty(), "too late");
     assert!(seen(when("5s", true), 60, two()).is_empty(), "another object");
@@ -109,7 +109,7 @@ fn what_follows_a_little_too_late_is_a_near_miss() {
     // 1 left at 0.2 s, 2 right at 3.2 s.
     let two = || stays(&[(1, LEFT, 0, 10), (2, RIGHT, 30, 40)]);
     let found = missed(rules(&combination(when("2500ms", false))), 60, two());
-    assert_eq!(terms(&found), [(Term::Gap, 3.0, 2.5, Some(1))]);
+    assert_eq!(terms(&found), [(Term::GAP, 3.0, 2.5, Some(1))]);
     assert_eq!((found[0].started, found[0].ended), (ms(200), ms(3200)));
     assert_eq!((found[0].place.x, found[0].place.y), (500.0, 500.0), "between the two");
     assert!(missed(rules(&combination(when("2s", false))), 60, two()).is_empty(), "far too late");
@@ -151,7 +151,7 @@ fn what_comes_just_in_time_to_prevent_an_absence_is_a_near_miss() {
     // 1 left at 0.2 s, 2 right at 1.9 s.
     let followed = || stays(&[(1, LEFT, 0, 10), (2, RIGHT, 17, 30)]);
     let found = missed(rules(&combination(when("2s"))), 60, followed());
-    assert_eq!(terms(&found), [(Term::Gap, 1.7, 2.0, Some(1))]);
+    assert_eq!(terms(&found), [(Term::GAP, 1.7, 2.0, Some(1))]);
     assert!(missed(rules(&combination(when("3s"))), 60, followed()).is_empty(), "in good time");
 }
 
@@ -165,7 +165,7 @@ fn rules_that_hold_together_for_almost_long_enough_are_a_near_miss() {
     let when = || json!({"kind": "together", "of": ["left", "right"]});
     let found = missed(lasting(when()), 80, stays(&[(1, LEFT, 0, 25), (2, RIGHT, 10, 60)]));
     assert_eq!(found.len(), 1);
-    assert_eq!((found[0].term, found[0].threshold, found[0].started), (Term::Duration, 2.0, ms(1200)));
+    assert_eq!((found[0].term, found[0].threshold, found[0].started), (Term::DURATION, 2.0, ms(1200)));
     assert!((1.2..2.0).contains(&found[0].value), "{found:?}");
     assert_eq!((found[0].place.x, found[0].place.y), (500.0, 500.0), "between the two");
     assert!(missed(lasting(when()), 80, stays(&[(1, LEFT, 0, 15), (2, RIGHT, 10, 60)])).is_empty(), "for a moment");

@@ -75,7 +75,7 @@ fn against_the_arrow_is_the_wrong_way_and_aside_is_not() {
     };
     let episodes = people(45, &mut engine, scene);
     assert_eq!(phases(&episodes), [(Raised, Some(2))]);
-    assert_eq!((episodes[0].measured.quantity, episodes[0].measured.threshold), (Quantity::Heights, 0.5));
+    assert_eq!((episodes[0].measured.quantity, episodes[0].measured.threshold), (Quantity::HEIGHTS, 0.5));
     assert!(episodes[0].measured.value >= 0.5);
 }
 
@@ -151,7 +151,7 @@ fn speed_is_in_metres_a_second_on_the_ground() {
         people(45, &mut engine, |i| vec![(1, 100.0 + 10.0 * i as f32, 300.0), (2, 50.0 + 20.0 * i as f32, 600.0)]);
     assert_eq!(phases(&episodes), [(Raised, Some(2))]);
     assert!((episodes[0].measured.value - 4.0).abs() < 0.01, "{:?}", episodes[0].measured);
-    assert_eq!(episodes[0].measured.quantity, Quantity::MetresPerSecond);
+    assert_eq!(episodes[0].measured.quantity, Quantity::SPEED);
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_zone_on_the_ground_has_holes_and_square_metres() {
     let episodes = people(20, &mut engine, |i| three[..if i < 10 { 2 } else { 3 }].to_vec());
     let dense: Vec<&Episode> = episodes.iter().filter(|e| e.rule.as_str() == "dense").collect();
     assert_eq!((dense.len(), dense[0].started), (1, ms(1000)), "60 m2 hold 3 at 0.05 each");
-    assert_eq!((dense[0].measured.quantity, dense[0].measured.value), (Quantity::ObjectsPerSquareMetre, 0.05));
+    assert_eq!((dense[0].measured.quantity, dense[0].measured.value), (Quantity::DENSITY, 0.05));
     assert_eq!(episodes.iter().filter(|e| e.rule.as_str() == "in").count(), 3);
 }
 
@@ -221,7 +221,7 @@ fn the_second_through_a_door_tailgates() {
     };
     let episodes = people(40, &mut engine, scene);
     assert_eq!(phases(&episodes), [(Raised, Some(2))]);
-    assert_eq!(episodes[0].measured.quantity, Quantity::GapSeconds);
+    assert_eq!(episodes[0].measured.quantity, Quantity::GAP);
     assert!((episodes[0].measured.value - 0.5).abs() < 1e-9 && episodes[0].measured.threshold == 1.0);
 }
 
@@ -290,7 +290,7 @@ fn metres_are_refused_without_calibration_and_contradictions_with_their_reason()
             "two glimpses",
         ),
         (json!({"kind": "removed_object", "zone": zone(), "missing": "0s"}), bag, "it is 1s to 10m"),
-        (json!({"kind": "gathering", "zone": zone(), "at_least": 1}), json!({}), "a crowd is 2 to 4096"),
+        (json!({"kind": "gathering", "zone": zone(), "at_least": 1}), json!({}), "it is 2 to 4096"),
         (json!({"kind": "wrong_way", "zone": zone(), "from": [5, 5], "to": [5, 5]}), json!({}), "an arrow"),
         (json!({"kind": "tailgating", "a": [5, 5], "b": [5, 900], "within": "2h"}), json!({}), "it is 1µs to 1m"),
         (

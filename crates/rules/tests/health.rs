@@ -54,7 +54,7 @@ fn outages(engine: &mut RuleEngine, seconds: i64, away: impl Fn(i64) -> bool) ->
     let mut episodes = Vec::new();
     for second in 0..seconds {
         if away(second) {
-            episodes.extend(engine.note_absence(ms(second * 1_000 + 900)));
+            episodes.extend(engine.note_signal_loss(ms(second * 1_000 + 900)));
             // Once more, as after a restart.
             *engine = RuleEngine::restore(engine.rules().clone(), engine.state().clone()).unwrap();
         } else {
@@ -103,7 +103,7 @@ fn a_rule_that_is_changed_while_the_camera_is_away_tells_a_new_outage() {
     ]);
     episodes.extend(offline.replace(changed));
     for second in 20..40 {
-        episodes.extend(offline.note_absence(ms(second * 1_000 + 900)));
+        episodes.extend(offline.note_signal_loss(ms(second * 1_000 + 900)));
     }
     let told = [(Raised, 14_900, None), (Ended, 14_900, Some(19_900)), (Raised, 22_900, None)];
     assert_eq!(said(&episodes), told);
@@ -129,7 +129,7 @@ fn a_camera_that_slows_down_is_told_until_it_recovers() {
         (0..200).map(|f| f * 100).chain((0..40).map(|f| 20_000 + f * 500)).chain((0..300).map(|f| 40_000 + f * 100));
     let episodes = watch(&mut engine, frames, |_| FrameFacts::default());
     assert_eq!(episodes.iter().map(|e| e.phase).collect::<Vec<_>>(), [Raised, Ended]);
-    assert_eq!(episodes[0].measured.quantity, Quantity::FramesPerSecond);
+    assert_eq!(episodes[0].measured.quantity, Quantity::FRAME_RATE);
     assert!((episodes[0].measured.value - 2.0).abs() < 0.3, "{:?}", episodes[0].measured);
     assert!(episodes[0].raised > ms(25_000) && episodes[0].raised < ms(33_000));
     assert!(episodes[1].ended.unwrap() < ms(46_500));
@@ -156,13 +156,13 @@ fn a_clock_that_is_off_is_told_ahead_and_behind() {
 #[test]
 fn frozen_covered_and_blurred_pictures_are_told() {
     let cases = [
-        (json!({"kind": "frozen"}), PictureStats { change: Some(0.0), ..picture() }, Quantity::Levels),
-        (json!({"kind": "covered"}), PictureStats { contrast: 2.0, sharpness: 0.1, ..picture() }, Quantity::Levels),
-        (json!({"kind": "blurred"}), PictureStats { sharpness: 6.0, ..picture() }, Quantity::Part),
+        (json!({"kind": "frozen"}), PictureStats { change: Some(0.0), ..picture() }, Quantity::LEVELS),
+        (json!({"kind": "covered"}), PictureStats { contrast: 2.0, sharpness: 0.1, ..picture() }, Quantity::LEVELS),
+        (json!({"kind": "blurred"}), PictureStats { sharpness: 6.0, ..picture() }, Quantity::PART),
         (
             json!({"kind": "moved"}),
             PictureStats { grid: std::array::from_fn(|f| 40 + 50 * (f / 8) as u8), ..picture() },
-            Quantity::Part,
+            Quantity::PART,
         ),
     ];
     for (when, bad, quantity) in cases {
@@ -225,11 +225,11 @@ fn what_comes_near_its_threshold_for_long_enough_is_a_near_miss() {
     let turned = std::array::from_fn(|field| 30 + 8 * (field % 8) as u8 + 24 * (field / 8) as u8);
     let behind = FrameFacts { lag: Some(Span::from_millis(1600)), ..FrameFacts::default() };
     let cases = [
-        ("frozen", seen(PictureStats { change: Some(0.025), ..picture() }), Term::Levels, 0.025, 0.02),
-        ("covered", contrast(9.0), Term::Levels, 9.0, 8.0),
-        ("blurred", seen(PictureStats { sharpness: 12.0, ..picture() }), Term::Part, 0.6, 0.5),
-        ("moved", seen(PictureStats { grid: turned, ..picture() }), Term::Part, 0.564, 0.5),
-        ("clock_drift", behind, Term::Offset, 1.6, 2.0),
+        ("frozen", seen(PictureStats { change: Some(0.025), ..picture() }), Term::LEVELS, 0.025, 0.02),
+        ("covered", contrast(9.0), Term::LEVELS, 9.0, 8.0),
+        ("blurred", seen(PictureStats { sharpness: 12.0, ..picture() }), Term::PART, 0.6, 0.5),
+        ("moved", seen(PictureStats { grid: turned, ..picture() }), Term::PART, 0.564, 0.5),
+        ("clock_drift", behind, Term::OFFSET, 1.6, 2.0),
     ];
     for (kind, near, term, value, threshold) in cases {
         let mut watched = engine(json!({"kind": kind}));
@@ -255,7 +255,7 @@ fn a_rate_that_is_nearly_too_low_is_a_near_miss_and_one_outage_is_none() {
         engine.update_with(ms(frame * 100), FRAME, &[], FrameFacts::default());
         misses.extend_from_slice(engine.near_misses());
     }
-    assert_eq!(terms(&misses), [(Term::FramesPerSecond, 6.0, 5.0)]);
+    assert_eq!(terms(&misses), [(Term::FRAME_RATE, 6.0, 5.0)]);
 }
 
 #[test]
@@ -264,10 +264,10 @@ fn what_was_too_short_or_fell_into_a_silence_is_a_near_miss() {
         contrast(if times.iter().any(|(from, until)| (*from..*until).contains(&millis)) { 2.0 } else { 50.0 })
     };
     let found = missed(&mut covered("0s"), 0..200, |millis| dark(millis, &[(5_000, 6_600)]));
-    assert_eq!(terms(&found), [(Term::Duration, 1.5, 2.0)]);
+    assert_eq!(terms(&found), [(Term::DURATION, 1.5, 2.0)]);
     assert!(missed(&mut covered("0s"), 0..200, |millis| dark(millis, &[(5_000, 5_900)])).is_empty(), "far too short");
     let found = missed(&mut covered("60s"), 0..300, |millis| dark(millis, &[(5_000, 8_000), (15_000, 18_000)]));
-    assert_eq!(terms(&found), [(Term::Cooldown, 10.0, 60.0)]);
+    assert_eq!(terms(&found), [(Term::COOLDOWN, 10.0, 60.0)]);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn how_an_alert_comes_and_goes_is_no_near_miss_but_a_moment_beyond_is_part_of_on
     };
     assert!(missed(&mut covered("30s"), 0..400, dusk(20_000)).is_empty());
     let found = missed(&mut covered("30s"), 0..400, dusk(15_500));
-    assert_eq!(terms(&found), [(Term::Levels, 9.0, 8.0)]);
+    assert_eq!(terms(&found), [(Term::LEVELS, 9.0, 8.0)]);
     assert_eq!((found[0].started, found[0].ended), (ms(10_000), ms(24_900)));
 }
 
@@ -319,8 +319,8 @@ fn an_outage_that_is_almost_long_enough_is_a_near_miss() {
         });
         terms(&told.collect::<Vec<_>>())
     };
-    assert_eq!(missed(offline("10s", "0s"), &[0, 1, 9, 10, 17, 18, 29]), [(Term::Duration, 8.0, 10.0)]);
-    assert_eq!(missed(offline("10s", "60s"), &[0, 11, 12, 27]), [(Term::Cooldown, 16.0, 60.0)]);
+    assert_eq!(missed(offline("10s", "0s"), &[0, 1, 9, 10, 17, 18, 29]), [(Term::DURATION, 8.0, 10.0)]);
+    assert_eq!(missed(offline("10s", "60s"), &[0, 11, 12, 27]), [(Term::COOLDOWN, 16.0, 60.0)]);
     assert!(missed(offline("4s", "0s"), &[0, 3, 6, 9, 12]).is_empty(), "a slow camera is there");
 }
 

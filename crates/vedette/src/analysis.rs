@@ -214,7 +214,7 @@ impl CameraAnalysis {
             outcome.refused = Some(error);
         }
         let Some(engine) = &mut self.engine else { return };
-        episodes.extend(engine.note_absence(frame.captured));
+        episodes.extend(engine.note_signal_loss(frame.captured));
         outcome.near_misses.extend_from_slice(engine.near_misses());
         outcome.rules += engine.stats();
         frame.frame = self.policy_frame().unwrap_or(frame.frame);

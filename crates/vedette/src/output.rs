@@ -1,6 +1,7 @@
 //! Alerts as one line for a person.
 
 use vedette_core::{AddressMatch, Alert, Direction, Measured, PlaceSource, Quantity};
+use vedette_rules::rule_kind;
 
 /// Time, rule, camera, address text and code, distance and error.
 #[must_use]
@@ -12,7 +13,7 @@ pub(crate) fn line(alert: &Alert) -> String {
         (false, Some(Direction::RightToLeft)) => "raised (right to left) ",
         (false, _) => "raised ",
     };
-    let measured = measured(alert.measured);
+    let measured = measured(alert);
     let place = match &alert.place.address {
         Some(found) => address(found),
         None => format!("{:.6},{:.6} no address", alert.place.ground.latitude(), alert.place.ground.longitude()),
@@ -32,20 +33,27 @@ pub(crate) fn line(alert: &Alert) -> String {
     )
 }
 
-/// What was measured against which threshold.
-fn measured(Measured { quantity, value, threshold }: Measured) -> String {
-    match quantity {
-        Quantity::DurationSeconds => format!("{value:.1} s of {threshold:.1} s"),
-        Quantity::Objects => format!("{value:.0} of {threshold:.0} objects"),
-        Quantity::Crossings => "crossed".to_owned(),
-        Quantity::ObjectsPerSquareMetre => format!("{value:.2} of {threshold:.2} objects a square metre"),
-        Quantity::MetresPerSecond => format!("{value:.1} of {threshold:.1} m/s"),
-        Quantity::Heights => format!("{value:.1} of {threshold:.1} heights"),
-        Quantity::FramesPerSecond => format!("{value:.1} frames a second, below {threshold:.1}"),
-        Quantity::OffsetSeconds => format!("{value:.1} s off, at most {threshold:.1} s"),
-        Quantity::Levels => format!("{value:.2} levels, below {threshold:.2}"),
-        Quantity::Part => format!("{value:.2} of what is usual, below {threshold:.2}"),
-        Quantity::GapSeconds => format!("{value:.1} s apart, at most {threshold:.1} s"),
+/// The measured value against its threshold.
+fn measured(alert: &Alert) -> String {
+    let Measured { quantity, value, threshold } = alert.measured;
+    let (value, threshold) = (number(value), number(threshold));
+    if quantity == Quantity::CROSSINGS {
+        return "crossed".to_owned();
+    }
+    let measures = rule_kind(alert.kind).map_or(&[][..], |kind| kind.measures);
+    match measures.iter().find(|measure| measure.quantity == quantity) {
+        Some(measure) if measure.at_most => format!("{value} {}, threshold {threshold}", measure.unit.en),
+        Some(measure) => format!("{value} of {threshold} {}", measure.unit.en),
+        None => format!("{value} of {threshold} {quantity}"),
+    }
+}
+
+/// With as many decimals as the size of the number needs.
+fn number(value: f64) -> String {
+    match value.abs() {
+        _ if value.fract() == 0.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
     }
 }
 

@@ -7,8 +7,8 @@ use vedette_core::{
 use crate::address_match::{address, pb_address};
 use crate::condition::{direction, pb_direction};
 use crate::error::parse;
+use crate::name;
 use crate::policy::{pb_severity, severity};
-use crate::rule_kind::{kind_number, kind_of, quantity_number, quantity_of};
 use crate::{WireError, field, pb};
 
 /// The value of a record on `alerts`.
@@ -18,11 +18,13 @@ pub fn encode_alert(alert: &Alert) -> Bytes {
         AlertStatus::Open => pb::alert::Status::Open,
         AlertStatus::Ended => pb::alert::Status::Ended,
     };
+    let (kind, kind_name) = name::pb_kind(alert.kind);
     pb::Alert {
         id: alert.id.to_string(),
         revision: alert.revision,
         status: status.into(),
-        kind: kind_number(alert.kind),
+        kind,
+        kind_name,
         severity: pb_severity(alert.severity).into(),
         camera: alert.camera.to_string(),
         rule: alert.rule.to_string(),
@@ -53,11 +55,8 @@ fn pb_object(object: &AlertObject) -> pb::alert::Object {
 }
 
 fn pb_measured(measured: Measured) -> pb::alert::Measured {
-    pb::alert::Measured {
-        quantity: quantity_number(measured.quantity),
-        value: measured.value,
-        threshold: measured.threshold,
-    }
+    let (quantity, quantity_name) = name::pb_quantity(measured.quantity);
+    pb::alert::Measured { quantity, quantity_name, value: measured.value, threshold: measured.threshold }
 }
 
 fn pb_place(place: &Place) -> pb::alert::Place {
@@ -99,7 +98,7 @@ pub fn decode_alert(bytes: Bytes) -> Result<Alert, WireError> {
         pb::alert::Status::Ended => AlertStatus::Ended,
         pb::alert::Status::Unspecified => return Err(unknown("status", message.status)),
     };
-    let kind = kind_of(message.kind).ok_or_else(|| unknown("kind", message.kind))?;
+    let kind = name::kind(message.kind, &message.kind_name)?;
     Ok(Alert {
         id: message.id.parse().map_err(|error| WireError::invalid("id", error))?,
         revision: message.revision,
@@ -137,7 +136,7 @@ fn object(message: pb::alert::Object) -> Result<AlertObject, WireError> {
 }
 
 fn measured(message: pb::alert::Measured) -> Result<Measured, WireError> {
-    let quantity = quantity_of(message.quantity).ok_or_else(|| unknown("measured.quantity", message.quantity))?;
+    let quantity = name::quantity(message.quantity, &message.quantity_name)?;
     Ok(Measured { quantity, value: message.value, threshold: message.threshold })
 }
 

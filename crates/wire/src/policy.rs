@@ -5,10 +5,9 @@ use vedette_core::{
     Weekday,
 };
 
-use crate::condition::{condition, pb_condition, span};
+use crate::condition::{condition, pb_params, span};
 use crate::error::parse;
-use crate::zone::{pb_zone, zone};
-use crate::{WireError, field, pb};
+use crate::{WireError, field, legacy_condition, pb};
 
 /// The key of a policy's record: `camera/ID` or `group/NAME`.
 #[must_use]
@@ -37,11 +36,14 @@ pub fn encode_policy(policy: &Policy) -> Bytes {
 }
 
 fn pb_rule(rule: &Rule) -> pb::Rule {
+    let (when, zone) = legacy_condition::pb_condition(&rule.condition).unzip();
     pb::Rule {
+        kind: rule.condition.kind.to_string(),
+        params: Some(pb_params(&rule.condition.params)),
         id: rule.id.to_string(),
         name: rule.name.clone(),
         purpose: rule.purpose.clone(),
-        when: Some(pb_condition(&rule.condition)),
+        when,
         classes: rule.classes.iter().map(|class| i32::from(class.number())).collect(),
         score_enter: rule.score.enter.get(),
         score_stay: rule.score.stay.get(),
@@ -50,7 +52,7 @@ fn pb_rule(rule: &Rule) -> pb::Rule {
         gap_tolerance_us: rule.gap_tolerance.as_micros(),
         cooldown_us: rule.cooldown.as_micros(),
         severity: pb_severity(rule.severity).into(),
-        zone: rule.condition.zone().map(pb_zone),
+        zone: zone.flatten(),
         place_cooldown: rule
             .place_cooldown
             .map(|place| pb::rule::PlaceCooldown { time_us: place.time.as_micros(), radius: place.radius }),
@@ -122,10 +124,10 @@ pub fn decode_policy(bytes: Bytes) -> Result<Policy, WireError> {
     })
 }
 
-fn rule(message: pb::Rule) -> Result<Rule, WireError> {
+fn rule(mut message: pb::Rule) -> Result<Rule, WireError> {
     let classes =
         message.classes.iter().map(|class| field::object_class("rules.classes", *class)).collect::<Result<_, _>>()?;
-    let zone = message.zone.map(zone).transpose()?;
+    let condition = condition(&mut message)?;
     let place_cooldown = message.place_cooldown.map(|place| {
         let time = span("rules.place_cooldown.time_us", place.time_us)?;
         Ok::<_, WireError>(PlaceCooldown { time, radius: place.radius })
@@ -134,7 +136,7 @@ fn rule(message: pb::Rule) -> Result<Rule, WireError> {
         id: field::rule_id(&message.id)?,
         name: message.name,
         purpose: message.purpose,
-        condition: condition(message.when.ok_or(WireError::missing("rules.when"))?, zone)?,
+        condition,
         classes,
         score: ScoreBand {
             enter: field::score("rules.score_enter", message.score_enter)?,

@@ -73,7 +73,7 @@ mod tests {
         Sighting {
             id: AlertId(1),
             camera: "a".into(),
-            kind: RuleKind::Presence,
+            kind: RuleKind::named("presence"),
             rule: "r".into(),
             classes: 1,
             started_us: 0,

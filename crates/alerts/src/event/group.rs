@@ -49,7 +49,7 @@ pub fn leads<'a>(alerts: impl IntoIterator<Item = &'a Alert>, rule: &OneEvent) -
     for alert in alerts {
         leads.extend([alone(alert)]);
         if let Some(it) = Sighting::of(alert) {
-            crowds.entry((it.kind.as_str(), Crowd::of(&it))).or_default().push(it);
+            crowds.entry((it.kind, Crowd::of(&it))).or_default().push(it);
         }
     }
     crowds.retain(|_, crowd| crowd.len() <= Crowd::MOST);
@@ -237,7 +237,7 @@ mod tests {
         (0..4u8, 0..60i64, 0..6i64, 0..3u8).prop_map(|(camera, tenths, place, length)| Sighting {
             id: AlertId(0),
             camera: format!("gate-{camera}"),
-            kind: RuleKind::Presence,
+            kind: RuleKind::named("presence"),
             rule: "intrusion".into(),
             classes: 1,
             started_us: tenths * 250_000 - i64::from(length) * 1_000_000,

@@ -85,7 +85,7 @@ mod tests {
         Sighting {
             id: AlertId(1),
             camera: camera.into(),
-            kind: RuleKind::Dwell,
+            kind: RuleKind::named("dwell"),
             rule: "loiter".into(),
             classes: 1,
             started_us: started * SECOND,
@@ -117,7 +117,7 @@ mod tests {
             (east(at("b", 0, 10), 4.9), true),
             (east(at("b", 0, 10), 5.1), false),
             (Sighting { error_mm: 3_000, ..east(at("b", 0, 10), 7.9) }, true),
-            (Sighting { kind: RuleKind::Presence, ..at("b", 0, 10) }, false),
+            (Sighting { kind: RuleKind::named("presence"), ..at("b", 0, 10) }, false),
             (Sighting { classes: 4, ..at("b", 0, 10) }, false),
             (Sighting { classes: 5, ..at("b", 0, 10) }, true),
             (Sighting { classes: 0, ..at("b", 0, 10) }, false),

@@ -1,4 +1,5 @@
 use vedette_core::{Alert, AlertId, ObjectClass, PlaceSource, RuleKind};
+use vedette_rules::{Subject, rule_kind};
 
 /// All that joining may know of an alert: what kind of thing was seen, where on the ground, when. Whole numbers, so that every
 /// store gives back exactly what it was given.
@@ -20,11 +21,12 @@ pub(crate) struct Sighting {
 }
 
 impl Sighting {
-    /// What joining may know of `alert`; none when it is about the camera itself, when its place was not measured, or when the
+    /// What joining may know of `alert`; none when it is about the camera itself or of a kind
+    /// that is not known, when its place was not measured, or when the
     /// camera's clock is not to be trusted.
     pub(crate) fn of(alert: &Alert) -> Option<Self> {
         let measured = alert.place.source == PlaceSource::Calibration && !alert.quality.clock_drift;
-        if alert.kind.is_camera_health() || !measured {
+        if !measured || rule_kind(alert.kind).is_none_or(|kind| kind.subject == Subject::Camera) {
             return None;
         }
         let raised_us = alert.raised.as_micros();
@@ -52,8 +54,8 @@ impl Sighting {
 
 /// Whether what it is about stays at the place of its alert until it ends. Anything else may have gone on: an alert of another
 /// camera near that place, later than this one was raised, is then about something else.
-pub(super) const fn stays(kind: RuleKind) -> bool {
-    matches!(kind, RuleKind::Stopped | RuleKind::LeftObject | RuleKind::Count | RuleKind::Density | RuleKind::Gathering)
+pub(super) fn stays(kind: RuleKind) -> bool {
+    rule_kind(kind).is_some_and(|kind| kind.stays)
 }
 
 /// Classes that detectors take for one another share a bit.

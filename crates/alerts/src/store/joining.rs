@@ -91,7 +91,7 @@ fn kept(
 }
 
 fn kind_of(word: &str) -> Option<RuleKind> {
-    RuleKind::ALL.into_iter().find(|kind| kind.as_str() == word)
+    word.parse().ok()
 }
 
 fn keep(session: &mut dyn Session, it: &Sighting) -> Result<(), StoreError> {

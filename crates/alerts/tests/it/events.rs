@@ -93,8 +93,8 @@ fn what_is_not_measured_or_another_matter_stays_alone(home: &Home) {
     let mut unmeasured = seen("gate-2", 0, 0.0);
     unmeasured.place.source = PlaceSource::CameraPosition;
     let mut health = seen("gate-3", 0, 0.0);
-    health.kind = RuleKind::Covered;
-    let other = Alert { kind: RuleKind::Dwell, ..seen("gate-4", 0, 0.0) };
+    health.kind = RuleKind::named("covered");
+    let other = Alert { kind: RuleKind::named("dwell"), ..seen("gate-4", 0, 0.0) };
     let far = seen("gate-5", 0, 12.0);
     let mut drifting = seen("gate-6", 0, 0.0);
     drifting.quality.clock_drift = true;
@@ -104,7 +104,7 @@ fn what_is_not_measured_or_another_matter_stays_alone(home: &Home) {
 }
 
 fn what_stays_is_joined_while_it_goes_on(home: &Home) {
-    let parked = |camera: &str, ms| Alert { kind: RuleKind::Stopped, ..seen(camera, ms, 0.0) };
+    let parked = |camera: &str, ms| Alert { kind: RuleKind::named("stopped"), ..seen(camera, ms, 0.0) };
     let (one, late) = (parked("gate-1", 0), parked("gate-2", 600_000));
     let store = store_of(home, &[&one, &late]);
     assert_eq!(listed(&store), [["gate-1", "gate-2"]]);
@@ -190,7 +190,7 @@ fn in_a_crowd_nobody_is_joined(home: &Home) {
     assert_eq!(events(&store), expected(&alerts));
     // Two turn out to be something else: the others are no crowd any more.
     for alert in rest {
-        let other = Alert { kind: RuleKind::Running, ..ended(alert, at(90)) };
+        let other = Alert { kind: RuleKind::named("running"), ..ended(alert, at(90)) };
         store.upsert(&other, None).unwrap();
     }
     assert_eq!(events(&store)[&few[1].id], expected(few)[&few[1].id]);
@@ -200,7 +200,11 @@ fn in_a_crowd_nobody_is_joined(home: &Home) {
 /// Alerts of a few cameras, moments and places, near enough to one another that it is not clear which belong together. Some
 /// come with a second revision, which may say something else about place and time.
 fn some_alerts() -> impl Strategy<Value = Vec<Alert>> {
-    let kinds = prop::sample::select(vec![RuleKind::Presence, RuleKind::LineCrossing, RuleKind::Stopped]);
+    let kinds = prop::sample::select(vec![
+        RuleKind::named("presence"),
+        RuleKind::named("line_crossing"),
+        RuleKind::named("stopped"),
+    ]);
     let one = (0..4u8, 0..24i64, 0..8u8, kinds, 1..=2u32, any::<bool>(), 0..3u8);
     let one = one.prop_map(|(camera, half_second, place, kind, revision, other_rule, unlike)| {
         let mut alert = seen(&format!("gate-{camera}"), half_second * 500, f64::from(place) * 2.5);

@@ -68,7 +68,7 @@ fn every_filter_lets_through_what_it_names(home: &Home) {
     let store = home.open();
     let one = alert("gate-1", 0, Raised);
     let mut two = alert("gate-2", 100, Ended);
-    (two.kind, two.severity) = (RuleKind::Count, Severity::Low);
+    (two.kind, two.severity) = (RuleKind::named("count"), Severity::Low);
     let mut three = alert("gate-2", 200, Raised);
     three.place = place(Some("44030400100199***********"));
     let mut four = alert("gate-3", 300, Raised);
@@ -89,7 +89,7 @@ fn every_filter_lets_through_what_it_names(home: &Home) {
         (AlertFilter { responsible: "F01".parse().ok(), ..any.clone() }, vec![&three, &two, &one]),
         (AlertFilter { responsible: "community:F01".parse().ok(), ..any.clone() }, vec![&three, &two, &one]),
         (AlertFilter { responsible: "police:F01".parse().ok(), ..any.clone() }, vec![]),
-        (AlertFilter { kind: Some(RuleKind::Count), ..any.clone() }, vec![&two]),
+        (AlertFilter { kind: Some(RuleKind::named("count")), ..any.clone() }, vec![&two]),
         (AlertFilter { camera: "gate-2".parse().ok(), ..any.clone() }, vec![&three, &two]),
         (AlertFilter { severity: Some(Severity::Low), ..any.clone() }, vec![&two]),
         (AlertFilter { status: Some(AlertStatus::Ended), ..any.clone() }, vec![&two]),

@@ -30,7 +30,7 @@ pub(crate) fn at(second: i64) -> Timestamp {
 pub(crate) fn episode(rule: &str, second: i64, phase: EpisodePhase) -> Episode {
     Episode {
         rule: RuleId::new(rule).unwrap(),
-        kind: RuleKind::Presence,
+        kind: RuleKind::named("presence"),
         severity: Severity::High,
         policy_version: 3,
         phase,
@@ -49,7 +49,7 @@ pub(crate) fn episode(rule: &str, second: i64, phase: EpisodePhase) -> Episode {
         }],
         anchor: PixelPoint::new(120.0, 320.0),
         direction: None,
-        measured: Measured { quantity: Quantity::DurationSeconds, value: 1.2, threshold: 0.5 },
+        measured: Measured { quantity: Quantity::DURATION, value: 1.2, threshold: 0.5 },
     }
 }
 

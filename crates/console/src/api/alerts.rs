@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vedette_alerts::json::AlertJson;
 use vedette_alerts::{AlertFilter, Decision, VerdictFilter};
-use vedette_core::RuleKind;
 
 use super::{App, alert_id, find, with_store};
 use crate::params::Params;
@@ -12,8 +11,8 @@ use crate::problem::{Problem, ProblemJson};
 
 const MAX_LIMIT: u32 = 1000;
 /// The kinds of rules, as they are written.
-fn kinds() -> [&'static str; RuleKind::ALL.len()] {
-    RuleKind::ALL.map(RuleKind::as_str)
+fn kinds() -> Vec<&'static str> {
+    vedette_rules::rule_kinds().map(|kind| kind.info.name.as_str()).collect()
 }
 const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
 const VERDICTS: [&str; 3] = ["none", "confirmed", "false_alarm"];

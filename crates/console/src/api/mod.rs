@@ -3,6 +3,7 @@ mod alerts;
 mod evidence;
 mod map;
 mod operations;
+mod rule_kinds;
 mod stream;
 mod verdict;
 
@@ -55,6 +56,7 @@ type App = Arc<Shared>;
         (name = "alerts", description = "What happened, where, and what was decided"),
         (name = "map", description = "Buildings, grids, roads and cameras"),
         (name = "addresses", description = "The address base: codes, texts and points, and which version serves"),
+        (name = "rules", description = "The rule kinds: their parameters, units and codes in other standards"),
         (name = "operations", description = "Health, what became of frames, metrics and this description"),
     )
 )]
@@ -99,6 +101,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(addresses::find))
         .routes(routes!(addresses::base))
         .routes(routes!(addresses::get))
+        .routes(routes!(rule_kinds::list))
         .routes(routes!(operations::openapi))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

@@ -329,3 +329,19 @@ async fn what_became_of_frames_is_told() {
     assert_eq!(console.get("/api/v1/frames?cam=gate-1").await.status(), 400);
     console.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rule_kinds_come_with_the_schema_of_their_parameters() {
+    let console = Running::start().await;
+    let kinds = console.json("/api/v1/rule-kinds").await;
+    let kind = |name: &str| kinds.as_array().unwrap().iter().find(|kind| kind["name"] == name).unwrap().clone();
+    let stopped = kind("stopped");
+    let parameters = &stopped["schema"]["properties"];
+    assert_eq!((&parameters["reach"]["default"], &parameters["reach"]["maximum"]), (&json!(0.3), &json!(5)));
+    assert_eq!(stopped["schema"]["required"], json!(["kind", "zone", "duration"]));
+    assert_eq!(stopped["title"], json!({"en": "Stopped", "zh": "违规停留"}));
+    assert_eq!(kind("tailgating")["measures"][0]["at_most"], true);
+    assert_eq!(kind("offline")["subject"], "camera");
+    problem(console.get("/api/v1/rule-kinds?kind=speed").await, 400).await;
+    console.stop().await;
+}

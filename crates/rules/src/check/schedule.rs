@@ -1,7 +1,7 @@
 use vedette_core::{DailyWindow, Rule};
 
-use super::Found;
 use crate::calendar;
+use crate::found::Found;
 
 pub(super) fn check(rule: &Rule, found: &mut Found) {
     let Some(schedule) = &rule.schedule else { return };

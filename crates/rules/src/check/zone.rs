@@ -1,8 +1,9 @@
 use vedette_core::{Area, FrameSize, PixelPoint, Zone};
 
-use super::Found;
+use crate::found::Found;
 use crate::geometry;
 use crate::ground::Ground;
+use crate::limits::check_points;
 use crate::shape::in_metres;
 
 /// Most corners of one outline, and most holes.
@@ -85,16 +86,4 @@ fn holes_fit(outline: &[PixelPoint], holes: &[Vec<PixelPoint>]) -> bool {
         };
         geometry::crossing(outline, hole).is_none() && whole.contains(hole[0]) && holes[..index].iter().all(apart)
     })
-}
-
-/// Whether all points lie in the frame.
-pub(super) fn check_points(key: &str, points: &[PixelPoint], frame: FrameSize, found: &mut Found) -> bool {
-    let (width, height) = (frame.width as f32, frame.height as f32);
-    let inside = |point: &PixelPoint| (0.0..=width).contains(&point.x) && (0.0..=height).contains(&point.y);
-    if let Some(point) = points.iter().find(|point| !inside(point)) {
-        let rule = format!("points lie in the frame of {} x {} pixels", frame.width, frame.height);
-        found.add(key, format!("[{}, {}]", point.x, point.y), &rule, "move the point, or put right the policy's frame");
-        return false;
-    }
-    true
 }

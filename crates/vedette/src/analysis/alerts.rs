@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use vedette_address::AddressBase;
 use vedette_alerts::{AlertContext, alert_id, assemble};
 use vedette_core::{Alert, AlertStatus, Episode, EpisodePhase, FrameDetections, Place, PlaceSource};
+use vedette_rules::{Subject, rule_kind};
 
 use super::{ANCHOR_SIGMA_PX, CameraAnalysis};
 
@@ -24,7 +25,7 @@ impl CameraAnalysis {
     }
 
     fn raised(&self, episode: &Episode, frame: &FrameDetections, base: Option<&AddressBase>) -> Alert {
-        let (ground, source) = if episode.kind.is_camera_health() {
+        let (ground, source) = if rule_kind(episode.kind).is_some_and(|kind| kind.subject == Subject::Camera) {
             (self.locator.position(), PlaceSource::CameraPosition)
         } else {
             self.locator.locate(episode.anchor, frame.frame, ANCHOR_SIGMA_PX)

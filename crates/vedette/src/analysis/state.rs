@@ -18,7 +18,7 @@ use super::{CameraAnalysis, Last, SetupError};
 
 /// Version of the encoding. A state of another version is not read: it is made again from the
 /// detections that the bus keeps.
-pub const STATE_FORMAT: u32 = 6;
+pub const STATE_FORMAT: u32 = 7;
 
 /// Why a state could not be taken up.
 #[derive(Debug, thiserror::Error)]

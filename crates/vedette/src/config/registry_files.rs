@@ -111,7 +111,7 @@ pub(super) fn policies(path: &Path, cameras: &Known, mistakes: &mut Vec<Mistake>
             add(&mistake.path, mistake.value, mistake.rule, mistake.fix);
         }
         drop(add);
-        policies.push(entry.value);
+        policies.push(RuleSet::complete(entry.value));
     }
     policies
 }

@@ -3,6 +3,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use vedette_core::{AddressPrefix, Alert, Camera, ResponsibleRef, RuleKind, Severity};
 
+use vedette_rules::{rule_kind, rule_kinds};
+
 use super::SinkMistake;
 
 /// `only` of a sink: the alerts that it is for. All that is given must hold; without any, all alerts pass.
@@ -46,6 +48,11 @@ impl Only {
 
     pub(super) fn mistakes(&self) -> Vec<SinkMistake> {
         let mut found = Vec::new();
+        for kind in self.kinds.iter().filter(|kind| rule_kind(**kind).is_none()) {
+            let kinds: Vec<&str> = rule_kinds().map(|kind| kind.info.name.as_str()).collect();
+            let fix = format!("the kinds are {}", kinds.join(", "));
+            found.push(SinkMistake::new("only.kinds", kind.as_str(), "there is no such kind of rule", &fix));
+        }
         if let Some(address) = &self.address
             && let Err(error) = address.parse::<AddressPrefix>()
         {

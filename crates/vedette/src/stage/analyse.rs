@@ -259,7 +259,7 @@ impl Running {
     /// Publishes an alert. `frame` is the record that brought it about now, when its way here was just measured.
     async fn publish(&mut self, number: u32, frame: Option<&FrameDetections>, alert: &Alert) -> anyhow::Result<()> {
         let status = if alert.ended.is_some() { "ended" } else { "raised" };
-        metrics::counter!("vedette_alerts_total", "kind" => alert.kind.as_str(), "status" => status).increment(1);
+        metrics::counter!("vedette_alerts_total", "kind" => alert.kind.to_string(), "status" => status).increment(1);
         let stated = alert.ended.unwrap_or(alert.raised);
         let mut published = Published::new(topics::ALERTS.send(&self.stage.bus, alert, stated).await?);
         if let Some(frame) = frame.filter(|frame| alert.raised == frame.captured) {

@@ -13,7 +13,7 @@ use vedette_media::PictureWatch;
 use crate::pictures::{self, Effect};
 
 const FRAME: FrameSize = FrameSize { width: 1280, height: 720 };
-const START: Timestamp = Timestamp::from_micros(1_772_323_200_000_000); // 2026-03-01T00:00:00Z
+pub(crate) const START: Timestamp = Timestamp::from_micros(1_772_323_200_000_000); // 2026-03-01T00:00:00Z
 const EPOCH: u64 = 1_772_323_200_000_000;
 /// Metres of a degree of latitude, and of longitude where the camera is.
 const METRES_PER_DEGREE: (f64, f64) = (110_740.0, 102_900.0);
@@ -24,6 +24,9 @@ const METRES_PER_DEGREE: (f64, f64) = (110_740.0, 102_900.0);
 pub(crate) struct Scene {
     /// How long.
     seconds: f64,
+    /// Whether the analysis knows the camera's calibration.
+    #[serde(default = "yes")]
+    pub(crate) calibrated: bool,
     #[serde(default = "five")]
     frames_per_second: f64,
     /// Times without frames, in seconds: from, until.
@@ -56,6 +59,10 @@ struct Object {
     /// Times in which it is not seen, in seconds: from, until.
     #[serde(default)]
     hidden: Vec<[f64; 2]>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn five() -> f64 {

@@ -11,7 +11,7 @@ use vedette_address::AddressBase;
 use vedette_bus::partition_of;
 use vedette_core::{
     AccessUnit, Camera, CameraAway, CameraId, Codec, Condition, FrameAccount, FrameCounts, FrameDetections, FrameSize,
-    ModelRef, Policy, Rule, RuleId, ShedRange, ShedReason, Span, VideoChunk, VideoRef,
+    ModelRef, Params, Policy, Rule, RuleId, RuleKind, ShedRange, ShedReason, Span, VideoChunk, VideoRef,
 };
 use vedette_rules::SharedPolicy;
 use vedette_wire::{PublishedChunk, VideoRecord, encode_alert};
@@ -49,7 +49,8 @@ impl Input {
         let cameras = load_cameras(&demo.join("cameras.toml")).unwrap();
         let mut policies = load_policies(&demo.join("policies.toml"), &cameras).unwrap();
         let rules = &mut policies[0].rules;
-        let condition = Condition::Offline { after: Span::from_secs(5) };
+        let condition =
+            Condition { kind: RuleKind::named("offline"), params: Params::default().with("after", Span::from_secs(5)) };
         rules.push(Rule { id: RuleId::new("offline").unwrap(), condition, ..rules[0].clone() });
         let base = Arc::new(AddressBase::open(demo.join("address.base")).unwrap());
         let text = std::fs::read_to_string(root().join("tests/golden/vtest-detections.jsonl")).unwrap();

@@ -5,7 +5,7 @@ use vedette_wire::CameraNearMiss;
 use super::published::Published;
 use crate::topics;
 
-/// Counts and publishes what almost was an alert; gives what waits until it is durable.
+/// Counts and publishes near-misses; gives the records in flight.
 pub(super) async fn publish(
     bus: &SharedBus,
     camera: &CameraId,
@@ -14,7 +14,7 @@ pub(super) async fn publish(
 ) -> Result<Vec<Published>, BusError> {
     let mut sent = Vec::with_capacity(misses.len());
     for miss in misses {
-        let (kind, term) = (miss.kind.as_str(), miss.term.as_str());
+        let (kind, term) = (miss.kind.to_string(), miss.term.to_string());
         metrics::counter!("vedette_near_misses_total", "kind" => kind, "term" => term).increment(1);
         let message = CameraNearMiss { camera: camera.clone(), frame: policy_frame, miss: miss.clone() };
         sent.push(Published::new(topics::NEAR_MISSES.send(bus, &message, miss.ended).await?));

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use vedette_core::{FrameSize, ObjectClass, PixelBox, PixelPoint, Rule, Span, Timestamp, Track, TrackId};
 
 use crate::ground::Ground;
-use crate::path::Path;
+use crate::history::History;
 
 /// How long a track that is not seen is remembered.
 const MEMORY: Span = Span::from_secs(10);
@@ -16,9 +16,9 @@ const LIKE_HEIGHT: f32 = 0.6;
 /// A place on the ground that is known worse than within so many metres gives no speed.
 const MOST_ERROR_M: f32 = 2.0;
 
-/// A track that was seen of late.
+/// A track of the last ten seconds, seen in the frame at hand or not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Known {
+pub(crate) struct Remembered {
     pub(crate) id: TrackId,
     class: ObjectClass,
     /// Its best score so far.
@@ -29,11 +29,11 @@ pub(crate) struct Known {
     pub(crate) height: f32,
     /// Its anchor in metres east and north, when a rule asks for it.
     pub(crate) metres: Option<[f32; 2]>,
-    /// Its recent way, when a rule asks for it.
-    pub(crate) path: Path,
+    /// Its recent positions, when a rule asks for them.
+    pub(crate) history: History,
 }
 
-impl Known {
+impl Remembered {
     /// Whether the rule's classes and scores let it count when it was seen last. Sizes do not change in so short a time.
     pub(crate) fn counts_for(&self, rule: &Rule, policy: FrameSize) -> bool {
         rule.classes.contains(self.class)
@@ -42,11 +42,11 @@ impl Known {
     }
 }
 
-impl Known {
-    /// Its places in metres count no longer.
+impl Remembered {
+    /// Drops its positions on the ground: the calibration changed.
     pub(crate) fn forget_ground(&mut self) {
         self.metres = None;
-        self.path = Path::default();
+        self.history = History::default();
     }
 }
 
@@ -131,39 +131,114 @@ pub(crate) fn rescaled(bbox: PixelBox, from: FrameSize, to: FrameSize) -> PixelB
     PixelBox::new(corner.x, corner.y, size.x, size.y)
 }
 
-/// Brings what is known up to date with the frame's objects (both by rising id) and gives the objects that go on under
-/// another track id, as (old, new).
-pub(crate) fn recognise(
+/// An object of the frame with its history: the one view that rule kinds have of what moves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trajectory<'a> {
+    at: Timestamp,
+    object: &'a Object,
+    remembered: Option<&'a Remembered>,
+}
+
+#[allow(dead_code, reason = "kinds see a whole trajectory, whether or not one of them uses each part")]
+impl<'a> Trajectory<'a> {
+    /// `known` is by rising id.
+    pub(crate) fn new(at: Timestamp, object: &'a Object, known: &'a [Remembered]) -> Self {
+        let found = known.binary_search_by_key(&object.track.id, |known| known.id);
+        Self { at, object, remembered: found.ok().map(|found| &known[found]) }
+    }
+
+    /// The track that it is now.
+    pub(crate) fn track(&self) -> Track {
+        self.object.track
+    }
+
+    pub(crate) fn id(&self) -> TrackId {
+        self.object.track.id
+    }
+
+    pub(crate) fn class(&self) -> ObjectClass {
+        self.object.track.class
+    }
+
+    /// Its anchor, held inside the frame, in pixels of the policy's frame.
+    pub(crate) fn place(&self) -> PixelPoint {
+        self.object.place
+    }
+
+    /// Its anchor in metres east and north, when a rule asks for it and the ground is known there.
+    pub(crate) fn metres(&self) -> Option<[f32; 2]> {
+        self.object.metres
+    }
+
+    /// Its height in pixels of the policy's frame.
+    pub(crate) fn height(&self) -> f32 {
+        self.object.height
+    }
+
+    /// Its box in pixels of the policy's frame.
+    pub(crate) fn bbox(&self, frame: FrameSize, policy: FrameSize) -> PixelBox {
+        self.object.bbox(frame, policy)
+    }
+
+    /// Whether the left or right border of the picture cuts it off.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.object.cut_off
+    }
+
+    /// Displacement over the last two seconds, in pixels of the policy's frame.
+    pub(crate) fn displacement(&self) -> Option<[f32; 2]> {
+        self.remembered?.history.displacement(self.at, self.object.place)
+    }
+
+    /// Speed on the ground, in metres a second.
+    pub(crate) fn speed(&self) -> Option<f32> {
+        self.remembered?.history.speed(self.at)
+    }
+
+    /// Speed in the picture, in heights of its box a second.
+    pub(crate) fn heights_per_second(&self) -> Option<f32> {
+        Some(self.remembered?.history.pixel_speed(self.at)? / self.object.height)
+    }
+
+    /// How much faster it is than two seconds before, in metres a second.
+    pub(crate) fn speed_gain(&self) -> Option<f32> {
+        self.remembered?.history.speed_gain(self.at)
+    }
+}
+
+/// Updates the remembered tracks with the frame's objects (both by rising id) and gives the track re-associations: objects that
+/// continue under another track id, as (old, new).
+pub(crate) fn reassociate(
     at: Timestamp,
     objects: &mut [Object],
-    known: &mut Vec<Known>,
-    renamed: &mut Vec<(TrackId, TrackId)>,
-    with_paths: bool,
-) {
+    known: &mut Vec<Remembered>,
+    with_history: bool,
+) -> Vec<(TrackId, TrackId)> {
+    let mut changed = Vec::new();
     known.retain(|known| at.since(known.seen) <= MEMORY);
     for index in 0..objects.len() {
         let object = objects[index];
-        let (mut best, mut path) = (object.best, Path::default());
+        let (mut best, mut history) = (object.best, History::default());
         let found = known.binary_search_by_key(&object.track.id, |known| known.id);
         match found {
             Ok(found) => {
                 best = best.max(known[found].best);
-                path = std::mem::take(&mut known[found].path);
+                history = std::mem::take(&mut known[found].history);
             }
             Err(_) => {
                 if let Some(old) = predecessor(at, &object, objects, known) {
                     let old = known.remove(old);
                     best = best.max(old.best);
-                    path = old.path;
-                    renamed.push((old.id, object.track.id));
+                    history = old.history;
+                    changed.push((old.id, object.track.id));
                 }
             }
         }
         objects[index].best = best;
-        if with_paths {
-            path.extend(at, object.place, object.metres.filter(|_| object.measured_well));
+        if with_history {
+            history.extend(at, object.place, object.metres.filter(|_| object.measured_well));
         }
-        let entry = Known {
+        let entry = Remembered {
             id: object.track.id,
             class: object.track.class,
             best,
@@ -171,17 +246,18 @@ pub(crate) fn recognise(
             place: object.place,
             height: object.height,
             metres: object.metres,
-            path,
+            history,
         };
         match found {
             Ok(found) => known[found] = entry,
             Err(_) => known.insert(known.partition_point(|known| known.id < entry.id), entry),
         }
     }
+    changed
 }
 
 /// The nearest track that was lost before this one began, not far from here.
-fn predecessor(at: Timestamp, object: &Object, objects: &[Object], known: &[Known]) -> Option<usize> {
+fn predecessor(at: Timestamp, object: &Object, objects: &[Object], known: &[Remembered]) -> Option<usize> {
     let height = object.height;
     let mut nearest: Option<(f32, usize)> = None;
     for (index, old) in known.iter().enumerate() {

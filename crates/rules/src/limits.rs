@@ -1,0 +1,76 @@
+//! Limits and checks that several kinds share.
+
+use vedette_core::{FrameSize, ObjectClass, PixelPoint, Rule, RuleId, Segment, Span};
+
+use crate::definition::Context;
+use crate::found::Found;
+
+pub(crate) const SHORTEST: Span = Span::from_micros(1);
+pub(crate) const A_DAY: Span = Span::from_secs(24 * 3_600);
+pub(crate) const LONGEST_GAP: Span = Span::from_secs(600);
+pub(crate) const LONGEST_COOLDOWN: Span = Span::from_secs(7 * 24 * 3_600);
+/// More objects than this are never seen in one frame.
+pub(crate) const MOST_OBJECTS: u32 = 4096;
+/// Most segments of one line.
+const MOST_SEGMENTS: usize = 16;
+
+/// A stay that is bridged by gaps longer than itself is none.
+pub(crate) fn check_gap_within(duration: Span, rule: &Rule, found: &mut Found) {
+    if rule.gap_tolerance > duration {
+        let value = format!("{} with a duration of {duration}", rule.gap_tolerance);
+        let rule = "the gap is at most the duration, else two glimpses are a stay";
+        found.add("gap_tolerance", value, rule, "lower the gap, or raise the duration");
+    }
+}
+
+/// Only things are left behind or taken away.
+pub(crate) fn check_no_person(rule: &Rule, found: &mut Found) {
+    if rule.classes.contains(ObjectClass::Person) {
+        let fix = "name things, for example classes = [\"bag\"]";
+        found.add("classes", "person", "a person is nothing that is left behind or taken away", fix);
+    }
+}
+
+/// A rule that is silent for longer than `within` hides firings from the combination that it is part of.
+pub(crate) fn check_cooldowns_within(within: Span, terms: &[&RuleId], context: Context<'_>, found: &mut Found) {
+    for rule in context.policy.rules.iter().filter(|rule| terms.contains(&&rule.id) && rule.cooldown > within) {
+        let value = format!("{} of {} within {within}", rule.cooldown, rule.id);
+        let fix = "lower the cooldown of that rule; `alert = false` keeps it from raising alerts of its own";
+        let rule = "a rule that is silent for longer than the combination looks back is not seen";
+        found.add("when", value, rule, fix);
+    }
+}
+
+/// The segments of a line: `a` and `b` of the rule itself, then those of `also`.
+pub(crate) fn check_segments(segments: &[Segment], frame: FrameSize, found: &mut Found) {
+    if segments.len() > MOST_SEGMENTS {
+        let value = format!("{} segments", segments.len());
+        found.add("when.also", value, "a line has at most 16 segments", "draw it with fewer");
+    }
+    for (index, segment) in segments.iter().enumerate() {
+        let prefix = index.checked_sub(1).map_or_else(|| "when".to_owned(), |index| format!("when.also[{index}]"));
+        let inside = check_points(&format!("{prefix}.a"), &[segment.a], frame, found)
+            & check_points(&format!("{prefix}.b"), &[segment.b], frame, found);
+        if inside && is_short(segment.a, segment.b) {
+            let Segment { a, b, .. } = segment;
+            let value = format!("[{}, {}] to [{}, {}]", a.x, a.y, b.x, b.y);
+            found.add(&prefix, value, "a line is at least one pixel long", "draw its two ends apart");
+        }
+    }
+}
+
+pub(crate) fn is_short(a: PixelPoint, b: PixelPoint) -> bool {
+    (b.x - a.x).hypot(b.y - a.y) < 1.0
+}
+
+/// Whether all points lie in the frame.
+pub(crate) fn check_points(key: &str, points: &[PixelPoint], frame: FrameSize, found: &mut Found) -> bool {
+    let (width, height) = (frame.width as f32, frame.height as f32);
+    let inside = |point: &PixelPoint| (0.0..=width).contains(&point.x) && (0.0..=height).contains(&point.y);
+    if let Some(point) = points.iter().find(|point| !inside(point)) {
+        let rule = format!("points lie in the frame of {} x {} pixels", frame.width, frame.height);
+        found.add(key, format!("[{}, {}]", point.x, point.y), &rule, "move the point, or correct the policy's frame");
+        return false;
+    }
+    true
+}

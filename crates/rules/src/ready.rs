@@ -1,0 +1,31 @@
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use vedette_core::{Direction, Rule, RuleId};
+
+use crate::calendar::Calendar;
+use crate::geometry::Line;
+use crate::shape::ZoneShape;
+
+/// The identity of a state: which rule it belongs to, and with which settings that rule ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Watched {
+    pub(crate) id: RuleId,
+    pub(crate) fingerprint: u64,
+    /// Whether its episodes are given out.
+    pub(crate) alert: bool,
+}
+
+/// A rule with its geometry and schedule ready for use; the parameters of its kind lie beside it.
+#[derive(Debug, Clone)]
+pub(crate) struct Ready {
+    pub(crate) rule: Rule,
+    /// The zone of a rule that has one, else an empty one.
+    pub(crate) zone: ZoneShape,
+    /// The segments of a rule about a line, with the direction that counts.
+    pub(crate) lines: Vec<(Line, Direction)>,
+    /// The indices of the rules that a combination is made of.
+    pub(crate) terms: Vec<usize>,
+    pub(crate) calendar: Option<Calendar>,
+    pub(crate) watched: Arc<Watched>,
+}
