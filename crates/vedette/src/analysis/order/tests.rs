@@ -183,3 +183,52 @@ proptest! {
         prop_assert_eq!(given.len() as u64 + late, distinct.len() as u64);
     }
 }
+
+/// The records of one epoch by what became of each frame: processed where there is no reason, else shed and accounted for by
+/// the record of the next processed frame, or at once by a record that does only that.
+fn stream(fates: &[(Option<ShedReason>, bool)]) -> Vec<CameraRecord> {
+    let (mut records, mut shed, mut previous) = (Vec::new(), Vec::new(), None);
+    for (number, (fate, at_once)) in (0..).zip(fates) {
+        shed.extend(fate.map(|reason| (number, 1, reason)));
+        if fate.is_none() || *at_once || number + 1 == fates.len() as u64 {
+            records.push(accounting(1, number, previous, &std::mem::take(&mut shed)));
+            previous = Some(number);
+        }
+    }
+    records
+}
+
+proptest! {
+    /// Records that account for frames which were shed, out of order within the window, some twice: each frame counts as what
+    /// became of it. Where records are lost, each frame up to the last still counts once.
+    #[test]
+    fn every_frame_counts_as_what_became_of_it(
+        fates in proptest::collection::vec((0_usize..4, any::<bool>()), 1..60),
+        late in proptest::collection::vec(0_usize..6, 60), lost in proptest::collection::vec(any::<bool>(), 60),
+    ) {
+        const REASONS: [Option<ShedReason>; 4] = [None, None, Some(ShedReason::MaxFps), Some(ShedReason::Overload)];
+        let fates: Vec<_> = fates.into_iter().map(|(fate, at_once)| (REASONS[fate], at_once)).collect();
+        let records = stream(&fates);
+        let mut expected = FrameCounts::default();
+        for (fate, _) in &fates {
+            match fate {
+                None => expected.analysed += 1,
+                Some(reason) => expected.add_shed(*reason, 1),
+            }
+        }
+        let mut sent: Vec<(usize, usize)> = (1..records.len()).map(|index| (index + late[index], index)).collect();
+        sent.sort_unstable();
+        let counted = |sent: &[usize]| {
+            let mut order = Order::default();
+            give(&mut order, std::iter::once(0).chain(sent.iter().copied()).map(|index| records[index].clone()));
+            while order.next_of_rest().is_some() {}
+            order.counts().clone()
+        };
+        let all: Vec<usize> = sent.iter().flat_map(|(due, index)| vec![*index; 1 + due % 2]).collect();
+        prop_assert_eq!(counted(&all), expected);
+        let some: Vec<usize> = all.into_iter().filter(|index| !lost[*index]).collect();
+        let newest = some.iter().copied().max().map_or(0, |index| records[index].at.sequence);
+        let newest = newest.max(records[0].at.sequence);
+        prop_assert_eq!(counted(&some).frames(), newest + 1);
+    }
+}
