@@ -1,6 +1,6 @@
 use vedette_core::{
-    Alert, AlertObject, AlertStatus, Camera, Episode, EpisodePhase, Evidence, FrameDetections, ObjectClass, PathPoint,
-    PixelBox, Place,
+    Alert, AlertObject, AlertStatus, Camera, CameraRecord, Episode, EpisodePhase, Evidence, FrameSize, ObjectClass,
+    PathPoint, PixelBox, Place, ProcessedFrame, Quality,
 };
 
 use crate::alert_id;
@@ -12,8 +12,12 @@ pub struct AlertContext<'a> {
     pub camera: &'a Camera,
     /// The rule's name at the policy version of the episode.
     pub rule_name: &'a str,
-    /// The frame at which the episode was raised (or ended, when the alert was not known before).
-    pub frame: &'a FrameDetections,
+    /// The record at which the episode was raised (or ended, when the alert was not known before).
+    pub record: &'a CameraRecord,
+    /// Size of the frame that the episode's pixels refer to.
+    pub frame: FrameSize,
+    /// What to know before trusting it.
+    pub quality: Quality,
     /// Where it happened.
     pub place: Place,
     /// The way of the first object up to now, oldest step first.
@@ -23,11 +27,12 @@ pub struct AlertContext<'a> {
 /// The alert of an episode: revision 1 when it is raised, revision 2 when it has ended. An episode of a moment (a line was
 /// crossed) is over as it is raised; its revision 1 is the only one.
 ///
-/// Evidence is the frame that raised the alert. When the context's frame is another one (the alert ends and was not known
-/// before, say after a state was lost), its picture and its people are left out, because they would show another moment.
+/// Evidence is the frame that raised the alert. When the context's record is of another one (the alert ends and was not known
+/// before, say after a state was lost), its picture and its people are left out, because they would show another moment. Where
+/// no signal came there is neither.
 #[must_use]
 pub fn assemble(episode: &Episode, context: AlertContext<'_>) -> Alert {
-    let AlertContext { camera, rule_name, frame, place, path } = context;
+    let AlertContext { camera, rule_name, record, frame, quality, place, path } = context;
     let revision = match episode.phase {
         EpisodePhase::Raised => 1,
         EpisodePhase::Ended => 2,
@@ -38,12 +43,12 @@ pub fn assemble(episode: &Episode, context: AlertContext<'_>) -> Alert {
         .iter()
         .map(|track| AlertObject { track: track.id, class: track.class, score: track.score, bbox: track.bbox })
         .collect();
-    let raising_frame = frame.captured == episode.raised;
+    let raising_frame = record.processed().filter(|_| record.at.captured == episode.raised);
     let evidence = Evidence {
         captured: episode.raised,
-        frame: frame.frame,
-        video: frame.video.filter(|_| raising_frame),
-        people: people(raising_frame.then_some(frame), &objects),
+        frame,
+        video: raising_frame.and_then(|frame| frame.video),
+        people: people(raising_frame, &objects),
         path,
     };
     Alert {
@@ -64,14 +69,14 @@ pub fn assemble(episode: &Episode, context: AlertContext<'_>) -> Alert {
         measured: episode.measured,
         place,
         evidence,
-        quality: frame.quality,
-        model: frame.model.clone(),
+        quality,
+        model: record.model.clone(),
     }
 }
 
 /// Every box that may show a person: each person candidate of the frame, whatever its score, and the followed people,
 /// whose smoothed boxes also cover somebody that the model missed in this very frame.
-fn people(frame: Option<&FrameDetections>, objects: &[AlertObject]) -> Vec<PixelBox> {
+fn people(frame: Option<&ProcessedFrame>, objects: &[AlertObject]) -> Vec<PixelBox> {
     let seen = frame.map(|frame| frame.detections.as_slice()).unwrap_or_default();
     let mut boxes: Vec<_> = seen.iter().filter(|it| it.class == ObjectClass::Person).map(|it| it.bbox).collect();
     for object in objects.iter().filter(|object| object.class == ObjectClass::Person) {

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::FrameRange;
+
 /// Why a frame was not analysed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum ShedReason {
     /// More frames a second than `detect.max_fps` wants.
     MaxFps = 1,
-    /// Not a key frame, where only those are looked at.
+    /// Not a key frame, where only those are processed.
     NotKeyFrame = 2,
     /// The machine was behind, and the camera's turn to give way.
     Overload = 3,
@@ -23,7 +25,7 @@ pub enum ShedReason {
     DeadLettered = 7,
     /// Intake numbered it, but it never reached the stage that decodes.
     NotReceived = 8,
-    /// Nobody said what became of it.
+    /// No record accounts for it.
     Missing = 9,
     /// Its record came later than the sort window waits.
     Late = 10,
@@ -80,7 +82,7 @@ impl ShedReason {
     }
 }
 
-/// Frames of one stream epoch, one after the other, that were not looked at for one reason.
+/// Frames of one stream epoch, one after the other, that were not processed for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShedRange {
@@ -93,25 +95,44 @@ pub struct ShedRange {
 }
 
 impl ShedRange {
-    /// Number of the last frame.
+    /// The frames.
     #[must_use]
-    pub const fn last(self) -> u64 {
-        self.first.saturating_add(self.count.saturating_sub(1))
+    pub const fn frames(self) -> FrameRange {
+        FrameRange::counted(self.first, self.count)
     }
 }
 
-/// What became of the frames since the record before: a record answers for every frame after `previous` up to its own, so
+/// What became of the frames since the record before: a record accounts for every frame after `previous` up to its own, so
 /// that a reader of the records can tell whether one is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FrameAccount {
-    /// The frame up to which the camera's record before this one answers; none at the start of an epoch.
+    /// The watermark of the camera's record before this one: the frame up to which all are accounted for; none at the start of
+    /// an epoch.
     #[serde(default)]
     pub previous: Option<u64>,
-    /// Frames in between that were not looked at, rising. When the record's own frame is the last of them, the record is there
-    /// to answer for them only.
+    /// Frames in between that were not processed, rising. When the record's own frame is the last of them, the record is there
+    /// to account for them only.
     #[serde(default)]
     pub shed: Vec<ShedRange>,
+}
+
+impl FrameAccount {
+    /// The frames that the record of frame `sequence` accounts for.
+    #[must_use]
+    pub const fn frames(&self, sequence: u64) -> FrameRange {
+        let first = match self.previous {
+            Some(previous) => previous.saturating_add(1),
+            None => 0,
+        };
+        FrameRange::new(first, sequence)
+    }
+
+    /// Whether the record of frame `sequence` only accounts for frames: its own is the last of those that were not processed.
+    #[must_use]
+    pub fn sheds_own(&self, sequence: u64) -> bool {
+        self.shed.last().is_some_and(|range| range.frames().last() == Some(sequence))
+    }
 }
 
 /// What became of a camera's frames: each was analysed, or shed for one reason.

@@ -13,9 +13,9 @@ pub struct AccessUnit {
     pub key: bool,
 }
 
-/// A moment at which nothing came from a camera, as intake tells it on the `video` topic.
+/// A moment at which no signal came from a camera, as intake tells it on the `video` topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CameraAway {
+pub struct SignalLoss {
     /// Which camera.
     pub camera: CameraId,
     /// A stream epoch of its own, without frames: larger than that of every stream before, smaller than of those after.

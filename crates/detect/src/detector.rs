@@ -7,12 +7,12 @@ use vedette_core::{Detection, FrameSize, ModelRef};
 
 use crate::error::DetectError;
 use crate::geometry::InputImage;
-use crate::manifest::{InputSpec, Manifest, OutputSpec};
-use crate::nanodet::Level;
+use crate::manifest::{InputSpec, Manifest};
 use crate::nms::{Candidates, select};
+use crate::output::{Tensor, Wanted};
 use crate::preprocess::Normaliser;
 use crate::runtime::{Provider, ProviderReport, Runtime};
-use crate::{session, yolox};
+use crate::session;
 
 /// How a detector answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,57 +189,26 @@ struct OutputReader<'a> {
 
 impl<'a> OutputReader<'a> {
     fn new(manifest: &'a Manifest, outputs: &'a SessionOutputs<'_>, batch: usize) -> Result<Self, DetectError> {
-        let input = manifest.input.size();
-        let cells = |stride: u32| ((input.width / stride) * (input.height / stride)) as usize;
-        let part = |name: &str, cells: usize, numbers: usize| output(manifest, outputs, name, [batch, cells, numbers]);
-        let mut parts = Vec::new();
-        match &manifest.output {
-            OutputSpec::Nanodet { strides, reg_max, classes, scores, distances } => {
-                for ((stride, scores), distances) in strides.iter().zip(scores).zip(distances) {
-                    parts.push(part(scores, cells(*stride), *classes)?);
-                    parts.push(part(distances, cells(*stride), 4 * (*reg_max as usize + 1))?);
-                }
-            }
-            OutputSpec::Yolox { strides, classes, name } => {
-                let all = strides.iter().map(|stride| cells(*stride)).sum();
-                parts.push(part(name, all, yolox::numbers_per_cell(*classes))?);
-            }
-        }
-        Ok(Self { manifest, parts })
+        let tensors = manifest.output.tensors(manifest.input.size());
+        let parts = tensors.into_iter().map(|tensor| part(manifest, outputs, tensor, batch));
+        Ok(Self { manifest, parts: parts.collect::<Result<_, _>>()? })
     }
 
     fn read(&self, picture: usize, candidates: &mut Candidates) {
-        let (map, floor) = (self.manifest.classes.as_slice(), self.manifest.floor_score.get());
-        let input = self.manifest.input.size();
-        match &self.manifest.output {
-            OutputSpec::Nanodet { strides, reg_max, classes, .. } => {
-                for (&stride, pair) in strides.iter().zip(self.parts.chunks_exact(2)) {
-                    let level = Level {
-                        stride,
-                        columns: (input.width / stride) as usize,
-                        scores: pair[0].of(picture),
-                        distances: pair[1].of(picture),
-                        classes: *classes,
-                        bins: *reg_max as usize + 1,
-                    };
-                    level.decode(map, floor, candidates);
-                }
-            }
-            OutputSpec::Yolox { strides, classes, .. } => {
-                for part in &self.parts {
-                    yolox::decode(part.of(picture), input, strides, *classes, map, floor, candidates);
-                }
-            }
-        }
+        let Manifest { input, classes, floor_score, output, .. } = self.manifest;
+        let parts: Vec<&[f32]> = self.parts.iter().map(|part| part.of(picture)).collect();
+        output.decode(&parts, &Wanted { input: input.size(), classes, floor: floor_score.get() }, candidates);
     }
 }
 
-fn output<'a>(
+fn part<'a>(
     manifest: &Manifest,
     outputs: &'a SessionOutputs<'_>,
-    name: &str,
-    wanted: [usize; 3],
+    tensor: Tensor<'_>,
+    batch: usize,
 ) -> Result<Part<'a>, DetectError> {
+    let Tensor { name, cells, numbers: one } = tensor;
+    let wanted = [batch, cells, one];
     let unfit = |reason| DetectError::Unfit { model: manifest.name.clone(), reason };
     let Some(value) = outputs.get(name) else {
         let known: Vec<&str> = outputs.keys().collect();
@@ -251,5 +220,5 @@ fn output<'a>(
     if found != wanted {
         return Err(unfit(format!("output `{name}` has shape {found:?} instead of {wanted:?}")));
     }
-    Ok(Part { numbers, one: wanted[1] * wanted[2] })
+    Ok(Part { numbers, one: cells * one })
 }

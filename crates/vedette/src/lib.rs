@@ -15,6 +15,7 @@ pub mod frame_book;
 pub mod health;
 pub mod latency;
 pub mod reading;
+pub mod record_line;
 pub mod registry;
 pub mod replay;
 pub mod sinks;

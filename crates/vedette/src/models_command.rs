@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use vedette_detect::{ModelStore, OutputSpec, TerminalProgress};
+use vedette_detect::{ModelStore, TerminalProgress};
 
 use crate::cli::ModelsCommand;
 use crate::detector::{RUNTIME, store, unread_beside};
@@ -43,10 +43,7 @@ fn list(store: &ModelStore) -> anyhow::Result<ExitCode> {
         let manifest = &entry.manifest;
         let input = format!("{}x{}", manifest.input.width, manifest.input.height);
         let here = if entry.present { entry.path.display().to_string() } else { "no".to_owned() };
-        let kind = match &manifest.output {
-            OutputSpec::Nanodet { .. } => "nanodet",
-            OutputSpec::Yolox { .. } => "yolox",
-        };
+        let kind = manifest.output.name();
         println!("{:<22}{:<10}{input:<12}{kind:<10}{:<14}{here}", manifest.name, manifest.version, manifest.licence);
     }
     Ok(ExitCode::SUCCESS)

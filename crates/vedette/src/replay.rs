@@ -9,14 +9,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde::Serialize;
 use vedette_address::AddressBase;
-use vedette_core::{Alert, CameraId, FrameDetections, NearMiss};
+use vedette_core::{Alert, CameraId, CameraRecord, NearMiss};
 
 use crate::address_book::AddressBook;
 use crate::analysis::{Admission, CameraAnalysis, Outcome, Serving};
 use crate::cli::{AlertFormat, ReplayArgs, TimedBase};
 use crate::config::{AnalyseSettings, Config, load_cameras, load_policies};
-use crate::output;
 use crate::registry::{Entry, Registry};
+use crate::{output, record_line};
 
 /// What a replay did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -164,27 +164,27 @@ impl Replay {
     }
 
     fn take_line(&mut self, line: &str) -> anyhow::Result<(CameraId, Outcome)> {
-        let frame: FrameDetections = serde_json::from_str(line).context("no detections record")?;
-        let outcome = self.take(&frame)?;
-        Ok((frame.camera, outcome))
+        let record = record_line::from_line(line).context("no detections record")?;
+        let outcome = self.take(&record)?;
+        Ok((record.camera, outcome))
     }
 
-    /// Takes one frame and gives what it did.
+    /// Takes one record and gives what it did.
     ///
     /// # Errors
     /// When the camera is not known, or its calibration or policy is broken.
-    pub fn take(&mut self, frame: &FrameDetections) -> anyhow::Result<Outcome> {
+    pub fn take(&mut self, record: &CameraRecord) -> anyhow::Result<Outcome> {
         let Entry { camera, policy, .. } = self
             .registry
-            .entry(&frame.camera)
-            .with_context(|| format!("camera {} is not in the camera file", frame.camera))?;
-        if !self.cameras.contains_key(&frame.camera) {
+            .entry(&record.camera)
+            .with_context(|| format!("camera {} is not in the camera file", record.camera))?;
+        if !self.cameras.contains_key(&record.camera) {
             let mut analysis = CameraAnalysis::new(camera, &self.settings.tracker)?;
             analysis.set_sort_window(self.settings.sort_window);
-            self.cameras.insert(frame.camera.clone(), analysis);
+            self.cameras.insert(record.camera.clone(), analysis);
         }
-        let analysis = self.cameras.get_mut(&frame.camera).context("the camera was just opened")?;
-        let outcome = analysis.take(frame, Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) });
+        let analysis = self.cameras.get_mut(&record.camera).context("the camera was just opened")?;
+        let outcome = analysis.take(record, Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) });
         match outcome.admission {
             Admission::New => {}
             Admission::Repeated => self.summary.duplicates += 1,

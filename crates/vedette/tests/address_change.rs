@@ -12,27 +12,27 @@ use product::Product;
 use serde_json::Value;
 use support::{demo_site, eventually, finish, other_base, root, said, vedette};
 use vedette::cli::Role;
-use vedette::{clock, topics};
+use vedette::{clock, record_line, topics};
 use vedette_address::{AddressBase, BaseBuilder, BuilderOptions, DeltaHead, SourceCrs};
 use vedette_bus::{Record, SharedBus, StartAt};
-use vedette_core::{FrameDetections, Span};
+use vedette_core::{CameraRecord, Span};
 use vedette_wire::{NewBase, decode_address_change, decode_alert, encode_detections};
 
 /// Before this frame of the recording nine alerts are raised, one of which ends after it; one more is raised after it.
 const SPLIT: usize = 361;
 
-fn recorded_frames() -> Vec<FrameDetections> {
+fn recorded_frames() -> Vec<CameraRecord> {
     let text = std::fs::read_to_string(root().join("tests/golden/vtest-detections.jsonl")).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines().map(|line| record_line::from_line(line).unwrap()).collect()
 }
 
 /// The recording as of now: its last frame was captured a moment ago.
-fn frames_of_now() -> Vec<FrameDetections> {
+fn frames_of_now() -> Vec<CameraRecord> {
     let mut frames = recorded_frames();
-    let later = clock::now().since(frames[frames.len() - 1].captured);
+    let later = clock::now().since(frames[frames.len() - 1].at.captured);
     for frame in &mut frames {
-        frame.captured = frame.captured + later;
-        frame.video = None;
+        frame.at.captured = frame.at.captured + later;
+        frame.processed_mut().unwrap().video = None;
     }
     frames
 }
@@ -61,13 +61,13 @@ fn publish(config: &Path, file: &Path, effective_from: &str) -> String {
     said(&output)
 }
 
-async fn send(bus: &SharedBus, frames: &[FrameDetections]) {
+async fn send(bus: &SharedBus, frames: &[CameraRecord]) {
     for frame in frames {
         let record = Record {
             key: bytes::Bytes::copy_from_slice(frame.camera.as_str().as_bytes()),
             value: Some(encode_detections(frame)),
             headers: Vec::new(),
-            timestamp_ms: frame.captured.as_millis(),
+            timestamp_ms: frame.at.captured.as_millis(),
         };
         bus.send(topics::DETECTIONS.name(), record).await.unwrap().await.unwrap();
     }
@@ -105,7 +105,7 @@ async fn a_new_base_is_taken_while_frames_flow_and_every_alert_names_one() {
 
     let product = product(&config).await;
     let frames = frames_of_now();
-    let effective_from = frames[SPLIT].captured;
+    let effective_from = frames[SPLIT].at.captured;
     base_is(&product, &old).await;
     send(&product.app.bus, &frames[..SPLIT]).await;
     frames_taken(&product, SPLIT).await;
@@ -253,7 +253,7 @@ fn replay_takes_the_bases_as_they_followed_each_other() {
     let path = folder.path().join("other.base");
     let (old, new) = (demo_version(), other_base(&path));
     let demo = root().join("deploy/demo");
-    let effective_from = recorded_frames()[SPLIT].captured;
+    let effective_from = recorded_frames()[SPLIT].at.captured;
     let mut replay = vedette();
     replay.arg("replay").arg(root().join("tests/golden/vtest-detections.jsonl"));
     replay.arg("--cameras").arg(demo.join("cameras.toml")).arg("--policies").arg(demo.join("policies.toml"));

@@ -201,12 +201,12 @@ impl World {
         for record in self.cluster.records(topics::DETECTIONS.name()).unwrap() {
             let bytes = record.record.value.unwrap();
             let frame = decode_detections(bytes.clone()).unwrap();
-            let place = (frame.camera.to_string(), frame.sequence);
+            let place = (frame.camera.to_string(), frame.at.sequence);
             let newest = latest.entry(frame.camera).or_insert(0);
-            if frame.sequence < *newest && !outcome.frames.contains_key(&place) {
+            if frame.at.sequence < *newest && !outcome.frames.contains_key(&place) {
                 outcome.out_of_order.push(place.clone());
             }
-            *newest = frame.sequence.max(*newest);
+            *newest = frame.at.sequence.max(*newest);
             outcome.frames.entry(place).or_default().insert(bytes);
         }
         for record in self.cluster.records(topics::DEAD_LETTERS.name()).unwrap() {

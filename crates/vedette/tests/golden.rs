@@ -14,8 +14,9 @@ use support::root;
 use vedette::analysis::{CameraAnalysis, STATE_FORMAT, Serving};
 use vedette::cli::{Cli, Command};
 use vedette::config::{load_cameras, load_policies};
+use vedette::record_line;
 use vedette_address::AddressBase;
-use vedette_core::{Alert, Camera, FrameDetections, Timestamp};
+use vedette_core::{Alert, Camera, CameraRecord, Timestamp};
 use vedette_rules::SharedPolicy;
 use vedette_wire::encode_alert;
 
@@ -23,7 +24,7 @@ struct Site {
     camera: Arc<Camera>,
     policy: Arc<SharedPolicy>,
     base: Box<dyn Fn(Timestamp) -> Option<Arc<AddressBase>>>,
-    frames: Vec<FrameDetections>,
+    frames: Vec<CameraRecord>,
 }
 
 fn folder() -> PathBuf {
@@ -40,7 +41,7 @@ fn site() -> Site {
         camera: Arc::new(cameras[0].clone()),
         policy: Arc::new(SharedPolicy::new(policies[0].clone())),
         base: Box::new(move |_| Some(base.clone())),
-        frames: text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+        frames: text.lines().map(|line| record_line::from_line(line).unwrap()).collect(),
     }
 }
 
@@ -52,7 +53,7 @@ fn serving(site: &Site) -> Serving<'_> {
     Serving { policy: Some(&site.policy), base: &site.base }
 }
 
-fn take(site: &Site, analysis: &mut CameraAnalysis, frames: &[FrameDetections]) -> Vec<Alert> {
+fn take(site: &Site, analysis: &mut CameraAnalysis, frames: &[CameraRecord]) -> Vec<Alert> {
     frames.iter().flat_map(|frame| analysis.take(frame, serving(site)).alerts).collect()
 }
 

@@ -20,10 +20,10 @@ use vedette::analysis::{CameraAnalysis, Serving};
 use vedette::cli::Role;
 use vedette::config::{BusKind, Config};
 use vedette::health::Condition;
-use vedette::{clock, reading, topics};
+use vedette::{clock, reading, record_line, topics};
 use vedette_address::AddressBase;
 use vedette_bus::{Record, SharedBus, StartAt, partition_of};
-use vedette_core::{Camera, CameraId, FrameDetections, Span, VideoRef};
+use vedette_core::{Camera, CameraId, CameraRecord, Span};
 use vedette_rules::SharedPolicy;
 use vedette_wire::{decode_alert, encode_alert, encode_detections};
 
@@ -230,7 +230,7 @@ async fn the_product_ends_also_while_kafka_is_away() {
     eventually("frames", async || (product.metric("vedette_detect_frames_total", "").await > 0.0).then_some(())).await;
     broker.kill();
     // What the stages have in flight just now is chance; this record is certain to be unacknowledged.
-    let detections = FrameDetections { latency: None, video: None, ..recorded_frames().swap_remove(0) };
+    let detections = recorded_frames().swap_remove(0);
     let record = Record {
         key: Bytes::from_static(b"campus-1"),
         value: Some(encode_detections(&detections)),
@@ -245,16 +245,16 @@ async fn the_product_ends_also_while_kafka_is_away() {
     drop(delivery);
 }
 
-fn recorded_frames() -> Vec<FrameDetections> {
+fn recorded_frames() -> Vec<CameraRecord> {
     let text = std::fs::read_to_string(root().join("tests/golden/vtest-detections.jsonl")).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines().map(|line| record_line::from_line(line).unwrap()).collect()
 }
 
 /// Cameras of the demo site, two on each partition, and what each of them sees: the recorded detections, as of now.
 struct Fleet {
     cameras: Vec<Camera>,
     policy: Arc<SharedPolicy>,
-    frames: Vec<FrameDetections>,
+    frames: Vec<CameraRecord>,
 }
 
 impl Fleet {
@@ -275,18 +275,19 @@ impl Fleet {
         }
         let mut frames = recorded_frames();
         // Detections of another day would be past their retention.
-        let later = clock::now().since(frames[0].captured);
+        let later = clock::now().since(frames[0].at.captured);
         for frame in &mut frames {
-            frame.captured = frame.captured + later;
+            frame.at.captured = frame.at.captured + later;
+            let processed = frame.processed_mut().unwrap();
             // The book of latencies takes only frames whose way is known.
-            frame.latency = Some(Default::default());
-            frame.video = None::<VideoRef>;
+            processed.latency = Some(Default::default());
+            processed.video = None;
         }
         Self { cameras, policy: Arc::new(SharedPolicy::new(config.policies[0].clone())), frames }
     }
 
-    fn seen_by<'a>(&'a self, camera: &'a Camera, part: &'a [FrameDetections]) -> impl Iterator<Item = FrameDetections> {
-        part.iter().map(|frame| FrameDetections { camera: camera.id.clone(), ..frame.clone() })
+    fn seen_by<'a>(&'a self, camera: &'a Camera, part: &'a [CameraRecord]) -> impl Iterator<Item = CameraRecord> {
+        part.iter().map(|frame| CameraRecord { camera: camera.id.clone(), ..frame.clone() })
     }
 
     /// What an analysis without any interruption makes of it.
@@ -313,12 +314,12 @@ impl Fleet {
         let mut last = Vec::new();
         for frame in &self.frames[bounds(part)..bounds(part + 1)] {
             for camera in &self.cameras {
-                let frame = FrameDetections { camera: camera.id.clone(), ..frame.clone() };
+                let frame = CameraRecord { camera: camera.id.clone(), ..frame.clone() };
                 let record = Record {
                     key: Bytes::copy_from_slice(camera.id.as_str().as_bytes()),
                     value: Some(encode_detections(&frame)),
                     headers: Vec::new(),
-                    timestamp_ms: frame.captured.as_millis(),
+                    timestamp_ms: frame.at.captured.as_millis(),
                 };
                 last.push(bus.send(topics::DETECTIONS.name(), record).await.unwrap());
             }

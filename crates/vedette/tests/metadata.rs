@@ -151,10 +151,10 @@ async fn detections_on(bus: &SharedBus) -> BTreeMap<(String, u64), Vec<Bytes>> {
     reading::to_end(bus, topics::DETECTIONS.name(), &mut reader, |record| {
         let value = record.record.value.unwrap();
         let frame = decode_detections(value.clone()).unwrap();
-        let place = (frame.camera.to_string(), frame.sequence);
+        let place = (frame.camera.to_string(), frame.at.sequence);
         let newest = latest.entry(place.0.clone()).or_insert(0);
-        assert!(frame.sequence > *newest || found.contains_key(&place), "{place:?} came late");
-        *newest = frame.sequence.max(*newest);
+        assert!(frame.at.sequence > *newest || found.contains_key(&place), "{place:?} came late");
+        *newest = frame.at.sequence.max(*newest);
         found.entry(place).or_default().push(value);
     })
     .await
@@ -267,7 +267,7 @@ async fn epochs_on(bus: &SharedBus) -> BTreeMap<u64, usize> {
     let mut reader = bus.read(topics::DETECTIONS.name(), StartAt::Earliest).await.unwrap();
     let mut found = BTreeMap::new();
     reading::to_end(bus, topics::DETECTIONS.name(), &mut reader, |record| {
-        *found.entry(decode_detections(record.record.value.unwrap()).unwrap().epoch).or_default() += 1;
+        *found.entry(decode_detections(record.record.value.unwrap()).unwrap().at.epoch).or_default() += 1;
     })
     .await
     .unwrap();

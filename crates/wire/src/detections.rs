@@ -1,76 +1,138 @@
 use bytes::Bytes;
 use prost::Message;
-use vedette_core::{Detection, FrameAccount, FrameDetections, PictureStats, ShedRange, Span, StageLatency, Timestamp};
+use vedette_core::{
+    AccountOnly, CameraRecord, Detection, FrameAccount, FrameAt, FrameSize, PictureStats, ProcessedFrame, RecordBody,
+    ShedRange, Span, StageLatency, Timestamp,
+};
 
 use crate::error::parse;
 use crate::{WireError, field, pb};
 
 /// Most boxes that one frame may carry; a record with more is refused whole.
 const MOST_DETECTIONS: usize = 10_000;
+/// What the frame size is where there is no frame: the field has to be there.
+const NO_FRAME: FrameSize = FrameSize { width: 1, height: 1 };
 
 /// The value of a record on `detections`.
 #[must_use]
-pub fn encode_detections(frame: &FrameDetections) -> Bytes {
-    let detections = frame.detections.iter().map(|detection| pb::frame_detections::Detection {
-        class: i32::from(detection.class.number()),
-        score: detection.score.get(),
-        r#box: Some(field::pb_pixel_box(detection.bbox)),
-    });
-    pb::FrameDetections {
-        camera: frame.camera.to_string(),
-        epoch: frame.epoch,
-        sequence: frame.sequence,
-        captured_us: frame.captured.as_micros(),
-        frame: field::pb_frame_size(frame.frame),
-        detections: detections.collect(),
-        model: field::pb_model(&frame.model),
-        quality: field::pb_quality(frame.quality),
-        video: frame.video.map(field::pb_video_ref),
-        latency: frame.latency.map(|latency| pb::frame_detections::StageLatency {
-            chunk_us: latency.chunk.as_micros(),
-            decode_us: latency.decode.as_micros(),
-            wait_us: latency.wait.as_micros(),
-            inference_us: latency.inference.as_micros(),
-        }),
-        account: frame.account.as_ref().map(pb_account),
-        picture: frame.picture.as_ref().map(pb_picture),
-        away: frame.away,
-    }
-    .encode_to_vec()
-    .into()
+pub fn encode_detections(record: &CameraRecord) -> Bytes {
+    let common = pb::FrameDetections {
+        camera: record.camera.to_string(),
+        epoch: record.at.epoch,
+        sequence: record.at.sequence,
+        captured_us: record.at.captured.as_micros(),
+        model: field::pb_model(&record.model),
+        account: record.account().map(pb_account),
+        ..pb::FrameDetections::default()
+    };
+    let message = match &record.body {
+        RecordBody::Processed(frame) => pb::FrameDetections {
+            frame: field::pb_frame_size(frame.frame),
+            detections: frame.detections.iter().map(pb_detection).collect(),
+            quality: field::pb_quality(frame.quality),
+            video: frame.video.map(field::pb_video_ref),
+            latency: frame.latency.map(pb_latency),
+            picture: frame.picture.as_ref().map(pb_picture),
+            ..common
+        },
+        RecordBody::AccountOnly(only) => {
+            pb::FrameDetections { frame: field::pb_frame_size(only.frame.unwrap_or(NO_FRAME)), ..common }
+        }
+        RecordBody::SignalLoss => pb::FrameDetections { frame: field::pb_frame_size(NO_FRAME), away: true, ..common },
+    };
+    message.encode_to_vec().into()
 }
 
 /// Reads the value of a record on `detections`.
 ///
 /// # Errors
 /// When the bytes are no such message, or a value breaks its rule (score outside 0 to 1, box without area, NaN, unknown
-/// class, more than 10,000 boxes, an account of frames that does not fit the record's number).
-pub fn decode_detections(bytes: Bytes) -> Result<FrameDetections, WireError> {
-    let message: pb::FrameDetections = parse("FrameDetections", bytes)?;
+/// class, more than 10,000 boxes, an account of frames that does not fit the record's number, detections in a record of no
+/// processed frame).
+pub fn decode_detections(bytes: Bytes) -> Result<CameraRecord, WireError> {
+    let mut message: pb::FrameDetections = parse("FrameDetections", bytes)?;
+    let account = message.account.take().map(|account| self::account(account, message.sequence)).transpose()?;
+    Ok(CameraRecord {
+        camera: field::camera_id(&message.camera)?,
+        at: FrameAt {
+            epoch: message.epoch,
+            sequence: message.sequence,
+            captured: Timestamp::from_micros(message.captured_us),
+        },
+        model: field::model(message.model.take())?,
+        body: match account {
+            account if message.away => signal_loss(&message, account.as_ref())?,
+            Some(account) if account.sheds_own(message.sequence) => {
+                RecordBody::AccountOnly(account_only(&message, account)?)
+            }
+            account => RecordBody::Processed(processed(message, account)?),
+        },
+    })
+}
+
+/// Checks that what says that there was no signal says nothing of frames.
+fn signal_loss(message: &pb::FrameDetections, account: Option<&FrameAccount>) -> Result<RecordBody, WireError> {
+    field::frame_size("frame", message.frame)?;
+    let none = "a record of signal loss is of no frame; leave it out";
+    let of_a_frame = [
+        ("sequence", message.sequence > 0),
+        ("detections", !message.detections.is_empty()),
+        ("video", message.video.is_some()),
+        ("latency", message.latency.is_some()),
+        ("account", account.is_some()),
+        ("picture", message.picture.is_some()),
+    ];
+    match of_a_frame.into_iter().find(|(_, is_there)| *is_there) {
+        Some((field, _)) => Err(WireError::invalid(field, none)),
+        None => Ok(RecordBody::SignalLoss),
+    }
+}
+
+/// A record that accounts for its own frame as not processed. Its quality, video, latency and picture are passed over: they are
+/// there in a saved state when the frame was put aside after a model had processed it.
+fn account_only(message: &pb::FrameDetections, account: FrameAccount) -> Result<AccountOnly, WireError> {
+    if !message.detections.is_empty() {
+        return Err(WireError::invalid(
+            "detections",
+            "the account says that the frame was not processed; leave them out",
+        ));
+    }
+    let frame = field::frame_size("frame", message.frame)?;
+    Ok(AccountOnly { account, frame: (frame != NO_FRAME).then_some(frame) })
+}
+
+fn processed(message: pb::FrameDetections, account: Option<FrameAccount>) -> Result<ProcessedFrame, WireError> {
     if message.detections.len() > MOST_DETECTIONS {
         let rule = format!("{} boxes in one frame; at most {MOST_DETECTIONS} are taken", message.detections.len());
         return Err(WireError::invalid("detections", rule));
     }
-    Ok(FrameDetections {
-        camera: field::camera_id(&message.camera)?,
-        epoch: message.epoch,
-        sequence: message.sequence,
-        captured: Timestamp::from_micros(message.captured_us),
+    Ok(ProcessedFrame {
         frame: field::frame_size("frame", message.frame)?,
         detections: message.detections.into_iter().map(detection).collect::<Result<_, _>>()?,
-        model: field::model(message.model)?,
         quality: field::quality(message.quality),
         video: message.video.map(field::video_ref),
-        latency: message.latency.map(|latency| StageLatency {
-            chunk: Span::from_micros(latency.chunk_us),
-            decode: Span::from_micros(latency.decode_us),
-            wait: Span::from_micros(latency.wait_us),
-            inference: Span::from_micros(latency.inference_us),
-        }),
-        account: message.account.map(|account| self::account(account, message.sequence)).transpose()?,
+        latency: message.latency.map(latency),
+        account,
         picture: message.picture.map(picture).transpose()?,
-        away: message.away,
     })
+}
+
+fn pb_latency(latency: StageLatency) -> pb::frame_detections::StageLatency {
+    pb::frame_detections::StageLatency {
+        chunk_us: latency.chunk.as_micros(),
+        decode_us: latency.decode.as_micros(),
+        wait_us: latency.wait.as_micros(),
+        inference_us: latency.inference.as_micros(),
+    }
+}
+
+fn latency(message: pb::frame_detections::StageLatency) -> StageLatency {
+    StageLatency {
+        chunk: Span::from_micros(message.chunk_us),
+        decode: Span::from_micros(message.decode_us),
+        wait: Span::from_micros(message.wait_us),
+        inference: Span::from_micros(message.inference_us),
+    }
 }
 
 fn pb_picture(picture: &PictureStats) -> pb::frame_detections::PictureStats {
@@ -133,6 +195,14 @@ fn account(message: pb::frame_detections::Account, sequence: u64) -> Result<Fram
     Ok(FrameAccount { previous: message.previous, shed })
 }
 
+fn pb_detection(detection: &Detection) -> pb::frame_detections::Detection {
+    pb::frame_detections::Detection {
+        class: i32::from(detection.class.number()),
+        score: detection.score.get(),
+        r#box: Some(field::pb_pixel_box(detection.bbox)),
+    }
+}
+
 fn detection(message: pb::frame_detections::Detection) -> Result<Detection, WireError> {
     Ok(Detection {
         class: field::object_class("detections.class", message.class)?,
@@ -142,86 +212,4 @@ fn detection(message: pb::frame_detections::Detection) -> Result<Detection, Wire
 }
 
 #[cfg(test)]
-mod tests {
-    use vedette_core::{
-        CameraAway, CameraId, FrameSize, ModelRef, ObjectClass, PixelBox, Quality, Score, ShedReason, VideoRef,
-    };
-
-    use super::*;
-
-    fn frame() -> FrameDetections {
-        FrameDetections {
-            camera: CameraId::new("gate").unwrap(),
-            epoch: 1,
-            sequence: 9,
-            captured: Timestamp::from_micros(3),
-            frame: FrameSize { width: 768, height: 576 },
-            detections: vec![Detection {
-                class: ObjectClass::Person,
-                score: Score::new(0.75).unwrap(),
-                bbox: PixelBox::new(1.0, 2.0, 3.0, 4.0),
-            }],
-            model: ModelRef { name: "nanodet-g".into(), version: "1".into() },
-            quality: Quality { shed_frames: 2, ..Quality::default() },
-            video: Some(VideoRef { partition: 1, offset: 2, sequence: 3 }),
-            latency: Some(StageLatency { chunk: Span::from_millis(250), ..StageLatency::default() }),
-            account: Some(FrameAccount {
-                previous: Some(2),
-                shed: vec![
-                    ShedRange { first: 3, count: 2, reason: ShedReason::MaxFps },
-                    ShedRange { first: 6, count: 1, reason: ShedReason::Overload },
-                ],
-            }),
-            picture: Some(PictureStats {
-                brightness: 100.5,
-                contrast: 40.0,
-                sharpness: 7.0,
-                change: Some(0.5),
-                grid: std::array::from_fn(|field| field as u8),
-            }),
-            away: false,
-        }
-    }
-
-    #[test]
-    fn a_frame_reads_back() {
-        assert_eq!(decode_detections(encode_detections(&frame())).unwrap(), frame());
-        let away = CameraAway { camera: frame().camera, epoch: 2, at: Timestamp::from_micros(4) };
-        let away = FrameDetections::of_away(away, frame().model);
-        assert_eq!(decode_detections(encode_detections(&away)).unwrap(), away);
-    }
-
-    #[test]
-    fn each_broken_value_is_refused_by_name() {
-        let good = pb::FrameDetections::decode(encode_detections(&frame())).unwrap();
-        type Break = fn(&mut pb::FrameDetections);
-        fn shed(m: &mut pb::FrameDetections, first: u64, count: u64) {
-            let range = &mut m.account.as_mut().unwrap().shed[1];
-            (range.first, range.count) = (first, count);
-        }
-        let breaks: [(&str, Break); 15] = [
-            ("camera", |m| m.camera = "a b".into()),
-            ("frame", |m| m.frame = None),
-            ("frame", |m| m.frame = Some(pb::FrameSize { width: 0, height: 5 })),
-            ("detections.class", |m| m.detections[0].class = 99),
-            ("detections.score", |m| m.detections[0].score = f32::NAN),
-            ("detections.box", |m| m.detections[0].r#box.as_mut().unwrap().width = -1.0),
-            ("model", |m| m.model = None),
-            ("account.previous", |m| m.account.as_mut().unwrap().previous = Some(9)),
-            ("account.shed", |m| shed(m, 4, 1)),
-            ("account.shed", |m| shed(m, 6, 0)),
-            ("account.shed", |m| shed(m, 8, 3)),
-            ("account.shed", |m| shed(m, u64::MAX, 2)),
-            ("account.shed.reason", |m| m.account.as_mut().unwrap().shed[0].reason = 11),
-            ("picture.grid", |m| m.picture.as_mut().unwrap().grid = Bytes::from_static(b"short")),
-            ("picture.contrast", |m| m.picture.as_mut().unwrap().contrast = f32::NAN),
-        ];
-        for (field, apply) in breaks {
-            let mut bad = good.clone();
-            apply(&mut bad);
-            let error = decode_detections(bad.encode_to_vec().into()).unwrap_err();
-            assert!(matches!(&error, WireError::Invalid { field: named, .. } if *named == field), "{field}: {error}");
-        }
-        assert!(matches!(decode_detections(Bytes::from_static(b"no protobuf")), Err(WireError::Unparsable { .. })));
-    }
-}
+mod tests;

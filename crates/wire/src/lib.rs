@@ -38,4 +38,4 @@ pub use error::WireError;
 pub use near_miss::{CameraNearMiss, decode_near_miss, encode_near_miss};
 pub use policy::{decode_policy, encode_policy, policy_key};
 pub use state::{AnalysisState, decode_state, encode_state};
-pub use video::{PublishedChunk, VideoRecord, decode_video, encode_away, encode_video};
+pub use video::{PublishedChunk, VideoRecord, decode_video, encode_signal_loss, encode_video};

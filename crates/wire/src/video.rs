@@ -1,6 +1,6 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
-use vedette_core::{AccessUnit, CameraAway, CameraId, Codec, Timestamp, VideoChunk};
+use vedette_core::{AccessUnit, CameraId, Codec, SignalLoss, Timestamp, VideoChunk};
 
 use crate::error::parse;
 use crate::{WireError, field, pb};
@@ -10,8 +10,8 @@ use crate::{WireError, field, pb};
 pub enum VideoRecord {
     /// Pictures.
     Chunk(PublishedChunk),
-    /// None came.
-    Away(CameraAway),
+    /// No signal came.
+    SignalLoss(SignalLoss),
 }
 
 impl VideoRecord {
@@ -20,7 +20,7 @@ impl VideoRecord {
     pub fn camera(&self) -> &CameraId {
         match self {
             Self::Chunk(published) => &published.chunk.camera,
-            Self::Away(away) => &away.camera,
+            Self::SignalLoss(loss) => &loss.camera,
         }
     }
 
@@ -29,7 +29,7 @@ impl VideoRecord {
     pub fn published(&self) -> Timestamp {
         match self {
             Self::Chunk(published) => published.published,
-            Self::Away(away) => away.at,
+            Self::SignalLoss(loss) => loss.at,
         }
     }
 
@@ -38,7 +38,7 @@ impl VideoRecord {
     pub fn into_chunk(self) -> Option<VideoChunk> {
         match self {
             Self::Chunk(published) => Some(published.chunk),
-            Self::Away(_) => None,
+            Self::SignalLoss(_) => None,
         }
     }
 }
@@ -87,13 +87,13 @@ pub fn encode_video(chunk: &VideoChunk, published: Timestamp) -> Bytes {
     .into()
 }
 
-/// The value of a record on `video` that says that nothing comes.
+/// The value of a record on `video` that says that no signal comes.
 #[must_use]
-pub fn encode_away(away: &CameraAway) -> Bytes {
+pub fn encode_signal_loss(loss: &SignalLoss) -> Bytes {
     pb::VideoChunk {
-        camera: away.camera.to_string(),
-        epoch: away.epoch,
-        away_us: Some(away.at.as_micros()),
+        camera: loss.camera.to_string(),
+        epoch: loss.epoch,
+        away_us: Some(loss.at.as_micros()),
         ..pb::VideoChunk::default()
     }
     .encode_to_vec()
@@ -111,7 +111,7 @@ pub fn decode_video(bytes: Bytes) -> Result<VideoRecord, WireError> {
             return Err(WireError::invalid("away_us", "a camera that is away sends no units"));
         }
         let (camera, at) = (field::camera_id(&message.camera)?, Timestamp::from_micros(at));
-        return Ok(VideoRecord::Away(CameraAway { camera, epoch: message.epoch, at }));
+        return Ok(VideoRecord::SignalLoss(SignalLoss { camera, epoch: message.epoch, at }));
     }
     let codec = match message.codec() {
         pb::Codec::H264 => Codec::H264,
@@ -194,8 +194,8 @@ mod tests {
 
         #[test]
         fn that_nothing_comes_reads_back(epoch: u64, at: i64) {
-            let away = CameraAway { camera: CameraId::new("gate").unwrap(), epoch, at: Timestamp::from_micros(at) };
-            prop_assert_eq!(decode_video(encode_away(&away)).unwrap(), VideoRecord::Away(away));
+            let loss = SignalLoss { camera: CameraId::new("gate").unwrap(), epoch, at: Timestamp::from_micros(at) };
+            prop_assert_eq!(decode_video(encode_signal_loss(&loss)).unwrap(), VideoRecord::SignalLoss(loss));
         }
 
         #[test]

@@ -1,8 +1,8 @@
 //! What an alert says, and how it is written down.
 
-use crate::support::{CODE, alert, at, camera, episode, frame, place};
+use crate::support::{CODE, alert, at, camera, context, episode, frame, place};
 use vedette_alerts::json::AlertJson;
-use vedette_alerts::{AlertContext, alert_id, assemble, cloudevents};
+use vedette_alerts::{alert_id, assemble, cloudevents};
 use vedette_core::{AlertStatus, EpisodePhase, PixelBox, TrackId};
 
 #[test]
@@ -35,9 +35,7 @@ fn another_frame_is_no_evidence() {
     let camera = camera("gate-1");
     let episode = episode("intrusion", 0, EpisodePhase::Ended);
     let later = frame(&camera, at(9));
-    let context =
-        AlertContext { camera: &camera, rule_name: "Intrusion", frame: &later, place: place(None), path: vec![] };
-    let alert = assemble(&episode, context);
+    let alert = assemble(&episode, context(&camera, &later, place(None), vec![]));
     assert_eq!(alert.evidence.captured, episode.raised);
     assert_eq!(alert.evidence.video, None);
     assert_eq!(alert.evidence.people, [episode.objects[0].bbox]);

@@ -3,10 +3,10 @@
 use tempfile::TempDir;
 use vedette_alerts::{AlertContext, AlertFilter, AlertStore, Decision, PostgresServer, Verdict, alert_id, assemble};
 use vedette_core::{
-    AddressCandidate, AddressMatch, Alert, AlertId, Camera, Detection, Episode, EpisodePhase, FrameDetections,
+    AddressCandidate, AddressMatch, Alert, AlertId, Camera, CameraRecord, Detection, Episode, EpisodePhase, FrameAt,
     FrameSize, GroundPoint, Measured, ModelRef, NearbyPlate, NearbyRoad, ObjectClass, PathPoint, PixelBox, PixelPoint,
-    Place, PlaceSource, Quality, Quantity, ResponsibleUnit, RuleId, RuleKind, Score, Severity, Span, Timestamp, Track,
-    TrackId, VideoRef,
+    Place, PlaceSource, ProcessedFrame, Quality, Quantity, RecordBody, ResponsibleUnit, RuleId, RuleKind, Score,
+    Severity, Span, Timestamp, Track, TrackId, VideoRef,
 };
 
 use crate::cluster::Cluster;
@@ -53,30 +53,27 @@ pub(crate) fn episode(rule: &str, second: i64, phase: EpisodePhase) -> Episode {
     }
 }
 
-pub(crate) fn frame(camera: &Camera, captured: Timestamp) -> FrameDetections {
+pub(crate) fn frame(camera: &Camera, captured: Timestamp) -> CameraRecord {
     let detection = |class, score, x| Detection {
         class,
         score: Score::new(score).unwrap(),
         bbox: PixelBox::new(x, 200.0, 40.0, 120.0),
     };
-    FrameDetections {
-        camera: camera.id.clone(),
-        epoch: 1,
-        sequence: 25,
-        captured,
-        frame: FrameSize { width: 1280, height: 720 },
+    let processed = ProcessedFrame {
         detections: vec![
             detection(ObjectClass::Person, 0.91, 100.0),
             detection(ObjectClass::Car, 0.7, 500.0),
             detection(ObjectClass::Person, 0.06, 900.0),
         ],
-        model: ModelRef { name: "person-vehicle".into(), version: "1".into() },
         quality: Quality { shed_frames: 2, ..Quality::default() },
         video: Some(VideoRef { partition: 1, offset: 40, sequence: 25 }),
-        latency: None,
-        account: None,
-        picture: None,
-        away: false,
+        ..ProcessedFrame::empty(FrameSize { width: 1280, height: 720 })
+    };
+    CameraRecord {
+        camera: camera.id.clone(),
+        at: FrameAt { epoch: 1, sequence: 25, captured },
+        model: ModelRef { name: "person-vehicle".into(), version: "1".into() },
+        body: RecordBody::Processed(processed),
     }
 }
 
@@ -116,10 +113,19 @@ pub(crate) fn alert(id: &str, second: i64, phase: EpisodePhase) -> Alert {
     let episode = episode("intrusion", second, phase);
     let frame = frame(&camera, episode.raised);
     let path = vec![PathPoint { at: at(second), pixel: PixelPoint::new(90.0, 310.0) }];
-    assemble(
-        &episode,
-        AlertContext { camera: &camera, rule_name: "Intrusion", frame: &frame, place: place(Some(CODE)), path },
-    )
+    assemble(&episode, context(&camera, &frame, place(Some(CODE)), path))
+}
+
+/// What an alert says beyond its episode, by a record of a processed frame.
+pub(crate) fn context<'a>(
+    camera: &'a Camera,
+    record: &'a CameraRecord,
+    place: Place,
+    path: Vec<PathPoint>,
+) -> AlertContext<'a> {
+    let processed = record.processed().unwrap();
+    let (frame, quality) = (processed.frame, processed.quality);
+    AlertContext { camera, rule_name: "Intrusion", record, frame, quality, place, path }
 }
 
 /// An alert of camera `id` about a person that was there for a second up to `ms`, `east_m` metres east of the usual place,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use vedette_core::{CameraAway, Codec, FrameSize, VideoChunk};
+use vedette_core::{Codec, FrameSize, SignalLoss, VideoChunk};
 
 /// What happened at intake.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +25,7 @@ pub enum IntakeEvent {
     },
     /// Nothing comes from the camera: told a second after it was lost, or after intake began and never had it, and again
     /// and again, ever more seldom, until pictures come.
-    Away(CameraAway),
+    SignalLoss(SignalLoss),
     /// The recording is over and not looped.
     Ended,
     /// Trying again is pointless until someone changes the source. Intake has ended.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use vedette_core::{AccessUnit, Backoff, CameraAway, CameraId, Codec, FrameSize, Timestamp, VideoChunk};
+use vedette_core::{AccessUnit, Backoff, CameraId, Codec, FrameSize, SignalLoss, Timestamp, VideoChunk};
 
 use super::absence::Absence;
 use super::{Clock, IntakeEvent, IntakeSettings, LossReason};
@@ -170,8 +170,8 @@ impl Output {
         if let Some(absence) = &mut self.absence {
             absence.told(Instant::now());
         }
-        let away = CameraAway { camera: self.camera.clone(), epoch: self.next_epoch(), at: self.now() };
-        self.send(IntakeEvent::Away(away)).await
+        let loss = SignalLoss { camera: self.camera.clone(), epoch: self.next_epoch(), at: self.now() };
+        self.send(IntakeEvent::SignalLoss(loss)).await
     }
 
     async fn send_chunk(&mut self, chunk: VideoChunk) -> Result<(), Gone> {

@@ -16,13 +16,14 @@ use vedette::health::Health;
 use vedette::latency::LatencyBook;
 use vedette::registry::Registry;
 use vedette::stage::analyse::Analyse;
-use vedette::{clock, topics};
+use vedette::{clock, record_line, topics};
 use vedette_address::AddressBase;
 use vedette_alerts::cloudevents;
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_bus::{Header, Reader, Record, SharedBus, StartAt};
 use vedette_core::{
-    Alert, Camera, CameraId, Detection, FrameAccount, FrameDetections, FrameSize, NearMiss, PixelBox, Policy, Span,
+    Alert, Camera, CameraId, CameraRecord, Detection, FrameAccount, FrameAt, FrameSize, NearMiss, PixelBox, Policy,
+    ProcessedFrame, RecordBody, Span,
 };
 use vedette_rules::SharedPolicy;
 use vedette_wire::{decode_detections, encode_alert, encode_detections, encode_near_miss};
@@ -68,37 +69,40 @@ impl Input {
         };
         let cameras: Vec<Camera> = (0..CAMERAS).map(camera).collect();
         let text = std::fs::read_to_string(root().join("tests/golden/vtest-detections.jsonl")).expect("a recording");
-        let frames: Vec<FrameDetections> =
-            text.lines().map(|line| serde_json::from_str(line).expect("a frame")).collect();
+        let frames: Vec<CameraRecord> =
+            text.lines().map(|line| record_line::from_line(line).expect("a frame")).collect();
         let mut input = Self { cameras, policies, base, records: Vec::new(), alerts: 0, state: SavedState::default() };
         input.play(&frames);
         input
     }
 
-    fn play(&mut self, frames: &[FrameDetections]) {
-        let step = frames[1].captured.since(frames[0].captured);
+    fn play(&mut self, frames: &[CameraRecord]) {
+        let step = frames[1].at.captured.since(frames[0].at.captured);
         let start = clock::now() - Span::from_micros(step.as_micros() * frames.len() as i64);
         let mut analyses = self.analyses();
-        for (sequence, frame) in (0..).zip(frames) {
+        for (sequence, record) in (0..).zip(frames) {
+            let seen = record.processed().expect("a processed frame");
             let captured =
                 start + Span::from_micros(step.as_micros() * i64::try_from(sequence).expect("a small number"));
             for (number, camera) in self.cameras.iter().enumerate() {
-                let frame = FrameDetections {
-                    detections: displaced(&frame.detections, number),
-                    camera: camera.id.clone(),
-                    epoch: 1,
-                    sequence,
-                    captured,
+                let frame = ProcessedFrame {
+                    detections: displaced(&seen.detections, number),
                     account: Some(FrameAccount { previous: u64::checked_sub(sequence, 1), shed: Vec::new() }),
-                    ..frame.clone()
+                    ..seen.clone()
+                };
+                let record = CameraRecord {
+                    camera: camera.id.clone(),
+                    at: FrameAt { epoch: 1, sequence, captured },
+                    model: record.model.clone(),
+                    body: RecordBody::Processed(frame),
                 };
                 self.records.push(Record {
                     key: Bytes::copy_from_slice(camera.id.as_str().as_bytes()),
-                    value: Some(encode_detections(&frame)),
+                    value: Some(encode_detections(&record)),
                     headers: Vec::new(),
                     timestamp_ms: captured.as_millis(),
                 });
-                self.alerts += analyses.take(&frame).alerts.len();
+                self.alerts += analyses.take(&record).alerts.len();
             }
             if sequence == frames.len() as u64 / 2 {
                 self.state = analyses.state();
@@ -173,7 +177,7 @@ struct Analyses {
 }
 
 impl Analyses {
-    fn take(&mut self, frame: &FrameDetections) -> Outcome {
+    fn take(&mut self, frame: &CameraRecord) -> Outcome {
         let base = |_| Some(self.base.clone());
         let analysis = self.of.get_mut(&frame.camera).expect("a camera of ours");
         analysis.take(frame, Serving { policy: Some(&self.policy), base: &base })

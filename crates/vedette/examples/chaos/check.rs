@@ -97,7 +97,7 @@ fn replay(
         if *offset >= until && state.is_none() {
             state = Some(analysis.save()?);
         }
-        if !seen.insert((frame.epoch, frame.sequence)) {
+        if !seen.insert((frame.at.epoch, frame.at.sequence)) {
             findings.repeated_detections += 1;
             continue;
         }

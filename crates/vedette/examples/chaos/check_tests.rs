@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use vedette::config::{load_cameras, load_policies};
-use vedette_core::{FrameAccount, FrameDetections, Policy};
+use vedette::record_line;
+use vedette_core::{CameraRecord, FrameAccount, FrameAt, Policy};
 use vedette_rules::SharedPolicy;
 use vedette_wire::AnalysisState;
 
@@ -29,8 +30,8 @@ impl World {
         let camera = |name: &str| Camera { id: CameraId::new(name).unwrap(), ..cameras[0].clone() };
         let cameras = ["one", "two"].map(camera).to_vec();
         let text = std::fs::read_to_string(root().join("tests/golden/vtest-detections.jsonl")).unwrap();
-        let frames: Vec<FrameDetections> =
-            text.lines().take(200).map(|line| serde_json::from_str(line).unwrap()).collect();
+        let frames: Vec<CameraRecord> =
+            text.lines().take(200).map(|line| record_line::from_line(line).unwrap()).collect();
         let mut world = Self { cameras, policies, base, content: Content::default() };
         for (partition, camera) in (0..).zip(world.cameras.clone()) {
             world.live(partition, &camera, &frames);
@@ -38,7 +39,7 @@ impl World {
         world
     }
 
-    fn live(&mut self, partition: u32, camera: &Camera, frames: &[FrameDetections]) {
+    fn live(&mut self, partition: u32, camera: &Camera, frames: &[CameraRecord]) {
         let policy = Arc::new(SharedPolicy::new(self.policies[0].clone()));
         let base = |_| Some(self.base.clone());
         let mut analysis = CameraAnalysis::new(Arc::new(camera.clone()), &Default::default()).unwrap();
@@ -46,7 +47,9 @@ impl World {
         for (sequence, frame) in (0..).zip(frames) {
             let account = FrameAccount { previous: u64::checked_sub(sequence, 1), shed: Vec::new() };
             let id = camera.id.clone();
-            let frame = FrameDetections { camera: id, epoch: 1, sequence, account: Some(account), ..frame.clone() };
+            let at = FrameAt { epoch: 1, sequence, captured: frame.at.captured };
+            let mut frame = CameraRecord { camera: id, at, ..frame.clone() };
+            frame.processed_mut().unwrap().account = Some(account);
             self.content.detections.push(Lying { partition, offset: sequence, frame: frame.clone() });
             for alert in analysis.take(&frame, Serving { policy: Some(&policy), base: &base }).alerts {
                 self.content.alerts.push(encode_alert(&alert));
@@ -152,6 +155,6 @@ fn every_planted_bug_is_found() {
     let mut empty = world.content.clone();
     empty.alerts.clear();
     empty.store.clear();
-    empty.detections.retain(|lying| lying.frame.camera != one() && lying.frame.sequence < 5);
+    empty.detections.retain(|lying| lying.frame.camera != one() && lying.frame.at.sequence < 5);
     assert!(world.look(&empty).wrong.iter().any(|wrong| wrong.contains("are wanted")));
 }

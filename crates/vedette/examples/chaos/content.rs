@@ -8,7 +8,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use vedette::{reading, topics};
 use vedette_bus::{Delivered, SharedBus, StartAt};
-use vedette_core::{Alert, CameraId, FrameDetections};
+use vedette_core::{Alert, CameraId, CameraRecord};
 use vedette_wire::{AnalysisState, decode_detections, decode_state, decode_video};
 
 /// How often a topic is tried to be read.
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(crate) struct Lying {
     pub(crate) partition: u32,
     pub(crate) offset: u64,
-    pub(crate) frame: FrameDetections,
+    pub(crate) frame: CameraRecord,
 }
 
 /// A row of the store.

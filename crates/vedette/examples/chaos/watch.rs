@@ -124,8 +124,8 @@ fn note_detections(seen: &Mutex<Seen>, record: Delivered) {
     let now = clock::now();
     let Ok(frame) = decode_detections(record.record.value.unwrap_or_default()) else { return };
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    if seen.frames.insert((frame.camera.clone(), frame.epoch, frame.sequence)) {
-        seen.delays.push((frame.camera, now, now.since(frame.captured)));
+    if seen.frames.insert((frame.camera.clone(), frame.at.epoch, frame.at.sequence)) {
+        seen.delays.push((frame.camera, now, now.since(frame.at.captured)));
     }
 }
 

@@ -4,33 +4,43 @@ use std::collections::BTreeMap;
 
 use vedette_address::AddressBase;
 use vedette_alerts::{AlertContext, alert_id, assemble};
-use vedette_core::{Alert, AlertStatus, Episode, EpisodePhase, FrameDetections, Place, PlaceSource};
+use vedette_core::{Alert, AlertStatus, CameraRecord, Episode, EpisodePhase, FrameSize, Place, PlaceSource, Quality};
 use vedette_rules::{Subject, rule_kind};
 
 use super::{ANCHOR_SIGMA_PX, CameraAnalysis};
 
+/// The record at which episodes were raised or ended.
+#[derive(Clone, Copy)]
+pub(super) struct Moment<'a> {
+    pub(super) record: &'a CameraRecord,
+    /// Size of the frame that the episodes' pixels refer to.
+    pub(super) frame: FrameSize,
+    pub(super) quality: Quality,
+}
+
 impl CameraAnalysis {
     /// What an episode says: an alert that is raised, or the end of one that was.
-    pub(super) fn alert(&mut self, episode: &Episode, frame: &FrameDetections, base: Option<&AddressBase>) -> Alert {
+    pub(super) fn alert(&mut self, episode: &Episode, moment: Moment<'_>, base: Option<&AddressBase>) -> Alert {
         if episode.phase == EpisodePhase::Ended
             && let Some(alert) = self.ended(episode)
         {
             return alert;
         }
-        let alert = self.raised(episode, frame, base);
+        let alert = self.raised(episode, moment, base);
         if alert.status == AlertStatus::Open {
             self.open.insert(alert.id, Box::new(alert.clone()));
         }
         alert
     }
 
-    fn raised(&self, episode: &Episode, frame: &FrameDetections, base: Option<&AddressBase>) -> Alert {
+    fn raised(&self, episode: &Episode, moment: Moment<'_>, base: Option<&AddressBase>) -> Alert {
+        let Moment { record, frame, quality } = moment;
         let (ground, source) = if rule_kind(episode.kind).is_some_and(|kind| kind.subject == Subject::Camera) {
             (self.locator.position(), PlaceSource::CameraPosition)
         } else {
-            self.locator.locate(episode.anchor, frame.frame, ANCHOR_SIGMA_PX)
+            self.locator.locate(episode.anchor, frame, ANCHOR_SIGMA_PX)
         };
-        let address = base.and_then(|base| base.resolve(&ground, frame.captured));
+        let address = base.and_then(|base| base.resolve(&ground, record.at.captured));
         let rule_name = self.policy.as_ref().and_then(|policy| {
             policy.policy().rules.iter().find(|rule| rule.id == episode.rule).map(|rule| rule.name.clone())
         });
@@ -40,7 +50,9 @@ impl CameraAnalysis {
             AlertContext {
                 camera: &self.camera,
                 rule_name: rule_name.as_deref().unwrap_or(episode.rule.as_str()),
+                record,
                 frame,
+                quality,
                 place: Place { ground, source, address },
                 path,
             },

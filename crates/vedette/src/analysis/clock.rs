@@ -2,7 +2,7 @@
 //! a moment of capture that lies far from the moment intake had the picture.
 
 use serde::{Deserialize, Serialize};
-use vedette_core::{FrameDetections, Span, Timestamp};
+use vedette_core::{FrameAt, Span, StageLatency, Timestamp};
 
 /// Frame numbers that follow on never lie this far apart in time: intake gives a silent camera up before.
 const JUMP_AHEAD: Span = Span::from_secs(300);
@@ -38,19 +38,20 @@ struct Seen {
 }
 
 impl Clock {
-    /// Looks at the next frame, in order.
-    pub(super) fn look_at(&mut self, frame: &FrameDetections) -> Move {
-        let seen = Seen { epoch: frame.epoch, sequence: frame.sequence, captured: frame.captured };
+    /// Follows the clock to the next processed frame, in order.
+    pub(super) fn follow(&mut self, at: FrameAt) -> Move {
+        let FrameAt { epoch, sequence, captured } = at;
+        let seen = Seen { epoch, sequence, captured };
         let moved = self.last.replace(seen).map_or(Move::Steady, |last| move_between(last, seen));
         if moved != Move::Steady {
-            self.doubted_until = Some(frame.captured + DOUBTED_FOR);
+            self.doubted_until = Some(captured + DOUBTED_FOR);
         }
         moved
     }
 
-    /// Whether what the clock said of the frame that was looked at last is doubted.
-    pub(super) fn is_doubted(&self, frame: &FrameDetections) -> bool {
-        self.doubted_until.is_some_and(|until| frame.captured < until) || is_off(frame)
+    /// Whether the capture time of the frame that was followed to last is doubted.
+    pub(super) fn is_doubted(&self, captured: Timestamp, latency: Option<StageLatency>) -> bool {
+        self.doubted_until.is_some_and(|until| captured < until) || latency.is_some_and(is_off)
     }
 }
 
@@ -67,28 +68,24 @@ fn move_between(last: Seen, now: Seen) -> Move {
 }
 
 /// Whether the camera's clock lies far from that of intake.
-fn is_off(frame: &FrameDetections) -> bool {
-    let Some(latency) = frame.latency else { return false };
+fn is_off(latency: StageLatency) -> bool {
     latency.chunk.as_micros() < -MOST_AHEAD.as_micros() || latency.chunk > MOST_BEHIND
 }
 
 #[cfg(test)]
 mod tests {
-    use vedette_core::StageLatency;
-
     use super::*;
-    use crate::analysis::test_frame;
 
-    fn frame(epoch: u64, sequence: u64, seconds: i64) -> FrameDetections {
-        test_frame::frame(epoch, sequence, Timestamp::from_micros(seconds * 1_000_000))
+    fn at(epoch: u64, sequence: u64, seconds: i64) -> FrameAt {
+        FrameAt { epoch, sequence, captured: Timestamp::from_micros(seconds * 1_000_000) }
     }
 
     #[test]
     fn jumps_both_ways_are_doubted_for_a_minute() {
         let mut clock = Clock::default();
         let mut see = |sequence, seconds| {
-            let frame = frame(1, sequence, seconds);
-            (clock.look_at(&frame), clock.is_doubted(&frame))
+            let at = at(1, sequence, seconds);
+            (clock.follow(at), clock.is_doubted(at.captured, None))
         };
         assert_eq!(see(0, 1_000), (Move::Steady, false));
         assert_eq!(see(1, 1_001), (Move::Steady, false));
@@ -100,12 +97,12 @@ mod tests {
     }
 
     #[test]
-    fn frames_left_out_are_no_jump_and_neither_is_a_camera_that_was_away() {
+    fn frames_left_out_are_no_jump_and_neither_is_a_lost_signal() {
         let mut clock = Clock::default();
-        clock.look_at(&frame(1, 0, 0));
-        assert_eq!(clock.look_at(&frame(1, 1_000, 1_000)), Move::Steady);
-        assert_eq!(clock.look_at(&frame(2, 0, 90_000)), Move::Steady);
-        assert_eq!(clock.look_at(&frame(3, 0, 80_000)), Move::Back);
+        clock.follow(at(1, 0, 0));
+        assert_eq!(clock.follow(at(1, 1_000, 1_000)), Move::Steady);
+        assert_eq!(clock.follow(at(2, 0, 90_000)), Move::Steady);
+        assert_eq!(clock.follow(at(3, 0, 80_000)), Move::Back);
     }
 
     #[test]
@@ -113,11 +110,7 @@ mod tests {
         let clock = Clock::default();
         for (chunk, doubted) in [(0, false), (10, false), (31, true), (-1, false), (-3, true)] {
             let latency = StageLatency { chunk: Span::from_secs(chunk), ..StageLatency::default() };
-            assert_eq!(
-                clock.is_doubted(&FrameDetections { latency: Some(latency), ..frame(1, 0, 0) }),
-                doubted,
-                "{chunk}"
-            );
+            assert_eq!(clock.is_doubted(Timestamp::default(), Some(latency)), doubted, "{chunk}");
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use vedette_core::{Detection, FrameDetections, FrameSize, GroundPoint, PixelPoint, Span};
+use vedette_core::{Detection, FrameSize, GroundPoint, PixelPoint, ProcessedFrame, Span};
 use vedette_locate::{GroundView, Locator};
 use vedette_rules::{Ground, GroundMetres};
 use vedette_track::GroundFix;
@@ -36,7 +36,7 @@ const FEET_SIGMA: f32 = 0.08;
 
 /// Where each of the frame's detections stands, for the tracker; nothing for a camera without calibration, and for frames that
 /// follow quickly. `since_last` is the time since the frame before, if there was one.
-pub(super) fn fixes(locator: &Locator, frame: &FrameDetections, since_last: Option<Span>) -> Vec<Option<GroundFix>> {
+pub(super) fn fixes(locator: &Locator, frame: &ProcessedFrame, since_last: Option<Span>) -> Vec<Option<GroundFix>> {
     if frame.detections.is_empty() || since_last.is_some_and(|span| span < SLOW) {
         return Vec::new();
     }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     /// Someone at an even pace over the ground from one pixel to another, a frame a second.
-    fn walk(locator: &Locator, from: [f32; 2], to: [f32; 2], steps: u32) -> Vec<FrameDetections> {
+    fn walk(locator: &Locator, from: [f32; 2], to: [f32; 2], steps: u32) -> Vec<(Timestamp, ProcessedFrame)> {
         let ground = |[x, y]: [f32; 2]| locator.locate(PixelPoint::new(x, y), FRAME, 1.0).0;
         let (from, to) = (ground(from), ground(to));
         let at = |step: u32| {
@@ -80,26 +80,23 @@ mod tests {
             let longitude = between(from.longitude(), to.longitude());
             let feet = locator.project(&GroundPoint::new(latitude, longitude, 0.1).unwrap(), FRAME).unwrap();
             let bbox = PixelBox::new(feet.x - 10.0, feet.y - 60.0, 20.0, 60.0);
-            frame(step, vec![Detection { class: ObjectClass::Person, score: Score::new(0.9).unwrap(), bbox }])
+            let captured = Timestamp::from_micros(i64::from(step) * 1_000_000);
+            (captured, frame(vec![Detection { class: ObjectClass::Person, score: Score::new(0.9).unwrap(), bbox }]))
         };
         (0..=steps).map(at).collect()
     }
 
-    fn frame(second: u32, detections: Vec<Detection>) -> FrameDetections {
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/vtest-detections.jsonl");
-        let text = std::fs::read_to_string(golden).unwrap();
-        let like: FrameDetections = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-        let captured = Timestamp::from_micros(i64::from(second) * 1_000_000);
-        FrameDetections { captured, frame: FRAME, detections, ..like }
+    fn frame(detections: Vec<Detection>) -> ProcessedFrame {
+        ProcessedFrame { detections, ..ProcessedFrame::empty(FRAME) }
     }
 
     /// How many tracks the frames give, and on how many frames there was one.
-    fn tracks(frames: &[FrameDetections], locator: Option<&Locator>) -> (usize, usize) {
+    fn tracks(frames: &[(Timestamp, ProcessedFrame)], locator: Option<&Locator>) -> (usize, usize) {
         let mut tracker = Tracker::new(std::sync::Arc::new(TrackerSettings::default()));
         let (mut ids, mut seen) = (std::collections::BTreeSet::new(), 0);
-        for frame in frames {
+        for (captured, frame) in frames {
             let fixes = locator.map(|locator| fixes(locator, frame, Some(Span::from_secs(1)))).unwrap_or_default();
-            let tracks = tracker.update_on_ground(frame.captured, frame.frame, &frame.detections, &fixes);
+            let tracks = tracker.update_on_ground(*captured, frame.frame, &frame.detections, &fixes);
             ids.extend(tracks.iter().map(|track| track.id));
             seen += usize::from(!tracks.is_empty());
         }
@@ -123,11 +120,11 @@ mod tests {
         let calibrated = Locator::new(&camera()).unwrap();
         let frames = walk(&calibrated, [150.0, 330.0], [620.0, 330.0], 2);
         let bare = Locator::new(&Camera { calibration: None, ..camera() }).unwrap();
-        assert!(fixes(&bare, &frames[0], None).is_empty());
-        assert!(fixes(&calibrated, &frames[0], Some(Span::from_millis(100))).is_empty());
-        assert!(fixes(&calibrated, &frames[0], None)[0].is_some());
+        assert!(fixes(&bare, &frames[0].1, None).is_empty());
+        assert!(fixes(&calibrated, &frames[0].1, Some(Span::from_millis(100))).is_empty());
+        assert!(fixes(&calibrated, &frames[0].1, None)[0].is_some());
         let nowhere = PixelBox { x: f32::NAN, y: 0.0, width: 10.0, height: 10.0 };
-        let broken = Detection { bbox: nowhere, ..frames[0].detections[0] };
-        assert_eq!(fixes(&calibrated, &frame(0, vec![broken]), None), [None]);
+        let broken = Detection { bbox: nowhere, ..frames[0].1.detections[0] };
+        assert_eq!(fixes(&calibrated, &frame(vec![broken]), None), [None]);
     }
 }

@@ -1,14 +1,14 @@
 //! A camera's records in the order of their numbers, and the count of what became of each frame.
 //!
-//! A record answers for the frames since the one before (its account), so a record that follows on is passed at once;
-//! where one is missing, what comes after it waits until a frame captured a sort window later has come.
+//! A record accounts for the frames since the one before, so a record that follows on is passed at once; where one is missing,
+//! what comes after it waits until a frame captured a sort window later has come.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use vedette_core::{FrameCounts, FrameDetections, ShedReason, Span};
+use vedette_core::{CameraRecord, FrameCounts, FrameRange, RecordBody, ShedReason, Span};
 use vedette_wire::{WireError, decode_detections, encode_detections};
 
 /// How far records may be out of order, in capture time, where nothing else is configured.
@@ -24,7 +24,7 @@ const MOST_GAPS: usize = 16;
 /// What a record is to those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// Its frames were not answered for before.
+    /// Its frames were not accounted for before.
     New,
     /// It was seen before (a restart upstream).
     Repeated,
@@ -35,7 +35,7 @@ pub enum Admission {
 /// A frame of a stream epoch.
 type Place = (u64, u64);
 
-/// Frames of an epoch that no record answered for in time.
+/// Frames of an epoch that no record accounted for in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Gap {
     epoch: u64,
@@ -45,15 +45,21 @@ struct Gap {
     counted: bool,
 }
 
+impl Gap {
+    fn frames(self) -> FrameRange {
+        FrameRange::new(self.first, self.last)
+    }
+}
+
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Order {
     window: Span,
-    /// The frame up to which all is answered for.
-    last: Option<Place>,
+    /// The frame up to which all are accounted for.
+    watermark: Option<Place>,
     /// Where the epoch before ended.
     epoch_before: Option<Place>,
-    held: BTreeMap<Place, FrameDetections>,
+    held: BTreeMap<Place, CameraRecord>,
     gaps: VecDeque<Gap>,
     counts: FrameCounts,
     /// Frames lost since the last that was analysed.
@@ -75,7 +81,7 @@ impl Default for Order {
     fn default() -> Self {
         Self {
             window: SORT_WINDOW,
-            last: None,
+            watermark: None,
             epoch_before: None,
             held: BTreeMap::new(),
             gaps: VecDeque::new(),
@@ -98,47 +104,48 @@ impl Order {
         self.counts = counts;
     }
 
-    /// Takes a record in, and gives it back when it is the next one to analyse, or to know that there is none; [`Self::next`] then gives those after it.
-    pub(super) fn admit<'a>(&mut self, frame: &'a FrameDetections) -> (Admission, Option<Cow<'a, FrameDetections>>) {
-        let place = place(frame);
-        if self.last.is_some_and(|last| place <= last) {
-            return (self.admit_old(frame), None);
+    /// Takes a record in, and gives it back when it is the next one to analyse; [`Self::next`] then gives those after it. One that
+    /// only accounts for frames is never given.
+    pub(super) fn admit<'a>(&mut self, record: &'a CameraRecord) -> (Admission, Option<Cow<'a, CameraRecord>>) {
+        let place = place(record);
+        if self.watermark.is_some_and(|watermark| place <= watermark) {
+            return (self.admit_old(record), None);
         }
-        if self.held.is_empty() && follows(self.last, frame) {
-            return (Admission::New, self.pass(Cow::Borrowed(frame)));
+        if self.held.is_empty() && follows(self.watermark, record) {
+            return (Admission::New, self.pass(Cow::Borrowed(record)));
         }
         if self.held.contains_key(&place) {
             return (Admission::Repeated, None);
         }
-        self.held.insert(place, frame.clone());
+        self.held.insert(place, record.clone());
         (Admission::New, None)
     }
 
     /// The next record to analyse, in order; none when the next one has to wait.
-    pub(super) fn next(&mut self) -> Option<FrameDetections> {
+    pub(super) fn next(&mut self) -> Option<CameraRecord> {
         loop {
             let (_, first) = self.held.first_key_value()?;
-            if !follows(self.last, first) && !self.is_given_up(first) {
+            if !follows(self.watermark, first) && !self.is_given_up(first) {
                 return None;
             }
             let first = self.pop_held()?;
-            if let Some(frame) = self.pass(Cow::Owned(first)) {
-                return Some(frame.into_owned());
+            if let Some(record) = self.pass(Cow::Owned(first)) {
+                return Some(record.into_owned());
             }
         }
     }
 
     /// [`Self::next`] when nothing comes after: nothing waits any longer.
-    pub(super) fn next_of_rest(&mut self) -> Option<FrameDetections> {
-        while let Some(frame) = self.pop_held() {
-            if let Some(frame) = self.pass(Cow::Owned(frame)) {
-                return Some(frame.into_owned());
+    pub(super) fn next_of_rest(&mut self) -> Option<CameraRecord> {
+        while let Some(record) = self.pop_held() {
+            if let Some(record) = self.pass(Cow::Owned(record)) {
+                return Some(record.into_owned());
             }
         }
         None
     }
 
-    fn pop_held(&mut self) -> Option<FrameDetections> {
+    fn pop_held(&mut self) -> Option<CameraRecord> {
         let (_, first) = self.held.pop_first()?;
         if self.held.is_empty() {
             // An empty map keeps the memory of its last records.
@@ -147,19 +154,19 @@ impl Order {
         Some(first)
     }
 
-    /// Whether records may lie between what was seen and `frame`.
-    pub(super) fn is_gap_before(&self, frame: &FrameDetections) -> bool {
-        let newest = self.held.last_key_value().map(|(place, _)| *place).max(self.last);
+    /// Whether records may lie between what was seen and `record`.
+    pub(super) fn is_gap_before(&self, record: &CameraRecord) -> bool {
+        let newest = self.held.last_key_value().map(|(place, _)| *place).max(self.watermark);
         match newest {
-            None => first_answered(frame) > 0,
-            Some((epoch, _)) if frame.epoch > epoch => true,
-            newest => newest < Some(place(frame)) && !follows(newest, frame),
+            None => accounted(record).start() > 0,
+            Some((epoch, _)) if record.at.epoch > epoch => true,
+            newest => newest < Some(place(record)) && !follows(newest, record),
         }
     }
 
     pub(super) fn save(&self) -> SavedOrder<'_> {
         SavedOrder {
-            last: self.last,
+            last: self.watermark,
             epoch_before: self.epoch_before,
             held: self.held.values().map(encode_detections).collect(),
             gaps: Cow::Borrowed(&self.gaps),
@@ -171,42 +178,39 @@ impl Order {
     pub(super) fn restore(saved: SavedOrder<'_>) -> Result<Self, WireError> {
         let mut held = BTreeMap::new();
         for bytes in saved.held {
-            let frame = decode_detections(bytes)?;
-            held.insert(place(&frame), frame);
+            let record = decode_detections(bytes)?;
+            held.insert(place(&record), record);
         }
         let SavedOrder { last, epoch_before, gaps, counts, lost, .. } = saved;
         let (gaps, counts) = (gaps.into_owned(), counts.into_owned());
-        Ok(Self { window: SORT_WINDOW, last, epoch_before, held, gaps, counts, lost })
+        Ok(Self { window: SORT_WINDOW, watermark: last, epoch_before, held, gaps, counts, lost })
     }
 
-    /// A record that answers for nothing new: seen before, or too late for its gap.
-    fn admit_old(&mut self, frame: &FrameDetections) -> Admission {
-        let first = first_answered(frame);
+    /// A record that accounts for nothing new: seen before, or too late for its gap.
+    fn admit_old(&mut self, record: &CameraRecord) -> Admission {
+        let (epoch, accounted) = (record.at.epoch, accounted(record));
         let mut late = 0;
-        if self.epoch_before.is_some_and(|(epoch, last)| epoch == frame.epoch && last < frame.sequence) {
-            let known = self.epoch_before.map_or(0, |(_, last)| last + 1);
-            late = frame.sequence - known.max(first) + 1;
-            self.epoch_before = Some(place(frame));
+        if let Some((before, last)) = self.epoch_before
+            && before == epoch
+            && last < record.at.sequence
+        {
+            late = accounted.starting_at(last + 1).len();
+            self.epoch_before = Some(place(record));
             self.counts.add_shed(ShedReason::Late, late);
         }
-        let gaps = std::mem::take(&mut self.gaps);
-        for gap in gaps {
-            let (from, to) = (gap.first.max(first), gap.last.min(frame.sequence));
-            if gap.epoch != frame.epoch || from > to {
+        for gap in std::mem::take(&mut self.gaps) {
+            let filled = gap.frames().intersect(accounted);
+            if gap.epoch != epoch || filled.is_empty() {
                 self.gaps.push_back(gap);
                 continue;
             }
-            let frames = to - from + 1;
-            late += frames;
-            self.counts.add_shed(ShedReason::Late, frames);
+            late += filled.len();
+            self.counts.add_shed(ShedReason::Late, filled.len());
             if gap.counted {
-                self.forget_missing(frames);
+                self.forget_missing(filled.len());
             }
-            if gap.first < from {
-                self.gaps.push_back(Gap { last: from - 1, ..gap });
-            }
-            if to < gap.last {
-                self.gaps.push_back(Gap { first: to + 1, ..gap });
+            for rest in gap.frames().minus(filled) {
+                self.gaps.extend(rest.last().map(|last| Gap { first: rest.start(), last, ..gap }));
             }
         }
         if late > 0 { Admission::Late } else { Admission::Repeated }
@@ -222,64 +226,66 @@ impl Order {
     }
 
     /// Whether what is missing before `first` is not waited for any longer.
-    fn is_given_up(&self, first: &FrameDetections) -> bool {
-        let window = if first.account.is_some() { self.window.max(CHUNK_WINDOW) } else { self.window };
-        let waited =
-            |later: &FrameDetections| later.epoch > first.epoch || later.captured.since(first.captured) >= window;
+    fn is_given_up(&self, first: &CameraRecord) -> bool {
+        let window = if first.account().is_some() { self.window.max(CHUNK_WINDOW) } else { self.window };
+        let waited = |later: &CameraRecord| {
+            later.at.epoch > first.at.epoch || later.at.captured.since(first.at.captured) >= window
+        };
         self.held.len() > MOST_HELD || self.held.values().any(waited)
     }
 
-    /// Counts what a record answers for; gives it back when its frame was looked at, or when it says that there is none.
-    fn pass<'a>(&mut self, mut frame: Cow<'a, FrameDetections>) -> Option<Cow<'a, FrameDetections>> {
-        if frame.away {
-            self.go_on_at(place(&frame));
-            return Some(frame);
+    /// Counts the frames that a record accounts for; gives it back unless that is all it is for.
+    fn pass<'a>(&mut self, mut record: Cow<'a, CameraRecord>) -> Option<Cow<'a, CameraRecord>> {
+        if matches!(record.body, RecordBody::SignalLoss) {
+            self.go_on_at(place(&record));
+            return Some(record);
         }
-        let start = first_answered(&frame);
-        let from = match self.last {
-            None => start,
-            Some((epoch, last)) if epoch == frame.epoch => last + 1,
-            Some(_) if frame.account.is_some() => 0,
-            Some(_) => start,
+        let accounted = accounted(&record);
+        let has_account = record.account().is_some();
+        let expected = match self.watermark {
+            Some((epoch, last)) if epoch == record.at.epoch => last.saturating_add(1),
+            Some(_) if has_account => 0,
+            _ => accounted.start(),
         };
         let mut lost = 0;
-        if from < start {
-            let counted = frame.account.is_some();
-            self.remember(Gap { epoch: frame.epoch, first: from, last: start - 1, counted });
-            if counted {
-                lost += self.count(ShedReason::Missing, start - from);
+        let gap = FrameRange::until(expected, accounted.start());
+        if let Some(last) = gap.last() {
+            self.remember(Gap { epoch: record.at.epoch, first: gap.start(), last, counted: has_account });
+            if has_account {
+                lost += self.count(ShedReason::Missing, gap.len());
             }
         }
-        let start = start.max(from);
-        let looked_at = frame.is_looked_at();
-        let mut unanswered = frame.sequence - start + u64::from(!looked_at);
-        for range in frame.account.iter().flat_map(|account| &account.shed) {
-            let frames = (range.last() + 1).saturating_sub(range.first.max(start));
+        let new = accounted.starting_at(expected);
+        let is_processed = record.processed().is_some();
+        let mut unaccounted = new.len().saturating_sub(u64::from(is_processed));
+        for range in record.account().iter().flat_map(|account| &account.shed) {
+            let frames = range.frames().intersect(new).len();
             lost += self.count(range.reason, frames);
-            unanswered = unanswered.saturating_sub(frames);
+            unaccounted = unaccounted.saturating_sub(frames);
         }
         // Left out by the producer's account.
-        lost += self.count(ShedReason::Missing, unanswered);
+        lost += self.count(ShedReason::Missing, unaccounted);
 
         self.lost = self.lost.saturating_add(lost);
-        self.go_on_at(place(&frame));
-        if !looked_at {
+        self.go_on_at(place(&record));
+        if !is_processed {
             return None;
         }
         self.counts.analysed += 1;
         let lost = u32::try_from(std::mem::take(&mut self.lost)).unwrap_or(u32::MAX);
-        if lost > 0 {
-            let quality = &mut frame.to_mut().quality;
-            quality.shed_frames = quality.shed_frames.saturating_add(lost);
+        if lost > 0
+            && let Some(frame) = record.to_mut().processed_mut()
+        {
+            frame.quality.shed_frames = frame.quality.shed_frames.saturating_add(lost);
         }
-        Some(frame)
+        Some(record)
     }
 
     fn go_on_at(&mut self, place: Place) {
-        if self.last.is_some_and(|(epoch, _)| epoch != place.0) {
-            self.epoch_before = self.last;
+        if self.watermark.is_some_and(|(epoch, _)| epoch != place.0) {
+            self.epoch_before = self.watermark;
         }
-        self.last = Some(place);
+        self.watermark = Some(place);
     }
 
     /// Counts frames that were not analysed; gives how many of them say something against the next alert.
@@ -296,24 +302,23 @@ impl Order {
     }
 }
 
-fn place(frame: &FrameDetections) -> Place {
-    (frame.epoch, frame.sequence)
+fn place(record: &CameraRecord) -> Place {
+    (record.at.epoch, record.at.sequence)
 }
 
-/// The first frame that a record answers for.
-fn first_answered(frame: &FrameDetections) -> u64 {
-    match &frame.account {
-        Some(account) => account.previous.map_or(0, |previous| previous + 1),
-        None => frame.sequence,
-    }
+/// The frames that a record accounts for, its own included.
+fn accounted(record: &CameraRecord) -> FrameRange {
+    let sequence = record.at.sequence;
+    record.account().map_or(FrameRange::counted(sequence, 1), |account| account.frames(sequence))
 }
 
-/// Whether nothing lies between what is answered for up to `last` and what `frame` answers for.
-fn follows(last: Option<Place>, frame: &FrameDetections) -> bool {
-    match last {
-        Some((epoch, sequence)) if epoch == frame.epoch => first_answered(frame) <= sequence + 1,
+/// Whether nothing lies between the frames up to `watermark` and those that `record` accounts for.
+fn follows(watermark: Option<Place>, record: &CameraRecord) -> bool {
+    let start = accounted(record).start();
+    match watermark {
+        Some((epoch, last)) if epoch == record.at.epoch => start <= last.saturating_add(1),
         // Nothing is known of the epoch: an account tells whether it began before.
-        _ => frame.account.is_none() || first_answered(frame) == 0,
+        _ => record.account().is_none() || start == 0,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vedette_core::{Camera, Episode, FrameDetections};
+use vedette_core::{Camera, Episode, Timestamp};
 use vedette_locate::Locator;
 use vedette_rules::{RuleEngine, RuleSet, SharedPolicy};
 
@@ -17,17 +17,17 @@ pub struct SetupError {
 }
 
 impl CameraAnalysis {
-    /// Takes up the policy that applies at a frame. What ends by that is added to the episodes.
+    /// Takes up the policy that applies at a capture time. What ends by that is added to the episodes.
     pub(super) fn replace_policy(
         &mut self,
-        frame: &FrameDetections,
+        captured: Timestamp,
         policy: Option<&Arc<SharedPolicy>>,
         episodes: &mut Vec<Episode>,
     ) -> Result<(), SetupError> {
         let Some(policy) = policy else { return Ok(()) };
         let is_this =
             |known: &Option<Arc<SharedPolicy>>| known.as_ref().is_some_and(|known| Arc::ptr_eq(known, policy));
-        if is_this(&self.policy) || is_this(&self.refused) || policy.policy().effective_from > frame.captured {
+        if is_this(&self.policy) || is_this(&self.refused) || policy.policy().effective_from > captured {
             return Ok(());
         }
         if self.policy.as_ref() == Some(policy) {

@@ -1,9 +1,12 @@
 //! A frame for tests: nothing is in it.
 
-use vedette_core::{CameraId, FrameDetections, FrameSize, ModelRef, Timestamp};
+use vedette_core::{CameraId, CameraRecord, FrameAt, FrameSize, ModelRef, ProcessedFrame, RecordBody, Timestamp};
 
-pub(super) fn frame(epoch: u64, sequence: u64, captured: Timestamp) -> FrameDetections {
-    let camera = CameraId::new("gate").expect("it is an id");
-    let model = ModelRef { name: "m".into(), version: "1".into() };
-    FrameDetections::bare(camera, (epoch, sequence), captured, FrameSize { width: 640, height: 480 }, model)
+pub(super) fn frame(epoch: u64, sequence: u64, captured: Timestamp) -> CameraRecord {
+    CameraRecord {
+        camera: CameraId::new("gate").expect("it is an id"),
+        at: FrameAt { epoch, sequence, captured },
+        model: ModelRef { name: "m".into(), version: "1".into() },
+        body: RecordBody::Processed(ProcessedFrame::empty(FrameSize { width: 640, height: 480 })),
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use vedette_bus::{Delivered, Header, Position, Record};
-use vedette_core::{Alert, Camera, Detection, FrameDetections, Policy, VideoChunk};
+use vedette_core::{Alert, Camera, CameraRecord, Policy, VideoChunk};
 use vedette_wire::{AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError, policy_key};
 
 use crate::config::MetadataSettings;
@@ -55,17 +55,17 @@ fn read<M: Message>(
 fn video(video: VideoRecord) -> Value {
     match video {
         VideoRecord::Chunk(published) => chunk(&published.chunk),
-        VideoRecord::Away(away) => json!({ "camera": away.camera, "away": away.at.to_string() }),
+        VideoRecord::SignalLoss(loss) => json!({ "camera": loss.camera, "away": loss.at.to_string() }),
     }
 }
 
-fn detections(frame: FrameDetections) -> Value {
+fn detections(record: CameraRecord) -> Value {
     json!({
-        "camera": frame.camera,
-        "epoch": frame.epoch,
-        "sequence": frame.sequence,
-        "captured": frame.captured.to_string(),
-        "detections": by_class(&frame.detections),
+        "camera": record.camera,
+        "epoch": record.at.epoch,
+        "sequence": record.at.sequence,
+        "captured": record.at.captured.to_string(),
+        "detections": by_class(&record),
     })
 }
 
@@ -144,16 +144,17 @@ fn foreign(letter: &DeadLetter, entry: &MetadataSettings) -> Result<Value, Strin
     let frames = frames.iter().map(|frame| {
         json!({
             "camera": frame.camera,
-            "captured": frame.captured.to_string(),
-            "detections": by_class(&frame.detections),
+            "captured": frame.at.captured.to_string(),
+            "detections": by_class(frame),
         })
     });
     Ok(json!({ "format": entry.format, "frames": frames.collect::<Vec<_>>() }))
 }
 
-fn by_class(detections: &[Detection]) -> BTreeMap<&'static str, usize> {
+/// How many objects of each class were seen.
+fn by_class(record: &CameraRecord) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
-    for detection in detections {
+    for detection in record.processed().iter().flat_map(|frame| &frame.detections) {
         *counts.entry(detection.class.as_str()).or_default() += 1;
     }
     counts

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use vedette_core::{Detection, FrameDetections, ObjectClass, PixelBox, Policy, Score};
+use vedette_core::{Detection, ObjectClass, PixelBox, Policy, RecordBody, Score};
 use vedette_eval::{Event, MotBox, MotRow, SequenceInfo, by_frame, every_nth, read_mot};
 use vedette_rules::{RuleEngine, RuleSet};
 use vedette_track::{Tracker, TrackerSettings};
 
 use super::ClipArgs;
+use crate::record_line;
 
 /// A clip's detections, and what is true of it where that is known.
 pub(super) struct Clip {
@@ -119,20 +120,25 @@ fn exported(path: &Path, info: &SequenceInfo) -> anyhow::Result<Vec<Vec<Detectio
     let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let mut frames = Vec::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let frame: FrameDetections =
-            serde_json::from_str(line).with_context(|| format!("{}, line {}", path.display(), index + 1))?;
-        if frame.frame != info.size {
-            bail!(
+        let record = record_line::from_line(line).with_context(|| format!("{}, line {}", path.display(), index + 1))?;
+        let (size, detections) = match record.body {
+            RecordBody::Processed(frame) => (Some(frame.frame), frame.detections),
+            RecordBody::AccountOnly(only) => (only.frame, Vec::new()),
+            RecordBody::SignalLoss => (None, Vec::new()),
+        };
+        match size {
+            Some(size) if size == info.size => frames.push(detections),
+            Some(size) => bail!(
                 "{}, line {}: the frame is {}x{}, seqinfo.ini says {}x{}",
                 path.display(),
                 index + 1,
-                frame.frame.width,
-                frame.frame.height,
+                size.width,
+                size.height,
                 info.size.width,
                 info.size.height
-            );
+            ),
+            None => bail!("{}, line {}: no frame came, seqinfo.ini says one did", path.display(), index + 1),
         }
-        frames.push(frame.detections);
     }
     if frames.len() > info.frames as usize {
         bail!("{} holds {} frames, seqinfo.ini says {}", path.display(), frames.len(), info.frames);

@@ -14,7 +14,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Delivery, SharedBus};
-use vedette_core::{CameraId, FrameDetections, Span, Timestamp};
+use vedette_core::{CameraId, CameraRecord, Span, Timestamp};
 use vedette_wire::DeadLetterReason;
 
 use crate::config::MetadataSettings;
@@ -168,7 +168,7 @@ impl Consumer for Running {
 
 impl Running {
     /// The frames that go on, with everything counted that does not.
-    fn admit(&mut self, converted: Converted) -> Vec<FrameDetections> {
+    fn admit(&mut self, converted: Converted) -> Vec<CameraRecord> {
         shed("before_since", converted.too_old);
         let left_out = converted.left_out;
         metrics::counter!("vedette_metadata_classes_unknown_total").increment(left_out.unknown_class.into());
@@ -210,10 +210,10 @@ impl Running {
     }
 
     /// A clock that was set back makes frames seem seen already: `analyse` counts them, here it is said once.
-    fn watch_clock(&mut self, frame: &FrameDetections) {
-        let latest = self.latest.entry(frame.camera.clone()).or_insert(frame.captured);
-        let behind = latest.since(frame.captured);
-        *latest = frame.captured.max(*latest);
+    fn watch_clock(&mut self, frame: &CameraRecord) {
+        let latest = self.latest.entry(frame.camera.clone()).or_insert(frame.at.captured);
+        let behind = latest.since(frame.at.captured);
+        *latest = frame.at.captured.max(*latest);
         let changed = if behind > SET_BACK {
             metrics::counter!("vedette_metadata_frames_set_back_total").increment(1);
             self.set_back.insert(frame.camera.clone())
@@ -234,16 +234,16 @@ impl Running {
     }
 
     /// The frames of one record go out when what came before of their cameras is durable.
-    fn publish(&mut self, frames: Vec<FrameDetections>) -> BoxFuture<'static, Result<(), BusError>> {
+    fn publish(&mut self, frames: Vec<CameraRecord>) -> BoxFuture<'static, Result<(), BusError>> {
         let cameras: BTreeSet<CameraId> = frames.iter().map(|frame| frame.camera.clone()).collect();
         self.order.after(cameras, send(self.stage.bus.clone(), frames))
     }
 }
 
 /// Sends the frames of a record one after the other.
-async fn send(bus: SharedBus, frames: Vec<FrameDetections>) -> Result<(), BusError> {
+async fn send(bus: SharedBus, frames: Vec<CameraRecord>) -> Result<(), BusError> {
     for frame in frames {
-        topics::DETECTIONS.send(&bus, &frame, frame.captured).await?.await?;
+        topics::DETECTIONS.send(&bus, &frame, frame.at.captured).await?.await?;
         metrics::counter!("vedette_metadata_frames_total").increment(1);
     }
     Ok(())

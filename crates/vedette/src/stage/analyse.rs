@@ -22,7 +22,7 @@ use anyhow::Context;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Committer, Delivered, Delivery, SharedBus, Watermarks};
-use vedette_core::{Alert, CameraId, FrameDetections, NearMiss};
+use vedette_core::{Alert, CameraId, CameraRecord, NearMiss};
 use vedette_rules::SharedPolicy;
 use vedette_wire::DeadLetterReason;
 
@@ -107,7 +107,7 @@ impl Analyse {
 
 impl Consumer for Running {
     const CHECKPOINTS: bool = true;
-    type Message = FrameDetections;
+    type Message = CameraRecord;
 
     fn group(&self) -> String {
         GROUP.to_owned()
@@ -125,11 +125,11 @@ impl Consumer for Running {
         self.committer = Some(committer);
     }
 
-    fn read(&self, record: &Delivered) -> Result<FrameDetections, Refusal> {
+    fn read(&self, record: &Delivered) -> Result<CameraRecord, Refusal> {
         Ok(topics::DETECTIONS.read(record)?)
     }
 
-    async fn take(&mut self, record: Delivered, frame: FrameDetections, _: &mut Offsets) -> anyhow::Result<Effect> {
+    async fn take(&mut self, record: Delivered, frame: CameraRecord, _: &mut Offsets) -> anyhow::Result<Effect> {
         let number = record.position.partition;
         self.partitions.entry(number).or_default().advance(record.position.offset);
         let outcome = loop {
@@ -241,7 +241,7 @@ impl Consumer for Running {
 
 impl Running {
     /// A frame through its camera's analysis; none when that is not here, or what it knows of the camera is not current.
-    fn step(&mut self, number: u32, frame: &FrameDetections) -> Option<Result<Outcome, Panicked>> {
+    fn step(&mut self, number: u32, frame: &CameraRecord) -> Option<Result<Outcome, Panicked>> {
         self.partitions.get_mut(&number)?.step(&self.stage, frame)
     }
 
@@ -257,13 +257,14 @@ impl Running {
     }
 
     /// Publishes an alert. `frame` is the record that brought it about now, when its way here was just measured.
-    async fn publish(&mut self, number: u32, frame: Option<&FrameDetections>, alert: &Alert) -> anyhow::Result<()> {
+    async fn publish(&mut self, number: u32, frame: Option<&CameraRecord>, alert: &Alert) -> anyhow::Result<()> {
         let status = if alert.ended.is_some() { "ended" } else { "raised" };
         metrics::counter!("vedette_alerts_total", "kind" => alert.kind.to_string(), "status" => status).increment(1);
         let stated = alert.ended.unwrap_or(alert.raised);
         let mut published = Published::new(topics::ALERTS.send(&self.stage.bus, alert, stated).await?);
-        if let Some(frame) = frame.filter(|frame| alert.raised == frame.captured) {
-            published = published.measured(self.stage.latency.clone(), frame.captured, frame.latency);
+        if let Some(frame) = frame.filter(|frame| alert.raised == frame.at.captured) {
+            let latency = frame.processed().and_then(|frame| frame.latency);
+            published = published.measured(self.stage.latency.clone(), frame.at.captured, latency);
         }
         self.partitions.entry(number).or_default().wait_for(published);
         Ok(())
@@ -341,12 +342,7 @@ impl Running {
 
 impl Analyse {
     /// One record through a camera's analysis.
-    fn step(
-        &self,
-        analysis: &mut CameraAnalysis,
-        policy: Option<&Arc<SharedPolicy>>,
-        frame: &FrameDetections,
-    ) -> Outcome {
+    fn step(&self, analysis: &mut CameraAnalysis, policy: Option<&Arc<SharedPolicy>>, frame: &CameraRecord) -> Outcome {
         analysis.take(frame, Serving { policy, base: &|at| self.addresses.at(at) })
     }
 }

@@ -48,7 +48,7 @@ pub struct Detect {
     pub bus: SharedBus,
     /// What decodes and looks.
     pub sight: Arc<dyn Sight>,
-    /// Most frames of one camera that are looked at in a second.
+    /// Most frames of one camera that are processed in a second.
     pub max_fps: Option<f64>,
     /// Whether only key frames are decoded.
     pub key_frames_only: bool,
@@ -79,7 +79,7 @@ struct Running {
 fn begins_anew(video: &VideoRecord) -> bool {
     match video {
         VideoRecord::Chunk(published) => published.chunk.part == 0,
-        VideoRecord::Away(_) => true,
+        VideoRecord::SignalLoss(_) => true,
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::SharedBus;
-use vedette_core::{Backoff, Camera, CameraAway, CameraId, CameraSource, VideoChunk};
+use vedette_core::{Backoff, Camera, CameraId, CameraSource, SignalLoss, VideoChunk};
 use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource};
 use vedette_wire::{PublishedChunk, VideoRecord};
 
@@ -171,7 +171,7 @@ impl Ingest {
         while let Some(event) = events.recv().await {
             match event {
                 IntakeEvent::Chunk(chunk) => self.publish(camera, chunk).await,
-                IntakeEvent::Away(away) => self.publish_away(&away).await,
+                IntakeEvent::SignalLoss(loss) => self.publish_signal_loss(&loss).await,
                 IntakeEvent::Connected { codec, frame, .. } => {
                     tracing::info!(%camera, ?codec, width = frame.width, height = frame.height, "camera connected");
                 }
@@ -185,11 +185,13 @@ impl Ingest {
         reading.await.map(drop)
     }
 
-    /// Says that nothing comes from the camera. What the bus does not take is said again, later.
-    async fn publish_away(&self, away: &CameraAway) {
-        match topics::VIDEO.send(&self.bus, &VideoRecord::Away(away.clone()), away.at).await {
+    /// Says that no signal comes from the camera. What the bus does not take is said again, later.
+    async fn publish_signal_loss(&self, loss: &SignalLoss) {
+        match topics::VIDEO.send(&self.bus, &VideoRecord::SignalLoss(loss.clone()), loss.at).await {
             Ok(_) => metrics::counter!("vedette_ingest_away_total").increment(1),
-            Err(error) => tracing::warn!(camera = %away.camera, %error, "the bus did not take that the camera is away"),
+            Err(error) => {
+                tracing::warn!(camera = %loss.camera, %error, "the bus did not take that the camera sends no signal")
+            }
         }
     }
 

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use vedette_alerts::cloudevents;
 use vedette_bus::{Header, Position};
-use vedette_core::{Alert, Camera, CameraId, FrameDetections, Policy, PolicyScope, Timestamp};
+use vedette_core::{Alert, Camera, CameraId, CameraRecord, Policy, PolicyScope, Timestamp};
 use vedette_wire::{
     AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError, address_key,
     decode_address_change, decode_alert, decode_camera, decode_dead_letter, decode_detections, decode_near_miss,
-    decode_policy, decode_state, decode_video, encode_address_change, encode_alert, encode_away, encode_camera,
-    encode_dead_letter, encode_detections, encode_near_miss, encode_policy, encode_state, encode_video, policy_key,
+    decode_policy, decode_state, decode_video, encode_address_change, encode_alert, encode_camera, encode_dead_letter,
+    encode_detections, encode_near_miss, encode_policy, encode_signal_loss, encode_state, encode_video, policy_key,
 };
 
 /// What a record's key says: it decides the partition and, in a compacted topic, what supersedes what.
@@ -78,7 +78,7 @@ impl Message for VideoRecord {
     fn encode(&self) -> Bytes {
         match self {
             Self::Chunk(published) => encode_video(&published.chunk, published.published),
-            Self::Away(away) => encode_away(away),
+            Self::SignalLoss(loss) => encode_signal_loss(loss),
         }
     }
 
@@ -87,7 +87,7 @@ impl Message for VideoRecord {
     }
 }
 
-impl Message for FrameDetections {
+impl Message for CameraRecord {
     type Key = CameraId;
 
     fn key(&self) -> CameraId {

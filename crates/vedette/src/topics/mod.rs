@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use vedette_bus::{BusError, Delivered, Delivery, Record, Retention, SharedBus, TopicSpec};
-use vedette_core::{Alert, Camera, FrameDetections, Policy, Span, Timestamp};
+use vedette_core::{Alert, Camera, CameraRecord, Policy, Span, Timestamp};
 use vedette_wire::{AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError};
 
 use crate::config::BusSettings;
 
 pub use message::{EffectiveFrom, Key, Message};
 
-/// Encoded video, or that a camera is offline.
+/// Encoded video, or that no signal comes from a camera.
 pub static VIDEO: Topic<VideoRecord> =
     Topic::new(Definition { compress: false, ..Definition::by_camera("video", Keep::Video) });
-/// Detections of every frame.
-pub static DETECTIONS: Topic<FrameDetections> = Topic::new(Definition::by_camera("detections", Keep::Detections));
+/// The records of cameras: detections of every processed frame, what became of the others, and losses of signal.
+pub static DETECTIONS: Topic<CameraRecord> = Topic::new(Definition::by_camera("detections", Keep::Detections));
 /// Alerts.
 pub static ALERTS: Topic<Alert> = Topic::new(Definition::by_camera("alerts", Keep::Alerts));
 /// Near-misses; kept as long as the detections they came of.

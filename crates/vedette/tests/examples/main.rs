@@ -15,9 +15,10 @@ use std::sync::Arc;
 use scene::Scene;
 use vedette::analysis::{CameraAnalysis, Outcome, STATE_FORMAT, Serving};
 use vedette::config::{load_cameras, load_policies};
+use vedette::record_line;
 use vedette_address::AddressBase;
 use vedette_alerts::json::AlertJson;
-use vedette_core::{Alert, Camera, FrameDetections, Span};
+use vedette_core::{Alert, Camera, CameraRecord, FrameAt, ProcessedFrame, RecordBody, Span};
 use vedette_rules::{SharedPolicy, rule_kind, rule_kinds};
 
 fn root() -> PathBuf {
@@ -30,7 +31,7 @@ struct Example {
     camera: Arc<Camera>,
     policy: Arc<SharedPolicy>,
     address: Option<Arc<AddressBase>>,
-    frames: Vec<FrameDetections>,
+    frames: Vec<CameraRecord>,
 }
 
 impl Example {
@@ -73,7 +74,7 @@ impl Example {
         Self { folder, camera, policy, address, frames }
     }
 
-    fn take(&self, analysis: &mut CameraAnalysis, frames: &[FrameDetections]) -> Vec<Outcome> {
+    fn take(&self, analysis: &mut CameraAnalysis, frames: &[CameraRecord]) -> Vec<Outcome> {
         let base = |_| self.address.clone();
         let serving = Serving { policy: Some(&self.policy), base: &base };
         let outcomes: Vec<Outcome> = frames.iter().map(|frame| analysis.take(frame, serving)).collect();
@@ -108,8 +109,8 @@ fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-fn read(path: &Path) -> Vec<FrameDetections> {
-    std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+fn read(path: &Path) -> Vec<CameraRecord> {
+    std::fs::read_to_string(path).unwrap().lines().map(|line| record_line::from_line(line).unwrap()).collect()
 }
 
 fn is_blessed() -> bool {
@@ -117,8 +118,8 @@ fn is_blessed() -> bool {
 }
 
 /// The detections of the file, which are those that the scene gives.
-fn recorded_or_blessed(file: &Path, frames: &[FrameDetections]) -> Vec<FrameDetections> {
-    compare(file, &lines(frames.iter().map(|frame| serde_json::to_string(frame).unwrap())));
+fn recorded_or_blessed(file: &Path, frames: &[CameraRecord]) -> Vec<CameraRecord> {
+    compare(file, &lines(frames.iter().map(|frame| record_line::to_line(frame).unwrap())));
     read(file)
 }
 
@@ -160,7 +161,7 @@ fn scenes_with_a_known_truth_give_it() {
     for example in Example::all() {
         let truth = example.folder.join("truth.toml");
         if truth.exists() {
-            let last = example.frames.last().unwrap().captured;
+            let last = example.frames.last().unwrap().at.captured;
             truth::compare(&truth, &example.run(None).0, last.since(scene::START).as_secs_f64());
             judged += 1;
         }
@@ -185,11 +186,15 @@ fn an_idle_camera_is_remembered_in_two_kilobytes() {
         let mut analysis = CameraAnalysis::new(example.camera.clone(), &Default::default()).unwrap();
         example.take(&mut analysis, &example.frames);
         let last = example.frames.last().unwrap();
-        for second in 1..=60 {
-            let captured = last.captured + Span::from_secs(second);
-            let sequence = last.sequence + second.unsigned_abs();
-            let nothing = FrameDetections { detections: Vec::new(), account: None, away: false, ..last.clone() };
-            let idle = FrameDetections { sequence, captured, ..nothing };
+        let seen = example.frames.iter().rev().find_map(CameraRecord::processed).unwrap();
+        for second in 1..=60_i64 {
+            let at = FrameAt {
+                sequence: last.at.sequence + second.unsigned_abs(),
+                captured: last.at.captured + Span::from_secs(second),
+                ..last.at
+            };
+            let nothing = ProcessedFrame { detections: Vec::new(), account: None, ..seen.clone() };
+            let idle = CameraRecord { at, body: RecordBody::Processed(nothing), ..last.clone() };
             example.take(&mut analysis, &[idle]);
         }
         let bytes = analysis.save().unwrap().len();

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 use vedette_core::{
-    Camera, Detection, FrameDetections, FrameSize, GroundPoint, ModelRef, ObjectClass, PixelBox, PixelPoint, Quality,
-    Score, StageLatency, Timestamp,
+    Camera, CameraRecord, Detection, FrameAt, FrameSize, GroundPoint, ModelRef, ObjectClass, PixelBox, PixelPoint,
+    ProcessedFrame, RecordBody, Score, Span, StageLatency, Timestamp,
 };
 use vedette_locate::Locator;
 use vedette_media::PictureWatch;
@@ -79,7 +79,7 @@ impl Scene {
     }
 
     /// What a detector sees, with boxes that shake by a hundredth of their height.
-    pub(crate) fn frames(&self, camera: &Camera) -> Vec<FrameDetections> {
+    pub(crate) fn frames(&self, camera: &Camera) -> Vec<CameraRecord> {
         let locator = Locator::new(camera).unwrap();
         let count = (self.seconds * self.frames_per_second).round() as u64;
         let mut frames = Vec::new();
@@ -92,27 +92,25 @@ impl Scene {
                 continue;
             }
             let behind = self.clock.iter().find(|[from, until, _]| (*from..*until).contains(&time));
-            let chunk = vedette_core::Span::from_millis((behind.map_or(0.3, |[_, _, by]| 0.3 + by) * 1e3) as i64);
+            let chunk = Span::from_millis((behind.map_or(0.3, |[_, _, by]| 0.3 + by) * 1e3) as i64);
             let seen =
                 |(index, object): (usize, &Object)| object.seen(time, index as u64 * 7919 + number, camera, &locator);
-            frames.push(FrameDetections {
-                camera: camera.id.clone(),
-                epoch: EPOCH,
-                sequence: number,
-                captured: START + vedette_core::Span::from_micros((time * 1e6).round() as i64),
-                frame: FRAME,
+            let frame = ProcessedFrame {
                 detections: self.object.iter().enumerate().filter_map(seen).collect(),
-                model: ModelRef { name: "scripted".into(), version: "1".into() },
-                quality: Quality::default(),
-                video: None,
                 latency: (!self.clock.is_empty()).then(|| StageLatency { chunk, ..StageLatency::default() }),
-                account: None,
                 picture: if self.picture.is_empty() {
                     None
                 } else {
                     watch.look(&pictures::at(&self.picture, number, time))
                 },
-                away: false,
+                ..ProcessedFrame::empty(FRAME)
+            };
+            let captured = START + Span::from_micros((time * 1e6).round() as i64);
+            frames.push(CameraRecord {
+                camera: camera.id.clone(),
+                at: FrameAt { epoch: EPOCH, sequence: number, captured },
+                model: ModelRef { name: "scripted".into(), version: "1".into() },
+                body: RecordBody::Processed(frame),
             });
         }
         frames

@@ -1,5 +1,5 @@
-//! Recorded video of three cameras, with what goes wrong in streams: a camera that is away for a while, a chunk that cannot be decoded, one that
-//! never came.
+//! Recorded video of three cameras, with what goes wrong in streams: a signal that is lost for a while, a chunk that cannot be
+//! decoded, one that never came.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use vedette::analysis::{CameraAnalysis, Serving};
 use vedette::config::{load_cameras, load_policies};
+use vedette::record_line;
 use vedette_address::AddressBase;
 use vedette_bus::partition_of;
 use vedette_core::{
-    AccessUnit, Camera, CameraAway, CameraId, Codec, Condition, FrameAccount, FrameCounts, FrameDetections, FrameSize,
-    ModelRef, Params, Policy, Rule, RuleId, RuleKind, ShedRange, ShedReason, Span, VideoChunk, VideoRef,
+    AccessUnit, Camera, CameraId, CameraRecord, Codec, Condition, FrameAccount, FrameAt, FrameCounts, FrameSize,
+    ModelRef, Params, Policy, ProcessedFrame, RecordBody, Rule, RuleId, RuleKind, ShedRange, ShedReason, SignalLoss,
+    Span, Timestamp, VideoChunk, VideoRef,
 };
 use vedette_rules::SharedPolicy;
 use vedette_wire::{PublishedChunk, VideoRecord, encode_alert};
@@ -24,10 +26,10 @@ pub(crate) const PARTITIONS: u32 = 4;
 const FRAMES: usize = 320;
 const IN_CHUNK: usize = 5;
 const PARTS: usize = 4;
-/// The epoch in which the camera that was away is back; those between are of the seconds in which it was not.
+/// The epoch in which the signal that was lost is back; those between are of the seconds in which it was not.
 const RECONNECTED: u64 = 20;
-/// For how long it was away.
-const AWAY: Span = Span::from_secs(20);
+/// For how long it was lost.
+const LOST_FOR: Span = Span::from_secs(20);
 
 /// What was recorded.
 pub(crate) struct Input {
@@ -36,7 +38,8 @@ pub(crate) struct Input {
     pub(crate) base: Arc<AddressBase>,
     /// The video of each camera, in order.
     pub(crate) video: BTreeMap<CameraId, Vec<VideoRecord>>,
-    frames: Vec<FrameDetections>,
+    model: ModelRef,
+    frames: Vec<(Timestamp, ProcessedFrame)>,
 }
 
 fn root() -> PathBuf {
@@ -54,11 +57,14 @@ impl Input {
         rules.push(Rule { id: RuleId::new("offline").unwrap(), condition, ..rules[0].clone() });
         let base = Arc::new(AddressBase::open(demo.join("address.base")).unwrap());
         let text = std::fs::read_to_string(root().join("tests/golden/vtest-detections.jsonl")).unwrap();
-        let frames = text.lines().take(FRAMES).map(|line| serde_json::from_str(line).unwrap()).collect();
+        let records: Vec<CameraRecord> =
+            text.lines().take(FRAMES).map(|line| record_line::from_line(line).unwrap()).collect();
+        let model = records[0].model.clone();
+        let frames = records.iter().map(|record| (record.at.captured, record.processed().unwrap().clone())).collect();
         let camera = |name: &str| Camera { id: CameraId::new(name).unwrap(), ..cameras[0].clone() };
         // Two on one partition, one alone.
         let cameras = ["sim-0", "sim-1", "sim-2"].map(camera).to_vec();
-        let mut input = Self { cameras, policies, base, video: BTreeMap::new(), frames };
+        let mut input = Self { cameras, policies, base, video: BTreeMap::new(), model, frames };
         let video = (0..).zip(&input.cameras).map(|(number, camera)| (camera.id.clone(), input.stream(number, camera)));
         input.video = video.collect();
         input
@@ -66,21 +72,21 @@ impl Input {
 
     fn stream(&self, number: usize, camera: &Camera) -> Vec<VideoRecord> {
         let mut chunks = Vec::new();
-        // The second camera is away for a while and then connects anew.
+        // The signal of the second camera is lost for a while; then it connects anew.
         let lost_at = if number == 1 { 130 } else { FRAMES };
         let (before, after) = self.frames.split_at(lost_at);
-        for (epoch, absence, frames) in [(1, Span::ZERO, before), (RECONNECTED, AWAY, after)] {
+        for (epoch, absence, frames) in [(1, Span::ZERO, before), (RECONNECTED, LOST_FOR, after)] {
             for (index, frames) in frames.chunks(IN_CHUNK).enumerate() {
-                let units = frames.iter().enumerate().map(|(within, frame)| AccessUnit {
+                let units = frames.iter().enumerate().map(|(within, (captured, frame))| AccessUnit {
                     data: unit(&frame.detections),
-                    captured: frame.captured + absence,
+                    captured: *captured + absence,
                     key: index % PARTS == 0 && within == 0,
                 });
                 chunks.push(VideoChunk {
                     camera: camera.id.clone(),
                     epoch,
                     codec: Codec::H264,
-                    frame: frames[0].frame,
+                    frame: frames[0].1.frame,
                     gop: (index / PARTS) as u64,
                     part: (index % PARTS) as u32,
                     last: index % PARTS == PARTS - 1,
@@ -97,14 +103,17 @@ impl Input {
         let published = |chunk: VideoChunk| PublishedChunk { published: chunk.units[0].captured, chunk };
         let mut video: Vec<VideoRecord> =
             chunks.into_iter().map(|chunk| VideoRecord::Chunk(published(chunk))).collect();
-        if let Some(last) = before.last().filter(|_| number == 1) {
-            let away = |second| CameraAway {
+        if let Some((last, _)) = before.last().filter(|_| number == 1) {
+            let loss = |second| SignalLoss {
                 camera: camera.id.clone(),
                 epoch: 1 + second,
-                at: last.captured + Span::from_secs(second as i64),
+                at: *last + Span::from_secs(second as i64),
             };
             let reconnected = before.len().div_ceil(IN_CHUNK);
-            video.splice(reconnected..reconnected, (1..RECONNECTED - 1).map(|second| VideoRecord::Away(away(second))));
+            video.splice(
+                reconnected..reconnected,
+                (1..RECONNECTED - 1).map(|second| VideoRecord::SignalLoss(loss(second))),
+            );
         }
         video
     }
@@ -129,18 +138,18 @@ impl Input {
         outcome
     }
 
-    /// A record of each frame that can be looked at, with what became of those before.
-    fn frames_of(&self, camera: &Camera) -> Vec<FrameDetections> {
+    /// A record of each frame that can be processed, with what became of those before.
+    fn frames_of(&self, camera: &Camera) -> Vec<CameraRecord> {
         let partition = partition_of(camera.id.as_str().as_bytes(), PARTITIONS);
-        let recorded: BTreeMap<_, _> = self.frames.iter().map(|frame| (frame.captured, frame)).collect();
-        let absence = |epoch| if epoch == RECONNECTED { AWAY } else { Span::ZERO };
+        let recorded: BTreeMap<_, _> = self.frames.iter().map(|(captured, frame)| (*captured, frame)).collect();
+        let absence = |epoch| if epoch == RECONNECTED { LOST_FOR } else { Span::ZERO };
         let mut records = Vec::new();
         let (mut group, mut lost, mut account, mut next, mut epoch) = (0, false, FrameAccount::default(), 0, 1);
         for (record, offset) in self.video[&camera.id].iter().zip(self.offsets(camera)) {
             let chunk = match record {
                 VideoRecord::Chunk(published) => &published.chunk,
-                VideoRecord::Away(away) => {
-                    records.push(FrameDetections::of_away(away.clone(), self.model()));
+                VideoRecord::SignalLoss(loss) => {
+                    records.push(CameraRecord::signal_loss(loss.clone(), self.model()));
                     continue;
                 }
             };
@@ -169,15 +178,17 @@ impl Input {
             for (sequence, unit) in (chunk.first_sequence..).zip(&chunk.units) {
                 let account =
                     std::mem::replace(&mut account, FrameAccount { previous: Some(sequence), shed: Vec::new() });
-                records.push(FrameDetections {
-                    camera: camera.id.clone(),
-                    epoch,
-                    sequence,
-                    captured: unit.captured,
+                let frame = ProcessedFrame {
                     video: Some(VideoRef { partition, offset: group, sequence }),
                     latency: None,
                     account: Some(account),
                     ..recorded[&(unit.captured - absence(epoch))].clone()
+                };
+                records.push(CameraRecord {
+                    camera: camera.id.clone(),
+                    at: FrameAt { epoch, sequence, captured: unit.captured },
+                    model: self.model(),
+                    body: RecordBody::Processed(frame),
                 });
             }
         }
@@ -222,11 +233,11 @@ impl Input {
     }
 
     pub(crate) fn frame(&self) -> FrameSize {
-        self.frames[0].frame
+        self.frames[0].1.frame
     }
 
     pub(crate) fn model(&self) -> ModelRef {
-        self.frames[0].model.clone()
+        self.model.clone()
     }
 
     /// Any length of time that video may wait without giving way.

@@ -65,15 +65,15 @@ impl Eye for HangingEye {
     }
 }
 
-/// The frames of each camera that are accounted for, by their fate; none of a reason means that they were looked at.
+/// The frames of each camera that are accounted for, by their fate; none of a reason means that they were processed.
 fn frames(cluster: &Cluster) -> BTreeMap<(CameraId, Option<ShedReason>), u64> {
     let mut frames = BTreeMap::new();
     for record in cluster.records(topics::DETECTIONS.name()).unwrap() {
         let frame = decode_detections(record.record.value.unwrap()).unwrap();
-        for range in frame.account.iter().flat_map(|account| &account.shed) {
+        for range in frame.account().iter().flat_map(|account| &account.shed) {
             *frames.entry((frame.camera.clone(), Some(range.reason))).or_default() += range.count;
         }
-        if frame.is_looked_at() {
+        if frame.processed().is_some() {
             *frames.entry((frame.camera, None)).or_default() += 1;
         }
     }
@@ -126,7 +126,7 @@ impl Bench {
 fn sent(camera: &CameraId) -> u64 {
     let chunks = INPUT.video[camera].iter().filter_map(|video| match video {
         vedette_wire::VideoRecord::Chunk(published) => Some(published.chunk.units.len() as u64),
-        vedette_wire::VideoRecord::Away(_) => None,
+        vedette_wire::VideoRecord::SignalLoss(_) => None,
     });
     chunks.sum()
 }

@@ -24,7 +24,7 @@ use vedette_bus::simulated::{Client, Cluster, Faults, Sabotage};
 use vedette_bus::{Bus, Record, SharedBus};
 use vedette_core::Timestamp;
 use vedette_wire::{
-    VideoRecord, decode_alert, decode_dead_letter, decode_state, encode_alert, encode_away, encode_video,
+    VideoRecord, decode_alert, decode_dead_letter, decode_state, encode_alert, encode_signal_loss, encode_video,
 };
 
 use crate::check::Outcome;
@@ -299,7 +299,7 @@ pub(crate) async fn record_video(cluster: &Cluster, input: &Input) {
         for video in &input.video[&camera.id] {
             let value = match video {
                 VideoRecord::Chunk(published) => encode_video(&published.chunk, published.published),
-                VideoRecord::Away(away) => encode_away(away),
+                VideoRecord::SignalLoss(loss) => encode_signal_loss(loss),
             };
             let record = Record {
                 key: Bytes::copy_from_slice(camera.id.as_str().as_bytes()),

@@ -1,50 +1,65 @@
 use proptest::prelude::*;
-use vedette_core::{CameraAway, FrameAccount, ModelRef, ShedRange, Timestamp};
+use vedette_core::{AccountOnly, FrameAccount, ShedRange, SignalLoss, Timestamp};
 
 use super::*;
 use crate::analysis::test_frame::frame;
 
-/// A record ten frames a second, that answers for its own frame only.
-fn record(epoch: u64, sequence: u64) -> FrameDetections {
+/// A record ten frames a second, with what it accounts for.
+fn with_account(epoch: u64, sequence: u64, account: Option<FrameAccount>) -> CameraRecord {
     let captured = Timestamp::from_micros((epoch * 1_000_000 + sequence * 100) as i64 * 1_000);
-    let account = FrameAccount { previous: sequence.checked_sub(1), shed: Vec::new() };
-    FrameDetections { account: Some(account), ..frame(epoch, sequence, captured) }
+    let mut record = frame(epoch, sequence, captured);
+    record.processed_mut().unwrap().account = account;
+    record
 }
 
-fn answering(epoch: u64, sequence: u64, previous: Option<u64>, shed: &[(u64, u64, ShedReason)]) -> FrameDetections {
+/// One that accounts for its own frame only.
+fn record(epoch: u64, sequence: u64) -> CameraRecord {
+    with_account(epoch, sequence, Some(FrameAccount { previous: sequence.checked_sub(1), shed: Vec::new() }))
+}
+
+fn accounting(epoch: u64, sequence: u64, previous: Option<u64>, shed: &[(u64, u64, ShedReason)]) -> CameraRecord {
     let shed = shed.iter().map(|(first, count, reason)| ShedRange { first: *first, count: *count, reason: *reason });
-    FrameDetections { account: Some(FrameAccount { previous, shed: shed.collect() }), ..record(epoch, sequence) }
+    let account = FrameAccount { previous, shed: shed.collect() };
+    if account.sheds_own(sequence) {
+        let body = RecordBody::AccountOnly(AccountOnly { account, frame: None });
+        return CameraRecord { body, ..record(epoch, sequence) };
+    }
+    with_account(epoch, sequence, Some(account))
 }
 
-fn unnumbered(sequence: u64) -> FrameDetections {
-    FrameDetections { account: None, ..record(1, sequence) }
+fn unnumbered(sequence: u64) -> CameraRecord {
+    with_account(1, sequence, None)
 }
 
-fn away(epoch: u64) -> FrameDetections {
+fn signal_loss(epoch: u64) -> CameraRecord {
     let at = Timestamp::from_micros(epoch as i64 * 1_000_000_000);
-    let model = ModelRef { name: "m".into(), version: "1".into() };
-    FrameDetections::of_away(CameraAway { camera: record(1, 0).camera, epoch, at }, model)
+    let CameraRecord { camera, model, .. } = record(1, 0);
+    CameraRecord::signal_loss(SignalLoss { camera, epoch, at }, model)
+}
+
+fn shed_frames(record: &CameraRecord) -> u32 {
+    record.processed().unwrap().quality.shed_frames
 }
 
 #[test]
-fn a_camera_that_is_away_is_told_in_its_place_and_counts_as_no_frame() {
+fn a_signal_loss_is_told_in_its_place_and_counts_as_no_frame() {
     let mut order = Order::default();
     assert_eq!(give(&mut order, [record(1, 0), record(1, 1)]), [0, 1]);
-    // A record is waited for; that of the absence comes after it.
+    // A record is waited for; the signal loss comes after it.
     assert_eq!(give(&mut order, [record(1, 3)]), Vec::<u64>::new());
-    assert_eq!(give(&mut order, [record(1, 2), away(2)]), [2, 3, 0]);
-    assert_eq!(order.admit(&away(2)).0, Admission::Repeated);
+    assert_eq!(give(&mut order, [record(1, 2), signal_loss(2)]), [2, 3, 0]);
+    assert_eq!(order.admit(&signal_loss(2)).0, Admission::Repeated);
     // The next may be lost without anybody missing it.
-    assert_eq!(give(&mut order, [away(5), record(6, 0)]), [0, 0]);
+    assert_eq!(give(&mut order, [signal_loss(5), record(6, 0)]), [0, 0]);
     assert_eq!(order.counts(), &FrameCounts { analysed: 5, ..FrameCounts::default() });
 }
 
-fn give(order: &mut Order, frames: impl IntoIterator<Item = FrameDetections>) -> Vec<u64> {
+fn give(order: &mut Order, records: impl IntoIterator<Item = CameraRecord>) -> Vec<u64> {
     let mut given = Vec::new();
-    for frame in frames {
-        let (_, passed) = order.admit(&frame);
-        given.extend(passed.map(|frame| frame.sequence));
-        given.extend(std::iter::from_fn(|| order.next()).map(|frame| frame.sequence));
+    for record in records {
+        let (_, passed) = order.admit(&record);
+        given.extend(passed.map(|record| record.at.sequence));
+        given.extend(std::iter::from_fn(|| order.next()).map(|record| record.at.sequence));
     }
     given
 }
@@ -80,15 +95,15 @@ fn an_account_tells_shed_frames_from_missing_ones() {
     let mut order = Order::default();
     give(&mut order, [record(1, 0)]);
     // Left out on purpose: nothing against the alert. Lost by overload: said.
-    let planned = answering(1, 3, Some(0), &[(1, 2, ShedReason::MaxFps)]);
-    assert_eq!(order.admit(&planned).1.unwrap().quality.shed_frames, 0);
-    let marker = answering(1, 6, Some(3), &[(4, 3, ShedReason::Overload)]);
+    let planned = accounting(1, 3, Some(0), &[(1, 2, ShedReason::MaxFps)]);
+    assert_eq!(shed_frames(&order.admit(&planned).1.unwrap()), 0);
+    let marker = accounting(1, 6, Some(3), &[(4, 3, ShedReason::Overload)]);
     assert!(order.admit(&marker).1.is_none());
-    assert_eq!(order.admit(&record(1, 7)).1.unwrap().quality.shed_frames, 3);
+    assert_eq!(shed_frames(&order.admit(&record(1, 7)).1.unwrap()), 3);
     assert_eq!(order.counts().analysed, 3);
     assert_eq!(order.counts().frames(), 8);
     // An account that leaves a frame out.
-    give(&mut order, [answering(1, 10, Some(7), &[(8, 1, ShedReason::MaxFps)])]);
+    give(&mut order, [accounting(1, 10, Some(7), &[(8, 1, ShedReason::MaxFps)])]);
     assert_eq!(order.counts().shed_for(ShedReason::Missing), 1);
     assert_eq!(order.counts().frames(), 11);
 }
@@ -133,7 +148,7 @@ fn a_gap_is_seen_before_it_is_passed() {
     assert!(order.is_gap_before(&record(1, 7)) && !order.is_gap_before(&record(1, 0)));
     give(&mut order, [record(1, 0), record(1, 1)]);
     for (frame, gap) in [(record(1, 1), false), (record(1, 2), false), (record(1, 3), true), (record(2, 0), true)] {
-        assert_eq!(order.is_gap_before(&frame), gap, "{} {}", frame.epoch, frame.sequence);
+        assert_eq!(order.is_gap_before(&frame), gap, "{:?}", frame.at);
     }
 }
 
@@ -146,7 +161,7 @@ proptest! {
     ) {
         let mut sent: Vec<(u64, u64)> = order_of.iter().map(|(at, late)| (at + late, *at)).collect();
         sent.sort_unstable();
-        let frames: Vec<FrameDetections> = std::iter::once(0).chain(sent.iter().map(|(_, n)| *n)).map(|n| record(1, n)).collect();
+        let frames: Vec<CameraRecord> = std::iter::once(0).chain(sent.iter().map(|(_, n)| *n)).map(|n| record(1, n)).collect();
         let mut order = Order::default();
         let mut given = Vec::new();
         for (index, frame) in frames.iter().enumerate() {
@@ -158,13 +173,62 @@ proptest! {
             }
             given.extend(give(&mut order, [frame.clone()]));
         }
-        given.extend(std::iter::from_fn(|| order.next_of_rest()).map(|frame| frame.sequence));
+        given.extend(std::iter::from_fn(|| order.next_of_rest()).map(|record| record.at.sequence));
         prop_assert!(given.windows(2).all(|pair| pair[0] < pair[1]), "{:?}", given);
-        let newest = frames.iter().map(|frame| frame.sequence).max().unwrap();
+        let newest = frames.iter().map(|frame| frame.at.sequence).max().unwrap();
         prop_assert_eq!(order.counts().frames(), newest + 1);
         prop_assert_eq!(order.counts().analysed, given.len() as u64);
-        let distinct: std::collections::BTreeSet<u64> = frames.iter().map(|frame| frame.sequence).collect();
+        let distinct: std::collections::BTreeSet<u64> = frames.iter().map(|frame| frame.at.sequence).collect();
         let late = order.counts().shed_for(ShedReason::Late);
         prop_assert_eq!(given.len() as u64 + late, distinct.len() as u64);
+    }
+}
+
+/// The records of one epoch by what became of each frame: processed where there is no reason, else shed and accounted for by
+/// the record of the next processed frame, or at once by a record that does only that.
+fn stream(fates: &[(Option<ShedReason>, bool)]) -> Vec<CameraRecord> {
+    let (mut records, mut shed, mut previous) = (Vec::new(), Vec::new(), None);
+    for (number, (fate, at_once)) in (0..).zip(fates) {
+        shed.extend(fate.map(|reason| (number, 1, reason)));
+        if fate.is_none() || *at_once || number + 1 == fates.len() as u64 {
+            records.push(accounting(1, number, previous, &std::mem::take(&mut shed)));
+            previous = Some(number);
+        }
+    }
+    records
+}
+
+proptest! {
+    /// Records that account for frames which were shed, out of order within the window, some twice: each frame counts as what
+    /// became of it. Where records are lost, each frame up to the last still counts once.
+    #[test]
+    fn every_frame_counts_as_what_became_of_it(
+        fates in proptest::collection::vec((0_usize..4, any::<bool>()), 1..60),
+        late in proptest::collection::vec(0_usize..6, 60), lost in proptest::collection::vec(any::<bool>(), 60),
+    ) {
+        const REASONS: [Option<ShedReason>; 4] = [None, None, Some(ShedReason::MaxFps), Some(ShedReason::Overload)];
+        let fates: Vec<_> = fates.into_iter().map(|(fate, at_once)| (REASONS[fate], at_once)).collect();
+        let records = stream(&fates);
+        let mut expected = FrameCounts::default();
+        for (fate, _) in &fates {
+            match fate {
+                None => expected.analysed += 1,
+                Some(reason) => expected.add_shed(*reason, 1),
+            }
+        }
+        let mut sent: Vec<(usize, usize)> = (1..records.len()).map(|index| (index + late[index], index)).collect();
+        sent.sort_unstable();
+        let counted = |sent: &[usize]| {
+            let mut order = Order::default();
+            give(&mut order, std::iter::once(0).chain(sent.iter().copied()).map(|index| records[index].clone()));
+            while order.next_of_rest().is_some() {}
+            order.counts().clone()
+        };
+        let all: Vec<usize> = sent.iter().flat_map(|(due, index)| vec![*index; 1 + due % 2]).collect();
+        prop_assert_eq!(counted(&all), expected);
+        let some: Vec<usize> = all.into_iter().filter(|index| !lost[*index]).collect();
+        let newest = some.iter().copied().max().map_or(0, |index| records[index].at.sequence);
+        let newest = newest.max(records[0].at.sequence);
+        prop_assert_eq!(counted(&some).frames(), newest + 1);
     }
 }

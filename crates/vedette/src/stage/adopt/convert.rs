@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use vedette_bus::Delivered;
-use vedette_core::{CameraId, FrameDetections, ModelRef, Span, Timestamp};
+use vedette_core::{CameraId, CameraRecord, FrameAt, ModelRef, ProcessedFrame, RecordBody, Span, Timestamp};
 use vedette_interchange::{ForeignFrame, LeftOut, ReadError, Terms, read};
 use vedette_wire::DeadLetterReason;
 
@@ -21,8 +21,8 @@ const MOST_AHEAD: Span = Span::from_secs(60);
 /// What a record gives.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Converted {
-    /// Frames in the order of the message.
-    pub(crate) frames: Vec<FrameDetections>,
+    /// Processed frames in the order of the message.
+    pub(crate) frames: Vec<CameraRecord>,
     /// Frames captured before the entry's `since`.
     pub(crate) too_old: u64,
     /// Objects that were not taken as they were said.
@@ -74,11 +74,13 @@ fn convert_unguarded(record: &Delivered, entry: &MetadataSettings) -> Result<Con
         left_out.unknown_class += adopted.left_out.unknown_class;
         left_out.identifying += adopted.left_out.identifying;
         left_out.no_area += adopted.left_out.no_area;
-        let place = (number(entry.since), number(adopted.captured));
-        let model = ModelRef { name: entry.format.as_str().to_owned(), version: message.version.clone() };
-        converted.frames.push(FrameDetections {
-            detections: adopted.detections,
-            ..FrameDetections::bare(camera, place, adopted.captured, adopted.frame, model)
+        let (epoch, sequence) = (number(entry.since), number(adopted.captured));
+        let frame = ProcessedFrame { detections: adopted.detections, ..ProcessedFrame::empty(adopted.frame) };
+        converted.frames.push(CameraRecord {
+            camera,
+            at: FrameAt { epoch, sequence, captured: adopted.captured },
+            model: ModelRef { name: entry.format.as_str().to_owned(), version: message.version.clone() },
+            body: RecordBody::Processed(frame),
         });
     }
     Ok(converted)
@@ -162,11 +164,11 @@ mod tests {
     fn a_frame_is_numbered_by_its_capture_time() {
         let converted = convert(&record("k", "east", AT_MS, AT_MS + 40), &entry("")).unwrap();
         let frame = &converted.frames[0];
-        assert_eq!((frame.camera.as_str(), frame.sequence), ("gate", AT_MS as u64 * 1_000));
+        assert_eq!((frame.camera.as_str(), frame.at.sequence), ("gate", AT_MS as u64 * 1_000));
         // The same record elsewhere in the log, or written again, is the same frame.
         assert_eq!(convert(&record("k", "east", AT_MS, AT_MS + 900), &entry("")).unwrap(), converted);
         let anew = convert(&record("k", "east", AT_MS, AT_MS), &entry("since = \"2026-01-01T00:00:00Z\"")).unwrap();
-        assert!(anew.frames[0].epoch > frame.epoch);
+        assert!(anew.frames[0].at.epoch > frame.at.epoch);
     }
 
     #[test]
@@ -196,7 +198,7 @@ mod tests {
         let counting = record("k", "east", 49_250, AT_MS);
         assert!(convert(&counting, &entry("")).unwrap_err().detail.contains("time = \"record\""));
         let converted = convert(&counting, &entry("time = \"record\"")).unwrap();
-        assert_eq!(converted.frames[0].captured.as_millis(), AT_MS);
+        assert_eq!(converted.frames[0].at.captured.as_millis(), AT_MS);
         let timeless = record("k", "east", 49_250, 0);
         assert!(convert(&timeless, &entry("time = \"record\"")).unwrap_err().detail.contains("no timestamp"));
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use vedette_bus::Delivered;
-use vedette_core::{CameraId, FrameDetections};
+use vedette_core::{CameraId, CameraRecord};
 use vedette_wire::{AnalysisState, DeadLetterReason};
 
 use super::partition::{Known, Panicked};
@@ -22,7 +22,7 @@ pub(super) enum Opened {
 
 impl Running {
     /// Sees to it that the camera's analysis is ready for `record`.
-    pub(super) async fn open(&mut self, record: &Delivered, frame: &FrameDetections) -> anyhow::Result<Opened> {
+    pub(super) async fn open(&mut self, record: &Delivered, frame: &CameraRecord) -> anyhow::Result<Opened> {
         let Some(entry) = self.stage.registry.entry(&frame.camera) else {
             if self.stage.registry.is_retired(&frame.camera) {
                 return Ok(Opened::Retired);
@@ -48,7 +48,7 @@ impl Running {
     async fn begin(
         &mut self,
         record: &Delivered,
-        frame: &FrameDetections,
+        frame: &CameraRecord,
         entry: Entry,
     ) -> anyhow::Result<Result<Known, SetupError>> {
         let saved = self.states.of(&entry.camera.id).cloned();
@@ -86,7 +86,7 @@ impl Running {
         saved: &AnalysisState,
         mut analysis: CameraAnalysis,
         record: &Delivered,
-        frame: &FrameDetections,
+        frame: &CameraRecord,
         entry: Entry,
     ) -> anyhow::Result<Known> {
         self.states.remove(&entry.camera.id);
@@ -130,13 +130,13 @@ impl Running {
         &mut self,
         panicked: Panicked,
         record: &Delivered,
-        frame: &FrameDetections,
+        frame: &CameraRecord,
     ) -> anyhow::Result<Outcome> {
         let Panicked { words, entry } = panicked;
         self.put_aside(record, DeadLetterReason::Panic, &words).await?;
         let mut known = self.known_again(record, entry).await?;
-        let answering = step::put_aside(frame.clone());
-        let outcome = step::run(|| known.step(&self.stage, &answering)).map_err(anyhow::Error::msg)?;
+        let accounting = step::put_aside(frame.clone());
+        let outcome = step::run(|| known.step(&self.stage, &accounting)).map_err(anyhow::Error::msg)?;
         let partition = self.partitions.entry(record.position.partition).or_default();
         partition.insert(known);
         partition.touch(&frame.camera);

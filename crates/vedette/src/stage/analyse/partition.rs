@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use vedette_bus::BusError;
-use vedette_core::{CameraId, FrameDetections};
+use vedette_core::{CameraId, CameraRecord};
 use vedette_wire::AnalysisState;
 
 use super::published::{OnTheirWay, Published};
@@ -44,7 +44,7 @@ impl Known {
         self.entry = entry;
     }
 
-    pub(super) fn step(&mut self, stage: &Analyse, frame: &FrameDetections) -> Outcome {
+    pub(super) fn step(&mut self, stage: &Analyse, frame: &CameraRecord) -> Outcome {
         stage.step(&mut self.analysis, self.entry.policy.as_ref(), frame)
     }
 }
@@ -91,7 +91,7 @@ impl Partition {
     }
 
     /// A frame through its camera's analysis; none when that is not here, or what it knows of the camera is not current.
-    pub(super) fn step(&mut self, stage: &Analyse, frame: &FrameDetections) -> Option<Result<Outcome, Panicked>> {
+    pub(super) fn step(&mut self, stage: &Analyse, frame: &CameraRecord) -> Option<Result<Outcome, Panicked>> {
         let known = self.cameras.get_mut(&frame.camera)?;
         if !stage.registry.is_current(&known.entry) {
             return None;

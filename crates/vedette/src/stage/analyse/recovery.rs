@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
-use vedette_core::{Alert, Camera, CameraId, FrameDetections};
+use vedette_core::{Alert, Camera, CameraId, CameraRecord};
 use vedette_wire::AnalysisState;
 
 use super::{Analyse, step};
@@ -123,7 +123,7 @@ async fn read(
     bus: &SharedBus,
     partition: u32,
     offsets: Range<u64>,
-    mut take: impl FnMut(u64, FrameDetections),
+    mut take: impl FnMut(u64, CameraRecord),
 ) -> anyhow::Result<()> {
     let low = low_watermark(bus, partition).await?;
     if low.max(offsets.start) >= offsets.end {

@@ -1,6 +1,6 @@
-//! What is said of a camera's frames: every frame that reaches the stage is answered for by one record of detections.
+//! What is said of a camera's frames: every frame that reaches the stage is accounted for by one record of detections.
 
-use vedette_core::{FrameAccount, ShedRange, ShedReason, VideoChunk};
+use vedette_core::{FrameAccount, FrameRange, ShedRange, ShedReason, VideoChunk};
 
 /// Where a camera's stream stands.
 #[derive(Debug, Default)]
@@ -8,15 +8,16 @@ pub(super) struct Account {
     epoch: Option<u64>,
     /// The frame that the next chunk begins with when nothing is lost.
     next: u64,
-    /// The frame up to which a record was published.
-    previous: Option<u64>,
+    /// The frame up to which records account for all.
+    watermark: Option<u64>,
     /// What became of the frames after it.
     shed: Vec<ShedRange>,
 }
 
 impl Account {
-    /// A stream epoch without frames comes: what was said of the streams before is all. False when it came before.
-    pub(super) fn away(&mut self, epoch: u64) -> bool {
+    /// A signal loss comes, with an epoch of its own and no frames: what was said of the streams before is all. False when it
+    /// came before.
+    pub(super) fn begin_signal_loss(&mut self, epoch: u64) -> bool {
         if self.epoch.is_some_and(|known| epoch <= known) {
             return false;
         }
@@ -24,30 +25,30 @@ impl Account {
         true
     }
 
-    /// A chunk comes. False when it came before: its frames are answered for.
+    /// A chunk comes. False when it came before: its frames are accounted for.
     pub(super) fn begin(&mut self, chunk: &VideoChunk) -> bool {
-        let first = chunk.first_sequence;
+        let frames = FrameRange::counted(chunk.first_sequence, chunk.units.len() as u64);
         if self.epoch != Some(chunk.epoch) {
             if self.epoch.is_some_and(|epoch| chunk.epoch < epoch) {
                 return false;
             }
-            // A lane that has just begun comes after a commit, and before that all was answered for.
+            // A lane that has just begun comes after a commit, and before that all was accounted for.
             let known = self.epoch.replace(chunk.epoch).is_some();
-            self.previous = if known { None } else { first.checked_sub(1) };
-            self.next = if known { 0 } else { first };
+            self.watermark = if known { None } else { frames.start().checked_sub(1) };
+            self.next = if known { 0 } else { frames.start() };
             self.shed.clear();
         }
-        if first < self.next {
+        if frames.start() < self.next {
             return false;
         }
-        self.shed(self.next, first - self.next, ShedReason::NotReceived);
-        self.next = first + chunk.units.len() as u64;
+        self.shed(FrameRange::until(self.next, frames.start()), ShedReason::NotReceived);
+        self.next = frames.end();
         true
     }
 
-    /// Frames, following on those before, were not looked at.
-    pub(super) fn shed(&mut self, first: u64, count: u64, reason: ShedReason) {
-        if count == 0 {
+    /// Frames, following on those before, were not processed.
+    pub(super) fn shed(&mut self, frames: FrameRange, reason: ShedReason) {
+        if frames.is_empty() {
             return;
         }
         let counter = match reason {
@@ -58,26 +59,26 @@ impl Account {
                 metrics::counter!("vedette_frames_shed_total", "stage" => super::STAGE, "reason" => reason.as_str())
             }
         };
-        counter.increment(count);
+        counter.increment(frames.len());
         match self.shed.last_mut() {
-            Some(last) if last.reason == reason && last.first + last.count == first => last.count += count,
-            _ => self.shed.push(ShedRange { first, count, reason }),
+            Some(last) if last.reason == reason && last.frames().end() == frames.start() => last.count += frames.len(),
+            _ => self.shed.push(ShedRange { first: frames.start(), count: frames.len(), reason }),
         }
     }
 
-    /// The account of a record for the frame `sequence`, which was looked at.
-    pub(super) fn record(&mut self, sequence: u64) -> FrameAccount {
-        FrameAccount { previous: self.previous.replace(sequence), shed: std::mem::take(&mut self.shed) }
+    /// The account of a record for the frame `sequence`, which was processed.
+    pub(super) fn up_to(&mut self, sequence: u64) -> FrameAccount {
+        FrameAccount { previous: self.watermark.replace(sequence), shed: std::mem::take(&mut self.shed) }
     }
 
-    /// The account of a record that is there only to say what became of the frames up to its own, and that frame; none when all
-    /// are answered for. Those that the configuration leaves out wait for the next record, unless `all` are to be answered for.
-    pub(super) fn marker(&mut self, all: bool) -> Option<(u64, FrameAccount)> {
+    /// The account of a record that only says what became of the frames up to its own, and that frame; none when all are
+    /// accounted for. Those that the configuration leaves out wait for the next record, unless `all` are to be accounted for.
+    pub(super) fn of_rest(&mut self, all: bool) -> Option<(u64, FrameAccount)> {
         if !all && self.shed.iter().all(|range| range.reason.is_planned()) {
             return None;
         }
-        let sequence = self.shed.last()?.last();
-        Some((sequence, self.record(sequence)))
+        let sequence = self.shed.last()?.frames().last()?;
+        Some((sequence, self.up_to(sequence)))
     }
 }
 
@@ -108,47 +109,47 @@ mod tests {
     }
 
     #[test]
-    fn every_frame_is_answered_for_by_the_next_record() {
+    fn every_frame_is_accounted_for_by_the_next_record() {
         let mut account = Account::default();
         assert!(account.begin(&chunk(1, 0, 5)));
-        assert_eq!(account.record(0), FrameAccount::default());
-        account.shed(1, 1, ShedReason::MaxFps);
-        account.shed(2, 1, ShedReason::MaxFps);
-        assert_eq!(account.marker(false), None);
+        assert_eq!(account.up_to(0), FrameAccount::default());
+        account.shed(FrameRange::counted(1, 1), ShedReason::MaxFps);
+        account.shed(FrameRange::counted(2, 1), ShedReason::MaxFps);
+        assert_eq!(account.of_rest(false), None);
         let expected = FrameAccount { previous: Some(0), shed: vec![range(1, 2, ShedReason::MaxFps)] };
-        assert_eq!(account.record(3), expected);
-        account.shed(4, 1, ShedReason::Overload);
+        assert_eq!(account.up_to(3), expected);
+        account.shed(FrameRange::counted(4, 1), ShedReason::Overload);
         let expected = FrameAccount { previous: Some(3), shed: vec![range(4, 1, ShedReason::Overload)] };
-        assert_eq!(account.marker(false), Some((4, expected)));
-        assert_eq!(account.marker(true), None);
+        assert_eq!(account.of_rest(false), Some((4, expected)));
+        assert_eq!(account.of_rest(true), None);
     }
 
     #[test]
     fn chunks_that_come_again_or_never_are_told() {
         let mut account = Account::default();
-        // A lane that begins in the middle: what came before was answered for before.
+        // A lane that begins in the middle: what came before was accounted for before.
         assert!(account.begin(&chunk(1, 40, 10)));
-        assert_eq!(account.record(49).previous, Some(39));
+        assert_eq!(account.up_to(49).previous, Some(39));
         assert!(!account.begin(&chunk(1, 40, 10)));
         assert!(account.begin(&chunk(1, 60, 10)));
         let expected = FrameAccount { previous: Some(49), shed: vec![range(50, 10, ShedReason::NotReceived)] };
-        assert_eq!(account.record(60), expected);
+        assert_eq!(account.up_to(60), expected);
         // A later epoch whose start was lost.
         assert!(account.begin(&chunk(2, 3, 1)));
         let expected = FrameAccount { previous: None, shed: vec![range(0, 3, ShedReason::NotReceived)] };
-        assert_eq!(account.record(3), expected);
+        assert_eq!(account.up_to(3), expected);
         assert!(!account.begin(&chunk(1, 70, 1)));
     }
 
     #[test]
-    fn a_camera_that_is_away_has_no_frames_to_answer_for() {
+    fn a_signal_loss_has_no_frames_to_account_for() {
         let mut account = Account::default();
-        assert!(account.away(5));
-        assert!(!account.away(5));
+        assert!(account.begin_signal_loss(5));
+        assert!(!account.begin_signal_loss(5));
         assert!(account.begin(&chunk(6, 0, 2)));
-        assert_eq!(account.record(0), FrameAccount::default());
-        assert!(account.away(7));
+        assert_eq!(account.up_to(0), FrameAccount::default());
+        assert!(account.begin_signal_loss(7));
         assert!(!account.begin(&chunk(6, 2, 2)));
-        assert_eq!(account.marker(true), None);
+        assert_eq!(account.of_rest(true), None);
     }
 }

@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Delivery};
 use vedette_core::{
-    CameraAway, CameraId, FrameAccount, FrameDetections, FrameSize, PictureStats, Priority, Quality, ShedReason,
-    StageLatency, Timestamp, VideoChunk, VideoRef,
+    AccountOnly, CameraId, CameraRecord, FrameAccount, FrameAt, FrameRange, FrameSize, PictureStats, Priority,
+    ProcessedFrame, Quality, RecordBody, ShedReason, SignalLoss, StageLatency, Timestamp, VideoChunk, VideoRef,
 };
 use vedette_detect::{DetectError, Detected, InputImage};
 use vedette_media::{PictureWatch, RgbImage};
@@ -105,7 +105,7 @@ impl Lane {
             let processed = match video {
                 VideoRecord::Chunk(published) if dropped => self.pass_over(&published.chunk).await,
                 VideoRecord::Chunk(published) => self.process(&record, published).await,
-                VideoRecord::Away(away) => self.pass_on(away).await,
+                VideoRecord::SignalLoss(loss) => self.pass_on(loss).await,
             };
             match processed {
                 Ok(deliveries) => self.finish_when_durable(done, deliveries),
@@ -125,7 +125,7 @@ impl Lane {
         if self.account.begin(chunk) {
             self.shed_all(chunk, ShedReason::Overload);
         }
-        Ok(self.answer_for_rest(chunk).await?.into_iter().collect())
+        Ok(self.account_for_rest(chunk).await?.into_iter().collect())
     }
 
     fn finish_when_durable(&mut self, done: oneshot::Sender<Result<(), BusError>>, deliveries: Vec<Delivery>) {
@@ -145,15 +145,15 @@ impl Lane {
         }
     }
 
-    /// Says on `detections`, where its frames would be, that a camera is away.
-    async fn pass_on(&mut self, away: CameraAway) -> Result<Vec<Delivery>, BusError> {
-        if !self.account.away(away.epoch) {
+    /// Says on `detections`, where the camera's frames would be, that no signal comes.
+    async fn pass_on(&mut self, loss: SignalLoss) -> Result<Vec<Delivery>, BusError> {
+        if !self.account.begin_signal_loss(loss.epoch) {
             return Ok(Vec::new());
         }
         self.group = None;
         self.settle_before().await?;
-        let record = FrameDetections::of_away(away, self.stage.sight.model().clone());
-        Ok(vec![topics::DETECTIONS.send(&self.stage.bus, &record, record.captured).await?])
+        let record = CameraRecord::signal_loss(loss, self.stage.sight.model().clone());
+        Ok(vec![topics::DETECTIONS.send(&self.stage.bus, &record, record.at.captured).await?])
     }
 
     /// Publishes the detections of a chunk's frames and what became of the others.
@@ -184,7 +184,7 @@ impl Lane {
                 }
             }
         }
-        deliveries.extend(self.answer_for_rest(&chunk).await?);
+        deliveries.extend(self.account_for_rest(&chunk).await?);
         Ok(deliveries)
     }
 
@@ -196,7 +196,7 @@ impl Lane {
     }
 
     fn shed_all(&mut self, chunk: &VideoChunk, reason: ShedReason) {
-        self.account.shed(chunk.first_sequence, chunk.units.len() as u64, reason);
+        self.account.shed(FrameRange::counted(chunk.first_sequence, chunk.units.len() as u64), reason);
     }
 
     async fn put_aside(
@@ -210,7 +210,7 @@ impl Lane {
         dead_letters::send(&self.stage.bus, STAGE, record, reason, detail).await
     }
 
-    /// The pictures that are to be looked at, with a reason in the place of each of the others, in the order of the frames.
+    /// The pictures that are to be processed, with a reason in the place of each of the others, in the order of the frames.
     async fn pictures(&mut self, chunk: &VideoChunk, published: Timestamp) -> Result<Vec<Frame>, Undecoded> {
         let waiting = Waiting {
             age: (self.stage.now)().since(published),
@@ -228,7 +228,7 @@ impl Lane {
             Share::KeyFrame if chunk.part == 0 => self.decode(key_frame_of(chunk)).await?,
             Share::KeyFrame | Share::Nothing => Vec::new(),
         };
-        let looked_at = match share {
+        let processed = match share {
             Share::All => chunk.units.len(),
             Share::KeyFrame if chunk.part == 0 => 1,
             Share::KeyFrame | Share::Nothing => 0,
@@ -246,7 +246,7 @@ impl Lane {
                 _ => None,
             };
             frames.push(match picture {
-                _ if index >= looked_at => Frame::Shed(others),
+                _ if index >= processed => Frame::Shed(others),
                 None => Frame::Shed(ShedReason::NotDecoded),
                 Some(_) if !due && share == Share::All => Frame::Shed(ShedReason::MaxFps),
                 Some(picture) => self.frame(picture),
@@ -255,7 +255,7 @@ impl Lane {
         Ok(frames)
     }
 
-    /// What is known of a picture before it is looked at for objects.
+    /// What is known of a picture before it is searched for objects.
     fn frame(&mut self, picture: Picture) -> Frame {
         let Picture { image, captured, native, corrupt, sequence: unit } = picture;
         let size = FrameSize { width: image.width, height: image.height };
@@ -288,13 +288,13 @@ impl Lane {
         while let Some((sequence, looked)) = detecting.next().await {
             self.settle_before().await?;
             match looked {
-                Err(reason) => self.account.shed(sequence, 1, reason),
+                Err(reason) => self.account.shed(FrameRange::counted(sequence, 1), reason),
                 Ok((_, Err(error))) => self.lose_frame(sequence, &error),
                 Ok((facts, Ok(detected))) => {
-                    let account = self.account.record(sequence);
+                    let account = self.account.up_to(sequence);
                     let record = self.record(context, sequence, facts, detected, decoded_at, account);
                     metrics::counter!("vedette_detect_frames_total").increment(1);
-                    deliveries.push(topics::DETECTIONS.send(&self.stage.bus, &record, record.captured).await?);
+                    deliveries.push(topics::DETECTIONS.send(&self.stage.bus, &record, record.at.captured).await?);
                 }
             }
         }
@@ -302,7 +302,7 @@ impl Lane {
     }
 
     fn lose_frame(&mut self, sequence: u64, error: &DetectError) {
-        self.account.shed(sequence, 1, ShedReason::InferenceFailed);
+        self.account.shed(FrameRange::counted(sequence, 1), ShedReason::InferenceFailed);
         tracing::warn!(camera = %self.camera, %error, "frame shed: inference failed");
     }
 
@@ -314,18 +314,13 @@ impl Lane {
         detected: Detected,
         decoded_at: Timestamp,
         account: FrameAccount,
-    ) -> FrameDetections {
+    ) -> CameraRecord {
         let Facts { unit, captured, native, corrupt, picture } = facts;
         let published = context.published;
         let Detected { detections, wait, inference } = detected;
-        FrameDetections {
-            camera: self.camera.clone(),
-            epoch: context.chunk.epoch,
-            sequence,
-            captured,
+        let processed = ProcessedFrame {
             frame: native,
             detections,
-            model: self.stage.sight.model().clone(),
             quality: Quality { corrupt, degraded: self.stage.sight.is_degraded(), ..Quality::default() },
             video: Some(VideoRef { partition: context.partition, offset: context.group_offset, sequence: unit }),
             latency: Some(StageLatency {
@@ -336,24 +331,26 @@ impl Lane {
             }),
             account: Some(account),
             picture,
-            away: false,
-        }
+        };
+        let at = FrameAt { epoch: context.chunk.epoch, sequence, captured };
+        self.of_camera(at, RecordBody::Processed(processed))
+    }
+
+    fn of_camera(&self, at: FrameAt, body: RecordBody) -> CameraRecord {
+        CameraRecord { camera: self.camera.clone(), at, model: self.stage.sight.model().clone(), body }
     }
 
     /// A record that only says what became of the last frames: where some were lost, so that it is known soon, and at the end of a
     /// group of pictures, since a lane that takes over begins there and knows nothing of what was before.
-    async fn answer_for_rest(&mut self, chunk: &VideoChunk) -> Result<Option<Delivery>, BusError> {
-        let Some((sequence, account)) = self.account.marker(chunk.last) else { return Ok(None) };
+    async fn account_for_rest(&mut self, chunk: &VideoChunk) -> Result<Option<Delivery>, BusError> {
+        let Some((sequence, account)) = self.account.of_rest(chunk.last) else { return Ok(None) };
         self.settle_before().await?;
         let index = sequence.checked_sub(chunk.first_sequence).and_then(|index| usize::try_from(index).ok());
         let unit = index.and_then(|index| chunk.units.get(index)).or(chunk.units.last());
         let captured = unit.map_or_else(Timestamp::default, |unit| unit.captured);
-        let (place, model) = ((chunk.epoch, sequence), self.stage.sight.model().clone());
-        let record = FrameDetections {
-            account: Some(account),
-            ..FrameDetections::bare(self.camera.clone(), place, captured, chunk.frame, model)
-        };
-        topics::DETECTIONS.send(&self.stage.bus, &record, record.captured).await.map(Some)
+        let body = RecordBody::AccountOnly(AccountOnly { account, frame: Some(chunk.frame) });
+        let record = self.of_camera(FrameAt { epoch: chunk.epoch, sequence, captured }, body);
+        topics::DETECTIONS.send(&self.stage.bus, &record, record.at.captured).await.map(Some)
     }
 }
 

@@ -1,9 +1,9 @@
-//! How many frames a second are looked at. Which ones depends on their capture times alone, so that a group of pictures that is
+//! How many frames a second are processed. Which ones depends on their capture times alone, so that a group of pictures that is
 //! decoded again gives the same frames again.
 
 use vedette_core::{Span, Timestamp};
 
-/// Chooses frames so that at most so many a second are looked at: the first one in each slot of time.
+/// Chooses frames so that at most so many a second are processed: the first one in each slot of time.
 #[derive(Debug)]
 pub(super) struct Pace {
     period: Span,
@@ -27,7 +27,7 @@ impl Pace {
         };
     }
 
-    /// Whether the next frame, in order, is looked at.
+    /// Whether the next frame, in order, is processed.
     pub(super) fn is_due(&mut self, captured: Timestamp) -> bool {
         let Some(interval) = self.interval else {
             self.before = Some(captured);

@@ -5,7 +5,7 @@ use vedette_core::{Priority, Span};
 
 use crate::config::ShedAfter;
 
-/// How much of a group of pictures is looked at.
+/// How much of a group of pictures is processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Share {
     All,
@@ -36,7 +36,7 @@ impl Shedding {
         Self { after, share: Share::All }
     }
 
-    /// How much of the chunk is looked at. Within a group it only gets less: what follows on a frame that was left out cannot be
+    /// How much of the chunk is processed. Within a group it only gets less: what follows on a frame that was left out cannot be
     /// decoded.
     pub(super) fn share(&mut self, chunk: Waiting) -> Share {
         let limit = match chunk.priority {
