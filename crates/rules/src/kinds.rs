@@ -3,6 +3,7 @@
 mod absence;
 mod blurred;
 mod clock_drift;
+mod congestion;
 mod count;
 mod covered;
 mod density;
@@ -161,6 +162,7 @@ kinds! {
     covered::Covered,
     blurred::Blurred,
     moved::Moved,
+    congestion::Congestion,
 }
 
 /// One kind of the list.
