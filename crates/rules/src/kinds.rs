@@ -16,6 +16,7 @@ mod low_frame_rate;
 mod moved;
 mod offline;
 mod presence;
+mod queue;
 mod removed_object;
 mod running;
 mod sequence;
@@ -163,6 +164,7 @@ kinds! {
     blurred::Blurred,
     moved::Moved,
     congestion::Congestion,
+    queue::Queue,
 }
 
 /// One kind of the list.
