@@ -37,6 +37,11 @@ impl Held {
         self.open.is_some()
     }
 
+    /// Whether a condition that holds in this frame continues it; else it begins anew.
+    pub(crate) fn continues(&self, step: &Step<'_>) -> bool {
+        step.frame.goes_on(self.held, step.ready.rule.gap_tolerance)
+    }
+
     /// Ends it; gives its episode when it was raised.
     pub(crate) fn end(self, not_after: Option<Timestamp>) -> Option<Episode> {
         let held = until(self.held, self.began, not_after);
@@ -49,7 +54,7 @@ impl Step<'_> {
     pub(crate) fn hold(&mut self, held: &mut Option<Held>, now: Option<Now>) {
         let (at, rule) = (self.frame.at, &self.ready.rule);
         let over = held.as_ref().is_some_and(|held| match &now {
-            Some(_) => !self.frame.goes_on(held.held, rule.gap_tolerance),
+            Some(_) => !held.continues(self),
             None => at.since(held.held) > rule.gap_tolerance,
         });
         if over && let Some(held) = held.take() {

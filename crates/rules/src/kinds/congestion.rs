@@ -82,17 +82,18 @@ impl Kind for Congestion {
             .filter_map(|vehicle| Some((vehicle.track(), self.speed(step, &vehicle)? < self.below)))
             .collect();
         let mean = state.watch(step, self.over, self.share_of(&vehicles));
-        let least = if state.held.is_some() { self.share_stay } else { self.share };
-        let holds = step.frame.armed && mean >= f64::from(least) && (state.held.is_some() || !vehicles.is_empty());
+        let continues = state.held.as_ref().is_some_and(|held| held.continues(step));
+        let least = if continues { self.share_stay } else { self.share };
+        let holds = step.frame.armed && mean >= f64::from(least) && (continues || !vehicles.is_empty());
         if holds {
             step.whole_met();
         } else {
             let near = Shortfall::below(Term::named("share"), mean as f32, self.share);
-            let near = near.filter(|_| state.held.is_none() && !vehicles.is_empty());
+            let near = near.filter(|_| !continues && !vehicles.is_empty());
             let place = middle(&named(&vehicles)).rescaled(step.frame.size, step.frame.policy_frame);
             step.whole_lacks(near.map(|shortfall| (shortfall, place)));
         }
-        state.peak = if state.held.is_some() { state.peak.max(mean) } else { mean };
+        state.peak = if continues { state.peak.max(mean) } else { mean };
         let measured = Measured { quantity: SHARE, value: state.peak, threshold: decimal(self.share) };
         let now = holds.then(|| Now { objects: named(&vehicles), measured: Some(measured) });
         step.hold(&mut state.held, now);

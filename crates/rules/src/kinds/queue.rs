@@ -68,6 +68,7 @@ impl Kind for Queue {
         } else {
             Measured { quantity: Quantity::OBJECTS, value: count.into(), threshold: self.at_least.into() }
         };
+        let continues = state.held.as_ref().is_some_and(|held| held.continues(step));
         let holds = count >= self.at_least && longest >= self.wait && count > 0;
         let objects: Vec<Track> = queue.iter().filter_map(|member| member.track).take(MOST_NAMED).collect();
         if holds {
@@ -75,11 +76,11 @@ impl Kind for Queue {
         } else {
             let term = if by_time { Term::named("wait") } else { Term::OBJECTS };
             let near = Shortfall::below(term, measured.value as f32, measured.threshold as f32);
-            let near = near.filter(|_| state.held.is_none() && (!by_time || count >= self.at_least));
+            let near = near.filter(|_| !continues && (!by_time || count >= self.at_least));
             let place = middle_of(queue.iter().map(|member| member.place));
             step.whole_lacks(near.map(|shortfall| (shortfall, place)));
         }
-        let begins_or_continues = holds && (state.held.is_some() || !objects.is_empty());
+        let begins_or_continues = holds && (continues || !objects.is_empty());
         let now = begins_or_continues.then_some(Now { objects, measured: Some(measured) });
         step.hold(&mut state.held, now);
     }
