@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use crate::runtime::Provider;
+use crate::provider::Provider;
 
 /// Why an execution provider was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]

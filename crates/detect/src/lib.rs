@@ -15,18 +15,22 @@ mod manifest;
 mod nms;
 pub mod output;
 mod preprocess;
+mod provider;
 mod queue;
 mod runtime;
 mod session;
+mod settings;
 mod store;
 
 pub use batch::{BatchSettings, DetectHandle, DetectService, Detected, WhenFull};
-pub use detector::{Detector, DetectorSettings};
+pub use detector::Detector;
 pub use error::{DetectError, ProviderRefusal, RuntimeError};
 pub use geometry::InputImage;
 pub use manifest::{ColourOrder, Convert, InputSpec, Manifest, ManifestError, ModelFile, Resize, Source};
 pub use output::OutputSpec;
-pub use runtime::{Provider, ProviderReport, Runtime, RuntimeSettings, UnknownProvider};
+pub use provider::{Provider, UnknownProvider};
+pub use runtime::{ProviderReport, Runtime, RuntimeSettings};
+pub use settings::DetectorSettings;
 pub use store::{
     FetchError, ModelEntry, ModelStore, Progress, RuntimeBuild, RuntimePackage, Silent, StoreError, TerminalProgress,
     default_cache_dir,

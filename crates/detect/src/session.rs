@@ -5,10 +5,11 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{TensorElementType, TensorRef, ValueType};
 
-use crate::detector::DetectorSettings;
 use crate::error::{DetectError, ProviderRefusal};
 use crate::manifest::Manifest;
-use crate::runtime::{Provider, ProviderReport, Runtime};
+use crate::provider::Provider;
+use crate::runtime::{ProviderReport, Runtime};
+use crate::settings::DetectorSettings;
 
 /// Starts the model on the first execution provider that can, and runs it once there: some fail no earlier than that.
 pub(crate) fn start(

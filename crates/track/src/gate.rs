@@ -1,6 +1,6 @@
 use vedette_core::{Detection, PixelBox};
 
-use crate::tracklet::ClassGroup;
+use crate::class_group::ClassGroup;
 
 /// A followed box and a detection that may be the same object.
 #[derive(Debug, Clone, Copy, PartialEq)]

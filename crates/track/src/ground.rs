@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::class_group::ClassGroup;
 use crate::filter::{Covariance, Motion};
-use crate::tracklet::ClassGroup;
 
 /// Where what a detection shows stands on the ground, in metres east and north of an origin that stays the same for the
 /// camera, and how sure that is. Far from a camera a place is known well across the line of sight and badly along it, which

@@ -1,7 +1,8 @@
 use vedette_core::{Detection, PixelBox};
 
+use crate::class_group::ClassGroup;
 use crate::gate::Gate;
-use crate::tracklet::{ClassGroup, middle};
+use crate::tracklet::middle;
 
 /// So many objects at least must be there to be asked.
 const LEAST_WITNESSES: usize = 3;

@@ -13,6 +13,7 @@
 //! [`Track`]: vedette_core::Track
 
 mod associate;
+mod class_group;
 mod filter;
 mod gate;
 mod ground;

@@ -8,11 +8,12 @@ use vedette_core::{Detection, FrameSize, PixelBox, Timestamp, Track, TrackId};
 
 use crate::TrackerSettings;
 use crate::associate::Association;
+use crate::class_group::ClassGroup;
 use crate::gate::Gate;
 use crate::ground::GroundFix;
 use crate::jump::Jump;
 use crate::shift::Shift;
-use crate::tracklet::{ClassGroup, SLOW_FRAME_S, Tracklet};
+use crate::tracklet::{SLOW_FRAME_S, Tracklet};
 use matching::{Round, fix};
 
 /// What became of the newest frame, for metrics.

@@ -2,41 +2,9 @@ use serde::{Deserialize, Serialize};
 use vedette_core::{Detection, ObjectClass, PixelBox, PixelPoint, Score, Span, Timestamp, Track, TrackId};
 
 use crate::TrackerSettings;
+use crate::class_group::ClassGroup;
 use crate::filter::BoxFilter;
 use crate::ground::{GroundFilter, GroundFix};
-
-/// Classes that a model may take for one another on the same object. A track stays in the group it began in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum ClassGroup {
-    Person,
-    TwoWheeler,
-    Vehicle,
-    Animal,
-    Thing,
-}
-
-impl ClassGroup {
-    pub(crate) fn of(class: ObjectClass) -> Self {
-        match class {
-            ObjectClass::Person => Self::Person,
-            ObjectClass::Bicycle | ObjectClass::Motorcycle => Self::TwoWheeler,
-            ObjectClass::Car | ObjectClass::Bus | ObjectClass::Truck | ObjectClass::Train => Self::Vehicle,
-            ObjectClass::Animal => Self::Animal,
-            ObjectClass::Boat | ObjectClass::Bag | ObjectClass::Other => Self::Thing,
-        }
-    }
-
-    /// The group's classes; the first wins a draw of votes.
-    fn members(self) -> &'static [ObjectClass] {
-        match self {
-            Self::Person => &[ObjectClass::Person],
-            Self::TwoWheeler => &[ObjectClass::Bicycle, ObjectClass::Motorcycle],
-            Self::Vehicle => &[ObjectClass::Car, ObjectClass::Bus, ObjectClass::Truck, ObjectClass::Train],
-            Self::Animal => &[ObjectClass::Animal],
-            Self::Thing => &[ObjectClass::Other, ObjectClass::Bag, ObjectClass::Boat],
-        }
-    }
-}
 
 /// How often each class of the group was detected.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use vedette_core::{
     AddressCandidate, AddressCode, AddressLevel, AddressMatch, NearbyPlate, NearbyRoad, ResponsibleUnit,
 };
 
-use crate::alert::unknown;
+use crate::field::unknown;
 use crate::{WireError, pb};
 
 /// Units that may answer for one place at most; real ones are a handful.

@@ -5,8 +5,8 @@ use vedette_core::{
 };
 
 use crate::address_match::{address, pb_address};
-use crate::condition::{direction, pb_direction};
 use crate::error::parse;
+use crate::field::{direction, pb_direction, unknown};
 use crate::name;
 use crate::policy::{pb_severity, severity};
 use crate::{WireError, field, pb};
@@ -120,10 +120,6 @@ pub fn decode_alert(bytes: Bytes) -> Result<Alert, WireError> {
         quality: field::quality(message.quality),
         model: field::model(message.model)?,
     })
-}
-
-pub(crate) fn unknown(field: &'static str, number: i32) -> WireError {
-    WireError::invalid(field, format!("{number} is not known"))
 }
 
 fn object(message: pb::alert::Object) -> Result<AlertObject, WireError> {

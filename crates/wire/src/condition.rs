@@ -2,7 +2,7 @@
 
 use prost_types::value::Kind as Json;
 use serde_json::{Map, Number, Value};
-use vedette_core::{Condition, Direction, Params, Span};
+use vedette_core::{Condition, Params};
 
 use crate::{WireError, legacy_condition, pb};
 
@@ -59,29 +59,4 @@ fn value(value: prost_types::Value, depth: usize) -> Result<Value, WireError> {
             Value::Object(fields.collect::<Result<Map<_, _>, WireError>>()?)
         }
     })
-}
-
-pub(crate) fn pb_direction(direction: Direction) -> pb::Direction {
-    match direction {
-        Direction::LeftToRight => pb::Direction::LeftToRight,
-        Direction::RightToLeft => pb::Direction::RightToLeft,
-        Direction::Both => pb::Direction::Both,
-    }
-}
-
-pub(crate) fn direction(number: i32) -> Result<Option<Direction>, WireError> {
-    match pb::Direction::try_from(number) {
-        Ok(pb::Direction::Unspecified) => Ok(None),
-        Ok(pb::Direction::LeftToRight) => Ok(Some(Direction::LeftToRight)),
-        Ok(pb::Direction::RightToLeft) => Ok(Some(Direction::RightToLeft)),
-        Ok(pb::Direction::Both) => Ok(Some(Direction::Both)),
-        Err(_) => Err(WireError::invalid("direction", format!("{number} is no direction"))),
-    }
-}
-
-pub(crate) fn span(field: &'static str, micros: i64) -> Result<Span, WireError> {
-    if micros < 0 {
-        return Err(WireError::invalid(field, format!("{micros} is negative")));
-    }
-    Ok(Span::from_micros(micros))
 }

@@ -1,8 +1,8 @@
 //! Checks and conversions of the small messages that larger ones are made of.
 
 use vedette_core::{
-    CameraId, FrameSize, GroundPoint, ModelRef, ObjectClass, PixelBox, PixelPoint, Quality, RuleId, Score, ShedReason,
-    VideoRef,
+    CameraId, Direction, FrameSize, GroundPoint, ModelRef, ObjectClass, PixelBox, PixelPoint, Quality, RuleId, Score,
+    ShedReason, Span, VideoRef,
 };
 
 use crate::{WireError, pb};
@@ -116,4 +116,33 @@ pub(crate) fn video_ref(video: pb::VideoRef) -> VideoRef {
 
 pub(crate) fn pb_video_ref(video: VideoRef) -> pb::VideoRef {
     pb::VideoRef { partition: video.partition, offset: video.offset, sequence: video.sequence }
+}
+
+pub(crate) fn pb_direction(direction: Direction) -> pb::Direction {
+    match direction {
+        Direction::LeftToRight => pb::Direction::LeftToRight,
+        Direction::RightToLeft => pb::Direction::RightToLeft,
+        Direction::Both => pb::Direction::Both,
+    }
+}
+
+pub(crate) fn direction(number: i32) -> Result<Option<Direction>, WireError> {
+    match pb::Direction::try_from(number) {
+        Ok(pb::Direction::Unspecified) => Ok(None),
+        Ok(pb::Direction::LeftToRight) => Ok(Some(Direction::LeftToRight)),
+        Ok(pb::Direction::RightToLeft) => Ok(Some(Direction::RightToLeft)),
+        Ok(pb::Direction::Both) => Ok(Some(Direction::Both)),
+        Err(_) => Err(WireError::invalid("direction", format!("{number} is no direction"))),
+    }
+}
+
+pub(crate) fn span(field: &'static str, micros: i64) -> Result<Span, WireError> {
+    if micros < 0 {
+        return Err(WireError::invalid(field, format!("{micros} is negative")));
+    }
+    Ok(Span::from_micros(micros))
+}
+
+pub(crate) fn unknown(field: &'static str, number: i32) -> WireError {
+    WireError::invalid(field, format!("{number} is not known"))
 }

@@ -3,7 +3,7 @@
 
 use vedette_core::{Condition, FromParam, Params, RuleId, RuleKind, Segment, Span, ToParam, Zone};
 
-use crate::condition::{direction, pb_direction, span};
+use crate::field::{direction, pb_direction, span};
 use crate::pb::rule::{self, When};
 use crate::zone::{pb_zone, zone};
 use crate::{WireError, field, pb};

@@ -5,8 +5,9 @@ use vedette_core::{
     Weekday,
 };
 
-use crate::condition::{condition, pb_params, span};
+use crate::condition::{condition, pb_params};
 use crate::error::parse;
+use crate::field::span;
 use crate::{WireError, field, legacy_condition, pb};
 
 /// The key of a policy's record: `camera/ID` or `group/NAME`.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::cluster::{Shared, State};
+use super::brokers::{Shared, State};
 use super::lane::{Outbox, Parcel};
 use super::log::Topic;
 use super::process::{Mode, Process};
@@ -17,12 +17,14 @@ use crate::{
 /// One process on a simulated bus, cheap to clone. Its clones are the same process.
 #[derive(Clone)]
 pub struct Client {
-    pub(super) process: Arc<Process>,
+    process: Arc<Process>,
+    outbox: Arc<Outbox>,
 }
 
 impl Client {
     pub(super) fn new(shared: Arc<Shared>, name: &str, number: u64) -> Self {
-        Self { process: Arc::new(Process::new(shared, name, number)) }
+        let outbox = Arc::new(Outbox::new(shared.settings.send_queue_bytes));
+        Self { process: Arc::new(Process::new(shared, name, number)), outbox }
     }
 
     /// Its name.
@@ -83,12 +85,12 @@ impl Bus for Client {
         if size > limit {
             return Err(BusError::TooLarge { topic: topic.to_string(), size, limit });
         }
-        let room = self.process.outbox.room(size).await?;
+        let room = self.outbox.room(size).await?;
         // The process may have been paused, or be gone, since it began to wait.
         self.process.pass().await;
         let place = (topic, partition_of(&record.key, partitions));
         let (reply, delivery) = Delivery::new();
-        Outbox::put(&self.process, place, Parcel::new(record, reply, room));
+        Outbox::put(&self.outbox, &self.process, place, Parcel::new(record, reply, room));
         Ok(delivery)
     }
 
@@ -122,7 +124,7 @@ impl Bus for Client {
 
     async fn flush(&self) -> Result<(), BusError> {
         self.process.pass().await;
-        self.process.outbox.flush().await;
+        self.outbox.flush().await;
         self.process.pass().await;
         Ok(())
     }

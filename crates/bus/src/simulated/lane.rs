@@ -71,16 +71,16 @@ impl Outbox {
     }
 
     /// Puts a record at the end of its lane.
-    pub(super) fn put(process: &Arc<Process>, place: Place, mut parcel: Parcel) {
+    pub(super) fn put(outbox: &Arc<Self>, process: &Arc<Process>, place: Place, mut parcel: Parcel) {
         if process.shared.state().acknowledges_early() {
             parcel.answer(Ok(Written { topic: Arc::clone(&place.0), partition: place.1, offset: None }));
         }
-        let mut lanes = process.outbox.lanes();
+        let mut lanes = outbox.lanes();
         if let Some(lane) = lanes.get_mut(&place) {
             lane.push_back(parcel);
         } else {
             lanes.insert(place.clone(), VecDeque::from([parcel]));
-            tokio::spawn(run(Arc::clone(process), place));
+            tokio::spawn(run(Arc::clone(outbox), Arc::clone(process), place));
         }
     }
 
@@ -110,10 +110,10 @@ impl Outbox {
 }
 
 /// Carries what is in a lane, until it is empty.
-async fn run(process: Arc<Process>, place: Place) {
+async fn run(outbox: Arc<Outbox>, process: Arc<Process>, place: Place) {
     loop {
         let count = process.draw(1..=BATCH);
-        let mut batch = process.outbox.take(&place, count);
+        let mut batch = outbox.take(&place, count);
         let Some(first) = batch.first() else { return };
         if first.reply.is_none() {
             let late = process.draw(0..=EARLY_MS);

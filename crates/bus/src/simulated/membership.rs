@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use super::cluster::State;
+use super::brokers::State;
 use super::group::{Place, UnknownMember};
 use super::process::{Away, Process};
 use super::trace::TraceEvent;

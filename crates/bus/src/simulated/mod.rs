@@ -30,6 +30,7 @@
 //! A run is the same again only if the program above is deterministic as well: `tokio::select!` without `biased` and the order of
 //! a `HashMap` are not.
 
+mod brokers;
 mod client;
 mod cluster;
 mod feed;

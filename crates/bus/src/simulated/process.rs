@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::cluster::{Shared, State};
-use super::lane::Outbox;
+use super::brokers::{Shared, State};
 use super::log::Topic;
 use super::settings::Faults;
 use super::trace::TraceEvent;
@@ -20,7 +19,6 @@ const WAKING_MS: u64 = 20;
 pub(super) struct Process {
     pub(super) name: Arc<str>,
     pub(super) shared: Arc<Shared>,
-    pub(super) outbox: Outbox,
     inner: Mutex<Inner>,
 }
 
@@ -53,8 +51,7 @@ impl Process {
             rng: fastrand::Rng::with_seed(seed),
             known: BTreeMap::new(),
         };
-        let outbox = Outbox::new(shared.settings.send_queue_bytes);
-        Self { name: Arc::from(name), shared, outbox, inner: Mutex::new(inner) }
+        Self { name: Arc::from(name), shared, inner: Mutex::new(inner) }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

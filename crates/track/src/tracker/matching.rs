@@ -3,9 +3,10 @@
 use vedette_core::{PixelBox, Span, Timestamp};
 
 use super::{Scratch, Tracker};
+use crate::class_group::ClassGroup;
 use crate::gate::likeness;
 use crate::ground::GroundFix;
-use crate::tracklet::{ClassGroup, SLOW_FRAME_S, Tracklet};
+use crate::tracklet::{SLOW_FRAME_S, Tracklet};
 
 /// Square of the distance on the ground, in standard deviations, from which two cannot be the same.
 const APART2: f32 = 25.0;

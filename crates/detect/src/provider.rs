@@ -1,0 +1,53 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+/// Where a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// ONNX Runtime's own kernels on the processor.
+    Cpu,
+    /// OpenVINO on the processor or an Intel accelerator.
+    OpenVino,
+    /// CUDA on an NVIDIA GPU.
+    Cuda,
+    /// TensorRT on an NVIDIA GPU; what it cannot run falls to CUDA.
+    TensorRt,
+}
+
+impl Provider {
+    /// The order in which `auto` tries them: the fastest first, the one that always starts last.
+    pub const AUTO: [Self; 4] = [Self::TensorRt, Self::Cuda, Self::OpenVino, Self::Cpu];
+
+    /// The name used in configuration, records and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::OpenVino => "openvino",
+            Self::Cuda => "cuda",
+            Self::TensorRt => "tensorrt",
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The name is of no execution provider.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no execution provider; known are tensorrt, cuda, openvino, cpu")]
+pub struct UnknownProvider(pub String);
+
+impl FromStr for Provider {
+    type Err = UnknownProvider;
+
+    fn from_str(text: &str) -> Result<Self, UnknownProvider> {
+        Self::AUTO.into_iter().find(|one| one.as_str() == text).ok_or_else(|| UnknownProvider(text.to_owned()))
+    }
+}
