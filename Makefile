@@ -63,7 +63,7 @@ test: test-deps web ## Run every test, real Kafka and headless Chromium included
 	@$(CARGO_TARGET_DIR)/debug/vedette models fetch
 	@scripts/fetch-recording "$(CARGO_TARGET_DIR)/debug/vedette" "$(VEDETTE_DEMO_VIDEO)"
 	@deploy/kafka/start.sh --fetch-only
-	VEDETTE_REQUIRE_KAFKA=1 cargo test --locked --workspace --features vedette-address/disturb,vedette-bus/simulated
+	VEDETTE_REQUIRE_KAFKA=1 cargo test-all
 
 .PHONY: chaos
 chaos: test-deps web ## Break the simulated product in SEEDS=1000 ways (SEED=17 runs one again): nothing may be lost or twice
@@ -79,7 +79,7 @@ chaos-kafka: assets test-deps ## Break the product on three real brokers and wri
 .PHONY: lint
 lint: test-deps web ## rustfmt, clippy and cargo-deny
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets --features vedette-address/disturb,vedette-bus/simulated -- -D warnings
+	cargo clippy-all -- -D warnings
 	@scripts/cargo-deny
 
 .PHONY: bench

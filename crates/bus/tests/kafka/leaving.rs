@@ -11,7 +11,7 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 use vedette_bus::kafka::{GroupProtocol, KafkaBus, KafkaSettings};
 use vedette_bus::{Bus, Subscription};
 
-use super::broker::Broker;
+use super::broker::{self, Broker};
 use super::suite::{new_topic, next_record, record, send_all, unique};
 use super::{assigned, serve, settings};
 
@@ -29,7 +29,7 @@ fn patient() -> Option<&'static Broker> {
     static BROKER: OnceLock<Option<Broker>> = OnceLock::new();
     let properties =
         format!("group.consumer.max.session.timeout.ms={SESSION_MS}\ngroup.consumer.session.timeout.ms={SESSION_MS}\n");
-    BROKER.get_or_init(|| Broker::start_with(&properties)).as_ref()
+    broker::shared_in(&BROKER, || Broker::start_with(&properties))
 }
 
 async fn connect(broker: &Broker, group_protocol: GroupProtocol) -> Arc<KafkaBus> {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::fs;
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -44,7 +45,10 @@ pub(crate) fn available() -> bool {
     let java = Command::new("java").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let there = fetched && java.is_ok_and(|status| status.success());
     if !there {
-        eprintln!("SKIPPED: no Kafka here; `deploy/kafka/start.sh --fetch-only` fetches it (Java 17 and Maven needed)");
+        // Past the capture of passing tests, so that each skipped test is seen and counted.
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        let why = "no Kafka here; `deploy/kafka/start.sh --fetch-only` fetches it (Java 17 and Maven needed)";
+        let _ = std::io::stderr().write_all(format!("\nSKIPPED {test}: {why}\n").as_bytes());
     }
     there
 }
@@ -52,7 +56,23 @@ pub(crate) fn available() -> bool {
 /// The broker that the tests of this process share; `None` where none can run.
 pub(crate) fn shared() -> Option<&'static Broker> {
     static BROKER: OnceLock<Option<Broker>> = OnceLock::new();
-    BROKER.get_or_init(Broker::start).as_ref()
+    shared_in(&BROKER, Broker::start)
+}
+
+/// The same for brokers with other properties. Each test that has to do without one is counted.
+pub(crate) fn shared_in(
+    cell: &'static OnceLock<Option<Broker>>,
+    start: impl FnOnce() -> Option<Broker>,
+) -> Option<&'static Broker> {
+    let mut tried = false;
+    let broker = cell.get_or_init(|| {
+        tried = true;
+        start()
+    });
+    if broker.is_none() && !tried {
+        available();
+    }
+    broker.as_ref()
 }
 
 fn script() -> PathBuf {
