@@ -8,6 +8,8 @@ export VEDETTE_CACHE ?= $(HOME)/.cache/vedette
 export CARGO_TARGET_DIR ?= $(VEDETTE_CACHE)/target
 export VEDETTE_DEMO_VIDEO ?= $(VEDETTE_CACHE)/demo/vtest.mp4
 export VEDETTE_TEST_VIDEO ?= $(VEDETTE_DEMO_VIDEO)
+# Nothing that make builds has the placeholder in place of the page.
+export VEDETTE_REQUIRE_PAGE := 1
 
 VEDETTE := $(CARGO_TARGET_DIR)/release/vedette
 RUN_PACKAGES := build-essential pkg-config libssl-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
@@ -88,4 +90,4 @@ bench: assets test-deps ## Measure; prints the figures of the README's first tab
 
 .PHONY: clean
 clean: ## Remove what was built, not what was fetched
-	rm -rf "$(CARGO_TARGET_DIR)" crates/console/web/dist crates/console/web/node_modules
+	rm -rf "$(CARGO_TARGET_DIR)" crates/console/web/dist crates/console/web/node_modules crates/console/web/src/openapi.d.ts

@@ -14,6 +14,7 @@ use vedette_core::{
 pub use crate::place_json::{AddressJson, CandidateJson, PlaceJson, PlateJson, RoadJson, UnitJson};
 pub use crate::view_json::ViewJson;
 use crate::view_json::snapshot;
+pub use crate::words::{DecisionWords, DirectionWords, LevelWords, SeverityWords, SourceWords, StatusWords};
 use crate::{Decision, StoredAlert, Verdict};
 
 /// Something that happened at a place.
@@ -26,13 +27,13 @@ pub struct AlertJson {
     /// 1 when raised, 2 when ended; a later one supersedes an earlier one.
     pub revision: u32,
     /// `open` while it goes on, `ended` once over.
-    #[schema(value_type = String, pattern = "^(open|ended)$", example = "open")]
+    #[schema(value_type = StatusWords)]
     pub status: AlertStatus,
-    /// What the rule watches for: `presence`, `line_crossing` and the other kinds of `docs/RULES.md`.
-    #[schema(value_type = String, pattern = "^[a-z_]+$", example = "presence")]
+    /// What the rule watches for: `presence`, `line_crossing` and the other kinds at `/api/v1/rule-kinds`.
+    #[schema(value_type = String, pattern = "^[a-z][a-z0-9_]*$", example = "presence")]
     pub kind: RuleKind,
     /// How much it matters.
-    #[schema(value_type = String, pattern = "^(critical|high|medium|low)$", example = "high")]
+    #[schema(value_type = SeverityWords)]
     pub severity: Severity,
     /// The camera's id.
     #[schema(value_type = String, example = "gate-1")]
@@ -44,12 +45,12 @@ pub struct AlertJson {
     #[schema(format = DateTime)]
     pub raised: String,
     /// Capture time at which the condition last held; null while it goes on.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     pub ended: Option<String>,
     /// Its objects as they stood when it was raised.
     pub objects: Vec<ObjectJson>,
     /// Which way a line was crossed; null for other rules.
-    #[schema(value_type = Option<String>, pattern = "^(left_to_right|right_to_left|both)$")]
+    #[schema(value_type = Option<DirectionWords>, required = true)]
     pub direction: Option<Direction>,
     /// Why it was raised.
     pub why: WhyJson,
@@ -62,6 +63,7 @@ pub struct AlertJson {
     /// The model whose detections it rests on.
     pub model: ModelJson,
     /// What a person decided; null until then. A verdict on any alert of an event counts for the event.
+    #[schema(required = true)]
     pub verdict: Option<VerdictJson>,
     /// The alert whose event this one is a view of: list that one, not this. Absent when this one leads its event, be it of
     /// itself alone.
@@ -69,8 +71,9 @@ pub struct AlertJson {
     #[schema(value_type = Option<String>, format = "uuid")]
     pub view_of: Option<AlertId>,
     /// The alerts of other cameras that show the same event, by place and time only, in the order they were raised; empty when
-    /// there are none, and for a view itself. Absent outside a store.
+    /// there are none, and for a view itself. Absent only outside a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<ViewJson>, required = true)]
     pub views: Option<Vec<ViewJson>>,
 }
 
@@ -111,9 +114,9 @@ pub struct WhyJson {
     pub rule_name: String,
     /// The version of the policy.
     pub policy_version: u32,
-    /// What was measured: `duration_seconds`, `objects`, `crossings`, `metres_per_second` and others; for `gap_seconds`,
-    /// `frames_per_second`, `levels` and `part` the threshold is the most, else the least.
-    #[schema(value_type = String, pattern = "^[a-z_]+$", example = "duration_seconds")]
+    /// What was measured: one of the `measures` of the kind at `/api/v1/rule-kinds`, with its unit and whether the threshold is
+    /// the most or the least.
+    #[schema(value_type = String, pattern = "^[a-z][a-z0-9_]*$", example = "duration_seconds")]
     pub quantity: Quantity,
     /// How much it was.
     pub measured: f64,
@@ -175,7 +178,7 @@ pub struct ModelJson {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct VerdictJson {
     /// `confirmed` or `false_alarm`.
-    #[schema(value_type = String, pattern = "^(confirmed|false_alarm)$", example = "confirmed")]
+    #[schema(value_type = DecisionWords)]
     pub verdict: Decision,
     /// Who decided.
     pub by: String,

@@ -13,6 +13,7 @@ pub mod json;
 mod place_json;
 mod store;
 mod view_json;
+mod words;
 
 pub use assemble::{AlertContext, assemble};
 pub use event::{Lead, OneEvent, OneEventError, leads};

@@ -7,6 +7,8 @@ use vedette_core::{
     ResponsibleUnit,
 };
 
+use crate::words::{LevelWords, SourceWords};
+
 /// A point on the ground with its error and its standard address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlaceJson {
@@ -17,9 +19,10 @@ pub struct PlaceJson {
     /// Radius in metres within which the true point lies with about 95 %.
     pub error_m: f32,
     /// `calibration`: projected from the pixel. `above_horizon`, `camera_position`: the camera's own place stands in.
-    #[schema(value_type = String, pattern = "^(calibration|above_horizon|camera_position)$", example = "calibration")]
+    #[schema(value_type = SourceWords)]
     pub source: PlaceSource,
     /// The standard address there; null when the address base knows none.
+    #[schema(required = true)]
     pub address: Option<AddressJson>,
 }
 
@@ -30,7 +33,7 @@ pub struct AddressJson {
     #[schema(value_type = String, example = "4403040010010100001******", min_length = 25, max_length = 25)]
     pub code: AddressCode,
     /// The innermost level that the code names.
-    #[schema(value_type = String, pattern = "^(district|street|community|grid|building|room)$", example = "building")]
+    #[schema(value_type = LevelWords)]
     pub level: AddressLevel,
     /// The full address.
     pub text: String,
@@ -43,8 +46,10 @@ pub struct AddressJson {
     /// Whether another one is nearly as likely as this.
     pub ambiguous: bool,
     /// The road nearest to a place outdoors; null indoors, or when none is near.
+    #[schema(required = true)]
     pub road: Option<RoadJson>,
     /// The door plate nearest to a place outdoors; null indoors, or when none is near.
+    #[schema(required = true)]
     pub plate: Option<PlateJson>,
     /// Who answers for the place, by kind and code; several of one kind where working grids overlap.
     pub responsible: Vec<UnitJson>,

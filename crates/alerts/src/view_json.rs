@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use vedette_core::{AlertId, AlertStatus, CameraId, RuleId, Severity};
 
 use crate::View;
-use crate::json::{PlaceJson, VerdictJson};
+use crate::json::{PlaceJson, SeverityWords, StatusWords, VerdictJson};
 
 /// The alert of another camera that shows the same event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -16,10 +16,10 @@ pub struct ViewJson {
     /// Its revision.
     pub revision: u32,
     /// `open` while it goes on, `ended` once over.
-    #[schema(value_type = String, pattern = "^(open|ended)$", example = "open")]
+    #[schema(value_type = StatusWords)]
     pub status: AlertStatus,
     /// How much it matters.
-    #[schema(value_type = String, pattern = "^(critical|high|medium|low)$", example = "high")]
+    #[schema(value_type = SeverityWords)]
     pub severity: Severity,
     /// The camera's id.
     #[schema(value_type = String, example = "gate-2")]
@@ -34,13 +34,14 @@ pub struct ViewJson {
     #[schema(format = DateTime)]
     pub raised: String,
     /// Capture time at which the condition last held; null while it goes on.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     pub ended: Option<String>,
     /// Where it happened by this camera.
     pub place: PlaceJson,
     /// Path of its snapshot on this server.
     pub snapshot: String,
     /// What a person decided about this alert; it counts for the event.
+    #[schema(required = true)]
     pub verdict: Option<VerdictJson>,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use vedette_alerts::json::UnitJson;
+use vedette_alerts::json::{LevelWords, UnitJson};
 use vedette_core::{AddressLevel, AddressMatch, AddressPrefix, GroundPoint};
 
 /// The address base. Calls may compute but not wait: they run on a blocking thread.
@@ -28,22 +28,25 @@ pub struct EntityJson {
     #[schema(value_type = String, example = "4403040010010100001")]
     pub code: AddressPrefix,
     /// Its level.
-    #[schema(value_type = String, pattern = "^(district|street|community|grid|building|room)$", example = "building")]
+    #[schema(value_type = LevelWords)]
     pub level: AddressLevel,
     /// Its full address.
     pub text: String,
     /// Its name: of a building the building's, otherwise as `text`.
     pub name: String,
     /// Working code of a basic grid; null for others.
+    #[schema(required = true)]
     pub work_code: Option<String>,
     /// Its ground, of a room its building's; null when the base has none.
+    #[schema(required = true)]
     pub geometry: Option<GeometryJson>,
     /// The last day of its address, when that is over; null otherwise.
-    #[schema(format = Date)]
+    #[schema(format = Date, required = true)]
     pub ended_on: Option<String>,
     /// Its other names.
     pub names: Vec<NameJson>,
     /// The code that was asked for, when that was given up and this took its place; null otherwise.
+    #[schema(required = true)]
     pub asked_by: Option<FormerCodeJson>,
     /// Who answers for it, by kind and code; empty above the level of a basic grid.
     pub responsible: Vec<UnitJson>,
@@ -61,10 +64,10 @@ pub struct NameJson {
     /// The name.
     pub text: String,
     /// First day it was in use; null when the base does not say.
-    #[schema(format = Date)]
+    #[schema(format = Date, required = true)]
     pub valid_from: Option<String>,
     /// Last day it was in use; null when the base does not say.
-    #[schema(format = Date)]
+    #[schema(format = Date, required = true)]
     pub valid_to: Option<String>,
 }
 
@@ -74,18 +77,31 @@ pub struct FormerCodeJson {
     /// It.
     pub former: String,
     /// When; null when the base does not say.
-    #[schema(format = Date)]
+    #[schema(format = Date, required = true)]
     pub changed: Option<String>,
 }
 
 /// A `GeoJSON` geometry (RFC 7946).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GeometryJson {
-    /// `Polygon`, `MultiPolygon` or `Point`.
+    /// Its type.
     #[serde(rename = "type")]
+    #[schema(value_type = GeometryType)]
     pub kind: String,
     /// Pairs in degrees, WGS 84, longitude first, in arrays as deep as the type has them.
     pub coordinates: serde_json::Value,
+}
+
+/// Types of a `GeoJSON` geometry.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes `GeometryJson`")]
+enum GeometryType {
+    Point,
+    MultiPoint,
+    LineString,
+    MultiLineString,
+    Polygon,
+    MultiPolygon,
 }
 
 /// An address that a text may name.
@@ -94,7 +110,7 @@ pub struct HitJson {
     /// `district`, `street`, `community`, `grid`, `building`, `room`, or `road`.
     pub kind: String,
     /// The part of the code that names it; null of a road, which has none.
-    #[schema(value_type = Option<String>, example = "4403040010010100001")]
+    #[schema(value_type = Option<String>, example = "4403040010010100001", required = true)]
     pub code: Option<AddressPrefix>,
     /// Its full address, of a road its name.
     pub text: String,
@@ -107,14 +123,17 @@ pub struct HitJson {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BaseReport {
     /// The base for what is captured now; null when there is none.
+    #[schema(required = true)]
     pub current: Option<ServedJson>,
     /// What will serve, soonest first.
     pub scheduled: Vec<ServedJson>,
     /// What served, latest first.
     pub history: Vec<ServedJson>,
     /// The change because of whose refusal another base serves than was meant; null when all is as meant.
+    #[schema(required = true)]
     pub standing_refusal: Option<RefusalJson>,
     /// The last change that was refused; null when none was.
+    #[schema(required = true)]
     pub last_refusal: Option<RefusalJson>,
 }
 
@@ -126,10 +145,10 @@ pub struct ServedJson {
     /// Whether it holds synthetic addresses (demo, tests).
     pub synthetic: bool,
     /// Capture time from which it serves; null for the base of the configuration, which serves from the beginning.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     pub from: Option<String>,
     /// Capture time from which another one serves; null when none is known.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     pub until: Option<String>,
     /// Since when this server has it, by its clock.
     #[schema(format = DateTime)]
@@ -142,7 +161,7 @@ pub struct RefusalJson {
     /// The version that was announced; empty when the record could not be read.
     pub version: String,
     /// Capture time from which it was to serve.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     pub from: Option<String>,
     /// Why, one word.
     #[schema(

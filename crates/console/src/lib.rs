@@ -23,5 +23,5 @@ pub use server::{Console, serve};
 pub use settings::{ConsoleError, ConsoleParts, ConsoleSettings};
 pub use sources::{
     CameraSummary, FrameReport, FrameSource, HealthReport, HealthSource, MapArea, MapCentre, MapSource, SnapshotSource,
-    SnapshotUnavailable, StageReport,
+    SnapshotUnavailable, StageCondition, StageReport,
 };

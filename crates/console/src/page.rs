@@ -7,10 +7,17 @@ use crate::problem::Problem;
 
 #[derive(RustEmbed)]
 #[folder = "web/dist"]
+#[allow_missing = true]
 struct Files;
+
+/// Stands in for a page that was not built when this was; `build.rs` warns of it.
+const PLACEHOLDER: &str = include_str!("../web/placeholder.html");
 
 /// `/`
 pub(crate) async fn index(headers: HeaderMap) -> Response {
+    if Files::get("index.html").is_none() {
+        return axum::response::Html(PLACEHOLDER).into_response();
+    }
     file("index.html", &headers)
 }
 
@@ -49,5 +56,20 @@ fn media_type(path: &str) -> &'static str {
         Some("txt") => "text/plain; charset=utf-8",
         Some("map" | "json") => "application/json",
         _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn there_is_a_page_whatever_was_built() {
+        let response = index(HeaderMap::new()).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let page = String::from_utf8(body.into()).unwrap();
+        assert_eq!(page == PLACEHOLDER, Files::get("index.html").is_none());
     }
 }

@@ -42,10 +42,12 @@ pub struct CameraSummary {
     pub latitude: f64,
     /// Degrees east, WGS 84.
     pub longitude: f64,
-    /// Its own standard address code, when known.
+    /// Its own standard address code; null when it is not known.
+    #[schema(required = true)]
     pub address: Option<String>,
     /// What it sees of the ground: the corners of a polygon in `GeoJSON` order (longitude first), not closed; empty when
     /// it has no calibration.
+    #[schema(value_type = Vec<(f64, f64)>)]
     pub view: Vec<[f64; 2]>,
 }
 
@@ -92,11 +94,23 @@ pub trait SnapshotSource: Send + Sync {
     async fn snapshot(&self, alert: &Alert) -> Result<Bytes, SnapshotUnavailable>;
 }
 
+/// How one stage is, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum StageCondition {
+    Starting,
+    Running,
+    Degraded,
+    Failed,
+    Stopped,
+}
+
 /// How one stage is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StageReport {
-    /// One word: `starting`, `running`, `degraded`, `failed` or `stopped`.
-    pub condition: String,
+    /// In a word.
+    pub condition: StageCondition,
     /// Why, for people.
     pub detail: String,
     /// Since when, RFC 3339.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use vedette_core::RuleKind;
 
-use crate::definition::{KindInfo, Subject};
+use crate::definition::KindInfo;
 use crate::kinds;
 use crate::parameters::{ParamInfo, ParamType};
 
@@ -153,19 +153,6 @@ impl ParamType {
             }),
             Self::Rule => json!({"type": "string", "format": "rule-id"}),
             Self::Rules => json!({"type": "array", "items": {"type": "string", "format": "rule-id"}}),
-        }
-    }
-}
-
-impl Subject {
-    /// The name used in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Object => "object",
-            Self::Zone => "zone",
-            Self::Rules => "rules",
-            Self::Camera => "camera",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use vedette_console::{HealthReport, HealthSource, StageReport};
+use vedette_console::{HealthReport, HealthSource, StageCondition, StageReport};
 
 use crate::clock;
 
@@ -32,6 +32,18 @@ impl Condition {
             Self::Degraded => "degraded",
             Self::Failed => "failed",
             Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl From<Condition> for StageCondition {
+    fn from(condition: Condition) -> Self {
+        match condition {
+            Condition::Starting => Self::Starting,
+            Condition::Running => Self::Running,
+            Condition::Degraded => Self::Degraded,
+            Condition::Failed => Self::Failed,
+            Condition::Stopped => Self::Stopped,
         }
     }
 }
@@ -81,11 +93,7 @@ impl Health {
 impl HealthSource for Health {
     fn health(&self) -> HealthReport {
         let stages = self.snapshot().into_iter().map(|(name, stage)| {
-            let report = StageReport {
-                condition: stage.condition.as_str().to_owned(),
-                detail: stage.detail,
-                since: stage.since,
-            };
+            let report = StageReport { condition: stage.condition.into(), detail: stage.detail, since: stage.since };
             (name.to_owned(), report)
         });
         HealthReport { ready: self.ready(), stages: stages.collect() }

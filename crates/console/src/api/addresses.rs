@@ -43,10 +43,12 @@ pub(crate) struct AddressQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AddressAnswer {
     /// Version of the base that answered; null when there is none.
+    #[schema(required = true)]
     base_version: Option<String>,
     /// What the text may name, likeliest first; empty when it names nothing, and for a point.
     hits: Vec<HitJson>,
     /// The address at the point; null when none is near, and for a text.
+    #[schema(required = true)]
     at: Option<AddressJson>,
 }
 

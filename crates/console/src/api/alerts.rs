@@ -2,7 +2,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use vedette_alerts::json::AlertJson;
+use vedette_alerts::json::{AlertJson, SeverityWords, StatusWords};
 use vedette_alerts::{AlertFilter, Decision, VerdictFilter};
 
 use super::{App, alert_id, find, with_store};
@@ -35,22 +35,26 @@ pub(crate) struct AlertQuery {
     /// At a place that this unit answers for: `KIND:CODE` of a working grid, or `CODE` alone for any kind.
     #[param(example = "police:P-0101")]
     responsible: Option<String>,
-    /// What the rule watches for: `presence`, `line_crossing`, `dwell`, `count` and the other kinds of `docs/RULES.md`.
+    /// What the rule watches for: `presence`, `line_crossing`, `dwell`, `count` and the other kinds at `/api/v1/rule-kinds`.
     kind: Option<String>,
     /// A camera's id; with `views=joined`, any camera that saw the event.
     camera: Option<String>,
     /// `critical`, `high`, `medium` or `low`.
+    #[param(value_type = Option<SeverityWords>, inline)]
     severity: Option<String>,
     /// Raised at or after this time, RFC 3339; an event is raised with its lead.
     from: Option<String>,
     /// Raised before this time, RFC 3339.
     until: Option<String>,
     /// `open` or `ended`; an event is open as long as one of its alerts is.
+    #[param(value_type = Option<StatusWords>, inline)]
     status: Option<String>,
     /// `none` (not yet decided), `confirmed` or `false_alarm`; a verdict on any alert of an event counts for it.
+    #[param(value_type = Option<Review>, inline)]
     verdict: Option<String>,
     /// `joined` (default): each event once, by the alert that leads it, with the alerts of other cameras that show the same as
     /// its `views`. `all`: every alert, views too; what is asked for is then asked of each alone.
+    #[param(value_type = Option<Views>, inline)]
     views: Option<String>,
     /// How many at most, 1 to 1000; 100 when absent.
     #[param(minimum = 1, maximum = 1000)]
@@ -60,11 +64,30 @@ pub(crate) struct AlertQuery {
 }
 
 /// How alerts of one event are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Views {
     Joined,
     All,
+}
+
+/// What was decided about an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Review {
+    None,
+    Confirmed,
+    FalseAlarm,
+}
+
+impl From<Review> for VerdictFilter {
+    fn from(review: Review) -> Self {
+        match review {
+            Review::None => Self::Unreviewed,
+            Review::Confirmed => Self::Is(Decision::Confirmed),
+            Review::FalseAlarm => Self::Is(Decision::FalseAlarm),
+        }
+    }
 }
 
 /// A page of alerts, newest first.
@@ -73,6 +96,7 @@ pub(crate) struct AlertList {
     /// One for each event, or every alert (`views=all`).
     alerts: Vec<AlertJson>,
     /// Pass it as `before` for the next page; null on the last one.
+    #[schema(required = true)]
     next: Option<String>,
 }
 
@@ -110,10 +134,7 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
         from: params.parse("from", TIME_FIX)?,
         until: params.parse("until", TIME_FIX)?,
         status: params.word("status", &["open", "ended"])?,
-        verdict: match params.text("verdict") {
-            Some("none") => Some(VerdictFilter::Unreviewed),
-            _ => params.word::<Decision>("verdict", &VERDICTS)?.map(VerdictFilter::Is),
-        },
+        verdict: params.word::<Review>("verdict", &VERDICTS)?.map(VerdictFilter::from),
         limit: limit.unwrap_or_default(),
         before: params.parse("before", "pass the `next` of the page before as it was given")?,
     };

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::header;
@@ -8,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson};
-use crate::{CameraSummary, MapArea, MapCentre, MapSource};
+use crate::{CameraSummary, GeometryJson, MapArea, MapCentre, MapSource};
 
 /// Degrees that an area may be wide and high: some 20 km.
 const MAX_SIDE: f64 = 0.2;
@@ -20,7 +22,48 @@ pub(crate) struct CameraList {
     /// The cameras, by id.
     cameras: Vec<CameraSummary>,
     /// Where the map opens; null when nothing has a place.
+    #[schema(required = true)]
     centre: Option<MapCentre>,
+}
+
+/// A `GeoJSON` feature collection (RFC 7946).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the answer; `features` passes it on")]
+pub(crate) struct FeatureCollection {
+    /// `FeatureCollection`.
+    #[schema(rename = "type")]
+    kind: CollectionType,
+    /// What touches the area.
+    features: Vec<Feature>,
+    /// Whether there are more than fit.
+    truncated: bool,
+}
+
+/// `FeatureCollection`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the answer")]
+pub(crate) enum CollectionType {
+    FeatureCollection,
+}
+
+/// `Feature`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the answer")]
+pub(crate) enum FeatureType {
+    Feature,
+}
+
+/// A `GeoJSON` feature.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the answer")]
+pub(crate) struct Feature {
+    /// `Feature`.
+    #[schema(rename = "type")]
+    kind: FeatureType,
+    /// Its outline.
+    geometry: GeometryJson,
+    /// What is known of it, as the operation says.
+    properties: BTreeMap<String, String>,
 }
 
 /// An area of the map.
@@ -49,7 +92,7 @@ pub(crate) async fn cameras(State(app): State<App>, RawQuery(query): RawQuery) -
     responses(
         (status = 200, description = "A feature collection (RFC 7946); features have the properties `code` and `text`. \
             `truncated` says that there are more than fit",
-            body = Object, content_type = "application/geo+json"),
+            body = FeatureCollection, content_type = "application/geo+json"),
         (status = 400, description = "`bbox` breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn footprints(
@@ -64,7 +107,7 @@ pub(crate) async fn footprints(
     responses(
         (status = 200, description = "A feature collection (RFC 7946); features have the properties `code` and `text`. \
             `truncated` says that there are more than fit",
-            body = Object, content_type = "application/geo+json"),
+            body = FeatureCollection, content_type = "application/geo+json"),
         (status = 400, description = "`bbox` breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn grids(State(app): State<App>, RawQuery(query): RawQuery) -> Result<impl IntoResponse, Problem> {
@@ -76,7 +119,7 @@ pub(crate) async fn grids(State(app): State<App>, RawQuery(query): RawQuery) -> 
     responses(
         (status = 200, description = "A feature collection (RFC 7946) of lines; features have the property `name`. \
             `truncated` says that there are more than fit; it is empty when the base has no roads",
-            body = Object, content_type = "application/geo+json"),
+            body = FeatureCollection, content_type = "application/geo+json"),
         (status = 400, description = "`bbox` breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn roads(State(app): State<App>, RawQuery(query): RawQuery) -> Result<impl IntoResponse, Problem> {

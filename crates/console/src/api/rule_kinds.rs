@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::RawQuery;
 use serde::Serialize;
 use utoipa::ToSchema;
-use vedette_rules::{KindInfo, Measure, RuleKindInfo, Text};
+use vedette_rules::{KindInfo, Measure, RuleKindInfo, Subject, Text};
 
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson};
@@ -22,8 +22,7 @@ pub(crate) struct RuleKindJson {
     sentence: TextJson,
     /// `object` where each object has its own alert, `zone` for one alert for all objects of the zone, `rules` for combinations,
     /// `camera` for the camera itself.
-    #[schema(pattern = "^(object|zone|rules|camera)$")]
-    subject: &'static str,
+    subject: SubjectJson,
     /// Whether its alerts have no length.
     instantaneous: bool,
     /// Whether it needs a calibrated camera, wherever its zone lies.
@@ -36,10 +35,21 @@ pub(crate) struct RuleKindJson {
     /// Its documentation, Markdown in English.
     documentation: String,
     /// The ONVIF event topic of the same meaning; null where ONVIF has none.
-    #[schema(example = "tns1:RuleEngine/LineDetector/Crossed")]
+    #[schema(example = "tns1:RuleEngine/LineDetector/Crossed", required = true)]
     onvif_topic: Option<String>,
     /// The GB/T 28181 alarm.
     gbt28181: Gbt28181Json,
+}
+
+/// What an alert of a kind is about.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(title = "Subject")]
+pub(crate) enum SubjectJson {
+    Object,
+    Zone,
+    Rules,
+    Camera,
 }
 
 /// A text in English and in Chinese.
@@ -71,6 +81,7 @@ pub(crate) struct Gbt28181Json {
     /// Alarm method.
     method: u8,
     /// Alarm type within the method; null where the method has none.
+    #[schema(required = true)]
     alarm_type: Option<u8>,
 }
 
@@ -94,7 +105,7 @@ impl From<RuleKindInfo> for RuleKindJson {
             name: info.name.as_str(),
             title: info.title.into(),
             sentence: info.sentence.into(),
-            subject: info.subject.as_str(),
+            subject: info.subject.into(),
             instantaneous: info.instantaneous,
             needs_calibration: info.needs_ground,
             measures: info.measures.iter().map(MeasureJson::from).collect(),
@@ -102,6 +113,17 @@ impl From<RuleKindInfo> for RuleKindJson {
             documentation: kind.doc,
             onvif_topic: info.onvif_topic.map(|topic| format!("tns1:{topic}")),
             gbt28181: Gbt28181Json { method: info.gbt28181.method, alarm_type: info.gbt28181.alarm_type },
+        }
+    }
+}
+
+impl From<Subject> for SubjectJson {
+    fn from(subject: Subject) -> Self {
+        match subject {
+            Subject::Object => Self::Object,
+            Subject::Zone => Self::Zone,
+            Subject::Rules => Self::Rules,
+            Subject::Camera => Self::Camera,
         }
     }
 }

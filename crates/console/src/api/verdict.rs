@@ -4,7 +4,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use vedette_alerts::json::AlertJson;
+use vedette_alerts::json::{AlertJson, DecisionWords};
 use vedette_alerts::{Decision, Verdict};
 use vedette_core::AlertId;
 
@@ -21,7 +21,7 @@ const MAX_NOTE: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub(crate) struct VerdictRequest {
     /// `confirmed` or `false_alarm`.
-    #[schema(value_type = String, pattern = "^(confirmed|false_alarm)$", example = "confirmed")]
+    #[schema(value_type = DecisionWords)]
     verdict: Decision,
     /// Who decides, 1 to 64 characters.
     #[schema(min_length = 1, max_length = 64, example = "operator 7")]

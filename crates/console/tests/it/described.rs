@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -47,6 +48,20 @@ async fn the_description_lists_every_route() {
     console.stop().await;
 }
 
+/// The page's types are made from the file. After a change: `VEDETTE_BLESS=1 cargo test -p vedette-console --test it`.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_is_kept_in_a_file() {
+    let console = Running::start().await;
+    let description = console.json("/api/v1/openapi.json").await;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+    if std::env::var_os("VEDETTE_BLESS").is_some() {
+        std::fs::write(&path, format!("{description:#}\n")).unwrap();
+    }
+    let kept: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert!(kept == description, "bless crates/console/openapi.json: see the head of this test");
+    console.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_as_described() {
     let console = Running::start().await;
@@ -58,6 +73,7 @@ async fn answers_are_as_described() {
         ("/api/v1/alerts/{id}", format!("/api/v1/alerts/{}", alert(0).id)),
         ("/api/v1/alerts/{id}", format!("/api/v1/alerts/{}", view_of(&alert(0)).id)),
         ("/api/v1/cameras", "/api/v1/cameras".to_owned()),
+        ("/api/v1/frames", "/api/v1/frames".to_owned()),
         ("/healthz", "/healthz".to_owned()),
         ("/api/v1/rule-kinds", "/api/v1/rule-kinds".to_owned()),
         ("/api/v1/addresses", "/api/v1/addresses?q=42".to_owned()),
@@ -69,6 +85,12 @@ async fn answers_are_as_described() {
         let schema = &description["paths"][route]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
         check(&description, schema, &console.json(&path).await, route);
     }
+    for layer in ["footprints", "grids", "roads"] {
+        let content = &description["paths"][format!("/api/v1/map/{layer}")]["get"]["responses"]["200"]["content"];
+        let features = console.json(&format!("/api/v1/map/{layer}?bbox=113.94,22.53,113.95,22.55")).await;
+        assert_ne!(features["features"], Value::Array(Vec::new()));
+        check(&description, &content["application/geo+json"]["schema"], &features, layer);
+    }
     let refused: Value = console.get("/api/v1/alerts?x=1").await.json().await.unwrap();
     let schema =
         &description["paths"]["/api/v1/alerts"]["get"]["responses"]["400"]["content"]["application/problem+json"];
@@ -76,7 +98,7 @@ async fn answers_are_as_described() {
     console.stop().await;
 }
 
-/// Checks types, required members, and that there are no others.
+/// Checks types, words, required members, and that there are no others.
 fn check(description: &Value, schema: &Value, value: &Value, at: &str) {
     if let Some(reference) = schema["$ref"].as_str() {
         return check(description, description.pointer(&reference[1..]).unwrap(), value, at);
@@ -105,8 +127,13 @@ fn check(description: &Value, schema: &Value, value: &Value, at: &str) {
     };
     let fits = allowed.contains(&kind) || (kind == "integer" && allowed.contains(&"number"));
     assert!(fits, "{at}: {value} is {kind}, described as {schema}");
+    if let Some(words) = schema["enum"].as_array() {
+        assert!(words.contains(value), "{at}: {value} is none of {words:?}");
+    }
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-        check(description, &schema["items"], item, &format!("{at}[{index}]"));
+        // Arrays of a fixed length say what each place holds.
+        let described = schema["prefixItems"].get(index).unwrap_or(&schema["items"]);
+        check(description, described, item, &format!("{at}[{index}]"));
     }
     let Some(object) = value.as_object() else { return };
     if schema.get("properties").or(schema.get("additionalProperties")).is_none() {

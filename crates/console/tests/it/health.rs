@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use vedette_console::{HealthReport, HealthSource, StageReport};
+use vedette_console::{HealthReport, HealthSource, StageCondition, StageReport};
 
 #[derive(Default)]
 pub(crate) struct Stages {
@@ -23,7 +23,7 @@ struct Said {
 
 impl Stages {
     pub(crate) fn set(&self, stage: &str, condition: &str, detail: &str) {
-        let (condition, detail) = (condition.to_owned(), detail.to_owned());
+        let (condition, detail) = (serde_json::from_value(condition.into()).unwrap(), detail.to_owned());
         let report = StageReport { condition, detail, since: "2026-03-01T08:00:00Z".into() };
         self.said.lock().unwrap().stages.insert(stage.to_owned(), report);
     }
@@ -43,7 +43,8 @@ impl HealthSource for Stages {
             let wait = || self.heard.wait_timeout_while(said, Duration::from_secs(60), |said| said.silent);
             said = tokio::task::block_in_place(wait).unwrap().0;
         }
-        let ready = said.stages.values().all(|it| ["running", "degraded"].contains(&&*it.condition));
+        let ready =
+            said.stages.values().all(|it| matches!(it.condition, StageCondition::Running | StageCondition::Degraded));
         HealthReport { ready, stages: said.stages.clone() }
     }
 }

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use vedette_alerts::Decision;
-use vedette_core::{Alert, AlertId, Timestamp};
+use vedette_core::{Alert, AlertId, Quantity, RuleKind, Timestamp};
 
 use crate::health::Kept;
 use crate::support::{ADDRESS, Running, alert, ended, view_of};
@@ -17,6 +17,7 @@ async fn play(script: &str, console: &Running, mut feed: impl FnMut(&str)) {
         web.join("node_modules/playwright-core").is_dir(),
         "the page's test needs its tools: run `cd crates/console/web && npm ci`"
     );
+    assert!(web.join("dist/index.html").is_file(), "the page is not built: run `scripts/build-web`");
     let mut browser = Command::new("node")
         .arg(web.join("test").join(script))
         .args([&console.url, ADDRESS])
@@ -97,7 +98,10 @@ async fn the_page_says_that_the_pipeline_is_dead() {
                 .for_each(|it| console.health.set(it, "running", ""));
             console.health.set("bus", "degraded", "127.0.0.1:9092: no broker answers; tried again");
         }
-        "well" => console.health.set("bus", "running", ""),
+        "named" => ["retention", "sink_police"].into_iter().for_each(|it| console.health.set(it, "degraded", "")),
+        "well" => {
+            ["bus", "retention", "sink_police"].into_iter().for_each(|it| console.health.set(it, "running", ""));
+        }
         "broken store" => kept = Some(Kept::and_break(console.folder.path())),
         "store" => kept.take().unwrap().restore(),
         "silence" => console.health.silent(true),
@@ -170,5 +174,28 @@ async fn a_verdict_is_about_the_picture_that_is_shown() {
     assert_eq!(verdict(&console, view_of(&first).id), named(Decision::Confirmed, "half a note"));
     assert_eq!(verdict(&console, second.id), named(Decision::FalseAlarm, "still the same"));
     assert_eq!(verdict(&console, lead_of(&second).id), None);
+    console.stop().await;
+}
+
+/// An alert of a kind that this version does not have.
+fn of_kind(number: u32, kind: &str) -> Alert {
+    let mut alert = Alert { kind: RuleKind::named(kind), ..alert(number) };
+    alert.measured.quantity = Quantity::named("clubs");
+    alert
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kinds_are_called_what_the_server_calls_them() {
+    let console = Running::start().await;
+    play("kinds.mjs", &console, |wanted| match wanted {
+        "alerts" => {
+            (0..=3).for_each(|number| console.raise(&alert(number)));
+            console.raise(&of_kind(4, "brawl"));
+            console.raise(&of_kind(5, "juggling"));
+        }
+        other => panic!("{other}?"),
+    })
+    .await;
+    assert_eq!(verdict(&console, alert(5).id).unwrap().1, "operator 7");
     console.stop().await;
 }

@@ -2,7 +2,8 @@ import type { Alert, Bases, Decision } from "./api";
 import { Refused, getAlert, getSnapshot } from "./api";
 import { byId, el, refill, svg } from "./dom";
 import { isOpen, seenBy } from "./event";
-import { KINDS, addressText, ambiguity, code, distance, duration, metres, percent, time, why } from "./format";
+import { addressText, ambiguity, code, distance, duration, metres, percent, time } from "./format";
+import { title, why } from "./kinds";
 import { baseFact, card, fact, nearbyCard, stack, unitsCard, whereCard } from "./place";
 import { Reading } from "./reading";
 import { VerdictPanel, named } from "./verdict";
@@ -132,6 +133,12 @@ export class Detail {
     );
   }
 
+  /** The kinds have titles and units now. */
+  renamed(): void {
+    if (this.shown) this.statement.querySelector(".heading")?.replaceWith(this.heading(this.shown));
+    if (this.seen) refill(this.facts, ...this.cards(this.seen));
+  }
+
   /** Says which address base serves now. */
   bases(bases: Bases): void {
     const same = this.serving?.current?.version === bases.current?.version;
@@ -148,7 +155,7 @@ export class Detail {
         "p",
         { class: "eyebrow" },
         el("span", { class: "severity" }, alert.severity),
-        el("strong", {}, KINDS[alert.kind] ?? alert.kind),
+        el("strong", {}, title(alert.kind)),
         el("span", { class: `chip ${isOpen(alert) ? "open" : "ended"}` }, isOpen(alert) ? "open" : "ended"),
         alert.views.length ? el("span", { class: "chip views", title: "Alerts of these cameras show the same event" }, `${alert.views.length + 1} cameras`) : null,
         time(alert.raised, true),
@@ -233,7 +240,7 @@ export class Detail {
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = URL.createObjectURL(blob);
     const { frame_width_px: width, frame_height_px: height, path } = alert.evidence;
-    const what = `${KINDS[alert.kind]} seen by ${alert.camera}: ${alert.objects.map((it) => it.class).join(", ")}`;
+    const what = `${title(alert.kind)} seen by ${alert.camera}: ${alert.objects.map((it) => it.class).join(", ")}`;
     const image = el("img", { src: this.url, alt: `Snapshot. ${what}.` });
     image.addEventListener("load", () => (this.picture.dataset["state"] = "loaded"));
     image.addEventListener("error", () => (this.picture.dataset["state"] = "none"));

@@ -1,33 +1,5 @@
-import type { Address, Alert, Kind, Unit } from "./api";
+import type { Address, PlaceSource, Unit } from "./api";
 import { el } from "./dom";
-
-export const KINDS: Record<Kind, string> = {
-  presence: "Intrusion",
-  line_crossing: "Line crossing",
-  dwell: "Loitering",
-  count: "Crowd",
-  density: "Crowd density",
-  gathering: "Gathering",
-  stopped: "Stopped",
-  wrong_way: "Wrong way",
-  zone_entry: "Zone entry",
-  zone_exit: "Zone exit",
-  left_object: "Left object",
-  removed_object: "Removed object",
-  speed: "Speed",
-  running: "Running",
-  tailgating: "Tailgating",
-  sequence: "Sequence",
-  absence: "Absence",
-  together: "Together",
-  offline: "Camera offline",
-  low_frame_rate: "Low frame rate",
-  clock_drift: "Clock drift",
-  frozen: "Picture frozen",
-  covered: "Camera covered",
-  blurred: "Picture blurred",
-  moved: "Camera moved",
-};
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "2-digit", month: "short" });
@@ -90,32 +62,7 @@ export const unitKind = (unit: Unit): string => unit.kind.replaceAll("_", " ");
 /** Whether `wanted`, `KIND:CODE` or `CODE`, names the unit. */
 export const namesUnit = (wanted: string, unit: Unit): boolean => wanted === unitKey(unit) || wanted === unit.code;
 
-/** What a number is, for quantities that are said as number and threshold. */
-const UNITS: Record<string, string> = {
-  objects_per_square_metre: "objects a square metre",
-  metres_per_second: "m/s",
-  heights: "heights of the object",
-  gap_seconds: "s apart",
-  frames_per_second: "frames a second",
-  offset_seconds: "s off",
-  levels: "levels of brightness",
-  part: "of what is usual",
-};
-
-/** The rule's measured value against its threshold, in words. */
-export function why(alert: Alert): string {
-  const { quantity, measured, threshold } = alert.why;
-  if (quantity === "duration_seconds") return `held ${duration(measured)}, threshold ${duration(threshold)}`;
-  if (quantity === "objects") return `${measured} objects at once, threshold ${threshold}`;
-  const units = UNITS[quantity];
-  if (units) return `${measured.toFixed(2)} ${units}, threshold ${threshold}`;
-  const ways = { left_to_right: " from left to right", right_to_left: " from right to left", both: "" };
-  if (alert.kind === "zone_entry") return "came in from outside";
-  if (alert.kind === "zone_exit") return "went out";
-  return `line crossed${alert.direction ? ways[alert.direction] : ""}`;
-}
-
-export const SOURCES: Record<string, string> = {
+export const SOURCES: Record<PlaceSource, string> = {
   calibration: "projected through the camera's calibration",
   above_horizon: "the camera's own place: the point lies above the horizon",
   camera_position: "the camera's own place: it is not calibrated, or the alert is about the camera",

@@ -20,7 +20,20 @@ const TITLES: Record<string, string> = {
   bus: "Message bus",
   addresses: "Address base",
   frames: "Frames",
+  cameras: "Camera settings",
+  policies: "Rules of the cameras",
+  open_alerts: "Open alerts",
+  frame_counts: "Frame counts",
+  retention: "Deletion of old alerts",
+  operations: "Health and metrics port",
+  inbox: "Address base updates",
+  startup: "Start of the process",
 };
+
+/** A destination that alerts are delivered to has a stage of its own, named after it. */
+const SINK = "sink_";
+
+const title = (stage: string): string => (stage.startsWith(SINK) ? `Delivery to ${stage.slice(SINK.length)}` : (TITLES[stage] ?? stage));
 
 /** One fault: what does not work, how, since when and why. */
 interface Fault {
@@ -45,7 +58,7 @@ let asking = false;
 function read(health: Health): Report {
   const stages = Object.entries(health.stages ?? {});
   const faults = (which: (stage: Stage) => boolean): Fault[] =>
-    stages.filter(([, stage]) => which(stage)).map(([name, stage]) => ({ title: TITLES[name] ?? name, ...stage }));
+    stages.filter(([, stage]) => which(stage)).map(([name, stage]) => ({ title: title(name), ...stage }));
   const degraded = faults((it) => it.condition === "degraded");
   const broken = faults((it) => it.condition !== "running" && it.condition !== "degraded");
   const names = (of: Fault[]): string => of.map((it) => it.title).join(", ");

@@ -1,7 +1,8 @@
 import type { Alert, Filter } from "./api";
 import { byId, el } from "./dom";
 import { decided, isOpen, seenBy } from "./event";
-import { KINDS, addressText, ambiguity, code, metres, namesUnit, time } from "./format";
+import { addressText, ambiguity, code, metres, namesUnit, time } from "./format";
+import { title } from "./kinds";
 
 /** Rows that the page keeps; older ones are loaded again when asked for. */
 const KEPT = 500;
@@ -103,6 +104,11 @@ export class AlertList {
     if (fresh) while (this.alerts.length > KEPT) this.remove(this.alerts[this.alerts.length - 1]!.id);
   }
 
+  /** Every row as it is said now. */
+  renamed(): void {
+    this.put([...this.alerts]);
+  }
+
   remove(id: string): void {
     const at = this.alerts.findIndex((alert) => alert.id === id);
     if (at < 0) return;
@@ -142,7 +148,7 @@ export class AlertList {
         "p",
         { class: "row-head" },
         el("span", { class: "severity" }, alert.severity),
-        el("strong", {}, KINDS[alert.kind] ?? alert.kind),
+        el("strong", {}, title(alert.kind)),
         isOpen(alert) ? el("span", { class: "chip open" }, "open") : null,
         said ? el("span", { class: `chip ${said}` }, said === "confirmed" ? "Confirmed" : "False alarm") : null,
         time(alert.raised),

@@ -6,9 +6,9 @@ import { Detail } from "./detail";
 import { byId, isTyping } from "./dom";
 import { decided, isOpen } from "./event";
 import { Following } from "./following";
-import { KINDS } from "./format";
 import { followFrames } from "./frames";
 import { followHealth } from "./health";
+import { loadKinds, title } from "./kinds";
 import { AlertList, matches } from "./list";
 import { AlertMap, spoken } from "./map";
 import type { Connection } from "./stream";
@@ -63,8 +63,12 @@ async function chooseById(id: string, chosen: boolean, view?: string): Promise<v
   if (alert) choose(alert, "review", chosen, view);
 }
 
-for (const [value, text] of Object.entries(KINDS)) {
-  (filters.elements.namedItem("kind") as HTMLSelectElement).add(new Option(text, value));
+/** The kinds can be chosen and have titles now. */
+function renamed(names: string[]): void {
+  const box = filters.elements.namedItem("kind") as HTMLSelectElement;
+  for (const name of names) box.add(new Option(title(name), name));
+  list.renamed();
+  detail.renamed();
 }
 
 function chooseNewest(): void {
@@ -145,7 +149,7 @@ function take(alert: Alert): void {
   }
   if (matches(alert, filter())) {
     list.put([alert], true);
-    if (!known) byId("announce").textContent = spoken(alert, KINDS[alert.kind] ?? alert.kind);
+    if (!known) byId("announce").textContent = spoken(alert, title(alert.kind));
   } else {
     list.remove(alert.id);
   }
@@ -246,12 +250,15 @@ async function start(): Promise<void> {
   });
   void followBases();
   void followFrames();
+  const kinds = loadKinds(renamed);
   try {
     const { cameras, centre } = await listCameras();
     map.cameras(cameras, centre);
   } catch (error) {
     problem(`Cameras cannot be loaded: ${(error as Error).message}`);
   }
+  // Nobody is told a name where a title is a moment away.
+  await kinds;
   const wanted = location.hash.slice(1);
   if (wanted) {
     following.pause();

@@ -1,5 +1,5 @@
 import * as L from "leaflet";
-import type { Alert, Bases, Camera, Entity } from "./api";
+import type { Alert, Bases, Camera, CameraList, Entity, Severity } from "./api";
 import { getEntity, getFeatures } from "./api";
 import { byId, el } from "./dom";
 import { addressText, code } from "./format";
@@ -8,7 +8,7 @@ import { addressText, code } from "./format";
 const FOOTPRINT_ZOOM = 14;
 /** Below this zoom outlines of grids and roads would only cover each other. */
 const LINES_ZOOM = 15;
-export const COLOURS: Record<string, string> = { critical: "#ff5468", high: "#ff9149", medium: "#f4cc52", low: "#66b2f0" };
+const COLOURS: Record<Severity, string> = { critical: "#ff5468", high: "#ff9149", medium: "#f4cc52", low: "#66b2f0" };
 
 const BUILDING: L.PathOptions = { color: "#4b6378", weight: 1, fillColor: "#223343", fillOpacity: 0.9 };
 const NAMED: L.PathOptions = { color: "#4fd1c5", weight: 2, fillColor: "#1d4a4c", fillOpacity: 0.9, className: "named-ground", interactive: false };
@@ -56,7 +56,7 @@ export class AlertMap {
     this.serving = version;
   }
 
-  cameras(cameras: Camera[], centre: { latitude: number; longitude: number } | null): void {
+  cameras(cameras: Camera[], centre: CameraList["centre"]): void {
     this.views.clearLayers();
     for (const camera of cameras) {
       const at: L.LatLngTuple = [camera.latitude, camera.longitude];
@@ -77,7 +77,7 @@ export class AlertMap {
     for (const alert of alerts.slice(0, 200)) {
       if (alert.id === selected) continue;
       const { latitude, longitude } = alert.place;
-      L.circleMarker([latitude, longitude], { radius: 4, weight: 1, color: "#0a1118", fillColor: COLOURS[alert.severity] ?? "#fff", fillOpacity: 0.6 })
+      L.circleMarker([latitude, longitude], { radius: 4, weight: 1, color: "#0a1118", fillColor: COLOURS[alert.severity], fillOpacity: 0.6 })
         .on("click", () => this.choose(alert.id))
         .addTo(this.dots);
     }
@@ -85,7 +85,7 @@ export class AlertMap {
 
   show(alert: Alert): void {
     const { latitude, longitude, error_m, address } = alert.place;
-    const colour = COLOURS[alert.severity] ?? "#fff";
+    const colour = COLOURS[alert.severity];
     const at: L.LatLngTuple = [latitude, longitude];
     this.mark.clearLayers();
     L.circle(at, { radius: Math.max(error_m, 0.1), color: colour, weight: 1.5, fillColor: colour, fillOpacity: 0.18, className: "error-circle" })

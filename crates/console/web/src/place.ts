@@ -21,7 +21,7 @@ export function whereCard(alert: Alert): HTMLElement {
     "Where",
     fact("Camera", alert.camera),
     fact("WGS 84", `${place.latitude.toFixed(6)}, ${place.longitude.toFixed(6)} ± ${metres(place.error_m)}`),
-    fact("Found by", SOURCES[place.source] ?? place.source),
+    fact("Found by", SOURCES[place.source]),
     ...(address ? [fact("Address is right with", percent(address.confidence))] : []),
   );
 }

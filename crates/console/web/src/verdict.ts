@@ -2,11 +2,12 @@ import type { Alert, Decision } from "./api";
 import { Refused, VERDICT_MS } from "./api";
 import { el } from "./dom";
 import { seenBy } from "./event";
-import { KINDS, addressText, time } from "./format";
+import { addressText, time } from "./format";
+import { title } from "./kinds";
 
 /** An alert in a few words: what, seen by which camera, when and where. */
 export const named = (alert: Alert): HTMLElement =>
-  el("b", { class: "named" }, `${KINDS[alert.kind] ?? alert.kind}, ${alert.camera}, `, time(alert.raised), ", ", addressText(alert.place.address));
+  el("b", { class: "named" }, `${title(alert.kind)}, ${alert.camera}, `, time(alert.raised), ", ", addressText(alert.place.address));
 
 /** Why a verdict is not stored, as far as the page can know. */
 export function unstored(error: unknown): string {

@@ -75,6 +75,9 @@ await inBrowser(async ({ page, url, wrong, wants, visible, hidden, shots }) => {
   await listIsSeen();
   await shots("amber-banner");
 
+  wants("named");
+  await says("#banner-headline", /^Working, but with a fault: Message bus, Deletion of old alerts, Delivery to police$/);
+
   wants("well");
   await hidden("#banner");
   await chip("live");

@@ -1,0 +1,53 @@
+//! The words that enumerations are written as, for the description of the API. They are those that serde writes.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+use vedette_core::{AddressLevel, AlertStatus, Direction, PlaceSource, Severity};
+
+use crate::Decision;
+
+macro_rules! words {
+    ($($(#[doc = $doc:literal])+ $schema:ident($type:ident): $($variant:ident)+;)+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Debug)]
+        pub struct $schema;
+
+        impl PartialSchema for $schema {
+            fn schema() -> RefOr<Schema> {
+                // A variant that is not listed does not compile.
+                const _: fn($type) = |it| match it { $($type::$variant => (),)+ };
+                schema(concat!($($doc),+), [$($type::$variant),+])
+            }
+        }
+
+        impl ToSchema for $schema {
+            fn name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+        }
+    )+};
+}
+
+words! {
+    /// `open` while it goes on, `ended` once over.
+    StatusWords(AlertStatus): Open Ended;
+    /// How much an alert matters.
+    SeverityWords(Severity): Critical High Medium Low;
+    /// Which way a line was crossed, seen while standing at its first end and looking towards the other.
+    DirectionWords(Direction): LeftToRight RightToLeft Both;
+    /// What a person says about an alert.
+    DecisionWords(Decision): Confirmed FalseAlarm;
+    /// `calibration`: projected from the pixel. `above_horizon`, `camera_position`: the camera's own place stands in.
+    SourceWords(PlaceSource): Calibration AboveHorizon CameraPosition;
+    /// Levels of the standard address, outermost first.
+    LevelWords(AddressLevel): District Street Community Grid Building Room;
+}
+
+fn schema<T: Serialize>(doc: &str, variants: impl IntoIterator<Item = T>) -> RefOr<Schema> {
+    let words = variants.into_iter().filter_map(|it| serde_json::to_value(it).ok());
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).description(Some(doc.trim())).into()
+}
