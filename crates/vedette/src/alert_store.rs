@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use vedette_alerts::{AlertStore, PostgresServer};
+use vedette_alert_store::{AlertStore, PostgresServer};
 
 use crate::config::{ConsoleSettings, StoreSetting};
 use crate::health::{Condition, Health};

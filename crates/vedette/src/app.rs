@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use vedette_address::AddressBase;
-use vedette_alerts::AlertStore;
+use vedette_alert_store::AlertStore;
 use vedette_bus::SharedBus;
 use vedette_console::Console;
 use vedette_core::{Alert, Camera, Span};

@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use vedette_address::{AddressBase, Bounds, Footprint, RoadLine};
-use vedette_alerts::AlertStore;
+use vedette_alert_store::AlertStore;
 use vedette_console::{
     CameraSummary, ConsoleParts, ConsoleSettings, MapArea, MapCentre, MapSource, SnapshotSource, SnapshotUnavailable,
 };

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-#[path = "../../alerts/tests/it/cluster.rs"]
+#[path = "../../alert-store/tests/it/cluster.rs"]
 mod cluster;
 mod product;
 mod support;

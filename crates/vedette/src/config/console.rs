@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use vedette_alerts::{OneEvent, OneEventError, PostgresServer};
+use vedette_alert_store::PostgresServer;
+use vedette_alerts::{OneEvent, OneEventError};
 use vedette_core::Span;
 
 use super::Mistake;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use vedette_address::AddressBase;
-use vedette_alerts::{AlertStore, PostgresServer, StoreError};
+use vedette_alert_store::{AlertStore, PostgresServer, StoreError};
 use vedette_core::CameraSource;
 
 use super::{Ask, Finding, Level, apart, cameras, writable};

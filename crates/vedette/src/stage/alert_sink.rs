@@ -10,7 +10,7 @@ use futures::FutureExt;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use vedette_alerts::{AlertStore, RecordPosition};
+use vedette_alert_store::{AlertStore, RecordPosition};
 use vedette_bus::{Delivered, SharedBus};
 use vedette_core::Alert;
 use vedette_wire::DeadLetterReason;

@@ -10,7 +10,7 @@ use vedette::blocking::Blocking;
 use vedette::health::Health;
 use vedette::stage::alert_sink::AlertSink;
 use vedette::topics;
-use vedette_alerts::{AlertFilter, AlertStore};
+use vedette_alert_store::{AlertFilter, AlertStore};
 use vedette_bus::simulated::Cluster;
 use vedette_bus::{Bus, Record};
 use vedette_core::Alert;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::cluster::Cluster;
 use crate::support::{alert, connect, verdict};
-use vedette_alerts::{AlertStore, Decision, PostgresServer, StoreError, StoredAlert, Upserted};
+use vedette_alert_store::{AlertStore, PostgresServer, StoreError, Upserted};
+use vedette_alerts::{Decision, StoredAlert};
 use vedette_core::EpisodePhase::{Ended, Raised};
 use vedette_core::{Alert, AlertId};
 

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use super::schema::{APPLICATION, VERSION};
-use crate::store::StoreError;
+use crate::StoreError;
 
 /// What an `SQLite` file begins with (sqlite.org/fileformat, "The Database Header").
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -13,7 +13,7 @@ const APPLICATION_ID: usize = 68;
 const HEADER: usize = 100;
 
 /// Whether the file could be opened as far as its header says; one that is not there, or empty, becomes a store.
-pub(in crate::store) fn probe(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn probe(path: &Path) -> Result<(), StoreError> {
     let store = path.display().to_string();
     let mut header = Vec::with_capacity(HEADER);
     let read =

@@ -1,11 +1,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use vedette_alerts::{Decision, StoredAlert};
 use vedette_core::{AddressPrefix, AlertId, AlertStatus, CameraId, ResponsibleRef, RuleKind, Severity, Timestamp};
 
 use super::session::Value;
 use super::write::status_word;
-use super::{Decision, StoredAlert};
 
 /// Which events to list, each by its lead. Empty fields do not restrict. An event is let through when one of its alerts has all
 /// that is asked for of place, unit, kind, camera and severity; its time is that of its lead.
@@ -196,7 +196,7 @@ impl AlertFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::schema;
+    use crate::sqlite::schema;
 
     #[test]
     fn alerts_of_a_unit_are_found_by_index() {

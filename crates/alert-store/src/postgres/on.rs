@@ -8,8 +8,8 @@ use postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use postgres::{GenericClient, Statement};
 
 use super::PostgresServer;
-use crate::store::StoreError;
-use crate::store::session::{Cell, Row, Session, Value};
+use crate::StoreError;
+use crate::session::{Cell, Row, Session, Value};
 
 /// Statements that stay prepared; lists by many different filters would else gather without end.
 const PREPARED_AT_MOST: usize = 64;

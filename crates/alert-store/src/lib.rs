@@ -1,3 +1,11 @@
+//! Where alerts are kept: one `SQLite` file, or a `PostgreSQL` database.
+//!
+//! *In:* alerts in any order, any number of times; verdicts, snapshots, looks at evidence. *Out:* each alert once, in its
+//! latest revision, with its verdict and the event it belongs to; lists, pages, changes by number.
+//! *Must not know:* how an alert arose, HTTP, the bus.
+
+mod change;
+mod error;
 mod evidence;
 mod filter;
 mod joining;
@@ -11,13 +19,11 @@ mod write;
 use std::path::Path;
 
 pub use self::postgres::{PostgresServer, PostgresServerError};
+pub use error::StoreError;
 pub use filter::{AlertFilter, AlertPage, Cursor, CursorError, VerdictFilter};
 use session::Session;
-pub use types::{
-    Decision, EvidenceLook, RecordPosition, StoreCounts, StoreError, StoredAlert, Upserted, Verdict, View,
-};
-
-use crate::event::OneEvent;
+pub use types::{EvidenceLook, RecordPosition, StoreCounts, Upserted};
+use vedette_alerts::OneEvent;
 
 /// Alerts, their snapshots, verdicts and the record of who looked at evidence: in one `SQLite` file, or in a `PostgreSQL`
 /// database.

@@ -1,7 +1,8 @@
+use vedette_alerts::{StoredAlert, Verdict, View};
 use vedette_core::{Alert, AlertId, Timestamp};
 
 use super::session::{Row, Session};
-use super::{AlertFilter, AlertPage, AlertStore, Cursor, StoreCounts, StoreError, StoredAlert, Verdict, View};
+use super::{AlertFilter, AlertPage, AlertStore, Cursor, StoreCounts, StoreError};
 
 /// What [`stored`] reads, in its order, of alerts that another statement picks by `id` with their events, in the order of its
 /// `at`: each with all alerts of its event.

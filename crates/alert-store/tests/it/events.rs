@@ -6,7 +6,8 @@ use crate::cluster::Cluster;
 use crate::store::check;
 use crate::support::{Home, at, connect, ids, seen, verdict};
 use proptest::prelude::*;
-use vedette_alerts::{AlertFilter, AlertStore, Decision, OneEvent, VerdictFilter, leads};
+use vedette_alert_store::{AlertFilter, AlertStore, VerdictFilter};
+use vedette_alerts::{Decision, OneEvent, leads};
 use vedette_core::{Alert, AlertId, AlertStatus, PlaceSource, RuleKind, Timestamp};
 
 fn open(home: &Home) -> AlertStore {

@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use vedette_alerts::event::{Crowd, Decided, Lead, OneEvent, Sighting, Touched, cells_around, settle};
 use vedette_core::{AlertId, RuleKind};
 
 use super::StoreError;
+use super::change::next_change;
 use super::session::{Row, Session, Value};
-use super::write::next_change;
-use crate::event::{Crowd, Decided, Lead, OneEvent, Sighting, Touched, cells_around, settle};
 
 const DOING: &str = "joining alerts of one event";
 /// The columns that [`sighting`] reads, in its order.

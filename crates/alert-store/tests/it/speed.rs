@@ -1,9 +1,10 @@
-//! What joining costs, printed: `cargo test --release -p vedette-alerts --test it -- --ignored --nocapture joining_costs`.
+//! What joining costs, printed: `cargo test --release -p vedette-alert-store --test it -- --ignored --nocapture joining_costs`.
 
 use std::time::Instant;
 
 use crate::support::{Home, seen};
-use vedette_alerts::{AlertStore, OneEvent};
+use vedette_alert_store::AlertStore;
+use vedette_alerts::OneEvent;
 use vedette_core::{Alert, GroundPoint};
 
 const STORED: i64 = 100_000;

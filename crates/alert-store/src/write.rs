@@ -1,8 +1,10 @@
+use vedette_alerts::event::{OneEvent, Sighting};
+use vedette_alerts::{StoredAlert, Verdict};
 use vedette_core::{Alert, AlertId, AlertStatus, Timestamp};
 
+use super::change::next_change;
 use super::session::{Session, Value};
-use super::{AlertStore, RecordPosition, StoreError, StoredAlert, Upserted, Verdict, joining};
-use crate::event::{OneEvent, Sighting};
+use super::{AlertStore, RecordPosition, StoreError, Upserted, joining};
 
 impl AlertStore {
     /// Takes an alert, any number of times and in any order of its revisions; the latest revision stays. When the store joins
@@ -134,11 +136,6 @@ fn payload(alert: &Alert) -> Result<String, StoreError> {
     let payload = serde_json::to_string(alert).map_err(unstorable)?;
     serde_json::from_str::<Alert>(&payload).map_err(unstorable)?;
     Ok(payload)
-}
-
-pub(super) fn next_change(session: &mut dyn Session) -> Result<i64, StoreError> {
-    let sql = "UPDATE counter SET value = value + 1 WHERE name = 'change' RETURNING value";
-    session.row("numbering a change", sql)?.take(0)
 }
 
 fn write(

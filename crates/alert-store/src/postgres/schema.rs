@@ -2,7 +2,7 @@ use postgres::{Client, GenericClient};
 
 use super::PostgresServer;
 use super::on::{explain, failed};
-use crate::store::StoreError;
+use crate::StoreError;
 
 /// The version of the tables; rises with every change of them.
 const VERSION: i64 = 2;

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use crate::support::{Home, alert, at, ids, place, verdict};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use vedette_alerts::{
-    AlertFilter, Cursor, Decision, EvidenceLook, RecordPosition, StoreError, Upserted, VerdictFilter,
-};
+use vedette_alert_store::{AlertFilter, Cursor, EvidenceLook, RecordPosition, StoreError, Upserted, VerdictFilter};
+use vedette_alerts::Decision;
 use vedette_core::{Alert, AlertId, AlertStatus, EpisodePhase, RuleKind, Severity};
 
 use EpisodePhase::{Ended, Raised};

@@ -6,8 +6,8 @@ use postgres::{Client, Config, NoTls, Statement};
 
 use super::on::{On, failed};
 use super::{PostgresServer, schema};
-use crate::store::StoreError;
-use crate::store::session::Session;
+use crate::StoreError;
+use crate::session::Session;
 
 /// After a failed try to connect, callers are refused at once for this long, so that they do not queue for a dead server.
 const REST: Duration = Duration::from_secs(1);
@@ -158,7 +158,7 @@ fn reach(server: &PostgresServer, config: &Config) -> Result<Client, StoreError>
 }
 
 /// Whether a store could be opened there. Nothing is made.
-pub(in crate::store) fn probe(server: &PostgresServer) -> Result<(), StoreError> {
+pub(crate) fn probe(server: &PostgresServer) -> Result<(), StoreError> {
     let mut config = server.config.clone();
     config.connect_timeout(PROBE_TIMEOUT);
     let mut client = reach(server, &config)?;

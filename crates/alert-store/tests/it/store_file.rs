@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::support::{alert, at, ids, seen};
 use tempfile::TempDir;
-use vedette_alerts::{AlertFilter, AlertStore, OneEvent, StoreError};
+use vedette_alert_store::{AlertFilter, AlertStore, StoreError};
+use vedette_alerts::OneEvent;
 use vedette_core::EpisodePhase::{Ended, Raised};
 
 #[test]

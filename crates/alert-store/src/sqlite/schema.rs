@@ -2,7 +2,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::super::StoreError;
+use crate::StoreError;
 
 /// `PRAGMA application_id`: "Vdtt".
 pub(super) const APPLICATION: i64 = 0x5664_7474;
@@ -100,7 +100,7 @@ CREATE TABLE sighting (
 CREATE INDEX sighting_by_place ON sighting (kind, cell, raised_us);
 ";
 
-pub(in crate::store) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let open = |cause| StoreError::Open { path: path.to_owned(), cause };
     let mut connection = Connection::open(path).map_err(open)?;
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(open);
@@ -119,7 +119,7 @@ pub(in crate::store) fn open_writer(path: &Path) -> Result<Connection, StoreErro
     Ok(connection)
 }
 
-pub(in crate::store) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let open = |cause| StoreError::Open { path: path.to_owned(), cause };
     // Read-write because the write-ahead log may need recovery; `query_only` then forbids writes.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
