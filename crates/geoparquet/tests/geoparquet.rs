@@ -13,7 +13,8 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
-use vedette_address::table::{DeclaredCrs, GeoRow, TableError, read_geoparquet};
+use vedette_address::{DeclaredCrs, GeoRow, GeoTable};
+use vedette_geoparquet::{TableError, read_geoparquet};
 use wkb::writer::{WriteOptions, write_geometry};
 
 const GEO: &str = r#"{"version":"1.1.0","primary_column":"geometry","columns":{"geometry":{"encoding":"WKB","geometry_types":["Polygon"]}}}"#;

@@ -1,10 +1,3 @@
-//! Tables of rows with a place each, as files hold them.
-
-mod geoparquet;
-mod parquet_values;
-
-pub use geoparquet::{DeclaredCrs, GeoRow, GeoTable, read_geoparquet};
-
 /// Why a file cannot be read as a table. What is wrong with a single row is in the row.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

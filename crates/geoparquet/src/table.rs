@@ -7,37 +7,16 @@ use parquet::column::reader::ColumnReader;
 use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::schema::types::SchemaDescriptor;
 use serde::Deserialize;
+use vedette_address::{DeclaredCrs, GeoRow, GeoTable};
 
-use super::TableError;
-use super::parquet_values::{Cell, Meaning, read};
+use crate::TableError;
+use crate::values::{Cell, Meaning, read};
 
 /// Rows decoded at a time.
 const BATCH: usize = 1024;
 
-/// The coordinate system that a file says its places are in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeclaredCrs {
-    /// None is named, which means longitude and latitude on WGS 84 (OGC:CRS84).
-    Wgs84,
-    /// By authority and code, such as `EPSG:4547`, or by name where the file gives no code.
-    Named(String),
-    /// The file says that it does not know.
-    Unknown,
-}
-
-/// A row.
-#[derive(Debug, Clone)]
-pub struct GeoRow {
-    /// Counted from 1.
-    pub number: u64,
-    /// Texts in the order of [`GeoTable::columns`], empty where the file has none; dates are `YYYY-MM-DD`.
-    pub fields: Vec<String>,
-    /// Its place, none where the file has none; or what is wrong with its WKB. Its coordinates may be anything.
-    pub geometry: Result<Option<Geometry<f64>>, String>,
-}
-
 /// An open GeoParquet file: an iterator over its rows. After an error there are no more.
-pub struct GeoTable {
+pub struct GeoParquet {
     file: String,
     columns: Vec<String>,
     crs: DeclaredCrs,
@@ -53,9 +32,9 @@ pub struct GeoTable {
     failed: bool,
 }
 
-impl std::fmt::Debug for GeoTable {
+impl std::fmt::Debug for GeoParquet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GeoTable").field("file", &self.file).field("columns", &self.columns).finish_non_exhaustive()
+        f.debug_struct("GeoParquet").field("file", &self.file).field("columns", &self.columns).finish_non_exhaustive()
     }
 }
 
@@ -71,7 +50,7 @@ struct Geo {
 ///
 /// # Errors
 /// When it is no Parquet file, has no or wrong `geo` metadata, or encodes its places in another way.
-pub fn read_geoparquet(source: impl ChunkReader + 'static, file: &str) -> Result<GeoTable, TableError> {
+pub fn read_geoparquet(source: impl ChunkReader + 'static, file: &str) -> Result<GeoParquet, TableError> {
     let opened = guarded(|| SerializedFileReader::new(source).map_err(|error| error.to_string()));
     let parquet = opened.map_err(|why| TableError::NotParquet { file: file.to_owned(), why })?;
     let schema = parquet.metadata().file_metadata().schema_descr();
@@ -88,7 +67,7 @@ pub fn read_geoparquet(source: impl ChunkReader + 'static, file: &str) -> Result
         .collect();
     let columns = plan.iter().map(|(_, _, name)| name.clone()).collect();
     plan.push((geometry, Meaning::Wkb, schema.column(geometry).name().to_owned()));
-    Ok(GeoTable {
+    Ok(GeoParquet {
         file: file.to_owned(),
         columns,
         crs,
@@ -145,19 +124,7 @@ fn named(crs: &serde_json::Map<String, serde_json::Value>) -> Option<String> {
     id.or_else(|| Some(crs.get("name")?.as_str()?.to_owned()))
 }
 
-impl GeoTable {
-    /// Names of the columns that rows have texts for, as the file writes them.
-    #[must_use]
-    pub fn columns(&self) -> &[String] {
-        &self.columns
-    }
-
-    /// The system of its places.
-    #[must_use]
-    pub fn crs(&self) -> &DeclaredCrs {
-        &self.crs
-    }
-
+impl GeoParquet {
     /// Rows that the file says it has, to show how far reading is.
     #[must_use]
     pub fn promised_rows(&self) -> u64 {
@@ -247,7 +214,19 @@ impl GeoTable {
     }
 }
 
-impl Iterator for GeoTable {
+impl GeoTable for GeoParquet {
+    type Error = TableError;
+
+    fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    fn crs(&self) -> &DeclaredCrs {
+        &self.crs
+    }
+}
+
+impl Iterator for GeoParquet {
     type Item = Result<GeoRow, TableError>;
 
     fn next(&mut self) -> Option<Self::Item> {

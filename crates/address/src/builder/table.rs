@@ -1,21 +1,13 @@
-use parquet::file::reader::ChunkReader;
-
 use super::draft::Draft;
 use super::fields::{Field, Has, Row};
 use super::{BuildError, Reason, SourceCrs};
-use crate::table::{DeclaredCrs, read_geoparquet};
+use crate::table::{DeclaredCrs, GeoTable};
 
 /// Names of longitude and latitude on WGS 84.
 const WGS84: [&str; 3] = ["EPSG:4326", "OGC:CRS84", "WGS 84"];
 
 /// Reads a table of any kind whose rows have their places in a geometry column.
-pub(super) fn add(
-    draft: &mut Draft,
-    source: impl ChunkReader + 'static,
-    file: &str,
-    crs: &SourceCrs,
-) -> Result<(), BuildError> {
-    let rows = read_geoparquet(source, file)?;
+pub(super) fn add(draft: &mut Draft, rows: impl GeoTable, file: &str, crs: &SourceCrs) -> Result<(), BuildError> {
     let crs = declared(rows.crs(), crs, &draft.options.systems, file)?;
     let names = rows.columns().to_vec();
     // Column, field.
@@ -31,7 +23,7 @@ pub(super) fn add(
     let table = draft.table(file, &crs);
     let mut seen = false;
     for row in rows {
-        let found = row?;
+        let found = row.map_err(|error| BuildError::Table(error.into()))?;
         seen = true;
         let source = (table, found.number);
         let mut row = Row::EMPTY;
