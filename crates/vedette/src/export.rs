@@ -9,7 +9,8 @@ use vedette_core::CameraRecord;
 use crate::app::open_bus;
 use crate::cli::ExportArgs;
 use crate::config::{BusKind, BusSettings, Config};
-use crate::{reading, record_line, topics};
+use crate::{reading, topics};
+use vedette_analysis::record_line;
 
 /// Runs the command: frames come in the order of the topic's partitions, and in order within a camera.
 ///

@@ -4,7 +4,6 @@
 //! crates this one wires together. [`app`] is where to begin reading.
 
 pub mod address_book;
-pub mod analysis;
 pub mod app;
 pub mod blocking;
 pub mod cli;
@@ -15,7 +14,6 @@ pub mod frame_book;
 pub mod health;
 pub mod latency;
 pub mod reading;
-pub mod record_line;
 pub mod registry;
 pub mod replay;
 pub mod sinks;

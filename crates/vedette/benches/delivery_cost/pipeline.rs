@@ -10,15 +10,16 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message};
 use tokio_util::sync::CancellationToken;
 use vedette::address_book::AddressBook;
-use vedette::analysis::{CameraAnalysis, Outcome, Serving};
 use vedette::config::{AnalyseSettings, BusSettings, load_cameras, load_policies};
 use vedette::health::Health;
 use vedette::latency::LatencyBook;
 use vedette::registry::Registry;
 use vedette::stage::analyse::Analyse;
-use vedette::{clock, record_line, topics};
+use vedette::{clock, topics};
 use vedette_address::AddressBase;
 use vedette_alerts::cloudevents;
+use vedette_analysis::record_line;
+use vedette_analysis::{CameraAnalysis, Outcome, Serving};
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_bus::{Header, Reader, Record, SharedBus, StartAt};
 use vedette_core::{

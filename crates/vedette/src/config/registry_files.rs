@@ -11,7 +11,7 @@ use vedette_core::{Camera, CameraSource, FrameSize, Policy};
 use vedette_locate::Locator;
 use vedette_rules::{PolicyMistake, RuleSet};
 
-use crate::analysis::ground;
+use vedette_analysis::ground;
 
 pub(super) use known::Known;
 

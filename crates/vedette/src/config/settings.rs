@@ -295,7 +295,7 @@ impl Default for AnalyseSettings {
     fn default() -> Self {
         Self {
             save_every: Span::from_secs(5),
-            sort_window: crate::analysis::SORT_WINDOW,
+            sort_window: vedette_analysis::SORT_WINDOW,
             rebuild: Span::from_secs(600),
             tracker: Arc::default(),
         }

@@ -10,7 +10,7 @@ use vedette_rules::{RuleEngine, RuleSet};
 use vedette_track::{Tracker, TrackerSettings};
 
 use super::ClipArgs;
-use crate::record_line;
+use vedette_analysis::record_line;
 
 /// A clip's detections, and what is true of it where that is known.
 pub(super) struct Clip {

@@ -27,7 +27,6 @@ use vedette_rules::SharedPolicy;
 use vedette_wire::DeadLetterReason;
 
 use crate::address_book::AddressBook;
-use crate::analysis::{CameraAnalysis, Outcome, Serving};
 use crate::config::AnalyseSettings;
 use crate::consumer::{self, Consumer, Effect, Offsets};
 use crate::dead_letters::{self, Refusal};
@@ -41,6 +40,7 @@ use partition::{Panicked, Partition};
 use published::Published;
 use save::{Saved, Saving};
 use states::States;
+use vedette_analysis::{CameraAnalysis, Outcome, Serving};
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "analyse";

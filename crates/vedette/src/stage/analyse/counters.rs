@@ -1,6 +1,6 @@
 use metrics::Counter;
 
-use crate::analysis::{Admission, Outcome};
+use vedette_analysis::{Admission, Outcome};
 
 /// What the stage counts for each record, looked up once.
 pub(super) struct Counters {

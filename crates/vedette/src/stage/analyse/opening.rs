@@ -8,8 +8,8 @@ use vedette_wire::{AnalysisState, DeadLetterReason};
 
 use super::partition::{Known, Panicked};
 use super::{Running, recovery, states, step};
-use crate::analysis::{CameraAnalysis, Outcome, STATE_FORMAT, SetupError};
 use crate::registry::Entry;
+use vedette_analysis::{CameraAnalysis, Outcome, STATE_FORMAT, SetupError};
 
 /// What came of opening a camera.
 pub(super) enum Opened {

@@ -11,9 +11,9 @@ use vedette_wire::AnalysisState;
 use super::published::{OnTheirWay, Published};
 use super::save::Share;
 use super::{Analyse, step};
-use crate::analysis::{CameraAnalysis, Outcome, STATE_FORMAT};
 use crate::registry::Entry;
 use crate::topics;
+use vedette_analysis::{CameraAnalysis, Outcome, STATE_FORMAT};
 
 /// A camera as the partition has it.
 pub(super) struct Known {

@@ -12,9 +12,9 @@ use vedette_core::{Alert, Camera, CameraId, CameraRecord};
 use vedette_wire::AnalysisState;
 
 use super::{Analyse, step};
-use crate::analysis::{CameraAnalysis, SetupError, StateError};
 use crate::registry::Entry;
 use crate::topics;
+use vedette_analysis::{CameraAnalysis, SetupError, StateError};
 
 /// Takes up a saved state.
 pub(super) fn restore(

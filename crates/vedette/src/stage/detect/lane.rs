@@ -14,7 +14,7 @@ use vedette_core::{
     ProcessedFrame, Quality, RecordBody, ShedReason, SignalLoss, StageLatency, Timestamp, VideoChunk, VideoRef,
 };
 use vedette_detect::{DetectError, Detected, InputImage};
-use vedette_media::{PictureWatch, RgbImage};
+use vedette_picture::PictureWatch;
 use vedette_wire::{DeadLetterReason, PublishedChunk, VideoRecord};
 
 use super::account::Account;
@@ -259,7 +259,7 @@ impl Lane {
     fn frame(&mut self, picture: Picture) -> Frame {
         let Picture { image, captured, native, corrupt, sequence: unit } = picture;
         let size = FrameSize { width: image.width, height: image.height };
-        let picture = self.watch.look(&RgbImage { size, data: image.data.clone() });
+        let picture = self.watch.look(size, &image.data);
         Frame::Picture(Facts { unit, captured, native, corrupt, picture }, image)
     }
 

@@ -1,6 +1,9 @@
-use vedette_core::PictureStats;
+//! What a camera's picture is like as a whole: brightness, contrast, sharpness, change.
+//!
+//! *In:* the pixels of one picture after another. *Out:* [`PictureStats`], which the rules about the camera itself judge.
+//! *Must not know:* how a picture was decoded, what is in it, rules.
 
-use crate::RgbImage;
+use vedette_core::{FrameSize, PictureStats};
 
 /// Points looked at along the longer side of a picture, about.
 const POINTS: usize = 160;
@@ -15,15 +18,16 @@ pub struct PictureWatch {
 }
 
 impl PictureWatch {
-    /// What the picture is like; none when it is too small (under 8 by 8 pixels) or not all there.
-    pub fn look(&mut self, image: &RgbImage) -> Option<PictureStats> {
-        let (width, height) = (image.size.width as usize, image.size.height as usize);
-        if width < 8 || height < 8 || image.data.len() < width * height * 3 {
+    /// What a picture of `rgb` pixels (three bytes each, row by row) is like; none when it is too small (under 8 by 8 pixels) or
+    /// not all there.
+    pub fn look(&mut self, size: FrameSize, rgb: &[u8]) -> Option<PictureStats> {
+        let (width, height) = (size.width as usize, size.height as usize);
+        if width < 8 || height < 8 || rgb.len() < width * height * 3 {
             return None;
         }
         let luma = |x: usize, y: usize| {
             let at = 3 * (y * width + x);
-            let (r, g, b) = (image.data[at], image.data[at + 1], image.data[at + 2]);
+            let (r, g, b) = (rgb[at], rgb[at + 1], rgb[at + 2]);
             // ITU-R BT.601, in parts of 256.
             ((77 * u32::from(r) + 150 * u32::from(g) + 29 * u32::from(b)) >> 8) as u8
         };
@@ -87,27 +91,24 @@ impl Sums {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use vedette_core::FrameSize;
-
     use super::*;
 
-    fn picture(width: u32, height: u32, grey: impl Fn(u32, u32) -> u8) -> RgbImage {
+    fn look(watch: &mut PictureWatch, width: u32, height: u32, grey: impl Fn(u32, u32) -> u8) -> Option<PictureStats> {
         let mut data = Vec::new();
         for y in 0..height {
             for x in 0..width {
                 data.extend([grey(x, y); 3]);
             }
         }
-        RgbImage { size: FrameSize { width, height }, data: Bytes::from(data) }
+        watch.look(FrameSize { width, height }, &data)
     }
 
     #[test]
     fn a_covered_lens_has_no_contrast_and_a_board_has() {
         let mut watch = PictureWatch::default();
-        let black = watch.look(&picture(320, 240, |_, _| 3)).unwrap();
+        let black = look(&mut watch, 320, 240, |_, _| 3).unwrap();
         assert_eq!((black.brightness, black.contrast, black.sharpness, black.change), (3.0, 0.0, 0.0, None));
-        let board = watch.look(&picture(320, 240, |x, y| if (x / 40 + y / 60) % 2 == 0 { 0 } else { 200 })).unwrap();
+        let board = look(&mut watch, 320, 240, |x, y| if (x / 40 + y / 60) % 2 == 0 { 0 } else { 200 }).unwrap();
         assert!((board.contrast - 100.0).abs() < 2.0 && (board.brightness - 100.0).abs() < 3.0, "{board:?}");
         assert_eq!((board.grid[0], board.grid[1], board.grid[8]), (0, 200, 200));
         assert!(board.change.unwrap() > 90.0);
@@ -117,27 +118,26 @@ mod tests {
     fn the_same_picture_again_does_not_change_and_one_of_another_size_is_the_first() {
         let mut watch = PictureWatch::default();
         let stripes = |x: u32, _: u32| (x % 7 * 30) as u8;
-        watch.look(&picture(640, 480, stripes)).unwrap();
-        assert_eq!(watch.look(&picture(640, 480, stripes)).unwrap().change, Some(0.0));
-        let noisy = watch.look(&picture(640, 480, |x, y| stripes(x, y) + ((x / 4 + y / 4) % 2) as u8)).unwrap();
+        look(&mut watch, 640, 480, stripes).unwrap();
+        assert_eq!(look(&mut watch, 640, 480, stripes).unwrap().change, Some(0.0));
+        let noisy = look(&mut watch, 640, 480, |x, y| stripes(x, y) + ((x / 4 + y / 4) % 2) as u8).unwrap();
         assert!(noisy.change.unwrap() > 0.3, "{noisy:?}");
-        assert_eq!(watch.look(&picture(320, 240, stripes)).unwrap().change, None);
+        assert_eq!(look(&mut watch, 320, 240, stripes).unwrap().change, None);
     }
 
     #[test]
     fn a_soft_picture_is_less_sharp() {
         let mut watch = PictureWatch::default();
-        let sharp = watch.look(&picture(320, 240, |x, _| if x % 16 < 8 { 0 } else { 200 })).unwrap();
-        let soft = watch
-            .look(&picture(320, 240, |x, _| (100.0 + 100.0 * (x as f32 * std::f32::consts::FRAC_PI_8).sin()) as u8))
-            .unwrap();
+        let sharp = look(&mut watch, 320, 240, |x, _| if x % 16 < 8 { 0 } else { 200 }).unwrap();
+        let wave = |x: u32, _: u32| (100.0 + 100.0 * (x as f32 * std::f32::consts::FRAC_PI_8).sin()) as u8;
+        let soft = look(&mut watch, 320, 240, wave).unwrap();
         assert!(soft.sharpness < 0.6 * sharp.sharpness, "{} against {}", soft.sharpness, sharp.sharpness);
     }
 
     #[test]
     fn what_is_no_picture_says_nothing() {
         let mut watch = PictureWatch::default();
-        let short = RgbImage { size: FrameSize { width: 640, height: 480 }, data: Bytes::from_static(&[0; 30]) };
-        assert!(watch.look(&short).is_none() && watch.look(&picture(4, 4, |_, _| 0)).is_none());
+        let short = watch.look(FrameSize { width: 640, height: 480 }, &[0; 30]);
+        assert!(short.is_none() && look(&mut watch, 4, 4, |_, _| 0).is_none());
     }
 }

@@ -6,6 +6,20 @@ use vedette_core::{
     ProcessedFrame, Quality, RecordBody, StageLatency, Timestamp, VideoRef,
 };
 
+/// A line is no record.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordLineError {
+    /// It is no JSON of a record.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A record of a signal loss has what only a frame has.
+    #[error("with `away` there is no frame; leave out what is of one")]
+    SignalLossWithFrame,
+    /// Detections of a frame that its own account sheds.
+    #[error("the account says that the frame was not processed; leave its detections out")]
+    ShedWithDetections,
+}
+
 /// What the frame size is where there is no frame: the field has to be there.
 const NO_FRAME: FrameSize = FrameSize { width: 1, height: 1 };
 
@@ -47,7 +61,7 @@ pub fn to_line(record: &CameraRecord) -> serde_json::Result<String> {
 ///
 /// # Errors
 /// When the line is no such record, or contradicts itself.
-pub fn from_line(line: &str) -> anyhow::Result<CameraRecord> {
+pub fn from_line(line: &str) -> Result<CameraRecord, RecordLineError> {
     serde_json::from_str::<Line>(line)?.try_into()
 }
 
@@ -81,9 +95,9 @@ impl From<CameraRecord> for Line {
 }
 
 impl TryFrom<Line> for CameraRecord {
-    type Error = anyhow::Error;
+    type Error = RecordLineError;
 
-    fn try_from(line: Line) -> anyhow::Result<Self> {
+    fn try_from(line: Line) -> Result<Self, RecordLineError> {
         let Line {
             camera,
             epoch,
@@ -104,14 +118,15 @@ impl TryFrom<Line> for CameraRecord {
                 let is_of_frame = sequence > 0
                     || !detections.is_empty()
                     || [video.is_some(), latency.is_some(), account.is_some(), picture.is_some()].contains(&true);
-                anyhow::ensure!(!is_of_frame, "with `away` there is no frame; leave out what is of one");
+                if is_of_frame {
+                    return Err(RecordLineError::SignalLossWithFrame);
+                }
                 RecordBody::SignalLoss
             }
             Some(account) if account.sheds_own(sequence) => {
-                anyhow::ensure!(
-                    detections.is_empty(),
-                    "the account says that the frame was not processed; leave its detections out"
-                );
+                if !detections.is_empty() {
+                    return Err(RecordLineError::ShedWithDetections);
+                }
                 RecordBody::AccountOnly(AccountOnly { account, frame: (frame != NO_FRAME).then_some(frame) })
             }
             account => {

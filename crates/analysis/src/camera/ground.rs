@@ -5,7 +5,8 @@ use vedette_locate::{GroundView, Locator};
 use vedette_rules::{Ground, GroundMetres};
 use vedette_track::GroundFix;
 
-use super::ANCHOR_SIGMA_PX;
+/// One sigma of an anchor point in pixels: how well the bottom edge of a box meets the feet.
+pub(super) const ANCHOR_SIGMA_PX: f32 = 3.0;
 
 /// A camera's calibration as the rules ask for it.
 #[derive(Debug)]
@@ -66,7 +67,8 @@ mod tests {
 
     fn camera() -> Camera {
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/demo/cameras.toml");
-        crate::config::load_cameras(&demo).unwrap().remove(0)
+        let file: toml::Table = std::fs::read_to_string(demo).unwrap().parse().unwrap();
+        file["camera"][0].clone().try_into().unwrap()
     }
 
     /// Someone at an even pace over the ground from one pixel to another, a frame a second.

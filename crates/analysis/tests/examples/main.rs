@@ -1,11 +1,13 @@
 //! Each kind of rule on its examples in `tests/examples`: the same detections give the same alerts and near-misses,
-//! also when the analysis is stored and restored in between. After a wanted change: `VEDETTE_BLESS=1 cargo test -p vedette
+//! also when the analysis is stored and restored in between. After a wanted change: `VEDETTE_BLESS=1 cargo test -p vedette-analysis
 //! --test examples` and read the difference.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod pictures;
 mod scene;
+#[path = "../support/mod.rs"]
+mod support;
 mod truth;
 
 use std::collections::BTreeSet;
@@ -13,17 +15,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use scene::Scene;
-use vedette::analysis::{CameraAnalysis, Outcome, STATE_FORMAT, Serving};
-use vedette::config::{load_cameras, load_policies};
-use vedette::record_line;
+use support::{cameras, policies, root};
 use vedette_address::AddressBase;
 use vedette_alerts::json::AlertJson;
+use vedette_analysis::{CameraAnalysis, Outcome, STATE_FORMAT, Serving, record_line};
 use vedette_core::{Alert, Camera, CameraRecord, FrameAt, ProcessedFrame, RecordBody, Span};
 use vedette_rules::{SharedPolicy, rule_kind, rule_kinds};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
 
 /// One folder of `tests/examples`.
 struct Example {
@@ -53,7 +50,7 @@ impl Example {
     fn open(folder: PathBuf) -> Self {
         let scripted = folder.join("scene.toml");
         let (cameras, frames, address) = if scripted.exists() {
-            let mut cameras = load_cameras(&root().join("tests/examples/cameras.toml")).unwrap();
+            let mut cameras = cameras(&root().join("tests/examples/cameras.toml"));
             let scene = Scene::read(&scripted);
             let frames = scene.frames(&cameras[0]);
             if !scene.calibrated {
@@ -63,13 +60,13 @@ impl Example {
             (cameras, recorded_or_blessed(&file, &frames), None)
         } else {
             let demo = root().join("deploy/demo");
-            let cameras = load_cameras(&demo.join("cameras.toml")).unwrap();
+            let cameras = cameras(&demo.join("cameras.toml"));
             let own = folder.join("detections.jsonl");
             let golden = root().join("tests/golden/vtest-detections.jsonl");
             let frames = read(if own.exists() { &own } else { &golden });
             (cameras, frames, Some(Arc::new(AddressBase::open(demo.join("address.base")).unwrap())))
         };
-        let policies = load_policies(&folder.join("policies.toml"), &cameras).unwrap();
+        let policies = policies(&folder.join("policies.toml"));
         let (camera, policy) = (Arc::new(cameras[0].clone()), Arc::new(SharedPolicy::new(policies[0].clone())));
         Self { folder, camera, policy, address, frames }
     }

@@ -1,13 +1,11 @@
 //! Drawn pictures of a scene, and what may go wrong with a camera's picture.
 
-use bytes::Bytes;
 use serde::Deserialize;
 use vedette_core::FrameSize;
-use vedette_media::RgbImage;
 
 use crate::scene::noise;
 
-const SIZE: FrameSize = FrameSize { width: 160, height: 90 };
+pub(crate) const SIZE: FrameSize = FrameSize { width: 160, height: 90 };
 
 /// What is wrong with the picture, and when.
 #[derive(Debug, Deserialize)]
@@ -38,7 +36,7 @@ enum Wrong {
 }
 
 /// The picture of frame `number` at `time` seconds: a wall and a road with detail, and noise.
-pub(crate) fn at(effects: &[Effect], number: u64, time: f64) -> RgbImage {
+pub(crate) fn at(effects: &[Effect], number: u64, time: f64) -> Vec<u8> {
     let wrong = effects.iter().find(|effect| (effect.from..effect.until).contains(&time)).map_or(Wrong::Good, |e| e.is);
     let seed = if wrong == Wrong::Frozen { 0 } else { number };
     let mut data = Vec::with_capacity((SIZE.width * SIZE.height * 3) as usize);
@@ -49,7 +47,7 @@ pub(crate) fn at(effects: &[Effect], number: u64, time: f64) -> RgbImage {
             data.extend([grey; 3]);
         }
     }
-    RgbImage { size: SIZE, data: Bytes::from(data) }
+    data
 }
 
 fn brightness(wrong: Wrong, x: f64, y: f64) -> f64 {

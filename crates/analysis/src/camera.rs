@@ -1,5 +1,4 @@
-//! One camera's analysis: detections in, alerts out, as a pure function of what came before. Live, replay and what-if run
-//! this code; there is no clock, no I/O and no randomness in it.
+//! One camera's analysis: detections in, alerts out.
 
 mod alerts;
 mod clock;
@@ -32,9 +31,6 @@ use paths::Paths;
 pub use policy::SetupError;
 use policy::{compile, locator};
 pub use state::{STATE_FORMAT, StateError};
-
-/// One sigma of an anchor point in pixels: how well the bottom edge of a box meets the feet.
-const ANCHOR_SIGMA_PX: f32 = 3.0;
 
 /// What one record did.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,7 +8,7 @@ use vedette_core::{
     ProcessedFrame, RecordBody, Score, Span, StageLatency, Timestamp,
 };
 use vedette_locate::Locator;
-use vedette_media::PictureWatch;
+use vedette_picture::PictureWatch;
 
 use crate::pictures::{self, Effect};
 
@@ -101,7 +101,7 @@ impl Scene {
                 picture: if self.picture.is_empty() {
                     None
                 } else {
-                    watch.look(&pictures::at(&self.picture, number, time))
+                    watch.look(pictures::SIZE, &pictures::at(&self.picture, number, time))
                 },
                 ..ProcessedFrame::empty(FRAME)
             };

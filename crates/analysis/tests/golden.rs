@@ -1,5 +1,5 @@
 //! The same records give the same alerts, byte for byte. The detections were recorded from the demo (`vedette export`); the
-//! alerts are what `vedette replay` makes of them. After a wanted change: `VEDETTE_BLESS=1 cargo test -p vedette --test golden`
+//! alerts are what the analysis makes of them. After a wanted change: `VEDETTE_BLESS=1 cargo test -p vedette-analysis --test golden`
 //! and read the difference.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
@@ -9,13 +9,9 @@ mod support;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Parser;
-use support::root;
-use vedette::analysis::{CameraAnalysis, STATE_FORMAT, Serving};
-use vedette::cli::{Cli, Command};
-use vedette::config::{load_cameras, load_policies};
-use vedette::record_line;
+use support::{cameras, policies, root};
 use vedette_address::AddressBase;
+use vedette_analysis::{CameraAnalysis, STATE_FORMAT, Serving, record_line};
 use vedette_core::{Alert, Camera, CameraRecord, Timestamp};
 use vedette_rules::SharedPolicy;
 use vedette_wire::encode_alert;
@@ -33,8 +29,8 @@ fn folder() -> PathBuf {
 
 fn site() -> Site {
     let demo = root().join("deploy/demo");
-    let cameras = load_cameras(&demo.join("cameras.toml")).unwrap();
-    let policies = load_policies(&demo.join("policies.toml"), &cameras).unwrap();
+    let cameras = cameras(&demo.join("cameras.toml"));
+    let policies = policies(&demo.join("policies.toml"));
     let base = Arc::new(AddressBase::open(demo.join("address.base")).unwrap());
     let text = std::fs::read_to_string(folder().join("vtest-detections.jsonl")).unwrap();
     Site {
@@ -117,33 +113,4 @@ fn frames_that_come_again_change_nothing() {
         }
     }
     assert_eq!(bytes(&alerts), expected);
-}
-
-#[test]
-fn a_replay_by_a_settings_file_is_one_by_options_that_say_the_same() {
-    let demo = root().join("deploy/demo");
-    let replay = |options: &[&str]| {
-        let detections = folder().join("vtest-detections.jsonl").display().to_string();
-        let line = ["vedette", "replay", detections.as_str()].into_iter().chain(options.iter().copied());
-        let Command::Replay(args) = Cli::try_parse_from(line).unwrap().command else { panic!("it is a replay") };
-        let mut out = Vec::new();
-        let summary = vedette::replay::run(&args, &mut out).unwrap();
-        (summary, String::from_utf8(out).unwrap())
-    };
-    let [settings, cameras, policies, base] = ["vedette.toml", "cameras.toml", "policies.toml", "address.base"]
-        .map(|name| demo.join(name).display().to_string());
-    let by_file = replay(&["--config", &settings]);
-    let golden = std::fs::read_to_string(folder().join("vtest-alerts.jsonl")).unwrap();
-    assert!(by_file.1 == golden, "a replay gives the recorded alerts");
-    let by_options = replay(&["--cameras", &cameras, "--policies", &policies, "--address-base", &base]);
-    assert!(by_file == by_options, "the options say the same");
-    // The tracker of the settings file follows.
-    let site = tempfile::tempdir().unwrap();
-    for name in ["cameras.toml", "policies.toml", "address.base"] {
-        std::fs::copy(demo.join(name), site.path().join(name)).unwrap();
-    }
-    let other = site.path().join("vedette.toml").display().to_string();
-    let text = std::fs::read_to_string(&settings).unwrap();
-    std::fs::write(&other, text.replace("[analyse]", "[analyse]\ntracker.report_score = 0.9")).unwrap();
-    assert!(by_file.1 != replay(&["--config", &other]).1, "other settings of the tracker change nothing");
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use vedette_core::{AccountOnly, FrameAccount, ShedRange, SignalLoss, Timestamp};
 
 use super::*;
-use crate::analysis::test_frame::frame;
+use crate::camera::test_frame::frame;
 
 /// A record ten frames a second, with what it accounts for.
 fn with_account(epoch: u64, sequence: u64, account: Option<FrameAccount>) -> CameraRecord {

@@ -7,7 +7,8 @@ use vedette_alerts::{AlertContext, alert_id, assemble};
 use vedette_core::{Alert, AlertStatus, CameraRecord, Episode, EpisodePhase, FrameSize, Place, PlaceSource, Quality};
 use vedette_rules::{Subject, rule_kind};
 
-use super::{ANCHOR_SIGMA_PX, CameraAnalysis};
+use super::CameraAnalysis;
+use super::ground::ANCHOR_SIGMA_PX;
 
 /// The record at which episodes were raised or ended.
 #[derive(Clone, Copy)]
