@@ -14,15 +14,16 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use vedette::config::{DetectSettings, ShedAfter};
 use vedette::detector::{Detecting, RUNTIME, manifests, store};
-use vedette::health::Health;
 use vedette::registry::Registry;
 use vedette::stage::detect::{Detect, OpenAlerts};
-use vedette::{clock, topics};
 use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
 use vedette_bus::{Record, SharedBus, StartAt};
 use vedette_core::{CameraId, Span, VideoChunk};
 use vedette_detect::{Runtime, RuntimeSettings};
 use vedette_media::{Intake, IntakeEvent, IntakeSettings, IntakeSource};
+use vedette_runtime::clock;
+use vedette_runtime::health::Health;
+use vedette_topics::topics;
 use vedette_wire::encode_video;
 
 const MODEL: &str = "nanodet-g-640x480";

@@ -8,9 +8,9 @@ use anyhow::Context;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use vedette_alert_store::{AlertStore, PostgresServer};
+use vedette_runtime::health::{Condition, Health};
 
 use crate::config::{ConsoleSettings, StoreSetting};
-use crate::health::{Condition, Health};
 
 const NAME: &str = "alert_store";
 const ASK_EVERY: Duration = Duration::from_secs(2);

@@ -16,15 +16,16 @@ use vedette_console::{
 };
 use vedette_core::{Alert, Calibration, Camera, FrameSize, Span};
 use vedette_locate::Locator;
+use vedette_runtime::clock;
+use vedette_runtime::health::{Condition, Health};
+use vedette_runtime::supervise::TaskKind;
 
 use crate::address_book::AddressBook;
-use crate::clock;
 use crate::config;
 use crate::evidence::{BusSnapshots, NoSnapshot};
 use crate::frame_book::FrameBook;
-use crate::health::{Condition, Health};
+use crate::health_report::ReportedHealth;
 use crate::registry::Registry;
-use crate::supervise::TaskKind;
 use addresses::Addresses;
 
 /// How often alerts that are too old are deleted.
@@ -65,7 +66,7 @@ pub(crate) fn parts(sources: Sources) -> ConsoleParts {
         map: Arc::new(CityMap { addresses: sources.addresses.clone(), registry: sources.registry }),
         addresses: Arc::new(Addresses(sources.addresses)),
         snapshots: Arc::new(Pictures(sources.snapshots)),
-        health: Arc::new(sources.health),
+        health: Arc::new(ReportedHealth(sources.health)),
         frames: Arc::new(sources.frames),
         metrics: sources.metrics,
         clock: clock::now,

@@ -6,8 +6,7 @@ use bytes::Bytes;
 use vedette_bus::{Delivered, SharedBus, StartAt};
 use vedette_core::{Alert, PixelBox, VideoChunk, VideoRef};
 use vedette_media::{SnapshotSettings, snapshot};
-
-use crate::topics;
+use vedette_topics::topics;
 
 /// How long to wait for a chunk that should be on the bus.
 const PATIENCE: Duration = Duration::from_secs(5);

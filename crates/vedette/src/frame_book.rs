@@ -10,14 +10,15 @@ use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_console::{FrameReport, FrameSource};
 use vedette_core::{Camera, CameraSource, FrameCounts, Span, Timestamp};
+use vedette_runtime::clock;
+use vedette_runtime::health::{Condition, Health};
+use vedette_runtime::supervise::TaskKind;
+use vedette_topics::dead_letters::Refusal;
+use vedette_topics::reading::{Follower, View};
+use vedette_topics::topics;
 use vedette_wire::AnalysisState;
 
-use crate::dead_letters::Refusal;
-use crate::health::{Condition, Health};
-use crate::reading::{Follower, View};
 use crate::registry::Registry;
-use crate::supervise::TaskKind;
-use crate::{clock, topics};
 
 /// How often [`FrameBook::watch`] looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

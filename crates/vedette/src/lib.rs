@@ -5,39 +5,30 @@
 
 pub mod address_book;
 pub mod app;
-pub mod blocking;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod evidence;
 pub mod frame_book;
-pub mod health;
 pub mod latency;
-pub mod reading;
 pub mod registry;
 pub mod replay;
 pub mod sinks;
 pub mod stage;
 pub mod telemetry;
-pub mod topics;
 
 pub mod address_command;
 mod alert_store;
-mod bus_watch;
 mod commands;
 mod console;
-mod consumer;
 pub mod dead_letters;
 mod demo;
 pub mod detector;
 mod eval_command;
 mod export;
-mod in_order;
-mod ledger;
+mod health_report;
 mod models_command;
 mod operations;
 mod output;
 pub mod preflight;
-mod supervise;
 
 pub use commands::execute;

@@ -11,13 +11,13 @@ use tokio::sync::watch;
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{Camera, CameraId, Policy, PolicyScope};
 use vedette_rules::SharedPolicy;
+use vedette_runtime::clock;
+use vedette_runtime::health::Condition;
+use vedette_runtime::supervise::TaskKind;
+use vedette_topics::dead_letters::Refusal;
+use vedette_topics::reading::{Follower, View};
+use vedette_topics::topics;
 use vedette_wire::{WireError, policy_key};
-
-use crate::dead_letters::Refusal;
-use crate::health::Condition;
-use crate::reading::{Follower, View};
-use crate::supervise::TaskKind;
-use crate::{clock, topics};
 
 /// The registry, cheap to clone. What it gives out is a version of its own: it does not change in the hands of who has it.
 #[derive(Clone, Default)]
@@ -338,7 +338,8 @@ mod tests {
     use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
 
     use super::*;
-    use crate::config::{BusSettings, load_cameras, load_policies};
+    use crate::config::{load_cameras, load_policies};
+    use vedette_topics::BusSettings;
 
     #[tokio::test]
     async fn what_left_the_files_leaves_the_registry() {

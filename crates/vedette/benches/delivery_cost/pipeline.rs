@@ -10,12 +10,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message};
 use tokio_util::sync::CancellationToken;
 use vedette::address_book::AddressBook;
-use vedette::config::{AnalyseSettings, BusSettings, load_cameras, load_policies};
-use vedette::health::Health;
+use vedette::config::{AnalyseSettings, load_cameras, load_policies};
 use vedette::latency::LatencyBook;
 use vedette::registry::Registry;
 use vedette::stage::analyse::Analyse;
-use vedette::{clock, topics};
 use vedette_address::AddressBase;
 use vedette_alerts::cloudevents;
 use vedette_analysis::record_line;
@@ -27,6 +25,10 @@ use vedette_core::{
     ProcessedFrame, RecordBody, Span,
 };
 use vedette_rules::SharedPolicy;
+use vedette_runtime::clock;
+use vedette_runtime::health::Health;
+use vedette_topics::BusSettings;
+use vedette_topics::topics;
 use vedette_wire::{decode_detections, encode_alert, encode_detections, encode_near_miss};
 
 /// Cameras that are analysed side by side.

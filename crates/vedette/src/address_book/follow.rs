@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{Span, Timestamp};
+use vedette_runtime::clock;
+use vedette_runtime::health::Condition;
+use vedette_runtime::supervise::TaskKind;
+use vedette_topics::dead_letters::Refusal;
+use vedette_topics::reading::{self, View};
+use vedette_topics::topics;
 use vedette_wire::{AddressBaseChange, WireError, address_key};
 
 use super::{AddressBook, ChangeError};
-use crate::dead_letters::Refusal;
-use crate::health::Condition;
-use crate::reading::{self, View};
-use crate::supervise::TaskKind;
-use crate::{clock, topics};
 
 /// Reads the timeline from the bus up to now, and gives the follower that keeps it current while it runs. Bases that served only
 /// frames captured longer than `keep` ago are let go: no detections of that time are kept.

@@ -10,13 +10,14 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::SharedBus;
 use vedette_core::Timestamp;
+use vedette_runtime::clock;
+use vedette_runtime::health::{Condition, Health};
+use vedette_runtime::supervise::TaskKind;
+use vedette_topics::topics;
+use vedette_topics::topics::EffectiveFrom;
 use vedette_wire::{AddressBaseChange, encode_address_change};
 
 use super::Word;
-use crate::health::{Condition, Health};
-use crate::supervise::TaskKind;
-use crate::topics::EffectiveFrom;
-use crate::{clock, topics};
 
 const CHANGE: &str = "change";
 const WITHDRAWAL: &str = "withdrawal";

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Deserializer, de};
 use vedette_core::{CameraId, FrameSize, Score, Timestamp};
 use vedette_interchange::{ClassNames, Format};
+use vedette_topics::topics;
 
 use super::location::related;
 use super::{Known, Mistake};
-use crate::topics;
 
 /// One entry.
 #[derive(Debug, Clone, Deserialize)]
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn no_topic_of_the_product_is_foreign() {
-        let specs = crate::topics::specs(&crate::config::BusSettings::default());
+        let specs = vedette_topics::topics::specs(&vedette_topics::BusSettings::default());
         assert!(specs.len() >= 9);
         for topic in specs {
             let said = mistakes(&format!("[[metadata]]\ntopic = \"{}\"\nformat = \"dlstreamer\"\n", topic.name));

@@ -23,8 +23,8 @@ pub use metadata::{MetadataSettings, TimeSource};
 pub use mistake::{Mistake, Mistakes};
 use registry_files::Known;
 pub use settings::{
-    AnalyseSettings, BusKind, BusSettings, CredentialSection, DetectSettings, GroupProtocol, IngestSettings,
-    KafkaSection, OperationsSettings, Settings, ShedAfter, SiteSettings,
+    AnalyseSettings, CredentialSection, DetectSettings, IngestSettings, OperationsSettings, Settings, ShedAfter,
+    SiteSettings,
 };
 pub use share::{NoShare, Share};
 

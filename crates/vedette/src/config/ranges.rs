@@ -2,10 +2,11 @@
 
 use vedette_core::Span;
 
-use super::{BusKind, Mistake, Settings};
+use super::{Mistake, Settings};
 
 /// Every setting that is out of its range.
 pub(super) fn check(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
+    mistakes.extend(settings.bus.mistakes().into_iter().map(|mistake| Mistake::in_section(file, "bus", mistake)));
     let mut check = |holds: bool, path: &str, value: String, rule: &str| {
         if !holds {
             mistakes.push(Mistake {
@@ -17,34 +18,13 @@ pub(super) fn check(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>
             });
         }
     };
-    let Settings { bus, ingest, detect, analyse, console, operations, .. } = settings;
-    let copies = if (1..=16).contains(&bus.kafka.replication) { bus.kafka.replication } else { 16 };
-    check((1..=1024).contains(&bus.partitions), "bus.partitions", bus.partitions.to_string(), "give 1 to 1024");
-    check(
-        bus.kind == BusKind::Embedded || !bus.kafka.brokers.is_empty(),
-        "bus.kafka.brokers",
-        "[]".into(),
-        "name at least one broker as \"host:port\"",
-    );
-    check(
-        (1..=16).contains(&bus.kafka.replication),
-        "bus.kafka.replication",
-        bus.kafka.replication.to_string(),
-        "give 1 to 16, and no more than there are brokers",
-    );
-    check(
-        (1..=copies).contains(&bus.kafka.min_insync_replicas),
-        "bus.kafka.min_insync_replicas",
-        bus.kafka.min_insync_replicas.to_string(),
-        "give 1 to bus.kafka.replication",
-    );
+    let Settings { ingest, detect, analyse, console, operations, .. } = settings;
     // A bound that is out of its own range does not make what it bounds wrong, too.
     let (second, day) = (Span::from_secs(1), Span::from_secs(86_400));
     let bound = |value: Span, most: Span| if (second..=most).contains(&value) { value } else { most };
     let high = bound(detect.shed_after.high, day);
     let normal = bound(detect.shed_after.normal, high);
     let spans = [
-        ("bus.keep_video", bus.keep_video, Span::from_secs(10), Span::from_secs(86_400)),
         ("ingest.chunk", ingest.chunk, Span::from_millis(40), Span::from_secs(1)),
         ("ingest.timeout", ingest.timeout, Span::from_millis(100), Span::from_secs(300)),
         ("ingest.retry_min", ingest.retry_min, Span::from_millis(50), ingest.retry_max),

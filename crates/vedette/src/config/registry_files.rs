@@ -7,11 +7,10 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use toml::Value;
+use vedette_analysis::ground;
 use vedette_core::{Camera, CameraSource, FrameSize, Policy};
 use vedette_locate::Locator;
 use vedette_rules::{PolicyMistake, RuleSet};
-
-use vedette_analysis::ground;
 
 pub(super) use known::Known;
 

@@ -5,9 +5,9 @@ use vedette_console::{
     AddressSource, BaseReport, EntityJson, FormerCodeJson, GeometryJson, HitJson, NameJson, RefusalJson, ServedJson,
 };
 use vedette_core::{AddressMatch, AddressPrefix, GroundPoint};
+use vedette_runtime::clock;
 
 use crate::address_book::{AddressBook, Refusal, Served};
-use crate::clock;
 
 /// The book as the console asks it.
 pub(super) struct Addresses(pub(super) AddressBook);

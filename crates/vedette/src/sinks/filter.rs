@@ -2,7 +2,6 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use vedette_core::{AddressPrefix, Alert, Camera, ResponsibleRef, RuleKind, Severity};
-
 use vedette_rules::{rule_kind, rule_kinds};
 
 use super::SinkMistake;

@@ -19,9 +19,9 @@ use url::{Host, Url};
 use vedette_alerts::cloudevents;
 use vedette_alerts::json::AlertJson;
 use vedette_core::{Alert, Span};
+use vedette_runtime::clock;
 
 use super::{Deliver, Only, SinkMistake, Undelivered};
-use crate::clock;
 
 /// Bytes of an answer that are shown to people.
 const SHOWN: usize = 200;

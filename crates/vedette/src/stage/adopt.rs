@@ -15,15 +15,15 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Delivery, SharedBus};
 use vedette_core::{CameraId, CameraRecord, Span, Timestamp};
+use vedette_runtime::health::{Condition, Health};
+use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
+use vedette_topics::dead_letters::Refusal;
+use vedette_topics::in_order::InOrder;
+use vedette_topics::topics;
 use vedette_wire::DeadLetterReason;
 
 use crate::config::MetadataSettings;
-use crate::consumer::{self, Consumer, Effect, Offsets};
-use crate::dead_letters::Refusal;
-use crate::health::{Condition, Health};
-use crate::in_order::InOrder;
 use crate::registry::Registry;
-use crate::topics;
 use convert::{Converted, convert};
 
 /// The consumer group of the stage.

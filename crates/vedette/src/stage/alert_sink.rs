@@ -13,14 +13,14 @@ use tokio_util::task::AbortOnDropHandle;
 use vedette_alert_store::{AlertStore, RecordPosition};
 use vedette_bus::{Delivered, SharedBus};
 use vedette_core::Alert;
+use vedette_runtime::blocking::{Blocking, Panicked};
+use vedette_runtime::health::Health;
+use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
+use vedette_topics::dead_letters::{self, Refusal};
+use vedette_topics::topics;
 use vedette_wire::DeadLetterReason;
 
-use crate::blocking::{Blocking, Panicked};
-use crate::consumer::{self, Consumer, Effect, Offsets};
-use crate::dead_letters::{self, Refusal};
 use crate::evidence::BusSnapshots;
-use crate::health::Health;
-use crate::topics;
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "console";

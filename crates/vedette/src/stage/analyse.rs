@@ -21,26 +21,26 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use vedette_analysis::{CameraAnalysis, Outcome, Serving};
 use vedette_bus::{BusError, Committer, Delivered, Delivery, SharedBus, Watermarks};
 use vedette_core::{Alert, CameraId, CameraRecord, NearMiss};
 use vedette_rules::SharedPolicy;
+use vedette_runtime::health::{Condition, Health};
+use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
+use vedette_topics::dead_letters::{self, Refusal};
+use vedette_topics::topics;
 use vedette_wire::DeadLetterReason;
 
 use crate::address_book::AddressBook;
 use crate::config::AnalyseSettings;
-use crate::consumer::{self, Consumer, Effect, Offsets};
-use crate::dead_letters::{self, Refusal};
-use crate::health::{Condition, Health};
 use crate::latency::LatencyBook;
 use crate::registry::Registry;
-use crate::topics;
 use counters::Counters;
 use opening::Opened;
 use partition::{Panicked, Partition};
 use published::Published;
 use save::{Saved, Saving};
 use states::States;
-use vedette_analysis::{CameraAnalysis, Outcome, Serving};
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "analyse";

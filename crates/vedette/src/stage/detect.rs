@@ -21,16 +21,16 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, SharedBus};
 use vedette_core::{CameraId, Span, Timestamp};
+use vedette_runtime::health::{Condition, Health};
+use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
+use vedette_topics::dead_letters::Refusal;
+use vedette_topics::topics;
 use vedette_wire::VideoRecord;
 
 use crate::config::ShedAfter;
-use crate::consumer::{self, Consumer, Effect, Offsets};
-use crate::dead_letters::Refusal;
-use crate::health::{Condition, Health};
 use crate::registry::Registry;
 use crate::stage::detect::lane::Work;
 use crate::stage::detect::open_lane::OpenLane;
-use crate::topics;
 
 pub use open_alerts::OpenAlerts;
 pub use sight::{Eye, ModelSight, Picture, Sight, Undecoded};

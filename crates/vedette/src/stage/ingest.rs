@@ -10,13 +10,13 @@ use tokio_util::sync::CancellationToken;
 use vedette_bus::SharedBus;
 use vedette_core::{Backoff, Camera, CameraId, CameraSource, SignalLoss, VideoChunk};
 use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource};
+use vedette_runtime::clock;
+use vedette_runtime::health::{Condition, Health};
+use vedette_topics::topics;
 use vedette_wire::{PublishedChunk, VideoRecord};
 
-use crate::clock;
 use crate::config::{CredentialSection, IngestSettings};
-use crate::health::{Condition, Health};
 use crate::registry::Registry;
-use crate::topics;
 
 /// What the stage needs.
 #[derive(Clone)]

@@ -11,15 +11,15 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, SharedBus};
 use vedette_core::{Alert, Backoff, Timestamp};
+use vedette_runtime::health::{Condition, Health};
+use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
+use vedette_topics::dead_letters::{self, Refusal};
+use vedette_topics::in_order::InOrder;
+use vedette_topics::topics;
 use vedette_wire::DeadLetterReason;
 
-use crate::consumer::{self, Consumer, Effect, Offsets};
-use crate::dead_letters::{self, Refusal};
-use crate::health::{Condition, Health};
-use crate::in_order::InOrder;
 use crate::registry::Registry;
 use crate::sinks::{Deliver, Only, Undelivered};
-use crate::topics;
 
 /// Alerts in hand, of different cameras side by side.
 const IN_HAND: usize = 64;

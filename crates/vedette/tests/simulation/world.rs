@@ -10,20 +10,21 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use vedette::address_book::AddressBook;
-use vedette::blocking::Blocking;
-use vedette::config::{AnalyseSettings, BusSettings, ShedAfter};
-use vedette::health::Health;
+use vedette::config::{AnalyseSettings, ShedAfter};
 use vedette::latency::LatencyBook;
 use vedette::registry::Registry;
 use vedette::stage::alert_sink::AlertSink;
 use vedette::stage::analyse::Analyse;
 use vedette::stage::detect::{Detect, OpenAlerts};
-use vedette::topics;
 use vedette_alert_store::{AlertFilter, AlertStore};
 use vedette_alerts::OneEvent;
 use vedette_bus::simulated::{Client, Cluster, Faults, Sabotage};
 use vedette_bus::{Bus, Record, SharedBus};
 use vedette_core::Timestamp;
+use vedette_runtime::blocking::Blocking;
+use vedette_runtime::health::Health;
+use vedette_topics::BusSettings;
+use vedette_topics::topics;
 use vedette_wire::{
     VideoRecord, decode_alert, decode_dead_letter, decode_state, encode_alert, encode_signal_loss, encode_video,
 };

@@ -9,10 +9,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use vedette_bus::Delivered;
 use vedette_core::{CameraId, CameraRecord, FrameAt, ModelRef, ProcessedFrame, RecordBody, Span, Timestamp};
 use vedette_interchange::{ForeignFrame, LeftOut, ReadError, Terms, read};
+use vedette_topics::dead_letters::Refusal;
 use vedette_wire::DeadLetterReason;
 
 use crate::config::{MetadataSettings, TimeSource};
-use crate::dead_letters::Refusal;
 
 /// How far a capture time may lie after the moment at which its record was written. One frame from far ahead would make all
 /// that come after it seem seen already.
@@ -29,14 +29,12 @@ pub(crate) struct Converted {
     pub(crate) left_out: LeftOut,
 }
 
-impl From<ReadError> for Refusal {
-    fn from(error: ReadError) -> Self {
-        let reason = match error {
-            ReadError::Unparsable { .. } => DeadLetterReason::Unparsable,
-            ReadError::Invalid { .. } => DeadLetterReason::Invalid,
-        };
-        Self { reason, detail: error.to_string() }
-    }
+fn refusal(error: &ReadError) -> Refusal {
+    let reason = match error {
+        ReadError::Unparsable { .. } => DeadLetterReason::Unparsable,
+        ReadError::Invalid { .. } => DeadLetterReason::Invalid,
+    };
+    Refusal { reason, detail: error.to_string() }
 }
 
 /// Reads `record` as `entry` says. It is taken whole or not at all.
@@ -50,7 +48,7 @@ pub(crate) fn convert(record: &Delivered, entry: &MetadataSettings) -> Result<Co
 
 fn convert_unguarded(record: &Delivered, entry: &MetadataSettings) -> Result<Converted, Refusal> {
     let bytes = record.record.value.as_deref().unwrap_or_default();
-    let messages = read(entry.format, bytes)?;
+    let messages = read(entry.format, bytes).map_err(|error| refusal(&error))?;
     if entry.time == TimeSource::Record && messages.len() > 1 {
         let rule = format!("{} frames in one message; with time = \"record\" they would have one time", messages.len());
         return Err(Refusal::invalid(rule));
@@ -64,7 +62,7 @@ fn convert_unguarded(record: &Delivered, entry: &MetadataSettings) -> Result<Con
             classes: entry.classes.clone(),
             missing_confidence: entry.missing_confidence,
         };
-        let adopted = message.adopt(&terms)?;
+        let adopted = message.adopt(&terms).map_err(|error| refusal(&error))?;
         check_ahead(adopted.captured, record)?;
         if adopted.captured < entry.since {
             converted.too_old += 1;

@@ -1,5 +1,4 @@
 use metrics::Counter;
-
 use vedette_analysis::{Admission, Outcome};
 
 /// What the stage counts for each record, looked up once.

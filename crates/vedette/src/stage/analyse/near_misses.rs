@@ -1,9 +1,9 @@
 use vedette_bus::{BusError, SharedBus};
 use vedette_core::{CameraId, FrameSize, NearMiss};
+use vedette_topics::topics;
 use vedette_wire::CameraNearMiss;
 
 use super::published::Published;
-use crate::topics;
 
 /// Counts and publishes near-misses; gives the records in flight.
 pub(super) async fn publish(

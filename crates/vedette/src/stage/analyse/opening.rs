@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use vedette_analysis::{CameraAnalysis, Outcome, STATE_FORMAT, SetupError};
 use vedette_bus::Delivered;
 use vedette_core::{CameraId, CameraRecord};
 use vedette_wire::{AnalysisState, DeadLetterReason};
@@ -9,7 +10,6 @@ use vedette_wire::{AnalysisState, DeadLetterReason};
 use super::partition::{Known, Panicked};
 use super::{Running, recovery, states, step};
 use crate::registry::Entry;
-use vedette_analysis::{CameraAnalysis, Outcome, STATE_FORMAT, SetupError};
 
 /// What came of opening a camera.
 pub(super) enum Opened {

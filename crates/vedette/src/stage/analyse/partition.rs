@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
 use std::task::Poll;
 
+use vedette_analysis::{CameraAnalysis, Outcome, STATE_FORMAT};
 use vedette_bus::BusError;
 use vedette_core::{CameraId, CameraRecord};
+use vedette_topics::topics;
 use vedette_wire::AnalysisState;
 
 use super::published::{OnTheirWay, Published};
 use super::save::Share;
 use super::{Analyse, step};
 use crate::registry::Entry;
-use crate::topics;
-use vedette_analysis::{CameraAnalysis, Outcome, STATE_FORMAT};
 
 /// A camera as the partition has it.
 pub(super) struct Known {

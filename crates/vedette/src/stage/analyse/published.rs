@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use futures::stream::{FuturesUnordered, StreamExt};
 use vedette_bus::{BusError, Delivery};
 use vedette_core::{StageLatency, Timestamp};
+use vedette_runtime::clock;
 
-use crate::clock;
 use crate::latency::LatencyBook;
 
 /// A record on its way; done when it is durable.

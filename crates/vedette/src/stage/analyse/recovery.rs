@@ -7,14 +7,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Context;
+use vedette_analysis::{CameraAnalysis, SetupError, StateError};
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{Alert, Camera, CameraId, CameraRecord};
+use vedette_topics::topics;
 use vedette_wire::AnalysisState;
 
 use super::{Analyse, step};
 use crate::registry::Entry;
-use crate::topics;
-use vedette_analysis::{CameraAnalysis, SetupError, StateError};
 
 /// Takes up a saved state.
 pub(super) fn restore(

@@ -9,9 +9,9 @@ use futures::future::{join_all, try_join_all};
 use futures::{StreamExt, TryStreamExt};
 use tokio_util::task::AbortOnDropHandle;
 use vedette_bus::{BusError, Committer, Record, SharedBus, Watermarks, Written};
+use vedette_topics::{consumer, topics};
 
 use super::published::OnTheirWay;
-use crate::{ledger, topics};
 
 /// What is to be saved of one partition.
 pub(super) struct Share {
@@ -34,7 +34,7 @@ impl Share {
             deliveries.push(bus.send(topics::STATES.name(), state).await?);
         }
         let written = try_join_all(deliveries).await.context("publishing states")?;
-        ledger::commit(committer, super::STAGE, topics::DETECTIONS.name(), partition, next)
+        consumer::commit(committer, super::STAGE, topics::DETECTIONS.name(), partition, next)
             .await
             .context("committing")?;
         Ok(written)

@@ -9,9 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Context;
 use vedette_bus::{SharedBus, StartAt, Watermarks, Written, partition_of};
 use vedette_core::{CameraId, Timestamp};
+use vedette_topics::{reading, topics};
 use vedette_wire::AnalysisState;
-
-use crate::{reading, topics};
 
 /// See the module.
 #[derive(Default)]

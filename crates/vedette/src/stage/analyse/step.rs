@@ -3,8 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use vedette_core::{AccountOnly, CameraRecord, FrameAccount, RecordBody, ShedRange, ShedReason};
-
-use crate::dead_letters::panic_message;
+use vedette_topics::dead_letters::panic_message;
 
 /// Runs `step`; what it panicked with when it did. Whatever it had in hand is then to be thrown away.
 pub(super) fn run<T>(step: impl FnOnce() -> T) -> Result<T, String> {

@@ -15,6 +15,7 @@ use vedette_core::{
 };
 use vedette_detect::{DetectError, Detected, InputImage};
 use vedette_picture::PictureWatch;
+use vedette_topics::{dead_letters, topics};
 use vedette_wire::{DeadLetterReason, PublishedChunk, VideoRecord};
 
 use super::account::Account;
@@ -23,7 +24,6 @@ use super::shedding::{Share, Shedding, Waiting};
 use super::sight::{Picture, Undecoded};
 use super::watched::{Progress, WatchedDecoder};
 use super::{Detect, STAGE};
-use crate::{dead_letters, topics};
 
 /// A record for a lane.
 pub(super) struct Work {

@@ -7,11 +7,10 @@ use async_trait::async_trait;
 use dashmap::DashMap;
 use vedette_bus::{Delivered, SharedBus, StartAt};
 use vedette_core::{AlertId, AlertStatus, CameraId, Span, Timestamp};
-
-use crate::dead_letters::Refusal;
-use crate::reading::{Follower, View};
-use crate::supervise::TaskKind;
-use crate::topics;
+use vedette_runtime::supervise::TaskKind;
+use vedette_topics::dead_letters::Refusal;
+use vedette_topics::reading::{Follower, View};
+use vedette_topics::topics;
 
 /// Alerts that were raised longer ago than this before the start are taken for ended.
 const LOOK_BACK: Span = Span::from_secs(3_600);

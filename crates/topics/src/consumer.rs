@@ -15,19 +15,20 @@ use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Committer, Delivered, Delivery, GroupEvent, Position, SharedBus, Subscription};
 use vedette_core::CameraId;
+use vedette_runtime::health::{Condition, Health};
 use vedette_wire::DeadLetterReason;
 
 use crate::bus_watch;
 use crate::dead_letters::{self, Refusal};
-use crate::health::{Condition, Health};
 use crate::ledger::Ledger;
+pub use crate::ledger::commit;
 
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// Most events that are taken in one go, without asking for anything else in between.
 const BURST: usize = 256;
 
 /// When the effects of a record are durable, so that its offset may be committed.
-pub(crate) enum Effect {
+pub enum Effect {
     /// They are.
     Durable,
     /// Once this resolves. An error of the bus ends the stage; the record comes again.
@@ -35,7 +36,7 @@ pub(crate) enum Effect {
 }
 
 /// A stage that reads topics as a member of a group.
-pub(crate) trait Consumer: Send {
+pub trait Consumer: Send {
     /// Whether it commits by itself, at its checkpoints, and not record by record.
     const CHECKPOINTS: bool = false;
     /// A record's content.
@@ -116,7 +117,7 @@ pub(crate) trait Consumer: Send {
 
 /// The offsets in hand of every partition.
 #[derive(Default)]
-pub(crate) struct Offsets {
+pub struct Offsets {
     ledgers: BTreeMap<Arc<str>, Ledger<CameraId>>,
 }
 
@@ -132,19 +133,19 @@ impl Offsets {
     }
 
     /// A camera can begin again at this record: it needs those from there on after a restart.
-    pub(crate) fn hold(&mut self, camera: CameraId, at: &Position) {
+    pub fn hold(&mut self, camera: CameraId, at: &Position) {
         if let Some(ledger) = self.ledgers.get_mut(&at.topic) {
             ledger.hold(at.partition, camera, at.offset);
         }
     }
 
     /// A camera needs nothing after a restart.
-    pub(crate) fn release(&mut self, partition: u32, camera: &CameraId) {
+    pub fn release(&mut self, partition: u32, camera: &CameraId) {
         self.ledgers.values_mut().for_each(|ledger| ledger.release(partition, camera));
     }
 
     /// Records whose effects are not durable yet.
-    pub(crate) fn open(&self) -> usize {
+    pub fn open(&self) -> usize {
         self.ledgers.values().map(Ledger::open).sum()
     }
 
@@ -167,7 +168,7 @@ impl Offsets {
 ///
 /// # Errors
 /// When the bus or the consumer refuses for good.
-pub(crate) async fn run<C: Consumer>(
+pub async fn run<C: Consumer>(
     consumer: C,
     bus: SharedBus,
     health: Health,

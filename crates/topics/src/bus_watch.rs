@@ -5,15 +5,15 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, SharedBus};
+use vedette_runtime::health::{Condition, Health};
 
-use crate::health::{Condition, Health};
 use crate::topics;
 
 const NAME: &str = "bus";
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// A stage found that the bus cannot be reached. It goes on by itself; until the bus answers again, health says so.
-pub(crate) fn away(health: &Health, error: &BusError) {
+pub fn away(health: &Health, error: &BusError) {
     health.set(NAME, Condition::Degraded, error.to_string());
 }
 
@@ -21,7 +21,7 @@ pub(crate) fn away(health: &Health, error: &BusError) {
 ///
 /// # Errors
 /// Never; the type is that of a stage.
-pub(crate) async fn watch(bus: SharedBus, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn watch(bus: SharedBus, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
     let mut ask = tokio::time::interval(ASK_EVERY);
     ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let asking = async {

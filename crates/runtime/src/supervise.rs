@@ -15,7 +15,7 @@ use crate::health::{Condition, Health};
 
 /// The long-lived tasks of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TaskKind {
+pub enum TaskKind {
     /// Camera intake.
     Ingest,
     /// Detections of other producers.
@@ -56,7 +56,7 @@ pub(crate) enum TaskKind {
 
 /// The effect of a task's error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnError {
+pub enum OnError {
     /// It is started again after a back-off of at most the given wait.
     Restart {
         /// Longest wait.
@@ -69,7 +69,7 @@ pub(crate) enum OnError {
 impl TaskKind {
     /// The name in logs, metrics and health.
     #[must_use]
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
             Self::Adopt => "adopt",
@@ -94,7 +94,7 @@ impl TaskKind {
 
     /// The effect of this task's error. A port that cannot be served is a wrong setting; the rest may heal.
     #[must_use]
-    pub(crate) const fn on_error(self) -> OnError {
+    pub const fn on_error(self) -> OnError {
         match self {
             Self::Console | Self::Operations => OnError::Shutdown,
             _ => OnError::Restart { at_most: Duration::from_secs(10) },
@@ -107,20 +107,22 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
 
 /// The tasks of a process.
-pub(crate) struct Supervisor {
+pub struct Supervisor {
     health: Health,
     stop: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
 }
 
 impl Supervisor {
-    pub(crate) fn new(health: Health, stop: CancellationToken) -> Self {
+    /// No tasks yet: they tell `health` how they are, and end with `stop`.
+    #[must_use]
+    pub fn new(health: Health, stop: CancellationToken) -> Self {
         Self { health, stop, tasks: JoinSet::new() }
     }
 
     /// Runs `task` until it ends well or the process stops; an error has the effect that its kind declares. `task` is
     /// called for each start, with the token that ends it.
-    pub(crate) fn start<F, Fut>(&mut self, kind: TaskKind, mut task: F)
+    pub fn start<F, Fut>(&mut self, kind: TaskKind, mut task: F)
     where
         F: FnMut(CancellationToken) -> Fut + Send + 'static,
         Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
@@ -134,11 +136,7 @@ impl Supervisor {
     }
 
     /// The same for a task that can be started once only: its kind ends the process on an error.
-    pub(crate) fn start_once(
-        &mut self,
-        kind: TaskKind,
-        task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
-    ) {
+    pub fn start_once(&mut self, kind: TaskKind, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         debug_assert_eq!(kind.on_error(), OnError::Shutdown, "{kind:?} is started again after an error");
         let mut task = Some(task);
         self.start(kind, move |_| {
@@ -153,18 +151,25 @@ impl Supervisor {
     }
 
     /// Tasks that have not ended.
-    pub(crate) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.tasks.len()
     }
 
+    /// Whether all tasks have ended.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
     /// The outcome of the next task that ends; none once all have.
-    pub(crate) async fn next_end(&mut self) -> Option<anyhow::Result<()>> {
+    pub async fn next_end(&mut self) -> Option<anyhow::Result<()>> {
         let ended = self.tasks.join_next().await?;
         Some(ended.unwrap_or_else(|panic| Err(anyhow::anyhow!("a task panicked: {panic}"))))
     }
 
     /// Ends all tasks where they stand.
-    pub(crate) fn abort(&mut self) {
+    pub fn abort(&mut self) {
         self.tasks.abort_all();
     }
 }

@@ -11,7 +11,7 @@ use vedette_bus::{BusError, Delivered, Delivery, Record, Retention, SharedBus, T
 use vedette_core::{Alert, Camera, CameraRecord, Policy, Span, Timestamp};
 use vedette_wire::{AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError};
 
-use crate::config::BusSettings;
+use crate::BusSettings;
 
 pub use message::{EffectiveFrom, Key, Message};
 
@@ -213,7 +213,7 @@ pub fn specs(settings: &BusSettings) -> Vec<TopicSpec> {
 }
 
 /// The names of the product's topics.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|topic| topic.name)
 }
 

@@ -14,14 +14,14 @@ type Done = Shared<BoxFuture<'static, Result<(), BusError>>>;
 
 /// What the next work of each camera waits for.
 #[derive(Default)]
-pub(crate) struct InOrder {
+pub struct InOrder {
     before: BTreeMap<CameraId, Done>,
 }
 
 impl InOrder {
     /// `work` for these cameras, which begins when what was begun for them before has succeeded. When that failed, it is not
     /// begun, and all of it comes again in order.
-    pub(crate) fn after<W>(
+    pub fn after<W>(
         &mut self,
         cameras: impl IntoIterator<Item = CameraId>,
         work: W,
@@ -46,7 +46,7 @@ impl InOrder {
     }
 
     /// Forgets cameras of which nothing is in hand.
-    pub(crate) fn tidy(&mut self) {
+    pub fn tidy(&mut self) {
         // Polled once, so that one that nobody waits for is seen to be over.
         self.before.retain(|_, done| done.clone().now_or_never().is_none_or(|outcome| outcome.is_err()));
     }

@@ -112,7 +112,10 @@ impl<H: Ord> Ledger<H> {
 
 /// Commits `next`. That the partition went to another member meanwhile is told and is no error: its word on offsets counts now,
 /// and what it is given again it recognises.
-pub(crate) async fn commit(
+///
+/// # Errors
+/// When the bus cannot be reached.
+pub async fn commit(
     committer: &Committer,
     stage: &'static str,
     topic: &str,

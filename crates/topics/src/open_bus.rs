@@ -6,7 +6,7 @@ use vedette_bus::SharedBus;
 use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
 use vedette_bus::kafka::{self, KafkaBus, KafkaSettings};
 
-use crate::config::{BusKind, BusSettings, GroupProtocol};
+use crate::{BusKind, BusSettings, GroupProtocol};
 
 /// Longest wait of a record for others to share its sync: short, since an alert waits for three syncs on its way.
 const SYNC_AFTER: Duration = Duration::from_millis(1);
@@ -26,7 +26,8 @@ pub async fn open_bus(settings: &BusSettings) -> anyhow::Result<SharedBus> {
 }
 
 /// The settings of the Kafka adapter.
-pub(crate) fn kafka_settings(settings: &BusSettings) -> KafkaSettings {
+#[must_use]
+pub fn kafka_settings(settings: &BusSettings) -> KafkaSettings {
     let section = &settings.kafka;
     KafkaSettings {
         topic_prefix: section.prefix.clone(),

@@ -12,12 +12,12 @@ use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Reader, SharedBus, StartAt};
+use vedette_runtime::health::{Condition, Health};
+use vedette_runtime::supervise::TaskKind;
 use vedette_wire::DeadLetterReason;
 
 use crate::bus_watch;
 use crate::dead_letters::{self, Refusal, panic_message};
-use crate::health::{Condition, Health};
-use crate::supervise::TaskKind;
 
 /// How long the bus may be silent before it is asked whether more is to come.
 const QUIET: Duration = Duration::from_secs(5);
@@ -81,7 +81,7 @@ impl<'a> Backlog<'a> {
 
 /// A view of a topic that is kept current record by record.
 #[async_trait]
-pub(crate) trait View: Send + Sync + 'static {
+pub trait View: Send + Sync + 'static {
     /// Takes in the next record of a partition.
     async fn take(&self, record: &Delivered) -> Result<(), Refusal>;
 
@@ -95,11 +95,11 @@ pub(crate) trait View: Send + Sync + 'static {
 }
 
 /// How often a view may look after itself.
-pub(crate) const TICK: Duration = Duration::from_secs(2);
+pub const TICK: Duration = Duration::from_secs(2);
 
 /// Keeps a [`View`] current with a topic. It can be run again after it failed and goes on behind the last record it gave to
 /// the view, so a record over which the view panicked is not taken twice.
-pub(crate) struct Follower {
+pub struct Follower {
     bus: SharedBus,
     kind: TaskKind,
     topic: &'static str,
@@ -118,13 +118,7 @@ struct Position {
 
 impl Follower {
     /// A follower that has read nothing yet.
-    pub(crate) fn new(
-        bus: &SharedBus,
-        kind: TaskKind,
-        topic: &'static str,
-        start: StartAt,
-        view: impl View,
-    ) -> Arc<Self> {
+    pub fn new(bus: &SharedBus, kind: TaskKind, topic: &'static str, start: StartAt, view: impl View) -> Arc<Self> {
         let view = Box::new(view);
         Arc::new(Self { bus: bus.clone(), kind, topic, start, view, position: Mutex::default() })
     }
@@ -133,7 +127,7 @@ impl Follower {
     ///
     /// # Errors
     /// When the topic cannot be read.
-    pub(crate) async fn catch_up(&self) -> Result<(), BusError> {
+    pub async fn catch_up(&self) -> Result<(), BusError> {
         let mut position = self.position.lock().await;
         let mut reader = self.bus.read(self.topic, self.start.clone()).await?;
         let mut next: BTreeMap<u32, u64> = reader.ends().iter().copied().collect();
@@ -152,7 +146,7 @@ impl Follower {
     ///
     /// # Errors
     /// When the bus refuses to be read.
-    pub(crate) async fn run(self: Arc<Self>, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self: Arc<Self>, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
         let mut position = self.position.lock().await;
         let mut reader = match position.reader.take() {
             Some(reader) => reader,

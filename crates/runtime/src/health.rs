@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use vedette_console::{HealthReport, HealthSource, StageReport};
 
 use crate::clock;
 
@@ -75,19 +74,5 @@ impl Health {
     pub fn ready(&self) -> bool {
         !self.0.is_empty()
             && self.0.iter().all(|stage| matches!(stage.condition, Condition::Running | Condition::Degraded))
-    }
-}
-
-impl HealthSource for Health {
-    fn health(&self) -> HealthReport {
-        let stages = self.snapshot().into_iter().map(|(name, stage)| {
-            let report = StageReport {
-                condition: stage.condition.as_str().to_owned(),
-                detail: stage.detail,
-                since: stage.since,
-            };
-            (name.to_owned(), report)
-        });
-        HealthReport { ready: self.ready(), stages: stages.collect() }
     }
 }
