@@ -13,6 +13,14 @@ pub struct SettingMistake {
     pub fix: String,
 }
 
+impl SettingMistake {
+    /// A mistake at `path`.
+    #[must_use]
+    pub fn new(path: &str, value: impl Into<String>, rule: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), value: value.into(), rule: rule.into(), fix: fix.into() }
+    }
+}
+
 /// What is wrong in a section of the settings, rule by rule.
 #[derive(Debug, Clone, Default)]
 pub struct SettingMistakes(Vec<SettingMistake>);
@@ -21,8 +29,7 @@ impl SettingMistakes {
     /// A rule: where it does not hold, `value` at `path` is a mistake.
     pub fn check(&mut self, holds: bool, path: &str, value: impl Into<String>, rule: &str) {
         if !holds {
-            let (path, value, rule) = (path.to_owned(), value.into(), rule.to_owned());
-            self.0.push(SettingMistake { path, value, rule, fix: String::new() });
+            self.0.push(SettingMistake::new(path, value, rule, ""));
         }
     }
 

@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 use vedette_console::HealthSource;
 use vedette_runtime::health::{Condition, Health};
 use vedette_runtime::supervise::TaskKind;
+use vedette_stages::ReportedHealth;
 
 use crate::config::OperationsSettings;
-use crate::health_report::ReportedHealth;
 
 /// Where it listens when the configuration does not say.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);

@@ -11,12 +11,12 @@ use vedette_address::AddressBase;
 use vedette_analysis::{Outcome, Replay, ReplayCounts, Site, record_line};
 use vedette_core::{Alert, Camera, CameraId, NearMiss, Timestamp};
 use vedette_rules::SharedPolicy;
+use vedette_stages::address_book::AddressBook;
+use vedette_stages::registry::Registry;
 
-use crate::address_book::AddressBook;
 use crate::cli::{AlertFormat, ReplayArgs, TimedBase};
 use crate::config::{Config, load_cameras, load_policies};
 use crate::output;
-use crate::registry::Registry;
 
 /// What a replay did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use anyhow::Context;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::time::sleep;
-use vedette::registry::Registry;
 use vedette_bus::SharedBus;
 use vedette_core::{Span, Timestamp};
 use vedette_runtime::clock;
+use vedette_stages::registry::Registry;
 use vedette_topics::open_bus;
 use vedette_topics::topics;
 

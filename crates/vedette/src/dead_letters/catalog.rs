@@ -7,11 +7,11 @@ use bytes::Bytes;
 use serde::Serialize;
 use vedette_bus::{Delivered, SharedBus, StartAt};
 use vedette_core::{CameraId, Timestamp};
+use vedette_stages::MetadataSettings;
 use vedette_topics::{reading, topics};
 use vedette_wire::{DeadLetter, DeadLetterReason};
 
 use super::{REPLAY_OF, REPLAYED_AT, Source};
-use crate::config::MetadataSettings;
 
 /// One record that was put aside.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,10 +10,12 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use vedette::app::App;
 use vedette::cli::Role;
-use vedette::config::{Config, ShedAfter};
-use vedette::{registry, telemetry};
+use vedette::config::Config;
+use vedette::telemetry;
 use vedette_bus::{Record, SharedBus};
 use vedette_core::Span;
+use vedette_stages::ShedAfter;
+use vedette_stages::registry;
 use vedette_topics::open_bus;
 use vedette_topics::topics;
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use vedette::stage::alert_sink::AlertSink;
 use vedette_alert_store::{AlertFilter, AlertStore};
 use vedette_bus::simulated::Cluster;
 use vedette_bus::{Bus, Record};
 use vedette_core::Alert;
 use vedette_runtime::blocking::Blocking;
 use vedette_runtime::health::Health;
+use vedette_stages::AlertSink;
 use vedette_topics::topics;
 use vedette_wire::{DeadLetterReason, decode_alert, decode_dead_letter, encode_alert};
 

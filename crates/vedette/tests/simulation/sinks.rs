@@ -10,13 +10,13 @@ use async_trait::async_trait;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use vedette::registry::Registry;
-use vedette::sinks::{Deliver, Only, Undelivered};
-use vedette::stage::sink::Sink;
 use vedette_bus::SharedBus;
 use vedette_bus::simulated::{Client, Cluster};
 use vedette_core::{Alert, AlertId, Timestamp};
 use vedette_runtime::health::Health;
+use vedette_stages::Sink;
+use vedette_stages::registry::Registry;
+use vedette_stages::sinks::{Deliver, Only, Undelivered};
 use vedette_topics::topics;
 use vedette_wire::{decode_alert, decode_dead_letter};
 

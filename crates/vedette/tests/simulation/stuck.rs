@@ -8,14 +8,14 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use vedette::config::ShedAfter;
-use vedette::registry::Registry;
-use vedette::stage::detect::{Detect, Eye, OpenAlerts, Picture, Sight, Undecoded};
 use vedette_bus::partition_of;
 use vedette_bus::simulated::Cluster;
 use vedette_core::{CameraId, Codec, ModelRef, ShedReason, Span, Timestamp, VideoChunk};
 use vedette_detect::{DetectError, Detected, InputImage};
 use vedette_runtime::health::{Condition, Health};
+use vedette_stages::ShedAfter;
+use vedette_stages::detect::{Detect, Eye, OpenAlerts, Picture, Sight, Undecoded};
+use vedette_stages::registry::Registry;
 use vedette_topics::topics;
 use vedette_wire::{DeadLetterReason, decode_dead_letter, decode_detections};
 
