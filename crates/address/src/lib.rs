@@ -31,7 +31,7 @@ mod nearest;
 mod resolve;
 mod responsible;
 mod search;
-pub mod table;
+mod table;
 pub mod text;
 
 pub use base::{AddressBase, Bounds, Footprint, RoadLine};
@@ -46,6 +46,7 @@ pub use meta::Stats;
 pub use name::NameKind;
 pub use responsible::Coverage;
 pub use search::{FoundKind, SearchHit};
+pub use table::{DeclaredCrs, GeoRow, GeoTable};
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

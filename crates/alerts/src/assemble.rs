@@ -3,7 +3,7 @@ use vedette_core::{
     PathPoint, PixelBox, Place, ProcessedFrame, Quality,
 };
 
-use crate::alert_id;
+use crate::identity::alert_id;
 
 /// What an alert says beyond its episode.
 #[derive(Debug, Clone)]

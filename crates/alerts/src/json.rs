@@ -12,10 +12,12 @@ use vedette_core::{
 };
 
 pub use crate::place_json::{AddressJson, CandidateJson, PlaceJson, PlateJson, RoadJson, UnitJson};
+use crate::snapshot_path::snapshot_path;
+use crate::stored::StoredAlert;
+use crate::verdict::Verdict;
+pub use crate::verdict_json::VerdictJson;
 pub use crate::view_json::ViewJson;
-use crate::view_json::snapshot;
 pub use crate::words::{DecisionWords, DirectionWords, LevelWords, SeverityWords, SourceWords, StatusWords};
-use crate::{Decision, StoredAlert, Verdict};
 
 /// Something that happened at a place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -174,21 +176,6 @@ pub struct ModelJson {
     pub version: String,
 }
 
-/// What a person decided about an alert.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct VerdictJson {
-    /// `confirmed` or `false_alarm`.
-    #[schema(value_type = DecisionWords)]
-    pub verdict: Decision,
-    /// Who decided.
-    pub by: String,
-    /// What they noted; empty when nothing.
-    pub note: String,
-    /// When, by the server's clock.
-    #[schema(format = DateTime)]
-    pub at: String,
-}
-
 impl AlertJson {
     /// The JSON form of an alert and what was decided about it.
     #[must_use]
@@ -242,7 +229,7 @@ fn evidence(alert: &Alert) -> EvidenceJson {
     let step =
         |step: &vedette_core::PathPoint| StepJson { at: step.at.to_string(), x_px: step.pixel.x, y_px: step.pixel.y };
     EvidenceJson {
-        snapshot: snapshot(alert.id),
+        snapshot: snapshot_path(alert.id),
         captured: alert.evidence.captured.to_string(),
         frame_width_px: alert.evidence.frame.width,
         frame_height_px: alert.evidence.frame.height,
@@ -272,11 +259,5 @@ impl From<Quality> for QualityJson {
 impl From<&ModelRef> for ModelJson {
     fn from(model: &ModelRef) -> Self {
         Self { name: model.name.clone(), version: model.version.clone() }
-    }
-}
-
-impl From<&Verdict> for VerdictJson {
-    fn from(it: &Verdict) -> Self {
-        Self { verdict: it.decision, by: it.by.clone(), note: it.note.clone(), at: it.at.to_string() }
     }
 }

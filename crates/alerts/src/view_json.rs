@@ -4,8 +4,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vedette_core::{AlertId, AlertStatus, CameraId, RuleId, Severity};
 
-use crate::View;
-use crate::json::{PlaceJson, SeverityWords, StatusWords, VerdictJson};
+use crate::place_json::PlaceJson;
+use crate::snapshot_path::snapshot_path;
+use crate::stored::View;
+use crate::verdict_json::VerdictJson;
+use crate::words::{SeverityWords, StatusWords};
 
 /// The alert of another camera that shows the same event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -58,13 +61,8 @@ impl From<&View> for ViewJson {
             raised: alert.raised.to_string(),
             ended: alert.ended.map(|at| at.to_string()),
             place: PlaceJson::from(&alert.place),
-            snapshot: snapshot(alert.id),
+            snapshot: snapshot_path(alert.id),
             verdict: verdict.as_ref().map(VerdictJson::from),
         }
     }
-}
-
-/// Path of the snapshot of an alert.
-pub(crate) fn snapshot(alert: AlertId) -> String {
-    format!("/api/v1/alerts/{alert}/snapshot")
 }

@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
+use vedette_alert_store::{AlertStore, StoreError};
+use vedette_alerts::StoredAlert;
 use vedette_alerts::json::AlertJson;
-use vedette_alerts::{AlertStore, StoreError, StoredAlert};
 
 use crate::ConsoleParts;
 

@@ -2,7 +2,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
-use vedette_alerts::StoreError;
+use vedette_alert_store::StoreError;
 
 /// Why a request was refused or failed (RFC 9457), as `application/problem+json`.
 /// Boxed, because it is the error of nearly every call here.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::broadcast;
-use vedette_alerts::AlertStore;
+use vedette_alert_store::AlertStore;
 use vedette_core::{Alert, Timestamp};
 
 use crate::{AddressSource, FrameSource, HealthSource, MapSource, SnapshotSource};

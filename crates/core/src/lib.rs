@@ -27,6 +27,7 @@ mod policy;
 mod quality;
 mod record;
 mod schedule;
+mod setting;
 mod time;
 mod track;
 mod video;
@@ -57,6 +58,7 @@ pub use policy::{PlaceCooldown, Policy, PolicyScope, Rule, ScoreBand, Severity, 
 pub use quality::Quality;
 pub use record::{AccountOnly, CameraRecord, FrameAt, ProcessedFrame, RecordBody};
 pub use schedule::{DailyWindow, Schedule, Weekday};
+pub use setting::{SettingMistake, SettingMistakes};
 pub use time::{Span, SpanError, Timestamp};
 pub use track::Track;
 pub use video::{AccessUnit, SignalLoss, VideoChunk};

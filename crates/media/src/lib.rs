@@ -13,7 +13,6 @@ mod decode;
 mod init;
 mod intake;
 mod nal;
-mod picture;
 mod snapshot;
 mod sps;
 mod transcode;
@@ -24,6 +23,5 @@ pub use intake::{
     Clock, Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource, LossReason, Recording, RefusalReason,
     inspect,
 };
-pub use picture::PictureWatch;
 pub use snapshot::{Snapshot, SnapshotError, SnapshotSettings, snapshot};
 pub use transcode::{TranscodeError, TranscodeProgress, TranscodeSettings, transcode_to_h264};

@@ -10,8 +10,9 @@ use geojson::GeoJson;
 use proptest::prelude::*;
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
-use vedette_address::table::read_geoparquet;
+use vedette_address::GeoTable;
 use vedette_core::{AddressCode, AddressLevel};
+use vedette_geoparquet::read_geoparquet;
 use vedette_synth::{CityPlan, Format, Summary, write};
 use wkt::TryFromWkt;
 

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use vedette::address_book::AddressBook;
 use vedette_address::AddressBase;
 use vedette_core::{GroundPoint, Timestamp};
+use vedette_stages::address_book::AddressBook;
 
 const ASKED_FOR: Duration = Duration::from_secs(10);
 const BETWEEN_SWAPS: Duration = Duration::from_millis(200);

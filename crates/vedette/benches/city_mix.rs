@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use vedette::analysis::{CameraAnalysis, Serving};
 use vedette::config::{load_cameras, load_policies};
+use vedette_analysis::{CameraAnalysis, Serving};
 use vedette_core::{
     Camera, CameraId, CameraRecord, Detection, FrameAccount, FrameAt, FrameSize, ModelRef, ObjectClass, PixelBox,
     ProcessedFrame, RecordBody, Score, Timestamp, VideoRef,

@@ -1,7 +1,5 @@
 //! The wiring: settings to parts, parts to stages, stages under supervision. It reads as the architecture does.
 
-mod open_bus;
-
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,34 +10,36 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use vedette_address::AddressBase;
-use vedette_alerts::AlertStore;
+use vedette_alert_store::AlertStore;
 use vedette_bus::SharedBus;
 use vedette_console::Console;
 use vedette_core::{Alert, Camera, Span};
+use vedette_runtime::blocking::Blocking;
+use vedette_runtime::clock;
+use vedette_runtime::health::{Condition, Health};
+use vedette_runtime::supervise::{Supervisor, TaskKind};
+use vedette_stages::AlertSink;
+use vedette_stages::Analyse;
+use vedette_stages::BusSnapshots;
+use vedette_stages::ConsoleSettings;
+use vedette_stages::FrameBook;
+use vedette_stages::Ingest;
+use vedette_stages::LatencyBook;
+use vedette_stages::Sink;
+use vedette_stages::address_book::{self, AddressBook, inbox};
+use vedette_stages::adopt::Adopt;
+use vedette_stages::detect::{Detect, OpenAlerts};
+use vedette_stages::detector::Detecting;
+use vedette_stages::registry::{self, Registry};
+use vedette_stages::sinks::{Deliver, SinkSettings};
+use vedette_stages::{alert_store, console};
+use vedette_topics::BusKind;
+use vedette_topics::reading::Follower;
+use vedette_topics::{bus_watch, open_bus, topics};
 
-use crate::address_book::{self, AddressBook, inbox};
-use crate::blocking::Blocking;
 use crate::cli::{Overrides, Role};
-use crate::config::{BusKind, Config, ConsoleSettings, Settings};
-use crate::detector::Detecting;
-use crate::evidence::BusSnapshots;
-use crate::frame_book::FrameBook;
-use crate::health::{Condition, Health};
-use crate::latency::LatencyBook;
+use crate::config::{Config, Settings};
 use crate::operations::Operations;
-use crate::reading::Follower;
-use crate::registry::{self, Registry};
-use crate::sinks::{Deliver, SinkSettings};
-use crate::stage::adopt::Adopt;
-use crate::stage::alert_sink::AlertSink;
-use crate::stage::analyse::Analyse;
-use crate::stage::detect::{Detect, OpenAlerts};
-use crate::stage::ingest::Ingest;
-use crate::stage::sink::Sink;
-use crate::supervise::{Supervisor, TaskKind};
-use crate::{alert_store, bus_watch, clock, console, topics};
-pub(crate) use open_bus::kafka_settings;
-pub use open_bus::open_bus;
 
 /// Alerts that a slow listener may lag behind before it is told that it missed some.
 const LIVE_BACKLOG: usize = 1_024;
@@ -72,7 +72,7 @@ pub struct App {
 /// Applies what the command line overrides.
 pub fn apply_overrides(config: &mut Config, overrides: &Overrides) {
     if let Some(kind) = overrides.bus {
-        config.settings.bus.kind = kind;
+        config.settings.bus.kind = kind.into();
     }
     // A variable that is set to nothing counts as not set.
     if overrides.brokers.iter().any(|broker| !broker.is_empty()) {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bus;
 mod roles;
 
 use std::net::SocketAddr;
@@ -9,8 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use vedette_core::{CameraId, Span, Timestamp};
 
 use crate::address_command::synth::AddressSynthArgs;
-use crate::config::BusKind;
 pub use crate::dead_letters::command::DeadLettersCommand;
+pub use bus::BusChoice;
 pub use roles::{Role, RoleArgs};
 
 pub use crate::eval_command::{ClipArgs, EvalCommand, EventsArgs, TracksArgs};
@@ -78,7 +79,7 @@ pub struct ConfigArgs {
 pub struct Overrides {
     /// Use this bus instead of the configured one.
     #[arg(long, value_enum)]
-    pub bus: Option<BusKind>,
+    pub bus: Option<BusChoice>,
     /// Kafka brokers, `host:port` separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "HOST:PORT,..", env = "VEDETTE_BROKERS")]
     pub brokers: Vec<String>,

@@ -8,10 +8,11 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
+use vedette_topics::BusKind;
 
 use crate::app::{App, apply_overrides};
 use crate::cli::{CheckArgs, Cli, Command, Overrides, Role, RunArgs, TranscodeArgs};
-use crate::config::{BusKind, Config, Mistakes, Reading};
+use crate::config::{Config, Mistakes, Reading};
 use crate::preflight::{For, Level, preflight};
 use crate::{address_command, dead_letters, demo, eval_command, export, models_command, replay, telemetry};
 

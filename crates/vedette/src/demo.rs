@@ -11,11 +11,12 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use vedette_core::{Camera, CameraId, CameraSource, Span};
 use vedette_media::{TranscodeSettings, transcode_to_h264};
+use vedette_stages::StoreSetting;
 
 use crate::app::{App, apply_overrides};
 use crate::cli::{DemoArgs, Role};
 use crate::commands::{refuse_unready, stop_on_signal};
-use crate::config::{Config, StoreSetting};
+use crate::config::Config;
 use crate::{output, telemetry};
 
 /// Between the starting points of two cameras that play the same recording.

@@ -3,13 +3,15 @@
 use std::io::Write;
 
 use anyhow::Context;
+use vedette_analysis::record_line;
 use vedette_bus::StartAt;
 use vedette_core::CameraRecord;
+use vedette_topics::open_bus;
+use vedette_topics::{BusKind, BusSettings};
+use vedette_topics::{reading, topics};
 
-use crate::app::open_bus;
 use crate::cli::ExportArgs;
-use crate::config::{BusKind, BusSettings, Config};
-use crate::{reading, record_line, topics};
+use crate::config::Config;
 
 /// Runs the command: frames come in the order of the topic's partitions, and in order within a camera.
 ///

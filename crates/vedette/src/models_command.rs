@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use vedette_detect::{ModelStore, TerminalProgress};
+use vedette_stages::detector::{RUNTIME, store, unread_beside};
 
 use crate::cli::ModelsCommand;
-use crate::detector::{RUNTIME, store, unread_beside};
 
 /// Fetched when nothing is named: ONNX Runtime, the default model, and the demo's.
 const USUAL: [&str; 3] = [RUNTIME, "nanodet-g", "nanodet-g-640x480"];

@@ -15,10 +15,11 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use vedette_console::HealthSource;
+use vedette_runtime::health::{Condition, Health};
+use vedette_runtime::supervise::TaskKind;
+use vedette_stages::ReportedHealth;
 
 use crate::config::OperationsSettings;
-use crate::health::{Condition, Health};
-use crate::supervise::TaskKind;
 
 /// Where it listens when the configuration does not say.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);
@@ -75,7 +76,7 @@ impl Operations {
             .route("/readyz", get(readyz))
             .route("/metrics", get(render))
             .fallback(async || (StatusCode::NOT_FOUND, "this port has /healthz, /readyz and /metrics\n"))
-            .with_state(Shared { health, metrics: metrics.clone() });
+            .with_state(Shared { health: ReportedHealth(health), metrics: metrics.clone() });
         let serving = axum::serve(self.listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
         let too_late = async {
             stop.cancelled().await;
@@ -91,7 +92,7 @@ impl Operations {
 
 #[derive(Clone)]
 struct Shared {
-    health: Health,
+    health: ReportedHealth,
     metrics: PrometheusHandle,
 }
 

@@ -1,6 +1,5 @@
 //! `vedette replay`: recorded detections in, alerts out, by the same code that runs live, and with no clock.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
@@ -9,14 +8,15 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde::Serialize;
 use vedette_address::AddressBase;
-use vedette_core::{Alert, CameraId, CameraRecord, NearMiss};
+use vedette_analysis::{Outcome, Replay, ReplayCounts, Site, record_line};
+use vedette_core::{Alert, Camera, CameraId, NearMiss, Timestamp};
+use vedette_rules::SharedPolicy;
+use vedette_stages::address_book::AddressBook;
+use vedette_stages::registry::Registry;
 
-use crate::address_book::AddressBook;
-use crate::analysis::{Admission, CameraAnalysis, Outcome, Serving};
 use crate::cli::{AlertFormat, ReplayArgs, TimedBase};
-use crate::config::{AnalyseSettings, Config, load_cameras, load_policies};
-use crate::registry::{Entry, Registry};
-use crate::{output, record_line};
+use crate::config::{Config, load_cameras, load_policies};
+use crate::output;
 
 /// What a replay did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
         if line.trim().is_empty() {
             continue;
         }
-        match replay.take_line(&line) {
+        match take_line(&mut replay, &line) {
             Ok((camera, outcome)) => {
                 write_all(out, args.format, &outcome.alerts)?;
                 if let Some(file) = &mut near_misses {
@@ -64,11 +64,34 @@ pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
     if let Some(file) = &mut near_misses {
         file.flush().context("writing near-misses")?;
     }
-    Ok(Summary { refused, ..replay.summary })
+    let ReplayCounts { frames, duplicates, late, alerts } = replay.counts();
+    Ok(Summary { frames, duplicates, late, refused, alerts })
+}
+
+fn take_line(replay: &mut Replay<Files>, line: &str) -> anyhow::Result<(CameraId, Outcome)> {
+    let record = record_line::from_line(line).context("no detections record")?;
+    let outcome = replay.take(&record)?;
+    Ok((record.camera, outcome))
+}
+
+/// Cameras, policies and bases as files hold them.
+struct Files {
+    registry: Registry,
+    addresses: AddressBook,
+}
+
+impl Site for Files {
+    fn camera(&self, id: &CameraId) -> Option<(Arc<Camera>, Option<Arc<SharedPolicy>>)> {
+        self.registry.entry(id).map(|entry| (entry.camera, entry.policy))
+    }
+
+    fn base(&self, at: Timestamp) -> Option<Arc<AddressBase>> {
+        self.addresses.at(at)
+    }
 }
 
 /// A replay on what the options say, and where they say nothing, on what the settings file says.
-fn site(args: &ReplayArgs) -> anyhow::Result<Replay> {
+fn site(args: &ReplayArgs) -> anyhow::Result<Replay<Files>> {
     let mut site = match &args.config {
         Some(path) => Config::load(path)?,
         None => Config::default(),
@@ -81,7 +104,9 @@ fn site(args: &ReplayArgs) -> anyhow::Result<Replay> {
     }
     let of_site = site.settings.site.address_base.map(|path| TimedBase { path, from: None });
     let given = if args.address_base.is_empty() { Vec::from_iter(of_site) } else { args.address_base.clone() };
-    Ok(Replay::new(Registry::of(&site.cameras, &site.policies), bases(&given)?, site.settings.analyse))
+    let files = Files { registry: Registry::of(&site.cameras, &site.policies), addresses: bases(&given)? };
+    let settings = site.settings.analyse;
+    Ok(Replay::new(files).with(settings.tracker, settings.sort_window))
 }
 
 /// The bases by the moments they serve from.
@@ -144,71 +169,4 @@ fn write_misses(file: &mut BufWriter<File>, camera: &CameraId, outcome: &Outcome
         writeln!(file).context("writing near-misses")?;
     }
     Ok(())
-}
-
-/// The analysis of many cameras, frame by frame.
-pub struct Replay {
-    registry: Registry,
-    addresses: AddressBook,
-    settings: AnalyseSettings,
-    cameras: BTreeMap<CameraId, CameraAnalysis>,
-    /// What was done so far.
-    pub summary: Summary,
-}
-
-impl Replay {
-    /// A replay on the cameras and policies of `registry` and the bases of `addresses`, as analysis is set up by `settings`.
-    #[must_use]
-    pub fn new(registry: Registry, addresses: AddressBook, settings: AnalyseSettings) -> Self {
-        Self { registry, addresses, settings, cameras: BTreeMap::new(), summary: Summary::default() }
-    }
-
-    fn take_line(&mut self, line: &str) -> anyhow::Result<(CameraId, Outcome)> {
-        let record = record_line::from_line(line).context("no detections record")?;
-        let outcome = self.take(&record)?;
-        Ok((record.camera, outcome))
-    }
-
-    /// Takes one record and gives what it did.
-    ///
-    /// # Errors
-    /// When the camera is not known, or its calibration or policy is broken.
-    pub fn take(&mut self, record: &CameraRecord) -> anyhow::Result<Outcome> {
-        let Entry { camera, policy, .. } = self
-            .registry
-            .entry(&record.camera)
-            .with_context(|| format!("camera {} is not in the camera file", record.camera))?;
-        if !self.cameras.contains_key(&record.camera) {
-            let mut analysis = CameraAnalysis::new(camera, &self.settings.tracker)?;
-            analysis.set_sort_window(self.settings.sort_window);
-            self.cameras.insert(record.camera.clone(), analysis);
-        }
-        let analysis = self.cameras.get_mut(&record.camera).context("the camera was just opened")?;
-        let outcome = analysis.take(record, Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) });
-        match outcome.admission {
-            Admission::New => {}
-            Admission::Repeated => self.summary.duplicates += 1,
-            Admission::Late => self.summary.late += 1,
-        }
-        self.summary.frames += u64::from(outcome.analysed);
-        self.summary.alerts += outcome.alerts.len() as u64;
-        match outcome.refused {
-            Some(error) => Err(error.into()),
-            None => Ok(outcome),
-        }
-    }
-
-    /// Analyses what still waits and ends what is open, camera by camera in the order of their ids.
-    pub fn finish(&mut self) -> Vec<Alert> {
-        let mut alerts = Vec::new();
-        for (id, analysis) in &mut self.cameras {
-            let policy = self.registry.entry(id).and_then(|entry| entry.policy);
-            let serving = Serving { policy: policy.as_ref(), base: &|at| self.addresses.at(at) };
-            let outcome = analysis.finish(serving);
-            self.summary.frames += u64::from(outcome.analysed);
-            alerts.extend(outcome.alerts);
-        }
-        self.summary.alerts += alerts.len() as u64;
-        alerts
-    }
 }

@@ -12,10 +12,12 @@ use product::Product;
 use serde_json::Value;
 use support::{demo_site, eventually, finish, other_base, root, said, vedette};
 use vedette::cli::Role;
-use vedette::{clock, record_line, topics};
 use vedette_address::{AddressBase, BaseBuilder, BuilderOptions, DeltaHead, SourceCrs};
+use vedette_analysis::record_line;
 use vedette_bus::{Record, SharedBus, StartAt};
 use vedette_core::{CameraRecord, Span};
+use vedette_runtime::clock;
+use vedette_topics::topics;
 use vedette_wire::{NewBase, decode_address_change, decode_alert, encode_detections};
 
 /// Before this frame of the recording nine alerts are raised, one of which ends after it; one more is raised after it.

@@ -17,14 +17,15 @@ use producer::{PRODUCERS, Producer};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use vedette::config::{BusSettings, MetadataSettings};
-use vedette::health::Health;
-use vedette::registry::Registry;
-use vedette::stage::adopt::{Adopt, GROUP};
-use vedette::topics;
 use vedette_bus::simulated::{Client, Cluster, Faults, Sabotage};
 use vedette_bus::{Record, SharedBus};
 use vedette_core::{Camera, CameraId, GroundPoint, Timestamp};
+use vedette_runtime::health::Health;
+use vedette_stages::MetadataSettings;
+use vedette_stages::adopt::{Adopt, GROUP};
+use vedette_stages::registry::Registry;
+use vedette_topics::BusSettings;
+use vedette_topics::topics;
 use vedette_wire::{decode_dead_letter, decode_detections};
 
 /// Seeds of a usual run.

@@ -17,9 +17,10 @@ use serde_json::Value;
 use support::{assert_refused, demo_site, edit, eventually, finish, said, vedette};
 use vedette::cli::Role;
 use vedette::config::Config;
-use vedette::{clock, reading, topics};
 use vedette_bus::{Record, SharedBus, StartAt};
 use vedette_core::Span;
+use vedette_runtime::clock;
+use vedette_topics::{reading, topics};
 
 const ROLES: [Role; 3] = [Role::Ingest, Role::Analyse, Role::Console];
 
@@ -186,7 +187,7 @@ async fn a_record_without_value_goes_back_without() {
     wait_for(&product.app.bus, 1).await;
     product.end().await;
     assert_eq!(lines(&config, &["replay", "--all"]).len(), 1);
-    let bus = vedette::app::open_bus(&Config::load(&config).unwrap().settings.bus).await.unwrap();
+    let bus = vedette_topics::open_bus(&Config::load(&config).unwrap().settings.bus).await.unwrap();
     let records = records_on(&bus, topics::DETECTIONS.name()).await;
     assert_eq!(records.len(), 2);
     assert_eq!((&records[1].key, &records[1].value), (&records[0].key, &None));

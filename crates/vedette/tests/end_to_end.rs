@@ -9,8 +9,8 @@ use std::collections::HashSet;
 
 use product::{Product, send_garbage};
 use support::{demo_site, eventually};
-use vedette::topics;
 use vedette_bus::StartAt;
+use vedette_topics::topics;
 use vedette_wire::{DeadLetterReason, decode_alert, decode_dead_letter, decode_detections};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,9 +144,9 @@ async fn a_broken_chunk_costs_that_chunk() {
         }
         let record = vedette_bus::Record {
             key: bytes::Bytes::from_static(b"campus-1"),
-            value: Some(vedette_wire::encode_video(&chunk, vedette::clock::now())),
+            value: Some(vedette_wire::encode_video(&chunk, vedette_runtime::clock::now())),
             headers: Vec::new(),
-            timestamp_ms: vedette::clock::now().as_millis(),
+            timestamp_ms: vedette_runtime::clock::now().as_millis(),
         };
         product.app.bus.send(topics::VIDEO.name(), record).await.unwrap().await.unwrap();
     }
@@ -180,7 +180,7 @@ async fn recorded_chunks(groups: usize) -> Vec<vedette_core::VideoChunk> {
         IntakeSettings { chunk_max_duration: std::time::Duration::from_secs(2), ..IntakeSettings::default() };
     let (sender, mut events) = tokio::sync::mpsc::channel(8);
     let stop = tokio_util::sync::CancellationToken::new();
-    let clock = std::sync::Arc::new(vedette::clock::now);
+    let clock = std::sync::Arc::new(vedette_runtime::clock::now);
     tokio::spawn(Intake::new("campus-1".parse().unwrap(), source, settings, clock).run(sender, stop.clone()));
     let mut chunks: Vec<vedette_core::VideoChunk> = Vec::new();
     while chunks.len() < groups {

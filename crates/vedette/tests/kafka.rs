@@ -16,15 +16,18 @@ use broker::Broker;
 use bytes::Bytes;
 use product::{ALL, Product};
 use support::{demo_site, edit, eventually, finish, other_base, root, said, vedette};
-use vedette::analysis::{CameraAnalysis, Serving};
 use vedette::cli::Role;
-use vedette::config::{BusKind, Config};
-use vedette::health::Condition;
-use vedette::{clock, reading, record_line, topics};
+use vedette::config::Config;
 use vedette_address::AddressBase;
+use vedette_analysis::record_line;
+use vedette_analysis::{CameraAnalysis, Serving};
 use vedette_bus::{Record, SharedBus, StartAt, partition_of};
 use vedette_core::{Camera, CameraId, CameraRecord, Span};
 use vedette_rules::SharedPolicy;
+use vedette_runtime::clock;
+use vedette_runtime::health::Condition;
+use vedette_topics::BusKind;
+use vedette_topics::{reading, topics};
 use vedette_wire::{decode_alert, encode_alert, encode_detections};
 
 /// Puts a site on `broker`, apart from the other tests.
@@ -102,7 +105,7 @@ async fn a_check_asks_the_brokers_and_makes_no_topic() {
     assert_eq!(code, Some(0), "{said}");
     let mut settings = Config::load(&config).unwrap().settings.bus;
     settings.kafka.brokers = vec![broker.brokers()];
-    let bus = vedette::app::open_bus(&settings).await.unwrap();
+    let bus = vedette_topics::open_bus(&settings).await.unwrap();
     for spec in topics::specs(&settings) {
         let made = bus.watermarks(&spec.name).await;
         assert!(matches!(made, Err(vedette_bus::BusError::UnknownTopic(_))), "{}: {made:?}", spec.name);

@@ -19,14 +19,16 @@ use serde_json::Value;
 use support::{demo_site, edit, eventually};
 use tokio_util::sync::CancellationToken;
 use vedette::cli::Role;
-use vedette::config::{BusKind, Config};
-use vedette::health::Health;
-use vedette::registry::Registry;
-use vedette::stage::adopt::Adopt;
-use vedette::{clock, reading, topics};
+use vedette::config::Config;
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_bus::{Record, Retention, SharedBus, StartAt, TopicSpec};
 use vedette_core::{Span, Timestamp};
+use vedette_runtime::clock;
+use vedette_runtime::health::Health;
+use vedette_stages::adopt::Adopt;
+use vedette_stages::registry::Registry;
+use vedette_topics::BusKind;
+use vedette_topics::{reading, topics};
 use vedette_wire::{DeadLetterReason, decode_dead_letter, decode_detections};
 
 /// No detector: nothing here has pictures.
@@ -166,7 +168,7 @@ async fn detections_on(bus: &SharedBus) -> BTreeMap<(String, u64), Vec<Bytes>> {
 async fn what_a_crash_repeats_is_the_same_byte_for_byte() {
     let folder = tempfile::tempdir().unwrap();
     let config = Config::load(&site(folder.path())).unwrap();
-    let bus = vedette::app::open_bus(&config.settings.bus).await.unwrap();
+    let bus = vedette_topics::open_bus(&config.settings.bus).await.unwrap();
     bus.ensure_topics(&topics::specs(&config.settings.bus)).await.unwrap();
     topics::ensure_foreign(&bus, &config.settings.bus).await.unwrap();
     let adopt = Adopt {

@@ -11,7 +11,8 @@ use product::Product;
 use serde_json::Value;
 use support::{demo_site, eventually};
 use vedette::config::Config;
-use vedette_alerts::{AlertFilter, AlertStore, OneEvent, leads};
+use vedette_alert_store::{AlertFilter, AlertStore};
+use vedette_alerts::{OneEvent, leads};
 use vedette_core::{Alert, AlertId, Calibration, CameraSource, GroundPoint, Span};
 
 /// How much sooner the second camera sees everything.

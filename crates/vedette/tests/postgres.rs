@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-#[path = "../../alerts/tests/it/cluster.rs"]
+#[path = "../../alert-store/tests/it/cluster.rs"]
 mod cluster;
 mod product;
 mod support;
@@ -13,8 +13,8 @@ use cluster::Cluster;
 use product::Product;
 use serde_json::Value;
 use support::{assert_refused, demo_site, edit, eventually, vedette};
-use vedette::topics;
 use vedette_bus::StartAt;
+use vedette_topics::topics;
 use vedette_wire::decode_alert;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,17 +7,17 @@ mod draft;
 mod fields;
 mod geojson;
 mod geometry;
-mod geoparquet;
 mod grids;
 mod names;
 mod refusal;
 mod roads;
+mod table;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::base::{AddressBase, Bounds};
-use crate::table::TableError;
+use crate::table::GeoTable;
 use draft::Draft;
 
 pub use refusal::{ImportReport, Reason, Refusal};
@@ -98,7 +98,7 @@ pub enum BuildError {
     #[error("`{file}` has no column {}; it has {}; rename its columns", list(missing), list(found))]
     Columns { file: String, missing: Vec<String>, found: Vec<String> },
     #[error(transparent)]
-    Table(#[from] TableError),
+    Table(Box<dyn std::error::Error + Send + Sync>),
     #[error("`{file}` says its places are in {declared}, which is none of {}; convert it to one of them", list(known))]
     UnknownCrs { file: String, declared: String, known: Vec<String> },
     #[error("`{file}` cannot be read: {why}; it must be UTF-8 (convert GBK or GB 18030 first)")]
@@ -168,19 +168,13 @@ impl BaseBuilder {
         geojson::add(&mut self.draft, reader, file, crs)
     }
 
-    /// Adds a GeoParquet file; its columns are those of [`Self::add_csv`], the place is in its geometry. The system that the
-    /// file declares counts, `crs` where it declares that it does not know.
+    /// Adds a table with a geometry in each row; its columns are those of [`Self::add_csv`]. The system that the table declares
+    /// counts, `crs` where it declares that it does not know.
     ///
     /// # Errors
-    /// When it is no GeoParquet file, is damaged, lacks columns, or declares a system that is not among
-    /// [`BuilderOptions::systems`].
-    pub fn add_geoparquet(
-        &mut self,
-        source: impl parquet::file::reader::ChunkReader + 'static,
-        file: &str,
-        crs: &SourceCrs,
-    ) -> Result<(), BuildError> {
-        geoparquet::add(&mut self.draft, source, file, crs)
+    /// When it cannot be read to its end, lacks columns, or declares a system that is not among [`BuilderOptions::systems`].
+    pub fn add_table(&mut self, table: impl GeoTable, file: &str, crs: &SourceCrs) -> Result<(), BuildError> {
+        table::add(&mut self.draft, table, file, crs)
     }
 
     /// Makes of the collected records a delta of `base` instead of a base of their own; call it before any file is added.

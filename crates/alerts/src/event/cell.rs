@@ -11,17 +11,22 @@ const MINUTE_US: i64 = 60_000_000;
 /// Alerts of one kind in one cell in one minute. Where there are more than `MOST`, nobody can say which belong together, and
 /// none of them is joined: that bounds the work that an alert can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Crowd {
-    pub(crate) cell: i64,
-    pub(crate) from_us: i64,
-    pub(crate) until_us: i64,
+pub struct Crowd {
+    /// Number of the cell.
+    pub cell: i64,
+    /// First microsecond of the minute, since the Unix epoch.
+    pub from_us: i64,
+    /// Its last microsecond.
+    pub until_us: i64,
 }
 
 impl Crowd {
     /// Most alerts that are no crowd.
-    pub(crate) const MOST: usize = 100;
+    pub const MOST: usize = 100;
 
-    pub(crate) fn of(it: &Sighting) -> Self {
+    /// The cell and minute that an alert is in.
+    #[must_use]
+    pub fn of(it: &Sighting) -> Self {
         let from_us = it.raised_us.div_euclid(MINUTE_US).saturating_mul(MINUTE_US);
         Self { cell: cell(it), from_us, until_us: from_us.saturating_add(MINUTE_US - 1) }
     }
@@ -34,7 +39,8 @@ fn cell(it: &Sighting) -> i64 {
 }
 
 /// The cell of a place and those around it.
-pub(crate) fn cells_around(it: &Sighting) -> [i64; 9] {
+#[must_use]
+pub fn cells_around(it: &Sighting) -> [i64; 9] {
     let middle = row(it);
     let mut cells = [0; 9];
     for (index, cell) in (0_i64..).zip(&mut cells) {

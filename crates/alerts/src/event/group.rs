@@ -15,19 +15,22 @@ pub struct Lead {
     pub id: AlertId,
 }
 
-/// The lead of each alert that was looked at.
-pub(crate) type Decided = BTreeMap<AlertId, Lead>;
+/// The lead of each alert that was decided anew.
+pub type Decided = BTreeMap<AlertId, Lead>;
 
 /// What became of one alert: it came, it changed, or it can no longer be joined.
 #[derive(Debug, Clone)]
-pub(crate) struct Touched {
-    pub(crate) was: Option<Sighting>,
-    pub(crate) is: Option<Sighting>,
+pub struct Touched {
+    /// Before, where it could be joined.
+    pub was: Option<Sighting>,
+    /// Now, where it can be joined.
+    pub is: Option<Sighting>,
 }
 
 impl Touched {
     /// Whether it is about alert `id`.
-    pub(crate) fn is(&self, id: AlertId) -> bool {
+    #[must_use]
+    pub fn is(&self, id: AlertId) -> bool {
         self.versions().any(|it| it.id == id)
     }
 
@@ -66,7 +69,10 @@ pub fn leads<'a>(alerts: impl IntoIterator<Item = &'a Alert>, rule: &OneEvent) -
 ///
 /// A link between two alerts changes only if the one nearest to one of them does, and that is then a touched one, or was. So
 /// the events to be decided are those that touched alerts have links to, or had.
-pub(crate) fn settle<E>(
+///
+/// # Errors
+/// When `near` fails.
+pub fn settle<E>(
     rule: &OneEvent,
     touched: &[Touched],
     near: &mut dyn FnMut(&Sighting) -> Result<Vec<Sighting>, E>,

@@ -52,7 +52,8 @@ impl OneEvent {
     }
 
     /// From when to when an alert is raised that can be one event with `it`, microseconds.
-    pub(crate) fn raised_between(&self, it: &Sighting) -> (i64, i64) {
+    #[must_use]
+    pub fn raised_between(&self, it: &Sighting) -> (i64, i64) {
         let earliest = it.raised_us.saturating_sub(LONGEST_US);
         // What does not stay where it was ends, for joining, as it is raised.
         let earliest = if stays(it.kind) { earliest } else { earliest.max(self.overlapping(it).1) };
@@ -60,7 +61,8 @@ impl OneEvent {
     }
 
     /// The latest start, and the earliest end, of an alert that can be one event with `it`, microseconds.
-    pub(crate) fn overlapping(&self, it: &Sighting) -> (i64, i64) {
+    #[must_use]
+    pub fn overlapping(&self, it: &Sighting) -> (i64, i64) {
         (it.until_us.saturating_add(self.apart_us()), it.started_us.saturating_sub(self.apart_us()))
     }
 }

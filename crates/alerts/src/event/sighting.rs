@@ -4,27 +4,37 @@ use vedette_rules::{Subject, rule_kind};
 /// All that joining may know of an alert: what kind of thing was seen, where on the ground, when. Whole numbers, so that every
 /// store gives back exactly what it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sighting {
-    pub(crate) id: AlertId,
-    pub(crate) camera: String,
-    pub(crate) kind: RuleKind,
-    pub(crate) rule: String,
+pub struct Sighting {
+    /// The alert.
+    pub id: AlertId,
+    /// Its camera.
+    pub camera: String,
+    /// The kind of its rule.
+    pub kind: RuleKind,
+    /// The id of its rule.
+    pub rule: String,
     /// Groups of classes of its objects, one bit each.
-    pub(crate) classes: i64,
+    pub classes: i64,
     /// It can be compared with what happened from `started_us` to `until_us`.
-    pub(crate) started_us: i64,
-    pub(crate) raised_us: i64,
-    pub(crate) until_us: i64,
-    pub(crate) latitude_e7: i64,
-    pub(crate) longitude_e7: i64,
-    pub(crate) error_mm: i64,
+    pub started_us: i64,
+    /// When it was raised, microseconds since the Unix epoch.
+    pub raised_us: i64,
+    /// See [`Self::started_us`].
+    pub until_us: i64,
+    /// Degrees, times ten million.
+    pub latitude_e7: i64,
+    /// Degrees, times ten million.
+    pub longitude_e7: i64,
+    /// Radius of 95 %, millimetres.
+    pub error_mm: i64,
 }
 
 impl Sighting {
     /// What joining may know of `alert`; none when it is about the camera itself or of a kind
     /// that is not known, when its place was not measured, or when the
     /// camera's clock is not to be trusted.
-    pub(crate) fn of(alert: &Alert) -> Option<Self> {
+    #[must_use]
+    pub fn of(alert: &Alert) -> Option<Self> {
         let measured = alert.place.source == PlaceSource::Calibration && !alert.quality.clock_drift;
         if !measured || rule_kind(alert.kind).is_none_or(|kind| kind.subject == Subject::Camera) {
             return None;

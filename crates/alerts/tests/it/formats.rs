@@ -1,6 +1,6 @@
 //! What an alert says, and how it is written down.
 
-use crate::support::{CODE, alert, at, camera, context, episode, frame, place};
+use crate::scene::{CODE, alert, at, camera, context, episode, frame, place};
 use vedette_alerts::json::AlertJson;
 use vedette_alerts::{alert_id, assemble, cloudevents};
 use vedette_core::{AlertStatus, EpisodePhase, PixelBox, TrackId};

@@ -2,8 +2,9 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use vedette_alert_store::{AlertFilter, VerdictFilter};
+use vedette_alerts::Decision;
 use vedette_alerts::json::{AlertJson, SeverityWords, StatusWords};
-use vedette_alerts::{AlertFilter, Decision, VerdictFilter};
 
 use super::{App, alert_id, find, with_store};
 use crate::params::Params;

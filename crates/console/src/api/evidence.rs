@@ -7,7 +7,8 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
-use vedette_alerts::{EvidenceLook, StoredAlert};
+use vedette_alert_store::EvidenceLook;
+use vedette_alerts::StoredAlert;
 
 use super::{App, Shared, alert_id, find, with_store};
 use crate::SnapshotUnavailable;

@@ -20,7 +20,8 @@ use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use vedette_alerts::{AlertStore, StoreError, StoredAlert};
+use vedette_alert_store::{AlertStore, StoreError};
+use vedette_alerts::StoredAlert;
 use vedette_core::AlertId;
 
 use crate::feed::Feed;

@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vedette_alerts::{AlertStore, OneEvent};
+use vedette_alert_store::AlertStore;
+use vedette_alerts::OneEvent;
 use vedette_console::{
     AddressSource, BaseReport, CameraSummary, Console, ConsoleError, ConsoleParts, ConsoleSettings, EntityJson,
     FormerCodeJson, FrameReport, FrameSource, GeometryJson, HitJson, MapArea, MapCentre, MapSource, NameJson,

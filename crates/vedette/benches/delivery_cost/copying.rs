@@ -44,7 +44,7 @@ pub(crate) async fn fill(brokers: &str) {
             key: format!("camera-{}", number % 16).into(),
             value: Some(value.into()),
             headers: Vec::new(),
-            timestamp_ms: vedette::clock::now().as_millis(),
+            timestamp_ms: vedette_runtime::clock::now().as_millis(),
         };
         drop(bus.send("from", record).await.expect("it is taken"));
     }

@@ -9,16 +9,11 @@ use bytes::Bytes;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message};
 use tokio_util::sync::CancellationToken;
-use vedette::address_book::AddressBook;
-use vedette::analysis::{CameraAnalysis, Outcome, Serving};
-use vedette::config::{AnalyseSettings, BusSettings, load_cameras, load_policies};
-use vedette::health::Health;
-use vedette::latency::LatencyBook;
-use vedette::registry::Registry;
-use vedette::stage::analyse::Analyse;
-use vedette::{clock, record_line, topics};
+use vedette::config::{load_cameras, load_policies};
 use vedette_address::AddressBase;
 use vedette_alerts::cloudevents;
+use vedette_analysis::record_line;
+use vedette_analysis::{CameraAnalysis, Outcome, Serving};
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_bus::{Header, Reader, Record, SharedBus, StartAt};
 use vedette_core::{
@@ -26,6 +21,15 @@ use vedette_core::{
     ProcessedFrame, RecordBody, Span,
 };
 use vedette_rules::SharedPolicy;
+use vedette_runtime::clock;
+use vedette_runtime::health::Health;
+use vedette_stages::Analyse;
+use vedette_stages::AnalyseSettings;
+use vedette_stages::LatencyBook;
+use vedette_stages::address_book::AddressBook;
+use vedette_stages::registry::Registry;
+use vedette_topics::BusSettings;
+use vedette_topics::topics;
 use vedette_wire::{decode_detections, encode_alert, encode_detections, encode_near_miss};
 
 /// Cameras that are analysed side by side.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
-use vedette::analysis::{CameraAnalysis, Serving};
-use vedette::registry::Registry;
 use vedette_address::AddressBase;
+use vedette_analysis::{CameraAnalysis, Serving};
 use vedette_core::{AlertId, Camera, CameraId, FrameCounts, ShedReason, Timestamp};
+use vedette_stages::registry::Registry;
 use vedette_wire::{decode_alert, encode_alert};
 
 use crate::content::{Content, Lying};

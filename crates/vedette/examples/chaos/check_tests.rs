@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use vedette::config::{load_cameras, load_policies};
-use vedette::record_line;
+use vedette_analysis::record_line;
 use vedette_core::{CameraRecord, FrameAccount, FrameAt, Policy};
 use vedette_rules::SharedPolicy;
 use vedette_wire::AnalysisState;
@@ -63,7 +63,7 @@ impl World {
             camera: camera.id.clone(),
             partition,
             next_offset: count,
-            format: vedette::analysis::STATE_FORMAT,
+            format: vedette_analysis::STATE_FORMAT,
             state: analysis.save().unwrap().into(),
             counts: analysis.counts().clone(),
         };

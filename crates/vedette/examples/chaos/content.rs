@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
-use vedette::{reading, topics};
 use vedette_bus::{Delivered, SharedBus, StartAt};
 use vedette_core::{Alert, CameraId, CameraRecord};
+use vedette_topics::{reading, topics};
 use vedette_wire::{AnalysisState, decode_detections, decode_state, decode_video};
 
 /// How often a topic is tried to be read.

@@ -8,11 +8,12 @@ use anyhow::Context;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::time::sleep;
-use vedette::app::open_bus;
-use vedette::registry::Registry;
-use vedette::{clock, topics};
 use vedette_bus::SharedBus;
 use vedette_core::{Span, Timestamp};
+use vedette_runtime::clock;
+use vedette_stages::registry::Registry;
+use vedette_topics::open_bus;
+use vedette_topics::topics;
 
 use crate::check::{Findings, Rules, check, ids};
 use crate::cluster::Cluster;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use vedette::{clock, topics};
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{CameraId, Span, Timestamp};
+use vedette_runtime::clock;
+use vedette_topics::topics;
 use vedette_wire::{VideoRecord, decode_detections, decode_video};
 
 /// Seconds in a row that must be as before.

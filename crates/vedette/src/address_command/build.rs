@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use vedette_address::{AddressBase, BaseBuilder, BuilderOptions, DeltaHead, ImportReport, SourceCrs};
+use vedette_geoparquet::read_geoparquet;
 use vedette_locate::crs::Crs;
 
 use crate::cli::{AddressBuildArgs, AddressDeltaArgs, AddressInputs};
@@ -96,7 +97,7 @@ fn collect(mut builder: BaseBuilder, inputs: &AddressInputs) -> anyhow::Result<(
             Some(TableKind::GeoJson) => builder.add_geojson(bar.wrap_read(file), &name, &crs)?,
             Some(TableKind::GeoParquet) => {
                 let size = file.metadata().map_or(0, |metadata| metadata.len());
-                builder.add_geoparquet(file, &name, &crs)?;
+                builder.add_table(read_geoparquet(file, &name)?, &name, &crs)?;
                 bar.inc(size);
             }
             None => anyhow::bail!("{name}: give .csv, .json, .geojson or .parquet files, or a directory of them"),

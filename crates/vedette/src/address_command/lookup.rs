@@ -6,9 +6,9 @@ use anyhow::Context;
 use serde_json::json;
 use vedette_address::{AddressBase, AddressEntity, FormerCode};
 use vedette_core::{AddressCode, AddressMatch, AddressPrefix, GroundPoint};
+use vedette_runtime::clock;
 
 use crate::cli::AddressLookupArgs;
-use crate::clock;
 
 /// Hits given of a text search.
 const HITS: usize = 10;

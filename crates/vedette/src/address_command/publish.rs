@@ -12,14 +12,17 @@ use clap::Args;
 use vedette_address::{AddressBase, DeltaHead};
 use vedette_bus::{SharedBus, StartAt};
 use vedette_core::{Span, Timestamp};
+use vedette_runtime::clock;
+use vedette_stages::address_book::{AddressBook, Word, inbox, read};
+use vedette_topics::BusKind;
+use vedette_topics::open_bus;
+use vedette_topics::topics::EffectiveFrom;
+use vedette_topics::{reading, topics};
 use vedette_wire::{AddressBaseChange, NewBase, address_key};
 
-use crate::address_book::{AddressBook, Word, inbox, read};
-use crate::app::{apply_overrides, open_bus};
+use crate::app::apply_overrides;
 use crate::cli::{ConfigArgs, Overrides};
-use crate::config::{BusKind, Config, Settings};
-use crate::topics::EffectiveFrom;
-use crate::{clock, reading, topics};
+use crate::config::{Config, Settings};
 
 /// Without `--effective-from` a base serves this much later, so that every worker has it by then.
 const LEAD: Span = Span::from_secs(10);

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use vedette_core::SettingMistake;
+
 /// One thing that is wrong in a file: where, what was found, which rule it breaks, what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
@@ -14,6 +16,15 @@ pub struct Mistake {
     pub rule: String,
     /// What to do; empty when the rule says it.
     pub fix: String,
+}
+
+impl Mistake {
+    /// A mistake that a section found in itself.
+    #[must_use]
+    pub fn in_section(file: &str, section: &str, mistake: SettingMistake) -> Self {
+        let SettingMistake { path, value, rule, fix } = mistake;
+        Self { file: file.to_owned(), path: format!("{section}.{path}"), value, rule, fix }
+    }
 }
 
 impl fmt::Display for Mistake {

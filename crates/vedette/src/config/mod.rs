@@ -1,15 +1,13 @@
 //! The configuration: one TOML file of settings, one of cameras, one of policies; read and checked as a whole, with every
 //! mistake said at once.
 
-mod console;
 mod filling;
 mod location;
 mod metadata;
 mod mistake;
-mod ranges;
 mod registry_files;
+mod sections;
 mod settings;
-mod share;
 mod sinks;
 mod toml_file;
 
@@ -17,16 +15,11 @@ use std::path::{Path, PathBuf};
 
 use toml::Value;
 use vedette_core::{Camera, Policy};
+use vedette_stages::{IngestSettings, StoreSetting};
 
-pub use console::{ConsoleSettings, OneEventSettings, StoreSetting};
-pub use metadata::{MetadataSettings, TimeSource};
 pub use mistake::{Mistake, Mistakes};
 use registry_files::Known;
-pub use settings::{
-    AnalyseSettings, BusKind, BusSettings, CredentialSection, DetectSettings, GroupProtocol, IngestSettings,
-    KafkaSection, OperationsSettings, Settings, ShedAfter, SiteSettings,
-};
-pub use share::{NoShare, Share};
+pub use settings::{OperationsSettings, Settings, SiteSettings};
 
 /// A configuration that passed every check. Its paths are ready to use.
 #[derive(Debug, Clone, Default)]
@@ -165,8 +158,7 @@ fn read_settings(path: &Path, mistakes: &mut Vec<Mistake>) -> (Settings, Option<
     mistakes.extend(reading.mistakes);
     settings.bus.foreign_topics = settings.metadata.iter().map(|entry| entry.topic.clone()).collect();
     let mut found = Vec::new();
-    ranges::check(&file, &settings, &mut found);
-    console::check(&file, &settings.console, &mut found);
+    sections::check(&file, &settings, &mut found);
     let touched = reading.touched;
     mistakes
         .extend(found.into_iter().filter(|mistake| !touched.iter().any(|path| location::related(path, &mistake.path))));

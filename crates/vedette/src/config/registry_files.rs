@@ -7,16 +7,16 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use toml::Value;
+use vedette_analysis::ground;
 use vedette_core::{Camera, CameraSource, FrameSize, Policy};
 use vedette_locate::Locator;
 use vedette_rules::{PolicyMistake, RuleSet};
-
-use crate::analysis::ground;
+use vedette_stages::IngestSettings;
 
 pub(super) use known::Known;
 
 use super::location::{name_of, related};
-use super::{IngestSettings, Mistake, read_text, toml_file};
+use super::{Mistake, read_text, toml_file};
 
 const LARGEST_FRAME: FrameSize = FrameSize { width: 1 << 20, height: 1 << 20 };
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use vedette_core::SettingMistake;
+use vedette_stages::SinkSettings;
+
 use super::Mistake;
 use super::location::related;
-use crate::sinks::{SinkMistake, SinkSettings};
 
 /// Everything that is wrong in the entries, but for what could not be read (`unread`).
 pub(super) fn check(file: &str, sinks: &[SinkSettings], unread: &[String], mistakes: &mut Vec<Mistake>) {
@@ -13,17 +15,13 @@ pub(super) fn check(file: &str, sinks: &[SinkSettings], unread: &[String], mista
         let at = format!("sinks[{index}] ({})", sink.name());
         let mut found = sink.mistakes();
         if !seen.insert(sink.name()) {
-            found.push(SinkMistake {
-                field: "name".to_owned(),
-                value: sink.name().to_owned(),
-                rule: "another sink has this name".to_owned(),
-                fix: "give each its own: it names the consumer group".to_owned(),
-            });
+            let fix = "give each its own: it names the consumer group";
+            found.push(SettingMistake::new("name", sink.name(), "another sink has this name", fix));
         }
-        for SinkMistake { field, value, rule, fix } in found {
-            let path = format!("{at}.{field}");
-            if !unread.iter().any(|unread| related(unread, &path)) {
-                mistakes.push(Mistake { file: file.to_owned(), path, value, rule, fix });
+        for mistake in found {
+            let mistake = Mistake::in_section(file, &at, mistake);
+            if !unread.iter().any(|unread| related(unread, &mistake.path)) {
+                mistakes.push(mistake);
             }
         }
     }

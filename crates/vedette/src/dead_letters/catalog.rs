@@ -7,12 +7,11 @@ use bytes::Bytes;
 use serde::Serialize;
 use vedette_bus::{Delivered, SharedBus, StartAt};
 use vedette_core::{CameraId, Timestamp};
+use vedette_stages::MetadataSettings;
+use vedette_topics::{reading, topics};
 use vedette_wire::{DeadLetter, DeadLetterReason};
 
-use super::Source;
-use super::replay::{REPLAY_OF, REPLAYED_AT};
-use crate::config::MetadataSettings;
-use crate::{reading, topics};
+use super::{REPLAY_OF, REPLAYED_AT, Source};
 
 /// One record that was put aside.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +83,7 @@ fn reason(text: &str) -> Result<DeadLetterReason, String> {
 
 fn since(text: &str) -> Result<Timestamp, String> {
     if let Ok(back) = text.parse::<vedette_core::Span>() {
-        return Ok(crate::clock::now() - back);
+        return Ok(vedette_runtime::clock::now() - back);
     }
     text.parse().map_err(|_| {
         format!("`{text}` is no time; write RFC 3339, as in 2026-03-01T08:00:00Z, or a length of time, as in 2h")

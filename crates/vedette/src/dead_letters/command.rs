@@ -8,12 +8,15 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use vedette_bus::SharedBus;
+use vedette_stages::MetadataSettings;
+use vedette_topics::open_bus;
+use vedette_topics::{BusKind, BusSettings};
 
 use super::catalog::{self, Catalog, Entry, Filter};
 use super::{Source, replay, summary};
-use crate::app::{apply_overrides, open_bus};
+use crate::app::apply_overrides;
 use crate::cli::{ConfigArgs, Overrides};
-use crate::config::{BusKind, BusSettings, Config, MetadataSettings};
+use crate::config::Config;
 
 /// `vedette dead-letters`
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,4 @@
-//! Records that could not be used go to `dead-letters`, whole and with the reason, and are counted.
-//!
-//! A stage that dies after it put a record aside and before it committed puts it aside again: both letters have one key, the
-//! record's position, and `vedette dead-letters` shows them as one.
+//! `vedette dead-letters`: what could not be used, and sending it back.
 
 mod catalog;
 pub mod command;
@@ -9,75 +6,9 @@ mod replay;
 mod source;
 mod summary;
 
-use std::any::Any;
-
-use vedette_bus::{BusError, Delivered, Delivery, SharedBus};
-use vedette_wire::{DeadLetter, DeadLetterReason, WireError};
-
-use crate::{clock, topics};
 pub use source::Source;
 
-/// Why a record cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) reason: DeadLetterReason,
-    pub(crate) detail: String,
-}
-
-impl Refusal {
-    /// A value breaks a rule.
-    pub(crate) fn invalid(detail: String) -> Self {
-        Self { reason: DeadLetterReason::Invalid, detail }
-    }
-}
-
-impl From<WireError> for Refusal {
-    fn from(error: WireError) -> Self {
-        Self { reason: DeadLetterReason::from(&error), detail: error.to_string() }
-    }
-}
-
-/// The message of a panic.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
-}
-
-/// Sends `record` to the dead letters. The record counts as handled once the delivery resolves.
-///
-/// # Errors
-/// When the bus refuses.
-pub(crate) async fn send(
-    bus: &SharedBus,
-    stage: &'static str,
-    record: &Delivered,
-    reason: DeadLetterReason,
-    detail: &str,
-) -> Result<Delivery, BusError> {
-    let position = &record.position;
-    metrics::counter!("vedette_dead_letters_total", "stage" => stage, "reason" => reason.as_str()).increment(1);
-    tracing::warn!(
-        stage,
-        topic = %position.topic,
-        partition = position.partition,
-        offset = position.offset,
-        key = %String::from_utf8_lossy(&record.record.key),
-        reason = reason.as_str(),
-        detail,
-        "record put aside"
-    );
-    let letter = DeadLetter {
-        topic: position.topic.to_string(),
-        partition: position.partition,
-        offset: position.offset,
-        key: record.record.key.clone(),
-        value: record.record.value.clone(),
-        headers: record.record.headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect(),
-        timestamp_ms: record.record.timestamp_ms,
-        stage: stage.to_owned(),
-        reason,
-        detail: detail.to_owned(),
-    };
-    // Its own time, not the record's: how long it is kept begins now.
-    topics::DEAD_LETTERS.send(bus, &letter, clock::now()).await
-}
+/// Header of the mark on `dead-letters` that a record was given back, and when.
+const REPLAYED_AT: &str = "vedette-replayed-at";
+/// Header of a record that was given back: the position it was refused at.
+const REPLAY_OF: &str = "vedette-replay-of";

@@ -6,16 +6,12 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use vedette_bus::{BusError, Delivery, Header, Record, SharedBus, StartAt};
+use vedette_runtime::clock;
+use vedette_topics::topics;
 use vedette_wire::{DeadLetter, decode_dead_letter};
 
-use super::Source;
 use super::catalog::{self, Entry};
-use crate::{clock, topics};
-
-/// Header of the mark on `dead-letters` that a record was given back, and when.
-pub(super) const REPLAYED_AT: &str = "vedette-replayed-at";
-/// Header of a record that was given back: the position it was refused at.
-pub(super) const REPLAY_OF: &str = "vedette-replay-of";
+use super::{REPLAY_OF, REPLAYED_AT, Source};
 
 /// Bytes of records that are on their way together, at most, but for the last one.
 const BATCH_BYTES: usize = 8 << 20;

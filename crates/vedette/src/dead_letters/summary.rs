@@ -7,11 +7,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use vedette_bus::{Delivered, Header, Position, Record};
 use vedette_core::{Alert, Camera, CameraRecord, Policy, VideoChunk};
+use vedette_stages::MetadataSettings;
+use vedette_stages::adopt::convert;
+use vedette_topics::topics::{self, Message, Topic};
 use vedette_wire::{AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError, policy_key};
-
-use crate::config::MetadataSettings;
-use crate::stage::adopt::convert::convert;
-use crate::topics::{self, Message, Topic};
 
 /// How much of a value is shown when it cannot be read: characters of text, else bytes.
 const SHOWN: usize = 64;

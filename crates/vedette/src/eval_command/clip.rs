@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use vedette_analysis::record_line;
 use vedette_core::{Detection, ObjectClass, PixelBox, Policy, RecordBody, Score};
 use vedette_eval::{Event, MotBox, MotRow, SequenceInfo, by_frame, every_nth, read_mot};
 use vedette_rules::{RuleEngine, RuleSet};
 use vedette_track::{Tracker, TrackerSettings};
 
 use super::ClipArgs;
-use crate::record_line;
 
 /// A clip's detections, and what is true of it where that is known.
 pub(super) struct Clip {

@@ -3,11 +3,12 @@
 use vedette_bus::BusError;
 use vedette_bus::embedded::EmbeddedBus;
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
+use vedette_topics::BusKind;
+use vedette_topics::kafka_settings;
+use vedette_topics::topics;
 
 use super::running::{self, Process};
 use super::{Ask, Finding, For, Level, PATIENCE, apart, writable};
-use crate::config::BusKind;
-use crate::{app, topics};
 
 pub(super) async fn look(ask: &Ask<'_>) -> Vec<Finding> {
     if !ask.reading.is_sound("bus.kind") {
@@ -55,7 +56,7 @@ async fn embedded(ask: &Ask<'_>) -> Vec<Finding> {
 
 async fn kafka(ask: &Ask<'_>) -> Vec<Finding> {
     let bus = &ask.reading.config.settings.bus;
-    let settings = app::kafka_settings(bus);
+    let settings = kafka_settings(bus);
     let patience = if ask.by == For::Run { settings.request_timeout } else { PATIENCE };
     let settings = KafkaSettings { request_timeout: patience, ..settings };
     let mut found: Vec<Finding> = KafkaBus::mistakes(&settings)

@@ -1,11 +1,11 @@
 //! The model and ONNX Runtime.
 
 use vedette_detect::{ModelStore, RuntimeError, RuntimeSettings, StoreError};
+use vedette_stages::DetectSettings;
+use vedette_stages::detector;
 
 use super::{Ask, Finding, Level, apart};
 use crate::cli::Role;
-use crate::config::DetectSettings;
-use crate::detector;
 
 pub(super) async fn look(ask: &Ask<'_>) -> Vec<Finding> {
     if !ask.has(Role::Detect) {

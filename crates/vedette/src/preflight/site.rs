@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use vedette_address::AddressBase;
-use vedette_alerts::{AlertStore, PostgresServer, StoreError};
+use vedette_alert_store::{AlertStore, PostgresServer, StoreError};
 use vedette_core::CameraSource;
+use vedette_stages::StoreSetting;
+use vedette_stages::alert_store;
 
 use super::{Ask, Finding, Level, apart, cameras, writable};
-use crate::alert_store;
 use crate::cli::Role;
-use crate::config::StoreSetting;
 
 /// Variables that hold passwords and are not set.
 pub(super) fn passwords(ask: &Ask<'_>) -> Vec<Finding> {

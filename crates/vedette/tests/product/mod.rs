@@ -8,12 +8,16 @@ use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use vedette::app::{App, open_bus};
+use vedette::app::App;
 use vedette::cli::Role;
-use vedette::config::{Config, ShedAfter};
-use vedette::{registry, telemetry, topics};
+use vedette::config::Config;
+use vedette::telemetry;
 use vedette_bus::{Record, SharedBus};
 use vedette_core::Span;
+use vedette_stages::ShedAfter;
+use vedette_stages::registry;
+use vedette_topics::open_bus;
+use vedette_topics::topics;
 
 use crate::support::eventually;
 

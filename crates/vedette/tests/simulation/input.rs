@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use vedette::analysis::{CameraAnalysis, Serving};
 use vedette::config::{load_cameras, load_policies};
-use vedette::record_line;
 use vedette_address::AddressBase;
+use vedette_analysis::record_line;
+use vedette_analysis::{CameraAnalysis, Serving};
 use vedette_bus::partition_of;
 use vedette_core::{
     AccessUnit, Camera, CameraId, CameraRecord, Codec, Condition, FrameAccount, FrameAt, FrameCounts, FrameSize,

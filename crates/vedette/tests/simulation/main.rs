@@ -21,8 +21,8 @@ use std::sync::{LazyLock, Mutex};
 use check::{Outcome, differences};
 use input::Input;
 use meddler::Meddling;
-use vedette::topics;
 use vedette_bus::simulated::{Sabotage, Traced};
+use vedette_topics::topics;
 use world::{Story, World};
 
 /// Seeds of a usual run.

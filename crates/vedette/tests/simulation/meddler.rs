@@ -1,11 +1,11 @@
 //! A bus that changes what a process sends: another version of the program, or one with a bug.
 
 use async_trait::async_trait;
-use vedette::analysis::STATE_FORMAT;
-use vedette::topics;
+use vedette_analysis::STATE_FORMAT;
 use vedette_bus::simulated::Client;
 use vedette_bus::{Bus, BusError, Delivered, Delivery, Reader, Record, StartAt, Subscription, TopicSpec, Watermarks};
 use vedette_core::{AlertId, AlertStatus};
+use vedette_topics::topics;
 use vedette_wire::{AnalysisState, decode_alert, decode_state, encode_alert, encode_state};
 
 /// What is changed.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use vedette::stage::detect::{Eye, Picture, Sight, Undecoded};
 use vedette_core::{Codec, Detection, FrameSize, ModelRef, Span, VideoChunk};
 use vedette_detect::{DetectError, Detected, InputImage};
+use vedette_stages::detect::{Eye, Picture, Sight, Undecoded};
 
 /// Time a picture takes, so that the recording lasts about as long as the faults do.
 const LOOKING: Duration = Duration::from_millis(350);

@@ -1,0 +1,112 @@
+use std::path::PathBuf;
+
+use vedette_core::AlertId;
+
+/// Why the store could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file could not be opened.
+    #[error("alert store {path}: cannot be opened: {cause}; check that the folder exists, is writable and not full")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What `SQLite` said.
+        cause: rusqlite::Error,
+    },
+    /// The server does not answer, or does not let this program in. What was being written is not there, or, when it was
+    /// lost at the very end, is: every write of an alert may be repeated.
+    #[error(
+        "alert store {server}: it cannot be reached: {cause}; check that the server runs and lets this user in from here \
+         (pg_hba.conf, password); it is tried again"
+    )]
+    Unreachable {
+        /// The server, as configured.
+        server: String,
+        /// What happened.
+        cause: String,
+    },
+    /// The server answers, but the tables cannot be made or read.
+    #[error("alert store {server}: its tables cannot be made ready: {cause}; {fix}")]
+    Unprepared {
+        /// The server, as configured.
+        server: String,
+        /// What is wrong.
+        cause: String,
+        /// What to do.
+        fix: &'static str,
+    },
+    /// It is something else.
+    #[error("alert store {store}: it belongs to another program; name another file or database")]
+    Foreign {
+        /// The file or server.
+        store: String,
+    },
+    /// It was written by a newer version of this program.
+    #[error(
+        "alert store {store}: its schema is version {found}, this program knows up to {known}; run the newer program or name \
+         another file or database"
+    )]
+    Newer {
+        /// The file or server.
+        store: String,
+        /// Its schema version.
+        found: i64,
+        /// The newest one known.
+        known: i64,
+    },
+    /// A statement failed.
+    #[error("alert store {store}: {doing} failed: {cause}")]
+    Sql {
+        /// The file or server.
+        store: String,
+        /// What was being done.
+        doing: &'static str,
+        /// What the database said.
+        cause: String,
+    },
+    /// The alert holds something that cannot be written down and read back, such as a number that is not finite.
+    #[error("alert {alert}: it cannot be stored: {cause}; every number in it must be finite")]
+    Unstorable {
+        /// The alert.
+        alert: AlertId,
+        /// What is wrong.
+        cause: serde_json::Error,
+    },
+    /// The database refuses the values of a statement, whenever it is run: they break a constraint or are too large.
+    #[error("alert store {store}: {doing} failed for the values given: {cause}")]
+    Values {
+        /// The file or server.
+        store: String,
+        /// What was being done.
+        doing: &'static str,
+        /// What the database said.
+        cause: String,
+    },
+    /// A stored row cannot be read.
+    #[error(
+        "alert store: a stored alert cannot be read while {doing}: {cause}; the store is damaged, restore it or start a new one (alerts come back from the topic)"
+    )]
+    Damaged {
+        /// What was being done.
+        doing: &'static str,
+        /// What is wrong.
+        cause: String,
+    },
+    /// There is no such alert.
+    #[error("alert {0} is not in the store; it was never raised or its retention is over")]
+    UnknownAlert(AlertId),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed once the server is back.
+    #[must_use]
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+
+    /// Whether the same call would fail again whatever becomes of the store: the cause is the alert that was to be written.
+    #[must_use]
+    pub const fn is_about_the_alert(&self) -> bool {
+        matches!(self, Self::Unstorable { .. } | Self::Values { .. })
+    }
+}

@@ -1,0 +1,129 @@
+//! Where alerts are kept: one `SQLite` file, or a `PostgreSQL` database.
+//!
+//! *In:* alerts in any order, any number of times; verdicts, snapshots, looks at evidence. *Out:* each alert once, in its
+//! latest revision, with its verdict and the event it belongs to; lists, pages, changes by number.
+//! *Must not know:* how an alert arose, HTTP, the bus.
+
+mod change;
+mod error;
+mod evidence;
+mod filter;
+mod joining;
+mod postgres;
+mod read;
+mod session;
+mod sqlite;
+mod types;
+mod write;
+
+use std::path::Path;
+
+pub use self::postgres::{PostgresServer, PostgresServerError};
+pub use error::StoreError;
+pub use filter::{AlertFilter, AlertPage, Cursor, CursorError, VerdictFilter};
+use session::Session;
+pub use types::{EvidenceLook, RecordPosition, StoreCounts, Upserted};
+use vedette_alerts::OneEvent;
+
+/// Alerts, their snapshots, verdicts and the record of who looked at evidence: in one `SQLite` file, or in a `PostgreSQL`
+/// database.
+///
+/// Every call blocks on disk or network; call it off the async threads. A returned write is durable. Reads do not wait for
+/// writes. Writers take turns, also those of several processes, so change numbers become visible in their order.
+///
+/// A call that meets a lost server connects again once; when that fails it says [`StoreError::Unreachable`], and the next
+/// call tries again.
+///
+/// Joins alerts of one event when it is told [how](Self::joining).
+#[derive(Debug)]
+pub struct AlertStore {
+    backend: Backend,
+    joins: Option<OneEvent>,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Sqlite(Box<sqlite::Sqlite>),
+    Postgres(Box<postgres::Postgres>),
+}
+
+impl AlertStore {
+    /// Opens the store in a file, and creates it when the file does not exist.
+    ///
+    /// Deleted content is overwritten (`secure_delete`).
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is no `SQLite` file, belongs to another program or to a newer version.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self::on(Backend::Sqlite(Box::new(sqlite::Sqlite::open(path)?))))
+    }
+
+    /// Opens the store in a database, in the schema `vedette`, and makes its tables when they are not there.
+    ///
+    /// Deleted content leaves the server's files when the server reuses their space; its log and backups are its
+    /// administrator's.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses, or its tables belong to another program or to a newer version.
+    pub fn connect(server: PostgresServer) -> Result<Self, StoreError> {
+        Ok(Self::on(Backend::Postgres(Box::new(postgres::Postgres::open(server)?))))
+    }
+
+    /// Whether a file could be opened as a store, without making or changing anything.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no `SQLite` file, belongs to another program or to a newer version.
+    pub fn probe_file(path: &Path) -> Result<(), StoreError> {
+        sqlite::probe(path)
+    }
+
+    /// Whether a store could be opened in a database, without making or changing anything.
+    ///
+    /// # Errors
+    /// As [`AlertStore::connect`].
+    pub fn probe_server(server: &PostgresServer) -> Result<(), StoreError> {
+        postgres::probe(server)
+    }
+
+    const fn on(backend: Backend) -> Self {
+        Self { backend, joins: None }
+    }
+
+    /// Joins the alerts that come from now on into events by `rule`. Without it every alert is an event of its own; what was
+    /// joined before stays.
+    #[must_use]
+    pub const fn joining(mut self, rule: OneEvent) -> Self {
+        self.joins = Some(rule);
+        self
+    }
+
+    /// Runs `work` as one transaction: all of it is durable when this returns, or none of it. It may run twice, the first
+    /// time without effect.
+    fn write<T>(
+        &self,
+        doing: &'static str,
+        mut work: impl FnMut(&mut dyn Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(file) => file.write(doing, &mut work),
+            Backend::Postgres(server) => server.write(doing, &mut work),
+        }
+    }
+
+    /// Runs `work`, which only reads and may run twice.
+    fn read<T>(&self, mut work: impl FnMut(&mut dyn Session) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(file) => file.read(&mut work),
+            Backend::Postgres(server) => server.read(&mut work),
+        }
+    }
+
+    /// Gives the space of deleted content back.
+    fn reclaim(&self, doing: &'static str) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Sqlite(file) => file.reclaim(doing),
+            // The server's autovacuum does.
+            Backend::Postgres(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use postgres::{Client, Config, NoTls, Statement};
+
+use super::on::{On, failed};
+use super::{PostgresServer, schema};
+use crate::StoreError;
+use crate::session::Session;
+
+/// After a failed try to connect, callers are refused at once for this long, so that they do not queue for a dead server.
+const REST: Duration = Duration::from_secs(1);
+/// How long somebody who only asks waits for a server that does not answer.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// What every transaction that writes begins with. Holding the counter until the commit makes writers take turns: what one
+/// decides from what it read stays true, and change numbers become visible in their order.
+const TAKE_TURN: &str = "SELECT value FROM counter WHERE name = 'change' FOR UPDATE";
+
+/// A connection that is made again when it was lost.
+pub(super) struct Connection {
+    server: PostgresServer,
+    open: Option<Open>,
+    refused: Option<(Instant, String)>,
+}
+
+struct Open {
+    client: Client,
+    statements: HashMap<String, Statement>,
+}
+
+/// A failed piece of work, and whether it certainly left nothing behind.
+struct Failure {
+    error: StoreError,
+    undone: bool,
+}
+
+impl Connection {
+    pub(super) const fn new(server: PostgresServer) -> Self {
+        Self { server, open: None, refused: None }
+    }
+
+    /// Connects when there is no connection; says whether it did.
+    pub(super) fn open(&mut self) -> Result<bool, StoreError> {
+        if self.open.as_ref().is_some_and(|open| open.client.is_closed()) {
+            self.close();
+        }
+        if self.open.is_some() {
+            return Ok(false);
+        }
+        if let Some((at, cause)) = &self.refused
+            && at.elapsed() < REST
+        {
+            return Err(StoreError::Unreachable { server: self.server.to_string(), cause: cause.clone() });
+        }
+        match connect(&self.server) {
+            Ok(client) => {
+                self.refused = None;
+                self.open = Some(Open { client, statements: HashMap::new() });
+                metrics::counter!("vedette_alerts_store_connections_total").increment(1);
+                Ok(true)
+            }
+            Err(error) => {
+                if let StoreError::Unreachable { cause, .. } = &error {
+                    self.refused = Some((Instant::now(), cause.clone()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs `work` in a transaction. When the connection was lost before the commit was sent, once more on a new one.
+    pub(super) fn transaction<T>(
+        &mut self,
+        doing: &'static str,
+        work: &mut dyn FnMut(&mut dyn Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.run(&mut |open, server| {
+            let undone = |error| Failure { error, undone: true };
+            let mut begun = open.client.transaction().map_err(|cause| undone(failed(server, doing, &cause)))?;
+            let mut on = On { client: &mut begun, statements: &mut open.statements, server };
+            on.rows(doing, TAKE_TURN, &[]).map_err(undone)?;
+            let done = work(&mut on).map_err(undone)?;
+            // Lost here, it may be stored or not.
+            begun.commit().map_err(|cause| Failure { error: failed(server, doing, &cause), undone: false })?;
+            Ok(done)
+        })
+    }
+
+    /// Runs `work`, which only reads. When the connection was lost, once more on a new one.
+    pub(super) fn read<T>(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.run(&mut |open, server| {
+            let mut on = On { client: &mut open.client, statements: &mut open.statements, server };
+            work(&mut on).map_err(|error| Failure { error, undone: true })
+        })
+    }
+
+    fn run<T>(
+        &mut self,
+        work: &mut dyn FnMut(&mut Open, &PostgresServer) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let mut again = false;
+        loop {
+            let new = self.open()?;
+            let open = self.open.as_mut().expect("it was opened just now");
+            let Failure { error, undone } = match work(open, &self.server) {
+                Ok(done) => return Ok(done),
+                Err(failure) => failure,
+            };
+            if !error.is_unreachable() {
+                return Err(error);
+            }
+            self.close();
+            if new || again || !undone {
+                return Err(error);
+            }
+            again = true;
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            // The client waits for its end, which an async thread must not do.
+            std::thread::spawn(move || drop(open));
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("server", &self.server)
+            .field("open", &self.open.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+fn connect(server: &PostgresServer) -> Result<Client, StoreError> {
+    let mut client = reach(server, &server.config)?;
+    schema::prepare(&mut client, server)?;
+    Ok(client)
+}
+
+fn reach(server: &PostgresServer, config: &Config) -> Result<Client, StoreError> {
+    config
+        .connect(NoTls)
+        .map_err(|cause| StoreError::Unreachable { server: server.to_string(), cause: super::on::explain(&cause) })
+}
+
+/// Whether a store could be opened there. Nothing is made.
+pub(crate) fn probe(server: &PostgresServer) -> Result<(), StoreError> {
+    let mut config = server.config.clone();
+    config.connect_timeout(PROBE_TIMEOUT);
+    let mut client = reach(server, &config)?;
+    schema::probe(&mut client, server)
+}

@@ -1,0 +1,165 @@
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::StoreError;
+
+/// `PRAGMA application_id`: "Vdtt".
+pub(super) const APPLICATION: i64 = 0x5664_7474;
+/// `PRAGMA user_version`: rises with every change of the schema.
+pub(super) const VERSION: i64 = 3;
+
+/// `change` numbers every change to an alert, so that a reader can ask for what came after the last one it saw. Looks at
+/// evidence have no reference to the alert: they outlive it.
+const SCHEMA: &str = "
+CREATE TABLE alert (
+    id TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    change INTEGER NOT NULL UNIQUE,
+    camera TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    severity INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    raised_us INTEGER NOT NULL,
+    ended_us INTEGER,
+    code TEXT,
+    source_partition INTEGER,
+    source_offset INTEGER,
+    payload TEXT NOT NULL,
+    verdict TEXT,
+    verdict_by TEXT,
+    verdict_note TEXT,
+    verdict_at_us INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alert_by_time ON alert (raised_us, id);
+CREATE INDEX alert_by_code ON alert (code, raised_us);
+CREATE INDEX alert_by_camera ON alert (camera, raised_us);
+CREATE TABLE verdict (
+    number INTEGER PRIMARY KEY,
+    alert TEXT NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
+    verdict TEXT NOT NULL,
+    by TEXT NOT NULL,
+    note TEXT NOT NULL,
+    at_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX verdict_by_alert ON verdict (alert);
+CREATE TABLE snapshot (
+    alert TEXT PRIMARY KEY REFERENCES alert (id) ON DELETE CASCADE,
+    jpeg BLOB NOT NULL
+) STRICT;
+CREATE TABLE look (
+    number INTEGER PRIMARY KEY,
+    alert TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    what TEXT NOT NULL
+) STRICT;
+CREATE INDEX look_by_alert ON look (alert);
+CREATE INDEX look_by_time ON look (at_us);
+CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO counter VALUES ('change', 0), ('conflict', 0);
+";
+
+/// What version 2 added: who answers for the place of an alert.
+const RESPONSIBLE: &str = "
+CREATE TABLE responsible (
+    alert TEXT NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    code TEXT NOT NULL,
+    PRIMARY KEY (alert, kind, code)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX responsible_by_unit ON responsible (code, kind, alert);
+";
+
+/// What version 3 added: which alerts are one event. `event` is the id of the alert that leads it, `event_us` when that one was
+/// raised; `sighting` is what joining may know of an alert. Alerts of before are events of their own.
+const EVENTS: &str = "
+ALTER TABLE alert ADD COLUMN event TEXT NOT NULL DEFAULT '';
+ALTER TABLE alert ADD COLUMN event_us INTEGER NOT NULL DEFAULT 0;
+UPDATE alert SET event = id, event_us = raised_us;
+CREATE INDEX alert_by_event ON alert (event_us, event);
+DROP INDEX alert_by_camera;
+CREATE INDEX alert_by_camera ON alert (camera, event_us, event);
+CREATE TABLE sighting (
+    alert TEXT PRIMARY KEY REFERENCES alert (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    cell INTEGER NOT NULL,
+    camera TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    classes INTEGER NOT NULL,
+    started_us INTEGER NOT NULL,
+    raised_us INTEGER NOT NULL,
+    until_us INTEGER NOT NULL,
+    latitude_e7 INTEGER NOT NULL,
+    longitude_e7 INTEGER NOT NULL,
+    error_mm INTEGER NOT NULL,
+    crowded INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sighting_by_place ON sighting (kind, cell, raised_us);
+";
+
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let open = |cause| StoreError::Open { path: path.to_owned(), cause };
+    let mut connection = Connection::open(path).map_err(open)?;
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(open);
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    if application == 0 && version == 0 && is_empty(&connection).map_err(open)? {
+        create(&mut connection).map_err(open)?;
+    } else if application != APPLICATION {
+        return Err(StoreError::Foreign { store: path.display().to_string() });
+    } else if version > VERSION {
+        return Err(StoreError::Newer { store: path.display().to_string(), found: version, known: VERSION });
+    } else if version < VERSION {
+        upgrade(&mut connection, version).map_err(open)?;
+    }
+    configure(&connection).map_err(open)?;
+    connection.pragma_update(None, "secure_delete", true).map_err(open)?;
+    Ok(connection)
+}
+
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let open = |cause| StoreError::Open { path: path.to_owned(), cause };
+    // Read-write because the write-ahead log may need recovery; `query_only` then forbids writes.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(open)?;
+    configure(&connection).map_err(open)?;
+    connection.pragma_update(None, "query_only", true).map_err(open)?;
+    Ok(connection)
+}
+
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+}
+
+fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    // Only before the first table: freed pages can go back to the file system.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(SCHEMA)?;
+    transaction.execute_batch(RESPONSIBLE)?;
+    transaction.execute_batch(EVENTS)?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+/// From version 1 or 2. Alerts of version 1 name no responsible units, so there is nothing to fill in.
+fn upgrade(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    if version < 2 {
+        transaction.execute_batch(RESPONSIBLE)?;
+    }
+    transaction.execute_batch(EVENTS)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)
+}

@@ -1,0 +1,195 @@
+use vedette_alerts::event::{OneEvent, Sighting};
+use vedette_alerts::{StoredAlert, Verdict};
+use vedette_core::{Alert, AlertId, AlertStatus, Timestamp};
+
+use super::change::next_change;
+use super::session::{Session, Value};
+use super::{AlertStore, RecordPosition, StoreError, Upserted, joining};
+
+impl AlertStore {
+    /// Takes an alert, any number of times and in any order of its revisions; the latest revision stays. When the store joins
+    /// alerts, it is decided here which event it belongs to, and who belongs to another one now.
+    ///
+    /// A verdict stays with the alert when a later revision comes. `position` is where the alert was read.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn upsert(&self, alert: &Alert, position: Option<RecordPosition>) -> Result<Upserted, StoreError> {
+        let outcomes = self.upsert_all([(alert, position)])?;
+        Ok(outcomes.into_iter().next().expect("one alert gives one outcome"))
+    }
+
+    /// Takes several alerts in one transaction: all are durable when it returns, or none is.
+    ///
+    /// # Errors
+    /// When one cannot be written; the store is then as before.
+    pub fn upsert_all<'a>(
+        &self,
+        alerts: impl IntoIterator<Item = (&'a Alert, Option<RecordPosition>)>,
+    ) -> Result<Vec<Upserted>, StoreError> {
+        let alerts: Vec<_> = alerts.into_iter().collect();
+        let done: Vec<(Upserted, u64)> = self.write("writing alerts", |session| {
+            alerts.iter().map(|(alert, position)| upsert(session, self.joins.as_ref(), alert, *position)).collect()
+        })?;
+        for (outcome, joined) in &done {
+            metrics::counter!("vedette_alerts_upserts_total", "outcome" => outcome.as_str()).increment(1);
+            metrics::counter!("vedette_alerts_joined_total").increment(*joined);
+        }
+        Ok(done.into_iter().map(|(outcome, _)| outcome).collect())
+    }
+
+    /// Records what a person decided. A later verdict replaces an earlier one; all are kept in the history.
+    ///
+    /// # Errors
+    /// When there is no such alert, or it cannot be written.
+    pub fn set_verdict(&self, id: AlertId, verdict: &Verdict) -> Result<StoredAlert, StoreError> {
+        const DOING: &str = "writing a verdict";
+        let (id_text, word, at) = (id.to_string(), verdict.decision.as_str(), verdict.at.as_micros());
+        let said: [Value<'_>; 5] =
+            [(&*id_text).into(), word.into(), (&*verdict.by).into(), (&*verdict.note).into(), at.into()];
+        let stored = self.write(DOING, |session| {
+            let change = next_change(session)?;
+            let sql =
+                "UPDATE alert SET verdict = ?2, verdict_by = ?3, verdict_note = ?4, verdict_at_us = ?5, change = ?6
+                       WHERE id = ?1";
+            let values: Vec<Value<'_>> = said.iter().cloned().chain([change.into()]).collect();
+            if session.execute(DOING, sql, &values)? == 0 {
+                return Err(StoreError::UnknownAlert(id));
+            }
+            let sql = "INSERT INTO verdict (alert, verdict, by, note, at_us) VALUES (?1, ?2, ?3, ?4, ?5)";
+            session.execute(DOING, sql, &said)?;
+            joining::touch_lead(session, id)?;
+            super::read::get(session, id)?.ok_or(StoreError::UnknownAlert(id))
+        })?;
+        metrics::counter!("vedette_alerts_verdicts_total", "verdict" => word).increment(1);
+        Ok(stored)
+    }
+
+    /// Deletes alerts that ended before `moment` (or were raised before it and never ended) with their snapshots and
+    /// verdicts, and looks at evidence before it; gives the number of alerts. What is deleted cannot be read back. An event
+    /// whose lead is deleted goes on under its next alert.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn delete_older_than(&self, moment: Timestamp) -> Result<u64, StoreError> {
+        const DOING: &str = "deleting alerts whose retention is over";
+        let at = [moment.as_micros().into()];
+        let deleted = self.write(DOING, |session| {
+            let sql = "DELETE FROM alert WHERE raised_us < ?1 AND coalesce(ended_us, raised_us) < ?1";
+            let deleted = session.execute(DOING, sql, &at)?;
+            session.execute(DOING, "DELETE FROM look WHERE at_us < ?1", &at)?;
+            joining::replace_deleted_leads(session, moment.as_micros())?;
+            Ok(deleted)
+        })?;
+        if deleted > 0 {
+            self.reclaim(DOING)?;
+        }
+        metrics::counter!("vedette_alerts_deleted_total").increment(deleted);
+        Ok(deleted)
+    }
+}
+
+/// What the alert did, and how many alerts became views of another by it.
+fn upsert(
+    session: &mut dyn Session,
+    joins: Option<&OneEvent>,
+    alert: &Alert,
+    position: Option<RecordPosition>,
+) -> Result<(Upserted, u64), StoreError> {
+    const DOING: &str = "writing an alert";
+    let payload = payload(alert)?;
+    let sql = "SELECT revision, CASE WHEN payload = ?2 THEN 1 ELSE 0 END FROM alert WHERE id = ?1";
+    let known = session.rows(DOING, sql, &[alert.id.to_string().into(), (&*payload).into()])?.pop();
+    let known: Option<(u32, bool)> = match known {
+        Some(mut row) => Some((row.take(0)?, row.take(1)?)),
+        None => None,
+    };
+    let outcome = match known {
+        None => Upserted::Inserted,
+        Some((revision, _)) if revision < alert.revision => Upserted::Superseded,
+        Some((revision, _)) if revision > alert.revision => Upserted::Stale,
+        Some((_, true)) => Upserted::Unchanged,
+        Some((_, false)) => Upserted::Conflict,
+    };
+    if outcome == Upserted::Conflict {
+        let sql = "UPDATE counter SET value = value + 1 WHERE name = 'conflict'";
+        session.execute("counting a conflict", sql, &[])?;
+    }
+    if outcome.changed() {
+        let change = next_change(session)?;
+        write(session, DOING, alert, &payload, position, change)?;
+        write_responsible(session, DOING, alert)?;
+    }
+    let joined = match joins {
+        Some(rule) if outcome.changed() => joining::rejoin(session, rule, alert.id, Sighting::of(alert))?,
+        _ => 0,
+    };
+    if outcome == Upserted::Superseded {
+        joining::touch_lead(session, alert.id)?;
+    }
+    Ok((outcome, joined))
+}
+
+/// The alert as JSON, checked that it reads back: JSON has no way to write a number that is not finite.
+fn payload(alert: &Alert) -> Result<String, StoreError> {
+    let unstorable = |cause| StoreError::Unstorable { alert: alert.id, cause };
+    let payload = serde_json::to_string(alert).map_err(unstorable)?;
+    serde_json::from_str::<Alert>(&payload).map_err(unstorable)?;
+    Ok(payload)
+}
+
+fn write(
+    session: &mut dyn Session,
+    doing: &'static str,
+    alert: &Alert,
+    payload: &str,
+    position: Option<RecordPosition>,
+    change: i64,
+) -> Result<(), StoreError> {
+    let code = alert.place.address.as_ref().map(|address| address.best.code.to_string());
+    let offset = position.map(|at| i64::try_from(at.offset).unwrap_or(i64::MAX));
+    let sql = "INSERT INTO alert (id, revision, change, camera, kind, severity, status, raised_us, ended_us, code,
+                                  source_partition, source_offset, payload, event, event_us)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?1, ?8)
+               ON CONFLICT (id) DO UPDATE SET
+                  revision = excluded.revision, change = excluded.change, camera = excluded.camera,
+                  kind = excluded.kind, severity = excluded.severity, status = excluded.status,
+                  raised_us = excluded.raised_us, ended_us = excluded.ended_us, code = excluded.code,
+                  source_partition = excluded.source_partition, source_offset = excluded.source_offset,
+                  payload = excluded.payload";
+    let values = [
+        alert.id.to_string().into(),
+        alert.revision.into(),
+        change.into(),
+        alert.camera.as_str().into(),
+        alert.kind.as_str().into(),
+        (alert.severity as i64).into(),
+        status_word(alert.status).into(),
+        alert.raised.as_micros().into(),
+        alert.ended.map(Timestamp::as_micros).into(),
+        code.into(),
+        position.map(|at| at.partition).into(),
+        offset.into(),
+        payload.into(),
+    ];
+    session.execute(doing, sql, &values)?;
+    Ok(())
+}
+
+/// Who answers for the alert's place, for the filter by unit; the alert itself says it too.
+fn write_responsible(session: &mut dyn Session, doing: &'static str, alert: &Alert) -> Result<(), StoreError> {
+    let id = alert.id.to_string();
+    session.execute(doing, "DELETE FROM responsible WHERE alert = ?1", &[(&*id).into()])?;
+    let sql = "INSERT INTO responsible (alert, kind, code) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    for unit in alert.place.address.iter().flat_map(|address| &address.responsible) {
+        session.execute(doing, sql, &[(&*id).into(), (&*unit.kind).into(), (&*unit.code).into()])?;
+    }
+    Ok(())
+}
+
+pub(super) const fn status_word(status: AlertStatus) -> &'static str {
+    match status {
+        AlertStatus::Open => "open",
+        AlertStatus::Ended => "ended",
+    }
+}

@@ -1,0 +1,92 @@
+//! What only a store in a file promises.
+
+use std::path::Path;
+
+use crate::support::{alert, at, ids, seen};
+use tempfile::TempDir;
+use vedette_alert_store::{AlertFilter, AlertStore, StoreError};
+use vedette_alerts::OneEvent;
+use vedette_core::EpisodePhase::{Ended, Raised};
+
+#[test]
+fn a_store_of_before_there_were_units_is_taken_over() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("alerts.sqlite");
+    let old = alert("gate-1", 0, Raised);
+    AlertStore::open(&path).unwrap().upsert(&old, None).unwrap();
+    // As version 1 left it: no table of units, alerts that do not know of any, and no events.
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "DROP TABLE responsible; DROP TABLE sighting; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
+             ALTER TABLE alert DROP COLUMN event; ALTER TABLE alert DROP COLUMN event_us;
+             CREATE INDEX alert_by_camera ON alert (camera, raised_us); PRAGMA user_version = 1;
+             UPDATE alert SET payload = json_remove(payload, '$.place.address.responsible', '$.place.address.road',
+                 '$.place.address.plate', '$.place.address.ambiguous');",
+        )
+        .unwrap();
+    let store = AlertStore::open(&path).unwrap();
+    let read = store.get(old.id).unwrap().unwrap().alert.place.address.unwrap();
+    assert!(read.responsible.is_empty() && read.road.is_none());
+    let new = alert("gate-1", 50, Raised);
+    store.upsert(&new, None).unwrap();
+    let filter = AlertFilter { responsible: "P01".parse().ok(), ..AlertFilter::default() };
+    assert_eq!(ids(&store, &filter), [new.id]);
+}
+
+#[test]
+fn a_store_of_before_there_were_events_is_taken_over() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("alerts.sqlite");
+    let old = seen("gate-1", 0, 0.0);
+    AlertStore::open(&path).unwrap().upsert(&old, None).unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "DROP TABLE sighting; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
+             ALTER TABLE alert DROP COLUMN event; ALTER TABLE alert DROP COLUMN event_us;
+             CREATE INDEX alert_by_camera ON alert (camera, raised_us); PRAGMA user_version = 2;",
+        )
+        .unwrap();
+    let store = AlertStore::open(&path).unwrap().joining(OneEvent::default());
+    assert_eq!(store.get(old.id).unwrap().unwrap().event, old.id);
+    let new = seen("gate-2", 100, 0.0);
+    store.upsert(&new, None).unwrap();
+    assert_eq!(ids(&store, &AlertFilter::default()), [new.id, old.id], "what was there before is an event of its own");
+}
+
+#[test]
+fn what_is_deleted_is_not_left_in_the_file() {
+    let folder = TempDir::new().unwrap();
+    let store = AlertStore::open(&folder.path().join("alerts.sqlite")).unwrap();
+    let alert = alert("gate-1", 0, Ended);
+    store.upsert(&alert, None).unwrap();
+    let secret = b"a picture that nobody may find again".repeat(300);
+    store.put_snapshot(alert.id, &secret).unwrap();
+    store.delete_older_than(at(100)).unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(30).any(|part| part == &secret[..30]));
+    }
+}
+
+#[test]
+fn a_file_that_is_no_store_is_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let missing = AlertStore::open(&folder.path().join("no/such/folder")).unwrap_err();
+    assert!(matches!(missing, StoreError::Open { .. }), "{missing}");
+
+    let text = folder.path().join("text");
+    std::fs::write(&text, "not a database, but long enough to look at its header. ".repeat(20)).unwrap();
+    assert!(matches!(AlertStore::open(&text), Err(StoreError::Open { .. })));
+
+    let sqlite = |path: &Path, sql: &str| rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    let foreign = folder.path().join("foreign");
+    sqlite(&foreign, "CREATE TABLE songs (title TEXT)");
+    assert!(matches!(AlertStore::open(&foreign), Err(StoreError::Foreign { .. })));
+
+    let newer = folder.path().join("newer");
+    drop(AlertStore::open(&newer).unwrap());
+    sqlite(&newer, "PRAGMA user_version = 99");
+    assert!(matches!(AlertStore::open(&newer), Err(StoreError::Newer { found: 99, .. })));
+}

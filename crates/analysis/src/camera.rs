@@ -1,0 +1,281 @@
+//! One camera's analysis: detections in, alerts out.
+
+mod alerts;
+mod clock;
+mod ground;
+mod order;
+mod paths;
+mod policy;
+mod state;
+#[cfg(test)]
+mod test_frame;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use vedette_address::AddressBase;
+use vedette_core::{
+    Alert, AlertId, Camera, CameraRecord, Episode, FrameAt, FrameCounts, FrameSize, NearMiss, ProcessedFrame, Quality,
+    RecordBody, Span, Timestamp,
+};
+use vedette_locate::Locator;
+use vedette_rules::{FrameFacts, FrameStats, RuleEngine, SharedPolicy};
+use vedette_track::{Tracker, TrackerSettings};
+
+use alerts::Moment;
+use clock::{Clock, Move};
+pub use ground::ground;
+use order::Order;
+pub use order::{Admission, SORT_WINDOW};
+use paths::Paths;
+pub use policy::SetupError;
+use policy::{compile, locator};
+pub use state::{STATE_FORMAT, StateError};
+
+/// What one record did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// What the record was to those before it.
+    pub admission: Admission,
+    /// Frames that were analysed now: not all of those that came wait no longer, and some have waited for this one.
+    pub analysed: u32,
+    /// Alerts raised and ended, in order.
+    pub alerts: Vec<Alert>,
+    /// What almost was an alert.
+    pub near_misses: Vec<NearMiss>,
+    /// What the rules left out and held back.
+    pub rules: FrameStats,
+    /// The policy is broken: the one before stays. Said once for a policy.
+    pub refused: Option<SetupError>,
+}
+
+impl Outcome {
+    fn of(admission: Admission) -> Self {
+        let rules = FrameStats::default();
+        Self { admission, analysed: 0, alerts: Vec::new(), near_misses: Vec::new(), rules, refused: None }
+    }
+}
+
+/// What serves a camera.
+#[derive(Clone, Copy)]
+pub struct Serving<'a> {
+    /// The newest policy; it takes effect at the first frame captured at or after its `effective_from`.
+    pub policy: Option<&'a Arc<SharedPolicy>>,
+    /// The address base of a capture time.
+    pub base: &'a dyn Fn(Timestamp) -> Option<Arc<AddressBase>>,
+}
+
+/// The state of one camera's analysis.
+pub struct CameraAnalysis {
+    camera: Arc<Camera>,
+    locator: Locator,
+    tracker: Tracker,
+    engine: Option<RuleEngine>,
+    policy: Option<Arc<SharedPolicy>>,
+    refused: Option<Arc<SharedPolicy>>,
+    paths: Paths,
+    order: Order,
+    clock: Clock,
+    last: Option<Last>,
+    open: BTreeMap<AlertId, Box<Alert>>,
+}
+
+/// The last processed frame that was analysed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Last {
+    epoch: u64,
+    captured: Timestamp,
+}
+
+impl CameraAnalysis {
+    /// A camera that has seen nothing yet.
+    ///
+    /// # Errors
+    /// When its calibration cannot be solved.
+    pub fn new(camera: Arc<Camera>, tracker: &Arc<TrackerSettings>) -> Result<Self, SetupError> {
+        Ok(Self {
+            locator: locator(&camera)?,
+            camera,
+            tracker: Tracker::new(tracker.clone()),
+            engine: None,
+            policy: None,
+            refused: None,
+            paths: Paths::default(),
+            order: Order::default(),
+            clock: Clock::default(),
+            last: None,
+            open: BTreeMap::new(),
+        })
+    }
+
+    /// Takes another version of the camera (its name, place or calibration changed).
+    ///
+    /// # Errors
+    /// When the new calibration cannot be solved, or the policy in force needs one and it has none; the old one then stays.
+    pub fn set_camera(&mut self, camera: Arc<Camera>) -> Result<(), SetupError> {
+        if Arc::ptr_eq(&camera, &self.camera) {
+            return Ok(());
+        }
+        if camera == self.camera {
+            self.camera = camera;
+            return Ok(());
+        }
+        let locator = locator(&camera)?;
+        if let (Some(engine), Some(policy)) = (&mut self.engine, &self.policy) {
+            engine.recalibrate(compile(&camera, &locator, policy)?);
+        }
+        self.tracker.forget_ground();
+        self.locator = locator;
+        self.camera = camera;
+        Ok(())
+    }
+
+    /// The frame that places in the policy in force refer to.
+    #[must_use]
+    pub fn policy_frame(&self) -> Option<FrameSize> {
+        self.policy.as_ref().map(|policy| policy.policy().frame)
+    }
+
+    /// The capture time of the last frame.
+    #[must_use]
+    pub fn last_captured(&self) -> Option<Timestamp> {
+        self.last.map(|last| last.captured)
+    }
+
+    /// Waits for records that are out of order by up to `window` of capture time; [`SORT_WINDOW`] where nobody says.
+    pub fn set_sort_window(&mut self, window: Span) {
+        self.order.set_window(window);
+    }
+
+    /// Follows objects with these settings from now on; a state that was restored has those it was saved with.
+    pub fn set_tracker(&mut self, settings: &Arc<TrackerSettings>) {
+        self.tracker.set_settings(settings.clone());
+    }
+
+    /// What became of the camera's frames since it was first seen.
+    #[must_use]
+    pub fn counts(&self) -> &FrameCounts {
+        self.order.counts()
+    }
+
+    /// Goes on counting where another state of the camera has come to.
+    pub fn set_counts(&mut self, counts: FrameCounts) {
+        self.order.set_counts(counts);
+    }
+
+    /// Whether records may lie between what was seen and `record`.
+    #[must_use]
+    pub fn is_gap_before(&self, record: &CameraRecord) -> bool {
+        self.order.is_gap_before(record)
+    }
+
+    /// Takes one record, in any order within the sort window, any number of times.
+    pub fn take(&mut self, record: &CameraRecord, serving: Serving<'_>) -> Outcome {
+        let (admission, next) = self.order.admit(record);
+        let mut outcome = Outcome::of(admission);
+        if let Some(record) = next {
+            self.analyse(&record, serving, &mut outcome);
+        }
+        while let Some(record) = self.order.next() {
+            self.analyse(&record, serving, &mut outcome);
+        }
+        outcome
+    }
+
+    /// The recording is over: analyses what still waits and ends what is open.
+    pub fn finish(&mut self, serving: Serving<'_>) -> Outcome {
+        let mut outcome = Outcome::of(Admission::New);
+        while let Some(record) = self.order.next_of_rest() {
+            self.analyse(&record, serving, &mut outcome);
+        }
+        if let (Some(engine), Some(last)) = (&mut self.engine, self.last) {
+            let episodes = engine.finish(last.captured);
+            outcome.alerts.extend(episodes.iter().filter_map(|episode| self.ended(episode)));
+        }
+        outcome
+    }
+
+    /// Analyses the next record in order.
+    fn analyse(&mut self, record: &CameraRecord, serving: Serving<'_>, outcome: &mut Outcome) {
+        match &record.body {
+            RecordBody::Processed(frame) => self.analyse_frame(record, frame, serving, outcome),
+            RecordBody::SignalLoss => self.note_signal_loss(record, serving, outcome),
+            // Counted already.
+            RecordBody::AccountOnly(_) => {}
+        }
+    }
+
+    /// No signal came from the camera at a moment: time passes for the rules that watch for that.
+    fn note_signal_loss(&mut self, record: &CameraRecord, serving: Serving<'_>, outcome: &mut Outcome) {
+        let captured = record.at.captured;
+        let mut episodes = Vec::new();
+        if let Err(error) = self.replace_policy(captured, serving.policy, &mut episodes) {
+            outcome.refused = Some(error);
+        }
+        let (Some(engine), Some(policy)) = (&mut self.engine, &self.policy) else { return };
+        let frame = policy.policy().frame;
+        episodes.extend(engine.note_signal_loss(captured));
+        outcome.near_misses.extend_from_slice(engine.near_misses());
+        outcome.rules += engine.stats();
+        self.tell(&episodes, Moment { record, frame, quality: Quality::default() }, serving, outcome);
+    }
+
+    /// Makes alerts of what was raised and what ended.
+    fn tell(&mut self, episodes: &[Episode], moment: Moment<'_>, serving: Serving<'_>, outcome: &mut Outcome) {
+        if episodes.is_empty() {
+            return;
+        }
+        let base = (serving.base)(moment.record.at.captured);
+        outcome.alerts.extend(episodes.iter().map(|episode| self.alert(episode, moment, base.as_deref())));
+    }
+
+    /// Follows the objects of the next processed frame, and judges it by the rules.
+    fn analyse_frame(
+        &mut self,
+        record: &CameraRecord,
+        frame: &ProcessedFrame,
+        serving: Serving<'_>,
+        outcome: &mut Outcome,
+    ) {
+        outcome.analysed += 1;
+        let FrameAt { epoch, captured, .. } = record.at;
+        let mut episodes = self.follow_clock(record.at);
+        let is_doubted = self.clock.is_doubted(captured, frame.latency);
+        let quality = Quality { clock_drift: frame.quality.clock_drift || is_doubted, ..frame.quality };
+        if self.last.is_some_and(|last| last.epoch != epoch) {
+            self.tracker.reset();
+            self.paths.clear();
+        }
+        if let Err(error) = self.replace_policy(captured, serving.policy, &mut episodes) {
+            outcome.refused = Some(error);
+        }
+        let since_last = self.last.map(|last| captured.since(last.captured));
+        let fixes = ground::fixes(&self.locator, frame, since_last);
+        self.last = Some(Last { epoch, captured });
+        let tracks = self.tracker.update_on_ground(captured, frame.frame, &frame.detections, &fixes);
+        self.paths.extend(captured, tracks);
+        if let Some(engine) = &mut self.engine {
+            let lag = frame.latency.map(|latency| latency.chunk);
+            let facts = FrameFacts { quality, lag, picture: frame.picture };
+            episodes.extend(engine.update_with(captured, frame.frame, tracks, facts));
+            outcome.near_misses.extend_from_slice(engine.near_misses());
+            outcome.rules += engine.stats();
+        }
+        self.tell(&episodes, Moment { record, frame: frame.frame, quality }, serving, outcome);
+    }
+
+    /// After a jump nothing measured before can be compared with what comes: objects are new, and what was open ended when it
+    /// was last seen. (For a jump back the rules do that by themselves.)
+    fn follow_clock(&mut self, at: FrameAt) -> Vec<Episode> {
+        let moved = self.clock.follow(at);
+        if moved == Move::Steady {
+            return Vec::new();
+        }
+        self.tracker.reset();
+        self.paths.clear();
+        match (moved, &mut self.engine, self.last) {
+            (Move::Ahead, Some(engine), Some(last)) => engine.finish(last.captured),
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The analysis: recorded detections in, alerts out, as a pure function of what came before. The live stage, replay and recovery
+//! run this code.
+//!
+//! *In:* the records of cameras in any order within the sort window, cameras and policies, address bases by capture time.
+//! *Out:* alerts, near-misses, counts of frames, a state that another process goes on from.
+//! *Must not know:* clocks, randomness, files, the bus, metrics, where records come from and alerts go to.
+
+mod camera;
+pub mod record_line;
+mod replay;
+
+pub use camera::{
+    Admission, CameraAnalysis, Outcome, SORT_WINDOW, STATE_FORMAT, Serving, SetupError, StateError, ground,
+};
+pub use replay::{Replay, ReplayCounts, ReplayError, Site};

@@ -1,0 +1,11 @@
+//! Tables with a place in each row, out of GeoParquet files.
+//!
+//! *In:* a GeoParquet file, damaged or not. *Out:* its rows as texts with a geometry each, for the builder of an address base.
+//! *Must not know:* what the columns mean, addresses.
+
+mod error;
+mod table;
+mod values;
+
+pub use error::TableError;
+pub use table::{GeoParquet, read_geoparquet};

@@ -1,0 +1,78 @@
+//! What each stage says of itself, for `/healthz`, the page and the summary.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+
+use crate::clock;
+
+/// How a stage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It is not ready yet.
+    Starting,
+    /// It works.
+    Running,
+    /// It works, but something is wrong or slow.
+    Degraded,
+    /// It does not work now; it is being tried again.
+    Failed,
+    /// It has ended because it was told to.
+    Stopped,
+}
+
+impl Condition {
+    /// The word in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Degraded => "degraded",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// A stage's last word.
+#[derive(Debug, Clone)]
+pub struct StageHealth {
+    /// How it is.
+    pub condition: Condition,
+    /// Why, for people.
+    pub detail: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+/// The health of every stage of this process, cheap to clone.
+#[derive(Clone, Default)]
+pub struct Health(Arc<DashMap<&'static str, StageHealth>>);
+
+impl Health {
+    /// Says how a stage is; the same condition and detail again change nothing.
+    pub fn set(&self, stage: &'static str, condition: Condition, detail: impl Into<String>) {
+        let detail = detail.into();
+        let same = self.0.get(stage).is_some_and(|now| now.condition == condition && now.detail == detail);
+        if same {
+            return;
+        }
+        metrics::gauge!("vedette_stage_up", "stage" => stage)
+            .set(f64::from(u8::from(matches!(condition, Condition::Running | Condition::Degraded))));
+        self.0.insert(stage, StageHealth { condition, detail, since: clock::now().to_string() });
+    }
+
+    /// Every stage by name.
+    #[must_use]
+    pub fn snapshot(&self) -> std::collections::BTreeMap<&'static str, StageHealth> {
+        self.0.iter().map(|entry| (*entry.key(), entry.value().clone())).collect()
+    }
+
+    /// Whether every stage works.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        !self.0.is_empty()
+            && self.0.iter().all(|stage| matches!(stage.condition, Condition::Running | Condition::Degraded))
+    }
+}

@@ -1,0 +1,104 @@
+//! The way of `vedette address publish` into a running process on the embedded bus, whose log no other process can open: a
+//! directory beside the log, from which that process carries changes onto the bus.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+use vedette_bus::SharedBus;
+use vedette_core::Timestamp;
+use vedette_runtime::clock;
+use vedette_runtime::health::{Condition, Health};
+use vedette_runtime::supervise::TaskKind;
+use vedette_topics::topics;
+use vedette_topics::topics::EffectiveFrom;
+use vedette_wire::{AddressBaseChange, encode_address_change};
+
+use super::Word;
+
+const CHANGE: &str = "change";
+const WITHDRAWAL: &str = "withdrawal";
+const REFUSED: &str = "refused";
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The directory that belongs to the embedded log in `bus`.
+pub fn directory(bus: &Path) -> PathBuf {
+    let mut name = bus.as_os_str().to_owned();
+    name.push(".inbox");
+    name.into()
+}
+
+/// Puts a change where the running process finds it, whole or not at all; without one, what was announced for that moment is
+/// called off.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn put(inbox: &Path, moment: Timestamp, change: Option<&AddressBaseChange>) -> anyhow::Result<()> {
+    std::fs::create_dir_all(inbox).with_context(|| format!("making {}", inbox.display()))?;
+    let extension = if change.is_some() { CHANGE } else { WITHDRAWAL };
+    let path = inbox.join(format!("{:020}.{extension}", moment.as_micros()));
+    let mut file = tempfile::NamedTempFile::new_in(inbox).with_context(|| format!("writing in {}", inbox.display()))?;
+    file.write_all(&change.map(encode_address_change).unwrap_or_default())?;
+    file.as_file().sync_all()?;
+    file.persist(&path).with_context(|| format!("writing {}", path.display()))?;
+    Ok(())
+}
+
+/// Carries what comes onto the bus, until `stop`.
+///
+/// # Errors
+/// Never; the type is that of a supervised task.
+pub async fn carry(bus: SharedBus, inbox: PathBuf, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    while stop.run_until_cancelled(look.tick()).await.is_some() {
+        let mut said = (Condition::Running, String::new());
+        for path in found(&inbox) {
+            if let Err(error) = send(&bus, &path).await {
+                let detail = format!("{} not carried onto the bus: {error:#}", path.display());
+                tracing::error!("{detail}");
+                said = (Condition::Degraded, detail);
+            }
+        }
+        health.set(TaskKind::Inbox.name(), said.0, said.1);
+    }
+    Ok(())
+}
+
+/// The changes that wait, by the moment they serve from.
+fn found(inbox: &Path) -> Vec<PathBuf> {
+    // Mostly there is no such directory.
+    let entries = std::fs::read_dir(inbox).into_iter().flatten().flatten();
+    let ours = |path: &PathBuf| path.extension().is_some_and(|it| it == CHANGE || it == WITHDRAWAL);
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(ours).collect();
+    found.sort();
+    found
+}
+
+async fn send(bus: &SharedBus, path: &Path) -> anyhow::Result<()> {
+    let now = clock::now();
+    let delivery = match read(path) {
+        Ok(Word::Announced(change)) => topics::ADDRESSES.send(bus, &change, now).await?,
+        Ok(Word::Withdrawn(moment)) => topics::ADDRESSES.delete(bus, &EffectiveFrom(moment), now).await?,
+        Err(error) => {
+            std::fs::rename(path, path.with_extension(REFUSED))?;
+            return Err(error).context("put aside as .refused");
+        }
+    };
+    delivery.await?;
+    std::fs::remove_file(path)?;
+    Ok(())
+}
+
+/// The change that a file holds.
+fn read(path: &Path) -> anyhow::Result<Word> {
+    if path.extension().is_some_and(|it| it == WITHDRAWAL) {
+        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        let micros = name.parse().context("its name is no moment")?;
+        return Ok(Word::Withdrawn(Timestamp::from_micros(micros)));
+    }
+    let value = Bytes::from(std::fs::read(path)?);
+    Ok(Word::Announced(topics::ADDRESSES.decode(Some(value))?))
+}

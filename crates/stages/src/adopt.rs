@@ -1,0 +1,257 @@
+//! Topics of other producers to `detections`: their frames in our words, under our camera ids, with the same promise as our
+//! own. An offset is committed when the frames of its record, or its dead letter, are durable.
+//!
+//! A camera's frames are sent when those before are durable: whatever fails and is done again, by this member or another, no
+//! frame comes to lie on `detections` for the first time behind a later one. Cameras do not wait for each other.
+
+mod convert;
+mod settings;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+use vedette_bus::{BusError, Delivered, Delivery, SharedBus};
+use vedette_core::{CameraId, CameraRecord, Span, Timestamp};
+use vedette_runtime::health::{Condition, Health};
+use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
+use vedette_topics::dead_letters::Refusal;
+use vedette_topics::in_order::InOrder;
+use vedette_topics::topics;
+use vedette_wire::DeadLetterReason;
+
+use crate::registry::Registry;
+pub use convert::{Converted, convert};
+pub use settings::{MetadataSettings, TimeSource};
+
+/// The consumer group of the stage.
+pub const GROUP: &str = "adopt";
+const STAGE: &str = "adopt";
+/// Records whose effects are not known to be durable yet, and their bytes; more are not taken until some are.
+const IN_HAND: usize = 4_096;
+const BYTES_IN_HAND: usize = 64 << 20;
+/// A camera whose capture times fall back by more than this has a clock that was set back.
+const SET_BACK: Span = Span::from_secs(10);
+
+/// What the stage needs.
+#[derive(Clone)]
+pub struct Adopt {
+    /// The topics, and how to read each.
+    pub entries: Arc<[MetadataSettings]>,
+    /// Where metadata comes from and detections go.
+    pub bus: SharedBus,
+    /// Cameras.
+    pub registry: Registry,
+    /// Where it says how it is.
+    pub health: Health,
+}
+
+struct Running {
+    stage: Adopt,
+    /// Records whose effects are not known to be durable yet, and their bytes.
+    in_hand: Arc<InHand>,
+    order: InOrder,
+    /// The latest capture time of each camera.
+    latest: BTreeMap<CameraId, Timestamp>,
+    /// Cameras whose clock was set back and that have not caught up.
+    set_back: BTreeSet<CameraId>,
+}
+
+#[derive(Default)]
+struct InHand {
+    records: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl InHand {
+    fn has_room(&self) -> bool {
+        self.records.load(Ordering::Relaxed) < IN_HAND && self.bytes.load(Ordering::Relaxed) < BYTES_IN_HAND
+    }
+
+    fn add(&self, bytes: usize) {
+        self.records.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn remove(&self, bytes: usize) {
+        self.records.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Adopt {
+    /// Works until `stop`; what is in hand is then finished and committed.
+    ///
+    /// # Errors
+    /// When the bus refuses for good.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let (bus, health) = (self.bus.clone(), self.health.clone());
+        let running = Running {
+            stage: self,
+            in_hand: Arc::default(),
+            order: InOrder::default(),
+            latest: BTreeMap::new(),
+            set_back: BTreeSet::new(),
+        };
+        consumer::run(running, bus, health, stop).await
+    }
+
+    fn entry(&self, record: &Delivered) -> Option<&MetadataSettings> {
+        self.entries.iter().find(|entry| *entry.topic == *record.position.topic)
+    }
+}
+
+impl Consumer for Running {
+    type Message = Converted;
+
+    fn group(&self) -> String {
+        GROUP.to_owned()
+    }
+
+    fn stage(&self) -> &'static str {
+        STAGE
+    }
+
+    fn topics(&self) -> Vec<String> {
+        self.stage.entries.iter().map(|entry| entry.topic.clone()).collect()
+    }
+
+    fn read(&self, record: &Delivered) -> Result<Converted, Refusal> {
+        let Some(entry) = self.stage.entry(record) else { return Ok(Converted::default()) };
+        metrics::counter!("vedette_metadata_records_total", "format" => entry.format.as_str()).increment(1);
+        let converted = convert(record, entry)?;
+        converted.frames.iter().try_for_each(|frame| self.check_camera(&frame.camera))?;
+        Ok(converted)
+    }
+
+    async fn take(&mut self, record: Delivered, converted: Converted, _: &mut Offsets) -> anyhow::Result<Effect> {
+        let frames = self.admit(converted);
+        let (in_hand, bytes) = (self.in_hand.clone(), record.record.size());
+        in_hand.add(bytes);
+        let publishing = self.publish(frames);
+        let effect = async move {
+            let outcome = publishing.await;
+            in_hand.remove(bytes);
+            outcome
+        };
+        Ok(Effect::Pending(effect.boxed()))
+    }
+
+    fn dead_lettered(&mut self, _: &Delivered, delivery: Delivery) -> Effect {
+        metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
+        Effect::Pending(delivery.map(|outcome| outcome.map(drop)).boxed())
+    }
+
+    fn tick(&mut self, _: &mut Offsets) {
+        self.order.tidy();
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_hand.has_room()
+    }
+
+    fn condition(&self) -> (Condition, String) {
+        if self.set_back.is_empty() {
+            return (Condition::Running, String::new());
+        }
+        let cameras: Vec<&str> = self.set_back.iter().map(CameraId::as_str).collect();
+        let detail = format!(
+            "capture times went back: {}. Until they catch up such frames count as seen before; if a clock was set, set `since` of \
+             its [[metadata]] entry to now",
+            cameras.join(", ")
+        );
+        (Condition::Degraded, detail)
+    }
+}
+
+impl Running {
+    /// The frames that go on, with everything counted that does not.
+    fn admit(&mut self, converted: Converted) -> Vec<CameraRecord> {
+        shed("before_since", converted.too_old);
+        let left_out = converted.left_out;
+        metrics::counter!("vedette_metadata_classes_unknown_total").increment(left_out.unknown_class.into());
+        for (reason, count) in [("identifying", left_out.identifying), ("no_area", left_out.no_area)] {
+            metrics::counter!("vedette_metadata_objects_left_out_total", "reason" => reason).increment(count.into());
+        }
+        let mut frames = converted.frames;
+        frames.retain(|frame| {
+            let reason = self.why_not(&frame.camera);
+            shed(reason.unwrap_or_default(), u64::from(reason.is_some()));
+            reason.is_none()
+        });
+        for frame in &frames {
+            self.watch_clock(frame);
+        }
+        frames
+    }
+
+    fn check_camera(&self, camera: &CameraId) -> Result<(), Refusal> {
+        let (reason, detail) = match self.stage.registry.camera(camera) {
+            None if self.stage.registry.is_retired(camera) => return Ok(()),
+            None => (DeadLetterReason::UnknownCamera, format!("camera {camera} is not in the registry")),
+            Some(known) if known.source.is_some() => (
+                DeadLetterReason::Invalid,
+                format!("camera {camera} has a stream of its own, which is looked at already"),
+            ),
+            Some(_) => return Ok(()),
+        };
+        Err(Refusal { reason, detail })
+    }
+
+    /// Why a camera of the registry takes no part.
+    fn why_not(&self, camera: &CameraId) -> Option<&'static str> {
+        match self.stage.registry.camera(camera) {
+            Some(camera) if !camera.enabled => Some("camera_disabled"),
+            None if self.stage.registry.is_retired(camera) => Some("camera_retired"),
+            _ => None,
+        }
+    }
+
+    /// A clock that was set back makes frames seem seen already: `analyse` counts them, here it is said once.
+    fn watch_clock(&mut self, frame: &CameraRecord) {
+        let latest = self.latest.entry(frame.camera.clone()).or_insert(frame.at.captured);
+        let behind = latest.since(frame.at.captured);
+        *latest = frame.at.captured.max(*latest);
+        let changed = if behind > SET_BACK {
+            metrics::counter!("vedette_metadata_frames_set_back_total").increment(1);
+            self.set_back.insert(frame.camera.clone())
+        } else {
+            behind <= Span::ZERO && self.set_back.remove(&frame.camera)
+        };
+        if changed {
+            self.say_set_back();
+        }
+    }
+
+    fn say_set_back(&self) {
+        let (condition, detail) = self.condition();
+        if condition == Condition::Degraded {
+            tracing::warn!(stage = STAGE, detail);
+        }
+        self.stage.health.set(STAGE, condition, detail);
+    }
+
+    /// The frames of one record go out when what came before of their cameras is durable.
+    fn publish(&mut self, frames: Vec<CameraRecord>) -> BoxFuture<'static, Result<(), BusError>> {
+        let cameras: BTreeSet<CameraId> = frames.iter().map(|frame| frame.camera.clone()).collect();
+        self.order.after(cameras, send(self.stage.bus.clone(), frames))
+    }
+}
+
+/// Sends the frames of a record one after the other.
+async fn send(bus: SharedBus, frames: Vec<CameraRecord>) -> Result<(), BusError> {
+    for frame in frames {
+        topics::DETECTIONS.send(&bus, &frame, frame.at.captured).await?.await?;
+        metrics::counter!("vedette_metadata_frames_total").increment(1);
+    }
+    Ok(())
+}
+
+fn shed(reason: &'static str, frames: u64) {
+    if frames > 0 {
+        metrics::counter!("vedette_frames_shed_total", "stage" => STAGE, "reason" => reason).increment(frames);
+    }
+}

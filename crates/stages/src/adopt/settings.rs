@@ -1,0 +1,123 @@
+//! `[[metadata]]`: a topic with the detections of another producer, and what its messages do not say.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, de};
+use vedette_core::{CameraId, FrameSize, Score, SettingMistake, SettingMistakes, Timestamp};
+use vedette_interchange::{ClassNames, Format};
+use vedette_topics::topics;
+
+/// One entry.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetadataSettings {
+    /// The topic; on Kafka by its own name, without `bus.kafka.prefix`. All records of a sensor must lie in one partition, in
+    /// the order of capture: let the producer use the sensor as key.
+    pub topic: String,
+    /// How its messages are written.
+    pub format: Format,
+    /// Which camera a sensor is, by the name that the message gives it, or else by the record's key. Without this table
+    /// those names are camera ids.
+    #[serde(default)]
+    pub cameras: BTreeMap<String, CameraId>,
+    /// Size of the frames, where messages do not say it.
+    #[serde(default)]
+    pub frame: Option<FrameSize>,
+    /// The same for single cameras.
+    #[serde(default)]
+    pub frames: BTreeMap<CameraId, FrameSize>,
+    /// The producer's own names of classes.
+    #[serde(default)]
+    pub classes: ClassNames,
+    /// Score of an object whose producer does not say how sure it is. Who says nothing sends what it believes: the default
+    /// starts a track and counts for a rule.
+    #[serde(default = "believed")]
+    pub missing_confidence: Score,
+    /// Where the capture time comes from.
+    #[serde(default)]
+    pub time: TimeSource,
+    /// What was captured before is not taken, and what was seen before it is forgotten: the stream epoch. Set it to now to
+    /// begin anew, after the producer's clock was set back or when a camera's detections came from elsewhere until then.
+    #[serde(default = "long_ago", deserialize_with = "moment")]
+    pub since: Timestamp,
+}
+
+/// Where the capture time of a frame comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeSource {
+    /// From the message.
+    #[default]
+    Message,
+    /// From the record's timestamp, in milliseconds: for producers that count from the start of their stream.
+    Record,
+}
+
+impl MetadataSettings {
+    /// The camera that a sensor is.
+    #[must_use]
+    pub fn camera(&self, sensor: &str) -> Option<CameraId> {
+        match self.cameras.is_empty() {
+            true => CameraId::new(sensor).ok(),
+            false => self.cameras.get(sensor).cloned(),
+        }
+    }
+
+    /// The frame size of a camera, where messages do not say it.
+    #[must_use]
+    pub fn frame_of(&self, camera: &CameraId) -> Option<FrameSize> {
+        self.frames.get(camera).copied().or(self.frame)
+    }
+}
+
+fn believed() -> Score {
+    Score::new(0.75).unwrap_or_else(|_| unreachable!("it lies in 0 to 1"))
+}
+
+/// 2000-01-01T00:00:00Z
+fn long_ago() -> Timestamp {
+    Timestamp::from_micros(946_684_800_000_000)
+}
+
+fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wrong = || de::Error::custom("write RFC 3339 with an offset, not before 2000, as in \"2026-03-01T08:00:00Z\"");
+    text.parse().ok().filter(|moment| *moment >= long_ago()).ok_or_else(wrong)
+}
+
+impl MetadataSettings {
+    /// What is wrong in the entry by itself; `prefix` is that of the product's topics on Kafka.
+    #[must_use]
+    pub fn mistakes(&self, prefix: &str) -> Vec<SettingMistake> {
+        let mut found = SettingMistakes::default();
+        if let Some((rule, fix)) = wrong_topic(&self.topic, prefix) {
+            found.add(SettingMistake::new("topic", &*self.topic, rule, fix));
+        }
+        if self.frame.is_none() && !self.format.says_frame_size() {
+            let rule = format!("messages of {} do not say how large the frame is", self.format.as_str());
+            found.add(SettingMistake::new("frame", "", rule, "give it, as in frame = { width = 1920, height = 1080 }"));
+        }
+        for size in self.frames.values().chain(&self.frame) {
+            let holds = [size.width, size.height].iter().all(|side| (1..=32_768).contains(side));
+            found.check(holds, "frame", format!("{}x{}", size.width, size.height), "each side is 1 to 32768 pixels");
+        }
+        if self.format == Format::Onvif && self.time == TimeSource::Record {
+            let rule = "a message of onvif holds several frames, each with its time";
+            found.add(SettingMistake::new("time", "record", rule, "leave it out"));
+        }
+        found.into_vec()
+    }
+}
+
+/// Rule and way out.
+fn wrong_topic(topic: &str, prefix: &str) -> Option<(&'static str, &'static str)> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    // On Kafka the product's own have the prefix of `bus.kafka.prefix`.
+    if topics::names().any(|name| name == topic || topic.strip_prefix(prefix) == Some(name)) {
+        return Some(("this is a topic of the product itself", "let the producer write to another one"));
+    }
+    if topic.is_empty() || topic.len() > 200 || topic.starts_with("__") || !topic.chars().all(allowed) {
+        return Some(("a topic name has 1 to 200 letters, digits, `.`, `_`, `-`, and does not begin with `__`", ""));
+    }
+    None
+}

@@ -1,0 +1,149 @@
+//! `alerts` to the store, the live stream and the snapshots. An alert is committed once it is in the store; the same alert
+//! again changes nothing there.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::FutureExt;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use vedette_alert_store::{AlertStore, RecordPosition};
+use vedette_bus::{Delivered, SharedBus};
+use vedette_core::Alert;
+use vedette_runtime::blocking::{Blocking, Panicked};
+use vedette_runtime::health::Health;
+use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
+use vedette_topics::dead_letters::{self, Refusal};
+use vedette_topics::topics;
+use vedette_wire::DeadLetterReason;
+
+use crate::evidence::BusSnapshots;
+
+/// The consumer group of the stage.
+const GROUP: &str = "console";
+const STAGE: &str = "alert_sink";
+/// Alerts that wait for their snapshot; one more is made on demand, as long as the video is kept.
+const SNAPSHOTS_IN_HAND: usize = 256;
+
+/// How long the end of the stage waits for snapshots in the making.
+const LAST_SNAPSHOTS: Duration = Duration::from_secs(3);
+
+/// What the stage needs.
+#[derive(Clone)]
+pub struct AlertSink {
+    /// Where alerts come from.
+    pub bus: SharedBus,
+    /// Where they are kept.
+    pub store: Arc<AlertStore>,
+    /// Where the store works.
+    pub blocking: Blocking,
+    /// Who listens live.
+    pub live: broadcast::Sender<Arc<Alert>>,
+    /// Makes snapshots while the video is there; none are taken without it.
+    pub snapshots: Option<Arc<BusSnapshots>>,
+    /// Where it says how it is.
+    pub health: Health,
+}
+
+impl AlertSink {
+    /// Works until `stop`.
+    ///
+    /// # Errors
+    /// When bus or store refuse; nothing is then committed, and the alerts come again.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let (bus, health) = (self.bus.clone(), self.health.clone());
+        let (wanted, alerts) = mpsc::channel(SNAPSHOTS_IN_HAND);
+        // Ends with this call, however it ends.
+        let mut taking = AbortOnDropHandle::new(tokio::spawn(self.clone().take_snapshots(alerts)));
+        let stored = consumer::run(Storing { sink: self, wanted }, bus, health, stop).await;
+        // The sender is gone with the consumer. One that hangs holds nobody up: its snapshot is made on demand.
+        let _ = tokio::time::timeout(LAST_SNAPSHOTS, &mut taking).await;
+        stored
+    }
+
+    /// Writes the alert of a record into the store; gives why not when the record itself is the cause, so that it would be
+    /// refused again however often it comes.
+    async fn keep(&self, alert: Alert, record: &Delivered) -> anyhow::Result<Result<Arc<Alert>, Refusal>> {
+        let alert = Arc::new(alert);
+        let (store, written) = (self.store.clone(), alert.clone());
+        let position = RecordPosition { partition: record.position.partition, offset: record.position.offset };
+        match self.blocking.run(move || store.upsert(&written, Some(position))).await {
+            Ok(Ok(_)) => Ok(Ok(alert)),
+            Ok(Err(error)) if error.is_about_the_alert() => {
+                Ok(Err(Refusal { reason: DeadLetterReason::Invalid, detail: error.to_string() }))
+            }
+            Ok(Err(error)) => Err(error).context("storing an alert"),
+            Err(Panicked(detail)) => Ok(Err(Refusal { reason: DeadLetterReason::Panic, detail })),
+        }
+    }
+
+    async fn take_snapshots(self, mut alerts: mpsc::Receiver<Arc<Alert>>) {
+        while let Some(alert) = alerts.recv().await {
+            let Some(snapshots) = &self.snapshots else { continue };
+            let taken = AssertUnwindSafe(snapshots.take(&alert)).catch_unwind().await;
+            let Ok(taken) = taken else {
+                tracing::error!(alert = %alert.id, "no snapshot: making it panicked");
+                continue;
+            };
+            match taken {
+                Ok(jpeg) => {
+                    let (store, id) = (self.store.clone(), alert.id);
+                    let kept = self.blocking.run(move || store.put_snapshot(id, &jpeg)).await;
+                    match kept {
+                        Ok(Ok(())) => metrics::counter!("vedette_snapshots_total").increment(1),
+                        Ok(Err(error)) => tracing::error!(alert = %alert.id, %error, "snapshot not stored"),
+                        Err(Panicked(error)) => tracing::error!(alert = %alert.id, error, "snapshot not stored"),
+                    }
+                }
+                Err(error) => tracing::warn!(alert = %alert.id, %error, "no snapshot"),
+            }
+        }
+    }
+}
+
+/// The sink as a consumer of `alerts`.
+struct Storing {
+    sink: AlertSink,
+    /// Alerts whose snapshot is to be made.
+    wanted: mpsc::Sender<Arc<Alert>>,
+}
+
+impl Consumer for Storing {
+    type Message = Alert;
+
+    fn group(&self) -> String {
+        GROUP.to_owned()
+    }
+
+    fn stage(&self) -> &'static str {
+        STAGE
+    }
+
+    fn topics(&self) -> Vec<String> {
+        vec![topics::ALERTS.name().to_owned()]
+    }
+
+    fn read(&self, record: &Delivered) -> Result<Alert, Refusal> {
+        Ok(topics::ALERTS.read(record)?)
+    }
+
+    async fn take(&mut self, record: Delivered, alert: Alert, _: &mut Offsets) -> anyhow::Result<Effect> {
+        match self.sink.keep(alert, &record).await? {
+            Ok(alert) => {
+                // Nobody listening is fine.
+                let _ = self.sink.live.send(alert.clone());
+                if alert.revision == 1 && self.wanted.try_send(alert).is_err() {
+                    metrics::counter!("vedette_snapshots_deferred_total").increment(1);
+                }
+                Ok(Effect::Durable)
+            }
+            Err(Refusal { reason, detail }) => {
+                let delivery = dead_letters::send(&self.sink.bus, STAGE, &record, reason, &detail).await?;
+                Ok(self.dead_lettered(&record, delivery))
+            }
+        }
+    }
+}

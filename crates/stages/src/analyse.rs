@@ -1,0 +1,349 @@
+//! `detections` to `alerts`: one camera's analysis in one place, its state saved at an exact offset.
+//!
+//! Every `save_every` the states of the cameras that moved are published while analysis goes on, and once they and all alerts
+//! before them are durable, the offset they stand at is committed. So a restart, here or elsewhere, goes on as if nothing had happened:
+//! records that a state has seen already are recognised by their epoch and sequence, and those that it has not seen although
+//! they lie before the commit (a member that was thought dead wrote an older state over a newer one) are read again.
+
+mod counters;
+mod near_misses;
+mod opening;
+mod partition;
+mod published;
+mod recovery;
+mod save;
+mod settings;
+mod states;
+mod step;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use vedette_analysis::{CameraAnalysis, Outcome, Serving};
+use vedette_bus::{BusError, Committer, Delivered, Delivery, SharedBus, Watermarks};
+use vedette_core::{Alert, CameraId, CameraRecord, NearMiss};
+use vedette_rules::SharedPolicy;
+use vedette_runtime::health::{Condition, Health};
+use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
+use vedette_topics::dead_letters::{self, Refusal};
+use vedette_topics::topics;
+use vedette_wire::DeadLetterReason;
+
+use crate::address_book::AddressBook;
+use crate::latency::LatencyBook;
+use crate::registry::Registry;
+use counters::Counters;
+use opening::Opened;
+use partition::{Panicked, Partition};
+use published::Published;
+use save::{Saved, Saving};
+pub use settings::AnalyseSettings;
+use states::States;
+
+/// The consumer group of the stage.
+const GROUP: &str = "analyse";
+const STAGE: &str = "analyse";
+
+/// What the stage needs.
+#[derive(Clone)]
+pub struct Analyse {
+    /// Settings.
+    pub settings: AnalyseSettings,
+    /// Where detections come from and alerts go.
+    pub bus: SharedBus,
+    /// Cameras and policies.
+    pub registry: Registry,
+    /// Ground point to address, by capture time.
+    pub addresses: AddressBook,
+    /// Where it says how it is.
+    pub health: Health,
+    /// Where latencies are kept.
+    pub latency: LatencyBook,
+}
+
+struct Running {
+    stage: Analyse,
+    /// None until the group is joined.
+    committer: Option<Committer>,
+    partitions: BTreeMap<u32, Partition>,
+    /// Partitions that are its own, also those of which no record came yet.
+    assigned: BTreeSet<u32>,
+    states: States,
+    saving: Saving,
+    /// A save that is over and was not taken note of yet.
+    saved: Option<Saved>,
+    save_every: Interval,
+    /// Partitions that the save that goes on has not come to yet.
+    to_save: Vec<u32>,
+    counters: Counters,
+}
+
+impl Analyse {
+    /// Works until `stop`; states are then saved and committed.
+    ///
+    /// # Errors
+    /// When the bus refuses for good.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let (bus, health) = (self.bus.clone(), self.health.clone());
+        let mut save_every = tokio::time::interval(self.settings.save_every.to_std());
+        save_every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let running = Running {
+            committer: None,
+            partitions: BTreeMap::new(),
+            assigned: BTreeSet::new(),
+            states: States::default(),
+            saving: Saving::default(),
+            saved: None,
+            save_every,
+            to_save: Vec::new(),
+            counters: Counters::new(),
+            stage: self,
+        };
+        consumer::run(running, bus, health, stop).await
+    }
+}
+
+impl Consumer for Running {
+    const CHECKPOINTS: bool = true;
+    type Message = CameraRecord;
+
+    fn group(&self) -> String {
+        GROUP.to_owned()
+    }
+
+    fn stage(&self) -> &'static str {
+        STAGE
+    }
+
+    fn topics(&self) -> Vec<String> {
+        vec![topics::DETECTIONS.name().to_owned()]
+    }
+
+    fn joined(&mut self, committer: Committer) {
+        self.committer = Some(committer);
+    }
+
+    fn read(&self, record: &Delivered) -> Result<CameraRecord, Refusal> {
+        Ok(topics::DETECTIONS.read(record)?)
+    }
+
+    async fn take(&mut self, record: Delivered, frame: CameraRecord, _: &mut Offsets) -> anyhow::Result<Effect> {
+        let number = record.position.partition;
+        self.partitions.entry(number).or_default().advance(record.position.offset);
+        let outcome = loop {
+            if let Some(outcome) = self.step(number, &frame) {
+                break outcome;
+            }
+            match self.open(&record, &frame).await? {
+                Opened::Ready => {}
+                Opened::Retired => {
+                    metrics::counter!("vedette_analyse_retired_cameras_frames_total").increment(1);
+                    return Ok(Effect::Durable);
+                }
+                Opened::Refused(reason, detail) => {
+                    self.put_aside(&record, reason, &detail).await?;
+                    return Ok(Effect::Durable);
+                }
+            }
+        };
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(panicked) => self.go_on_after(panicked, &record, &frame).await?,
+        };
+        self.counters.note(&outcome);
+        if !outcome.near_misses.is_empty() {
+            self.publish_near_misses(number, &frame.camera, &outcome.near_misses).await?;
+        }
+        for alert in outcome.alerts {
+            self.publish(number, Some(&frame), &alert).await?;
+        }
+        Ok(Effect::Durable)
+    }
+
+    fn dead_lettered(&mut self, record: &Delivered, delivery: Delivery) -> Effect {
+        metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
+        let partition = self.partitions.entry(record.position.partition).or_default();
+        partition.advance(record.position.offset);
+        partition.wait_for(Published::new(delivery));
+        Effect::Durable
+    }
+
+    async fn work(&mut self) -> anyhow::Result<()> {
+        tokio::select! {
+            biased;
+            error = partition::failure(&mut self.partitions) => Err(error).context("publishing alerts"),
+            saved = self.saving.next() => {
+                self.saved = Some(saved?);
+                Ok(())
+            }
+            _ = self.save_every.tick() => {
+                self.begin_to_save();
+                Ok(())
+            }
+        }
+    }
+
+    async fn step_aside(&mut self) -> anyhow::Result<()> {
+        if let Some(saved) = self.saved.take() {
+            self.take_note(saved).await;
+        }
+        self.save_one()
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.has_more_to_save()
+    }
+
+    fn condition(&self) -> (Condition, String) {
+        (Condition::Running, format!("{} partitions", self.assigned.len()))
+    }
+
+    async fn assigned(&mut self, partitions: &[(Arc<str>, u32)]) -> anyhow::Result<()> {
+        let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
+        self.finish_saving().await?;
+        let stands_at = partition::stands_at(&self.partitions);
+        self.states.take_over(&self.stage.bus, &numbers, &stands_at).await.context("taking partitions over")?;
+        self.assigned.extend(numbers);
+        Ok(())
+    }
+
+    /// Saves the partitions that another member takes over.
+    async fn revoked(&mut self, partitions: &[(Arc<str>, u32)]) -> anyhow::Result<()> {
+        self.finish_saving().await?;
+        let mut shares = Vec::new();
+        for (_, number) in partitions {
+            self.assigned.remove(number);
+            self.states.give_up(*number);
+            if let Some(mut left) = self.partitions.remove(number) {
+                shares.extend(left.share(*number)?);
+            }
+        }
+        if let Some(committer) = &self.committer {
+            save::write_on_leaving(shares, &self.stage.bus, committer).await;
+        }
+        Ok(())
+    }
+
+    async fn ending(&mut self, after_error: bool) -> anyhow::Result<()> {
+        if after_error {
+            return Ok(());
+        }
+        self.finish_saving().await?;
+        self.begin_to_save();
+        while self.has_more_to_save() {
+            self.save_one()?;
+        }
+        self.finish_saving().await
+    }
+}
+
+impl Running {
+    /// A frame through its camera's analysis; none when that is not here, or what it knows of the camera is not current.
+    fn step(&mut self, number: u32, frame: &CameraRecord) -> Option<Result<Outcome, Panicked>> {
+        self.partitions.get_mut(&number)?.step(&self.stage, frame)
+    }
+
+    async fn publish_near_misses(&mut self, number: u32, camera: &CameraId, misses: &[NearMiss]) -> anyhow::Result<()> {
+        let partition = self.partitions.entry(number).or_default();
+        let Some(frame) = partition.cameras.get(camera).and_then(|known| known.analysis.policy_frame()) else {
+            return Ok(());
+        };
+        for sent in near_misses::publish(&self.stage.bus, camera, frame, misses).await? {
+            partition.wait_for(sent);
+        }
+        Ok(())
+    }
+
+    /// Publishes an alert. `frame` is the record that brought it about now, when its way here was just measured.
+    async fn publish(&mut self, number: u32, frame: Option<&CameraRecord>, alert: &Alert) -> anyhow::Result<()> {
+        let status = if alert.ended.is_some() { "ended" } else { "raised" };
+        metrics::counter!("vedette_alerts_total", "kind" => alert.kind.to_string(), "status" => status).increment(1);
+        let stated = alert.ended.unwrap_or(alert.raised);
+        let mut published = Published::new(topics::ALERTS.send(&self.stage.bus, alert, stated).await?);
+        if let Some(frame) = frame.filter(|frame| alert.raised == frame.at.captured) {
+            let latency = frame.processed().and_then(|frame| frame.latency);
+            published = published.measured(self.stage.latency.clone(), frame.at.captured, latency);
+        }
+        self.partitions.entry(number).or_default().wait_for(published);
+        Ok(())
+    }
+
+    async fn put_aside(&mut self, record: &Delivered, reason: DeadLetterReason, detail: &str) -> anyhow::Result<()> {
+        metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
+        let delivery = dead_letters::send(&self.stage.bus, STAGE, record, reason, detail).await?;
+        self.partitions.entry(record.position.partition).or_default().wait_for(Published::new(delivery));
+        Ok(())
+    }
+
+    /// Begins to save every partition that moved, unless that goes on already.
+    fn begin_to_save(&mut self) {
+        if self.saving.is_going_on() || self.states.have_no_partition() {
+            return;
+        }
+        // The last is next: what the save before did not come to.
+        let left_out = std::mem::take(&mut self.to_save);
+        let others = self.partitions.keys().filter(|number| !left_out.contains(number)).copied();
+        self.to_save = others.chain(left_out.iter().copied()).collect();
+        if let Some(committer) = self.committer.clone() {
+            self.saving.begin(self.stage.bus.clone(), committer);
+        }
+    }
+
+    fn has_more_to_save(&self) -> bool {
+        self.saving.is_going_on() && !self.to_save.is_empty()
+    }
+
+    /// Takes the states of one more partition into the save that goes on, if one does. No record is in hand meanwhile.
+    fn save_one(&mut self) -> anyhow::Result<()> {
+        if self.has_more_to_save()
+            && let Some(number) = self.to_save.pop()
+            && let Some(partition) = self.partitions.get_mut(&number)
+            && let Some(share) = partition.share(number)?
+        {
+            self.saving.add(share);
+        }
+        if !self.has_more_to_save() {
+            self.saving.close();
+        }
+        Ok(())
+    }
+
+    /// Waits for the save that goes on, if one does, without the partitions that it has not come to.
+    async fn finish_saving(&mut self) -> anyhow::Result<()> {
+        if let Some(saved) = self.saving.end().await? {
+            self.take_note(saved).await;
+        }
+        Ok(())
+    }
+
+    /// A save is over. States that others wrote over meanwhile are written again, now or with the next one.
+    async fn take_note(&mut self, Saved { written, marks }: Saved) {
+        written.iter().for_each(|written| self.states.wrote(written));
+        if let Err(error) = self.look_after_states(marks).await {
+            let error = format!("{error:#}");
+            tracing::warn!(stage = STAGE, error, "not looked at what others wrote; trying again");
+        }
+    }
+
+    async fn look_after_states(&mut self, marks: Result<Vec<Watermarks>, BusError>) -> anyhow::Result<()> {
+        let marks = marks.context("asking how far `states` goes")?;
+        self.states.look(&self.stage.bus, &marks, &partition::stands_at(&self.partitions)).await?;
+        for camera in self.states.restore(&self.stage.bus).await? {
+            let owner = self.partitions.values_mut().find(|partition| partition.cameras.contains_key(&camera));
+            if let Some(partition) = owner {
+                partition.touch(&camera);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Analyse {
+    /// One record through a camera's analysis.
+    fn step(&self, analysis: &mut CameraAnalysis, policy: Option<&Arc<SharedPolicy>>, frame: &CameraRecord) -> Outcome {
+        analysis.take(frame, Serving { policy, base: &|at| self.addresses.at(at) })
+    }
+}

@@ -1,0 +1,172 @@
+//! A camera's analysis is seen to be here, to have seen everything before a record, and to know what the registry says now.
+
+use std::ops::Range;
+
+use vedette_analysis::{CameraAnalysis, Outcome, STATE_FORMAT, SetupError};
+use vedette_bus::Delivered;
+use vedette_core::{CameraId, CameraRecord};
+use vedette_wire::{AnalysisState, DeadLetterReason};
+
+use super::partition::{Known, Panicked};
+use super::{Running, recovery, states, step};
+use crate::registry::Entry;
+
+/// What came of opening a camera.
+pub(super) enum Opened {
+    Ready,
+    /// It was taken out of the registry; its last records still come by.
+    Retired,
+    /// Its record goes to the dead letters.
+    Refused(DeadLetterReason, String),
+}
+
+impl Running {
+    /// Sees to it that the camera's analysis is ready for `record`.
+    pub(super) async fn open(&mut self, record: &Delivered, frame: &CameraRecord) -> anyhow::Result<Opened> {
+        let Some(entry) = self.stage.registry.entry(&frame.camera) else {
+            if self.stage.registry.is_retired(&frame.camera) {
+                return Ok(Opened::Retired);
+            }
+            let detail = format!("camera {} is not in the registry", frame.camera);
+            return Ok(Opened::Refused(DeadLetterReason::UnknownCamera, detail));
+        };
+        let number = record.position.partition;
+        if let Some(known) = self.partitions.entry(number).or_default().cameras.get_mut(&frame.camera) {
+            known.renew(entry);
+            return Ok(Opened::Ready);
+        }
+        match self.begin(record, frame, entry).await? {
+            Ok(known) => {
+                self.partitions.entry(number).or_default().insert(known);
+                Ok(Opened::Ready)
+            }
+            Err(refused) => Ok(Opened::Refused(DeadLetterReason::Invalid, refused.to_string())),
+        }
+    }
+
+    /// A camera that appears for the first time: its saved state, or one that is made again, or a new one.
+    async fn begin(
+        &mut self,
+        record: &Delivered,
+        frame: &CameraRecord,
+        entry: Entry,
+    ) -> anyhow::Result<Result<Known, SetupError>> {
+        let saved = self.states.of(&entry.camera.id).cloned();
+        if let Some(saved) = &saved {
+            match recovery::restore(&self.stage, &entry.camera, saved) {
+                Ok(analysis) => return Ok(Ok(self.go_on_from(saved, analysis, record, frame, entry).await?)),
+                Err(error) => {
+                    metrics::counter!("vedette_analyse_states_refused_total").increment(1);
+                    tracing::warn!(camera = %entry.camera.id, %error,
+                        "the saved state is not used; it is made again from detections");
+                }
+            }
+        }
+        let new = match recovery::begin(&self.stage, &entry.camera) {
+            Ok(analysis) => analysis,
+            Err(error) => return Ok(Err(error)),
+        };
+        if saved.is_some() || new.is_gap_before(frame) {
+            self.rebuild(record, &entry.camera.id).await?;
+        }
+        let partition = self.partitions.entry(record.position.partition).or_default();
+        let mut known = match partition.cameras.remove(&entry.camera.id) {
+            Some(made_again) => *made_again,
+            None => Known::new(entry, new, 0),
+        };
+        if let Some(saved) = saved {
+            known.analysis.set_counts(saved.counts);
+        }
+        Ok(Ok(known))
+    }
+
+    /// A saved state that is taken up; where it does not reach up to `record`, with what it has not seen.
+    async fn go_on_from(
+        &mut self,
+        saved: &AnalysisState,
+        mut analysis: CameraAnalysis,
+        record: &Delivered,
+        frame: &CameraRecord,
+        entry: Entry,
+    ) -> anyhow::Result<Known> {
+        self.states.remove(&entry.camera.id);
+        if analysis.is_gap_before(frame) {
+            let offsets = saved.next_offset..record.position.offset;
+            analysis = self.catch_up(&entry, Some(saved), record.position.partition, offsets).await?;
+        }
+        Ok(Known::new(entry, analysis, saved.next_offset))
+    }
+
+    /// Once for a partition: makes the states again of those cameras that have none which can be used.
+    async fn rebuild(&mut self, record: &Delivered, wanted: &CameraId) -> anyhow::Result<()> {
+        let partition = self.partitions.entry(record.position.partition).or_default();
+        if std::mem::replace(&mut partition.rebuilt, true) {
+            return Ok(());
+        }
+        let (cameras, saved) = (&partition.cameras, &self.states);
+        let offset = record.position.offset;
+        let of_other_format = |state: &&AnalysisState| state.format != STATE_FORMAT;
+        // A state may lie ahead of the commit: what it has counted is not to be counted again.
+        let end_of = |id: &CameraId| match saved.of(id) {
+            _ if cameras.contains_key(id) => None,
+            Some(state) if state.format == STATE_FORMAT && id != wanted => None,
+            state => Some(state.map_or(offset, |state| state.next_offset.max(offset))),
+        };
+        let here = saved.waiting().filter(|state| state.partition == record.position.partition);
+        let ends = here.filter(of_other_format).map(|state| state.next_offset);
+        let before = ends.fold(offset, u64::max);
+        let rebuilt = recovery::rebuild(&self.stage, record, before, &end_of).await?;
+        for (entry, mut analysis) in rebuilt {
+            if let Some(saved) = self.states.remove(&entry.camera.id) {
+                analysis.set_counts(saved.counts);
+            }
+            partition.insert(Known::new(entry, analysis, 0));
+        }
+        Ok(())
+    }
+
+    /// Puts aside a record at which the analysis panicked: the camera goes on as it was before, and without that frame.
+    pub(super) async fn go_on_after(
+        &mut self,
+        panicked: Panicked,
+        record: &Delivered,
+        frame: &CameraRecord,
+    ) -> anyhow::Result<Outcome> {
+        let Panicked { words, entry } = panicked;
+        self.put_aside(record, DeadLetterReason::Panic, &words).await?;
+        let mut known = self.known_again(record, entry).await?;
+        let accounting = step::put_aside(frame.clone());
+        let outcome = step::run(|| known.step(&self.stage, &accounting)).map_err(anyhow::Error::msg)?;
+        let partition = self.partitions.entry(record.position.partition).or_default();
+        partition.insert(known);
+        partition.touch(&frame.camera);
+        Ok(outcome)
+    }
+
+    /// The analysis as it was before `record`, after one that saw it panicked.
+    async fn known_again(&mut self, record: &Delivered, entry: Entry) -> anyhow::Result<Known> {
+        let number = record.position.partition;
+        self.finish_saving().await?;
+        let saved = states::newest_of(&self.stage.bus, &entry.camera.id).await?;
+        let saved = saved.filter(|saved| saved.format == STATE_FORMAT);
+        let first = self.partitions.get(&number).and_then(|partition| partition.first).unwrap_or_default();
+        let from = saved.as_ref().map_or(first, |saved| saved.next_offset);
+        let analysis = self.catch_up(&entry, saved.as_ref(), number, from..record.position.offset).await?;
+        Ok(Known::new(entry, analysis, saved.map_or(0, |saved| saved.next_offset)))
+    }
+
+    /// Takes the records in `offsets` that `saved` has not seen.
+    async fn catch_up(
+        &mut self,
+        entry: &Entry,
+        saved: Option<&AnalysisState>,
+        number: u32,
+        offsets: Range<u64>,
+    ) -> anyhow::Result<CameraAnalysis> {
+        let caught_up = recovery::catch_up(&self.stage, entry, saved, number, offsets).await?;
+        for alert in &caught_up.alerts {
+            self.publish(number, None, alert).await?;
+        }
+        Ok(caught_up.analysis)
+    }
+}

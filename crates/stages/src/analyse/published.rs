@@ -1,0 +1,80 @@
+//! What was published and is not known to be durable yet.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use vedette_bus::{BusError, Delivery};
+use vedette_core::{StageLatency, Timestamp};
+use vedette_runtime::clock;
+
+use crate::latency::LatencyBook;
+
+/// A record on its way; done when it is durable.
+pub(super) struct Published {
+    delivery: Delivery,
+    measured: Option<Measured>,
+}
+
+/// An alert whose way ends when it is durable.
+struct Measured {
+    book: LatencyBook,
+    captured: Timestamp,
+    steps: Option<StageLatency>,
+}
+
+impl Published {
+    pub(super) fn new(delivery: Delivery) -> Self {
+        Self { delivery, measured: None }
+    }
+
+    /// Notes in `book` how long it took since `captured`, and of what steps that is made.
+    pub(super) fn measured(self, book: LatencyBook, captured: Timestamp, steps: Option<StageLatency>) -> Self {
+        Self { measured: Some(Measured { book, captured, steps }), ..self }
+    }
+}
+
+impl Future for Published {
+    type Output = Result<(), BusError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(Pin::new(&mut self.delivery).poll(context))?;
+        if let Some(Measured { book, captured, steps }) = self.measured.take() {
+            book.note(captured, steps, clock::now());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The records of one partition on their way.
+#[derive(Default)]
+pub(super) struct OnTheirWay(FuturesUnordered<Published>);
+
+impl OnTheirWay {
+    pub(super) fn add(&mut self, published: Published) {
+        self.0.push(published);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Lets go of those that have arrived. Ready only when one has failed.
+    pub(super) fn poll_failure(&mut self, context: &mut Context<'_>) -> Poll<BusError> {
+        loop {
+            match self.0.poll_next_unpin(context) {
+                Poll::Ready(Some(Ok(()))) => {}
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(error),
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Waits for the last of them.
+    pub(super) async fn arrive(mut self) -> Result<(), BusError> {
+        while let Some(arrived) = self.0.next().await {
+            arrived?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! Where a camera's analysis goes on: its saved state, and the detections since, or those that the bus still keeps when there is
+//! no state to use.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use anyhow::Context;
+use vedette_analysis::{CameraAnalysis, SetupError, StateError};
+use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
+use vedette_core::{Alert, Camera, CameraId, CameraRecord};
+use vedette_topics::topics;
+use vedette_wire::AnalysisState;
+
+use super::{Analyse, step};
+use crate::registry::Entry;
+
+/// Takes up a saved state.
+pub(super) fn restore(
+    stage: &Analyse,
+    camera: &Arc<Camera>,
+    saved: &AnalysisState,
+) -> Result<CameraAnalysis, StateError> {
+    let mut analysis = CameraAnalysis::restore(camera.clone(), saved.format, &saved.state)?;
+    analysis.set_sort_window(stage.settings.sort_window);
+    analysis.set_tracker(&stage.settings.tracker);
+    Ok(analysis)
+}
+
+/// Begins with a camera of which nothing is known.
+pub(super) fn begin(stage: &Analyse, camera: &Arc<Camera>) -> Result<CameraAnalysis, SetupError> {
+    let mut analysis = CameraAnalysis::new(camera.clone(), &stage.settings.tracker)?;
+    analysis.set_sort_window(stage.settings.sort_window);
+    Ok(analysis)
+}
+
+/// An analysis that has seen what it lacked, and what it said on the way. Whether that was published already is not known; a
+/// second time is harmless.
+pub(super) struct CaughtUp {
+    pub(super) analysis: CameraAnalysis,
+    pub(super) alerts: Vec<Alert>,
+}
+
+/// Takes the camera's records in `offsets`, which `saved` has not seen. A record that makes the analysis panic was put aside
+/// when it came first, and is passed over.
+pub(super) async fn catch_up(
+    stage: &Analyse,
+    entry: &Entry,
+    saved: Option<&AnalysisState>,
+    partition: u32,
+    offsets: Range<u64>,
+) -> anyhow::Result<CaughtUp> {
+    let Entry { camera, policy, .. } = entry;
+    let (id, from, before) = (&camera.id, offsets.start, offsets.end);
+    tracing::info!(camera = %id, partition, from, before, "reading again what the saved state has not seen");
+    metrics::counter!("vedette_analyse_catch_ups_total").increment(1);
+    let mut frames = Vec::new();
+    read(&stage.bus, partition, offsets, |_, frame| {
+        if frame.camera == *id {
+            frames.push(frame);
+        }
+    })
+    .await?;
+    let mut bad = BTreeSet::new();
+    'again: loop {
+        let mut analysis = match saved {
+            Some(saved) => restore(stage, camera, saved)?,
+            None => begin(stage, camera)?,
+        };
+        let mut alerts = Vec::new();
+        for (index, frame) in frames.iter().enumerate() {
+            let frame =
+                if bad.contains(&index) { Cow::Owned(step::put_aside(frame.clone())) } else { Cow::Borrowed(frame) };
+            match step::run(|| stage.step(&mut analysis, policy.as_ref(), &frame)) {
+                Ok(outcome) => alerts.extend(outcome.alerts),
+                Err(_) if bad.insert(index) => continue 'again,
+                Err(panic) => anyhow::bail!("camera {id}: {panic}, at a record that was put aside"),
+            }
+        }
+        return Ok(CaughtUp { analysis, alerts });
+    }
+}
+
+/// Makes the states of cameras again that have none which can be used, from the detections of the last while before `record`: of
+/// each camera up to where `end_of` says, or not at all. What they say is not published: it was, under the state that is gone.
+pub(super) async fn rebuild(
+    stage: &Analyse,
+    record: &Delivered,
+    before: u64,
+    end_of: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
+) -> anyhow::Result<Vec<(Entry, CameraAnalysis)>> {
+    let (partition, offset) = (record.position.partition, record.position.offset);
+    let since = record.record.timestamp_ms - stage.settings.rebuild.as_micros() / 1_000;
+    let from = offset_at(&stage.bus, partition, offset, since).await?;
+    if from == before {
+        return Ok(Vec::new());
+    }
+    tracing::info!(partition, from, before, "making states again from detections");
+    let mut rebuilt: BTreeMap<CameraId, (Entry, CameraAnalysis)> = BTreeMap::new();
+    read(&stage.bus, partition, from..before, |offset, frame| {
+        if end_of(&frame.camera).is_none_or(|end| end <= offset) {
+            return;
+        }
+        let begun = rebuilt.remove(&frame.camera).or_else(|| {
+            let entry = stage.registry.entry(&frame.camera)?;
+            let analysis = begin(stage, &entry.camera).ok()?;
+            Some((entry, analysis))
+        });
+        let Some((entry, mut analysis)) = begun else { return };
+        // One that panics begins anew with its next record.
+        if step::run(|| stage.step(&mut analysis, entry.policy.as_ref(), &frame)).is_ok() {
+            rebuilt.insert(frame.camera, (entry, analysis));
+        }
+    })
+    .await?;
+    metrics::counter!("vedette_analyse_states_rebuilt_total").increment(rebuilt.len() as u64);
+    Ok(rebuilt.into_values().collect())
+}
+
+/// Reads the records of one partition of `detections` in `offsets` that are still kept.
+async fn read(
+    bus: &SharedBus,
+    partition: u32,
+    offsets: Range<u64>,
+    mut take: impl FnMut(u64, CameraRecord),
+) -> anyhow::Result<()> {
+    let low = low_watermark(bus, partition).await?;
+    if low.max(offsets.start) >= offsets.end {
+        return Ok(());
+    }
+    if low > offsets.start {
+        tracing::warn!(partition, from = offsets.start, kept_from = low, "some detections are past their retention");
+    }
+    let start = StartAt::Offsets(vec![(partition, low.max(offsets.start))]);
+    let mut reader = bus.read(topics::DETECTIONS.name(), start).await?;
+    loop {
+        let record = match reader.next().await {
+            Ok(record) => record,
+            Err(error @ BusError::Unreachable { .. }) => {
+                tracing::warn!(%error, "catching up waits for the bus");
+                continue;
+            }
+            Err(error) => return Err(error).context("reading detections again"),
+        };
+        let offset = record.position.offset;
+        if offset < offsets.end
+            && let Ok(frame) = topics::DETECTIONS.read(&record)
+        {
+            take(offset, frame);
+        }
+        if offset + 1 >= offsets.end {
+            return Ok(());
+        }
+    }
+}
+
+/// The first offset before `end` whose record has timestamp `since` or later, by halving: records lie nearly in that order.
+async fn offset_at(bus: &SharedBus, partition: u32, end: u64, since: i64) -> anyhow::Result<u64> {
+    let (mut low, mut high) = (low_watermark(bus, partition).await?.min(end), end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let earlier = match bus.fetch(topics::DETECTIONS.name(), partition, middle).await? {
+            Some(record) => record.record.timestamp_ms < since,
+            None => true,
+        };
+        if earlier {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+async fn low_watermark(bus: &SharedBus, partition: u32) -> anyhow::Result<u64> {
+    let marks = bus.watermarks(topics::DETECTIONS.name()).await?;
+    Ok(marks.iter().find(|mark| mark.partition == partition).map_or(0, |mark| mark.low))
+}

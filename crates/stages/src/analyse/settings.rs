@@ -1,0 +1,45 @@
+use std::sync::Arc;
+
+use serde::Deserialize;
+use vedette_analysis::SORT_WINDOW;
+use vedette_core::{SettingMistake, SettingMistakes, Span};
+
+/// `[analyse]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AnalyseSettings {
+    /// How often the state of tracks and timers is saved, and the offset committed; a restart replays at most this much.
+    pub save_every: Span,
+    /// How far records of one camera may be out of order, in capture time: those within are sorted, those beyond counted.
+    pub sort_window: Span,
+    /// How much of the detections a state is made again from when there is none that can be used.
+    pub rebuild: Span,
+    /// Settings of the tracker.
+    pub tracker: Arc<vedette_track::TrackerSettings>,
+}
+
+impl Default for AnalyseSettings {
+    fn default() -> Self {
+        Self {
+            save_every: Span::from_secs(5),
+            sort_window: SORT_WINDOW,
+            rebuild: Span::from_secs(600),
+            tracker: Arc::default(),
+        }
+    }
+}
+
+impl AnalyseSettings {
+    /// What is wrong in the section.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<SettingMistake> {
+        let mut found = SettingMistakes::default();
+        found.within("save_every", self.save_every, Span::from_millis(100), Span::from_secs(600));
+        found.within("sort_window", self.sort_window, Span::ZERO, Span::from_secs(60));
+        found.within("rebuild", self.rebuild, Span::ZERO, Span::from_secs(86_400));
+        for mistake in self.tracker.mistakes() {
+            found.check(false, &format!("tracker.{}", mistake.key), mistake.value, &mistake.rule);
+        }
+        found.into_vec()
+    }
+}

@@ -1,0 +1,179 @@
+//! `states` as one member of the group sees it: the saved states of its cameras, and whether what it wrote still stands.
+//!
+//! A member that was thought dead may write after its successor did: its older state then lies over the newer one, and
+//! compaction will take that. So each member looks at what others wrote to its partitions, and whatever lies over something
+//! newer is written over in turn. Offsets tell: who writes alone finds its records one behind the other, and reads nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context;
+use vedette_bus::{SharedBus, StartAt, Watermarks, Written, partition_of};
+use vedette_core::{CameraId, Timestamp};
+use vedette_topics::{reading, topics};
+use vedette_wire::AnalysisState;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct States {
+    /// Partitions of `detections` that are ours, of how many.
+    ours: BTreeSet<u32>,
+    partitions: u32,
+    /// Whether a camera's state is in the partition of `states` with the number of its detections' one.
+    aligned: bool,
+    /// The newest states of cameras that did not appear yet.
+    waiting: BTreeMap<CameraId, AnalysisState>,
+    /// Per partition of `states` that ours may be in: the first record that was not looked at.
+    seen: BTreeMap<u32, u64>,
+    /// Cameras with an older state over their newest one.
+    overwritten: BTreeSet<CameraId>,
+}
+
+impl States {
+    /// Takes partitions of `detections` over: reads the states of their cameras. `stands_at` as for [`Self::look`].
+    pub(super) async fn take_over(
+        &mut self,
+        bus: &SharedBus,
+        partitions: &[u32],
+        stands_at: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
+    ) -> anyhow::Result<()> {
+        let marks = bus.watermarks(topics::STATES.name()).await.context("asking how far `states` goes")?;
+        let of_states = u32::try_from(marks.len())?;
+        self.partitions = partition_count(bus, topics::DETECTIONS.name()).await?;
+        self.ours.extend(partitions);
+        // Both topics put a key into the same partition when they have as many.
+        self.aligned = of_states == self.partitions;
+        let wanted = if self.aligned { partitions.to_vec() } else { (0..of_states).collect() };
+        self.seen.extend(wanted.into_iter().map(|partition| (partition, 0)));
+        self.look(bus, &marks, stands_at).await
+    }
+
+    /// A partition goes to another member.
+    pub(super) fn give_up(&mut self, partition: u32) {
+        self.ours.remove(&partition);
+        let (ours, partitions) = (&self.ours, self.partitions);
+        let is_ours = |camera: &CameraId| ours.contains(&partition_of(camera.as_str().as_bytes(), partitions));
+        self.waiting.retain(|camera, _| is_ours(camera));
+        self.overwritten.retain(is_ours);
+        self.seen.retain(|number, _| if self.aligned { *number != partition } else { !ours.is_empty() });
+    }
+
+    /// Whether there is no partition of ours.
+    pub(super) fn have_no_partition(&self) -> bool {
+        self.ours.is_empty()
+    }
+
+    /// The state of a camera that did not appear yet.
+    pub(super) fn of(&self, camera: &CameraId) -> Option<&AnalysisState> {
+        self.waiting.get(camera)
+    }
+
+    /// The states of cameras that did not appear yet.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &AnalysisState> {
+        self.waiting.values()
+    }
+
+    /// The camera has appeared: who has its analysis knows where its state stands from now on.
+    pub(super) fn remove(&mut self, camera: &CameraId) -> Option<AnalysisState> {
+        self.waiting.remove(camera)
+    }
+
+    /// We wrote a state.
+    pub(super) fn wrote(&mut self, written: &Written) {
+        if let Some(seen) = self.seen.get_mut(&written.partition)
+            && written.offset == Some(*seen)
+        {
+            *seen += 1;
+        }
+    }
+
+    /// Looks at what others have written; `marks` say how far the topic goes. `stands_at` is the offset at which the newest state
+    /// of a camera stands that has appeared, as far as is known; 0 when there is none.
+    pub(super) async fn look(
+        &mut self,
+        bus: &SharedBus,
+        marks: &[Watermarks],
+        stands_at: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
+    ) -> anyhow::Result<()> {
+        let highs: BTreeMap<u32, u64> = marks.iter().map(|mark| (mark.partition, mark.high)).collect();
+        let starts: Vec<(u32, u64)> = self
+            .seen
+            .iter()
+            .filter(|(partition, seen)| highs.get(partition).is_some_and(|high| high > *seen))
+            .map(|(partition, seen)| (*partition, *seen))
+            .collect();
+        if starts.is_empty() {
+            return Ok(());
+        }
+        let mut reader =
+            bus.read(topics::STATES.name(), StartAt::Offsets(starts.clone())).await.context("reading `states`")?;
+        let read_to: BTreeMap<u32, u64> = reader.ends().iter().copied().collect();
+        reading::to_end(bus, topics::STATES.name(), &mut reader, |record| {
+            match record.record.value.is_some().then(|| topics::STATES.read(&record)) {
+                None => {}
+                Some(Ok(state)) => self.take(state, stands_at),
+                Some(Err(error)) => tracing::warn!(%error, "a saved state cannot be read"),
+            }
+        })
+        .await?;
+        for (partition, start) in starts {
+            let end = read_to.get(&partition).or_else(|| highs.get(&partition)).copied().unwrap_or(start);
+            self.seen.insert(partition, end);
+        }
+        Ok(())
+    }
+
+    /// Records of one key come in the order they were written in: the last one says what lies on top.
+    fn take(&mut self, state: AnalysisState, stands_at: &dyn Fn(&CameraId) -> Option<u64>) {
+        let camera = state.camera.clone();
+        if !self.ours.contains(&partition_of(camera.as_str().as_bytes(), self.partitions)) {
+            return;
+        }
+        let known = stands_at(&camera);
+        let newest = known.or_else(|| self.waiting.get(&camera).map(|state| state.next_offset));
+        if newest.is_some_and(|newest| state.next_offset < newest) {
+            self.overwritten.insert(camera);
+            return;
+        }
+        self.overwritten.remove(&camera);
+        if known.is_none() {
+            self.waiting.insert(camera, state);
+        }
+    }
+
+    /// Writes the newest states of those that did not appear yet over older ones; gives the others, which have appeared.
+    pub(super) async fn restore(&mut self, bus: &SharedBus) -> anyhow::Result<BTreeSet<CameraId>> {
+        for camera in &self.overwritten {
+            tracing::warn!(camera = %camera, "another member wrote an older state over the newest one; it is written again");
+        }
+        while let Some(state) = self.overwritten.iter().find_map(|camera| self.waiting.get(camera)) {
+            let camera = state.camera.clone();
+            let sent = topics::STATES.send(bus, state, Timestamp::default()).await?;
+            self.wrote(&sent.await.context("publishing states")?);
+            metrics::counter!("vedette_analyse_states_overwritten_total").increment(1);
+            self.overwritten.remove(&camera);
+        }
+        let appeared = std::mem::take(&mut self.overwritten);
+        metrics::counter!("vedette_analyse_states_overwritten_total").increment(appeared.len() as u64);
+        Ok(appeared)
+    }
+}
+
+/// The newest saved state of one camera: of several the one that has seen most.
+pub(super) async fn newest_of(bus: &SharedBus, camera: &CameraId) -> anyhow::Result<Option<AnalysisState>> {
+    let partition = partition_of(camera.as_str().as_bytes(), partition_count(bus, topics::STATES.name()).await?);
+    let mut reader = bus.read(topics::STATES.name(), StartAt::Offsets(vec![(partition, 0)])).await?;
+    let mut newest: Option<AnalysisState> = None;
+    reading::to_end(bus, topics::STATES.name(), &mut reader, |record| {
+        let Ok(state) = topics::STATES.read(&record) else { return };
+        if state.camera == *camera && newest.as_ref().is_none_or(|known| known.next_offset <= state.next_offset) {
+            newest = Some(state);
+        }
+    })
+    .await?;
+    Ok(newest)
+}
+
+async fn partition_count(bus: &SharedBus, topic: &str) -> anyhow::Result<u32> {
+    let marks = bus.watermarks(topic).await.with_context(|| format!("asking how many partitions `{topic}` has"))?;
+    Ok(u32::try_from(marks.len())?)
+}

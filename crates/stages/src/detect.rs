@@ -1,0 +1,209 @@
+//! `video` to `detections`: decode, detect, publish; commit at the start of a group of pictures.
+//!
+//! One lane a camera keeps its frames in order; lanes share the decoders and the batches. A record is finished when the
+//! detections of all its frames are durable. After a restart or a rebalance decoding begins again at a key frame, so a
+//! camera holds the commit at the start of its current group of pictures; `analyse` recognises what it then sees twice.
+
+mod account;
+mod lane;
+mod open_alerts;
+mod open_lane;
+mod pace;
+mod settings;
+mod shedding;
+mod sight;
+mod watched;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use vedette_bus::{BusError, Delivered, SharedBus};
+use vedette_core::{CameraId, Span, Timestamp};
+use vedette_runtime::health::{Condition, Health};
+use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
+use vedette_topics::dead_letters::Refusal;
+use vedette_topics::topics;
+use vedette_wire::VideoRecord;
+
+use crate::detect::lane::Work;
+use crate::detect::open_lane::OpenLane;
+use crate::registry::Registry;
+
+pub use open_alerts::OpenAlerts;
+pub use settings::{DetectSettings, ShedAfter};
+pub use sight::{Eye, ModelSight, Picture, Sight, Undecoded};
+
+/// The consumer group of the stage.
+pub const GROUP: &str = "detect";
+const STAGE: &str = "detect";
+/// A camera that sent nothing for this long, while others of its partition did, needs nothing after a restart.
+const SILENT: Span = Span::from_secs(60);
+
+/// What the stage needs.
+#[derive(Clone)]
+pub struct Detect {
+    /// Where chunks come from and detections go.
+    pub bus: SharedBus,
+    /// What decodes and looks.
+    pub sight: Arc<dyn Sight>,
+    /// Most frames of one camera that are processed in a second.
+    pub max_fps: Option<f64>,
+    /// Whether only key frames are decoded.
+    pub key_frames_only: bool,
+    /// How long video may have waited before a camera gives way.
+    pub shed_after: ShedAfter,
+    /// Cameras, for their priority.
+    pub registry: Registry,
+    /// Cameras that do not give way.
+    pub open_alerts: OpenAlerts,
+    /// The clock that says how long video has waited.
+    pub now: fn() -> Timestamp,
+    /// Streams decoded at the same time.
+    pub decoders: Arc<Semaphore>,
+    /// Where it says how it is.
+    pub health: Health,
+}
+
+struct Running {
+    stage: Detect,
+    lanes: BTreeMap<CameraId, OpenLane>,
+    /// When the newest chunk of each partition was published.
+    newest: BTreeMap<u32, Timestamp>,
+    /// Lanes that have taken a chunk out of their queue, so that what waits beside it can follow.
+    progressed: (mpsc::UnboundedSender<CameraId>, mpsc::UnboundedReceiver<CameraId>),
+}
+
+/// Whether the camera needs nothing from before this record.
+fn begins_anew(video: &VideoRecord) -> bool {
+    match video {
+        VideoRecord::Chunk(published) => published.chunk.part == 0,
+        VideoRecord::SignalLoss(_) => true,
+    }
+}
+
+impl Detect {
+    /// Works until `stop`; what is in hand is then finished and committed.
+    ///
+    /// # Errors
+    /// When the bus refuses for good.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let (bus, health) = (self.bus.clone(), self.health.clone());
+        // Unbounded by type, bounded in fact: one message for each record in hand, and lanes bound those.
+        let progressed = mpsc::unbounded_channel();
+        let running = Running { stage: self, lanes: BTreeMap::new(), newest: BTreeMap::new(), progressed };
+        consumer::run(running, bus, health, stop).await
+    }
+}
+
+impl Consumer for Running {
+    type Message = VideoRecord;
+
+    fn group(&self) -> String {
+        GROUP.to_owned()
+    }
+
+    fn stage(&self) -> &'static str {
+        STAGE
+    }
+
+    fn topics(&self) -> Vec<String> {
+        vec![topics::VIDEO.name().to_owned()]
+    }
+
+    fn read(&self, record: &Delivered) -> Result<VideoRecord, Refusal> {
+        Ok(topics::VIDEO.read(record)?)
+    }
+
+    /// Hands a record to its camera's lane. While one is full that gets on, reading pauses; one whose decoder is stuck holds
+    /// up nobody.
+    async fn take(&mut self, record: Delivered, video: VideoRecord, offsets: &mut Offsets) -> anyhow::Result<Effect> {
+        let partition = record.position.partition;
+        let (camera, published) = (video.camera().clone(), video.published());
+        if begins_anew(&video) {
+            offsets.hold(camera.clone(), &record.position);
+        }
+        let lane = self
+            .lanes
+            .entry(camera.clone())
+            .or_insert_with(|| OpenLane::open(&self.stage, camera, self.progressed.0.clone(), (partition, published)));
+        lane.published = published;
+        let newest = self.newest.entry(partition).or_insert(lane.published);
+        *newest = lane.published.max(*newest);
+        metrics::gauge!("vedette_detect_records_in_hand").set(offsets.open() as f64);
+        let (done, finished) = oneshot::channel();
+        lane.give(Work { record, video, done, dropped: false })?;
+        // A lane that is left behind finishes nothing.
+        Ok(Effect::Pending(finished.map(|told| told.unwrap_or(Err(BusError::Closed))).boxed()))
+    }
+
+    fn has_room(&self) -> bool {
+        !self.lanes.values().any(OpenLane::asks_for_a_pause)
+    }
+
+    async fn work(&mut self) -> anyhow::Result<()> {
+        if let Some(camera) = self.progressed.1.recv().await
+            && let Some(lane) = self.lanes.get_mut(&camera)
+        {
+            lane.refill()?;
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, offsets: &mut Offsets) {
+        let silent: Vec<CameraId> = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| self.newest.get(&lane.partition).is_some_and(|now| now.since(lane.published) > SILENT))
+            .map(|(camera, _)| camera.clone())
+            .collect();
+        for camera in silent {
+            // Dropping the queue ends the lane once it has worked off what it holds.
+            if let Some(lane) = self.lanes.remove(&camera) {
+                offsets.release(lane.partition, &camera);
+            }
+        }
+    }
+
+    /// Says which cameras are not decoded.
+    fn condition(&self) -> (Condition, String) {
+        let blind: Vec<&str> =
+            self.lanes.iter().filter(|(_, lane)| lane.is_blind()).map(|(camera, _)| camera.as_str()).collect();
+        metrics::gauge!("vedette_detect_decoders_stuck").set(blind.len() as f64);
+        if blind.is_empty() {
+            let model = self.stage.sight.model();
+            return (Condition::Running, format!("model {} {}", model.name, model.version));
+        }
+        let detail = format!(
+            "the decoders of these cameras do not answer, and nothing of them is decoded until they do or this process is \
+             started again: {}",
+            blind.join(", ")
+        );
+        (Condition::Degraded, detail)
+    }
+
+    async fn revoked(&mut self, partitions: &[(Arc<str>, u32)]) -> anyhow::Result<()> {
+        let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
+        self.close_lanes(|lane| numbers.contains(&lane.partition)).await;
+        self.newest.retain(|number, _| !numbers.contains(number));
+        Ok(())
+    }
+
+    async fn ending(&mut self, _: bool) -> anyhow::Result<()> {
+        self.close_lanes(|_| true).await;
+        Ok(())
+    }
+}
+
+impl Running {
+    /// Finishes the chunks that were begun. What waits behind them is for the next owner, which else would wait for us.
+    async fn close_lanes(&mut self, leaving: impl Fn(&OpenLane) -> bool) {
+        let closing: Vec<(CameraId, OpenLane)> = self.lanes.extract_if(.., |_, lane| leaving(lane)).collect();
+        closing.iter().for_each(|(_, lane)| lane.tell_to_leave());
+        for (camera, lane) in closing {
+            lane.ended(&camera).await;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Which cameras feed an open alert, so that none of their frames is shed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dashmap::DashMap;
+use vedette_bus::{Delivered, SharedBus, StartAt};
+use vedette_core::{AlertId, AlertStatus, CameraId, Span, Timestamp};
+use vedette_runtime::supervise::TaskKind;
+use vedette_topics::dead_letters::Refusal;
+use vedette_topics::reading::{Follower, View};
+use vedette_topics::topics;
+
+/// Alerts that were raised longer ago than this before the start are taken for ended.
+const LOOK_BACK: Span = Span::from_secs(3_600);
+
+/// The open alerts of each camera, as the topic `alerts` tells them. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct OpenAlerts(Arc<DashMap<CameraId, BTreeSet<AlertId>>>);
+
+impl OpenAlerts {
+    /// The list and the follower that keeps it current with `alerts` while it runs; `now` says how far to look back.
+    pub fn open(bus: &SharedBus, now: Timestamp) -> (Self, Arc<Follower>) {
+        let open = Self::default();
+        let start = StartAt::TimeMs((now - LOOK_BACK).as_millis());
+        (open.clone(), Follower::new(bus, TaskKind::OpenAlerts, topics::ALERTS.name(), start, open))
+    }
+
+    /// Whether the camera has an open alert.
+    #[must_use]
+    pub fn has(&self, camera: &CameraId) -> bool {
+        self.0.contains_key(camera)
+    }
+
+    fn apply(&self, record: &Delivered) {
+        // The alert sink dead-letters records that cannot be decoded.
+        let Ok(alert) = topics::ALERTS.read(record) else { return };
+        if alert.status == AlertStatus::Open {
+            self.0.entry(alert.camera).or_default().insert(alert.id);
+        } else {
+            self.0.remove_if_mut(&alert.camera, |_, open| {
+                open.remove(&alert.id);
+                open.is_empty()
+            });
+        }
+    }
+}
+
+#[async_trait]
+impl View for OpenAlerts {
+    async fn take(&self, record: &Delivered) -> Result<(), Refusal> {
+        self.apply(record);
+        Ok(())
+    }
+}

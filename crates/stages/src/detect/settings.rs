@@ -1,0 +1,108 @@
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use vedette_core::{SettingMistake, SettingMistakes, Span};
+use vedette_detect::Provider;
+
+/// `[detect]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DetectSettings {
+    /// Name of a model in `models`.
+    pub model: String,
+    /// Directory of the manifests; the ones that ship with the program when absent.
+    pub models: Option<PathBuf>,
+    /// Execution providers in the order to try: `auto`, `tensorrt`, `cuda`, `openvino`, `cpu`.
+    pub providers: Vec<String>,
+    /// `libonnxruntime.so`; the one fetched by `vedette models fetch` when absent.
+    pub runtime: Option<PathBuf>,
+    /// Threads of one inference; 0 lets ONNX Runtime choose.
+    pub threads: usize,
+    /// Most frames in one inference.
+    pub max_batch: usize,
+    /// Longest time a frame waits for others to join its batch.
+    pub max_wait: Span,
+    /// Most frames of one camera that are looked at in a second; all when absent. The others are counted.
+    pub max_fps: Option<f64>,
+    /// Look at key frames only: the others are not even decoded, which costs a tenth. For many cameras on a small machine.
+    pub key_frames_only: bool,
+    /// Streams decoded at the same time; 0 means one a core.
+    pub decoders: usize,
+    /// `[detect.shed_after]`
+    pub shed_after: ShedAfter,
+}
+
+impl Default for DetectSettings {
+    fn default() -> Self {
+        Self {
+            model: "nanodet-g".into(),
+            models: None,
+            providers: vec!["auto".into()],
+            runtime: None,
+            threads: 0,
+            max_batch: 8,
+            max_wait: Span::from_millis(10),
+            max_fps: None,
+            key_frames_only: false,
+            decoders: 0,
+            shed_after: ShedAfter::default(),
+        }
+    }
+}
+
+/// `[detect.shed_after]`: how long video may have waited before a camera of each priority gives way. It then has only its key
+/// frames looked at, and none once it has waited twice as long. A camera with an open alert never gives way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShedAfter {
+    /// Cameras of priority `low`.
+    pub low: Span,
+    /// Cameras of priority `normal`.
+    pub normal: Span,
+    /// Cameras of priority `high`.
+    pub high: Span,
+}
+
+impl Default for ShedAfter {
+    fn default() -> Self {
+        Self { low: Span::from_secs(5), normal: Span::from_secs(10), high: Span::from_secs(20) }
+    }
+}
+
+impl DetectSettings {
+    /// What is wrong in the section.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<SettingMistake> {
+        let mut found = SettingMistakes::default();
+        found.within("max_wait", self.max_wait, Span::ZERO, Span::from_secs(1));
+        self.shed_after.check(&mut found);
+        let (decoders, threads, batch) = (self.decoders, self.threads, self.max_batch);
+        found.check(decoders <= 1024, "decoders", decoders.to_string(), "give 0 (one a core) to 1024");
+        found.check(threads <= 1024, "threads", threads.to_string(), "give 0 (as ONNX Runtime likes) to 1024");
+        found.check((1..=256).contains(&batch), "max_batch", batch.to_string(), "give 1 to 256");
+        found.check(
+            self.max_fps.is_none_or(|fps| fps > 0.0 && fps <= 240.0),
+            "max_fps",
+            format!("{:?}", self.max_fps.unwrap_or_default()),
+            "give more than 0 and at most 240 frames a second, or leave it out",
+        );
+        for name in &self.providers {
+            let known = name == "auto" || name.parse::<Provider>().is_ok();
+            found.check(known, "providers", format!("\"{name}\""), "known are auto, tensorrt, cuda, openvino, cpu");
+        }
+        found.into_vec()
+    }
+}
+
+impl ShedAfter {
+    fn check(&self, found: &mut SettingMistakes) {
+        // A bound that is out of its own range does not make what it bounds wrong, too.
+        let (second, day) = (Span::from_secs(1), Span::from_secs(86_400));
+        let bound = |value: Span, most: Span| if (second..=most).contains(&value) { value } else { most };
+        let high = bound(self.high, day);
+        let normal = bound(self.normal, high);
+        found.within("shed_after.low", self.low, second, normal);
+        found.within("shed_after.normal", self.normal, second, high);
+        found.within("shed_after.high", self.high, second, day);
+    }
+}

@@ -1,0 +1,137 @@
+//! Settings to a running detector: manifest, file, ONNX Runtime, batches.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use vedette_core::ModelRef;
+use vedette_detect::{
+    BatchSettings, DetectHandle, DetectService, Detector, DetectorSettings, ModelStore, Provider, Runtime,
+    RuntimeSettings, default_cache_dir,
+};
+use vedette_media::OutputSize;
+
+use crate::detect::{DetectSettings, ModelSight};
+
+/// The shared detector of this process.
+pub struct Detecting {
+    /// Where frames go.
+    pub handle: DetectHandle,
+    /// The model.
+    pub model: ModelRef,
+    /// The size that frames are scaled to.
+    pub input: OutputSize,
+    /// Whether a provider that was asked for by name could not start.
+    pub degraded: bool,
+    // Dropping it ends the workers.
+    service: DetectService,
+}
+
+/// The directory of further manifests that `VEDETTE_MODELS` names.
+#[must_use]
+pub fn manifests() -> Option<PathBuf> {
+    std::env::var_os("VEDETTE_MODELS").filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Name of the ONNX Runtime that is fetched with the models.
+pub const RUNTIME: &str = "onnxruntime";
+
+/// The models whose manifests ship inside the program, and those of the directory `models` when there is one.
+///
+/// # Errors
+/// When no directory for downloads is known.
+pub fn store(models: Option<&Path>) -> anyhow::Result<ModelStore> {
+    let cache = default_cache_dir().context("no directory for downloads: set VEDETTE_CACHE or HOME")?;
+    let store = ModelStore::new(cache);
+    Ok(match models {
+        Some(models) => store.with_folder(models),
+        None => store,
+    })
+}
+
+/// The store that the settings mean.
+///
+/// # Errors
+/// As [`store`].
+pub fn store_of(settings: &DetectSettings) -> anyhow::Result<ModelStore> {
+    store(settings.models.clone().or_else(manifests).as_deref())
+}
+
+/// The directory `models` in the working directory, when it holds other manifests than the program and nothing names it. It was
+/// read by itself once, so whoever relies on that is to hear that it is not.
+#[must_use]
+pub fn unread_manifests(settings: &DetectSettings) -> Option<PathBuf> {
+    unread_beside(settings.models.clone().or_else(manifests).as_deref())
+}
+
+/// The same, when `named` is the directory that the settings or the environment name.
+#[must_use]
+pub fn unread_beside(named: Option<&Path>) -> Option<PathBuf> {
+    let folder = Path::new("models");
+    if named.is_some() {
+        return None;
+    }
+    let other = std::fs::read_dir(folder).ok()?.flatten().any(|entry| {
+        let text = std::fs::read_to_string(entry.path().join("manifest.toml"));
+        text.is_ok_and(|text| !ModelStore::is_shipped(&entry.file_name().to_string_lossy(), &text))
+    });
+    other.then(|| folder.to_path_buf())
+}
+
+impl Detecting {
+    /// Loads the model of the settings and starts the workers.
+    ///
+    /// # Errors
+    /// When the model or ONNX Runtime is not there, has a wrong checksum, or no provider starts.
+    pub fn open(settings: &DetectSettings) -> anyhow::Result<Self> {
+        let store = store_of(settings)?;
+        let manifest = store.manifest(&settings.model)?;
+        let file = store.verify(&settings.model)?;
+        let library = match &settings.runtime {
+            Some(library) => library.clone(),
+            None => store.runtime_library(RUNTIME)?,
+        };
+        let auto = settings.providers.iter().any(|name| name == "auto");
+        let providers: Vec<Provider> = if auto {
+            Vec::new()
+        } else {
+            settings.providers.iter().map(|name| name.parse()).collect::<Result<_, _>>()?
+        };
+        let wanted = providers.first().copied();
+        let runtime =
+            Runtime::load(&RuntimeSettings { library: Some(library), providers, intra_threads: settings.threads })?;
+        let detector_settings = DetectorSettings { max_batch: settings.max_batch, ..DetectorSettings::default() };
+        let detector = Detector::open(&runtime, &manifest, file, detector_settings)?;
+        let chosen = detector.provider();
+        for refusal in &detector.report().refused {
+            tracing::info!(provider = %refusal.provider, reason = %refusal.reason, "execution provider not used");
+        }
+        let model = detector.model_ref();
+        tracing::info!(model = %model.name, version = %model.version, provider = %chosen, "detector ready");
+        let batches = BatchSettings {
+            max_batch: settings.max_batch,
+            max_wait: settings.max_wait.to_std(),
+            ..BatchSettings::default()
+        };
+        let service = DetectService::start(vec![detector], batches).context("starting the detector's threads")?;
+        let handle = service.handle();
+        let size = handle.input_size();
+        Ok(Self {
+            handle,
+            model,
+            input: OutputSize::Fit { width: size.width, height: size.height },
+            degraded: wanted.is_some_and(|wanted| wanted != chosen),
+            service,
+        })
+    }
+
+    /// The detector as the `detect` stage uses it.
+    #[must_use]
+    pub fn sight(&self) -> ModelSight {
+        ModelSight::new(self.handle.clone(), self.model.clone(), self.input, self.degraded)
+    }
+
+    /// Answers what waits and ends the workers.
+    pub async fn shutdown(self) {
+        self.service.shutdown().await;
+    }
+}

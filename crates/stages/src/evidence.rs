@@ -1,0 +1,100 @@
+//! The picture of an alert, from the video that the bus still keeps.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use vedette_bus::{Delivered, SharedBus, StartAt};
+use vedette_core::{Alert, PixelBox, VideoChunk, VideoRef};
+use vedette_media::{SnapshotSettings, snapshot};
+use vedette_topics::topics;
+
+/// How long to wait for a chunk that should be on the bus.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Chunks of other cameras that may lie between the parts of a group of pictures.
+const MOST_CHUNKS_READ: usize = 4_096;
+
+/// Why there is no picture.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NoSnapshot {
+    /// The detections came from elsewhere.
+    #[error("the detections came without video")]
+    NoVideo,
+    /// Retention has taken it.
+    #[error("the video is no longer kept")]
+    Expired,
+    /// The bus refused.
+    #[error("the video cannot be read: {0}")]
+    Bus(#[from] vedette_bus::BusError),
+    /// It could not be decoded.
+    #[error("the video cannot be decoded: {0}")]
+    Decode(String),
+}
+
+/// Makes snapshots from the `video` topic.
+pub struct BusSnapshots {
+    bus: SharedBus,
+    pixelate: bool,
+}
+
+impl BusSnapshots {
+    /// Snapshots from the video on `bus`; people are pixelated unless a policy of the house says otherwise.
+    #[must_use]
+    pub fn new(bus: SharedBus, pixelate: bool) -> Self {
+        Self { bus, pixelate }
+    }
+
+    /// The frame that raised the alert as JPEG, its objects framed.
+    ///
+    /// # Errors
+    /// When the video is gone or broken.
+    pub async fn take(&self, alert: &Alert) -> Result<Bytes, NoSnapshot> {
+        let video = alert.evidence.video.ok_or(NoSnapshot::NoVideo)?;
+        let chunks = self.group_of_pictures(alert, video).await?;
+        let people = alert.evidence.people.clone();
+        let highlight: Vec<PixelBox> = alert.objects.iter().map(|object| object.bbox).collect();
+        let settings = SnapshotSettings { pixelate: self.pixelate, ..SnapshotSettings::default() };
+        let made =
+            tokio::task::spawn_blocking(move || snapshot(&chunks, video.sequence, &people, &highlight, &settings));
+        match made.await {
+            Ok(Ok(snapshot)) => Ok(snapshot.jpeg),
+            Ok(Err(error)) => Err(NoSnapshot::Decode(error.to_string())),
+            Err(error) => Err(NoSnapshot::Decode(error.to_string())),
+        }
+    }
+
+    /// The parts of the frame's group of pictures, up to the one that holds the frame.
+    async fn group_of_pictures(&self, alert: &Alert, video: VideoRef) -> Result<Vec<VideoChunk>, NoSnapshot> {
+        let first =
+            self.bus.fetch(topics::VIDEO.name(), video.partition, video.offset).await?.ok_or(NoSnapshot::Expired)?;
+        let read = |record: &Delivered| {
+            topics::VIDEO
+                .read(record)
+                .map_err(|error| NoSnapshot::Decode(error.to_string()))?
+                .into_chunk()
+                .ok_or(NoSnapshot::Expired)
+        };
+        let mut chunks = vec![read(&first)?];
+        let holds = |chunk: &VideoChunk| chunk.first_sequence + chunk.units.len() as u64 > video.sequence;
+        if holds(&chunks[0]) {
+            return Ok(chunks);
+        }
+        let start = StartAt::Offsets(vec![(video.partition, video.offset + 1)]);
+        let mut reader = self.bus.read(topics::VIDEO.name(), start).await?;
+        for _ in 0..MOST_CHUNKS_READ {
+            let record = tokio::time::timeout(PATIENCE, reader.next()).await.map_err(|_| NoSnapshot::Expired)??;
+            if record.record.key != alert.camera.as_str().as_bytes() {
+                continue;
+            }
+            let chunk = read(&record)?;
+            if chunk.gop != chunks[0].gop || chunk.epoch != chunks[0].epoch {
+                return Err(NoSnapshot::Expired);
+            }
+            let found = holds(&chunk);
+            chunks.push(chunk);
+            if found {
+                return Ok(chunks);
+            }
+        }
+        Err(NoSnapshot::Expired)
+    }
+}

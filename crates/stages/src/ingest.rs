@@ -1,0 +1,226 @@
+//! Cameras to `video`: one intake a camera, as the registry says.
+
+mod settings;
+mod share;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use vedette_bus::SharedBus;
+use vedette_core::{Backoff, Camera, CameraId, CameraSource, SignalLoss, VideoChunk};
+use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource};
+use vedette_runtime::clock;
+use vedette_runtime::health::{Condition, Health};
+use vedette_topics::topics;
+use vedette_wire::{PublishedChunk, VideoRecord};
+
+use crate::registry::Registry;
+
+pub use settings::{CredentialSection, IngestSettings};
+pub use share::{NoShare, Share};
+
+/// What the stage needs.
+#[derive(Clone)]
+pub struct Ingest {
+    /// Settings.
+    pub settings: IngestSettings,
+    /// Where chunks go.
+    pub bus: SharedBus,
+    /// Which cameras there are.
+    pub registry: Registry,
+    /// Where it says how it is.
+    pub health: Health,
+}
+
+struct Running {
+    camera: Arc<Camera>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// Chunks of one camera that wait for the bus.
+const CHUNKS_IN_HAND: usize = 8;
+
+impl Ingest {
+    /// Keeps one intake running for each enabled camera with a source, until `stop`.
+    ///
+    /// # Errors
+    /// When GStreamer cannot be used.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        vedette_media::init().context("video intake")?;
+        let mut changes = self.registry.changes();
+        let mut running: HashMap<CameraId, Running> = HashMap::new();
+        loop {
+            let refused = self.reconcile(&mut running, &stop).await;
+            let cameras = format!("{} cameras", running.len());
+            match refused.is_empty() {
+                true => self.health.set("ingest", Condition::Running, cameras),
+                false => {
+                    let detail = format!("{cameras}; intake cannot start: {}", refused.join("; "));
+                    self.health.set("ingest", Condition::Degraded, detail);
+                }
+            }
+            metrics::gauge!("vedette_ingest_cameras").set(running.len() as f64);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = changes.changed() => changed.context("the registry ended")?,
+            }
+        }
+        for (_, camera) in running {
+            camera.stop.cancel();
+            let _ = camera.task.await;
+        }
+        Ok(())
+    }
+
+    /// Starts and stops intakes as the registry says; gives the cameras whose intake cannot start, each with why.
+    async fn reconcile(&self, running: &mut HashMap<CameraId, Running>, stop: &CancellationToken) -> Vec<String> {
+        let wanted: HashMap<_, _> = self
+            .registry
+            .cameras()
+            .into_iter()
+            .filter(|camera| camera.enabled && camera.source.is_some() && self.settings.share.holds(&camera.id))
+            .map(|camera| (camera.id.clone(), camera))
+            .collect();
+        let gone: Vec<_> = running
+            .iter()
+            .filter(|(id, now)| wanted.get(*id).is_none_or(|camera| camera.source != now.camera.source))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in gone {
+            if let Some(camera) = running.remove(&id) {
+                tracing::info!(camera = %id, "intake stopped: the camera was changed or removed");
+                camera.stop.cancel();
+                let _ = camera.task.await;
+            }
+        }
+        let mut refused = Vec::new();
+        for (id, camera) in wanted {
+            if running.contains_key(&id) {
+                continue;
+            }
+            match self.source_of(&camera) {
+                Ok(source) => {
+                    let stop = stop.child_token();
+                    let task = tokio::spawn(self.clone().follow(id.clone(), source, stop.clone()));
+                    running.insert(id, Running { camera, stop, task });
+                }
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(camera = %id, error, "intake cannot start");
+                    refused.push(format!("{id}: {error}"));
+                }
+            }
+        }
+        refused.sort();
+        refused
+    }
+
+    fn source_of(&self, camera: &Camera) -> anyhow::Result<IntakeSource> {
+        Ok(match camera.source.as_ref().context("the camera has no source")? {
+            CameraSource::File { path, looped, offset } => {
+                IntakeSource::File { path: path.into(), looped: *looped, offset: *offset }
+            }
+            CameraSource::Rtsp { url, credential } => {
+                let credentials = credential.as_deref().map(|name| self.credentials(name)).transpose()?;
+                IntakeSource::Rtsp { url: url.parse().context("the camera's address")?, credentials }
+            }
+        })
+    }
+
+    fn credentials(&self, name: &str) -> anyhow::Result<Credentials> {
+        let CredentialSection { user, password_env } = self
+            .settings
+            .credentials
+            .get(name)
+            .with_context(|| format!("credential `{name}` is not in [ingest.credentials] of this machine"))?;
+        let password = std::env::var(password_env)
+            .with_context(|| format!("credential `{name}` needs the environment variable {password_env}"))?;
+        Ok(Credentials::new(user.clone(), password))
+    }
+
+    /// Takes in a camera until `stop`, or until its recording has ended. An intake that panicked is started again.
+    async fn follow(self, camera: CameraId, source: IntakeSource, stop: CancellationToken) {
+        let IngestSettings { retry_min, retry_max, .. } = &self.settings;
+        let mut backoff = Backoff::new(retry_min.to_std(), retry_max.to_std(), camera.as_str());
+        while let Err(panic) = self.take_in(&camera, source.clone(), stop.clone()).await {
+            let wait = backoff.next_wait();
+            metrics::counter!("vedette_ingest_intakes_failed_total").increment(1);
+            tracing::error!(%camera, %panic, ?wait, "intake failed; starting again");
+            if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn take_in(
+        &self,
+        camera: &CameraId,
+        source: IntakeSource,
+        stop: CancellationToken,
+    ) -> Result<(), tokio::task::JoinError> {
+        let settings = IntakeSettings {
+            chunk_max_duration: self.settings.chunk.to_std(),
+            chunk_max_bytes: topics::MAX_CHUNK_BYTES,
+            timeout: self.settings.timeout.to_std(),
+            backoff_min: self.settings.retry_min.to_std(),
+            backoff_max: self.settings.retry_max.to_std(),
+        };
+        let (sender, mut events) = mpsc::channel(CHUNKS_IN_HAND);
+        let intake = Intake::new(camera.clone(), source, settings, Arc::new(clock::now));
+        let reading = tokio::spawn(intake.run(sender, stop));
+        while let Some(event) = events.recv().await {
+            match event {
+                IntakeEvent::Chunk(chunk) => self.publish(camera, chunk).await,
+                IntakeEvent::SignalLoss(loss) => self.publish_signal_loss(&loss).await,
+                IntakeEvent::Connected { codec, frame, .. } => {
+                    tracing::info!(%camera, ?codec, width = frame.width, height = frame.height, "camera connected");
+                }
+                IntakeEvent::Lost { reason, retry_in } => {
+                    tracing::warn!(%camera, %reason, ?retry_in, "camera lost");
+                }
+                IntakeEvent::Refused { reason } => tracing::error!(%camera, %reason, "camera refused"),
+                IntakeEvent::Ended => tracing::info!(%camera, "the recording ended"),
+            }
+        }
+        reading.await.map(drop)
+    }
+
+    /// Says that no signal comes from the camera. What the bus does not take is said again, later.
+    async fn publish_signal_loss(&self, loss: &SignalLoss) {
+        match topics::VIDEO.send(&self.bus, &VideoRecord::SignalLoss(loss.clone()), loss.at).await {
+            Ok(_) => metrics::counter!("vedette_ingest_away_total").increment(1),
+            Err(error) => {
+                tracing::warn!(camera = %loss.camera, %error, "the bus did not take that the camera sends no signal")
+            }
+        }
+    }
+
+    /// Hands a chunk to the bus. Live pictures do not wait for a bus that refuses them: they are lost, and counted.
+    async fn publish(&self, camera: &CameraId, chunk: VideoChunk) {
+        let frames = chunk.units.len() as u64;
+        let Some(captured) = chunk.units.last().map(|unit| unit.captured) else { return };
+        let video = VideoRecord::Chunk(PublishedChunk { chunk, published: clock::now() });
+        let camera = camera.clone();
+        match topics::VIDEO.send(&self.bus, &video, captured).await {
+            Ok(delivery) => {
+                tokio::spawn(async move {
+                    match delivery.await {
+                        Ok(_) => metrics::counter!("vedette_ingest_frames_total").increment(frames),
+                        Err(error) => shed(&camera, frames, &error),
+                    }
+                });
+            }
+            Err(error) => shed(&camera, frames, &error),
+        }
+    }
+}
+
+fn shed(camera: &CameraId, frames: u64, error: &vedette_bus::BusError) {
+    metrics::counter!("vedette_frames_shed_total", "stage" => "ingest", "reason" => "bus_refused").increment(frames);
+    tracing::warn!(%camera, frames, %error, "frames shed: the bus refused them");
+}

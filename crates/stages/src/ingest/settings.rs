@@ -1,0 +1,59 @@
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use vedette_core::{SettingMistake, SettingMistakes, Span};
+
+use super::share::Share;
+
+/// `[ingest]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IngestSettings {
+    /// Longest chunk; it bounds the latency that chunking adds. At most one second.
+    pub chunk: Span,
+    /// Longest wait for a camera to answer, and for its next frame.
+    pub timeout: Span,
+    /// First wait before connecting again; doubles up to `retry_max`.
+    pub retry_min: Span,
+    /// Longest wait before connecting again.
+    pub retry_max: Span,
+    /// Which share of the cameras this machine pulls, `NUMBER/OF`: `1/1` all, `2/3` the second of three shares.
+    pub share: Share,
+    /// `[ingest.credentials.NAME]`
+    pub credentials: BTreeMap<String, CredentialSection>,
+}
+
+impl Default for IngestSettings {
+    fn default() -> Self {
+        Self {
+            chunk: Span::from_millis(500),
+            timeout: Span::from_secs(10),
+            retry_min: Span::from_millis(500),
+            retry_max: Span::from_secs(30),
+            share: Share::default(),
+            credentials: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[ingest.credentials.NAME]`: who a camera lets in. The password itself is never in the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialSection {
+    /// User name.
+    pub user: String,
+    /// Environment variable that holds the password.
+    pub password_env: String,
+}
+
+impl IngestSettings {
+    /// What is wrong in the section.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<SettingMistake> {
+        let mut found = SettingMistakes::default();
+        found.within("chunk", self.chunk, Span::from_millis(40), Span::from_secs(1));
+        found.within("timeout", self.timeout, Span::from_millis(100), Span::from_secs(300));
+        found.within("retry_min", self.retry_min, Span::from_millis(50), self.retry_max);
+        found.into_vec()
+    }
+}

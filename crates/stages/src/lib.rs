@@ -1,0 +1,36 @@
+//! The stages between the topics, and what they keep current: the registry, the address bases, the counts of frames.
+//!
+//! *In:* the settings of each stage, the bus, a clock. *Out:* records on the next topic, stored and delivered alerts, health and
+//! metrics. Each stage commits after effect. *Must not know:* the command line, files of settings, which stages run together.
+
+pub mod address_book;
+pub mod adopt;
+mod alert_sink;
+pub mod alert_store;
+mod analyse;
+pub mod console;
+#[cfg(test)]
+mod demo;
+pub mod detect;
+pub mod detector;
+mod evidence;
+mod frame_book;
+mod health_report;
+mod ingest;
+mod latency;
+pub mod registry;
+mod sink;
+pub mod sinks;
+
+pub use adopt::{MetadataSettings, TimeSource};
+pub use alert_sink::AlertSink;
+pub use analyse::{Analyse, AnalyseSettings};
+pub use console::{ConsoleSettings, OneEventSettings, StoreSetting};
+pub use detect::{DetectSettings, ShedAfter};
+pub use evidence::{BusSnapshots, NoSnapshot};
+pub use frame_book::FrameBook;
+pub use health_report::ReportedHealth;
+pub use ingest::{CredentialSection, Ingest, IngestSettings, NoShare, Share};
+pub use latency::{LatencyBook, LatencySummary};
+pub use sink::Sink;
+pub use sinks::SinkSettings;

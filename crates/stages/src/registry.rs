@@ -1,0 +1,415 @@
+//! Cameras and policies as the bus holds them, followed live.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use dashmap::{DashMap, DashSet};
+use tokio::sync::watch;
+use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
+use vedette_core::{Camera, CameraId, Policy, PolicyScope};
+use vedette_rules::SharedPolicy;
+use vedette_runtime::clock;
+use vedette_runtime::health::Condition;
+use vedette_runtime::supervise::TaskKind;
+use vedette_topics::dead_letters::Refusal;
+use vedette_topics::reading::{Follower, View};
+use vedette_topics::topics;
+use vedette_wire::{WireError, policy_key};
+
+/// The registry, cheap to clone. What it gives out is a version of its own: it does not change in the hands of who has it.
+#[derive(Clone, Default)]
+pub struct Registry {
+    cameras: Arc<DashMap<CameraId, Arc<Camera>>>,
+    policies: Arc<DashMap<String, Arc<SharedPolicy>>>,
+    /// Keys of cameras that were taken out; their last records may still come by.
+    retired: Arc<DashSet<String>>,
+    /// By key, older versions of policies that were refused.
+    outdated: Arc<DashMap<String, Outdated>>,
+    version: Arc<watch::Sender<u64>>,
+}
+
+/// A version of a policy that was refused because a newer one is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Outdated {
+    key: String,
+    version: u32,
+    known: u32,
+    /// Where it came from.
+    origin: &'static str,
+}
+
+impl fmt::Display for Outdated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, version, known, origin } = self;
+        write!(
+            f,
+            "policy {key}: version {version} from {origin} is older than version {known}, which stays in force; to go back to \
+             its rules, publish them as version {}",
+            known.saturating_add(1)
+        )
+    }
+}
+
+/// The registry as one of its two followers keeps it current.
+struct RegistryView {
+    registry: Registry,
+    kind: TaskKind,
+}
+
+#[async_trait]
+impl View for RegistryView {
+    async fn take(&self, record: &Delivered) -> Result<(), Refusal> {
+        let key = String::from_utf8_lossy(&record.record.key);
+        let value = record.record.value.clone();
+        match self.kind {
+            TaskKind::Cameras => self.registry.take_camera(&key, value)?,
+            _ => self.registry.take_policy(&key, value)?,
+        }
+        self.registry.changed();
+        Ok(())
+    }
+
+    fn condition(&self) -> (Condition, String) {
+        let outdated: BTreeMap<String, String> = match self.kind {
+            TaskKind::Policies => {
+                self.registry.outdated.iter().map(|it| (it.key().clone(), it.value().to_string())).collect()
+            }
+            _ => BTreeMap::new(),
+        };
+        match outdated.is_empty() {
+            true => (Condition::Running, String::new()),
+            false => (Condition::Degraded, outdated.into_values().collect::<Vec<_>>().join("; ")),
+        }
+    }
+}
+
+/// What the registry says of one camera. Who asks for each frame keeps it and asks again when it [is not current](Registry::is_current).
+#[derive(Clone)]
+pub struct Entry {
+    /// The camera.
+    pub camera: Arc<Camera>,
+    /// Its policy, as [`Registry::policy`] gives it.
+    pub policy: Option<Arc<SharedPolicy>>,
+    version: u64,
+}
+
+impl Registry {
+    /// A registry that holds what is given and follows nothing: for replay.
+    #[must_use]
+    pub fn of(cameras: &[Camera], policies: &[Policy]) -> Self {
+        let registry = Self::default();
+        for camera in cameras {
+            registry.cameras.insert(camera.id.clone(), Arc::new(camera.clone()));
+        }
+        for policy in policies {
+            registry.policies.insert(policy_key(&policy.applies_to), Arc::new(SharedPolicy::new(policy.clone())));
+        }
+        registry
+    }
+
+    /// Reads the registry from the bus up to now, and gives the followers that keep it current while they run.
+    ///
+    /// # Errors
+    /// When the topics cannot be read.
+    pub async fn open(bus: &SharedBus) -> Result<(Self, [(TaskKind, Arc<Follower>); 2]), BusError> {
+        let registry = Self::default();
+        let follower = |kind, topic: &'static str| {
+            let view = RegistryView { registry: registry.clone(), kind };
+            (kind, Follower::new(bus, kind, topic, StartAt::Earliest, view))
+        };
+        let followers = [
+            follower(TaskKind::Cameras, topics::CAMERAS.name()),
+            follower(TaskKind::Policies, topics::POLICIES.name()),
+        ];
+        for (_, follower) in &followers {
+            follower.catch_up().await?;
+        }
+        Ok((registry, followers))
+    }
+
+    fn changed(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    fn take_camera(&self, key: &str, value: Option<Bytes>) -> Result<(), WireError> {
+        match value {
+            Some(_) => {
+                let camera = topics::CAMERAS.decode(value)?;
+                self.retired.remove(camera.id.as_str());
+                self.cameras.insert(camera.id.clone(), Arc::new(camera));
+            }
+            None => {
+                self.cameras.retain(|id, _| id.as_str() != key);
+                self.retired.insert(key.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// An older version never replaces a newer one, whoever wrote it; a policy that was taken out may come back as any version.
+    fn take_policy(&self, key: &str, value: Option<Bytes>) -> Result<(), WireError> {
+        if value.is_none() {
+            self.policies.remove(key);
+            self.outdated.remove(key);
+            return Ok(());
+        }
+        let policy = topics::POLICIES.decode(value)?;
+        let key = policy_key(&policy.applies_to);
+        match self.policy_version(&key) {
+            Some(known) if policy.version < known => {
+                self.note_outdated(Outdated { key, version: policy.version, known, origin: "the topic `policies`" });
+            }
+            _ => {
+                self.outdated.remove(&key);
+                self.policies.insert(key, Arc::new(SharedPolicy::new(policy)));
+            }
+        }
+        Ok(())
+    }
+
+    fn policy_version(&self, key: &str) -> Option<u32> {
+        self.policies.get(key).map(|known| known.policy().version)
+    }
+
+    fn note_outdated(&self, outdated: Outdated) {
+        metrics::counter!("vedette_policies_outdated_total").increment(1);
+        tracing::error!("{outdated}");
+        self.outdated.insert(outdated.key.clone(), outdated);
+    }
+
+    /// Rises with every change; wait for the next one to look again.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// The camera of that id and its policy.
+    #[must_use]
+    pub fn entry(&self, id: &CameraId) -> Option<Entry> {
+        // Before the rest: what changes from here on makes the entry an old one.
+        let version = *self.version.borrow();
+        let camera = self.camera(id)?;
+        Some(Entry { policy: self.policy(&camera), camera, version })
+    }
+
+    /// Whether nothing has changed since the entry was given out. Costs next to nothing.
+    #[must_use]
+    pub fn is_current(&self, entry: &Entry) -> bool {
+        *self.version.borrow() == entry.version
+    }
+
+    /// The camera of that id.
+    #[must_use]
+    pub fn camera(&self, id: &CameraId) -> Option<Arc<Camera>> {
+        self.cameras.get(id).map(|camera| camera.clone())
+    }
+
+    /// Whether the camera of that id was there and was taken out.
+    #[must_use]
+    pub fn is_retired(&self, id: &CameraId) -> bool {
+        self.retired.contains(id.as_str())
+    }
+
+    /// Every camera, by id.
+    #[must_use]
+    pub fn cameras(&self) -> Vec<Arc<Camera>> {
+        let mut cameras: Vec<_> = self.cameras.iter().map(|entry| entry.value().clone()).collect();
+        cameras.sort_by(|a, b| a.id.cmp(&b.id));
+        cameras
+    }
+
+    /// The policy of a camera: its own, else that of the first of its groups that has one.
+    #[must_use]
+    pub fn policy(&self, camera: &Camera) -> Option<Arc<SharedPolicy>> {
+        let own = PolicyScope::Camera(camera.id.clone());
+        std::iter::once(own)
+            .chain(camera.groups.iter().cloned().map(PolicyScope::Group))
+            .find_map(|scope| self.policies.get(&policy_key(&scope)).map(|policy| policy.clone()))
+    }
+}
+
+/// Publishes the cameras and policies of the configuration files that differ from the bus. A policy that is older than the one
+/// on the bus is left out, with an error in log and health. Only the owner of the registry calls it: the process whose files
+/// count.
+///
+/// # Errors
+/// When the bus refuses.
+pub async fn publish(
+    bus: &SharedBus,
+    registry: &Registry,
+    cameras: &[Camera],
+    policies: &[Policy],
+) -> Result<usize, BusError> {
+    let (mut count, now) = (0, clock::now());
+    for camera in cameras.iter().filter(|camera| registry.differs_camera(camera)) {
+        topics::CAMERAS.send(bus, camera, now).await?.await?;
+        count += 1;
+    }
+    for policy in policies.iter().filter(|policy| registry.differs_policy(policy)) {
+        let key = policy_key(&policy.applies_to);
+        match registry.policy_version(&key) {
+            Some(known) if policy.version < known => {
+                let origin = "the policy file of this process";
+                registry.note_outdated(Outdated { key, version: policy.version, known, origin });
+            }
+            _ => {
+                topics::POLICIES.send(bus, policy, now).await?.await?;
+                count += 1;
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// Publishes cameras and policies onto a bus whose registry nobody has open, for tests and tools.
+///
+/// # Errors
+/// When the bus refuses.
+pub async fn publish_onto(bus: &SharedBus, cameras: &[Camera], policies: &[Policy]) -> Result<usize, BusError> {
+    let (registry, _) = Registry::open(bus).await?;
+    publish(bus, &registry, cameras, policies).await
+}
+
+impl Registry {
+    fn differs_camera(&self, camera: &Camera) -> bool {
+        self.camera(&camera.id).as_deref() != Some(camera)
+    }
+
+    fn differs_policy(&self, policy: &Policy) -> bool {
+        self.policies.get(&policy_key(&policy.applies_to)).as_deref().map(|known| known.policy()) != Some(policy)
+    }
+
+    /// The cameras and policies of configuration files that differ from the bus, by key: for a process that does not own the
+    /// registry and so does not publish them.
+    #[must_use]
+    pub fn differences(&self, cameras: &[Camera], policies: &[Policy]) -> Vec<String> {
+        let cameras = cameras.iter().filter(|camera| self.differs_camera(camera));
+        let policies = policies.iter().filter(|policy| self.differs_policy(policy));
+        let cameras = cameras.map(|camera| format!("camera {}", camera.id));
+        cameras.chain(policies.map(|policy| format!("policy {}", policy_key(&policy.applies_to)))).collect()
+    }
+}
+
+/// Takes out of the registry what is no longer in the configuration files, so that a camera that was removed there is no
+/// longer recorded. For the process that takes in the cameras: its files are the ones that count.
+///
+/// # Errors
+/// When the bus refuses.
+pub async fn retire(
+    bus: &SharedBus,
+    registry: &Registry,
+    cameras: &[Camera],
+    policies: &[Policy],
+) -> Result<usize, BusError> {
+    let kept: HashSet<String> = policies.iter().map(|policy| policy_key(&policy.applies_to)).collect();
+    let (mut count, now) = (0, clock::now());
+    for camera in registry.cameras() {
+        if cameras.iter().any(|kept| kept.id == camera.id) {
+            continue;
+        }
+        tracing::info!(camera = %camera.id, "retired: no longer in the configuration files");
+        registry.cameras.remove(&camera.id);
+        registry.retired.insert(camera.id.to_string());
+        topics::CAMERAS.delete(bus, &camera.id, now).await?.await?;
+        count += 1;
+    }
+    let gone = registry.policies.iter().filter(|policy| !kept.contains(policy.key()));
+    let gone: Vec<PolicyScope> = gone.map(|policy| policy.policy().applies_to.clone()).collect();
+    for scope in gone {
+        let key = policy_key(&scope);
+        tracing::info!(policy = key, "retired: no longer in the configuration files");
+        registry.policies.remove(&key);
+        topics::POLICIES.delete(bus, &scope, now).await?.await?;
+        count += 1;
+    }
+    if count > 0 {
+        registry.changed();
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+    use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
+
+    use super::*;
+    use crate::demo;
+    use vedette_topics::BusSettings;
+
+    #[tokio::test]
+    async fn what_left_the_files_leaves_the_registry() {
+        let cameras = demo::cameras();
+        let policies = demo::policies();
+        let copy = Camera { id: CameraId::new("campus-1-2").unwrap(), ..cameras[0].clone() };
+        let both = [cameras[0].clone(), copy];
+
+        let folder = tempfile::tempdir().unwrap();
+        let bus: SharedBus = EmbeddedBus::open(EmbeddedSettings::new(folder.path())).unwrap();
+        bus.ensure_topics(&topics::specs(&BusSettings::default())).await.unwrap();
+        let (first, _) = Registry::open(&bus).await.unwrap();
+        assert_eq!(publish(&bus, &first, &both, &policies).await.unwrap(), 3);
+
+        // The next start, with one camera and no policy left in the files.
+        let (second, _) = Registry::open(&bus).await.unwrap();
+        assert_eq!(second.cameras().len(), 2);
+        let kept = second.entry(&cameras[0].id).unwrap();
+        assert!(kept.policy.is_some() && second.is_current(&kept));
+        assert_eq!(retire(&bus, &second, &cameras, &[]).await.unwrap(), 2);
+        assert!(!second.is_current(&kept), "its policy is gone");
+        for registry in [&second, &Registry::open(&bus).await.unwrap().0] {
+            assert_eq!(registry.cameras().iter().map(|camera| camera.id.as_str()).collect::<Vec<_>>(), ["campus-1"]);
+            assert!(registry.policy(&cameras[0]).is_none());
+            assert!(registry.is_retired(&both[1].id) && !registry.is_retired(&both[0].id));
+        }
+        assert_eq!(retire(&bus, &second, &cameras, &[]).await.unwrap(), 0);
+    }
+
+    /// The demo's policy as `version`, with another name of its first rule.
+    fn version(policy: &Policy, version: u32) -> Policy {
+        let mut policy = Policy { version, ..policy.clone() };
+        policy.rules[0].name = format!("as of version {version}");
+        policy
+    }
+
+    #[tokio::test]
+    async fn an_older_version_replaces_no_newer_one() {
+        let cameras = demo::cameras();
+        let policy = demo::policies().remove(0);
+        let folder = tempfile::tempdir().unwrap();
+        let bus: SharedBus = EmbeddedBus::open(EmbeddedSettings::new(folder.path())).unwrap();
+        bus.ensure_topics(&topics::specs(&BusSettings::default())).await.unwrap();
+        let in_force = |registry: &Registry| registry.policy(&cameras[0]).unwrap().policy().version;
+        let (owner, _) = Registry::open(&bus).await.unwrap();
+        for number in [2, 3, 3] {
+            let (owner, _) = Registry::open(&bus).await.unwrap();
+            publish(&bus, &owner, &cameras, &[version(&policy, number)]).await.unwrap();
+        }
+
+        // A process with last week's files: it publishes nothing and says why.
+        let (stale, followers) = Registry::open(&bus).await.unwrap();
+        assert_eq!(publish(&bus, &stale, &cameras, &[version(&policy, 2)]).await.unwrap(), 0);
+        assert_eq!(in_force(&stale), 3);
+        let (condition, detail) = RegistryView { registry: stale.clone(), kind: TaskKind::Policies }.condition();
+        assert_eq!(condition, Condition::Degraded);
+        assert!(detail.contains("version 2") && detail.contains("as version 4"), "{detail}");
+        assert_eq!(followers.len(), 2);
+
+        // A program that does not ask wrote it on the topic: whoever knows the newer one keeps it.
+        let sent = topics::POLICIES.send(&bus, &version(&policy, 1), clock::now()).await.unwrap();
+        sent.await.unwrap();
+        let (late, _) = Registry::open(&bus).await.unwrap();
+        assert_eq!(in_force(&late), 3);
+
+        // Taken out, it may come back as any version.
+        retire(&bus, &late, &cameras, &[]).await.unwrap();
+        let (empty, _) = Registry::open(&bus).await.unwrap();
+        publish(&bus, &empty, &cameras, &[version(&policy, 1)]).await.unwrap();
+        assert_eq!(in_force(&Registry::open(&bus).await.unwrap().0), 1);
+        assert_eq!(owner.differences(&cameras, &[version(&policy, 1)]).len(), 2, "it has followed nothing since");
+    }
+}

@@ -1,0 +1,202 @@
+//! `alerts` to one destination outside the product: at least once, in order per camera, from a cursor of its own. While the
+//! destination does not take an alert, it is tried again with back-off, and what follows waits on the bus. An alert that it refuses
+//! for good is dead-lettered.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
+use vedette_bus::{BusError, Delivered, SharedBus};
+use vedette_core::{Alert, Backoff, Timestamp};
+use vedette_runtime::health::{Condition, Health};
+use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
+use vedette_topics::dead_letters::{self, Refusal};
+use vedette_topics::in_order::InOrder;
+use vedette_topics::topics;
+use vedette_wire::DeadLetterReason;
+
+use crate::registry::Registry;
+use crate::sinks::{Deliver, Only, Undelivered};
+
+/// Alerts in hand, of different cameras side by side.
+const IN_HAND: usize = 64;
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// What the stage needs.
+#[derive(Clone)]
+pub struct Sink {
+    /// `sink_NAME`, in logs, metrics and health.
+    pub stage: &'static str,
+    /// The consumer group, `sink-NAME`.
+    pub group: String,
+    /// Where alerts come from.
+    pub bus: SharedBus,
+    /// Cameras, for their groups.
+    pub registry: Registry,
+    /// The alerts that it is for.
+    pub only: Only,
+    /// Delivers them.
+    pub deliver: Arc<dyn Deliver>,
+    /// The clock that says how long alerts have waited.
+    pub now: fn() -> Timestamp,
+    /// Where it says how it is.
+    pub health: Health,
+}
+
+impl Sink {
+    /// Works until `stop`. What was not delivered by then is delivered after the next start.
+    ///
+    /// # Errors
+    /// When the bus refuses for good.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let (bus, health) = (self.bus.clone(), self.health.clone());
+        let state = Arc::default();
+        let delivering = Delivering { sink: self, order: InOrder::default(), leave: BTreeMap::new(), state };
+        consumer::run(delivering, bus, health, stop).await
+    }
+}
+
+struct Delivering {
+    sink: Sink,
+    order: InOrder,
+    /// Ends the attempts for a partition's alerts.
+    leave: BTreeMap<u32, CancellationToken>,
+    state: Arc<State>,
+}
+
+/// What the attempts of a sink share.
+#[derive(Default)]
+struct State {
+    in_hand: AtomicUsize,
+    /// When the oldest alert in hand was raised, microseconds; 0 when there is none.
+    oldest: AtomicI64,
+    /// Why the last attempt failed; none once one has succeeded.
+    failing: Mutex<Option<String>>,
+}
+
+impl State {
+    fn failing(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Consumer for Delivering {
+    type Message = Alert;
+
+    fn group(&self) -> String {
+        self.sink.group.clone()
+    }
+
+    fn stage(&self) -> &'static str {
+        self.sink.stage
+    }
+
+    fn topics(&self) -> Vec<String> {
+        vec![topics::ALERTS.name().to_owned()]
+    }
+
+    fn read(&self, record: &Delivered) -> Result<Alert, Refusal> {
+        Ok(topics::ALERTS.read(record)?)
+    }
+
+    async fn take(&mut self, record: Delivered, alert: Alert, _: &mut Offsets) -> anyhow::Result<Effect> {
+        let camera = self.sink.registry.camera(&alert.camera);
+        if !self.sink.only.holds(&alert, camera.as_deref()) {
+            return Ok(Effect::Durable);
+        }
+        let (sink, state) = (self.sink.clone(), self.state.clone());
+        let leave = self.leave.entry(record.position.partition).or_default().clone();
+        state.in_hand.fetch_add(1, Ordering::Relaxed);
+        let stated = alert.ended.unwrap_or(alert.raised).as_micros();
+        let _ = state.oldest.compare_exchange(0, stated, Ordering::Relaxed, Ordering::Relaxed);
+        let camera = alert.camera.clone();
+        let work = async move { sink.deliver(&record, &alert, &state, &leave).await };
+        let (effect, state) = (self.order.after([camera], work), self.state.clone());
+        let counted = effect.inspect(move |_| {
+            if state.in_hand.fetch_sub(1, Ordering::Relaxed) == 1 {
+                state.oldest.store(0, Ordering::Relaxed);
+            }
+        });
+        Ok(Effect::Pending(counted.boxed()))
+    }
+
+    fn has_room(&self) -> bool {
+        self.state.in_hand.load(Ordering::Relaxed) < IN_HAND
+    }
+
+    fn tick(&mut self, _: &mut Offsets) {
+        self.order.tidy();
+        let stage = self.sink.stage;
+        let oldest = self.state.oldest.load(Ordering::Relaxed);
+        let age = if oldest == 0 { 0.0 } else { (self.sink.now)().since(Timestamp::from_micros(oldest)).as_secs_f64() };
+        metrics::gauge!("vedette_sink_in_hand", "sink" => stage).set(self.state.in_hand.load(Ordering::Relaxed) as f64);
+        metrics::gauge!("vedette_sink_oldest_seconds", "sink" => stage).set(age);
+    }
+
+    fn condition(&self) -> (Condition, String) {
+        match &*self.state.failing() {
+            None => (Condition::Running, String::new()),
+            Some(why) => (Condition::Degraded, format!("alerts wait and are tried again: {why}")),
+        }
+    }
+
+    async fn revoked(&mut self, partitions: &[(Arc<str>, u32)]) -> anyhow::Result<()> {
+        for (_, partition) in partitions {
+            if let Some(leave) = self.leave.remove(partition) {
+                leave.cancel();
+            }
+        }
+        Ok(())
+    }
+
+    async fn ending(&mut self, _: bool) -> anyhow::Result<()> {
+        self.leave.values().for_each(CancellationToken::cancel);
+        Ok(())
+    }
+}
+
+impl Sink {
+    /// Delivers an alert, however often it has to be tried, or dead-letters it. Ends without either once told to leave: then it is
+    /// not finished, and comes again.
+    async fn deliver(
+        &self,
+        record: &Delivered,
+        alert: &Alert,
+        state: &State,
+        leave: &CancellationToken,
+    ) -> Result<(), BusError> {
+        let seed = format!("{}/{}/{}", self.group, alert.id, alert.revision);
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT, &seed);
+        loop {
+            let Some(outcome) = leave.run_until_cancelled(self.deliver.deliver(alert)).await else {
+                return Err(BusError::Closed);
+            };
+            let (after, why) = match outcome {
+                Ok(()) => {
+                    metrics::counter!("vedette_sink_delivered_total", "sink" => self.stage).increment(1);
+                    *state.failing() = None;
+                    return Ok(());
+                }
+                Err(Undelivered::Refused(why)) => {
+                    metrics::counter!("vedette_sink_refused_total", "sink" => self.stage).increment(1);
+                    *state.failing() = None;
+                    let sent =
+                        dead_letters::send(&self.bus, self.stage, record, DeadLetterReason::Invalid, &why).await?;
+                    return sent.await.map(drop);
+                }
+                Err(Undelivered::Retry { after, why }) => (after, why),
+            };
+            metrics::counter!("vedette_sink_retried_total", "sink" => self.stage).increment(1);
+            let wait = backoff.next_wait().max(after.unwrap_or_default());
+            tracing::warn!(sink = self.stage, alert = %alert.id, revision = alert.revision, ?wait, why, "not delivered");
+            *state.failing() = Some(why);
+            if leave.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return Err(BusError::Closed);
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Destinations of alerts outside the product. A kind of destination is one file here and one line in [`SinkSettings`]; order,
+//! retries, dead letters, health and metrics are the same for all (`stage/sink.rs`).
+
+mod filter;
+pub mod webhook;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use vedette_core::{Alert, SettingMistake};
+
+pub use filter::Only;
+use webhook::{Webhook, WebhookSettings};
+
+/// `[[sinks]]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SinkSettings {
+    /// HTTP requests with a `CloudEvents` body and a Standard Webhooks signature.
+    Webhook(WebhookSettings),
+}
+
+impl SinkSettings {
+    /// Its name: part of its consumer group, and what logs, metrics and health call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Webhook(settings) => &settings.name,
+        }
+    }
+
+    /// The alerts that it is for.
+    #[must_use]
+    pub fn only(&self) -> &Only {
+        match self {
+            Self::Webhook(settings) => &settings.only,
+        }
+    }
+
+    /// The environment variable that holds its secret, with the name of its setting.
+    #[must_use]
+    pub fn secret_env(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Webhook(settings) => Some(("secret_env", &settings.secret_env)),
+        }
+    }
+
+    /// What is wrong with it: setting, value, rule, remedy.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<SettingMistake> {
+        let mut found = Vec::new();
+        let name = self.name();
+        let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || name.len() > 40 || !name.chars().all(known) {
+            let rule = "a sink's name has 1 to 40 lower-case letters, digits and `-`";
+            found.push(SettingMistake::new(
+                "name",
+                name,
+                rule,
+                "it names the consumer group, which must not change later",
+            ));
+        }
+        found.extend(self.only().mistakes());
+        match self {
+            Self::Webhook(settings) => found.extend(settings.mistakes()),
+        }
+        found
+    }
+
+    /// Makes it ready to deliver.
+    ///
+    /// # Errors
+    /// When its secret is missing or unusable.
+    pub fn open(&self) -> anyhow::Result<Arc<dyn Deliver>> {
+        match self {
+            Self::Webhook(settings) => Ok(Arc::new(Webhook::open(settings)?)),
+        }
+    }
+}
+
+/// Delivers alerts to one destination.
+#[async_trait]
+pub trait Deliver: Send + Sync + 'static {
+    /// Delivers one revision of an alert. It may come again: receivers know it by alert id and revision.
+    ///
+    /// # Errors
+    /// When it was not taken, with whether it is worth trying again.
+    async fn deliver(&self, alert: &Alert) -> Result<(), Undelivered>;
+}
+
+/// Why an alert was not delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undelivered {
+    /// The destination does not work now.
+    Retry {
+        /// How long it asks to be left alone.
+        after: Option<Duration>,
+        /// Why, for people.
+        why: String,
+    },
+    /// The destination refuses this alert and would refuse it again.
+    Refused(String),
+}

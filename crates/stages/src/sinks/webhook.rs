@@ -1,0 +1,298 @@
+//! HTTP POST requests: the body is a `CloudEvents` 1.0 event in structured JSON with the alert as its data, the signature that
+//! of Standard Webhooks 1.0. Redirects are not followed; link-local and metadata addresses are not talked to.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::StatusCode;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use url::{Host, Url};
+use vedette_alerts::cloudevents;
+use vedette_alerts::json::AlertJson;
+use vedette_core::{Alert, SettingMistake, Span};
+use vedette_runtime::clock;
+
+use super::{Deliver, Only, Undelivered};
+
+/// Bytes of an answer that are shown to people.
+const SHOWN: usize = 200;
+/// The longest that a receiver may ask to be left alone.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+
+/// `kind = "webhook"`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookSettings {
+    /// Its name.
+    pub name: String,
+    /// The alerts that it is for.
+    #[serde(default)]
+    pub only: Only,
+    /// Where requests go, `https://...`; `http://...` where the network is trusted.
+    pub url: String,
+    /// Environment variable that holds the secret, `whsec_` and 24 to 64 bytes in base 64.
+    pub secret_env: String,
+    /// Longest wait for the answer to a request.
+    #[serde(default = "ten_seconds")]
+    pub timeout: Span,
+}
+
+fn ten_seconds() -> Span {
+    Span::from_secs(10)
+}
+
+impl WebhookSettings {
+    pub(super) fn mistakes(&self) -> Vec<SettingMistake> {
+        let mut found = Vec::new();
+        let mut add = |field: &str, value: &str, rule: &str, fix: &str| {
+            found.push(SettingMistake::new(field, value, rule, fix));
+        };
+        match Url::parse(&self.url) {
+            // The value is not repeated: it holds a secret.
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                add("url", "", "a sink's address holds no credentials", "take user and password out");
+            }
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                if literal(&url).is_some_and(is_forbidden) {
+                    let rule = "link-local, multicast and metadata addresses are not talked to";
+                    add("url", &self.url, rule, "give the address of the receiver itself");
+                }
+            }
+            _ => add("url", &self.url, "this is no https://host/path", ""),
+        }
+        if self.secret_env.is_empty() {
+            add("secret_env", "", "name the environment variable that holds the secret", "");
+        }
+        if !(Span::from_millis(100)..=Span::from_secs(120)).contains(&self.timeout) {
+            add("timeout", &self.timeout.to_string(), "give 100ms to 2m", "");
+        }
+        found
+    }
+}
+
+/// The address that a URL names as such.
+fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
+        Host::Domain(_) => None,
+    }
+}
+
+/// Addresses that no receiver has: those that reach the machine's own network services instead.
+fn is_forbidden(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            address.is_link_local() || address.is_unspecified() || address.is_multicast() || address.is_broadcast()
+        }
+        IpAddr::V6(address) => {
+            let metadata = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+            address.to_ipv4_mapped().is_some_and(|mapped| is_forbidden(mapped.into()))
+                || address.is_unicast_link_local()
+                || address.is_unspecified()
+                || address.is_multicast()
+                || address == metadata
+        }
+    }
+}
+
+/// Resolves names to addresses that may be talked to; what was resolved is what is connected to.
+struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<SocketAddr> = found.filter(|address| !is_forbidden(address.ip())).collect();
+            if allowed.is_empty() {
+                return Err(format!("`{}` has no address that may be talked to", name.as_str()).into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// A receiver that is ready to be talked to.
+pub struct Webhook {
+    client: reqwest::Client,
+    url: Url,
+    secret: Secret,
+}
+
+impl Webhook {
+    /// # Errors
+    /// When the secret is not there or is none.
+    pub(super) fn open(settings: &WebhookSettings) -> anyhow::Result<Self> {
+        let variable = &settings.secret_env;
+        let secret = std::env::var(variable).with_context(|| {
+            format!("sink {}: set the environment variable {variable} to the secret of the receiver", settings.name)
+        })?;
+        let secret =
+            Secret::parse(&secret).map_err(|rule| anyhow::anyhow!("sink {}: {variable}: {rule}", settings.name))?;
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .dns_resolver(Arc::new(Resolver))
+            .timeout(settings.timeout.to_std())
+            .user_agent(concat!("vedette/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .context("making an HTTP client")?;
+        Ok(Self { client, url: Url::parse(&settings.url)?, secret })
+    }
+}
+
+#[async_trait]
+impl Deliver for Webhook {
+    async fn deliver(&self, alert: &Alert) -> Result<(), Undelivered> {
+        let id = event_id(alert);
+        let body = event(alert, &id).to_string();
+        // The time of the attempt, not of the event: receivers refuse old requests.
+        let timestamp = clock::now().as_millis() / 1_000;
+        let request = self
+            .client
+            .post(self.url.clone())
+            .header("content-type", "application/cloudevents+json; charset=utf-8")
+            .header("webhook-id", &id)
+            .header("webhook-timestamp", timestamp)
+            .header("webhook-signature", self.secret.sign(&id, timestamp, &body))
+            .body(body);
+        match request.send().await {
+            Ok(response) => judge(response).await,
+            // Without the URL, whose query may hold a secret.
+            Err(error) => Err(Undelivered::Retry { after: None, why: chain(&error.without_url()) }),
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// The verdict of an answer. Answers about the request's content refuse the alert; all others are about the receiver, which may
+/// heal or be set right.
+async fn judge(mut response: reqwest::Response) -> Result<(), Undelivered> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+    let after = after.map(|seconds| Duration::from_secs(seconds).min(LONGEST_PAUSE));
+    let said = response.chunk().await.ok().flatten().unwrap_or_default();
+    let said: String = String::from_utf8_lossy(&said).chars().filter(|c| !c.is_control()).take(SHOWN).collect();
+    let why = format!("the receiver answered {status}: {said}");
+    match status {
+        StatusCode::BAD_REQUEST
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        | StatusCode::UNPROCESSABLE_ENTITY => Err(Undelivered::Refused(why)),
+        _ => Err(Undelivered::Retry { after, why }),
+    }
+}
+
+/// Alert id and revision, without the dot that separates the signed parts.
+fn event_id(alert: &Alert) -> String {
+    format!("{}-{}", alert.id, alert.revision)
+}
+
+/// The alert as an event. The attributes are those of the Kafka binding, in which `ce_id` alone is written differently.
+fn event(alert: &Alert, id: &str) -> Value {
+    let mut event = json!({ "data": AlertJson::new(alert, None) });
+    for (name, value) in cloudevents::headers(alert) {
+        match name.strip_prefix("ce_") {
+            // Those name the protobuf form.
+            Some("dataschema") | None => {}
+            Some(name) => event[name] = value.into(),
+        }
+    }
+    event["id"] = id.into();
+    event["datacontenttype"] = "application/json".into();
+    event
+}
+
+/// The secret that receiver and sender share.
+struct Secret(Vec<u8>);
+
+impl Secret {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        const RULE: &str =
+            "a secret is `whsec_` and 24 to 64 bytes in base 64, as in `whsec_$(openssl rand -base64 32)`";
+        let bytes = text.trim().strip_prefix("whsec_").and_then(|encoded| STANDARD.decode(encoded).ok()).ok_or(RULE)?;
+        if (24..=64).contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(RULE) }
+    }
+
+    fn sign(&self, id: &str, timestamp: i64, body: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
+        format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_that_of_the_specification() {
+        // The example of Standard Webhooks 1.0.
+        let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let signed = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
+        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn secrets_that_are_none_are_refused() {
+        for wrong in ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_AAAA", "whsec_!!!"] {
+            assert!(Secret::parse(wrong).is_err(), "{wrong}");
+        }
+        let long = format!("whsec_{}", STANDARD.encode([7; 65]));
+        assert!(Secret::parse(&long).is_err());
+    }
+
+    #[test]
+    fn addresses_that_reach_the_machines_own_services_are_refused() {
+        for wrong in
+            ["169.254.169.254", "0.0.0.0", "224.0.0.1", "fe80::1", "::ffff:169.254.169.254", "fd00:ec2::254", "::"]
+        {
+            assert!(is_forbidden(wrong.parse().unwrap()), "{wrong}");
+        }
+        for right in ["127.0.0.1", "10.1.2.3", "192.168.1.1", "::1", "2001:db8::1", "fd12::1"] {
+            assert!(!is_forbidden(right.parse().unwrap()), "{right}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_of_an_entry_is_said() {
+        let settings = |url: &str| WebhookSettings {
+            name: "police".into(),
+            only: Only::default(),
+            url: url.into(),
+            secret_env: "SECRET".into(),
+            timeout: ten_seconds(),
+        };
+        assert_eq!(settings("https://police.example/alerts").mistakes(), []);
+        for wrong in
+            ["ftp://a/b", "police.example", "https://u:p@a/b", "http://169.254.169.254/latest", "http://[fe80::1]/"]
+        {
+            let found = settings(wrong).mistakes();
+            assert_eq!(found.len(), 1, "{wrong}: {found:?}");
+            assert!(!found[0].value.contains("u:p"), "{found:?}");
+        }
+        let wrong = WebhookSettings { secret_env: String::new(), timeout: Span::ZERO, ..settings("https://a/b") };
+        assert_eq!(wrong.mistakes().len(), 2);
+    }
+}

@@ -1,0 +1,43 @@
+//! Asks the bus now and then whether it answers, so that an outage is seen, and its end too, also where no record passes.
+
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use vedette_bus::{BusError, SharedBus};
+use vedette_runtime::health::{Condition, Health};
+
+use crate::topics;
+
+const NAME: &str = "bus";
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// A stage found that the bus cannot be reached. It goes on by itself; until the bus answers again, health says so.
+pub fn away(health: &Health, error: &BusError) {
+    health.set(NAME, Condition::Degraded, error.to_string());
+}
+
+/// Watches until `stop`.
+///
+/// # Errors
+/// Never; the type is that of a stage.
+pub async fn watch(bus: SharedBus, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut ask = tokio::time::interval(ASK_EVERY);
+    ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let asking = async {
+        loop {
+            ask.tick().await;
+            match bus.watermarks(topics::ALERTS.name()).await {
+                Ok(_) => health.set(NAME, Condition::Running, ""),
+                Err(BusError::Closed) => return,
+                Err(error) => away(&health, &error),
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = asking => {}
+    }
+    health.set(NAME, Condition::Stopped, "");
+    Ok(())
+}

@@ -1,0 +1,394 @@
+//! The one loop of the stages that read topics as members of a group: it decodes or dead-letters records, keeps reading within
+//! what the stage has room for, commits offsets once their effects are durable, hands partitions over, and says how the stage is.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::future::{Future, pending, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use tokio_util::sync::CancellationToken;
+use vedette_bus::{BusError, Committer, Delivered, Delivery, GroupEvent, Position, SharedBus, Subscription};
+use vedette_core::CameraId;
+use vedette_runtime::health::{Condition, Health};
+use vedette_wire::DeadLetterReason;
+
+use crate::bus_watch;
+use crate::dead_letters::{self, Refusal};
+use crate::ledger::Ledger;
+pub use crate::ledger::commit;
+
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// Most events that are taken in one go, without asking for anything else in between.
+const BURST: usize = 256;
+
+/// When the effects of a record are durable, so that its offset may be committed.
+pub enum Effect {
+    /// They are.
+    Durable,
+    /// Once this resolves. An error of the bus ends the stage; the record comes again.
+    Pending(BoxFuture<'static, Result<(), BusError>>),
+}
+
+/// A stage that reads topics as a member of a group.
+pub trait Consumer: Send {
+    /// Whether it commits by itself, at its checkpoints, and not record by record.
+    const CHECKPOINTS: bool = false;
+    /// A record's content.
+    type Message: Send;
+
+    /// The consumer group.
+    fn group(&self) -> String;
+
+    /// The stage, in logs, metrics and health.
+    fn stage(&self) -> &'static str;
+
+    /// The topics it reads.
+    fn topics(&self) -> Vec<String>;
+
+    /// The content of a record. One that is refused goes to the dead letters; a panic is a refusal.
+    fn read(&self, record: &Delivered) -> Result<Self::Message, Refusal>;
+
+    /// Takes the next record of a partition.
+    fn take(
+        &mut self,
+        record: Delivered,
+        message: Self::Message,
+        offsets: &mut Offsets,
+    ) -> impl Future<Output = anyhow::Result<Effect>> + Send;
+
+    /// The dead letter of a record that was refused is on its way.
+    fn dead_lettered(&mut self, _record: &Delivered, delivery: Delivery) -> Effect {
+        Effect::Pending(delivery.map(|outcome| outcome.map(drop)).boxed())
+    }
+
+    /// It joined its group.
+    fn joined(&mut self, _committer: Committer) {}
+
+    /// Whether it has room for more records; if not, reading pauses.
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    /// Waits until it has work of its own. It is cancelled when something else is due, so it must be safe to cancel; work that is
+    /// not belongs in [`Self::step_aside`], which follows.
+    fn work(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
+        pending()
+    }
+
+    /// Does work of its own, between two bursts of records, after [`Self::work`], and while it is [not idle](Self::is_idle).
+    fn step_aside(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
+        ready(Ok(()))
+    }
+
+    /// Whether [`Self::step_aside`] has nothing to do.
+    fn is_idle(&self) -> bool {
+        true
+    }
+
+    /// Called every second, before offsets are committed.
+    fn tick(&mut self, _offsets: &mut Offsets) {}
+
+    /// How it is while the bus answers.
+    fn condition(&self) -> (Condition, String) {
+        (Condition::Running, String::new())
+    }
+
+    /// Partitions are its own from now on.
+    fn assigned(&mut self, _partitions: &[(Arc<str>, u32)]) -> impl Future<Output = anyhow::Result<()>> + Send {
+        ready(Ok(()))
+    }
+
+    /// Partitions go to another member: it finishes what it has begun of them.
+    fn revoked(&mut self, _partitions: &[(Arc<str>, u32)]) -> impl Future<Output = anyhow::Result<()>> + Send {
+        ready(Ok(()))
+    }
+
+    /// It ends: it finishes what it has begun. After an error, it only lets go.
+    fn ending(&mut self, _after_error: bool) -> impl Future<Output = anyhow::Result<()>> + Send {
+        ready(Ok(()))
+    }
+}
+
+/// The offsets in hand of every partition.
+#[derive(Default)]
+pub struct Offsets {
+    ledgers: BTreeMap<Arc<str>, Ledger<CameraId>>,
+}
+
+impl Offsets {
+    fn begin(&mut self, at: &Position) {
+        self.ledgers.entry(at.topic.clone()).or_default().begin(at.partition, at.offset);
+    }
+
+    fn finish(&mut self, at: &Position) {
+        if let Some(ledger) = self.ledgers.get_mut(&at.topic) {
+            ledger.finish(at.partition, at.offset);
+        }
+    }
+
+    /// A camera can begin again at this record: it needs those from there on after a restart.
+    pub fn hold(&mut self, camera: CameraId, at: &Position) {
+        if let Some(ledger) = self.ledgers.get_mut(&at.topic) {
+            ledger.hold(at.partition, camera, at.offset);
+        }
+    }
+
+    /// A camera needs nothing after a restart.
+    pub fn release(&mut self, partition: u32, camera: &CameraId) {
+        self.ledgers.values_mut().for_each(|ledger| ledger.release(partition, camera));
+    }
+
+    /// Records whose effects are not durable yet.
+    pub fn open(&self) -> usize {
+        self.ledgers.values().map(Ledger::open).sum()
+    }
+
+    async fn commit(&mut self, committer: &Committer, stage: &'static str) {
+        for (topic, ledger) in &mut self.ledgers {
+            ledger.commit(committer, topic, stage).await;
+        }
+    }
+
+    fn forget(&mut self, partitions: &[(Arc<str>, u32)]) {
+        for (topic, partition) in partitions {
+            if let Some(ledger) = self.ledgers.get_mut(topic) {
+                ledger.forget(*partition);
+            }
+        }
+    }
+}
+
+/// Runs a consumer until `stop`; what it has in hand is then finished and committed.
+///
+/// # Errors
+/// When the bus or the consumer refuses for good.
+pub async fn run<C: Consumer>(
+    consumer: C,
+    bus: SharedBus,
+    health: Health,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let topics = consumer.topics();
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let (group, stage) = (consumer.group(), consumer.stage());
+    let joining = bus.subscribe(&group, &topics).await;
+    let mut subscription = joining.with_context(|| format!("joining group `{group}`"))?;
+    let committer = subscription.committer();
+    let (offsets, effects) = (Offsets::default(), FuturesUnordered::new());
+    let in_hand = BTreeMap::new();
+    let mut running = Running { stage, consumer, bus, health, committer, offsets, effects, in_hand, is_away: false };
+    running.consumer.joined(running.committer.clone());
+    running.say();
+    let served = running.serve(&mut subscription, &stop).await;
+    let ended = running.end(served.is_err()).await;
+    served.and(ended)
+}
+
+struct Finished {
+    position: Position,
+    outcome: Result<(), BusError>,
+}
+
+struct Running<C> {
+    stage: &'static str,
+    consumer: C,
+    bus: SharedBus,
+    health: Health,
+    committer: Committer,
+    offsets: Offsets,
+    effects: FuturesUnordered<BoxFuture<'static, Finished>>,
+    /// How many effects of each partition are not durable yet.
+    in_hand: BTreeMap<(Arc<str>, u32), usize>,
+    /// Whether the bus did not answer when it was last asked.
+    is_away: bool,
+}
+
+/// Whether there is more to come.
+#[derive(PartialEq)]
+enum Goes {
+    On,
+    ToItsEnd,
+}
+
+impl<C: Consumer> Running<C> {
+    async fn serve(&mut self, subscription: &mut Subscription, stop: &CancellationToken) -> anyhow::Result<()> {
+        let mut commit = tokio::time::interval(COMMIT_EVERY);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                Some(finished) = self.effects.next() => self.settle(finished)?,
+                _ = commit.tick() => {
+                    self.consumer.tick(&mut self.offsets);
+                    if !self.is_away {
+                        self.say();
+                    }
+                    self.offsets.commit(&self.committer, self.stage).await;
+                }
+                done = self.consumer.work() => done?,
+                event = subscription.next(), if self.consumer.has_room() => {
+                    if self.burst(event, subscription).await? == Goes::ToItsEnd {
+                        return Ok(());
+                    }
+                }
+                () = ready(()), if !self.consumer.is_idle() => {}
+            }
+            self.consumer.step_aside().await?;
+        }
+    }
+
+    /// An event of the subscription and what is at hand behind it.
+    async fn burst(
+        &mut self,
+        first: Result<GroupEvent, BusError>,
+        subscription: &mut Subscription,
+    ) -> anyhow::Result<Goes> {
+        let mut event = first;
+        for _ in 1..BURST {
+            if self.handle(event).await? == Goes::ToItsEnd {
+                return Ok(Goes::ToItsEnd);
+            }
+            if !self.consumer.has_room() {
+                return Ok(Goes::On);
+            }
+            event = match subscription.at_hand() {
+                Some(event) => event,
+                None => return Ok(Goes::On),
+            };
+        }
+        self.handle(event).await
+    }
+
+    async fn handle(&mut self, event: Result<GroupEvent, BusError>) -> anyhow::Result<Goes> {
+        match event {
+            Ok(GroupEvent::Record(record)) => self.take(record).await?,
+            Ok(GroupEvent::Assigned(partitions)) => {
+                let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
+                tracing::info!(stage = self.stage, partitions = ?numbers, "partitions assigned");
+                self.consumer.assigned(&partitions).await?;
+                self.answers();
+            }
+            Ok(GroupEvent::Revoked(revocation)) => {
+                self.consumer.revoked(&revocation.partitions).await?;
+                self.drain(Some(&revocation.partitions)).await;
+                self.offsets.forget(&revocation.partitions);
+                revocation.done();
+                self.say();
+            }
+            Err(BusError::Closed) => return Ok(Goes::ToItsEnd),
+            Err(error @ BusError::Unreachable { .. }) => {
+                bus_watch::away(&self.health, &error);
+                self.is_away = true;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(Goes::On)
+    }
+
+    async fn take(&mut self, record: Delivered) -> anyhow::Result<()> {
+        if self.is_away {
+            self.answers();
+        }
+        let position = record.position.clone();
+        let consumer = &mut self.consumer;
+        let begin = |offsets: &mut Offsets| {
+            if !C::CHECKPOINTS {
+                offsets.begin(&position)
+            }
+        };
+        let effect = match catch_unwind(AssertUnwindSafe(|| consumer.read(&record))).unwrap_or_else(refuse_panic) {
+            Ok(message) => {
+                begin(&mut self.offsets);
+                consumer.take(record, message, &mut self.offsets).await?
+            }
+            Err(Refusal { reason, detail }) => {
+                begin(&mut self.offsets);
+                let delivery = dead_letters::send(&self.bus, self.stage, &record, reason, &detail).await?;
+                consumer.dead_lettered(&record, delivery)
+            }
+        };
+        match effect {
+            Effect::Durable => self.offsets.finish(&position),
+            Effect::Pending(effect) => {
+                *self.in_hand.entry((position.topic.clone(), position.partition)).or_default() += 1;
+                self.effects.push(effect.map(move |outcome| Finished { position, outcome }).boxed());
+            }
+        }
+        Ok(())
+    }
+
+    fn answers(&mut self) {
+        self.is_away = false;
+        self.say();
+    }
+
+    fn say(&self) {
+        let (condition, detail) = self.consumer.condition();
+        self.health.set(self.stage, condition, detail);
+    }
+
+    fn settle(&mut self, finished: Finished) -> anyhow::Result<()> {
+        self.let_go(&finished.position);
+        finished.outcome.with_context(|| format!("publishing what came of {}", finished.position))?;
+        self.offsets.finish(&finished.position);
+        Ok(())
+    }
+
+    async fn end(&mut self, after_error: bool) -> anyhow::Result<()> {
+        let ended = self.consumer.ending(after_error).await;
+        self.drain(None).await;
+        ended
+    }
+
+    /// Waits for the effects of these partitions, or of all, and commits. Records whose effects failed come again.
+    async fn drain(&mut self, partitions: Option<&[(Arc<str>, u32)]>) {
+        let mut others = Vec::new();
+        let is_meant = |(topic, partition): (&Arc<str>, u32)| {
+            partitions.is_none_or(|meant| meant.iter().any(|(name, number)| name == topic && *number == partition))
+        };
+        while self.in_hand.keys().any(|(topic, partition)| is_meant((topic, *partition)))
+            && let Some(finished) = self.effects.next().await
+        {
+            let position = &finished.position;
+            match &finished.outcome {
+                Ok(()) => self.offsets.finish(position),
+                // Left to the partition's next owner on purpose.
+                Err(BusError::Closed) if is_meant((&position.topic, position.partition)) => {}
+                Err(error) if is_meant((&position.topic, position.partition)) => {
+                    tracing::warn!(stage = self.stage, record = %position, %error, "not finished; the record will be seen again");
+                }
+                Err(_) => {
+                    others.push(finished);
+                    continue;
+                }
+            }
+            self.let_go(&finished.position);
+        }
+        // They are told when nothing is being handed over.
+        self.effects.extend(others.into_iter().map(|finished| ready(finished).boxed()));
+        self.offsets.commit(&self.committer, self.stage).await;
+    }
+
+    fn let_go(&mut self, position: &Position) {
+        let key = (position.topic.clone(), position.partition);
+        if let Some(count) = self.in_hand.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                self.in_hand.remove(&key);
+            }
+        }
+    }
+}
+
+fn refuse_panic<M>(panic: Box<dyn Any + Send>) -> Result<M, Refusal> {
+    Err(Refusal {
+        reason: DeadLetterReason::Panic,
+        detail: format!("panicked: {}", dead_letters::panic_message(&*panic)),
+    })
+}

@@ -1,0 +1,244 @@
+//! The topics of the product. Message, key, layout, retention and the bus of each stand here once; every list of topics is
+//! derived from [`ALL`].
+
+mod message;
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use bytes::Bytes;
+use vedette_bus::{BusError, Delivered, Delivery, Record, Retention, SharedBus, TopicSpec};
+use vedette_core::{Alert, Camera, CameraRecord, Policy, Span, Timestamp};
+use vedette_wire::{AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError};
+
+use crate::BusSettings;
+
+pub use message::{EffectiveFrom, Key, Message};
+
+/// Encoded video, or that no signal comes from a camera.
+pub static VIDEO: Topic<VideoRecord> =
+    Topic::new(Definition { compress: false, ..Definition::by_camera("video", Keep::Video) });
+/// The records of cameras: detections of every processed frame, what became of the others, and losses of signal.
+pub static DETECTIONS: Topic<CameraRecord> = Topic::new(Definition::by_camera("detections", Keep::Detections));
+/// Alerts.
+pub static ALERTS: Topic<Alert> = Topic::new(Definition::by_camera("alerts", Keep::Alerts));
+/// Near-misses; kept as long as the detections they came of.
+pub static NEAR_MISSES: Topic<CameraNearMiss> = Topic::new(Definition::by_camera("near-misses", Keep::Detections));
+/// Checkpoints of the analysis.
+pub static STATES: Topic<AnalysisState> =
+    Topic::new(Definition::by_camera("states", Keep::Compacted(STATES_COMPACTED_AFTER)));
+/// The registry of cameras.
+pub static CAMERAS: Topic<Camera> = Topic::new(Definition::single("cameras", Keep::Compacted(Duration::ZERO)));
+/// The policies.
+pub static POLICIES: Topic<Policy> = Topic::new(Definition::single("policies", Keep::Compacted(Duration::ZERO)));
+/// The timeline of address bases.
+pub static ADDRESSES: Topic<AddressBaseChange> =
+    Topic::new(Definition::single("addresses", Keep::Compacted(Duration::ZERO)));
+/// Records that could not be used. A dead letter holds a whole record and its origin.
+pub static DEAD_LETTERS: Topic<DeadLetter> = Topic::new(Definition {
+    max_record_bytes: 2 * MAX_RECORD_BYTES,
+    ..Definition::single("dead-letters", Keep::DeadLetters)
+});
+
+/// Every topic of the product.
+pub static ALL: [&Definition; 9] = [
+    &VIDEO.definition,
+    &DETECTIONS.definition,
+    &ALERTS.definition,
+    &NEAR_MISSES.definition,
+    &STATES.definition,
+    &CAMERAS.definition,
+    &POLICIES.definition,
+    &ADDRESSES.definition,
+    &DEAD_LETTERS.definition,
+];
+
+/// Most bytes of a chunk's pictures; with its index it stays under Kafka's default limit of 1 MB.
+pub const MAX_CHUNK_BYTES: usize = 900_000;
+const MAX_RECORD_BYTES: u32 = 1_000_000;
+/// Compaction lag: keeps an overwritten checkpoint long enough for the camera's next owner to recover from a zombie member's
+/// stale write.
+const STATES_COMPACTED_AFTER: Duration = Duration::from_secs(120);
+
+/// How the records of a topic are spread over its partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// By camera, over `bus.partitions`.
+    ByCamera,
+    /// All in one partition.
+    Single,
+}
+
+/// How long a topic keeps its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// For `bus.keep_video`, and at most `bus.keep_video_bytes`.
+    Video,
+    /// For `bus.keep_detections`.
+    Detections,
+    /// For `bus.keep_alerts`.
+    Alerts,
+    /// For `bus.keep_dead_letters`.
+    DeadLetters,
+    /// The last record of each key; one that was overwritten stays for the given time.
+    Compacted(Duration),
+}
+
+/// Which bus a topic lies on. All lie on one today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// The bus of `[bus]`.
+    Site,
+}
+
+/// What a topic is, whatever its messages are.
+#[derive(Debug, Clone, Copy)]
+pub struct Definition {
+    /// Name, without the prefix an adapter may add.
+    pub name: &'static str,
+    /// Partitions.
+    pub layout: Layout,
+    /// Retention.
+    pub keep: Keep,
+    /// Whether values are worth compressing.
+    pub compress: bool,
+    /// Largest record, key and headers included.
+    pub max_record_bytes: u32,
+    /// The bus it lies on.
+    pub carrier: Carrier,
+}
+
+impl Definition {
+    const fn by_camera(name: &'static str, keep: Keep) -> Self {
+        let (layout, carrier) = (Layout::ByCamera, Carrier::Site);
+        Self { name, layout, keep, compress: true, max_record_bytes: MAX_RECORD_BYTES, carrier }
+    }
+
+    const fn single(name: &'static str, keep: Keep) -> Self {
+        Self { layout: Layout::Single, ..Self::by_camera(name, keep) }
+    }
+
+    fn spec(&self, settings: &BusSettings) -> TopicSpec {
+        let delete = |age: Span, bytes| Retention::Delete { age: age.to_std(), bytes };
+        let (retention, compact_after) = match self.keep {
+            Keep::Video => (delete(settings.keep_video, Some(settings.keep_video_bytes)), Duration::ZERO),
+            Keep::Detections => (delete(settings.keep_detections, None), Duration::ZERO),
+            Keep::Alerts => (delete(settings.keep_alerts, None), Duration::ZERO),
+            Keep::DeadLetters => (delete(settings.keep_dead_letters, None), Duration::ZERO),
+            Keep::Compacted(lag) => (Retention::Compact, lag),
+        };
+        TopicSpec {
+            name: self.name.to_owned(),
+            partitions: match self.layout {
+                Layout::ByCamera => settings.partitions,
+                Layout::Single => 1,
+            },
+            retention,
+            compact_after,
+            max_record_bytes: self.max_record_bytes,
+            compress: self.compress,
+        }
+    }
+}
+
+/// A topic whose records hold messages of type `M`.
+#[derive(Debug)]
+pub struct Topic<M> {
+    definition: Definition,
+    message: PhantomData<fn() -> M>,
+}
+
+impl<M> Topic<M> {
+    const fn new(definition: Definition) -> Self {
+        Self { definition, message: PhantomData }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.definition.name
+    }
+}
+
+impl<M: Message> Topic<M> {
+    /// The record of a message; `at` is its capture time where it has one, else the time it is written.
+    #[must_use]
+    pub fn record(&self, message: &M, at: Timestamp) -> Record {
+        Record {
+            key: message.key().to_bytes(),
+            value: Some(message.encode()),
+            headers: message.headers(),
+            timestamp_ms: at.as_millis(),
+        }
+    }
+
+    /// Sends a message; it is durable when the delivery resolves.
+    ///
+    /// # Errors
+    /// When the bus refuses.
+    pub async fn send(&self, bus: &SharedBus, message: &M, at: Timestamp) -> Result<Delivery, BusError> {
+        bus.send(self.name(), self.record(message, at)).await
+    }
+
+    /// Sends the deletion of a key.
+    ///
+    /// # Errors
+    /// When the bus refuses.
+    pub async fn delete(&self, bus: &SharedBus, key: &M::Key, at: Timestamp) -> Result<Delivery, BusError> {
+        let record = Record { key: key.to_bytes(), value: None, headers: Vec::new(), timestamp_ms: at.as_millis() };
+        bus.send(self.name(), record).await
+    }
+
+    /// The message of a record.
+    ///
+    /// # Errors
+    /// When its value is missing, is no message of the topic, or breaks a rule.
+    pub fn read(&self, record: &Delivered) -> Result<M, WireError> {
+        self.decode(record.record.value.clone())
+    }
+
+    /// The message of a record's value.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn decode(&self, value: Option<Bytes>) -> Result<M, WireError> {
+        M::decode(value.unwrap_or_default())
+    }
+}
+
+/// Every topic as `settings` wants it.
+#[must_use]
+pub fn specs(settings: &BusSettings) -> Vec<TopicSpec> {
+    ALL.iter().map(|topic| topic.spec(settings)).collect()
+}
+
+/// The names of the product's topics.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|topic| topic.name)
+}
+
+/// Makes the topics of other producers that nobody has made yet; one that is there is taken as it is.
+///
+/// # Errors
+/// When the bus refuses.
+pub async fn ensure_foreign(bus: &SharedBus, settings: &BusSettings) -> Result<(), BusError> {
+    for name in &settings.foreign_topics {
+        match bus.watermarks(name).await {
+            Err(BusError::UnknownTopic(_)) => {
+                let retention = Retention::Delete { age: settings.keep_detections.to_std(), bytes: None };
+                let (partitions, max_record_bytes) = (settings.partitions, MAX_RECORD_BYTES);
+                let spec = TopicSpec {
+                    name: name.clone(),
+                    partitions,
+                    retention,
+                    compact_after: Duration::ZERO,
+                    max_record_bytes,
+                    compress: true,
+                };
+                bus.ensure_topics(&[spec]).await?;
+            }
+            outcome => drop(outcome?),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! The sections of the settings, each of which checks itself, and what two of them must agree on.
+
+use super::{Mistake, Settings};
+
+/// Everything that is wrong in the sections.
+pub(super) fn check(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
+    let Settings { bus, ingest, detect, analyse, console, operations, .. } = settings;
+    let sections = [
+        ("bus", bus.mistakes()),
+        ("ingest", ingest.mistakes()),
+        ("detect", detect.mistakes()),
+        ("analyse", analyse.mistakes()),
+        ("console", console.mistakes()),
+    ];
+    for (section, found) in sections {
+        mistakes.extend(found.into_iter().map(|mistake| Mistake::in_section(file, section, mistake)));
+    }
+    if let Some(listen) = operations.listen.filter(|listen| listen.port() != 0 && *listen == console.listen) {
+        mistakes.push(Mistake {
+            file: file.to_owned(),
+            path: "operations.listen".to_owned(),
+            value: listen.to_string(),
+            rule: "the page has this address: console.listen".to_owned(),
+            fix: String::new(),
+        });
+    }
+}
