@@ -2,6 +2,7 @@ use vedette_core::{
     Alert, AlertObject, AlertStatus, Camera, CameraRecord, Episode, EpisodePhase, Evidence, FrameSize, ObjectClass,
     PathPoint, PixelBox, Place, ProcessedFrame, Quality,
 };
+use vedette_rules::rule_kind;
 
 use crate::identity::alert_id;
 
@@ -56,6 +57,7 @@ pub fn assemble(episode: &Episode, context: AlertContext<'_>) -> Alert {
         revision,
         status,
         kind: episode.kind,
+        event_code: rule_kind(episode.kind).and_then(|kind| kind.event_code),
         severity: episode.severity,
         camera: camera.id.clone(),
         rule: episode.rule.clone(),

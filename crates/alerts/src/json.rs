@@ -7,9 +7,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vedette_core::{
-    Alert, AlertId, AlertObject, AlertStatus, CameraId, Direction, ModelRef, ObjectClass, PixelBox, Quality, Quantity,
-    RuleId, RuleKind, Severity,
+    Alert, AlertId, AlertObject, AlertStatus, CameraId, Direction, EventCode, ModelRef, ObjectClass, PixelBox, Quality,
+    Quantity, RuleId, RuleKind, Severity,
 };
+use vedette_rules::rule_kind;
 
 pub use crate::place_json::{AddressJson, CandidateJson, PlaceJson, PlateJson, RoadJson, UnitJson};
 use crate::snapshot_path::snapshot_path;
@@ -34,6 +35,9 @@ pub struct AlertJson {
     /// What the rule watches for: `presence`, `line_crossing` and the other kinds at `/api/v1/rule-kinds`.
     #[schema(value_type = String, pattern = "^[a-z][a-z0-9_]*$", example = "presence")]
     pub kind: RuleKind,
+    /// The event type of GA/T 2000.254-2019, two digits; null where the kind has no confirmed one.
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{2}$", example = "06")]
+    pub event_code: Option<EventCode>,
     /// How much it matters.
     #[schema(value_type = SeverityWords)]
     pub severity: Severity,
@@ -185,6 +189,8 @@ impl AlertJson {
             revision: alert.revision,
             status: alert.status,
             kind: alert.kind,
+            // An alert of a version without codes has that of its kind.
+            event_code: alert.event_code.or_else(|| rule_kind(alert.kind)?.event_code),
             severity: alert.severity,
             camera: alert.camera.clone(),
             started: alert.started.to_string(),

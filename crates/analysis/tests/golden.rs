@@ -9,6 +9,7 @@ mod support;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use support::{cameras, policies, root};
 use vedette_address::AddressBase;
 use vedette_analysis::{CameraAnalysis, STATE_FORMAT, Serving, record_line};
@@ -80,6 +81,22 @@ fn the_recorded_detections_give_the_recorded_alerts() {
     }
     assert_eq!(text(&alerts).lines().count(), expected.lines().count());
     assert!(alerts.len() >= 5, "the recording shows more than {} alerts", alerts.len());
+}
+
+/// The alerts of before there were event codes, as SHA-256 of each file: without its code every alert is what it was, byte for byte.
+#[test]
+fn an_event_code_is_all_that_is_new_in_the_alerts_of_before() {
+    let before = std::fs::read_to_string(folder().join("alerts-before-event-codes.sha256")).unwrap();
+    assert_eq!(before.lines().count(), 39);
+    for (hash, path) in before.lines().map(|line| line.split_once("  ").unwrap()) {
+        let mut text = std::fs::read_to_string(root().join(path)).unwrap();
+        while let Some(begin) = text.find("\"event_code\":") {
+            let end = begin + text[begin..].find(',').unwrap();
+            text.replace_range(begin..=end, "");
+        }
+        let digest = Sha256::digest(text.as_bytes());
+        assert_eq!(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), hash, "{path}");
+    }
 }
 
 #[test]

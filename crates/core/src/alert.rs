@@ -4,8 +4,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CameraId, Direction, FrameSize, Measured, ModelRef, ObjectClass, PixelBox, PixelPoint, Place, Quality, RuleId,
-    RuleKind, Score, Severity, Timestamp, TrackId, VideoRef,
+    CameraId, Direction, EventCode, FrameSize, Measured, ModelRef, ObjectClass, PixelBox, PixelPoint, Place, Quality,
+    RuleId, RuleKind, Score, Severity, Timestamp, TrackId, VideoRef,
 };
 
 /// Identity of an alert, 128 bits in UUID form. The same camera, rule and episode always give the same id.
@@ -104,6 +104,9 @@ pub struct Alert {
     pub status: AlertStatus,
     /// Kind of the rule that raised it.
     pub kind: RuleKind,
+    /// The event type of GA/T 2000.254-2019; none where the kind has no confirmed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_code: Option<EventCode>,
     /// How much it matters.
     pub severity: Severity,
     /// The camera.

@@ -80,6 +80,9 @@ impl RuleKindInfo {
             Some(alarm_type) => format!("GB/T 28181 method {}, type {alarm_type}. ", gbt.method),
             None => format!("GB/T 28181 method {}, without type. ", gbt.method),
         };
+        if let Some(code) = self.info.event_code {
+            text += &format!("GA/T 2000.254 event {code}. ");
+        }
         text + &format!("{} ({}).\n", self.info.title.en, self.info.title.zh)
     }
 }

@@ -1,6 +1,6 @@
 //! What makes a kind of rule.
 
-use vedette_core::{FrameSize, Policy, Quantity, Rule, RuleKind, Segment};
+use vedette_core::{EventCode, FrameSize, Policy, Quantity, Rule, RuleKind, Segment};
 
 use crate::found::Found;
 use crate::ground::Ground;
@@ -96,6 +96,8 @@ pub struct KindInfo {
     pub onvif_topic: Option<&'static str>,
     /// The GB/T 28181 alarm.
     pub gbt28181: Gbt28181,
+    /// The event type of GA/T 2000.254-2019 of the same meaning; none where it is not confirmed.
+    pub event_code: Option<EventCode>,
 }
 
 impl KindInfo {
@@ -115,6 +117,7 @@ impl KindInfo {
             takes_signal_loss: false,
             onvif_topic: None,
             gbt28181: Gbt28181::OTHER,
+            event_code: None,
         }
     }
 }

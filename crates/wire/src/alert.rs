@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use prost::Message;
 use vedette_core::{
-    Alert, AlertObject, AlertStatus, Evidence, Measured, PathPoint, Place, PlaceSource, Timestamp, TrackId,
+    Alert, AlertObject, AlertStatus, EventCode, Evidence, Measured, PathPoint, Place, PlaceSource, Timestamp, TrackId,
 };
 
 use crate::address_match::{address, pb_address};
@@ -25,6 +25,7 @@ pub fn encode_alert(alert: &Alert) -> Bytes {
         status: status.into(),
         kind,
         kind_name,
+        event_code: alert.event_code.map_or(0, |code| code.number().into()),
         severity: pb_severity(alert.severity).into(),
         camera: alert.camera.to_string(),
         rule: alert.rule.to_string(),
@@ -104,6 +105,7 @@ pub fn decode_alert(bytes: Bytes) -> Result<Alert, WireError> {
         revision: message.revision,
         status,
         kind,
+        event_code: event_code(message.event_code)?,
         severity: severity(message.severity)?,
         camera: field::camera_id(&message.camera)?,
         rule: field::rule_id(&message.rule)?,
@@ -120,6 +122,11 @@ pub fn decode_alert(bytes: Bytes) -> Result<Alert, WireError> {
         quality: field::quality(message.quality),
         model: field::model(message.model)?,
     })
+}
+
+fn event_code(number: u32) -> Result<Option<EventCode>, WireError> {
+    let code = (number != 0).then(|| EventCode::new(number)).transpose();
+    code.map_err(|error| WireError::invalid("event_code", error))
 }
 
 fn object(message: pb::alert::Object) -> Result<AlertObject, WireError> {

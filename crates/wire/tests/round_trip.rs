@@ -131,6 +131,7 @@ fn alert() -> Alert {
         revision: 2,
         status: AlertStatus::Ended,
         kind: RuleKind::named("line_crossing"),
+        event_code: Some(EventCode::constant(5)),
         severity: Severity::Medium,
         camera: CameraId::new("campus-1").unwrap(),
         rule: RuleId::new("line").unwrap(),

@@ -39,6 +39,9 @@ pub(crate) struct RuleKindJson {
     onvif_topic: Option<String>,
     /// The GB/T 28181 alarm.
     gbt28181: Gbt28181Json,
+    /// The event type of GA/T 2000.254-2019, two digits; null where none is confirmed.
+    #[schema(example = "05")]
+    event_code: Option<String>,
 }
 
 /// What an alert of a kind is about.
@@ -113,6 +116,7 @@ impl From<RuleKindInfo> for RuleKindJson {
             documentation: kind.doc,
             onvif_topic: info.onvif_topic.map(|topic| format!("tns1:{topic}")),
             gbt28181: Gbt28181Json { method: info.gbt28181.method, alarm_type: info.gbt28181.alarm_type },
+            event_code: info.event_code.map(|code| code.to_string()),
         }
     }
 }

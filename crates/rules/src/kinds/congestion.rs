@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use vedette_core::{ClassSet, Episode, Measured, ObjectClass, Quantity, Span, Term, Timestamp, Track, Zone};
+use vedette_core::{ClassSet, Episode, EventCode, Measured, ObjectClass, Quantity, Span, Term, Timestamp, Track, Zone};
 
 use crate::crowd::MOST_NAMED;
 use crate::definition::{Context, Gbt28181, Kind, KindInfo, Measure, Subject, text};
@@ -56,6 +56,7 @@ impl Kind for Congestion {
         uses_ground: true,
         needs_history: true,
         gbt28181: Gbt28181::OTHER,
+        event_code: Some(EventCode::constant(12)),
         ..KindInfo::new(
             "congestion",
             text("Congestion", "交通拥堵"),

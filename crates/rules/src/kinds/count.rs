@@ -1,4 +1,4 @@
-use vedette_core::{Measured, Quantity, Term, Zone};
+use vedette_core::{EventCode, Measured, Quantity, Term, Zone};
 
 use crate::crowd::{ManyInZone, MaybeCrowd};
 use crate::definition::{Gbt28181, Kind, KindInfo, OBJECTS, Subject, text};
@@ -24,6 +24,7 @@ impl Kind for Count {
         stays: true,
         onvif_topic: Some("RuleEngine/CountAggregation/Counter"),
         gbt28181: Gbt28181::video(10),
+        event_code: Some(EventCode::constant(11)),
         ..KindInfo::new(
             "count",
             text("Crowd", "人数超限"),

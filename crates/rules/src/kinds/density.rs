@@ -1,4 +1,4 @@
-use vedette_core::{Measured, Quantity, Term, Zone};
+use vedette_core::{EventCode, Measured, Quantity, Term, Zone};
 
 use crate::crowd::{ManyInZone, MaybeCrowd};
 use crate::definition::{Context, Gbt28181, Kind, KindInfo, Measure, OBJECTS, Subject, text};
@@ -25,6 +25,7 @@ impl Kind for Density {
         needs_ground: true,
         onvif_topic: Some("RuleEngine/CountAggregation/Counter"),
         gbt28181: Gbt28181::video(10),
+        event_code: Some(EventCode::constant(11)),
         ..KindInfo::new(
             "density",
             text("Crowd density", "人群密度超限"),

@@ -1,4 +1,4 @@
-use vedette_core::{Measured, Quantity, Term, Zone};
+use vedette_core::{EventCode, Measured, Quantity, Term, Zone};
 
 use crate::crowd::{ManyInZone, MaybeCrowd, Member};
 use crate::definition::{Gbt28181, Kind, KindInfo, OBJECTS, Subject, text};
@@ -31,6 +31,7 @@ impl Kind for Gathering {
         stays: true,
         onvif_topic: Some("RuleEngine/CountAggregation/Counter"),
         gbt28181: Gbt28181::video(10),
+        event_code: Some(EventCode::constant(11)),
         ..KindInfo::new(
             "gathering",
             text("Gathering", "人员聚集"),

@@ -1,4 +1,4 @@
-use vedette_core::{Direction, Measured, PixelPoint, Segment, Timestamp, TrackId};
+use vedette_core::{Direction, EventCode, Measured, PixelPoint, Segment, Timestamp, TrackId};
 
 use crate::definition::{CROSSINGS, Context, Gbt28181, Kind, KindInfo, text};
 use crate::found::Found;
@@ -31,6 +31,7 @@ impl Kind for LineCrossing {
         instantaneous: true,
         onvif_topic: Some("RuleEngine/LineDetector/Crossed"),
         gbt28181: Gbt28181::video(5),
+        event_code: Some(EventCode::constant(5)),
         ..KindInfo::new(
             "line_crossing",
             text("Line crossing", "越线"),

@@ -1,4 +1,4 @@
-use vedette_core::Zone;
+use vedette_core::{EventCode, Zone};
 
 use crate::definition::{Gbt28181, Kind, KindInfo, text};
 use crate::parameters::parameters;
@@ -17,6 +17,7 @@ impl Kind for Presence {
     const INFO: KindInfo = KindInfo {
         onvif_topic: Some("RuleEngine/FieldDetector/ObjectsInside"),
         gbt28181: Gbt28181::video(6),
+        event_code: Some(EventCode::constant(6)),
         ..KindInfo::new(
             "presence",
             text("Intrusion", "区域入侵"),

@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use vedette_core::{Episode, PixelBox, PixelPoint, Span, Term, Timestamp, Track, TrackId, Zone};
+use vedette_core::{Episode, EventCode, PixelBox, PixelPoint, Span, Term, Timestamp, Track, TrackId, Zone};
 
 use crate::definition::{Context, Gbt28181, Kind, KindInfo, text};
 use crate::found::Found;
@@ -58,6 +58,7 @@ impl Kind for RemovedObject {
         instantaneous: true,
         onvif_topic: Some("RuleEngine/ObjectRemoved"),
         gbt28181: Gbt28181::video(4),
+        event_code: Some(EventCode::constant(9)),
         ..KindInfo::new(
             "removed_object",
             text("Removed object", "物品移除"),

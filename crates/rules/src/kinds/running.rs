@@ -1,4 +1,4 @@
-use vedette_core::{Measured, Quantity, Term, Zone};
+use vedette_core::{EventCode, Measured, Quantity, Term, Zone};
 
 use crate::definition::{Gbt28181, Kind, KindInfo, SPEED, text};
 use crate::parameters::parameters;
@@ -26,6 +26,7 @@ impl Kind for Running {
         needs_ground: true,
         needs_history: true,
         gbt28181: Gbt28181::video(12),
+        event_code: Some(EventCode::constant(4)),
         ..KindInfo::new(
             "running",
             text("Running", "奔跑"),

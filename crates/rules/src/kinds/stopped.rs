@@ -1,4 +1,4 @@
-use vedette_core::{Rule, Span, Zone};
+use vedette_core::{EventCode, Rule, Span, Zone};
 
 use crate::definition::{Context, Gbt28181, Kind, KindInfo, text};
 use crate::found::Found;
@@ -28,6 +28,7 @@ impl Kind for Stopped {
         stays: true,
         onvif_topic: Some("RuleEngine/LoiteringDetector/ObjectIsLoitering"),
         gbt28181: Gbt28181::video(8),
+        event_code: Some(EventCode::constant(10)),
         ..KindInfo::new(
             "stopped",
             text("Stopped", "违规停留"),

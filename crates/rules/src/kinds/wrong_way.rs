@@ -1,4 +1,4 @@
-use vedette_core::{Measured, PixelPoint, Quantity, Term, Zone};
+use vedette_core::{EventCode, Measured, PixelPoint, Quantity, Term, Zone};
 
 use crate::definition::{Context, Gbt28181, Kind, KindInfo, Measure, text};
 use crate::found::Found;
@@ -30,6 +30,7 @@ impl Kind for WrongWay {
         measures: &[Measure::at_least(Quantity::HEIGHTS, text("heights of the object", "倍目标高度"))],
         needs_history: true,
         gbt28181: Gbt28181::video(7),
+        event_code: Some(EventCode::constant(7)),
         ..KindInfo::new(
             "wrong_way",
             text("Wrong way", "逆行"),

@@ -1,4 +1,4 @@
-use vedette_core::Zone;
+use vedette_core::{EventCode, Zone};
 
 use crate::definition::{CROSSINGS, Gbt28181, Kind, KindInfo, text};
 use crate::parameters::parameters;
@@ -20,6 +20,7 @@ impl Kind for ZoneEntry {
         instantaneous: true,
         onvif_topic: Some("RuleEngine/FieldDetector/ObjectsInside"),
         gbt28181: Gbt28181::video(6),
+        event_code: Some(EventCode::constant(6)),
         ..KindInfo::new(
             "zone_entry",
             text("Zone entry", "进入区域"),
