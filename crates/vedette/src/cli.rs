@@ -1,9 +1,5 @@
 //! The command line.
 
-mod bus;
-mod roles;
-
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,10 +7,9 @@ use vedette_core::{CameraId, Span, Timestamp};
 
 use crate::address_command::synth::AddressSynthArgs;
 pub use crate::dead_letters::command::DeadLettersCommand;
-pub use bus::BusChoice;
-pub use roles::{Role, RoleArgs};
-
 pub use crate::eval_command::{ClipArgs, EvalCommand, EventsArgs, TracksArgs};
+pub use crate::overrides::{BusChoice, ConfigArgs, Overrides};
+pub use crate::roles::{Role, RoleArgs};
 
 /// Video-surveillance event stream processor: camera streams in, alerts with a place and a standard address out.
 #[derive(Debug, Parser)]
@@ -64,31 +59,6 @@ pub enum Command {
     /// Track recorded clips and apply rules, and score both against what is true.
     #[command(subcommand)]
     Eval(EvalCommand),
-}
-
-/// Where the configuration is.
-#[derive(Debug, Clone, Args)]
-pub struct ConfigArgs {
-    /// Settings file.
-    #[arg(short, long, default_value = "vedette.toml", env = "VEDETTE_CONFIG")]
-    pub config: PathBuf,
-}
-
-/// Settings that the command line may override.
-#[derive(Debug, Clone, Args, Default)]
-pub struct Overrides {
-    /// Use this bus instead of the configured one.
-    #[arg(long, value_enum)]
-    pub bus: Option<BusChoice>,
-    /// Kafka brokers, `host:port` separated by commas.
-    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT,..", env = "VEDETTE_BROKERS")]
-    pub brokers: Vec<String>,
-    /// Address and port of the page and the API.
-    #[arg(long)]
-    pub listen: Option<SocketAddr>,
-    /// Address and port of /healthz, /readyz and /metrics of this process.
-    #[arg(long, value_name = "LISTEN")]
-    pub operations_listen: Option<SocketAddr>,
 }
 
 /// `vedette check`

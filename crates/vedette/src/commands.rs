@@ -3,21 +3,18 @@
 use std::collections::HashSet;
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
 use vedette_topics::BusKind;
 
-use crate::app::{App, apply_overrides};
+use crate::app::App;
 use crate::cli::{CheckArgs, Cli, Command, Overrides, Role, RunArgs, TranscodeArgs};
-use crate::config::{Config, Mistakes, Reading};
-use crate::preflight::{For, Level, preflight};
+use crate::config::{Config, Mistakes};
+use crate::preflight::{For, preflight, refuse_unready};
+use crate::process::{block_on, block_on_code, stop_on_signal};
 use crate::{address_command, dead_letters, demo, eval_command, export, models_command, replay, telemetry};
-
-/// How long the end of the process waits for calls that nothing can interrupt, such as one to a broker that is away.
-const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// Runs the command. The exit code is 0 when all went well, 1 on an error, 2 when what was checked is wrong.
 ///
@@ -46,17 +43,6 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-pub(crate) fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
-    block_on_code(async { work.await.map(|()| ExitCode::SUCCESS) })
-}
-
-fn block_on_code(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Runtime::new().context("starting the async runtime")?;
-    let outcome = runtime.block_on(work);
-    runtime.shutdown_timeout(LAST_WAIT);
-    outcome
-}
-
 /// What does not answer is not waited for at the end.
 fn check_in_time(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new().context("starting the async runtime")?;
@@ -69,7 +55,7 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     let roles = args.roles.set()?;
     check_listen(&args.overrides, &roles)?;
     let mut reading = Config::read(&args.config.config);
-    apply_overrides(&mut reading.config, &args.overrides);
+    args.overrides.apply(&mut reading.config);
     refuse_unready(&reading, &roles).await?;
     let config = reading.config;
     if config.settings.bus.kind == BusKind::Embedded && roles.len() < Role::value_variants().len() {
@@ -98,57 +84,11 @@ fn check_listen(overrides: &Overrides, roles: &HashSet<Role>) -> anyhow::Result<
     Ok(())
 }
 
-/// Says everything that stands in the way, before anything runs. Warnings, and cameras that cannot be read while others can, go to
-/// the log.
-///
-/// # Errors
-/// All mistakes at once.
-pub(crate) async fn refuse_unready(reading: &Reading, roles: &HashSet<Role>) -> anyhow::Result<()> {
-    let findings = preflight(reading, roles, For::Run).await;
-    let stops = !reading.mistakes.is_empty() || findings.at(Level::Mistake).next().is_some();
-    if stops {
-        let mistakes = [reading.mistakes.clone(), findings.mistakes()].concat();
-        eprint!("{findings}");
-        return Err(Mistakes(mistakes).into());
-    }
-    for what in findings.at(Level::Camera).chain(findings.at(Level::Warning)) {
-        tracing::warn!("{what}");
-    }
-    Ok(())
-}
-
-/// Cancels `stop` on Ctrl-C, on SIGTERM, and after `duration` when one is given.
-pub(crate) fn stop_on_signal(stop: CancellationToken, duration: Option<Duration>) {
-    tokio::spawn(async move {
-        let over = async {
-            match duration {
-                Some(duration) => tokio::time::sleep(duration).await,
-                None => std::future::pending().await,
-            }
-        };
-        let terminated = async {
-            match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-                Ok(mut signal) => {
-                    signal.recv().await;
-                }
-                Err(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = over => {}
-            () = terminated => {}
-            _ = tokio::signal::ctrl_c() => {}
-            () = stop.cancelled() => {}
-        }
-        stop.cancel();
-    });
-}
-
 async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let roles = args.roles.set()?;
     check_listen(&args.overrides, &roles)?;
     let mut reading = Config::read(&args.config.config);
-    apply_overrides(&mut reading.config, &args.overrides);
+    args.overrides.apply(&mut reading.config);
     let findings = preflight(&reading, &roles, For::Check { offline: args.offline }).await;
     let mistakes = [reading.mistakes.clone(), findings.mistakes()].concat();
     let good = mistakes.is_empty();

@@ -13,10 +13,12 @@ use vedette_core::{Camera, CameraId, CameraSource, Span};
 use vedette_media::{TranscodeSettings, transcode_to_h264};
 use vedette_stages::StoreSetting;
 
-use crate::app::{App, apply_overrides};
-use crate::cli::{DemoArgs, Role};
-use crate::commands::{refuse_unready, stop_on_signal};
+use crate::app::App;
+use crate::cli::DemoArgs;
 use crate::config::Config;
+use crate::preflight::refuse_unready;
+use crate::process::stop_on_signal;
+use crate::roles::Role;
 use crate::{output, telemetry};
 
 /// Between the starting points of two cameras that play the same recording.
@@ -56,7 +58,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     };
     let mut reading = Config::read(&site.join("vedette.toml"));
     let config = &mut reading.config;
-    apply_overrides(config, &args.overrides);
+    args.overrides.apply(config);
     if args.max_fps.is_some() {
         config.settings.detect.max_fps = args.max_fps;
     }

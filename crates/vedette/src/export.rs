@@ -6,9 +6,7 @@ use anyhow::Context;
 use vedette_analysis::record_line;
 use vedette_bus::StartAt;
 use vedette_core::CameraRecord;
-use vedette_topics::open_bus;
-use vedette_topics::{BusKind, BusSettings};
-use vedette_topics::{reading, topics};
+use vedette_topics::{BusKind, BusSettings, open_bus, reading, topics};
 
 use crate::cli::ExportArgs;
 use crate::config::Config;

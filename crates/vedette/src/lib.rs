@@ -7,6 +7,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod replay;
+pub mod roles;
 pub mod telemetry;
 
 pub mod address_command;
@@ -18,6 +19,8 @@ mod export;
 mod models_command;
 mod operations;
 mod output;
+mod overrides;
 pub mod preflight;
+mod process;
 
 pub use commands::execute;

@@ -24,8 +24,7 @@ use vedette_runtime::health::Health;
 use vedette_stages::MetadataSettings;
 use vedette_stages::adopt::{Adopt, GROUP};
 use vedette_stages::registry::Registry;
-use vedette_topics::BusSettings;
-use vedette_topics::topics;
+use vedette_topics::{BusSettings, topics};
 use vedette_wire::{decode_dead_letter, decode_detections};
 
 /// Seeds of a usual run.

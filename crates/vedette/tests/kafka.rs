@@ -19,15 +19,13 @@ use support::{demo_site, edit, eventually, finish, other_base, root, said, vedet
 use vedette::cli::Role;
 use vedette::config::Config;
 use vedette_address::AddressBase;
-use vedette_analysis::record_line;
-use vedette_analysis::{CameraAnalysis, Serving};
+use vedette_analysis::{CameraAnalysis, Serving, record_line};
 use vedette_bus::{Record, SharedBus, StartAt, partition_of};
 use vedette_core::{Camera, CameraId, CameraRecord, Span};
 use vedette_rules::SharedPolicy;
 use vedette_runtime::clock;
 use vedette_runtime::health::Condition;
-use vedette_topics::BusKind;
-use vedette_topics::{reading, topics};
+use vedette_topics::{BusKind, reading, topics};
 use vedette_wire::{decode_alert, encode_alert, encode_detections};
 
 /// Puts a site on `broker`, apart from the other tests.

@@ -27,8 +27,7 @@ use vedette_runtime::clock;
 use vedette_runtime::health::Health;
 use vedette_stages::adopt::Adopt;
 use vedette_stages::registry::Registry;
-use vedette_topics::BusKind;
-use vedette_topics::{reading, topics};
+use vedette_topics::{BusKind, reading, topics};
 use vedette_wire::{DeadLetterReason, decode_dead_letter, decode_detections};
 
 /// No detector: nothing here has pictures.

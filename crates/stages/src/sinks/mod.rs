@@ -1,16 +1,16 @@
 //! Destinations of alerts outside the product. A kind of destination is one file here and one line in [`SinkSettings`]; order,
 //! retries, dead letters, health and metrics are the same for all (`stage/sink.rs`).
 
+mod deliver;
 mod filter;
 pub mod webhook;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
 use serde::Deserialize;
-use vedette_core::{Alert, SettingMistake};
+use vedette_core::SettingMistake;
 
+pub use deliver::{Deliver, Undelivered};
 pub use filter::Only;
 use webhook::{Webhook, WebhookSettings};
 
@@ -78,28 +78,4 @@ impl SinkSettings {
             Self::Webhook(settings) => Ok(Arc::new(Webhook::open(settings)?)),
         }
     }
-}
-
-/// Delivers alerts to one destination.
-#[async_trait]
-pub trait Deliver: Send + Sync + 'static {
-    /// Delivers one revision of an alert. It may come again: receivers know it by alert id and revision.
-    ///
-    /// # Errors
-    /// When it was not taken, with whether it is worth trying again.
-    async fn deliver(&self, alert: &Alert) -> Result<(), Undelivered>;
-}
-
-/// Why an alert was not delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Undelivered {
-    /// The destination does not work now.
-    Retry {
-        /// How long it asks to be left alone.
-        after: Option<Duration>,
-        /// Why, for people.
-        why: String,
-    },
-    /// The destination refuses this alert and would refuse it again.
-    Refused(String),
 }

@@ -21,7 +21,8 @@ use vedette_alerts::json::AlertJson;
 use vedette_core::{Alert, SettingMistake, Span};
 use vedette_runtime::clock;
 
-use super::{Deliver, Only, Undelivered};
+use super::deliver::{Deliver, Undelivered};
+use super::filter::Only;
 
 /// Bytes of an answer that are shown to people.
 const SHOWN: usize = 200;

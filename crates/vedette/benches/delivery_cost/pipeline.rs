@@ -12,8 +12,7 @@ use tokio_util::sync::CancellationToken;
 use vedette::config::{load_cameras, load_policies};
 use vedette_address::AddressBase;
 use vedette_alerts::cloudevents;
-use vedette_analysis::record_line;
-use vedette_analysis::{CameraAnalysis, Outcome, Serving};
+use vedette_analysis::{CameraAnalysis, Outcome, Serving, record_line};
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_bus::{Header, Reader, Record, SharedBus, StartAt};
 use vedette_core::{
@@ -23,13 +22,10 @@ use vedette_core::{
 use vedette_rules::SharedPolicy;
 use vedette_runtime::clock;
 use vedette_runtime::health::Health;
-use vedette_stages::Analyse;
-use vedette_stages::AnalyseSettings;
-use vedette_stages::LatencyBook;
 use vedette_stages::address_book::AddressBook;
 use vedette_stages::registry::Registry;
-use vedette_topics::BusSettings;
-use vedette_topics::topics;
+use vedette_stages::{Analyse, AnalyseSettings, LatencyBook};
+use vedette_topics::{BusSettings, topics};
 use vedette_wire::{decode_detections, encode_alert, encode_detections, encode_near_miss};
 
 /// Cameras that are analysed side by side.

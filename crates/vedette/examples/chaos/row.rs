@@ -12,8 +12,7 @@ use vedette_bus::SharedBus;
 use vedette_core::{Span, Timestamp};
 use vedette_runtime::clock;
 use vedette_stages::registry::Registry;
-use vedette_topics::open_bus;
-use vedette_topics::topics;
+use vedette_topics::{open_bus, topics};
 
 use crate::check::{Findings, Rules, check, ids};
 use crate::cluster::Cluster;

@@ -9,7 +9,7 @@ pub mod synth;
 use std::process::ExitCode;
 
 use crate::cli::AddressCommand;
-use crate::commands::block_on;
+use crate::process::block_on;
 
 /// Runs the command.
 ///

@@ -14,15 +14,12 @@ use vedette_bus::{SharedBus, StartAt};
 use vedette_core::{Span, Timestamp};
 use vedette_runtime::clock;
 use vedette_stages::address_book::{AddressBook, Word, inbox, read};
-use vedette_topics::BusKind;
-use vedette_topics::open_bus;
 use vedette_topics::topics::EffectiveFrom;
-use vedette_topics::{reading, topics};
+use vedette_topics::{BusKind, open_bus, reading, topics};
 use vedette_wire::{AddressBaseChange, NewBase, address_key};
 
-use crate::app::apply_overrides;
-use crate::cli::{ConfigArgs, Overrides};
 use crate::config::{Config, Settings};
+use crate::overrides::{ConfigArgs, Overrides};
 
 /// Without `--effective-from` a base serves this much later, so that every worker has it by then.
 const LEAD: Span = Span::from_secs(10);
@@ -65,7 +62,7 @@ type Changes = BTreeMap<Timestamp, AddressBaseChange>;
 /// When the file is neither a base nor a delta, does not fit what is announced, or the bus refuses.
 pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
     let mut config = Config::load(&args.config.config)?;
-    apply_overrides(&mut config, &args.overrides);
+    args.overrides.apply(&mut config);
     let settings = &config.settings;
     let base = new_base(&args.file, &settings.site.address_bases)?;
     let now = clock::now();
@@ -100,7 +97,7 @@ pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
 /// When nothing is announced for that moment, or the bus refuses.
 pub(crate) async fn withdraw(args: WithdrawArgs) -> anyhow::Result<()> {
     let mut config = Config::load(&args.config.config)?;
-    apply_overrides(&mut config, &args.overrides);
+    args.overrides.apply(&mut config);
     let (settings, moment) = (&config.settings, args.effective_from);
     if is_running(settings) {
         inbox::put(&inbox::directory(&settings.bus.directory), moment, None)?;

@@ -9,14 +9,12 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use vedette_bus::SharedBus;
 use vedette_stages::MetadataSettings;
-use vedette_topics::open_bus;
-use vedette_topics::{BusKind, BusSettings};
+use vedette_topics::{BusKind, BusSettings, open_bus};
 
 use super::catalog::{self, Catalog, Entry, Filter};
 use super::{Source, replay, summary};
-use crate::app::apply_overrides;
-use crate::cli::{ConfigArgs, Overrides};
 use crate::config::Config;
+use crate::overrides::{ConfigArgs, Overrides};
 
 /// `vedette dead-letters`
 #[derive(Debug, Subcommand)]
@@ -119,7 +117,7 @@ async fn open(args: &BusArgs) -> anyhow::Result<Open> {
         return Ok(Open { bus: open_existing(&settings).await?, metadata: Vec::new() });
     }
     let mut config = Config::load(&args.config.config)?;
-    apply_overrides(&mut config, &args.overrides);
+    args.overrides.apply(&mut config);
     let bus = open_existing(&config.settings.bus).await?;
     Ok(Open { bus, metadata: config.settings.metadata })
 }

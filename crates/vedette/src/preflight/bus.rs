@@ -3,9 +3,7 @@
 use vedette_bus::BusError;
 use vedette_bus::embedded::EmbeddedBus;
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
-use vedette_topics::BusKind;
-use vedette_topics::kafka_settings;
-use vedette_topics::topics;
+use vedette_topics::{BusKind, kafka_settings, topics};
 
 use super::running::{self, Process};
 use super::{Ask, Finding, For, Level, PATIENCE, apart, writable};

@@ -10,7 +10,7 @@ use vedette_core::{Camera, CameraSource};
 use vedette_media::{Recording, RefusalReason, inspect};
 
 use super::{AT_MOST, Ask, Finding, Level, PATIENCE};
-use crate::cli::Role;
+use crate::roles::Role;
 
 /// Recordings looked at side by side.
 const SIDE_BY_SIDE: usize = 4;

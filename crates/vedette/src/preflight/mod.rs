@@ -15,8 +15,8 @@ use std::time::Duration;
 
 pub use finding::{Finding, Findings, Level};
 
-use crate::cli::Role;
-use crate::config::Reading;
+use crate::config::{Mistakes, Reading};
+use crate::roles::Role;
 
 /// How long whoever is asked may take.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -92,4 +92,23 @@ pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Fin
 /// Runs what blocks off the async threads, and gives it up after a while.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::time::timeout(AT_MOST, tokio::task::spawn_blocking(work)).await.ok()?.ok()
+}
+
+/// Says everything that stands in the way, before anything runs. Warnings, and cameras that cannot be read while others can, go to
+/// the log.
+///
+/// # Errors
+/// All mistakes at once.
+pub(crate) async fn refuse_unready(reading: &Reading, roles: &HashSet<Role>) -> anyhow::Result<()> {
+    let findings = preflight(reading, roles, For::Run).await;
+    let stops = !reading.mistakes.is_empty() || findings.at(Level::Mistake).next().is_some();
+    if stops {
+        let mistakes = [reading.mistakes.clone(), findings.mistakes()].concat();
+        eprint!("{findings}");
+        return Err(Mistakes(mistakes).into());
+    }
+    for what in findings.at(Level::Camera).chain(findings.at(Level::Warning)) {
+        tracing::warn!("{what}");
+    }
+    Ok(())
 }

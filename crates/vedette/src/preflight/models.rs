@@ -1,11 +1,10 @@
 //! The model and ONNX Runtime.
 
 use vedette_detect::{ModelStore, RuntimeError, RuntimeSettings, StoreError};
-use vedette_stages::DetectSettings;
-use vedette_stages::detector;
+use vedette_stages::{DetectSettings, detector};
 
 use super::{Ask, Finding, Level, apart};
-use crate::cli::Role;
+use crate::roles::Role;
 
 pub(super) async fn look(ask: &Ask<'_>) -> Vec<Finding> {
     if !ask.has(Role::Detect) {

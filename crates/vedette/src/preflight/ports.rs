@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use super::running::{self, Process};
 use super::{Ask, Finding, For, Level};
-use crate::cli::Role;
+use crate::roles::Role;
 
 /// The port of the page where there is one, and that of health and metrics where it is named.
 pub(super) fn look(ask: &Ask<'_>) -> Vec<Finding> {

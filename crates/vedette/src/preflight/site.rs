@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use vedette_address::AddressBase;
 use vedette_alert_store::{AlertStore, PostgresServer, StoreError};
 use vedette_core::CameraSource;
-use vedette_stages::StoreSetting;
-use vedette_stages::alert_store;
+use vedette_stages::{StoreSetting, alert_store};
 
 use super::{Ask, Finding, Level, apart, cameras, writable};
-use crate::cli::Role;
+use crate::roles::Role;
 
 /// Variables that hold passwords and are not set.
 pub(super) fn passwords(ask: &Ask<'_>) -> Vec<Finding> {

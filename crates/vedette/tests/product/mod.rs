@@ -14,10 +14,8 @@ use vedette::config::Config;
 use vedette::telemetry;
 use vedette_bus::{Record, SharedBus};
 use vedette_core::Span;
-use vedette_stages::ShedAfter;
-use vedette_stages::registry;
-use vedette_topics::open_bus;
-use vedette_topics::topics;
+use vedette_stages::{ShedAfter, registry};
+use vedette_topics::{open_bus, topics};
 
 use crate::support::eventually;
 

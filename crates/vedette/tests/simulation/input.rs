@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use vedette::config::{load_cameras, load_policies};
 use vedette_address::AddressBase;
-use vedette_analysis::record_line;
-use vedette_analysis::{CameraAnalysis, Serving};
+use vedette_analysis::{CameraAnalysis, Serving, record_line};
 use vedette_bus::partition_of;
 use vedette_core::{
     AccessUnit, Camera, CameraId, CameraRecord, Codec, Condition, FrameAccount, FrameAt, FrameCounts, FrameSize,

@@ -16,15 +16,11 @@ use vedette_bus::{Bus, Record, SharedBus};
 use vedette_core::Timestamp;
 use vedette_runtime::blocking::Blocking;
 use vedette_runtime::health::Health;
-use vedette_stages::AlertSink;
-use vedette_stages::Analyse;
-use vedette_stages::LatencyBook;
 use vedette_stages::address_book::AddressBook;
 use vedette_stages::detect::{Detect, OpenAlerts};
 use vedette_stages::registry::Registry;
-use vedette_stages::{AnalyseSettings, ShedAfter};
-use vedette_topics::BusSettings;
-use vedette_topics::topics;
+use vedette_stages::{AlertSink, Analyse, AnalyseSettings, LatencyBook, ShedAfter};
+use vedette_topics::{BusSettings, topics};
 use vedette_wire::{
     VideoRecord, decode_alert, decode_dead_letter, decode_state, encode_alert, encode_signal_loss, encode_video,
 };

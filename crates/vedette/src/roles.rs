@@ -1,3 +1,5 @@
+//! The parts of the product that can run in a process of their own.
+
 use std::collections::HashSet;
 
 use clap::{Args, ValueEnum};

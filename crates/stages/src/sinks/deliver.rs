@@ -1,0 +1,28 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use vedette_core::Alert;
+
+/// Delivers alerts to one destination.
+#[async_trait]
+pub trait Deliver: Send + Sync + 'static {
+    /// Delivers one revision of an alert. It may come again: receivers know it by alert id and revision.
+    ///
+    /// # Errors
+    /// When it was not taken, with whether it is worth trying again.
+    async fn deliver(&self, alert: &Alert) -> Result<(), Undelivered>;
+}
+
+/// Why an alert was not delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undelivered {
+    /// The destination does not work now.
+    Retry {
+        /// How long it asks to be left alone.
+        after: Option<Duration>,
+        /// Why, for people.
+        why: String,
+    },
+    /// The destination refuses this alert and would refuse it again.
+    Refused(String),
+}
