@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::Span;
 
 /// One thing that is wrong in a section of the settings.
@@ -18,6 +20,12 @@ impl SettingMistake {
     #[must_use]
     pub fn new(path: &str, value: impl Into<String>, rule: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { path: path.to_owned(), value: value.into(), rule: rule.into(), fix: fix.into() }
+    }
+}
+
+impl fmt::Display for SettingMistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}: {}", self.path, self.value, self.rule)
     }
 }
 

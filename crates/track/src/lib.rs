@@ -24,5 +24,5 @@ mod tracker;
 mod tracklet;
 
 pub use ground::GroundFix;
-pub use settings::{SettingMistake, TrackerSettings};
+pub use settings::TrackerSettings;
 pub use tracker::{FrameStats, Tracker};

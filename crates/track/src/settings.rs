@@ -1,7 +1,5 @@
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
-use vedette_core::Span;
+use vedette_core::{SettingMistake, Span};
 
 /// How detections become tracks. The defaults suit people and vehicles at 1 to 30 frames a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,7 +91,7 @@ impl TrackerSettings {
         let mut check = |key: &'static str, value: f32, least: f32, most: f32| {
             if !(least..=most).contains(&value) {
                 let rule = format!("give a number from {least} to {most}");
-                mistakes.push(SettingMistake { key, value: value.to_string(), rule });
+                mistakes.push(SettingMistake::new(key, value.to_string(), rule, ""));
             }
         };
         // A bound that is wrong itself does not make the value that it bounds wrong, too.
@@ -116,7 +114,7 @@ impl TrackerSettings {
         check("position_noise", self.position_noise, 0.0, 10.0);
         check("velocity_noise", self.velocity_noise, 0.001, 10.0);
         let mut add = |key: &'static str, value: String, rule: String| {
-            mistakes.push(SettingMistake { key, value, rule });
+            mistakes.push(SettingMistake::new(key, value, rule, ""));
         };
         for (key, value) in [("max_detections", self.max_detections), ("max_tracks", self.max_tracks)] {
             if !(1..=10_000).contains(&value) {
@@ -140,23 +138,6 @@ impl TrackerSettings {
     }
 }
 
-/// A setting of the tracker that makes no sense.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettingMistake {
-    /// Which one.
-    pub key: &'static str,
-    /// What it is.
-    pub value: String,
-    /// What it should be.
-    pub rule: String,
-}
-
-impl fmt::Display for SettingMistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}: {}", self.key, self.value, self.rule)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,7 +153,7 @@ mod tests {
     #[test]
     fn every_mistake_is_named_at_once() {
         let settings = TrackerSettings { high_iou: f32::NAN, confirm_hits: 0, max_tracks: 0, ..Default::default() };
-        let keys: Vec<_> = settings.mistakes().iter().map(|mistake| mistake.key).collect();
+        let keys: Vec<_> = settings.mistakes().into_iter().map(|mistake| mistake.path).collect();
         assert_eq!(keys, ["high_iou", "max_tracks", "confirm_hits"]);
     }
 

@@ -7,7 +7,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod replay;
-pub mod roles;
+mod roles;
 pub mod telemetry;
 
 pub mod address_command;

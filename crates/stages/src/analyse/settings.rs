@@ -38,7 +38,7 @@ impl AnalyseSettings {
         found.within("sort_window", self.sort_window, Span::ZERO, Span::from_secs(60));
         found.within("rebuild", self.rebuild, Span::ZERO, Span::from_secs(86_400));
         for mistake in self.tracker.mistakes() {
-            found.check(false, &format!("tracker.{}", mistake.key), mistake.value, &mistake.rule);
+            found.add(SettingMistake { path: format!("tracker.{}", mistake.path), ..mistake });
         }
         found.into_vec()
     }

@@ -3,7 +3,7 @@
 use toml::Value;
 
 use super::location::{Keys, get};
-use super::toml_file::{Stumble, place};
+use super::stumble::{Stumble, place};
 
 /// `value` with something at `keys` that reads there, or that only lacks what lies further below.
 pub(super) fn of(attempt: &impl Fn(&Value) -> Result<(), Stumble>, value: &Value, keys: &Keys) -> Option<Value> {

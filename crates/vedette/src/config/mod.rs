@@ -9,6 +9,7 @@ mod registry_files;
 mod sections;
 mod settings;
 mod sinks;
+mod stumble;
 mod toml_file;
 
 use std::path::{Path, PathBuf};

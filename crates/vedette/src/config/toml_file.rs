@@ -9,7 +9,8 @@ use toml::Value;
 
 use super::Mistake;
 use super::filling;
-use super::location::{Keys, child_keys, get, keys_of, path_of, remove, set};
+use super::location::{Keys, child_keys, get, keys_of, path_of, remove};
+use super::stumble::Stumble;
 
 /// Entries as wrong as this are told no further.
 const MOST_MISTAKES: usize = 200;
@@ -76,23 +77,6 @@ pub(super) fn read<T: DeserializeOwned>(file: &str, at: &str, value: Value) -> R
     };
     let touched = work.touched.iter().map(|keys| path_of(at, &work.original, keys)).collect();
     Reading { value, mistakes: work.mistakes, touched }
-}
-
-/// Where serde stopped, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stumble {
-    pub(super) keys: Keys,
-    pub(super) message: String,
-}
-
-impl Stumble {
-    pub(super) fn missing_field(&self) -> Option<&str> {
-        self.message.strip_prefix("missing field `")?.split('`').next()
-    }
-
-    fn unknown_field(&self) -> Option<&str> {
-        self.message.strip_prefix("unknown field `")?.split('`').next()
-    }
 }
 
 fn attempt<T: DeserializeOwned>(value: &Value) -> Result<T, Stumble> {
@@ -283,12 +267,6 @@ fn distance(one: &str, other: &str) -> usize {
 /// Says what else its table holds; nothing in it can be judged when this is wrong.
 fn is_tag(name: &str) -> bool {
     matches!(name, "kind" | "method")
-}
-
-/// `value` with `filling` at `keys`.
-pub(super) fn place(value: &Value, keys: &Keys, filling: Value) -> Option<Value> {
-    let mut value = value.clone();
-    set(&mut value, keys, filling).then_some(value)
 }
 
 fn shorten(value: &Value) -> String {
