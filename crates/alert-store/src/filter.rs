@@ -5,7 +5,6 @@ use vedette_alerts::{Decision, StoredAlert};
 use vedette_core::{AddressPrefix, AlertId, AlertStatus, CameraId, ResponsibleRef, RuleKind, Severity, Timestamp};
 
 use super::session::Value;
-use super::write::status_word;
 
 /// Which events to list, each by its lead. Empty fields do not restrict. An event is let through when one of its alerts has all
 /// that is asked for of place, unit, kind, camera and severity; its time is that of its lead.
@@ -174,7 +173,7 @@ impl AlertFilter {
             // An event ends with the last of its alerts.
             let all = !self.each && status == AlertStatus::Ended;
             let asked = if all { AlertStatus::Open } else { status };
-            add(&self.any("status = ?", all), vec![status_word(asked).to_owned().into()]);
+            add(&self.any("status = ?", all), vec![asked.as_str().to_owned().into()]);
         }
         match self.verdict {
             None => {}

@@ -1,6 +1,6 @@
 use vedette_alerts::event::{OneEvent, Sighting};
 use vedette_alerts::{StoredAlert, Verdict};
-use vedette_core::{Alert, AlertId, AlertStatus, Timestamp};
+use vedette_core::{Alert, AlertId, Timestamp};
 
 use super::change::next_change;
 use super::session::{Session, Value};
@@ -109,6 +109,7 @@ fn upsert(
         Some((revision, _)) if revision < alert.revision => Upserted::Superseded,
         Some((revision, _)) if revision > alert.revision => Upserted::Stale,
         Some((_, true)) => Upserted::Unchanged,
+        Some((_, false)) if differs_by_version(session, alert)? => Upserted::Unchanged,
         Some((_, false)) => Upserted::Conflict,
     };
     if outcome == Upserted::Conflict {
@@ -128,6 +129,19 @@ fn upsert(
         joining::touch_lead(session, alert.id)?;
     }
     Ok((outcome, joined))
+}
+
+/// Whether the stored alert differs only in that one of the two is of a version that gave no event codes: after an upgrade the
+/// alerts since the last checkpoint come again.
+fn differs_by_version(session: &mut dyn Session, alert: &Alert) -> Result<bool, StoreError> {
+    let sql = "SELECT payload FROM alert WHERE id = ?1";
+    let Some(mut row) = session.rows("comparing an alert", sql, &[alert.id.to_string().into()])?.pop() else {
+        return Ok(false);
+    };
+    let stored: String = row.take(0)?;
+    let Ok(stored) = serde_json::from_str::<Alert>(&stored) else { return Ok(false) };
+    let without_code = |alert: Alert| Alert { event_code: None, ..alert };
+    Ok(stored.event_code.is_none() != alert.event_code.is_none() && without_code(stored) == without_code(alert.clone()))
 }
 
 /// The alert as JSON, checked that it reads back: JSON has no way to write a number that is not finite.
@@ -164,7 +178,7 @@ fn write(
         alert.camera.as_str().into(),
         alert.kind.as_str().into(),
         (alert.severity as i64).into(),
-        status_word(alert.status).into(),
+        alert.status.as_str().into(),
         alert.raised.as_micros().into(),
         alert.ended.map(Timestamp::as_micros).into(),
         code.into(),
@@ -185,11 +199,4 @@ fn write_responsible(session: &mut dyn Session, doing: &'static str, alert: &Ale
         session.execute(doing, sql, &[(&*id).into(), (&*unit.kind).into(), (&*unit.code).into()])?;
     }
     Ok(())
-}
-
-pub(super) const fn status_word(status: AlertStatus) -> &'static str {
-    match status {
-        AlertStatus::Open => "open",
-        AlertStatus::Ended => "ended",
-    }
 }

@@ -56,6 +56,17 @@ pub enum AlertStatus {
     Ended,
 }
 
+impl AlertStatus {
+    /// The name used in JSON, filters and stores.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 /// An object of an alert as it stood when the alert was raised.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AlertObject {

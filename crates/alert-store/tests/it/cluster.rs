@@ -2,6 +2,7 @@
 //! process that started it, however that ends.
 #![allow(dead_code, reason = "each user takes its own part")]
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -68,6 +69,15 @@ impl Cluster {
             &tool("psql"),
             &["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-d", &address, "-c", sql],
         ))
+    }
+
+    /// Runs a dump by psql in the database at `address`.
+    pub(crate) fn load(&self, address: &str, dump: &str) {
+        let arguments = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", address];
+        let mut psql = as_server(&tool("psql"), &arguments);
+        let mut psql = psql.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        psql.stdin.take().unwrap().write_all(dump.as_bytes()).unwrap();
+        assert!(psql.wait().unwrap().success(), "{address} does not take the dump");
     }
 
     /// Kills the server as a crash does: no checkpoint, connections cut.

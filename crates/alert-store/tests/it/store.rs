@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use vedette_alert_store::{AlertFilter, Cursor, EvidenceLook, RecordPosition, StoreError, Upserted, VerdictFilter};
 use vedette_alerts::Decision;
-use vedette_core::{Alert, AlertId, AlertStatus, EpisodePhase, RuleKind, Severity};
+use vedette_core::{Alert, AlertId, AlertStatus, EpisodePhase, EventCode, RuleKind, Severity};
 
 use EpisodePhase::{Ended, Raised};
 
@@ -32,6 +32,23 @@ fn a_repeated_alert_lands_once_and_a_contradiction_is_counted(home: &Home) {
     assert_eq!(store.get(ended.id).unwrap().unwrap().alert, ended, "the first one stays");
     let counts = store.counts().unwrap();
     assert_eq!((counts.alerts, counts.open, counts.conflicts), (1, 0, 1));
+}
+
+fn an_alert_without_the_event_code_of_a_later_version_is_no_contradiction(home: &Home) {
+    let store = home.open();
+    let coded = |index, code: Option<EventCode>| Alert { event_code: code, ..alert("gate-1", index, Raised) };
+    let code = EventCode::new(6).ok();
+    for (index, first, second) in [(0, None, code), (1, code, None)] {
+        assert_eq!(store.upsert(&coded(index, first), None).unwrap(), Upserted::Inserted);
+        assert_eq!(store.upsert(&coded(index, second), None).unwrap(), Upserted::Unchanged);
+        assert_eq!(
+            store.get(coded(index, first).id).unwrap().unwrap().alert,
+            coded(index, first),
+            "the first one stays"
+        );
+    }
+    assert_eq!(store.upsert(&coded(1, EventCode::new(7).ok()), None).unwrap(), Upserted::Conflict);
+    assert_eq!(store.counts().unwrap().conflicts, 1);
 }
 
 fn a_number_that_json_cannot_hold_is_refused_whole(home: &Home) {
@@ -254,6 +271,7 @@ macro_rules! on_both {
 on_both! {
     an_alert_reads_back_to_the_last_bit_also_after_reopening,
     a_repeated_alert_lands_once_and_a_contradiction_is_counted,
+    an_alert_without_the_event_code_of_a_later_version_is_no_contradiction,
     a_number_that_json_cannot_hold_is_refused_whole,
     a_verdict_stays_when_the_alert_ends,
     every_filter_lets_through_what_it_names,
