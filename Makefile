@@ -61,11 +61,16 @@ kafka: test-deps ## Start a real Apache Kafka broker on 127.0.0.1:9092 in the fo
 
 .PHONY: test
 test: test-deps web ## Run every test, real Kafka and headless Chromium included
-	cargo build --locked -p vedette
+	cargo build-all --bin vedette
 	@$(CARGO_TARGET_DIR)/debug/vedette models fetch
 	@scripts/fetch-recording "$(CARGO_TARGET_DIR)/debug/vedette" "$(VEDETTE_DEMO_VIDEO)"
 	@deploy/kafka/start.sh --fetch-only
 	VEDETTE_REQUIRE_KAFKA=1 cargo test-all
+
+.PHONY: test-pure
+test-pure: ## Run the tests of the crates that need no native library: formats, geometry, rules, the analysis
+	cargo test --locked -p vedette-core -p vedette-wire -p vedette-track -p vedette-rules -p vedette-locate -p vedette-alerts \
+		-p vedette-analysis -p vedette-picture -p vedette-interchange
 
 .PHONY: chaos
 chaos: test-deps web ## Break the simulated product in SEEDS=1000 ways (SEED=17 runs one again): nothing may be lost or twice
