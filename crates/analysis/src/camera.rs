@@ -30,7 +30,7 @@ pub use order::{Admission, SORT_WINDOW};
 use paths::Paths;
 pub use policy::SetupError;
 use policy::{compile, locator};
-pub use state::{STATE_FORMAT, StateError};
+pub use state::{STATE_FORMAT, StateError, is_readable};
 
 /// What one record did.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,6 +10,6 @@ pub mod record_line;
 mod replay;
 
 pub use camera::{
-    Admission, CameraAnalysis, Outcome, SORT_WINDOW, STATE_FORMAT, Serving, SetupError, StateError, ground,
+    Admission, CameraAnalysis, Outcome, SORT_WINDOW, STATE_FORMAT, Serving, SetupError, StateError, ground, is_readable,
 };
 pub use replay::{Replay, ReplayCounts, ReplayError, Site};

@@ -16,7 +16,7 @@ pub(crate) const NOWHERE: PixelPoint = PixelPoint::new(0.0, 0.0);
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct CameraState<M = ()> {
     pub(crate) held: Option<Held>,
-    memory: M,
+    pub(crate) memory: M,
 }
 
 /// A measured value that is beyond its threshold, or near it.

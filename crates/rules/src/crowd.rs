@@ -14,14 +14,14 @@ pub(crate) const MOST_NAMED: usize = 64;
 /// At least as many objects in a zone as the rule asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Crowd {
-    began: Timestamp,
+    pub(crate) began: Timestamp,
     /// When there were enough last, hidden ones among them.
-    held: Timestamp,
+    pub(crate) held: Timestamp,
     /// When enough of them were seen last.
-    full: Timestamp,
+    pub(crate) full: Timestamp,
     /// Most objects at once.
-    most: u32,
-    open: Option<Box<Episode>>,
+    pub(crate) most: u32,
+    pub(crate) open: Option<Box<Episode>>,
 }
 
 /// The crowd, while there is one.

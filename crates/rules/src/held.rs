@@ -12,9 +12,9 @@ pub(crate) struct Held {
     pub(crate) began: Timestamp,
     pub(crate) held: Timestamp,
     /// Where it began, in pixels of the policy's frame.
-    place: PixelPoint,
+    pub(crate) place: PixelPoint,
     /// The measured value farthest from the threshold.
-    worst: f64,
+    pub(crate) worst: f64,
     pub(crate) open: Option<Box<Episode>>,
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use vedette_core::Camera;
-use vedette_rules::{EngineState, RuleEngine, SharedPolicy, StateMismatch};
+use vedette_rules::{EngineState, EngineState6, RuleEngine, RuleSet, SharedPolicy, StateMismatch};
 use vedette_track::Tracker;
 use vedette_wire::{WireError, decode_alert, decode_policy, encode_alert, encode_policy};
 
@@ -16,9 +16,17 @@ use super::paths::Paths;
 use super::policy::{compile, locator};
 use super::{CameraAnalysis, Last, SetupError};
 
-/// Version of the encoding. A state of another version is not read: it is made again from the
-/// detections that the bus keeps.
+/// Version of the encoding. When it rises, the one before is to be read, too: in a state that is made again tracks have other
+/// numbers, and the ids of open alerts with them.
 pub const STATE_FORMAT: u32 = 7;
+/// The one that release 8dbab3e writes.
+const FORMAT_6: u32 = 6;
+
+/// Whether states of a format can be read. One that cannot is made again from the detections that the bus keeps.
+#[must_use]
+pub const fn is_readable(format: u32) -> bool {
+    matches!(format, FORMAT_6 | STATE_FORMAT)
+}
 
 /// Why a state could not be taken up.
 #[derive(Debug, thiserror::Error)]
@@ -35,16 +43,19 @@ pub enum StateError {
     /// A rule's state is not of the rule's kind.
     #[error("the state cannot be used: {0}")]
     Mismatch(#[from] StateMismatch),
+    /// The state of format 6 is not of its policy.
+    #[error("the state of format {FORMAT_6} does not fit the policy in it")]
+    Unfit,
     /// Camera or policy are broken.
     #[error(transparent)]
     Setup(#[from] SetupError),
 }
 
-/// What is saved. Messages that have a schema are kept in it.
+/// What is saved, with the engine's state as `E`. Messages that have a schema are kept in it.
 #[derive(Serialize, Deserialize)]
-struct Saved<'a> {
+struct Saved<'a, E> {
     tracker: Cow<'a, Tracker>,
-    engine: Option<Cow<'a, EngineState>>,
+    engine: Option<E>,
     policy: Option<Bytes>,
     paths: Cow<'a, Paths>,
     order: SavedOrder<'a>,
@@ -61,7 +72,7 @@ impl CameraAnalysis {
     pub fn save(&self) -> Result<Vec<u8>, StateError> {
         let saved = Saved {
             tracker: Cow::Borrowed(&self.tracker),
-            engine: self.engine.as_ref().map(|engine| Cow::Borrowed(engine.state())),
+            engine: self.engine.as_ref().map(RuleEngine::state),
             policy: self.policy.as_ref().map(|policy| encode_policy(policy.policy())),
             paths: Cow::Borrowed(&self.paths),
             order: self.order.save(),
@@ -77,16 +88,29 @@ impl CameraAnalysis {
     /// # Errors
     /// When the bytes are of another format or damaged.
     pub fn restore(camera: Arc<Camera>, format: u32, bytes: &[u8]) -> Result<Self, StateError> {
-        if format != STATE_FORMAT {
-            return Err(StateError::Format(format));
+        match format {
+            STATE_FORMAT => {
+                Self::restore_from(camera, postcard::from_bytes(bytes)?, |state: EngineState, _| Some(state))
+            }
+            FORMAT_6 => Self::restore_from(camera, postcard::from_bytes(bytes)?, EngineState6::upgraded),
+            _ => Err(StateError::Format(format)),
         }
-        let saved: Saved<'_> = postcard::from_bytes(bytes)?;
+    }
+
+    /// Goes on from what was saved; `upgrade` makes its engine's state today's.
+    fn restore_from<E>(
+        camera: Arc<Camera>,
+        saved: Saved<'_, E>,
+        upgrade: impl FnOnce(E, &RuleSet) -> Option<EngineState>,
+    ) -> Result<Self, StateError> {
         let policy = saved.policy.map(decode_policy).transpose()?;
         let policy = policy.map(|policy| Arc::new(SharedPolicy::new(policy)));
         let locator = locator(&camera)?;
         let engine = match (&policy, saved.engine) {
             (Some(policy), Some(state)) => {
-                Some(RuleEngine::restore(compile(&camera, &locator, policy)?, state.into_owned())?)
+                let rules = compile(&camera, &locator, policy)?;
+                let state = upgrade(state, &rules).ok_or(StateError::Unfit)?;
+                Some(RuleEngine::restore(rules, state)?)
             }
             _ => None,
         };

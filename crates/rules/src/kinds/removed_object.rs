@@ -51,7 +51,7 @@ pub(crate) struct Stationary {
     missing_us: i64,
 }
 
-type Stationaries = Vec<Stationary>;
+pub(crate) type Stationaries = Vec<Stationary>;
 
 impl Kind for RemovedObject {
     const INFO: KindInfo = KindInfo {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use vedette_analysis::{CameraAnalysis, Outcome, STATE_FORMAT, SetupError};
+use vedette_analysis::{CameraAnalysis, Outcome, SetupError, is_readable};
 use vedette_bus::Delivered;
 use vedette_core::{CameraId, CameraRecord};
 use vedette_wire::{AnalysisState, DeadLetterReason};
@@ -105,11 +105,11 @@ impl Running {
         }
         let (cameras, saved) = (&partition.cameras, &self.states);
         let offset = record.position.offset;
-        let of_other_format = |state: &&AnalysisState| state.format != STATE_FORMAT;
+        let of_other_format = |state: &&AnalysisState| !is_readable(state.format);
         // A state may lie ahead of the commit: what it has counted is not to be counted again.
         let end_of = |id: &CameraId| match saved.of(id) {
             _ if cameras.contains_key(id) => None,
-            Some(state) if state.format == STATE_FORMAT && id != wanted => None,
+            Some(state) if is_readable(state.format) && id != wanted => None,
             state => Some(state.map_or(offset, |state| state.next_offset.max(offset))),
         };
         let here = saved.waiting().filter(|state| state.partition == record.position.partition);
@@ -148,7 +148,7 @@ impl Running {
         let number = record.position.partition;
         self.finish_saving().await?;
         let saved = states::newest_of(&self.stage.bus, &entry.camera.id).await?;
-        let saved = saved.filter(|saved| saved.format == STATE_FORMAT);
+        let saved = saved.filter(|saved| is_readable(saved.format));
         let first = self.partitions.get(&number).and_then(|partition| partition.first).unwrap_or_default();
         let from = saved.as_ref().map_or(first, |saved| saved.next_offset);
         let analysis = self.catch_up(&entry, saved.as_ref(), number, from..record.position.offset).await?;

@@ -1,17 +1,19 @@
 //! A bus that changes what a process sends: another version of the program, or one with a bug.
 
 use async_trait::async_trait;
-use vedette_analysis::STATE_FORMAT;
 use vedette_bus::simulated::Client;
 use vedette_bus::{Bus, BusError, Delivered, Delivery, Reader, Record, StartAt, Subscription, TopicSpec, Watermarks};
 use vedette_core::{AlertId, AlertStatus};
 use vedette_topics::topics;
 use vedette_wire::{AnalysisState, decode_alert, decode_state, encode_alert, encode_state};
 
+/// A format of long ago.
+const UNREADABLE: u32 = 1;
+
 /// What is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meddling {
-    /// States have the format of the version before.
+    /// States have a format that cannot be read.
     OldStates,
     /// An alert that ends says something else under the same id and revision when it is sent again.
     OtherPayload,
@@ -32,7 +34,7 @@ impl Meddler {
         match self.meddling {
             Meddling::OldStates if topic == topics::STATES.name() => {
                 let state = decode_state(value).unwrap();
-                record.value = Some(encode_state(&AnalysisState { format: STATE_FORMAT - 1, ..state }));
+                record.value = Some(encode_state(&AnalysisState { format: UNREADABLE, ..state }));
                 (record, None)
             }
             Meddling::OtherPayload if topic == topics::ALERTS.name() => {
