@@ -31,6 +31,10 @@ use vedette_analysis::STATE_FORMAT;
 use vedette_bus::{SharedBus, StartAt};
 use vedette_core::{Alert, AlertStatus, Span};
 use vedette_topics::{open_bus, reading, topics};
+use vedette_wire::{
+    CameraNearMiss, decode_camera, decode_detections, decode_near_miss, encode_camera, encode_detections,
+    encode_near_miss,
+};
 
 /// Taking in no camera, the process still owns the registry.
 const ROLES: [Role; 3] = [Role::Ingest, Role::Analyse, Role::Console];
@@ -61,6 +65,29 @@ async fn a_site_on_kafka_and_postgresql_goes_on() {
     });
     edit(&config, "[console]\n", &format!("[console]\nstore = \"{}\"\n", address.await.unwrap()));
     goes_on(&config).await;
+}
+
+/// So a process of then reads them, while the site has both versions. (What is new in policies: `older_readers.rs` of `wire`.)
+#[test]
+fn detections_cameras_and_near_misses_are_written_as_they_were() {
+    let mut written = BTreeMap::new();
+    for kept in left_behind::records().into_iter().chain(left_behind::later()) {
+        let Some(value) = kept.value() else { continue };
+        let again = match kept.topic.as_str() {
+            "detections" => decode_detections(value.clone()).ok().map(|record| encode_detections(&record)),
+            "cameras" => Some(encode_camera(&decode_camera(value.clone()).unwrap())),
+            "near-misses" => {
+                let CameraNearMiss { camera, frame, miss } = decode_near_miss(value.clone()).unwrap();
+                Some(encode_near_miss(&camera, frame, &miss))
+            }
+            _ => None,
+        };
+        let Some(again) = again else { continue };
+        assert!(again == value, "a record of `{}` is written otherwise", kept.topic);
+        *written.entry(kept.topic).or_insert(0) += 1;
+    }
+    // One record of detections is no message.
+    assert!(written["detections"] > 1_300 && written["cameras"] == 3 && written["near-misses"] > 10, "{written:?}");
 }
 
 /// Puts the records onto a new bus at the offsets they had, and commits what the groups had.
