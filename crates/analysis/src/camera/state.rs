@@ -1,4 +1,4 @@
-//! The state as bytes for the `states` topic, and back.
+//! Encodes the state for the `states` topic, and decodes it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use super::paths::Paths;
 use super::policy::{compile, locator};
 use super::{CameraAnalysis, Last, SetupError};
 
-/// Version of the encoding. A state of another version is not read: it is made again from the
+/// Version of the encoding. A checkpoint of another version is not read: the state is rebuilt from the
 /// detections that the bus keeps.
 pub const STATE_FORMAT: u32 = 7;
 
-/// Why a state could not be taken up.
+/// Why a checkpoint could not be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Another version of the program wrote it.
@@ -32,15 +32,15 @@ pub enum StateError {
     /// A message inside it is damaged.
     #[error("the state cannot be read: {0}")]
     Message(#[from] WireError),
-    /// A rule's state is not of the rule's kind.
+    /// A rule's state does not match the rule's kind.
     #[error("the state cannot be used: {0}")]
     Mismatch(#[from] StateMismatch),
-    /// Camera or policy are broken.
+    /// Camera or policy are invalid.
     #[error(transparent)]
     Setup(#[from] SetupError),
 }
 
-/// What is saved. Messages that have a schema are kept in it.
+/// The checkpoint. Messages with a schema are stored in it.
 #[derive(Serialize, Deserialize)]
 struct Saved<'a> {
     tracker: Cow<'a, Tracker>,
@@ -54,7 +54,7 @@ struct Saved<'a> {
 }
 
 impl CameraAnalysis {
-    /// The state as bytes of format [`STATE_FORMAT`].
+    /// Encodes the state in format [`STATE_FORMAT`].
     ///
     /// # Errors
     /// When it cannot be encoded.
@@ -72,7 +72,7 @@ impl CameraAnalysis {
         Ok(postcard::to_stdvec(&saved)?)
     }
 
-    /// Goes on where `bytes` were saved: from here on the camera gives what it would have given without the interruption.
+    /// Restores a checkpoint: from here on the camera's output is the same as without the interruption.
     ///
     /// # Errors
     /// When the bytes are of another format or damaged.
