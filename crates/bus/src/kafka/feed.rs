@@ -106,7 +106,8 @@ impl<T> Feed<T> {
     }
 
     /// Ends a burst: sends the buffered records and pauses or resumes the consumer accordingly. `reassigned` means that
-    /// partitions were assigned that are not paused yet. Resumes only when half of the queue is free, because pausing discards the prefetch.
+    /// partitions were assigned that are not paused yet. Resumes only when half of the queue is free, because pausing discards
+    /// the prefetch.
     pub(super) fn settle<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>, reassigned: bool) {
         self.drain();
         if !self.paused {
