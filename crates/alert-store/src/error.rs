@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use vedette_core::AlertId;
 
-/// Why the store could not do something.
+/// Errors of the alert store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file could not be opened.
@@ -10,11 +10,11 @@ pub enum StoreError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What `SQLite` said.
+        /// `SQLite`'s error.
         cause: rusqlite::Error,
     },
-    /// The server does not answer, or does not let this program in. What was being written is not there, or, when it was
-    /// lost at the very end, is: every write of an alert may be repeated.
+    /// The server does not answer, or refuses the login. The write has not taken effect, or, if the connection was lost during
+    /// the commit, it may have: every write of an alert may be repeated.
     #[error(
         "alert store {server}: it cannot be reached: {cause}; check that the server runs and lets this user in from here \
          (pg_hba.conf, password); it is tried again"
@@ -22,20 +22,20 @@ pub enum StoreError {
     Unreachable {
         /// The server, as configured.
         server: String,
-        /// What happened.
+        /// The cause.
         cause: String,
     },
-    /// The server answers, but the tables cannot be made or read.
+    /// The server answers, but the tables cannot be created or read.
     #[error("alert store {server}: its tables cannot be made ready: {cause}; {fix}")]
     Unprepared {
         /// The server, as configured.
         server: String,
-        /// What is wrong.
+        /// The cause.
         cause: String,
-        /// What to do.
+        /// The remedy.
         fix: &'static str,
     },
-    /// It is something else.
+    /// It belongs to another program.
     #[error("alert store {store}: it belongs to another program; name another file or database")]
     Foreign {
         /// The file or server.
@@ -59,27 +59,27 @@ pub enum StoreError {
     Sql {
         /// The file or server.
         store: String,
-        /// What was being done.
+        /// The attempted operation.
         doing: &'static str,
-        /// What the database said.
+        /// The database's error.
         cause: String,
     },
-    /// The alert holds something that cannot be written down and read back, such as a number that is not finite.
+    /// The alert contains a value that does not survive serialisation, such as a number that is not finite.
     #[error("alert {alert}: it cannot be stored: {cause}; every number in it must be finite")]
     Unstorable {
         /// The alert.
         alert: AlertId,
-        /// What is wrong.
+        /// The cause.
         cause: serde_json::Error,
     },
-    /// The database refuses the values of a statement, whenever it is run: they break a constraint or are too large.
+    /// The database permanently refuses the values of a statement: they break a constraint or are too large.
     #[error("alert store {store}: {doing} failed for the values given: {cause}")]
     Values {
         /// The file or server.
         store: String,
-        /// What was being done.
+        /// The attempted operation.
         doing: &'static str,
-        /// What the database said.
+        /// The database's error.
         cause: String,
     },
     /// A stored row cannot be read.
@@ -87,9 +87,9 @@ pub enum StoreError {
         "alert store: a stored alert cannot be read while {doing}: {cause}; the store is damaged, restore it or start a new one (alerts come back from the topic)"
     )]
     Damaged {
-        /// What was being done.
+        /// The attempted operation.
         doing: &'static str,
-        /// What is wrong.
+        /// The cause.
         cause: String,
     },
     /// There is no such alert.
@@ -104,7 +104,7 @@ impl StoreError {
         matches!(self, Self::Unreachable { .. })
     }
 
-    /// Whether the same call would fail again whatever becomes of the store: the cause is the alert that was to be written.
+    /// Whether the call is bound to fail again in any state of the store: the alert to be written is the cause.
     #[must_use]
     pub const fn is_about_the_alert(&self) -> bool {
         matches!(self, Self::Unstorable { .. } | Self::Values { .. })

@@ -5,7 +5,7 @@ use super::session::Row;
 use super::{AlertStore, EvidenceLook, StoreError};
 
 impl AlertStore {
-    /// Keeps the snapshot of an alert, JPEG, as it may leave the system; a later one replaces it.
+    /// Stores the snapshot of an alert, JPEG, in the form that may leave the system; a later one replaces it.
     ///
     /// # Errors
     /// When there is no such alert, or it cannot be written.
@@ -23,7 +23,7 @@ impl AlertStore {
         })
     }
 
-    /// The snapshot of an alert, JPEG, if one was kept.
+    /// The snapshot of an alert, JPEG, if one is stored.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -37,10 +37,10 @@ impl AlertStore {
         })
     }
 
-    /// Records a look at evidence. Write it before the evidence leaves.
+    /// Records an evidence view. Write it before the evidence is disclosed.
     ///
     /// # Errors
-    /// When it cannot be written; the evidence must then not leave.
+    /// When it cannot be written; the evidence must then not be disclosed.
     pub fn record_look(&self, look: &EvidenceLook) -> Result<(), StoreError> {
         const DOING: &str = "recording a look at evidence";
         let sql = "INSERT INTO look (alert, at_us, who, peer, reason, what) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -57,7 +57,7 @@ impl AlertStore {
         Ok(())
     }
 
-    /// The looks at the evidence of one alert, newest first, at most 1000.
+    /// The evidence views of one alert, newest first, at most 1000.
     ///
     /// # Errors
     /// When they cannot be read.

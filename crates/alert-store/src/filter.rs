@@ -6,15 +6,15 @@ use vedette_core::{AddressPrefix, AlertId, AlertStatus, CameraId, ResponsibleRef
 
 use super::session::Value;
 
-/// Which events to list, each by its lead. Empty fields do not restrict. An event is let through when one of its alerts has all
-/// that is asked for of place, unit, kind, camera and severity; its time is that of its lead.
+/// The events to list, each by its lead. Empty fields do not restrict. An event passes when one of its alerts meets all
+/// conditions of place, unit, kind, camera and severity; its time is that of its lead.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlertFilter {
-    /// List every alert by itself, views of events too; then each is asked for itself alone.
+    /// List every alert by itself, including views of events; each is then filtered on its own.
     pub each: bool,
     /// Inside this address entity (by the likeliest address).
     pub code_prefix: Option<AddressPrefix>,
-    /// At a place that this unit answers for.
+    /// At a place that this unit is responsible for.
     pub responsible: Option<ResponsibleRef>,
     /// Of this kind.
     pub kind: Option<RuleKind>,
@@ -28,15 +28,15 @@ pub struct AlertFilter {
     pub until: Option<Timestamp>,
     /// Open or ended; an event is open as long as one of its alerts is.
     pub status: Option<AlertStatus>,
-    /// Decided this way; a verdict on any of its alerts is one on the event.
+    /// With this verdict; one on any of its alerts counts for the event.
     pub verdict: Option<VerdictFilter>,
     /// At most this many; 0 means 100, and 1000 is the most.
     pub limit: u32,
-    /// Continue after this one: the `next` of the page before.
+    /// Continue after this one: the `next` of the previous page.
     pub before: Option<Cursor>,
 }
 
-/// Which verdicts to list.
+/// Filter by verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VerdictFilter {
     /// None yet.
@@ -45,16 +45,16 @@ pub enum VerdictFilter {
     Is(Decision),
 }
 
-/// A part of a list, newest first.
+/// A page of a list, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertPage {
-    /// The alerts, by falling raising time, then by falling id; leads of events unless each alert was asked for.
+    /// The alerts, by descending raising time, then by descending id; leads of events unless each alert was requested.
     pub alerts: Vec<StoredAlert>,
     /// Where the next page starts; none when this is the last.
     pub next: Option<Cursor>,
 }
 
-/// A place in the list of alerts. It stays valid when alerts come or go. As text `<microseconds>.<alert id>`.
+/// A position in the list of alerts. It stays valid when alerts are added or removed. As text `<microseconds>.<alert id>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     /// Raising time of the last alert seen.
@@ -63,7 +63,7 @@ pub struct Cursor {
     pub id: AlertId,
 }
 
-/// The text is no cursor.
+/// The text is not a cursor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no cursor; pass the `next` of the page before as it was given")]
 pub struct CursorError(String);
@@ -86,13 +86,13 @@ impl FromStr for Cursor {
 }
 
 impl AlertFilter {
-    /// How many a page holds.
+    /// The page size.
     #[must_use]
     pub fn page_size(&self) -> u32 {
         if self.limit == 0 { 100 } else { self.limit.min(1000) }
     }
 
-    /// The statement that gives, newest first, place in the list (`at`, `id`) and event (`event_us`, `event`) of what to list,
+    /// The statement that selects, newest first, list position (`at`, `id`) and event (`event_us`, `event`) of the entries,
     /// and its values.
     pub(super) fn statement(&self, at_most: i64) -> (String, Vec<Value<'static>>) {
         let (conditions, mut values) = self.conditions();
@@ -108,12 +108,12 @@ impl AlertFilter {
         (sql, values)
     }
 
-    /// The columns that say where in the list an entry is.
+    /// The columns of the list position.
     const fn key(&self) -> (&'static str, &'static str) {
         if self.each { ("raised_us", "alert.id") } else { ("event_us", "event") }
     }
 
-    /// That an alert of the event meets `condition`, or that none does.
+    /// A condition that an alert of the event meets `condition`, or that none does.
     fn any(&self, condition: &str, none: bool) -> String {
         if self.each {
             return condition.to_owned();

@@ -1,6 +1,6 @@
-//! Which alerts of the store are one event: kept up as alerts come, in the transaction that writes them.
+//! Cross-camera correlation of alerts into events: maintained as alerts arrive, in the transaction that writes them.
 //!
-//! The table `sighting` holds what joining may know of an alert; `event` of an alert names the alert that leads its event
+//! The table `sighting` holds the data that correlation may use; `event` of an alert names the lead alert of its event
 //! (itself when it is alone), `event_us` when that one was raised.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ const DOING: &str = "joining alerts of one event";
 const COLUMNS: &str =
     "alert, camera, rule, classes, started_us, raised_us, until_us, latitude_e7, longitude_e7, error_mm";
 
-/// Takes into account that alert `id` is now as `is` says; gives how many alerts became views of another.
+/// Updates the events for the new content `is` of alert `id`; returns how many alerts became views of another.
 pub(super) fn rejoin(
     session: &mut dyn Session,
     rule: &OneEvent,
@@ -52,7 +52,7 @@ pub(super) fn rejoin(
     apply(session, id, &decided)
 }
 
-/// Numbers a change of the alert that leads `id`'s event, whose views are not what they were.
+/// Allocates a change number for the lead alert of `id`'s event, whose views have changed.
 pub(super) fn touch_lead(session: &mut dyn Session, id: AlertId) -> Result<(), StoreError> {
     let sql = "SELECT event FROM alert WHERE id = ?1 AND event <> id";
     if let Some(mut row) = session.rows(DOING, sql, &[id.to_string().into()])?.pop() {
@@ -61,7 +61,7 @@ pub(super) fn touch_lead(session: &mut dyn Session, id: AlertId) -> Result<(), S
     Ok(())
 }
 
-/// Gives events whose lead was deleted the next one.
+/// Promotes the next alert of events whose lead was deleted.
 pub(super) fn replace_deleted_leads(session: &mut dyn Session, before_us: i64) -> Result<(), StoreError> {
     let sql = "SELECT id, event, raised_us FROM alert WHERE event_us < ?1 AND event <> id
                    AND NOT EXISTS (SELECT 1 FROM alert AS lead WHERE lead.id = alert.event)
@@ -122,8 +122,8 @@ fn keep(session: &mut dyn Session, it: &Sighting) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Where `it` was or is now: marks those there when they became a crowd or are none any more, and gives them. `newcomer` is who
-/// is there now and was not.
+/// At the former or current place of `it`: updates the alerts there when they became a crowd or stopped being one, and returns
+/// them. `newcomer` is the alert that is there now and was not before.
 fn mind_the_crowd(
     session: &mut dyn Session,
     it: &Sighting,
@@ -140,7 +140,7 @@ fn mind_the_crowd(
         let sql = "UPDATE sighting SET crowded = 1 WHERE alert = ?1";
         session.execute(DOING, sql, &[id.to_string().into()])?;
     }
-    // One more or less turns only these.
+    // Only at the threshold does one more or less change them.
     if count != most && count != most + 1 {
         return Ok(Vec::new());
     }
@@ -167,7 +167,7 @@ fn is_crowded(session: &mut dyn Session, id: AlertId) -> Result<bool, StoreError
     session.rows(DOING, sql, &[id.to_string().into()])?.pop().map_or(Ok(false), |mut row| row.take(0))
 }
 
-/// The alerts of other cameras that may be one event with `it`.
+/// The alerts of other cameras that may be the same event as `it`.
 fn near(session: &mut dyn Session, rule: &OneEvent, it: &Sighting) -> Result<Vec<Sighting>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM sighting
@@ -200,8 +200,8 @@ fn sighting(row: &mut Row, kind: RuleKind) -> Result<Sighting, StoreError> {
     })
 }
 
-/// Writes down what was decided where it differs from what was. Every alert that joins or leaves an event, and the leads of both,
-/// get the number of a change; `fresh` has its own already.
+/// Stores the decisions that differ from the current state. Every alert that joins or leaves an event, and the leads of both,
+/// get a change number; `fresh` has its own already.
 fn apply(session: &mut dyn Session, fresh: AlertId, decided: &Decided) -> Result<u64, StoreError> {
     let mut changed: BTreeSet<String> = BTreeSet::new();
     let mut became_views = 0;

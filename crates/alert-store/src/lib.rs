@@ -1,7 +1,7 @@
-//! Where alerts are kept: one `SQLite` file, or a `PostgreSQL` database.
+//! The alert store: an `SQLite` file, or a `PostgreSQL` database.
 //!
-//! *In:* alerts in any order, any number of times; verdicts, snapshots, looks at evidence. *Out:* each alert once, in its
-//! latest revision, with its verdict and the event it belongs to; lists, pages, changes by number.
+//! *In:* alerts in any order, any number of times; verdicts, snapshots, evidence views. *Out:* each alert once, in its
+//! latest revision, with its verdict and its event; lists, pages, changes by number.
 //! *Must not know:* how an alert arose, HTTP, the bus.
 
 mod change;
@@ -25,16 +25,16 @@ use session::Session;
 pub use types::{EvidenceLook, RecordPosition, StoreCounts, Upserted};
 use vedette_alerts::OneEvent;
 
-/// Alerts, their snapshots, verdicts and the record of who looked at evidence: in one `SQLite` file, or in a `PostgreSQL`
+/// Alerts, their snapshots, verdicts and the audit log of evidence views: in one `SQLite` file, or in a `PostgreSQL`
 /// database.
 ///
 /// Every call blocks on disk or network; call it off the async threads. A returned write is durable. Reads do not wait for
-/// writes. Writers take turns, also those of several processes, so change numbers become visible in their order.
+/// writes. Writers are serialised, across processes too, so change numbers become visible in their order.
 ///
-/// A call that meets a lost server connects again once; when that fails it says [`StoreError::Unreachable`], and the next
+/// A call that finds the connection lost reconnects once; if that fails it returns [`StoreError::Unreachable`], and the next
 /// call tries again.
 ///
-/// Joins alerts of one event when it is told [how](Self::joining).
+/// Correlates alerts of one event if a [rule](Self::joining) is set.
 #[derive(Debug)]
 pub struct AlertStore {
     backend: Backend,
@@ -58,10 +58,10 @@ impl AlertStore {
         Ok(Self::on(Backend::Sqlite(Box::new(sqlite::Sqlite::open(path)?))))
     }
 
-    /// Opens the store in a database, in the schema `vedette`, and makes its tables when they are not there.
+    /// Opens the store in a database, in the schema `vedette`, and creates its tables if they do not exist.
     ///
-    /// Deleted content leaves the server's files when the server reuses their space; its log and backups are its
-    /// administrator's.
+    /// Deleted content leaves the server's files when the server reuses their space; its log and backups are the
+    /// administrator's responsibility.
     ///
     /// # Errors
     /// When the server cannot be reached or refuses, or its tables belong to another program or to a newer version.
@@ -69,7 +69,7 @@ impl AlertStore {
         Ok(Self::on(Backend::Postgres(Box::new(postgres::Postgres::open(server)?))))
     }
 
-    /// Whether a file could be opened as a store, without making or changing anything.
+    /// Whether a file could be opened as a store, without creating or changing anything.
     ///
     /// # Errors
     /// When it cannot be read, is no `SQLite` file, belongs to another program or to a newer version.
@@ -77,7 +77,7 @@ impl AlertStore {
         sqlite::probe(path)
     }
 
-    /// Whether a store could be opened in a database, without making or changing anything.
+    /// Whether a store could be opened in a database, without creating or changing anything.
     ///
     /// # Errors
     /// As [`AlertStore::connect`].
@@ -89,8 +89,8 @@ impl AlertStore {
         Self { backend, joins: None }
     }
 
-    /// Joins the alerts that come from now on into events by `rule`. Without it every alert is an event of its own; what was
-    /// joined before stays.
+    /// Correlates alerts stored from now on into events by `rule`. Without it every alert is an event of its own; earlier
+    /// events stay.
     #[must_use]
     pub const fn joining(mut self, rule: OneEvent) -> Self {
         self.joins = Some(rule);
@@ -118,7 +118,7 @@ impl AlertStore {
         }
     }
 
-    /// Gives the space of deleted content back.
+    /// Releases the space of deleted content.
     fn reclaim(&self, doing: &'static str) -> Result<(), StoreError> {
         match &self.backend {
             Backend::Sqlite(file) => file.reclaim(doing),

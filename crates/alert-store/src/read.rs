@@ -4,8 +4,8 @@ use vedette_core::{Alert, AlertId, Timestamp};
 use super::session::{Row, Session};
 use super::{AlertFilter, AlertPage, AlertStore, Cursor, StoreCounts, StoreError};
 
-/// What [`stored`] reads, in its order, of alerts that another statement picks by `id` with their events, in the order of its
-/// `at`: each with all alerts of its event.
+/// The query that [`stored`] reads, with its columns, for alerts that another statement selects by `id` with their events, in
+/// the order of its `at`: each with all alerts of its event.
 fn with_events(picked: &str, order: &str) -> String {
     format!(
         "SELECT picked.at, picked.id, picked.event, it.id, it.change, it.payload, it.verdict, it.verdict_by, it.verdict_note,
@@ -16,7 +16,7 @@ fn with_events(picked: &str, order: &str) -> String {
 }
 
 impl AlertStore {
-    /// The alert with that id, if there is one.
+    /// The alert with that id, if it exists.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -24,14 +24,14 @@ impl AlertStore {
         self.read(|session| get(session, id))
     }
 
-    /// A page of the events (or single alerts) that `filter` lets through, newest first.
+    /// A page of the events (or single alerts) that pass `filter`, newest first.
     ///
     /// # Errors
     /// When they cannot be read.
     pub fn list(&self, filter: &AlertFilter) -> Result<AlertPage, StoreError> {
         const DOING: &str = "listing alerts";
         let size = filter.page_size() as usize;
-        // One more than asked for tells whether there is a next page.
+        // One more than requested reveals whether there is a next page.
         let (picked, values) = filter.statement(size as i64 + 1);
         let sql = with_events(&picked, "DESC");
         let mut found = stored(self.read(|session| session.rows(DOING, &sql, &values))?)?;
@@ -44,9 +44,9 @@ impl AlertStore {
         Ok(AlertPage { alerts, next })
     }
 
-    /// What changed after change number `after`, oldest change first, at most `limit`. An alert that changed several
-    /// times comes once, as it is now. An alert that joins or leaves an event has changed, and so has the event's lead when
-    /// any of its views did.
+    /// The changes after change number `after`, oldest first, at most `limit`. An alert that changed several
+    /// times appears once, in its current state. An alert that joins or leaves an event has changed, and so has the event's lead
+    /// when any of its views did.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -59,7 +59,7 @@ impl AlertStore {
         Ok(stored(rows)?.into_iter().map(|(_, stored)| stored).collect())
     }
 
-    /// Number of the last change; 0 when nothing ever changed.
+    /// Number of the last change; 0 when there was none.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -68,7 +68,7 @@ impl AlertStore {
         self.read(|session| session.row("reading the last change", sql)?.take(0))
     }
 
-    /// How much the store holds.
+    /// Counts of the store's content.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -96,7 +96,7 @@ pub(super) fn get(session: &mut dyn Session, id: AlertId) -> Result<Option<Store
     Ok(stored(rows)?.pop().map(|(_, stored)| stored))
 }
 
-/// The picked alerts, each with its `at`. The rows of one follow on one another.
+/// The selected alerts, each with its `at`. The rows of one are consecutive.
 fn stored(rows: Vec<Row>) -> Result<Vec<(i64, StoredAlert)>, StoreError> {
     let mut found = Vec::new();
     let mut of_one: Option<Picked> = None;
@@ -113,7 +113,7 @@ fn stored(rows: Vec<Row>) -> Result<Vec<(i64, StoredAlert)>, StoreError> {
     Ok(found)
 }
 
-/// A picked alert while its rows are read.
+/// A selected alert while its rows are read.
 struct Picked {
     doing: &'static str,
     at: i64,
@@ -126,7 +126,7 @@ struct Picked {
 impl Picked {
     fn add(&mut self, mut row: Row) -> Result<(), StoreError> {
         let own = row.take::<String>(3)? == self.id;
-        // A view does not tell of its siblings.
+        // A view does not list its siblings.
         if own {
             self.own = Some((view(&mut row)?, row.take(4)?));
         } else if self.id == self.event {

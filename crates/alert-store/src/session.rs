@@ -1,10 +1,10 @@
-//! What the two kinds of database do alike: run a statement with values, give rows of plain cells.
+//! The common interface of the two databases: run a statement with values, return rows of plain cells.
 
 use std::borrow::Cow;
 
 use super::StoreError;
 
-/// A value of a statement.
+/// A parameter of a statement.
 #[derive(Debug, Clone)]
 pub(super) enum Value<'a> {
     Null,
@@ -24,23 +24,23 @@ pub(super) enum Cell {
 
 /// A connection, or a transaction on one.
 ///
-/// Statements are written for both kinds: `?1` is the first value, every number is 64 bits wide, a type is never left to
-/// be guessed from a value alone.
+/// Statements are written for both databases: `?1` is the first value, every number is 64 bits wide, a type is never left to
+/// be inferred from a value alone.
 pub(super) trait Session {
-    /// Runs a statement; gives how many rows it wrote.
+    /// Runs a statement; returns the number of rows written.
     fn execute(&mut self, doing: &'static str, sql: &str, values: &[Value<'_>]) -> Result<u64, StoreError>;
 
-    /// Runs a statement; gives its rows.
+    /// Runs a statement; returns its rows.
     fn rows(&mut self, doing: &'static str, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError>;
 
-    /// The only row of a statement that always gives one.
+    /// The only row of a statement that always returns one.
     fn row(&mut self, doing: &'static str, sql: &str) -> Result<Row, StoreError> {
         let none = || StoreError::Damaged { doing, cause: "a row that is always there is missing".into() };
         self.rows(doing, sql, &[])?.pop().ok_or_else(none)
     }
 }
 
-/// A row of an answer.
+/// A row of a result.
 #[derive(Debug)]
 pub(super) struct Row {
     doing: &'static str,
@@ -52,7 +52,7 @@ impl Row {
         Self { doing, cells }
     }
 
-    /// What the row was read for.
+    /// The operation that read the row.
     pub(super) const fn doing(&self) -> &'static str {
         self.doing
     }
@@ -67,7 +67,7 @@ impl Row {
     }
 }
 
-/// What a cell can be read as.
+/// Types that a cell can be converted to.
 pub(super) trait FromCell: Sized {
     fn from_cell(cell: Cell) -> Option<Self>;
 }

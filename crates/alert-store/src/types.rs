@@ -1,6 +1,6 @@
 use vedette_core::{AlertId, Timestamp};
 
-/// Where on the `alerts` topic an alert was read.
+/// Position of an alert on the `alerts` topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordPosition {
     /// Partition of the topic.
@@ -9,23 +9,23 @@ pub struct RecordPosition {
     pub offset: u64,
 }
 
-/// What an alert did to the store.
+/// Outcome of storing an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Upserted {
-    /// It was not known.
+    /// It was new.
     Inserted,
     /// It replaced an earlier revision.
     Superseded,
-    /// The same revision with the same content was there; nothing changed.
+    /// The same revision with the same content was stored; nothing changed.
     Unchanged,
-    /// A later revision was there; nothing changed.
+    /// A later revision was stored; nothing changed.
     Stale,
-    /// The same revision was there with other content. The first one stays, and the conflict is counted.
+    /// The same revision was stored with other content. The first one is kept, and the conflict is counted.
     Conflict,
 }
 
 impl Upserted {
-    /// Whether readers see something new.
+    /// Whether there is a change for readers.
     #[must_use]
     pub const fn changed(self) -> bool {
         matches!(self, Self::Inserted | Self::Superseded)
@@ -44,31 +44,31 @@ impl Upserted {
     }
 }
 
-/// One look at evidence.
+/// One view of evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvidenceLook {
-    /// The alert whose evidence was looked at.
+    /// The alert whose evidence was viewed.
     pub alert: AlertId,
     /// When.
     pub at: Timestamp,
-    /// Who looked, as they named themselves.
+    /// The viewer's self-declared name.
     pub who: String,
-    /// Network address it went to; empty when it stayed on this machine's console.
+    /// The recipient's network address; empty on this machine's console.
     pub peer: String,
-    /// Why they looked.
+    /// The stated reason.
     pub reason: String,
-    /// What left: for example `snapshot, people pixelated`.
+    /// The disclosed evidence: for example `snapshot, people pixelated`.
     pub what: String,
 }
 
-/// How much the store holds.
+/// Counts of the store's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreCounts {
     /// Alerts.
     pub alerts: u64,
-    /// Events: what a list shows. Alerts of several cameras that show the same are one.
+    /// Events: the entries of a list. Alerts of several cameras that show the same event are one.
     pub events: u64,
-    /// Events of which an alert goes on.
+    /// Events with an open alert.
     pub open: u64,
     /// Events without a verdict on any of their alerts.
     pub unreviewed: u64,

@@ -7,10 +7,10 @@ use super::session::{Session, Value};
 use super::{AlertStore, RecordPosition, StoreError, Upserted, joining};
 
 impl AlertStore {
-    /// Takes an alert, any number of times and in any order of its revisions; the latest revision stays. When the store joins
-    /// alerts, it is decided here which event it belongs to, and who belongs to another one now.
+    /// Stores an alert, any number of times and in any order of its revisions; the latest revision is kept. With correlation
+    /// enabled, this decides which event it belongs to, and which other alerts change their event.
     ///
-    /// A verdict stays with the alert when a later revision comes. `position` is where the alert was read.
+    /// A verdict stays with the alert across revisions. `position` is where the alert was read.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -19,10 +19,10 @@ impl AlertStore {
         Ok(outcomes.into_iter().next().expect("one alert gives one outcome"))
     }
 
-    /// Takes several alerts in one transaction: all are durable when it returns, or none is.
+    /// Stores several alerts in one transaction: all are durable when it returns, or none is.
     ///
     /// # Errors
-    /// When one cannot be written; the store is then as before.
+    /// When one cannot be written; the store is then unchanged.
     pub fn upsert_all<'a>(
         &self,
         alerts: impl IntoIterator<Item = (&'a Alert, Option<RecordPosition>)>,
@@ -38,7 +38,7 @@ impl AlertStore {
         Ok(done.into_iter().map(|(outcome, _)| outcome).collect())
     }
 
-    /// Records what a person decided. A later verdict replaces an earlier one; all are kept in the history.
+    /// Records a person's verdict. A later verdict replaces an earlier one; all are kept in the history.
     ///
     /// # Errors
     /// When there is no such alert, or it cannot be written.
@@ -66,8 +66,8 @@ impl AlertStore {
     }
 
     /// Deletes alerts that ended before `moment` (or were raised before it and never ended) with their snapshots and
-    /// verdicts, and looks at evidence before it; gives the number of alerts. What is deleted cannot be read back. An event
-    /// whose lead is deleted goes on under its next alert.
+    /// verdicts, and evidence views before it; returns the number of alerts. Deleted data is unrecoverable. An event
+    /// whose lead is deleted continues under its next alert.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -89,7 +89,7 @@ impl AlertStore {
     }
 }
 
-/// What the alert did, and how many alerts became views of another by it.
+/// The alert's effect, and how many alerts became views of another by it.
 fn upsert(
     session: &mut dyn Session,
     joins: Option<&OneEvent>,
@@ -131,8 +131,8 @@ fn upsert(
     Ok((outcome, joined))
 }
 
-/// Whether the stored alert differs only in that one of the two is of a version that gave no event codes: after an upgrade the
-/// alerts since the last checkpoint come again.
+/// Whether the stored alert differs only in that one of the two is of a version without event codes: after an upgrade the
+/// alerts since the last checkpoint are repeated.
 fn differs_by_version(session: &mut dyn Session, alert: &Alert) -> Result<bool, StoreError> {
     let sql = "SELECT payload FROM alert WHERE id = ?1";
     let Some(mut row) = session.rows("comparing an alert", sql, &[alert.id.to_string().into()])?.pop() else {
@@ -144,7 +144,7 @@ fn differs_by_version(session: &mut dyn Session, alert: &Alert) -> Result<bool, 
     Ok(stored.event_code.is_none() != alert.event_code.is_none() && without_code(stored) == without_code(alert.clone()))
 }
 
-/// The alert as JSON, checked that it reads back: JSON has no way to write a number that is not finite.
+/// The alert as JSON, checked by reading it back: JSON cannot represent a number that is not finite.
 fn payload(alert: &Alert) -> Result<String, StoreError> {
     let unstorable = |cause| StoreError::Unstorable { alert: alert.id, cause };
     let payload = serde_json::to_string(alert).map_err(unstorable)?;
@@ -190,7 +190,7 @@ fn write(
     Ok(())
 }
 
-/// Who answers for the alert's place, for the filter by unit; the alert itself says it too.
+/// Stores the units responsible for the alert's place, for the filter by unit; the alert itself contains them too.
 fn write_responsible(session: &mut dyn Session, doing: &'static str, alert: &Alert) -> Result<(), StoreError> {
     let id = alert.id.to_string();
     session.execute(doing, "DELETE FROM responsible WHERE alert = ?1", &[(&*id).into()])?;

@@ -32,20 +32,20 @@ pub use policy::SetupError;
 use policy::{compile, locator};
 pub use state::{STATE_FORMAT, StateError, is_readable};
 
-/// What one record did.
+/// The effects of one record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// What the record was to those before it.
+    /// The record's relation to earlier ones.
     pub admission: Admission,
-    /// Frames that were analysed now: not all of those that came wait no longer, and some have waited for this one.
+    /// Frames analysed now: some of those received still wait, and earlier ones may have waited for this one.
     pub analysed: u32,
     /// Alerts raised and ended, in order.
     pub alerts: Vec<Alert>,
-    /// What almost was an alert.
+    /// Near-misses.
     pub near_misses: Vec<NearMiss>,
-    /// What the rules left out and held back.
+    /// Objects that the rules excluded, and alerts they suppressed.
     pub rules: FrameStats,
-    /// The policy is broken: the one before stays. Said once for a policy.
+    /// The policy is invalid: the previous one stays. Reported once per policy.
     pub refused: Option<SetupError>,
 }
 
@@ -56,7 +56,7 @@ impl Outcome {
     }
 }
 
-/// What serves a camera.
+/// Policy and address bases for a camera.
 #[derive(Clone, Copy)]
 pub struct Serving<'a> {
     /// The newest policy; it takes effect at the first frame captured at or after its `effective_from`.
@@ -80,7 +80,7 @@ pub struct CameraAnalysis {
     open: BTreeMap<AlertId, Box<Alert>>,
 }
 
-/// The last processed frame that was analysed.
+/// The last analysed frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Last {
     epoch: u64,
@@ -88,7 +88,7 @@ struct Last {
 }
 
 impl CameraAnalysis {
-    /// A camera that has seen nothing yet.
+    /// A camera without any history.
     ///
     /// # Errors
     /// When its calibration cannot be solved.
@@ -108,7 +108,7 @@ impl CameraAnalysis {
         })
     }
 
-    /// Takes another version of the camera (its name, place or calibration changed).
+    /// Applies another version of the camera (its name, place or calibration changed).
     ///
     /// # Errors
     /// When the new calibration cannot be solved, or the policy in force needs one and it has none; the old one then stays.
@@ -130,7 +130,7 @@ impl CameraAnalysis {
         Ok(())
     }
 
-    /// The frame that places in the policy in force refer to.
+    /// The frame size that places in the policy in force refer to.
     #[must_use]
     pub fn policy_frame(&self) -> Option<FrameSize> {
         self.policy.as_ref().map(|policy| policy.policy().frame)
@@ -142,34 +142,34 @@ impl CameraAnalysis {
         self.last.map(|last| last.captured)
     }
 
-    /// Waits for records that are out of order by up to `window` of capture time; [`SORT_WINDOW`] where nobody says.
+    /// Sets the allowed lateness: waits for records out of order by up to `window` of capture time; default [`SORT_WINDOW`].
     pub fn set_sort_window(&mut self, window: Span) {
         self.order.set_window(window);
     }
 
-    /// Follows objects with these settings from now on; a state that was restored has those it was saved with.
+    /// Tracks objects with these settings from now on; a restored state has those of its checkpoint.
     pub fn set_tracker(&mut self, settings: &Arc<TrackerSettings>) {
         self.tracker.set_settings(settings.clone());
     }
 
-    /// What became of the camera's frames since it was first seen.
+    /// The frame accounting of the camera since it was first seen.
     #[must_use]
     pub fn counts(&self) -> &FrameCounts {
         self.order.counts()
     }
 
-    /// Goes on counting where another state of the camera has come to.
+    /// Continues the counts of another state of the camera.
     pub fn set_counts(&mut self, counts: FrameCounts) {
         self.order.set_counts(counts);
     }
 
-    /// Whether records may lie between what was seen and `record`.
+    /// Whether records may be missing between the last one processed and `record`.
     #[must_use]
     pub fn is_gap_before(&self, record: &CameraRecord) -> bool {
         self.order.is_gap_before(record)
     }
 
-    /// Takes one record, in any order within the sort window, any number of times.
+    /// Processes one record, in any order within the allowed lateness, any number of times.
     pub fn take(&mut self, record: &CameraRecord, serving: Serving<'_>) -> Outcome {
         let (admission, next) = self.order.admit(record);
         let mut outcome = Outcome::of(admission);
@@ -182,7 +182,7 @@ impl CameraAnalysis {
         outcome
     }
 
-    /// The recording is over: analyses what still waits and ends what is open.
+    /// End of the recording: analyses buffered records and ends open episodes.
     pub fn finish(&mut self, serving: Serving<'_>) -> Outcome {
         let mut outcome = Outcome::of(Admission::New);
         while let Some(record) = self.order.next_of_rest() {
@@ -200,12 +200,12 @@ impl CameraAnalysis {
         match &record.body {
             RecordBody::Processed(frame) => self.analyse_frame(record, frame, serving, outcome),
             RecordBody::SignalLoss => self.note_signal_loss(record, serving, outcome),
-            // Counted already.
+            // Already counted.
             RecordBody::AccountOnly(_) => {}
         }
     }
 
-    /// No signal came from the camera at a moment: time passes for the rules that watch for that.
+    /// The camera had no signal at an instant: time passes for the rules that depend on it.
     fn note_signal_loss(&mut self, record: &CameraRecord, serving: Serving<'_>, outcome: &mut Outcome) {
         let captured = record.at.captured;
         let mut episodes = Vec::new();
@@ -220,7 +220,7 @@ impl CameraAnalysis {
         self.tell(&episodes, Moment { record, frame, quality: Quality::default() }, serving, outcome);
     }
 
-    /// Makes alerts of what was raised and what ended.
+    /// Turns raised and ended episodes into alerts.
     fn tell(&mut self, episodes: &[Episode], moment: Moment<'_>, serving: Serving<'_>, outcome: &mut Outcome) {
         if episodes.is_empty() {
             return;
@@ -229,7 +229,7 @@ impl CameraAnalysis {
         outcome.alerts.extend(episodes.iter().map(|episode| self.alert(episode, moment, base.as_deref())));
     }
 
-    /// Follows the objects of the next processed frame, and judges it by the rules.
+    /// Tracks the objects of the next processed frame, and evaluates the rules.
     fn analyse_frame(
         &mut self,
         record: &CameraRecord,
@@ -264,8 +264,8 @@ impl CameraAnalysis {
         self.tell(&episodes, Moment { record, frame: frame.frame, quality }, serving, outcome);
     }
 
-    /// After a jump nothing measured before can be compared with what comes: objects are new, and what was open ended when it
-    /// was last seen. (For a jump back the rules do that by themselves.)
+    /// After a clock jump, earlier measurements cannot be compared with later ones: tracks restart, and open episodes end when
+    /// last seen. (After a jump back the rules do that by themselves.)
     fn follow_clock(&mut self, at: FrameAt) -> Vec<Episode> {
         let moved = self.clock.follow(at);
         if moved == Move::Steady {

@@ -1,8 +1,8 @@
-//! The analysis: recorded detections in, alerts out, as a pure function of what came before. The live stage, replay and recovery
+//! The analysis: recorded detections in, alerts out, as a pure function of its input. The live stage, replay and recovery
 //! run this code.
 //!
-//! *In:* the records of cameras in any order within the sort window, cameras and policies, address bases by capture time.
-//! *Out:* alerts, near-misses, counts of frames, a state that another process goes on from.
+//! *In:* the records of cameras in any order within the allowed lateness, cameras and policies, address bases by capture time.
+//! *Out:* alerts, near-misses, frame counts, a state from which another process can resume.
 //! *Must not know:* clocks, randomness, files, the bus, metrics, where records come from and alerts go to.
 
 mod camera;

@@ -1,4 +1,4 @@
-//! A camera's record as a line of JSON, as `export` writes and `replay` reads it.
+//! A camera's record as a line of JSON, as written by `export` and read by `replay`.
 
 use serde::{Deserialize, Serialize};
 use vedette_core::{
@@ -6,24 +6,24 @@ use vedette_core::{
     ProcessedFrame, Quality, RecordBody, StageLatency, Timestamp, VideoRef,
 };
 
-/// A line is no record.
+/// A line is not a valid record.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordLineError {
-    /// It is no JSON of a record.
+    /// It is not the JSON of a record.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    /// A record of a signal loss has what only a frame has.
+    /// A signal-loss record has fields of a frame.
     #[error("with `away` there is no frame; leave out what is of one")]
     SignalLossWithFrame,
-    /// Detections of a frame that its own account sheds.
+    /// Detections of a frame that its own accounting sheds.
     #[error("the account says that the frame was not processed; leave its detections out")]
     ShedWithDetections,
 }
 
-/// What the frame size is where there is no frame: the field has to be there.
+/// Placeholder frame size where there is no frame: the field is mandatory.
 const NO_FRAME: FrameSize = FrameSize { width: 1, height: 1 };
 
-/// The fields of every kind of record. A record whose account ends with its own frame only accounts for frames.
+/// The fields of every kind of record. A record whose accounting ends with its own frame only accounts for frames.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -44,12 +44,12 @@ struct Line {
     account: Option<FrameAccount>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     picture: Option<PictureStats>,
-    /// The record is of a signal loss.
+    /// The record is a signal loss.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     away: bool,
 }
 
-/// Writes a record, without the end of the line.
+/// Writes a record, without the line break.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
@@ -60,7 +60,7 @@ pub fn to_line(record: &CameraRecord) -> serde_json::Result<String> {
 /// Reads a record.
 ///
 /// # Errors
-/// When the line is no such record, or contradicts itself.
+/// When the line is not a valid record, or contradicts itself.
 pub fn from_line(line: &str) -> Result<CameraRecord, RecordLineError> {
     serde_json::from_str::<Line>(line)?.try_into()
 }

@@ -10,12 +10,12 @@ use vedette_track::TrackerSettings;
 
 use crate::{Admission, CameraAnalysis, Outcome, SORT_WINDOW, Serving, SetupError};
 
-/// The cameras, policies and address bases that a replay is made with.
+/// The cameras, policies and address bases of a replay.
 pub trait Site {
-    /// The camera of that id and its policy; none when it is not known.
+    /// The camera of that id and its policy; none when it is unknown.
     fn camera(&self, id: &CameraId) -> Option<(Arc<Camera>, Option<Arc<SharedPolicy>>)>;
 
-    /// The address base of a capture time.
+    /// The address base in force at a capture time.
     fn base(&self, at: Timestamp) -> Option<Arc<AddressBase>>;
 }
 
@@ -25,21 +25,21 @@ pub enum ReplayError {
     /// The site has no such camera.
     #[error("camera {0} is not in the camera file")]
     UnknownCamera(CameraId),
-    /// Its calibration or policy is broken.
+    /// Its calibration or policy is invalid.
     #[error(transparent)]
     Setup(#[from] SetupError),
 }
 
-/// What a replay has done.
+/// Statistics of a replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReplayCounts {
     /// Frames analysed.
     pub frames: u64,
-    /// Frames that were seen before.
+    /// Repeated frames.
     pub duplicates: u64,
-    /// Frames that came too late to be sorted in.
+    /// Frames beyond the allowed lateness.
     pub late: u64,
-    /// Alerts raised and ended, each.
+    /// Alert revisions: raised and ended.
     pub alerts: u64,
 }
 
@@ -53,29 +53,29 @@ pub struct Replay<S> {
 }
 
 impl<S: Site> Replay<S> {
-    /// A replay that has seen nothing yet.
+    /// A replay without any history.
     #[must_use]
     pub fn new(site: S) -> Self {
         let (tracker, counts) = (Arc::default(), ReplayCounts::default());
         Self { site, tracker, sort_window: SORT_WINDOW, cameras: BTreeMap::new(), counts }
     }
 
-    /// Follows objects with these settings, and sorts records within `sort_window` of capture time.
+    /// Tracks objects with these settings, and allows lateness of `sort_window` in capture time.
     #[must_use]
     pub fn with(self, tracker: Arc<TrackerSettings>, sort_window: Span) -> Self {
         Self { tracker, sort_window, ..self }
     }
 
-    /// What was done so far.
+    /// The statistics so far.
     #[must_use]
     pub const fn counts(&self) -> ReplayCounts {
         self.counts
     }
 
-    /// Takes one record and gives what it did.
+    /// Processes one record and returns its effects.
     ///
     /// # Errors
-    /// When the camera is not known, or its calibration or policy is broken.
+    /// When the camera is unknown, or its calibration or policy is invalid.
     pub fn take(&mut self, record: &CameraRecord) -> Result<Outcome, ReplayError> {
         let id = &record.camera;
         let (camera, policy) = self.site.camera(id).ok_or_else(|| ReplayError::UnknownCamera(id.clone()))?;
@@ -99,7 +99,7 @@ impl<S: Site> Replay<S> {
         }
     }
 
-    /// Analyses what still waits and ends what is open, camera by camera in the order of their ids.
+    /// Analyses buffered records and ends open episodes, camera by camera in id order.
     pub fn finish(&mut self) -> Vec<Alert> {
         let mut alerts = Vec::new();
         for (id, analysis) in &mut self.cameras {

@@ -1,9 +1,9 @@
 //! A durable log in a directory, inside the process: the bus of a single machine.
 //!
-//! A topic is a directory of partitions, a partition a row of segment files of checksummed frames (`frame.rs`), each with a
+//! A topic is a directory of partitions, a partition a sequence of segment files of checksummed frames (`frame.rs`), each with a
 //! sparse index by offset and time. One thread per partition writes in group commits; a delivery resolves after
-//! `fdatasync`. Readers see durable records only. At the start an unfinished write at the end is cut off; damage elsewhere
-//! costs the damaged records only. One process owns a directory, so a group has one member, with all partitions.
+//! `fdatasync`. Readers see durable records only. At start an unfinished write at the end is truncated; damage elsewhere
+//! loses the damaged records only. One process owns a directory, so a group has one member, with all partitions.
 
 mod compact;
 mod cursor;
@@ -49,13 +49,13 @@ use pump::pump;
 pub use settings::{Clock, EmbeddedSettings};
 use topic::Topic;
 
-/// The file that whoever has the log open holds locked.
+/// The file that the process with the log open keeps locked.
 const LOCK: &str = "LOCK";
-/// How long another holder of the directory may take to go away.
+/// How long to wait for another holder of the directory to exit.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
-/// The embedded log. Dropping it finishes what was sent and closes the files.
+/// The embedded log. Dropping it finishes pending writes and closes the files.
 pub struct EmbeddedBus {
     inner: Arc<Inner>,
     sweeper: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
@@ -85,8 +85,8 @@ fn storage_error(path: &Path, error: &io::Error) -> BusError {
 }
 
 impl EmbeddedBus {
-    /// Opens the log in a directory, makes it when it is new, and repairs what an unclean end left behind. Blocks while it
-    /// reads the segments that were written last.
+    /// Opens the log in a directory, creating it if new, and repairs what an unclean shutdown left behind. Blocks while it
+    /// reads the most recently written segments.
     ///
     /// # Errors
     /// When a setting is out of range, another process has the directory, or the disk refuses.
@@ -170,7 +170,7 @@ fn take_lock(dir: &Path) -> Result<File, BusError> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            // A process that is just being started by ours, or by the one that ended, holds a copy for a moment.
+            // A process being started by ours, or by the one that ended, holds a copy of the lock briefly.
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_POLL),
             Err(TryLockError::WouldBlock) => {
                 return Err(BusError::Storage {
@@ -357,7 +357,7 @@ impl Bus for EmbeddedBus {
         Ok(())
     }
 
-    /// Gives the directory back, too.
+    /// Also releases the directory.
     async fn close(&self) -> Result<(), BusError> {
         let inner = Arc::clone(&self.inner);
         let sweeper = self.take_sweeper();

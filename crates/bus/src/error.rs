@@ -1,4 +1,4 @@
-/// Why the bus could not do what was asked. Each names the topic or setting it is about.
+/// Errors of the bus. Each names the topic or setting concerned.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BusError {
     /// The topic does not exist.
@@ -9,11 +9,11 @@ pub enum BusError {
     TopicMismatch {
         /// Topic.
         topic: String,
-        /// What it has.
+        /// Actual settings.
         found: String,
-        /// What is needed.
+        /// Required settings.
         wanted: String,
-        /// The way out.
+        /// The remedy.
         fix: String,
     },
     /// The record is larger than its topic allows.
@@ -26,12 +26,12 @@ pub enum BusError {
         /// Bytes allowed.
         limit: usize,
     },
-    /// The bus cannot be reached now; trying again may help.
+    /// The bus cannot be reached now; a retry may help.
     #[error("the bus at {at} cannot be reached: {cause}")]
     Unreachable {
         /// Brokers or directory.
         at: String,
-        /// What was seen.
+        /// The observed cause.
         cause: String,
     },
     /// Storage failed: full disk, missing rights, damaged file.
@@ -39,13 +39,13 @@ pub enum BusError {
     Storage {
         /// File or directory.
         path: String,
-        /// What was seen, with the way out where there is one.
+        /// The observed cause, with a remedy where there is one.
         cause: String,
     },
-    /// Anything else that the broker or the client refused.
+    /// Any other refusal by the broker or the client.
     #[error("{action} on `{topic}`: {cause}")]
     Refused {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
         /// Topic or group.
         topic: String,

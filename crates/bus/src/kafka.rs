@@ -1,8 +1,8 @@
 //! Apache Kafka through librdkafka: the bus of many machines.
 //!
 //! Each subscription and reader has one thread that polls and never waits; when its queue is full, fetching pauses and
-//! polling goes on, so that the member stays in its group. Nothing is committed that was not asked for; a commit is sent
-//! within 200 ms, and before the partition goes to another member. Records are acknowledged by all in-sync replicas.
+//! polling continues, so that the member stays in its group. Only requested offsets are committed; a commit is sent
+//! within 200 ms, and before the partition is reassigned. Records are acknowledged by all in-sync replicas.
 
 mod admin;
 mod config;
@@ -45,17 +45,17 @@ pub use settings::{GroupProtocol, KafkaSettings};
 use talk::Talk;
 use topic::Topic;
 
-/// How long dropping the bus waits for what was sent.
+/// How long dropping the bus waits for records in flight.
 const LAST_FLUSH: Duration = Duration::from_secs(5);
-/// Longest uninterruptible wait for what was sent.
+/// Longest uninterruptible wait for records in flight.
 const FLUSH_SLICE: Duration = Duration::from_millis(250);
-/// How long closing the bus waits until the groups know, which takes brokers that answer.
+/// How long closing the bus waits to leave the groups, for which brokers must answer.
 const LEAVE: Duration = Duration::from_secs(12);
-/// How often it looks.
+/// Its polling interval.
 const LEAVE_STEP: Duration = Duration::from_millis(5);
 /// How long the settings of a topic may take to reach all brokers.
 const SETTLE: Duration = Duration::from_secs(5);
-/// Pause before they are asked for again.
+/// Pause before they are queried again.
 const SETTLE_STEP: Duration = Duration::from_millis(200);
 
 /// A Kafka cluster as the bus.
@@ -67,11 +67,11 @@ struct Inner {
     settings: KafkaSettings,
     admin: AdminClient<Talk>,
     producers: Producers,
-    /// Asks for offsets; reads single records, one at a time.
+    /// Queries offsets; reads single records, one at a time.
     fetcher: BaseConsumer<Talk>,
     fetching: Mutex<()>,
     topics: RwLock<HashMap<String, Arc<Topic>>>,
-    /// The threads of members of groups, until they have left.
+    /// The threads of group members, until they have left.
     members: Mutex<Vec<JoinHandle<()>>>,
     closed: CancellationToken,
 }
@@ -140,7 +140,7 @@ impl Inner {
         format!("{}{name}", self.settings.topic_prefix)
     }
 
-    /// Runs what waits for brokers off the async threads.
+    /// Runs blocking broker requests off the async threads.
     async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, BusError> + Send + 'static,
@@ -150,7 +150,7 @@ impl Inner {
         tokio::task::spawn_blocking(move || work(&inner)).await.unwrap_or(Err(BusError::Closed))
     }
 
-    /// Waits until nothing is on its way, in slices: who gives up waiting leaves no call behind that nothing can interrupt.
+    /// Waits until nothing is in flight, in slices: cancelling the wait leaves no uninterruptible call behind.
     async fn flush(self: &Arc<Self>) -> Result<(), BusError> {
         let deadline = Instant::now() + self.settings.delivery_timeout;
         loop {
@@ -174,7 +174,7 @@ impl Inner {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
     }
 
-    /// The topic, from memory or from the cluster.
+    /// The topic, cached or from the cluster.
     async fn topic(self: &Arc<Self>, topic: &str) -> Result<Arc<Topic>, BusError> {
         self.open_check()?;
         if let Some(known) = self.known(topic) {
@@ -195,7 +195,7 @@ impl Inner {
         Ok(known)
     }
 
-    /// Waits until the topic is as `spec` needs it: the brokers of a cluster hear of a new topic's settings one after the other.
+    /// Waits until the topic satisfies `spec`: the brokers of a cluster learn a new topic's settings one after the other.
     async fn settle(&self, spec: &TopicSpec, full_name: &str, partitions: u32) -> Result<(), BusError> {
         let deadline = Instant::now() + SETTLE;
         loop {
@@ -209,7 +209,7 @@ impl Inner {
         }
     }
 
-    /// Asks brokers for offsets of `topic`. Blocks.
+    /// Queries brokers for offsets of `topic`. Blocks.
     fn offsets<T>(&self, topic: &Topic, ask: impl FnOnce(&Offsets) -> KafkaResult<T>) -> Result<T, BusError> {
         ask(&Offsets::new(&self.fetcher, topic, self.settings.request_timeout))
             .map_err(|error| bus_error("ask for offsets", &topic.name, &self.settings.brokers, &error))
@@ -250,7 +250,7 @@ impl Bus for KafkaBus {
     async fn send(&self, topic: &str, record: Record) -> Result<Delivery, BusError> {
         let topic = match self.inner.known(topic) {
             Some(known) => known,
-            // Apart, for it takes kilobytes, which each call would ask the system for.
+            // Boxed, since it takes kilobytes, which each call would allocate.
             None => Box::pin(self.inner.topic(topic)).await?,
         };
         let (size, limit) = (record.size(), topic.facts.max_record_bytes);

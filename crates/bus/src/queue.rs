@@ -4,10 +4,10 @@ use std::sync::Arc;
 use metrics::{Counter, Gauge};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// What an item costs beside its content, so that a flood of empty records is bounded too.
+/// Overhead of an item beside its content, so that a flood of empty records is bounded too.
 const ITEM_BYTES: usize = 128;
 
-/// A channel that is bounded by the bytes of what waits in it: records differ from bytes to megabytes. An item larger than
+/// A channel bounded by the bytes waiting in it: records differ from bytes to megabytes. An item larger than
 /// the whole bound passes alone.
 pub(crate) fn bytes_bounded<T>(bytes: usize, queue: &'static str, name: &str) -> (QueueSender<T>, QueueReceiver<T>) {
     let capacity = bytes.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
@@ -20,14 +20,14 @@ pub(crate) fn bytes_bounded<T>(bytes: usize, queue: &'static str, name: &str) ->
     (sender, QueueReceiver { items: receiver, room, rest: Vec::new().into_iter(), of_rest: None })
 }
 
-/// Items that are passed on together, which costs as much as one.
+/// Items that are sent together, at the cost of one.
 struct Queued<T> {
     first: T,
     rest: Vec<T>,
     place: Option<Place>,
 }
 
-/// What items take up while they wait. Gives back on drop, also when the receiver goes away with items inside.
+/// The bytes reserved by waiting items. Released on drop, also when the receiver goes away with items inside.
 struct Place {
     _room: OwnedSemaphorePermit,
     _held: Held,
@@ -41,7 +41,7 @@ impl Drop for Held {
     }
 }
 
-/// The end that fills the channel.
+/// The sending half.
 pub(crate) struct QueueSender<T> {
     items: mpsc::UnboundedSender<Queued<T>>,
     room: Arc<Semaphore>,
@@ -50,7 +50,7 @@ pub(crate) struct QueueSender<T> {
     waits: Counter,
 }
 
-/// The other side is gone.
+/// The other half is gone.
 #[derive(Debug)]
 pub(crate) struct QueueClosed;
 
@@ -80,8 +80,8 @@ impl<T> QueueSender<T> {
         self.push(item, Vec::new(), weight, room)
     }
 
-    /// Passes on as many of the first of `waiting`, each with its bytes, as there is room for, made into items by `wrap`. Never
-    /// waits; one task alone may use it.
+    /// Sends as many of the first of `waiting`, each with its bytes, as there is room for, converted to items by `wrap`. Never
+    /// waits; only one task may use it.
     pub(crate) fn send_what_fits<I>(
         &self,
         waiting: &mut VecDeque<(I, usize)>,
@@ -101,7 +101,7 @@ impl<T> QueueSender<T> {
         }
         let mut items = waiting.drain(..count).map(|(item, _)| wrap(item));
         let Some(first) = items.next() else { return Ok(()) };
-        // The room is at most `capacity`, which fits in u32, and nobody else takes of it.
+        // The room is at most `capacity`, which fits in u32, and no other task takes of it.
         let weight = weight as u32;
         let room = Arc::clone(&self.room).try_acquire_many_owned(weight).map_err(|_| QueueClosed)?;
         self.push(first, items.collect(), weight, room)
@@ -112,7 +112,7 @@ impl<T> QueueSender<T> {
         self.room.available_permits() >= self.capacity / 2
     }
 
-    /// Passes an item beside the bound; for rare ones that must not wait.
+    /// Sends an item regardless of the bound; for rare ones that must not wait.
     pub(crate) fn force_send(&self, item: T) {
         let _ = self.items.send(Queued { first: item, rest: Vec::new(), place: None });
     }
@@ -128,17 +128,17 @@ impl<T> QueueSender<T> {
     }
 }
 
-/// The end that empties the channel.
+/// The receiving half.
 pub(crate) struct QueueReceiver<T> {
     items: mpsc::UnboundedReceiver<Queued<T>>,
     room: Arc<Semaphore>,
-    /// What came with an item that was handed out, and the place that it takes up until all is.
+    /// The rest of a batch of which an item was handed out, and the bytes reserved until all is.
     rest: std::vec::IntoIter<T>,
     of_rest: Option<Place>,
 }
 
 impl<T> QueueReceiver<T> {
-    /// The next item; `None` when the sender is gone and all is taken. Safe to cancel.
+    /// The next item; `None` when the sender is gone and the channel is empty. Cancel-safe.
     pub(crate) async fn recv(&mut self) -> Option<T> {
         if let Some(next) = self.rest.next() {
             return Some(next);
@@ -148,7 +148,7 @@ impl<T> QueueReceiver<T> {
         Some(self.take(queued))
     }
 
-    /// The next item if it is here already.
+    /// The next item if it is available.
     pub(crate) fn at_hand(&mut self) -> Option<T> {
         if let Some(next) = self.rest.next() {
             return Some(next);
@@ -179,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    /// What the future gives without waiting.
+    /// The future's output, if it is ready at once.
     fn at_once<F: Future>(future: F) -> Option<F::Output> {
         match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(output) => Some(output),
@@ -198,7 +198,7 @@ mod tests {
         for item in 1..=3 {
             assert_eq!(receiver.recv().await, Some(item));
         }
-        // The room is free once who took them asks for more.
+        // The room is free once the receiver asks for more.
         let more = tokio::spawn(async move { (receiver.recv().await, receiver) });
         while !sender.is_half_free() {
             tokio::task::yield_now().await;
@@ -207,7 +207,7 @@ mod tests {
         assert!(waiting.is_empty());
         let (next, mut receiver) = more.await.unwrap();
         assert_eq!((next, receiver.at_hand(), receiver.at_hand()), (Some(4), Some(5), None));
-        // A giant goes alone.
+        // An oversized item goes alone.
         let mut waiting = VecDeque::from([(6, 5000), (7, 1)]);
         let more = tokio::spawn(async move { (receiver.recv().await, receiver) });
         while waiting.len() == 2 {

@@ -18,10 +18,10 @@ pub struct Header {
     pub value: Bytes,
 }
 
-/// What is written.
+/// A record to write.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
-    /// Decides the partition and, in a compacted topic, what supersedes what.
+    /// Decides the partition and, in a compacted topic, which record supersedes which.
     pub key: Bytes,
     /// The content; `None` deletes the key in a compacted topic.
     pub value: Option<Bytes>,
@@ -46,7 +46,7 @@ impl Record {
     }
 }
 
-/// Where a record lies.
+/// Location of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Position {
     /// Topic, without the prefix an adapter may add.
@@ -64,24 +64,24 @@ impl fmt::Display for Position {
     }
 }
 
-/// A record that is durable.
+/// A durable record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Written {
     /// Topic, without the prefix an adapter may add.
     pub topic: Arc<str>,
     /// Partition, from 0.
     pub partition: u32,
-    /// Offset, from 0. None when a send that was repeated after a lost answer turns out to have been written the first
+    /// Offset, from 0. None when a retried send after a lost answer turns out to have been written the first
     /// time, and the broker does not say where.
     pub offset: Option<u64>,
 }
 
-/// A record that was read.
+/// A record as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
-    /// Where it lies.
+    /// Its location.
     pub position: Position,
-    /// What it is.
+    /// Its content.
     pub record: Record,
 }
 
@@ -90,7 +90,7 @@ pub struct Delivered {
 pub struct Delivery(oneshot::Receiver<Result<Written, BusError>>);
 
 impl Delivery {
-    /// A delivery and the end that resolves it.
+    /// A delivery and its sender.
     #[must_use]
     pub(crate) fn new() -> (oneshot::Sender<Result<Written, BusError>>, Self) {
         let (sender, receiver) = oneshot::channel();

@@ -6,28 +6,28 @@ use tokio::sync::oneshot;
 use crate::queue::QueueReceiver;
 use crate::{BusError, Delivered};
 
-/// What a member of a group is told, in order.
+/// Events for a group member, in order.
 #[derive(Debug)]
 pub enum GroupEvent {
-    /// These partitions are now ours; their records follow, from the committed offset on (from the oldest when none is).
+    /// These partitions were assigned; their records follow, from the committed offset on (from the oldest when none is).
     Assigned(Vec<(Arc<str>, u32)>),
-    /// A record of one of our partitions.
+    /// A record of an assigned partition.
     Record(Delivered),
-    /// These partitions go to another member. Finish and commit what is in hand, then drop or [`Revocation::done`] it: the
+    /// These partitions go to another member. Finish and commit records in flight, then drop or [`Revocation::done`] it: the
     /// rebalance waits for that (bounded by the adapter's time limit).
     Revoked(Revocation),
 }
 
-/// Partitions that are being taken away.
+/// Partitions being revoked.
 #[derive(Debug)]
 pub struct Revocation {
-    /// Which.
+    /// The partitions.
     pub partitions: Vec<(Arc<str>, u32)>,
     pub(crate) release: Option<oneshot::Sender<()>>,
 }
 
 impl Revocation {
-    /// Says that all that was in hand is finished and committed.
+    /// Signals that everything in flight is finished and committed.
     pub fn done(mut self) {
         if let Some(release) = self.release.take() {
             let _ = release.send(());
@@ -39,12 +39,12 @@ impl Revocation {
 pub struct Subscription {
     pub(crate) events: QueueReceiver<Result<GroupEvent, BusError>>,
     pub(crate) committer: Committer,
-    /// Leaves the group when it is dropped.
+    /// Leaves the group when dropped.
     pub(crate) _leave: Box<dyn std::any::Any + Send + Sync>,
 }
 
 impl Subscription {
-    /// The next event. Safe to cancel. An error that is [`BusError::Unreachable`] heals by itself: go on calling.
+    /// The next event. Cancel-safe. A [`BusError::Unreachable`] error recovers by itself: keep calling.
     ///
     /// # Errors
     /// [`BusError::Closed`] when the bus has shut down; nothing follows it.
@@ -52,35 +52,35 @@ impl Subscription {
         self.events.recv().await.unwrap_or(Err(BusError::Closed))
     }
 
-    /// The next event if it is here already. [`Self::next`] has the others, and says when the bus has shut down.
+    /// The next event if it is available. [`Self::next`] yields the others, and reports when the bus has shut down.
     pub fn at_hand(&mut self) -> Option<Result<GroupEvent, BusError>> {
         self.events.at_hand()
     }
 
-    /// The way to commit; cheap to clone.
+    /// The handle to commit offsets; cheap to clone.
     #[must_use]
     pub fn committer(&self) -> Committer {
         self.committer.clone()
     }
 }
 
-/// Stores how far a group has come.
+/// Commits offsets of a group.
 #[derive(Clone)]
 pub struct Committer(pub(crate) Arc<dyn Commit>);
 
 impl Committer {
-    /// Stores `next`, the offset after the last record whose effects are durable. Committing for a partition that is no
-    /// longer ours is an error and changes nothing. The embedded log stores at once; Kafka within 200 ms and before the
-    /// partition moves, so that after a crash the last moments may repeat.
+    /// Commits `next`, the offset after the last record whose effects are durable. Committing for a revoked partition is an error
+    /// without effect. The embedded log stores at once; Kafka within 200 ms and before the partition moves, so that after a crash
+    /// the latest records may repeat.
     ///
     /// # Errors
-    /// When the partition is not ours or the bus refuses.
+    /// When the partition is not assigned or the bus refuses.
     pub async fn commit(&self, topic: &str, partition: u32, next: u64) -> Result<(), BusError> {
         self.0.commit(topic, partition, next).await
     }
 }
 
-/// How an adapter stores offsets.
+/// An adapter's storage of offsets.
 #[async_trait]
 pub(crate) trait Commit: Send + Sync {
     async fn commit(&self, topic: &str, partition: u32, next: u64) -> Result<(), BusError>;
@@ -89,12 +89,12 @@ pub(crate) trait Commit: Send + Sync {
 /// Reads partitions outside any group. Dropping it stops it.
 pub struct Reader {
     pub(crate) records: QueueReceiver<Result<Delivered, BusError>>,
-    /// For each partition the offset at which the records end that were there when the reader was made.
+    /// For each partition the end offset at the time the reader was created.
     pub(crate) ends: Vec<(u32, u64)>,
 }
 
 impl Reader {
-    /// The next record, in order per partition; waits for new ones. Safe to cancel.
+    /// The next record, in order per partition; waits for new ones. Cancel-safe.
     ///
     /// # Errors
     /// [`BusError::Closed`] when the bus has shut down.
@@ -102,8 +102,8 @@ impl Reader {
         self.records.recv().await.unwrap_or(Err(BusError::Closed))
     }
 
-    /// For each partition the offset at which the records end that were there when the reader was made: who has read up to
-    /// these has caught up with the time of the call. Partitions that had nothing to read are left out.
+    /// For each partition the end offset at the time the reader was created: a consumer that has read up to these has caught up
+    /// with the time of the call. Partitions without anything to read are left out.
     #[must_use]
     pub fn ends(&self) -> &[(u32, u64)] {
         &self.ends

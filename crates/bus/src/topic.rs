@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::BusError;
 
-/// How long a topic keeps its records.
+/// Retention of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
     /// For `age`, and at most `bytes` a partition where a bound is given; whichever comes first.
@@ -12,21 +12,21 @@ pub enum Retention {
         /// Bytes of one partition.
         bytes: Option<u64>,
     },
-    /// The last record of each key, for ever.
+    /// The last record of each key, forever.
     Compact,
 }
 
-/// A topic as the product needs it.
+/// Specification of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicSpec {
     /// Name.
     pub name: String,
     /// Partitions, at least 1.
     pub partitions: u32,
-    /// What is kept.
+    /// Its retention.
     pub retention: Retention,
-    /// How long compaction at least leaves a record that was written over. (The embedded log, which one process writes alone,
-    /// needs no such time.)
+    /// Compaction lag: the least time that an overwritten record is kept. (The embedded log, with a single writer process,
+    /// needs none.)
     pub compact_after: Duration,
     /// Largest record in bytes, key and headers included.
     pub max_record_bytes: u32,
@@ -34,10 +34,10 @@ pub struct TopicSpec {
     pub compress: bool,
 }
 
-/// Where a [`crate::Reader`] begins.
+/// Start position of a [`crate::Reader`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartAt {
-    /// At the oldest record that is kept.
+    /// At the oldest retained record.
     Earliest,
     /// Behind the newest record.
     Latest,
@@ -52,13 +52,13 @@ pub enum StartAt {
 pub struct Watermarks {
     /// The partition.
     pub partition: u32,
-    /// Offset of the oldest record that is kept.
+    /// Offset of the oldest retained record.
     pub low: u64,
     /// Offset that the next record will get.
     pub high: u64,
 }
 
-/// Names of topics and groups as Kafka allows them, less those that both adapters keep for themselves.
+/// Checks a topic or group name: as Kafka allows, less those that both adapters reserve.
 pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), BusError> {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let sound = !name.is_empty() && name.len() <= 200 && name.chars().all(known);
@@ -72,7 +72,7 @@ pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), BusError>
     })
 }
 
-/// Whether a topic can be made as `spec` says.
+/// Checks whether a topic can be created from `spec`.
 pub(crate) fn check_spec(spec: &TopicSpec) -> Result<(), BusError> {
     check_name("topic", &spec.name)?;
     if (1..=10_000).contains(&spec.partitions) && spec.max_record_bytes >= 1 && spec.max_record_bytes <= 512 << 20 {
@@ -88,7 +88,7 @@ pub(crate) fn check_spec(spec: &TopicSpec) -> Result<(), BusError> {
     })
 }
 
-/// Where what is there now ends for a reader that begins at `starts`, less the partitions in which it finds nothing.
+/// Current end offsets for a reader that begins at `starts`, less the partitions in which it finds nothing.
 pub(crate) fn ends(bounds: &[Watermarks], starts: &[(u32, u64)]) -> Vec<(u32, u64)> {
     let end = |(partition, start): &(u32, u64)| {
         let bound = bounds.iter().find(|bound| bound.partition == *partition)?;

@@ -14,27 +14,27 @@ use crate::manifest::InputSpec;
 use crate::queue::Queue;
 use crate::runtime::ProviderReport;
 
-/// What happens to a picture when the queue is full.
+/// Policy for a picture when the queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WhenFull {
-    /// Its sender waits: nothing is lost, the stage before slows down.
+    /// Its sender waits: nothing is lost, the upstream stage slows down.
     #[default]
     Wait,
     /// It is refused at once with [`DetectError::QueueFull`] and counted.
     Refuse,
 }
 
-/// How pictures of many cameras are joined.
+/// Batching of pictures from many cameras.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchSettings {
-    /// Pictures run at once at most; at least 1. The model's own limit holds too.
+    /// Largest batch; at least 1. The model's own limit applies too.
     pub max_batch: usize,
-    /// How long the first picture of a batch waits for others. On the processor a batch is hardly faster than its
-    /// pictures one by one; give 0 there.
+    /// How long the first picture of a batch waits for others. On the CPU a batch is hardly faster than its
+    /// pictures one by one; use 0 there.
     pub max_wait: Duration,
-    /// How many pictures may wait, at least 1.
+    /// Capacity of the queue in pictures, at least 1.
     pub queue: usize,
-    /// What happens when more come.
+    /// Policy when the queue is full.
     pub when_full: WhenFull,
 }
 
@@ -44,10 +44,10 @@ impl Default for BatchSettings {
     }
 }
 
-/// A picture's answer.
+/// The result of a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detected {
-    /// What is in it, best score first.
+    /// Its detections, best score first.
     pub detections: Vec<Detection>,
     /// From the call until its batch began.
     pub wait: Span,
@@ -59,7 +59,7 @@ struct Job {
     image: InputImage,
     called: Instant,
     answer: oneshot::Sender<Result<Detected, DetectError>>,
-    /// The place in the queue, given back when the job is taken.
+    /// The queue slot, released when the job is taken.
     permit: OwnedSemaphorePermit,
 }
 
@@ -101,7 +101,7 @@ pub struct DetectHandle {
 }
 
 impl DetectHandle {
-    /// What is in the picture. Dropping the future takes the picture out of its batch, if that has not begun.
+    /// Detects the objects in the picture. Dropping the future removes the picture from its batch, unless that has started.
     ///
     /// # Errors
     /// When the picture does not fit the model, the queue is full and refuses, the model fails, or the service shuts
@@ -127,13 +127,13 @@ impl DetectHandle {
         answered.await.unwrap_or(Err(DetectError::Closed))
     }
 
-    /// Size of the model's input: pictures are at most this.
+    /// Size of the model's input, the largest size of a picture.
     #[must_use]
     pub fn input_size(&self) -> FrameSize {
         self.shared.size()
     }
 
-    /// What the model expects; [`InputSpec::fit`] tells the size to scale a frame to.
+    /// The model's input; [`InputSpec::fit`] returns the size to scale a frame to.
     #[must_use]
     pub fn input(&self) -> &InputSpec {
         &self.shared.input
@@ -146,7 +146,7 @@ impl DetectHandle {
     }
 }
 
-/// Worker threads, one a detector, that answer the pictures of all [`DetectHandle`]s in batches.
+/// Worker threads, one per detector, that process the pictures of all [`DetectHandle`]s in batches.
 pub struct DetectService {
     shared: Arc<Shared>,
     report: ProviderReport,
@@ -157,7 +157,7 @@ impl DetectService {
     /// Starts a worker thread for each detector. All run the same model.
     ///
     /// # Errors
-    /// When there is no detector or the system gives no thread.
+    /// When there is no detector or a thread cannot be started.
     pub fn start(detectors: Vec<Detector>, settings: BatchSettings) -> std::io::Result<Self> {
         let Some(first) = detectors.first() else {
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "a detection service needs a detector"));
@@ -185,25 +185,25 @@ impl DetectService {
         Ok(service)
     }
 
-    /// A way to send pictures.
+    /// A handle to send pictures.
     #[must_use]
     pub fn handle(&self) -> DetectHandle {
         DetectHandle { shared: Arc::clone(&self.shared) }
     }
 
-    /// Where the model runs and why not elsewhere.
+    /// The execution provider, and why others were refused.
     #[must_use]
     pub const fn report(&self) -> &ProviderReport {
         &self.report
     }
 
-    /// Takes no more pictures, answers those that wait, and returns when the workers have ended.
+    /// Refuses new pictures, completes those waiting, and returns when the workers have ended.
     pub async fn shutdown(mut self) {
         self.shared.close();
         let workers = std::mem::take(&mut self.workers);
         let joined = tokio::task::spawn_blocking(move || {
             for worker in workers {
-                // A worker that panicked has said so; its pictures were answered with `Closed`.
+                // A panicked worker has already been reported; its pictures got `Closed`.
                 let _ = worker.join();
             }
         });
@@ -212,13 +212,13 @@ impl DetectService {
 }
 
 impl Drop for DetectService {
-    /// Takes no more pictures; the workers answer those that wait and end on their own.
+    /// Refuses new pictures; the workers complete those waiting and end by themselves.
     fn drop(&mut self) {
         self.shared.close();
     }
 }
 
-/// When the last worker ends, also by a panic, nobody is left waiting.
+/// When the last worker ends, even by a panic, no caller is left waiting.
 struct Leaving<'a>(&'a Shared);
 
 impl Drop for Leaving<'_> {
@@ -268,7 +268,7 @@ fn answer_batch(shared: &Shared, detector: &mut Detector, jobs: Vec<Job>) {
             for (detections, (wait, answer)) in answers.into_iter().zip(waiting) {
                 metrics::histogram!("vedette_detect_queue_wait_seconds", "model" => model.clone()).record(wait);
                 let detected = Detected { detections, wait: span(wait), inference: span(inference) };
-                // A caller that left meanwhile wants no answer.
+                // The caller may have gone meanwhile.
                 let _ = answer.send(Ok(detected));
             }
         }
@@ -282,7 +282,7 @@ fn answer_batch(shared: &Shared, detector: &mut Detector, jobs: Vec<Job>) {
     }
 }
 
-/// Runs the model; a panic costs the batch, not the worker.
+/// Runs the model; a panic loses the batch, not the worker.
 fn run(detector: &mut Detector, images: &[InputImage]) -> Result<Vec<Vec<Detection>>, DetectError> {
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| detector.detect_batch(images)));
     outcome.unwrap_or_else(|_| {

@@ -16,7 +16,7 @@ use crate::runtime::{ProviderReport, Runtime};
 use crate::session;
 use crate::settings::DetectorSettings;
 
-/// A model that runs. It blocks while it computes: call it off the async threads, or through a
+/// A running model. It blocks while it computes: call it off the async threads, or through a
 /// [`DetectService`](crate::DetectService).
 #[derive(Debug)]
 pub struct Detector {
@@ -30,10 +30,10 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// Starts the model in file `path`, which should have been verified, on the first execution provider that can.
+    /// Starts the model in file `path`, which should have been verified, on the first execution provider that works.
     ///
     /// # Errors
-    /// When none can, or when the model is not what the manifest describes.
+    /// When none works, or when the model does not match the manifest.
     pub fn open(
         runtime: &Runtime,
         manifest: &Manifest,
@@ -55,20 +55,20 @@ impl Detector {
         Ok(detector)
     }
 
-    /// Reads one answer, so that outputs that do not fit the manifest are found now.
+    /// Decodes one output, so that a mismatch with the manifest is found now.
     fn try_output(&mut self) -> Result<(), DetectError> {
         let native = self.input_size();
         let black = InputImage { data: vec![0; 3].into(), width: 1, height: 1, native };
         self.detect_batch(&[black]).map(drop)
     }
 
-    /// Size of the model's input: pictures are at most this.
+    /// Size of the model's input, the largest size of a picture.
     #[must_use]
     pub const fn input_size(&self) -> FrameSize {
         self.manifest.input.size()
     }
 
-    /// What the model expects; [`InputSpec::fit`] tells the size to scale a frame to.
+    /// The model's input; [`InputSpec::fit`] returns the size to scale a frame to.
     #[must_use]
     pub const fn input(&self) -> &InputSpec {
         &self.manifest.input
@@ -80,28 +80,28 @@ impl Detector {
         self.manifest.model_ref()
     }
 
-    /// Where it runs.
+    /// Its execution provider.
     #[must_use]
     pub const fn provider(&self) -> Provider {
         self.report.chosen
     }
 
-    /// Where it runs and why not elsewhere.
+    /// The execution provider, and why others were refused.
     #[must_use]
     pub const fn report(&self) -> &ProviderReport {
         &self.report
     }
 
-    /// How many pictures run at once.
+    /// Largest batch.
     #[must_use]
     pub fn batch_size(&self) -> usize {
         if self.manifest.input.dynamic_batch { self.settings.max_batch.max(1) } else { 1 }
     }
 
-    /// What is in each picture, best score first, boxes in pixels of the native frame.
+    /// Detects the objects in each picture, best score first, boxes in pixels of the native frame.
     ///
     /// # Errors
-    /// When a picture does not fit the model, or the model fails; then none is answered.
+    /// When a picture does not fit the model, or the model fails; then there is no result for any.
     pub fn detect_batch(&mut self, images: &[InputImage]) -> Result<Vec<Vec<Detection>>, DetectError> {
         let size = self.input_size();
         images.iter().try_for_each(|image| image.check(size))?;
@@ -154,7 +154,7 @@ impl Detector {
 /// One output, split by picture.
 struct Part<'a> {
     numbers: &'a [f32],
-    /// Numbers a picture.
+    /// Numbers per picture.
     one: usize,
 }
 

@@ -2,12 +2,12 @@ use std::path::PathBuf;
 
 use crate::provider::Provider;
 
-/// Why an execution provider was not taken.
+/// Why an execution provider was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderRefusal {
     /// The provider.
     pub provider: Provider,
-    /// What it said.
+    /// Its message.
     pub reason: String,
 }
 
@@ -19,10 +19,10 @@ pub enum RuntimeError {
     Load {
         /// The library's path.
         library: PathBuf,
-        /// What the loader said.
+        /// The loader's message.
         reason: String,
     },
-    /// The process uses another library already; ONNX Runtime can be loaded once a process.
+    /// The process already uses another library; ONNX Runtime can be loaded once per process.
     #[error("ONNX Runtime is loaded from `{loaded}` already; it cannot be loaded from `{wanted}` too in one process")]
     OtherLibrary {
         /// The library in use.
@@ -35,12 +35,12 @@ pub enum RuntimeError {
     Start {
         /// The library's path.
         library: PathBuf,
-        /// What it said.
+        /// Its message.
         reason: String,
     },
 }
 
-/// Why a picture was not answered or a detector not opened. It is cheap to clone: a failed batch fails each picture in it.
+/// Why a picture has no result or a detector was not opened. It is cheap to clone: a failed batch fails each of its pictures.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DetectError {
     /// No execution provider could start the model.
@@ -48,7 +48,7 @@ pub enum DetectError {
     NoProvider {
         /// Name of the manifest.
         model: String,
-        /// Each provider tried, with what it said.
+        /// Each provider tried, with its message.
         refusals: Vec<ProviderRefusal>,
     },
     /// The file is not the model that the manifest describes.
@@ -56,10 +56,10 @@ pub enum DetectError {
     Unfit {
         /// Name of the manifest.
         model: String,
-        /// What differs.
+        /// The difference.
         reason: String,
     },
-    /// The picture cannot be the input of this model.
+    /// The picture is not a valid input of this model.
     #[error("a picture of {width}x{height} with {bytes} bytes is refused: {rule}")]
     Image {
         /// Its width in pixels.
@@ -76,15 +76,15 @@ pub enum DetectError {
     Run {
         /// Name of the manifest.
         model: String,
-        /// Where it ran.
+        /// Its execution provider.
         provider: Provider,
-        /// What the runtime said.
+        /// The runtime's message.
         reason: String,
     },
     /// The queue is full and [`WhenFull::Refuse`](crate::WhenFull::Refuse) is set.
     #[error("the detection queue is full ({capacity} pictures); lower the frame rate or add workers")]
     QueueFull {
-        /// How many pictures may wait.
+        /// The queue's capacity in pictures.
         capacity: usize,
     },
     /// The service shuts down or its workers are gone.

@@ -5,9 +5,9 @@ use crate::error::DetectError;
 
 /// A picture for a model: packed RGB, 8 bits a channel, no padding between rows.
 ///
-/// Width and height are at most those of the model's input; what is missing on the right and below is filled. Boxes come
-/// back in pixels of the native frame, so the picture must show the whole frame, scaled in any way on either axis
-/// (`InputSpec::fit` says how the model likes it).
+/// Width and height are at most those of the model's input; the rest on the right and below is filled. Boxes are
+/// returned in pixels of the native frame, so the picture must show the whole frame, scaled by any factor on either axis
+/// (`InputSpec::fit` returns the model's preference).
 #[derive(Debug, Clone)]
 pub struct InputImage {
     /// `3 * width * height` bytes, rows from top to bottom.
@@ -21,10 +21,10 @@ pub struct InputImage {
 }
 
 impl InputImage {
-    /// Checks that it can be the input of a model of size `input`.
+    /// Checks that it is a valid input for a model of size `input`.
     ///
     /// # Errors
-    /// When it is empty, too large, or its data has another length than its size says.
+    /// When it is empty, too large, or the length of its data does not match its size.
     pub fn check(&self, input: FrameSize) -> Result<(), DetectError> {
         let rule = if self.width == 0 || self.height == 0 || self.native.width == 0 || self.native.height == 0 {
             "picture and native frame have at least one pixel"
@@ -38,7 +38,7 @@ impl InputImage {
         Err(DetectError::Image { width: self.width, height: self.height, bytes: self.data.len(), rule })
     }
 
-    /// How pixels of the model's input become pixels of the native frame.
+    /// The mapping from pixels of the model's input to pixels of the native frame.
     pub(crate) fn to_native(&self) -> ToNative {
         ToNative {
             x: self.native.width as f32 / self.width as f32,
@@ -48,7 +48,7 @@ impl InputImage {
     }
 }
 
-/// Corners in pixels of the model's input, as models give them.
+/// Corners in pixels of the model's input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Corners {
     pub(crate) left: f32,
@@ -72,7 +72,7 @@ pub(crate) struct ToNative {
 }
 
 impl ToNative {
-    /// The box in the native frame, cut at its edges; none when nothing is left.
+    /// The box in the native frame, clipped at its edges; none when nothing is left.
     pub(crate) fn place(&self, corners: Corners) -> Option<PixelBox> {
         let (width, height) = (self.frame.width as f32, self.frame.height as f32);
         let left = (corners.left * self.x).clamp(0.0, width);
@@ -111,7 +111,7 @@ mod tests {
         let to_native = image(416, 312, 0).to_native();
         let placed = to_native.place(Corners { left: -5.0, top: 10.0, right: 20.0, bottom: 400.0 }).unwrap();
         assert_eq!(placed, PixelBox::new(0.0, 20.0, 40.0, 604.0));
-        // The fill below the picture is no part of the frame.
+        // The fill below the picture is not part of the frame.
         assert_eq!(to_native.place(Corners { left: 0.0, top: 313.0, right: 20.0, bottom: 319.0 }), None);
     }
 }

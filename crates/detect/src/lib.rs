@@ -1,11 +1,11 @@
 //! Object detection: model manifests and their files, execution providers, batching across cameras, post-processing.
 //!
-//! *In:* pictures as packed RGB pixels, scaled by whoever decoded them, and manifests that say what a model expects and
-//! answers. *Out:* [`Detection`](vedette_core::Detection)s in pixels of the original frame, best score first, down to the
+//! *In:* pictures as packed RGB pixels, already scaled, and manifests that describe a model's input and
+//! output. *Out:* [`Detection`](vedette_core::Detection)s in pixels of the original frame, best score first, down to the
 //! manifest's low floor score. *Must not know:* cameras, their URLs and epochs, capture time, the bus, policies.
 //!
-//! The way of a picture: [`DetectHandle::detect`] queues it; a worker thread of [`DetectService`] joins waiting pictures
-//! of all cameras to a batch; [`Detector::detect_batch`] fills the input tensor, runs the model and decodes its output.
+//! Path of a picture: [`DetectHandle::detect`] queues it; a worker thread of [`DetectService`] batches waiting pictures
+//! of all cameras; [`Detector::detect_batch`] fills the input tensor, runs the model and decodes its output.
 
 mod batch;
 mod detector;

@@ -13,36 +13,36 @@ use crate::output::OutputSpec;
 pub use input::{ColourOrder, InputSpec, Resize};
 pub use source::{Convert, ModelFile, Source};
 
-/// What a model is, where its file comes from, what it expects and what it answers: `models/<name>/manifest.toml`.
+/// A model's identity, origin, input and output: `models/<name>/manifest.toml`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     /// Its name, also that of its folder.
     pub name: String,
-    /// Its version; changes whenever the same picture may be answered differently.
+    /// Its version; changes whenever the result for the same picture may change.
     pub version: String,
     /// SPDX licence expression of the model.
     pub licence: String,
-    /// Where the package with the model comes from.
+    /// Origin of the package with the model.
     pub source: Source,
-    /// How the package's member becomes the model file; none when it is that file.
+    /// Conversion of the package's member to the model file; none when it is that file.
     pub convert: Option<Convert>,
     /// The model file.
     pub file: ModelFile,
-    /// What the model expects.
+    /// The model's input.
     pub input: InputSpec,
-    /// What it answers.
+    /// The model's output.
     pub output: OutputSpec,
     /// The product's class for the model's class number, ascending by number; classes not listed are dropped.
     pub classes: Vec<(usize, ObjectClass)>,
-    /// Candidates below are not published.
+    /// Candidates with a lower score are not published.
     pub floor_score: Score,
-    /// Of two boxes of one class that overlap by more than this (intersection over union), the better one stays.
+    /// Of two boxes of one class that overlap by more than this (intersection over union), the better one is kept.
     pub nms_iou: f32,
-    /// The folder of the manifest, to which paths in it are relative; none for one that ships inside the program.
+    /// The folder of the manifest, to which paths in it are relative; none for a built-in one.
     pub folder: Option<PathBuf>,
 }
 
-/// Everything wrong with a manifest.
+/// Validation errors of a manifest.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// It cannot be read.
@@ -50,15 +50,15 @@ pub enum ManifestError {
     Read {
         /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         error: std::io::Error,
     },
-    /// It is no TOML, lacks a key or has one that is not known.
+    /// It is not TOML, lacks a key or has an unknown one.
     #[error("`{path}` is no model manifest: {reason}")]
     Syntax {
         /// Its path.
         path: PathBuf,
-        /// Where and what.
+        /// Position and cause.
         reason: String,
     },
     /// Its values break rules.
@@ -66,7 +66,7 @@ pub enum ManifestError {
     Invalid {
         /// Its path.
         path: PathBuf,
-        /// Each broken rule, with key, value and what is right.
+        /// Each broken rule, with key, value and remedy.
         problems: Vec<String>,
     },
 }
@@ -88,10 +88,10 @@ struct Written {
 }
 
 impl Manifest {
-    /// Reads and checks the manifest in file `path`.
+    /// Reads and validates the manifest in file `path`.
     ///
     /// # Errors
-    /// When it cannot be read or is wrong; all broken rules are named at once.
+    /// When it cannot be read or is invalid; all broken rules are named at once.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ManifestError> {
         let path = path.as_ref();
         let text =
@@ -99,7 +99,7 @@ impl Manifest {
         Self::parse(&text, path)
     }
 
-    /// Checks the manifest `text` that came from file `path`.
+    /// Validates the manifest `text` from file `path`.
     ///
     /// # Errors
     /// As [`Manifest::load`].
@@ -145,7 +145,7 @@ pub(crate) fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Whether `text` names a file in a folder and nothing above or below it.
+/// Whether `text` is a plain file name without any path.
 pub(crate) fn is_file_name(text: &str) -> bool {
     !text.is_empty() && !text.starts_with(['.', '-']) && !text.contains(['/', '\\', '\0'])
 }

@@ -2,10 +2,10 @@ use vedette_core::{Detection, ObjectClass, Score};
 
 use crate::geometry::{Corners, ToNative};
 
-/// Before suppression, at most this many candidates a picture are kept, the best ones.
+/// Most candidates per picture kept before suppression, the best ones.
 const MOST_CANDIDATES: usize = 1_000;
 
-/// A box that a model proposes, in pixels of its input.
+/// A candidate box of a model, in pixels of its input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Candidate {
     pub(crate) class: ObjectClass,
@@ -13,11 +13,11 @@ pub(crate) struct Candidate {
     pub(crate) corners: Corners,
 }
 
-/// What a model proposes for one picture.
+/// A model's candidates for one picture.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     pub(crate) found: Vec<Candidate>,
-    /// Cells whose score or box is no number.
+    /// Cells whose score or box is NaN.
     pub(crate) not_numbers: usize,
 }
 
@@ -36,8 +36,8 @@ impl Candidates {
     }
 }
 
-/// The best class of a cell that the manifest maps, as its place in `classes` and its score; none when no score reaches
-/// `floor`. The flag says that a score was no number.
+/// The best mapped class of a cell, as its index in `classes` and its score; none when no score reaches
+/// `floor`. The flag reports a NaN score.
 pub(crate) fn best_class(
     scores: &[f32],
     classes: &[(usize, ObjectClass)],
@@ -57,11 +57,11 @@ pub(crate) fn best_class(
     (best, not_a_number)
 }
 
-/// Places candidates in the native frame and drops, class by class, those that overlap a better one by more than `iou`.
+/// Maps candidates to the native frame and suppresses, class by class, those that overlap a better one by more than `iou`.
 /// Best score first, at most `most`.
 pub(crate) fn select(candidates: &mut Candidates, to_native: ToNative, iou: f32, most: usize) -> Vec<Detection> {
     let found = &mut candidates.found;
-    // A total order: equal scores must not depend on how the sort goes.
+    // A total order: the result for equal scores must not depend on the sorting algorithm.
     found.sort_unstable_by(|a, b| {
         b.score
             .total_cmp(&a.score)

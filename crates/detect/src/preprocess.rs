@@ -1,13 +1,13 @@
 use crate::geometry::InputImage;
 use crate::manifest::{ColourOrder, InputSpec};
 
-/// Turns packed RGB bytes into the planes a model expects. Each channel has a table of its 256 possible results, which
-/// makes normalising one load a value.
+/// Converts packed RGB bytes to the planes of a model's input. Each channel has a lookup table of its 256 possible results,
+/// which makes normalising a value one load.
 #[derive(Debug)]
 pub(crate) struct Normaliser {
     width: usize,
     height: usize,
-    /// For each plane of the tensor: which byte of an RGB pixel it takes, and the result for each value of that byte.
+    /// For each plane of the tensor: its byte in an RGB pixel, and the result for each value of that byte.
     planes: [(usize, Box<[f32; 256]>); 3],
     fill: [f32; 3],
 }
@@ -29,7 +29,7 @@ impl Normaliser {
         Self { width: input.width as usize, height: input.height as usize, planes, fill }
     }
 
-    /// How many numbers one picture takes in the tensor.
+    /// Numbers per picture in the tensor.
     pub(crate) const fn len(&self) -> usize {
         3 * self.width * self.height
     }

@@ -3,22 +3,22 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// Where a model runs.
+/// Execution provider of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
-    /// ONNX Runtime's own kernels on the processor.
+    /// ONNX Runtime's own CPU kernels.
     Cpu,
     /// OpenVINO on the processor or an Intel accelerator.
     OpenVino,
     /// CUDA on an NVIDIA GPU.
     Cuda,
-    /// TensorRT on an NVIDIA GPU; what it cannot run falls to CUDA.
+    /// TensorRT on an NVIDIA GPU; unsupported operators fall back to CUDA.
     TensorRt,
 }
 
 impl Provider {
-    /// The order in which `auto` tries them: the fastest first, the one that always starts last.
+    /// The order in which `auto` tries them: fastest first, last the one that always starts.
     pub const AUTO: [Self; 4] = [Self::TensorRt, Self::Cuda, Self::OpenVino, Self::Cpu];
 
     /// The name used in configuration, records and metrics.
@@ -39,7 +39,7 @@ impl fmt::Display for Provider {
     }
 }
 
-/// The name is of no execution provider.
+/// The name is not an execution provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no execution provider; known are tensorrt, cuda, openvino, cpu")]
 pub struct UnknownProvider(pub String);

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Jobs of many producers, taken in batches by worker threads. How many may wait is the producers' affair: each job
+/// Jobs of many producers, taken in batches by worker threads. The producers bound its length: each job
 /// carries its permit.
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
@@ -19,12 +19,12 @@ impl<T> Queue<T> {
         Self { state: Mutex::new(State { jobs: VecDeque::new(), closed: false }), changed: Condvar::new() }
     }
 
-    /// The queue stays usable when a thread that held it panicked: no change to it is left half done.
+    /// The queue stays usable after a panic with the lock held: no change to it is left half done.
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a job; gives it back when the queue is closed.
+    /// Adds a job; returns it when the queue is closed.
     pub(crate) fn push(&self, job: T) -> Result<(), T> {
         let mut state = self.state();
         if state.closed {
@@ -36,13 +36,13 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// No more jobs are taken in; those waiting are still given out.
+    /// Refuses new jobs; those waiting can still be taken.
     pub(crate) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
     }
 
-    /// Closes it and drops what waits.
+    /// Closes it and drops the waiting jobs.
     pub(crate) fn abandon(&self) {
         let mut state = self.state();
         state.closed = true;
@@ -56,7 +56,7 @@ impl<T> Queue<T> {
         self.state().jobs.len()
     }
 
-    /// Waits for a job, then until `most` are there or the first has waited `patience`. Empty once closed and drained.
+    /// Waits for a job, then until there are `most` or the first has waited `patience`. Empty once closed and drained.
     pub(crate) fn take(&self, most: usize, patience: Duration) -> Vec<(Instant, T)> {
         let mut state = self.state();
         loop {

@@ -6,21 +6,21 @@ use ort::environment::Environment;
 use crate::error::{ProviderRefusal, RuntimeError};
 use crate::provider::Provider;
 
-/// What the loader looks for when no library is named.
+/// The loader's default library.
 const DEFAULT_LIBRARY: &str = "libonnxruntime.so";
 
-/// How models run.
+/// Runtime settings of models.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RuntimeSettings {
-    /// The ONNX Runtime library; when absent the loader looks for `libonnxruntime.so`.
+    /// The ONNX Runtime library; if absent the loader looks for `libonnxruntime.so`.
     pub library: Option<PathBuf>,
     /// Execution providers in the order to try; empty means [`Provider::AUTO`].
     pub providers: Vec<Provider>,
-    /// Threads that share one inference on the processor; 0 means one a core.
+    /// Threads that share one inference on the CPU; 0 means one per core.
     pub intra_threads: usize,
 }
 
-/// Which execution provider a model runs on, and what those tried before said.
+/// The execution provider of a model, and why those tried before were refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderReport {
     /// The one that runs it.
@@ -37,11 +37,11 @@ pub struct Runtime {
     pub(crate) intra_threads: usize,
 }
 
-/// ONNX Runtime allows one library and one environment a process, for the life of the process; so this is process-wide.
+/// ONNX Runtime allows one library and one environment per process, for the life of the process; so this is process-wide.
 static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
 
 impl Runtime {
-    /// Loads ONNX Runtime, or takes what this process loaded already from the same library.
+    /// Loads ONNX Runtime, or returns the one that this process has already loaded from the same library.
     ///
     /// # Errors
     /// When the library does not load, is too old, does not start, or another one is loaded already.

@@ -11,7 +11,7 @@ use crate::provider::Provider;
 use crate::runtime::{ProviderReport, Runtime};
 use crate::settings::DetectorSettings;
 
-/// Starts the model on the first execution provider that can, and runs it once there: some fail no earlier than that.
+/// Starts the model on the first execution provider that works, and runs it once: some fail only then.
 pub(crate) fn start(
     runtime: &Runtime,
     manifest: &Manifest,
@@ -51,7 +51,7 @@ fn build(
     settings: &DetectorSettings,
     provider: Provider,
 ) -> Result<Session, String> {
-    // Height and width are free in some models; fixing them lets the runtime plan memory ahead. Names that a model does
+    // Height and width are dynamic in some models; fixing them lets the runtime plan memory ahead. Names that a model does
     // not have are ignored.
     Session::builder(&runtime.environment)
         .map_err(said)?
@@ -59,7 +59,7 @@ fn build(
         .map_err(said)?
         .with_intra_threads(runtime.intra_threads)
         .map_err(said)?
-        // A waiting thread that spins takes the core from decoding.
+        // A waiting thread that spins takes a core from decoding.
         .with_intra_op_spinning(false)
         .map_err(said)?
         .with_dimension_override("height", i64::from(manifest.input.height))
@@ -93,7 +93,7 @@ fn dispatches(
     }
 }
 
-/// TensorRT builds an engine for a range of batch sizes, which takes minutes; so it is kept where there is a place for it.
+/// TensorRT builds an engine for a range of batch sizes, which takes minutes; so it is cached if a cache is configured.
 fn tensorrt(manifest: &Manifest, settings: &DetectorSettings) -> ep::ExecutionProviderDispatch {
     let input = &manifest.input;
     let most = if input.dynamic_batch { settings.max_batch.max(1) } else { 1 };

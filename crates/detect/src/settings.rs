@@ -1,15 +1,15 @@
 use std::path::PathBuf;
 
-/// How a detector answers.
+/// Settings of a detector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DetectorSettings {
-    /// Pictures run at once at most, at least 1; more are split. Where the model's batch is fixed it is 1.
+    /// Largest batch, at least 1; more pictures are split. With a fixed model batch it is 1.
     pub max_batch: usize,
-    /// Detections a picture at most, the best ones.
+    /// Most detections per picture, the best ones.
     pub max_detections: usize,
     /// Whether TensorRT may compute with 16-bit floats.
     pub half_precision: bool,
-    /// Where TensorRT keeps its engines; without it they are built at each start.
+    /// TensorRT's engine cache; without it engines are built at each start.
     pub engine_cache: Option<PathBuf>,
 }
 

@@ -17,7 +17,7 @@ pub use runtime_package::{RuntimeBuild, RuntimePackage};
 use crate::manifest::{Manifest, Source};
 use package::{Package, Registry};
 
-/// The cache when none is configured: `$VEDETTE_CACHE`, else `~/.cache/vedette`; none when neither is known.
+/// The default cache: `$VEDETTE_CACHE`, else `~/.cache/vedette`; none when neither is known.
 #[must_use]
 pub fn default_cache_dir() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -31,41 +31,41 @@ pub struct ModelEntry {
     pub manifest: Manifest,
     /// Where its file is or would be.
     pub path: PathBuf,
-    /// Whether the file is there; [`ModelStore::verify`] tells whether it is right.
+    /// Whether the file exists; [`ModelStore::verify`] checks its content.
     pub present: bool,
 }
 
-/// Manifests, those inside the program and those of a folder, and the files they name in a cache.
+/// Manifests, built-in and from a folder, and a cache of the files they name.
 ///
-/// In the cache: `packages/` what came from package registries, `models/` model files, named with the head of their
-/// checksum so that versions live side by side, `runtimes/` ONNX Runtime, `venvs/` Python environments of converters. All
-/// of it can be deleted at any time and fetched again.
+/// In the cache: `packages/` downloads from package registries, `models/` model files, named with the head of their
+/// checksum so that versions can coexist, `runtimes/` ONNX Runtime, `venvs/` Python environments of converters. All
+/// of it can be deleted at any time and downloaded again.
 #[derive(Debug, Clone)]
 pub struct ModelStore {
     cache: PathBuf,
     folder: Option<PathBuf>,
 }
 
-/// A manifest's file, and that of a runtime's description.
+/// File name of a manifest.
 const MANIFEST: &str = "manifest.toml";
 const RUNTIME: &str = "runtime.toml";
 
 impl ModelStore {
-    /// The store with the manifests that ship inside the program and files in `cache_dir`. Touches nothing yet.
+    /// The store with the built-in manifests and files in `cache_dir`. Touches nothing yet.
     #[must_use]
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
         Self { cache: cache_dir.into(), folder: None }
     }
 
-    /// Adds the manifests in `folder/<name>/manifest.toml`; one that has the name of another inside the program is taken in its
-    /// place.
+    /// Adds the manifests in `folder/<name>/manifest.toml`; one with the name of a built-in manifest replaces
+    /// it.
     #[must_use]
     pub fn with_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
     }
 
-    /// Whether a manifest inside the program has this name and this text.
+    /// Whether a built-in manifest has this name and this text.
     #[must_use]
     pub fn is_shipped(name: &str, text: &str) -> bool {
         built_in::text(name, MANIFEST) == Some(text)
@@ -74,7 +74,7 @@ impl ModelStore {
     /// Every model with a manifest, by name.
     ///
     /// # Errors
-    /// When the folder of manifests cannot be read or one of them is wrong.
+    /// When the folder of manifests cannot be read or one of them is invalid.
     pub fn list(&self) -> Result<Vec<ModelEntry>, StoreError> {
         let names = self.names(MANIFEST)?;
         names.iter().map(|name| self.manifest(name).map(|manifest| self.entry(manifest))).collect()
@@ -102,7 +102,7 @@ impl ModelStore {
         Ok(names)
     }
 
-    /// The file `name/file` of the folder, when it has one.
+    /// The file `name/file` of the folder, if it exists.
     fn in_folder(&self, name: &str, file: &str) -> Option<PathBuf> {
         Some(self.folder.as_ref()?.join(name).join(file)).filter(|path| path.is_file())
     }
@@ -118,7 +118,7 @@ impl ModelStore {
     /// The manifest of model `name`.
     ///
     /// # Errors
-    /// When there is none or it is wrong.
+    /// When there is none or it is invalid.
     pub fn manifest(&self, name: &str) -> Result<Manifest, StoreError> {
         self.check_known(name, MANIFEST)?;
         let manifest = match self.in_folder(name, MANIFEST) {
@@ -160,7 +160,7 @@ impl ModelStore {
         Ok(path)
     }
 
-    /// How a command is told of the manifest, when it is not inside the program.
+    /// The command-line argument that names the manifest, unless it is built in.
     fn told(&self, manifest: &Manifest) -> String {
         match &self.folder {
             Some(folder) if manifest.folder.is_some() && built_in::text(&manifest.name, MANIFEST).is_none() => {
@@ -170,11 +170,11 @@ impl ModelStore {
         }
     }
 
-    /// Makes sure that model `name`, or the runtime of that name, is in the cache, and gives its verified file. Quick when
-    /// it is there. Blocks: for minutes when it is not.
+    /// Ensures that model `name`, or the runtime of that name, is in the cache, and returns its verified file. Quick when
+    /// cached. Blocks: for minutes when not.
     ///
     /// # Errors
-    /// When a tool is missing or fails, a checksum differs, or the user has to bring the file.
+    /// When a tool is missing or fails, a checksum differs, or the user has to provide the file.
     pub fn fetch(&self, name: &str, progress: &dyn Progress) -> Result<PathBuf, FetchError> {
         if self.names(RUNTIME)?.iter().any(|runtime| runtime == name) {
             return self.fetch_runtime(name, progress);
@@ -213,7 +213,7 @@ impl ModelStore {
         self.keep(&manifest, &made)
     }
 
-    /// Runtimes can be fetched too, so a name that is not known is answered with theirs as well.
+    /// Runtimes can be fetched too, so the error for an unknown name lists theirs as well.
     fn with_runtimes(&self, error: StoreError) -> StoreError {
         match error {
             StoreError::Unknown { name, folder, mut known } => {
@@ -224,7 +224,7 @@ impl ModelStore {
         }
     }
 
-    /// Takes the file that the user brings for model `name` into the cache.
+    /// Copies the user's file for model `name` into the cache.
     ///
     /// # Errors
     /// When it is not the file that the manifest names, by its checksum, or cannot be copied.
@@ -248,10 +248,10 @@ impl ModelStore {
         Ok(path)
     }
 
-    /// What is known of the runtime `name`, as `onnxruntime`.
+    /// The description of runtime `name`, for example `onnxruntime`.
     ///
     /// # Errors
-    /// When there is none of that name or its description is wrong.
+    /// When there is none of that name or its description is invalid.
     pub fn runtime(&self, name: &str) -> Result<RuntimePackage, StoreError> {
         self.check_known(name, RUNTIME)?;
         Ok(match self.in_folder(name, RUNTIME) {
@@ -305,7 +305,7 @@ impl ModelStore {
     }
 }
 
-/// A name for what lies in no folder.
+/// A display path for a built-in file.
 fn inside(name: &str, file: &str) -> PathBuf {
     Path::new("inside the program").join(name).join(file)
 }

@@ -1,10 +1,10 @@
 use vedette_core::{Span, Timestamp};
 
-/// Turns stream time into capture time; pure.
+/// Maps stream time to capture time; pure.
 ///
-/// A camera's sender reports tie its stream time to its clock. While that clock is plausible (within [`MAX_CLOCK_ERROR`] of
-/// ours when frames arrive) it counts; otherwise the earliest arrivals seen do, as a frame cannot have been captured after
-/// it arrived. Capture times always grow.
+/// A camera's RTCP sender reports tie its stream time to its clock. While that clock is plausible (within [`MAX_CLOCK_ERROR`] of
+/// ours when frames arrive) it is used; otherwise the earliest arrivals are, as a frame cannot have been captured after
+/// it arrived. Capture times always increase.
 #[derive(Debug, Default)]
 pub(crate) struct CaptureClock {
     /// Wall-clock time of stream time 0 by the camera's reports.
@@ -14,21 +14,21 @@ pub(crate) struct CaptureClock {
     last: Option<Timestamp>,
 }
 
-/// How far a camera's clock may be off and still be believed.
+/// Largest plausible error of a camera's clock.
 const MAX_CLOCK_ERROR: Span = Span::from_secs(5);
-/// How far the mapping may be off before the stream is taken to have jumped.
+/// Largest error of the mapping before the stream is assumed to have jumped.
 const MAX_JUMP: Span = Span::from_secs(2);
-/// The share of an arrival's lateness that is believed to be drift of the camera's crystal.
+/// The share of an arrival's lateness that is attributed to drift of the camera's crystal.
 const DRIFT_SHARE: i64 = 512;
 
 impl CaptureClock {
-    /// The camera says that at stream time `stream` its clock shows `wall`.
+    /// Sender report: at stream time `stream` the camera's clock shows `wall`.
     pub(crate) fn report(&mut self, stream: Span, wall: Timestamp) {
         self.reported = Some(wall.as_micros().saturating_sub(stream.as_micros()));
     }
 
     /// The capture time of a frame of stream time `stream` that arrived at `arrival`; whether the camera's clock was
-    /// believed.
+    /// used.
     pub(crate) fn captured(&mut self, stream: Span, arrival: Timestamp) -> (Timestamp, bool) {
         let seen = arrival.as_micros().saturating_sub(stream.as_micros());
         let origin = match self.arrived {
@@ -66,7 +66,7 @@ mod tests {
     fn without_reports_the_earliest_arrival_counts() {
         let mut clock = CaptureClock::default();
         assert_eq!(clock.captured(Span::from_millis(0), at(1_000)).0, at(1_000));
-        // 30 ms late in the network: captured on time all the same, give or take the drift share.
+        // 30 ms of network delay: the capture time is unaffected, give or take the drift share.
         let (captured, believed) = clock.captured(Span::from_millis(40), at(1_070));
         assert!(captured.since(at(1_040)) < Span::from_micros(100) && !believed);
         assert_eq!(clock.captured(Span::from_millis(80), at(1_060)).0, at(1_060));

@@ -4,8 +4,9 @@ use vedette_core::{AccessUnit, CameraId, Codec, FrameSize, Span, VideoChunk};
 
 /// Groups access units into chunks; pure.
 ///
-/// A chunk closes before a key frame, before a unit that would make it longer or larger than allowed, and early when by
-/// the pace seen the next unit will not fit: waiting for that one would only add latency. Each JPEG is a group of its own.
+/// A chunk closes before a key frame, before a unit that would make it longer or larger than allowed, and early when, at
+/// the current frame interval, the next unit will not fit: waiting for that one would only add latency. Each JPEG is a group
+/// of its own.
 #[derive(Debug)]
 pub(crate) struct Chunker {
     camera: CameraId,
@@ -16,7 +17,7 @@ pub(crate) struct Chunker {
     max_bytes: usize,
     next_sequence: u64,
     next_gop: u64,
-    /// The group that is open; none until a key frame comes.
+    /// The open group; none until a key frame arrives.
     gop: Option<u64>,
     part: u32,
     open: Vec<AccessUnit>,
@@ -25,21 +26,21 @@ pub(crate) struct Chunker {
     interval: Span,
 }
 
-/// What became of a unit.
+/// Outcome of a pushed unit.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pushed {
     /// Chunks that are complete.
     pub(crate) done: Vec<VideoChunk>,
-    /// Why the unit is in no chunk.
+    /// Why the unit was dropped.
     pub(crate) refused: Option<Refused>,
 }
 
 /// Why a unit is in no chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// No key frame came yet: nobody could decode it.
+    /// No key frame has arrived yet: the unit could not be decoded.
     BeforeKeyFrame,
-    /// It alone is larger than a chunk may be. The group ends here; what follows would refer to it.
+    /// It alone exceeds the size of a chunk. The group ends here; later units would refer to it.
     TooLarge,
 }
 
@@ -79,7 +80,7 @@ impl Chunker {
         }
     }
 
-    /// From here on the pictures have this size; called before the key frame that has it is pushed.
+    /// The following pictures have this size; called before the key frame that has it is pushed.
     pub(crate) fn set_frame(&mut self, frame: FrameSize) -> Option<VideoChunk> {
         if frame == self.frame {
             return None;
@@ -89,7 +90,7 @@ impl Chunker {
         done
     }
 
-    /// Adds a unit. Units are numbered whether they are kept or not, so that a gap can be seen.
+    /// Adds a unit. Units are numbered whether they are kept or not, so that a gap is visible.
     pub(crate) fn push(&mut self, unit: AccessUnit) -> Pushed {
         let mut pushed = Pushed::default();
         if unit.data.len() > self.max_bytes {
@@ -126,7 +127,7 @@ impl Chunker {
         pushed
     }
 
-    /// The group ends here: what is open is its last chunk, and the next unit has to be a key frame.
+    /// Ends the group: the open chunk is its last one, and the next unit has to be a key frame.
     pub(crate) fn finish(&mut self) -> Option<VideoChunk> {
         let chunk = self.close(true);
         self.gop = None;

@@ -6,7 +6,7 @@ use gstreamer as gst;
 /// Why GStreamer cannot be used on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MediaError {
-    /// The library did not start.
+    /// The library failed to start.
     #[error("GStreamer did not start: {0}")]
     Start(String),
     /// Elements are missing.
@@ -14,7 +14,7 @@ pub enum MediaError {
     MissingElements(Vec<MissingElement>),
 }
 
-/// An element that is not installed, and where it comes from.
+/// A missing element, and its package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MissingElement {
     /// Name of the element.
@@ -28,7 +28,7 @@ fn list(missing: &[MissingElement]) -> String {
     each.join(", ")
 }
 
-/// What intake and decoding are built from. Nothing else is ever instantiated for bytes from outside, files apart.
+/// The elements of intake and decoding. No others are ever instantiated for bytes from outside, except for files.
 const ELEMENTS: &[MissingElement] = &[
     MissingElement { element: "appsrc", package: "gstreamer1.0-plugins-base" },
     MissingElement { element: "appsink", package: "gstreamer1.0-plugins-base" },
@@ -46,10 +46,10 @@ const ELEMENTS: &[MissingElement] = &[
     MissingElement { element: "avdec_h265", package: "gstreamer1.0-libav" },
 ];
 
-/// Starts GStreamer once for the process and checks that every element is there that intake and decoding use.
+/// Starts GStreamer once for the process and checks that every element of intake and decoding is installed.
 ///
-/// It takes over GStreamer's own log: what the codec library complains about becomes a damage count of the frame being
-/// decoded and a `debug` line, instead of text on stderr. Setting `GST_DEBUG` leaves GStreamer's log as it is, too.
+/// It redirects GStreamer's own log: complaints of the codec library become a damage count of the frame being
+/// decoded and a `debug` line, instead of text on stderr. If `GST_DEBUG` is set, GStreamer's log also stays as it is.
 ///
 /// # Errors
 /// When the library does not start or elements are missing; the error names the Debian packages.
@@ -69,10 +69,10 @@ thread_local! {
     static COMPLAINTS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How many errors the codec library logged on this thread so far.
+/// Number of errors that the codec library has logged on this thread.
 ///
-/// It conceals damage and hands out the frame without a flag; the log is the only place where it says so. With one decoding
-/// thread per pipeline, a complaint belongs to the frame that is being decoded.
+/// It conceals damage and outputs the frame without a flag; the log is the only place where it reports that. With one decoding
+/// thread per pipeline, a complaint belongs to the frame being decoded.
 pub(crate) fn codec_complaints() -> u64 {
     COMPLAINTS.get()
 }

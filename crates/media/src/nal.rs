@@ -1,4 +1,4 @@
-//! Where the NAL units of an Annex B byte stream lie, and what an access unit's first picture is.
+//! Splits an Annex B byte stream into NAL units, and classifies an access unit's first picture.
 
 use vedette_core::Codec;
 
@@ -21,7 +21,7 @@ pub(crate) fn nal_units(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     .filter(|nal| !nal.is_empty())
 }
 
-/// Where a start code begins (its leading zeros included) and where it ends.
+/// Begin (including leading zeros) and end of a start code.
 fn find_start(data: &[u8]) -> Option<(usize, usize)> {
     let mut from = 0;
     loop {
@@ -34,7 +34,7 @@ fn find_start(data: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
-/// What an access unit is good for.
+/// The role of an access unit in decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnitKind {
     /// A picture at which decoding can start.
@@ -45,8 +45,8 @@ pub(crate) enum UnitKind {
     None,
 }
 
-/// Looks at the first coded slice of an access unit (H.264 NAL type 5 is IDR; H.265 types 16 to 21 are intra random access
-/// points). A frame of intra slices that is no IDR is a delta here: later frames may reach behind it.
+/// Inspects the first coded slice of an access unit (H.264 NAL type 5 is IDR; H.265 types 16 to 21 are intra random access
+/// points). A frame of intra slices that is not IDR is a delta here: later frames may refer to earlier ones than it.
 pub(crate) fn unit_kind(codec: Codec, data: &[u8]) -> UnitKind {
     match codec {
         Codec::Jpeg => {
@@ -73,7 +73,7 @@ pub(crate) fn unit_kind(codec: Codec, data: &[u8]) -> UnitKind {
     }
 }
 
-/// Whether an access unit carries the sequence parameter set a decoder starts from.
+/// Whether an access unit carries the sequence parameter set that a decoder needs to start.
 pub(crate) fn has_parameter_sets(codec: Codec, data: &[u8]) -> bool {
     match codec {
         Codec::Jpeg => true,
@@ -82,7 +82,7 @@ pub(crate) fn has_parameter_sets(codec: Codec, data: &[u8]) -> bool {
     }
 }
 
-/// The NAL units before the first coded slice; a large picture is not searched through for them.
+/// The NAL units before the first coded slice; the data of a large picture is not searched.
 pub(crate) fn before_slices(codec: Codec, data: &[u8]) -> impl Iterator<Item = &[u8]> {
     nal_units(data).take_while(move |nal| match codec {
         Codec::H264 => !matches!(nal[0] & 0x1f, 1..=5),

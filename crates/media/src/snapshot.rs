@@ -7,7 +7,7 @@ use vedette_core::{FrameSize, PixelBox, VideoChunk};
 
 use crate::{DecodeError, Decoder, DecoderSettings, Keep, OutputSize};
 
-/// How snapshots look.
+/// Appearance of snapshots.
 #[derive(Debug, Clone)]
 pub struct SnapshotSettings {
     /// Widest picture, in pixels; narrower frames are not enlarged. Default 960.
@@ -24,7 +24,7 @@ impl Default for SnapshotSettings {
     }
 }
 
-/// A picture of a moment.
+/// A picture of one frame.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// The JPEG file.
@@ -41,15 +41,15 @@ pub enum SnapshotError {
     /// The chunks do not hold the frame.
     #[error("frame {sequence} is not in the chunks given; give all parts of its group up to it")]
     NoSuchFrame {
-        /// Number of the frame within the epoch.
+        /// Number of the frame within the stream session.
         sequence: u64,
     },
     /// The frame could not be decoded.
     #[error("frame {sequence} cannot be decoded: {source}")]
     Decode {
-        /// Number of the frame within the epoch.
+        /// Number of the frame within the stream session.
         sequence: u64,
-        /// Why.
+        /// The cause.
         source: DecodeError,
     },
     /// The picture could not be encoded.
@@ -57,14 +57,14 @@ pub enum SnapshotError {
     Encode {
         /// Number of the frame within the epoch.
         sequence: u64,
-        /// Why.
+        /// The cause.
         detail: String,
     },
 }
 
-/// Decodes frame `sequence` and makes it a JPEG: boxes of `people` pixelated (if set so), boxes of `highlight` outlined.
+/// Decodes frame `sequence` and encodes it as JPEG: boxes of `people` pixelated (if enabled), boxes of `highlight` outlined.
 ///
-/// `chunks` are the parts of the frame's group of pictures from part 0 on, in order; what lies behind the frame is ignored.
+/// `chunks` are the parts of the frame's group of pictures from part 0 on, in order; everything behind the frame is ignored.
 /// Boxes are in pixels of the frame as it was encoded. Blocks, for about 10 ms to 100 ms.
 ///
 /// # Errors
@@ -110,8 +110,8 @@ pub fn snapshot(
     Ok(Snapshot { jpeg: jpeg.into(), size, frame: decoded.frame })
 }
 
-/// The parts from the last part 0 up to the frame, nothing behind it, the last one marked as such so that the decoder holds
-/// nothing back.
+/// The parts from the last part 0 up to the frame, without anything behind it, the last one marked as such so that the decoder
+/// holds nothing back.
 fn parts_up_to(chunks: &[VideoChunk], sequence: u64) -> Option<(vedette_core::Codec, Vec<VideoChunk>)> {
     let holds = |chunk: &VideoChunk| {
         sequence.checked_sub(chunk.first_sequence).is_some_and(|index| index < chunk.units.len() as u64)

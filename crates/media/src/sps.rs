@@ -1,12 +1,12 @@
-//! The frame size an elementary stream declares, read before a decoder sees it: a few hostile bytes can otherwise ask the
-//! codec library for gigabytes.
+//! The frame size declared by an elementary stream, read before a decoder sees it: a few hostile bytes can otherwise make the
+//! codec library allocate gigabytes.
 
 use vedette_core::{Codec, FrameSize};
 
 use crate::nal::before_slices;
 
-/// The largest coded size that the parameter sets of an access unit declare, in pixels; none when it declares none that can
-/// be read. A side that overflows is `u32::MAX`.
+/// The largest coded size that the parameter sets of an access unit declare, in pixels; none when no readable one is
+/// declared. A side that overflows is `u32::MAX`.
 pub(crate) fn declared_size(codec: Codec, data: &[u8]) -> Option<FrameSize> {
     let sizes: Vec<_> = match codec {
         Codec::Jpeg => jpeg_size(data).into_iter().collect(),
@@ -111,7 +111,7 @@ fn h265_size(rbsp: &[u8]) -> Option<FrameSize> {
     bits.skip(4)?;
     let sub_layers = bits.take(3)?;
     bits.skip(1)?;
-    // profile_tier_level: 88 bits of general profile, 8 of level, then what each sub-layer has of both.
+    // profile_tier_level: 88 bits of general profile, 8 of level, then both for each sub-layer.
     bits.skip(96)?;
     let mut present = Vec::new();
     for _ in 0..sub_layers {
@@ -130,7 +130,7 @@ fn h265_size(rbsp: &[u8]) -> Option<FrameSize> {
     Some(FrameSize { width: bits.exp_golomb()?, height: bits.exp_golomb()? })
 }
 
-/// Reads bits and Exp-Golomb codes, leaving out emulation prevention bytes.
+/// Reads bits and Exp-Golomb codes, skipping emulation prevention bytes.
 struct Bits<'a> {
     bytes: std::slice::Iter<'a, u8>,
     zeros: u32,

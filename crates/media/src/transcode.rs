@@ -5,12 +5,12 @@ use gstreamer::prelude::*;
 use gstreamer::{self as gst, MessageView};
 use vedette_core::Span;
 
-/// How a recording is encoded.
+/// Encoding settings of a recording.
 #[derive(Debug, Clone)]
 pub struct TranscodeSettings {
     /// Most frames from one key frame to the next. Default 10.
     pub gop_frames: NonZeroU32,
-    /// Frames per second; as in the input when absent.
+    /// Frames per second; as in the input if absent.
     pub fps: Option<NonZeroU32>,
     /// Constant quality, 0 (best) to 50. Default 21.
     pub quantizer: u32,
@@ -22,16 +22,16 @@ impl Default for TranscodeSettings {
     }
 }
 
-/// How far it has come.
+/// Progress of the conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TranscodeProgress {
-    /// What is done.
+    /// The converted part.
     pub done: Span,
-    /// All there is, when the file says so.
+    /// The total length, if the file declares it.
     pub total: Option<Span>,
 }
 
-/// Why there is no new recording.
+/// Why the conversion failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TranscodeError {
     /// GStreamer cannot be used.
@@ -50,7 +50,7 @@ pub enum TranscodeError {
     Input {
         /// The input.
         input: PathBuf,
-        /// What GStreamer said.
+        /// GStreamer's message.
         detail: String,
     },
     /// The output cannot be written.
@@ -58,18 +58,18 @@ pub enum TranscodeError {
     Output {
         /// The output.
         output: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
 }
 
-/// Encodes a recording anew as H.264 in MP4, without B-frames and with key frames close together, as intake likes it best.
+/// Re-encodes a recording as H.264 in MP4, without B-frames and with a short key frame interval, the best format for intake.
 ///
 /// `output` appears complete or not at all. Any element may be used to read `input`: for trusted local files only. Blocks;
 /// `progress` is called a few times a second.
 ///
 /// # Errors
-/// When the input holds no video that can be decoded, an encoder is missing, or the output cannot be written.
+/// When the input holds no decodable video, an encoder is missing, or the output cannot be written.
 pub fn transcode_to_h264(
     input: &Path,
     output: &Path,
@@ -158,7 +158,7 @@ fn encode(
     }
 }
 
-/// The first video stream goes on; without one there is nothing to convert.
+/// Connects the first video stream; without one there is nothing to convert.
 fn connect_video(decode: &gst::Element, next: &gst::Element) {
     let target = next.clone();
     decode.connect_pad_added(move |_, pad| {

@@ -4,9 +4,9 @@
 /// Where blocking work runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blocking {
-    /// On threads made for it, so that it holds nothing else up.
+    /// On dedicated threads, so that it holds nothing else up.
     Apart,
-    /// Where it is asked for: under simulation nothing may happen at a moment that another thread chooses.
+    /// Inline: under simulation nothing may happen at an instant that another thread chooses.
     InPlace,
 }
 
@@ -20,7 +20,7 @@ impl Blocking {
             Self::Apart => match tokio::task::spawn_blocking(work).await {
                 Ok(done) => Ok(done),
                 Err(error) if error.is_panic() => Err(Panicked(error.to_string())),
-                // The runtime is ending and takes no more work; so does whoever waits here.
+                // The runtime is shutting down and takes no more work; so is the waiter.
                 Err(_) => std::future::pending().await,
             },
             Self::InPlace => Ok(work()),

@@ -1,4 +1,4 @@
-//! What each stage says of itself, for `/healthz`, the page and the summary.
+//! The health that each stage reports, for `/healthz`, the page and the summary.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use dashmap::DashMap;
 
 use crate::clock;
 
-/// How a stage is.
+/// Condition of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     /// It is not ready yet.
@@ -15,9 +15,9 @@ pub enum Condition {
     Running,
     /// It works, but something is wrong or slow.
     Degraded,
-    /// It does not work now; it is being tried again.
+    /// It does not work now; it is being retried.
     Failed,
-    /// It has ended because it was told to.
+    /// It was stopped.
     Stopped,
 }
 
@@ -35,10 +35,10 @@ impl Condition {
     }
 }
 
-/// A stage's last word.
+/// A stage's latest report.
 #[derive(Debug, Clone)]
 pub struct StageHealth {
-    /// How it is.
+    /// Its condition.
     pub condition: Condition,
     /// Why, for people.
     pub detail: String,
@@ -51,7 +51,7 @@ pub struct StageHealth {
 pub struct Health(Arc<DashMap<&'static str, StageHealth>>);
 
 impl Health {
-    /// Says how a stage is; the same condition and detail again change nothing.
+    /// Sets a stage's condition; repeating the same condition and detail changes nothing.
     pub fn set(&self, stage: &'static str, condition: Condition, detail: impl Into<String>) {
         let detail = detail.into();
         let same = self.0.get(stage).is_some_and(|now| now.condition == condition && now.detail == detail);

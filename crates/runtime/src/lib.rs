@@ -1,6 +1,6 @@
-//! What a process of the product runs on: its clock, its tasks, and how each of them is.
+//! The runtime of a process: its clock, its tasks, and their health.
 //!
-//! *In:* tasks, and what their errors do. *Out:* tasks that are started again when they fail, the condition of each, the time.
+//! *In:* tasks, and the effects of their errors. *Out:* tasks that are restarted when they fail, the condition of each, the time.
 //! *Must not know:* the bus, what a task does.
 
 pub mod blocking;

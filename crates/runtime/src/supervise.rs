@@ -1,5 +1,5 @@
-//! Keeps the tasks of a process running. Every task that lives as long as the process is started here, so that none can end
-//! unseen; what its error does is declared for its kind.
+//! Supervises the tasks of a process. Every task that lives as long as the process is started here, so that none ends
+//! unnoticed; the effect of its error is declared for its kind.
 
 use std::future::Future;
 use std::time::Duration;
@@ -42,22 +42,22 @@ pub enum TaskKind {
     OpenAlerts,
     /// Follows the topic `states` for the counts of frames.
     FrameCounts,
-    /// Asks whether new frames are analysed.
+    /// Checks whether new frames are analysed.
     Frames,
-    /// Asks whether the bus answers.
+    /// Checks whether the bus answers.
     Bus,
-    /// Asks whether the alert store answers.
+    /// Checks whether the alert store answers.
     AlertStore,
     /// Deletes alerts past their retention.
     Retention,
-    /// Carries changes of the address base onto the embedded bus.
+    /// Publishes changes of the address base to the embedded bus.
     Inbox,
 }
 
 /// The effect of a task's error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnError {
-    /// It is started again after a back-off of at most the given wait.
+    /// It is restarted after a back-off of at most the given wait.
     Restart {
         /// Longest wait.
         at_most: Duration,
@@ -92,7 +92,7 @@ impl TaskKind {
         }
     }
 
-    /// The effect of this task's error. A port that cannot be served is a wrong setting; the rest may heal.
+    /// The effect of this task's error. A port that cannot be bound is a wrong setting; other errors may recover.
     #[must_use]
     pub const fn on_error(self) -> OnError {
         match self {
@@ -103,7 +103,7 @@ impl TaskKind {
 }
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// A task that ran for this long had recovered: its next failure is a new one, with a short wait.
+/// A task that ran for this long has recovered: its next failure starts a new back-off.
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
 
 /// The tasks of a process.
@@ -114,28 +114,28 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// No tasks yet: they tell `health` how they are, and end with `stop`.
+    /// No tasks yet: they report to `health`, and end with `stop`.
     #[must_use]
     pub fn new(health: Health, stop: CancellationToken) -> Self {
         Self { health, stop, tasks: JoinSet::new() }
     }
 
     /// Runs `task` until it ends well or the process stops; an error has the effect that its kind declares. `task` is
-    /// called for each start, with the token that ends it.
+    /// called for each start, with its cancellation token.
     pub fn start<F, Fut>(&mut self, kind: TaskKind, mut task: F)
     where
         F: FnMut(CancellationToken) -> Fut + Send + 'static,
         Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         let (health, stop) = (self.health.clone(), self.stop.clone());
-        // From now on, not from when it first runs: a process is not ready before.
+        // Set now, not when it first runs: a process is not ready before.
         health.set(kind.name(), Condition::Starting, "");
-        // Two processes that lose the same broker have different waits, also with the same process id on two machines.
+        // Two processes that lose the same broker back off differently, even with the same process id on two machines.
         let seed = format!("{}/{}/{}", kind.name(), std::process::id(), clock::now().as_micros());
         self.tasks.spawn(async move { supervise(kind, &seed, &health, &stop, || task(stop.clone())).await });
     }
 
-    /// The same for a task that can be started once only: its kind ends the process on an error.
+    /// The same for a task that can be started only once: an error of its kind ends the process.
     pub fn start_once(&mut self, kind: TaskKind, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         debug_assert_eq!(kind.on_error(), OnError::Shutdown, "{kind:?} is started again after an error");
         let mut task = Some(task);
@@ -150,7 +150,7 @@ impl Supervisor {
         });
     }
 
-    /// Tasks that have not ended.
+    /// The number of running tasks.
     #[must_use]
     pub fn len(&self) -> usize {
         self.tasks.len()
@@ -168,7 +168,7 @@ impl Supervisor {
         Some(ended.unwrap_or_else(|panic| Err(anyhow::anyhow!("a task panicked: {panic}"))))
     }
 
-    /// Ends all tasks where they stand.
+    /// Aborts all tasks.
     pub fn abort(&mut self) {
         self.tasks.abort_all();
     }
@@ -193,7 +193,7 @@ where
     loop {
         health.set(kind.name(), Condition::Starting, "");
         let started = Instant::now();
-        // In a task of its own, so that a panic is an error of this task and not the end of the process.
+        // In a task of its own, so that a panic is an error of this task and does not end the process.
         let running = AbortOnDropHandle::new(tokio::spawn(task()));
         let outcome = running.await.unwrap_or_else(|panic| Err(anyhow::anyhow!("panicked: {panic}")));
         let error = match outcome {
@@ -231,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    /// Starts `task` with `seed`, which fails after each of `runs`, and gives the waits in between.
+    /// Starts `task` with `seed`, which fails after each of `runs`, and returns the back-off waits.
     async fn waits(seed: &str, runs: &[u64]) -> Vec<Duration> {
         let (stop, starts) = (CancellationToken::new(), Arc::new(Mutex::new(Vec::new())));
         let began = Instant::now();

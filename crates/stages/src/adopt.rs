@@ -1,8 +1,8 @@
-//! Topics of other producers to `detections`: their frames in our words, under our camera ids, with the same promise as our
-//! own. An offset is committed when the frames of its record, or its dead letter, are durable.
+//! Imports the topics of other producers into `detections`: their frames in our format, under our camera ids, with the same
+//! guarantees as our own. An offset is committed when the frames of its record, or its dead letter, are durable.
 //!
-//! A camera's frames are sent when those before are durable: whatever fails and is done again, by this member or another, no
-//! frame comes to lie on `detections` for the first time behind a later one. Cameras do not wait for each other.
+//! A camera's frames are sent once earlier ones are durable: whatever fails and is repeated, by this member or another, no frame
+//! first appears on `detections` behind a later one. Cameras do not wait for each other.
 
 mod convert;
 mod settings;
@@ -30,28 +30,28 @@ pub use settings::{MetadataSettings, TimeSource};
 /// The consumer group of the stage.
 pub const GROUP: &str = "adopt";
 const STAGE: &str = "adopt";
-/// Records whose effects are not known to be durable yet, and their bytes; more are not taken until some are.
+/// Most records in flight, and their bytes; no more are read until some are durable.
 const IN_HAND: usize = 4_096;
 const BYTES_IN_HAND: usize = 64 << 20;
-/// A camera whose capture times fall back by more than this has a clock that was set back.
+/// A camera whose capture times fall back by more than this has had its clock set back.
 const SET_BACK: Span = Span::from_secs(10);
 
-/// What the stage needs.
+/// Dependencies of the stage.
 #[derive(Clone)]
 pub struct Adopt {
-    /// The topics, and how to read each.
+    /// The topics, and the format of each.
     pub entries: Arc<[MetadataSettings]>,
-    /// Where metadata comes from and detections go.
+    /// Source of metadata and target of detections.
     pub bus: SharedBus,
     /// Cameras.
     pub registry: Registry,
-    /// Where it says how it is.
+    /// Where it reports its condition.
     pub health: Health,
 }
 
 struct Running {
     stage: Adopt,
-    /// Records whose effects are not known to be durable yet, and their bytes.
+    /// Records in flight, and their bytes.
     in_hand: Arc<InHand>,
     order: InOrder,
     /// The latest capture time of each camera.
@@ -83,7 +83,7 @@ impl InHand {
 }
 
 impl Adopt {
-    /// Works until `stop`; what is in hand is then finished and committed.
+    /// Runs until `stop`; work in flight is then finished and committed.
     ///
     /// # Errors
     /// When the bus refuses for good.
@@ -168,7 +168,7 @@ impl Consumer for Running {
 }
 
 impl Running {
-    /// The frames that go on, with everything counted that does not.
+    /// Filters the frames to send; all others are counted.
     fn admit(&mut self, converted: Converted) -> Vec<CameraRecord> {
         shed("before_since", converted.too_old);
         let left_out = converted.left_out;
@@ -201,7 +201,7 @@ impl Running {
         Err(Refusal { reason, detail })
     }
 
-    /// Why a camera of the registry takes no part.
+    /// Why a camera of the registry is excluded.
     fn why_not(&self, camera: &CameraId) -> Option<&'static str> {
         match self.stage.registry.camera(camera) {
             Some(camera) if !camera.enabled => Some("camera_disabled"),
@@ -210,7 +210,7 @@ impl Running {
         }
     }
 
-    /// A clock that was set back makes frames seem seen already: `analyse` counts them, here it is said once.
+    /// A clock that was set back makes frames look like repeats: `analyse` counts them, here it is logged once.
     fn watch_clock(&mut self, frame: &CameraRecord) {
         let latest = self.latest.entry(frame.camera.clone()).or_insert(frame.at.captured);
         let behind = latest.since(frame.at.captured);
@@ -234,14 +234,14 @@ impl Running {
         self.stage.health.set(STAGE, condition, detail);
     }
 
-    /// The frames of one record go out when what came before of their cameras is durable.
+    /// The frames of one record are sent once earlier ones of their cameras are durable.
     fn publish(&mut self, frames: Vec<CameraRecord>) -> BoxFuture<'static, Result<(), BusError>> {
         let cameras: BTreeSet<CameraId> = frames.iter().map(|frame| frame.camera.clone()).collect();
         self.order.after(cameras, send(self.stage.bus.clone(), frames))
     }
 }
 
-/// Sends the frames of a record one after the other.
+/// Sends the frames of a record sequentially.
 async fn send(bus: SharedBus, frames: Vec<CameraRecord>) -> Result<(), BusError> {
     for frame in frames {
         topics::DETECTIONS.send(&bus, &frame, frame.at.captured).await?.await?;

@@ -1,5 +1,5 @@
-//! `alerts` to the store, the live stream and the snapshots. An alert is committed once it is in the store; the same alert
-//! again changes nothing there.
+//! `alerts` to the store, the live stream and the snapshots. An alert is committed once it is stored; storing it again has no
+//! effect.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -25,47 +25,47 @@ use crate::evidence::BusSnapshots;
 /// The consumer group of the stage.
 const GROUP: &str = "console";
 const STAGE: &str = "alert_sink";
-/// Alerts that wait for their snapshot; one more is made on demand, as long as the video is kept.
+/// Alerts that wait for their snapshot; an overflowing one is taken on demand, as long as the video is kept.
 const SNAPSHOTS_IN_HAND: usize = 256;
 
-/// How long the end of the stage waits for snapshots in the making.
+/// How long shutdown waits for snapshots in progress.
 const LAST_SNAPSHOTS: Duration = Duration::from_secs(3);
 
-/// What the stage needs.
+/// Dependencies of the stage.
 #[derive(Clone)]
 pub struct AlertSink {
-    /// Where alerts come from.
+    /// Source of alerts.
     pub bus: SharedBus,
-    /// Where they are kept.
+    /// The alert store.
     pub store: Arc<AlertStore>,
-    /// Where the store works.
+    /// Where the store's blocking work runs.
     pub blocking: Blocking,
-    /// Who listens live.
+    /// Live subscribers.
     pub live: broadcast::Sender<Arc<Alert>>,
-    /// Makes snapshots while the video is there; none are taken without it.
+    /// Takes snapshots while the video is available; none are taken without it.
     pub snapshots: Option<Arc<BusSnapshots>>,
-    /// Where it says how it is.
+    /// Where it reports its condition.
     pub health: Health,
 }
 
 impl AlertSink {
-    /// Works until `stop`.
+    /// Runs until `stop`.
     ///
     /// # Errors
-    /// When bus or store refuse; nothing is then committed, and the alerts come again.
+    /// When bus or store refuse; nothing is then committed, and the alerts are delivered again.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let (bus, health) = (self.bus.clone(), self.health.clone());
         let (wanted, alerts) = mpsc::channel(SNAPSHOTS_IN_HAND);
-        // Ends with this call, however it ends.
+        // Aborted when this call ends, in any way.
         let mut taking = AbortOnDropHandle::new(tokio::spawn(self.clone().take_snapshots(alerts)));
         let stored = consumer::run(Storing { sink: self, wanted }, bus, health, stop).await;
-        // The sender is gone with the consumer. One that hangs holds nobody up: its snapshot is made on demand.
+        // The sender is dropped with the consumer. A hung snapshot delays nothing: it is taken on demand.
         let _ = tokio::time::timeout(LAST_SNAPSHOTS, &mut taking).await;
         stored
     }
 
-    /// Writes the alert of a record into the store; gives why not when the record itself is the cause, so that it would be
-    /// refused again however often it comes.
+    /// Stores the alert of a record; returns the reason when the record itself is the cause, so that a retry would be refused
+    /// again.
     async fn keep(&self, alert: Alert, record: &Delivered) -> anyhow::Result<Result<Arc<Alert>, Refusal>> {
         let alert = Arc::new(alert);
         let (store, written) = (self.store.clone(), alert.clone());
@@ -107,7 +107,7 @@ impl AlertSink {
 /// The sink as a consumer of `alerts`.
 struct Storing {
     sink: AlertSink,
-    /// Alerts whose snapshot is to be made.
+    /// Alerts whose snapshot is to be taken.
     wanted: mpsc::Sender<Arc<Alert>>,
 }
 
@@ -133,7 +133,7 @@ impl Consumer for Storing {
     async fn take(&mut self, record: Delivered, alert: Alert, _: &mut Offsets) -> anyhow::Result<Effect> {
         match self.sink.keep(alert, &record).await? {
             Ok(alert) => {
-                // Nobody listening is fine.
+                // There may be no subscribers.
                 let _ = self.sink.live.send(alert.clone());
                 if alert.revision == 1 && self.wanted.try_send(alert).is_err() {
                     metrics::counter!("vedette_snapshots_deferred_total").increment(1);

@@ -1,5 +1,5 @@
-//! The store of alerts that the configuration names: opened off the async threads, and asked now and then whether it
-//! answers, so that an outage is seen, and its end too, also while no alert comes.
+//! The configured alert store: opened off the async threads, and probed periodically, so that an outage and its end are noticed
+//! even while no alert arrives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::console::{ConsoleSettings, StoreSetting};
 
 const NAME: &str = "alert_store";
 const ASK_EVERY: Duration = Duration::from_secs(2);
-/// Where PostgreSQL's own programs look for a password.
+/// The environment variable that PostgreSQL's own programs use for a password.
 const USUAL_PASSWORD: &str = "PGPASSWORD";
 
-/// Opens the store, and makes it where there is none.
+/// Opens the store, creating it if it does not exist.
 ///
 /// # Errors
-/// When file or server cannot be used: it names them and the way out.
+/// When the file or server is unusable: names it and the remedy.
 pub async fn open(settings: &ConsoleSettings) -> anyhow::Result<Arc<AlertStore>> {
     let settings = settings.clone();
     let store =
@@ -51,7 +51,7 @@ fn open_unjoined(settings: &ConsoleSettings) -> anyhow::Result<AlertStore> {
     }
 }
 
-/// A variable that is named must be there; the usual one may be.
+/// A variable named in the settings must be set; the default one may be.
 pub fn password(variable: Option<&str>) -> anyhow::Result<Option<String>> {
     match variable {
         Some(name) => std::env::var(name).map(Some).with_context(|| {

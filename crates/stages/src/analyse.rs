@@ -1,9 +1,9 @@
-//! `detections` to `alerts`: one camera's analysis in one place, its state saved at an exact offset.
+//! `detections` to `alerts`: each camera's analysis in one place, its state checkpointed at an exact offset.
 //!
-//! Every `save_every` the states of the cameras that moved are published while analysis goes on, and once they and all alerts
-//! before them are durable, the offset they stand at is committed. So a restart, here or elsewhere, goes on as if nothing had happened:
-//! records that a state has seen already are recognised by their epoch and sequence, and those that it has not seen although
-//! they lie before the commit (a member that was thought dead wrote an older state over a newer one) are read again.
+//! Every `save_every` the changed states are published while analysis continues, and once they and all earlier alerts are
+//! durable, the offset they correspond to is committed. So a restart, here or elsewhere, resumes as if nothing had happened:
+//! records that a checkpoint includes are recognised by their stream session and sequence, and records before the commit that
+//! it does not include (a zombie member overwrote a newer checkpoint with an older one) are replayed.
 
 mod counters;
 mod near_misses;
@@ -47,7 +47,7 @@ use states::States;
 const GROUP: &str = "analyse";
 const STAGE: &str = "analyse";
 
-/// What the stage needs.
+/// Dependencies of the stage.
 #[derive(Clone)]
 pub struct Analyse {
     /// Settings.
@@ -66,23 +66,23 @@ pub struct Analyse {
 
 struct Running {
     stage: Analyse,
-    /// None until the group is joined.
+    /// None until it has joined the group.
     committer: Option<Committer>,
     partitions: BTreeMap<u32, Partition>,
-    /// Partitions that are its own, also those of which no record came yet.
+    /// Assigned partitions, including those without any record so far.
     assigned: BTreeSet<u32>,
     states: States,
     saving: Saving,
-    /// A save that is over and was not taken note of yet.
+    /// A finished checkpoint run that was not processed yet.
     saved: Option<Saved>,
     save_every: Interval,
-    /// Partitions that the save that goes on has not come to yet.
+    /// Partitions that the checkpoint run in progress has not reached yet.
     to_save: Vec<u32>,
     counters: Counters,
 }
 
 impl Analyse {
-    /// Works until `stop`; states are then saved and committed.
+    /// Runs until `stop`; states are then checkpointed and committed.
     ///
     /// # Errors
     /// When the bus refuses for good.
@@ -210,7 +210,7 @@ impl Consumer for Running {
         Ok(())
     }
 
-    /// Saves the partitions that another member takes over.
+    /// Checkpoints the revoked partitions.
     async fn revoked(&mut self, partitions: &[(Arc<str>, u32)]) -> anyhow::Result<()> {
         self.finish_saving().await?;
         let mut shares = Vec::new();
@@ -241,7 +241,7 @@ impl Consumer for Running {
 }
 
 impl Running {
-    /// A frame through its camera's analysis; none when that is not here, or what it knows of the camera is not current.
+    /// A frame through its camera's analysis; none when that is not loaded, or its registry entry is outdated.
     fn step(&mut self, number: u32, frame: &CameraRecord) -> Option<Result<Outcome, Panicked>> {
         self.partitions.get_mut(&number)?.step(&self.stage, frame)
     }
@@ -257,7 +257,7 @@ impl Running {
         Ok(())
     }
 
-    /// Publishes an alert. `frame` is the record that brought it about now, when its way here was just measured.
+    /// Publishes an alert. `frame` is the record that triggered it now, when its latency was just measured.
     async fn publish(&mut self, number: u32, frame: Option<&CameraRecord>, alert: &Alert) -> anyhow::Result<()> {
         let status = if alert.ended.is_some() { "ended" } else { "raised" };
         metrics::counter!("vedette_alerts_total", "kind" => alert.kind.to_string(), "status" => status).increment(1);
@@ -278,12 +278,12 @@ impl Running {
         Ok(())
     }
 
-    /// Begins to save every partition that moved, unless that goes on already.
+    /// Begins to checkpoint every changed partition, unless a run is in progress.
     fn begin_to_save(&mut self) {
         if self.saving.is_going_on() || self.states.have_no_partition() {
             return;
         }
-        // The last is next: what the save before did not come to.
+        // Popped from the end: the partitions that the previous run did not reach.
         let left_out = std::mem::take(&mut self.to_save);
         let others = self.partitions.keys().filter(|number| !left_out.contains(number)).copied();
         self.to_save = others.chain(left_out.iter().copied()).collect();
@@ -296,7 +296,7 @@ impl Running {
         self.saving.is_going_on() && !self.to_save.is_empty()
     }
 
-    /// Takes the states of one more partition into the save that goes on, if one does. No record is in hand meanwhile.
+    /// Adds the states of one more partition to the run in progress, if any. No record is in process meanwhile.
     fn save_one(&mut self) -> anyhow::Result<()> {
         if self.has_more_to_save()
             && let Some(number) = self.to_save.pop()
@@ -311,7 +311,7 @@ impl Running {
         Ok(())
     }
 
-    /// Waits for the save that goes on, if one does, without the partitions that it has not come to.
+    /// Waits for the run in progress, if any, without the partitions it has not reached.
     async fn finish_saving(&mut self) -> anyhow::Result<()> {
         if let Some(saved) = self.saving.end().await? {
             self.take_note(saved).await;
@@ -319,7 +319,7 @@ impl Running {
         Ok(())
     }
 
-    /// A save is over. States that others wrote over meanwhile are written again, now or with the next one.
+    /// Processes a finished run. Checkpoints that others overwrote meanwhile are rewritten, now or with the next run.
     async fn take_note(&mut self, Saved { written, marks }: Saved) {
         written.iter().for_each(|written| self.states.wrote(written));
         if let Err(error) = self.look_after_states(marks).await {

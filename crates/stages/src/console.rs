@@ -1,4 +1,4 @@
-//! What the page asks of the rest: map, pictures, health; and how long alerts are kept.
+//! Adapters behind the console: map, pictures, health; and the retention of alerts.
 
 mod addresses;
 mod settings;
@@ -29,9 +29,9 @@ use crate::registry::Registry;
 use addresses::Addresses;
 pub use settings::{ConsoleSettings, OneEventSettings, StoreSetting};
 
-/// How often alerts that are too old are deleted.
+/// Interval between deletions of expired alerts.
 const KEEP_EVERY: Duration = Duration::from_secs(600);
-/// Frame that a view is drawn for when the calibration does not name one; only its aspect matters.
+/// Frame size for drawing a view when the calibration names none; only its aspect ratio matters.
 const USUAL_FRAME: FrameSize = FrameSize { width: 1920, height: 1080 };
 
 /// The console's own settings.
@@ -40,13 +40,13 @@ pub fn settings(console: &ConsoleSettings) -> vedette_console::ConsoleSettings {
     vedette_console::ConsoleSettings { people_pixelated: console.pixelate, ..usual }
 }
 
-/// What the console is made of.
+/// The sources of the console.
 pub struct Sources {
     /// The alerts.
     pub store: Arc<AlertStore>,
-    /// Alerts as they come.
+    /// Live alerts.
     pub live: broadcast::Sender<Arc<Alert>>,
-    /// Footprints, codes and texts, in the base that serves now.
+    /// Footprints, codes and texts, from the address base in force.
     pub addresses: AddressBook,
     /// Cameras.
     pub registry: Registry,
@@ -54,7 +54,7 @@ pub struct Sources {
     pub snapshots: Arc<BusSnapshots>,
     /// Stages.
     pub health: Health,
-    /// What became of frames.
+    /// Frame accounting.
     pub frames: FrameBook,
     /// Metrics.
     pub metrics: PrometheusHandle,
@@ -75,7 +75,7 @@ pub fn parts(sources: Sources) -> ConsoleParts {
     }
 }
 
-/// Deletes alerts older than `keep`, now and then, until `stop`.
+/// Deletes alerts older than `keep`, periodically, until `stop`.
 ///
 /// # Errors
 /// When the store's thread panicked.
@@ -146,7 +146,7 @@ impl CityMap {
     }
 }
 
-/// With the whole code, as alerts write it.
+/// With the full code, as in alerts.
 fn feature(footprint: Footprint) -> geojson::Feature {
     let mut feature = footprint.to_feature();
     feature.set_property("code", format!("{:*<25}", footprint.code));

@@ -1,8 +1,8 @@
 //! `video` to `detections`: decode, detect, publish; commit at the start of a group of pictures.
 //!
-//! One lane a camera keeps its frames in order; lanes share the decoders and the batches. A record is finished when the
+//! One lane per camera keeps its frames in order; lanes share the decoders and the batches. A record is finished when the
 //! detections of all its frames are durable. After a restart or a rebalance decoding begins again at a key frame, so a
-//! camera holds the commit at the start of its current group of pictures; `analyse` recognises what it then sees twice.
+//! camera holds the commit at the start of its current group of pictures; `analyse` recognises the frames it then sees twice.
 
 mod account;
 mod lane;
@@ -39,31 +39,31 @@ pub use sight::{Eye, ModelSight, Picture, Sight, Undecoded};
 /// The consumer group of the stage.
 pub const GROUP: &str = "detect";
 const STAGE: &str = "detect";
-/// A camera that sent nothing for this long, while others of its partition did, needs nothing after a restart.
+/// A camera that sent nothing for this long, while others of its partition did, needs no earlier records after a restart.
 const SILENT: Span = Span::from_secs(60);
 
-/// What the stage needs.
+/// Dependencies of the stage.
 #[derive(Clone)]
 pub struct Detect {
-    /// Where chunks come from and detections go.
+    /// Source of chunks and target of detections.
     pub bus: SharedBus,
-    /// What decodes and looks.
+    /// Decoders and detector.
     pub sight: Arc<dyn Sight>,
-    /// Most frames of one camera that are processed in a second.
+    /// Most processed frames per second of one camera.
     pub max_fps: Option<f64>,
     /// Whether only key frames are decoded.
     pub key_frames_only: bool,
-    /// How long video may have waited before a camera gives way.
+    /// Age of waiting video at which a camera is shed.
     pub shed_after: ShedAfter,
     /// Cameras, for their priority.
     pub registry: Registry,
-    /// Cameras that do not give way.
+    /// Cameras that are not shed.
     pub open_alerts: OpenAlerts,
-    /// The clock that says how long video has waited.
+    /// Clock that measures how long video has waited.
     pub now: fn() -> Timestamp,
-    /// Streams decoded at the same time.
+    /// Permits for concurrent decoders.
     pub decoders: Arc<Semaphore>,
-    /// Where it says how it is.
+    /// Where it reports its condition.
     pub health: Health,
 }
 
@@ -72,11 +72,11 @@ struct Running {
     lanes: BTreeMap<CameraId, OpenLane>,
     /// When the newest chunk of each partition was published.
     newest: BTreeMap<u32, Timestamp>,
-    /// Lanes that have taken a chunk out of their queue, so that what waits beside it can follow.
+    /// Lanes that have dequeued a chunk, so that their overflow can follow.
     progressed: (mpsc::UnboundedSender<CameraId>, mpsc::UnboundedReceiver<CameraId>),
 }
 
-/// Whether the camera needs nothing from before this record.
+/// Whether the camera needs no records before this one.
 fn begins_anew(video: &VideoRecord) -> bool {
     match video {
         VideoRecord::Chunk(published) => published.chunk.part == 0,
@@ -85,13 +85,13 @@ fn begins_anew(video: &VideoRecord) -> bool {
 }
 
 impl Detect {
-    /// Works until `stop`; what is in hand is then finished and committed.
+    /// Runs until `stop`; work in flight is then finished and committed.
     ///
     /// # Errors
     /// When the bus refuses for good.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let (bus, health) = (self.bus.clone(), self.health.clone());
-        // Unbounded by type, bounded in fact: one message for each record in hand, and lanes bound those.
+        // Unbounded by type, bounded in practice: one message for each record in flight, and lanes bound those.
         let progressed = mpsc::unbounded_channel();
         let running = Running { stage: self, lanes: BTreeMap::new(), newest: BTreeMap::new(), progressed };
         consumer::run(running, bus, health, stop).await
@@ -117,8 +117,8 @@ impl Consumer for Running {
         Ok(topics::VIDEO.read(record)?)
     }
 
-    /// Hands a record to its camera's lane. While one is full that gets on, reading pauses; one whose decoder is stuck holds
-    /// up nobody.
+    /// Hands a record to its camera's lane. Reading pauses while a lane that makes progress is full; one whose decoder is stuck
+    /// holds up nobody.
     async fn take(&mut self, record: Delivered, video: VideoRecord, offsets: &mut Offsets) -> anyhow::Result<Effect> {
         let partition = record.position.partition;
         let (camera, published) = (video.camera().clone(), video.published());
@@ -135,7 +135,7 @@ impl Consumer for Running {
         metrics::gauge!("vedette_detect_records_in_hand").set(offsets.open() as f64);
         let (done, finished) = oneshot::channel();
         lane.give(Work { record, video, done, dropped: false })?;
-        // A lane that is left behind finishes nothing.
+        // An abandoned lane finishes nothing.
         Ok(Effect::Pending(finished.map(|told| told.unwrap_or(Err(BusError::Closed))).boxed()))
     }
 
@@ -160,14 +160,14 @@ impl Consumer for Running {
             .map(|(camera, _)| camera.clone())
             .collect();
         for camera in silent {
-            // Dropping the queue ends the lane once it has worked off what it holds.
+            // Dropping the queue ends the lane once it has drained.
             if let Some(lane) = self.lanes.remove(&camera) {
                 offsets.release(lane.partition, &camera);
             }
         }
     }
 
-    /// Says which cameras are not decoded.
+    /// Reports the cameras that are not decoded.
     fn condition(&self) -> (Condition, String) {
         let blind: Vec<&str> =
             self.lanes.iter().filter(|(_, lane)| lane.is_blind()).map(|(camera, _)| camera.as_str()).collect();
@@ -198,7 +198,7 @@ impl Consumer for Running {
 }
 
 impl Running {
-    /// Finishes the chunks that were begun. What waits behind them is for the next owner, which else would wait for us.
+    /// Finishes the chunks in progress. Queued ones are left to the next owner, which would otherwise wait for this member.
     async fn close_lanes(&mut self, leaving: impl Fn(&OpenLane) -> bool) {
         let closing: Vec<(CameraId, OpenLane)> = self.lanes.extract_if(.., |_, lane| leaving(lane)).collect();
         closing.iter().for_each(|(_, lane)| lane.tell_to_leave());

@@ -1,4 +1,4 @@
-//! Settings to a running detector: manifest, file, ONNX Runtime, batches.
+//! Builds the running detector from the settings: manifest, file, ONNX Runtime, batches.
 
 use std::path::{Path, PathBuf};
 
@@ -14,13 +14,13 @@ use crate::detect::{DetectSettings, ModelSight};
 
 /// The shared detector of this process.
 pub struct Detecting {
-    /// Where frames go.
+    /// Input for frames.
     pub handle: DetectHandle,
     /// The model.
     pub model: ModelRef,
     /// The size that frames are scaled to.
     pub input: OutputSize,
-    /// Whether a provider that was asked for by name could not start.
+    /// Whether an explicitly requested provider could not start.
     pub degraded: bool,
     // Dropping it ends the workers.
     service: DetectService,
@@ -32,13 +32,13 @@ pub fn manifests() -> Option<PathBuf> {
     std::env::var_os("VEDETTE_MODELS").filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// Name of the ONNX Runtime that is fetched with the models.
+/// Name of the ONNX Runtime that is downloaded with the models.
 pub const RUNTIME: &str = "onnxruntime";
 
-/// The models whose manifests ship inside the program, and those of the directory `models` when there is one.
+/// The models whose manifests are built in, and those of the directory `models` if given.
 ///
 /// # Errors
-/// When no directory for downloads is known.
+/// When no download directory is known.
 pub fn store(models: Option<&Path>) -> anyhow::Result<ModelStore> {
     let cache = default_cache_dir().context("no directory for downloads: set VEDETTE_CACHE or HOME")?;
     let store = ModelStore::new(cache);
@@ -48,7 +48,7 @@ pub fn store(models: Option<&Path>) -> anyhow::Result<ModelStore> {
     })
 }
 
-/// The store that the settings mean.
+/// The model store that the settings describe.
 ///
 /// # Errors
 /// As [`store`].
@@ -56,14 +56,14 @@ pub fn store_of(settings: &DetectSettings) -> anyhow::Result<ModelStore> {
     store(settings.models.clone().or_else(manifests).as_deref())
 }
 
-/// The directory `models` in the working directory, when it holds other manifests than the program and nothing names it. It was
-/// read by itself once, so whoever relies on that is to hear that it is not.
+/// The directory `models` in the working directory, when it holds manifests that are not built in and nothing refers to it. It
+/// used to be read implicitly, so anyone relying on that is warned that it is not.
 #[must_use]
 pub fn unread_manifests(settings: &DetectSettings) -> Option<PathBuf> {
     unread_beside(settings.models.clone().or_else(manifests).as_deref())
 }
 
-/// The same, when `named` is the directory that the settings or the environment name.
+/// The same, where `named` is the directory that the settings or the environment name.
 #[must_use]
 pub fn unread_beside(named: Option<&Path>) -> Option<PathBuf> {
     let folder = Path::new("models");
@@ -81,7 +81,7 @@ impl Detecting {
     /// Loads the model of the settings and starts the workers.
     ///
     /// # Errors
-    /// When the model or ONNX Runtime is not there, has a wrong checksum, or no provider starts.
+    /// When the model or ONNX Runtime is missing, has a wrong checksum, or no provider starts.
     pub fn open(settings: &DetectSettings) -> anyhow::Result<Self> {
         let store = store_of(settings)?;
         let manifest = store.manifest(&settings.model)?;
@@ -130,7 +130,7 @@ impl Detecting {
         ModelSight::new(self.handle.clone(), self.model.clone(), self.input, self.degraded)
     }
 
-    /// Answers what waits and ends the workers.
+    /// Completes the pending requests and ends the workers.
     pub async fn shutdown(self) {
         self.service.shutdown().await;
     }

@@ -1,4 +1,4 @@
-//! The picture of an alert, from the video that the bus still keeps.
+//! The snapshot of an alert, from the video that the bus still keeps.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Chunks of other cameras that may lie between the parts of a group of pictures.
 const MOST_CHUNKS_READ: usize = 4_096;
 
-/// Why there is no picture.
+/// Why there is no snapshot.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum NoSnapshot {
     /// The detections came from elsewhere.
     #[error("the detections came without video")]
     NoVideo,
-    /// Retention has taken it.
+    /// It is past its retention.
     #[error("the video is no longer kept")]
     Expired,
     /// The bus refused.
@@ -43,7 +43,7 @@ impl BusSnapshots {
         Self { bus, pixelate }
     }
 
-    /// The frame that raised the alert as JPEG, its objects framed.
+    /// The frame that raised the alert as JPEG, with its objects outlined.
     ///
     /// # Errors
     /// When the video is gone or broken.

@@ -1,4 +1,4 @@
-//! The counts of every camera's frames as the saved states tell them, and whether they still rise.
+//! Frame statistics: the counts of every camera's frames from its checkpoints, and whether they still rise.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,10 +20,10 @@ use vedette_wire::AnalysisState;
 
 use crate::registry::Registry;
 
-/// How often [`FrameBook::watch`] looks.
+/// Polling interval of [`FrameBook::watch`].
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The counts of each camera's newest state. Cheap to clone.
+/// The counts in each camera's newest checkpoint. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct FrameBook(Arc<Mutex<BTreeMap<String, Entry>>>);
 
@@ -31,12 +31,12 @@ pub struct FrameBook(Arc<Mutex<BTreeMap<String, Entry>>>);
 struct Entry {
     next_offset: u64,
     counts: FrameCounts,
-    /// When the count of analysed frames rose last, while this process looked.
+    /// When the count of analysed frames last rose, as observed by this process.
     rose: Option<(Instant, Timestamp)>,
 }
 
 impl FrameBook {
-    /// Reads `states` up to now, and gives the follower that keeps the book current while it runs.
+    /// Reads `states` up to now, and returns the follower that keeps the book current while it runs.
     ///
     /// # Errors
     /// When the topic cannot be read.
@@ -53,7 +53,7 @@ impl FrameBook {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Of several states of a camera the one that has seen most counts, as it does for the camera's next owner.
+    /// Of several checkpoints of a camera the most advanced counts, as for the camera's next owner.
     fn apply(&self, state: &AnalysisState) {
         let (mut entries, now) = (self.entries(), (Instant::now(), clock::now()));
         let id = state.camera.as_str();
@@ -70,15 +70,15 @@ impl FrameBook {
         }
     }
 
-    /// When a frame of one of `cameras` was counted as analysed last, while this process looked.
+    /// When a frame of one of `cameras` was last counted as analysed, as observed by this process.
     fn last_rise<'a>(&self, cameras: impl Iterator<Item = &'a str>) -> Option<(Instant, Timestamp)> {
         let entries = self.entries();
         cameras.filter_map(|id| entries.get(id)?.rose).max_by_key(|(at, _)| *at)
     }
 
-    /// Says in health, until `stop`, whether frames of the registry's cameras are still analysed, by whichever process:
-    /// `frames` fails when none was for `stale_after`. Cameras count that send all the time: those with a stream of their own
-    /// that does not end by itself; those `configured` here until the registry has any.
+    /// Reports in health, until `stop`, whether frames of the registry's cameras are still analysed, by any process: `frames`
+    /// fails when none was for `stale_after`. Only cameras that send continuously count: those with a live stream of their own;
+    /// the `configured` ones until the registry has any.
     ///
     /// # Errors
     /// Never; the type is that of a supervised task.
@@ -94,7 +94,7 @@ impl FrameBook {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(look.tick()).await.is_some() {
-            // Where nobody has published a camera, those of the configuration are missed.
+            // As long as the registry is empty, the configured cameras are expected.
             let published = registry.cameras();
             let all =
                 configured.iter().filter(|_| published.is_empty()).chain(published.iter().map(|camera| &**camera));
@@ -201,7 +201,7 @@ mod tests {
         book.apply(&state("a", 10, 8, 2));
         assert_eq!(condition(2).await.condition, Condition::Running);
         for second in 0..50 {
-            // Another camera's frames, states without a new frame, and frames that were only shed do not count.
+            // Another camera's frames, checkpoints without a new frame, and frames that were only shed do not count.
             book.apply(&state("b", second, second, 0));
             book.apply(&state("a", 11 + second, 8, 2 + second));
             tokio::time::sleep(Duration::from_secs(1)).await;

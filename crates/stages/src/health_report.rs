@@ -1,4 +1,4 @@
-//! The health of the stages as the API gives it out.
+//! The health of the stages as the API reports it.
 
 use vedette_console::{HealthReport, HealthSource, StageCondition, StageReport};
 use vedette_runtime::health::{Condition, Health, StageHealth};

@@ -1,4 +1,4 @@
-//! Cameras to `video`: one intake a camera, as the registry says.
+//! Cameras to `video`: one intake per camera of the registry.
 
 mod settings;
 mod share;
@@ -23,16 +23,16 @@ use crate::registry::Registry;
 pub use settings::{CredentialSection, IngestSettings};
 pub use share::{NoShare, Share};
 
-/// What the stage needs.
+/// Dependencies of the stage.
 #[derive(Clone)]
 pub struct Ingest {
     /// Settings.
     pub settings: IngestSettings,
-    /// Where chunks go.
+    /// Target of chunks.
     pub bus: SharedBus,
-    /// Which cameras there are.
+    /// The known cameras.
     pub registry: Registry,
-    /// Where it says how it is.
+    /// Where it reports its condition.
     pub health: Health,
 }
 
@@ -77,7 +77,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Starts and stops intakes as the registry says; gives the cameras whose intake cannot start, each with why.
+    /// Starts and stops intakes to match the registry; returns the cameras whose intake cannot start, with the reason.
     async fn reconcile(&self, running: &mut HashMap<CameraId, Running>, stop: &CancellationToken) -> Vec<String> {
         let wanted: HashMap<_, _> = self
             .registry
@@ -143,7 +143,7 @@ impl Ingest {
         Ok(Credentials::new(user.clone(), password))
     }
 
-    /// Takes in a camera until `stop`, or until its recording has ended. An intake that panicked is started again.
+    /// Ingests a camera until `stop`, or until its recording ends. A panicked intake is restarted.
     async fn follow(self, camera: CameraId, source: IntakeSource, stop: CancellationToken) {
         let IngestSettings { retry_min, retry_max, .. } = &self.settings;
         let mut backoff = Backoff::new(retry_min.to_std(), retry_max.to_std(), camera.as_str());
@@ -190,7 +190,7 @@ impl Ingest {
         reading.await.map(drop)
     }
 
-    /// Says that no signal comes from the camera. What the bus does not take is said again, later.
+    /// Publishes a signal-loss heartbeat. If the publish fails, the next heartbeat retries it.
     async fn publish_signal_loss(&self, loss: &SignalLoss) {
         match topics::VIDEO.send(&self.bus, &VideoRecord::SignalLoss(loss.clone()), loss.at).await {
             Ok(_) => metrics::counter!("vedette_ingest_away_total").increment(1),
@@ -200,7 +200,7 @@ impl Ingest {
         }
     }
 
-    /// Hands a chunk to the bus. Live pictures do not wait for a bus that refuses them: they are lost, and counted.
+    /// Publishes a chunk. Live pictures do not wait for a bus that refuses them: they are lost, and counted.
     async fn publish(&self, camera: &CameraId, chunk: VideoChunk) {
         let frames = chunk.units.len() as u64;
         let Some(captured) = chunk.units.last().map(|unit| unit.captured) else { return };

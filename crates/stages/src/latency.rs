@@ -1,4 +1,4 @@
-//! From capture to alert: how long it took and what it is made of.
+//! Latency from capture to alert, and its parts.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -22,7 +22,7 @@ struct Sample {
 pub struct LatencyBook(Arc<Mutex<VecDeque<Sample>>>);
 
 impl LatencyBook {
-    /// An alert on a frame captured at `captured` became durable at `now`.
+    /// Records that an alert on a frame captured at `captured` became durable at `now`.
     pub fn note(&self, captured: Timestamp, steps: Option<StageLatency>, now: Timestamp) {
         let total = now.since(captured);
         metrics::histogram!("vedette_alert_latency_seconds").record(total.as_secs_f64());

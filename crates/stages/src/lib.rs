@@ -1,4 +1,4 @@
-//! The stages between the topics, and what they keep current: the registry, the address bases, the counts of frames.
+//! The stages between the topics, and the views they maintain: registry, address bases, frame statistics.
 //!
 //! *In:* the settings of each stage, the bus, a clock. *Out:* records on the next topic, stored and delivered alerts, health and
 //! metrics. Each stage commits after effect. *Must not know:* the command line, files of settings, which stages run together.

@@ -1,4 +1,4 @@
-//! Cameras and policies as the bus holds them, followed live.
+//! Cameras and policies from the bus, followed live.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -19,14 +19,14 @@ use vedette_topics::reading::{Follower, View};
 use vedette_topics::topics;
 use vedette_wire::{WireError, policy_key};
 
-/// The registry, cheap to clone. What it gives out is a version of its own: it does not change in the hands of who has it.
+/// The registry, cheap to clone. It hands out immutable versions.
 #[derive(Clone, Default)]
 pub struct Registry {
     cameras: Arc<DashMap<CameraId, Arc<Camera>>>,
     policies: Arc<DashMap<String, Arc<SharedPolicy>>>,
-    /// Keys of cameras that were taken out; their last records may still come by.
+    /// Keys of removed cameras; their last records may still arrive.
     retired: Arc<DashSet<String>>,
-    /// By key, older versions of policies that were refused.
+    /// Older versions of policies that were refused, by key.
     outdated: Arc<DashMap<String, Outdated>>,
     version: Arc<watch::Sender<u64>>,
 }
@@ -37,7 +37,7 @@ struct Outdated {
     key: String,
     version: u32,
     known: u32,
-    /// Where it came from.
+    /// Its origin.
     origin: &'static str,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for Outdated {
     }
 }
 
-/// The registry as one of its two followers keeps it current.
+/// The registry as a view of one of its two followers.
 struct RegistryView {
     registry: Registry,
     kind: TaskKind,
@@ -86,7 +86,7 @@ impl View for RegistryView {
     }
 }
 
-/// What the registry says of one camera. Who asks for each frame keeps it and asks again when it [is not current](Registry::is_current).
+/// A camera's registry entry. Callers that need it for each frame keep it until it [is not current](Registry::is_current).
 #[derive(Clone)]
 pub struct Entry {
     /// The camera.
@@ -97,7 +97,7 @@ pub struct Entry {
 }
 
 impl Registry {
-    /// A registry that holds what is given and follows nothing: for replay.
+    /// A fixed registry with the given content: for replay.
     #[must_use]
     pub fn of(cameras: &[Camera], policies: &[Policy]) -> Self {
         let registry = Self::default();
@@ -110,7 +110,7 @@ impl Registry {
         registry
     }
 
-    /// Reads the registry from the bus up to now, and gives the followers that keep it current while they run.
+    /// Reads the registry from the bus up to now, and returns the followers that keep it current while they run.
     ///
     /// # Errors
     /// When the topics cannot be read.
@@ -149,7 +149,7 @@ impl Registry {
         Ok(())
     }
 
-    /// An older version never replaces a newer one, whoever wrote it; a policy that was taken out may come back as any version.
+    /// An older version never replaces a newer one, whoever wrote it; a removed policy may return as any version.
     fn take_policy(&self, key: &str, value: Option<Bytes>) -> Result<(), WireError> {
         if value.is_none() {
             self.policies.remove(key);
@@ -180,7 +180,7 @@ impl Registry {
         self.outdated.insert(outdated.key.clone(), outdated);
     }
 
-    /// Rises with every change; wait for the next one to look again.
+    /// Rises with every change; wait for the next one to read again.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
@@ -189,13 +189,13 @@ impl Registry {
     /// The camera of that id and its policy.
     #[must_use]
     pub fn entry(&self, id: &CameraId) -> Option<Entry> {
-        // Before the rest: what changes from here on makes the entry an old one.
+        // First of all: any later change makes the entry outdated.
         let version = *self.version.borrow();
         let camera = self.camera(id)?;
         Some(Entry { policy: self.policy(&camera), camera, version })
     }
 
-    /// Whether nothing has changed since the entry was given out. Costs next to nothing.
+    /// Whether nothing has changed since the entry was handed out. Costs next to nothing.
     #[must_use]
     pub fn is_current(&self, entry: &Entry) -> bool {
         *self.version.borrow() == entry.version
@@ -207,7 +207,7 @@ impl Registry {
         self.cameras.get(id).map(|camera| camera.clone())
     }
 
-    /// Whether the camera of that id was there and was taken out.
+    /// Whether the camera of that id existed and was removed.
     #[must_use]
     pub fn is_retired(&self, id: &CameraId) -> bool {
         self.retired.contains(id.as_str())
@@ -232,8 +232,8 @@ impl Registry {
 }
 
 /// Publishes the cameras and policies of the configuration files that differ from the bus. A policy that is older than the one
-/// on the bus is left out, with an error in log and health. Only the owner of the registry calls it: the process whose files
-/// count.
+/// on the bus is skipped, with an error in log and health. Only the registry's owner calls it: the process whose files are
+/// authoritative.
 ///
 /// # Errors
 /// When the bus refuses.
@@ -264,7 +264,7 @@ pub async fn publish(
     Ok(count)
 }
 
-/// Publishes cameras and policies onto a bus whose registry nobody has open, for tests and tools.
+/// Publishes cameras and policies to a bus whose registry no process has open, for tests and tools.
 ///
 /// # Errors
 /// When the bus refuses.
@@ -293,8 +293,8 @@ impl Registry {
     }
 }
 
-/// Takes out of the registry what is no longer in the configuration files, so that a camera that was removed there is no
-/// longer recorded. For the process that takes in the cameras: its files are the ones that count.
+/// Removes entries from the registry that are no longer in the configuration files, so that a removed camera is no longer
+/// recorded. For the ingesting process: its files are authoritative.
 ///
 /// # Errors
 /// When the bus refuses.

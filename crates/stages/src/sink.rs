@@ -1,6 +1,6 @@
-//! `alerts` to one destination outside the product: at least once, in order per camera, from a cursor of its own. While the
-//! destination does not take an alert, it is tried again with back-off, and what follows waits on the bus. An alert that it refuses
-//! for good is dead-lettered.
+//! `alerts` to one external destination: at least once, in order per camera, with its own consumer group. While the destination
+//! does not accept an alert, it is retried with back-off, and later ones wait on the bus. An alert that it refuses for good is
+//! dead-lettered.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -21,34 +21,34 @@ use vedette_wire::DeadLetterReason;
 use crate::registry::Registry;
 use crate::sinks::{Deliver, Only, Undelivered};
 
-/// Alerts in hand, of different cameras side by side.
+/// Alerts in flight, of different cameras concurrently.
 const IN_HAND: usize = 64;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// What the stage needs.
+/// Dependencies of the stage.
 #[derive(Clone)]
 pub struct Sink {
     /// `sink_NAME`, in logs, metrics and health.
     pub stage: &'static str,
     /// The consumer group, `sink-NAME`.
     pub group: String,
-    /// Where alerts come from.
+    /// Source of alerts.
     pub bus: SharedBus,
     /// Cameras, for their groups.
     pub registry: Registry,
-    /// The alerts that it is for.
+    /// The filter of alerts.
     pub only: Only,
     /// Delivers them.
     pub deliver: Arc<dyn Deliver>,
-    /// The clock that says how long alerts have waited.
+    /// Clock that measures how long alerts have waited.
     pub now: fn() -> Timestamp,
-    /// Where it says how it is.
+    /// Where it reports its condition.
     pub health: Health,
 }
 
 impl Sink {
-    /// Works until `stop`. What was not delivered by then is delivered after the next start.
+    /// Runs until `stop`. Undelivered alerts are delivered after the next start.
     ///
     /// # Errors
     /// When the bus refuses for good.
@@ -63,16 +63,16 @@ impl Sink {
 struct Delivering {
     sink: Sink,
     order: InOrder,
-    /// Ends the attempts for a partition's alerts.
+    /// Cancels the attempts for a partition's alerts.
     leave: BTreeMap<u32, CancellationToken>,
     state: Arc<State>,
 }
 
-/// What the attempts of a sink share.
+/// State shared by the attempts of a sink.
 #[derive(Default)]
 struct State {
     in_hand: AtomicUsize,
-    /// When the oldest alert in hand was raised, microseconds; 0 when there is none.
+    /// When the oldest alert in flight was raised, microseconds; 0 when there is none.
     oldest: AtomicI64,
     /// Why the last attempt failed; none once one has succeeded.
     failing: Mutex<Option<String>>,
@@ -160,8 +160,8 @@ impl Consumer for Delivering {
 }
 
 impl Sink {
-    /// Delivers an alert, however often it has to be tried, or dead-letters it. Ends without either once told to leave: then it is
-    /// not finished, and comes again.
+    /// Delivers an alert, with retries, or dead-letters it. On cancellation it returns without either: the alert is then
+    /// unfinished, and delivered again.
     async fn deliver(
         &self,
         record: &Delivered,

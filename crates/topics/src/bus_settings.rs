@@ -1,4 +1,4 @@
-//! `[bus]`: where records lie and how long they are kept.
+//! `[bus]`: where records are stored and how long they are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use vedette_core::{SettingMistake, SettingMistakes, Span};
 
-/// Which bus.
+/// The kind of bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum BusKind {
@@ -33,7 +33,7 @@ pub struct BusSettings {
     pub keep_detections: Span,
     /// How long alerts are kept.
     pub keep_alerts: Span,
-    /// How long refused records are kept.
+    /// How long dead letters are kept.
     pub keep_dead_letters: Span,
     /// Most bytes of video kept in one partition.
     pub keep_video_bytes: u64,
@@ -82,7 +82,7 @@ pub struct KafkaSection {
     pub prefix: String,
     /// Copies of each partition.
     pub replication: u16,
-    /// Copies that must have a record before it counts as durable.
+    /// In-sync replicas required before a record counts as durable.
     pub min_insync_replicas: u16,
     /// How the workers of a role share out their partitions: `classic`, or `consumer` where the brokers decide (Kafka 4.0).
     pub group_protocol: GroupProtocol,
@@ -104,7 +104,7 @@ impl Default for KafkaSection {
 }
 
 impl BusSettings {
-    /// What is wrong in the section.
+    /// Validation errors of the section.
     #[must_use]
     pub fn mistakes(&self) -> Vec<SettingMistake> {
         let mut found = SettingMistakes::default();
@@ -115,7 +115,7 @@ impl BusSettings {
         found.check(has_broker, "kafka.brokers", "[]", "name at least one broker as \"host:port\"");
         let rule = "give 1 to 16, and no more than there are brokers";
         found.check((1..=16).contains(replication), "kafka.replication", copies, rule);
-        // A bound that is out of its own range does not make what it bounds wrong, too.
+        // A bound that is itself out of range does not invalidate the value it bounds.
         let most = if (1..=16).contains(replication) { *replication } else { 16 };
         let (holds, least) = ((1..=most).contains(min_insync_replicas), min_insync_replicas.to_string());
         found.check(holds, "kafka.min_insync_replicas", least, "give 1 to bus.kafka.replication");

@@ -1,4 +1,4 @@
-//! Asks the bus now and then whether it answers, so that an outage is seen, and its end too, also where no record passes.
+//! Probes the bus periodically, so that an outage and its end are noticed even where no record passes.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::topics;
 const NAME: &str = "bus";
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
-/// A stage found that the bus cannot be reached. It goes on by itself; until the bus answers again, health says so.
+/// A stage found the bus unreachable. It recovers by itself; until the bus answers again, health reports the outage.
 pub fn away(health: &Health, error: &BusError) {
     health.set(NAME, Condition::Degraded, error.to_string());
 }

@@ -1,5 +1,5 @@
-//! The one loop of the stages that read topics as members of a group: it decodes or dead-letters records, keeps reading within
-//! what the stage has room for, commits offsets once their effects are durable, hands partitions over, and says how the stage is.
+//! The one consumer loop of all stages in a group: it decodes or dead-letters records, applies back-pressure, commits offsets
+//! once their effects are durable, hands partitions over, and reports the stage's health.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -24,37 +24,37 @@ use crate::ledger::Ledger;
 pub use crate::ledger::commit;
 
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
-/// Most events that are taken in one go, without asking for anything else in between.
+/// Most events processed in one burst, before anything else is polled.
 const BURST: usize = 256;
 
 /// When the effects of a record are durable, so that its offset may be committed.
 pub enum Effect {
-    /// They are.
+    /// Already.
     Durable,
-    /// Once this resolves. An error of the bus ends the stage; the record comes again.
+    /// Once this resolves. A bus error ends the stage; the record is delivered again.
     Pending(BoxFuture<'static, Result<(), BusError>>),
 }
 
-/// A stage that reads topics as a member of a group.
+/// A stage that reads topics as a member of a consumer group.
 pub trait Consumer: Send {
-    /// Whether it commits by itself, at its checkpoints, and not record by record.
+    /// Whether it commits at its own checkpoints instead of record by record.
     const CHECKPOINTS: bool = false;
-    /// A record's content.
+    /// The decoded content of a record.
     type Message: Send;
 
     /// The consumer group.
     fn group(&self) -> String;
 
-    /// The stage, in logs, metrics and health.
+    /// The stage's name in logs, metrics and health.
     fn stage(&self) -> &'static str;
 
     /// The topics it reads.
     fn topics(&self) -> Vec<String>;
 
-    /// The content of a record. One that is refused goes to the dead letters; a panic is a refusal.
+    /// Decodes a record. A refused record is dead-lettered; a panic is a refusal.
     fn read(&self, record: &Delivered) -> Result<Self::Message, Refusal>;
 
-    /// Takes the next record of a partition.
+    /// Processes the next record of a partition.
     fn take(
         &mut self,
         record: Delivered,
@@ -62,12 +62,12 @@ pub trait Consumer: Send {
         offsets: &mut Offsets,
     ) -> impl Future<Output = anyhow::Result<Effect>> + Send;
 
-    /// The dead letter of a record that was refused is on its way.
+    /// The dead letter of a refused record is in flight.
     fn dead_lettered(&mut self, _record: &Delivered, delivery: Delivery) -> Effect {
         Effect::Pending(delivery.map(|outcome| outcome.map(drop)).boxed())
     }
 
-    /// It joined its group.
+    /// The member joined its group.
     fn joined(&mut self, _committer: Committer) {}
 
     /// Whether it has room for more records; if not, reading pauses.
@@ -75,13 +75,13 @@ pub trait Consumer: Send {
         true
     }
 
-    /// Waits until it has work of its own. It is cancelled when something else is due, so it must be safe to cancel; work that is
+    /// Waits until it has work of its own. It is cancelled when something else is due, so it must be cancel-safe; work that is
     /// not belongs in [`Self::step_aside`], which follows.
     fn work(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
         pending()
     }
 
-    /// Does work of its own, between two bursts of records, after [`Self::work`], and while it is [not idle](Self::is_idle).
+    /// Does work of its own between two bursts of records, after [`Self::work`], and while it is [not idle](Self::is_idle).
     fn step_aside(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
         ready(Ok(()))
     }
@@ -94,28 +94,28 @@ pub trait Consumer: Send {
     /// Called every second, before offsets are committed.
     fn tick(&mut self, _offsets: &mut Offsets) {}
 
-    /// How it is while the bus answers.
+    /// Its condition while the bus answers.
     fn condition(&self) -> (Condition, String) {
         (Condition::Running, String::new())
     }
 
-    /// Partitions are its own from now on.
+    /// Partitions were assigned to it.
     fn assigned(&mut self, _partitions: &[(Arc<str>, u32)]) -> impl Future<Output = anyhow::Result<()>> + Send {
         ready(Ok(()))
     }
 
-    /// Partitions go to another member: it finishes what it has begun of them.
+    /// Partitions are being revoked: it finishes the work it has begun on them.
     fn revoked(&mut self, _partitions: &[(Arc<str>, u32)]) -> impl Future<Output = anyhow::Result<()>> + Send {
         ready(Ok(()))
     }
 
-    /// It ends: it finishes what it has begun. After an error, it only lets go.
+    /// The stage ends: it finishes the work it has begun. After an error, it only releases resources.
     fn ending(&mut self, _after_error: bool) -> impl Future<Output = anyhow::Result<()>> + Send {
         ready(Ok(()))
     }
 }
 
-/// The offsets in hand of every partition.
+/// The offsets in flight of every partition.
 #[derive(Default)]
 pub struct Offsets {
     ledgers: BTreeMap<Arc<str>, Ledger<CameraId>>,
@@ -132,7 +132,7 @@ impl Offsets {
         }
     }
 
-    /// A camera can begin again at this record: it needs those from there on after a restart.
+    /// A camera can restart at this record: after a restart it needs the records from there on.
     pub fn hold(&mut self, camera: CameraId, at: &Position) {
         if let Some(ledger) = self.ledgers.get_mut(&at.topic) {
             ledger.hold(at.partition, camera, at.offset);
@@ -164,7 +164,7 @@ impl Offsets {
     }
 }
 
-/// Runs a consumer until `stop`; what it has in hand is then finished and committed.
+/// Runs a consumer until `stop`; work in flight is then finished and committed.
 ///
 /// # Errors
 /// When the bus or the consumer refuses for good.
@@ -203,13 +203,13 @@ struct Running<C> {
     committer: Committer,
     offsets: Offsets,
     effects: FuturesUnordered<BoxFuture<'static, Finished>>,
-    /// How many effects of each partition are not durable yet.
+    /// Number of effects of each partition that are not durable yet.
     in_hand: BTreeMap<(Arc<str>, u32), usize>,
-    /// Whether the bus did not answer when it was last asked.
+    /// Whether the bus was unreachable at the last attempt.
     is_away: bool,
 }
 
-/// Whether there is more to come.
+/// Whether more events will follow.
 #[derive(PartialEq)]
 enum Goes {
     On,
@@ -243,7 +243,7 @@ impl<C: Consumer> Running<C> {
         }
     }
 
-    /// An event of the subscription and what is at hand behind it.
+    /// Processes an event of the subscription and those already queued behind it.
     async fn burst(
         &mut self,
         first: Result<GroupEvent, BusError>,
@@ -346,7 +346,7 @@ impl<C: Consumer> Running<C> {
         ended
     }
 
-    /// Waits for the effects of these partitions, or of all, and commits. Records whose effects failed come again.
+    /// Waits for the effects of these partitions, or of all, and commits. Records whose effects failed are delivered again.
     async fn drain(&mut self, partitions: Option<&[(Arc<str>, u32)]>) {
         let mut others = Vec::new();
         let is_meant = |(topic, partition): (&Arc<str>, u32)| {
@@ -358,7 +358,7 @@ impl<C: Consumer> Running<C> {
             let position = &finished.position;
             match &finished.outcome {
                 Ok(()) => self.offsets.finish(position),
-                // Left to the partition's next owner on purpose.
+                // Deliberately left to the partition's next owner.
                 Err(BusError::Closed) if is_meant((&position.topic, position.partition)) => {}
                 Err(error) if is_meant((&position.topic, position.partition)) => {
                     tracing::warn!(stage = self.stage, record = %position, %error, "not finished; the record will be seen again");
@@ -370,7 +370,7 @@ impl<C: Consumer> Running<C> {
             }
             self.let_go(&finished.position);
         }
-        // They are told when nothing is being handed over.
+        // They are reported when no handover is under way.
         self.effects.extend(others.into_iter().map(|finished| ready(finished).boxed()));
         self.offsets.commit(&self.committer, self.stage).await;
     }

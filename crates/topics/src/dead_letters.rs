@@ -1,6 +1,6 @@
-//! Records that could not be used go to `dead-letters`, whole and with the reason, and are counted.
+//! Dead-letters unusable records to `dead-letters`, whole and with the reason, and counts them.
 //!
-//! A stage that dies after it put a record aside and before it committed puts it aside again: both letters have one key, the
+//! A stage that dies between dead-lettering a record and committing dead-letters it again: both letters have one key, the
 //! record's position, and `vedette dead-letters` shows them as one.
 
 use std::any::Any;
@@ -34,13 +34,13 @@ impl From<WireError> for Refusal {
     }
 }
 
-/// The message of a panic.
+/// The message of a panic payload.
 pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
-/// Sends `record` to the dead letters. The record counts as handled once the delivery resolves.
+/// Dead-letters `record`. It counts as handled once the delivery resolves.
 ///
 /// # Errors
 /// When the bus refuses.
@@ -75,6 +75,6 @@ pub async fn send(
         reason,
         detail: detail.to_owned(),
     };
-    // Its own time, not the record's: how long it is kept begins now.
+    // Its own time, not the record's: its retention begins now.
     topics::DEAD_LETTERS.send(bus, &letter, clock::now()).await
 }

@@ -1,4 +1,4 @@
-//! What is sent for a camera follows what was sent for it before; cameras do not wait for each other.
+//! Sends for one camera are serialised; cameras do not wait for each other.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use tokio::sync::oneshot;
 use vedette_bus::BusError;
 use vedette_core::CameraId;
 
-/// Resolves when what was sent is durable, or has failed. It only listens: work that polled the work before it would poll all of a
-/// backlog from within each other.
+/// Resolves when the sent records are durable, or have failed. It only listens: work that polled its predecessor would poll a
+/// whole backlog recursively.
 type Done = Shared<BoxFuture<'static, Result<(), BusError>>>;
 
-/// What the next work of each camera waits for.
+/// The work that each camera's next work waits for.
 #[derive(Default)]
 pub struct InOrder {
     before: BTreeMap<CameraId, Done>,
 }
 
 impl InOrder {
-    /// `work` for these cameras, which begins when what was begun for them before has succeeded. When that failed, it is not
-    /// begun, and all of it comes again in order.
+    /// `work` for these cameras, which starts when their previous work has succeeded. If that failed, it is not started, and all
+    /// of it is redelivered in order.
     pub fn after<W>(
         &mut self,
         cameras: impl IntoIterator<Item = CameraId>,
@@ -38,16 +38,16 @@ impl InOrder {
                 Ok(_) => work.await,
                 Err(error) => Err(error),
             };
-            // Nobody may be waiting.
+            // There may be no waiter.
             let _ = tell.send(outcome.clone());
             outcome
         }
         .boxed()
     }
 
-    /// Forgets cameras of which nothing is in hand.
+    /// Removes cameras without work in flight.
     pub fn tidy(&mut self) {
-        // Polled once, so that one that nobody waits for is seen to be over.
+        // Polled once, so that finished work without a waiter is recognised.
         self.before.retain(|_, done| done.clone().now_or_never().is_none_or(|outcome| outcome.is_err()));
     }
 }

@@ -1,12 +1,12 @@
-//! Which offsets may be committed: only those behind which everything is durable.
+//! Offset tracking: an offset may be committed only when everything before it is durable.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use vedette_bus::{BusError, Committer};
 
-/// The records in hand of each partition, and the offsets to which decoding would have to go back.
+/// The records in flight of each partition, and the offsets to which decoding would have to rewind.
 ///
-/// `H` names who holds an offset back (a camera whose group of pictures started there).
+/// `H` identifies the holder of an offset (a camera whose group of pictures started there).
 #[derive(Debug)]
 pub(crate) struct Ledger<H> {
     partitions: BTreeMap<u32, Partition<H>>,
@@ -16,7 +16,7 @@ pub(crate) struct Ledger<H> {
 struct Partition<H> {
     open: BTreeMap<u64, ()>,
     next: u64,
-    /// Where each holder may begin again, rising.
+    /// The restart offsets of each holder, ascending.
     holds: BTreeMap<H, VecDeque<u64>>,
     committed: Option<u64>,
 }
@@ -28,7 +28,7 @@ impl<H> Default for Ledger<H> {
 }
 
 impl<H: Ord> Ledger<H> {
-    /// A record was taken in hand. Offsets of a partition rise.
+    /// Registers a record as in flight. Offsets of a partition ascend.
     pub(crate) fn begin(&mut self, partition: u32, offset: u64) {
         let entry = self.partitions.entry(partition).or_insert_with(|| Partition {
             open: BTreeMap::new(),
@@ -40,14 +40,14 @@ impl<H: Ord> Ledger<H> {
         entry.next = entry.next.max(offset + 1);
     }
 
-    /// Everything that came of a record is durable.
+    /// All effects of a record are durable.
     pub(crate) fn finish(&mut self, partition: u32, offset: u64) {
         if let Some(entry) = self.partitions.get_mut(&partition) {
             entry.open.remove(&offset);
         }
     }
 
-    /// `holder` can begin again at `offset`: it needs the records from there on after a restart, once all before are finished.
+    /// `holder` can restart at `offset`: after a restart it needs the records from there on, once all earlier ones are finished.
     pub(crate) fn hold(&mut self, partition: u32, holder: H, offset: u64) {
         if let Some(entry) = self.partitions.get_mut(&partition) {
             entry.holds.entry(holder).or_default().push_back(offset);
@@ -61,18 +61,18 @@ impl<H: Ord> Ledger<H> {
         }
     }
 
-    /// The partition is no longer ours.
+    /// The partition was revoked.
     pub(crate) fn forget(&mut self, partition: u32) {
         self.partitions.remove(&partition);
     }
 
-    /// Records in hand.
+    /// Records in flight.
     #[must_use]
     pub(crate) fn open(&self) -> usize {
         self.partitions.values().map(|entry| entry.open.len()).sum()
     }
 
-    /// Commits what can be. What does not get through is tried again with the next call, be there new records or not.
+    /// Commits what can be committed. A failed commit is retried at the next call, even without new records.
     pub(crate) async fn commit(&mut self, committer: &Committer, topic: &str, stage: &'static str) {
         for (partition, next) in self.take_commits() {
             if let Err(error) = commit(committer, stage, topic, partition, next).await {
@@ -82,14 +82,14 @@ impl<H: Ord> Ledger<H> {
         }
     }
 
-    /// The last commit did not get through.
+    /// The last commit failed.
     fn is_due_again(&mut self, partition: u32) {
         if let Some(entry) = self.partitions.get_mut(&partition) {
             entry.committed = None;
         }
     }
 
-    /// For each partition that moved since the last call, the offset to commit: the first that is still needed.
+    /// For each partition that advanced since the last call, the offset to commit: the first that is still needed.
     fn take_commits(&mut self) -> Vec<(u32, u64)> {
         let mut commits = Vec::new();
         for (partition, entry) in &mut self.partitions {
@@ -110,8 +110,8 @@ impl<H: Ord> Ledger<H> {
     }
 }
 
-/// Commits `next`. That the partition went to another member meanwhile is told and is no error: its word on offsets counts now,
-/// and what it is given again it recognises.
+/// Commits `next`. If the partition has meanwhile been reassigned, this is logged and no error: the new owner's offsets count,
+/// and it recognises records that it receives again.
 ///
 /// # Errors
 /// When the bus cannot be reached.
@@ -195,7 +195,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever order records finish in: what is committed is finished, and in the end all of it is.
+        /// In whatever order records finish: only finished ones are committed, and in the end all are.
         #[test]
         fn commits_only_what_is_finished(order in Just((0_u64..40).collect::<Vec<_>>()).prop_shuffle()) {
             let mut ledger = Ledger::<()>::default();

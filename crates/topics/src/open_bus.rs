@@ -1,4 +1,4 @@
-//! From the settings of the bus to the bus.
+//! Opens the bus that the settings describe.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use vedette_bus::kafka::{self, KafkaBus, KafkaSettings};
 
 use crate::{BusKind, BusSettings, GroupProtocol};
 
-/// Longest wait of a record for others to share its sync: short, since an alert waits for three syncs on its way.
+/// Longest wait of a record for others to share its sync: short, since an alert passes through three syncs.
 const SYNC_AFTER: Duration = Duration::from_millis(1);
 
 /// Opens the configured bus.

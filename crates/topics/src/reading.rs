@@ -1,4 +1,4 @@
-//! Reading a topic outside any group: what is in it now, and what comes.
+//! Reading a topic outside any consumer group: its current records, and those that arrive later.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -19,10 +19,10 @@ use vedette_wire::DeadLetterReason;
 use crate::bus_watch;
 use crate::dead_letters::{self, Refusal, panic_message};
 
-/// How long the bus may be silent before it is asked whether more is to come.
+/// How long the bus may be silent before the open partitions are checked again.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// Hands over the records that were in `topic` when `reader` was made.
+/// Yields the records that were in `topic` when `reader` was created.
 ///
 /// # Errors
 /// When the bus refuses, or cannot be reached for longer than a request may take.
@@ -39,12 +39,12 @@ pub async fn to_end(
     Ok(())
 }
 
-/// The records that were in a topic when its reader was made.
+/// The records that were in a topic when its reader was created.
 struct Backlog<'a> {
     bus: &'a SharedBus,
     topic: &'a str,
     reader: &'a mut Reader,
-    /// Partitions that were not read to their end yet, and that end.
+    /// Partitions not yet read to their end, with that end.
     open: Vec<(u32, u64)>,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Backlog<'a> {
                     tracing::warn!(topic, %error, "reading waits for the bus");
                 }
                 Ok(Err(error)) => return Err(error),
-                // A slow bus, or one whose compaction has taken the last record, so that the end is never seen.
+                // A slow bus, or one whose compaction removed the last record, so that the end is never reached.
                 Err(_) => forget_compacted(self.bus, topic, &mut self.open).await?,
             }
         }
@@ -82,7 +82,7 @@ impl<'a> Backlog<'a> {
 /// A view of a topic that is kept current record by record.
 #[async_trait]
 pub trait View: Send + Sync + 'static {
-    /// Takes in the next record of a partition.
+    /// Applies the next record of a partition.
     async fn take(&self, record: &Delivered) -> Result<(), Refusal>;
 
     /// The condition of the view, for health.
@@ -94,11 +94,11 @@ pub trait View: Send + Sync + 'static {
     async fn tick(&self) {}
 }
 
-/// How often a view may look after itself.
+/// Interval between calls of [`View::tick`].
 pub const TICK: Duration = Duration::from_secs(2);
 
-/// Keeps a [`View`] current with a topic. It can be run again after it failed and goes on behind the last record it gave to
-/// the view, so a record over which the view panicked is not taken twice.
+/// Keeps a [`View`] current with a topic. It can be restarted after a failure and resumes behind the last record it handed to
+/// the view, so a record at which the view panicked is not applied twice.
 pub struct Follower {
     bus: SharedBus,
     kind: TaskKind,
@@ -112,7 +112,7 @@ pub struct Follower {
 struct Position {
     /// The reader that has read up to `next`.
     reader: Option<Reader>,
-    /// The next offset of each partition; none when the topic was not read to its end yet.
+    /// The next offset of each partition; none until the topic was read to its end.
     next: Option<BTreeMap<u32, u64>>,
 }
 
@@ -123,7 +123,7 @@ impl Follower {
         Arc::new(Self { bus: bus.clone(), kind, topic, start, view, position: Mutex::default() })
     }
 
-    /// Takes in all records that are in the topic now.
+    /// Applies all records that are in the topic now.
     ///
     /// # Errors
     /// When the topic cannot be read.
@@ -142,7 +142,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Takes in records as they come, until `stop`. An outage of the bus is waited for.
+    /// Applies records as they arrive, until `stop`. An outage of the bus is waited out.
     ///
     /// # Errors
     /// When the bus refuses to be read.
@@ -202,7 +202,7 @@ impl Follower {
     }
 }
 
-/// Leaves out the partitions whose last record is no longer there; the others are only slow.
+/// Drops the partitions whose last record no longer exists; the others are merely slow.
 async fn forget_compacted(bus: &SharedBus, topic: &str, open: &mut Vec<(u32, u64)>) -> Result<(), BusError> {
     let mut slow = Vec::new();
     for (partition, end) in open.drain(..) {

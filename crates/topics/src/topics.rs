@@ -1,4 +1,4 @@
-//! The topics of the product. Message, key, layout, retention and the bus of each stand here once; every list of topics is
+//! The topics of the product. Message, key, layout, retention and bus of each are declared here once; every list of topics is
 //! derived from [`ALL`].
 
 mod message;
@@ -15,14 +15,14 @@ use crate::BusSettings;
 
 pub use message::{EffectiveFrom, Key, Message};
 
-/// Encoded video, or that no signal comes from a camera.
+/// Encoded video, and signal losses.
 pub static VIDEO: Topic<VideoRecord> =
     Topic::new(Definition { compress: false, ..Definition::by_camera("video", Keep::Video) });
-/// The records of cameras: detections of every processed frame, what became of the others, and losses of signal.
+/// The records of cameras: detections of every processed frame, frame accounting, and signal losses.
 pub static DETECTIONS: Topic<CameraRecord> = Topic::new(Definition::by_camera("detections", Keep::Detections));
 /// Alerts.
 pub static ALERTS: Topic<Alert> = Topic::new(Definition::by_camera("alerts", Keep::Alerts));
-/// Near-misses; kept as long as the detections they came of.
+/// Near-misses; kept as long as the detections they stem from.
 pub static NEAR_MISSES: Topic<CameraNearMiss> = Topic::new(Definition::by_camera("near-misses", Keep::Detections));
 /// Checkpoints of the analysis.
 pub static STATES: Topic<AnalysisState> =
@@ -34,7 +34,7 @@ pub static POLICIES: Topic<Policy> = Topic::new(Definition::single("policies", K
 /// The timeline of address bases.
 pub static ADDRESSES: Topic<AddressBaseChange> =
     Topic::new(Definition::single("addresses", Keep::Compacted(Duration::ZERO)));
-/// Records that could not be used. A dead letter holds a whole record and its origin.
+/// Unusable records. A dead letter holds a whole record and its origin.
 pub static DEAD_LETTERS: Topic<DeadLetter> = Topic::new(Definition {
     max_record_bytes: 2 * MAX_RECORD_BYTES,
     ..Definition::single("dead-letters", Keep::DeadLetters)
@@ -53,14 +53,14 @@ pub static ALL: [&Definition; 9] = [
     &DEAD_LETTERS.definition,
 ];
 
-/// Most bytes of a chunk's pictures; with its index it stays under Kafka's default limit of 1 MB.
+/// Most picture bytes in a chunk; with its index it stays under Kafka's default limit of 1 MB.
 pub const MAX_CHUNK_BYTES: usize = 900_000;
 const MAX_RECORD_BYTES: u32 = 1_000_000;
 /// Compaction lag: keeps an overwritten checkpoint long enough for the camera's next owner to recover from a zombie member's
 /// stale write.
 const STATES_COMPACTED_AFTER: Duration = Duration::from_secs(120);
 
-/// How the records of a topic are spread over its partitions.
+/// Partitioning of a topic's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// By camera, over `bus.partitions`.
@@ -69,7 +69,7 @@ pub enum Layout {
     Single,
 }
 
-/// How long a topic keeps its records.
+/// Retention of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
     /// For `bus.keep_video`, and at most `bus.keep_video_bytes`.
@@ -80,18 +80,18 @@ pub enum Keep {
     Alerts,
     /// For `bus.keep_dead_letters`.
     DeadLetters,
-    /// The last record of each key; one that was overwritten stays for the given time.
+    /// The last record of each key; an overwritten one stays for the given time.
     Compacted(Duration),
 }
 
-/// Which bus a topic lies on. All lie on one today.
+/// The bus that carries a topic. All use the same one today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
     /// The bus of `[bus]`.
     Site,
 }
 
-/// What a topic is, whatever its messages are.
+/// The definition of a topic, independent of its message type.
 #[derive(Debug, Clone, Copy)]
 pub struct Definition {
     /// Name, without the prefix an adapter may add.
@@ -104,7 +104,7 @@ pub struct Definition {
     pub compress: bool,
     /// Largest record, key and headers included.
     pub max_record_bytes: u32,
-    /// The bus it lies on.
+    /// The bus that carries it.
     pub carrier: Carrier,
 }
 
@@ -161,7 +161,7 @@ impl<M> Topic<M> {
 }
 
 impl<M: Message> Topic<M> {
-    /// The record of a message; `at` is its capture time where it has one, else the time it is written.
+    /// The record of a message; `at` is its capture time where it has one, else the time of writing.
     #[must_use]
     pub fn record(&self, message: &M, at: Timestamp) -> Record {
         Record {
@@ -189,15 +189,15 @@ impl<M: Message> Topic<M> {
         bus.send(self.name(), record).await
     }
 
-    /// The message of a record.
+    /// Decodes the message of a record.
     ///
     /// # Errors
-    /// When its value is missing, is no message of the topic, or breaks a rule.
+    /// When the value is missing, is not a message of the topic, or breaks a rule.
     pub fn read(&self, record: &Delivered) -> Result<M, WireError> {
         self.decode(record.record.value.clone())
     }
 
-    /// The message of a record's value.
+    /// Decodes a record's value.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -206,7 +206,7 @@ impl<M: Message> Topic<M> {
     }
 }
 
-/// Every topic as `settings` wants it.
+/// Every topic as configured by `settings`.
 #[must_use]
 pub fn specs(settings: &BusSettings) -> Vec<TopicSpec> {
     ALL.iter().map(|topic| topic.spec(settings)).collect()
@@ -217,7 +217,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|topic| topic.name)
 }
 
-/// Makes the topics of other producers that nobody has made yet; one that is there is taken as it is.
+/// Creates the missing topics of other producers; an existing one is used as it is.
 ///
 /// # Errors
 /// When the bus refuses.

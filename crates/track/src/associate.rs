@@ -1,20 +1,20 @@
-/// Two that may be matched.
+/// A candidate pair.
 #[derive(Debug, Clone, Copy)]
 struct Edge {
     left: u32,
     right: u32,
-    /// Likeness in parts of [`UNIT`]: whole numbers keep the solver exact, so it always ends and ties break one way.
+    /// Similarity in parts of [`UNIT`]: integers keep the solver exact, so it always ends and ties break deterministically.
     gain: u32,
 }
 
 const UNIT: f32 = 1_048_576.0;
 const NONE: u32 = u32::MAX;
 
-/// Matches one to one so that the sum of likenesses is greatest. Buffers are kept from call to call.
+/// Maximum-weight one-to-one matching by similarity. Buffers are reused.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Association {
     edges: Vec<Edge>,
-    /// Edges so far per left and right one; later the number of the component.
+    /// Degree of each left and right node; later the number of its component.
     left_degree: Vec<u32>,
     right_degree: Vec<u32>,
     left_parent: Vec<u32>,
@@ -23,7 +23,7 @@ pub(crate) struct Association {
 }
 
 impl Association {
-    /// Begins anew with so many on either side.
+    /// Starts over with so many nodes on either side.
     pub(crate) fn start(&mut self, lefts: usize, rights: usize) {
         self.edges.clear();
         self.left_degree.clear();
@@ -32,7 +32,7 @@ impl Association {
         self.right_degree.resize(rights, 0);
     }
 
-    /// Says that `left` and `right` may be matched; `likeness` is above 0 and at most 1.
+    /// Adds the edge `left`-`right`; `likeness` is above 0 and at most 1.
     pub(crate) fn offer(&mut self, left: u32, right: u32, likeness: f32) {
         let gain = (likeness.min(1.0) * UNIT) as u32;
         self.edges.push(Edge { left, right, gain });
@@ -40,7 +40,7 @@ impl Association {
         self.right_degree[right as usize] += 1;
     }
 
-    /// The best pairs among those offered. Only where several compete is an assignment solved; most of a frame needs none.
+    /// The best pairs among those offered. An assignment is solved only where several compete; most of a frame needs none.
     pub(crate) fn solve(&mut self) -> &[(u32, u32)] {
         self.pairs.clear();
         let mut contested = false;
@@ -57,11 +57,11 @@ impl Association {
         &self.pairs
     }
 
-    /// Splits what is contested into connected components and solves each.
+    /// Splits the contested edges into connected components and solves each.
     fn solve_contested(&mut self) {
         self.edges
             .retain(|edge| self.left_degree[edge.left as usize] > 1 || self.right_degree[edge.right as usize] > 1);
-        // Components by repeatedly taking the smallest label along edges; labels are left positions.
+        // Components by label propagation along edges; labels are left positions.
         self.left_parent.clear();
         self.left_parent.extend(0..self.left_degree.len() as u32);
         self.right_parent.clear();
@@ -99,7 +99,7 @@ fn solve_component(edges: &[Edge], pairs: &mut Vec<(u32, u32)>) {
     let one_left = edges.iter().all(|edge| edge.left == edges[0].left);
     let one_right = edges.iter().all(|edge| edge.right == edges[0].right);
     if one_left || one_right {
-        // One against several: the best wins, the earlier of equals.
+        // One against several: the best wins, of equals the earlier one.
         if let Some(best) = edges.iter().reduce(|best, edge| if edge.gain > best.gain { edge } else { best }) {
             push(best);
         }
@@ -135,7 +135,7 @@ fn solve_component(edges: &[Edge], pairs: &mut Vec<(u32, u32)>) {
     }
 }
 
-/// Best first; only for the case that the solver refuses its input.
+/// Greedy matching, best first; only for the case that the solver refuses its input.
 fn greedy(edges: &[Edge], push: &mut impl FnMut(&Edge)) {
     let mut order: Vec<&Edge> = edges.iter().collect();
     order.sort_by_key(|edge| std::cmp::Reverse(edge.gain));

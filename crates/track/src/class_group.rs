@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use vedette_core::ObjectClass;
 
-/// Classes that a model may take for one another on the same object. A track stays in the group it began in.
+/// Classes that a model may confuse on the same object. A track stays in the group it began in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ClassGroup {
     Person,
@@ -22,7 +22,7 @@ impl ClassGroup {
         }
     }
 
-    /// The group's classes; the first wins a draw of votes.
+    /// The group's classes; the first wins a tie.
     pub(crate) fn members(self) -> &'static [ObjectClass] {
         match self {
             Self::Person => &[ObjectClass::Person],

@@ -3,7 +3,7 @@ use vedette_core::PixelBox;
 
 use crate::TrackerSettings;
 
-/// How uncertain a position and its velocity are. The two coordinates of a pair (centre, size) are measured together and
+/// Covariance of a position and its velocity. The two coordinates of a pair (centre, size) are measured together and
 /// with the same noise, so they share one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Covariance {
@@ -13,14 +13,14 @@ pub(crate) struct Covariance {
 }
 
 impl Covariance {
-    /// Moves ahead by `dt` seconds; `position` and `velocity` are the variances that a second adds.
+    /// Predicts `dt` seconds ahead; `position` and `velocity` are the process noise variances per second.
     pub(crate) fn predict(&mut self, dt: f32, position: f32, velocity: f32) {
         self.position += dt * (2.0 * self.mixed + dt * self.velocity) + position * dt + velocity * dt * dt * dt / 3.0;
         self.mixed += dt * self.velocity + velocity * dt * dt / 2.0;
         self.velocity += velocity * dt;
     }
 
-    /// Takes in a measurement of variance `noise`; gives the gains for position and velocity.
+    /// Updates with a measurement of variance `noise`; returns the gains for position and velocity.
     pub(crate) fn correct(&mut self, noise: f32) -> (f32, f32) {
         let total = self.position + noise;
         let (position, velocity) = (self.position / total, self.mixed / total);
@@ -31,7 +31,7 @@ impl Covariance {
     }
 }
 
-/// One coordinate and its change per second.
+/// One coordinate and its velocity per second.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Motion {
     pub(crate) at: f32,
@@ -46,8 +46,8 @@ impl Motion {
     }
 }
 
-/// Constant-velocity Kalman filter of a box: centre, width and height in pixels, speeds in pixels a second. All noise is
-/// in proportion to the box height, as in SORT's descendants.
+/// Constant-velocity Kalman filter of a box: centre, width and height in pixels, velocities in pixels per second. All noise is
+/// proportional to the box height, as in SORT's descendants.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct BoxFilter {
     x: Motion,
@@ -58,11 +58,11 @@ pub(crate) struct BoxFilter {
     size: Covariance,
 }
 
-/// How fast the estimate of a growing or shrinking size is forgotten while the object is not seen, per second.
+/// Decay per second of the estimated change of size while the object is unseen.
 const SIZE_SPEED_DECAY: f32 = 4.0;
-/// The same for the speed of the centre: objects that vanish mostly stand behind something.
+/// The same for the velocity of the centre: objects that vanish are mostly occluded.
 const SPEED_DECAY: f32 = 0.5;
-/// The size wanders less than the centre.
+/// The size has less process noise than the centre.
 const SIZE_STEADINESS: f32 = 0.25;
 
 impl BoxFilter {
@@ -81,7 +81,7 @@ impl BoxFilter {
         }
     }
 
-    /// Moves ahead by `dt` seconds. `seen` says whether the object was matched in the last frame.
+    /// Predicts `dt` seconds ahead. `seen` says whether the object was matched in the last frame.
     pub(crate) fn predict(&mut self, dt: f32, seen: bool, settings: &TrackerSettings) {
         if !seen {
             let size = 1.0 / (1.0 + dt * SIZE_SPEED_DECAY);
@@ -95,7 +95,7 @@ impl BoxFilter {
             motion.at += motion.speed * dt;
         }
         for motion in [&mut self.width, &mut self.height] {
-            // However fast a size seems to change, between two frames it changes by a half at most.
+            // However fast a size seems to change, it changes by at most a half between two frames.
             motion.at = (motion.at + motion.speed * dt).clamp(motion.at * 0.5, motion.at * 1.5);
         }
         let height = self.height.at;
@@ -105,7 +105,7 @@ impl BoxFilter {
         self.size.predict(dt, position * position, velocity * velocity);
     }
 
-    /// Takes in a detected box.
+    /// Updates with a detected box.
     pub(crate) fn correct(&mut self, measured: &PixelBox, settings: &TrackerSettings) {
         let noise = measured.height * settings.measurement_noise;
         let gains = self.centre.correct(noise * noise);
@@ -118,25 +118,25 @@ impl BoxFilter {
         self.height.at = self.height.at.max(1e-3);
     }
 
-    /// The picture moved by so many pixels.
+    /// Compensates a shift of the whole picture, in pixels.
     pub(crate) fn shift(&mut self, x: f32, y: f32) {
         self.x.at += x;
         self.y.at += y;
     }
 
-    /// It is known to stand still.
+    /// The object is known to stand still.
     pub(crate) fn stop(&mut self) {
         for motion in [&mut self.x, &mut self.y, &mut self.width, &mut self.height] {
             motion.speed = 0.0;
         }
     }
 
-    /// The box as estimated now.
+    /// The current box estimate.
     pub(crate) fn bbox(&self) -> PixelBox {
         PixelBox::new(self.x.at - self.width.at / 2.0, self.y.at - self.height.at / 2.0, self.width.at, self.height.at)
     }
 
-    /// Whether every number still is one; boxes at the edge of what floats hold can lose it.
+    /// Whether every number is finite; boxes near the limits of `f32` can overflow.
     pub(crate) fn is_finite(&self) -> bool {
         [self.x, self.y, self.width, self.height].iter().all(|m| m.at.is_finite() && m.speed.is_finite())
             && [self.centre, self.size].iter().all(|c| (c.position + c.mixed + c.velocity).is_finite())

@@ -2,7 +2,7 @@ use vedette_core::{Detection, PixelBox};
 
 use crate::class_group::ClassGroup;
 
-/// A followed box and a detection that may be the same object.
+/// A tracked box and a detection that may be the same object.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Pair {
     pub(crate) track: u32,
@@ -11,9 +11,9 @@ pub(crate) struct Pair {
     pub(crate) likeness: f32,
 }
 
-/// How alike two boxes are, 0 to 1: intersection over union, times the lower height by the higher. People who overlap in
-/// the picture stand at different distances and so differ in height, which overlap alone does not tell (Hybrid-SORT, Yang
-/// et al. 2024).
+/// Similarity of two boxes, 0 to 1: intersection over union, times the ratio of the lower height to the higher. People who
+/// overlap in the picture stand at different distances and so differ in height, which overlap alone does not show (Hybrid-SORT,
+/// Yang et al. 2024).
 pub(crate) fn likeness(a: &PixelBox, b: &PixelBox) -> f32 {
     let width = a.right().min(b.right()) - a.x.max(b.x);
     let height = a.bottom().min(b.bottom()) - a.y.max(b.y);
@@ -33,17 +33,17 @@ fn near(by_left: &[(f32, u32)], widest: f32, bbox: &PixelBox) -> impl Iterator<I
     by_left[from..].iter().take_while(move |(left, _)| *left <= last).map(|(_, index)| *index)
 }
 
-/// Finds the pairs of a frame. Buffers are kept from call to call.
+/// Finds the candidate pairs of a frame. Buffers are reused.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Gate {
-    /// Left edges of the detections with their places in the list, by rising edge.
+    /// Left edges of the detections with their indices, ascending.
     by_left: Vec<(f32, u32)>,
     widest: f32,
     pairs: Vec<Pair>,
 }
 
 impl Gate {
-    /// Takes over a frame's detections.
+    /// Loads a frame's detections.
     pub(crate) fn load(&mut self, detections: &[Detection]) {
         self.by_left.clear();
         self.by_left.extend(detections.iter().zip(0..).map(|(detection, index)| (detection.bbox.x, index)));
@@ -51,15 +51,15 @@ impl Gate {
         self.widest = detections.iter().map(|detection| detection.bbox.width).fold(0.0, f32::max);
     }
 
-    /// The greatest likeness of the box to a detection of the class group, 0 where none overlaps. `detections` are those that
-    /// were loaded, or the first of them.
+    /// The greatest similarity of the box to a detection of the class group, 0 where none overlaps. `detections` are those that
+    /// were loaded, or a prefix of them.
     pub(crate) fn most_alike(&self, bbox: &PixelBox, group: ClassGroup, detections: &[Detection]) -> f32 {
         let near = near(&self.by_left, self.widest, bbox).filter_map(|index| detections.get(index as usize));
         let same = near.filter(|detection| ClassGroup::of(detection.class) == group);
         same.map(|detection| likeness(bbox, &detection.bbox)).fold(0.0, f32::max)
     }
 
-    /// All pairs of one class group whose likeness is at least `least`. `detections` are those that were loaded.
+    /// All pairs of one class group with a similarity of at least `least`. `detections` are those that were loaded.
     pub(crate) fn find(
         &mut self,
         tracks: impl Iterator<Item = (PixelBox, ClassGroup)>,
@@ -71,7 +71,7 @@ impl Gate {
             for index in near(&self.by_left, self.widest, &bbox) {
                 let detection = &detections[index as usize];
                 let likeness = likeness(&bbox, &detection.bbox);
-                // Written so that a likeness that is no number fails.
+                // Written so that a NaN similarity fails.
                 if likeness >= least && likeness > 0.0 && ClassGroup::of(detection.class) == group {
                     self.pairs.push(Pair { track, detection: index, likeness });
                 }
@@ -80,7 +80,7 @@ impl Gate {
         &self.pairs
     }
 
-    /// Weighs the pairs found last; those of weight 0 fall out.
+    /// Weights the current pairs; those of weight 0 are removed.
     pub(crate) fn weigh(&mut self, weight: impl Fn(&Pair) -> f32) {
         self.pairs.retain_mut(|pair| {
             pair.likeness *= weight(pair);
@@ -88,7 +88,7 @@ impl Gate {
         });
     }
 
-    /// The pairs found last.
+    /// The current pairs.
     pub(crate) fn pairs(&self) -> &[Pair] {
         &self.pairs
     }

@@ -3,21 +3,21 @@ use serde::{Deserialize, Serialize};
 use crate::class_group::ClassGroup;
 use crate::filter::{Covariance, Motion};
 
-/// Where what a detection shows stands on the ground, in metres east and north of an origin that stays the same for the
-/// camera, and how sure that is. Far from a camera a place is known well across the line of sight and badly along it, which
-/// is what makes the ground better than the picture for telling objects apart (UCMCTrack, Yi et al. 2024).
+/// The ground position of a detection, in metres east and north of an origin that stays the same for the camera, and its
+/// uncertainty. Far from a camera a position is known well across the line of sight and badly along it, which is what makes the
+/// ground better than the picture for telling objects apart (UCMCTrack, Yi et al. 2024).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GroundFix {
     /// Metres east of the origin.
     pub east_m: f32,
     /// Metres north of the origin.
     pub north_m: f32,
-    /// Covariance of the place in square metres: east-east, east-north, north-north.
+    /// Covariance of the position in square metres: east-east, east-north, north-north.
     pub covariance_m2: [f32; 3],
 }
 
 impl GroundFix {
-    /// Whether it can be used: finite, and with a covariance that is one.
+    /// Whether it is usable: finite, and with a valid covariance.
     pub(crate) fn is_sound(&self) -> bool {
         let [ee, en, nn] = self.covariance_m2;
         [self.east_m, self.north_m, ee, en, nn].iter().all(|value| value.is_finite())
@@ -28,15 +28,15 @@ impl GroundFix {
     }
 }
 
-/// A place that is known worse than within 100 m says nothing.
+/// A position known less precisely than within 100 m is worthless.
 const MOST_VARIANCE_M2: f32 = 10_000.0;
-/// Variance that the velocity of an object gains in a second, in square metres per second squared.
+/// Process noise of the velocity: variance per second, in square metres per second squared.
 const UNREST_M2: f32 = 1.0;
-/// Variance that a place gains in a second beyond that: bodies sway, boxes shake.
+/// Additional process noise of the position, variance per second: bodies sway, boxes shake.
 const SWAY_M2: f32 = 0.05;
 
-/// Constant-velocity Kalman filter of a place on the ground, metres and metres a second. The filter's own uncertainty is
-/// kept as that of a circle; that of each fix is taken as it is.
+/// Constant-velocity Kalman filter of a ground position, metres and metres per second. The filter's own uncertainty is
+/// kept as that of a circle; that of each fix is used as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GroundFilter {
     east: Motion,
@@ -58,27 +58,27 @@ impl GroundFilter {
         }
     }
 
-    /// Moves ahead by `dt` seconds.
+    /// Predicts `dt` seconds ahead.
     pub(crate) fn predict(&mut self, dt: f32) {
         self.east.at += self.east.speed * dt;
         self.north.at += self.north.speed * dt;
         self.covariance.predict(dt, SWAY_M2, UNREST_M2);
     }
 
-    /// Takes in a fix.
+    /// Updates with a fix.
     pub(crate) fn correct(&mut self, fix: &GroundFix) {
         let gains = self.covariance.correct(mean_variance(fix));
         self.east.correct(fix.east_m, gains);
         self.north.correct(fix.north_m, gains);
     }
 
-    /// It is known to stand still.
+    /// The object is known to stand still.
     pub(crate) fn stop(&mut self) {
         self.east.speed = 0.0;
         self.north.speed = 0.0;
     }
 
-    /// Square of the distance to a fix, in standard deviations (Mahalanobis).
+    /// Squared Mahalanobis distance to a fix.
     pub(crate) fn distance2(&self, fix: &GroundFix) -> f32 {
         let [ee, en, nn] = fix.covariance_m2;
         let (ee, nn) = (ee + self.covariance.position, nn + self.covariance.position);

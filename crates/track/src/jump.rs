@@ -4,31 +4,29 @@ use crate::class_group::ClassGroup;
 use crate::gate::Gate;
 use crate::tracklet::middle;
 
-/// So many objects at least must be there to be asked.
+/// Minimum number of voting objects.
 const LEAST_WITNESSES: usize = 3;
-/// So many objects, and best detections, are tried at most: more take time and say the same.
+/// Most objects, and best detections, tried: more take time without new information.
 const MOST_WITNESSES: usize = 16;
 const MOST_DETECTIONS: usize = 64;
-/// Objects that are as like as this, in the mean, to what is found are where they were expected.
+/// With at least this mean similarity to the detections, objects are where they were predicted.
 const GOOD_FIT: f32 = 0.4;
-/// A jump must better the sum of likenesses by more than one object alone can.
+/// Minimum gain of a jump in the sum of similarities: more than one object alone can give.
 const LEAST_GAIN: f32 = 1.0;
-/// How far the picture jumps at most, in heights of the box that is taken elsewhere.
+/// Longest jump, in heights of the box that is moved.
 const FARTHEST: f32 = 1.0;
 
-/// Finds how far the whole picture jumped between two frames that are far apart in time: when a camera is turned or carried,
-/// hardly anything overlaps the place where it was expected, and overlap cannot tell the movement. Buffers are kept from
-/// call to call.
+/// Estimates how far the whole picture jumped between two frames that are far apart in time: when a camera is turned or carried,
+/// hardly anything overlaps its predicted place, and overlap cannot reveal the movement. Buffers are reused.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Jump {
     witnesses: Vec<(PixelBox, ClassGroup)>,
 }
 
 impl Jump {
-    /// The jump in pixels, 0 when none is certain: of all that take an object to a detection, the one after which the objects
-    /// are most like what was detected. `witnesses` are the expected boxes of the objects, those followed longest first;
-    /// `detections` those that `gate` was loaded with, or the first of them, best first. A likeness below `least` counts for
-    /// nothing.
+    /// The jump in pixels, 0 when none is certain: of all that move an object onto a detection, the one after which the objects
+    /// are most similar to the detections. `witnesses` are the predicted boxes of the objects, longest tracked first;
+    /// `detections` those that `gate` was loaded with, or a prefix of them, best first. A similarity below `least` counts as 0.
     pub(crate) fn find(
         &mut self,
         witnesses: impl Iterator<Item = (PixelBox, ClassGroup)>,
@@ -60,7 +58,7 @@ impl Jump {
         best
     }
 
-    /// Every jump that takes a witness to a detection.
+    /// Every jump that moves a witness onto a detection.
     fn candidates(&self, detections: &[Detection]) -> impl Iterator<Item = (f32, f32)> {
         self.witnesses.iter().flat_map(move |(bbox, group)| {
             let tried = detections.iter().take(MOST_DETECTIONS);
@@ -76,7 +74,7 @@ fn moved(bbox: &PixelBox, x: f32, y: f32) -> PixelBox {
     PixelBox::new(bbox.x + x, bbox.y + y, bbox.width, bbox.height)
 }
 
-/// From the middle of one box to that of another.
+/// The vector between the centres of two boxes.
 fn between(from: &PixelBox, to: &PixelBox) -> (f32, f32) {
     let (from, to) = (middle(from), middle(to));
     (to.x - from.x, to.y - from.y)
@@ -91,7 +89,7 @@ mod tests {
         PixelBox::new(x, 400.0, 40.0, 100.0)
     }
 
-    /// What is found when people are expected at one place and are at the other, or are not seen.
+    /// The estimate when people are predicted at one place and are at the other, or are unseen.
     fn jump(people: &[(f32, Option<f32>)]) -> (f32, f32) {
         let found = people.iter().filter_map(|(_, at)| *at);
         let detection = |x| Detection { class: ObjectClass::Person, score: Score::new(0.9).unwrap(), bbox: person(x) };

@@ -1,24 +1,24 @@
 use serde::{Deserialize, Serialize};
 use vedette_core::{SettingMistake, Span};
 
-/// How detections become tracks. The defaults suit people and vehicles at 1 to 30 frames a second.
+/// Settings of the tracker. The defaults suit people and vehicles at 1 to 30 frames a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrackerSettings {
-    /// Detections below this score are not looked at. Default 0.1.
+    /// Detections below this score are ignored. Default 0.1.
     pub floor_score: f32,
     /// From this score on a detection is matched in the first round, with tracks seen and lost. Below it, it can only
     /// keep a track alive that was seen in the frame before. Default 0.5.
     pub high_score: f32,
     /// From this score on an unmatched detection starts a track. Default 0.6.
     pub start_score: f32,
-    /// Least likeness (intersection over union, times the lower height by the higher) of a confident detection and the
+    /// Minimum similarity (intersection over union, times the lower height by the higher) of a confident detection and the
     /// predicted box. Default 0.2.
     pub high_iou: f32,
-    /// Least likeness of a faint detection and the predicted box, and of any detection and the box of an object that was
-    /// waited for longer than `lost_buffer`. Default 0.5.
+    /// Minimum similarity of a faint detection and the predicted box, and of any detection and the box of an object that was
+    /// kept for longer than `lost_buffer`. Default 0.5.
     pub low_iou: f32,
-    /// Least likeness of a detection and a track that is not confirmed yet. Default 0.3.
+    /// Minimum similarity of a detection and an unconfirmed track. Default 0.3.
     pub tentative_iou: f32,
     /// A detection that overlaps a track matched in this frame by as much starts no other track; two tracks that overlap
     /// by as much, one of them lost, are one. Default 0.7.
@@ -28,8 +28,8 @@ pub struct TrackerSettings {
     /// Two detections confirm a track when the sum of their scores is this, and on a camera of less than 7 frames a second
     /// one of half of this; above 2, never. Default 1.9.
     pub confirm_score: f32,
-    /// A track is given out while the mean of its last scores is at least this. Models differ in how they score: find it
-    /// with `vedette eval`. Default 0: every track is given out.
+    /// A track is reported while the mean of its last scores is at least this. Models differ in their scores: find it
+    /// with `vedette eval`. Default 0: every track is reported.
     pub report_score: f32,
     /// How long an unconfirmed track may go undetected. Default 0: it ends with the first miss.
     pub tentative_buffer: Span,
@@ -40,18 +40,18 @@ pub struct TrackerSettings {
     /// How much boxes grow on every side, as a part of their size and per second since the track was last seen, when a
     /// confident detection overlaps no predicted box; for low frame rates and objects that turn. Default 1.
     pub reach_per_second: f32,
-    /// Detections looked at in one frame, best scores first; the others are counted as dropped. Default 1000.
+    /// Most detections processed in one frame, best scores first; the others are counted as dropped. Default 1000.
     pub max_detections: usize,
-    /// Tracks kept at once; no track starts above it. Default 1000.
+    /// Most concurrent tracks; no track starts above it. Default 1000.
     pub max_tracks: usize,
-    /// Standard deviation of a detected edge or centre, as a part of the box height. Default 0.1.
+    /// Standard deviation of a detected edge or centre, as a share of the box height. Default 0.1.
     pub measurement_noise: f32,
-    /// Standard deviation by which the centre wanders, in box heights after one second. Default 0.25.
+    /// Process noise of the centre: standard deviation in box heights after one second. Default 0.25.
     pub position_noise: f32,
-    /// Standard deviation by which the velocity wanders, in box heights per second after one second. Default 1.
+    /// Process noise of the velocity: standard deviation in box heights per second after one second. Default 1.
     pub velocity_noise: f32,
     /// A frame older than the newest one by at most this is late and ignored; by more, the camera's clock was set back
-    /// and tracking starts anew. Default 2 s.
+    /// and tracking restarts. Default 2 s.
     pub rewind_limit: Span,
 }
 
@@ -83,7 +83,7 @@ impl Default for TrackerSettings {
 }
 
 impl TrackerSettings {
-    /// Every value that makes no sense; empty when the settings are fine. A tracker made of wrong settings tracks badly or not at
+    /// Validation errors; empty when the settings are valid. A tracker with invalid settings tracks badly or not at
     /// all, but does not fail.
     #[must_use]
     pub fn mistakes(&self) -> Vec<SettingMistake> {
@@ -94,7 +94,7 @@ impl TrackerSettings {
                 mistakes.push(SettingMistake::new(key, value.to_string(), rule, ""));
             }
         };
-        // A bound that is wrong itself does not make the value that it bounds wrong, too.
+        // A bound that is itself invalid does not invalidate the value it bounds.
         let share = |value: f32, otherwise: f32| if (0.0..=1.0).contains(&value) { value } else { otherwise };
         check("floor_score", self.floor_score, 0.0, share(self.high_score, 1.0));
         check("high_score", self.high_score, 0.0, 1.0);

@@ -2,13 +2,13 @@ use vedette_core::{Detection, PixelBox};
 
 use crate::gate::Pair;
 
-/// So many objects at least must agree that the picture moved.
+/// Minimum number of objects that must agree that the picture moved.
 const LEAST_WITNESSES: usize = 4;
 /// The common movement must exceed the objects' disagreement so many times.
 const CERTAINTY: f32 = 4.0;
 
-/// Finds how far the whole picture moved since the last frame beyond what the objects' own motion explains: a camera that
-/// swings in the wind, is turned or is carried. Buffers are kept from call to call.
+/// Estimates how far the whole picture moved since the last frame beyond the objects' own motion: a camera that swings in
+/// the wind, is turned or is carried. Buffers are reused.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shift {
     /// For each track, and for each detection, its best pair so far.
@@ -19,8 +19,8 @@ pub(crate) struct Shift {
 }
 
 impl Shift {
-    /// The movement in pixels, 0 when it is not certain. `witness` says whether a pair's track and detection are worth
-    /// asking; those are asked that are each other's best.
+    /// The movement in pixels, 0 when it is uncertain. `witness` says whether a pair's track and detection may vote; those
+    /// vote that are each other's best.
     pub(crate) fn estimate(
         &mut self,
         boxes: &[PixelBox],
@@ -58,7 +58,7 @@ fn reset(best: &mut Vec<Option<Pair>>, len: usize) {
     best.resize(len, None);
 }
 
-/// The median, when there are enough values and it stands out against how they scatter around it.
+/// The median, if there are enough values and it stands out against their spread.
 fn common(values: &mut [f32]) -> f32 {
     if values.len() < LEAST_WITNESSES {
         return 0.0;

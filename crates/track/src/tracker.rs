@@ -16,29 +16,29 @@ use crate::shift::Shift;
 use crate::tracklet::{SLOW_FRAME_S, Tracklet};
 use matching::{Round, fix};
 
-/// What became of the newest frame, for metrics.
+/// Statistics of the newest frame, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FrameStats {
-    /// The frame was not newer than the one before and was ignored.
+    /// The frame was not newer than the previous one and was ignored.
     pub late: bool,
     /// The camera's clock was set back; every track was dropped.
     pub clock_set_back: bool,
-    /// Boxes that are none: not finite, without area, or far outside or far larger than the frame.
+    /// Rejected boxes: non-finite, zero-area, or far outside or far larger than the frame.
     pub rejected: u32,
-    /// Detections above the most that are looked at in one frame.
+    /// Detections above the limit per frame.
     pub dropped: u32,
     /// Tracks begun.
     pub begun: u32,
-    /// Detections that began no track because there are too many.
+    /// Detections that began no track because of the limit.
     pub not_begun: u32,
-    /// Tracks given up: not seen for too long, or doubles.
+    /// Tracks ended: unseen for too long, or duplicates.
     pub ended: u32,
 }
 
-/// Follows the objects of one camera.
+/// Tracks the objects of one camera.
 ///
-/// Stored and loaded with serde it goes on as if it had never stopped. Without tracks it holds no memory but its own and the
-/// settings, which several can share.
+/// Serialised and restored with serde it continues as if it had never stopped. Without tracks it holds no memory but its own
+/// and the settings, which several can share.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tracker {
@@ -54,14 +54,14 @@ pub struct Tracker {
     scratch: Option<Box<Scratch>>,
 }
 
-/// Buffers that are empty in meaning between frames.
+/// Buffers without content between frames.
 #[derive(Debug, Clone, Default)]
 struct Scratch {
     detections: Vec<Detection>,
-    /// Where each of them stands; empty when nothing is known of the ground.
+    /// The ground position of each detection; empty without ground information.
     fixes: Vec<Option<GroundFix>>,
     taken: Vec<bool>,
-    /// The boxes of the tracklets: as expected in this frame, and, once all are corrected, as they are.
+    /// The boxes of the tracklets: as predicted for this frame, and, once all are corrected, the estimates.
     expected: Vec<PixelBox>,
     gate: Gate,
     jump: Jump,
@@ -78,16 +78,15 @@ impl Tracker {
         Self { settings, next_id: 1, newest: None, tracklets: Vec::new(), stats, scratch: None }
     }
 
-    /// Takes in one frame and gives the confirmed tracks that were matched in it, by rising id. Frames come in order of
-    /// capture time; one that is not newer than the last is ignored and gives nothing (see [`Self::stats`]).
+    /// Processes one frame and returns the confirmed tracks that were matched in it, by ascending id. Frames come in order of
+    /// capture time; one that is not newer than the last is ignored and yields nothing (see [`Self::stats`]).
     pub fn update(&mut self, captured: Timestamp, frame: FrameSize, detections: &[Detection]) -> &[Track] {
         self.update_on_ground(captured, frame, detections, &[])
     }
 
-    /// The same for a calibrated camera: `fixes` says where each of the detections stands on the ground, in their order.
-    /// What overlaps in the picture but is far apart on the ground is not the same object; at a low frame rate, what is near
-    /// on the ground may be the same though it does not overlap. A detection without a fix, or beyond the end of `fixes`, is
-    /// followed in the picture.
+    /// The same for a calibrated camera: `fixes` are the ground positions of the detections, in their order. Objects that overlap
+    /// in the picture but are far apart on the ground are not the same; at a low frame rate, objects that are near on the ground
+    /// may be the same without overlapping. A detection without a fix, or beyond the end of `fixes`, is tracked in the picture.
     pub fn update_on_ground(
         &mut self,
         captured: Timestamp,
@@ -110,30 +109,30 @@ impl Tracker {
         &self.scratch.insert(scratch).matched
     }
 
-    /// What became of the newest frame.
+    /// Statistics of the newest frame.
     #[must_use]
     pub fn stats(&self) -> FrameStats {
         self.stats
     }
 
-    /// Confirmed tracks that were not matched in the newest frame but are still waited for, with the box expected now.
+    /// Confirmed tracks unmatched in the newest frame but still kept, with their predicted box.
     pub fn lost(&self) -> impl Iterator<Item = Track> {
         self.tracklets.iter().filter(|tracklet| !tracklet.seen).filter_map(Tracklet::track)
     }
 
-    /// Confirmed tracks at the moment, matched or lost.
+    /// Current confirmed tracks, matched or lost.
     #[must_use]
     pub fn len(&self) -> usize {
         self.tracklets.iter().filter(|tracklet| tracklet.id.is_some()).count()
     }
 
-    /// Whether no object is followed.
+    /// Whether no object is tracked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Drops every track, as for a new stream epoch. Ids go on counting, so none is given twice.
+    /// Drops every track, as for a new stream session. Ids continue, so none is assigned twice.
     pub fn reset(&mut self) {
         self.tracklets = Vec::new();
         self.newest = None;
@@ -141,7 +140,7 @@ impl Tracker {
         self.scratch = None;
     }
 
-    /// Goes on in the picture alone: places that come are in other metres than those before.
+    /// Continues in the picture alone: the ground coordinates have a new origin.
     pub fn forget_ground(&mut self) {
         self.tracklets.iter_mut().for_each(Tracklet::forget_ground);
     }
@@ -152,7 +151,7 @@ impl Tracker {
         &self.settings
     }
 
-    /// Goes on with other settings, for instance after a state was loaded that was stored under older ones.
+    /// Continues with other settings, for instance after restoring a checkpoint made with older ones.
     pub fn set_settings(&mut self, settings: impl Into<Arc<TrackerSettings>>) {
         self.settings = settings.into();
     }
@@ -177,7 +176,7 @@ impl Tracker {
         Some(0.0)
     }
 
-    /// Brings the tracks up to date with the detections that were taken over.
+    /// Updates the tracks with the loaded detections.
     fn follow(&mut self, scratch: &mut Scratch, captured: Timestamp, seconds: f32) {
         self.predict(scratch, captured, seconds);
         if !self.tracklets.is_empty() && !scratch.detections.is_empty() {
@@ -215,7 +214,7 @@ impl Tracker {
         self.stats.ended += (before - self.tracklets.len()) as u32;
     }
 
-    /// Starts tracks from confident detections that nothing explains.
+    /// Starts tracks from unmatched confident detections.
     fn begin(&mut self, scratch: &mut Scratch, captured: Timestamp) {
         let (settings, stats) = (&self.settings, &mut self.stats);
         let Scratch { detections, fixes, taken, expected: boxes, .. } = scratch;
@@ -245,7 +244,7 @@ impl Tracker {
         }
     }
 
-    /// Gives up tracks that were not seen for too long and lost ones that another track has taken the place of.
+    /// Ends tracks that were unseen for too long and lost ones that another track has replaced.
     fn end(&mut self, scratch: &mut Scratch, captured: Timestamp) {
         let settings = &self.settings;
         let Scratch { expected: boxes, taken: gone, .. } = scratch;
@@ -280,7 +279,7 @@ impl Tracker {
         }
     }
 
-    /// Puts together what was matched, by rising id.
+    /// Collects the matched tracks, by ascending id.
     fn give(&self, scratch: &mut Scratch) {
         let least = self.settings.report_score;
         let given = self.tracklets.iter().filter(|tracklet| tracklet.seen && tracklet.mean_score >= least);

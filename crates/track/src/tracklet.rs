@@ -32,39 +32,39 @@ impl Votes {
     }
 }
 
-/// An object that stayed in its place for so long stands.
+/// An object that stayed in place for this long counts as standing.
 const STANDING: Span = Span::from_secs(5);
-/// How far its middle may move within its place, in box heights.
+/// How far its centre may move within its place, in box heights.
 const STANDING_PLACE: f32 = 0.2;
-/// After a gap of at most this, a moving object may still be where it was expected.
+/// After a gap of at most this, a moving object may still be at its predicted position.
 const LONGEST_GAP: Span = Span::from_secs(5);
-/// Where frames follow each other this slowly, a new object has left its own box before it is seen again, and the second
-/// look comes late.
+/// At frame intervals this long, a new object has left its own box before it is seen again, and the second detection comes
+/// late.
 pub(crate) const SLOW_FRAME_S: f32 = 0.15;
-/// How much the newest score counts in the mean.
+/// Weight of the newest score in the mean.
 const SCORE_MEMORY: f32 = 0.1;
 
 pub(crate) fn middle(bbox: &PixelBox) -> PixelPoint {
     PixelPoint::new(bbox.x + bbox.width / 2.0, bbox.y + bbox.height / 2.0)
 }
 
-/// One object as the tracker follows it.
+/// One tracked object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tracklet {
-    /// Given when it is confirmed.
+    /// Assigned on confirmation.
     pub(crate) id: Option<TrackId>,
     pub(crate) group: ClassGroup,
     votes: Votes,
     score: Score,
     pub(crate) filter: BoxFilter,
-    /// On the ground, where the camera's calibration lets that be told.
+    /// Ground position, where the camera's calibration yields one.
     ground: Option<GroundFilter>,
     pub(crate) first_seen: Timestamp,
     pub(crate) last_seen: Timestamp,
     pub(crate) hits: u32,
-    /// Mean of the scores so far; of about the last ten when there are more.
+    /// Mean of the scores so far; beyond ten, an exponential mean of about the last ten.
     pub(crate) mean_score: f32,
-    /// Where it stands, and since when it has not left that place.
+    /// Its place, and since when it has not left that.
     place: PixelPoint,
     standing_since: Timestamp,
     /// Whether it was matched in the newest frame.
@@ -98,8 +98,8 @@ impl Tracklet {
         }
     }
 
-    /// How long it may go unseen: a lost object is waited for a short time, one that stood still for long. Where frames are
-    /// rare, or some are missing, the frame that ends the gap is still looked at.
+    /// How long it may go unseen: a lost object is kept for a short time, one that stood still for long. Where frames are
+    /// rare, or some are missing, the frame that ends the gap is still processed.
     pub(crate) fn patience(&self, frame_seconds: f32, settings: &TrackerSettings) -> Span {
         if self.is_standing() {
             return settings.standing_buffer.max(settings.lost_buffer);
@@ -126,23 +126,23 @@ impl Tracklet {
         self.ground = None;
     }
 
-    /// Square of the distance on the ground to a fix, in standard deviations, where both are known.
+    /// Squared Mahalanobis distance on the ground to a fix, where both are known.
     pub(crate) fn ground_distance2(&self, fix: Option<&GroundFix>) -> Option<f32> {
         Some(self.ground.as_ref()?.distance2(fix?))
     }
 
-    /// The picture moved by so many pixels.
+    /// Compensates a shift of the whole picture, in pixels.
     pub(crate) fn shift(&mut self, x: f32, y: f32) {
         self.filter.shift(x, y);
         self.place = PixelPoint::new(self.place.x + x, self.place.y + y);
     }
 
-    /// What is left to be matched after a long wait must be at the very place.
+    /// Minimum similarity: after a long wait, a match must be at the very same place.
     pub(crate) fn least_likeness(&self, captured: Timestamp, settings: &TrackerSettings) -> f32 {
         if captured.since(self.last_seen) > settings.lost_buffer { settings.low_iou } else { settings.high_iou }
     }
 
-    /// Whether it was seen often, or clearly, enough to be believed.
+    /// Whether it was seen often, or clearly, enough to be confirmed.
     pub(crate) fn is_proven(&self, frame_seconds: f32, settings: &TrackerSettings) -> bool {
         let evidence = self.mean_score * self.hits as f32;
         self.hits >= settings.confirm_hits
@@ -179,7 +179,7 @@ impl Tracklet {
         self.filter.bbox()
     }
 
-    /// The track as others see it, once confirmed.
+    /// Its public track, once confirmed.
     pub(crate) fn track(&self) -> Option<Track> {
         Some(Track {
             id: self.id?,

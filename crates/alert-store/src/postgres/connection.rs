@@ -9,16 +9,16 @@ use super::{PostgresServer, schema};
 use crate::StoreError;
 use crate::session::Session;
 
-/// After a failed try to connect, callers are refused at once for this long, so that they do not queue for a dead server.
+/// After a failed connection attempt, callers are refused at once for this long, so that they do not queue for a dead server.
 const REST: Duration = Duration::from_secs(1);
-/// How long somebody who only asks waits for a server that does not answer.
+/// Timeout of a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// What every transaction that writes begins with. Holding the counter until the commit makes writers take turns: what one
-/// decides from what it read stays true, and change numbers become visible in their order.
+/// The first statement of every writing transaction. Holding the counter until the commit serialises writers: decisions
+/// based on earlier reads stay valid, and change numbers become visible in their order.
 const TAKE_TURN: &str = "SELECT value FROM counter WHERE name = 'change' FOR UPDATE";
 
-/// A connection that is made again when it was lost.
+/// A connection that reconnects when lost.
 pub(super) struct Connection {
     server: PostgresServer,
     open: Option<Open>,
@@ -30,7 +30,7 @@ struct Open {
     statements: HashMap<String, Statement>,
 }
 
-/// A failed piece of work, and whether it certainly left nothing behind.
+/// A failed operation, and whether it certainly had no effect.
 struct Failure {
     error: StoreError,
     undone: bool,
@@ -41,7 +41,7 @@ impl Connection {
         Self { server, open: None, refused: None }
     }
 
-    /// Connects when there is no connection; says whether it did.
+    /// Connects if there is no connection; returns whether it did.
     pub(super) fn open(&mut self) -> Result<bool, StoreError> {
         if self.open.as_ref().is_some_and(|open| open.client.is_closed()) {
             self.close();
@@ -70,7 +70,7 @@ impl Connection {
         }
     }
 
-    /// Runs `work` in a transaction. When the connection was lost before the commit was sent, once more on a new one.
+    /// Runs `work` in a transaction. If the connection is lost before the commit is sent, it is retried once on a new one.
     pub(super) fn transaction<T>(
         &mut self,
         doing: &'static str,
@@ -82,13 +82,13 @@ impl Connection {
             let mut on = On { client: &mut begun, statements: &mut open.statements, server };
             on.rows(doing, TAKE_TURN, &[]).map_err(undone)?;
             let done = work(&mut on).map_err(undone)?;
-            // Lost here, it may be stored or not.
+            // If the connection is lost here, the outcome is unknown.
             begun.commit().map_err(|cause| Failure { error: failed(server, doing, &cause), undone: false })?;
             Ok(done)
         })
     }
 
-    /// Runs `work`, which only reads. When the connection was lost, once more on a new one.
+    /// Runs `work`, which only reads. If the connection is lost, it is retried once on a new one.
     pub(super) fn read<T>(
         &mut self,
         work: &mut dyn FnMut(&mut dyn Session) -> Result<T, StoreError>,
@@ -124,7 +124,7 @@ impl Connection {
 
     fn close(&mut self) {
         if let Some(open) = self.open.take() {
-            // The client waits for its end, which an async thread must not do.
+            // Dropping the client blocks, which an async thread must not do.
             std::thread::spawn(move || drop(open));
         }
     }
@@ -157,7 +157,7 @@ fn reach(server: &PostgresServer, config: &Config) -> Result<Client, StoreError>
         .map_err(|cause| StoreError::Unreachable { server: server.to_string(), cause: super::on::explain(&cause) })
 }
 
-/// Whether a store could be opened there. Nothing is made.
+/// Whether a store could be opened there. Nothing is created.
 pub(crate) fn probe(server: &PostgresServer) -> Result<(), StoreError> {
     let mut config = server.config.clone();
     config.connect_timeout(PROBE_TIMEOUT);

@@ -1,4 +1,4 @@
-//! The store in a database of a server.
+//! The store in a `PostgreSQL` database.
 
 mod connection;
 mod on;
@@ -13,7 +13,7 @@ use connection::Connection;
 pub(super) use connection::probe;
 pub use server::{PostgresServer, PostgresServerError};
 
-/// A database with one connection that writes and one that reads.
+/// A database with one writing and one reading connection.
 #[derive(Debug)]
 pub(super) struct Postgres {
     writer: Mutex<Connection>,
@@ -44,7 +44,7 @@ impl Postgres {
     }
 }
 
-// A panic in the middle of a transaction rolls it back, so a poisoned lock is taken over.
+// A panic in the middle of a transaction rolls it back, so a poisoned lock is usable.
 fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Statements on a connection or in a transaction: values, rows and errors in the store's words.
+//! Statements on a connection or in a transaction, with conversion of values, rows and errors.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -11,17 +11,17 @@ use super::PostgresServer;
 use crate::StoreError;
 use crate::session::{Cell, Row, Session, Value};
 
-/// Statements that stay prepared; lists by many different filters would else gather without end.
+/// Most prepared statements; lists with many different filters would otherwise accumulate without bound.
 const PREPARED_AT_MOST: usize = 64;
 
-/// SQLSTATE classes and codes after which the connection is of no use: connection exceptions, operator intervention
+/// SQLSTATE classes and codes after which the connection is unusable: connection exceptions, operator intervention
 /// (shutdown, crash, not yet up), and a primary that became a standby (`PostgreSQL`, appendix A).
 const LOST: [&str; 3] = ["08", "57P", "25006"];
 
-/// SQLSTATE classes that the values of a statement cause: data exceptions, integrity constraints, program limits.
+/// SQLSTATE classes caused by a statement's values: data exceptions, integrity constraints, program limits.
 const VALUES: [&str; 3] = ["22", "23", "54"];
 
-/// A connection or a transaction with the statements that are prepared on the connection.
+/// A connection or a transaction with the connection's prepared statements.
 pub(super) struct On<'a, C> {
     pub(super) client: &'a mut C,
     pub(super) statements: &'a mut HashMap<String, Statement>,
@@ -36,7 +36,7 @@ impl<C: GenericClient> On<'_, C> {
         if self.statements.len() >= PREPARED_AT_MOST {
             self.statements.clear();
         }
-        // `?1` of the shared statements is `$1` here; no statement has a question mark of its own.
+        // `?1` of the shared statements is `$1` here; no statement contains a literal question mark.
         let statement = self.client.prepare(&sql.replace('?', "$"))?;
         self.statements.insert(sql.to_owned(), statement.clone());
         Ok(statement)
@@ -64,7 +64,7 @@ fn parameters<'a>(values: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
     values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 
-/// The store's error for what the server or the connection said.
+/// Converts an error of the server or the connection.
 pub(super) fn failed(server: &PostgresServer, doing: &'static str, error: &postgres::Error) -> StoreError {
     let (store, cause) = (server.to_string(), explain(error));
     if lost(error) {
@@ -85,7 +85,7 @@ fn lost(error: &postgres::Error) -> bool {
     }
 }
 
-/// What the server said with its SQLSTATE, or why it could not.
+/// The server's message with its SQLSTATE, or the connection error.
 pub(super) fn explain(error: &postgres::Error) -> String {
     match error.as_db_error() {
         Some(said) => format!("{}: {} (SQLSTATE {})", said.severity(), said.message(), said.code().code()),
@@ -106,7 +106,7 @@ impl ToSql for Value<'_> {
         }
     }
 
-    // The value at hand is checked against the column when it is written.
+    // The actual value is checked against the column when it is written.
     fn accepts(_: &Type) -> bool {
         true
     }

@@ -4,14 +4,14 @@ use super::PostgresServer;
 use super::on::{explain, failed};
 use crate::StoreError;
 
-/// The version of the tables; rises with every change of them.
+/// Version of the schema; increases with every change.
 const VERSION: i64 = 2;
 
-/// Held while tables are looked for and made: two processes may start at the same time. "Vdtt".
+/// Advisory lock held while tables are checked and created: two processes may start at the same time. "Vdtt".
 const MAKING: i64 = 0x5664_7474;
 
-/// The tables of the file, in the words of this server. Texts compare byte by byte, whatever the database's language, so
-/// that an index finds codes by their beginning. Pictures are compressed already.
+/// The tables of the SQLite schema in this server's dialect. Texts compare byte by byte, whatever the database's language, so
+/// that an index finds codes by prefix. Pictures are compressed already.
 const SCHEMA: &str = r#"
 CREATE TABLE store_version (version BIGINT NOT NULL);
 INSERT INTO store_version VALUES (1);
@@ -73,7 +73,7 @@ CREATE TABLE responsible (
 CREATE INDEX responsible_by_unit ON responsible (code, kind, alert);
 "#;
 
-/// What version 2 added: which alerts are one event (see the file's schema). Alerts of before are events of their own.
+/// Migration to version 2: cross-camera events (see the SQLite schema). Earlier alerts are events of their own.
 const EVENTS: &str = r#"
 ALTER TABLE alert ADD COLUMN event TEXT COLLATE "C", ADD COLUMN event_us BIGINT;
 UPDATE alert SET event = id, event_us = raised_us;
@@ -100,7 +100,7 @@ CREATE INDEX sighting_by_place ON sighting (kind, cell, raised_us);
 UPDATE store_version SET version = 2;
 "#;
 
-/// Makes a new connection fit for the store: durable commits, its own schema, tables of the known version.
+/// Prepares a new connection for the store: durable commits, its own schema, tables of the known version.
 pub(super) fn prepare(client: &mut Client, server: &PostgresServer) -> Result<(), StoreError> {
     let doing = "making a connection ready";
     let wrong = |cause: &postgres::Error| failed(server, doing, cause);
@@ -131,7 +131,7 @@ fn unprepared(server: &PostgresServer, cause: String, fix: &'static str) -> Stor
     StoreError::Unprepared { server: server.to_string(), cause, fix }
 }
 
-/// Why what was found cannot be used.
+/// Why the existing tables are unusable.
 fn refusal(found: Found, server: &PostgresServer) -> StoreError {
     match found {
         Found::Version(found) if found > VERSION => {
@@ -146,7 +146,7 @@ fn refusal(found: Found, server: &PostgresServer) -> StoreError {
     }
 }
 
-/// Whether [`prepare`] would succeed, as far as reading tells.
+/// Whether [`prepare`] would succeed, as far as reading can tell.
 pub(super) fn probe(client: &mut Client, server: &PostgresServer) -> Result<(), StoreError> {
     let wrong = |cause: &postgres::Error| failed(server, "looking at the tables", cause);
     match found(client).map_err(|cause| wrong(&cause))? {

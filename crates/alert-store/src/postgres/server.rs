@@ -5,30 +5,30 @@ use std::time::Duration;
 use postgres::Config;
 use postgres::config::{SslMode, TargetSessionAttrs};
 
-/// Which database of which `PostgreSQL` server keeps the alerts, and as which user.
+/// Server, database and user of a `PostgreSQL` alert store.
 #[derive(Clone)]
 pub struct PostgresServer {
     name: String,
     pub(super) config: Config,
 }
 
-/// The address of the database cannot be used.
+/// The database address is unusable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is no database for alerts: {rule}")]
 pub struct PostgresServerError {
-    /// What was given, without a password.
+    /// The given address, without a password.
     given: String,
-    /// The rule it breaks, and what to do.
+    /// The violated rule, and the remedy.
     rule: String,
 }
 
 impl PostgresServer {
-    /// Reads `postgresql://USER@HOST[:PORT]/DATABASE`, with the further settings of libpq's connection URIs that make sense
-    /// here (`connect_timeout`, `keepalives_idle`, several hosts, ...). The password does not stand in it.
+    /// Parses `postgresql://USER@HOST[:PORT]/DATABASE`, with the further settings of libpq's connection URIs that make sense
+    /// here (`connect_timeout`, `keepalives_idle`, several hosts, ...). It must not contain the password.
     ///
     /// # Errors
-    /// When it is no such address, holds a password, names no host, or asks for TLS, which this program does not speak to
-    /// a database.
+    /// When it is not such an address, contains a password, names no host, or requests TLS, which this program does not support
+    /// for databases.
     pub fn new(address: &str, password: Option<&str>) -> Result<Self, PostgresServerError> {
         let refused = |rule: &str| PostgresServerError { given: without_password(address), rule: rule.to_owned() };
         if !Self::is_address(address) {
@@ -61,14 +61,14 @@ impl PostgresServer {
         Ok(Self { name: address.to_owned(), config })
     }
 
-    /// Whether a setting is meant as the address of a server and not as a path.
+    /// Whether a setting is a server address rather than a path.
     #[must_use]
     pub fn is_address(setting: &str) -> bool {
         setting.starts_with("postgresql://") || setting.starts_with("postgres://")
     }
 }
 
-/// A server that vanished from the network is noticed within half a minute.
+/// A server that vanished from the network is detected within half a minute.
 fn bound_waits(config: &mut Config) {
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(Duration::from_secs(5));
@@ -84,7 +84,7 @@ fn bound_waits(config: &mut Config) {
     }
 }
 
-/// The address up to its user, and what comes after a password.
+/// The address up to its user, and the part after a password.
 fn without_password(address: &str) -> String {
     let shown: String = address.split('?').next().unwrap_or_default().chars().take(200).collect();
     match (shown.find("://"), shown.rfind('@')) {

@@ -1,4 +1,4 @@
-//! The store in one file.
+//! The store in an `SQLite` file.
 
 mod probe;
 pub(super) mod schema;
@@ -14,7 +14,7 @@ pub(super) use probe::probe;
 use super::StoreError;
 use super::session::{Cell, Row, Session, Value};
 
-/// A file with one connection that writes and one that reads. Durable by write-ahead log and `synchronous=FULL`.
+/// A file with one writing and one reading connection. Durable by write-ahead log and `synchronous=FULL`.
 #[derive(Debug)]
 pub(super) struct Sqlite {
     name: String,
@@ -36,7 +36,7 @@ impl Sqlite {
     ) -> Result<T, StoreError> {
         let failed = |cause| failed(&self.name, doing, cause);
         let mut writer = lock(&self.writer);
-        // Immediate: another process that writes is waited for at the start, not met at the first write.
+        // Immediate: wait for another writing process at the start, not at the first write.
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let done = work(&mut On { connection: &transaction, name: &self.name })?;
         transaction.commit().map_err(failed)?;
@@ -59,7 +59,7 @@ impl Sqlite {
 }
 
 // A panic while a statement ran leaves SQLite itself sound (an open transaction was rolled back), so a poisoned lock is
-// taken over.
+// usable.
 fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -90,7 +90,7 @@ impl Session for On<'_> {
     }
 }
 
-/// No column holds fractions.
+/// No column contains fractions.
 fn cell(value: ValueRef<'_>) -> Cell {
     match value {
         ValueRef::Null | ValueRef::Real(_) => Cell::Null,

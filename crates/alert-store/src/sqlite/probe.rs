@@ -1,4 +1,4 @@
-//! A file looked at before it is opened: opening would make or upgrade it, and make its write-ahead log.
+//! Inspects a file before it is opened: opening would create or upgrade it, and create its write-ahead log.
 
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -6,13 +6,13 @@ use std::path::Path;
 use super::schema::{APPLICATION, VERSION};
 use crate::StoreError;
 
-/// What an `SQLite` file begins with (sqlite.org/fileformat, "The Database Header").
+/// Header of an `SQLite` file (sqlite.org/fileformat, "The Database Header").
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const USER_VERSION: usize = 60;
 const APPLICATION_ID: usize = 68;
 const HEADER: usize = 100;
 
-/// Whether the file could be opened as far as its header says; one that is not there, or empty, becomes a store.
+/// Whether the file could be opened, judging by its header; a missing or empty one becomes a store.
 pub(crate) fn probe(path: &Path) -> Result<(), StoreError> {
     let store = path.display().to_string();
     let mut header = Vec::with_capacity(HEADER);
@@ -31,7 +31,7 @@ pub(crate) fn probe(path: &Path) -> Result<(), StoreError> {
     }
     let number = |at: usize| header[at..at + 4].iter().fold(0, |sum, byte| sum << 8 | i64::from(*byte));
     let (application, version) = (number(APPLICATION_ID), number(USER_VERSION));
-    // Both are 0 where what made the store is still in the write-ahead log.
+    // Both are 0 while the transaction that created the store is still in the write-ahead log.
     match (application, version) {
         (0, 0) => Ok(()),
         (APPLICATION, found) if found > VERSION => Err(StoreError::Newer { store, found, known: VERSION }),

@@ -6,11 +6,11 @@ use crate::StoreError;
 
 /// `PRAGMA application_id`: "Vdtt".
 pub(super) const APPLICATION: i64 = 0x5664_7474;
-/// `PRAGMA user_version`: rises with every change of the schema.
+/// `PRAGMA user_version`: increases with every change of the schema.
 pub(super) const VERSION: i64 = 3;
 
-/// `change` numbers every change to an alert, so that a reader can ask for what came after the last one it saw. Looks at
-/// evidence have no reference to the alert: they outlive it.
+/// `change` numbers every change to an alert, so that a reader can query the changes after the last one it saw. Evidence
+/// views have no reference to the alert: they outlive it.
 const SCHEMA: &str = "
 CREATE TABLE alert (
     id TEXT PRIMARY KEY,
@@ -62,7 +62,7 @@ CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WIT
 INSERT INTO counter VALUES ('change', 0), ('conflict', 0);
 ";
 
-/// What version 2 added: who answers for the place of an alert.
+/// Migration to version 2: units responsible for the place of an alert.
 const RESPONSIBLE: &str = "
 CREATE TABLE responsible (
     alert TEXT NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
@@ -73,8 +73,8 @@ CREATE TABLE responsible (
 CREATE INDEX responsible_by_unit ON responsible (code, kind, alert);
 ";
 
-/// What version 3 added: which alerts are one event. `event` is the id of the alert that leads it, `event_us` when that one was
-/// raised; `sighting` is what joining may know of an alert. Alerts of before are events of their own.
+/// Migration to version 3: cross-camera events. `event` is the id of the event's lead alert, `event_us` when that one was
+/// raised; `sighting` holds the data that correlation may use. Earlier alerts are events of their own.
 const EVENTS: &str = "
 ALTER TABLE alert ADD COLUMN event TEXT NOT NULL DEFAULT '';
 ALTER TABLE alert ADD COLUMN event_us INTEGER NOT NULL DEFAULT 0;
@@ -134,7 +134,7 @@ fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 fn create(connection: &mut Connection) -> rusqlite::Result<()> {
-    // Only before the first table: freed pages can go back to the file system.
+    // Only before the first table: freed pages can be returned to the file system.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     let transaction = connection.transaction()?;
     transaction.execute_batch(SCHEMA)?;

@@ -1,4 +1,4 @@
-//! Episodes become alerts, with place, address and evidence.
+//! Turns episodes into alerts, with place, address and evidence.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use super::ground::ANCHOR_SIGMA_PX;
 #[derive(Clone, Copy)]
 pub(super) struct Moment<'a> {
     pub(super) record: &'a CameraRecord,
-    /// Size of the frame that the episodes' pixels refer to.
+    /// Frame size that the episodes' pixels refer to.
     pub(super) frame: FrameSize,
     pub(super) quality: Quality,
 }
 
 impl CameraAnalysis {
-    /// What an episode says: an alert that is raised, or the end of one that was.
+    /// The alert of an episode: raised, or the end of a raised one.
     pub(super) fn alert(&mut self, episode: &Episode, moment: Moment<'_>, base: Option<&AddressBase>) -> Alert {
         if episode.phase == EpisodePhase::Ended
             && let Some(alert) = self.ended(episode)
@@ -60,12 +60,12 @@ impl CameraAnalysis {
         )
     }
 
-    /// The second revision of an alert that was raised before: the same statement, its address too, now with its end.
+    /// The second revision of a raised alert: the same content, its address too, now with its end.
     pub(super) fn ended(&mut self, episode: &Episode) -> Option<Alert> {
         let id = alert_id(&self.camera.id, &episode.rule, episode.started, episode.subject);
         let mut alert = *self.open.remove(&id)?;
         if self.open.is_empty() {
-            // An empty map keeps memory.
+            // An empty map keeps its allocation.
             self.open = BTreeMap::new();
         }
         alert.revision += 1;

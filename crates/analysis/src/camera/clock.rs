@@ -1,21 +1,21 @@
-//! Whether a camera's clock can be believed. Capture time rules, so what it says is looked at: a jump within a stream, and
-//! a moment of capture that lies far from the moment intake had the picture.
+//! Plausibility of a camera's clock. Capture time is authoritative, so it is checked for a jump within a stream, and for a
+//! capture time far from the instant at which intake received the picture.
 
 use serde::{Deserialize, Serialize};
 use vedette_core::{FrameAt, Span, StageLatency, Timestamp};
 
-/// Frame numbers that follow on never lie this far apart in time: intake gives a silent camera up before.
+/// Consecutive frame numbers never lie this far apart in time: intake drops a silent camera earlier.
 const JUMP_AHEAD: Span = Span::from_secs(300);
-/// Less than this back is disorder, not another time.
+/// A smaller step back is reordering, not a clock change.
 const JUMP_BACK: Span = Span::from_secs(1);
-/// After a jump the clock is doubted for this long.
+/// How long the clock is doubted after a jump.
 const DOUBTED_FOR: Span = Span::from_secs(60);
-/// A picture is not captured later than this after intake had it.
+/// Most that a capture time may lie after intake.
 const MOST_AHEAD: Span = Span::from_secs(2);
-/// Nor earlier than this before.
+/// Most that it may lie before.
 const MOST_BEHIND: Span = Span::from_secs(30);
 
-/// What the clock did between two frames.
+/// The clock's movement between two frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
     Steady,
@@ -23,7 +23,7 @@ pub(super) enum Move {
     Ahead,
 }
 
-/// What is known of a camera's clock.
+/// State of a camera's clock.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Clock {
     last: Option<Seen>,
@@ -38,7 +38,7 @@ struct Seen {
 }
 
 impl Clock {
-    /// Follows the clock to the next processed frame, in order.
+    /// Advances to the next processed frame, in order.
     pub(super) fn follow(&mut self, at: FrameAt) -> Move {
         let FrameAt { epoch, sequence, captured } = at;
         let seen = Seen { epoch, sequence, captured };
@@ -49,7 +49,7 @@ impl Clock {
         moved
     }
 
-    /// Whether the capture time of the frame that was followed to last is doubted.
+    /// Whether the last processed frame's timestamp is unreliable.
     pub(super) fn is_doubted(&self, captured: Timestamp, latency: Option<StageLatency>) -> bool {
         self.doubted_until.is_some_and(|until| captured < until) || latency.is_some_and(is_off)
     }
@@ -67,7 +67,7 @@ fn move_between(last: Seen, now: Seen) -> Move {
     if passed.as_micros() / frames > JUMP_AHEAD.as_micros() { Move::Ahead } else { Move::Steady }
 }
 
-/// Whether the camera's clock lies far from that of intake.
+/// Whether the camera's clock is far from that of intake.
 fn is_off(latency: StageLatency) -> bool {
     latency.chunk.as_micros() < -MOST_AHEAD.as_micros() || latency.chunk > MOST_BEHIND
 }

@@ -8,7 +8,7 @@ use vedette_track::GroundFix;
 /// One sigma of an anchor point in pixels: how well the bottom edge of a box meets the feet.
 pub(super) const ANCHOR_SIGMA_PX: f32 = 3.0;
 
-/// A camera's calibration as the rules ask for it.
+/// A camera's calibration as the rules use it.
 #[derive(Debug)]
 struct CalibratedGround(GroundView);
 
@@ -29,14 +29,14 @@ pub fn ground(locator: &Locator, frame: FrameSize) -> Option<Arc<dyn Ground>> {
     locator.view(frame).map(|view| Arc::new(CalibratedGround(view)) as Arc<dyn Ground>)
 }
 
-/// Frames that lie closer together than this show each object near where it was: there the picture says more than the ground, and
-/// farther apart the ground more than the picture (docs/EVALUATION.md, "On the ground").
+/// At shorter frame intervals each object stays close to its last position: then image overlap is the better association cue, at
+/// longer ones the ground position (docs/EVALUATION.md, "On the ground").
 const SLOW: Span = Span::from_millis(150);
-/// One sigma of where feet are, as a share of the height of the box: detectors cut them off or add their shadow.
+/// One sigma of the foot point, as a share of box height: detectors cut feet off or include their shadow.
 const FEET_SIGMA: f32 = 0.08;
 
-/// Where each of the frame's detections stands, for the tracker; nothing for a camera without calibration, and for frames that
-/// follow quickly. `since_last` is the time since the frame before, if there was one.
+/// The ground position of each of the frame's detections, for the tracker; nothing for a camera without calibration, and at
+/// short intervals. `since_last` is the time since the previous frame, if any.
 pub(super) fn fixes(locator: &Locator, frame: &ProcessedFrame, since_last: Option<Span>) -> Vec<Option<GroundFix>> {
     if frame.detections.is_empty() || since_last.is_some_and(|span| span < SLOW) {
         return Vec::new();
@@ -71,7 +71,7 @@ mod tests {
         file["camera"][0].clone().try_into().unwrap()
     }
 
-    /// Someone at an even pace over the ground from one pixel to another, a frame a second.
+    /// Someone at constant speed over the ground from one pixel to another, at one frame per second.
     fn walk(locator: &Locator, from: [f32; 2], to: [f32; 2], steps: u32) -> Vec<(Timestamp, ProcessedFrame)> {
         let ground = |[x, y]: [f32; 2]| locator.locate(PixelPoint::new(x, y), FRAME, 1.0).0;
         let (from, to) = (ground(from), ground(to));
@@ -92,7 +92,7 @@ mod tests {
         ProcessedFrame { detections, ..ProcessedFrame::empty(FRAME) }
     }
 
-    /// How many tracks the frames give, and on how many frames there was one.
+    /// The number of tracks in the frames, and of frames with a track.
     fn tracks(frames: &[(Timestamp, ProcessedFrame)], locator: Option<&Locator>) -> (usize, usize) {
         let mut tracker = Tracker::new(std::sync::Arc::new(TrackerSettings::default()));
         let (mut ids, mut seen) = (std::collections::BTreeSet::new(), 0);

@@ -1,7 +1,7 @@
-//! A camera's records in the order of their numbers, and the count of what became of each frame.
+//! Reorder buffer and frame accounting: a camera's records in sequence order, and the counts of their frames.
 //!
-//! A record accounts for the frames since the one before, so a record that follows on is passed at once; where one is missing,
-//! what comes after it waits until a frame captured a sort window later has come.
+//! A record accounts for the frames since its predecessor, so a contiguous record passes at once; after a gap, later records
+//! wait until a frame has arrived that was captured the allowed lateness later.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -11,37 +11,37 @@ use serde::{Deserialize, Serialize};
 use vedette_core::{CameraRecord, FrameCounts, FrameRange, RecordBody, ShedReason, Span};
 use vedette_wire::{WireError, decode_detections, encode_detections};
 
-/// How far records may be out of order, in capture time, where nothing else is configured.
+/// Default allowed lateness, in capture time.
 pub const SORT_WINDOW: Span = Span::from_millis(500);
-/// The same for records with an account, which come from a stage that publishes them in order: one that is missing comes again
-/// with the rest of its chunk, which lasts a second at most.
+/// The same for records with frame accounting, which come from a stage that publishes them in order: a missing one is
+/// redelivered with the rest of its chunk, which lasts a second at most.
 const CHUNK_WINDOW: Span = Span::from_secs(2);
-/// Most records of one camera that wait for an earlier one.
+/// Most buffered records of one camera.
 const MOST_HELD: usize = 256;
-/// Gaps that are remembered, so that a late record is told from a repeated one.
+/// Remembered gaps, to distinguish a late record from a repeated one.
 const MOST_GAPS: usize = 16;
 
-/// What a record is to those before it.
+/// A record's relation to earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// Its frames were not accounted for before.
     New,
-    /// It was seen before (a restart upstream).
+    /// A repeat (a restart upstream).
     Repeated,
-    /// It came after its gap was given up: counted, not analysed.
+    /// It arrived after its gap was given up: counted, not analysed.
     Late,
 }
 
-/// A frame of a stream epoch.
+/// A frame: stream session and sequence.
 type Place = (u64, u64);
 
-/// Frames of an epoch that no record accounted for in time.
+/// Frames of a session that no record accounted for in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Gap {
     epoch: u64,
     first: u64,
     last: u64,
-    /// Whether its frames are counted as missing: a producer that does not number all frames leaves gaps that are none.
+    /// Whether its frames are counted as missing: a producer that does not number all frames leaves apparent gaps.
     counted: bool,
 }
 
@@ -55,18 +55,18 @@ impl Gap {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Order {
     window: Span,
-    /// The frame up to which all are accounted for.
+    /// Watermark: the highest frame for which every earlier frame is accounted for.
     watermark: Option<Place>,
-    /// Where the epoch before ended.
+    /// End of the previous session.
     epoch_before: Option<Place>,
     held: BTreeMap<Place, CameraRecord>,
     gaps: VecDeque<Gap>,
     counts: FrameCounts,
-    /// Frames lost since the last that was analysed.
+    /// Frames lost since the last analysed one.
     lost: u64,
 }
 
-/// [`Order`] as it is saved.
+/// [`Order`] as checkpointed.
 #[derive(Serialize, Deserialize)]
 pub(super) struct SavedOrder<'a> {
     last: Option<Place>,
@@ -104,8 +104,8 @@ impl Order {
         self.counts = counts;
     }
 
-    /// Takes a record in, and gives it back when it is the next one to analyse; [`Self::next`] then gives those after it. One that
-    /// only accounts for frames is never given.
+    /// Admits a record, and returns it when it is the next one to analyse; [`Self::next`] then yields its successors. A pure
+    /// accounting record is never returned.
     pub(super) fn admit<'a>(&mut self, record: &'a CameraRecord) -> (Admission, Option<Cow<'a, CameraRecord>>) {
         let place = place(record);
         if self.watermark.is_some_and(|watermark| place <= watermark) {
@@ -121,7 +121,7 @@ impl Order {
         (Admission::New, None)
     }
 
-    /// The next record to analyse, in order; none when the next one has to wait.
+    /// The next record to analyse, in order; none when it has to wait.
     pub(super) fn next(&mut self) -> Option<CameraRecord> {
         loop {
             let (_, first) = self.held.first_key_value()?;
@@ -135,7 +135,7 @@ impl Order {
         }
     }
 
-    /// [`Self::next`] when nothing comes after: nothing waits any longer.
+    /// [`Self::next`] at the end of the input: nothing waits any longer.
     pub(super) fn next_of_rest(&mut self) -> Option<CameraRecord> {
         while let Some(record) = self.pop_held() {
             if let Some(record) = self.pass(Cow::Owned(record)) {
@@ -148,13 +148,13 @@ impl Order {
     fn pop_held(&mut self) -> Option<CameraRecord> {
         let (_, first) = self.held.pop_first()?;
         if self.held.is_empty() {
-            // An empty map keeps the memory of its last records.
+            // An empty map keeps its allocation.
             self.held = BTreeMap::new();
         }
         Some(first)
     }
 
-    /// Whether records may lie between what was seen and `record`.
+    /// Whether records may be missing between the watermark and `record`.
     pub(super) fn is_gap_before(&self, record: &CameraRecord) -> bool {
         let newest = self.held.last_key_value().map(|(place, _)| *place).max(self.watermark);
         match newest {
@@ -186,7 +186,7 @@ impl Order {
         Ok(Self { window: SORT_WINDOW, watermark: last, epoch_before, held, gaps, counts, lost })
     }
 
-    /// A record that accounts for nothing new: seen before, or too late for its gap.
+    /// A record that accounts for nothing new: a repeat, or too late for its gap.
     fn admit_old(&mut self, record: &CameraRecord) -> Admission {
         let (epoch, accounted) = (record.at.epoch, accounted(record));
         let mut late = 0;
@@ -225,7 +225,7 @@ impl Order {
         }
     }
 
-    /// Whether what is missing before `first` is not waited for any longer.
+    /// Whether the gap before `first` is given up.
     fn is_given_up(&self, first: &CameraRecord) -> bool {
         let window = if first.account().is_some() { self.window.max(CHUNK_WINDOW) } else { self.window };
         let waited = |later: &CameraRecord| {
@@ -234,7 +234,7 @@ impl Order {
         self.held.len() > MOST_HELD || self.held.values().any(waited)
     }
 
-    /// Counts the frames that a record accounts for; gives it back unless that is all it is for.
+    /// Counts the frames that a record accounts for; returns it unless it is a pure accounting record.
     fn pass<'a>(&mut self, mut record: Cow<'a, CameraRecord>) -> Option<Cow<'a, CameraRecord>> {
         if matches!(record.body, RecordBody::SignalLoss) {
             self.go_on_at(place(&record));
@@ -263,7 +263,7 @@ impl Order {
             lost += self.count(range.reason, frames);
             unaccounted = unaccounted.saturating_sub(frames);
         }
-        // Left out by the producer's account.
+        // Omitted from the producer's accounting.
         lost += self.count(ShedReason::Missing, unaccounted);
 
         self.lost = self.lost.saturating_add(lost);
@@ -288,7 +288,7 @@ impl Order {
         self.watermark = Some(place);
     }
 
-    /// Counts frames that were not analysed; gives how many of them say something against the next alert.
+    /// Counts frames that were not analysed; returns how many of them weaken the next alert.
     fn count(&mut self, reason: ShedReason, frames: u64) -> u64 {
         self.counts.add_shed(reason, frames);
         if reason.is_planned() { 0 } else { frames }
@@ -312,12 +312,12 @@ fn accounted(record: &CameraRecord) -> FrameRange {
     record.account().map_or(FrameRange::counted(sequence, 1), |account| account.frames(sequence))
 }
 
-/// Whether nothing lies between the frames up to `watermark` and those that `record` accounts for.
+/// Whether the frames that `record` accounts for are contiguous with `watermark`.
 fn follows(watermark: Option<Place>, record: &CameraRecord) -> bool {
     let start = accounted(record).start();
     match watermark {
         Some((epoch, last)) if epoch == record.at.epoch => start <= last.saturating_add(1),
-        // Nothing is known of the epoch: an account tells whether it began before.
+        // Nothing is known of the session: accounting tells whether it began earlier.
         _ => record.account().is_none() || start == 0,
     }
 }

@@ -8,21 +8,21 @@ use vedette_core::{PathPoint, PixelPoint, Span, Timestamp, Track, TrackId};
 const MOST_STEPS: usize = 32;
 /// A step is kept at most this often, so that the steps span seconds.
 const STEP: Span = Span::from_millis(250);
-/// A track that was not seen for this long is forgotten.
+/// A track unseen for this long is forgotten.
 const FORGET: Span = Span::from_secs(5);
 
-/// The recent way of each track, for the evidence of an alert.
+/// The recent trajectory of each track, for the evidence of an alert.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Paths {
     tracks: BTreeMap<TrackId, Steps>,
 }
 
-/// Oldest first. Saved with the time since the step before, which takes a third of the bytes of a time.
+/// Oldest first. Stored as the time since the previous step, a third of the bytes of a timestamp.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<SavedStep>")]
 struct Steps(#[serde(serialize_with = "save")] VecDeque<PathPoint>);
 
-/// Microseconds and the place.
+/// Microseconds and position.
 type SavedStep = (i64, PixelPoint);
 
 fn save<S: Serializer>(steps: &VecDeque<PathPoint>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -59,7 +59,7 @@ impl Paths {
         }
         self.tracks.retain(|_, steps| steps.0.back().is_some_and(|last| at.since(last.at) < FORGET));
         if self.tracks.is_empty() {
-            // An empty map keeps memory.
+            // An empty map keeps its allocation.
             self.clear();
         }
     }

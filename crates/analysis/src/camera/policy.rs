@@ -1,4 +1,4 @@
-//! The policy in force, and what a camera is set up with.
+//! The policy in force, and a camera's setup.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub struct SetupError {
 }
 
 impl CameraAnalysis {
-    /// Takes up the policy that applies at a capture time. What ends by that is added to the episodes.
+    /// Activates the policy that applies at a capture time. Episodes that end by that are added.
     pub(super) fn replace_policy(
         &mut self,
         captured: Timestamp,
@@ -52,7 +52,7 @@ impl CameraAnalysis {
         Ok(())
     }
 
-    /// The policy in force came again, as after a restart: it and its rules are kept once for all cameras.
+    /// The policy in force was received again, as after a restart: its rules are stored once for all cameras.
     fn share_policy(&mut self, policy: &Arc<SharedPolicy>) -> Result<(), SetupError> {
         if let Some(engine) = &mut self.engine {
             engine.share(compile(&self.camera, &self.locator, policy)?);

@@ -1,4 +1,4 @@
-//! The state as bytes for the `states` topic, and back.
+//! Encodes the state for the `states` topic, and decodes it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use super::paths::Paths;
 use super::policy::{compile, locator};
 use super::{CameraAnalysis, Last, SetupError};
 
-/// Version of the encoding. When it rises, the one before is to be read, too: in a state that is made again tracks have other
-/// numbers, and the ids of open alerts with them.
+/// Version of the encoding. When it rises, the one before is to be read, too: a state that is rebuilt numbers its tracks anew, and
+/// the ids of open alerts are derived from them.
 pub const STATE_FORMAT: u32 = 7;
 /// The one that release 8dbab3e writes.
 const FORMAT_6: u32 = 6;
@@ -28,7 +28,7 @@ pub const fn is_readable(format: u32) -> bool {
     matches!(format, FORMAT_6 | STATE_FORMAT)
 }
 
-/// Why a state could not be taken up.
+/// Why a checkpoint could not be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Another version of the program wrote it.
@@ -40,18 +40,18 @@ pub enum StateError {
     /// A message inside it is damaged.
     #[error("the state cannot be read: {0}")]
     Message(#[from] WireError),
-    /// A rule's state is not of the rule's kind.
+    /// A rule's state does not match the rule's kind.
     #[error("the state cannot be used: {0}")]
     Mismatch(#[from] StateMismatch),
     /// The state of format 6 is not of its policy.
     #[error("the state of format {FORMAT_6} does not fit the policy in it")]
     Unfit,
-    /// Camera or policy are broken.
+    /// Camera or policy are invalid.
     #[error(transparent)]
     Setup(#[from] SetupError),
 }
 
-/// What is saved, with the engine's state as `E`. Messages that have a schema are kept in it.
+/// The checkpoint, with the state of the engine as `E`. Messages with a schema are stored in it.
 #[derive(Serialize, Deserialize)]
 struct Saved<'a, E> {
     tracker: Cow<'a, Tracker>,
@@ -65,7 +65,7 @@ struct Saved<'a, E> {
 }
 
 impl CameraAnalysis {
-    /// The state as bytes of format [`STATE_FORMAT`].
+    /// Encodes the state in format [`STATE_FORMAT`].
     ///
     /// # Errors
     /// When it cannot be encoded.
@@ -83,7 +83,7 @@ impl CameraAnalysis {
         Ok(postcard::to_stdvec(&saved)?)
     }
 
-    /// Goes on where `bytes` were saved: from here on the camera gives what it would have given without the interruption.
+    /// Restores a checkpoint: from here on the camera's output is the same as without the interruption.
     ///
     /// # Errors
     /// When the bytes are of another format or damaged.

@@ -1,4 +1,4 @@
-//! A frame for tests: nothing is in it.
+//! An empty frame for tests.
 
 use vedette_core::{CameraId, CameraRecord, FrameAt, FrameSize, ModelRef, ProcessedFrame, RecordBody, Timestamp};
 

@@ -1,4 +1,4 @@
-//! Compaction: of each key only the last record stays; a key without a value goes altogether after a while.
+//! Compaction: only the last record of each key is kept; a tombstone is deleted after a while.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -13,22 +13,22 @@ use super::index::Index;
 use super::partition::Partition;
 use super::segment::{HEADER, MAGIC, Segment, sync_dir};
 
-/// What a compaction heeds.
+/// Limits of a compaction.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Size of the segments it makes.
+    /// Size of the output segments.
     pub(super) segment_bytes: u64,
-    /// Records without a value that are older than this go.
+    /// Tombstones older than this are deleted.
     pub(super) tombstones_until_ms: i64,
     /// The offset after the last record of the partition.
     pub(super) end: u64,
 }
 
-/// What a pass over the sealed segments found.
+/// Result of a pass over the sealed segments.
 struct Survey {
     /// Offset of the last record of each key.
     latest: HashMap<Bytes, u64>,
-    /// Bytes worth keeping in each sealed segment.
+    /// Live bytes in each sealed segment.
     live: Vec<u64>,
 }
 
@@ -64,7 +64,7 @@ fn is_live(record: &crate::Delivered, latest: &HashMap<Bytes, u64>, limits: Limi
     latest.get(&record.record.key) == Some(&record.position.offset)
         && (record.record.value.is_some()
             || record.record.timestamp_ms >= limits.tombstones_until_ms
-            // The very last record stays in any case: who reads up to the end waits for it.
+            // The very last record is always kept: readers up to the end wait for it.
             || record.position.offset + 1 >= limits.end)
 }
 
@@ -88,8 +88,8 @@ fn survey(partition: &Partition, all: &[Arc<Segment>], sealed: &[Arc<Segment>], 
     Ok(Survey { latest, live })
 }
 
-/// Puts what is live in `old`, neighbours, into one file with the name of the first. When the process ends between the
-/// steps, the next start finds either the old files, or the merged one and old ones that it covers or that do no harm.
+/// Merges the live records of `old`, adjacent segments, into one file with the name of the first. If the process ends between
+/// the steps, the next start finds either the old files, or the merged one and harmless old ones that it covers.
 fn merge(
     partition: &Partition,
     old: &[Arc<Segment>],
@@ -127,7 +127,7 @@ fn merge(
         partition.replace(old, None);
         old
     } else {
-        // An index of the old file must not be taken for one of the new.
+        // An index of the old file must not be mistaken for one of the new.
         let _ = fs::remove_file(first.path.with_extension("idx"));
         first.replace_file(&temporary, || {
             let merged = Arc::new(Segment::with_index(first.path.clone(), first.base, index));
@@ -138,7 +138,7 @@ fn merge(
         })?;
         &old[1..]
     };
-    // Newest first: what a crash leaves behind is superseded by what is kept, never the other way round.
+    // Newest first: leftovers of a crash are superseded by retained records, never the other way round.
     for segment in rest.iter().rev() {
         segment.delete()?;
     }

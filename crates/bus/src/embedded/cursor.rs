@@ -8,7 +8,7 @@ use super::partition::{Partition, RELOCATIONS};
 use super::segment::{HEADER, Segment};
 use crate::Delivered;
 
-/// A place in a partition from which records are read in order.
+/// A position in a partition from which records are read in order.
 pub(super) struct Cursor {
     partition: Arc<Partition>,
     next: u64,
@@ -22,7 +22,7 @@ struct Place {
 }
 
 impl Cursor {
-    /// Before the first record at `next` or later.
+    /// Positioned before the first record at `next` or later.
     pub(super) fn new(partition: Arc<Partition>, next: u64) -> Self {
         Self { partition, next, place: None }
     }
@@ -31,12 +31,12 @@ impl Cursor {
         &self.partition
     }
 
-    /// Whether something durable lies ahead, as far as memory knows.
+    /// Whether durable records lie ahead, according to the in-memory index.
     pub(super) fn has_more(&self) -> bool {
         self.next < self.partition.watermarks().high
     }
 
-    /// The next durable records: at least one when there is one, at most about `max_bytes` beyond it.
+    /// The next durable records: at least one if there is one, at most about `max_bytes` beyond it.
     pub(super) fn read(&mut self, max_bytes: usize) -> io::Result<Vec<Delivered>> {
         let mut records = Vec::new();
         let mut bytes = 0;
@@ -51,7 +51,7 @@ impl Cursor {
                     self.place = Some(place);
                     break;
                 };
-                // The segment may have grown before the next one was begun.
+                // The segment may have grown before the next one was started.
                 if place.at < place.segment.index().len {
                     self.place = Some(place);
                     continue;
@@ -82,7 +82,7 @@ impl Cursor {
         Ok(records)
     }
 
-    /// The segment that continues after `segment` is read: the following one, or what `segment` was compacted into.
+    /// The segment that continues after `segment` is read: the following one, or the one that `segment` was compacted into.
     fn following(&self, segment: &Arc<Segment>) -> Option<Arc<Segment>> {
         let here = self.partition.segment_of(self.next);
         if Arc::ptr_eq(&here, segment) { self.partition.after(segment) } else { Some(here) }

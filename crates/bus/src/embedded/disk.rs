@@ -1,10 +1,10 @@
-//! The two calls that can find the disk full or broken; tests put a disk that fails in their place.
+//! The two calls that can find the disk full or broken; tests substitute a failing disk.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// How the log's bytes get to a file and stay there.
+/// Writing and syncing of the log's bytes.
 pub(super) trait Disk: Send + Sync + 'static {
     /// Writes all of `bytes` at `at`.
     fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()>;

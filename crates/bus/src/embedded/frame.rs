@@ -1,4 +1,4 @@
-//! How a record lies in a segment file.
+//! The encoding of a record in a segment file.
 //!
 //! ```text
 //! u32 length of the body | u32 CRC-32 of length and body | body:
@@ -6,7 +6,7 @@
 //! key | value | per header: u32 name length, u32 value length, name, value        all little endian
 //! ```
 //!
-//! The offset is stored, because compaction and damage leave holes.
+//! The offset is stored, because compaction and damage leave gaps.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use crate::{Delivered, Header, Position, Record};
 /// Bytes before the body.
 pub(super) const PREFIX: usize = 8;
 const FIXED: usize = 8 + 8 + 4 + 4 + 4;
-/// Bytes with which [`peek`] can tell what a frame is.
+/// Bytes that [`peek`] needs to identify a frame.
 pub(super) const HEAD: usize = PREFIX + FIXED;
 const NO_VALUE: u32 = u32::MAX;
-/// Values at least this long share the block that was read; shorter ones are copied, so that one small record that is kept
-/// for long does not keep a whole block.
+/// Values at least this long share the block that was read; shorter ones are copied, so that one small long-lived record
+/// does not retain a whole block.
 const SHARE_FROM: usize = 16 << 10;
 
-/// The part of a frame that says where it belongs.
+/// The identifying head of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FrameHead {
     /// Offset of the record.
@@ -93,12 +93,12 @@ pub(super) fn peek(bytes: &[u8]) -> Option<FrameHead> {
     })
 }
 
-/// Whether `frame`, exactly one frame, is as it was written.
+/// Whether `frame`, exactly one frame, is undamaged.
 pub(super) fn is_sound(frame: &[u8]) -> bool {
     frame.len() >= HEAD && u32_at(frame, 4) == Some(checksum(frame))
 }
 
-/// The record of `frame`, exactly one sound frame; `None` when its lengths do not add up.
+/// Decodes `frame`, exactly one sound frame; `None` when its lengths do not add up.
 pub(super) fn decode(frame: &Bytes, topic: &Arc<str>, partition: u32) -> Option<Delivered> {
     let head = peek(frame)?;
     let key_len = u32_at(frame, PREFIX + 16)? as usize;

@@ -1,4 +1,4 @@
-//! Walks the frames of a segment file, over damage.
+//! Iterates over the frames of a segment file, skipping damage.
 
 use std::fs::File;
 use std::io;
@@ -8,24 +8,24 @@ use bytes::{Bytes, BytesMut};
 
 use super::frame::{self, FrameHead};
 
-/// Bytes read at once.
+/// Bytes per read.
 const BLOCK: usize = 256 << 10;
-/// How far apart two neighbouring offsets of one segment may lie: compaction leaves holes, damage makes nonsense.
+/// Largest difference of two adjacent offsets of one segment: compaction leaves gaps, damage makes nonsense.
 const WIDEST_HOLE: u64 = 1 << 40;
 
-/// What lies next in a file.
+/// The next item in a file.
 #[derive(Debug)]
 pub(super) enum Step {
     /// A sound frame.
     Frame {
-        /// Where it begins.
+        /// Its position.
         at: u64,
-        /// What it says.
+        /// Its head.
         head: FrameHead,
         /// All of it.
         bytes: Bytes,
     },
-    /// No sound frame begins between these two places.
+    /// No sound frame begins between these two positions.
     Damage {
         /// Where the frame that should be here would begin.
         from: u64,
@@ -47,17 +47,17 @@ pub(super) struct Frames<'a> {
 }
 
 impl<'a> Frames<'a> {
-    /// From `at`, where a frame begins, to `end`; offsets below `least_offset` are nonsense.
+    /// From `at`, where a frame begins, to `end`; offsets below `least_offset` are invalid.
     pub(super) fn new(file: &'a File, at: u64, end: u64, least_offset: u64) -> Self {
         Self { file, at, end, least_offset, block: Bytes::new(), block_at: at }
     }
 
-    /// Where the next step begins.
+    /// Position of the next step.
     pub(super) fn at(&self) -> u64 {
         self.at
     }
 
-    /// Makes `len` bytes from `at` on present in the block and tells where; `None` behind the end.
+    /// Ensures that `len` bytes from `at` on are in the block and returns their index; `None` past the end.
     fn present(&mut self, at: u64, len: usize) -> io::Result<Option<usize>> {
         if at + len as u64 > self.end {
             return Ok(None);
@@ -72,7 +72,7 @@ impl<'a> Frames<'a> {
         Ok(Some((at - self.block_at) as usize))
     }
 
-    /// The sound frame that begins at `at`, as its head and its place in the block.
+    /// The sound frame at `at`, as its head and its index in the block.
     fn sound_at(&mut self, at: u64) -> io::Result<Option<(FrameHead, usize)>> {
         let Some(start) = self.present(at, frame::HEAD)? else { return Ok(None) };
         let Some(head) = frame::peek(&self.block[start..]) else { return Ok(None) };
@@ -83,7 +83,7 @@ impl<'a> Frames<'a> {
         Ok(frame::is_sound(&self.block[start..start + head.len]).then_some((head, start)))
     }
 
-    /// What lies next; moves behind it.
+    /// Returns the next item and moves past it.
     pub(super) fn step(&mut self) -> io::Result<Step> {
         if self.at >= self.end {
             return Ok(Step::End);
@@ -94,7 +94,7 @@ impl<'a> Frames<'a> {
             self.least_offset = head.offset + 1;
             return Ok(Step::Frame { at: from, head, bytes: self.block.slice(start..start + head.len) });
         }
-        // Rare and slow: try every byte, so that damage costs no sound record behind it.
+        // Rare and slow: try every byte, so that no sound record behind the damage is lost.
         let last = self.end.saturating_sub(frame::HEAD as u64);
         let found = (from + 1..=last)
             .map(|at| Ok((at, self.sound_at(at)?.is_some())))

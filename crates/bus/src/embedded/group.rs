@@ -1,4 +1,4 @@
-//! Groups of the embedded log: who is a member, and how far each group has come.
+//! Consumer groups of the embedded log: members and committed offsets.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use super::topic::Topic;
 use crate::subscription::Commit;
 use crate::{BusError, Delivered, Record, Retention, TopicSpec};
 
-/// The compacted topic that holds what was committed.
+/// The compacted topic of committed offsets.
 pub(super) const COMMITS: &str = "__commits";
 
 pub(super) fn commits_spec() -> TopicSpec {
@@ -31,7 +31,7 @@ type Place = (String, Arc<str>, u32);
 #[derive(Clone, Copy)]
 struct Committed {
     next: u64,
-    /// Offset of the commit itself: of two that cross, the later counts.
+    /// Offset of the commit record: of two concurrent ones the later counts.
     written_at: u64,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Reads what was committed.
+    /// Reads the committed offsets.
     pub(super) fn load(log: Arc<Topic>, clock: Clock) -> std::io::Result<Self> {
         let mut state = State::default();
         for partition in &log.partitions {
@@ -71,7 +71,7 @@ impl Groups {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How far `group` has come; `None` when it never committed there.
+    /// The committed offset of `group`; `None` when it never committed there.
     pub(super) fn committed(&self, group: &str, topic: &Arc<str>, partition: u32) -> Option<u64> {
         let place = (group.to_owned(), Arc::clone(topic), partition);
         self.state().committed.get(&place).map(|committed| committed.next)
@@ -100,7 +100,7 @@ impl Groups {
     }
 }
 
-/// Being the member of a group.
+/// Membership of a group.
 pub(super) struct Membership {
     groups: Arc<Groups>,
     group: String,

@@ -1,4 +1,4 @@
-//! The sparse index of a segment: from an offset or a time to a place in the file a little before it.
+//! The sparse index of a segment: from an offset or a time to a file position shortly before it.
 
 use std::fs;
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::frame::FrameHead;
 
-/// Bytes of the segment between two entries; what a look-up reads at most beyond one record.
+/// Bytes of the segment between two entries; the most a look-up reads beyond one record.
 const EVERY: u64 = 32 << 10;
 const MAGIC: &[u8; 8] = b"VEDIDX1\n";
 const ENTRY: usize = 32;
@@ -15,14 +15,14 @@ const ENTRY: usize = 32;
 struct Entry {
     /// Offset of the record at `at`.
     offset: u64,
-    /// Where it lies in the file.
+    /// Its position in the file.
     at: u64,
-    /// The latest timestamp before it in this segment, `i64::MIN` at the start: rises along the index even where
+    /// The latest timestamp before it in this segment, `i64::MIN` at the start: ascends along the index even where
     /// timestamps do not, so that a time can be searched.
     latest_before_ms: i64,
 }
 
-/// Where records lie in one segment, and what it spans.
+/// Positions of the records of one segment, and its bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Index {
     entries: Vec<Entry>,
@@ -35,12 +35,12 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Of a segment that holds nothing but its `header` bytes.
+    /// Index of a segment with nothing but its `header` bytes.
     pub(super) fn new(base: u64, header: u64) -> Self {
         Self { entries: Vec::new(), len: header, next_offset: base, span_ms: None }
     }
 
-    /// Takes in the next frame, which lies at `at`.
+    /// Adds the next frame, at position `at`.
     pub(super) fn push(&mut self, head: &FrameHead, at: u64) {
         if self.entries.last().is_none_or(|last| at - last.at >= EVERY) {
             let latest_before_ms = self.span_ms.map_or(i64::MIN, |span| span.1);
@@ -54,19 +54,19 @@ impl Index {
         });
     }
 
-    /// A place at or before the first record at `offset` or later.
+    /// A position at or before the first record at `offset` or later.
     pub(super) fn place_of(&self, offset: u64, header: u64) -> u64 {
         let after = self.entries.partition_point(|entry| entry.offset <= offset);
         after.checked_sub(1).map_or(header, |index| self.entries[index].at)
     }
 
-    /// A place at or before the first record of `time_ms` or later.
+    /// A position at or before the first record of `time_ms` or later.
     pub(super) fn place_of_time(&self, time_ms: i64, header: u64) -> u64 {
         let after = self.entries.partition_point(|entry| entry.latest_before_ms < time_ms);
         after.checked_sub(1).map_or(header, |index| self.entries[index].at)
     }
 
-    /// Writes the index beside its segment. It is an aid only: one that is missing or torn is made anew from the segment.
+    /// Writes the index beside its segment. It is only a cache: a missing or torn one is rebuilt from the segment.
     pub(super) fn store(&self, path: &Path) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(64 + ENTRY * self.entries.len());
         bytes.extend_from_slice(MAGIC);
@@ -84,7 +84,7 @@ impl Index {
         fs::File::create(path)?.write_all(&bytes)
     }
 
-    /// Reads the index of a segment of `len` bytes; `None` when there is none that fits.
+    /// Reads the index of a segment of `len` bytes; `None` when no matching one exists.
     pub(super) fn load(path: &Path, len: u64) -> Option<Self> {
         let bytes = fs::read(path).ok()?;
         let (content, crc) = bytes.split_last_chunk::<4>()?;

@@ -12,21 +12,21 @@ use super::segment::{HEADER, Segment};
 use super::storage_error;
 use crate::{BusError, Watermarks};
 
-/// Tries to open a segment that retention or compaction takes away meanwhile.
+/// Attempts to open a segment while retention or compaction removes it.
 pub(super) const RELOCATIONS: usize = 16;
 
-/// The segments of one partition, oldest first; the last one is written to. There is always at least one.
+/// The segments of one partition, oldest first; the last one is active. There is always at least one.
 pub(super) struct Partition {
     pub(super) topic: Arc<str>,
     pub(super) id: u32,
     pub(super) dir: PathBuf,
     segments: RwLock<Vec<Arc<Segment>>>,
-    // Base of the active segment when it was last compacted: nothing to do until there is another.
+    // Base of the active segment at the last compaction: nothing to do until there is another.
     compacted_until: AtomicU64,
 }
 
 impl Partition {
-    /// Opens the partition in `dir`, making it when it is new. `compacted` tells whether segments may have been merged.
+    /// Opens the partition in `dir`, creating it if new. `compacted` tells whether segments may have been merged.
     pub(super) fn open(
         topic: Arc<str>,
         id: u32,
@@ -40,7 +40,7 @@ impl Partition {
         for entry in fs::read_dir(&dir).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             match path.extension().and_then(|extension| extension.to_str()) {
-                // Left by a compaction that did not finish.
+                // Left over from an unfinished compaction.
                 Some("compact") => fs::remove_file(&path).map_err(failed)?,
                 Some("log") => {
                     let base = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
@@ -70,7 +70,7 @@ impl Partition {
                         ),
                     });
                 }
-                // Merged into the segment before it, then the process ended.
+                // Merged into the previous segment before the process ended.
                 segment.delete().map_err(|error| storage_error(&path, &error))?;
                 continue;
             }
@@ -92,17 +92,17 @@ impl Partition {
         self.list().clone()
     }
 
-    /// The segment that is written to.
+    /// The active segment.
     pub(super) fn active(&self) -> Arc<Segment> {
         Arc::clone(self.list().last().expect("a partition has at least one segment"))
     }
 
-    /// Adds the segment that is written to from now on.
+    /// Adds a new active segment.
     pub(super) fn append_segment(&self, segment: Arc<Segment>) {
         self.segments.write().unwrap_or_else(PoisonError::into_inner).push(segment);
     }
 
-    /// Puts `new` in the place of `old`, neighbours that are not active.
+    /// Replaces `old`, adjacent inactive segments, by `new`.
     pub(super) fn replace(&self, old: &[Arc<Segment>], new: Option<Arc<Segment>>) {
         let mut list = self.segments.write().unwrap_or_else(PoisonError::into_inner);
         let gone = |segment: &Arc<Segment>| old.iter().any(|other| Arc::ptr_eq(segment, other));
@@ -113,7 +113,7 @@ impl Partition {
         }
     }
 
-    /// The bounds of what is kept and durable.
+    /// The bounds of the retained durable records.
     pub(super) fn watermarks(&self) -> Watermarks {
         let list = self.list();
         let low = list.first().map_or(0, |segment| segment.base);
@@ -121,7 +121,7 @@ impl Partition {
         Watermarks { partition: self.id, low, high }
     }
 
-    /// The segment in which to look for `offset` or what follows it.
+    /// The segment in which to look for `offset` or its successor.
     pub(super) fn segment_of(&self, offset: u64) -> Arc<Segment> {
         let list = self.list();
         let after = list.partition_point(|segment| segment.base <= offset);
@@ -146,7 +146,7 @@ impl Partition {
         self.look_for_time(time_ms)
     }
 
-    /// As [`Self::offset_of_time`]; not found when a segment leaves the log meanwhile.
+    /// As [`Self::offset_of_time`]; not found when a segment is removed meanwhile.
     fn look_for_time(&self, time_ms: i64) -> io::Result<u64> {
         let segments = self.segments();
         for segment in &segments {

@@ -1,4 +1,4 @@
-//! A directory looked at before it is opened: nothing is made or changed.
+//! Inspects a directory before it is opened: nothing is created or changed.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -12,16 +12,16 @@ use crate::{BusError, TopicSpec};
 /// The lock of a log that another process has open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// The file that it holds locked.
+    /// The locked file.
     pub lock: PathBuf,
 }
 
 impl EmbeddedBus {
-    /// Whether a process has the log in `dir` open. One that is just ending, or being started by the one that has it, is given the
-    /// second that [`EmbeddedBus::open`] gives it; blocks for that long.
+    /// Whether a process has the log in `dir` open. One that is just ending, or being started by the owner, is given the same
+    /// second as in [`EmbeddedBus::open`]; blocks for that long.
     ///
     /// # Errors
-    /// When the lock cannot be looked at.
+    /// When the lock cannot be examined.
     pub fn holder(dir: &Path) -> Result<Option<Held>, BusError> {
         let lock = dir.join(LOCK);
         let file = match File::open(&lock) {
@@ -41,7 +41,7 @@ impl EmbeddedBus {
         }
     }
 
-    /// What keeps the topics that lie in `dir` from being as `wanted`; those that are not there yet are fine.
+    /// Why the topics in `dir` cannot become as `wanted`; missing topics are fine.
     #[must_use]
     pub fn misfits(dir: &Path, wanted: &[TopicSpec]) -> Vec<BusError> {
         let fit = |spec: &TopicSpec| match Topic::stored_spec(&dir.join("topics").join(&spec.name), &spec.name)? {

@@ -1,4 +1,4 @@
-//! Carries records from cursors into the queue of a subscription or reader, and follows the live end.
+//! Moves records from cursors into the queue of a subscription or reader, and follows the live end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use super::topic::Topic;
 use crate::queue::QueueSender;
 use crate::{BusError, Delivered};
 
-/// Bytes read from one partition before the next one has its turn.
+/// Bytes read from one partition per turn.
 const TURN_BYTES: usize = 256 << 10;
-/// Pause after the disk refused to be read.
+/// Pause after a failed disk read.
 const READ_RETRY: Duration = Duration::from_secs(1);
 
 /// Ends when the other end of `queue` is dropped or the bus is `closed`.

@@ -15,31 +15,31 @@ pub(super) const HEADER: u64 = MAGIC.len() as u64;
 
 /// One file of a partition: the records from `base` on to the base of the next segment.
 pub(super) struct Segment {
-    /// Least offset it may hold.
+    /// Lowest offset it may hold.
     pub(super) base: u64,
-    /// The file; its index lies beside it.
+    /// The file; its index is beside it.
     pub(super) path: PathBuf,
-    // Covers what is durable and nothing else: readers never see more.
+    // Covers durable records only: readers never see more.
     index: RwLock<Index>,
     reading: Mutex<Reading>,
 }
 
 #[derive(Default)]
 struct Reading {
-    // Open while somebody reads, so that a long log does not use up the process's file handles.
+    // Open while it is being read, so that a long log does not exhaust the process's file handles.
     file: Weak<File>,
-    // Its path now leads to another segment's file.
+    // Its path now refers to another segment's file.
     is_replaced: bool,
 }
 
-/// What opening a segment had to decide.
+/// Repairs made on opening a segment.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Repairs {
-    /// Bytes at the end that no complete record followed, cut off.
+    /// Truncated bytes at the end that no complete record followed.
     pub(super) torn_bytes: u64,
-    /// Bytes between sound records that are not readable, left in place and skipped.
+    /// Unreadable bytes between sound records, left in place and skipped.
     pub(super) damaged_bytes: u64,
-    /// Whether the index was made anew from the records.
+    /// Whether the index was rebuilt from the records.
     pub(super) index_rebuilt: bool,
 }
 
@@ -95,7 +95,7 @@ impl Segment {
         Ok((segment, repairs))
     }
 
-    /// Whether the file was never more than begun: records are written only when its header is durable.
+    /// Whether the file was only just created: records are written only once its header is durable.
     fn is_unfinished(file: &File, len: u64) -> io::Result<bool> {
         if len != HEADER {
             return Ok(len < HEADER);
@@ -113,7 +113,7 @@ impl Segment {
             match frames.step()? {
                 Step::Frame { at, head, .. } => index.push(&head, at),
                 Step::Damage { from, to } if to == len && last => {
-                    // Nothing sound follows: the end of a write that never finished, so nobody was told it is durable.
+                    // Nothing sound follows: the end of an unfinished write, which was never acknowledged.
                     repairs.torn_bytes += to - from;
                     file.set_len(from)?;
                     file.sync_all()?;
@@ -129,12 +129,12 @@ impl Segment {
         Ok(index)
     }
 
-    /// What is durable in it.
+    /// The index of its durable records.
     pub(super) fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes frames that are durable visible to readers.
+    /// Makes durable frames visible to readers.
     pub(super) fn publish(&self, frames: &[(FrameHead, u64)]) {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         for (head, at) in frames {
@@ -142,7 +142,7 @@ impl Segment {
         }
     }
 
-    /// Writes the index file. An index that cannot be written only makes the next opening slower.
+    /// Writes the index file. A failure only makes the next opening slower.
     pub(super) fn store_index(&self) {
         let path = self.path.with_extension("idx");
         if let Err(error) = self.index().store(&path) {
@@ -154,7 +154,7 @@ impl Segment {
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The file for reading; shared by all who read now. Not found once the segment has left the log.
+    /// The file for reading; shared by all current readers. Not found once the segment has left the log.
     pub(super) fn file(&self) -> io::Result<Arc<File>> {
         let mut reading = self.reading();
         if let Some(file) = reading.file.upgrade() {
@@ -168,8 +168,8 @@ impl Segment {
         Ok(file)
     }
 
-    /// Puts `file` under the segment's path and has `announce` make it known. Who opens this segment meanwhile still gets its
-    /// own file, which is what its index is about; who comes later finds none.
+    /// Moves `file` to the segment's path and calls `announce` to make it known. Concurrent readers of this segment still get its
+    /// own file, which its index describes; later ones find none.
     pub(super) fn replace_file(&self, file: &Path, announce: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let own = self.file()?;
         fs::rename(file, &self.path)?;
@@ -179,7 +179,7 @@ impl Segment {
         announced
     }
 
-    /// Deletes file and index. Who reads it now reads on.
+    /// Deletes file and index. Current readers are unaffected.
     pub(super) fn delete(&self) -> io::Result<()> {
         let _ = fs::remove_file(self.path.with_extension("idx"));
         match fs::remove_file(&self.path) {
@@ -189,7 +189,7 @@ impl Segment {
     }
 }
 
-/// Makes the names in a directory durable.
+/// Makes a directory's entries durable.
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }

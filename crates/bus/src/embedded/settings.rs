@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::BusError;
 
-/// Tells the wall-clock time in milliseconds since the Unix epoch; retention asks it how old records are.
+/// Wall clock in milliseconds since the Unix epoch; retention uses it for the age of records.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
 
@@ -36,26 +36,26 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// How an [`super::EmbeddedBus`] stores.
+/// Storage settings of an [`super::EmbeddedBus`].
 #[derive(Debug, Clone)]
 pub struct EmbeddedSettings {
-    /// Directory of the log; made when missing. One process at a time.
+    /// Directory of the log; created if missing. One process at a time.
     pub dir: PathBuf,
     /// Size in bytes at which a partition starts a new segment file. Retention and compaction work on whole segments.
     pub segment_bytes: u64,
-    /// Bytes of one topic after which a group commit begins.
+    /// Bytes of one topic that start a group commit.
     pub sync_bytes: usize,
     /// Longest wait of a record for its group commit to begin.
     pub sync_after: Duration,
-    /// Bytes that may wait to be written, for each topic; a send waits when they are used up.
+    /// Bytes that may wait to be written, per topic; a send waits when they are used up.
     pub send_queue_bytes: usize,
     /// Bytes that may wait in each subscription and reader.
     pub receive_queue_bytes: usize,
-    /// How often retention and compaction look at the log.
+    /// Interval of retention and compaction.
     pub sweep_interval: Duration,
-    /// How long a deleted key of a compacted topic stays visible as a record without a value.
+    /// How long a deleted key of a compacted topic stays visible as a tombstone.
     pub tombstone_delay: Duration,
-    /// Tells the time.
+    /// The clock.
     pub clock: Clock,
 }
 

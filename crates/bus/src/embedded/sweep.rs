@@ -1,4 +1,4 @@
-//! Retention: whole segments go when all their records are too old or the partition is too large.
+//! Retention: whole segments are deleted when all their records are too old or the partition is too large.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use super::topic::Topic;
 use super::{compact, storage_error};
 use crate::{BusError, Retention};
 
-/// A segment is closed when its oldest record has used up this part of its time, so that records of a quiet partition go
-/// in time too: no record is kept longer than its age, a quarter of it, and one sweep.
+/// A segment is closed when its oldest record has used up this part of its retention, so that records of a quiet partition
+/// expire in time too: no record is kept longer than its age, a quarter of it, and one sweep.
 const PARTS_OF_AGE: u32 = 4;
 
 /// One pass over a topic. Blocks.

@@ -254,7 +254,7 @@ fn retention_by_bytes_and_by_age_of_a_quiet_partition() {
         assert!((12_000..=20_000).contains(&kept), "{kept}");
         let bounds = bus.watermarks(TOPIC).await.unwrap()[0];
         assert!(bounds.low > 40 && bounds.high == 60, "{bounds:?}");
-        // Nothing new is written, and still the last segment goes when its time has come.
+        // Nothing new is written, and still the last segment expires in time.
         now.store(1000 + 99_000, Ordering::SeqCst);
         bus.sweep().await.unwrap();
         assert_eq!(bus.watermarks(TOPIC).await.unwrap()[0].low, bounds.low);

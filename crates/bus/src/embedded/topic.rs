@@ -18,10 +18,10 @@ use super::writer::{Append, Job, Pace, Writer};
 use crate::{BusError, Delivery, Record, Retention, TopicSpec, partition_of};
 
 const SPEC_FILE: &str = "topic.json";
-/// What a record weighs in the send queue beside its content.
+/// Overhead of a record in the send queue, beside its content.
 const RECORD_BYTES: usize = 128;
 
-/// A topic with its partitions and the threads that write them.
+/// A topic with its partitions and their writer threads.
 pub(super) struct Topic {
     pub(super) name: Arc<str>,
     pub(super) partitions: Vec<Arc<Partition>>,
@@ -37,7 +37,7 @@ pub(super) struct Topic {
     changed: Arc<watch::Sender<u64>>,
 }
 
-/// The spec as it is stored.
+/// The stored spec.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SpecFile {
@@ -50,7 +50,7 @@ struct SpecFile {
 }
 
 impl Topic {
-    /// Makes a topic that does not exist yet. It exists from the moment its spec file does.
+    /// Creates a new topic. It exists from the instant its spec file does.
     pub(super) fn create(
         dir: &Path,
         spec: &TopicSpec,
@@ -62,7 +62,7 @@ impl Topic {
         Ok(topic)
     }
 
-    /// Opens the topic in `dir`; `None` when its creation was never finished.
+    /// Opens the topic in `dir`; `None` when its creation was never completed.
     pub(super) fn open(
         dir: &Path,
         name: &str,
@@ -75,7 +75,7 @@ impl Topic {
         }
     }
 
-    /// The settings of the topic in `dir`; `None` when its creation was never finished.
+    /// The spec of the topic in `dir`; `None` when its creation was never completed.
     pub(super) fn stored_spec(dir: &Path, name: &str) -> Result<Option<TopicSpec>, BusError> {
         let path = dir.join(SPEC_FILE);
         let text = match fs::read(&path) {
@@ -144,8 +144,8 @@ impl Topic {
         self.spec.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes over what may change in a topic that exists: how long it keeps, and larger records. Everything else that
-    /// differs is an error.
+    /// Applies the settings that may change in an existing topic: retention, and a larger record limit. Any other difference is
+    /// an error.
     pub(super) fn adopt(&self, wanted: &TopicSpec) -> Result<(), BusError> {
         let found = self.spec();
         Self::check_fit(&found, wanted)?;
@@ -162,7 +162,7 @@ impl Topic {
         Ok(())
     }
 
-    /// Whether a topic that is as `found` can become as `wanted`.
+    /// Whether a topic with spec `found` can be changed to `wanted`.
     pub(super) fn check_fit(found: &TopicSpec, wanted: &TopicSpec) -> Result<(), BusError> {
         let mismatch = |found: String, wanted_is: String, fix: &str| {
             let topic = wanted.name.clone();
@@ -207,12 +207,12 @@ impl Topic {
         Ok(delivery)
     }
 
-    /// Tells the metrics how full the send queue is, also when nothing is sent.
+    /// Updates the metrics of the send queue, even when nothing is sent.
     pub(super) fn report_queue(&self) {
         self.queued.set(self.room_bytes.saturating_sub(self.room.available_permits()) as f64);
     }
 
-    /// Waits until all that was sent is durable.
+    /// Waits until all sent records are durable.
     pub(super) async fn flush(&self) -> Result<(), BusError> {
         let mut replies = Vec::with_capacity(self.writers.len());
         for writer in &self.writers {
@@ -227,26 +227,26 @@ impl Topic {
         outcome
     }
 
-    /// Size at which a segment is full.
+    /// Size at which a segment is closed.
     pub(super) fn segment_bytes(&self) -> u64 {
         self.segment_bytes
     }
 
-    /// Begins a new segment in `partition` and waits for it. Blocks.
+    /// Starts a new segment in `partition` and waits for it. Blocks.
     pub(super) fn roll(&self, partition: u32) {
         let (reply, done) = channel();
         if self.writers[partition as usize].send(Job::Roll(reply)).is_ok() {
-            // An error says that the writer has stopped, and that is well too.
+            // An error means that the writer has stopped, which is fine.
             let _ = done.recv();
         }
     }
 
-    /// Tells of every group commit from now on.
+    /// Notifies of every group commit from now on.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 
-    /// Finishes what was sent and ends the threads. Blocks for a commit at most.
+    /// Finishes pending writes and ends the threads. Blocks for a commit at most.
     pub(super) fn stop(&self) {
         self.room.close();
         for writer in &self.writers {
@@ -260,7 +260,7 @@ impl Topic {
     }
 }
 
-/// Small enough that a bound in bytes can be kept by dropping whole segments.
+/// Small enough that a bound in bytes can be kept by deleting whole segments.
 fn segment_bytes(spec: &TopicSpec, wanted: u64) -> u64 {
     match spec.retention {
         Retention::Delete { bytes: Some(bytes), .. } => wanted.min((bytes / 4).max(4096)),

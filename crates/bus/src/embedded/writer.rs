@@ -1,4 +1,4 @@
-//! The one thread that writes a partition: gathers what is sent into group commits.
+//! The writer thread of a partition: gathers records into group commits.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -16,30 +16,30 @@ use super::segment::{HEADER, Segment};
 use super::storage_error;
 use crate::{BusError, Record, Written};
 
-/// Times `sync_bytes` that one group commit may take in when so much waits already.
+/// Most multiples of `sync_bytes` in one group commit when there is a backlog.
 const BACKLOG: usize = 4;
 
-/// What a writer is asked.
+/// A request to a writer.
 pub(super) enum Job {
     /// Write a record.
     Append(Append),
-    /// Tell when all before this is durable, or what went wrong since the last flush.
+    /// Reply when all earlier records are durable, or with the error since the last flush.
     Flush(oneshot::Sender<Result<(), BusError>>),
-    /// Begin a new segment if the present one holds anything; tell when that is done.
+    /// Start a new segment unless the current one is empty; reply when done.
     Roll(std::sync::mpsc::Sender<()>),
     /// Finish.
     Stop,
 }
 
-/// A record on its way.
+/// A record in flight.
 pub(super) struct Append {
     pub(super) record: Record,
     pub(super) reply: oneshot::Sender<Result<Written, BusError>>,
-    /// Its share of the send queue, given back when it is durable.
+    /// Its share of the send queue, released when it is durable.
     pub(super) room: OwnedSemaphorePermit,
 }
 
-/// When a group commit begins.
+/// Thresholds that start a group commit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     pub(super) segment_bytes: u64,
@@ -54,7 +54,7 @@ pub(super) struct Writer {
     changed: Arc<watch::Sender<u64>>,
     active: Arc<Segment>,
     file: File,
-    /// Bytes behind the durable end may be in the file and must go before the next write.
+    /// Bytes past the durable end may be in the file and must be removed before the next write.
     tail_in_doubt: bool,
     failed_since_flush: Option<BusError>,
     buffer: Vec<u8>,
@@ -85,7 +85,7 @@ impl Writer {
         })
     }
 
-    /// Works until it is told to stop or all senders are gone.
+    /// Runs until it is stopped or all senders are gone.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         let mut group = VecDeque::new();
         while let Ok(job) = jobs.recv() {
@@ -119,7 +119,7 @@ impl Writer {
         self.active.store_index();
     }
 
-    /// Takes in what comes until the group is large or old enough; returns the job that ended it early.
+    /// Gathers records until the group is large or old enough; returns the job that ended it early.
     fn gather(&self, jobs: &Receiver<Job>, group: &mut VecDeque<Append>) -> Option<Job> {
         let deadline = Instant::now() + self.pace.sync_after;
         let mut bytes: usize = group.iter().map(|append| append.record.size()).sum();
@@ -134,7 +134,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return Some(Job::Stop),
             }
         }
-        // What waits already costs no more waiting, and one sync for all of it is cheaper than several.
+        // A backlog costs no more waiting, and one sync for all of it is cheaper than several.
         while bytes < BACKLOG * self.pace.sync_bytes {
             match jobs.try_recv() {
                 Ok(Job::Append(append)) => {
@@ -216,7 +216,7 @@ impl Writer {
         }
         let written = self.disk.write(&self.file, &self.buffer, end).and_then(|()| self.disk.sync(&self.file));
         if let Err(error) = written {
-            // After a failed sync the kernel may take lost pages for written ones: they go, and come again when sent again.
+            // After a failed sync the kernel may report lost pages as clean: discard them, they are written again when resent.
             self.tail_in_doubt = self.file.set_len(end).is_err();
             return Err(error);
         }
@@ -233,7 +233,7 @@ impl Writer {
         let base = self.active.index().next_offset;
         let created = Segment::create(&self.partition.dir, base, self.disk.as_ref());
         let (segment, file) = created.inspect_err(|_| {
-            // Half a segment must not be found at the next start.
+            // A partial segment must not be found at the next start.
             let _ = std::fs::remove_file(Segment::path(&self.partition.dir, base));
         })?;
         self.active.store_index();

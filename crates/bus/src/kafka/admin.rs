@@ -1,4 +1,4 @@
-//! What the cluster knows of topics, and making them.
+//! The cluster's topic metadata, and topic creation.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use super::settings::KafkaSettings;
 use super::talk::Talk;
 use crate::{BusError, Retention, TopicSpec};
 
-/// What Kafka adds to a record, with room for headers: a topic's limit is above that of the bus by this many bytes.
+/// Kafka's overhead per record, with room for headers: a topic's limit exceeds that of the bus by this many bytes.
 const OVERHEAD: usize = 16 << 10;
 
-/// What sending and reading need to know of a topic.
+/// Topic metadata needed for sending and reading.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TopicFacts {
     pub(super) partitions: u32,
@@ -26,7 +26,7 @@ pub(super) struct TopicFacts {
 
 /// The number of partitions of one topic, or of every topic, by full name; topics without a leader yet are left out. Blocks.
 ///
-/// `client` must be one that makes no topics by asking for them, so a consumer's.
+/// `client` must be one that does not auto-create topics, so a consumer's.
 pub(super) fn partitions(
     client: &Client<Talk>,
     topic: Option<&str>,
@@ -80,7 +80,7 @@ fn value<'a>(resource: &'a ConfigResource, name: &str) -> Option<&'a str> {
     resource.get(name)?.value.as_deref()
 }
 
-/// Whether a topic that exists serves as `spec` says.
+/// Whether an existing topic satisfies `spec`.
 pub(super) fn fits(facts: &TopicFacts, spec: &TopicSpec, full_name: &str) -> Result<(), BusError> {
     let mismatch = |found: String, wanted: String, fix: String| {
         Err(BusError::TopicMismatch { topic: spec.name.clone(), found, wanted, fix })
@@ -112,7 +112,7 @@ pub(super) fn fits(facts: &TopicFacts, spec: &TopicSpec, full_name: &str) -> Res
     Ok(())
 }
 
-/// Makes a topic; one that somebody else has made meanwhile is as good.
+/// Creates a topic; one created concurrently by another process is accepted.
 pub(super) async fn create(
     client: &AdminClient<Talk>,
     settings: &KafkaSettings,
@@ -133,7 +133,7 @@ pub(super) async fn create(
             config.push(("cleanup.policy", "delete".to_owned()));
             config.push(("retention.ms", i64::try_from(age.as_millis()).unwrap_or(-1).to_string()));
             config.push(("retention.bytes", bytes.map_or("-1".to_owned(), |bytes| bytes.to_string())));
-            // Only closed segments expire: a quiet partition must close its own too.
+            // Only closed segments expire: a quiet partition must roll its own too.
             let roll = (age.as_millis() / 4).clamp(1000, 604_800_000);
             config.push(("segment.ms", roll.to_string()));
         }
@@ -164,7 +164,7 @@ pub(super) async fn create(
     }
 }
 
-/// Waits until a topic that was made has leaders. Blocks.
+/// Waits until a created topic has leaders. Blocks.
 pub(super) fn await_leaders(client: &Client<Talk>, settings: &KafkaSettings, full_name: &str) -> Result<u32, BusError> {
     let deadline = Instant::now() + settings.request_timeout;
     loop {

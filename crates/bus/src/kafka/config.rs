@@ -1,4 +1,4 @@
-//! What the adapter asks of librdkafka, and why.
+//! The librdkafka configuration, and its reasons.
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
@@ -7,7 +7,7 @@ use rdkafka::error::KafkaError;
 use super::settings::{GroupProtocol, KafkaSettings};
 use crate::BusError;
 
-/// Properties on which the promises of the bus rest; a site cannot change them.
+/// Properties on which the bus's guarantees rest; a site cannot change them.
 const OURS: &[&str] = &[
     "acks",
     "allow.auto.create.topics",
@@ -31,24 +31,24 @@ const OURS: &[&str] = &[
     "transactional.id",
 ];
 
-/// Properties that the members of a group cannot set when the brokers decide about it.
+/// Properties that group members cannot set when the brokers decide them.
 const OF_THE_BROKERS: &[&str] = &["session.timeout.ms", "heartbeat.interval.ms", "group.protocol.type"];
 
-/// Largest frame that is taken from a broker. Kafka hands over a record that is larger than the fetch limits alone.
+/// Largest frame accepted from a broker. Kafka returns a record that exceeds the fetch limits alone.
 const LARGEST_MESSAGE: &str = "1000000000";
 
-/// A setting that cannot be used.
+/// An invalid setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KafkaMistake {
-    /// Which one: `brokers`, `prefix`, `properties.NAME`, ...
+    /// Its name: `brokers`, `prefix`, `properties.NAME`, ...
     pub setting: String,
-    /// What it is; empty where it may hold a secret.
+    /// Its value; empty where it may hold a secret.
     pub value: String,
-    /// What is wrong with it, and what to do.
+    /// The violated rule, and the remedy.
     pub rule: String,
 }
 
-/// Refuses settings that would break a promise.
+/// Refuses settings that would break a guarantee.
 pub(super) fn check(settings: &KafkaSettings) -> Result<(), BusError> {
     match mistakes(settings).into_iter().next() {
         None => Ok(()),
@@ -59,7 +59,7 @@ pub(super) fn check(settings: &KafkaSettings) -> Result<(), BusError> {
     }
 }
 
-/// Everything that is wrong with the settings, as far as that can be told without the brokers.
+/// Validation errors of the settings, as far as they can be found without the brokers.
 pub(super) fn mistakes(settings: &KafkaSettings) -> Vec<KafkaMistake> {
     let mut found = Vec::new();
     let mut add = |setting: &str, value: &str, rule: String| {
@@ -113,7 +113,7 @@ fn hide(text: &str, secret: &str) -> String {
 fn base(settings: &KafkaSettings) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Warning);
-    // A broker that comes back is found within a second.
+    // A returning broker is found within a second.
     config.set("reconnect.backoff.max.ms", "1000");
     config.set("receive.message.max.bytes", "1000001000");
     for (name, value) in &settings.properties {
@@ -137,7 +137,7 @@ pub(super) fn producer(settings: &KafkaSettings, compress: bool) -> ClientConfig
     config.set("message.max.bytes", LARGEST_MESSAGE);
     config.set("delivery.timeout.ms", settings.delivery_timeout.as_millis().to_string());
     config.set("linger.ms", "5");
-    // The bus bounds the bytes itself; twice that here, for what librdkafka adds to each record.
+    // The bus bounds the bytes itself; twice that here, for librdkafka's overhead per record.
     config.set("queue.buffering.max.kbytes", (settings.send_queue_bytes / 512 + 1024).min(2_147_483_647).to_string());
     config.set("queue.buffering.max.messages", "0");
     config
@@ -152,12 +152,12 @@ fn consumer(settings: &KafkaSettings, group: &str) -> ClientConfig {
     config.set("fetch.message.max.bytes", "2097152");
     config.set("fetch.wait.max.ms", "100");
     config.set("queued.max.messages.kbytes", (settings.receive_queue_bytes / 1024).clamp(1024, 2_097_151).to_string());
-    // Where that is reached, librdkafka stops fetching for this long; its default of a second starves who is quick.
+    // When it is reached, librdkafka stops fetching for this long; its default of a second starves fast consumers.
     config.set("fetch.queue.backoff.ms", "20");
     config
 }
 
-/// For the member of a group.
+/// For a group member.
 pub(super) fn member(settings: &KafkaSettings, group: &str) -> ClientConfig {
     let mut config = consumer(settings, group);
     match settings.group_protocol {
@@ -171,9 +171,9 @@ pub(super) fn member(settings: &KafkaSettings, group: &str) -> ClientConfig {
                     config.set(name, value);
                 }
             };
-            // What a member that died had in its hands is blind for this long; Kafka's default is 45 s.
+            // Records in flight at a dead member are stalled for this long; Kafka's default is 45 s.
             unless_given("session.timeout.ms", "10000");
-            // A member hears of a rebalance with its next heartbeat, and all wait for the last to hear; Kafka's default is 3 s.
+            // A member learns of a rebalance with its next heartbeat, and all wait for the last one; Kafka's default is 3 s.
             unless_given("heartbeat.interval.ms", "500");
         }
     }
@@ -191,7 +191,7 @@ pub(super) fn reader(settings: &KafkaSettings) -> ClientConfig {
 /// For reading single records.
 pub(super) fn fetcher(settings: &KafkaSettings) -> ClientConfig {
     let mut config = reader(settings);
-    // What is not there is said, not passed over.
+    // A missing record is reported, not skipped.
     config.set("enable.partition.eof", "true").set("auto.offset.reset", "error");
     // One record is wanted, not what follows it.
     config.set("fetch.message.max.bytes", "65536").set("queued.min.messages", "1");

@@ -2,7 +2,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::BusError;
 
-/// Whether trying again later may help, because brokers or the way to them are the cause.
+/// Whether the error is transient: caused by brokers or the network.
 pub(super) fn is_passing(code: Code) -> bool {
     matches!(
         code,
@@ -29,7 +29,7 @@ pub(super) fn is_passing(code: Code) -> bool {
     )
 }
 
-/// What `error` means to those above the seam.
+/// Converts `error` to the bus's error type.
 pub(super) fn bus_error(action: &'static str, topic: &str, brokers: &str, error: &KafkaError) -> BusError {
     match error.rdkafka_error_code() {
         Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => BusError::UnknownTopic(topic.to_owned()),

@@ -13,23 +13,23 @@ use super::message::{self, Copies};
 use crate::queue::QueueSender;
 use crate::{BusError, Delivered};
 
-/// At most one report that the brokers are away in this time.
+/// Shortest interval between reports that the brokers are unreachable.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
-/// Most records, and about the most bytes, that go on in one piece: what librdkafka has at hand. A piece costs as much as a record.
+/// Most records per burst, and about the most bytes: those librdkafka has at hand. A burst costs as much as a record.
 const BURST: usize = 128;
 const BURST_BYTES: usize = 1 << 20;
 
-/// How long a full queue is waited for before fetching is paused: pausing throws away what was prefetched, and who works off a
-/// backlog makes room all the time. Short, because nothing is polled meanwhile.
+/// How long to wait for a full queue before pausing the fetch: pausing discards what was prefetched, and a consumer that works
+/// off a backlog makes room all the time. Short, because nothing is polled meanwhile.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// How often a full queue is looked at.
+/// Polling interval of a full queue.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// Fills the queue of a subscription or reader. While it stays full, fetching is paused and polling goes on.
+/// Fills the queue of a subscription or reader. While it stays full, fetching is paused and polling continues.
 pub(super) struct Feed<T> {
     queue: QueueSender<Result<T, BusError>>,
-    // What librdkafka has handed out and the queue has no room for yet.
+    // Messages from librdkafka that the queue has no room for yet.
     held: VecDeque<(Delivered, usize)>,
     copies: Copies,
     burst_bytes: usize,
@@ -51,7 +51,7 @@ impl<T> Feed<T> {
         }
     }
 
-    /// Whether nobody listens any more.
+    /// Whether the receiver is gone.
     pub(super) fn is_closed(&self) -> bool {
         self.queue.is_closed()
     }
@@ -61,7 +61,7 @@ impl<T> Feed<T> {
         self.paused
     }
 
-    /// Holds a record until the end of its burst. Whether the burst has become long enough to be passed on.
+    /// Buffers a record until the end of its burst. Returns whether the burst is long enough to be sent.
     pub(super) fn record(&mut self, message: &impl Message, topic: &Arc<str>) -> bool {
         let record = message::delivered(message, topic, &mut self.copies);
         let bytes = record.record.size();
@@ -70,12 +70,12 @@ impl<T> Feed<T> {
         self.burst_bytes >= BURST_BYTES || self.held.len() >= BURST
     }
 
-    /// Passes on an event at once: there are few of them and they must not wait for records.
+    /// Sends an event at once: events are few and must not wait for records.
     pub(super) fn event(&self, event: Result<T, BusError>) {
         self.queue.force_send(event);
     }
 
-    /// Says that brokers are away, now and then while that lasts; librdkafka goes on trying by itself.
+    /// Reports unreachable brokers, periodically while that lasts; librdkafka keeps retrying by itself.
     pub(super) fn away(&mut self, brokers: &str, error: &KafkaError) {
         if self.away_reported_at.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
             self.away_reported_at = Some(Instant::now());
@@ -83,7 +83,7 @@ impl<T> Feed<T> {
         }
     }
 
-    /// Forgets what is held of a partition that is no longer ours.
+    /// Drops buffered records of a revoked partition.
     pub(super) fn forget(&mut self, gone: impl Fn(&Delivered) -> bool) {
         self.held.retain(|(record, _)| !gone(record));
     }
@@ -96,7 +96,7 @@ impl<T> Feed<T> {
         }
     }
 
-    /// Waits a while for a queue that is full.
+    /// Waits briefly for a full queue.
     fn wait_for_room(&mut self) {
         let since = Instant::now();
         while !self.held.is_empty() && since.elapsed() < PATIENCE {
@@ -105,8 +105,9 @@ impl<T> Feed<T> {
         }
     }
 
-    /// Ends a burst: passes on what is held and pauses or resumes the consumer accordingly. `reassigned` says that partitions came that
-    /// are not paused yet. Resumes only when half of the queue is free, because pausing throws away what was prefetched.
+    /// Ends a burst: sends the buffered records and pauses or resumes the consumer accordingly. `reassigned` means that
+    /// partitions were assigned that are not paused yet. Resumes only when half of the queue is free, because pausing discards
+    /// the prefetch.
     pub(super) fn settle<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>, reassigned: bool) {
         self.drain();
         if !self.paused {

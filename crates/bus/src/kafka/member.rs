@@ -1,5 +1,5 @@
-//! Membership of a consumer group: one thread polls, feeds the subscription, commits what was asked, and waits in a
-//! rebalance until what is in hand is finished.
+//! Membership of a consumer group: one thread polls, feeds the subscription, commits requested offsets, and waits in a
+//! rebalance until records in flight are finished.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,18 +21,18 @@ use super::talk;
 use crate::subscription::Commit;
 use crate::{BusError, GroupEvent, Revocation};
 
-/// Longest stay in one poll: how soon a dropped subscription is noticed.
+/// Longest poll: how soon a dropped subscription is noticed.
 const POLL: Duration = Duration::from_millis(50);
 /// The same while records are held back.
 const POLL_PAUSED: Duration = Duration::from_millis(5);
-/// How long leaving waits for the rebalance that goes on, or for brokers that do not answer.
+/// How long leaving waits for a rebalance in progress, or for brokers that do not answer.
 const LEAVE_WITHIN: Duration = Duration::from_secs(8);
-/// How often offsets that were asked for are sent to the brokers.
+/// Interval at which requested offsets are committed.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
 
 type Place = (Arc<str>, u32);
 
-/// What one partition of ours is committed up to.
+/// Committed offset of an assigned partition.
 #[derive(Default, Clone, Copy)]
 struct Ours {
     asked: Option<u64>,
@@ -45,11 +45,11 @@ struct State {
     reassigned: bool,
 }
 
-/// What the poll thread, its callbacks and the committers share.
+/// State shared by the poll thread, its callbacks and the committers.
 pub(super) struct Shared {
     pub(super) group: String,
     pub(super) brokers: String,
-    /// Full names of the topics, and those above the seam.
+    /// Full names of the topics, and their public names.
     pub(super) topics: HashMap<String, Arc<str>>,
     pub(super) revoke_timeout: Duration,
     pub(super) closed: CancellationToken,
@@ -97,7 +97,7 @@ impl Shared {
         self.topics.iter().find(|(_, name)| *name == topic).map(|(full, _)| full.as_str())
     }
 
-    /// Sends what was asked for `places` (all of ours when none are given) and not sent yet.
+    /// Commits the requested, still uncommitted offsets of `places` (of all assigned ones when none are given).
     fn commit<C: ConsumerContext>(&self, consumer: &BaseConsumer<C>, places: Option<&[Place]>, mode: CommitMode) {
         let mut list = TopicPartitionList::new();
         for (place, ours) in &mut self.state().ours {
@@ -145,7 +145,7 @@ impl Commit for Shared {
     }
 }
 
-/// Leaves the group when it is dropped.
+/// Leaves the group when dropped.
 pub(super) struct Leave(pub(super) Arc<Shared>);
 
 impl Drop for Leave {
@@ -154,7 +154,7 @@ impl Drop for Leave {
     }
 }
 
-/// What librdkafka calls back, on the poll thread, from within a poll.
+/// librdkafka's callbacks, run on the poll thread, from within a poll.
 pub(super) struct Callbacks {
     pub(super) shared: Arc<Shared>,
     pub(super) feed: Mutex<Feed<GroupEvent>>,
@@ -166,7 +166,7 @@ impl Callbacks {
     }
 
     fn revoke(&self, consumer: &BaseConsumer<Self>, places: Vec<Place>) {
-        // Records that nobody has seen go to the next owner; nothing of theirs is committed.
+        // Unseen records go to the next owner; none of their offsets is committed.
         self.feed().forget(|record| places.contains(&(Arc::clone(&record.position.topic), record.position.partition)));
         if !self.shared.is_ending() {
             let (release, mut released) = oneshot::channel();
@@ -239,14 +239,14 @@ impl ConsumerContext for Callbacks {
     }
 }
 
-/// Whether a member can go on.
+/// Whether a member can continue.
 #[derive(PartialEq)]
 enum Goes {
     On,
     ToItsEnd,
 }
 
-/// Takes what is at hand, after waiting for it up to `patience`.
+/// Takes available messages, after waiting for them up to `patience`.
 fn burst(consumer: &BaseConsumer<Callbacks>, callbacks: &Callbacks, mut patience: Duration) -> Goes {
     let shared = &callbacks.shared;
     loop {
@@ -291,18 +291,18 @@ pub(super) fn run(consumer: &BaseConsumer<Callbacks>) {
             break;
         }
     }
-    // Whatever was asked before the subscription was dropped.
+    // Offsets requested before the subscription was dropped.
     shared.commit(consumer, None, CommitMode::Sync);
     shared.left.store(true, Ordering::Release);
     leave(consumer);
 }
 
-/// Leaves the group. librdkafka closes a consumer that has no partitions, or is in a rebalance, without a word to its group,
-/// which then waits until the member is missed. So the consumer leaves before it is dropped, which closes it: once it has
-/// joined, because a join that is on its way cannot be taken back, and until it is no longer a member.
+/// Leaves the group. librdkafka closes a consumer that has no partitions, or is in a rebalance, without notifying its group,
+/// which then waits for the session timeout. So the consumer leaves before it is dropped, which closes it: once it has
+/// joined, because a join in flight cannot be undone, and until it is no longer a member.
 fn leave(consumer: &BaseConsumer<Callbacks>) {
     if consumer.client().fatal_error().is_some() {
-        // librdkafka has given the membership up.
+        // librdkafka has given up the membership.
         return;
     }
     let deadline = Instant::now() + LEAVE_WITHIN;
@@ -314,7 +314,7 @@ fn leave(consumer: &BaseConsumer<Callbacks>) {
             return;
         }
     }
-    // In a rebalance librdkafka puts this off until that is over.
+    // In a rebalance librdkafka defers this until that is over.
     consumer.unsubscribe();
     while is_member(consumer) && Instant::now() < deadline {
         let _ = consumer.poll(POLL_PAUSED);

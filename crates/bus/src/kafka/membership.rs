@@ -1,4 +1,4 @@
-//! Whether a consumer is in its group.
+//! Whether a consumer is a member of its group.
 
 use rdkafka::bindings::{
     rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
@@ -6,11 +6,11 @@ use rdkafka::bindings::{
 };
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 
-/// Whether the group has let the consumer in and it has not left again, by what librdkafka keeps of its membership: a member has
+/// Whether the consumer has joined the group and not left again, according to librdkafka's membership data: a member has
 /// an id and a generation (an epoch with the protocol `consumer`).
 #[expect(unsafe_code, reason = "rdkafka hands out the membership of a consumer, but none of its fields")]
 pub(super) fn is_member<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> bool {
-    // SAFETY: the client lives as long as the consumer. What it returns is ours until destroyed below, its member id is a
+    // SAFETY: the client lives as long as the consumer. The returned value is ours until destroyed below, its member id is a
     // C string that lives as long, and neither is used after that.
     unsafe {
         let metadata = rd_kafka_consumer_group_metadata(consumer.client().native_ptr());

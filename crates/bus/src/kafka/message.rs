@@ -6,13 +6,13 @@ use rdkafka::message::{Header as KafkaHeader, Headers, OwnedHeaders};
 
 use crate::{Delivered, Header, Position, Record};
 
-/// What small records are copied into, one behind the other: one allocation for many, which are freed together by whoever takes
-/// the last.
+/// Size of the blocks that small records are copied into: one allocation for many, freed when the last of them is
+/// dropped.
 const PIECE: usize = 64 << 10;
-/// A larger one has memory of its own.
+/// A larger record has its own allocation.
 const SMALL: usize = 4 << 10;
 
-/// Copies what librdkafka lends.
+/// Copies messages borrowed from librdkafka.
 #[derive(Default)]
 pub(super) struct Copies(BytesMut);
 
@@ -29,7 +29,7 @@ impl Copies {
     }
 }
 
-/// A message as the bus knows it, under the topic's name without prefix.
+/// Converts a message, under the topic's name without prefix.
 pub(super) fn delivered(message: &impl Message, topic: &Arc<str>, copies: &mut Copies) -> Delivered {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         let value = |value: Option<&[u8]>| Bytes::copy_from_slice(value.unwrap_or_default());
@@ -38,7 +38,7 @@ pub(super) fn delivered(message: &impl Message, topic: &Arc<str>, copies: &mut C
     Delivered {
         position: Position {
             topic: Arc::clone(topic),
-            // Kafka counts both from 0; negative numbers stand for things that a delivered message never is.
+            // Kafka counts both from 0; negative numbers are sentinels that a delivered message never has.
             partition: u32::try_from(message.partition()).unwrap_or_default(),
             offset: u64::try_from(message.offset()).unwrap_or_default(),
         },

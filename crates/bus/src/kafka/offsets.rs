@@ -1,4 +1,4 @@
-//! Asking brokers for offsets: of each partition no more than is needed, in one request to each broker that leads any of them.
+//! Requests offsets from brokers: per partition no more than needed, in one request to each broker that leads any of them.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -15,13 +15,13 @@ use crate::{StartAt, Watermarks, topic as names};
 /// Pause before brokers are asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Where a reader begins, and where the records end that are there now, by partition.
+/// Start and current end offsets of a reader, by partition.
 pub(super) struct Span {
     pub(super) starts: Vec<(u32, u64)>,
     pub(super) ends: Vec<(u32, u64)>,
 }
 
-/// Asks about one topic until brokers answer or time is up.
+/// Queries one topic until brokers answer or time is up.
 pub(super) struct Offsets<'a> {
     consumer: &'a BaseConsumer<Talk>,
     topic: &'a Topic,
@@ -54,9 +54,9 @@ impl<'a> Offsets<'a> {
             StartAt::TimeMs(time_ms) => {
                 let highs = self.ask_all(&self.all(), Offset::End)?;
                 let found = self.ask(&self.all(), Offset::Offset(*time_ms))?;
-                // Where no record is of that time: what comes next.
+                // Where no record is that recent: the next one.
                 let starts = found.into_iter().zip(&highs).map(|((id, at), (_, high))| (id, at.unwrap_or(*high)));
-                // A record that was found is kept, so the lows do not matter.
+                // A record that was found is retained, so the lows do not matter.
                 let bounds =
                     highs.iter().map(|(partition, high)| Watermarks { partition: *partition, low: 0, high: *high });
                 (starts.collect(), bounds.collect())
@@ -75,7 +75,7 @@ impl<'a> Offsets<'a> {
         Ok(bounds.map(|((partition, low), (_, high))| Watermarks { partition, low, high: high.max(low) }).collect())
     }
 
-    /// The offset of each partition that `wanted` stands for, when each has one.
+    /// The offset of each partition for `wanted`, when each has one.
     fn ask_all(&self, partitions: &[u32], wanted: Offset) -> KafkaResult<Vec<(u32, u64)>> {
         let found = self.ask(partitions, wanted)?.into_iter();
         let known = |(partition, offset): (u32, Option<u64>)| {
@@ -84,16 +84,16 @@ impl<'a> Offsets<'a> {
         found.map(known).collect()
     }
 
-    /// The offset of each partition that `wanted` stands for: an end of it, or a time in milliseconds since the Unix epoch, which
-    /// stands for the first record of that time or later, if there is one. Where brokers are about to change who leads what,
-    /// they are asked again.
+    /// The offset of each partition for `wanted`: an end of it, or a time in milliseconds since the Unix epoch, which
+    /// stands for the first record of that time or later, if any. During a change of leaders the brokers are asked
+    /// again.
     fn ask(&self, partitions: &[u32], wanted: Offset) -> KafkaResult<Vec<(u32, Option<u64>)>> {
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
             match self.ask_once(partitions, wanted, left.max(ASK_AGAIN)) {
                 Err(error) if error.rdkafka_error_code().is_some_and(is_passing) && left > ASK_AGAIN => {
                     std::thread::sleep(ASK_AGAIN);
-                    // Who leads is remembered; only this asks anew.
+                    // Leaders are cached; only this refreshes them.
                     let _ = self.consumer.fetch_metadata(Some(&self.topic.full_name), left);
                 }
                 outcome => return outcome,

@@ -1,4 +1,4 @@
-//! A cluster looked at before it is used: nothing is made, sent or joined.
+//! Inspects a cluster before it is used: nothing is created, sent or joined.
 
 use rdkafka::error::KafkaError;
 
@@ -8,17 +8,17 @@ use super::{KafkaBus, KafkaMistake, KafkaSettings, admin, config};
 use crate::{BusError, TopicSpec};
 
 impl KafkaBus {
-    /// Everything that is wrong with the settings themselves. No broker is asked.
+    /// Validation errors of the settings themselves. No broker is asked.
     #[must_use]
     pub fn mistakes(settings: &KafkaSettings) -> Vec<KafkaMistake> {
         config::mistakes(settings)
     }
 
-    /// Asks the brokers whether they answer, and whether those of `topics` that exist are as they must be. Nothing is made.
+    /// Checks whether the brokers answer, and whether those of `topics` that exist are as required. Nothing is created.
     /// `request_timeout` bounds each wait.
     ///
     /// # Errors
-    /// Everything that is wrong.
+    /// All problems found.
     pub async fn probe(settings: &KafkaSettings, topics: &[TopicSpec]) -> Result<(), Vec<BusError>> {
         let wrong = |error: KafkaError| vec![refused("connect", &settings.brokers, error.to_string())];
         let client =

@@ -15,12 +15,12 @@ use super::topic::Topic;
 use super::{config, message, talk};
 use crate::{BusError, Delivery, Record, Written};
 
-/// What a record weighs in the send queue beside its content.
+/// Overhead of a record in the send queue, beside its content.
 const RECORD_BYTES: usize = 256;
-/// Pause before librdkafka is asked again whether it has room.
+/// Pause before retrying when librdkafka's queue is full.
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(10);
 
-/// What comes back with the delivery report.
+/// State that returns with the delivery report.
 struct InFlight {
     topic: Arc<Topic>,
     reply: oneshot::Sender<Result<Written, BusError>>,
@@ -69,7 +69,7 @@ impl ProducerContext for Reports {
     }
 }
 
-/// Two clients, because librdkafka compresses by client: one for what compresses well, one for encoded video.
+/// Two clients, because librdkafka compresses by client: one for compressible records, one for encoded video.
 pub(super) struct Producers {
     compressing: ThreadedProducer<Reports>,
     plain: ThreadedProducer<Reports>,
@@ -95,7 +95,7 @@ impl Producers {
         })
     }
 
-    /// Hands `record` to librdkafka; waits while too much is on its way.
+    /// Passes `record` to librdkafka; waits while too much is in flight.
     pub(super) async fn send(&self, topic: &Arc<Topic>, record: &Record) -> Result<Delivery, BusError> {
         let weight = (record.size() + RECORD_BYTES).min(self.room_bytes) as u32;
         let room = match Arc::clone(&self.room).try_acquire_many_owned(weight) {
@@ -110,7 +110,7 @@ impl Producers {
         let mut in_flight = Box::new(InFlight { topic: Arc::clone(topic), reply, _room: room });
         let producer = if topic.facts.compress { &self.compressing } else { &self.plain };
         loop {
-            // Nothing of librdkafka's may live across an await.
+            // No librdkafka value may live across an await.
             match Self::try_send(producer, &topic.full_name, record, in_flight) {
                 Ok(()) => return Ok(delivery),
                 Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
@@ -141,7 +141,7 @@ impl Producers {
         producer.send(out).map_err(|(error, back)| (error, back.delivery_opaque))
     }
 
-    /// Waits until nothing is on its way. Blocks.
+    /// Waits until nothing is in flight. Blocks.
     pub(super) fn flush(&self, timeout: Duration) -> Result<(), BusError> {
         for producer in [&self.compressing, &self.plain] {
             producer.flush(timeout).map_err(|error| bus_error("flush", "all topics", &self.brokers, &error))?;
@@ -149,7 +149,7 @@ impl Producers {
         Ok(())
     }
 
-    /// Takes no more.
+    /// Refuses new records.
     pub(super) fn close(&self) {
         self.room.close();
     }

@@ -56,8 +56,8 @@ pub(super) fn run(
     }
 }
 
-/// Reads the record at one offset; `None` when there is none there. Asks for no offsets before: the broker refuses one that it
-/// does not have, which [`super::config::fetcher`] makes an error, and says where a partition ends. Blocks.
+/// Reads the record at one offset; `None` when none exists there. Requests no offsets first: the broker refuses a missing
+/// offset, which [`super::config::fetcher`] turns into an error, and reports the end of a partition. Blocks.
 pub(super) fn fetch(
     consumer: &BaseConsumer<Talk>,
     full_name: &str,
@@ -67,7 +67,7 @@ pub(super) fn fetch(
     timeout: Duration,
 ) -> Result<Option<Delivered>, BusError> {
     let failed = |error: KafkaError| bus_error("fetch", topic, brokers, &error);
-    // An answer that came when an earlier fetch had given up waiting; errors do not say what they are about.
+    // Drain late answers to an earlier fetch that timed out; errors do not say what they are about.
     while consumer.poll(Duration::ZERO).is_some() {}
     consumer.assign(&assignment(full_name, &[at]).map_err(failed)?).map_err(failed)?;
     let deadline = Instant::now() + timeout;
@@ -87,7 +87,7 @@ pub(super) fn fetch(
             {
                 break Ok(None);
             }
-            // Heals or runs into the time limit.
+            // Recovers or times out.
             Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) => {}
             Some(Err(error)) => break Err(failed(error)),
             None if left.is_zero() => {

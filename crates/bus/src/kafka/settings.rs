@@ -1,37 +1,37 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How the members of a group agree on who reads which partition.
+/// Assignment protocol of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GroupProtocol {
-    /// The members agree among themselves (cooperative-sticky); each change stops the next from ending while it lasts. Every
-    /// broker knows it, and a member that died is missed after 10 s.
+    /// The members agree among themselves (cooperative-sticky); a rebalance blocks the next one until it ends. Every
+    /// broker supports it, and a dead member is detected after 10 s.
     #[default]
     Classic,
-    /// The brokers decide (KIP-848, Kafka 4.0 and later): who comes or goes does not stop the others. How soon a member that
-    /// died is missed is then a setting of the brokers, `group.consumer.session.timeout.ms`, by default 45 s.
+    /// The brokers decide (KIP-848, Kafka 4.0 and later): joining and leaving members do not stop the others. How soon a dead
+    /// member is detected is then a setting of the brokers, `group.consumer.session.timeout.ms`, by default 45 s.
     Consumer,
 }
 
-/// How a [`super::KafkaBus`] reaches its cluster.
+/// Connection settings of a [`super::KafkaBus`].
 #[derive(Debug, Clone)]
 pub struct KafkaSettings {
     /// Bootstrap brokers, `host:port`, comma separated.
     pub brokers: String,
-    /// Put before every topic and group name, for example `vedette.`; may be empty.
+    /// Prefix of every topic and group name, for example `vedette.`; may be empty.
     pub topic_prefix: String,
-    /// Topics of others, which have their name without the prefix.
+    /// Topics of other producers, named without the prefix.
     pub foreign_topics: BTreeSet<String>,
     /// Name of this client in the brokers' logs and quotas.
     pub client_id: String,
-    /// Passed to librdkafka as they are, for security and tuning (`security.protocol`, `sasl.*`, `ssl.*`). Those on which the
-    /// adapter's promises rest are refused.
+    /// Passed to librdkafka unchanged, for security and tuning (`security.protocol`, `sasl.*`, `ssl.*`). Those on which the
+    /// adapter's guarantees rest are refused.
     pub properties: BTreeMap<String, String>,
-    /// How groups share out their partitions.
+    /// Assignment protocol of groups.
     pub group_protocol: GroupProtocol,
     /// Replicas of each topic that the adapter creates.
     pub replication_factor: u16,
-    /// Replicas that must have a record before it counts as durable (`min.insync.replicas` of created topics).
+    /// In-sync replicas required before a record counts as durable (`min.insync.replicas` of created topics).
     pub min_insync_replicas: u16,
     /// How long a rebalance waits for [`crate::Revocation::done`].
     pub revoke_timeout: Duration,

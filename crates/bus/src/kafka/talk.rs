@@ -1,4 +1,4 @@
-//! What librdkafka says goes where everything else is said.
+//! Routes librdkafka's log messages to ours.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
-/// Brokers that are away are reported by every client again and again; that is counted, and said at most this often.
+/// Every client reports unreachable brokers again and again; that is counted, and logged at most this often.
 const SAY_AWAY_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) fn error(error: &KafkaError, reason: &str) {
@@ -35,12 +35,12 @@ pub(super) fn error(error: &KafkaError, reason: &str) {
     tracing::warn!(target: "librdkafka", %error, "{reason}");
 }
 
-/// Reports that a site asks for with `statistics.interval.ms`, as the JSON that librdkafka makes of them.
+/// Reports requested with `statistics.interval.ms`, as librdkafka's JSON.
 pub(super) fn statistics(report: &[u8]) {
     tracing::info!(target: "librdkafka", facility = "STATS", "{}", String::from_utf8_lossy(report));
 }
 
-/// A client that only talks.
+/// A client context that only logs.
 pub(super) struct Talk;
 
 impl rdkafka::ClientContext for Talk {

@@ -5,7 +5,7 @@ use metrics::Counter;
 use super::admin::TopicFacts;
 use crate::{BusError, topic as names};
 
-/// A topic as this bus knows it. Made once, so that a record on its way looks nothing up and formats nothing.
+/// A topic as this bus knows it. Built once, so that sending a record looks nothing up and formats nothing.
 pub(super) struct Topic {
     /// Its name above the seam.
     pub(super) name: Arc<str>,

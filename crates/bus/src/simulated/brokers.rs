@@ -11,16 +11,16 @@ use super::settings::{Sabotage, Settings};
 use super::trace::{TraceEvent, Traced};
 use crate::{BusError, Record};
 
-/// Compaction leaves at most this many of the newest records of a partition as they are.
+/// Compaction leaves at most this many of the newest records of a partition untouched.
 const NEWEST_UNTOUCHED: u64 = 20;
 
-/// The brokers, as the cluster and its clients share them.
+/// The brokers, shared by the cluster and its clients.
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) seed: u64,
     began: Instant,
     state: Mutex<State>,
-    /// A client or the cluster went away or came back.
+    /// A client or the cluster went down or came back.
     pub(super) changed: Notify,
 }
 
@@ -56,7 +56,7 @@ impl Shared {
         Self { settings, seed, began: now, state: Mutex::new(state), changed: Notify::new() }
     }
 
-    /// The brokers' state, with what time alone has changed.
+    /// The brokers' state, after applying the effects of elapsed time.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !state.down {
@@ -72,7 +72,7 @@ impl Shared {
         state
     }
 
-    /// Time since the cluster's beginning.
+    /// Time since the cluster's start.
     pub(super) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
@@ -91,7 +91,7 @@ impl State {
         self.topics.get_mut(name).ok_or_else(|| BusError::UnknownTopic(name.to_owned()))
     }
 
-    /// The group, made when it is new, and the source of chance.
+    /// The group, created if new, and the random generator.
     pub(super) fn group(&mut self, name: &Arc<str>) -> (&mut Group, &mut fastrand::Rng) {
         (self.groups.entry(Arc::clone(name)).or_default(), &mut self.rng)
     }
@@ -129,7 +129,7 @@ impl State {
         self.sabotage.contains(&Sabotage::AcknowledgeBeforeWrite)
     }
 
-    /// Writes what `client` publishes to a topic and partition that exist. The offset that it is told.
+    /// Writes a record that `client` publishes to an existing topic and partition. Returns the offset reported to it.
     pub(super) fn publish(
         &mut self,
         shared: &Shared,

@@ -33,14 +33,14 @@ impl Client {
         &self.process.name
     }
 
-    /// Ends the process as `kill -9` does: what it has not handed over is gone, none of its calls ever returns, and the
-    /// cluster learns of it when its session ends. Crash it before you drop what runs above it: a subscription that is dropped
+    /// Ends the process as `kill -9` does: unsent records are lost, none of its calls ever returns, and the
+    /// cluster notices when its session times out. Crash it before you drop the code above it: a dropped subscription
     /// leaves its group in good order.
     pub fn crash(&self) {
         self.process.set_mode(Mode::Crashed, TraceEvent::Crashed);
     }
 
-    /// Pauses the process as `SIGSTOP` does, or lets it go on. Whatever it asks of the bus meanwhile waits.
+    /// Pauses the process as `SIGSTOP` does, or resumes it. All its requests to the bus wait meanwhile.
     pub fn set_silent(&self, silent: bool) {
         if silent {
             self.process.set_mode(Mode::Silent, TraceEvent::Silenced);
@@ -49,7 +49,7 @@ impl Client {
         }
     }
 
-    /// Sets what goes wrong from now on.
+    /// Sets the faults from now on.
     pub fn set_faults(&self, faults: Faults) {
         self.process.set_faults(faults);
     }
@@ -86,7 +86,7 @@ impl Bus for Client {
             return Err(BusError::TooLarge { topic: topic.to_string(), size, limit });
         }
         let room = self.outbox.room(size).await?;
-        // The process may have been paused, or be gone, since it began to wait.
+        // The process may have been paused, or have crashed, since it began to wait.
         self.process.pass().await;
         let place = (topic, partition_of(&record.key, partitions));
         let (reply, delivery) = Delivery::new();

@@ -15,7 +15,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster with the default [`Settings`], in which all chance comes from `seed`. Its time begins now.
+    /// A cluster with the default [`Settings`], in which all randomness comes from `seed`. Its time begins now.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self::with_settings(seed, Settings::default())
@@ -27,7 +27,7 @@ impl Cluster {
         Self { shared: Arc::new(Shared::new(seed, settings)) }
     }
 
-    /// A process that talks to the cluster. One that starts again after a crash is another client, under the same name or not.
+    /// A process that talks to the cluster. One that restarts after a crash is another client, under the same name or not.
     #[must_use]
     pub fn client(&self, name: &str) -> Client {
         let number = {
@@ -38,7 +38,7 @@ impl Cluster {
         Client::new(Arc::clone(&self.shared), name, number)
     }
 
-    /// Takes the whole cluster away, or brings it back with all that it had acknowledged.
+    /// Takes the whole cluster down, or brings it back with all acknowledged records.
     pub fn set_down(&self, down: bool) {
         let mut state = self.shared.state();
         if state.down == down {
@@ -54,12 +54,12 @@ impl Cluster {
         self.shared.changed.notify_waiters();
     }
 
-    /// Plants a bug, beside those that are planted already.
+    /// Plants a bug, in addition to those already planted.
     pub fn sabotage(&self, bug: Sabotage) {
         self.shared.state().sabotage.push(bug);
     }
 
-    /// Compacts the whole of a topic now, the newest records too; in one that is not compacted, deletes what is too old.
+    /// Compacts the whole of a topic now, the newest records too; in one that is not compacted, deletes expired records.
     ///
     /// # Errors
     /// When there is no such topic.
@@ -70,7 +70,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// All records that a topic keeps, by partition and offset.
+    /// All retained records of a topic, by partition and offset.
     ///
     /// # Errors
     /// When there is no such topic.
@@ -78,14 +78,14 @@ impl Cluster {
         Ok(self.shared.state().topic(topic)?.records())
     }
 
-    /// How far a group has come in a partition; `None` when it never committed there.
+    /// The committed offset of a group in a partition; `None` when it never committed there.
     #[must_use]
     pub fn committed(&self, group: &str, topic: &str, partition: u32) -> Option<u64> {
         let mut state = self.shared.state();
         state.groups.get_mut(group)?.committed(&(Arc::from(topic), partition))
     }
 
-    /// How many offsets of a topic a group has not committed yet.
+    /// The lag of a group on a topic.
     ///
     /// # Errors
     /// When there is no such topic.
@@ -100,19 +100,19 @@ impl Cluster {
         Ok(lag.sum())
     }
 
-    /// Which client has which partitions of a group, as the cluster sees it.
+    /// The assignment of a group's partitions to clients, as the cluster sees it.
     #[must_use]
     pub fn assignment(&self, group: &str) -> BTreeMap<(Arc<str>, u32), Arc<str>> {
         self.shared.state().groups.get(group).map(Group::owners).unwrap_or_default()
     }
 
-    /// All that happened so far.
+    /// All events so far.
     #[must_use]
     pub fn trace(&self) -> Vec<Traced> {
         self.shared.state().trace.clone()
     }
 
-    /// What the cluster's clock shows, in milliseconds since the Unix epoch.
+    /// The cluster's clock, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         self.shared.now_ms()

@@ -11,9 +11,9 @@ use super::process::Process;
 use crate::queue::QueueSender;
 use crate::{BusError, Delivered};
 
-/// At most one report that the cluster is away in this time.
+/// Shortest interval between reports that the cluster is down.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
-/// At most so many records, and about so many bytes, are read at once.
+/// Most records, and about the most bytes, per read.
 const BATCH: u64 = 32;
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -22,7 +22,7 @@ pub(super) struct Feed<T> {
     queue: Arc<QueueSender<Result<T, BusError>>>,
     wrap: fn(Delivered) -> T,
     cursors: BTreeMap<Place, u64>,
-    // Read, and not in the queue yet.
+    // Read, but not in the queue yet.
     held: VecDeque<(Delivered, usize)>,
     read_at: Instant,
     report_at: Instant,
@@ -51,19 +51,19 @@ impl<T> Feed<T> {
         self.cursors.insert(place, next);
     }
 
-    /// Reads these no longer, and forgets what was read of them and is not in the queue.
+    /// Stops reading these, and drops records of them that are not in the queue.
     pub(super) fn forget(&mut self, places: &[Place]) {
         self.cursors.retain(|place, _| !places.contains(place));
         self.held.retain(|(held, _)| !places.iter().any(|place| is_of(held, place)));
     }
 
-    /// Passes on an event at once: there are few of them and they must not wait for records.
+    /// Sends an event at once: events are few and must not wait for records.
     pub(super) fn event(&self, event: Result<T, BusError>) {
         self.queue.force_send(event);
     }
 
-    /// Moves records, or says that the cluster is away, when it is time for that and there is room. May be cancelled; waits
-    /// for ever when there is nothing to do.
+    /// Moves records, or reports that the cluster is down, when due and there is room. Cancel-safe; waits
+    /// forever when there is nothing to do.
     pub(super) async fn advance(&mut self) {
         if let Some((first, bytes)) = self.held.front() {
             let (item, bytes) = ((self.wrap)(first.clone()), *bytes);
@@ -86,7 +86,7 @@ impl<T> Feed<T> {
         }
     }
 
-    /// What fits into the queue without waiting.
+    /// Sends records that fit into the queue without waiting.
     fn drain(&mut self) {
         let wrap = self.wrap;
         if self.queue.send_what_fits(&mut self.held, |record| Ok(wrap(record))).is_err() {
@@ -103,7 +103,7 @@ impl<T> Feed<T> {
         self.cursors.iter().filter(has_more).map(|(place, _)| place.clone()).collect()
     }
 
-    /// Reads from one partition that has something, whichever the seed says.
+    /// Reads from one partition with data, chosen by the seed.
     fn read(&mut self) {
         let readable = self.readable();
         if readable.is_empty() {

@@ -1,7 +1,7 @@
-//! The coordinator of a group: who is a member, who has which partition, how far the group has come.
+//! The coordinator of a group: its members, assignment and committed offsets.
 //!
-//! A partition has an owner and a target. When they differ, the owner is told to give it back at its next heartbeat; only
-//! when it has done so, left or was expelled does the target get it. That is what cooperative rebalancing comes to.
+//! A partition has an owner and a target. When they differ, the owner is asked to release it at its next heartbeat; only
+//! when it has done so, left or was expelled is it assigned to the target. That amounts to cooperative rebalancing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ struct Member {
     client: Arc<str>,
     topics: BTreeSet<Arc<str>>,
     heard: Instant,
-    // Asks it to be heard of at once.
+    // Asks it for an immediate heartbeat.
     call: Arc<Notify>,
 }
 
@@ -25,7 +25,7 @@ struct Member {
 struct Seat {
     target: Option<u64>,
     owner: Option<u64>,
-    // Of the time at which the owner got it.
+    // Incremented with each assignment.
     generation: u64,
 }
 
@@ -38,21 +38,21 @@ pub(super) struct Group {
     generation: u64,
 }
 
-/// What a member hears.
+/// A heartbeat's answer.
 #[derive(Default)]
 pub(super) struct Heard {
-    /// To be given back.
+    /// To be released.
     pub(super) revoked: Vec<Place>,
-    /// Now its own, each with the generation that a commit must name.
+    /// Newly assigned, each with the generation that a commit must name.
     pub(super) assigned: Vec<(Place, u64)>,
 }
 
-/// The member is not known: it was expelled or has left.
+/// The member is unknown: it was expelled or has left.
 #[derive(Debug)]
 pub(super) struct UnknownMember;
 
 impl Group {
-    /// Makes `member` one of the group, for topics of so many partitions.
+    /// Adds `member` to the group, for topics with the given partitions.
     pub(super) fn join(
         &mut self,
         member: u64,
@@ -72,7 +72,7 @@ impl Group {
         self.balance(rng);
     }
 
-    /// Takes `member` and what it has out of the group; its client, when it was there.
+    /// Removes `member` and its partitions from the group; returns its client, if it was a member.
     pub(super) fn remove(&mut self, member: u64, rng: &mut fastrand::Rng) -> Option<Arc<str>> {
         let gone = self.members.remove(&member)?;
         for seat in self.seats.values_mut() {
@@ -83,19 +83,19 @@ impl Group {
         Some(gone.client)
     }
 
-    /// Members that were not heard of for `session`.
+    /// Members without a heartbeat for `session`.
     pub(super) fn silent(&self, session: Duration) -> Vec<u64> {
         self.members.iter().filter(|(_, member)| member.heard.elapsed() > session).map(|(id, _)| *id).collect()
     }
 
-    /// Counts the sessions of all members from now on, as a coordinator does that has just come up.
+    /// Restarts the session timeouts of all members, as a restarted coordinator does.
     pub(super) fn rearm(&mut self) {
         for member in self.members.values_mut() {
             member.heard = Instant::now();
         }
     }
 
-    /// Hears of `member` and tells it what changes for it.
+    /// Processes a heartbeat of `member` and returns its changes.
     pub(super) fn heartbeat(&mut self, member: u64) -> Result<Heard, UnknownMember> {
         self.members.get_mut(&member).ok_or(UnknownMember)?.heard = Instant::now();
         let mut heard = Heard::default();
@@ -115,7 +115,7 @@ impl Group {
     pub(super) fn release(&mut self, member: u64, place: &Place) -> bool {
         let Some(seat) = self.seats.get_mut(place).filter(|seat| seat.owner == Some(member)) else { return false };
         seat.owner = None;
-        // One that is given back and comes again begins a new time, in which commits of the old one do not count.
+        // A released and reassigned partition gets a new generation, in which commits of the old one are refused.
         self.generation += 1;
         if let Some(next) = seat.target.and_then(|target| self.members.get(&target)) {
             next.call.notify_one();
@@ -123,7 +123,7 @@ impl Group {
         true
     }
 
-    /// Stores `next` if `member` has `place` since `generation`. Whether it did.
+    /// Commits `next` if `place` has been assigned to `member` since `generation`. Whether it did.
     pub(super) fn commit(&mut self, member: u64, place: &Place, generation: u64, next: u64) -> bool {
         let is_owner = |seat: &&Seat| seat.owner == Some(member) && seat.generation == generation;
         let accepted = self.seats.get(place).filter(is_owner).is_some();
@@ -137,13 +137,13 @@ impl Group {
         self.committed.get(place).copied()
     }
 
-    /// Who has what, by the name of the client.
+    /// The assignment, by the name of the client.
     pub(super) fn owners(&self) -> BTreeMap<Place, Arc<str>> {
         let owner = |seat: &Seat| Some(Arc::clone(&self.members.get(&seat.owner?)?.client));
         self.seats.iter().filter_map(|(place, seat)| Some((place.clone(), owner(seat)?))).collect()
     }
 
-    /// Gives every member of a topic the same number of partitions, give or take one, and moves no more than that needs.
+    /// Assigns every member of a topic the same number of partitions, give or take one, with the fewest moves.
     fn balance(&mut self, rng: &mut fastrand::Rng) {
         self.generation += 1;
         for place in self.seats.keys().cloned().collect::<Vec<_>>() {
@@ -178,7 +178,7 @@ impl Group {
         rng.choice(least)
     }
 
-    /// A partition whose member has two more than another that could have it, and that one.
+    /// A partition whose member has two more than another eligible one, and that one.
     fn uneven(&self, rng: &mut fastrand::Rng) -> Option<(Place, u64)> {
         let mut moves = Vec::new();
         for (place, seat) in &self.seats {

@@ -1,4 +1,4 @@
-//! What a client publishes, on its way to the cluster: a lane for each partition, in which order is kept.
+//! A client's records in flight to the cluster: a lane per partition, in which order is kept.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,14 +12,14 @@ use super::process::Process;
 use super::trace::TraceEvent;
 use crate::{BusError, Record, Written};
 
-/// What a record weighs in the send queue beside its content.
+/// Overhead of a record in the send queue, beside its content.
 const RECORD_BYTES: usize = 256;
-/// At most so many records travel together.
+/// Most records per batch.
 const BATCH: u64 = 16;
-/// Longest time between an acknowledgement that is given too early and the write.
+/// Longest time between a premature acknowledgement and the write.
 const EARLY_MS: u64 = 5000;
 
-/// A record on its way.
+/// A record in flight.
 pub(super) struct Parcel {
     record: Record,
     // None: acknowledged already.
@@ -39,7 +39,7 @@ impl Parcel {
 
     fn answer(&mut self, outcome: Result<Written, BusError>) {
         if let Some(reply) = self.reply.take() {
-            // Nobody may wait for it.
+            // There may be no waiter.
             let _ = reply.send(outcome);
         }
     }
@@ -70,7 +70,7 @@ impl Outbox {
         Arc::clone(&self.room).acquire_many_owned(weight).await.map_err(|_| BusError::Closed)
     }
 
-    /// Puts a record at the end of its lane.
+    /// Appends a record to its lane.
     pub(super) fn put(outbox: &Arc<Self>, process: &Arc<Process>, place: Place, mut parcel: Parcel) {
         if process.shared.state().acknowledges_early() {
             parcel.answer(Ok(Written { topic: Arc::clone(&place.0), partition: place.1, offset: None }));
@@ -84,7 +84,7 @@ impl Outbox {
         }
     }
 
-    /// Waits until nothing is on its way.
+    /// Waits until nothing is in flight.
     pub(super) async fn flush(&self) {
         loop {
             let emptied = self.emptied.notified();
@@ -95,7 +95,7 @@ impl Outbox {
         }
     }
 
-    /// What travels next. The lane stays until it is found empty.
+    /// The next batch. The lane stays until it is found empty.
     fn take(&self, place: &Place, count: u64) -> Vec<Parcel> {
         let mut lanes = self.lanes();
         let Some(lane) = lanes.get_mut(place) else { return Vec::new() };
@@ -109,7 +109,7 @@ impl Outbox {
     }
 }
 
-/// Carries what is in a lane, until it is empty.
+/// Sends the records of a lane, until it is empty.
 async fn run(outbox: Arc<Outbox>, process: Arc<Process>, place: Place) {
     loop {
         let count = process.draw(1..=BATCH);
@@ -129,11 +129,11 @@ async fn run(outbox: Arc<Outbox>, process: Arc<Process>, place: Place) {
     }
 }
 
-/// What the client is told of each record, once the cluster has them or will not have them.
+/// The answers to the client, once the cluster has accepted or refused the records.
 async fn hand_over(process: &Process, place: &Place, batch: &[Parcel]) -> Vec<Result<Written, BusError>> {
     let patience = process.shared.settings.delivery_timeout;
     let deadline = batch.first().map_or_else(Instant::now, |first| first.since) + patience;
-    // It may go away again while the process is paused.
+    // It may go down again while the process is paused.
     while process.is_down() {
         let reached = process.reach(deadline).await;
         process.pass().await;

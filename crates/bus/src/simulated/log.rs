@@ -15,7 +15,7 @@ struct Stored {
     written: Duration,
 }
 
-/// The records of one partition that are kept, by rising offset.
+/// The retained records of one partition, by ascending offset.
 #[derive(Default)]
 pub(super) struct PartitionLog {
     low: u64,
@@ -46,7 +46,7 @@ impl PartitionLog {
         self.kept.partition_point(|stored| stored.offset < offset)
     }
 
-    /// Whether a reader that stands at `next` has something to read.
+    /// Whether a reader at `next` has something to read.
     pub(super) fn has_more(&self, next: u64) -> bool {
         self.kept.back().is_some_and(|last| last.offset >= next)
     }
@@ -56,7 +56,7 @@ impl PartitionLog {
         self.kept.iter().find(|stored| stored.record.timestamp_ms >= time_ms).map_or(self.high, |stored| stored.offset)
     }
 
-    /// Deletes from the old end while `is_gone`, which gets a record and the bytes that are kept with it.
+    /// Deletes from the old end while `is_gone`, which gets a record and the bytes retained with it.
     fn expire(&mut self, is_gone: impl Fn(&Record, u64) -> bool) -> u64 {
         let mut removed = 0;
         while self.kept.front().is_some_and(|oldest| is_gone(&oldest.record, self.bytes)) {
@@ -68,8 +68,8 @@ impl PartitionLog {
         removed
     }
 
-    /// Keeps, of the records below `end` and written no later than `written_before`, the last of each key, and tombstones that are younger than
-    /// `tombstones_since`.
+    /// Keeps, of the records below `end` and written no later than `written_before`, the last of each key, and tombstones younger
+    /// than `tombstones_since`.
     fn compact(&mut self, end: u64, written_before: Option<Duration>, tombstones_since: Option<Duration>) -> u64 {
         let mut last: BTreeMap<Bytes, u64> = BTreeMap::new();
         for stored in &self.kept {
@@ -92,7 +92,7 @@ pub(super) struct Topic {
     pub(super) name: Arc<str>,
     spec: TopicSpec,
     partitions: Vec<PartitionLog>,
-    // Who waits for records.
+    // Tasks waiting for records.
     followers: Vec<Weak<Notify>>,
 }
 
@@ -115,7 +115,7 @@ impl Topic {
         self.partitions.get(number as usize).ok_or_else(unknown)
     }
 
-    /// Whether this topic does for `wanted`.
+    /// Whether this topic satisfies `wanted`.
     pub(super) fn fits(&self, wanted: &TopicSpec) -> Result<(), BusError> {
         let mismatch = |found: String, wanted: String| {
             let fix = "a simulated topic stays as it was made; ask for what fits it, or make a new cluster".to_owned();
@@ -137,13 +137,13 @@ impl Topic {
         Ok(())
     }
 
-    /// Lets `follower` know of what is written from now on.
+    /// Notifies `follower` of later writes.
     pub(super) fn follow(&mut self, follower: &Arc<Notify>) {
         self.followers.retain(|known| known.strong_count() > 0);
         self.followers.push(Arc::downgrade(follower));
     }
 
-    /// Writes to a partition that exists.
+    /// Writes to an existing partition.
     pub(super) fn append(&mut self, partition: u32, record: Record, written: Duration) -> u64 {
         let offset = self.partitions[partition as usize].append(record, written);
         for follower in self.followers.iter().filter_map(Weak::upgrade) {
@@ -177,7 +177,7 @@ impl Topic {
         Ok(stored.map(|stored| self.delivered(partition, stored)))
     }
 
-    /// All records that are kept, by partition and offset.
+    /// All retained records, by partition and offset.
     pub(super) fn records(&self) -> Vec<Delivered> {
         let partitions = self.partitions.iter().zip(0..);
         partitions.flat_map(|(log, number)| log.kept.iter().map(move |stored| self.delivered(number, stored))).collect()
@@ -193,7 +193,7 @@ impl Topic {
         self.partitions.iter().zip(0..).map(|(log, partition)| (partition, log.offset_of_time(time_ms))).collect()
     }
 
-    /// Compacts, up to `newest` records before the end, or deletes what is too old at `now_ms`. How much went.
+    /// Compacts, up to `newest` records before the end, or deletes records expired at `now_ms`. Returns how many were removed.
     pub(super) fn sweep(&mut self, newest: u64, now: Duration, tombstones_since: Option<Duration>, now_ms: i64) -> u64 {
         let (retention, written_before) = (self.spec.retention, now.checked_sub(self.spec.compact_after));
         let sweep = |log: &mut PartitionLog| match retention {

@@ -1,5 +1,5 @@
-//! A member of a group, as the Kafka adapter is one: a task that is heard of, feeds the subscription, sends what was committed,
-//! and waits in a rebalance until what is in hand is finished.
+//! A group member, modelled on the Kafka adapter: a task that sends heartbeats, feeds the subscription, sends commits,
+//! and waits in a rebalance until records in flight are finished.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use super::settings::Settings;
 use crate::queue::bytes_bounded;
 use crate::{Committer, GroupEvent, Revocation, Subscription};
 
-/// Pause before a cluster that is away is asked again.
+/// Pause before a cluster that is down is asked again.
 const RETRY: Duration = Duration::from_secs(1);
 /// Longest wait when nothing is due.
 const IDLE: Duration = Duration::from_hours(1);
 
-/// Partitions that are being given back.
+/// Partitions being released.
 struct Draining {
     places: Vec<Place>,
-    // Taken away already; there is nothing to commit or give back any more.
+    // Revoked already; there is nothing to commit or release any more.
     lost: bool,
     released: oneshot::Receiver<()>,
     until: Instant,
@@ -38,7 +38,7 @@ struct Member {
     commit_at: Instant,
 }
 
-/// Joins `group`; the events say when it has.
+/// Joins `group`; the events report when it has joined.
 pub(super) fn start(process: &Arc<Process>, group: &str, topics: Vec<(Arc<str>, u32)>) -> Subscription {
     let (queue, events) = bytes_bounded(process.shared.settings.receive_queue_bytes, "group", group);
     let membership = Arc::new(Membership::new(process, group, topics));
@@ -61,13 +61,13 @@ impl Member {
         &self.membership.process.shared.settings
     }
 
-    /// Until the subscription is dropped; then commits and leaves.
+    /// Runs until the subscription is dropped; then commits and leaves.
     async fn run(mut self) {
         loop {
             self.membership.process.pass().await;
             let now = Instant::now();
             if self.membership.has_left() {
-                // If the cluster is away, what was asked is lost and the session ends by itself.
+                // If the cluster is down, requested commits are lost and the session times out.
                 let _ = self.membership.send_commits(None).await;
                 let _ = self.membership.leave().await;
                 return;
@@ -88,7 +88,7 @@ impl Member {
         }
     }
 
-    /// Whether the cluster was not heard of for a whole session: it has given ours away then, or is away itself.
+    /// Whether the cluster was unreachable for a whole session: it has then reassigned our partitions, or is down itself.
     fn is_expired(&self, now: Instant) -> bool {
         self.membership.is_member() && now - self.heard_at > self.settings().session
     }
@@ -97,7 +97,7 @@ impl Member {
         self.draining.as_ref().is_some_and(|draining| draining.lost)
     }
 
-    /// When something is due, whatever happens until then.
+    /// When the next action is due, in any case.
     fn due(&self) -> Instant {
         let heartbeat = (!self.is_waiting_to_rejoin()).then_some(self.heartbeat_at);
         let commit = self.membership.has_unsent().then_some(self.commit_at);
@@ -114,7 +114,7 @@ impl Member {
         let draining = self.draining.as_mut();
         let released = async {
             match draining {
-                // Dropped counts as done.
+                // Dropping counts as done.
                 Some(draining) => drop((&mut draining.released).await),
                 None => std::future::pending().await,
             }
@@ -131,7 +131,7 @@ impl Member {
         }
     }
 
-    /// Is heard of, and does what it is told.
+    /// Sends a heartbeat, and acts on the answer.
     async fn heartbeat(&mut self) {
         self.heartbeat_at = Instant::now() + self.settings().heartbeat;
         match self.membership.heartbeat().await {
@@ -157,7 +157,7 @@ impl Member {
     }
 
     async fn revoke(&mut self, told: Vec<Place>) {
-        // What comes while another revocation waits is told again at the next heartbeat.
+        // Revocations that arrive while another one is pending are repeated at the next heartbeat.
         if self.draining.is_some() {
             return;
         }
@@ -167,27 +167,27 @@ impl Member {
             self.drain(places, false);
         }
         if !given_up.is_empty() {
-            // The cluster was away when these were given back. If it is again, so it goes again.
+            // The cluster was down when these were released. If it is again, so is the release.
             let _ = self.membership.release(&given_up).await;
         }
     }
 
-    /// All is lost: the cluster has given ours away, or will have.
+    /// All partitions are lost: the cluster has reassigned them, or will.
     fn lose(&mut self) {
         self.membership.forget_id();
         self.heartbeat_at = Instant::now();
         let places = self.membership.places();
         match &mut self.draining {
-            // The rest is told when this is done.
+            // The rest is revoked when this is done.
             Some(draining) => draining.lost = true,
             None if places.is_empty() => {}
             None => self.drain(places, true),
         }
     }
 
-    /// Tells the subscription that `places` go, and waits for its answer from now on.
+    /// Revokes `places` from the subscription, and waits for its answer from now on.
     fn drain(&mut self, places: Vec<Place>, lost: bool) {
-        // Records that nobody has seen go to the next owner; nothing of theirs is committed.
+        // Unseen records go to the next owner; none of their offsets is committed.
         self.feed.forget(&places);
         let (release, released) = oneshot::channel();
         let revocation = Revocation { partitions: places.clone(), release: Some(release) };
@@ -196,22 +196,22 @@ impl Member {
         self.draining = Some(Draining { places, lost, released, until });
     }
 
-    /// What was revoked is finished: the last commits, and then the next owner may have it.
+    /// A revocation is finished: sends the last commits, then releases the partitions.
     async fn give_back(&mut self) {
         let Some(draining) = self.draining.take() else { return };
         if draining.lost {
             self.membership.forget(&draining.places);
-            // What was not part of the revocation that was under way when all was lost.
+            // Partitions outside the revocation in progress when all were lost.
             let rest = self.membership.places();
             if !rest.is_empty() {
                 self.drain(rest, true);
             }
             return;
         }
-        // Refused or not sent: the next owner repeats what came since the last commit.
+        // Refused or not sent: the next owner repeats the records since the last commit.
         let _ = self.membership.send_commits(Some(&draining.places)).await;
         self.membership.forget(&draining.places);
-        // If the cluster is away, it asks for them again when it is back.
+        // If the cluster is down, it asks for them again when it is back.
         let _ = self.membership.release(&draining.places).await;
     }
 
@@ -220,7 +220,7 @@ impl Member {
         self.commit_at = now + self.settings().commit_every;
         match self.membership.send_commits(None).await {
             Ok(true) => {}
-            // It has given some of ours away: the next heartbeat says what.
+            // It has reassigned some of ours: the next heartbeat says which.
             Ok(false) => self.heartbeat_at = now,
             Err(Away) => {
                 let group = self.membership.group.to_string();

@@ -1,4 +1,4 @@
-//! What a member's task and its committers share, and what they ask of the cluster.
+//! State shared by a member's task and its committers, and their requests to the cluster.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use super::trace::TraceEvent;
 use crate::BusError;
 use crate::subscription::Commit;
 
-/// What one partition of ours is committed up to.
+/// Committed offset of an assigned partition.
 #[derive(Clone, Copy)]
 struct Ours {
     generation: u64,
@@ -24,38 +24,38 @@ struct Ours {
 
 #[derive(Default)]
 struct Mine {
-    // None: not a member now.
+    // None: not a member.
     id: Option<u64>,
     ours: BTreeMap<Place, Ours>,
 }
 
-/// A partition that came to a member, and what it begins with.
+/// A newly assigned partition, with its start offset.
 pub(super) struct Assigned {
     pub(super) place: Place,
     generation: u64,
     pub(super) next: u64,
 }
 
-/// What a member is told when it is heard of.
+/// The answer to a member's heartbeat.
 pub(super) struct Told {
     pub(super) revoked: Vec<Place>,
     pub(super) assigned: Vec<Assigned>,
 }
 
-/// Being in a group, or wanting to be.
+/// Current or intended membership of a group.
 pub(super) struct Membership {
     pub(super) process: Arc<Process>,
     pub(super) group: Arc<str>,
     topics: Vec<(Arc<str>, u32)>,
     mine: Mutex<Mine>,
     left: AtomicBool,
-    /// There is something to read, to commit, or to leave.
+    /// There is something to read, to commit, or the group is to be left.
     pub(super) wake: Arc<Notify>,
-    /// The cluster has something to tell.
+    /// The cluster has news for the member.
     pub(super) call: Arc<Notify>,
 }
 
-/// Leaves the group when it is dropped.
+/// Leaves the group when dropped.
 pub(super) struct Leave(pub(super) Arc<Membership>);
 
 impl Drop for Leave {
@@ -123,12 +123,12 @@ impl Membership {
         self.mine().ours.retain(|place, _| !places.contains(place));
     }
 
-    /// No longer a member, as far as we know.
+    /// No longer a member, as far as this side knows.
     pub(super) fn forget_id(&self) {
         self.mine().id = None;
     }
 
-    /// Is heard of; joins first if it is not a member.
+    /// Sends a heartbeat; joins first if it is not a member.
     pub(super) async fn heartbeat(&self) -> Result<Result<Told, UnknownMember>, Away> {
         let known = self.mine().id;
         let beat = |state: &mut State| {
@@ -142,7 +142,7 @@ impl Membership {
         Ok(told)
     }
 
-    /// At the cluster.
+    /// On the cluster's side.
     fn join(&self, state: &mut State) -> u64 {
         let id = state.new_member();
         let (group, rng) = state.group(&self.group);
@@ -151,7 +151,7 @@ impl Membership {
         id
     }
 
-    /// At the cluster.
+    /// On the cluster's side.
     fn hear(&self, id: u64, state: &mut State) -> Result<Told, UnknownMember> {
         let heard = state.group(&self.group).0.heartbeat(id)?;
         let mut assigned = Vec::new();
@@ -166,7 +166,7 @@ impl Membership {
         Ok(Told { revoked: heard.revoked, assigned })
     }
 
-    /// Gives partitions back.
+    /// Releases partitions.
     pub(super) async fn release(&self, places: &[Place]) -> Result<(), Away> {
         let Some(id) = self.mine().id else { return Ok(()) };
         let release = |state: &mut State| {
@@ -192,7 +192,7 @@ impl Membership {
         self.process.request(leave).await
     }
 
-    /// What was asked for and not sent yet, with its generation: of `places`, or of all of ours.
+    /// Requested but unsent commits, with their generation: of `places`, or of all assigned ones.
     fn unsent(&self, places: Option<&[Place]>) -> Vec<(Place, u64, u64)> {
         let mine = self.mine();
         let wanted = |place: &Place| places.is_none_or(|places| places.contains(place));
@@ -200,7 +200,7 @@ impl Membership {
         unsent.filter_map(|(place, ours)| Some((place.clone(), ours.generation, ours.asked?))).collect()
     }
 
-    /// Sends what was asked for and not sent yet. Whether the cluster took all of it.
+    /// Sends requested but unsent commits. Whether the cluster accepted all of them.
     pub(super) async fn send_commits(&self, places: Option<&[Place]>) -> Result<bool, Away> {
         let unsent = self.unsent(places);
         let Some(id) = self.mine().id.filter(|_| !unsent.is_empty()) else { return Ok(true) };
@@ -220,7 +220,7 @@ impl Membership {
         Ok(all)
     }
 
-    /// At the cluster: stores `next`, if the place is still ours since `generation`. Whether it did.
+    /// On the cluster's side: commits `next`, if the place has been assigned since `generation`. Whether it did.
     fn store(&self, state: &mut State, id: u64, place: &Place, generation: u64, next: u64) -> bool {
         let stored = state.group(&self.group).0.commit(id, place, generation, next);
         let (group, topic, partition) = (Arc::clone(&self.group), Arc::clone(&place.0), place.1);
@@ -233,7 +233,7 @@ impl Membership {
         stored
     }
 
-    /// Has the cluster store `next` now. Whether it did.
+    /// Commits `next` at the cluster now. Whether it did.
     async fn store_now(&self, place: &Place, next: u64) -> Result<bool, Away> {
         let (id, generation) = {
             let mine = self.mine();
@@ -243,7 +243,7 @@ impl Membership {
         self.process.request(|state| self.store(state, id, place, generation, next)).await
     }
 
-    /// Has `next` sent soon.
+    /// Requests that `next` is committed soon.
     fn ask(&self, place: &Place, next: u64) {
         if let Some(ours) = self.mine().ours.get_mut(place) {
             ours.asked = Some(next);

@@ -1,4 +1,4 @@
-//! One process: whether it runs, what goes wrong for it, and its way to the cluster.
+//! One process: whether it runs, its faults, and its connection to the cluster.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,10 +12,10 @@ use super::settings::Faults;
 use super::trace::TraceEvent;
 use crate::BusError;
 
-/// How soon after waking a call of a paused process may go on; whose turn it is comes from the seed.
+/// How soon after waking a call of a paused process may continue; the order comes from the seed.
 const WAKING_MS: u64 = 20;
 
-/// What a process is and knows.
+/// State of a process.
 pub(super) struct Process {
     pub(super) name: Arc<str>,
     pub(super) shared: Arc<Shared>,
@@ -26,7 +26,7 @@ struct Inner {
     mode: Mode,
     faults: Faults,
     rng: fastrand::Rng,
-    // Name, partitions and largest record of the topics that were asked for; topics do not change.
+    // Name, partitions and largest record of the requested topics; topics do not change.
     known: BTreeMap<String, (Arc<str>, u32, usize)>,
 }
 
@@ -38,7 +38,7 @@ pub(super) enum Mode {
     Crashed,
 }
 
-/// The cluster is away.
+/// The cluster is down.
 pub(super) struct Away;
 
 impl Process {
@@ -61,7 +61,7 @@ impl Process {
     pub(super) fn set_mode(&self, mode: Mode, event: TraceEvent) {
         {
             let mut inner = self.inner();
-            // Nobody comes back from a crash.
+            // There is no return from a crash.
             if inner.mode == mode || inner.mode == Mode::Crashed {
                 return;
             }
@@ -96,7 +96,7 @@ impl Process {
         }
     }
 
-    /// A number from the process's own chance.
+    /// A random number from the process's own generator.
     pub(super) fn draw(&self, range: impl std::ops::RangeBounds<u64>) -> u64 {
         self.inner().rng.u64(range)
     }
@@ -104,21 +104,21 @@ impl Process {
     fn happens(&self, probability: impl Fn(&Faults) -> f64) -> bool {
         let mut inner = self.inner();
         let probability = probability(&inner.faults);
-        // Chance is drawn only where there is some, so that a fault of one kind does not move those of another.
+        // Random numbers are drawn only where needed, so that a fault of one kind does not shift those of another.
         probability > 0.0 && inner.rng.f64() < probability
     }
 
-    /// Whether this publish or commit is to fail without effect.
+    /// Whether this publish or commit fails without effect.
     pub(super) fn is_refused(&self) -> bool {
         self.happens(|faults| faults.refuse)
     }
 
-    /// Whether this publish or commit is to be reported as failed though it took effect.
+    /// Whether this publish or commit is reported as failed though it took effect.
     pub(super) fn loses_answer(&self) -> bool {
         self.happens(|faults| faults.lose_answer)
     }
 
-    /// How long one way takes.
+    /// One-way delay.
     pub(super) fn delay(&self) -> Duration {
         let mut inner = self.inner();
         let longest = self.shared.settings.longest_delay + inner.faults.delay;
@@ -147,7 +147,7 @@ impl Process {
         self.shared.state().down
     }
 
-    /// Waits until the cluster is there. Whether it came before `deadline`.
+    /// Waits until the cluster is up. Whether it came up before `deadline`.
     pub(super) async fn reach(&self, deadline: Instant) -> bool {
         loop {
             let changed = self.shared.changed.notified();
@@ -164,7 +164,7 @@ impl Process {
         BusError::Unreachable { at: "the simulated cluster".to_owned(), cause: cause.into() }
     }
 
-    /// A request that waits for the cluster as long as requests do.
+    /// A request that waits for the cluster up to the request timeout.
     pub(super) async fn call<T>(&self, work: impl FnOnce(&mut State) -> Result<T, BusError>) -> Result<T, BusError> {
         self.pass().await;
         let timeout = self.shared.settings.request_timeout;

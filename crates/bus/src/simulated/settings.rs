@@ -1,24 +1,24 @@
 use std::time::Duration;
 
-/// How a [`super::Cluster`] is set up.
+/// Settings of a [`super::Cluster`].
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What the cluster's clock shows at its beginning, in milliseconds since the Unix epoch; retention goes by it.
+    /// Start time of the cluster's clock, in milliseconds since the Unix epoch; retention uses it.
     pub epoch_ms: i64,
-    /// Longest way of a request to the cluster, and of the answer back.
+    /// Longest one-way delay of a request to the cluster, and of its answer.
     pub longest_delay: Duration,
-    /// A member that was not heard of for so long is expelled.
+    /// Session timeout after which a member is expelled.
     pub session: Duration,
-    /// How often a member is heard of.
+    /// Heartbeat interval.
     pub heartbeat: Duration,
-    /// When what was committed is sent: after this time at the latest, as the Kafka adapter does it, so that a crash forgets
-    /// the last moments and a member that was expelled may not know it yet. Zero: at once, and the answer is the cluster's.
+    /// Longest delay before a commit is sent, as in the Kafka adapter, so that a crash loses the latest ones and an
+    /// expelled member may not know it yet. Zero: at once, and the answer is the cluster's.
     pub commit_every: Duration,
     /// How long a rebalance waits for [`crate::Revocation::done`].
     pub revoke_timeout: Duration,
-    /// How long a request waits for a cluster that is away.
+    /// How long a request waits for a cluster that is down.
     pub request_timeout: Duration,
-    /// How long a record waits for a cluster that is away before its delivery fails.
+    /// How long a record waits for a cluster that is down before its delivery fails.
     pub delivery_timeout: Duration,
     /// How often retention and compaction run.
     pub sweep_interval: Duration,
@@ -31,7 +31,7 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// What the Kafka adapter asks for; ways of up to 4 ms; a clock that begins with the year 2026.
+    /// The Kafka adapter's settings; delays of up to 4 ms; a clock that begins with the year 2026.
     fn default() -> Self {
         Self {
             epoch_ms: 1_767_225_600_000,
@@ -50,12 +50,12 @@ impl Default for Settings {
     }
 }
 
-/// What goes wrong between one client and the cluster. Probabilities are 0 to 1; one beyond that counts as the nearer bound.
+/// Faults between one client and the cluster. Probabilities are 0 to 1, clamped to that range.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Faults {
     /// Probability that a publish or a commit fails and has no effect.
     pub refuse: f64,
-    /// Probability that a publish or a commit takes effect and is reported as failed: who tries again makes a duplicate.
+    /// Probability that a publish or a commit takes effect and is reported as failed: a retry makes a duplicate.
     pub lose_answer: f64,
     /// Probability that any other request (topics, subscribe, read, fetch, watermarks) fails.
     pub fail_request: f64,
@@ -63,15 +63,15 @@ pub struct Faults {
     pub delay: Duration,
 }
 
-/// A bug that is planted to see whether a test finds it. It holds for all clients.
+/// A bug planted to see whether a test finds it. It affects all clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sabotage {
-    /// A publish is acknowledged at once and written up to five seconds later, if its client lives so long.
+    /// A publish is acknowledged at once and written up to five seconds later, if its client lives that long.
     AcknowledgeBeforeWrite,
-    /// What is published to this topic is acknowledged and never written.
+    /// Records published to this topic are acknowledged and never written.
     Swallow(String),
     /// The same for every n-th record of this topic.
     SwallowSome(String, u64),
-    /// What is published to this topic is written twice.
+    /// Records published to this topic are written twice.
     Duplicate(String),
 }

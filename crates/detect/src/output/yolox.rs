@@ -5,7 +5,7 @@ use super::{OutputKind, Tensor, Wanted, cells, check_strides};
 use crate::geometry::Corners;
 use crate::nms::{Candidates, best_class};
 
-/// Centre, size and objectness stand before the class scores.
+/// Centre, size and objectness precede the class scores.
 const BOX_NUMBERS: usize = 5;
 
 /// YOLOX: one tensor `[batch, cells of all strides, 5 + classes]`: centre as offset from the cell's corner in strides, logarithm
@@ -15,7 +15,7 @@ const BOX_NUMBERS: usize = 5;
 pub struct Yolox {
     /// Cell sizes in input pixels, in the order of the output.
     pub strides: Vec<u32>,
-    /// How many classes the model knows.
+    /// Number of classes of the model.
     pub classes: usize,
     /// Name of the output.
     pub name: String,

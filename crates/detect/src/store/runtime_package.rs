@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::error::StoreError;
 use crate::manifest::{ManifestError, is_file_name, is_sha256};
 
-/// A runtime library and where it comes from: `models/<name>/runtime.toml`.
+/// A runtime library and its origin: `models/<name>/runtime.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuntimePackage {
@@ -18,11 +18,11 @@ pub struct RuntimePackage {
     pub package: String,
     /// Exact version.
     pub version: String,
-    /// One build a kind of machine.
+    /// One build per platform.
     pub builds: Vec<RuntimeBuild>,
 }
 
-/// A runtime library for one kind of machine.
+/// A runtime library for one platform.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuntimeBuild {
@@ -51,20 +51,20 @@ impl RuntimeBuild {
 }
 
 impl RuntimePackage {
-    /// Reads and checks the description in file `path`.
+    /// Reads and validates the description in file `path`.
     ///
     /// # Errors
-    /// When it cannot be read or is wrong.
+    /// When it cannot be read or is invalid.
     pub fn load(path: &Path) -> Result<Self, ManifestError> {
         let text =
             std::fs::read_to_string(path).map_err(|error| ManifestError::Read { path: path.to_owned(), error })?;
         Self::parse(&text, path)
     }
 
-    /// Checks the description `text` that came from file `path`.
+    /// Validates the description `text` from file `path`.
     ///
     /// # Errors
-    /// When it is wrong.
+    /// When it is invalid.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
         let package: Self = toml::from_str(text)
             .map_err(|error| ManifestError::Syntax { path: path.to_owned(), reason: error.to_string() })?;
@@ -86,7 +86,7 @@ impl RuntimePackage {
         if problems.is_empty() { Ok(package) } else { Err(ManifestError::Invalid { path: path.to_owned(), problems }) }
     }
 
-    /// The build for the machine this runs on.
+    /// The build for this machine.
     ///
     /// # Errors
     /// When there is none.

@@ -4,7 +4,7 @@ const REAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
 /// SHA-256 of `model`.
 const MODEL_SHA256: &str = "9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4";
 
-/// A store in which the file that the user brings for a model is another one.
+/// A store in which the user's file for a model is the wrong one.
 fn store() -> (tempfile::TempDir, ModelStore) {
     let folder = tempfile::tempdir().unwrap();
     let models = folder.path().join("models");

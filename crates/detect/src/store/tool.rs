@@ -3,12 +3,12 @@ use std::process::{Command, Stdio};
 
 use super::error::FetchError;
 
-/// How much of what a failed program wrote is shown.
+/// Most characters shown of a failed program's output.
 const SHOWN_CHARACTERS: usize = 1_500;
 
-/// Runs a program to its end without input; what it wrote is shown only when it fails.
+/// Runs a program to its end without input; its output is shown only on failure.
 ///
-/// `package` is the Debian package that has it; `advice` gives the way out for what it may write.
+/// `package` is the Debian package that contains it; `advice` maps its output to a remedy.
 pub(super) fn run(
     command: &mut Command,
     package: &'static str,

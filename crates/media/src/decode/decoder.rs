@@ -8,19 +8,19 @@ use super::{DecodeError, DecodedFrame, Keep, OutputSize};
 use crate::nal::{UnitKind, has_parameter_sets, unit_kind};
 use crate::sps::declared_size;
 
-/// How a decoder works.
+/// Settings of a decoder.
 #[derive(Debug, Clone)]
 pub struct DecoderSettings {
-    /// Size of the pictures handed out.
+    /// Size of the output pictures.
     pub output: OutputSize,
-    /// Which frames are handed out.
+    /// The frames to output.
     pub keep: Keep,
     /// Threads within the codec library. Default 1: with many cameras each on its own core nothing is gained by more, and
-    /// damage is told apart by frame only with one.
+    /// damage is attributed to a frame only with one.
     pub max_threads: u32,
     /// Longest side of a frame, in pixels. Default 8192.
     pub max_side: u32,
-    /// How long the decoder may go without giving a frame while it has work. Default 10 s.
+    /// How long the decoder may produce no frame while it has work. Default 10 s.
     pub watchdog: Duration,
 }
 
@@ -36,16 +36,16 @@ impl Default for DecoderSettings {
     }
 }
 
-/// Where in a stream the decoder stands.
+/// The decoder's position in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Position {
     epoch: u64,
     gop: u64,
-    /// The part that comes next.
+    /// The next part.
     part: u32,
 }
 
-/// A unit that went in and has not come out yet.
+/// A unit in the decoder.
 #[derive(Debug, Clone, Copy)]
 struct Pending {
     sequence: u64,
@@ -55,14 +55,14 @@ struct Pending {
 
 /// Decodes the chunks of one camera, one after the other, in one pipeline that lives as long as the stream is sound.
 ///
-/// Streams without B-frames give each frame before [`Decoder::decode`] of its chunk returns. With B-frames some frames come
+/// Streams without B-frames yield each frame before [`Decoder::decode`] of its chunk returns. With B-frames some frames come
 /// with the next part; at the end of a group, or before the next group begins, nothing is held back.
 pub struct Decoder {
     codec: Codec,
     settings: DecoderSettings,
     pipeline: Option<Pipeline>,
     position: Option<Position>,
-    /// By ticket: a number that grows with each unit pushed.
+    /// By ticket: a number that increases with each unit pushed.
     pending: BTreeMap<u64, Pending>,
     next_ticket: u64,
     /// Frames are suspect from the damaged one up to the next key frame.
@@ -95,10 +95,10 @@ impl Decoder {
         Ok(frames)
     }
 
-    /// As [`Decoder::decode`], but hands each frame on as soon as it is there; no more than four wait in between.
+    /// As [`Decoder::decode`], but hands each frame on as soon as it is decoded; at most four are buffered in between.
     ///
     /// # Errors
-    /// As [`Decoder::decode`]; frames handed on before the error stand.
+    /// As [`Decoder::decode`]; frames handed on before the error are valid.
     pub fn decode_each(
         &mut self,
         chunk: &VideoChunk,
@@ -120,7 +120,7 @@ impl Decoder {
     fn try_decode(&mut self, chunk: &VideoChunk, hand_on: &mut dyn FnMut(DecodedFrame)) -> Result<(), DecodeError> {
         let begins = self.check(chunk)?;
         if begins && self.position.is_some_and(|position| position.epoch != chunk.epoch) {
-            // Another epoch is another stream: nothing of the old one can still be wanted.
+            // Another session is another stream: nothing of the old one is needed any more.
             self.restart();
         }
         if self.pipeline.is_none() {
@@ -157,7 +157,7 @@ impl Decoder {
             return Err(DecodeError::Broken(format!("{lost} of {sent} frames could not be decoded")));
         }
         let drained = if chunk.last { self.drain(hand_on)? } else { 0 };
-        // A stream with B-frames may hold back one part; a whole group of nothing is a fault.
+        // A stream with B-frames may hold back one part; a whole group without a frame is a fault.
         let silent = came + drained == 0 && sent > 0;
         if silent && (chunk.last || self.pending.len() > MOST_HELD_BACK) {
             return Err(DecodeError::NoFrames { units: sent });
@@ -167,7 +167,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Whether the chunk begins a group; an error when it must not reach the codec library.
+    /// Whether the chunk begins a group; an error when it must not be passed to the codec library.
     fn check(&self, chunk: &VideoChunk) -> Result<bool, DecodeError> {
         if chunk.codec != self.codec {
             return Err(DecodeError::WrongCodec { expected: self.codec, found: chunk.codec });
@@ -217,8 +217,8 @@ impl Decoder {
         Ok(came)
     }
 
-    /// Takes what comes until everything pushed before the mark is through; how many units came out, and how many
-    /// complaints the codec library had.
+    /// Collects output until everything pushed before the mark has passed; returns how many units came out, and how many
+    /// complaints the codec library logged.
     fn collect(&mut self, hand_on: &mut dyn FnMut(DecodedFrame)) -> Result<(usize, u64), DecodeError> {
         let mut came = 0;
         loop {
@@ -245,7 +245,7 @@ impl Decoder {
         }
     }
 
-    /// Notes that a unit came out; `None` when it was no longer awaited.
+    /// Records that a unit came out; `None` when it was no longer expected.
     fn finished(&mut self, ticket: u64, corrupt: bool) -> Option<(Pending, bool)> {
         let pending = self.pending.remove(&ticket)?;
         if pending.key {
@@ -258,7 +258,7 @@ impl Decoder {
         Some((pending, self.damaged))
     }
 
-    /// Units that never came out although any reordering is long over.
+    /// Drops units that never came out although any reordering has long ended.
     fn forget_overdue(&mut self) {
         let mut missing = 0;
         while self.pending.len() > MOST_HELD_BACK {
@@ -281,7 +281,7 @@ impl Decoder {
 /// The decoded picture buffer of H.264 and H.265 holds at most 16 pictures.
 const MOST_HELD_BACK: usize = 16;
 
-/// Whether the end marker is there, give or take padding: the JPEG library fills what is missing with grey, without a word.
+/// Whether the end marker is present, give or take padding: the JPEG library silently fills missing data with grey.
 fn jpeg_is_whole(data: &[u8]) -> bool {
     let end = &data[data.len().saturating_sub(64)..];
     end.windows(2).any(|pair| pair == [0xff, 0xd9])

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use vedette_core::{Codec, FrameSize};
 
-/// Why a chunk gave no frames. The next part 0 is decoded again, whatever happened.
+/// Why a chunk yielded no frames. Decoding resumes at the next part 0 in any case.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// GStreamer cannot be used.
@@ -19,18 +19,18 @@ pub enum DecodeError {
     /// The chunk breaks the rules of the `video` topic.
     #[error("the chunk is malformed: {0}")]
     Malformed(&'static str),
-    /// The chunk is encoded otherwise than this decoder expects.
+    /// The chunk's codec is not the one this decoder expects.
     #[error("the chunk holds {found:?}, this decoder is for {expected:?}")]
     WrongCodec {
-        /// What the decoder is for.
+        /// The decoder's codec.
         expected: Codec,
-        /// What the chunk says.
+        /// The chunk's codec.
         found: Codec,
     },
     /// The frame is larger than allowed.
     #[error("the frame is {}x{}; at most {max_side} pixels a side are allowed", .frame.width, .frame.height)]
     TooLarge {
-        /// What the stream declares.
+        /// The declared size.
         frame: FrameSize,
         /// The longest side allowed.
         max_side: u32,
@@ -38,7 +38,7 @@ pub enum DecodeError {
     /// The codec library gave up.
     #[error("the pictures are broken: {0}")]
     Broken(String),
-    /// Units went in and no frame came out, without a complaint.
+    /// Units were pushed and no frame came out, without a complaint.
     #[error("no frame came out of {units} units")]
     NoFrames {
         /// Units in the chunk.

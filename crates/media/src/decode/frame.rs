@@ -4,13 +4,13 @@ use std::num::NonZeroU32;
 use bytes::Bytes;
 use vedette_core::{FrameSize, Timestamp};
 
-/// How large decoded pictures are handed out. Pictures are made smaller before they are converted to RGB, which is cheaper.
+/// Output size of decoded pictures. They are scaled down before conversion to RGB, which is cheaper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OutputSize {
     /// As they were encoded.
     #[default]
     Native,
-    /// As large as fits into this box with the aspect kept, never larger than native. Nothing is padded.
+    /// As large as fits into this box with the aspect ratio kept, never larger than native. Nothing is padded.
     Fit {
         /// Pixels from left to right, at least 1.
         width: u32,
@@ -20,7 +20,7 @@ pub enum OutputSize {
 }
 
 impl OutputSize {
-    /// The size of the picture handed out for a picture of size `native`; sides are at least 1.
+    /// The output size for a picture of size `native`; sides are at least 1.
     #[must_use]
     pub fn of(self, native: FrameSize) -> FrameSize {
         match self {
@@ -38,7 +38,7 @@ impl OutputSize {
     }
 }
 
-/// Which frames of a chunk are handed out.
+/// The frames of a chunk to output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Keep {
     /// All.
@@ -46,7 +46,7 @@ pub enum Keep {
     All,
     /// Key frames; the others are not decoded at all.
     KeyFrames,
-    /// Frames whose number within the epoch is a multiple of this; the others are decoded, as frames refer to each other,
+    /// Frames whose number within the session is a multiple of this; the others are decoded, as frames refer to each other,
     /// but neither scaled nor converted.
     EveryNth(NonZeroU32),
     /// The frame of this number; the others are decoded but neither scaled nor converted.
@@ -83,13 +83,13 @@ impl fmt::Debug for RgbImage {
 pub struct DecodedFrame {
     /// Capture time.
     pub captured: Timestamp,
-    /// Number of the frame within the camera's stream epoch.
+    /// Number of the frame within the camera's stream session.
     pub sequence: u64,
     /// Whether it is a key frame.
     pub key: bool,
-    /// Size as it was encoded, to which boxes refer.
+    /// Encoded size, to which boxes refer.
     pub frame: FrameSize,
-    /// The picture, in the size asked for. Divide by [`DecodedFrame::scale`] to get from its pixels to the frame's.
+    /// The picture, in the requested size. Divide by [`DecodedFrame::scale`] to convert its pixels to the frame's.
     pub image: RgbImage,
     /// The codec library concealed damage in this frame or in one it refers to.
     pub corrupt: bool,

@@ -12,7 +12,7 @@ use vedette_core::{Codec, FrameSize};
 use super::{DecodeError, OutputSize, RgbImage};
 use crate::init::codec_complaints;
 
-/// What a pipeline is built for.
+/// Build parameters of a pipeline.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     pub(super) codec: Codec,
@@ -21,28 +21,28 @@ pub(super) struct Shape {
     pub(super) max_side: u32,
 }
 
-/// What comes out of a pipeline, in order.
+/// The output of a pipeline, in order.
 pub(super) enum Out {
     /// A picture.
     Frame { ticket: u64, corrupt: bool, frame: FrameSize, image: RgbImage },
-    /// A picture that nobody wants to see.
+    /// An unwanted picture.
     Skipped { ticket: u64, corrupt: bool },
-    /// Everything pushed before the mark is through.
+    /// Everything pushed before the mark has passed.
     Marked { complaints: u64 },
 }
 
 /// An error is the end of the pipeline.
 type Sent = Result<Out, DecodeError>;
 
-/// Pictures that wait to be taken. The decoding thread waits when there are more.
+/// Buffered output pictures. The decoding thread waits when there are more.
 const FRAMES_IN_HAND: usize = 4;
 const MARK: &str = "vedette-mark";
 const TICKET: &str = "timestamp/x-vedette-ticket";
 
 /// `appsrc ! decoder ! videoscale ! videoconvert ! capsfilter ! appsink`.
 ///
-/// Units and pictures are told apart by a ticket that travels as reference timestamp meta data, so that neither lost frames
-/// nor odd capture times confuse them. A mark is an event behind the last unit: when it reaches the decoder, what lies
+/// Units and pictures are identified by a ticket that travels as reference timestamp meta, so that neither lost frames
+/// nor odd capture times confuse them. A mark is an event behind the last unit: when it reaches the decoder, everything
 /// before it has passed through the whole pipeline, as all elements run in one thread.
 pub(super) struct Pipeline {
     pipeline: gst::Pipeline,
@@ -88,7 +88,7 @@ impl Pipeline {
         Ok(Self { pipeline, source, ticket_caps, out: Some(out), stuck: false })
     }
 
-    /// Hands a unit to the decoder; does not wait.
+    /// Passes a unit to the decoder; does not wait.
     pub(super) fn push(&self, ticket: u64, data: Bytes, wanted: bool) -> Result<(), DecodeError> {
         let mut buffer = gst::Buffer::from_slice(data);
         {
@@ -100,15 +100,15 @@ impl Pipeline {
         self.source.push_buffer(buffer).map(|_| ()).map_err(|_| self.failure())
     }
 
-    /// Asks for [`Out::Marked`] once everything pushed is through.
+    /// Requests [`Out::Marked`] once everything pushed has passed.
     pub(super) fn mark(&self) -> Result<(), DecodeError> {
         let event = gst::event::CustomDownstream::new(gst::Structure::new_empty(MARK));
         if self.source.send_event(event) { Ok(()) } else { Err(self.failure()) }
     }
 
-    /// Makes the decoder give everything it holds back, then marks. The next unit has to be a key frame.
+    /// Makes the decoder output everything it holds back, then marks. The next unit has to be a key frame.
     pub(super) fn drain(&self) -> Result<(), DecodeError> {
-        // Of the events that drain a decoder the only one after which it goes on as if nothing had been. A gap does not
+        // Of the events that drain a decoder the only one after which it continues as before. A gap does not
         // drain avdec.
         let done = gst::event::SegmentDone::new(gst::ClockTime::ZERO);
         if !self.source.send_event(done) {
@@ -117,7 +117,7 @@ impl Pipeline {
         self.mark()
     }
 
-    /// The next thing that comes out.
+    /// The next output.
     pub(super) fn next(&mut self, patience: Duration) -> Result<Out, DecodeError> {
         let gone = || DecodeError::Broken("the decoder ended".into());
         match self.out.as_ref().ok_or_else(gone)?.recv_timeout(patience) {
@@ -130,7 +130,7 @@ impl Pipeline {
         }
     }
 
-    /// Why the pipeline takes nothing more.
+    /// Why the pipeline accepts no more input.
     fn failure(&self) -> DecodeError {
         let waiting = self.out.iter().flat_map(Receiver::try_iter);
         let reason = waiting.filter_map(Result::err).next();
@@ -140,7 +140,7 @@ impl Pipeline {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        // A decoding thread that waits for room must find nobody, or stopping it would wait for ever.
+        // A decoding thread that waits for room must find the receiver gone, or stopping it would block forever.
         self.out = None;
         let pipeline = self.pipeline.clone();
         let stop = move || {
@@ -152,7 +152,7 @@ impl Drop for Pipeline {
         if !self.stuck {
             return stop();
         }
-        // Stopping waits for the stuck thread: let somebody else wait.
+        // Stopping waits for the stuck thread: leave that to another thread.
         metrics::counter!("vedette_media_decoders_stuck_total").increment(1);
         if let Err(error) = std::thread::Builder::new().name("vedette-reaper".into()).spawn(stop) {
             tracing::error!(%error, "a stuck decoder could not be stopped");
@@ -174,7 +174,7 @@ fn source(codec: Codec) -> AppSrc {
         Codec::Jpeg => caps.build(),
         _ => caps.field("stream-format", "byte-stream").field("alignment", "au").build(),
     };
-    // No limit of its own: what is in it is at most one chunk.
+    // No limit of its own: it holds at most one chunk.
     AppSrc::builder()
         .caps(&caps)
         .format(gst::Format::Time)
@@ -211,7 +211,7 @@ fn rgb_caps(size: Option<FrameSize>) -> gst::Caps {
     }
 }
 
-/// Tells when a mark reaches the decoder, and takes it out.
+/// Reports when a mark reaches the decoder, and removes it.
 fn watch_marks(decoder: &gst::Element, sender: SyncSender<Sent>) {
     let Some(pad) = decoder.static_pad("sink") else { return };
     let seen = Mutex::new(None);
@@ -219,7 +219,7 @@ fn watch_marks(decoder: &gst::Element, sender: SyncSender<Sent>) {
     pad.add_probe(kinds, move |_, info| {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         let now = codec_complaints();
-        // GStreamer uses threads again: what was said before the first unit is about another stream.
+        // GStreamer reuses threads: complaints before the first unit are about another stream.
         let before = *seen.get_or_insert_with(|| {
             complained();
             now
@@ -236,7 +236,7 @@ fn watch_marks(decoder: &gst::Element, sender: SyncSender<Sent>) {
     });
 }
 
-/// Watches what leaves the decoder: sets the size handed out, refuses what is too large, drops what nobody wants.
+/// Inspects the decoder's output: sets the output size, rejects oversized pictures, drops unwanted ones.
 fn watch_pictures(
     decoder: &gst::Element,
     filter: &gst::Element,
@@ -320,7 +320,7 @@ fn picture(sample: &gst::Sample) -> Option<(u64, bool, RgbImage)> {
     let stride = usize::try_from(*info.stride().first()?).ok()?;
     let plane = buffer.into_mapped_buffer_readable().ok()?;
     let data = if stride == row && plane.len() == length {
-        // The picture stays where GStreamer put it.
+        // The picture stays in GStreamer's buffer.
         Bytes::from_owner(plane)
     } else {
         let mut packed = Vec::with_capacity(length);

@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The least time between two moments at which a camera is said to be away.
+/// Shortest interval between two signal-loss heartbeats.
 const LEAST: Duration = Duration::from_secs(1);
-/// A camera that has been away for long is said to be so after another such part of that time.
+/// During a long signal loss, the heartbeat interval is this fraction of its duration.
 const PART: u32 = 10;
 
-/// When to say that a camera is away: every second at first, later so that what watches for an outage of any length learns
-/// of it at most a tenth late, without much being said of a camera that stays away for weeks.
+/// Schedule of signal-loss heartbeats: every second at first, later less often, so that a watcher for an outage of any length
+/// learns of it at most a tenth late, without a flood of records from a camera that stays offline for weeks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Absence {
     since: Instant,
@@ -16,17 +16,17 @@ pub(super) struct Absence {
 }
 
 impl Absence {
-    /// Nothing has come since `now`.
+    /// Signal loss since `now`.
     pub(super) fn new(now: Instant) -> Self {
         Self { since: now, due: now + LEAST }
     }
 
-    /// When to say so next.
+    /// When the next heartbeat is due.
     pub(super) fn due(&self) -> Instant {
         self.due
     }
 
-    /// It was said.
+    /// A heartbeat was sent.
     pub(super) fn told(&mut self, now: Instant) {
         self.due = now + LEAST.max(now.duration_since(self.since) / PART);
     }

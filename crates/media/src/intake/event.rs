@@ -2,46 +2,46 @@ use std::time::Duration;
 
 use vedette_core::{Codec, FrameSize, SignalLoss, VideoChunk};
 
-/// What happened at intake.
+/// An event of intake.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IntakeEvent {
-    /// Pictures arrive. Frame numbers start at 0 in each epoch.
+    /// Pictures arrive. Frame numbers start at 0 in each stream session.
     Connected {
-        /// Microseconds since the Unix epoch, by the clock handed in; larger than every earlier one of this intake.
+        /// Microseconds since the Unix epoch, by the injected clock; larger than every earlier one of this intake.
         epoch: u64,
-        /// How the pictures are encoded.
+        /// The codec of the pictures.
         codec: Codec,
         /// Their size, in pixels.
         frame: FrameSize,
     },
     /// A chunk is complete.
     Chunk(VideoChunk),
-    /// The stream is gone; intake tries again.
+    /// The stream is lost; intake retries.
     Lost {
-        /// Why.
+        /// The cause.
         reason: LossReason,
-        /// When it tries again.
+        /// The delay before the retry.
         retry_in: Duration,
     },
-    /// Nothing comes from the camera: told a second after it was lost, or after intake began and never had it, and again
-    /// and again, ever more seldom, until pictures come.
+    /// Signal-loss heartbeat: sent a second after the loss, or after intake began without ever having a signal, and repeated at
+    /// growing intervals until pictures arrive.
     SignalLoss(SignalLoss),
     /// The recording is over and not looped.
     Ended,
-    /// Trying again is pointless until someone changes the source. Intake has ended.
+    /// A retry is pointless until the source is changed. Intake has ended.
     Refused {
-        /// Why.
+        /// The cause.
         reason: RefusalReason,
     },
 }
 
-/// Why a stream is gone for now. No variant ever holds an address or credentials.
+/// Why a stream is lost for now. No variant ever holds an address or credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LossReason {
-    /// Nobody listens there, or the host cannot be reached or found.
+    /// Nothing listens there, or the host is unreachable or unknown.
     #[error("the camera cannot be reached: {0}; check its address, power and network")]
     Unreachable(String),
-    /// No answer or no picture within the time allowed.
+    /// No answer or no picture within the timeout.
     #[error("nothing came from the camera within {0:?}")]
     Timeout(Duration),
     /// User or password are wrong or missing.
@@ -56,19 +56,19 @@ pub enum LossReason {
     /// The camera offers no video.
     #[error("the camera offers no video stream")]
     NoVideo,
-    /// The camera offers video in a codec that is not understood.
+    /// The camera offers video in an unsupported codec.
     #[error("the camera encodes video as `{0}`; set it to H.264, H.265 or JPEG")]
     UnsupportedCodec(String),
-    /// Frames come in another order than they are shown.
+    /// Decoding and display order differ.
     #[error("the camera sends B-frames; switch them off in its encoder settings")]
     BFrames,
     /// The camera ended the stream.
     #[error("the camera ended the stream")]
     StreamEnded,
-    /// What came breaks the protocol.
+    /// The data violates the protocol.
     #[error("the stream is broken: {0}")]
     BrokenStream(String),
-    /// The recording is not there (any more).
+    /// The recording does not exist (any more).
     #[error("there is no file `{0}` that can be read")]
     FileMissing(String),
 }
@@ -93,23 +93,23 @@ impl LossReason {
     }
 }
 
-/// Why trying again is pointless.
+/// Why a retry is pointless.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RefusalReason {
-    /// The file is no video that is understood.
+    /// The file is not a supported video.
     #[error("`{path}` is no video: {detail}; give an MP4, Matroska, AVI or elementary stream of H.264, H.265 or JPEG")]
     NotVideo {
         /// The file.
         path: String,
-        /// What GStreamer said.
+        /// GStreamer's message.
         detail: String,
     },
-    /// The file's video is in a codec that is not understood.
+    /// The file's video is in an unsupported codec.
     #[error("`{path}` holds video as {codec}; convert it to H.264, H.265 or JPEG")]
     UnsupportedCodec {
         /// The file.
         path: String,
-        /// The codec, as GStreamer calls it.
+        /// The codec, as named by GStreamer.
         codec: String,
     },
     /// No key frame in the whole file.

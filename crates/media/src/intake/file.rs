@@ -8,10 +8,10 @@ use super::output::{Gone, Output};
 use super::reader::{Item, Order, spawn};
 use super::{IntakeEvent, IntakeSettings, LossReason, RefusalReason};
 
-/// Units read ahead of their time.
+/// Units read ahead of time.
 const READ_AHEAD: usize = 32;
 
-/// Plays a recording at its own pace: a unit leaves when its time has come, with that time as its capture time.
+/// Plays a recording in real time: a unit is sent when due, with that time as its capture time.
 pub(super) async fn play(
     output: &mut Output,
     settings: &IntakeSettings,

@@ -1,4 +1,4 @@
-//! A recording looked at before it is played.
+//! Inspects a recording before it is played.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use vedette_core::{Codec, FrameSize, Span};
 use super::RefusalReason;
 use super::reader::{Item, Order, spawn};
 
-/// So many frames show whether there are B-frames: encoders use them from the first group of pictures on.
+/// Number of frames that reveal B-frames: encoders use them from the first group of pictures on.
 const FRAMES: u32 = 300;
 
-/// What intake makes of a recording.
+/// Properties of a recording that matter to intake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recording {
-    /// How its pictures are encoded.
+    /// The codec of its pictures.
     pub codec: Codec,
     /// Their size, in pixels.
     pub frame: FrameSize,
-    /// Whether frames come in another order than they are shown; intake loses those that come late.
+    /// Whether decoding and display order differ; intake loses frames that come late.
     pub b_frames: bool,
 }
 
-/// Takes the beginning of a recording apart as intake does, and nothing more: the file is not changed, and nothing is decoded.
-/// Blocks, for `patience` at most where the file gives nothing; call it off the async threads.
+/// Demuxes the beginning of a recording as intake does, and nothing more: the file is not changed, and nothing is decoded.
+/// Blocks, for `patience` at most where the file yields nothing; call it off the async threads.
 ///
 /// # Errors
 /// Why intake would refuse it.
@@ -57,6 +57,6 @@ pub fn inspect(path: &Path, patience: Duration) -> Result<Recording, RefusalReas
             Item::Truncated(_) | Item::PassEnded => {}
         }
     }
-    // As intake says it when a whole pass held no key frame.
+    // As intake reports it when a whole pass held no key frame.
     found.ok_or(RefusalReason::NothingUsable { path: shown, max_bytes: usize::MAX })
 }

@@ -16,7 +16,7 @@ pub use inspect::{Recording, inspect};
 use output::{Gone, Output};
 pub use settings::{Clock, Credentials, IntakeSettings, IntakeSource};
 
-/// One camera's intake: connects, cuts the stream into chunks, comes back after a loss.
+/// One camera's intake: connects, cuts the stream into chunks, reconnects after a loss.
 pub struct Intake {
     camera: CameraId,
     source: IntakeSource,
@@ -25,7 +25,7 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// An intake that has done nothing yet. `clock` gives wall-clock time.
+    /// An idle intake. `clock` gives wall-clock time.
     #[must_use]
     pub fn new(camera: CameraId, source: IntakeSource, settings: IntakeSettings, clock: Clock) -> Self {
         Self { camera, source, settings, clock }
@@ -33,8 +33,8 @@ impl Intake {
 
     /// Runs until `stop`, until the receiver is gone, or until [`IntakeEvent::Ended`] or [`IntakeEvent::Refused`].
     ///
-    /// A receiver that is slow holds intake back: a recording then lags behind its pace and catches up, a network camera is
-    /// read later and may hang up. A chunk that is not complete at `stop` is sent if there is room for it.
+    /// A slow receiver holds intake back: a recording then lags behind real time and catches up, a network camera is
+    /// read later and may disconnect. A chunk that is incomplete at `stop` is sent if there is room for it.
     pub async fn run(self, out: mpsc::Sender<IntakeEvent>, stop: CancellationToken) {
         let Self { camera, source, settings, clock } = self;
         let mut output = Output::new(camera, out, stop, &settings, clock);

@@ -12,11 +12,11 @@ use super::{Clock, IntakeEvent, IntakeSettings, LossReason};
 use crate::chunker::Chunker;
 use crate::nal::{UnitKind, unit_kind};
 
-/// Intake was asked to stop, or nobody listens any more.
+/// Intake was asked to stop, or the receiver is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gone;
 
-/// Where both kinds of intake put their units: chunks them, sends them, counts them.
+/// Common output of both kinds of intake: chunks units, sends them, counts them.
 pub(super) struct Output {
     camera: CameraId,
     out: mpsc::Sender<IntakeEvent>,
@@ -29,7 +29,7 @@ pub(super) struct Output {
     chunker: Option<Chunker>,
     codec: Codec,
     chunks_sent: u64,
-    /// Until pictures come.
+    /// Present until pictures arrive.
     absence: Option<Absence>,
 }
 
@@ -70,12 +70,12 @@ impl Output {
         &self.stop
     }
 
-    /// How many chunks were sent since intake started.
+    /// Number of chunks sent since intake started.
     pub(super) fn chunks_sent(&self) -> u64 {
         self.chunks_sent
     }
 
-    /// Hands an event over; waits while the queue is full.
+    /// Sends an event; waits while the queue is full.
     pub(super) async fn send(&mut self, event: IntakeEvent) -> Result<(), Gone> {
         metrics::gauge!("vedette_media_intake_queue_length")
             .set((self.out.max_capacity() - self.out.capacity()) as f64);
@@ -89,7 +89,7 @@ impl Output {
         sent
     }
 
-    /// A new epoch begins.
+    /// Begins a new stream session.
     pub(super) async fn connected(&mut self, codec: Codec, frame: FrameSize) -> Result<(), Gone> {
         let epoch = self.next_epoch();
         self.codec = codec;
@@ -103,7 +103,7 @@ impl Output {
         self.last_epoch
     }
 
-    /// The pictures that follow have this size.
+    /// The following pictures have this size.
     pub(super) async fn resized(&mut self, frame: FrameSize) -> Result<(), Gone> {
         match self.chunker.as_mut().and_then(|chunker| chunker.set_frame(frame)) {
             Some(chunk) => self.send_chunk(chunk).await,
@@ -111,7 +111,7 @@ impl Output {
         }
     }
 
-    /// Takes a unit; one that holds no picture is counted and left out.
+    /// Adds a unit; one without a picture is counted and skipped.
     pub(super) async fn unit(&mut self, data: bytes::Bytes, captured: Timestamp) -> Result<(), Gone> {
         let Some(chunker) = self.chunker.as_mut() else { return Ok(()) };
         let key = match unit_kind(self.codec, &data) {
@@ -133,7 +133,7 @@ impl Output {
         Ok(())
     }
 
-    /// The group cannot go on: what is open is complete, and nothing is taken until the next key frame.
+    /// The group cannot continue: the open chunk is completed, and units are dropped until the next key frame.
     pub(super) async fn cut(&mut self) -> Result<(), Gone> {
         match self.chunker.as_mut().and_then(Chunker::finish) {
             Some(chunk) => self.send_chunk(chunk).await,
@@ -141,7 +141,7 @@ impl Output {
         }
     }
 
-    /// The stream is gone: sends what is complete, says so, and waits before the next attempt.
+    /// The stream is lost: sends completed chunks, reports the loss, and waits before the next attempt.
     pub(super) async fn lost(&mut self, reason: LossReason) -> Result<(), Gone> {
         self.cut().await?;
         self.chunker = None;
@@ -152,7 +152,7 @@ impl Output {
         self.while_away(tokio::time::sleep(retry_in)).await
     }
 
-    /// Does something that takes time, and says meanwhile that the camera is away when it is.
+    /// Awaits a slow operation, and sends signal-loss heartbeats meanwhile if the camera is offline.
     pub(super) async fn while_away<T>(&mut self, doing: impl Future<Output = T>) -> Result<T, Gone> {
         let (mut doing, stop) = (pin!(doing), self.stop.clone());
         loop {

@@ -1,4 +1,4 @@
-//! Takes recordings apart on a thread of its own: container and framing only, nothing is decoded.
+//! Demuxes recordings on a thread of its own: container and framing only, nothing is decoded.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,28 +13,28 @@ use vedette_core::{Codec, FrameSize, Span};
 
 use super::RefusalReason;
 
-/// What the reader tells.
+/// Output of the reader.
 pub(super) enum Item {
-    /// The units that follow are of this kind.
+    /// Format of the following units.
     Format(Codec, FrameSize),
-    /// An encoded frame and its time since the first one, going on over repetitions.
+    /// An encoded frame and its time since the first one, continuing over repetitions.
     Unit(Bytes, Span),
-    /// The file ends before its own table of contents says so; the pass goes on to its end.
+    /// The file is shorter than its index declares; the pass continues to its end.
     Truncated(String),
     /// The end of the file was reached.
     PassEnded,
-    /// The file is of no use. The last item.
+    /// The file is unusable. The last item.
     Refused(RefusalReason),
 }
 
-/// What to read.
+/// Parameters of the reader.
 pub(super) struct Order {
     pub(super) path: PathBuf,
     pub(super) looped: bool,
     pub(super) offset: Span,
-    /// How long the file may give nothing.
+    /// Timeout for the file's next data.
     pub(super) timeout: Duration,
-    /// Most bytes in a chunk; said when nothing can be used.
+    /// Most bytes in a chunk; for the error message when nothing is usable.
     pub(super) max_bytes: usize,
 }
 
@@ -54,14 +54,14 @@ struct Closed;
 struct Reader {
     order: Order,
     items: mpsc::Sender<Item>,
-    /// What is added to a unit's time in the file; none until the first unit was sent.
+    /// Offset added to a unit's time in the file; none until the first unit was sent.
     base: Option<Span>,
-    /// How much is left to skip before the first unit.
+    /// Time left to skip before the first unit.
     skip: Span,
     format: Option<(Codec, FrameSize)>,
 }
 
-/// How a pass through the file went.
+/// Outcome of a pass through the file.
 struct Pass {
     units: u64,
     /// From the first frame's time to the end of the last one.
@@ -100,7 +100,7 @@ impl Reader {
         }
     }
 
-    /// Nothing was sent yet although the file ended: the offset lies behind its end, or behind its last key frame.
+    /// Nothing was sent although the file ended: the offset lies behind its end, or behind its last key frame.
     fn wrap_offset(&mut self, length: Span) {
         let (skip, length) = (self.skip.as_micros(), length.as_micros().max(1));
         self.skip = Span::from_micros(if skip >= length { skip % length } else { 0 });
@@ -200,7 +200,7 @@ impl Reader {
     }
 }
 
-/// Times of a pass, counted from its first frame.
+/// Times of a pass, relative to its first frame.
 #[derive(Default)]
 struct Times {
     first: Option<i64>,
@@ -210,7 +210,7 @@ struct Times {
 }
 
 impl Times {
-    /// The time of the next unit: as the file says, else one interval after the last.
+    /// The time of the next unit: from the file, else one interval after the last.
     fn next(&mut self, pts: Option<gst::ClockTime>, interval: i64) -> Span {
         let time = match pts {
             Some(pts) => {
@@ -234,7 +234,7 @@ impl Times {
     }
 }
 
-/// Microseconds from one frame to the next as the stream declares it; 40 ms when it does not.
+/// Microseconds per frame as the stream declares it; 40 ms when it does not.
 fn frame_interval(caps: &gst::CapsRef) -> i64 {
     let rate = caps.structure(0).and_then(|s| s.get::<gst::Fraction>("framerate").ok());
     match rate {
@@ -261,12 +261,12 @@ fn codec_of(media_type: &str) -> Option<Codec> {
 }
 
 enum Problem {
-    /// There is video, in a codec that is not understood.
+    /// There is video, in an unsupported codec.
     Codec(String),
     Error(String),
 }
 
-/// A file being taken apart.
+/// A file being demuxed.
 struct Open {
     pipeline: gst::Pipeline,
     sink: AppSink,
@@ -322,7 +322,7 @@ impl Open {
         }
     }
 
-    /// What went wrong since the last call.
+    /// The problem since the last call.
     fn problem(&self) -> Option<Problem> {
         if let Some(codec) = self.codec.lock().unwrap_or_else(PoisonError::into_inner).take()
             && self.sink.static_pad("sink").is_some_and(|pad| !pad.is_linked())
@@ -336,14 +336,14 @@ impl Open {
         }
     }
 
-    /// How long the file says it is.
+    /// The declared length of the file.
     fn announced(&self) -> Option<Span> {
         let length = self.pipeline.query_duration::<gst::ClockTime>()?;
         Some(Span::from_micros(i64::try_from(length.useconds()).ok()?))
     }
 }
 
-/// The codec in words: its media type, and its version where one type stands for several.
+/// The codec as text: its media type, and its version where one type stands for several.
 fn describe(structure: &gst::StructureRef) -> String {
     match structure.get::<i32>("mpegversion").or_else(|_| structure.get::<i32>("msmpegversion")) {
         Ok(version) => format!("{} version {version}", structure.name()),
@@ -377,8 +377,8 @@ fn frame_to(
     Ok(())
 }
 
-/// Takes sound and further streams, so that the container's reader does not stall on them. When one of them is over and no
-/// video has come, there is none: `parsebin` does not say so.
+/// Discards audio and further streams, so that the demuxer does not stall on them. If one of them ends before any
+/// video has appeared, there is none: `parsebin` does not report that.
 fn swallow(pipeline: &gst::Pipeline, pad: &gst::Pad, video: &AppSink) -> Result<(), Box<dyn std::error::Error>> {
     let sink = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build()?;
     pipeline.add(&sink)?;

@@ -10,7 +10,7 @@ use super::output::{Gone, Output};
 use super::{Credentials, IntakeEvent, IntakeSettings, LossReason, RefusalReason};
 use crate::capture::CaptureClock;
 
-/// Follows a network camera over RTSP with RTP interleaved in TCP, and comes back after every loss.
+/// Receives a network camera over RTSP with RTP interleaved in TCP, and reconnects after every loss.
 pub(super) async fn follow(
     output: &mut Output,
     settings: &IntakeSettings,
@@ -137,7 +137,7 @@ impl Connection {
             .get_or_insert_with(|| Times { capture: CaptureClock::default(), last_stream: Span::from_micros(i64::MIN) })
     }
 
-    /// Takes a frame; the reason when the connection has to be given up.
+    /// Processes a frame; returns the reason when the connection has to be dropped.
     async fn frame(
         &mut self,
         output: &mut Output,
@@ -145,7 +145,7 @@ impl Connection {
         size: Option<FrameSize>,
     ) -> Result<Option<LossReason>, Gone> {
         let Some(size) = size.filter(|size| size.width > 0 && size.height > 0) else {
-            // Parameter sets have not come yet: nobody could decode it.
+            // Parameter sets have not arrived yet: the frame could not be decoded.
             return Ok(None);
         };
         if self.size.is_none() {

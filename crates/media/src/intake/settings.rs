@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 use vedette_core::{Span, Timestamp};
 
-/// Wall-clock time, handed in so that it can be set in tests.
+/// Wall-clock time, injected so that tests can set it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// User and password of a camera. It prints as `Credentials(..)`.
@@ -34,24 +34,24 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Where a camera's stream comes from.
+/// The source of a camera's stream.
 #[derive(Clone)]
 pub enum IntakeSource {
-    /// A recording, played at its own pace.
+    /// A recording, played in real time.
     File {
-        /// MP4, Matroska, AVI, MPEG-TS, or an H.264, H.265 or Motion JPEG elementary stream. A file that is not there is
+        /// MP4, Matroska, AVI, MPEG-TS, or an H.264, H.265 or Motion JPEG elementary stream. A missing file is
         /// waited for; it should then appear complete, by renaming.
         path: PathBuf,
-        /// Start again at the end; epoch, frame numbers and capture times go on.
+        /// Restart at the end; session, frame numbers and capture times continue.
         looped: bool,
         /// Where to start; taken modulo the length when looped.
         offset: Span,
     },
     /// A network camera, RTSP over TCP.
     Rtsp {
-        /// `rtsp://host[:port]/path`. An address with user or password in it is refused: addresses are shown, passwords not.
+        /// `rtsp://host[:port]/path`. An address with user or password in it is refused: addresses are displayed, passwords not.
         url: Url,
-        /// How to log in.
+        /// The login.
         credentials: Option<Credentials>,
     },
 }
@@ -75,18 +75,18 @@ impl fmt::Debug for IntakeSource {
     }
 }
 
-/// How intake behaves.
+/// Settings of intake.
 #[derive(Debug, Clone)]
 pub struct IntakeSettings {
-    /// Longest time a chunk spans, which is the latency chunking adds. Default 500 ms.
+    /// Longest duration of a chunk, which is the latency that chunking adds. Default 500 ms.
     pub chunk_max_duration: Duration,
     /// Most bytes of payload in a chunk. Default 900,000.
     pub chunk_max_bytes: usize,
-    /// How long connecting may take, and how long a camera may be silent. Default 10 s.
+    /// Timeout for connecting, and for a silent camera. Default 10 s.
     pub timeout: Duration,
-    /// First wait before connecting again; doubles from there. Default 500 ms.
+    /// First reconnect delay; doubles from there. Default 500 ms.
     pub backoff_min: Duration,
-    /// Longest wait before connecting again. Default 30 s.
+    /// Longest reconnect delay. Default 30 s.
     pub backoff_max: Duration,
 }
 

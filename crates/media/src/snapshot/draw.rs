@@ -1,8 +1,8 @@
 use vedette_core::{FrameSize, PixelBox};
 
-/// Share of a box's width and height that is pixelated around it: hair and feet tend to stick out.
+/// Margin around a box that is pixelated too, as a share of its sides: hair and feet tend to stick out.
 const MARGIN: f32 = 0.1;
-/// Most blocks along the longer side of a pixelated box. A face in a box of a whole person is then less than two blocks.
+/// Most blocks along the longer side of a pixelated box. The face of a whole person is then less than two blocks.
 const MOST_BLOCKS: usize = 8;
 const OUTLINE: [u8; 3] = [255, 196, 0];
 const OUTLINE_WIDTH: usize = 2;
@@ -54,14 +54,14 @@ impl<'a> Canvas<'a> {
         self.fill(Area { left: inner_right, ..area }, OUTLINE);
     }
 
-    /// The part of the box, widened by `margin`, that lies in the picture; a box that is no box has none.
+    /// The part of the box, widened by `margin`, that lies in the picture; none for an invalid box.
     fn area(&self, object: &PixelBox, margin: f32) -> Option<Area> {
         let (more_x, more_y) = (object.width * margin, object.height * margin);
         let edges = [object.x - more_x, object.y - more_y, object.right() + more_x, object.bottom() + more_y];
         if edges.iter().any(|edge| edge.is_nan()) {
             return None;
         }
-        // A float beyond the range of an integer becomes the nearest one.
+        // A float beyond the range of an integer saturates.
         let clamp = |edge: f32, limit: usize| (edge as i64).clamp(0, limit as i64) as usize;
         let area = Area {
             left: clamp(edges[0].floor(), self.width),

@@ -1,4 +1,4 @@
-//! The topic `addresses` to the book: opening and checking happen off the async threads, one change after the other.
+//! Applies the topic `addresses` to the book: opening and validation run off the async threads, one change after the other.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,8 +15,8 @@ use vedette_wire::{AddressBaseChange, WireError, address_key};
 
 use super::{AddressBook, ChangeError};
 
-/// Reads the timeline from the bus up to now, and gives the follower that keeps it current while it runs. Bases that served only
-/// frames captured longer than `keep` ago are let go: no detections of that time are kept.
+/// Reads the timeline from the bus up to now, and returns the follower that keeps it current while it runs. Bases effective only
+/// for frames captured longer than `keep` ago are dropped: no detections of that time are kept.
 ///
 /// # Errors
 /// When the topic cannot be read.
@@ -31,11 +31,11 @@ pub async fn open_timeline(
     Ok(follower)
 }
 
-/// The address book as its follower keeps it current.
+/// The address book as a view of its follower.
 struct BookView {
     book: AddressBook,
     keep: Span,
-    /// The version that the metric names.
+    /// The version in the metric.
     serving: Mutex<Option<String>>,
 }
 
@@ -59,7 +59,7 @@ impl View for BookView {
         }
     }
 
-    /// Looks for files that were missing, and lets go of bases that are past their time.
+    /// Retries missing files, and drops expired bases.
     async fn tick(&self) {
         self.retry().await;
         let (book, horizon) = (self.book.clone(), clock::now() - self.keep);
@@ -93,7 +93,7 @@ impl BookView {
         Ok(())
     }
 
-    /// Tries what was refused and may be good by now, until nothing more heals.
+    /// Retries refused changes that may be valid by now, until none succeeds.
     async fn retry(&self) {
         loop {
             let mut healed = false;
@@ -106,7 +106,7 @@ impl BookView {
         }
     }
 
-    /// Opens and checks off the async threads. `first` is false for what was refused before and is tried again.
+    /// Opens and validates off the async threads. `first` is false for a retry.
     async fn take_change(&self, change: AddressBaseChange, first: bool) -> bool {
         let (version, from) = (change.version().to_owned(), change.effective_from);
         let book = self.book.clone();
@@ -131,7 +131,7 @@ impl BookView {
         }
     }
 
-    /// One time series for each version that served, 1 while it does.
+    /// One time series for each version that was in force, 1 while it is.
     fn name_serving(&self) {
         let version = self.book.report(clock::now()).current.map(|served| served.version);
         let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,12 +153,12 @@ fn note(outcome: &'static str, reason: &'static str) {
     metrics::counter!("vedette_address_changes_total", "outcome" => outcome, "reason" => reason).increment(1);
 }
 
-/// What a record says.
+/// The content of a record.
 #[derive(Debug)]
 pub enum Word {
-    /// A base serves from a moment on.
+    /// A base is effective from an instant on.
     Announced(AddressBaseChange),
-    /// What was announced for that moment is called off.
+    /// The announcement for that instant is withdrawn.
     Withdrawn(Timestamp),
 }
 

@@ -1,5 +1,5 @@
-//! The way of `vedette address publish` into a running process on the embedded bus, whose log no other process can open: a
-//! directory beside the log, from which that process carries changes onto the bus.
+//! Hands changes from `vedette address publish` to a running process on the embedded bus, whose log no other process can open: a
+//! directory beside the log, from which that process publishes them to the bus.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -24,15 +24,14 @@ const WITHDRAWAL: &str = "withdrawal";
 const REFUSED: &str = "refused";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The directory that belongs to the embedded log in `bus`.
+/// The inbox directory of the embedded log in `bus`.
 pub fn directory(bus: &Path) -> PathBuf {
     let mut name = bus.as_os_str().to_owned();
     name.push(".inbox");
     name.into()
 }
 
-/// Puts a change where the running process finds it, whole or not at all; without one, what was announced for that moment is
-/// called off.
+/// Puts a change into the running process's inbox, atomically; without one, the announcement for that instant is withdrawn.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -47,7 +46,7 @@ pub fn put(inbox: &Path, moment: Timestamp, change: Option<&AddressBaseChange>) 
     Ok(())
 }
 
-/// Carries what comes onto the bus, until `stop`.
+/// Publishes incoming changes to the bus, until `stop`.
 ///
 /// # Errors
 /// Never; the type is that of a supervised task.
@@ -67,9 +66,9 @@ pub async fn carry(bus: SharedBus, inbox: PathBuf, health: Health, stop: Cancell
     Ok(())
 }
 
-/// The changes that wait, by the moment they serve from.
+/// The pending changes, by the instant from which they are effective.
 fn found(inbox: &Path) -> Vec<PathBuf> {
-    // Mostly there is no such directory.
+    // Usually there is no such directory.
     let entries = std::fs::read_dir(inbox).into_iter().flatten().flatten();
     let ours = |path: &PathBuf| path.extension().is_some_and(|it| it == CHANGE || it == WITHDRAWAL);
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(ours).collect();
@@ -92,7 +91,7 @@ async fn send(bus: &SharedBus, path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The change that a file holds.
+/// The change in a file.
 fn read(path: &Path) -> anyhow::Result<Word> {
     if path.extension().is_some_and(|it| it == WITHDRAWAL) {
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! The address bases of this process by the capture time they serve, changed while frames flow.
+//! The address bases of this process by capture time, changeable while frames flow.
 //!
-//! A frame is resolved in the newest base that is effective by its capture time, as policies are chosen; so live and replay
-//! agree, and every alert names one version. A change that cannot be used is refused whole: what served goes on serving.
+//! A frame is resolved in the newest base that is effective at its capture time, as policies are chosen; so live and replay
+//! agree, and every alert names one version. An unusable change is refused whole: the base in force stays.
 
 mod follow;
 pub mod inbox;
@@ -23,41 +23,41 @@ pub use follow::{Word, open_timeline, read};
 pub use report::{BookReport, Refusal, Served};
 use timeline::Timeline;
 
-/// Versions that served and are no longer at hand whose names are remembered.
+/// Number of remembered names of past versions.
 const MOST_PAST: usize = 100;
-/// Refusals that are remembered, the standing ones of later moments first.
+/// Number of remembered refusals, unresolved ones of later instants first.
 const MOST_REFUSED: usize = 100;
 
-/// Bases by the moment they serve from; cheap to clone, and asking never waits.
+/// Bases by the instant from which they are effective; cheap to clone, lookups never wait.
 #[derive(Clone)]
 pub struct AddressBook(Arc<Book>);
 
 struct Book {
-    /// Where announced bases lie on this machine.
+    /// Where announced bases are stored on this machine.
     directory: PathBuf,
     serving: ArcSwap<Timeline<Serving>>,
     log: Mutex<Log>,
 }
 
-/// A base at hand.
+/// An open base.
 #[derive(Clone)]
 struct Serving {
     base: Arc<AddressBase>,
-    /// Since when it is at hand, wall clock.
+    /// When it was opened, wall clock.
     taken: Timestamp,
 }
 
-/// What only reports and changes need.
+/// State that only reports and changes need.
 #[derive(Default)]
 struct Log {
-    /// Versions that served and are forgotten, oldest first.
+    /// Versions that were in force and are forgotten, oldest first.
     past: Vec<Served>,
     last_refusal: Option<Refusal>,
-    /// Changes that are refused as they stand, by the moment they were meant for.
+    /// Changes that remain refused, by their intended instant.
     standing: BTreeMap<Timestamp, (AddressBaseChange, Refusal)>,
-    /// A record that could not be read, with no good one after it.
+    /// An unreadable record not followed by a valid one.
     unread: Option<Refusal>,
-    /// Bases that serve no more. They wait for a round, so that not the frame that was just being resolved in one pays for
+    /// Bases no longer in force. They are kept for one more round, so that the frame being resolved in one does not pay for
     /// closing it.
     leaving: Vec<Serving>,
 }
@@ -83,7 +83,7 @@ pub enum ChangeError {
 }
 
 impl ChangeError {
-    /// The word in metrics and reports.
+    /// The label in metrics and reports.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -96,14 +96,14 @@ impl ChangeError {
         }
     }
 
-    /// Whether the same change may be good later, when a file or another change has come.
+    /// Whether the same change may become valid, after another file or change arrives.
     const fn may_heal(&self) -> bool {
         matches!(self, Self::MissingFile { .. } | Self::UnknownBase { .. })
     }
 }
 
 impl AddressBook {
-    /// A book whose base from the beginning is `first`; announced bases lie in `directory`. `now` is the wall clock.
+    /// A book with `first` effective from the beginning; announced bases are stored in `directory`. `now` is the wall clock.
     #[must_use]
     pub fn new(first: Option<Arc<AddressBase>>, directory: &Path, now: Timestamp) -> Self {
         let first = first.map(|base| Serving { base, taken: now });
@@ -114,28 +114,28 @@ impl AddressBook {
         }))
     }
 
-    /// A book that follows nothing: for replay.
+    /// A book without a follower: for replay.
     #[must_use]
     pub fn of(first: Option<Arc<AddressBase>>) -> Self {
         Self::new(first, Path::new("."), Timestamp::default())
     }
 
-    /// Serves `base` from a moment on, as it is.
+    /// Makes `base` effective from an instant on, unchecked.
     pub fn serve(&self, base: Arc<AddressBase>, effective_from: Timestamp) {
         let _one_at_a_time = self.log();
         self.change(|timeline| timeline.set(effective_from, Serving { base, taken: Timestamp::default() }));
     }
 
-    /// The base for what was captured at `captured`. It does not wait and takes well under a microsecond.
+    /// The base in force at `captured`. It does not wait and takes well under a microsecond.
     #[must_use]
     pub fn at(&self, captured: Timestamp) -> Option<Arc<AddressBase>> {
         self.0.serving.load().at(captured).map(|serving| serving.base.clone())
     }
 
-    /// Takes a change: opens and checks the base, then serves it from its moment on. It blocks on the disk.
+    /// Applies a change: opens and validates the base, then makes it effective from its instant on. It blocks on the disk.
     ///
     /// # Errors
-    /// When the change cannot be used; nothing but the refusal itself then changes.
+    /// When the change is unusable; then only the refusal itself is recorded.
     pub fn take(&self, change: &AddressBaseChange, now: Timestamp) -> Result<Arc<AddressBase>, ChangeError> {
         let made = self.make(&change.base);
         let mut log = self.log();
@@ -157,7 +157,7 @@ impl AddressBook {
         }
     }
 
-    /// What was announced for that moment is called off; whether anything was.
+    /// Withdraws the announcement for that instant; returns whether there was one.
     pub fn withdraw(&self, effective_from: Timestamp, now: Timestamp) -> bool {
         let mut log = self.log();
         let removed = self.change(|timeline| timeline.remove(effective_from));
@@ -170,13 +170,13 @@ impl AddressBook {
         known
     }
 
-    /// Lets go of bases that served only before `moment`; their names stay in the report. Closing a base may take
-    /// milliseconds, so it is done at the next call, when nobody asks it any more. It blocks.
+    /// Drops bases that were in force only before `moment`; their names stay in the report. Closing a base may take milliseconds,
+    /// so it is done at the next call, when nobody uses it. It blocks.
     pub fn forget_before(&self, moment: Timestamp) {
         let mut log = self.log();
         log.leaving.clear();
         log.standing.retain(|from, _| *from >= moment);
-        // Mostly there is nothing to forget, and nothing is copied then.
+        // Usually there is nothing to drop, and nothing is copied then.
         if self.0.serving.load().iter().nth(1).is_none_or(|(second, _)| second > Some(moment)) {
             return;
         }
@@ -189,7 +189,7 @@ impl AddressBook {
         }
     }
 
-    /// A record that cannot even be read.
+    /// Refuses an undecodable record.
     fn refuse_record(&self, cause: &dyn std::fmt::Display, now: Timestamp) -> ChangeError {
         let error = ChangeError::Record { cause: cause.to_string() };
         let refusal = Refusal::new(None, "", &error, now);
@@ -199,7 +199,7 @@ impl AddressBook {
         error
     }
 
-    /// Refused changes that may be good by now.
+    /// Refused changes that may be valid by now.
     fn waiting(&self) -> Vec<AddressBaseChange> {
         self.log().standing.values().filter(|(_, refusal)| refusal.may_heal).map(|(change, _)| change.clone()).collect()
     }
@@ -232,7 +232,7 @@ impl AddressBook {
         timeline.iter().map(|(_, serving)| &serving.base).find(|base| base.version() == version).cloned()
     }
 
-    /// Changes a copy of the timeline and serves that. Called with the log locked, so changes come one after the other.
+    /// Changes a copy of the timeline and publishes it. Called with the log locked, so changes are serialised.
     fn change<R>(&self, change: impl FnOnce(&mut Timeline<Serving>) -> R) -> R {
         let mut timeline = Timeline::clone(&self.0.serving.load());
         let outcome = change(&mut timeline);
@@ -241,7 +241,7 @@ impl AddressBook {
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
-        // The log is whole after every step, so one that a panic left behind is good.
+        // The log is consistent after every step, so a poisoned one is usable.
         self.0.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -261,7 +261,7 @@ fn open(path: &Path, version: &str) -> Result<AddressBase, ChangeError> {
 }
 
 impl Log {
-    /// Alerts may carry what served until now, so its name stays.
+    /// Alerts may name the version that was in force until now, so its name stays.
     fn called_off(&mut self, from: Timestamp, serving: Serving, now: Timestamp) {
         if from <= now {
             self.remember(Served::of(Some(from), &serving, None));

@@ -2,18 +2,18 @@ use vedette_core::Timestamp;
 
 use super::{AddressBook, ChangeError, Serving};
 
-/// A version and when it serves.
+/// A version and when it is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
     /// The version.
     pub version: String,
-    /// Whether its addresses are invented.
+    /// Whether its addresses are synthetic.
     pub synthetic: bool,
-    /// Capture time from which it serves; none: it is the one of the configuration, from the beginning.
+    /// Capture time from which it is effective; none: the configured one, from the beginning.
     pub from: Option<Timestamp>,
-    /// Capture time from which another one serves; none when no other is known, or it was called off.
+    /// Capture time from which another one is effective; none when no other is known, or it was withdrawn.
     pub until: Option<Timestamp>,
-    /// Since when this process has it at hand, wall clock.
+    /// When this process opened it, wall clock.
     pub taken: Timestamp,
 }
 
@@ -29,20 +29,20 @@ impl Served {
     }
 }
 
-/// A change that was not taken.
+/// A refused change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The version that was announced; empty when the record could not be read.
+    /// The announced version; empty when the record could not be read.
     pub version: String,
-    /// Capture time from which it was to serve.
+    /// Capture time from which it was to be effective.
     pub effective_from: Option<Timestamp>,
-    /// Why, one word.
+    /// The reason, one word.
     pub reason: &'static str,
-    /// Why, and the way out.
+    /// The reason, and the remedy.
     pub detail: String,
     /// When, wall clock.
     pub at: Timestamp,
-    /// Whether it is tried again by itself.
+    /// Whether it is retried automatically.
     pub may_heal: bool,
 }
 
@@ -59,23 +59,23 @@ impl Refusal {
     }
 }
 
-/// What a book holds, at one moment.
+/// The content of a book at one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookReport {
-    /// What serves frames captured now.
+    /// The version in force for frames captured now.
     pub current: Option<Served>,
-    /// What will serve, soonest first.
+    /// Scheduled versions, soonest first.
     pub scheduled: Vec<Served>,
-    /// What served, latest first.
+    /// Past versions, latest first.
     pub history: Vec<Served>,
     /// The last change that was refused.
     pub last_refusal: Option<Refusal>,
-    /// The refused change because of which another base serves, or will serve, than was meant.
+    /// The refused change because of which another base than intended is, or will be, in force.
     pub standing: Option<Refusal>,
 }
 
 impl AddressBook {
-    /// What it holds, at `now` by the wall clock.
+    /// Its content, at `now` by the wall clock.
     #[must_use]
     pub fn report(&self, now: Timestamp) -> BookReport {
         let log = self.log();

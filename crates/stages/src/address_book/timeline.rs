@@ -1,20 +1,20 @@
 use vedette_core::Timestamp;
 
-/// What holds from which moment on: of all that were set, the newest whose moment has come. The order in which they were
-/// set does not count.
+/// Values by the instant from which they are effective: the newest whose instant has passed is in force. Insertion order does
+/// not matter.
 #[derive(Debug, Clone)]
 pub(super) struct Timeline<T> {
-    /// By moment, each once. None is before every moment.
+    /// By instant, each once. None is before every instant.
     entries: Vec<(Option<Timestamp>, T)>,
 }
 
 impl<T> Timeline<T> {
-    /// Holds `first` from the beginning of time.
+    /// `first` is effective from the beginning of time.
     pub(super) fn new(first: Option<T>) -> Self {
         Self { entries: first.into_iter().map(|first| (None, first)).collect() }
     }
 
-    /// Sets what holds from `moment` on, in the place of what was set for that very moment before.
+    /// Sets the value effective from `moment` on, replacing any earlier one for the same instant.
     pub(super) fn set(&mut self, moment: Timestamp, value: T) -> Option<T> {
         match self.entries.binary_search_by_key(&Some(moment), |(from, _)| *from) {
             Ok(index) => Some(std::mem::replace(&mut self.entries[index].1, value)),
@@ -25,25 +25,25 @@ impl<T> Timeline<T> {
         }
     }
 
-    /// Takes out what was set for `moment`.
+    /// Removes the value set for `moment`.
     pub(super) fn remove(&mut self, moment: Timestamp) -> Option<T> {
         let index = self.entries.binary_search_by_key(&Some(moment), |(from, _)| *from).ok()?;
         Some(self.entries.remove(index).1)
     }
 
-    /// What holds at `moment`.
+    /// The value in force at `moment`.
     pub(super) fn at(&self, moment: Timestamp) -> Option<&T> {
         let after = self.entries.partition_point(|(from, _)| *from <= Some(moment));
         Some(&self.entries[after.checked_sub(1)?].1)
     }
 
-    /// Drops what was over by `moment`, and hands it out, oldest first. What holds at `moment` stays.
+    /// Removes and returns the values expired by `moment`, oldest first. The one in force at `moment` stays.
     pub(super) fn forget_before(&mut self, moment: Timestamp) -> Vec<(Option<Timestamp>, T)> {
         let over = self.entries.partition_point(|(from, _)| *from <= Some(moment)).saturating_sub(1);
         self.entries.drain(..over).collect()
     }
 
-    /// Everything, oldest first: from which moment (none: from the beginning), and what.
+    /// All values, oldest first, each with its instant (none: from the beginning).
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (Option<Timestamp>, &T)> {
         self.entries.iter().map(|(from, value)| (*from, value))
     }

@@ -1,5 +1,5 @@
-//! One record of another producer to our frames: a pure function of the record and its entry in the configuration, so that
-//! the same record gives the same frames whenever it is read, and `analyse` knows them again.
+//! Converts one record of another producer to our frames: a pure function of the record and its configuration entry, so that
+//! the same record always yields the same frames, and `analyse` recognises repeats.
 //!
 //! A frame's epoch is the entry's `since`, its sequence its capture time in microseconds: two frames of a camera with one
 //! capture time are one frame.
@@ -14,11 +14,11 @@ use vedette_wire::DeadLetterReason;
 
 use super::settings::{MetadataSettings, TimeSource};
 
-/// How far a capture time may lie after the moment at which its record was written. One frame from far ahead would make all
-/// that come after it seem seen already.
+/// How far a capture time may lie after the record's timestamp. One frame from far ahead would make all later ones look like
+/// repeats.
 const MOST_AHEAD: Span = Span::from_secs(60);
 
-/// What a record gives.
+/// The result of a record.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Converted {
     /// Processed frames in the order of the message.
@@ -37,7 +37,7 @@ fn refusal(error: &ReadError) -> Refusal {
     Refusal { reason, detail: error.to_string() }
 }
 
-/// Reads `record` as `entry` says. It is taken whole or not at all.
+/// Converts `record` according to `entry`. It is accepted whole or not at all.
 pub fn convert(record: &Delivered, entry: &MetadataSettings) -> Result<Converted, Refusal> {
     let panicked = |_| Refusal {
         reason: DeadLetterReason::Panic,
@@ -84,12 +84,12 @@ fn convert_unguarded(record: &Delivered, entry: &MetadataSettings) -> Result<Con
     Ok(converted)
 }
 
-/// Both times that are made a number lie after 1970.
+/// Both times that are converted to numbers lie after 1970.
 fn number(time: Timestamp) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(0)
 }
 
-/// The camera by the message's own word, else by the record's key.
+/// The camera named in the message, else by the record's key.
 fn camera(message: &ForeignFrame, record: &Delivered, entry: &MetadataSettings) -> Result<CameraId, Refusal> {
     let key = String::from_utf8_lossy(&record.record.key);
     let said = message.sensor.as_deref();

@@ -1,4 +1,4 @@
-//! `[[metadata]]`: a topic with the detections of another producer, and what its messages do not say.
+//! `[[metadata]]`: a topic with the detections of another producer, and the facts its messages omit.
 
 use std::collections::BTreeMap;
 
@@ -109,7 +109,7 @@ impl MetadataSettings {
     }
 }
 
-/// Rule and way out.
+/// Rule and remedy.
 fn wrong_topic(topic: &str, prefix: &str) -> Option<(&'static str, &'static str)> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     // On Kafka the product's own have the prefix of `bus.kafka.prefix`.

@@ -1,7 +1,7 @@
 use metrics::Counter;
 use vedette_analysis::{Admission, Outcome};
 
-/// What the stage counts for each record, looked up once.
+/// Counters updated for each record, looked up once.
 pub(super) struct Counters {
     frames: Counter,
     repeated: Counter,

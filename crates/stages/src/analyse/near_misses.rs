@@ -5,7 +5,7 @@ use vedette_wire::CameraNearMiss;
 
 use super::published::Published;
 
-/// Counts and publishes near-misses; gives the records in flight.
+/// Counts and publishes near-misses; returns the records in flight.
 pub(super) async fn publish(
     bus: &SharedBus,
     camera: &CameraId,

@@ -1,4 +1,4 @@
-//! A camera's analysis is seen to be here, to have seen everything before a record, and to know what the registry says now.
+//! Loads a camera's analysis, brings it up to a given record, and keeps it current with the registry.
 
 use std::ops::Range;
 
@@ -11,17 +11,17 @@ use super::partition::{Known, Panicked};
 use super::{Running, recovery, states, step};
 use crate::registry::Entry;
 
-/// What came of opening a camera.
+/// Outcome of loading a camera's state.
 pub(super) enum Opened {
     Ready,
-    /// It was taken out of the registry; its last records still come by.
+    /// It was removed from the registry; its last records still arrive.
     Retired,
-    /// Its record goes to the dead letters.
+    /// Its record is dead-lettered.
     Refused(DeadLetterReason, String),
 }
 
 impl Running {
-    /// Sees to it that the camera's analysis is ready for `record`.
+    /// Ensures that the camera's analysis is ready for `record`.
     pub(super) async fn open(&mut self, record: &Delivered, frame: &CameraRecord) -> anyhow::Result<Opened> {
         let Some(entry) = self.stage.registry.entry(&frame.camera) else {
             if self.stage.registry.is_retired(&frame.camera) {
@@ -44,7 +44,7 @@ impl Running {
         }
     }
 
-    /// A camera that appears for the first time: its saved state, or one that is made again, or a new one.
+    /// A camera's first record: uses its checkpoint, a rebuilt state, or a new one.
     async fn begin(
         &mut self,
         record: &Delivered,
@@ -80,7 +80,7 @@ impl Running {
         Ok(Ok(known))
     }
 
-    /// A saved state that is taken up; where it does not reach up to `record`, with what it has not seen.
+    /// Resumes from a checkpoint; if it does not reach up to `record`, replays the missing records.
     async fn go_on_from(
         &mut self,
         saved: &AnalysisState,
@@ -97,7 +97,7 @@ impl Running {
         Ok(Known::new(entry, analysis, saved.next_offset))
     }
 
-    /// Once for a partition: makes the states again of those cameras that have none which can be used.
+    /// Once per partition: rebuilds the state of cameras without a usable checkpoint.
     async fn rebuild(&mut self, record: &Delivered, wanted: &CameraId) -> anyhow::Result<()> {
         let partition = self.partitions.entry(record.position.partition).or_default();
         if std::mem::replace(&mut partition.rebuilt, true) {
@@ -106,7 +106,7 @@ impl Running {
         let (cameras, saved) = (&partition.cameras, &self.states);
         let offset = record.position.offset;
         let of_other_format = |state: &&AnalysisState| !is_readable(state.format);
-        // A state may lie ahead of the commit: what it has counted is not to be counted again.
+        // A checkpoint may be ahead of the commit: frames that it has counted are not counted again.
         let end_of = |id: &CameraId| match saved.of(id) {
             _ if cameras.contains_key(id) => None,
             Some(state) if is_readable(state.format) && id != wanted => None,
@@ -125,7 +125,7 @@ impl Running {
         Ok(())
     }
 
-    /// Puts aside a record at which the analysis panicked: the camera goes on as it was before, and without that frame.
+    /// Dead-letters a record at which the analysis panicked: the camera continues from its previous state, without that frame.
     pub(super) async fn go_on_after(
         &mut self,
         panicked: Panicked,
@@ -143,7 +143,7 @@ impl Running {
         Ok(outcome)
     }
 
-    /// The analysis as it was before `record`, after one that saw it panicked.
+    /// The analysis as it was before `record`, after the one that processed it panicked.
     async fn known_again(&mut self, record: &Delivered, entry: Entry) -> anyhow::Result<Known> {
         let number = record.position.partition;
         self.finish_saving().await?;
@@ -155,7 +155,7 @@ impl Running {
         Ok(Known::new(entry, analysis, saved.map_or(0, |saved| saved.next_offset)))
     }
 
-    /// Takes the records in `offsets` that `saved` has not seen.
+    /// Replays the records in `offsets` that `saved` has not processed.
     async fn catch_up(
         &mut self,
         entry: &Entry,

@@ -1,4 +1,4 @@
-//! One partition of `detections` in our hands: the cameras on it, and what is not durable yet.
+//! An assigned partition of `detections`: its cameras, and its records in flight.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
@@ -15,17 +15,17 @@ use super::save::Share;
 use super::{Analyse, step};
 use crate::registry::Entry;
 
-/// A camera as the partition has it.
+/// A camera of the partition.
 pub(super) struct Known {
     pub(super) analysis: CameraAnalysis,
     entry: Entry,
-    /// The offset of the newest state of it that is on the bus or on its way there; 0 when there is none.
+    /// The offset of its newest checkpoint, durable or in flight; 0 when there is none.
     stands_at: u64,
-    /// Whether its state has changed since it was saved.
+    /// Whether its state has changed since the last checkpoint.
     is_dirty: bool,
 }
 
-/// A record at which the analysis panicked, which is then gone.
+/// A record at which the analysis panicked; that analysis is discarded.
 pub(super) struct Panicked {
     pub(super) words: String,
     pub(super) entry: Entry,
@@ -49,12 +49,12 @@ impl Known {
     }
 }
 
-/// Where the newest state on the bus stands of each camera that has appeared.
+/// The offset of the newest checkpoint of each known camera.
 pub(super) fn stands_at(partitions: &BTreeMap<u32, Partition>) -> impl Fn(&CameraId) -> Option<u64> + Send + Sync {
     |camera| partitions.values().find_map(|partition| partition.cameras.get(camera)).map(|known| known.stands_at)
 }
 
-/// Lets go of what has become durable; comes back only when something has not.
+/// Drops records that have become durable; returns only when one failed.
 pub(super) async fn failure(partitions: &mut BTreeMap<u32, Partition>) -> BusError {
     poll_fn(|context| {
         let mut failures = partitions.values_mut().map(|partition| partition.on_their_way.poll_failure(context));
@@ -67,20 +67,20 @@ pub(super) async fn failure(partitions: &mut BTreeMap<u32, Partition>) -> BusErr
 pub(super) struct Partition {
     pub(super) cameras: HashMap<CameraId, Box<Known>>,
     dirty: Vec<CameraId>,
-    /// First record that we were given.
+    /// First record that was delivered.
     pub(super) first: Option<u64>,
-    /// First record that was not taken yet.
+    /// First record that was not processed yet.
     next: Option<u64>,
-    /// Where it stood when it was saved last.
+    /// Its position at the last checkpoint.
     saved: Option<u64>,
-    /// Whether states that cannot be used were made again.
+    /// Whether unusable checkpoints were rebuilt.
     pub(super) rebuilt: bool,
-    /// Alerts, near misses and dead letters.
+    /// Alerts, near-misses and dead letters.
     on_their_way: OnTheirWay,
 }
 
 impl Partition {
-    /// A record is taken.
+    /// A record was processed.
     pub(super) fn advance(&mut self, offset: u64) {
         self.first.get_or_insert(offset);
         self.next = Some(offset + 1);
@@ -90,7 +90,7 @@ impl Partition {
         self.cameras.insert(known.entry.camera.id.clone(), Box::new(known));
     }
 
-    /// A frame through its camera's analysis; none when that is not here, or what it knows of the camera is not current.
+    /// A frame through its camera's analysis; none when that is not loaded, or its registry entry is outdated.
     pub(super) fn step(&mut self, stage: &Analyse, frame: &CameraRecord) -> Option<Result<Outcome, Panicked>> {
         let known = self.cameras.get_mut(&frame.camera)?;
         if !stage.registry.is_current(&known.entry) {
@@ -105,7 +105,7 @@ impl Partition {
         Some(outcome)
     }
 
-    /// The camera's state is to be saved.
+    /// Marks the camera's state for the next checkpoint.
     pub(super) fn touch(&mut self, camera: &CameraId) {
         if let Some(known) = self.cameras.get_mut(camera) {
             mark(known, &mut self.dirty);
@@ -117,7 +117,7 @@ impl Partition {
         self.on_their_way.add(published);
     }
 
-    /// What is to be saved now; none when nothing has moved since the last time. What it holds counts as saved from here on.
+    /// The data to checkpoint now; none when nothing has changed since the last time. It counts as checkpointed from here on.
     pub(super) fn share(&mut self, number: u32) -> anyhow::Result<Option<Share>> {
         let Some(next) = self.next else { return Ok(None) };
         let mut dirty = std::mem::take(&mut self.dirty);
@@ -148,7 +148,7 @@ impl Partition {
     }
 }
 
-/// The camera's state is among those to be saved, once.
+/// Adds the camera to the next checkpoint, once.
 fn mark(known: &mut Known, dirty: &mut Vec<CameraId>) {
     if !std::mem::replace(&mut known.is_dirty, true) {
         dirty.push(known.entry.camera.id.clone());

@@ -1,4 +1,4 @@
-//! What was published and is not known to be durable yet.
+//! Published records that are not known to be durable yet.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,13 +10,13 @@ use vedette_runtime::clock;
 
 use crate::latency::LatencyBook;
 
-/// A record on its way; done when it is durable.
+/// A record in flight; resolves when it is durable.
 pub(super) struct Published {
     delivery: Delivery,
     measured: Option<Measured>,
 }
 
-/// An alert whose way ends when it is durable.
+/// Measures publish latency: recorded once the broker acknowledges the alert.
 struct Measured {
     book: LatencyBook,
     captured: Timestamp,
@@ -28,7 +28,7 @@ impl Published {
         Self { delivery, measured: None }
     }
 
-    /// Notes in `book` how long it took since `captured`, and of what steps that is made.
+    /// Records in `book` the latency since `captured`, and its parts.
     pub(super) fn measured(self, book: LatencyBook, captured: Timestamp, steps: Option<StageLatency>) -> Self {
         Self { measured: Some(Measured { book, captured, steps }), ..self }
     }
@@ -46,7 +46,7 @@ impl Future for Published {
     }
 }
 
-/// The records of one partition on their way.
+/// The records of one partition in flight.
 #[derive(Default)]
 pub(super) struct OnTheirWay(FuturesUnordered<Published>);
 
@@ -59,7 +59,7 @@ impl OnTheirWay {
         self.0.is_empty()
     }
 
-    /// Lets go of those that have arrived. Ready only when one has failed.
+    /// Drops the acknowledged ones. Ready only when one has failed.
     pub(super) fn poll_failure(&mut self, context: &mut Context<'_>) -> Poll<BusError> {
         loop {
             match self.0.poll_next_unpin(context) {

@@ -1,5 +1,5 @@
-//! Where a camera's analysis goes on: its saved state, and the detections since, or those that the bus still keeps when there is
-//! no state to use.
+//! Recovery of a camera's analysis: from its checkpoint and the detections since, or from the detections that the bus still
+//! keeps when no checkpoint is usable.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use vedette_wire::AnalysisState;
 use super::{Analyse, step};
 use crate::registry::Entry;
 
-/// Takes up a saved state.
+/// Restores a checkpoint.
 pub(super) fn restore(
     stage: &Analyse,
     camera: &Arc<Camera>,
@@ -28,22 +28,22 @@ pub(super) fn restore(
     Ok(analysis)
 }
 
-/// Begins with a camera of which nothing is known.
+/// Begins with an unknown camera.
 pub(super) fn begin(stage: &Analyse, camera: &Arc<Camera>) -> Result<CameraAnalysis, SetupError> {
     let mut analysis = CameraAnalysis::new(camera.clone(), &stage.settings.tracker)?;
     analysis.set_sort_window(stage.settings.sort_window);
     Ok(analysis)
 }
 
-/// An analysis that has seen what it lacked, and what it said on the way. Whether that was published already is not known; a
-/// second time is harmless.
+/// A caught-up analysis, and the alerts that it raised meanwhile. They may have been published before; publishing them twice is
+/// harmless.
 pub(super) struct CaughtUp {
     pub(super) analysis: CameraAnalysis,
     pub(super) alerts: Vec<Alert>,
 }
 
-/// Takes the camera's records in `offsets`, which `saved` has not seen. A record that makes the analysis panic was put aside
-/// when it came first, and is passed over.
+/// Replays the camera's records in `offsets` that `saved` does not include. A record at which the analysis panics was
+/// dead-lettered the first time, and is skipped.
 pub(super) async fn catch_up(
     stage: &Analyse,
     entry: &Entry,
@@ -82,8 +82,8 @@ pub(super) async fn catch_up(
     }
 }
 
-/// Makes the states of cameras again that have none which can be used, from the detections of the last while before `record`: of
-/// each camera up to where `end_of` says, or not at all. What they say is not published: it was, under the state that is gone.
+/// Rebuilds the state of cameras without a usable checkpoint, from recent detections before `record`: of each camera up to
+/// `end_of`, if any. Its alerts are not published: they were, under the lost checkpoint.
 pub(super) async fn rebuild(
     stage: &Analyse,
     record: &Delivered,
@@ -108,7 +108,7 @@ pub(super) async fn rebuild(
             Some((entry, analysis))
         });
         let Some((entry, mut analysis)) = begun else { return };
-        // One that panics begins anew with its next record.
+        // One that panics starts over with its next record.
         if step::run(|| stage.step(&mut analysis, entry.policy.as_ref(), &frame)).is_ok() {
             rebuilt.insert(frame.camera, (entry, analysis));
         }
@@ -118,7 +118,7 @@ pub(super) async fn rebuild(
     Ok(rebuilt.into_values().collect())
 }
 
-/// Reads the records of one partition of `detections` in `offsets` that are still kept.
+/// Reads the retained records of one partition of `detections` in `offsets`.
 async fn read(
     bus: &SharedBus,
     partition: u32,
@@ -155,7 +155,7 @@ async fn read(
     }
 }
 
-/// The first offset before `end` whose record has timestamp `since` or later, by halving: records lie nearly in that order.
+/// The first offset before `end` with timestamp `since` or later, by binary search: records are almost in that order.
 async fn offset_at(bus: &SharedBus, partition: u32, end: u64, since: i64) -> anyhow::Result<u64> {
     let (mut low, mut high) = (low_watermark(bus, partition).await?.min(end), end);
     while low < high {

@@ -1,5 +1,5 @@
-//! A save: the states of all partitions that moved, of each partition as they are at one moment. They are written while analysis
-//! goes on, and taken one partition after the other, so that no record waits for all of them.
+//! A checkpoint run: the changed states of all partitions, each partition at one instant. They are written while analysis
+//! continues, and taken one partition after the other, so that no record waits for all of them.
 
 use std::future::pending;
 
@@ -13,19 +13,19 @@ use vedette_topics::{consumer, topics};
 
 use super::published::OnTheirWay;
 
-/// What is to be saved of one partition.
+/// The data to checkpoint of one partition.
 pub(super) struct Share {
     pub(super) partition: u32,
-    /// The first record that the states have not seen.
+    /// The first record that the states do not include.
     pub(super) next: u64,
-    /// Alerts, near misses and dead letters of what they have seen.
+    /// Alerts, near-misses and dead letters that they caused.
     pub(super) before: OnTheirWay,
     pub(super) states: Vec<Record>,
 }
 
 impl Share {
-    /// Publishes the states once all that came of the records before is durable, and commits when they are too. Says what was
-    /// written.
+    /// Publishes the states once all effects of earlier records are durable, and commits when the states are too. Returns the
+    /// written states.
     async fn write(self, bus: &SharedBus, committer: &Committer) -> anyhow::Result<Vec<Written>> {
         let Self { partition, next, before, states } = self;
         before.arrive().await.context("publishing alerts")?;
@@ -41,20 +41,20 @@ impl Share {
     }
 }
 
-/// What a save came to.
+/// Outcome of a checkpoint run.
 pub(super) struct Saved {
     /// In the order of the topic.
     pub(super) written: Vec<Written>,
-    /// How far `states` went after it.
+    /// End offsets of `states` afterwards.
     pub(super) marks: Result<Vec<Watermarks>, BusError>,
 }
 
-/// The save that goes on, if one does; it ends with its stage.
+/// The checkpoint run in progress, if any; it ends with its stage.
 #[derive(Default)]
 pub(super) struct Saving(Option<Save>);
 
 struct Save {
-    /// None when there is no more to come.
+    /// None when no more will be added.
     shares: Option<mpsc::UnboundedSender<Share>>,
     writing: AbortOnDropHandle<anyhow::Result<Saved>>,
 }
@@ -64,7 +64,7 @@ impl Saving {
         self.0.is_some()
     }
 
-    /// Begins a save. There is one at a time: what a later one says of a camera is never written first.
+    /// Begins a run. There is only one at a time: a later checkpoint of a camera is never written first.
     pub(super) fn begin(&mut self, bus: SharedBus, committer: Committer) {
         debug_assert!(!self.is_going_on());
         let (shares, coming) = mpsc::unbounded();
@@ -72,30 +72,30 @@ impl Saving {
         self.0 = Some(Save { shares: Some(shares), writing });
     }
 
-    /// Adds a partition to the save that goes on; it is written from now on.
+    /// Adds a partition to the run in progress; it is written from now on.
     pub(super) fn add(&self, share: Share) {
         let shares = self.0.as_ref().and_then(|save| save.shares.as_ref());
         debug_assert!(shares.is_some());
         if let Some(shares) = shares {
-            // Refused when the save has failed already, which its end tells.
+            // Refused when the run has already failed, which its end reports.
             let _ = shares.unbounded_send(share);
         }
     }
 
-    /// No partition comes any more.
+    /// No more partitions will be added.
     pub(super) fn close(&mut self) {
         if let Some(save) = &mut self.0 {
             save.shares = None;
         }
     }
 
-    /// What the save came to, which takes no more; none when none goes on. Safe to cancel.
+    /// Closes the run in progress and returns its outcome; none when there is none. Cancel-safe.
     pub(super) async fn end(&mut self) -> anyhow::Result<Option<Saved>> {
         self.close();
         if self.is_going_on() { self.next().await.map(Some) } else { Ok(None) }
     }
 
-    /// What the save came to, once it is over; waits for ever when none goes on. Safe to cancel.
+    /// The outcome of the run in progress, once it ends; waits forever when there is none. Cancel-safe.
     pub(super) async fn next(&mut self) -> anyhow::Result<Saved> {
         let Some(save) = &mut self.0 else { return pending().await };
         let saved = (&mut save.writing).await;
@@ -104,7 +104,7 @@ impl Saving {
     }
 }
 
-/// Writes shares as they come, side by side, until the last.
+/// Writes shares as they arrive, side by side, until the last.
 async fn write_all(
     coming: mpsc::UnboundedReceiver<Share>,
     bus: SharedBus,
@@ -116,7 +116,7 @@ async fn write_all(
     Ok(Saved { written, marks: bus.watermarks(topics::STATES.name()).await })
 }
 
-/// Writes the shares of partitions that another member takes over. What cannot be written it makes again from the last commit.
+/// Writes the shares of revoked partitions. What cannot be written, their next owner repeats from the last commit.
 pub(super) async fn write_on_leaving(shares: Vec<Share>, bus: &SharedBus, committer: &Committer) {
     let numbers: Vec<u32> = shares.iter().map(|share| share.partition).collect();
     let written = join_all(shares.into_iter().map(|share| share.write(bus, committer))).await;

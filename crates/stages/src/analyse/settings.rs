@@ -8,11 +8,11 @@ use vedette_core::{SettingMistake, SettingMistakes, Span};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AnalyseSettings {
-    /// How often the state of tracks and timers is saved, and the offset committed; a restart replays at most this much.
+    /// Interval between checkpoints of tracks and timers, with a commit; a restart replays at most this much.
     pub save_every: Span,
-    /// How far records of one camera may be out of order, in capture time: those within are sorted, those beyond counted.
+    /// Allowed lateness of one camera's records, in capture time: those within are reordered, later ones counted.
     pub sort_window: Span,
-    /// How much of the detections a state is made again from when there is none that can be used.
+    /// Span of detections from which a state is rebuilt when no checkpoint is usable.
     pub rebuild: Span,
     /// Settings of the tracker.
     pub tracker: Arc<vedette_track::TrackerSettings>,
@@ -30,7 +30,7 @@ impl Default for AnalyseSettings {
 }
 
 impl AnalyseSettings {
-    /// What is wrong in the section.
+    /// Validation errors of the section.
     #[must_use]
     pub fn mistakes(&self) -> Vec<SettingMistake> {
         let mut found = SettingMistakes::default();

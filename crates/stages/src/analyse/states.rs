@@ -1,8 +1,8 @@
-//! `states` as one member of the group sees it: the saved states of its cameras, and whether what it wrote still stands.
+//! A group member's view of `states`: the checkpoints of its cameras, and whether those it wrote are still the newest.
 //!
-//! A member that was thought dead may write after its successor did: its older state then lies over the newer one, and
-//! compaction will take that. So each member looks at what others wrote to its partitions, and whatever lies over something
-//! newer is written over in turn. Offsets tell: who writes alone finds its records one behind the other, and reads nothing.
+//! A fenced-off ("zombie") member may write after its successor: its older checkpoint then overwrites the newer one, and
+//! compaction will remove that. So each member watches the writes of others to its partitions, and rewrites any newer checkpoint
+//! that was overwritten. Offsets reveal them: a sole writer finds its records contiguous, and reads nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,21 +15,21 @@ use vedette_wire::AnalysisState;
 /// See the module.
 #[derive(Default)]
 pub(super) struct States {
-    /// Partitions of `detections` that are ours, of how many.
+    /// Assigned partitions of `detections`, and their total number.
     ours: BTreeSet<u32>,
     partitions: u32,
-    /// Whether a camera's state is in the partition of `states` with the number of its detections' one.
+    /// Whether a camera's checkpoints and detections are in partitions of the same number.
     aligned: bool,
-    /// The newest states of cameras that did not appear yet.
+    /// The newest checkpoints of cameras that have not appeared yet.
     waiting: BTreeMap<CameraId, AnalysisState>,
-    /// Per partition of `states` that ours may be in: the first record that was not looked at.
+    /// Per partition of `states` that may hold ours: the first record that was not examined.
     seen: BTreeMap<u32, u64>,
-    /// Cameras with an older state over their newest one.
+    /// Cameras whose newest checkpoint was overwritten by an older one.
     overwritten: BTreeSet<CameraId>,
 }
 
 impl States {
-    /// Takes partitions of `detections` over: reads the states of their cameras. `stands_at` as for [`Self::look`].
+    /// Partitions of `detections` were assigned: reads the checkpoints of their cameras. `stands_at` as for [`Self::look`].
     pub(super) async fn take_over(
         &mut self,
         bus: &SharedBus,
@@ -40,14 +40,14 @@ impl States {
         let of_states = u32::try_from(marks.len())?;
         self.partitions = partition_count(bus, topics::DETECTIONS.name()).await?;
         self.ours.extend(partitions);
-        // Both topics put a key into the same partition when they have as many.
+        // With equal partition counts, both topics map a key to the same partition.
         self.aligned = of_states == self.partitions;
         let wanted = if self.aligned { partitions.to_vec() } else { (0..of_states).collect() };
         self.seen.extend(wanted.into_iter().map(|partition| (partition, 0)));
         self.look(bus, &marks, stands_at).await
     }
 
-    /// A partition goes to another member.
+    /// A partition was revoked.
     pub(super) fn give_up(&mut self, partition: u32) {
         self.ours.remove(&partition);
         let (ours, partitions) = (&self.ours, self.partitions);
@@ -57,27 +57,27 @@ impl States {
         self.seen.retain(|number, _| if self.aligned { *number != partition } else { !ours.is_empty() });
     }
 
-    /// Whether there is no partition of ours.
+    /// Whether no partition is assigned.
     pub(super) fn have_no_partition(&self) -> bool {
         self.ours.is_empty()
     }
 
-    /// The state of a camera that did not appear yet.
+    /// The checkpoint of a camera that has not appeared yet.
     pub(super) fn of(&self, camera: &CameraId) -> Option<&AnalysisState> {
         self.waiting.get(camera)
     }
 
-    /// The states of cameras that did not appear yet.
+    /// The checkpoints of cameras that have not appeared yet.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &AnalysisState> {
         self.waiting.values()
     }
 
-    /// The camera has appeared: who has its analysis knows where its state stands from now on.
+    /// The camera has appeared: from now on its analysis knows the position of its checkpoint.
     pub(super) fn remove(&mut self, camera: &CameraId) -> Option<AnalysisState> {
         self.waiting.remove(camera)
     }
 
-    /// We wrote a state.
+    /// This member wrote a checkpoint.
     pub(super) fn wrote(&mut self, written: &Written) {
         if let Some(seen) = self.seen.get_mut(&written.partition)
             && written.offset == Some(*seen)
@@ -86,8 +86,8 @@ impl States {
         }
     }
 
-    /// Looks at what others have written; `marks` say how far the topic goes. `stands_at` is the offset at which the newest state
-    /// of a camera stands that has appeared, as far as is known; 0 when there is none.
+    /// Examines the writes of others; `marks` are the end offsets of the topic. `stands_at` is the offset of the newest known
+    /// checkpoint of a camera that has appeared; 0 when there is none.
     pub(super) async fn look(
         &mut self,
         bus: &SharedBus,
@@ -122,7 +122,7 @@ impl States {
         Ok(())
     }
 
-    /// Records of one key come in the order they were written in: the last one says what lies on top.
+    /// Records of one key arrive in the order of writing: the last one survives compaction.
     fn take(&mut self, state: AnalysisState, stands_at: &dyn Fn(&CameraId) -> Option<u64>) {
         let camera = state.camera.clone();
         if !self.ours.contains(&partition_of(camera.as_str().as_bytes(), self.partitions)) {
@@ -140,7 +140,7 @@ impl States {
         }
     }
 
-    /// Writes the newest states of those that did not appear yet over older ones; gives the others, which have appeared.
+    /// Rewrites overwritten checkpoints of cameras that have not appeared yet; returns the others, which have.
     pub(super) async fn restore(&mut self, bus: &SharedBus) -> anyhow::Result<BTreeSet<CameraId>> {
         for camera in &self.overwritten {
             tracing::warn!(camera = %camera, "another member wrote an older state over the newest one; it is written again");
@@ -158,7 +158,7 @@ impl States {
     }
 }
 
-/// The newest saved state of one camera: of several the one that has seen most.
+/// The newest checkpoint of one camera: of several the most advanced.
 pub(super) async fn newest_of(bus: &SharedBus, camera: &CameraId) -> anyhow::Result<Option<AnalysisState>> {
     let partition = partition_of(camera.as_str().as_bytes(), partition_count(bus, topics::STATES.name()).await?);
     let mut reader = bus.read(topics::STATES.name(), StartAt::Offsets(vec![(partition, 0)])).await?;

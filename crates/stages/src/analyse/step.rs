@@ -1,16 +1,16 @@
-//! One record through one camera's analysis, where a panic is a bad record and not the end of the stage.
+//! One record through one camera's analysis; a panic marks the record as bad and does not end the stage.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use vedette_core::{AccountOnly, CameraRecord, FrameAccount, RecordBody, ShedRange, ShedReason};
 use vedette_topics::dead_letters::panic_message;
 
-/// Runs `step`; what it panicked with when it did. Whatever it had in hand is then to be thrown away.
+/// Runs `step`; an error is its panic message. Any state it modified must then be discarded.
 pub(super) fn run<T>(step: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(step)).map_err(|panic| format!("the analysis panicked: {}", panic_message(&*panic)))
 }
 
-/// What stands for a record that is put aside: it accounts for the same frames, its own among those that were not processed.
+/// The placeholder of a dead-lettered record: it accounts for the same frames, its own among those not processed.
 pub(super) fn put_aside(record: CameraRecord) -> CameraRecord {
     let sequence = record.at.sequence;
     let (account, frame) = match record.body {

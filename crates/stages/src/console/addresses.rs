@@ -1,4 +1,4 @@
-//! What the page and the API ask of the address base that serves now.
+//! Queries of the page and the API to the address base in force.
 
 use vedette_address::{AddressBase, AddressEntity, EntityName, FormerCode};
 use vedette_console::{
@@ -9,7 +9,7 @@ use vedette_runtime::clock;
 
 use crate::address_book::{AddressBook, Refusal, Served};
 
-/// The book as the console asks it.
+/// The book as a source of the console.
 pub(super) struct Addresses(pub(super) AddressBook);
 
 impl AddressSource for Addresses {

@@ -12,7 +12,7 @@ use vedette_core::{SettingMistake, SettingMistakes, Span};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub enum StoreSetting {
-    /// A file of this machine.
+    /// A local file.
     File(PathBuf),
     /// `postgresql://USER@HOST:PORT/DATABASE`
     Server(String),
@@ -32,7 +32,7 @@ pub struct ConsoleSettings {
     pub listen: SocketAddr,
     /// Where the alerts are kept.
     pub store: StoreSetting,
-    /// Environment variable that holds the password of the database; `PGPASSWORD` is looked at when absent.
+    /// Environment variable that holds the password of the database; `PGPASSWORD` is used when absent.
     pub store_password_env: Option<String>,
     /// How long alerts and their snapshots are kept.
     pub keep: Span,
@@ -59,21 +59,21 @@ impl Default for ConsoleSettings {
     }
 }
 
-/// `[console.one_event]`: alerts of neighbouring cameras that show the same event are one entry with several views. They are
-/// compared by kind, place and time, never by how anybody looks. It applies to alerts that come from then on.
+/// `[console.one_event]`: cross-camera correlation: alerts of neighbouring cameras that show the same event are one entry with
+/// several views. They are compared by kind, place and time, never by appearance. It applies to alerts that arrive from then on.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OneEventSettings {
-    /// Join them at all.
+    /// Whether to correlate alerts at all.
     pub enabled: bool,
-    /// How far their places may be apart beyond what their errors explain, metres; never more than four times this.
+    /// How far apart the places may be beyond their position errors, metres; never more than four times this.
     pub within_m: f64,
     /// How far apart in time they may be.
     pub apart: Span,
 }
 
 impl OneEventSettings {
-    /// By what the store joins alerts; none when it shall not.
+    /// The correlation rule of the store; none when disabled.
     ///
     /// # Errors
     /// When a setting is out of its range.
@@ -90,7 +90,7 @@ impl Default for OneEventSettings {
 }
 
 impl ConsoleSettings {
-    /// What is wrong in the section.
+    /// Validation errors of the section.
     #[must_use]
     pub fn mistakes(&self) -> Vec<SettingMistake> {
         let mut found = SettingMistakes::default();

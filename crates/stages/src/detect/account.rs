@@ -1,22 +1,22 @@
-//! What is said of a camera's frames: every frame that reaches the stage is accounted for by one record of detections.
+//! Frame accounting: every frame that reaches the stage is accounted for by exactly one record of detections.
 
 use vedette_core::{FrameAccount, FrameRange, ShedRange, ShedReason, VideoChunk};
 
-/// Where a camera's stream stands.
+/// Position in a camera's stream.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     epoch: Option<u64>,
-    /// The frame that the next chunk begins with when nothing is lost.
+    /// The frame that the next chunk begins with if nothing is lost.
     next: u64,
-    /// The frame up to which records account for all.
+    /// Watermark: the frame up to which every frame is accounted for.
     watermark: Option<u64>,
-    /// What became of the frames after it.
+    /// The shed frames after it.
     shed: Vec<ShedRange>,
 }
 
 impl Account {
-    /// A signal loss comes, with an epoch of its own and no frames: what was said of the streams before is all. False when it
-    /// came before.
+    /// Begins a signal loss, with a stream session of its own and no frames: earlier sessions are fully accounted for. False when
+    /// it is a repeat.
     pub(super) fn begin_signal_loss(&mut self, epoch: u64) -> bool {
         if self.epoch.is_some_and(|known| epoch <= known) {
             return false;
@@ -25,14 +25,14 @@ impl Account {
         true
     }
 
-    /// A chunk comes. False when it came before: its frames are accounted for.
+    /// Begins a chunk. False when it is a repeat: its frames are accounted for.
     pub(super) fn begin(&mut self, chunk: &VideoChunk) -> bool {
         let frames = FrameRange::counted(chunk.first_sequence, chunk.units.len() as u64);
         if self.epoch != Some(chunk.epoch) {
             if self.epoch.is_some_and(|epoch| chunk.epoch < epoch) {
                 return false;
             }
-            // A lane that has just begun comes after a commit, and before that all was accounted for.
+            // A new lane starts behind a commit, and everything before that was accounted for.
             let known = self.epoch.replace(chunk.epoch).is_some();
             self.watermark = if known { None } else { frames.start().checked_sub(1) };
             self.next = if known { 0 } else { frames.start() };
@@ -46,7 +46,7 @@ impl Account {
         true
     }
 
-    /// Frames, following on those before, were not processed.
+    /// The next frames in order were not processed.
     pub(super) fn shed(&mut self, frames: FrameRange, reason: ShedReason) {
         if frames.is_empty() {
             return;
@@ -66,13 +66,13 @@ impl Account {
         }
     }
 
-    /// The account of a record for the frame `sequence`, which was processed.
+    /// The accounting of a record for the processed frame `sequence`.
     pub(super) fn up_to(&mut self, sequence: u64) -> FrameAccount {
         FrameAccount { previous: self.watermark.replace(sequence), shed: std::mem::take(&mut self.shed) }
     }
 
-    /// The account of a record that only says what became of the frames up to its own, and that frame; none when all are
-    /// accounted for. Those that the configuration leaves out wait for the next record, unless `all` are to be accounted for.
+    /// The accounting of a record without detections: the frames up to its own, and that frame; none when all are accounted for.
+    /// Frames that the configuration leaves out wait for the next record, unless `all` are to be accounted for.
     pub(super) fn of_rest(&mut self, all: bool) -> Option<(u64, FrameAccount)> {
         if !all && self.shed.iter().all(|range| range.reason.is_planned()) {
             return None;
@@ -127,14 +127,14 @@ mod tests {
     #[test]
     fn chunks_that_come_again_or_never_are_told() {
         let mut account = Account::default();
-        // A lane that begins in the middle: what came before was accounted for before.
+        // A lane that starts in the middle: earlier frames were accounted for before.
         assert!(account.begin(&chunk(1, 40, 10)));
         assert_eq!(account.up_to(49).previous, Some(39));
         assert!(!account.begin(&chunk(1, 40, 10)));
         assert!(account.begin(&chunk(1, 60, 10)));
         let expected = FrameAccount { previous: Some(49), shed: vec![range(50, 10, ShedReason::NotReceived)] };
         assert_eq!(account.up_to(60), expected);
-        // A later epoch whose start was lost.
+        // A later session whose start was lost.
         assert!(account.begin(&chunk(2, 3, 1)));
         let expected = FrameAccount { previous: None, shed: vec![range(0, 3, ShedReason::NotReceived)] };
         assert_eq!(account.up_to(3), expected);

@@ -1,4 +1,4 @@
-//! One camera's way through the stage: its decoder, its pace, its frames in order, and the account of them.
+//! One camera's worker in the stage: its decoder, its frame rate, its frames in order, and their accounting.
 
 use std::collections::VecDeque;
 
@@ -29,9 +29,9 @@ use super::{Detect, STAGE};
 pub(super) struct Work {
     pub(super) record: Delivered,
     pub(super) video: VideoRecord,
-    /// Told when all that came of it is durable, or what the bus did not take.
+    /// Resolved when all effects are durable, or with the bus error.
     pub(super) done: oneshot::Sender<Result<(), BusError>>,
-    /// Its pictures were dropped, because the lane's decoder is stuck and too much waits for it.
+    /// Its pictures were dropped, because the lane's decoder is stuck and its backlog is full.
     pub(super) dropped: bool,
 }
 
@@ -45,7 +45,7 @@ impl Work {
     }
 }
 
-/// Where the group of pictures in hand started.
+/// Start of the current group of pictures.
 #[derive(Clone, Copy, PartialEq)]
 struct GroupStart {
     epoch: u64,
@@ -53,7 +53,7 @@ struct GroupStart {
     offset: u64,
 }
 
-/// What is the same for all records of a chunk.
+/// Context shared by all records of a chunk.
 struct Context<'a> {
     chunk: &'a VideoChunk,
     published: Timestamp,
@@ -64,7 +64,7 @@ struct Context<'a> {
 pub(super) struct Lane {
     stage: Detect,
     camera: CameraId,
-    /// Told of each chunk that is taken out of the queue.
+    /// Notified of each chunk taken from the queue.
     progressed: mpsc::UnboundedSender<CameraId>,
     decoder: WatchedDecoder,
     group: Option<GroupStart>,
@@ -72,7 +72,7 @@ pub(super) struct Lane {
     shedding: Shedding,
     account: Account,
     watch: PictureWatch,
-    /// The chunk before, until it is durable.
+    /// The previous chunk, until it is durable.
     before: Option<JoinHandle<Result<(), BusError>>>,
 }
 
@@ -92,15 +92,15 @@ impl Lane {
         }
     }
 
-    /// How its decoder gets on.
+    /// The progress of its decoder.
     pub(super) fn progress(&self) -> Progress {
         self.decoder.progress.clone()
     }
 
-    /// Works until the queue ends, or until after the chunk in which `leave` is told.
+    /// Works until the queue ends, or until the end of the chunk during which `leave` is cancelled.
     pub(super) async fn run(mut self, mut work: mpsc::Receiver<Work>, leave: CancellationToken) {
         while let Some(Some(Work { record, video, done, dropped })) = leave.run_until_cancelled(work.recv()).await {
-            // Nobody may be listening any more.
+            // There may be no listener.
             let _ = self.progressed.send(self.camera.clone());
             let processed = match video {
                 VideoRecord::Chunk(published) if dropped => self.pass_over(&published.chunk).await,
@@ -110,7 +110,7 @@ impl Lane {
             match processed {
                 Ok(deliveries) => self.finish_when_durable(done, deliveries),
                 Err(error) => {
-                    // What comes next in the queue must not overtake what the bus did not take.
+                    // Later records in the queue must not overtake one that the bus refused.
                     let _ = done.send(Err(error));
                     return;
                 }
@@ -120,7 +120,7 @@ impl Lane {
 
     /// Accounts for the frames of a chunk whose pictures were dropped.
     async fn pass_over(&mut self, chunk: &VideoChunk) -> Result<Vec<Delivery>, BusError> {
-        // Nothing of its group of pictures can be decoded any more.
+        // The rest of its group of pictures cannot be decoded.
         self.group = None;
         if self.account.begin(chunk) {
             self.shed_all(chunk, ShedReason::Overload);
@@ -136,8 +136,8 @@ impl Lane {
         }));
     }
 
-    /// Waits until the chunk before is durable. Nothing is published before that: what the bus did not take would come after it,
-    /// and too late.
+    /// Waits until the previous chunk is durable. Nothing is published earlier: records that the bus refused would be republished
+    /// behind it, and too late.
     async fn settle_before(&mut self) -> Result<(), BusError> {
         match self.before.take() {
             Some(before) => before.await.unwrap_or(Err(BusError::Closed)),
@@ -145,7 +145,7 @@ impl Lane {
         }
     }
 
-    /// Says on `detections`, where the camera's frames would be, that no signal comes.
+    /// Publishes a signal loss on `detections`, in order with the camera's frames.
     async fn pass_on(&mut self, loss: SignalLoss) -> Result<Vec<Delivery>, BusError> {
         if !self.account.begin_signal_loss(loss.epoch) {
             return Ok(Vec::new());
@@ -156,7 +156,7 @@ impl Lane {
         Ok(vec![topics::DETECTIONS.send(&self.stage.bus, &record, record.at.captured).await?])
     }
 
-    /// Publishes the detections of a chunk's frames and what became of the others.
+    /// Publishes the detections of a chunk's frames and the accounting of the others.
     async fn process(&mut self, record: &Delivered, published: PublishedChunk) -> Result<Vec<Delivery>, BusError> {
         let PublishedChunk { chunk, published } = published;
         if !self.account.begin(&chunk) {
@@ -166,7 +166,7 @@ impl Lane {
         let partition = record.position.partition;
         let mut deliveries = Vec::new();
         match self.group_start(&chunk, record.position.offset) {
-            // We joined in the middle of a group of pictures: nothing can be decoded before its next key frame.
+            // The stream was joined in the middle of a group of pictures: nothing can be decoded before the next key frame.
             None => self.shed_all(&chunk, ShedReason::JoinedMidGroup),
             Some(start) => {
                 let context = Context { chunk: &chunk, published, partition, group_offset: start.offset };
@@ -210,7 +210,7 @@ impl Lane {
         dead_letters::send(&self.stage.bus, STAGE, record, reason, detail).await
     }
 
-    /// The pictures that are to be processed, with a reason in the place of each of the others, in the order of the frames.
+    /// The pictures to process, with a shed reason in place of each of the others, in frame order.
     async fn pictures(&mut self, chunk: &VideoChunk, published: Timestamp) -> Result<Vec<Frame>, Undecoded> {
         let waiting = Waiting {
             age: (self.stage.now)().since(published),
@@ -255,7 +255,7 @@ impl Lane {
         Ok(frames)
     }
 
-    /// What is known of a picture before it is searched for objects.
+    /// Classifies a picture before detection.
     fn frame(&mut self, picture: Picture) -> Frame {
         let Picture { image, captured, native, corrupt, sequence: unit } = picture;
         let size = FrameSize { width: image.width, height: image.height };
@@ -340,8 +340,8 @@ impl Lane {
         CameraRecord { camera: self.camera.clone(), at, model: self.stage.sight.model().clone(), body }
     }
 
-    /// A record that only says what became of the last frames: where some were lost, so that it is known soon, and at the end of a
-    /// group of pictures, since a lane that takes over begins there and knows nothing of what was before.
+    /// An accounting record for the latest frames: where some were lost, so that the loss is known early, and at the end of a
+    /// group of pictures, since a successor lane begins there and knows nothing of earlier frames.
     async fn account_for_rest(&mut self, chunk: &VideoChunk) -> Result<Option<Delivery>, BusError> {
         let Some((sequence, account)) = self.account.of_rest(chunk.last) else { return Ok(None) };
         self.settle_before().await?;
@@ -354,13 +354,13 @@ impl Lane {
     }
 }
 
-/// What is to be done with a frame.
+/// The handling of a frame.
 enum Frame {
     Picture(Facts, InputImage),
     Shed(ShedReason),
 }
 
-/// What is known of a picture beside what is in it.
+/// Facts about a picture other than its content.
 struct Facts {
     unit: u64,
     captured: Timestamp,
@@ -374,8 +374,8 @@ fn key_frame_of(chunk: &VideoChunk) -> VideoChunk {
     VideoChunk { units: chunk.units.iter().take(1).cloned().collect(), last: true, ..chunk.clone() }
 }
 
-/// The pictures of a chunk by frame number and capture time, both rising: where the stream has frames that refer to later ones,
-/// the decoder gives them in another order than they were numbered in. A picture of an earlier chunk comes too late.
+/// The pictures of a chunk by frame number and capture time, both ascending: in a stream with B-frames the decoder returns them
+/// in another order than they were numbered in. A picture of an earlier chunk is too late.
 fn in_order(chunk: &VideoChunk, mut pictures: Vec<Picture>) -> VecDeque<(u64, Picture)> {
     pictures.retain(|picture| picture.sequence >= chunk.first_sequence);
     let mut numbers: Vec<u64> = pictures.iter().map(|picture| picture.sequence).collect();

@@ -1,4 +1,4 @@
-//! Which cameras feed an open alert, so that none of their frames is shed.
+//! Tracks the cameras of open alerts, so that none of their frames is shed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use vedette_topics::dead_letters::Refusal;
 use vedette_topics::reading::{Follower, View};
 use vedette_topics::topics;
 
-/// Alerts that were raised longer ago than this before the start are taken for ended.
+/// Alerts raised longer ago than this before the start are assumed to have ended.
 const LOOK_BACK: Span = Span::from_secs(3_600);
 
-/// The open alerts of each camera, as the topic `alerts` tells them. Cheap to clone.
+/// The open alerts of each camera, from the topic `alerts`. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct OpenAlerts(Arc<DashMap<CameraId, BTreeSet<AlertId>>>);
 
 impl OpenAlerts {
-    /// The list and the follower that keeps it current with `alerts` while it runs; `now` says how far to look back.
+    /// The list and the follower that keeps it current with `alerts` while it runs; `now` anchors the look-back.
     pub fn open(bus: &SharedBus, now: Timestamp) -> (Self, Arc<Follower>) {
         let open = Self::default();
         let start = StartAt::TimeMs((now - LOOK_BACK).as_millis());

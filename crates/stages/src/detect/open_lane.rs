@@ -1,4 +1,4 @@
-//! A camera's lane as the stage sees it: a short queue, chunks that wait beside it, and how its decoder gets on.
+//! The stage's side of a per-camera worker: a short queue, its overflow, and the progress of its decoder.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use super::watched::Progress;
 
 /// Chunks in the queue of a lane.
 const QUEUE: usize = 4;
-/// Chunks that wait beside a full queue before reading pauses, or, when the decoder is stuck, before pictures are dropped.
+/// Overflow chunks beside a full queue before reading pauses, or, when the decoder is stuck, before pictures are dropped.
 const WAITING: usize = 4;
 
-/// How often a lane that is to end is checked.
+/// How often a closing lane is checked.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// The lane has ended: it said why in its last outcome.
+/// The lane has ended: its last outcome carries the cause.
 #[derive(Debug, thiserror::Error)]
 #[error("a camera's lane ended")]
 pub(super) struct LaneEnded;
@@ -29,7 +29,7 @@ pub(super) struct LaneEnded;
 pub(super) struct OpenLane {
     queue: mpsc::Sender<Work>,
     waiting: VecDeque<Work>,
-    /// Ends the lane after the chunk in its hands.
+    /// Ends the lane after its current chunk.
     leave: CancellationToken,
     task: JoinHandle<()>,
     progress: Progress,
@@ -52,7 +52,7 @@ impl OpenLane {
         Self { queue, waiting: VecDeque::new(), leave, task, progress, partition, published }
     }
 
-    /// Hands over a record; it waits here while the lane is full.
+    /// Enqueues a record; it overflows here while the queue is full.
     ///
     /// # Errors
     /// When the lane has ended.
@@ -64,7 +64,7 @@ impl OpenLane {
         self.refill()
     }
 
-    /// Moves to the queue what waits beside it.
+    /// Moves the overflow to the queue.
     ///
     /// # Errors
     /// When the lane has ended.
@@ -82,23 +82,23 @@ impl OpenLane {
         Ok(())
     }
 
-    /// Whether reading has to pause for it: it is full and will get on.
+    /// Whether reading has to pause for it: it is full but making progress.
     pub(super) fn asks_for_a_pause(&self) -> bool {
         self.waiting.len() >= WAITING && !self.progress.is_stuck()
     }
 
-    /// Whether its decoder does not answer any more.
+    /// Whether its decoder hangs.
     pub(super) fn is_blind(&self) -> bool {
         self.progress.is_given_up()
     }
 
-    /// Tells it to end after the chunk in its hands.
+    /// Signals it to end after its current chunk.
     pub(super) fn tell_to_leave(&self) {
         self.leave.cancel();
     }
 
-    /// Waits until the chunk in its hands is published, but not for a decoder that is stuck: then nothing of the chunk is
-    /// finished, and the camera's next owner repeats it.
+    /// Waits until its current chunk is published, but not for a stuck decoder: then nothing of the chunk is finished, and the
+    /// camera's next owner repeats it.
     pub(super) async fn ended(self, camera: &CameraId) {
         let Self { queue, waiting, mut task, progress, .. } = self;
         drop((queue, waiting));

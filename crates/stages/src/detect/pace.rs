@@ -1,13 +1,13 @@
-//! How many frames a second are processed. Which ones depends on their capture times alone, so that a group of pictures that is
-//! decoded again gives the same frames again.
+//! Frame-rate limit of processing. The choice of frames depends only on their capture times, so a group of pictures that is
+//! decoded again yields the same frames.
 
 use vedette_core::{Span, Timestamp};
 
-/// Chooses frames so that at most so many a second are processed: the first one in each slot of time.
+/// Limits the processed frames per second: it chooses the first frame in each time slot.
 #[derive(Debug)]
 pub(super) struct Pace {
     period: Span,
-    /// From frame to frame, as the chunk in hand has them.
+    /// Frame interval of the current chunk.
     interval: Option<Span>,
     before: Option<Timestamp>,
 }
@@ -17,7 +17,7 @@ impl Pace {
         Self { period: Span::from_micros((1e6 / fps).max(1.0) as i64), interval: None, before: None }
     }
 
-    /// A chunk of the stream begins.
+    /// Begins a chunk of the stream.
     pub(super) fn begin(&mut self, captured: &[Timestamp]) {
         let (Some(first), Some(last)) = (captured.first(), captured.last()) else { return };
         let steps = captured.len() as i64 - 1;
@@ -34,7 +34,7 @@ impl Pace {
             return true;
         };
         let before = self.before.replace(captured).unwrap_or(captured - interval);
-        // A camera at just this rate loses no frames to jitter.
+        // A camera at exactly this rate loses no frames to jitter.
         let slow = interval.as_micros() * 10 >= self.period.as_micros() * 9;
         slow || self.slot(before) != self.slot(captured)
     }

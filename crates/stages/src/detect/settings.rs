@@ -22,11 +22,11 @@ pub struct DetectSettings {
     pub max_batch: usize,
     /// Longest time a frame waits for others to join its batch.
     pub max_wait: Span,
-    /// Most frames of one camera that are looked at in a second; all when absent. The others are counted.
+    /// Most processed frames per second of one camera; all when absent. The others are counted.
     pub max_fps: Option<f64>,
-    /// Look at key frames only: the others are not even decoded, which costs a tenth. For many cameras on a small machine.
+    /// Process key frames only: the others are not even decoded, which costs a tenth. For many cameras on a small machine.
     pub key_frames_only: bool,
-    /// Streams decoded at the same time; 0 means one a core.
+    /// Streams decoded concurrently; 0 means one per core.
     pub decoders: usize,
     /// `[detect.shed_after]`
     pub shed_after: ShedAfter,
@@ -50,8 +50,8 @@ impl Default for DetectSettings {
     }
 }
 
-/// `[detect.shed_after]`: how long video may have waited before a camera of each priority gives way. It then has only its key
-/// frames looked at, and none once it has waited twice as long. A camera with an open alert never gives way.
+/// `[detect.shed_after]`: age of waiting video at which a camera of each priority is shed. Then only its key frames are
+/// processed, and none at twice that age. A camera with an open alert is never shed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ShedAfter {
@@ -70,7 +70,7 @@ impl Default for ShedAfter {
 }
 
 impl DetectSettings {
-    /// What is wrong in the section.
+    /// Validation errors of the section.
     #[must_use]
     pub fn mistakes(&self) -> Vec<SettingMistake> {
         let mut found = SettingMistakes::default();
@@ -96,7 +96,7 @@ impl DetectSettings {
 
 impl ShedAfter {
     fn check(&self, found: &mut SettingMistakes) {
-        // A bound that is out of its own range does not make what it bounds wrong, too.
+        // A bound that is itself out of range does not invalidate the value it bounds.
         let (second, day) = (Span::from_secs(1), Span::from_secs(86_400));
         let bound = |value: Span, most: Span| if (second..=most).contains(&value) { value } else { most };
         let high = bound(self.high, day);

@@ -1,11 +1,11 @@
-//! What gives way when the machine is behind. A camera that feeds an open alert never does; of the others those of low priority
-//! first. First the frames between key frames go, then all, until the stream has caught up.
+//! Load shedding when the machine falls behind. A camera that feeds an open alert is never shed; of the others those of low
+//! priority first. Frames between key frames are dropped first, then all, until the stream has caught up.
 
 use vedette_core::{Priority, Span};
 
 use super::settings::ShedAfter;
 
-/// How much of a group of pictures is processed.
+/// The processed part of a group of pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Share {
     All,
@@ -13,7 +13,7 @@ pub(super) enum Share {
     Nothing,
 }
 
-/// What a chunk is when its turn comes.
+/// A chunk at the head of the queue.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waiting {
     /// Since intake published it.
@@ -24,7 +24,7 @@ pub(super) struct Waiting {
     pub(super) begins: bool,
 }
 
-/// One camera's shedding.
+/// Shedding state of one camera.
 #[derive(Debug)]
 pub(super) struct Shedding {
     after: ShedAfter,
@@ -36,8 +36,7 @@ impl Shedding {
         Self { after, share: Share::All }
     }
 
-    /// How much of the chunk is processed. Within a group it only gets less: what follows on a frame that was left out cannot be
-    /// decoded.
+    /// The processed part of the chunk. Within a group it only shrinks: frames that depend on a skipped frame cannot be decoded.
     pub(super) fn share(&mut self, chunk: Waiting) -> Share {
         let limit = match chunk.priority {
             Priority::Low => self.after.low,
@@ -55,7 +54,7 @@ impl Shedding {
         if chunk.open_alert {
             return Share::All;
         }
-        // Once behind, a camera gives way until it has made up half of its limit.
+        // Once behind, a camera is shed until it has made up half of its limit.
         let behind = if self.share == Share::All { limit } else { Span::from_micros(limit.as_micros() / 2) };
         match chunk.age {
             age if age > Span::from_micros(limit.as_micros().saturating_mul(2)) => Share::Nothing,

@@ -1,21 +1,21 @@
-//! What decodes and what looks: the seam between the stage and the work of GStreamer and ONNX Runtime, so that the stage's
-//! promises can be tried where pictures are not the point.
+//! Decoder and detector: the seam between the stage and GStreamer and ONNX Runtime, so that the stage's guarantees can be
+//! tested without pictures.
 
 use async_trait::async_trait;
 use vedette_core::{Codec, FrameSize, ModelRef, Timestamp, VideoChunk};
 use vedette_detect::{DetectError, DetectHandle, Detected, InputImage};
 use vedette_media::{DecodeError, DecodedFrame, Decoder, DecoderSettings, OutputSize};
 
-/// Opens eyes and knows what is in a picture; one for all cameras.
+/// Creates per-camera decoders and runs the shared detector.
 #[async_trait]
 pub trait Sight: Send + Sync + 'static {
-    /// What decodes one camera's stream.
+    /// A decoder for one camera's stream.
     fn eye(&self, codec: Codec) -> Box<dyn Eye>;
 
-    /// What is in a picture.
+    /// Detects the objects in a picture.
     async fn look(&self, image: InputImage) -> Result<Detected, DetectError>;
 
-    /// The model that says it.
+    /// The model.
     fn model(&self) -> &ModelRef;
 
     /// Whether it runs on a fallback provider.
@@ -25,25 +25,25 @@ pub trait Sight: Send + Sync + 'static {
 /// Decodes the chunks of one camera, one after the other.
 #[async_trait]
 pub trait Eye: Send {
-    /// The pictures of a chunk.
+    /// Decodes the pictures of a chunk.
     ///
     /// # Errors
-    /// When the chunk cannot be decoded; pictures then come again from the next key frame on.
+    /// When the chunk cannot be decoded; pictures then resume at the next key frame.
     async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded>;
 }
 
-/// Why a chunk gave no pictures.
+/// Why a chunk yielded no pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undecoded {
-    /// What came before it is missing; the chunk itself may be sound.
+    /// Earlier video is missing; the chunk itself may be sound.
     NeedsKeyFrame,
     /// It cannot be decoded.
     Bad(String),
-    /// The decoder panicked over it.
+    /// The decoder panicked at it.
     Panic(String),
-    /// The decoder does not answer.
+    /// The decoder hangs.
     Stuck(String),
-    /// The decoder has not answered since an earlier chunk.
+    /// The decoder has been hanging since an earlier chunk.
     StillStuck,
 }
 
@@ -58,11 +58,11 @@ pub struct Picture {
     pub native: FrameSize,
     /// Whether it is damaged.
     pub corrupt: bool,
-    /// What the model is shown.
+    /// The model's input.
     pub image: InputImage,
 }
 
-/// The real thing: GStreamer and a model.
+/// The production implementation: GStreamer and a model.
 pub struct ModelSight {
     detector: DetectHandle,
     model: ModelRef,
@@ -71,7 +71,7 @@ pub struct ModelSight {
 }
 
 impl ModelSight {
-    /// `input` is the size frames are scaled to; `degraded` says that the model runs on a fallback provider.
+    /// `input` is the size frames are scaled to; `degraded` means that the model runs on a fallback provider.
     #[must_use]
     pub fn new(detector: DetectHandle, model: ModelRef, input: OutputSize, degraded: bool) -> Self {
         Self { detector, model, input, degraded }
@@ -97,7 +97,7 @@ impl Sight for ModelSight {
     }
 }
 
-/// A decoder that works off the async threads; a new one takes the place of one that panicked.
+/// A decoder that works off the async threads; a panicked one is replaced.
 struct VideoEye {
     codec: Codec,
     input: OutputSize,

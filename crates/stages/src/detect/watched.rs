@@ -1,4 +1,4 @@
-//! A camera's decoder under a watchdog: a decoder that hangs takes its camera down and nothing else.
+//! A camera's decoder under a watchdog: a decoder that hangs stops its own camera and no other.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,24 +10,24 @@ use vedette_core::{Codec, VideoChunk};
 
 use super::sight::{Eye, Picture, Sight, Undecoded};
 
-/// Longest time in which a decoder has to answer for a chunk, which holds a second of video at most.
+/// Timeout of a decoder for one chunk, which holds a second of video at most.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
-/// A decoder that works on one chunk for longer than this is not merely slow.
+/// A decoder that works on one chunk for longer than this is more than merely slow.
 const SLOW: Duration = Duration::from_secs(3);
 
 type Decoding = JoinHandle<(Box<dyn Eye>, Result<Vec<Picture>, Undecoded>)>;
 
-/// What the stage can see of a decoder's work. Cheap to clone.
+/// The stage's view of a decoder's progress. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Progress(Arc<Mutex<Option<Instant>>>);
 
 impl Progress {
-    /// Whether the decoder works on a chunk so long that it may never answer.
+    /// Whether the decoder has worked on a chunk for so long that it may never return.
     pub(super) fn is_stuck(&self) -> bool {
         self.since().is_some_and(|since| since.elapsed() > SLOW)
     }
 
-    /// Whether the watchdog has given the decoder up, and it has not answered since.
+    /// Whether the watchdog has abandoned the decoder, and it has not returned since.
     pub(super) fn is_given_up(&self) -> bool {
         self.since().is_some_and(|since| since.elapsed() >= ANSWERS_WITHIN)
     }
@@ -45,13 +45,13 @@ impl Progress {
 #[derive(Default)]
 pub(super) struct WatchedDecoder {
     eye: Option<(Codec, Box<dyn Eye>)>,
-    /// A decoder that did not answer. Another one is not opened beside it: each that hangs holds a thread.
+    /// A hung decoder. No other is opened beside it: each that hangs holds a thread.
     hung: Option<Decoding>,
     pub(super) progress: Progress,
 }
 
 impl WatchedDecoder {
-    /// The pictures of a chunk. `decoders` bounds how many decoders work at the same time; one that is stuck takes no place.
+    /// The pictures of a chunk. `decoders` bounds the number of concurrent decoders; a stuck one holds no permit.
     ///
     /// # Errors
     /// When the chunk cannot be decoded, or the decoder does not answer.

@@ -9,15 +9,15 @@ use super::share::Share;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IngestSettings {
-    /// Longest chunk; it bounds the latency that chunking adds. At most one second.
+    /// Longest chunk, a bound on the latency that chunking adds. At most one second.
     pub chunk: Span,
-    /// Longest wait for a camera to answer, and for its next frame.
+    /// Timeout for a camera's connection, and for its next frame.
     pub timeout: Span,
-    /// First wait before connecting again; doubles up to `retry_max`.
+    /// First reconnect delay; doubles up to `retry_max`.
     pub retry_min: Span,
-    /// Longest wait before connecting again.
+    /// Longest reconnect delay.
     pub retry_max: Span,
-    /// Which share of the cameras this machine pulls, `NUMBER/OF`: `1/1` all, `2/3` the second of three shares.
+    /// The shard of the cameras that this machine pulls, `NUMBER/OF`: `1/1` all, `2/3` the second of three.
     pub share: Share,
     /// `[ingest.credentials.NAME]`
     pub credentials: BTreeMap<String, CredentialSection>,
@@ -36,7 +36,7 @@ impl Default for IngestSettings {
     }
 }
 
-/// `[ingest.credentials.NAME]`: who a camera lets in. The password itself is never in the file.
+/// `[ingest.credentials.NAME]`: a camera login. The password itself is never in the file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialSection {
@@ -47,7 +47,7 @@ pub struct CredentialSection {
 }
 
 impl IngestSettings {
-    /// What is wrong in the section.
+    /// Validation errors of the section.
     #[must_use]
     pub fn mistakes(&self) -> Vec<SettingMistake> {
         let mut found = SettingMistakes::default();

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use vedette_bus::partition_of;
 use vedette_core::CameraId;
 
-/// One of several equal shares of the cameras, so that several machines can pull them without a word between them.
+/// One of several equal shards of the cameras, so that several machines can pull them without coordination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Share {
@@ -12,7 +12,7 @@ pub struct Share {
     of: u32,
 }
 
-/// The text is no share.
+/// The text is not a shard.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no share; write NUMBER/OF, as in 1/1 for all cameras or 2/3 for the second of three shares")]
 pub struct NoShare(String);
@@ -24,13 +24,13 @@ impl Default for Share {
 }
 
 impl Share {
-    /// Whether it is the first of the shares.
+    /// Whether it is the first shard.
     #[must_use]
     pub fn is_first(self) -> bool {
         self.number == 1
     }
 
-    /// Whether `camera` belongs to this share; it belongs to just one of the shares of a number.
+    /// Whether `camera` belongs to this shard; each camera belongs to exactly one of a number of shards.
     #[must_use]
     pub fn holds(self, camera: &CameraId) -> bool {
         partition_of(camera.as_str().as_bytes(), self.of) == self.number - 1

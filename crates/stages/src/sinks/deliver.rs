@@ -6,19 +6,19 @@ use vedette_core::Alert;
 /// Delivers alerts to one destination.
 #[async_trait]
 pub trait Deliver: Send + Sync + 'static {
-    /// Delivers one revision of an alert. It may come again: receivers know it by alert id and revision.
+    /// Delivers one revision of an alert. It may be delivered again: receivers deduplicate by alert id and revision.
     ///
     /// # Errors
-    /// When it was not taken, with whether it is worth trying again.
+    /// When it was not accepted, with whether a retry makes sense.
     async fn deliver(&self, alert: &Alert) -> Result<(), Undelivered>;
 }
 
 /// Why an alert was not delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undelivered {
-    /// The destination does not work now.
+    /// The destination is failing for now.
     Retry {
-        /// How long it asks to be left alone.
+        /// Retry delay that it requests.
         after: Option<Duration>,
         /// Why, for people.
         why: String,

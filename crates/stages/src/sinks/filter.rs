@@ -4,24 +4,24 @@ use serde::Deserialize;
 use vedette_core::{AddressPrefix, Alert, Camera, ResponsibleRef, RuleKind, SettingMistake, Severity};
 use vedette_rules::{rule_kind, rule_kinds};
 
-/// `only` of a sink: the alerts that it is for. All that is given must hold; without any, all alerts pass.
+/// `only` of a sink: a filter of alerts. All given conditions must hold; without any, all alerts pass.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Only {
     /// Kinds of rules.
     pub kinds: BTreeSet<RuleKind>,
-    /// The least severity.
+    /// Minimum severity.
     pub min_severity: Option<Severity>,
-    /// Begin of the standard address code: 6, 9, 12, 14, 19 or 25 characters.
+    /// Prefix of the standard address code: 6, 9, 12, 14, 19 or 25 characters.
     pub address: Option<String>,
-    /// A unit that answers for the place, `KIND:CODE` or `CODE`.
+    /// A unit responsible for the place, `KIND:CODE` or `CODE`.
     pub unit: Option<String>,
-    /// Groups of cameras, of which the camera is in one.
+    /// Camera groups, of which the camera must be in one.
     pub groups: BTreeSet<String>,
 }
 
 impl Only {
-    /// Whether an alert passes. `camera` is its camera as the registry has it.
+    /// Whether an alert passes. `camera` is its camera from the registry.
     #[must_use]
     pub fn holds(&self, alert: &Alert, camera: Option<&Camera>) -> bool {
         let address = alert.place.address.as_ref();

@@ -23,7 +23,7 @@ pub enum SinkSettings {
 }
 
 impl SinkSettings {
-    /// Its name: part of its consumer group, and what logs, metrics and health call it.
+    /// Its name: part of its consumer group and of its logs, metrics and health.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -31,7 +31,7 @@ impl SinkSettings {
         }
     }
 
-    /// The alerts that it is for.
+    /// Its filter of alerts.
     #[must_use]
     pub fn only(&self) -> &Only {
         match self {
@@ -47,7 +47,7 @@ impl SinkSettings {
         }
     }
 
-    /// What is wrong with it: setting, value, rule, remedy.
+    /// Its validation errors: setting, value, rule, remedy.
     #[must_use]
     pub fn mistakes(&self) -> Vec<SettingMistake> {
         let mut found = Vec::new();
@@ -69,7 +69,7 @@ impl SinkSettings {
         found
     }
 
-    /// Makes it ready to deliver.
+    /// Prepares it for delivery.
     ///
     /// # Errors
     /// When its secret is missing or unusable.

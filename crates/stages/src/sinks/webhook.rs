@@ -1,5 +1,5 @@
 //! HTTP POST requests: the body is a `CloudEvents` 1.0 event in structured JSON with the alert as its data, the signature that
-//! of Standard Webhooks 1.0. Redirects are not followed; link-local and metadata addresses are not talked to.
+//! of Standard Webhooks 1.0. Redirects are not followed; link-local and metadata addresses are never contacted.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -24,9 +24,9 @@ use vedette_runtime::clock;
 use super::deliver::{Deliver, Undelivered};
 use super::filter::Only;
 
-/// Bytes of an answer that are shown to people.
+/// Bytes of a response that are shown to people.
 const SHOWN: usize = 200;
-/// The longest that a receiver may ask to be left alone.
+/// Longest retry delay that a receiver may request.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 
 /// `kind = "webhook"`
@@ -35,14 +35,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 pub struct WebhookSettings {
     /// Its name.
     pub name: String,
-    /// The alerts that it is for.
+    /// The filter of alerts.
     #[serde(default)]
     pub only: Only,
-    /// Where requests go, `https://...`; `http://...` where the network is trusted.
+    /// The target URL, `https://...`; `http://...` on a trusted network.
     pub url: String,
     /// Environment variable that holds the secret, `whsec_` and 24 to 64 bytes in base 64.
     pub secret_env: String,
-    /// Longest wait for the answer to a request.
+    /// Longest wait for a response.
     #[serde(default = "ten_seconds")]
     pub timeout: Span,
 }
@@ -80,7 +80,7 @@ impl WebhookSettings {
     }
 }
 
-/// The address that a URL names as such.
+/// The IP address that a URL contains literally.
 fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Ipv4(address) => Some(address.into()),
@@ -89,7 +89,7 @@ fn literal(url: &Url) -> Option<IpAddr> {
     }
 }
 
-/// Addresses that no receiver has: those that reach the machine's own network services instead.
+/// Addresses that are never a receiver: they reach the machine's own network services.
 fn is_forbidden(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
@@ -106,7 +106,7 @@ fn is_forbidden(address: IpAddr) -> bool {
     }
 }
 
-/// Resolves names to addresses that may be talked to; what was resolved is what is connected to.
+/// Resolves names to permitted addresses; connections go to exactly the resolved addresses.
 struct Resolver;
 
 impl Resolve for Resolver {
@@ -122,7 +122,7 @@ impl Resolve for Resolver {
     }
 }
 
-/// A receiver that is ready to be talked to.
+/// An opened receiver.
 pub struct Webhook {
     client: reqwest::Client,
     url: Url,
@@ -131,7 +131,7 @@ pub struct Webhook {
 
 impl Webhook {
     /// # Errors
-    /// When the secret is not there or is none.
+    /// When the secret is missing or invalid.
     pub(super) fn open(settings: &WebhookSettings) -> anyhow::Result<Self> {
         let variable = &settings.secret_env;
         let secret = std::env::var(variable).with_context(|| {
@@ -184,8 +184,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The verdict of an answer. Answers about the request's content refuse the alert; all others are about the receiver, which may
-/// heal or be set right.
+/// Classifies a response. Responses about the request's content refuse the alert; all others concern the receiver, which may
+/// recover or be reconfigured.
 async fn judge(mut response: reqwest::Response) -> Result<(), Undelivered> {
     let status = response.status();
     if status.is_success() {
@@ -210,7 +210,7 @@ fn event_id(alert: &Alert) -> String {
     format!("{}-{}", alert.id, alert.revision)
 }
 
-/// The alert as an event. The attributes are those of the Kafka binding, in which `ce_id` alone is written differently.
+/// The alert as an event. The attributes are those of the Kafka binding, except that `ce_id` is written differently.
 fn event(alert: &Alert, id: &str) -> Value {
     let mut event = json!({ "data": AlertJson::new(alert, None) });
     for (name, value) in cloudevents::headers(alert) {
@@ -225,7 +225,7 @@ fn event(alert: &Alert, id: &str) -> Value {
     event
 }
 
-/// The secret that receiver and sender share.
+/// The secret shared by receiver and sender.
 struct Secret(Vec<u8>);
 
 impl Secret {

@@ -1,4 +1,4 @@
-//! The messages of the topics: how each is keyed, written and read. Values are protobuf (`vedette_wire`).
+//! The messages of the topics: their keys, encoding and decoding. Values are protobuf (`vedette_wire`).
 
 use bytes::Bytes;
 use vedette_alerts::cloudevents;
@@ -11,15 +11,15 @@ use vedette_wire::{
     encode_detections, encode_near_miss, encode_policy, encode_signal_loss, encode_state, encode_video, policy_key,
 };
 
-/// What a record's key says: it decides the partition and, in a compacted topic, what supersedes what.
+/// A record's key: it decides the partition and, in a compacted topic, which record supersedes which.
 pub trait Key {
-    /// The key as it lies on the bus.
+    /// The key's bytes on the bus.
     fn to_bytes(&self) -> Bytes;
 }
 
 /// The content of one topic's records.
 pub trait Message: Sized {
-    /// What it is keyed by.
+    /// The type of its key.
     type Key: Key;
 
     /// Its key.
@@ -31,10 +31,10 @@ pub trait Message: Sized {
     /// Reads a record's value.
     ///
     /// # Errors
-    /// When it is no message of this kind, or breaks a rule.
+    /// When the value is not a message of this kind, or breaks a rule.
     fn decode(value: Bytes) -> Result<Self, WireError>;
 
-    /// Metadata beside the value, for consumers that route without reading it.
+    /// Metadata beside the value, for consumers that route without decoding it.
     fn headers(&self) -> Vec<Header> {
         Vec::new()
     }
@@ -52,7 +52,7 @@ impl Key for PolicyScope {
     }
 }
 
-/// The capture time from which a base of the city serves.
+/// The capture time from which an address base is effective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EffectiveFrom(pub Timestamp);
 
@@ -103,7 +103,7 @@ impl Message for CameraRecord {
     }
 }
 
-/// With the attributes of `CloudEvents` 1.0 as headers.
+/// With the `CloudEvents` 1.0 attributes as headers.
 impl Message for Alert {
     type Key = CameraId;
 

@@ -1,4 +1,4 @@
-//! What of a frame is looked at.
+//! Selects the detections of a frame to process.
 
 use vedette_core::{Detection, FrameSize};
 
@@ -6,7 +6,7 @@ use super::{Scratch, Tracker};
 use crate::ground::GroundFix;
 
 impl Tracker {
-    /// Whether a track can begin, where there is none. If not, the detections are counted as if they were looked at.
+    /// Whether a track can begin when there is none. If not, the detections are counted as if they were processed.
     pub(super) fn can_begin(&mut self, frame: FrameSize, detections: &[Detection]) -> bool {
         let least = self.settings.floor_score.max(self.settings.start_score);
         if detections.iter().any(|detection| detection.score.get() >= least) {
@@ -24,12 +24,12 @@ impl Tracker {
         false
     }
 
-    /// How many of the detections are too many.
+    /// Number of detections above the limit.
     fn dropped(&self, kept: usize) -> u32 {
         u32::try_from(kept.saturating_sub(self.settings.max_detections)).unwrap_or(u32::MAX)
     }
 
-    /// Takes over the detections worth looking at, best first, in an order that depends on nothing but themselves.
+    /// Loads the detections worth processing, best first, in an order that depends on nothing but themselves.
     pub(super) fn take_in(
         &mut self,
         scratch: &mut Scratch,
@@ -51,7 +51,7 @@ impl Tracker {
         self.stats.dropped = self.dropped(kept.len());
         kept.truncate(self.settings.max_detections);
         if !fixes.is_empty() {
-            // Equal detections stand in one place, so whichever is found has the fix.
+            // Equal detections have equal positions, so either one's fix is right.
             let mut fixed: Vec<(&Detection, &Option<GroundFix>)> = detections.iter().zip(fixes).collect();
             fixed.sort_by(|a, b| order(a.0, b.0));
             kept_fixes.extend(kept.iter().map(|detection| {
@@ -64,7 +64,7 @@ impl Tracker {
     }
 }
 
-/// Best score first; the rest tells detections of one score apart.
+/// Best score first; the other fields break ties.
 fn order(a: &Detection, b: &Detection) -> std::cmp::Ordering {
     let key = |d: &Detection| (d.bbox.x, d.bbox.y, d.bbox.width, d.bbox.height);
     let ((ax, ay, aw, ah), (bx, by, bw, bh)) = (key(a), key(b));
@@ -80,7 +80,7 @@ fn order(a: &Detection, b: &Detection) -> std::cmp::Ordering {
 fn sensible(detection: &Detection, frame: FrameSize) -> bool {
     let bbox = &detection.bbox;
     let (width, height) = (frame.width as f32, frame.height as f32);
-    // Comparisons with what is no number are false.
+    // Comparisons with NaN are false.
     bbox.width > 0.0
         && bbox.height > 0.0
         && bbox.width <= 4.0 * width

@@ -1,4 +1,4 @@
-//! The rounds in which a frame's detections are matched with the tracks.
+//! The rounds of association of a frame's detections with the tracks.
 
 use vedette_core::{PixelBox, Span, Timestamp};
 
@@ -8,9 +8,9 @@ use crate::gate::likeness;
 use crate::ground::GroundFix;
 use crate::tracklet::{SLOW_FRAME_S, Tracklet};
 
-/// Square of the distance on the ground, in standard deviations, from which two cannot be the same.
+/// Squared Mahalanobis distance on the ground above which two cannot be the same.
 const APART2: f32 = 25.0;
-/// And up to which they may be, where frames follow each other slowly, though their boxes do not overlap.
+/// Up to this they may be, at long frame intervals, even if their boxes do not overlap.
 const NEAR2: f32 = 4.0;
 /// Boxes grow by at most half their size on each side.
 const MOST_REACH: f32 = 0.5;
@@ -25,7 +25,7 @@ fn grown(bbox: &PixelBox, margin: f32) -> PixelBox {
     PixelBox::new(bbox.x - dx, bbox.y - dy, bbox.width + 2.0 * dx, bbox.height + 2.0 * dy)
 }
 
-/// Moves the tracks with the picture, whether or not they will be found; says whether there was a movement.
+/// Moves the tracks with the picture, whether or not they will be matched; returns whether it moved.
 fn take_along(tracklets: &mut [Tracklet], expected: &mut [PixelBox], (x, y): (f32, f32)) -> bool {
     if x == 0.0 && y == 0.0 {
         return false;
@@ -37,7 +37,7 @@ fn take_along(tracklets: &mut [Tracklet], expected: &mut [PixelBox], (x, y): (f3
     true
 }
 
-/// Which tracks a round of matching is for.
+/// The tracks that a round of association is for.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Round {
     /// Confirmed tracks, seen or lost, with confident detections.
@@ -49,11 +49,11 @@ pub(super) enum Round {
 }
 
 impl Tracker {
-    /// Finds the pairs of tracks and detections that can belong together, after a movement of the whole picture, if there
-    /// was one, is taken out.
+    /// Pairs tracks and detections that can belong together, after compensating a movement of the whole picture, if there
+    /// was one.
     pub(super) fn pair(&mut self, scratch: &mut Scratch, seconds: f32) {
         scratch.gate.load(&scratch.detections);
-        // Where the ground is known, those who overlap nothing are found there.
+        // Where the ground is known, objects without overlap are matched there.
         if seconds >= SLOW_FRAME_S && scratch.fixes.is_empty() {
             self.take_out_jump(scratch);
         }
@@ -81,7 +81,7 @@ impl Tracker {
         }
     }
 
-    /// Looks for a jump of the picture by those whose speed is known, in what was surely detected.
+    /// Detects a jump of the picture from tracks with a known velocity, using confident detections.
     fn take_out_jump(&mut self, scratch: &mut Scratch) {
         let settings = &self.settings;
         let Scratch { detections, expected, gate, jump, .. } = scratch;
@@ -123,8 +123,8 @@ impl Tracker {
         }
     }
 
-    /// Matches confirmed tracks that found nothing with confident detections farther off, by boxes that grow with the time
-    /// since they were seen.
+    /// Matches unmatched confirmed tracks with confident detections farther off, by boxes that grow with the time since they
+    /// were seen.
     pub(super) fn reach(&mut self, scratch: &mut Scratch, captured: Timestamp, seconds: f32, round: Round) {
         let settings = &self.settings;
         let Scratch { detections, fixes, taken, expected, association, .. } = scratch;

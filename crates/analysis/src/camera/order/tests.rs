@@ -4,7 +4,7 @@ use vedette_core::{AccountOnly, FrameAccount, ShedRange, SignalLoss, Timestamp};
 use super::*;
 use crate::camera::test_frame::frame;
 
-/// A record ten frames a second, with what it accounts for.
+/// A record at ten frames per second, with frame accounting.
 fn with_account(epoch: u64, sequence: u64, account: Option<FrameAccount>) -> CameraRecord {
     let captured = Timestamp::from_micros((epoch * 1_000_000 + sequence * 100) as i64 * 1_000);
     let mut record = frame(epoch, sequence, captured);
@@ -45,11 +45,11 @@ fn shed_frames(record: &CameraRecord) -> u32 {
 fn a_signal_loss_is_told_in_its_place_and_counts_as_no_frame() {
     let mut order = Order::default();
     assert_eq!(give(&mut order, [record(1, 0), record(1, 1)]), [0, 1]);
-    // A record is waited for; the signal loss comes after it.
+    // A record is missing; the signal loss comes after it.
     assert_eq!(give(&mut order, [record(1, 3)]), Vec::<u64>::new());
     assert_eq!(give(&mut order, [record(1, 2), signal_loss(2)]), [2, 3, 0]);
     assert_eq!(order.admit(&signal_loss(2)).0, Admission::Repeated);
-    // The next may be lost without anybody missing it.
+    // The next may be lost unnoticed.
     assert_eq!(give(&mut order, [signal_loss(5), record(6, 0)]), [0, 0]);
     assert_eq!(order.counts(), &FrameCounts { analysed: 5, ..FrameCounts::default() });
 }
@@ -79,7 +79,7 @@ fn what_follows_on_is_passed_at_once_and_what_came_again_is_not() {
 fn a_record_within_the_window_is_sorted_in_and_one_beyond_is_counted() {
     let mut order = Order::default();
     assert_eq!(give(&mut order, [0, 2, 3, 1].map(|n| record(1, n))), [0, 1, 2, 3]);
-    // 4 does not come until two seconds after 5 have passed.
+    // 4 has not arrived after two seconds of later frames.
     assert_eq!(give(&mut order, (5..25).map(|n| record(1, n))), Vec::<u64>::new());
     assert_eq!(give(&mut order, [record(1, 25)]), (5..=25).collect::<Vec<_>>());
     assert_eq!(order.counts().shed_for(ShedReason::Missing), 1);
@@ -94,7 +94,7 @@ fn a_record_within_the_window_is_sorted_in_and_one_beyond_is_counted() {
 fn an_account_tells_shed_frames_from_missing_ones() {
     let mut order = Order::default();
     give(&mut order, [record(1, 0)]);
-    // Left out on purpose: nothing against the alert. Lost by overload: said.
+    // Skipped by configuration: does not weaken the alert. Lost by overload: reported.
     let planned = accounting(1, 3, Some(0), &[(1, 2, ShedReason::MaxFps)]);
     assert_eq!(shed_frames(&order.admit(&planned).1.unwrap()), 0);
     let marker = accounting(1, 6, Some(3), &[(4, 3, ShedReason::Overload)]);
@@ -102,7 +102,7 @@ fn an_account_tells_shed_frames_from_missing_ones() {
     assert_eq!(shed_frames(&order.admit(&record(1, 7)).1.unwrap()), 3);
     assert_eq!(order.counts().analysed, 3);
     assert_eq!(order.counts().frames(), 8);
-    // An account that leaves a frame out.
+    // Accounting that omits a frame.
     give(&mut order, [accounting(1, 10, Some(7), &[(8, 1, ShedReason::MaxFps)])]);
     assert_eq!(order.counts().shed_for(ShedReason::Missing), 1);
     assert_eq!(order.counts().frames(), 11);
@@ -153,8 +153,8 @@ fn a_gap_is_seen_before_it_is_passed() {
 }
 
 proptest! {
-    /// Records of one epoch in nearly any order, some twice, some never: each frame is passed at most once and in order,
-    /// and every frame up to the last is counted once. Saving anywhere changes nothing.
+    /// Records of one session in nearly any order, some twice, some never: each frame passes at most once and in order,
+    /// and every frame up to the last is counted once. A checkpoint at any point changes nothing.
     #[test]
     fn every_frame_is_counted_once(
         order_of in proptest::collection::vec((0_u64..40, 0_u64..6), 1..80), cut in 0_usize..80,
@@ -184,8 +184,8 @@ proptest! {
     }
 }
 
-/// The records of one epoch by what became of each frame: processed where there is no reason, else shed and accounted for by
-/// the record of the next processed frame, or at once by a record that does only that.
+/// The records of one session by the fate of each frame: processed where there is no reason, else shed and accounted for by
+/// the record of the next processed frame, or at once by a pure accounting record.
 fn stream(fates: &[(Option<ShedReason>, bool)]) -> Vec<CameraRecord> {
     let (mut records, mut shed, mut previous) = (Vec::new(), Vec::new(), None);
     for (number, (fate, at_once)) in (0..).zip(fates) {
@@ -199,8 +199,8 @@ fn stream(fates: &[(Option<ShedReason>, bool)]) -> Vec<CameraRecord> {
 }
 
 proptest! {
-    /// Records that account for frames which were shed, out of order within the window, some twice: each frame counts as what
-    /// became of it. Where records are lost, each frame up to the last still counts once.
+    /// Records that account for shed frames, out of order within the allowed lateness, some twice: each frame counts under its
+    /// fate. Where records are lost, each frame up to the last still counts once.
     #[test]
     fn every_frame_counts_as_what_became_of_it(
         fates in proptest::collection::vec((0_usize..4, any::<bool>()), 1..60),

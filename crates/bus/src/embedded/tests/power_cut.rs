@@ -1,5 +1,5 @@
-//! The power fails at any write or sync, with faults of the disk before it; what was not synced is then there, torn, zeroed or
-//! gone. Whatever is left: the log opens, what was acknowledged is in it, in order, and nothing that nobody sent.
+//! The power fails at any write or sync, after disk faults; unsynced data is then complete, torn, zeroed or missing. In every
+//! case the log opens, all acknowledged records are in it, in order, and no record that was never sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -16,10 +16,10 @@ use super::super::{EmbeddedBus, EmbeddedSettings};
 use super::{FOR_EVER, TOPIC, runtime, spec};
 use crate::{Bus, Record, Retention};
 
-/// Keys in use; few, so that compaction has something to do.
+/// Number of keys; small, so that compaction has work.
 const KEYS: u64 = 5;
 
-/// A disk in a directory, whose power fails at the `cut_in`-th write or sync. What it holds then is put into another directory.
+/// A disk in a directory, whose power fails at the `cut_in`-th write or sync. Its content is then copied to another directory.
 struct Failing {
     dir: PathBuf,
     rest: PathBuf,
@@ -31,7 +31,7 @@ struct FailingState {
     rng: fastrand::Rng,
     cut_in: u64,
     is_cut: bool,
-    /// Bytes that were written since the last sync, by inode.
+    /// Bytes written since the last sync, by inode.
     unsynced: BTreeMap<u64, Vec<(u64, u64)>>,
 }
 
@@ -50,7 +50,7 @@ impl Failing {
         self.state().is_cut
     }
 
-    /// Now, if it has not failed yet.
+    /// Cuts the power, if it has not failed yet.
     fn cut(&self) {
         let mut state = self.state();
         if !state.is_cut {
@@ -58,7 +58,7 @@ impl Failing {
         }
     }
 
-    /// Counts an operation. When it is to fail: whether that is because the power fails now.
+    /// Counts an operation. If it is to fail: whether because the power fails now.
     fn next(&self, state: &mut FailingState) -> Result<(), bool> {
         if state.is_cut {
             return Err(false);
@@ -130,7 +130,7 @@ impl FailingState {
         }
     }
 
-    /// Copies a file as it may be found when the power is back.
+    /// Copies a file as it may be found after the power cut.
     fn copy(&mut self, from: &Path, to: &Path) {
         fs::copy(from, to).unwrap();
         let file = OpenOptions::new().write(true).open(to).unwrap();
@@ -149,11 +149,11 @@ impl FailingState {
             }
             let begin = at + self.rng.u64(0..len);
             match self.rng.u8(0..4) {
-                // All of it got there after all.
+                // Everything was written after all.
                 0 => {}
                 1 => file.set_len(begin).unwrap(),
                 2 => file.set_len(at).unwrap(),
-                // Its length got there, and not all of its pages.
+                // The length was written, but not all pages.
                 _ => {
                     let end = begin + self.rng.u64(1..=at + len - begin);
                     file.write_all_at(&vec![0; (end - begin) as usize], begin).unwrap();
@@ -163,7 +163,7 @@ impl FailingState {
     }
 }
 
-/// What was sent, by number, and what is known of it.
+/// The sent records, by number, and their known fate.
 #[derive(Default)]
 struct Model {
     sent: u64,
@@ -222,7 +222,7 @@ async fn append(bus: &EmbeddedBus, lengths: &[usize], model: &mut Model) {
     }
 }
 
-/// Works on `dir` until the power fails, at the end at the latest; `rest` is what is left.
+/// Works on `dir` until the power fails, at the end at the latest; `rest` is the resulting directory.
 async fn work(dir: &Path, rest: &Path, retention: Retention, round: &Round, model: &mut Model) {
     let disk = Arc::new(Failing::new(dir, rest, round.seed, round.fault, round.cut_in));
     let opened = EmbeddedBus::open_on(settings(dir), Arc::<Failing>::clone(&disk));
@@ -249,7 +249,7 @@ fn is_superseded(number: u64, found: &BTreeMap<u64, u64>) -> bool {
     found.values().any(|other| *other > number && other % KEYS == number % KEYS)
 }
 
-/// Opens what is left, looks whether it is right, and whether writing goes on.
+/// Opens the resulting directory, checks its content, and that writing continues.
 async fn check(dir: &Path, retention: Retention, model: &mut Model) {
     let bus = EmbeddedBus::open(settings(dir)).unwrap_or_else(|error| panic!("{error}"));
     bus.ensure_topics(&[spec(retention)]).await.unwrap();
