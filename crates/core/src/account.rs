@@ -9,25 +9,25 @@ use crate::FrameRange;
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum ShedReason {
-    /// More frames a second than `detect.max_fps` wants.
+    /// Exceeds `detect.max_fps`.
     MaxFps = 1,
     /// Not a key frame, where only those are processed.
     NotKeyFrame = 2,
-    /// The machine was behind, and the camera's turn to give way.
+    /// Load shedding by the camera's priority.
     Overload = 3,
-    /// Before the key frame at which decoding could begin.
+    /// Before the first key frame at which decoding can start.
     JoinedMidGroup = 4,
-    /// The decoder gave no picture for it.
+    /// The decoder produced no picture for it.
     NotDecoded = 5,
-    /// The model gave no answer for it.
+    /// The model produced no result for it.
     InferenceFailed = 6,
-    /// Its record is in the dead letters.
+    /// Its record was dead-lettered.
     DeadLettered = 7,
-    /// Intake numbered it, but it never reached the stage that decodes.
+    /// Numbered by intake, but never received by the decoding stage.
     NotReceived = 8,
     /// No record accounts for it.
     Missing = 9,
-    /// Its record came later than the sort window waits.
+    /// Its record arrived beyond the allowed lateness.
     Late = 10,
 }
 
@@ -75,22 +75,22 @@ impl ShedReason {
         Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
 
-    /// Whether the configuration asked for it, so that it says nothing against an alert.
+    /// Whether the configuration asked for it, so that it does not weaken an alert.
     #[must_use]
     pub const fn is_planned(self) -> bool {
         matches!(self, Self::MaxFps | Self::NotKeyFrame)
     }
 }
 
-/// Frames of one stream epoch, one after the other, that were not processed for one reason.
+/// Consecutive frames of one stream session that were not processed for the same reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShedRange {
-    /// Number of the first frame within the epoch.
+    /// Number of the first frame within the session.
     pub first: u64,
-    /// How many, at least 1.
+    /// Number of frames, at least 1.
     pub count: u64,
-    /// Why.
+    /// The reason.
     pub reason: ShedReason,
 }
 
@@ -102,17 +102,17 @@ impl ShedRange {
     }
 }
 
-/// What became of the frames since the record before: a record accounts for every frame after `previous` up to its own, so
+/// Frame accounting since the previous record: a record accounts for every frame after `previous` up to its own, so
 /// that a reader of the records can tell whether one is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FrameAccount {
-    /// The watermark of the camera's record before this one: the frame up to which all are accounted for; none at the start of
-    /// an epoch.
+    /// The watermark of the camera's previous record: the frame up to which all are accounted for; none at the start of
+    /// a session.
     #[serde(default)]
     pub previous: Option<u64>,
-    /// Frames in between that were not processed, rising. When the record's own frame is the last of them, the record is there
-    /// to account for them only.
+    /// Frames in between that were not processed, ascending. If the record's own frame is the last of them, it is a pure
+    /// accounting record.
     #[serde(default)]
     pub shed: Vec<ShedRange>,
 }
@@ -128,24 +128,24 @@ impl FrameAccount {
         FrameRange::new(first, sequence)
     }
 
-    /// Whether the record of frame `sequence` only accounts for frames: its own is the last of those that were not processed.
+    /// Whether the record of frame `sequence` is a pure accounting record: its own is the last of the unprocessed frames.
     #[must_use]
     pub fn sheds_own(&self, sequence: u64) -> bool {
         self.shed.last().is_some_and(|range| range.frames().last() == Some(sequence))
     }
 }
 
-/// What became of a camera's frames: each was analysed, or shed for one reason.
+/// Totals of a camera's frames: each was analysed, or shed for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FrameCounts {
-    /// Frames that tracker and rules have seen.
+    /// Frames processed by tracker and rules.
     pub analysed: u64,
-    /// Frames they have not, by reason; a reason that never occurred is absent.
+    /// Other frames, by reason; a reason that never occurred is absent.
     pub shed: BTreeMap<ShedReason, u64>,
 }
 
 impl FrameCounts {
-    /// All frames that came in.
+    /// All frames received.
     #[must_use]
     pub fn frames(&self) -> u64 {
         self.analysed.saturating_add(self.shed.values().fold(0, |sum, count| sum.saturating_add(*count)))

@@ -20,7 +20,7 @@ impl AddressLevel {
     /// Every level, outermost first.
     pub const ALL: [Self; 6] = [Self::District, Self::Street, Self::Community, Self::Grid, Self::Building, Self::Room];
 
-    /// How many characters of the code name an entity of this level.
+    /// Length of the code prefix of an entity of this level, in characters.
     #[must_use]
     pub const fn prefix_len(self) -> usize {
         match self {
@@ -60,20 +60,20 @@ const BUILDING_LEN: usize = 19;
 #[serde(try_from = "String", into = "String")]
 pub struct AddressCode([u8; LEN]);
 
-/// Why a text is no standard address code.
+/// Why a text is not a standard address code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressCodeError {
-    /// Not 25 characters, or for a prefix not one of the level lengths.
+    /// Not 25 characters, or for a prefix not the length of any level.
     #[error("`{text}` has {len} characters; {rule}")]
     Length {
-        /// The text, cut.
+        /// The text, shortened.
         text: String,
         /// Its length in characters.
         len: usize,
         /// The rule.
         rule: &'static str,
     },
-    /// A character that its position does not allow.
+    /// A character not allowed at its position.
     #[error("`{text}` has `{found}` at position {position}; {rule}")]
     Character {
         /// The text.
@@ -158,7 +158,7 @@ impl AddressCode {
         std::str::from_utf8(&self.0).expect("made from ASCII only")
     }
 
-    /// The innermost level it names: room, building (room `000000` or `*`) or grid (building `*`).
+    /// The innermost level of the code: room, building (room `000000` or `*`) or grid (building `*`).
     #[must_use]
     pub fn level(&self) -> AddressLevel {
         if self.0[GRID_LEN] == b'*' {
@@ -170,7 +170,7 @@ impl AddressCode {
         }
     }
 
-    /// The part that names the entity of `level`; none when the code is padded there.
+    /// The prefix of the entity of `level`; none when the code is padded there.
     #[must_use]
     pub fn prefix(&self, level: AddressLevel) -> Option<AddressPrefix> {
         let text = &self.as_str()[..level.prefix_len()];
@@ -235,7 +235,7 @@ impl From<AddressCode> for String {
     }
 }
 
-/// The part of a code that names one entity: 6, 9, 12, 14, 19 or 25 characters.
+/// The prefix of a code that identifies one entity: 6, 9, 12, 14, 19 or 25 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AddressPrefix(String);
@@ -247,7 +247,7 @@ impl AddressPrefix {
         &self.0
     }
 
-    /// The level of the entity it names.
+    /// The level of its entity.
     #[must_use]
     pub fn level(&self) -> AddressLevel {
         AddressLevel::ALL
@@ -256,7 +256,7 @@ impl AddressPrefix {
             .expect("the length was checked when it was made")
     }
 
-    /// Whether `code` names this entity or something inside it.
+    /// Whether `code` is this entity or inside it.
     #[must_use]
     pub fn contains(&self, code: &AddressCode) -> bool {
         code.as_str().starts_with(&self.0)

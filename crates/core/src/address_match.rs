@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{AddressCode, AddressLevel, cut};
 
-/// One address that may be meant.
+/// One possible address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AddressCandidate {
     /// Its code, padded with `*` below its level.
@@ -25,7 +25,7 @@ pub struct AddressMatch {
     pub best: AddressCandidate,
     /// Its level.
     pub level: AddressLevel,
-    /// Others that may be meant, likeliest first; empty when it is clear.
+    /// Other possible ones, likeliest first; empty when it is unambiguous.
     pub alternatives: Vec<AddressCandidate>,
     /// Whether another one is nearly as likely as the best.
     #[serde(default)]
@@ -36,11 +36,11 @@ pub struct AddressMatch {
     /// The door plate nearest to a place outdoors.
     #[serde(default)]
     pub plate: Option<NearbyPlate>,
-    /// Who answers for the place: the working grids that hold its basic grid, in the order of kind and code. Several of one
+    /// The units responsible for the place: the working grids that contain its basic grid, by kind and code. Several of one
     /// kind where working grids overlap.
     #[serde(default)]
     pub responsible: Vec<ResponsibleUnit>,
-    /// Version of the address base that said so.
+    /// Version of the address base.
     pub base_version: String,
     /// Whether the base holds synthetic addresses (demo, tests).
     pub synthetic: bool,
@@ -60,20 +60,20 @@ pub struct NearbyRoad {
 pub struct NearbyPlate {
     /// Road and number.
     pub text: String,
-    /// The building that carries it.
+    /// The building that bears it.
     pub code: AddressCode,
     /// Metres from the ground point to that building.
     pub distance_m: f32,
 }
 
-/// A working grid (police, fire ...): a union of basic grids that one unit answers for.
+/// A working grid (police, fire ...): a union of basic grids for which one unit is responsible.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ResponsibleUnit {
-    /// What it answers for: a word such as `police`, `fire`, `community`, `city_management`.
+    /// Its responsibility: a word such as `police`, `fire`, `community`, `city_management`.
     pub kind: String,
     /// The working grid's own code.
     pub code: String,
-    /// What people call it; may be empty.
+    /// Its display name; may be empty.
     pub name: String,
 }
 
@@ -82,7 +82,7 @@ const MOST_UNIT_CHARACTERS: usize = 64;
 /// Most characters of its name.
 const MOST_UNIT_NAME_CHARACTERS: usize = 200;
 
-/// Why a text is no kind, code or name of a responsible unit.
+/// Why a text is not a kind, code or name of a responsible unit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the {part} of a responsible unit is `{text}`; {rule}")]
 pub struct ResponsibleUnitError {
@@ -117,7 +117,7 @@ fn check_word(part: &'static str, text: &str) -> Result<(), ResponsibleUnitError
     Ok(())
 }
 
-/// Names responsible units by their code, of one kind or of any.
+/// Selects responsible units by code, of one kind or of any.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ResponsibleRef {
     /// Only of this kind; of any when absent.
@@ -127,7 +127,7 @@ pub struct ResponsibleRef {
 }
 
 impl ResponsibleRef {
-    /// Whether it names `unit`.
+    /// Whether it selects `unit`.
     #[must_use]
     pub fn names(&self, unit: &ResponsibleUnit) -> bool {
         self.code == unit.code && self.kind.as_ref().is_none_or(|kind| *kind == unit.kind)

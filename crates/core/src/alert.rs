@@ -8,7 +8,7 @@ use crate::{
     RuleId, RuleKind, Score, Severity, Timestamp, TrackId, VideoRef,
 };
 
-/// Identity of an alert, 128 bits in UUID form. The same camera, rule and episode always give the same id.
+/// Identity of an alert, 128 bits in UUID form. The same camera, rule and episode always yield the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AlertId(pub u128);
@@ -46,13 +46,13 @@ impl From<AlertId> for String {
     }
 }
 
-/// Where an alert stands as far as the analysis knows; what a person decided is kept by the console.
+/// State of an alert according to the analysis; a person's verdict is kept by the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertStatus {
-    /// It goes on.
+    /// It is ongoing.
     Open,
-    /// It is over; `ended` says since when.
+    /// It is over, as of `ended`.
     Ended,
 }
 
@@ -67,12 +67,12 @@ impl AlertStatus {
     }
 }
 
-/// An object of an alert as it stood when the alert was raised.
+/// An object of an alert, as it was when the alert was raised.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AlertObject {
-    /// Number of the track within the camera's stream epoch.
+    /// Number of the track within the camera's stream session.
     pub track: TrackId,
-    /// What it is.
+    /// Its class.
     pub class: ObjectClass,
     /// Score of its detection.
     pub score: Score,
@@ -80,7 +80,7 @@ pub struct AlertObject {
     pub bbox: PixelBox,
 }
 
-/// One step of the way an object took.
+/// One point of an object's trajectory.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PathPoint {
     /// Capture time.
@@ -89,22 +89,22 @@ pub struct PathPoint {
     pub pixel: PixelPoint,
 }
 
-/// What can be looked at.
+/// The evidence of an alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Capture time of the frame that raised the alert.
     pub captured: Timestamp,
     /// Its size in pixels.
     pub frame: FrameSize,
-    /// Its encoded picture on the bus, while that is kept.
+    /// Its encoded picture on the bus, while that is retained.
     pub video: Option<VideoRef>,
-    /// Every box in that frame that may show a person, down to the floor score: what is pixelated in a snapshot.
+    /// Every box in that frame that may show a person, down to the floor score: pixelated in a snapshot.
     pub people: Vec<PixelBox>,
-    /// The way of the first object up to the alert.
+    /// The trajectory of the first object up to the alert.
     pub path: Vec<PathPoint>,
 }
 
-/// Something that happened at a place, for a person to confirm.
+/// An event at a place, for a person to confirm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// Its identity.
@@ -118,7 +118,7 @@ pub struct Alert {
     /// The event type of GA/T 2000.254-2019; none where the kind has no confirmed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_code: Option<EventCode>,
-    /// How much it matters.
+    /// Its severity.
     pub severity: Severity,
     /// The camera.
     pub camera: CameraId,
@@ -136,17 +136,17 @@ pub struct Alert {
     pub ended: Option<Timestamp>,
     /// Its objects.
     pub objects: Vec<AlertObject>,
-    /// Which way a line was crossed.
+    /// Direction in which a line was crossed.
     pub direction: Option<Direction>,
-    /// The measured value against the threshold.
+    /// The measured value and the threshold.
     pub measured: Measured,
     /// Where it happened.
     pub place: Place,
-    /// What can be looked at.
+    /// The evidence.
     pub evidence: Evidence,
-    /// What to know before trusting it.
+    /// Reasons to distrust it.
     pub quality: Quality,
-    /// The model whose detections it rests on.
+    /// The model whose detections it is based on.
     pub model: ModelRef,
 }
 

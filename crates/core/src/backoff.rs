@@ -2,8 +2,8 @@ use std::time::Duration;
 
 /// Exponential back-off with jitter: waits double from `min` to `max`, each shortened by up to a quarter.
 ///
-/// The jitter comes from the seed and the attempt, so that clients that failed together do not retry together, and so that
-/// a run with the same seeds can be repeated.
+/// The jitter is derived from the seed and the attempt, so that clients that failed together do not retry together, and so that
+/// a run with the same seeds is reproducible.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     min: Duration,
@@ -16,7 +16,7 @@ impl Backoff {
     /// Waits between three quarters of `min` and `max`; `seed` names the client, for example by its camera.
     #[must_use]
     pub fn new(min: Duration, max: Duration, seed: &str) -> Self {
-        // FNV-1a: any well-spread hash that is the same in every build does.
+        // FNV-1a: any well-distributed hash that is the same in every build works.
         let seed = seed
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
@@ -36,7 +36,7 @@ impl Backoff {
         full.mul_f64(1.0 - share / 4.0)
     }
 
-    /// An attempt succeeded: the next wait is short again.
+    /// An attempt succeeded: the next wait restarts at the minimum.
     pub fn reset(&mut self) {
         self.attempt = 0;
     }

@@ -2,18 +2,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FrameSize, GroundPoint, PixelPoint};
 
-/// What ties a camera's pixels to the ground. `locate` turns it into a projection and checks it.
+/// A camera's calibration, the mapping of pixels to the ground. `locate` turns it into a projection and checks it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Calibration {
-    /// Four or more pixels whose ground points were surveyed.
+    /// Four or more pixels with surveyed ground points.
     ControlPoints {
         /// Frame size the pixels refer to.
         frame: FrameSize,
-        /// The pairs; four at least, not three on a line.
+        /// The pairs; at least four, no three collinear.
         points: Vec<ControlPoint>,
     },
-    /// Where the camera hangs and where it looks.
+    /// Position and orientation of the camera.
     Pose(CameraPose),
 }
 

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AddressCode, Calibration, CameraId, GroundPoint};
 
-/// How a camera's pictures are encoded.
+/// Codec of a camera's video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Codec {
@@ -14,19 +14,19 @@ pub enum Codec {
     Jpeg,
 }
 
-/// Where intake gets a camera's stream. Credentials are never part of it: they are looked up by name on the machine that
+/// Source of a camera's stream. It never contains credentials: they are looked up by name on the machine that
 /// connects, so that they never reach the bus, a log or a metric.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum CameraSource {
-    /// A recording, played at its own pace.
+    /// A recording, played in real time.
     File {
         /// Path on the machine that runs the `ingest` role.
         path: String,
-        /// Start again at the end, with a new stream epoch only when the machine restarts.
+        /// Restart at the end, with a new stream session only when the machine restarts.
         #[serde(default)]
         looped: bool,
-        /// Where in the recording to start, so that copies of one recording differ.
+        /// Start position in the recording, so that copies of one recording differ.
         #[serde(default)]
         offset: crate::Span,
     },
@@ -40,16 +40,16 @@ pub enum CameraSource {
     },
 }
 
-/// What gives way when the machine cannot look at everything: lower ones first.
+/// Order of load shedding: lower priorities are shed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
-    /// Gives way first.
+    /// Shed first.
     Low,
-    /// What a camera has that says nothing.
+    /// The default.
     #[default]
     Normal,
-    /// Gives way last.
+    /// Shed last.
     High,
 }
 
@@ -71,28 +71,28 @@ impl Priority {
 pub struct Camera {
     /// Its id, the key of all its records.
     pub id: CameraId,
-    /// What people call it.
+    /// Its display name.
     pub name: String,
     /// Why this camera may be analysed; a camera without purpose is refused.
     pub purpose: String,
     /// Groups it belongs to; a policy can apply to a group.
     #[serde(default)]
     pub groups: Vec<String>,
-    /// Whether it takes part.
+    /// Whether it is enabled.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// What gives way when the machine cannot look at everything.
+    /// Priority in load shedding.
     #[serde(default)]
     pub priority: Priority,
-    /// Where the stream comes from; none for a camera whose detections come from elsewhere.
+    /// Source of the stream; none for a camera whose detections are imported.
     #[serde(default)]
     pub source: Option<CameraSource>,
-    /// Where it hangs.
+    /// Where it is mounted.
     pub position: GroundPoint,
     /// Its own standard address, when known.
     #[serde(default)]
     pub address: Option<AddressCode>,
-    /// What ties its pixels to the ground.
+    /// Its calibration, the mapping of pixels to the ground.
     #[serde(default)]
     pub calibration: Option<Calibration>,
 }

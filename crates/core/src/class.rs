@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What an object is, in the product's own vocabulary. A model's manifest maps the model's classes to these.
+/// Class of an object, in the product's own vocabulary. A model's manifest maps the model's classes to these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 #[repr(u8)]
@@ -117,7 +117,7 @@ impl ClassSet {
         self.0 & (1 << class.number()) != 0
     }
 
-    /// Whether the set holds nothing.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0

@@ -3,8 +3,8 @@ use serde_json::{Map, Value};
 
 use crate::{Area, Direction, PixelPoint, RuleId, RuleKind, Segment, Span, Zone};
 
-/// What a rule watches for: its kind and the parameters of that kind, not judged yet. `rules` knows which parameters a kind has,
-/// what each may be, and its value where the policy gives none.
+/// The condition of a rule: its kind and that kind's parameters, not validated yet. `rules` defines the parameters of each kind,
+/// their limits and defaults.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Condition {
     /// The kind.
@@ -24,14 +24,14 @@ impl<'de> Deserialize<'de> for Condition {
     }
 }
 
-/// Values by name. Two that hold the same values are equal, however each was written: a number is one number, with or without a
+/// Values by name. Two with the same values are equal, however each was written: a number is the same with or without a
 /// decimal point.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(transparent)]
 pub struct Params(Map<String, Value>);
 
 impl Params {
-    /// The parameters `values`.
+    /// The parameters in `values`.
     #[must_use]
     pub fn new(values: Map<String, Value>) -> Self {
         Self(values.into_iter().map(|(name, value)| (name, plain(value))).collect())
@@ -48,13 +48,13 @@ impl Params {
         self.0.get(name)
     }
 
-    /// The value of that name as a `T`; none when there is none or it is no `T`.
+    /// The value of that name as a `T`; none when it is missing or not a `T`.
     #[must_use]
     pub fn read<T: FromParam>(&self, name: &str) -> Option<T> {
         T::from_param(self.get(name)?).ok()
     }
 
-    /// These, and `value` under that name.
+    /// A copy with `value` under that name.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl ToParam) -> Self {
         self.0.insert(name.to_owned(), plain(value.to_param()));
@@ -67,7 +67,7 @@ pub trait FromParam: Sized {
     /// Reads it.
     ///
     /// # Errors
-    /// Why the parameter is no such value.
+    /// Why the parameter is not such a value.
     fn from_param(value: &Value) -> Result<Self, String>;
 }
 
@@ -90,7 +90,7 @@ macro_rules! by_serde {
 by_serde!(f32, u32, bool, Span, PixelPoint, Zone, Direction, Vec<Segment>, RuleId, Vec<RuleId>);
 
 impl ToParam for f32 {
-    /// The shortest decimal that is this number: 0.3, not 0.30000001192092896.
+    /// The shortest decimal of this number: 0.3, not 0.30000001192092896.
     fn to_param(&self) -> Value {
         let number = self.to_string().parse::<f64>().ok().and_then(serde_json::Number::from_f64);
         plain(number.map_or(Value::Null, Value::Number))
@@ -164,7 +164,7 @@ impl ToParam for Zone {
     }
 }
 
-/// The value with each whole number written as one.
+/// The value with each whole number written as an integer.
 fn plain(value: Value) -> Value {
     /// Whole numbers up to here are exact in 64-bit floating point.
     const EXACT: f64 = 9_007_199_254_740_992.0;

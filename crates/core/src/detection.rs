@@ -7,7 +7,7 @@ use crate::{ObjectClass, PixelBox, Span};
 #[serde(try_from = "f32", into = "f32")]
 pub struct Score(f32);
 
-/// The number is no score.
+/// The number is not a score.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("{0} is no score; give a number from 0 to 1")]
 pub struct ScoreError(pub f32);
@@ -16,7 +16,7 @@ impl Score {
     /// Checks that `value` lies in 0 to 1.
     ///
     /// # Errors
-    /// When it does not, or is no number.
+    /// When it does not, or is NaN.
     pub fn new(value: f32) -> Result<Self, ScoreError> {
         if (0.0..=1.0).contains(&value) { Ok(Self(value)) } else { Err(ScoreError(value)) }
     }
@@ -45,15 +45,15 @@ impl From<Score> for f32 {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Detection {
-    /// What it looks like.
+    /// Its class.
     pub class: ObjectClass,
-    /// How sure the model is.
+    /// The model's confidence.
     pub score: Score,
-    /// Where it is, in pixels of the frame.
+    /// Its box, in pixels of the frame.
     pub bbox: PixelBox,
 }
 
-/// Which model said it.
+/// Name and version of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ModelRef {
     /// The manifest's name.
@@ -62,18 +62,18 @@ pub struct ModelRef {
     pub version: String,
 }
 
-/// Where the encoded picture of a frame lies on the `video` topic, kept for minutes.
+/// Position of a frame's encoded picture on the `video` topic, retained for minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VideoRef {
     /// Partition of the `video` topic.
     pub partition: u32,
     /// Offset of part 0 of the frame's group of pictures: decoding starts there.
     pub offset: u64,
-    /// Number of the frame within the camera's stream epoch.
+    /// Number of the frame within the camera's stream session.
     pub sequence: u64,
 }
 
-/// How long each step took for one frame, measured where it happened.
+/// Duration of each step for one frame, measured where it ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StageLatency {
     /// From capture until the chunk was on the bus.

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Direction, PixelPoint, Quantity, RuleId, RuleKind, Severity, Timestamp, Track, TrackId};
 
-/// Where an episode stands.
+/// Phase of an episode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EpisodePhase {
@@ -15,16 +15,16 @@ pub enum EpisodePhase {
 /// The measured value against the threshold it met.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// What was measured.
+    /// The measured quantity.
     pub quantity: Quantity,
-    /// How much it was.
+    /// The measured value.
     pub value: f64,
-    /// How much was needed.
+    /// The threshold.
     pub threshold: f64,
 }
 
-/// One stretch of time in which a rule's condition held. `rules` gives it out once when raised and once when ended; a
-/// line crossing, which lasts no time, only once: raised, with `ended` already set. Whoever sees `ended` set sees it for
+/// One period in which a rule's condition held. `rules` emits it once when raised and once when ended; an instantaneous
+/// line crossing only once: raised, with `ended` already set. An episode with `ended` set is emitted for
 /// the last time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Episode {
@@ -38,7 +38,7 @@ pub struct Episode {
     pub policy_version: u32,
     /// Raised or ended.
     pub phase: EpisodePhase,
-    /// The track the episode is about, the same in both of its phases: none for a rule about a
+    /// The track that the episode is about, the same in both of its phases: none for a rule about a
     /// whole zone (count, density, gathering) or the whole camera.
     #[serde(default)]
     pub subject: Option<TrackId>,
@@ -48,12 +48,12 @@ pub struct Episode {
     pub raised: Timestamp,
     /// Capture time at which the condition last held; set when ended.
     pub ended: Option<Timestamp>,
-    /// The objects that make it, as they stood when it was raised, by rising track id.
+    /// Its objects, as they were when it was raised, by ascending track id.
     pub objects: Vec<Track>,
-    /// The anchor point (in pixels of the raising frame) that stands for the episode's place.
+    /// The anchor point (in pixels of the raising frame) that represents the episode's place.
     pub anchor: PixelPoint,
-    /// Which way a line was crossed.
+    /// Direction in which a line was crossed.
     pub direction: Option<Direction>,
-    /// The value against the threshold.
+    /// The measured value and the threshold.
     pub measured: Measured,
 }

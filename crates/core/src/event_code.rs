@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct EventCode(u8);
 
-/// The text or number is no event code.
+/// The text or number is not an event code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no event code; give two digits from 01 to 99")]
 pub struct EventCodeError(String);
@@ -17,7 +17,7 @@ impl EventCode {
     /// The code `number`.
     ///
     /// # Panics
-    /// When it is not 1 to 99, so that a constant does not compile.
+    /// When it is not 1 to 99, so that such a constant does not compile.
     #[must_use]
     pub const fn constant(number: u8) -> Self {
         assert!(number >= 1 && number <= 99, "1 to 99");

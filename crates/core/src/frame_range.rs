@@ -1,4 +1,4 @@
-/// Frames of one stream epoch, one after the other: those numbered from `start` on, up to and without `end`.
+/// Consecutive frames of one stream session: numbered from `start` up to, but excluding, `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameRange {
     start: u64,
@@ -24,7 +24,7 @@ impl FrameRange {
         Self::until(first, first.saturating_add(count))
     }
 
-    /// The first frame, or where it would be.
+    /// The first frame, or the position of an empty range.
     #[must_use]
     pub const fn start(self) -> u64 {
         self.start
@@ -36,31 +36,31 @@ impl FrameRange {
         self.end
     }
 
-    /// The last frame; none where there is none.
+    /// The last frame; none if empty.
     #[must_use]
     pub const fn last(self) -> Option<u64> {
         if self.is_empty() { None } else { Some(self.end - 1) }
     }
 
-    /// How many frames.
+    /// Number of frames.
     #[must_use]
     pub const fn len(self) -> u64 {
         self.end - self.start
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.end == self.start
     }
 
-    /// The frames that are in both.
+    /// The intersection.
     #[must_use]
     pub fn intersect(self, other: Self) -> Self {
         Self::until(self.start.max(other.start), self.end.min(other.end))
     }
 
-    /// The frames that are not in `other`: up to two ranges, rising.
+    /// The difference, without the frames of `other`: up to two ranges, ascending.
     pub fn minus(self, other: Self) -> impl Iterator<Item = Self> {
         let other = self.intersect(other);
         let parts = if other.is_empty() {

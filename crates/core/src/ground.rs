@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::AddressMatch;
 
-/// A point on the ground: WGS 84 degrees, with the radius in metres within which it lies with about 95 %.
+/// A point on the ground: WGS 84 degrees, with a 95 % error radius in metres.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RawGroundPoint", into = "RawGroundPoint")]
 pub struct GroundPoint {
@@ -20,7 +20,7 @@ struct RawGroundPoint {
     error_m: f32,
 }
 
-/// Why three numbers are no ground point.
+/// Why three numbers are not a ground point.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum GroundPointError {
     /// Out of range.
@@ -29,13 +29,13 @@ pub enum GroundPointError {
     /// Out of range.
     #[error("longitude {0} is outside -180 to 180 degrees")]
     Longitude(f64),
-    /// Negative or no number.
+    /// Negative or NaN.
     #[error("an error of {0} m is not possible; give 0 or more")]
     Error(f32),
 }
 
 impl GroundPoint {
-    /// A point at `latitude`, `longitude` (WGS 84, degrees) known to `error_m` metres.
+    /// A point at `latitude`, `longitude` (WGS 84, degrees) with an error of `error_m` metres.
     ///
     /// # Errors
     /// When a number is out of range or not finite.
@@ -64,7 +64,7 @@ impl GroundPoint {
         self.longitude
     }
 
-    /// Radius in metres within which the true point lies with about 95 %.
+    /// Error radius in metres, with about 95 % confidence.
     #[must_use]
     pub const fn error_m(&self) -> f32 {
         self.error_m
@@ -84,26 +84,26 @@ impl From<GroundPoint> for RawGroundPoint {
     }
 }
 
-/// How a ground point was found.
+/// Origin of a ground point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlaceSource {
     /// The pixel was projected through the camera's calibration.
     Calibration,
-    /// The pixel lies on or above the horizon (or too far for a usable error), so the camera's own place stands in.
+    /// The pixel is on or above the horizon (or too far for a usable error), so the camera's own position is used.
     AboveHorizon,
-    /// The camera has no calibration, so its own place stands in.
+    /// The camera has no calibration, so its own position is used.
     CameraPosition,
 }
 
-/// Where something happened.
+/// The place of an event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     /// The point and its error.
     pub ground: GroundPoint,
-    /// How it was found.
+    /// Its origin.
     pub source: PlaceSource,
-    /// The standard address there, when the base knows one.
+    /// The standard address there, if the base has one.
     pub address: Option<AddressMatch>,
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is no identifier.
+/// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no {kind}: {rule}")]
 pub struct IdError {
@@ -36,7 +36,7 @@ macro_rules! text_id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Checks `text` and makes it an identifier: 1 to 64 ASCII letters, digits, `-`, `_`, `.`, `:`.
+            /// Validates `text` as an identifier: 1 to 64 ASCII letters, digits, `-`, `_`, `.`, `:`.
             ///
             /// # Errors
             /// When `text` breaks that rule.
@@ -97,7 +97,7 @@ text_id!(
     "rule id"
 );
 
-/// One object followed within one camera and one stream epoch. It never leaves its camera and is no identity.
+/// One object tracked within one camera and one stream session. It never leaves its camera and is not an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TrackId(pub u64);

@@ -1,8 +1,8 @@
-//! The words of the product: identifiers, time, pixels, ground, detections, tracks, rules, alerts.
+//! The vocabulary of the product: identifiers, time, pixels, ground, detections, tracks, rules, alerts.
 //!
-//! *In:* nothing. *Out:* plain, validated values with their units, that every other crate speaks.
-//! *Must not know:* Kafka, GStreamer, ONNX Runtime, HTTP, files, clocks. Only the types live here; what is computed from
-//! them lives in the crate that owns the computation.
+//! *In:* nothing. *Out:* plain, validated values with their units, shared by every other crate.
+//! *Must not know:* Kafka, GStreamer, ONNX Runtime, HTTP, files, clocks. Only the types are here; computations on
+//! them are in the crate that owns the computation.
 
 mod account;
 mod address;

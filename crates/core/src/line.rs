@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::PixelPoint;
 
-/// Which way over a line counts, seen while standing at `a` and looking towards `b` in the picture.
+/// Direction of a line crossing, seen while standing at `a` and looking towards `b` in the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -10,7 +10,7 @@ pub enum Direction {
     LeftToRight,
     /// From the right side to the left side.
     RightToLeft,
-    /// Both ways; the alert says which.
+    /// Both directions; the alert reports which.
     #[default]
     Both,
 }
@@ -38,7 +38,7 @@ pub struct Segment {
     pub a: PixelPoint,
     /// The other end.
     pub b: PixelPoint,
-    /// Which way counts.
+    /// The direction that counts.
     #[serde(default)]
     pub direction: Direction,
 }

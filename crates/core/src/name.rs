@@ -1,11 +1,11 @@
-//! Names that are data: a new rule kind brings its own, so no list of them is kept here.
+//! Open sets of names: a new rule kind brings its own, so no list of them is kept here.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tinystr::TinyAsciiStr;
 
-/// The text is no name.
+/// The text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no name: give 1 to 32 of a-z, 0-9 and _, the first of them a letter")]
 pub struct NameError(String);
@@ -35,7 +35,7 @@ macro_rules! name {
             /// The constant `text`.
             ///
             /// # Panics
-            /// When `text` is no name, so that a constant does not compile.
+            /// When `text` is not a name, so that such a constant does not compile.
             #[must_use]
             pub const fn named(text: &str) -> Self {
                 assert!(is_name(text.as_bytes()), "1 to 32 of a-z, 0-9 and _, the first of them a letter");
@@ -89,11 +89,11 @@ macro_rules! name {
 }
 
 name!(
-    /// The kind of a rule, for example `line_crossing`. Which kinds there are, and what each of them means, is for `rules`.
+    /// The kind of a rule, for example `line_crossing`. `rules` defines the existing kinds and their meaning.
     RuleKind {}
 );
 name!(
-    /// What a rule measured, with its unit.
+    /// A quantity measured by a rule, with its unit.
     Quantity {
         /// Seconds that the condition held.
         DURATION = "duration_seconds";
@@ -103,52 +103,52 @@ name!(
         CROSSINGS = "crossings";
         /// Objects per square metre.
         DENSITY = "objects_per_square_metre";
-        /// Metres a second.
+        /// Metres per second.
         SPEED = "metres_per_second";
-        /// Displacement in heights of the object's box.
+        /// Displacement in box heights of the object.
         HEIGHTS = "heights";
-        /// Seconds between two crossings; the threshold is the most, not the least.
+        /// Seconds between two crossings; the threshold is an upper bound.
         GAP = "gap_seconds";
-        /// Frames a second; the threshold is the most.
+        /// Frames per second; the threshold is an upper bound.
         FRAME_RATE = "frames_per_second";
-        /// Seconds that a clock is off.
+        /// Clock offset in seconds.
         OFFSET = "offset_seconds";
-        /// Levels of brightness out of 255; the threshold is the most.
+        /// Levels of brightness out of 255; the threshold is an upper bound.
         LEVELS = "levels";
-        /// A part of the usual value, 0 to 1; the threshold is the most.
+        /// A fraction of the usual value, 0 to 1; the threshold is an upper bound.
         PART = "part";
     }
 );
 name!(
-    /// The one requirement of a rule that was not met, while everything else was.
+    /// The one requirement of a rule that was not met, while all others were.
     Term {
         /// The best score of the object against `score.enter`.
         SCORE = "score";
         /// The height of the object as a fraction of the frame's against the nearer bound of `size`.
         SIZE = "size";
-        /// Seconds that it held against those it must hold.
+        /// Seconds that the condition held against the required duration.
         DURATION = "duration";
         /// Objects at once against `at_least`.
         OBJECTS = "objects";
         /// Objects per square metre.
         DENSITY = "density";
-        /// Metres a second.
+        /// Metres per second.
         SPEED = "speed";
-        /// Displacement against the arrow, in heights.
+        /// Displacement along the arrow, in box heights.
         HEIGHTS = "heights";
         /// Seconds between two crossings or two firings against `within`; for an absence those after which the other rule fired.
         GAP = "gap";
-        /// Seconds that an object stood before it was gone against `settled`.
+        /// Seconds that an object was stationary before it was gone against `settled`.
         SETTLED = "settled";
-        /// Seconds of the cooldown that had passed against its length: the rule or the place was silent.
+        /// Elapsed seconds of the cooldown against its length: the rule or the place was in cooldown.
         COOLDOWN = "cooldown";
-        /// Frames a second against `below_fps`; this and the next two lie above their threshold.
+        /// Frames per second against `below_fps`; this and the next two lie above their threshold.
         FRAME_RATE = "frames_per_second";
         /// Levels of brightness against `change_below` or `contrast_below`.
         LEVELS = "levels";
-        /// Part of the camera's usual value against `below_part` or `similarity_below`.
+        /// Fraction of the camera's usual value against `below_part` or `similarity_below`.
         PART = "part";
-        /// Seconds that the camera's clock is off against `at_least`.
+        /// Clock offset in seconds against `at_least`.
         OFFSET = "offset";
     }
 );

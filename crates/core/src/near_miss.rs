@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{PixelPoint, RuleId, RuleKind, Term, Timestamp, TrackId};
 
-/// What almost was an alert, and what it failed by. Tuning of thresholds starts from these.
+/// An almost-alert, and the term it failed. Input for tuning thresholds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NearMiss {
     /// The rule.
@@ -17,12 +17,12 @@ pub struct NearMiss {
     pub started: Timestamp,
     /// Capture time at which it was last seen.
     pub ended: Timestamp,
-    /// Where, in pixels of the policy's frame; the corner 0, 0 for a rule about the camera itself.
+    /// Its place, in pixels of the policy's frame; the corner 0, 0 for a rule about the camera itself.
     pub place: PixelPoint,
-    /// What was not met.
+    /// The term that was not met.
     pub term: Term,
-    /// What was measured.
+    /// The measured value.
     pub value: f64,
-    /// What was needed.
+    /// The required value.
     pub threshold: f64,
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// What a picture is like as a whole, for watching over the camera itself. Nothing in it shows who or what is seen.
+/// Statistics of a picture as a whole, for monitoring the camera itself. They do not reveal who or what is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PictureStats {
@@ -8,12 +8,12 @@ pub struct PictureStats {
     pub brightness: f32,
     /// Standard deviation of the brightness, 0 to 127.5: near 0 when the lens is covered or there is no light.
     pub contrast: f32,
-    /// Mean size of the Laplacian of the brightness: how much detail there is.
+    /// Mean magnitude of the Laplacian of the brightness: the amount of detail.
     pub sharpness: f32,
-    /// Mean difference of the brightness from the picture looked at before; none for the first one.
+    /// Mean absolute difference of brightness from the previously measured picture; none for the first one.
     #[serde(default)]
     pub change: Option<f32>,
-    /// Mean brightness of each field of a grid of 8 columns and 4 rows, row by row from the top.
+    /// Mean brightness of each cell of a grid of 8 columns and 4 rows, row by row from the top.
     pub grid: [u8; 32],
 }
 

@@ -35,7 +35,7 @@ impl PixelPoint {
         Self { x, y }
     }
 
-    /// The same place in a frame of size `to`, when `self` was given for one of size `from`.
+    /// The same place in a frame of size `to`, where `self` refers to one of size `from`.
     #[must_use]
     pub fn rescaled(self, from: FrameSize, to: FrameSize) -> Self {
         Self { x: self.x * to.width as f32 / from.width as f32, y: self.y * to.height as f32 / from.height as f32 }
@@ -54,7 +54,7 @@ impl From<PixelPoint> for [f32; 2] {
     }
 }
 
-/// An upright box in a frame, in pixels. Values from outside are checked by `wire`: finite, width and height above 0.
+/// An axis-aligned box in a frame, in pixels. External values are checked by `wire`: finite, width and height above 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PixelBox {
     /// Left edge.
@@ -68,7 +68,7 @@ pub struct PixelBox {
 }
 
 impl PixelBox {
-    /// The box with left-top corner `(x, y)` and the given width and height.
+    /// The box with top-left corner `(x, y)` and the given width and height.
     #[must_use]
     pub const fn new(x: f32, y: f32, width: f32, height: f32) -> Self {
         Self { x, y, width, height }
@@ -80,7 +80,7 @@ impl PixelBox {
         self.width * self.height
     }
 
-    /// The middle of the bottom edge: where feet and wheels touch the ground.
+    /// The midpoint of the bottom edge: where feet and wheels touch the ground.
     #[must_use]
     pub fn anchor(&self) -> PixelPoint {
         PixelPoint::new(self.x + self.width / 2.0, self.y + self.height)

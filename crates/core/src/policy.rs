@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CameraId, ClassSet, Condition, FrameSize, RuleId, Schedule, Score, Span, Timestamp};
 
-/// How much an alert matters; the numbers are those of GB/T 28181 AlarmPriority (1 is the most urgent).
+/// Severity of an alert; the numbers are those of GB/T 28181 AlarmPriority (1 is the most urgent).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -14,7 +14,7 @@ pub enum Severity {
     Low = 4,
 }
 
-/// Who a policy applies to.
+/// The scope of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum PolicyScope {
@@ -28,11 +28,11 @@ pub enum PolicyScope {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// Who it applies to.
+    /// Its scope.
     pub applies_to: PolicyScope,
-    /// Rises with every change.
+    /// Increases with every change.
     pub version: u32,
-    /// Capture time from which it holds, so that live and replay switch at the same frame.
+    /// Capture time from which it is effective, so that live and replay switch at the same frame.
     #[serde(default)]
     pub effective_from: Timestamp,
     /// Frame size that the pixels of zones and lines refer to; they scale to the size of each frame.
@@ -42,13 +42,13 @@ pub struct Policy {
     pub rules: Vec<Rule>,
 }
 
-/// Thresholds with hysteresis: an object counts from `enter` on, and goes on counting down to `stay`.
+/// Thresholds with hysteresis: an object counts from `enter` on, and keeps counting down to `stay`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreBand {
     /// Score from which an object starts to count.
     pub enter: Score,
-    /// Score down to which it goes on counting; at most `enter`.
+    /// Score down to which it keeps counting; at most `enter`.
     pub stay: Score,
 }
 
@@ -56,10 +56,10 @@ pub struct ScoreBand {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SizeBounds {
-    /// At least this.
+    /// Lower bound.
     #[serde(default)]
     pub min_height: f32,
-    /// At most this.
+    /// Upper bound.
     #[serde(default = "one")]
     pub max_height: f32,
 }
@@ -68,13 +68,13 @@ fn one() -> f32 {
     1.0
 }
 
-/// Silence around the place of an alert.
+/// Cooldown around the place of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlaceCooldown {
-    /// How long after the end of the alert.
+    /// Its duration after the end of the alert.
     pub time: Span,
-    /// How far around it, as a fraction of the frame's height.
+    /// Its radius, as a fraction of the frame's height.
     #[serde(default = "default_radius")]
     pub radius: f32,
 }
@@ -83,26 +83,26 @@ fn default_radius() -> f32 {
     0.1
 }
 
-/// One rule. Quiet by default: objects are confirmed over time, and a cooldown is on.
+/// One rule. Conservative by default: objects are confirmed over time, and a cooldown is on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Its id within the camera.
     pub id: RuleId,
-    /// What people call it.
+    /// Its display name.
     pub name: String,
     /// Why this may be watched for; a rule without purpose is refused.
     pub purpose: String,
-    /// What it watches for.
+    /// Its condition.
     #[serde(rename = "when")]
     pub condition: Condition,
-    /// Which objects count.
+    /// Classes of objects that count.
     #[serde(default = "people")]
     pub classes: ClassSet,
-    /// From which score they count.
+    /// Score from which they count.
     #[serde(default = "default_score")]
     pub score: ScoreBand,
-    /// Which sizes count; any when absent.
+    /// Sizes that count; any if absent.
     #[serde(default)]
     pub size: Option<SizeBounds>,
     /// How long the condition must hold before the alert is raised.
@@ -111,19 +111,19 @@ pub struct Rule {
     /// How long the condition may fail without ending the episode (missed detections, short occlusions).
     #[serde(default = "default_gap_tolerance")]
     pub gap_tolerance: Span,
-    /// How long after the end of an alerted episode the rule stays silent.
+    /// Cooldown of the rule after the end of an alerted episode.
     #[serde(default = "default_cooldown")]
     pub cooldown: Span,
-    /// How long after an alert the rule stays silent near the same place, while it still speaks of others.
+    /// Cooldown near the place of an alert; elsewhere the rule stays active.
     #[serde(default)]
     pub place_cooldown: Option<PlaceCooldown>,
-    /// How much it matters.
+    /// Its severity.
     #[serde(default)]
     pub severity: Severity,
-    /// Whether it raises alerts; a rule that only serves combinations raises none.
+    /// Whether it raises alerts; a rule that only serves combinations does not.
     #[serde(default = "yes")]
     pub alert: bool,
-    /// When it is armed; always when absent.
+    /// When it is armed; always if absent.
     #[serde(default)]
     pub schedule: Option<Schedule>,
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// What may have made a frame, or an alert that rests on it, less trustworthy. All false and zero is the good case.
+/// Reasons to distrust a frame, or an alert based on it. All false and zero is the good case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Quality {
     /// The camera's clock jumped or drifts against ours.
@@ -9,12 +9,12 @@ pub struct Quality {
     pub degraded: bool,
     /// The picture was damaged or incomplete.
     pub corrupt: bool,
-    /// Frames of this camera lost since the last one that was analysed; those that the configuration leaves out do not count.
+    /// Frames of this camera lost since the last analysed one; those that the configuration leaves out do not count.
     pub shed_frames: u32,
 }
 
 impl Quality {
-    /// What holds for a statement that rests on both.
+    /// The quality of a statement based on both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {

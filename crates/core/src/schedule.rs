@@ -14,7 +14,7 @@ pub enum Weekday {
     Sun,
 }
 
-/// A part of the day on some days of the week. `until` before or equal to `from` runs over midnight.
+/// A daily time window on some days of the week. `until` before or equal to `from` wraps past midnight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DailyWindow {
@@ -35,11 +35,11 @@ pub struct Schedule {
     pub time_zone: String,
     /// The rule is armed inside any of these.
     pub windows: Vec<DailyWindow>,
-    /// Dates `YYYY-MM-DD` on which `holiday_windows` take the place of `windows`. A window that runs over midnight belongs
+    /// Dates `YYYY-MM-DD` on which `holiday_windows` replace `windows`. A window that wraps past midnight belongs
     /// to the date it starts on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holidays: Vec<String>,
-    /// When the rule is armed on holidays; never on them when empty. Their `days` are left out.
+    /// When the rule is armed on holidays; never if empty. Their `days` are ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holiday_windows: Vec<DailyWindow>,
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A moment: microseconds since 1970-01-01T00:00:00Z. In records it is capture time unless a name says otherwise.
+/// An instant: microseconds since 1970-01-01T00:00:00Z. In records it is capture time unless its name says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
@@ -48,7 +48,7 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = jiff::Error;
 
-    /// Reads RFC 3339, offset required.
+    /// Parses RFC 3339, offset required.
     fn from_str(text: &str) -> Result<Self, jiff::Error> {
         Ok(Self(text.parse::<jiff::Timestamp>()?.as_microsecond()))
     }
@@ -68,18 +68,18 @@ impl Sub<Span> for Timestamp {
     }
 }
 
-/// A length of time in microseconds, written with its unit: `500ms`, `2s`, `1m 30s`, `12h`.
+/// A duration in microseconds, written with its unit: `500ms`, `2s`, `1m 30s`, `12h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span(i64);
 
-/// Why a text is no length of time.
+/// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no length of time; write a number with its unit, as in 500ms, 2s, 1m 30s, 12h")]
 pub struct SpanError(String);
 
 impl Span {
-    /// No time at all.
+    /// Zero.
     pub const ZERO: Self = Self(0);
 
     /// From microseconds.

@@ -2,14 +2,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ObjectClass, PixelBox, Score, Timestamp, TrackId};
 
-/// One followed object as it stands at one frame.
+/// One tracked object at one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Track {
-    /// Its number within the camera and epoch.
+    /// Its number within the camera and stream session.
     pub id: TrackId,
-    /// The class most of its detections had.
+    /// The most frequent class of its detections.
     pub class: ObjectClass,
-    /// Score of the detection it was matched with in this frame; its last one when it was not matched.
+    /// Score of its matched detection in this frame; of the last one if it was not matched.
     pub score: Score,
     /// Its smoothed box in this frame, in pixels.
     pub bbox: PixelBox,

@@ -5,18 +5,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{GroundPoint, PixelPoint};
 
-/// A polygon, with holes where there are any.
+/// A polygon, optionally with holes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Area<P> {
     /// The corners of its outline, in order.
     pub outline: Vec<P>,
-    /// What is cut out of it, each by its own corners.
+    /// Holes, each by its own corners.
     pub holes: Vec<Vec<P>>,
 }
 
-/// Where a rule looks. In configuration `[[x, y], ...]` is an outline in pixels, `{ pixels = [[x, y], ...], holes = [...] }`
-/// one with holes, and `{ ground = [{ latitude, longitude }, ...], holes = [...] }` a place on the ground, the same for every
-/// calibrated camera that sees it.
+/// The place that a rule watches. In configuration `[[x, y], ...]` is an outline in pixels, `{ pixels = [[x, y], ...], holes =
+/// [...] }` one with holes, and `{ ground = [{ latitude, longitude }, ...], holes = [...] }` a place on the ground, the same for
+/// every calibrated camera that sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Zone {
     /// In pixels of the policy's frame.
@@ -26,7 +26,7 @@ pub enum Zone {
 }
 
 impl Zone {
-    /// Whether it lies on the ground, so that only a calibrated camera knows what is inside.
+    /// Whether it lies on the ground, so that only a calibrated camera can tell what is inside.
     #[must_use]
     pub const fn is_on_ground(&self) -> bool {
         matches!(self, Self::Ground(_))
@@ -50,7 +50,7 @@ struct Table {
     holes: Holes,
 }
 
-/// Read by what they hold, since holes are of the same kind as their outline.
+/// Distinguished by their content, since holes are of the same kind as their outline.
 #[derive(Serialize, Deserialize, Default)]
 #[serde(untagged)]
 enum Holes {
@@ -102,7 +102,7 @@ impl<'de> Visitor<'de> for ZoneVisitor {
             (Some(outline), None, Holes::Pixels(holes)) => Ok(Zone::Pixels(Area { outline, holes })),
             (None, Some(outline), Holes::None) => Ok(Zone::Ground(Area { outline, holes: Vec::new() })),
             (None, Some(outline), Holes::Ground(holes)) => Ok(Zone::Ground(Area { outline, holes })),
-            // An empty list of holes reads as one of pixels.
+            // An empty list of holes parses as one of pixels.
             (None, Some(outline), Holes::Pixels(holes)) if holes.is_empty() => {
                 Ok(Zone::Ground(Area { outline, holes: Vec::new() }))
             }
