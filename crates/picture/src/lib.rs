@@ -18,8 +18,8 @@ pub struct PictureWatch {
 }
 
 impl PictureWatch {
-    /// The statistics of a picture of `rgb` pixels (three bytes each, row by row); none when it is too small (under 8 by 8 pixels) or
-    /// incomplete.
+    /// The statistics of a picture of `rgb` pixels (three bytes each, row by row); none when it is too small (under 8 by 8
+    /// pixels) or incomplete.
     pub fn look(&mut self, size: FrameSize, rgb: &[u8]) -> Option<PictureStats> {
         let (width, height) = (size.width as usize, size.height as usize);
         if width < 8 || height < 8 || rgb.len() < width * height * 3 {
