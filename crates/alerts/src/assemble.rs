@@ -6,7 +6,7 @@ use vedette_rules::rule_kind;
 
 use crate::identity::alert_id;
 
-/// What an alert says beyond its episode.
+/// Context of an alert beyond its episode.
 #[derive(Debug, Clone)]
 pub struct AlertContext<'a> {
     /// The camera.
@@ -17,20 +17,20 @@ pub struct AlertContext<'a> {
     pub record: &'a CameraRecord,
     /// Size of the frame that the episode's pixels refer to.
     pub frame: FrameSize,
-    /// What to know before trusting it.
+    /// Reasons to distrust it.
     pub quality: Quality,
     /// Where it happened.
     pub place: Place,
-    /// The way of the first object up to now, oldest step first.
+    /// The trajectory of the first object up to now, oldest point first.
     pub path: Vec<PathPoint>,
 }
 
-/// The alert of an episode: revision 1 when it is raised, revision 2 when it has ended. An episode of a moment (a line was
-/// crossed) is over as it is raised; its revision 1 is the only one.
+/// The alert of an episode: revision 1 when raised, revision 2 when ended. An instantaneous episode (a line crossing) is over as
+/// it is raised; its revision 1 is the only one.
 ///
-/// Evidence is the frame that raised the alert. When the context's record is of another one (the alert ends and was not known
-/// before, say after a state was lost), its picture and its people are left out, because they would show another moment. Where
-/// no signal came there is neither.
+/// Evidence is the frame that raised the alert. If the context's record is of another frame (the alert ends and was not known
+/// before, say after a checkpoint was lost), its picture and its people are omitted, because they would show another instant. A
+/// signal loss has neither.
 #[must_use]
 pub fn assemble(episode: &Episode, context: AlertContext<'_>) -> Alert {
     let AlertContext { camera, rule_name, record, frame, quality, place, path } = context;
@@ -76,8 +76,8 @@ pub fn assemble(episode: &Episode, context: AlertContext<'_>) -> Alert {
     }
 }
 
-/// Every box that may show a person: each person candidate of the frame, whatever its score, and the followed people,
-/// whose smoothed boxes also cover somebody that the model missed in this very frame.
+/// Every box that may show a person: each person candidate of the frame, whatever its score, and the tracked people,
+/// whose smoothed boxes also cover a person that the model missed in this very frame.
 fn people(frame: Option<&ProcessedFrame>, objects: &[AlertObject]) -> Vec<PixelBox> {
     let seen = frame.map(|frame| frame.detections.as_slice()).unwrap_or_default();
     let mut boxes: Vec<_> = seen.iter().filter(|it| it.class == ObjectClass::Person).map(|it| it.bbox).collect();

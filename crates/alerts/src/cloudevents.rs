@@ -13,10 +13,10 @@ pub const CONTENT_TYPE: &str = "application/protobuf";
 
 /// The headers of an alert's record, in a fixed order: names with their values in UTF-8.
 ///
-/// `ce_id` is the alert id and its revision, so source and id together name one statement; `ce_time` is the capture time
-/// of what is stated; `ce_subject` is the standard address code, absent when the place has none. Two extensions let a
-/// dispatcher route an alert without reading it: `ce_addressbase` is the version of the base that the address is from,
-/// `ce_responsible` lists the units that answer for the place as `KIND:CODE`, separated by commas, absent when none does.
+/// `ce_id` is the alert id and its revision, so source and id together identify one event; `ce_time` is the capture time
+/// of the raise or end; `ce_subject` is the standard address code, absent when the place has none. Two extensions let a
+/// dispatcher route an alert without decoding it: `ce_addressbase` is the version of the address's base,
+/// `ce_responsible` lists the responsible units as `KIND:CODE`, separated by commas, absent when there are none.
 #[must_use]
 pub fn headers(alert: &Alert) -> Vec<(String, String)> {
     let (event_type, time) = match alert.status {

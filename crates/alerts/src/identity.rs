@@ -1,7 +1,7 @@
 use uuid::Uuid;
 use vedette_core::{AlertId, CameraId, RuleId, Timestamp, TrackId};
 
-/// Namespace of alert ids: a random UUID, fixed for good. Another one would give every alert another id.
+/// Namespace of alert ids: a random UUID, fixed forever. Changing it would change every alert's id.
 pub const ALERT_NAMESPACE: Uuid = Uuid::from_u128(0x3f0d_5a5e_7c1b_4f0e_9a54_2d1c_86b7_e0f1);
 
 /// The id of an alert: a UUID version 5 (RFC 9562) in [`ALERT_NAMESPACE`] over what identifies its episode.

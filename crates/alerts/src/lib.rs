@@ -1,9 +1,9 @@
-//! What an alert is and how it is written down.
+//! Alerts and their formats.
 //!
-//! *In:* an episode of a rule with the frame and the place it happened at; later, what a person decided about it.
-//! *Out:* an [`Alert`](vedette_core::Alert) with an identity that never changes, its `CloudEvents` headers, its JSON form, and
-//! which alerts of several cameras are one event.
-//! *Must not know:* how tracks arose, how a place was found, how anybody looked, where alerts are kept, HTTP, the bus.
+//! *In:* an episode of a rule with its frame and place; later, a person's verdict.
+//! *Out:* an [`Alert`](vedette_core::Alert) with an immutable identity, its `CloudEvents` headers, its JSON form, and
+//! cross-camera events.
+//! *Must not know:* how tracks arose, how a place was found, anybody's appearance, where alerts are stored, HTTP, the bus.
 
 mod assemble;
 pub mod cloudevents;

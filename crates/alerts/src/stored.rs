@@ -1,27 +1,27 @@
-//! An alert with what was decided about it, and the event it belongs to.
+//! An alert with its verdict and its event.
 
 use vedette_core::{Alert, AlertId};
 
 use crate::verdict::Verdict;
 
-/// An alert as a store holds it.
+/// An alert as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredAlert {
     /// The latest revision.
     pub alert: Alert,
     /// The latest verdict.
     pub verdict: Option<Verdict>,
-    /// Number of the last change to this alert or, when it leads an event, to a view of it; rises over the whole store with
+    /// Number of the last change to this alert or, when it leads an event, to a view of it; increases over the whole store with
     /// every change.
     pub change: u64,
-    /// The alert that leads the event it belongs to: the one raised first. Its own id when it is that one.
+    /// The lead alert of its event: the one raised first. Its own id when it leads.
     pub event: AlertId,
-    /// When it leads the event: the alerts of other cameras that show the same, in the order they were raised.
+    /// When it leads the event: the alerts of other cameras that show the same event, in the order they were raised.
     pub views: Vec<View>,
 }
 
 impl StoredAlert {
-    /// The alert whose event this one is a view of; none when it leads an event, be it of itself alone.
+    /// The lead alert of which this one is a view; none when it leads an event, even of itself alone.
     #[must_use]
     pub fn view_of(&self) -> Option<AlertId> {
         Some(self.event).filter(|lead| *lead != self.alert.id)

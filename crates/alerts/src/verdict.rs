@@ -1,17 +1,17 @@
-//! What a person decided about an alert.
+//! A person's verdict on an alert.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use vedette_core::Timestamp;
 
-/// What a person says about an alert.
+/// A person's decision about an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// It happened.
     Confirmed,
-    /// It did not, or it does not matter.
+    /// It did not, or it is irrelevant.
     FalseAlarm,
 }
 
@@ -36,14 +36,14 @@ impl FromStr for Decision {
     }
 }
 
-/// A decision with who made it and when.
+/// A decision with its author and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Confirmed or false.
     pub decision: Decision,
     /// Who decided.
     pub by: String,
-    /// What they noted; empty when nothing.
+    /// Their note; may be empty.
     pub note: String,
     /// When.
     pub at: Timestamp,

@@ -1,4 +1,4 @@
-//! The embedded log keeps the promises of the bus.
+//! The embedded log fulfils the contract of the bus.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 

@@ -1,4 +1,4 @@
-//! Kafka keeps the promises of the bus: the same suite, and what only many members and a network bring.
+//! Kafka fulfils the contract of the bus: the same suite, and tests that need several members and a network.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 

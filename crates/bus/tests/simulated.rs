@@ -1,4 +1,4 @@
-//! The simulated bus keeps the promises of the bus, and what it simulates it does: again and again in the same way.
+//! The simulated bus fulfils the contract of the bus, and simulates faults reproducibly.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 

@@ -12,19 +12,19 @@ const THRESHOLD: f64 = 0.5;
 /// Counts of the CLEAR metrics. Counts of several sequences add up.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Clear {
-    /// True boxes that a track met.
+    /// True boxes matched by a track.
     pub hits: u64,
-    /// True boxes that none met.
+    /// True boxes without a match.
     pub misses: u64,
-    /// Boxes of tracks that met none.
+    /// Boxes of tracks without a match.
     pub false_boxes: u64,
-    /// Times at which a true object went on under another track.
+    /// Number of times a true object continued under another track.
     pub switches: u64,
-    /// Times at which a true object was lost and found again.
+    /// Number of times a true object was lost and found again.
     pub fragments: u64,
-    /// Objects met in more than 80 % of their boxes.
+    /// Objects matched in more than 80 % of their boxes.
     pub mostly_tracked: u64,
-    /// Objects met in less than 20 % of their boxes.
+    /// Objects matched in less than 20 % of their boxes.
     pub mostly_lost: u64,
     /// Objects.
     pub objects: u64,
@@ -38,7 +38,7 @@ impl Clear {
     pub fn of(comparison: &Comparison) -> Self {
         let objects = comparison.true_boxes.len();
         let mut counts = Self { objects: objects as u64, ..Self::default() };
-        // The track of each object when it was last met, and in the frame before.
+        // The last matched track of each object, and that in the previous frame.
         let (mut last, mut before) = (vec![None; objects], vec![None; objects]);
         let (mut met, mut found) = (vec![0_u32; objects], vec![0_u64; objects]);
         for frame in &comparison.frames {
@@ -98,13 +98,13 @@ impl Clear {
         ratio(self.overlap, self.hits as f64)
     }
 
-    /// Part of the true boxes that were met.
+    /// Fraction of the true boxes that were matched.
     #[must_use]
     pub fn recall(&self) -> f64 {
         ratio(self.hits as f64, self.true_boxes())
     }
 
-    /// Part of the tracks' boxes that met one.
+    /// Fraction of the tracks' boxes that were matched.
     #[must_use]
     pub fn precision(&self) -> f64 {
         ratio(self.hits as f64, (self.hits + self.false_boxes) as f64)

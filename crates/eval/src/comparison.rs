@@ -2,7 +2,7 @@ use crate::assignment::Matrix;
 use crate::mot::{MotRow, by_frame, numbered};
 use crate::{EvalError, SequenceInfo};
 
-/// True boxes and tracks of one sequence, side by side.
+/// Ground truth and tracks of one sequence, side by side.
 #[derive(Debug, Clone)]
 pub struct Comparison {
     pub(crate) frames: Vec<ComparedFrame>,
@@ -21,7 +21,7 @@ pub(crate) struct ComparedFrame {
 }
 
 impl Comparison {
-    /// Puts side by side what is true and what a tracker gave. True boxes of confidence 0 are left out.
+    /// Aligns the ground truth with a tracker's output. True boxes of confidence 0 are ignored.
     ///
     /// # Errors
     /// When one id has two boxes in a frame.

@@ -1,27 +1,27 @@
-/// Why something cannot be evaluated: the input, its place, the rule and the way out.
+/// Why an evaluation is impossible: the input, its position, the rule and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EvalError {
-    /// A row of a MOT file is none.
+    /// An invalid row of a MOT file.
     #[error("line {line}: `{value}`: {rule}")]
     Row {
         /// Line of the file, from 1.
         line: usize,
-        /// What stands there, shortened.
+        /// Its content, shortened.
         value: String,
-        /// The rule it breaks and the way out.
+        /// The violated rule and the remedy.
         rule: String,
     },
-    /// One id stands twice in a frame.
+    /// A duplicate id in a frame.
     #[error("frame {frame}: id {id} stands twice among the {what}; one object has one box in a frame")]
     Twice {
         /// Frame, from 1.
         frame: u32,
         /// The id.
         id: i64,
-        /// Which boxes: true ones or tracks.
+        /// The kind of boxes: ground truth or tracks.
         what: &'static str,
     },
-    /// A key of `seqinfo.ini` is missing or no number.
+    /// A key of `seqinfo.ini` is missing or not a number.
     #[error("seqinfo.ini, {key}: {rule}")]
     Sequence {
         /// The key.
@@ -32,9 +32,9 @@ pub enum EvalError {
     /// Events, labels or rules that cannot be read.
     #[error("{what}: {rule}")]
     Labels {
-        /// Which input and where in it.
+        /// The input and the position in it.
         what: String,
-        /// The rule it breaks and the way out.
+        /// The violated rule and the remedy.
         rule: String,
     },
 }

@@ -11,25 +11,25 @@ const APART: f64 = 1e6;
 /// A matching event lies within this part of the picture's width.
 const REACH: f64 = 0.1;
 
-/// Matches and mistakes among the events of one kind.
+/// Matches and errors among the events of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct KindScore {
-    /// True events that were found.
+    /// Detected true events.
     pub hits: u64,
-    /// Found events that are not true.
+    /// Detected events that are not true.
     pub false_alarms: u64,
-    /// True events that were not found.
+    /// Missed true events.
     pub misses: u64,
 }
 
 impl KindScore {
-    /// Part of the found events that are true.
+    /// Fraction of the detected events that are true.
     #[must_use]
     pub fn precision(&self) -> f64 {
         ratio(self.hits as f64, (self.hits + self.false_alarms) as f64)
     }
 
-    /// Part of the true events that were found.
+    /// Fraction of the true events that were detected.
     #[must_use]
     pub fn recall(&self) -> f64 {
         ratio(self.hits as f64, (self.hits + self.misses) as f64)
@@ -51,32 +51,32 @@ impl KindScore {
 /// A labelled clip: its size and length, and its true events.
 #[derive(Debug, Clone, Copy)]
 pub struct SceneFacts<'a> {
-    /// Its name, as found events give it.
+    /// Its name, as in detected events.
     pub name: &'a str,
     /// Its size and length.
     pub info: &'a SequenceInfo,
-    /// What is true of it.
+    /// Its ground truth.
     pub truth: &'a [TrueEvent],
 }
 
-/// How good found events are.
+/// Scores of detected events.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct EventScore {
     /// Per kind.
     pub kinds: BTreeMap<EventKind, KindScore>,
     /// Of each match: found minus true, in seconds.
     pub delays_s: Vec<f64>,
-    /// How long was watched, over all cameras.
+    /// Observed time, over all cameras.
     pub camera_hours: f64,
 }
 
 impl EventScore {
-    /// Scores found events. An event matches one true event of the same clip, rule and direction within
+    /// Scores detected events. An event matches one true event of the same clip, rule and direction within
     /// [`EventKind::tolerance_s`] and a tenth of the picture's width; the assignment is the best one-to-one. Events of
-    /// clips that are not in `scenes` are not looked at.
+    /// clips that are not in `scenes` are ignored.
     ///
     /// # Errors
-    /// When the kind of a found event is not known.
+    /// When the kind of a detected event is unknown.
     pub fn of(scenes: &[SceneFacts<'_>], found: &[Event]) -> Result<Self, EvalError> {
         let labelled: BTreeMap<&str, &EventKind> = scenes
             .iter()
@@ -117,7 +117,7 @@ impl EventScore {
         sum
     }
 
-    /// False alarms in an hour of one camera.
+    /// False alarms per camera-hour.
     #[must_use]
     pub fn false_alarms_per_camera_hour(&self) -> f64 {
         self.all().false_alarms as f64 / self.camera_hours.max(1e-9)
@@ -152,7 +152,7 @@ impl EventScore {
     }
 }
 
-/// Rules and directions that occur, so that each is matched apart.
+/// Occurring rules and directions, each matched separately.
 fn groups<'a>(truth: &'a [TrueEvent], found: &[&'a Event]) -> BTreeSet<(&'a str, i8)> {
     let truth = truth.iter().map(|event| (event.rule.as_str(), event.direction));
     truth.chain(found.iter().map(|event| (event.rule.as_str(), event.direction))).collect()
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(line, KindScore { hits: 2, false_alarms: 2, misses: 1 });
         assert_eq!(score.all(), KindScore { hits: 3, false_alarms: 2, misses: 1 });
         assert!((score.all().f1() - 6.0 / 9.0).abs() < 1e-12);
-        // Half an hour was watched.
+        // Half an hour was observed.
         assert!((score.false_alarms_per_camera_hour() - 4.0).abs() < 1e-9);
         assert!((score.median_delay_s().unwrap() - 0.9).abs() < 1e-9);
     }

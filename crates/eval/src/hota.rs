@@ -112,7 +112,7 @@ impl Level {
     }
 }
 
-/// How well each object and track go together over the whole sequence, 0 to 1: it decides whom a frame's boxes match.
+/// Alignment of each object and track over the whole sequence, 0 to 1: it decides the matching of a frame's boxes.
 fn alignment(comparison: &Comparison) -> Matrix {
     let mut shared = Matrix::zeros(comparison.true_boxes.len(), comparison.track_boxes.len());
     for frame in &comparison.frames {

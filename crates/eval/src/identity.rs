@@ -14,7 +14,7 @@ const THRESHOLD: f64 = 0.5;
 pub struct Identity {
     /// Boxes on which a track agrees with its object.
     pub hits: u64,
-    /// True boxes that were not met by their object's track.
+    /// True boxes missed by their object's track.
     pub misses: u64,
     /// Boxes of tracks that do not lie on their object.
     pub false_boxes: u64,
@@ -47,13 +47,13 @@ impl Identity {
         ratio(hits, hits + 0.5 * wrong)
     }
 
-    /// IDP: part of the tracks' boxes that agree.
+    /// IDP: fraction of the tracks' boxes that agree.
     #[must_use]
     pub fn precision(&self) -> f64 {
         ratio(self.hits as f64, (self.hits + self.false_boxes) as f64)
     }
 
-    /// IDR: part of the true boxes that agree.
+    /// IDR: fraction of the true boxes that agree.
     #[must_use]
     pub fn recall(&self) -> f64 {
         ratio(self.hits as f64, (self.hits + self.misses) as f64)

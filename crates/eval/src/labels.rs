@@ -5,7 +5,7 @@ use vedette_core::{Direction, Episode, EpisodePhase};
 
 use crate::{EvalError, EventKind};
 
-/// An event that was found. As a JSON line it is what scorers of events read.
+/// A detected event. Its JSON line is the input of event scorers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// The labelled clip.
@@ -31,7 +31,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// The event of an episode that was just raised in a clip whose time begins at 0; none of one that ended.
+    /// The event of an episode just raised in a clip whose time begins at 0; none for an ended one.
     #[must_use]
     pub fn raised(sequence: &str, episode: &Episode) -> Option<Self> {
         let placed = episode.subject.is_some();
@@ -55,7 +55,7 @@ impl Event {
     }
 }
 
-/// An event that should be found.
+/// A true event, which should be detected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrueEvent {
@@ -78,7 +78,7 @@ pub struct TrueEvent {
 /// Reads events, one JSON object a line.
 ///
 /// # Errors
-/// At the first line that is no event.
+/// At the first line that is not an event.
 pub fn read_events(text: &str) -> Result<Vec<Event>, EvalError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
@@ -94,7 +94,7 @@ pub fn read_events(text: &str) -> Result<Vec<Event>, EvalError> {
 /// Reads true events: a JSON object with a list for each clip.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not such an object.
 pub fn read_true_events(text: &str) -> Result<BTreeMap<String, Vec<TrueEvent>>, EvalError> {
     serde_json::from_str(text)
         .map_err(|error| EvalError::Labels { what: "true events".to_owned(), rule: error.to_string() })

@@ -1,10 +1,10 @@
-//! How good tracks and events are, measured against labelled truth.
+//! Evaluation of tracks and events against ground truth.
 //!
-//! *In:* boxes in MOT format, events, and what is true of both. *Out:* the field's metrics: HOTA (Luiten et al. 2020),
+//! *In:* boxes in MOT format, events, and the ground truth of both. *Out:* the field's metrics: HOTA (Luiten et al. 2020),
 //! CLEAR (Bernardin and Stiefelhagen 2008: MOTA, switches) and Identity (Ristani et al. 2016: IDF1) of tracks; precision,
-//! recall, F1, false alarms per camera-hour and delay of events. *Must not know:* which tracker or rules gave them, files,
-//! clocks. The track metrics follow TrackEval's definitions, its MOT15 settings included: true boxes of confidence 0 are
-//! left out, nothing else is.
+//! recall, F1, false alarms per camera-hour and delay of events. *Must not know:* which tracker or rules produced them, files,
+//! clocks. The track metrics follow TrackEval's definitions, its MOT15 settings included: only true boxes of confidence 0 are
+//! ignored.
 
 mod assignment;
 mod clear;

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use crate::EvalError;
 
-/// A box in pixels of the frame, as exact as the file gives it.
+/// A box in pixels of the frame, in the file's precision.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MotBox {
     /// Left edge.
@@ -33,16 +33,16 @@ impl MotBox {
     }
 }
 
-/// One row of a MOT file: `frame, id, left, top, width, height, confidence`, further columns are not looked at.
+/// One row of a MOT file: `frame, id, left, top, width, height, confidence`, further columns are ignored.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MotRow {
     /// Frame, from 1.
     pub frame: u32,
     /// Object; -1 for a detection.
     pub id: i64,
-    /// Where.
+    /// The box.
     pub bbox: MotBox,
-    /// Score of a detection or track. Of a true box: 0 when it is not to be judged by.
+    /// Score of a detection or track. Of a true box: 0 when it is to be ignored.
     pub confidence: f64,
 }
 
@@ -50,7 +50,7 @@ pub struct MotRow {
 /// empty lines are skipped; a missing confidence is 1.
 ///
 /// # Errors
-/// At the first row that is none.
+/// At the first invalid row.
 pub fn read_mot(text: &str, frames: u32) -> Result<Vec<MotRow>, EvalError> {
     let mut rows = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -86,7 +86,7 @@ pub fn read_mot(text: &str, frames: u32) -> Result<Vec<MotRow>, EvalError> {
     Ok(rows)
 }
 
-/// Rows as MOT files have them, with the three unused columns that other tools expect.
+/// Formats rows as in MOT files, with the three unused columns that other tools expect.
 #[must_use]
 pub fn write_mot(rows: &[MotRow]) -> String {
     let mut text = String::new();

@@ -29,10 +29,10 @@ pub struct SceneRule {
     n: Option<u32>,
 }
 
-/// Without another value, a condition may fail for so long.
+/// Default gap tolerance of a condition.
 const GAP_S: f64 = 0.5;
 
-/// Reads rules in the compact form.
+/// Parses rules in the compact form.
 ///
 /// # Errors
 /// When the text has another form.
@@ -41,7 +41,7 @@ pub fn read_scene_rules(text: &str) -> Result<SceneRules, EvalError> {
 }
 
 impl SceneRule {
-    /// The policy that these rules are for a clip of size `frame`. Nothing silences them: every event is wanted.
+    /// The policy of these rules for a clip of size `frame`. Without cooldowns: every event is wanted.
     ///
     /// # Errors
     /// When a rule lacks what its kind needs.

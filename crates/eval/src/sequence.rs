@@ -2,7 +2,7 @@ use vedette_core::{FrameSize, Timestamp};
 
 use crate::EvalError;
 
-/// What `seqinfo.ini` of a MOT sequence says.
+/// Content of a MOT sequence's `seqinfo.ini`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SequenceInfo {
     /// Frames.
@@ -14,7 +14,7 @@ pub struct SequenceInfo {
 }
 
 impl SequenceInfo {
-    /// Reads `frameRate`, `seqLength`, `imWidth` and `imHeight`; other lines are not looked at.
+    /// Parses `frameRate`, `seqLength`, `imWidth` and `imHeight`; other lines are ignored.
     ///
     /// # Errors
     /// When one of them is missing or makes no sense.
@@ -47,13 +47,13 @@ impl SequenceInfo {
         Timestamp::from_micros((f64::from(frame) / self.rate * 1e6).round() as i64)
     }
 
-    /// The same when only frames 1, 1 + n, 1 + 2n and so on are looked at.
+    /// The same when only frames 1, 1 + n, 1 + 2n and so on are processed.
     #[must_use]
     pub fn every_nth(&self, n: u32) -> Self {
         Self { frames: self.frames.div_ceil(n.max(1)), rate: self.rate / f64::from(n.max(1)), ..*self }
     }
 
-    /// How long it lasts, in seconds.
+    /// Its duration in seconds.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         f64::from(self.frames) / self.rate

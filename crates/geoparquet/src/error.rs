@@ -1,4 +1,4 @@
-/// Why a file cannot be read as a table. What is wrong with a single row is in the row.
+/// Why a file cannot be read as a table. Errors of a single row are in the row.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the messages say it")]

@@ -1,4 +1,4 @@
-//! Tables with a place in each row, out of GeoParquet files.
+//! Reads tables with a geometry per row from GeoParquet files.
 //!
 //! *In:* a GeoParquet file, damaged or not. *Out:* its rows as texts with a geometry each, for the builder of an address base.
 //! *Must not know:* what the columns mean, addresses.

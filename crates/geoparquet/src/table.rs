@@ -21,11 +21,11 @@ pub struct GeoParquet {
     columns: Vec<String>,
     crs: DeclaredCrs,
     parquet: Box<dyn FileReader>,
-    /// Columns that are read: their number in the file, what they mean, their name; the geometry last.
+    /// Columns to read: their number in the file, type and name; the geometry last.
     plan: Vec<(usize, Meaning, String)>,
     next_group: usize,
     readers: Vec<ColumnReader>,
-    /// Rows that the metadata promise of the groups begun.
+    /// Row count according to the metadata of the groups begun.
     promised: u64,
     rows: VecDeque<GeoRow>,
     read: u64,
@@ -125,7 +125,7 @@ fn named(crs: &serde_json::Map<String, serde_json::Value>) -> Option<String> {
 }
 
 impl GeoParquet {
-    /// Rows that the file says it has, to show how far reading is.
+    /// Row count according to the file, for progress.
     #[must_use]
     pub fn promised_rows(&self) -> u64 {
         u64::try_from(self.parquet.metadata().file_metadata().num_rows()).unwrap_or(0)
@@ -250,7 +250,7 @@ fn geometry(bytes: &[u8]) -> Result<Option<Geometry<f64>>, String> {
     })
 }
 
-/// Parsers of damaged bytes may panic in spite of their promises; that is an error like any other here.
+/// Parsers may panic on damaged bytes in spite of their contracts; that is an error like any other here.
 fn guarded<T>(parse: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(parse))
         .unwrap_or_else(|_| Err("the bytes make no sense to the parser".to_owned()))

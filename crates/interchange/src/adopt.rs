@@ -1,4 +1,4 @@
-//! A producer's words to ours, under the terms that a site sets: the same rules for every format.
+//! Converts a producer's frames to ours, under the terms that a site sets: the same rules for every format.
 
 use vedette_core::{Detection, FrameSize, ObjectClass, Score, Timestamp};
 
@@ -8,45 +8,45 @@ use crate::{ClassNames, ForeignFrame, ReadError};
 /// Confidences a little above 1 are rounding, not another scale.
 const ROUNDING: f32 = 1e-3;
 
-/// What a site says where a message does not.
+/// A site's values for fields that a message omits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Terms {
     /// Size of the frame, when the message does not say it. Boxes in pixels are pixels of it.
     pub frame: Option<FrameSize>,
-    /// Capture time to take instead of the message's own.
+    /// Capture time to use instead of the message's own.
     pub captured: Option<Timestamp>,
     /// The site's own names of classes.
     pub classes: ClassNames,
-    /// Score of an object whose producer does not say how sure it is.
+    /// Score of an object without a confidence.
     pub missing_confidence: Score,
 }
 
-/// A frame in our words.
+/// A frame in our format.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adopted {
     /// Capture time.
     pub captured: Timestamp,
     /// Size of the frame that the boxes refer to.
     pub frame: FrameSize,
-    /// What was seen, best score first.
+    /// The detections, best score first.
     pub detections: Vec<Detection>,
-    /// What was not taken as it was said, to be counted.
+    /// Ignored or changed objects, to be counted.
     pub left_out: LeftOut,
 }
 
-/// Objects that were not taken as they were said.
+/// Objects ignored or changed in the conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LeftOut {
-    /// Taken as `other`: no known name of a class.
+    /// Imported as `other`: an unknown class name.
     pub unknown_class: u32,
-    /// Not taken: a face or number plate.
+    /// Ignored: a face or number plate.
     pub identifying: u32,
-    /// Not taken: no box, or none with an area within the frame.
+    /// Ignored: no box, or none with an area within the frame.
     pub no_area: u32,
 }
 
 impl ForeignFrame {
-    /// The frame in our words. Boxes are cut at the frame's edges.
+    /// Converts the frame. Boxes are clipped at the frame's edges.
     ///
     /// # Errors
     /// When neither message nor terms say the frame's size or capture time, or a confidence or box is no number of its range.
@@ -95,7 +95,7 @@ impl ForeignFrame {
 fn score(said: Option<f32>, missing: Score) -> Result<Score, ReadError> {
     match said {
         None => Ok(missing),
-        // DeepStream's way of saying that its tracker, not its detector, placed the box.
+        // DeepStream's marker for a box placed by its tracker, not its detector.
         Some(said) if said < 0.0 => Ok(missing),
         Some(said) if said <= 1.0 + ROUNDING => Ok(Score::new(said.min(1.0)).unwrap_or(missing)),
         Some(said) => Err(ReadError::invalid("confidence", format!("{said} is no number from 0 to 1"))),

@@ -1,4 +1,4 @@
-/// Why a message could not be taken.
+/// Why a message was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// The bytes are not of the format.
@@ -6,7 +6,7 @@ pub enum ReadError {
     Unparsable {
         /// The format's name.
         format: &'static str,
-        /// What the parser said.
+        /// The parser's message.
         cause: String,
     },
     /// A value breaks a rule.
@@ -14,7 +14,7 @@ pub enum ReadError {
     Invalid {
         /// The field, as the format calls it.
         field: &'static str,
-        /// The rule, with the value where it helps, and the way out where there is one.
+        /// The rule, with the value where it helps, and the remedy where there is one.
         rule: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Detection metadata of other producers: what DeepStream, DL Streamer and ONVIF devices say of a frame.
+//! Detection metadata of other producers: DeepStream, DL Streamer and ONVIF devices.
 //!
 //! *In:* the bytes of one message and its format. *Out:* the frames in it ([`ForeignFrame`]), and, under the terms that a site
 //! sets ([`Terms`]), detections in the product's own words ([`Adopted`]). *Must not know:* where messages come from or go to,
@@ -28,7 +28,7 @@ pub use classes::ClassNames;
 pub use error::ReadError;
 pub use frame::{ForeignBox, ForeignFrame, ForeignObject, MOST_FRAMES, MOST_OBJECTS};
 
-/// A way in which others write detections.
+/// A format of detection metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -51,14 +51,14 @@ impl Format {
         }
     }
 
-    /// Whether its messages can say how large the frame is that their boxes refer to.
+    /// Whether its messages can contain the size of the frame that their boxes refer to.
     #[must_use]
     pub const fn says_frame_size(self) -> bool {
         matches!(self, Self::Dlstreamer)
     }
 }
 
-/// Reads one message. A message that holds no frame (ONVIF: events or PTZ status only) gives none.
+/// Parses one message. A message without a frame (ONVIF: events or PTZ status only) yields none.
 ///
 /// # Errors
 /// When the bytes are not of that format, or a value breaks a rule of it; the error names the field.

@@ -9,14 +9,14 @@ use crate::pose::Pinhole;
 use crate::projection::{Projected, Projection};
 use crate::view::GroundView;
 
-/// Error of a place when the camera's own position stands in and nothing is known about where it looks, in metres.
+/// Error of a place when the camera's own position is used and its orientation is unknown, in metres.
 const UNCALIBRATED_REACH_M: f64 = 100.0;
 /// A calibration is trusted this many times as far as its farthest control point, or as the camera is high.
 const CONTROL_REACH: f64 = 3.0;
 const HEIGHT_REACH: f64 = 40.0;
 /// The reach lies in this range whatever the calibration says, in metres.
 const REACH_M: std::ops::RangeInclusive<f64> = 50.0..=2_000.0;
-/// An error beyond this is no place any more, in metres.
+/// A larger error makes a place unusable, in metres.
 const USABLE_ERROR_M: f64 = 100.0;
 /// How far the polygon of the view goes from the camera, in metres.
 const VIEW_REACH_M: f64 = 80.0;
@@ -47,7 +47,7 @@ impl Locator {
     /// Checks a camera's calibration and prepares its projection. A camera without calibration is fine.
     ///
     /// # Errors
-    /// Every mistake that was found: fewer than four points, double ones, points on a line, mirrored, far from the
+    /// Every validation error: fewer than four points, duplicates, collinear points, mirrored, far from the
     /// camera or contradicting each other; angles, height or field of view out of range.
     pub fn new(camera: &Camera) -> Result<Self, Vec<CalibrationMistake>> {
         let position = camera.position;
@@ -83,9 +83,9 @@ impl Locator {
     /// The ground point that `pixel` of a frame of size `frame` shows, for a pixel known to `pixel_sigma` pixels (one
     /// sigma along each axis, in the same frame).
     ///
-    /// There is always an answer. A pixel on or above the horizon, beyond the reach, or with an error above 100 m gives
+    /// There is always a result. A pixel on or above the horizon, beyond the reach, or with an error above 100 m yields
     /// the camera's position with the reach (or the distance, if larger) as error and [`PlaceSource::AboveHorizon`];
-    /// so does a pixel that is no number. Without calibration it is the camera's position, plus 100 m of error, and
+    /// so does a NaN pixel. Without calibration it is the camera's position, plus 100 m of error, and
     /// [`PlaceSource::CameraPosition`].
     #[must_use]
     pub fn locate(&self, pixel: PixelPoint, frame: FrameSize, pixel_sigma: f32) -> (GroundPoint, PlaceSource) {

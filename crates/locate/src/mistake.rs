@@ -1,15 +1,15 @@
 use std::fmt;
 
-/// One thing that is wrong with a camera's calibration.
+/// A validation error of a camera's calibration.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct CalibrationMistake {
-    /// Where in the camera's description, such as `calibration.points[2].pixel`.
+    /// Its path in the camera's description, such as `calibration.points[2].pixel`.
     pub path: String,
-    /// What stands there.
+    /// The value there.
     pub value: String,
     /// The rule it breaks.
     pub rule: String,
-    /// How to put it right.
+    /// The remedy.
     pub fix: String,
 }
 

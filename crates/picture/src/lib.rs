@@ -1,25 +1,25 @@
-//! What a camera's picture is like as a whole: brightness, contrast, sharpness, change.
+//! Statistics of a camera's picture as a whole: brightness, contrast, sharpness, change.
 //!
-//! *In:* the pixels of one picture after another. *Out:* [`PictureStats`], which the rules about the camera itself judge.
+//! *In:* the pixels of consecutive pictures. *Out:* [`PictureStats`], the input of rules about the camera itself.
 //! *Must not know:* how a picture was decoded, what is in it, rules.
 
 use vedette_core::{FrameSize, PictureStats};
 
-/// Points looked at along the longer side of a picture, about.
+/// Approximate number of sampled points along the longer side of a picture.
 const POINTS: usize = 160;
 
-/// Looks at one camera's pictures, one after the other, and says what they are like. It keeps the brightness of some twenty
+/// Measures one camera's consecutive pictures. It keeps the brightness of some twenty
 /// thousand points of the last one.
 #[derive(Debug, Default)]
 pub struct PictureWatch {
-    /// Brightness of the points of the picture before, and its size.
+    /// Brightness of the previous picture's points, and its size.
     before: Option<(usize, usize, Vec<u8>)>,
     points: Vec<u8>,
 }
 
 impl PictureWatch {
-    /// What a picture of `rgb` pixels (three bytes each, row by row) is like; none when it is too small (under 8 by 8 pixels) or
-    /// not all there.
+    /// The statistics of a picture of `rgb` pixels (three bytes each, row by row); none when it is too small (under 8 by 8
+    /// pixels) or incomplete.
     pub fn look(&mut self, size: FrameSize, rgb: &[u8]) -> Option<PictureStats> {
         let (width, height) = (size.width as usize, size.height as usize);
         if width < 8 || height < 8 || rgb.len() < width * height * 3 {
@@ -61,7 +61,7 @@ struct Sums {
     brightness: u64,
     squares: u64,
     laplacian: u64,
-    /// Brightness and points of each field of the grid.
+    /// Brightness and points of each cell of the grid.
     fields: [(u64, u64); PictureStats::COLUMNS * PictureStats::ROWS],
 }
 

@@ -4,7 +4,7 @@ use vedette_core::{DailyWindow, Schedule, Timestamp, Weekday};
 
 const MINUTES_OF_DAY: u16 = 24 * 60;
 
-/// A schedule ready to be asked.
+/// A compiled schedule.
 #[derive(Debug, Clone)]
 pub(crate) struct Calendar {
     zone: TimeZone,
@@ -58,7 +58,7 @@ impl Calendar {
         })
     }
 
-    /// Whether `moment` lies in one of the windows. The answer holds for the whole UTC minute, because offsets and
+    /// Whether `moment` lies in one of the windows. The result holds for the whole UTC minute, because offsets and
     /// windows are whole minutes.
     pub(crate) fn armed(&self, moment: Timestamp) -> bool {
         let Ok(moment) = jiff::Timestamp::from_microsecond(moment.as_micros()) else { return false };

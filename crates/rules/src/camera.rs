@@ -1,4 +1,4 @@
-//! The camera itself: what low frame rate, clock drift, frozen, covered, blurred and moved share.
+//! Rules about the camera itself: shared by low frame rate, clock drift, frozen, covered, blurred and moved.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -36,9 +36,9 @@ impl Reading {
     }
 }
 
-/// A kind of rule about a value that is measured of the camera.
+/// A kind of rule about a measured value of the camera.
 pub(crate) trait CameraValue {
-    /// What has to be remembered for the measurement.
+    /// State of the measurement.
     type Memory;
 
     /// The value in this frame, when it is beyond its threshold or near it.
@@ -54,7 +54,7 @@ impl Step<'_> {
             _ => None,
         };
         self.hold(&mut state.held, now);
-        // An alert that begins or ends passes near its threshold: that is no near-miss.
+        // An alert passes near its threshold when it begins or ends: that is not a near-miss.
         if state.held.as_ref().is_some_and(Held::is_open) || self.is_silent(NOWHERE) {
             self.whole_met();
             return;

@@ -12,11 +12,11 @@ use crate::limits::{A_DAY, LONGEST_COOLDOWN, LONGEST_GAP};
 
 /// Most rules of one camera.
 const MOST_RULES: usize = 256;
-/// Farther around an alert than this, as a part of the frame's height, is no place.
+/// Largest radius around an alert, as a fraction of the frame's height.
 const LARGEST_RADIUS: f32 = 2.0;
 
-/// Checks the policy on a camera, or on none, and gives its rules with their parameters. Every mistake is noted; a rule is left out
-/// when its parameters cannot be read.
+/// Validates the policy on a camera, or on none, and returns its rules with their parameters. Every error is recorded; a rule is
+/// skipped when its parameters cannot be read.
 pub(crate) fn check<'a>(policy: &'a Policy, on: On<'_>, found: &mut Found) -> Vec<(&'a Rule, AnyKind)> {
     if policy.frame.width == 0 || policy.frame.height == 0 {
         let size = format!("{} x {}", policy.frame.width, policy.frame.height);
@@ -53,7 +53,7 @@ pub(crate) fn check<'a>(policy: &'a Policy, on: On<'_>, found: &mut Found) -> Ve
     read
 }
 
-/// Every mistake of the policy on a camera, or on none.
+/// The validation errors of the policy on a camera, or on none.
 pub(crate) fn mistakes(policy: &Policy, on: On<'_>) -> Vec<crate::PolicyMistake> {
     let mut found = Found::default();
     check(policy, on, &mut found);
@@ -86,12 +86,12 @@ fn check_geometry(kind: &AnyKind, policy: &Policy, on: On<'_>, found: &mut Found
     }
 }
 
-/// Whether it gives other results on another calibration.
+/// Whether its results depend on the calibration.
 pub(crate) fn depends_on_ground(kind: &AnyKind) -> bool {
     kind.info().uses_ground || needs_ground(kind)
 }
 
-/// Whether it works only where pixels are tied to the ground.
+/// Whether it requires a calibrated camera.
 fn needs_ground(kind: &AnyKind) -> bool {
     let on_ground =
         |value: &dyn crate::parameters::Parameter| value.zone().is_some_and(vedette_core::Zone::is_on_ground);

@@ -1,4 +1,4 @@
-//! Rules about other rules: what sequence, absence and together share.
+//! Rules about other rules: shared by sequence, absence and together.
 
 use serde::{Deserialize, Serialize};
 use vedette_core::{Episode, Measured, Span, Term, Timestamp, Track};
@@ -8,13 +8,13 @@ use crate::near_miss::Shortfall;
 use crate::state::{Reassociation, State};
 use crate::step::{Signal, Step, middle};
 
-/// Firings of one rule that are waited upon at once; the oldest is given up for a newer one.
+/// Most pending firings of one rule; the oldest is dropped for a newer one.
 pub(crate) const MOST_WAITING: usize = 64;
 
 /// The state of a combination.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Combination {
-    /// Firings of the first rule that are waited upon, and those a little too long ago for a sequence; oldest first.
+    /// Pending firings of the first rule, and those slightly too old for a sequence; oldest first.
     pub(crate) waiting: Vec<Fired>,
     /// For rules at once: when each held or fired last.
     pub(crate) last: Vec<Option<Fired>>,
@@ -42,7 +42,7 @@ impl State for Box<Combination> {
         self.held.as_ref().is_some_and(Held::is_open)
     }
 
-    /// Nothing is waited for: as long as no rule fires, no frame changes that.
+    /// Nothing is pending: as long as no rule fires, no frame changes that.
     fn is_resting(&self, _scheduled: bool) -> bool {
         self.waiting.is_empty() && self.held.is_none() && self.last.iter().all(Option::is_none)
     }
@@ -54,12 +54,12 @@ impl State for Box<Combination> {
 }
 
 impl<'a> Step<'a> {
-    /// What the rules of the combination did in this frame, in its order.
+    /// The signals of the combination's rules in this frame, in its order.
     pub(crate) fn terms(&self) -> Vec<&'a Signal> {
         self.ready.terms.iter().filter_map(|index| self.signals.get(*index)).collect()
     }
 
-    /// Forgets what fired before when the combination is disarmed.
+    /// Drops earlier firings when the combination is disarmed.
     pub(crate) fn forget_when_disarmed(&self, combination: &mut Combination) {
         if !self.frame.armed {
             combination.waiting.clear();
@@ -67,7 +67,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Notes the firings of the first rule.
+    /// Records the firings of the first rule.
     pub(crate) fn wait_for(&mut self, first: &Signal, waiting: &mut Vec<Fired>) {
         let armed = self.frame.armed;
         for track in first.fired.iter().filter(|_| armed) {

@@ -4,10 +4,10 @@ use vedette_core::{FrameSize, PixelPoint, Rule, Span, Timestamp};
 use crate::geometry::distance;
 use crate::lazy_box::LazyBox;
 
-/// Places of one rule that are silent at once; a newer one replaces the oldest.
+/// Most concurrent place cooldowns of one rule; a newer one replaces the oldest.
 const MOST_PLACES: usize = 64;
 
-/// Until when a rule raises nothing.
+/// Active cooldowns of a rule.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Cooldown {
     everywhere: Option<Timestamp>,
@@ -22,7 +22,7 @@ struct SilentPlace {
 }
 
 impl Cooldown {
-    /// Whether nothing may be raised at `place` now.
+    /// Whether `place` is in cooldown.
     pub(crate) fn holds(&self, at: Timestamp, place: PixelPoint, rule: &Rule, frame: FrameSize) -> bool {
         self.everywhere.is_some_and(|until| at < until)
             || rule.place_cooldown.is_some_and(|cooldown| {
@@ -35,7 +35,7 @@ impl Cooldown {
         self.places.get().map_or(&[], Vec::as_slice)
     }
 
-    /// How much of the cooldown at `place` has passed, and its length.
+    /// The elapsed part of the cooldown at `place`, and its length.
     pub(crate) fn passed(
         &self,
         at: Timestamp,

@@ -1,4 +1,4 @@
-//! Many objects in a zone at once, one episode for the zone: what count, density and gathering share.
+//! Many objects in a zone at once, one episode for the zone: shared by count, density and gathering.
 
 use serde::{Deserialize, Serialize};
 use vedette_core::{Episode, Measured, PixelPoint, Term, Timestamp, Track};
@@ -27,7 +27,7 @@ pub(crate) struct Crowd {
 /// The crowd, while there is one.
 pub(crate) type MaybeCrowd = Option<Box<Crowd>>;
 
-/// An object in the zone, or one that was there when last seen, not long ago: a crowd hides its own.
+/// An object in the zone, or one recently last seen there: a crowd occludes its own members.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Member {
     track: Option<Track>,
@@ -38,7 +38,7 @@ pub(crate) struct Member {
 
 /// A kind of rule about many objects at once.
 pub(crate) trait ManyInZone {
-    /// How many objects are a crowd; none where that cannot be known.
+    /// How many objects are a crowd; none where that is unknown.
     fn needed(&self, step: &Step<'_>) -> Option<u32>;
 
     /// The measured value of so many objects.

@@ -1,4 +1,4 @@
-//! What makes a kind of rule.
+//! The definition of a rule kind.
 
 use vedette_core::{EventCode, FrameSize, Policy, Quantity, Rule, RuleKind, Segment};
 
@@ -42,7 +42,7 @@ pub struct Measure {
     pub quantity: Quantity,
     /// The unit, to follow the number.
     pub unit: Text,
-    /// Whether the threshold is the most, not the least.
+    /// Whether the threshold is an upper bound.
     pub at_most: bool,
 }
 
@@ -89,7 +89,7 @@ pub struct KindInfo {
     pub uses_ground: bool,
     /// Whether it reads the recent positions of objects.
     pub(crate) needs_history: bool,
-    /// Whether it takes in times at which the camera gave no frame.
+    /// Whether it evaluates signal losses.
     pub(crate) takes_signal_loss: bool,
     /// The ONVIF event topic of the same meaning (ONVIF Analytics Service Specification, annex on rules), below `tns1:`; none where
     /// ONVIF has none.
@@ -140,12 +140,12 @@ pub(crate) const SPEED: Measure = Measure::at_least(Quantity::SPEED, text("m/s",
 pub(crate) const LEVELS: Measure = Measure::at_most(Quantity::LEVELS, text("levels of brightness", "级亮度"));
 pub(crate) const PART: Measure = Measure::at_most(Quantity::PART, text("of the usual value", "（与平常之比）"));
 
-/// The camera that a policy is judged on.
+/// The camera that a policy is validated on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum On<'a> {
     /// Its ground; none for a camera without calibration.
     Camera(Option<&'a dyn Ground>),
-    /// No camera: what depends on one is not judged.
+    /// No camera: camera-dependent rules are not checked.
     Any,
 }
 
@@ -163,7 +163,7 @@ impl<'a> On<'a> {
 pub(crate) struct Context<'a> {
     pub(crate) rule: &'a Rule,
     pub(crate) policy: &'a Policy,
-    /// For each rule of the policy, the facts of its kind; none for a kind that is not known.
+    /// For each rule of the policy, the facts of its kind; none for an unknown kind.
     pub(crate) kinds: &'a [Option<&'static KindInfo>],
 }
 
@@ -177,17 +177,17 @@ impl Context<'_> {
 pub(crate) trait Kind: Parameters {
     /// Its facts.
     const INFO: KindInfo;
-    /// Its memory between two frames.
+    /// Its state between two frames.
     type State: State;
 
-    /// The segments of the line that it looks at, if it looks at one.
+    /// The segments of its line, if it has one.
     fn segments(&self) -> Vec<Segment> {
         Vec::new()
     }
 
-    /// Notes mistakes beyond zone, line and limits.
+    /// Records validation errors beyond zone, line and limits.
     fn check(&self, _context: Context<'_>, _found: &mut Found) {}
 
-    /// Takes in a frame.
+    /// Evaluates a frame.
     fn step(&self, step: &mut Step<'_>, state: &mut Self::State);
 }

@@ -13,10 +13,10 @@ use crate::trajectory::{self, Object, Remembered};
 
 /// A frame older than the newest by at most this is late and ignored; by more, the clock was set back.
 const REWIND_LIMIT: Span = Span::from_secs(2);
-/// Tracks of one frame that the rules see.
+/// Most tracks of one frame that the rules evaluate.
 const MOST_OBJECTS: usize = 4096;
 
-/// A stored state that does not belong to the rule under whose id it was stored.
+/// A stored state that does not match the rule under whose id it was stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("rule {rule}: the stored state is not that of a rule of kind {}", kind.as_str())]
 pub struct StateMismatch {
@@ -32,26 +32,26 @@ pub struct RuleEngine {
     rules: Arc<RuleSet>,
     state: EngineState,
     stats: FrameStats,
-    /// Whether a frame without tracks that follows on changes nothing but the time.
+    /// Whether a following frame without tracks changes nothing but the time.
     quiet: bool,
-    /// Per rule the UTC minute asked about last and whether the rule was armed in it; empty when all always are.
+    /// Per rule the last evaluated UTC minute and whether the rule was armed in it; empty when all always are.
     armed: Vec<Option<(i64, bool)>>,
     objects: Vec<Object>,
     misses: Vec<NearMiss>,
 }
 
 impl RuleEngine {
-    /// An engine that has seen nothing.
+    /// An engine without history.
     #[must_use]
     pub fn new(rules: impl Into<Arc<RuleSet>>) -> Self {
         Self::with_state(rules.into(), EngineState::default())
     }
 
-    /// Goes on from a stored state. Rules that watch the same as when it was stored go on; what was open of others ends
-    /// and is given out by the next call that gives episodes.
+    /// Restores a stored state. Rules with the same fingerprint as when it was stored continue; open episodes of others end
+    /// and are emitted by the next call that returns episodes.
     ///
     /// # Errors
-    /// When the state of a rule is not of the rule's kind: it is damaged, or another program wrote it.
+    /// When the state of a rule does not match the rule's kind: it is damaged, or another program wrote it.
     pub fn restore(rules: impl Into<Arc<RuleSet>>, state: EngineState) -> Result<Self, StateMismatch> {
         let rules = rules.into();
         for rule in &rules.rules {
@@ -80,7 +80,8 @@ impl RuleEngine {
         engine
     }
 
-    /// Changes to the same rules on another calibration. What ended by it is given out by the next call that gives episodes.
+    /// Changes to the same rules on another calibration. Episodes that this ends are emitted by the next
+    /// call that returns episodes.
     pub fn recalibrate(&mut self, rules: impl Into<Arc<RuleSet>>) {
         self.state.known.iter_mut().for_each(Remembered::forget_ground);
         self.state.due = self.replace(rules);
@@ -94,7 +95,7 @@ impl RuleEngine {
         self.rules = rules;
     }
 
-    /// All that it remembers, to be stored.
+    /// Its whole state, to be stored.
     #[must_use]
     pub fn state(&self) -> &EngineState {
         &self.state
@@ -106,26 +107,26 @@ impl RuleEngine {
         &self.rules
     }
 
-    /// Counts for the newest frame.
+    /// Statistics of the newest frame.
     #[must_use]
     pub fn stats(&self) -> FrameStats {
         self.stats
     }
 
-    /// Near-misses that were over with the newest frame.
+    /// Near-misses that ended with the newest frame.
     #[must_use]
     pub fn near_misses(&self) -> &[NearMiss] {
         &self.misses
     }
 
-    /// Takes in the confirmed tracks matched in one frame and gives the episodes that were raised and those that ended, in the order of the
-    /// rules, combinations last. Frames come in order of capture time; one that is not newer than the last is ignored. The order of the
-    /// tracks does not matter.
+    /// Evaluates the confirmed tracks matched in one frame and returns the episodes raised and ended, in the order of the
+    /// rules, combinations last. Frames come in order of capture time; one that is not newer than the last is
+    /// ignored. The order of the tracks does not matter.
     pub fn update(&mut self, captured: Timestamp, frame: FrameSize, tracks: &[Track]) -> Vec<Episode> {
         self.update_with(captured, frame, tracks, FrameFacts::default())
     }
 
-    /// As [`Self::update`], with the other properties of the frame: rules about the camera itself ask for them.
+    /// As [`Self::update`], with the other properties of the frame, for rules about the camera itself.
     pub fn update_with(
         &mut self,
         captured: Timestamp,
@@ -159,8 +160,8 @@ impl RuleEngine {
         episodes
     }
 
-    /// Takes in a signal loss: nothing came from the camera at this time. Only the rules that watch for that, and their
-    /// combinations, take it in; gives episodes as [`Self::update`]. A time that is not after the newest frame is ignored.
+    /// Evaluates a signal loss at this time. It affects only the rules that watch for it, and their
+    /// combinations; returns episodes as [`Self::update`]. A time that is not after the newest frame is ignored.
     pub fn note_signal_loss(&mut self, at: Timestamp) -> Vec<Episode> {
         self.stats = FrameStats::default();
         self.misses = Vec::new();
@@ -173,7 +174,7 @@ impl RuleEngine {
         episodes
     }
 
-    /// Lets the rules take in a frame, or that there is none.
+    /// Evaluates the rules on a frame, or on a signal loss.
     fn apply(
         &mut self,
         at: Timestamp,
@@ -215,7 +216,7 @@ impl RuleEngine {
         }
     }
 
-    /// A camera that shows nothing holds no buffers, and one that has shown nothing for a while has nothing to do.
+    /// A camera without objects holds no buffers, and one that has been empty for a while has nothing to do.
     fn shrink(&mut self) {
         let Self { rules, state, objects, .. } = self;
         objects.shrink_to_fit();
@@ -225,8 +226,8 @@ impl RuleEngine {
         self.quiet = state.known.is_empty() && rules.all(|(state, rule)| state.is_resting(rule));
     }
 
-    /// Changes to other rules. Open episodes of rules that watch the same as before (condition, classes, scores, sizes,
-    /// times, schedule and the policy's frame) go on; those of the others end, and are given back.
+    /// Changes to other rules. Open episodes of unchanged rules (condition, classes, scores, sizes,
+    /// times, schedule and the policy's frame) continue; those of the others end, and are returned.
     pub fn replace(&mut self, rules: impl Into<Arc<RuleSet>>) -> Vec<Episode> {
         let rules = rules.into();
         let mut ended = std::mem::take(&mut self.state.due);
@@ -239,7 +240,7 @@ impl RuleEngine {
                 if old[found].watched.fingerprint == watched.fingerprint {
                     new = RuleState { watched: new.watched, ..old.remove(found) };
                 } else {
-                    // A rule that was changed starts afresh, but an alert it raised still silences it.
+                    // A changed rule starts over, but the cooldown of an alert it raised stays.
                     new.cooldown = std::mem::take(&mut old[found].cooldown);
                 }
             }
@@ -249,7 +250,7 @@ impl RuleEngine {
             gone.end_all(None, &mut ended);
         }
         if self.rules.frame != rules.frame {
-            // Remembered places are in pixels of the frame the old policy was drawn on.
+            // Remembered positions are in pixels of the old policy's frame.
             self.state.known.clear();
         }
         self.armed = if rules.is_scheduled() { vec![None; rules.rules.len()] } else { Vec::new() };
@@ -278,7 +279,7 @@ impl RuleEngine {
         self.quiet = false;
     }
 
-    /// The clock was set back to `now`: nothing measured before can be compared with what comes.
+    /// The clock was set back to `now`: earlier measurements cannot be compared with later ones.
     fn set_back(&mut self, now: Timestamp, ended: &mut Vec<Episode>) {
         self.stats.clock_set_back = true;
         self.end_all(None, ended);

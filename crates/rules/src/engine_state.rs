@@ -19,17 +19,17 @@ use crate::trajectory::Remembered;
 #[serde(deny_unknown_fields)]
 pub struct EngineState {
     pub(crate) newest: Option<Timestamp>,
-    /// By rising track id.
+    /// By ascending track id.
     pub(crate) known: Vec<Remembered>,
     /// In the order of the rules.
     pub(crate) rules: Vec<RuleState>,
-    /// Episodes that ended because their rule was removed, not given out yet.
+    /// Episodes that ended because their rule was removed, not emitted yet.
     pub(crate) due: Vec<Episode>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RuleState {
-    /// The same for all cameras with that rule.
+    /// Shared by all cameras with that rule.
     pub(crate) watched: Arc<Watched>,
     pub(crate) cooldown: Cooldown,
     pub(crate) near: LazyBox<NearMisses>,

@@ -7,14 +7,14 @@ use crate::kinds::AnyKind;
 /// Pixels of the frame, as parts of its sides, that stand for a calibration.
 const PROBES: [(f32, f32); 4] = [(0.25, 0.6), (0.75, 0.6), (0.25, 0.9), (0.75, 0.9)];
 
-/// The settings of a rule that decide when it raises, as one number that is the same on every machine: open episodes continue
-/// under a new policy when it is unchanged. Name, purpose, severity and cooldowns are no part of it. `ground` is that of a rule
+/// Hash of the settings of a rule that decide when it raises, the same on every machine: open episodes continue
+/// under a new policy when it is unchanged. Name, purpose, severity and cooldowns are not part of it. `ground` is that of a rule
 /// that needs one.
 pub(crate) fn fingerprint(rule: &Rule, kind: &AnyKind, frame: FrameSize, ground: Option<&dyn Ground>) -> u64 {
     let mut hash = Fnv::new();
     hash.number(u64::from(frame.width)).number(u64::from(frame.height));
     hash.text(rule.condition.kind.as_str());
-    // The rules that a combination names come in with their own fingerprints.
+    // The rules that a combination names are included with their own fingerprints.
     for (name, value) in kind.values().into_iter().filter(|(_, value)| value.rules().is_empty()) {
         hash.text(name).value(&value.to_param());
     }
@@ -44,7 +44,7 @@ pub(crate) fn combined(own: u64, terms: impl Iterator<Item = u64>) -> u64 {
     hash.0
 }
 
-/// FNV-1a, 64 bits: small, and defined for good, which the standard library's hashes are not.
+/// FNV-1a, 64 bits: small, and stable, unlike the standard library's hashes.
 struct Fnv(u64);
 
 impl Fnv {

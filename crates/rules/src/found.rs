@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// One mistake in a policy, for the person who has to put it right.
+/// A validation error of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PolicyMistake {
     /// Its place, for example `rule[0] (gate).when.zone`; indices in `[]` count from 0, here and in all messages.
@@ -28,10 +28,10 @@ impl fmt::Display for PolicyMistake {
 
 impl std::error::Error for PolicyMistake {}
 
-/// The mistakes found so far.
+/// The validation errors so far.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// The rule at hand, to begin each path with.
+    /// The current rule, the prefix of each path.
     pub(crate) path: String,
     pub(crate) mistakes: Vec<PolicyMistake>,
 }
@@ -43,7 +43,7 @@ impl Found {
         self.mistakes.push(PolicyMistake { path, value, rule: rule.to_owned(), fix: fix.to_owned() });
     }
 
-    /// Notes a mistake of a parameter.
+    /// Records a validation error of a parameter.
     pub(crate) fn add_when(&mut self, name: &str, value: impl Into<String>, rule: &str, fix: &str) {
         self.add(&format!("when.{name}"), value, rule, fix);
     }

@@ -92,7 +92,7 @@ impl Line {
         if distance.abs() > self.band { Some(distance > 0.0) } else { None }
     }
 
-    /// Whether the way from one side to the other leads through the segment, not past its ends.
+    /// Whether the path from one side to the other crosses the segment, not past its ends.
     pub(crate) fn met_between(&self, from: PixelPoint, to: PixelPoint) -> bool {
         let (start, end) = (self.distance(from), self.distance(to));
         let part = start / (start - end);
@@ -123,7 +123,7 @@ fn segments_meet(a: PixelPoint, b: PixelPoint, c: PixelPoint, d: PixelPoint) -> 
         || touches(c, d, b)
 }
 
-/// Two edges of the polygon that meet elsewhere than at the corner they share, as the numbers of their first corners
+/// Two edges of the polygon that meet elsewhere than at their shared corner, as the numbers of their first corners
 /// counted from 1.
 pub(crate) fn self_crossing(corners: &[PixelPoint]) -> Option<(usize, usize)> {
     let count = corners.len();

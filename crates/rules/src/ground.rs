@@ -13,9 +13,9 @@ pub struct GroundMetres {
     pub error: f32,
 }
 
-/// The ground as a calibrated camera sees it in frames of the policy's size. The same pixel always gives the same answer.
+/// The ground as a calibrated camera sees it in frames of the policy's size. The same pixel always yields the same result.
 pub trait Ground: fmt::Debug + Send + Sync {
-    /// The place that `pixel` of the policy's frame shows; none above the horizon and where it cannot be trusted.
+    /// The position that `pixel` of the policy's frame shows; none above the horizon and where it is unreliable.
     fn metres(&self, pixel: PixelPoint) -> Option<GroundMetres>;
 
     /// Metres east and north of the same origin.

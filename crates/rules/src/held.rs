@@ -1,4 +1,4 @@
-//! A condition of the whole zone, of the camera or of several rules that holds for a time: one episode.
+//! A condition of the whole zone, of the camera or of several rules that holds for a duration: one episode.
 
 use serde::{Deserialize, Serialize};
 use vedette_core::{Episode, Measured, PixelPoint, Timestamp, Track};
@@ -21,9 +21,9 @@ pub(crate) struct Held {
 /// A condition that holds in a frame.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Now {
-    /// The objects that make it.
+    /// Its objects.
     pub(crate) objects: Vec<Track>,
-    /// The measured value; the time that it holds when absent.
+    /// The measured value; the elapsed duration if absent.
     pub(crate) measured: Option<Measured>,
 }
 
@@ -37,12 +37,12 @@ impl Held {
         self.open.is_some()
     }
 
-    /// Whether a condition that holds in this frame continues it; else it begins anew.
+    /// Whether a condition that holds in this frame continues it; otherwise it starts over.
     pub(crate) fn continues(&self, step: &Step<'_>) -> bool {
         step.frame.goes_on(self.held, step.ready.rule.gap_tolerance)
     }
 
-    /// Ends it; gives its episode when it was raised.
+    /// Ends it; returns its episode if it was raised.
     pub(crate) fn end(self, not_after: Option<Timestamp>) -> Option<Episode> {
         let held = until(self.held, self.began, not_after);
         self.open.map(|open| step::end(*open, self.began, held, self.worst))
@@ -50,7 +50,7 @@ impl Held {
 }
 
 impl Step<'_> {
-    /// Takes in whether it holds in this frame.
+    /// Updates it with whether the condition holds in this frame.
     pub(crate) fn hold(&mut self, held: &mut Option<Held>, now: Option<Now>) {
         let (at, rule) = (self.frame.at, &self.ready.rule);
         let over = held.as_ref().is_some_and(|held| match &now {

@@ -73,7 +73,7 @@ impl History {
         let within = self.positions[..until].iter().position(|position| since(position) <= BASE);
         let from = match within.map(|index| &self.positions[index]) {
             Some(position) if since(position) >= SHORTEST => position,
-            // A slow camera: the position before is all there is.
+            // A slow camera: only the previous position is available.
             _ => self.positions[..within.unwrap_or(until)].last()?,
         };
         let time = since(from);

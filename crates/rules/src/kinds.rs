@@ -87,14 +87,14 @@ macro_rules! kinds {
                 }
             }
 
-            /// The state of a rule that has seen nothing.
+            /// The initial state of a rule.
             pub(crate) fn state(&self) -> AnyState {
                 match self {
                     $(Self::$kind(_) => AnyState::$kind(Default::default()),)*
                 }
             }
 
-            /// Takes in a frame. A state of another kind is refused when it is restored; here it is counted and left alone.
+            /// Evaluates a frame. A state of another kind is refused on restore; here it is counted and left alone.
             pub(crate) fn step(&self, step: &mut Step<'_>, state: &mut AnyState) {
                 match (self, state) {
                     $((Self::$kind(kind), AnyState::$kind(state)) => kind.step(step, state),)*
@@ -180,7 +180,7 @@ pub(crate) fn find(name: RuleKind) -> Option<&'static Entry> {
     ALL.iter().find(|entry| entry.info.name == name)
 }
 
-/// Reads the parameters of a rule. All that is wrong is noted.
+/// Parses the parameters of a rule. All errors are recorded.
 pub(crate) fn read(condition: &Condition, found: &mut Found) -> Option<AnyKind> {
     let Some(entry) = find(condition.kind) else {
         let names: Vec<&str> = ALL.iter().map(|entry| entry.info.name.as_str()).collect();

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A lazily boxed value: the default costs one pointer; it is allocated on first mutation. Most cameras show nothing most of
+/// A lazily boxed value: the default costs one pointer; it is allocated on first mutation. Most cameras are empty most of
 /// the time. It is stored as the value itself.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LazyBox<T>(Option<Box<T>>);

@@ -1,4 +1,4 @@
-//! Limits and checks that several kinds share.
+//! Limits and checks shared by several kinds.
 
 use vedette_core::{FrameSize, ObjectClass, PixelPoint, Rule, RuleId, Segment, Span};
 
@@ -9,12 +9,12 @@ pub(crate) const SHORTEST: Span = Span::from_micros(1);
 pub(crate) const A_DAY: Span = Span::from_secs(24 * 3_600);
 pub(crate) const LONGEST_GAP: Span = Span::from_secs(600);
 pub(crate) const LONGEST_COOLDOWN: Span = Span::from_secs(7 * 24 * 3_600);
-/// More objects than this are never seen in one frame.
+/// Most objects in one frame.
 pub(crate) const MOST_OBJECTS: u32 = 4096;
 /// Most segments of one line.
 const MOST_SEGMENTS: usize = 16;
 
-/// A stay that is bridged by gaps longer than itself is none.
+/// A stay bridged by gaps longer than itself is invalid.
 pub(crate) fn check_gap_within(duration: Span, rule: &Rule, found: &mut Found) {
     if rule.gap_tolerance > duration {
         let value = format!("{} with a duration of {duration}", rule.gap_tolerance);
@@ -23,7 +23,7 @@ pub(crate) fn check_gap_within(duration: Span, rule: &Rule, found: &mut Found) {
     }
 }
 
-/// Only things are left behind or taken away.
+/// Only inanimate objects are left behind or taken away.
 pub(crate) fn check_no_person(rule: &Rule, found: &mut Found) {
     if rule.classes.contains(ObjectClass::Person) {
         let fix = "name things, for example classes = [\"bag\"]";
@@ -31,7 +31,7 @@ pub(crate) fn check_no_person(rule: &Rule, found: &mut Found) {
     }
 }
 
-/// A rule that is silent for longer than `within` hides firings from the combination that it is part of.
+/// A rule whose cooldown exceeds `within` hides firings from its combination.
 pub(crate) fn check_cooldowns_within(within: Span, terms: &[&RuleId], context: Context<'_>, found: &mut Found) {
     for rule in context.policy.rules.iter().filter(|rule| terms.contains(&&rule.id) && rule.cooldown > within) {
         let value = format!("{} of {} within {within}", rule.cooldown, rule.id);

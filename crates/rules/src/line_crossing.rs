@@ -1,4 +1,4 @@
-//! Objects that cross a line: what line crossing and tailgating share.
+//! Objects that cross a line: shared by line crossing and tailgating.
 
 use serde::{Deserialize, Serialize};
 use vedette_core::{Direction, Episode, Measured, Span, Timestamp, TrackId};
@@ -14,7 +14,7 @@ use crate::trajectory::Trajectory;
 const SETTLING: Span = Span::from_millis(100);
 /// A track crosses a line in the same direction at most once in this time.
 const ONE_CROSSING: Span = Span::from_secs(2);
-/// How long the side of a line is remembered for a track that is not seen.
+/// How long the side of a line is remembered for an unseen track.
 const SIDE_MEMORY: Span = Span::from_secs(10);
 
 /// Objects near a line, and the last crossings.
@@ -30,7 +30,7 @@ pub(crate) struct Crossings {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Crossing<'a> {
     pub(crate) object: Trajectory<'a>,
-    /// The track it had first.
+    /// The first track of the object.
     pub(crate) subject: TrackId,
     pub(crate) direction: Direction,
 }
@@ -73,7 +73,7 @@ impl Step<'_> {
         self.near_crossings(sides);
     }
 
-    /// Follows objects that lack one requirement to count, and emits a near-miss when one crosses.
+    /// Tracks objects that lack one requirement, and emits a near-miss when one crosses.
     fn near_crossings(&mut self, counted: &[LineSide]) {
         let at = self.frame.at;
         let mut near = self.near.allocated().map(|near| std::mem::take(&mut near.sides)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Following near-misses, frame by frame.
+//! Tracks near-misses from frame to frame.
 
 use vedette_core::{NearMiss, PixelPoint, Span, Term, Timestamp, TrackId};
 
@@ -6,18 +6,18 @@ use crate::near_miss::{Lacking, MOST_LACKING, Nearly, Shortfall};
 use crate::step::{Step, decimal};
 use crate::trajectory::Trajectory;
 
-/// A condition that held for this part of the time it needs almost held long enough.
+/// A condition that held for this fraction of its required time almost held long enough.
 const NEAR_DURATION: f64 = 0.5;
 
 impl Step<'_> {
-    /// The object counts: drops the shortfall it had before.
+    /// The object meets the requirements: drops its earlier shortfall.
     pub(crate) fn met(&mut self, track: TrackId) {
         if let Some(near) = self.near.allocated() {
             near.lacking.retain(|lacking| lacking.track != track);
         }
     }
 
-    /// Follows an object in the zone that lacks one requirement.
+    /// Tracks an object in the zone that lacks one requirement.
     pub(crate) fn lacks(&mut self, object: &Trajectory<'_>, shortfall: Shortfall) {
         let at = self.frame.at;
         let lacking = &mut self.near.get_mut().lacking;
@@ -34,8 +34,8 @@ impl Step<'_> {
         }
     }
 
-    /// Emits near-misses of the objects that are gone or lack nothing any more for longer than the gap. `needed` is the time that
-    /// the condition must hold.
+    /// Emits near-misses of objects that are gone or have lacked nothing for longer than the gap. `needed` is the required
+    /// duration of the condition.
     pub(crate) fn emit_lacking(&mut self, needed: Span) {
         let (at, gap) = (self.frame.at, self.ready.rule.gap_tolerance);
         let Some(near) = self.near.allocated() else { return };

@@ -136,8 +136,8 @@ impl App {
         Ok(Self { page, operations: address, live, latency, health, bus, tasks, detecting, stop })
     }
 
-    /// Waits until every stage has ended; the first error is given back. Once `stop` is cancelled, stages that cannot end,
-    /// because the bus is away, are left behind after a while: what they had not committed comes again at the next start.
+    /// Waits until every stage has ended; returns the first error. Once `stop` is cancelled, stages that cannot end,
+    /// because the bus is unreachable, are abandoned after a while: uncommitted records are delivered again at the next start.
     ///
     /// # Errors
     /// The first error of a stage whose errors end the process; that the bus did not take what was sent last.

@@ -104,7 +104,7 @@ async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
     } else {
         Mistakes(mistakes).to_string()
     };
-    // A reader that went away (`| head`) changes nothing about the outcome.
+    // A closed stdout (`| head`) does not affect the outcome.
     let _ = write!(std::io::stdout().lock(), "{verdict}{findings}");
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

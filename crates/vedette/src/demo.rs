@@ -145,7 +145,7 @@ async fn print_alerts(mut live: tokio::sync::broadcast::Receiver<std::sync::Arc<
         match live.recv().await {
             Ok(alert) => {
                 let mut out = std::io::stdout().lock();
-                // A reader that went away (`| head`) does not end the demo.
+                // A closed stdout (`| head`) does not end the demo.
                 let _ = writeln!(out, "{}", output::line(&alert)).and_then(|()| out.flush());
             }
             Err(RecvError::Lagged(missed)) => eprintln!("{missed} alerts were not printed; the page has them"),

@@ -57,7 +57,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// Text, code, distance, confidence; how many others may be meant when it is ambiguous; the nearest road; who answers for it.
+/// Text, code, distance, confidence; the number of alternatives if ambiguous; the nearest road; the responsible units.
 fn address(found: &AddressMatch) -> String {
     let best = &found.best;
     let mut text =

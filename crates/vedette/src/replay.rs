@@ -109,7 +109,7 @@ fn site(args: &ReplayArgs) -> anyhow::Result<Replay<Files>> {
     Ok(Replay::new(files).with(settings.tracker, settings.sort_window))
 }
 
-/// The bases by the moments they serve from.
+/// The bases by the instants from which they are effective.
 fn bases(given: &[TimedBase]) -> anyhow::Result<AddressBook> {
     let open = |base: &TimedBase| {
         AddressBase::open(&base.path).map(Arc::new).with_context(|| format!("opening {}", base.path.display()))

@@ -6,7 +6,7 @@ use vedette_core::{Condition, Params};
 
 use crate::{WireError, legacy_condition, pb};
 
-/// A parameter is no deeper than this: a zone with holes has four levels.
+/// Deepest nesting of a parameter: a zone with holes has four levels.
 const DEEPEST: usize = 16;
 
 pub(crate) fn pb_params(params: &Params) -> prost_types::Struct {

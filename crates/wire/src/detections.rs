@@ -10,10 +10,10 @@ use crate::{WireError, field, pb};
 
 /// Most boxes that one frame may carry; a record with more is refused whole.
 const MOST_DETECTIONS: usize = 10_000;
-/// What the frame size is where there is no frame: the field has to be there.
+/// Placeholder frame size where there is no frame: the field is mandatory.
 const NO_FRAME: FrameSize = FrameSize { width: 1, height: 1 };
 
-/// The value of a record on `detections`.
+/// Encodes a record on `detections`.
 #[must_use]
 pub fn encode_detections(record: &CameraRecord) -> Bytes {
     let common = pb::FrameDetections {
@@ -43,11 +43,11 @@ pub fn encode_detections(record: &CameraRecord) -> Bytes {
     message.encode_to_vec().into()
 }
 
-/// Reads the value of a record on `detections`.
+/// Decodes a record on `detections`.
 ///
 /// # Errors
-/// When the bytes are no such message, or a value breaks its rule (score outside 0 to 1, box without area, NaN, unknown
-/// class, more than 10,000 boxes, an account of frames that does not fit the record's number, detections in a record of no
+/// When the bytes are not such a message, or a value breaks its rule (score outside 0 to 1, box without area, NaN, unknown
+/// class, more than 10,000 boxes, frame accounting that does not match the record's number, detections in a record of no
 /// processed frame).
 pub fn decode_detections(bytes: Bytes) -> Result<CameraRecord, WireError> {
     let mut message: pb::FrameDetections = parse("FrameDetections", bytes)?;
@@ -70,7 +70,7 @@ pub fn decode_detections(bytes: Bytes) -> Result<CameraRecord, WireError> {
     })
 }
 
-/// Checks that what says that there was no signal says nothing of frames.
+/// Checks that a signal loss has no fields of a frame.
 fn signal_loss(message: &pb::FrameDetections, account: Option<&FrameAccount>) -> Result<RecordBody, WireError> {
     field::frame_size("frame", message.frame)?;
     let none = "a record of signal loss is of no frame; leave it out";
@@ -88,8 +88,8 @@ fn signal_loss(message: &pb::FrameDetections, account: Option<&FrameAccount>) ->
     }
 }
 
-/// A record that accounts for its own frame as not processed. Its quality, video, latency and picture are passed over: they are
-/// there in a saved state when the frame was put aside after a model had processed it.
+/// A record that accounts for its own frame as not processed. Its quality, video, latency and picture are ignored: a checkpoint
+/// contains them when the frame was dead-lettered after a model had processed it.
 fn account_only(message: &pb::FrameDetections, account: FrameAccount) -> Result<AccountOnly, WireError> {
     if !message.detections.is_empty() {
         return Err(WireError::invalid(

@@ -8,7 +8,7 @@ use crate::{WireError, field, name, pb};
 /// A record on `near-misses`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CameraNearMiss {
-    /// Whose.
+    /// The camera.
     pub camera: CameraId,
     /// The frame that the place refers to.
     pub frame: FrameSize,
@@ -16,7 +16,7 @@ pub struct CameraNearMiss {
     pub miss: NearMiss,
 }
 
-/// The value of a record on `near-misses`.
+/// Encodes a record on `near-misses`.
 #[must_use]
 pub fn encode_near_miss(camera: &CameraId, frame: FrameSize, miss: &NearMiss) -> Bytes {
     let (kind, kind_name) = name::pb_kind(miss.kind);
@@ -41,10 +41,10 @@ pub fn encode_near_miss(camera: &CameraId, frame: FrameSize, miss: &NearMiss) ->
     .into()
 }
 
-/// Reads the value of a record on `near-misses`.
+/// Decodes a record on `near-misses`.
 ///
 /// # Errors
-/// When the bytes are no such message, or a value breaks its rule.
+/// When the bytes are not such a message, or a value breaks its rule.
 pub fn decode_near_miss(bytes: Bytes) -> Result<CameraNearMiss, WireError> {
     let message: pb::NearMiss = parse("NearMiss", bytes)?;
     Ok(CameraNearMiss {

@@ -5,17 +5,17 @@ use vedette_core::{AccessUnit, CameraId, Codec, SignalLoss, Timestamp, VideoChun
 use crate::error::parse;
 use crate::{WireError, field, pb};
 
-/// What lies on `video`.
+/// A record on `video`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VideoRecord {
     /// Pictures.
     Chunk(PublishedChunk),
-    /// No signal came.
+    /// A signal loss.
     SignalLoss(SignalLoss),
 }
 
 impl VideoRecord {
-    /// Whose pictures they are, or would be.
+    /// The camera.
     #[must_use]
     pub fn camera(&self) -> &CameraId {
         match self {
@@ -24,7 +24,7 @@ impl VideoRecord {
         }
     }
 
-    /// When intake handed it to the bus.
+    /// When intake published it.
     #[must_use]
     pub fn published(&self) -> Timestamp {
         match self {
@@ -33,7 +33,7 @@ impl VideoRecord {
         }
     }
 
-    /// The pictures, where it holds any.
+    /// The pictures, if it contains any.
     #[must_use]
     pub fn into_chunk(self) -> Option<VideoChunk> {
         match self {
@@ -43,16 +43,16 @@ impl VideoRecord {
     }
 }
 
-/// A chunk as it lies on the bus.
+/// A chunk as published on the bus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedChunk {
     /// The pictures.
     pub chunk: VideoChunk,
-    /// When intake handed them to the bus.
+    /// When intake published them.
     pub published: Timestamp,
 }
 
-/// The value of a record on `video`.
+/// Encodes a record on `video`.
 #[must_use]
 pub fn encode_video(chunk: &VideoChunk, published: Timestamp) -> Bytes {
     let mut payload = BytesMut::with_capacity(chunk.units.iter().map(|unit| unit.data.len()).sum());
@@ -87,7 +87,7 @@ pub fn encode_video(chunk: &VideoChunk, published: Timestamp) -> Bytes {
     .into()
 }
 
-/// The value of a record on `video` that says that no signal comes.
+/// Encodes a signal loss on `video`.
 #[must_use]
 pub fn encode_signal_loss(loss: &SignalLoss) -> Bytes {
     pb::VideoChunk {
@@ -100,10 +100,10 @@ pub fn encode_signal_loss(loss: &SignalLoss) -> Bytes {
     .into()
 }
 
-/// Reads the value of a record on `video`; the units share `bytes`, nothing is copied.
+/// Decodes a record on `video`; the units share `bytes`, nothing is copied.
 ///
 /// # Errors
-/// When the bytes are neither a chunk nor the word that nothing comes, or a chunk's index and payload disagree.
+/// When the bytes are neither a chunk nor a signal loss, or a chunk's index and payload disagree.
 pub fn decode_video(bytes: Bytes) -> Result<VideoRecord, WireError> {
     let message: pb::VideoChunk = parse("VideoChunk", bytes)?;
     if let Some(at) = message.away_us {

@@ -10,7 +10,7 @@ const VERSION: i64 = 2;
 /// Advisory lock held while tables are checked and created: two processes may start at the same time. "Vdtt".
 const MAKING: i64 = 0x5664_7474;
 
-/// The tables of the SQLite schema in this server's dialect. Texts compare byte by byte, whatever the database's language, so
+/// The tables of the `SQLite` schema in this server's dialect. Texts compare byte by byte, whatever the database's language, so
 /// that an index finds codes by prefix. Pictures are compressed already.
 const SCHEMA: &str = r#"
 CREATE TABLE store_version (version BIGINT NOT NULL);
@@ -73,7 +73,7 @@ CREATE TABLE responsible (
 CREATE INDEX responsible_by_unit ON responsible (code, kind, alert);
 "#;
 
-/// Migration to version 2: cross-camera events (see the SQLite schema). Earlier alerts are events of their own.
+/// Migration to version 2: cross-camera events (see the `SQLite` schema). Earlier alerts are events of their own.
 const EVENTS: &str = r#"
 ALTER TABLE alert ADD COLUMN event TEXT COLLATE "C", ADD COLUMN event_us BIGINT;
 UPDATE alert SET event = id, event_us = raised_us;

@@ -1,15 +1,15 @@
 use super::Sighting;
 
-/// Height of a cell in ten-millionths of a degree: 55 m, more than any two alerts of one event are apart. So whatever can be
-/// joined with an alert is in its cell or in one of the eight around it.
+/// Height of a cell in ten-millionths of a degree: 55 m, more than the largest distance of two alerts of one event. So all
+/// candidates for an alert are in its cell or in one of the eight around it.
 const HEIGHT_E7: i64 = 5_000;
 const FULL_CIRCLE: i64 = 3_600_000_000;
 /// More than the columns of the widest row.
 const COLUMNS: i64 = 1 << 20;
 const MINUTE_US: i64 = 60_000_000;
 
-/// Alerts of one kind in one cell in one minute. Where there are more than `MOST`, nobody can say which belong together, and
-/// none of them is joined: that bounds the work that an alert can make.
+/// Alerts of one kind in one cell in one minute. Where there are more than `MOST`, correlation would be ambiguous, and
+/// none of them is joined: that bounds the work per alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Crowd {
     /// Number of the cell.
@@ -21,7 +21,7 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Most alerts that are no crowd.
+    /// Most alerts that are not a crowd.
     pub const MOST: usize = 100;
 
     /// The cell and minute that an alert is in.
@@ -92,7 +92,7 @@ mod tests {
     }
 
     proptest! {
-        /// 48 m is the furthest that alerts are joined.
+        /// 48 m is the largest distance at which alerts are joined.
         #[test]
         fn what_is_near_lies_in_a_neighbouring_cell(
             latitude in -85.0..85.0_f64, longitude in -180.0..180.0_f64, bearing in 0.0..std::f64::consts::TAU,

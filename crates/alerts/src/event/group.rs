@@ -6,7 +6,7 @@ use vedette_core::{Alert, AlertId};
 use super::near::Nearness;
 use super::{Crowd, OneEvent, Sighting};
 
-/// The alert that stands for an event: the one raised first, by id among those raised at the same time.
+/// The lead alert of an event: the one raised first, by id among those raised at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lead {
     /// When it was raised, microseconds since the Unix epoch.
@@ -15,10 +15,10 @@ pub struct Lead {
     pub id: AlertId,
 }
 
-/// The lead of each alert that was decided anew.
+/// The lead of each alert whose event was recomputed.
 pub type Decided = BTreeMap<AlertId, Lead>;
 
-/// What became of one alert: it came, it changed, or it can no longer be joined.
+/// The change of one alert: new, changed, or no longer correlated.
 #[derive(Debug, Clone)]
 pub struct Touched {
     /// Before, where it could be joined.
@@ -39,7 +39,7 @@ impl Touched {
     }
 }
 
-/// The lead of each alert, of all there are.
+/// The lead of each of all alerts.
 ///
 /// Two alerts are *linked* when each is the nearest of its camera to the other. Linked alerts are joined in the order of their
 /// nearness, as long as all alerts of an event can be one event with one another: so an event has one alert of a camera at most,
@@ -64,11 +64,11 @@ pub fn leads<'a>(alerts: impl IntoIterator<Item = &'a Alert>, rule: &OneEvent) -
     leads
 }
 
-/// Decides anew what `touched` can have changed, and leaves the rest as it is. `near` gives the alerts that may be one event
-/// with one, as they are now; others among them do no harm.
+/// Recomputes the events that `touched` can have changed, and leaves the rest as it is. `near` returns the current alerts that
+/// may be one event with one; others among them do no harm.
 ///
-/// A link between two alerts changes only if the one nearest to one of them does, and that is then a touched one, or was. So
-/// the events to be decided are those that touched alerts have links to, or had.
+/// A link between two alerts changes only if the nearest of one of them does, and that is then a touched one, or was. So
+/// only the events that touched alerts are or were linked to are recomputed.
 ///
 /// # Errors
 /// When `near` fails.
@@ -90,7 +90,7 @@ pub fn settle<E>(
     Ok(decided)
 }
 
-/// Finds links, and remembers what it asked for.
+/// Finds links, and caches the queried alerts.
 struct Links<'a, E> {
     rule: &'a OneEvent,
     near: &'a mut dyn FnMut(&Sighting) -> Result<Vec<Sighting>, E>,
@@ -98,7 +98,7 @@ struct Links<'a, E> {
 }
 
 impl<E> Links<'_, E> {
-    /// What can be one event with `it`, nearest first.
+    /// The candidates for one event with `it`, nearest first.
     fn rank(&mut self, it: &Sighting) -> Result<Vec<(Nearness, Sighting)>, E> {
         let near = (self.near)(it)?;
         let mut ranked: Vec<_> =
@@ -151,7 +151,7 @@ impl<E> Links<'_, E> {
         Ok(disturbed.into_values().collect())
     }
 
-    /// The alerts that `it` is linked with.
+    /// The alerts linked with `it`.
     fn links(&mut self, it: &Sighting) -> Result<Vec<(Nearness, Sighting)>, E> {
         let mut cameras = BTreeSet::new();
         let ranked = self.ranked(it)?.to_vec();
@@ -166,7 +166,7 @@ impl<E> Links<'_, E> {
         Ok(links)
     }
 
-    /// All that hangs together with `seed` by links, and the links.
+    /// The connected component of `seed`, with its links.
     fn linked_with(&mut self, seed: Sighting) -> Result<Linked, E> {
         let mut linked = Linked::default();
         let mut open = vec![seed];
@@ -184,14 +184,14 @@ impl<E> Links<'_, E> {
     }
 }
 
-/// Alerts that hang together.
+/// A connected component.
 #[derive(Default)]
 struct Linked {
     alerts: BTreeMap<AlertId, Sighting>,
     links: BTreeSet<(Nearness, AlertId, AlertId)>,
 }
 
-/// The events among alerts that hang together.
+/// The events of a connected component.
 fn join(rule: &OneEvent, linked: &Linked) -> Decided {
     let mut events: Vec<Vec<&Sighting>> = linked.alerts.values().map(|it| vec![it]).collect();
     let of = |events: &[Vec<&Sighting>], id: AlertId| {
@@ -257,7 +257,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(300))]
-        /// Alerts come, change and go in any order; what is decided one by one is what is decided about all at once.
+        /// Alerts are added, changed and removed in any order; incremental results equal those of the whole set.
         #[test]
         fn one_by_one_is_as_all_at_once(steps in prop::collection::vec((0..24u128, prop::option::weighted(0.9, sighting())), 1..48)) {
             let rule = OneEvent::default();

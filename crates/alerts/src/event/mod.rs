@@ -1,8 +1,8 @@
-//! One event, one entry: which alerts of neighbouring cameras show the same thing.
+//! Cross-camera correlation: the alerts of neighbouring cameras that show the same event.
 //!
-//! Decided by what kind of thing it was, where on the ground and when, and by nothing else: not by how anybody looked, and
-//! without following anybody from camera to camera. What comes out is a function of the set of alerts, whatever their order:
-//! [`leads`]. A store that keeps it up as alerts come asks [`settle`] what one of them changes.
+//! Decided by kind, place on the ground and time, and by nothing else: not by appearance, and without following anybody from
+//! camera to camera. The result is a function of the set of alerts, whatever their order: [`leads`]. A store that maintains
+//! it incrementally calls [`settle`] for each changed alert.
 
 mod cell;
 mod group;

@@ -3,15 +3,15 @@ use std::cmp::Ordering;
 use super::sighting::stays;
 use super::{OneEvent, Sighting};
 
-/// Between alerts that are raised longer apart than this nothing is joined, however long one of them goes on.
+/// Alerts raised further apart than this are never joined, however long one of them lasts.
 const LONGEST_US: i64 = 3_600_000_000;
-/// What another rule of the same kind adds to the nearness: the same rule's alert is taken first.
+/// Penalty for another rule of the same kind: the same rule's alert is preferred.
 const OTHER_RULE: f64 = 0.5;
 /// Metres of a ten-millionth of a degree of latitude (sphere of 6,371,008.8 m).
 const METRES: f64 = 6_371_008.8 * std::f64::consts::PI / 180.0 * 1e-7;
 const FULL_CIRCLE: i64 = 3_600_000_000;
 
-/// How near two alerts are that may be one event; 0 is the same place, moment and rule.
+/// Nearness of two alerts that may be one event; 0 is the same place, instant and rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Nearness(f64);
 
@@ -30,7 +30,7 @@ impl Ord for Nearness {
 }
 
 impl OneEvent {
-    /// How near two alerts are; none when they cannot be one event. The same both ways.
+    /// Nearness of two alerts; none when they cannot be one event. Symmetric.
     pub(super) fn nearness(&self, one: &Sighting, other: &Sighting) -> Option<Nearness> {
         let alike =
             one.kind == other.kind && (one.classes & other.classes != 0 || (one.classes, other.classes) == (0, 0));
@@ -45,7 +45,7 @@ impl OneEvent {
         if distance > at_most {
             return None;
         }
-        // Once they are further apart than `apart`, what matters is the place: the one is seen late.
+        // Beyond `apart` only the place matters: the event was seen late.
         let time = (raised_apart as f64 / self.apart_us() as f64).min(1.0);
         let rule = if one.rule == other.rule { 0.0 } else { OTHER_RULE };
         Some(Nearness(time + distance / at_most + rule))
@@ -55,7 +55,7 @@ impl OneEvent {
     #[must_use]
     pub fn raised_between(&self, it: &Sighting) -> (i64, i64) {
         let earliest = it.raised_us.saturating_sub(LONGEST_US);
-        // What does not stay where it was ends, for joining, as it is raised.
+        // A subject that does not stay in place ends, for correlation, as it is raised.
         let earliest = if stays(it.kind) { earliest } else { earliest.max(self.overlapping(it).1) };
         (earliest, it.raised_us.saturating_add(LONGEST_US))
     }

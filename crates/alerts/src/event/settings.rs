@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use vedette_core::Span;
 
-/// When alerts of several cameras are one event.
+/// Tolerances within which alerts of several cameras are one event.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OneEvent {
     within_m: f64,
@@ -26,8 +26,8 @@ impl OneEvent {
     /// However uncertain two places are, alerts further apart than this many times `within_m` are two events.
     const MOST: f64 = 4.0;
 
-    /// Alerts whose places differ by at most `within_m` metres more than their errors explain, and that happened at the same
-    /// time or at most `apart` from one another.
+    /// Alerts whose places differ by at most `within_m` metres beyond their errors, at the same time or at most `apart` from one
+    /// another.
     ///
     /// # Errors
     /// When a setting is out of its range: 0.5 to 12 m, 100 ms to 1 min.

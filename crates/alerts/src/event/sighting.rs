@@ -1,8 +1,8 @@
 use vedette_core::{Alert, AlertId, ObjectClass, PlaceSource, RuleKind};
 use vedette_rules::{Subject, rule_kind};
 
-/// All that joining may know of an alert: what kind of thing was seen, where on the ground, when. Whole numbers, so that every
-/// store gives back exactly what it was given.
+/// The data of an alert that correlation may use: kind, place on the ground, time. Integers, so that every
+/// store returns exactly what was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {
     /// The alert.
@@ -15,7 +15,7 @@ pub struct Sighting {
     pub rule: String,
     /// Groups of classes of its objects, one bit each.
     pub classes: i64,
-    /// It can be compared with what happened from `started_us` to `until_us`.
+    /// Start of the period in which it can be compared with other alerts, up to `until_us`.
     pub started_us: i64,
     /// When it was raised, microseconds since the Unix epoch.
     pub raised_us: i64,
@@ -30,9 +30,9 @@ pub struct Sighting {
 }
 
 impl Sighting {
-    /// What joining may know of `alert`; none when it is about the camera itself or of a kind
-    /// that is not known, when its place was not measured, or when the
-    /// camera's clock is not to be trusted.
+    /// The sighting of `alert`; none when it is about the camera itself or of an unknown
+    /// kind, when its place was not measured, or when the
+    /// camera's clock is unreliable.
     #[must_use]
     pub fn of(alert: &Alert) -> Option<Self> {
         let measured = alert.place.source == PlaceSource::Calibration && !alert.quality.clock_drift;
@@ -62,13 +62,13 @@ impl Sighting {
     }
 }
 
-/// Whether what it is about stays at the place of its alert until it ends. Anything else may have gone on: an alert of another
+/// Whether its subject stays at the place of its alert until it ends. Anything else may have moved on: an alert of another
 /// camera near that place, later than this one was raised, is then about something else.
 pub(super) fn stays(kind: RuleKind) -> bool {
     rule_kind(kind).is_some_and(|kind| kind.stays)
 }
 
-/// Classes that detectors take for one another share a bit.
+/// Classes that detectors confuse share a bit.
 const fn group_of(class: ObjectClass) -> i64 {
     match class {
         ObjectClass::Person => 1,

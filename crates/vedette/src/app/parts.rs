@@ -204,14 +204,14 @@ impl Parts {
     }
 }
 
-/// States tell of frames every `save_every`, so less than two of those says nothing.
+/// Checkpoints report frames every `save_every`, so less than two of those is meaningless.
 fn stale_after(settings: &Settings) -> Span {
     let two_saves =
         Span::from_micros(settings.analyse.save_every.as_micros().saturating_mul(2).saturating_add(5_000_000));
     settings.console.stale_after.max(two_saves)
 }
 
-/// Who changed `site.address_base` may not know that another one was published since.
+/// An operator who changed `site.address_base` may not know that another one was published since.
 fn warn_of_announced(settings: &Settings, addresses: &AddressBook) {
     let now = clock::now();
     let Some(served) = addresses.report(now).current.filter(|served| served.from.is_some()) else { return };

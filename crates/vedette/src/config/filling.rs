@@ -33,8 +33,8 @@ pub(super) fn of(attempt: &impl Fn(&Value) -> Result<(), Stumble>, value: &Value
     partial
 }
 
-/// Whether serde now stumbles over something else: elsewhere, or over what lies below. What it says of the place itself or of
-/// what holds it is about the filling, since serde misses a field only when it has read the others.
+/// Whether serde now fails elsewhere, or at a value below. An error at the place itself or at its parent
+/// is about the filling, since serde misses a field only after it has parsed the others.
 fn goes_on(stumble: &Stumble, keys: &Keys) -> bool {
     let (last, holder) = keys.split_last().map_or(("", &[][..]), |(last, holder)| (last.as_str(), holder));
     match stumble.missing_field() {

@@ -8,8 +8,8 @@ use vedette_stages::MetadataSettings;
 use super::location::related;
 use super::{Known, Mistake};
 
-/// Checks all entries against each other and against the cameras. `unread` are the paths that could not be read: what is said of
-/// them is a consequence.
+/// Validates all entries against each other and against the cameras. `unread` are the paths that failed to parse: errors about
+/// them are consequential.
 pub(super) fn check(
     file: &str,
     entries: &[MetadataSettings],

@@ -14,12 +14,12 @@ pub struct Mistake {
     pub value: String,
     /// The rule it breaks.
     pub rule: String,
-    /// What to do; empty when the rule says it.
+    /// The remedy; empty when the rule implies it.
     pub fix: String,
 }
 
 impl Mistake {
-    /// A mistake that a section found in itself.
+    /// A validation error that a section found in itself.
     #[must_use]
     pub fn in_section(file: &str, section: &str, mistake: SettingMistake) -> Self {
         let SettingMistake { path, value, rule, fix } = mistake;

@@ -1,5 +1,5 @@
-//! The configuration: one TOML file of settings, one of cameras, one of policies; read and checked as a whole, with every
-//! mistake said at once.
+//! The configuration: one TOML file of settings, one of cameras, one of policies; parsed and validated as a whole, with all
+//! validation errors reported at once.
 
 mod filling;
 mod location;

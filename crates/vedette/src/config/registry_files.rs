@@ -25,7 +25,7 @@ pub(super) struct Entry<T> {
     /// Where it is, as `camera[2] (gate)`.
     pub(super) at: String,
     pub(super) value: T,
-    /// Paths of it that are not what the file says, since that could not be read.
+    /// Paths in it whose values differ from the file, since that could not be parsed.
     touched: Vec<String>,
 }
 
@@ -116,8 +116,8 @@ pub(super) fn policies(path: &Path, cameras: &Known, mistakes: &mut Vec<Mistake>
     policies
 }
 
-/// What is wrong with the rules on any of the cameras that they are for, each mistake once. What is wrong on some of a group's
-/// cameras only names the first of these.
+/// Validation errors of the rules on each of their cameras, without duplicates. An error on only some of a group's
+/// cameras names only the first of these.
 fn rule_mistakes(policy: &Policy, cameras: &Known) -> Vec<PolicyMistake> {
     let mut judged = 0;
     let mut found: Vec<(PolicyMistake, &Camera, u32)> = Vec::new();
@@ -153,7 +153,7 @@ impl<T> Entry<T> {
     }
 }
 
-/// Notes mistakes of the entry: field, value, rule, way out. What is said of a field that could not be read is a consequence.
+/// Records validation errors of the entry: field, value, rule, remedy. An error of a field that failed to parse is consequential.
 fn noting<'a, T>(
     path: &'a Path,
     entry: &'a Entry<T>,
@@ -168,7 +168,7 @@ fn noting<'a, T>(
     }
 }
 
-/// The entries of the one list that a registry file holds. What cannot be read of it is told to `known`.
+/// The entries of the one list of a registry file. Parse failures are reported to `known`.
 fn entries<T: DeserializeOwned>(
     path: &Path,
     list: &str,

@@ -1,4 +1,4 @@
-//! `[[sinks]]`: every mistake of the entries.
+//! `[[sinks]]`: validation of the entries.
 
 use std::collections::BTreeSet;
 

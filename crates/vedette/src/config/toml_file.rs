@@ -1,8 +1,8 @@
-//! TOML to types, with every mistake at once.
+//! Parses TOML to types, reporting all errors at once.
 //!
-//! serde stops at the first mistake. Here the value it stumbled over is noted and taken out, or what is missing is noted and
-//! something put in its place, and the rest is read again, until it reads. What is wrong only because of what was noted before is
-//! not noted again.
+//! serde stops at the first error. Here the rejected value is recorded and removed, or a missing one is recorded and
+//! filled in, and the rest is parsed again, until it succeeds. Errors that are only a consequence of earlier ones are
+//! not recorded.
 
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use toml::Value;

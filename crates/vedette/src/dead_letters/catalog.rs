@@ -1,4 +1,4 @@
-//! What lies in the dead letters: one entry for each record that was put aside, without its content.
+//! The catalogue of dead letters: one entry per dead-lettered record, without its content.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use vedette_wire::{DeadLetter, DeadLetterReason};
 
 use super::{REPLAY_OF, REPLAYED_AT, Source};
 
-/// One record that was put aside.
+/// One dead-lettered record.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
     pub(super) source: Source,
     /// Partition and offset of its first dead letter.
     pub(super) at: (u32, u64),
-    /// When it was put aside first.
+    /// When it was first dead-lettered.
     pub(super) refused: Timestamp,
     pub(super) stage: String,
     pub(super) reason: DeadLetterReason,
@@ -29,15 +29,15 @@ pub(super) struct Entry {
     pub(super) written_ms: i64,
     /// Bytes of its value.
     pub(super) bytes: usize,
-    /// How often it was put aside; more than once after a restart at the wrong moment.
+    /// How often it was dead-lettered; more than once after a restart at the wrong instant.
     pub(super) times: u32,
-    /// When it was given back to its topic last.
+    /// When it was last redriven to its topic.
     pub(super) replayed: Option<Timestamp>,
-    /// The dead letter that this record was given back from.
+    /// The dead letter that this record was redriven from.
     pub(super) replay_of: Option<String>,
 }
 
-/// All of them, by when they were put aside.
+/// All of them, by the time they were dead-lettered.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Catalog {
     pub(super) entries: Vec<Entry>,

@@ -98,7 +98,7 @@ struct Open {
     metadata: Vec<MetadataSettings>,
 }
 
-/// Runs the command. The exit code is 2 when a record could not be given back.
+/// Runs the command. The exit code is 2 when a record could not be redriven.
 ///
 /// # Errors
 /// When the bus cannot be read, nothing lies at a position, or the output is closed.
@@ -122,7 +122,7 @@ async fn open(args: &BusArgs) -> anyhow::Result<Open> {
     Ok(Open { bus, metadata: config.settings.metadata })
 }
 
-/// An embedded log that is not there is not made: a mistyped directory would look as if nothing had been put aside.
+/// A missing embedded log is not created: a mistyped directory would look like one without dead letters.
 async fn open_existing(settings: &BusSettings) -> anyhow::Result<SharedBus> {
     if settings.kind == BusKind::Embedded && !settings.directory.join("LOCK").exists() {
         bail!("{}: no embedded log lies here; name another directory or configuration", settings.directory.display());
@@ -281,7 +281,7 @@ async fn give_back(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let mut told = |source: &Source, outcome: replay::Outcome| match outcome {
         Ok(()) => {
             back += 1;
-            // Who stops listening does not stop the replay; the count below goes to stderr.
+            // A closed stdout does not stop the replay; the count below goes to stderr.
             let _ = writeln!(out, "{source}");
         }
         Err(error) => {

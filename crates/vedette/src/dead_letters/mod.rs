@@ -8,7 +8,7 @@ mod summary;
 
 pub use source::Source;
 
-/// Header of the mark on `dead-letters` that a record was given back, and when.
+/// Header of the mark on `dead-letters` that a record was redriven, and when.
 const REPLAYED_AT: &str = "vedette-replayed-at";
-/// Header of a record that was given back: the position it was refused at.
+/// Header of a redriven record: the position at which it was refused.
 const REPLAY_OF: &str = "vedette-replay-of";

@@ -1,4 +1,4 @@
-//! Records that were put aside go back to their topics, as they were.
+//! Redrives dead-lettered records to their topics, unchanged.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,9 +23,9 @@ const QUIET: Duration = Duration::from_secs(5);
 /// What became of a record.
 pub(super) type Outcome = anyhow::Result<()>;
 
-/// Gives the records of `entries` back in the order in which they were put aside, and marks each; `told` hears of each. First a
-/// record is durable, then its mark: who dies between the two finds it unmarked and gives it back once more, which is repeated
-/// rather than lost.
+/// Redrives the records of `entries` in the order in which they were dead-lettered, and marks each; `told` is notified of each.
+/// First the record is made durable, then its mark: after a crash between the two the record is unmarked and redriven again,
+/// repeated rather than lost.
 pub(super) async fn replay(
     bus: &SharedBus,
     entries: &[&Entry],

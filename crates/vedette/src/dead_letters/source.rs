@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use vedette_wire::DeadLetter;
 
-/// Where a record was before it was put aside; its name on the command line and the key of its dead letter.
+/// Original position of a dead-lettered record; its name on the command line and the key of its dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source {
     /// Topic.

@@ -1,4 +1,4 @@
-//! What a record that was put aside says, as far as it can be read now.
+//! Summarises the content of a dead-lettered record, as far as it can be decoded now.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use vedette_wire::{AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter,
 /// How much of a value is shown when it cannot be read: characters of text, else bytes.
 const SHOWN: usize = 64;
 
-/// What its content says: a JSON object, with `unreadable` in it when it does not parse.
+/// Its content: a JSON object, with `unreadable` in it when it does not parse.
 pub(super) fn summary(letter: &DeadLetter, metadata: &[MetadataSettings]) -> Value {
     let read = match metadata.iter().find(|entry| entry.topic == letter.topic) {
         Some(entry) => foreign(letter, entry),

@@ -8,7 +8,7 @@ use crate::config::Mistake;
 pub enum Level {
     /// Nothing can run.
     Mistake,
-    /// One camera cannot; the others can, so `run` says it and starts.
+    /// One camera cannot run; the others can, so `run` reports it and starts.
     Camera,
     /// It runs, but not as one may think.
     Warning,
@@ -21,7 +21,7 @@ pub enum Level {
 pub struct Finding {
     /// How bad it is.
     pub level: Level,
-    /// Where, what, and the way out.
+    /// Place, cause and remedy.
     pub what: Mistake,
 }
 

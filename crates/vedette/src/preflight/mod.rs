@@ -1,5 +1,5 @@
-//! What stands in the way of a run, found before anything runs: shared by `vedette check` and `vedette run`. Nothing is made or
-//! changed, and all of it is said at once.
+//! Checks before a run for everything that would stop it: shared by `vedette check` and `vedette run`. Nothing is created or
+//! changed, and all problems are reported at once.
 
 mod bus;
 mod cameras;
@@ -66,7 +66,7 @@ impl Ask<'_> {
     }
 }
 
-/// Looks at everything that the roles need. What is already a mistake of the configuration itself is not looked at further.
+/// Checks all dependencies of the roles. Settings with validation errors are not checked further.
 pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Findings {
     let ask = Ask { reading, roles, by };
     let mut found = Vec::new();
@@ -98,7 +98,7 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 /// the log.
 ///
 /// # Errors
-/// All mistakes at once.
+/// All errors at once.
 pub(crate) async fn refuse_unready(reading: &Reading, roles: &HashSet<Role>) -> anyhow::Result<()> {
     let findings = preflight(reading, roles, For::Run).await;
     let stops = !reading.mistakes.is_empty() || findings.at(Level::Mistake).next().is_some();

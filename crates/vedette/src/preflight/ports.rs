@@ -15,7 +15,7 @@ pub(super) fn look(ask: &Ask<'_>) -> Vec<Finding> {
     ports.into_iter().filter_map(|(path, listen)| port(ask, path, listen?)).collect()
 }
 
-/// Takes the port for a moment: that alone tells whether it can be had.
+/// Binds the port briefly: only that shows whether it is available.
 fn port(ask: &Ask<'_>, path: &str, listen: SocketAddr) -> Option<Finding> {
     if !ask.reading.is_sound(path) || listen.port() == 0 {
         return None;
