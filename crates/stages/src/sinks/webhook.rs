@@ -28,6 +28,8 @@ use super::filter::Only;
 const SHOWN: usize = 200;
 /// Longest retry delay that a receiver may request.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+/// An idle connection is closed after this time. Many servers close theirs after five seconds, and a request that meets that fails.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// `kind = "webhook"`
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -144,6 +146,7 @@ impl Webhook {
             .no_proxy()
             .dns_resolver(Arc::new(Resolver))
             .timeout(settings.timeout.to_std())
+            .pool_idle_timeout(IDLE)
             .user_agent(concat!("vedette/", env!("CARGO_PKG_VERSION")))
             .build()
             .context("making an HTTP client")?;
