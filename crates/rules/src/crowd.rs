@@ -1,7 +1,7 @@
 //! Many objects in a zone at once, one episode for the zone: shared by count, density and gathering.
 
 use serde::{Deserialize, Serialize};
-use vedette_core::{Episode, Measured, PixelPoint, Term, Timestamp, Track};
+use vedette_core::{Episode, Measured, PixelPoint, Quantity, Term, Timestamp, Track};
 
 use crate::near_miss::Shortfall;
 use crate::state::{State, until};
@@ -42,10 +42,15 @@ pub(crate) trait ManyInZone {
     fn needed(&self, step: &Step<'_>) -> Option<u32>;
 
     /// The measured value of so many objects.
-    fn measured(&self, step: &Step<'_>, count: u32) -> Measured;
+    fn measured(&self, step: &Step<'_>, count: u32) -> Measured {
+        let threshold = self.needed(step).unwrap_or_default().into();
+        Measured { quantity: Quantity::OBJECTS, value: count.into(), threshold }
+    }
 
     /// The requirement that a smaller crowd fails.
-    fn term(&self) -> Term;
+    fn term(&self) -> Term {
+        Term::OBJECTS
+    }
 
     /// The objects that make the crowd, out of all in the zone.
     fn choose(&self, _step: &mut Step<'_>, members: Vec<Member>) -> Vec<Member> {

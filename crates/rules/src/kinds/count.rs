@@ -1,4 +1,4 @@
-use vedette_core::{EventCode, Measured, Quantity, Term, Zone};
+use vedette_core::{EventCode, Zone};
 
 use crate::crowd::{ManyInZone, MaybeCrowd};
 use crate::definition::{Gbt28181, Kind, KindInfo, OBJECTS, Subject, text};
@@ -41,13 +41,5 @@ impl Kind for Count {
 impl ManyInZone for Count {
     fn needed(&self, _step: &Step<'_>) -> Option<u32> {
         Some(self.at_least)
-    }
-
-    fn measured(&self, _step: &Step<'_>, count: u32) -> Measured {
-        Measured { quantity: Quantity::OBJECTS, value: count.into(), threshold: self.at_least.into() }
-    }
-
-    fn term(&self) -> Term {
-        Term::OBJECTS
     }
 }

@@ -1,4 +1,4 @@
-use vedette_core::{EventCode, Measured, Quantity, Term, Zone};
+use vedette_core::{EventCode, Zone};
 
 use crate::crowd::{ManyInZone, MaybeCrowd, Member};
 use crate::definition::{Gbt28181, Kind, KindInfo, OBJECTS, Subject, text};
@@ -48,14 +48,6 @@ impl Kind for Gathering {
 impl ManyInZone for Gathering {
     fn needed(&self, _step: &Step<'_>) -> Option<u32> {
         Some(self.at_least)
-    }
-
-    fn measured(&self, _step: &Step<'_>, count: u32) -> Measured {
-        Measured { quantity: Quantity::OBJECTS, value: count.into(), threshold: self.at_least.into() }
-    }
-
-    fn term(&self) -> Term {
-        Term::OBJECTS
     }
 
     fn choose(&self, step: &mut Step<'_>, mut members: Vec<Member>) -> Vec<Member> {
