@@ -305,7 +305,7 @@ fn a_rebalance_waits_for_what_is_in_hand() {
             let revocation = revocation(&mut first).await;
             let (_, moved) = revocation.partitions[0].clone();
             assert_eq!(revocation.partitions.len(), 1, "half of it goes, the rest stays");
-            // Not before it is given back, however long that takes.
+            // Not before it is revoked, however long that takes.
             assert!(timeout(Duration::from_secs(20), second.next()).await.is_err(), "seed {seed}");
             let committer = first.committer();
             committer.commit(TOPIC, moved, next[moved as usize]).await.unwrap();

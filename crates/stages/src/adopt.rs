@@ -194,7 +194,7 @@ impl Running {
             None => (DeadLetterReason::UnknownCamera, format!("camera {camera} is not in the registry")),
             Some(known) if known.source.is_some() => (
                 DeadLetterReason::Invalid,
-                format!("camera {camera} has a stream of its own, which is looked at already"),
+                format!("camera {camera} has a stream of its own, which is processed already"),
             ),
             Some(_) => return Ok(()),
         };

@@ -179,7 +179,7 @@ impl Callbacks {
                     metrics::counter!("vedette_bus_revocation_timeouts_total", "group" => self.shared.group.clone())
                         .increment(1);
                     tracing::warn!(group = self.shared.group, waited = ?self.shared.revoke_timeout,
-                        "partitions were not given back in time; their next owner repeats what was in hand");
+                        "revoked partitions were not drained in time; their next owner repeats the records in flight");
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(1));

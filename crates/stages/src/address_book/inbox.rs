@@ -83,7 +83,7 @@ async fn send(bus: &SharedBus, path: &Path) -> anyhow::Result<()> {
         Ok(Word::Withdrawn(moment)) => topics::ADDRESSES.delete(bus, &EffectiveFrom(moment), now).await?,
         Err(error) => {
             std::fs::rename(path, path.with_extension(REFUSED))?;
-            return Err(error).context("put aside as .refused");
+            return Err(error).context("renamed to .refused");
         }
     };
     delivery.await?;

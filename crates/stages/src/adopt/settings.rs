@@ -29,8 +29,8 @@ pub struct MetadataSettings {
     /// The producer's own names of classes.
     #[serde(default)]
     pub classes: ClassNames,
-    /// Score of an object whose producer does not say how sure it is. Who says nothing sends what it believes: the default
-    /// starts a track and counts for a rule.
+    /// Score of an object whose producer does not say how sure it is. Producers that omit a confidence are assumed to send
+    /// only detections they trust: the default starts a track and counts for a rule.
     #[serde(default = "believed")]
     pub missing_confidence: Score,
     /// Where the capture time comes from.

@@ -75,7 +75,7 @@ pub(super) async fn catch_up(
             match step::run(|| stage.step(&mut analysis, policy.as_ref(), &frame)) {
                 Ok(outcome) => alerts.extend(outcome.alerts),
                 Err(_) if bad.insert(index) => continue 'again,
-                Err(panic) => anyhow::bail!("camera {id}: {panic}, at a record that was put aside"),
+                Err(panic) => anyhow::bail!("camera {id}: {panic}, at a record that was dead-lettered"),
             }
         }
         return Ok(CaughtUp { analysis, alerts });
