@@ -3,9 +3,9 @@
 use jiff::civil::{Date, date};
 use vedette_core::Timestamp;
 
-/// The side of a period that is open towards the past.
+/// The open start of a period.
 pub(crate) const NO_START: i32 = i32::MIN;
-/// The side of a period that is open towards the future; of a change, that its day is not known.
+/// The open end of a period; of a change: day unknown.
 pub(crate) const NO_END: i32 = i32::MAX;
 
 const EPOCH: Date = date(1970, 1, 1);
@@ -14,10 +14,10 @@ pub(crate) fn days_of_date(day: Date) -> i32 {
     (day - EPOCH).get_days()
 }
 
-/// Hours that the days of the standard's city are ahead of universal time: China Standard Time, all year.
+/// Offset in hours of the days of the standard's city from UTC: China Standard Time, all year.
 const HOURS_AHEAD: i64 = 8;
 
-/// The day of a moment, where the standard holds.
+/// The day of an instant in China Standard Time.
 pub(crate) fn day_of_moment(at: Timestamp) -> i32 {
     let hours = at.as_micros().div_euclid(3_600_000_000).saturating_add(HOURS_AHEAD);
     let days = hours.div_euclid(24);
