@@ -134,7 +134,7 @@ impl From<StoreError> for Problem {
                 "take an id from /api/v1/alerts; an alert whose retention is over is deleted",
             ),
             away @ StoreError::Unreachable { .. } => {
-                tracing::warn!(cause = %away, "a request met no alert store");
+                tracing::warn!(cause = %away, "a request failed: the alert store is unreachable");
                 Self::busy("the alert store cannot be reached", "ask again in a few seconds; /healthz says why")
             }
             other => Self::internal("reading or writing the alert store", &other),

@@ -1,5 +1,5 @@
-// The API as the page uses it. Its types are made from ../openapi.json, which describes what the server answers at
-// /api/v1/openapi.json: nothing here says again what an answer looks like.
+// The API as the page uses it. Its types are generated from ../openapi.json, the description that the server publishes at
+// /api/v1/openapi.json: no response is described here again.
 import type { components, operations } from "./openapi";
 
 type Schemas = components["schemas"];

@@ -47,7 +47,7 @@ export class Detail {
     if (before?.id === alert.id && before.revision > alert.revision) return;
     this.shown = alert;
     const isView = alert.views.some((it) => it.id === view);
-    // The alert that led the event may have become a view of another; then it is still the same event, and the same note.
+    // The lead of the event may have become a view of another event; it is then still the same event, with the same note.
     const another = before?.id !== alert.id && !(isView && view === this.seen?.id);
     if (another) this.panel.renew();
     const heading = this.heading(alert);
@@ -63,7 +63,7 @@ export class Detail {
     const entry = this.shown;
     this.wanted = id;
     const view = await getAlert(id).catch((error: Error) => error);
-    // Meanwhile something else may have been chosen.
+    // Another alert may have been selected meanwhile.
     if (!entry || this.shown?.id !== entry.id || this.wanted !== id) return;
     if (!(view instanceof Error)) return this.look(view, reason, chosen);
     this.look(this.seen ?? this.shown, reason, false);

@@ -1,4 +1,4 @@
-// An event: an alert with the alerts of other cameras that show the same.
+// An event: an alert with the alerts of other cameras about the same event.
 import type { Alert, Verdict, View } from "./api";
 
 /** All its alerts, the lead first. */

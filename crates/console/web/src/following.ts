@@ -1,4 +1,4 @@
-// Following the newest alert, which ends as soon as somebody is at the page.
+// Following the newest alert; pauses at the first input of a user.
 import { byId, isTyping } from "./dom";
 
 /** The hand that resumed by the pointer is still on its way back. */
@@ -16,7 +16,7 @@ export class Following {
 
   constructor(private readonly resumed: () => void) {
     this.box.addEventListener("change", () => (this.box.checked ? this.resume() : this.pause()));
-    // Scrolling is not among them, since showing a row scrolls too: it begins with one of these.
+    // Scrolling is not among them, since showing a row scrolls too: a user's scroll begins with one of these.
     for (const name of ["pointerdown", "wheel", "click", "focusin"]) {
       document.addEventListener(name, (event) => this.touched(event), { capture: true, passive: true });
     }
@@ -49,7 +49,7 @@ export class Following {
 
   private touched(event: Event): void {
     const own = event instanceof KeyboardEvent && event.key.toLowerCase() === "n" && !isTyping(event);
-    // The box itself says what is wanted, and focus that a new drawing gives back is nobody's.
+    // The checkbox itself states the intention, and focus restored by a re-render is not a user's.
     if (!own && this.on && !(event.target as Element).closest?.(".follow, [data-refilling]")) this.pause();
   }
 

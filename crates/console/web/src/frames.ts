@@ -1,4 +1,4 @@
-// What became of the cameras' frames, in the head of the page.
+// Frame accounting in the head of the page.
 
 import type { Frames } from "./api";
 import { getFrames } from "./api";

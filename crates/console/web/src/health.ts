@@ -1,4 +1,4 @@
-// Whether the process works: asked again and again, and said in a banner across the top.
+// Polls the health of the process and shows it in a banner across the top.
 import type { Health, Stage } from "./api";
 import { Refused, getHealth } from "./api";
 import { byId, el } from "./dom";
@@ -88,7 +88,7 @@ function line({ title, condition, since, detail }: Fault): HTMLElement {
 }
 
 function show(report: Report): void {
-  // Only what is new is put there: the headline is spoken, and somebody may be copying a line.
+  // Only changes are rendered: the headline is read aloud, and somebody may be copying a line.
   const words = JSON.stringify(report);
   if (words === said) return;
   said = words;
@@ -121,6 +121,6 @@ async function ask(tell: (works: boolean) => void): Promise<void> {
 export function followHealth(tell: (works: boolean) => void): void {
   void ask(tell);
   setInterval(() => void ask(tell), EVERY_MS);
-  // The browser lets the clock of a hidden page go slow.
+  // Browsers throttle the timers of a hidden page.
   document.addEventListener("visibilitychange", () => document.hidden || void ask(tell));
 }

@@ -1,4 +1,4 @@
-// The rule kinds as the server describes them: what they are called, what they measure, and in which order.
+// The rule kinds as described by the server: titles, quantities and order.
 import type { Alert, Direction, Measure, RuleKind, Text } from "./api";
 import { listRuleKinds } from "./api";
 import { duration } from "./format";
@@ -27,7 +27,7 @@ const WAYS: Record<Direction, string> = { left_to_right: ", from left to right",
 export function why(alert: Alert): string {
   const { quantity, measured, threshold } = alert.why;
   const kind = kinds.get(alert.kind);
-  // A crossing is no number: it happened.
+  // A crossing has no measured value.
   if (kind && quantity === "crossings") return say(kind.sentence).replace(/\.$/, "") + (alert.direction ? WAYS[alert.direction] : "");
   const measure = kind?.measures.find((it) => it.quantity === quantity);
   return `${amount(quantity, measured, measure)}, threshold ${bare(quantity, threshold)}${measure ? (measure.at_most ? " or less" : " or more") : ""}`;

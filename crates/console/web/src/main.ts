@@ -138,7 +138,7 @@ function take(alert: Alert): void {
   arrived.push(alert);
   if (arrived.length > 200) arrived.shift();
   const known = list.get(alert.id);
-  // The answer to a verdict may come after the stream has told more.
+  // The response to a verdict may arrive after newer changes from the stream.
   if (known && known.revision > alert.revision) return;
   if (alert.view_of) {
     // It is shown in the entry of another alert now.
@@ -188,7 +188,7 @@ async function send(about: Alert, decision: Decision, by: string, note: string):
   try {
     const stored = await setVerdict(about, decision, by, note);
     detail.panel.keep(about.id);
-    // A verdict on a view shows in the entry of its event; when that cannot be had now, the stream brings it.
+    // A verdict on a view is shown in the entry of its event; if that cannot be fetched now, the stream brings it.
     const entry = stored.view_of ? await getAlert(stored.view_of).catch(() => null) : stored;
     if (entry) take(entry);
   } catch (error) {
@@ -203,7 +203,7 @@ filters.addEventListener("input", (event) => {
   clearTimeout(typing);
   const { target } = event;
   if (!(target instanceof HTMLInputElement)) return;
-  // A code is asked for when it is whole at some level, a unit when its code has begun; in between there is nothing wrong yet.
+  // A code is searched once it is complete at some level, a unit once its code has begun; anything in between is no error yet.
   const text = target.value.trim();
   const whole = target.name === "address" ? [0, 6, 9, 12, 14, 19, 25].includes(text.length) : !text.endsWith(":");
   if (whole) typing = window.setTimeout(() => void reload(), 200);
@@ -215,7 +215,7 @@ document.addEventListener("keydown", (event) => {
   const acts: Record<string, () => void> = { c: () => press("confirmed"), f: () => press("false_alarm"), n: () => following.toggle() };
   const key = event.key.toLowerCase();
   const act = moves[key] ?? acts[key];
-  // A key that is held down goes on moving, and decides once: as a letter, and on a button that has the focus.
+  // A held key keeps moving, and decides once: as a letter, and on a focused button.
   const held = event.repeat && !moves[key];
   if (act || (held && (event.target as Element).closest("[data-verdict]"))) event.preventDefault();
   if (!held) act?.();
@@ -257,7 +257,7 @@ async function start(): Promise<void> {
   } catch (error) {
     problem(`Cameras cannot be loaded: ${(error as Error).message}`);
   }
-  // Nobody is told a name where a title is a moment away.
+  // Show no raw name when its title is about to arrive.
   await kinds;
   const wanted = location.hash.slice(1);
   if (wanted) {

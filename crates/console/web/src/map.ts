@@ -107,7 +107,7 @@ export class AlertMap {
     const asked = this.entities.get(code) ?? getEntity(code);
     this.entities.set(code, asked);
     if (this.entities.size > 200) this.entities.delete(this.entities.keys().next().value!);
-    // A base that no longer knows the code has nothing to draw.
+    // A base without the code has nothing to draw.
     const entity = await asked.catch(() => null);
     if (!entity?.geometry || this.shown !== code) return;
     const style = entity.level === "grid" ? NAMED_GRID : NAMED;
@@ -129,7 +129,7 @@ export class AlertMap {
         lines ? getFeatures("grids", bbox, loading.signal) : null,
         lines ? getFeatures("roads", bbox, loading.signal) : null,
       ]);
-      // Leaflet hands the options on to each shape.
+      // Leaflet passes the options on to each shape.
       const drawn = { ...({ renderer: this.canvas, pane: "buildings" } as object) };
       this.ground.clearLayers();
       if (roads) L.geoJSON(roads, { style: ROAD, onEachFeature: (feature, layer) => tip(layer, feature.properties?.["name"]), ...drawn }).addTo(this.ground);

@@ -1,4 +1,4 @@
-// What a person can have read: not what came to the screen by itself a moment ago.
+// Content that a person had time to read: not content that appeared a moment ago.
 import type { Alert } from "./api";
 
 /** In less time nobody sees that the alert is another one, reads it and decides. */
