@@ -1,17 +1,17 @@
-//! Converts a producer's frames to ours, under the terms that a site sets: the same rules for every format.
+//! Converts a producer's frames to our format under a site's terms, with the same rules for every format.
 
 use vedette_core::{Detection, FrameSize, ObjectClass, Score, Timestamp};
 
 use crate::classes::Meaning;
 use crate::{ClassNames, ForeignFrame, ReadError};
 
-/// Confidences a little above 1 are rounding, not another scale.
+/// Confidences slightly above 1 are rounding errors, not another scale.
 const ROUNDING: f32 = 1e-3;
 
 /// A site's values for fields that a message omits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Terms {
-    /// Size of the frame, when the message does not say it. Boxes in pixels are pixels of it.
+    /// Size of the frame, when the message has none. Boxes in pixels refer to it.
     pub frame: Option<FrameSize>,
     /// Capture time to use instead of the message's own.
     pub captured: Option<Timestamp>,
@@ -41,7 +41,7 @@ pub struct LeftOut {
     pub unknown_class: u32,
     /// Ignored: a face or number plate.
     pub identifying: u32,
-    /// Ignored: no box, or none with an area within the frame.
+    /// Ignored: no box, or one without area within the frame.
     pub no_area: u32,
 }
 
@@ -49,7 +49,7 @@ impl ForeignFrame {
     /// Converts the frame. Boxes are clipped at the frame's edges.
     ///
     /// # Errors
-    /// When neither message nor terms say the frame's size or capture time, or a confidence or box is no number of its range.
+    /// When neither message nor terms contain the frame's size or capture time, or a confidence or box is out of range.
     pub fn adopt(&self, terms: &Terms) -> Result<Adopted, ReadError> {
         let Some(frame) = self.size.or(terms.frame) else {
             return Err(ReadError::invalid(
