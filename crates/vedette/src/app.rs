@@ -1,4 +1,4 @@
-//! The wiring: settings to parts, parts to stages, stages under supervision. It reads as the architecture does.
+//! The wiring: settings to parts, parts to stages, stages under supervision. Its structure is that of the architecture.
 
 mod parts;
 
@@ -28,22 +28,22 @@ use crate::operations::Operations;
 use crate::roles::Role;
 use parts::{Desk, Parts};
 
-/// Alerts that a slow listener may lag behind before it is told that it missed some.
+/// Alerts by which a slow subscriber may lag before it misses some.
 const LIVE_BACKLOG: usize = 1_024;
 
-/// The part of health that tells whether all tasks of the process have been started.
+/// Component of health that is good once all tasks of the process have been started.
 const STARTUP: &str = "startup";
 
-/// How long the end of the process waits for the stages, and then for the bus.
+/// How long shutdown waits for the stages, and then for the bus.
 const GRACE: Duration = Duration::from_secs(15);
 
 /// A running product.
 pub struct App {
-    /// Where the page is, when this process has the console role.
+    /// Address of the page, when this process has the console role.
     pub page: Option<SocketAddr>,
-    /// Where health and metrics of this process are.
+    /// Address of health and metrics of this process.
     pub operations: SocketAddr,
-    /// Every alert as it is stored by this process's console role.
+    /// Every alert stored by this process's console role.
     pub live: broadcast::Sender<Arc<Alert>>,
     /// Latencies of the alerts raised by this process.
     pub latency: LatencyBook,
@@ -60,7 +60,7 @@ impl App {
     /// Opens everything the roles need, publishes cameras and policies, and starts the tasks.
     ///
     /// # Errors
-    /// When a part cannot be opened: it names the part and the way out.
+    /// When a part cannot be opened, naming the part and the remedy.
     pub async fn start(
         config: &Config,
         roles: &[Role],
@@ -69,7 +69,7 @@ impl App {
     ) -> anyhow::Result<Self> {
         let roles: HashSet<Role> = roles.iter().copied().collect();
         let settings = &config.settings;
-        // What can fail for a wrong setting is opened before anything runs.
+        // Parts that can fail because of a wrong setting are opened before anything runs.
         let operations = Operations::bind(&settings.operations).await?;
         let desk = match roles.contains(&Role::Console) {
             true => Some(Desk::open(&settings.console).await?),
@@ -95,7 +95,7 @@ impl App {
         publish_registry(config, &roles, &bus, &registry).await?;
 
         let health = Health::default();
-        // Not ready before every task has been started: some are only once others have read their topics.
+        // Not ready before every task has been started: some start only once others have read their topics.
         health.set(STARTUP, Condition::Starting, "");
         let mut parts = Parts {
             bus,
@@ -140,7 +140,7 @@ impl App {
     /// because the bus is unreachable, are abandoned after a while: uncommitted records are delivered again at the next start.
     ///
     /// # Errors
-    /// The first error of a stage whose errors end the process; that the bus did not take what was sent last.
+    /// The first error of a stage whose errors end the process; or that the bus refused the last records.
     pub async fn wait(mut self) -> anyhow::Result<()> {
         let mut outcome = Ok(());
         let too_late = async {
@@ -177,8 +177,8 @@ impl App {
     }
 }
 
-/// Publishes the cameras and policies of the configuration when this process owns the registry: it takes in cameras, and of
-/// several that do, the first share. The others say where their files differ.
+/// Publishes the cameras and policies of the configuration when this process owns the registry: with the ingest role, and the first
+/// share if there are several. The others report where their files differ.
 async fn publish_registry(
     config: &Config,
     roles: &HashSet<Role>,

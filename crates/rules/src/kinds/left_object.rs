@@ -13,7 +13,7 @@ parameters! {
     /// An object stands in the zone for `duration` without its owner: the person nearest to it when it came, within `owner_reach`
     /// box heights of that person. Later passers-by do not matter, nor do occlusions of the owner of up to `gap_tolerance`. An
     /// object that nobody was near counts from the beginning. The alert ends when the object moves, disappears, or its owner
-    /// returns. Objects that stood there when the camera was switched on count too. `classes` must name objects, not people;
+    /// returns. Objects that stood there when the camera was switched on count too. `classes` must name others than `person`;
     /// `duration` is not shorter than `gap_tolerance`.
     pub(crate) struct LeftObject {
         /// The zone.

@@ -14,7 +14,7 @@ use crate::trajectory::{Trajectory, rescaled};
 parameters! {
     /// An object that stood in the zone for `settled` is gone: its place was seen without it for `missing`. Time in which another
     /// object covers a quarter of its box, and outages of more than three seconds, do not count. Up to 64 objects per rule are
-    /// remembered. One instantaneous alert; its box is the object's last one. `classes` must name objects, not people.
+    /// remembered. One instantaneous alert; its box is the object's last one. `classes` must name others than `person`.
     pub(crate) struct RemovedObject {
         /// The zone.
         zone: Zone;

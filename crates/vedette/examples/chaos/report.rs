@@ -1,4 +1,4 @@
-//! The report: a row a fault, as Markdown. A row that is run again alone takes the place of the one before; the others stay.
+//! The report: a row per fault, as Markdown. A row that is run again alone replaces the previous one; the others stay.
 
 use std::fmt::Write;
 
@@ -7,18 +7,18 @@ use crate::fault::Fault;
 use crate::row::{MEMORY_MB, RECOVERY, Row};
 use crate::site::{PARTITIONS, Setup};
 
-/// Most findings of a row that are said one by one.
+/// Most findings of a row that are listed.
 const MOST_SAID: usize = 20;
 const BROKEN: &str = "## What was broken: ";
 const VERDICTS: [&str; 3] = ["kept", "**BROKEN**, see below", "not run: "];
 
-/// A row as it stands on the page.
+/// A row of the report.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entry {
     fault: Fault,
     /// The line of the table.
     line: String,
-    /// What was broken, a list; empty when nothing was.
+    /// The violations, a list; empty without any.
     broken: String,
 }
 
@@ -38,7 +38,7 @@ impl Entry {
         }
     }
 
-    /// The rows of a page that was written before.
+    /// The rows of an existing report.
     pub(crate) fn read(page: &str) -> Vec<Self> {
         let entry = |fault: Fault| {
             let start = format!("| **{}**", fault.name());
@@ -51,7 +51,7 @@ impl Entry {
     }
 }
 
-/// The page with `new` rows, and those of `before` that were not run again, in the order of [`Fault::ALL`].
+/// The report with `new` rows, and those of `before` that were not run again, in the order of [`Fault::ALL`].
 pub(crate) fn page(new: &[Entry], before: &[Entry], setup: &Setup) -> String {
     let of = |fault| new.iter().chain(before).find(|entry| entry.fault == fault);
     let entries: Vec<&Entry> = Fault::ALL.into_iter().filter_map(of).collect();

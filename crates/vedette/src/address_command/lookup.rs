@@ -1,4 +1,4 @@
-//! `vedette address lookup`: what stands at a point, or what a code, a former code or a text names.
+//! `vedette address lookup`: the address at a point, or of a code, a former code or a text.
 
 use std::process::ExitCode;
 
@@ -10,10 +10,10 @@ use vedette_runtime::clock;
 
 use crate::cli::AddressLookupArgs;
 
-/// Hits given of a text search.
+/// Most hits of a text search.
 const HITS: usize = 10;
 
-/// Runs the command. The exit code is 2 where the base has no answer.
+/// Runs the command. The exit code is 2 without a result.
 pub(super) fn run(args: &AddressLookupArgs) -> anyhow::Result<ExitCode> {
     let base = AddressBase::open(&args.base).with_context(|| format!("opening {}", args.base.display()))?;
     if let Some(point) = point(&args.query, args.error)? {
@@ -28,7 +28,7 @@ pub(super) fn run(args: &AddressLookupArgs) -> anyhow::Result<ExitCode> {
         return of_code(&base, &code, args.json);
     }
     if args.query.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*') {
-        // It was meant as a code: say what is wrong with it.
+        // It was meant as a code: report its error.
         args.query.parse::<AddressCode>()?;
     }
     of_text(&base, &args.query, args.json)
@@ -38,7 +38,7 @@ fn answered(found: bool) -> ExitCode {
     if found { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
 
-/// `LATITUDE,LONGITUDE` as a point; none when the text is something else.
+/// `LATITUDE,LONGITUDE` as a point; none for any other text.
 fn point(text: &str, error_m: f32) -> anyhow::Result<Option<GroundPoint>> {
     let numbers = text.split_once(',').and_then(|(latitude, longitude)| {
         Some((latitude.trim().parse::<f64>().ok()?, longitude.trim().parse::<f64>().ok()?))

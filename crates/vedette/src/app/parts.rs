@@ -1,4 +1,4 @@
-//! The tasks of a process: each role as its stage and what the stage needs.
+//! The tasks of a process: each role as its stage with its dependencies.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use vedette_topics::{BusKind, bus_watch};
 use crate::config::Settings;
 use crate::operations::Operations;
 
-/// What the tasks share.
+/// Shared by the tasks.
 pub(super) struct Parts {
     pub(super) bus: SharedBus,
     pub(super) registry: Registry,
@@ -138,7 +138,7 @@ impl Parts {
     }
 
     pub(super) fn start_sink(&mut self, settings: &SinkSettings, deliver: Arc<dyn Deliver>) {
-        // As many as there are sinks, once in the life of the process.
+        // One per sink, once in the life of the process.
         let stage: &'static str = format!("sink_{}", settings.name()).leak();
         let sink = Sink {
             stage,
@@ -204,7 +204,7 @@ impl Parts {
     }
 }
 
-/// Checkpoints report frames every `save_every`, so less than two of those is meaningless.
+/// Checkpoints report frames every `save_every`, so a shorter limit than two of those is meaningless.
 fn stale_after(settings: &Settings) -> Span {
     let two_saves =
         Span::from_micros(settings.analyse.save_every.as_micros().saturating_mul(2).saturating_add(5_000_000));

@@ -2,7 +2,7 @@ use std::fmt;
 
 use vedette_core::SettingMistake;
 
-/// One thing that is wrong in a file: where, what was found, which rule it breaks, what to do.
+/// A validation error in a file: path, value, rule, remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     /// The file.
@@ -10,7 +10,7 @@ pub struct Mistake {
     /// Path of the value within the file, for example `bus.kafka.brokers` or
     /// `policy[0] (camera/gate).rule[2] (loiter).when`; lists count from 0.
     pub path: String,
-    /// What was found; empty when something is missing.
+    /// The value; empty when something is missing.
     pub value: String,
     /// The rule it breaks.
     pub rule: String,
@@ -41,7 +41,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// All that is wrong, for a person to mend in one go.
+/// All validation errors, to be corrected at once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mistakes(pub Vec<Mistake>);
 

@@ -3,23 +3,23 @@ use std::path::Path;
 
 use crate::config::Mistake;
 
-/// How bad it is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Nothing can run.
     Mistake,
     /// One camera cannot run; the others can, so `run` reports it and starts.
     Camera,
-    /// It runs, but not as one may think.
+    /// It runs, but perhaps not as intended.
     Warning,
-    /// Worth knowing.
+    /// A note.
     Note,
 }
 
-/// Something that stands in the way of a run, or should be known before.
+/// A problem that prevents a run, or should be known before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// Its severity.
     pub level: Level,
     /// Place, cause and remedy.
     pub what: Mistake,
@@ -39,17 +39,17 @@ impl Finding {
     }
 }
 
-/// All of it.
+/// All findings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
-    /// What `level` holds for.
+    /// The findings of `level`.
     pub fn at(&self, level: Level) -> impl Iterator<Item = &Mistake> {
         self.0.iter().filter(move |finding| finding.level == level).map(|finding| &finding.what)
     }
 
-    /// What keeps a configuration from being good.
+    /// The findings that make a configuration invalid.
     #[must_use]
     pub fn mistakes(&self) -> Vec<Mistake> {
         self.at(Level::Mistake).chain(self.at(Level::Camera)).cloned().collect()

@@ -46,7 +46,7 @@ pub(super) async fn look(ask: &Ask<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Whether the library is there, and as it was fetched; one of the user's own is loaded to see.
+/// Whether the library is there and unaltered since it was fetched; a user's own one is loaded to check it.
 fn runtime_of(settings: &DetectSettings, store: &ModelStore) -> Result<(), (String, String)> {
     let Some(library) = &settings.runtime else {
         return store.runtime_library(detector::RUNTIME).map(drop).map_err(|error| (String::new(), error.to_string()));
