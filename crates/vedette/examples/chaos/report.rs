@@ -60,14 +60,14 @@ pub(crate) fn page(new: &[Entry], before: &[Entry], setup: &Setup) -> String {
     let mut page = String::new();
     let _ = writeln!(
         page,
-        "# What three brokers and three workers went through\n\n\
-         `make chaos-kafka` wrote this page; `make chaos-kafka CHAOS=\"--only ROW --report docs/CHAOS.md\"` writes one row anew. \
-         Of {} rows {kept} kept the promise of [ARCHITECTURE.md](ARCHITECTURE.md#nothing-lost-nothing-twice), {broken} broke it, \
+        "# Fault injection on three brokers and three workers\n\n\
+         `make chaos-kafka` wrote this page; `make chaos-kafka CHAOS=\"--only ROW --report docs/CHAOS.md\"` repeats one row. \
+         Of {} rows {kept} kept the guarantee of [ARCHITECTURE.md](ARCHITECTURE.md#delivery-nothing-lost-nothing-twice), {broken} broke it, \
          {not_run} could not be run.\n",
         entries.len()
     );
     let _ = writeln!(page, "{}", setting(setup));
-    let _ = writeln!(page, "| fault | alerts | frames | came again | latency | recovered | memory | promise |");
+    let _ = writeln!(page, "| fault | alerts | frames | repeated | latency | recovered | memory | guarantee |");
     let _ = writeln!(page, "| --- | --- | --- | --- | --- | --- | --- | --- |");
     for entry in &entries {
         let _ = writeln!(page, "{}", entry.line);
@@ -128,19 +128,19 @@ fn line(row: &Row) -> String {
 
 fn legend() -> String {
     format!(
-        "*What is checked* (`crates/vedette/examples/chaos/check.rs`), when intake has been stopped and the groups have no lag. \
-         P1: `detections`, of each frame the first record, through `CameraAnalysis` gives exactly the alerts on `alerts`, by \
-         id, revision and bytes (column *alerts*), and each is in the console's store. P2: a revision has one payload on the \
-         topic, however often it is there, and the store has each alert once, in its last revision. P3: the frames on `video` \
-         and the numbers that never came there are, camera by camera, the frames that the newest state counts; none is missing \
-         or late; nothing is in the dead letters. (`/metrics` is not compared: its counters are of one process since its \
-         start.) P4: the median from capture to detections on the bus is below twice what it was before the fault (column \
-         *latency*) at most {RECOVERY} after its end, for five seconds and for each camera; no worker has ever had more than \
-         {MEMORY_MB} MB. P5: the newest state of each camera is, byte for byte, that of the replay at its offset, and nothing \
-         lies behind it.\n\n\
-         *Came again*: records on the topic beyond the first of a frame or revision, which the product recognises. The checks \
-         are themselves checked: `cargo test -p vedette --example chaos` plants twelve bugs (alerts lost, changed, with two ids; \
-         a store that missed one; detections lost, a frame dropped in silence; states damaged, lost, old), each of which they \
+        "*Checks* (`crates/vedette/examples/chaos/check.rs`), once intake has been stopped and the groups have no lag. \
+         P1: replaying `detections`, of each frame the first record, through `CameraAnalysis` gives exactly the alerts on `alerts`, by \
+         id, revision and bytes (column *alerts*), and each is in the console's store. P2: all copies of a revision on the topic \
+         have one payload, and the store has each alert once, in its last revision. P3: the frames on `video` and the numbers \
+         missing there are, camera by camera, those in the frame accounting of the newest state; none is missing or late; \
+         there are no dead letters. (`/metrics` is not compared: its counters are of one process since its \
+         start.) P4: the median from capture to detections on the bus is below twice that before the fault (column \
+         *latency*) at most {RECOVERY} after its end, for five seconds and for each camera; no worker ever had more than \
+         {MEMORY_MB} MB. P5: the newest state of each camera is, byte for byte, that of the replay at its offset, and no record \
+         follows it.\n\n\
+         *Repeated*: records on the topic after the first of a frame or revision, which the product recognises as duplicates. \
+         The checks are tested in turn: `cargo test -p vedette --example chaos` plants twelve bugs (alerts lost, changed, with two ids; \
+         a store that missed one; detections lost, a frame dropped without accounting; states damaged, lost, old), each of which they \
          must find.\n"
     )
 }
@@ -174,10 +174,10 @@ mod tests {
         ];
         let setup = Setup { fps: NonZeroU32::MIN, group_protocol: "classic".into() };
         let before = page(&first, &[], &setup);
-        assert!(before.contains("Of 3 rows 0 kept the promise"), "{before}");
+        assert!(before.contains("Of 3 rows 0 kept the guarantee"), "{before}");
         assert!(before.contains("2 broke it, 1 could not be run"), "{before}");
         let again = page(&[entry(Fault::WorkerKill, VERDICTS[0], "")], &Entry::read(&before), &setup);
-        assert!(again.contains("Of 3 rows 1 kept the promise"), "{again}");
+        assert!(again.contains("Of 3 rows 1 kept the guarantee"), "{again}");
         assert!(again.contains("- P2: one is there twice\n- P3: two") && !again.contains("P1: one"), "{again}");
         assert_eq!(page(&[], &Entry::read(&again), &setup), again);
     }
