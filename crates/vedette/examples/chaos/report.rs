@@ -90,12 +90,12 @@ fn setting(setup: &Setup) -> String {
     let processor = processor.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
     format!(
         "The machine: {cores} cores ({}), {} GB of memory, everything on it. Three Apache Kafka 4.1.1 brokers (KRaft, each also \
-         a controller, 256 MB of heap), replication 3, two replicas in sync wanted; the data of broker 3 on a file system of \
-         {SMALL_DISK_MB} MB. Four processes of `vedette run`: one takes in {PARTITIONS} cameras (the demo's recording at {fps} \
-         frames a second in a loop, from different places), three have the roles `detect` and `analyse`, the second of them \
-         reaches the brokers through a proxy of this run, the third has the console too. `detect.shed_after` is 12 h: nothing \
-         may give way, each frame is looked at however late. `bus.kafka.group_protocol` is `{group_protocol}`. Each row has \
-         topics of its own.\n",
+         a controller, 256 MB of heap), replication factor 3, `min.insync.replicas` 2; the data of broker 3 on a file system of \
+         {SMALL_DISK_MB} MB. Four processes of `vedette run`: one has the role `ingest` with {PARTITIONS} cameras (the demo's \
+         recording at {fps} frames per second in a loop, from different positions), three have the roles `detect` and `analyse`, \
+         the second of them reaches the brokers through a proxy of this run, the third has the console too. `detect.shed_after` \
+         is 12 h: no frame is shed, however late. `bus.kafka.group_protocol` is `{group_protocol}`. Each row has its own \
+         topics.\n",
         processor.unwrap_or("unknown processor"),
         memory / 1_000_000
     )
