@@ -31,9 +31,7 @@ pub enum DeltaError {
     Format { found: u32, wanted: u32 },
     #[error("the delta was cut or altered: its {part} does not match its checksum; copy or make it again")]
     Altered { part: &'static str },
-    #[error(
-        "the delta does not fit its base: it was made for version {wanted}, the base is {found}; make it anew from that base"
-    )]
+    #[error("the delta is for base version {wanted}, the base is {found}; build a new delta of that base")]
     OtherBase { wanted: String, found: String },
     #[error("the delta does not fit its base: it takes {code} away, which the base does not hold")]
     Unknown { code: String },

@@ -192,7 +192,7 @@ fn start_sweeper(inner: Arc<Inner>) -> Result<(Sender<()>, JoinHandle<()>), BusE
         while stopped.recv_timeout(inner.settings.sweep_interval) == Err(RecvTimeoutError::Timeout) {
             if let Err(error) = inner.sweep() {
                 metrics::counter!("vedette_bus_sweep_failures_total").increment(1);
-                tracing::error!(%error, "retention or compaction failed; trying again at the next sweep");
+                tracing::error!(%error, "retention or compaction failed; retrying at the next sweep");
             }
         }
     });
@@ -300,7 +300,7 @@ impl Bus for EmbeddedBus {
                     && next > bounds.high
                 {
                     tracing::error!(group, topic = %topic.name, partition = partition.id, committed = next,
-                        high = bounds.high, "committed behind the end of the log; reading from the oldest record");
+                        high = bounds.high, "the committed offset is beyond the end of the log; reading from the oldest record");
                 }
                 let next = committed.filter(|next| *next <= bounds.high).unwrap_or(bounds.low);
                 Cursor::new(Arc::clone(partition), next)

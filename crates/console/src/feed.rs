@@ -124,6 +124,6 @@ pub(crate) enum FeedError {
     Store(#[from] StoreError),
     #[error("an alert cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("reading the store ended early: {0}")]
+    #[error("the task that reads the store ended: {0}")]
     Task(#[from] tokio::task::JoinError),
 }

@@ -2,7 +2,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// The bytes are not in the format.
-    #[error("these bytes are no {format}: {cause}")]
+    #[error("not {format}: {cause}")]
     Unparsable {
         /// The format's name.
         format: &'static str,

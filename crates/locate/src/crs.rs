@@ -53,7 +53,7 @@ pub enum Crs {
 
 /// An unknown coordinate system.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no known coordinate system; give EPSG:4326, EPSG:4490, EPSG:4547, GCJ-02 or BD-09")]
+#[error("`{0}` is not a known coordinate system; give EPSG:4326, EPSG:4490, EPSG:4547, GCJ-02 or BD-09")]
 pub struct UnknownCrs(pub String);
 
 impl Crs {

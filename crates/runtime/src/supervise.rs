@@ -217,7 +217,7 @@ where
         }
         let wait = backoff.next_wait();
         metrics::counter!("vedette_stage_restarts_total", "stage" => kind.name()).increment(1);
-        tracing::error!(task = kind.name(), error = format!("{error:#}"), ?wait, "task failed; starting again");
+        tracing::error!(task = kind.name(), error = format!("{error:#}"), ?wait, "task failed; restarting");
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(wait) => {}

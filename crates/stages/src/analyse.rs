@@ -324,12 +324,12 @@ impl Running {
         written.iter().for_each(|written| self.states.wrote(written));
         if let Err(error) = self.look_after_states(marks).await {
             let error = format!("{error:#}");
-            tracing::warn!(stage = STAGE, error, "not looked at what others wrote; trying again");
+            tracing::warn!(stage = STAGE, error, "checkpoints of other members not read; retrying");
         }
     }
 
     async fn look_after_states(&mut self, marks: Result<Vec<Watermarks>, BusError>) -> anyhow::Result<()> {
-        let marks = marks.context("asking how far `states` goes")?;
+        let marks = marks.context("reading the end offset of `states`")?;
         self.states.look(&self.stage.bus, &marks, &partition::stands_at(&self.partitions)).await?;
         for camera in self.states.restore(&self.stage.bus).await? {
             let owner = self.partitions.values_mut().find(|partition| partition.cameras.contains_key(&camera));

@@ -361,7 +361,7 @@ impl<C: Consumer> Running<C> {
                 // Deliberately left to the partition's next owner.
                 Err(BusError::Closed) if is_meant((&position.topic, position.partition)) => {}
                 Err(error) if is_meant((&position.topic, position.partition)) => {
-                    tracing::warn!(stage = self.stage, record = %position, %error, "not finished; the record will be seen again");
+                    tracing::warn!(stage = self.stage, record = %position, %error, "not finished; the record will be delivered again");
                 }
                 Err(_) => {
                     others.push(finished);

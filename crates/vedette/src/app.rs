@@ -152,7 +152,7 @@ impl App {
             let ended = tokio::select! {
                 ended = self.tasks.next_end() => ended,
                 () = &mut too_late => {
-                    tracing::warn!(tasks = self.tasks.len(), waited = ?GRACE, "tasks did not end; left behind");
+                    tracing::warn!(tasks = self.tasks.len(), waited = ?GRACE, "tasks did not end and are abandoned");
                     self.tasks.abort();
                     break;
                 }
@@ -169,8 +169,8 @@ impl App {
         match tokio::time::timeout(GRACE, self.bus.close()).await {
             Ok(closed) => closed.context("closing the bus")?,
             Err(_) => anyhow::bail!(
-                "the bus did not acknowledge within {GRACE:?} what was sent last; live pictures among it are lost, the rest \
-                 is made again at the next start"
+                "the bus did not acknowledge the last records within {GRACE:?}; live pictures among them are lost, the rest \
+                 is repeated at the next start"
             ),
         }
         outcome

@@ -18,9 +18,9 @@ pub use crate::roles::{Role, RoleArgs};
     after_help = "\
 Start here:
   vedette demo --for 90s          the whole product on a recorded campus camera, no other service needed
-  vedette check -c vedette.toml   every mistake in a configuration at once
+  vedette check -c vedette.toml   every validation error of a configuration at once
   vedette run -c vedette.toml     all roles in one process
-Data goes to stdout, talk to stderr. RUST_LOG=debug shows more."
+Data go to stdout, messages to stderr. RUST_LOG=debug shows more."
 )]
 pub struct Cli {
     /// The subcommand.

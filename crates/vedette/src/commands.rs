@@ -59,7 +59,7 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     refuse_unready(&reading, &roles).await?;
     let config = reading.config;
     if config.settings.bus.kind == BusKind::Embedded && roles.len() < Role::value_variants().len() {
-        tracing::warn!("the embedded bus lives in one process: roles that are left out run nowhere");
+        tracing::warn!("the embedded bus is limited to one process: the omitted roles do not run");
     }
     let metrics = telemetry::metrics()?;
     let stop = CancellationToken::new();

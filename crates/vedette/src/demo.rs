@@ -148,7 +148,7 @@ async fn print_alerts(mut live: tokio::sync::broadcast::Receiver<std::sync::Arc<
                 // A closed stdout (`| head`) does not end the demo.
                 let _ = writeln!(out, "{}", output::line(&alert)).and_then(|()| out.flush());
             }
-            Err(RecvError::Lagged(missed)) => eprintln!("{missed} alerts were not printed; the page has them"),
+            Err(RecvError::Lagged(missed)) => eprintln!("{missed} alerts were not printed; the page shows them"),
             Err(RecvError::Closed) => return,
         }
     }
@@ -165,7 +165,7 @@ fn print_summary(metrics: &PrometheusHandle) {
     };
     eprintln!("\nSummary");
     for (label, name) in [
-        ("frames onto the bus", "vedette_ingest_frames_total"),
+        ("frames published", "vedette_ingest_frames_total"),
         ("frames looked at", "vedette_detect_frames_total"),
         ("frames analysed", "vedette_analyse_frames_total"),
         ("frames shed", "vedette_frames_shed_total"),

@@ -128,10 +128,13 @@ fn tracks(args: &TracksArgs) -> anyhow::Result<ExitCode> {
                 scored.push((clip.name, TrackMetrics::of(&comparison)));
             }
             None if args.output.is_none() && args.clips.clips.len() > 1 => {
-                bail!("{} has no truth to be scored by; name a directory for the tracks: -o DIRECTORY", clip.name)
+                bail!(
+                    "{} has no ground truth to score against; name a directory for the tracks: -o DIRECTORY",
+                    clip.name
+                )
             }
             None if args.output.is_none() => print!("{}", write_mot(&tracks)),
-            None => eprintln!("{}: no truth, tracks written", clip.name),
+            None => eprintln!("{}: no ground truth, tracks written", clip.name),
         }
     }
     if !scored.is_empty() {
@@ -197,7 +200,7 @@ fn events(args: &EventsArgs) -> anyhow::Result<ExitCode> {
     for folder in &args.clips.clips {
         let clip = Clip::open(folder, &args.clips)?;
         let Some(mut policy) = rules.of(&clip)? else {
-            eprintln!("{}: no rules in {}, passed over", clip.name, args.rules.display());
+            eprintln!("{}: no rules in {}, skipped", clip.name, args.rules.display());
             continue;
         };
         if args.events.is_none() {

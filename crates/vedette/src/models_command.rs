@@ -71,7 +71,7 @@ fn verify(store: &ModelStore, names: &[String]) -> anyhow::Result<ExitCode> {
     for name in names {
         let outcome = if name == RUNTIME { store.runtime_library(&name) } else { store.verify(&name) };
         match outcome {
-            Ok(path) => println!("{name}: good, {}", path.display()),
+            Ok(path) => println!("{name}: ok, {}", path.display()),
             Err(error) => {
                 println!("{name}: {error}");
                 code = ExitCode::from(2);

@@ -69,7 +69,7 @@ pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
 }
 
 fn take_line(replay: &mut Replay<Files>, line: &str) -> anyhow::Result<(CameraId, Outcome)> {
-    let record = record_line::from_line(line).context("no detections record")?;
+    let record = record_line::from_line(line).context("not a record of detections")?;
     let outcome = replay.take(&record)?;
     Ok((record.camera, outcome))
 }
@@ -118,7 +118,7 @@ fn bases(given: &[TimedBase]) -> anyhow::Result<AddressBook> {
     let book = AddressBook::of(first.next().map(open).transpose()?);
     if let Some(second) = first.next() {
         anyhow::bail!(
-            "--address-base {}: a second base without a moment; write PATH@TIME for the one that comes later",
+            "--address-base {}: a second base without a time; write PATH@TIME for the later one",
             second.path.display()
         );
     }

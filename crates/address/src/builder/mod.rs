@@ -104,7 +104,7 @@ pub enum BuildError {
     #[error("`{file}` cannot be read: {why}; it must be UTF-8 (convert GBK or GB 18030 first)")]
     Unreadable { file: String, why: String },
     #[error(
-        "{synthetic} records say source=synthetic and {real} do not; never mix invented and real addresses in a base"
+        "{synthetic} records say source=synthetic and {real} do not; never mix synthetic and real addresses in a base"
     )]
     Mixed { synthetic: usize, real: usize },
     #[error("nothing was accepted: {0}")]

@@ -120,7 +120,7 @@ impl Shared {
 
     fn commit_failed(&self, error: &KafkaError, list: &TopicPartitionList) {
         metrics::counter!("vedette_bus_commit_failures_total", "group" => self.group.clone()).increment(1);
-        tracing::warn!(group = self.group, %error, "offsets not committed; trying again while the partitions are ours");
+        tracing::warn!(group = self.group, %error, "offsets not committed; retrying while the partitions are assigned");
         let mut state = self.state();
         for place in self.places(list) {
             if let Some(ours) = state.ours.get_mut(&place) {

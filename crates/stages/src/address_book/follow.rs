@@ -64,7 +64,7 @@ impl View for BookView {
         self.retry().await;
         let (book, horizon) = (self.book.clone(), clock::now() - self.keep);
         if let Err(error) = tokio::task::spawn_blocking(move || book.forget_before(horizon)).await {
-            tracing::error!(%error, "letting go of old address bases failed");
+            tracing::error!(%error, "releasing expired address bases failed");
         }
         self.name_serving();
     }
@@ -81,7 +81,7 @@ impl BookView {
             Ok(Word::Withdrawn(moment)) => {
                 if self.book.withdraw(moment, clock::now()) {
                     note("withdrawn", "");
-                    tracing::info!(effective_from = %moment, "address base called off");
+                    tracing::info!(effective_from = %moment, "announcement of an address base cancelled");
                 }
             }
             Err(error) => {
@@ -117,14 +117,14 @@ impl BookView {
         match taken {
             Ok(_) => {
                 note("taken", "");
-                tracing::info!(version, effective_from = %from, "address base taken");
+                tracing::info!(version, effective_from = %from, "address base accepted");
                 true
             }
             Err(error) => {
                 if first {
                     note("refused", error.reason());
                     let reason = error.reason();
-                    tracing::error!(version, effective_from = %from, reason, %error, "address base refused; the old one stays");
+                    tracing::error!(version, effective_from = %from, reason, %error, "address base refused; the one in force stays");
                 }
                 false
             }

@@ -58,7 +58,7 @@ impl Running {
                 Err(error) => {
                     metrics::counter!("vedette_analyse_states_refused_total").increment(1);
                     tracing::warn!(camera = %entry.camera.id, %error,
-                        "the saved state is not used; it is made again from detections");
+                        "the checkpoint is not used; the state is rebuilt from detections");
                 }
             }
         }

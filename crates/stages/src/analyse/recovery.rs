@@ -53,7 +53,7 @@ pub(super) async fn catch_up(
 ) -> anyhow::Result<CaughtUp> {
     let Entry { camera, policy, .. } = entry;
     let (id, from, before) = (&camera.id, offsets.start, offsets.end);
-    tracing::info!(camera = %id, partition, from, before, "reading again what the saved state has not seen");
+    tracing::info!(camera = %id, partition, from, before, "replaying the records since the checkpoint");
     metrics::counter!("vedette_analyse_catch_ups_total").increment(1);
     let mut frames = Vec::new();
     read(&stage.bus, partition, offsets, |_, frame| {
@@ -96,7 +96,7 @@ pub(super) async fn rebuild(
     if from == before {
         return Ok(Vec::new());
     }
-    tracing::info!(partition, from, before, "making states again from detections");
+    tracing::info!(partition, from, before, "rebuilding states from detections");
     let mut rebuilt: BTreeMap<CameraId, (Entry, CameraAnalysis)> = BTreeMap::new();
     read(&stage.bus, partition, from..before, |offset, frame| {
         if end_of(&frame.camera).is_none_or(|end| end <= offset) {
@@ -138,10 +138,10 @@ async fn read(
         let record = match reader.next().await {
             Ok(record) => record,
             Err(error @ BusError::Unreachable { .. }) => {
-                tracing::warn!(%error, "catching up waits for the bus");
+                tracing::warn!(%error, "catching up is blocked: the bus is unreachable");
                 continue;
             }
-            Err(error) => return Err(error).context("reading detections again"),
+            Err(error) => return Err(error).context("replaying detections"),
         };
         let offset = record.position.offset;
         if offset < offsets.end

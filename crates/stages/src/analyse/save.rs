@@ -126,7 +126,7 @@ pub(super) async fn write_on_leaving(shares: Vec<Share>, bus: &SharedBus, commit
                 stage = super::STAGE,
                 partition,
                 error = format!("{error:#}"),
-                "not saved on leaving; the next owner repeats what came since the last commit"
+                "no checkpoint on revocation; the next owner repeats the records since the last commit"
             );
         }
     }

@@ -36,7 +36,7 @@ impl States {
         partitions: &[u32],
         stands_at: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
     ) -> anyhow::Result<()> {
-        let marks = bus.watermarks(topics::STATES.name()).await.context("asking how far `states` goes")?;
+        let marks = bus.watermarks(topics::STATES.name()).await.context("reading the end offset of `states`")?;
         let of_states = u32::try_from(marks.len())?;
         self.partitions = partition_count(bus, topics::DETECTIONS.name()).await?;
         self.ours.extend(partitions);
@@ -111,7 +111,7 @@ impl States {
             match record.record.value.is_some().then(|| topics::STATES.read(&record)) {
                 None => {}
                 Some(Ok(state)) => self.take(state, stands_at),
-                Some(Err(error)) => tracing::warn!(%error, "a saved state cannot be read"),
+                Some(Err(error)) => tracing::warn!(%error, "a checkpoint cannot be decoded"),
             }
         })
         .await?;
@@ -143,7 +143,7 @@ impl States {
     /// Rewrites overwritten checkpoints of cameras that have not appeared yet; returns the others, which have.
     pub(super) async fn restore(&mut self, bus: &SharedBus) -> anyhow::Result<BTreeSet<CameraId>> {
         for camera in &self.overwritten {
-            tracing::warn!(camera = %camera, "another member wrote an older state over the newest one; it is written again");
+            tracing::warn!(camera = %camera, "a zombie member overwrote the newest checkpoint with an older one; it is written again");
         }
         while let Some(state) = self.overwritten.iter().find_map(|camera| self.waiting.get(camera)) {
             let camera = state.camera.clone();
@@ -174,6 +174,7 @@ pub(super) async fn newest_of(bus: &SharedBus, camera: &CameraId) -> anyhow::Res
 }
 
 async fn partition_count(bus: &SharedBus, topic: &str) -> anyhow::Result<u32> {
-    let marks = bus.watermarks(topic).await.with_context(|| format!("asking how many partitions `{topic}` has"))?;
+    let marks =
+        bus.watermarks(topic).await.with_context(|| format!("reading the number of partitions of `{topic}`"))?;
     Ok(u32::try_from(marks.len())?)
 }

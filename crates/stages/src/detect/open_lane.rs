@@ -110,7 +110,7 @@ impl OpenLane {
                     return;
                 }
                 Err(_) if progress.is_stuck() => {
-                    tracing::warn!(%camera, "the decoder does not answer; its chunk is left to the camera's next owner");
+                    tracing::warn!(%camera, "the decoder is stuck; its chunk is left to the camera's next owner");
                     task.abort();
                     return;
                 }

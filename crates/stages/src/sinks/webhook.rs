@@ -149,7 +149,7 @@ impl Webhook {
             .pool_idle_timeout(IDLE)
             .user_agent(concat!("vedette/", env!("CARGO_PKG_VERSION")))
             .build()
-            .context("making an HTTP client")?;
+            .context("creating the HTTP client")?;
         Ok(Self { client, url: Url::parse(&settings.url)?, secret })
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn base(args: &AddressBuildArgs) -> anyhow::Result<ExitCode> {
     tell(&report, args.inputs.report.as_deref())?;
     tell_coverage(&base);
     println!(
-        "{}: version {}{}, {} grids, {} buildings ({} without footprint), {} units, {} roads, {} other names, {} former \
+        "{}: version {}{}, {} grids, {} buildings ({} without footprint), {} units, {} roads, {} alternative names, {} former \
          codes, {} working grids, {size} bytes",
         args.output.display(),
         base.version(),
@@ -69,7 +69,7 @@ pub(super) fn delta(args: &AddressDeltaArgs) -> anyhow::Result<ExitCode> {
     tell(&report, args.inputs.report.as_deref())?;
     tell_coverage(&changed);
     println!(
-        "{}: from version {} to {}, {} grids and {} buildings with {} units new or replaced, {} taken away, {} bytes",
+        "{}: from version {} to {}, {} grids and {} buildings with {} units new or replaced, {} removed, {} bytes",
         args.output.display(),
         head.from_version,
         head.to_version,
@@ -183,7 +183,7 @@ fn tell(report: &ImportReport, to: Option<&Path>) -> anyhow::Result<()> {
         eprintln!("  {refusal}");
     }
     if report.refused.len() > SHOWN && to.is_none() {
-        eprintln!("  and more; --report FILE writes them all");
+        eprintln!("  and more; --report FILE writes all of them");
     }
     if let Some(path) = to {
         let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;

@@ -97,7 +97,7 @@ fn of_code(base: &AddressBase, code: &AddressPrefix, as_json: bool) -> anyhow::R
         }
     };
     match &entity {
-        None => eprintln!("no match: base {} does not know {code}", base.version()),
+        None => eprintln!("no match: base {} has no entity {code}", base.version()),
         Some(entity) if as_json => print_entity_json(base, entity, former.as_ref())?,
         Some(entity) => print_entity(base, entity, former.as_ref()),
     }
@@ -122,7 +122,7 @@ fn print_entity_json(base: &AddressBase, entity: &AddressEntity, former: Option<
 fn print_entity(base: &AddressBase, entity: &AddressEntity, former: Option<&FormerCode>) {
     if let Some(former) = former {
         let when = former.changed.map_or_else(String::new, |day| format!(" on {day}"));
-        println!("{:<12}{:<27}was given up{when}; in its place:", "former code", former.former);
+        println!("{:<12}{:<27}was replaced{when} by:", "former code", former.former);
     }
     println!("{:<12}{:<27}{}", entity.level.as_str(), entity.code, entity.text);
     if let Some(day) = entity.ended_on(clock::now()) {

@@ -70,7 +70,7 @@ pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
 
     if is_running(settings) {
         inbox::put(&inbox::directory(&settings.bus.directory), change.effective_from, Some(&change))?;
-        eprintln!("handed to the running process, which checks it; GET /api/v1/addresses/base says what became of it");
+        eprintln!("handed to the running process, which validates it; GET /api/v1/addresses/base shows the result");
         return tell(&change);
     }
     let bus = open_bus(&settings.bus).await?;
@@ -79,12 +79,12 @@ pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
     let mut changes = announced(&bus, &book).await?;
     book.take(&change, now).with_context(|| format!("{} is not announced", args.file.display()))?;
     if let Some((later, other)) = changes.range(change.effective_from..).find(|(at, _)| **at > change.effective_from) {
-        eprintln!("it serves until {later}, when {} does", other.version());
+        eprintln!("in force until {later}, then {}", other.version());
     }
     changes.insert(change.effective_from, change.clone());
     topics::ADDRESSES.send(&bus, &change, now).await?.await?;
     for moment in obsolete(&changes, now - settings.bus.keep_detections) {
-        eprintln!("no longer needed, taken off the bus: {}", address_key(moment));
+        eprintln!("no longer needed, deleted from the bus: {}", address_key(moment));
         topics::ADDRESSES.delete(&bus, &EffectiveFrom(moment), now).await?.await?;
     }
     bus.flush().await?;
@@ -101,7 +101,7 @@ pub(crate) async fn withdraw(args: WithdrawArgs) -> anyhow::Result<()> {
     let (settings, moment) = (&config.settings, args.effective_from);
     if is_running(settings) {
         inbox::put(&inbox::directory(&settings.bus.directory), moment, None)?;
-        eprintln!("handed to the running process; GET /api/v1/addresses/base says what became of it");
+        eprintln!("handed to the running process; GET /api/v1/addresses/base shows the result");
         return Ok(());
     }
     let bus = open_bus(&settings.bus).await?;
@@ -113,7 +113,7 @@ pub(crate) async fn withdraw(args: WithdrawArgs) -> anyhow::Result<()> {
     };
     topics::ADDRESSES.delete(&bus, &EffectiveFrom(change.effective_from), clock::now()).await?.await?;
     bus.flush().await?;
-    eprintln!("called off: {} for {moment}", change.version());
+    eprintln!("cancelled: {} for {moment}", change.version());
     Ok(())
 }
 
@@ -128,8 +128,8 @@ fn tell(change: &AddressBaseChange) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{} serves what is captured from {} on", change.version(), change.effective_from)?;
     if let NewBase::File { name, .. } = &change.base {
         eprintln!(
-            "Every machine that analyses or has the console needs {name} in its `site.address_bases`; one that lacks it says \
-             so in /healthz and takes it once it is there."
+            "Every machine with the role analyse or console needs {name} in its `site.address_bases`; one without it reports that \
+             in /healthz and applies it once it is there."
         );
     }
     Ok(())
@@ -150,7 +150,7 @@ fn new_base(file: &Path, directory: &Path) -> anyhow::Result<NewBase> {
     }
     let base = AddressBase::open(file).with_context(|| {
         format!(
-            "{} is no base, and no delta of at most {} bytes (a larger change is published as a base)",
+            "{} is neither a base nor a delta of at most {} bytes (a larger change is published as a base)",
             file.display(),
             AddressBaseChange::MOST_DELTA_BYTES
         )
@@ -189,7 +189,7 @@ async fn announced(bus: &SharedBus, book: &AddressBook) -> anyhow::Result<Change
     let changes = read_changes(bus).await?;
     for change in changes.values() {
         if let Err(error) = book.take(change, clock::now()) {
-            eprintln!("announced for {}, not usable here: {error}", change.effective_from);
+            eprintln!("announced for {}, unusable here: {error}", change.effective_from);
         }
     }
     Ok(changes)
@@ -205,7 +205,7 @@ async fn read_changes(bus: &SharedBus) -> anyhow::Result<Changes> {
         Ok(Word::Withdrawn(moment)) => {
             changes.remove(&moment);
         }
-        Err(error) => eprintln!("offset {} of `addresses` is not used: {error}", record.position.offset),
+        Err(error) => eprintln!("offset {} of `addresses` is ignored: {error}", record.position.offset),
     })
     .await?;
     Ok(changes)

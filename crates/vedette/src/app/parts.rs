@@ -217,7 +217,7 @@ fn warn_of_announced(settings: &Settings, addresses: &AddressBook) {
     let Some(served) = addresses.report(now).current.filter(|served| served.from.is_some()) else { return };
     if let Some(configured) = &settings.site.address_base {
         let (version, configured) = (served.version, configured.display());
-        tracing::info!(version, %configured, "a published address base serves, not the configured one");
+        tracing::info!(version, %configured, "a published address base is in force, not the configured one");
     }
 }
 

@@ -137,11 +137,11 @@ fn exported(path: &Path, info: &SequenceInfo) -> anyhow::Result<Vec<Vec<Detectio
                 info.size.width,
                 info.size.height
             ),
-            None => bail!("{}, line {}: no frame came, seqinfo.ini says one did", path.display(), index + 1),
+            None => bail!("{}, line {}: no frame in the line, but one in seqinfo.ini", path.display(), index + 1),
         }
     }
     if frames.len() > info.frames as usize {
-        bail!("{} holds {} frames, seqinfo.ini says {}", path.display(), frames.len(), info.frames);
+        bail!("{} contains {} frames, seqinfo.ini {}", path.display(), frames.len(), info.frames);
     }
     frames.resize(info.frames as usize, Vec::new());
     Ok(frames)
