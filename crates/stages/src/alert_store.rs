@@ -40,7 +40,7 @@ fn open_unjoined(settings: &ConsoleSettings) -> anyhow::Result<AlertStore> {
     match &settings.store {
         StoreSetting::File(path) => {
             if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+                std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
             }
             Ok(AlertStore::open(path)?)
         }

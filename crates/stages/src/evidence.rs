@@ -17,10 +17,10 @@ const MOST_CHUNKS_READ: usize = 4_096;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum NoSnapshot {
     /// The detections came from elsewhere.
-    #[error("the detections came without video")]
+    #[error("the detections have no video")]
     NoVideo,
     /// It is past its retention.
-    #[error("the video is no longer kept")]
+    #[error("the video is no longer retained")]
     Expired,
     /// The bus refused.
     #[error("the video cannot be read: {0}")]

@@ -100,7 +100,7 @@ impl FrameBook {
                 configured.iter().filter(|_| published.is_empty()).chain(published.iter().map(|camera| &**camera));
             let mut steady = all.filter(|camera| sends_steadily(camera)).peekable();
             if steady.peek().is_none() {
-                health.set(TaskKind::Frames.name(), Condition::Running, "no camera has a stream of its own");
+                health.set(TaskKind::Frames.name(), Condition::Running, "no camera has a source");
                 continue;
             }
             let rise = self.last_rise(steady.map(|camera| camera.id.as_str()));

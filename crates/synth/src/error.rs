@@ -5,13 +5,13 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum SynthError {
     /// Impossible sizes.
-    #[error("this city cannot be: {}", wrong.join("; "))]
+    #[error("impossible city: {}", wrong.join("; "))]
     Plan {
         /// Each number with the rule it breaks and the remedy.
         wrong: Vec<String>,
     },
     /// A grid is too small for its buildings.
-    #[error("grid {grid} has no room for its {buildings} buildings; make the city larger or give it fewer buildings")]
+    #[error("grid {grid} has no room for its {buildings} buildings; make the city larger or reduce its buildings")]
     Crowded {
         /// Its code.
         grid: String,
@@ -19,7 +19,7 @@ pub enum SynthError {
         buildings: usize,
     },
     /// The folder contains other files than a synthetic city.
-    #[error("{} holds files that are no synthetic city; give a new or an empty folder", folder.display())]
+    #[error("{} contains other files than a synthetic city; name a new or an empty folder", folder.display())]
     Occupied {
         /// The folder.
         folder: PathBuf,

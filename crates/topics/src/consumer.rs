@@ -335,7 +335,7 @@ impl<C: Consumer> Running<C> {
 
     fn settle(&mut self, finished: Finished) -> anyhow::Result<()> {
         self.let_go(&finished.position);
-        finished.outcome.with_context(|| format!("publishing what came of {}", finished.position))?;
+        finished.outcome.with_context(|| format!("publishing the results of {}", finished.position))?;
         self.offsets.finish(&finished.position);
         Ok(())
     }

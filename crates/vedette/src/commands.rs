@@ -29,7 +29,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => {
             let summary = replay::run(&args, &mut std::io::stdout().lock())?;
             eprintln!(
-                "{} frames, {} alerts, {} seen before, {} late, {} refused",
+                "{} frames, {} alerts, {} duplicates, {} late, {} refused",
                 summary.frames, summary.alerts, summary.duplicates, summary.late, summary.refused
             );
             Ok(if summary.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })

@@ -35,7 +35,7 @@ const SITE: [(&str, &[u8]); 4] = [
 /// Writes the demo site below `data`, since an address base is mapped from a file.
 fn own_site(data: &Path) -> anyhow::Result<PathBuf> {
     let site = data.join("site");
-    std::fs::create_dir_all(&site).with_context(|| format!("making {}", site.display()))?;
+    std::fs::create_dir_all(&site).with_context(|| format!("creating {}", site.display()))?;
     for (name, content) in SITE {
         let path = site.join(name);
         std::fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
@@ -130,7 +130,7 @@ fn cameras(site: &[Camera], recording: &Path, count: u32) -> anyhow::Result<Vec<
 fn data_directory(given: Option<PathBuf>) -> anyhow::Result<(PathBuf, Option<tempfile::TempDir>)> {
     match given {
         Some(path) => {
-            std::fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
+            std::fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
             Ok((path, None))
         }
         None => {

@@ -117,7 +117,7 @@ fn tracks(args: &TracksArgs) -> anyhow::Result<ExitCode> {
             None => clip.tracks(&settings),
         };
         if let Some(directory) = &args.output {
-            fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+            fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
             write(&directory.join(format!("{}.txt", clip.name)), &write_mot(&tracks))?;
         }
         match &clip.truth {

@@ -1,12 +1,12 @@
 // Following the newest alert; pauses at the first input of a user.
 import { byId, isTyping } from "./dom";
 
-/** The hand that resumed by the pointer is still on its way back. */
+/** Grace period for the pointer after it was used to resume. */
 const LEAVING_MS = 2_000;
-/** Pixels by which a mouse trembles on a table that nobody touches. */
+/** Pixels by which an idle mouse may tremble. */
 const TREMBLE_PX = 4;
 
-const HINTS = { on: "Stops as soon as somebody reads or moves.", paused: "Paused: a person is reading. Tick the box or press N." };
+const HINTS = { on: "Pauses at the first mouse or keyboard input.", paused: "Paused. Tick the box or press N to resume." };
 
 export class Following {
   private readonly box = byId<HTMLInputElement>("follow");

@@ -7,7 +7,7 @@ import { byId } from "./dom";
 const EVERY_MS = 2_000;
 const number = new Intl.NumberFormat("en-GB");
 
-/** Reasons that the configuration asks for; every other one is a loss. */
+/** Shed reasons by configuration; every other one is a loss. */
 const PLANNED = new Set(["max_fps", "not_key_frame"]);
 
 const WORDS: Record<string, string> = {
@@ -40,7 +40,7 @@ function show(frames: Frames): void {
   byId("frames").hidden = frames.cameras === 0;
 }
 
-/** Asks for the counts again and again. */
+/** Polls the counts. */
 export async function followFrames(): Promise<void> {
   const frames = await getFrames().catch(() => null);
   if (frames) show(frames);

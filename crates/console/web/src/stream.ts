@@ -2,7 +2,7 @@ import type { Alert } from "./api";
 
 export type Connection = "connecting" | "live" | "lost";
 
-/** The live stream. The browser reconnects by itself and says what it saw last, so nothing is missed. */
+/** The live stream. The browser reconnects automatically and sends the last number, so nothing is missed. */
 export function follow(on: { alert: (alert: Alert) => void; reload: () => void; state: (state: Connection) => void }): void {
   const source = new EventSource("/api/v1/alerts/stream");
   let began = false;

@@ -36,7 +36,7 @@ pub fn directory(bus: &Path) -> PathBuf {
 /// # Errors
 /// When it cannot be written.
 pub fn put(inbox: &Path, moment: Timestamp, change: Option<&AddressBaseChange>) -> anyhow::Result<()> {
-    std::fs::create_dir_all(inbox).with_context(|| format!("making {}", inbox.display()))?;
+    std::fs::create_dir_all(inbox).with_context(|| format!("creating {}", inbox.display()))?;
     let extension = if change.is_some() { CHANGE } else { WITHDRAWAL };
     let path = inbox.join(format!("{:020}.{extension}", moment.as_micros()));
     let mut file = tempfile::NamedTempFile::new_in(inbox).with_context(|| format!("writing in {}", inbox.display()))?;
@@ -95,7 +95,7 @@ async fn send(bus: &SharedBus, path: &Path) -> anyhow::Result<()> {
 fn read(path: &Path) -> anyhow::Result<Word> {
     if path.extension().is_some_and(|it| it == WITHDRAWAL) {
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        let micros = name.parse().context("its name is no moment")?;
+        let micros = name.parse().context("its name is not a time")?;
         return Ok(Word::Withdrawn(Timestamp::from_micros(micros)));
     }
     let value = Bytes::from(std::fs::read(path)?);

@@ -162,7 +162,7 @@ fn new_base(file: &Path, directory: &Path) -> anyhow::Result<NewBase> {
 
 /// The file's name in `directory`; it is copied there atomically from elsewhere.
 fn put_into(directory: &Path, file: &Path, version: &str) -> anyhow::Result<String> {
-    std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+    std::fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
     let lies_in = file.canonicalize()?.parent() == Some(directory.canonicalize()?.as_path());
     if lies_in && let Some(name) = file.file_name().and_then(|name| name.to_str()) {
         return Ok(name.to_owned());

@@ -125,7 +125,7 @@ async fn open(args: &BusArgs) -> anyhow::Result<Open> {
 /// A missing embedded log is not created: a mistyped directory would look like one without dead letters.
 async fn open_existing(settings: &BusSettings) -> anyhow::Result<SharedBus> {
     if settings.kind == BusKind::Embedded && !settings.directory.join("LOCK").exists() {
-        bail!("{}: no embedded log lies here; name another directory or configuration", settings.directory.display());
+        bail!("{}: no embedded log here; name another directory or configuration", settings.directory.display());
     }
     open_bus(settings).await
 }
@@ -256,14 +256,14 @@ fn plain(value: &Value) -> String {
 
 fn at<'a>(catalog: &'a Catalog, position: &Source) -> anyhow::Result<&'a Entry> {
     let found = catalog.entries.iter().find(|entry| entry.source == *position);
-    found.with_context(|| format!("no dead letter of {position}; `vedette dead-letters list` says which there are"))
+    found.with_context(|| format!("no dead letter of {position}; `vedette dead-letters list` lists them"))
 }
 
 async fn give_back(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let ways = [!args.positions.is_empty(), args.all, !args.filter.is_empty()];
     if ways.iter().filter(|way| **way).count() != 1 {
         bail!(
-            "say which records go back, in one way: positions as `vedette dead-letters list` writes them; or --camera, \
+            "select the records in one way: positions as in `vedette dead-letters list`; or --camera, \
              --reason, --since, --topic; or --all"
         );
     }
@@ -294,7 +294,7 @@ async fn give_back(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         false => replay::replay(&bus, &to_go, &mut told).await?,
     }
     bus.flush().await?;
-    let verb = if args.dry_run { "would be given back" } else { "given back" };
-    eprintln!("{back} {verb}, {before} were given back before (--again repeats them), {failed} failed");
+    let verb = if args.dry_run { "would be redriven" } else { "redriven" };
+    eprintln!("{back} {verb}, {before} skipped, redriven before (--again repeats them), {failed} failed");
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

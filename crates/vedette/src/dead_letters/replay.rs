@@ -96,7 +96,7 @@ impl<'a> Batch<'a> {
             };
             match durable {
                 Ok(_) => marks.push((&entry.source, bus.send(topics::DEAD_LETTERS.name(), mark(&entry.source)).await)),
-                Err(error) => told(&entry.source, Err(error).context("giving it back")),
+                Err(error) => told(&entry.source, Err(error).context("redriving it")),
             }
         }
         for (source, sent) in marks {
@@ -104,7 +104,7 @@ impl<'a> Batch<'a> {
                 Ok(delivery) => delivery.await,
                 Err(error) => Err(error),
             };
-            let unmarked = "it was given back, but not marked: the next replay gives it back again";
+            let unmarked = "it was redriven, but not marked: the next replay redrives it again";
             told(source, durable.map(drop).context(unmarked));
         }
     }
