@@ -1,7 +1,7 @@
 //! Imports the topics of other producers into `detections`: their frames in our format, under our camera ids, with the same
 //! guarantees as our own. An offset is committed when the frames of its record, or its dead letter, are durable.
 //!
-//! A camera's frames are sent once earlier ones are durable: whatever fails and is repeated, by this member or another, no frame
+//! A camera's frames are sent once earlier ones are durable: in spite of failures and repeats, by this member or another, no frame
 //! first appears on `detections` behind a later one. Cameras do not wait for each other.
 
 mod convert;
@@ -210,7 +210,7 @@ impl Running {
         }
     }
 
-    /// A clock that was set back makes frames look like repeats: `analyse` counts them, here it is logged once.
+    /// After a clock was set back, frames look like duplicates: `analyse` counts them, here it is logged once.
     fn watch_clock(&mut self, frame: &CameraRecord) {
         let latest = self.latest.entry(frame.camera.clone()).or_insert(frame.at.captured);
         let behind = latest.since(frame.at.captured);

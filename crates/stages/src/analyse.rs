@@ -52,15 +52,15 @@ const STAGE: &str = "analyse";
 pub struct Analyse {
     /// Settings.
     pub settings: AnalyseSettings,
-    /// Where detections come from and alerts go.
+    /// Source of detections and target of alerts.
     pub bus: SharedBus,
     /// Cameras and policies.
     pub registry: Registry,
     /// Ground point to address, by capture time.
     pub addresses: AddressBook,
-    /// Where it says how it is.
+    /// Where it reports its condition.
     pub health: Health,
-    /// Where latencies are kept.
+    /// Where latencies are recorded.
     pub latency: LatencyBook,
 }
 

@@ -76,9 +76,9 @@ impl FrameBook {
         cameras.filter_map(|id| entries.get(id)?.rose).max_by_key(|(at, _)| *at)
     }
 
-    /// Reports in health, until `stop`, whether frames of the registry's cameras are still analysed, by any process: `frames`
-    /// fails when none was for `stale_after`. Only cameras that send continuously count: those with a live stream of their own;
-    /// the `configured` ones until the registry has any.
+    /// Reports in health, until `stop`, whether frames of the registry's cameras are still analysed, by any process: `frames` fails
+    /// when none was for `stale_after`. Only cameras with a source count, which send continuously; the `configured` ones until the
+    /// registry has any.
     ///
     /// # Errors
     /// Never; the type is that of a supervised task.
@@ -94,7 +94,7 @@ impl FrameBook {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(look.tick()).await.is_some() {
-            // As long as the registry is empty, the configured cameras are expected.
+            // While the registry is empty, the configured cameras are expected.
             let published = registry.cameras();
             let all =
                 configured.iter().filter(|_| published.is_empty()).chain(published.iter().map(|camera| &**camera));

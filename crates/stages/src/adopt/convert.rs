@@ -1,5 +1,5 @@
 //! Converts one record of another producer to our frames: a pure function of the record and its configuration entry, so that
-//! the same record always yields the same frames, and `analyse` recognises repeats.
+//! that the same record always yields the same frames, and `analyse` recognises duplicates.
 //!
 //! A frame's epoch is the entry's `since`, its sequence its capture time in microseconds: two frames of a camera with one
 //! capture time are one frame.
@@ -14,8 +14,8 @@ use vedette_wire::DeadLetterReason;
 
 use super::settings::{MetadataSettings, TimeSource};
 
-/// How far a capture time may lie after the record's timestamp. One frame from far ahead would make all later ones look like
-/// repeats.
+/// Most that a capture time may lie after the record's timestamp. One frame from far ahead would make all later ones look like
+/// duplicates.
 const MOST_AHEAD: Span = Span::from_secs(60);
 
 /// The result of a record.
@@ -25,7 +25,7 @@ pub struct Converted {
     pub frames: Vec<CameraRecord>,
     /// Frames captured before the entry's `since`.
     pub too_old: u64,
-    /// Objects that were not taken as they were said.
+    /// Objects ignored or changed in the conversion.
     pub left_out: LeftOut,
 }
 
@@ -84,12 +84,12 @@ fn convert_unguarded(record: &Delivered, entry: &MetadataSettings) -> Result<Con
     Ok(converted)
 }
 
-/// Both times that are converted to numbers lie after 1970.
+/// Both times that are converted to numbers are after 1970.
 fn number(time: Timestamp) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(0)
 }
 
-/// The camera named in the message, else by the record's key.
+/// The camera by the message's sensor name, else by the record's key.
 fn camera(message: &ForeignFrame, record: &Delivered, entry: &MetadataSettings) -> Result<CameraId, Refusal> {
     let key = String::from_utf8_lossy(&record.record.key);
     let said = message.sensor.as_deref();
