@@ -33,7 +33,7 @@ pub enum DeltaError {
     Altered { part: &'static str },
     #[error("the delta is for base version {wanted}, the base is {found}; build a new delta of that base")]
     OtherBase { wanted: String, found: String },
-    #[error("the delta does not fit its base: it takes {code} away, which the base does not hold")]
+    #[error("the delta does not apply to its base: it removes {code}, which the base does not contain")]
     Unknown { code: String },
     #[error("the delta cannot be read: {0}")]
     Content(#[from] OpenError),

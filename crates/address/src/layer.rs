@@ -77,7 +77,7 @@ impl Layer {
             text: Arc::default(),
         };
         if !layer.cells().is_whole() {
-            return Err(wrong("its raster has another number of cells than it says"));
+            return Err(wrong("the number of cells of its raster does not match its header"));
         }
         let counts = &layer.meta.counts;
         for (what, found, said) in [

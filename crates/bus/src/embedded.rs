@@ -76,7 +76,7 @@ struct Inner {
 fn storage_error(path: &Path, error: &io::Error) -> BusError {
     let way_out = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; free space or shorten the topics' retention, writing goes on by itself"
+            "; free space or shorten the topics' retention, writing resumes automatically"
         }
         io::ErrorKind::PermissionDenied => "; give this user the right to write there",
         _ => "",

@@ -192,10 +192,9 @@ impl Running {
         let (reason, detail) = match self.stage.registry.camera(camera) {
             None if self.stage.registry.is_retired(camera) => return Ok(()),
             None => (DeadLetterReason::UnknownCamera, format!("camera {camera} is not in the registry")),
-            Some(known) if known.source.is_some() => (
-                DeadLetterReason::Invalid,
-                format!("camera {camera} has a stream of its own, which is processed already"),
-            ),
+            Some(known) if known.source.is_some() => {
+                (DeadLetterReason::Invalid, format!("camera {camera} has a source, which is processed already"))
+            }
             Some(_) => return Ok(()),
         };
         Err(Refusal { reason, detail })

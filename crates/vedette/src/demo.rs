@@ -166,7 +166,7 @@ fn print_summary(metrics: &PrometheusHandle) {
     eprintln!("\nSummary");
     for (label, name) in [
         ("frames published", "vedette_ingest_frames_total"),
-        ("frames looked at", "vedette_detect_frames_total"),
+        ("frames processed", "vedette_detect_frames_total"),
         ("frames analysed", "vedette_analyse_frames_total"),
         ("frames shed", "vedette_frames_shed_total"),
         ("frames in dead letters", "vedette_frames_dead_lettered_total"),

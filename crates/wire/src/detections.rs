@@ -92,10 +92,7 @@ fn signal_loss(message: &pb::FrameDetections, account: Option<&FrameAccount>) ->
 /// contains them when the frame was dead-lettered after inference.
 fn account_only(message: &pb::FrameDetections, account: FrameAccount) -> Result<AccountOnly, WireError> {
     if !message.detections.is_empty() {
-        return Err(WireError::invalid(
-            "detections",
-            "the account says that the frame was not processed; leave them out",
-        ));
+        return Err(WireError::invalid("detections", "the frame is accounted for as not processed; omit them"));
     }
     let frame = field::frame_size("frame", message.frame)?;
     Ok(AccountOnly { account, frame: (frame != NO_FRAME).then_some(frame) })

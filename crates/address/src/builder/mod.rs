@@ -99,7 +99,7 @@ pub enum BuildError {
     Columns { file: String, missing: Vec<String>, found: Vec<String> },
     #[error(transparent)]
     Table(Box<dyn std::error::Error + Send + Sync>),
-    #[error("`{file}` says its places are in {declared}, which is none of {}; convert it to one of them", list(known))]
+    #[error("`{file}` declares its places in {declared}, which is none of {}; convert it to one of them", list(known))]
     UnknownCrs { file: String, declared: String, known: Vec<String> },
     #[error("`{file}` cannot be read: {why}; it must be UTF-8 (convert GBK or GB 18030 first)")]
     Unreadable { file: String, why: String },

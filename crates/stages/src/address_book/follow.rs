@@ -52,10 +52,10 @@ impl View for BookView {
         let serves = report.current.map_or_else(|| "no base".to_owned(), |served| format!("base {}", served.version));
         match report.standing {
             Some(refusal) => {
-                let detail = format!("base {} refused: {}; {serves} serves", refusal.version, refusal.detail);
+                let detail = format!("base {} refused: {}; {serves} is in force", refusal.version, refusal.detail);
                 (Condition::Degraded, detail)
             }
-            None => (Condition::Running, format!("{serves} serves")),
+            None => (Condition::Running, format!("{serves} is in force")),
         }
     }
 
@@ -175,7 +175,7 @@ pub fn read(record: &Delivered) -> Result<Word, WireError> {
     }
     let change = topics::ADDRESSES.read(record)?;
     if change.key() != key {
-        return Err(refuse(format!("`{key}` does not fit the record, which serves from {}", change.key())));
+        return Err(refuse(format!("`{key}` does not match the record, which is effective from {}", change.key())));
     }
     Ok(Word::Announced(change))
 }

@@ -188,7 +188,7 @@ fn check_alerts(expected: &Alerts, content: &Content, findings: &mut Findings) -
                 findings.wrong.push(format!("P2: alert {id} revision {revision} has {} payloads", payloads.len()));
             }
             Some(payloads) if !payloads.contains(payload) => {
-                findings.wrong.push(format!("P1: alert {id} revision {revision} is not what the replay gives"));
+                findings.wrong.push(format!("P1: alert {id} revision {revision} differs from the replay"));
             }
             Some(_) => {}
         }

@@ -123,7 +123,7 @@ impl Process {
     /// Sends SIGTERM and waits for the exit.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         if !self.is_running() {
-            anyhow::bail!("{} had ended before it was asked to; its log says why", self.name);
+            anyhow::bail!("{} had exited before SIGTERM; see its log", self.name);
         }
         self.signal("TERM")?;
         self.ended().await

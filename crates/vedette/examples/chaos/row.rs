@@ -163,7 +163,7 @@ async fn rest(cluster: &Cluster, site: &Site, bus: &SharedBus, watch: &Watch) ->
             Ok(standing) => Some(standing),
             // Leaders move for a while after a broker came back.
             Err(_) if began.elapsed() < NO_REST => None,
-            Err(error) => return Err(error.context("the brokers do not say where the topics end")),
+            Err(error) => return Err(error.context("reading the end offsets of the topics")),
         };
         if standing != before {
             (before, since) = (standing.clone(), Instant::now());

@@ -125,7 +125,12 @@ fn is_running(settings: &Settings) -> bool {
 }
 
 fn tell(change: &AddressBaseChange) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{} serves what is captured from {} on", change.version(), change.effective_from)?;
+    writeln!(
+        std::io::stdout(),
+        "{} is in force for frames captured from {} on",
+        change.version(),
+        change.effective_from
+    )?;
     if let NewBase::File { name, .. } = &change.base {
         eprintln!(
             "Every machine with the role analyse or console needs {name} in its `site.address_bases`; one without it reports that \
