@@ -1,16 +1,16 @@
 //! Detection metadata of other producers: DeepStream, DL Streamer and ONVIF devices.
 //!
 //! *In:* the bytes of one message and its format. *Out:* its frames ([`ForeignFrame`]), and, under a site's terms ([`Terms`]),
-//! detections in our format ([`Adopted`]). *Must not know:* where messages come from or go to, which camera a sensor is, clocks.
+//! detections in our format ([`Imported`]). *Must not know:* where messages come from or go to, which camera a sensor is, clocks.
 //!
 //! Only class and box of an object are imported. Identities, embeddings, poses and attributes are not read, and faces and number
 //! plates are ignored: Vedette is about events at places.
 
-mod adopt;
 mod classes;
 mod dlstreamer;
 mod error;
 mod frame;
+mod import;
 mod nvschema;
 mod onvif;
 
@@ -22,10 +22,10 @@ pub mod nv {
 
 use serde::{Deserialize, Serialize};
 
-pub use adopt::{Adopted, LeftOut, Terms};
 pub use classes::ClassNames;
 pub use error::ReadError;
 pub use frame::{ForeignBox, ForeignFrame, ForeignObject, MOST_FRAMES, MOST_OBJECTS};
+pub use import::{Imported, LeftOut, Terms};
 
 /// A format of detection metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

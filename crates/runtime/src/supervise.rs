@@ -19,7 +19,7 @@ pub enum TaskKind {
     /// Camera intake.
     Ingest,
     /// Detections of other producers.
-    Adopt,
+    Import,
     /// Decoding and detection.
     Detect,
     /// Tracks, rules, places.
@@ -72,7 +72,7 @@ impl TaskKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
-            Self::Adopt => "adopt",
+            Self::Import => "adopt",
             Self::Detect => "detect",
             Self::Analyse => "analyse",
             Self::AlertSink => "alert_sink",

@@ -4,7 +4,6 @@
 //! metrics. Each stage commits after effect. *Must not know:* the command line, files of settings, which stages run together.
 
 pub mod address_book;
-pub mod adopt;
 mod alert_sink;
 pub mod alert_store;
 mod analyse;
@@ -16,13 +15,13 @@ pub mod detector;
 mod evidence;
 mod frame_book;
 mod health_report;
+pub mod import;
 mod ingest;
 mod latency;
 pub mod registry;
 mod sink;
 pub mod sinks;
 
-pub use adopt::{MetadataSettings, TimeSource};
 pub use alert_sink::AlertSink;
 pub use analyse::{Analyse, AnalyseSettings};
 pub use console::{ConsoleSettings, OneEventSettings, StoreSetting};
@@ -30,6 +29,7 @@ pub use detect::{DetectSettings, ShedAfter};
 pub use evidence::{BusSnapshots, NoSnapshot};
 pub use frame_book::FrameBook;
 pub use health_report::ReportedHealth;
+pub use import::{MetadataSettings, TimeSource};
 pub use ingest::{CredentialSection, Ingest, IngestSettings, NoShare, Share};
 pub use latency::{LatencyBook, LatencySummary};
 pub use sink::Sink;

@@ -15,9 +15,9 @@ use vedette_runtime::clock;
 use vedette_runtime::health::{Condition, Health};
 use vedette_runtime::supervise::{Supervisor, TaskKind};
 use vedette_stages::address_book::{self, AddressBook, inbox};
-use vedette_stages::adopt::Adopt;
 use vedette_stages::detect::{Detect, OpenAlerts};
 use vedette_stages::detector::Detecting;
+use vedette_stages::import::Import;
 use vedette_stages::registry::Registry;
 use vedette_stages::sinks::{Deliver, SinkSettings};
 use vedette_stages::{
@@ -98,13 +98,13 @@ impl Parts {
         if settings.metadata.is_empty() {
             return;
         }
-        let adopt = Adopt {
+        let import = Import {
             entries: settings.metadata.clone().into(),
             bus: self.bus.clone(),
             registry: self.registry.clone(),
             health: self.health.clone(),
         };
-        self.tasks.start(TaskKind::Adopt, move |stop| adopt.clone().run(stop));
+        self.tasks.start(TaskKind::Import, move |stop| import.clone().run(stop));
     }
 
     pub(super) fn start_detect(&mut self, settings: &Settings, detecting: &Detecting) {

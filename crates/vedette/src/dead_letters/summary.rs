@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vedette_bus::{Delivered, Header, Position, Record};
 use vedette_core::{Alert, Camera, CameraRecord, Policy, VideoChunk};
 use vedette_stages::MetadataSettings;
-use vedette_stages::adopt::convert;
+use vedette_stages::import::convert;
 use vedette_topics::topics::{self, Message, Topic};
 use vedette_wire::{AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError, policy_key};
 

@@ -38,7 +38,7 @@ const SET_BACK: Span = Span::from_secs(10);
 
 /// Dependencies of the stage.
 #[derive(Clone)]
-pub struct Adopt {
+pub struct Import {
     /// The topics, and the format of each.
     pub entries: Arc<[MetadataSettings]>,
     /// Source of metadata and target of detections.
@@ -50,7 +50,7 @@ pub struct Adopt {
 }
 
 struct Running {
-    stage: Adopt,
+    stage: Import,
     /// Records in flight, and their bytes.
     in_hand: Arc<InHand>,
     order: InOrder,
@@ -82,7 +82,7 @@ impl InHand {
     }
 }
 
-impl Adopt {
+impl Import {
     /// Runs until `stop`; work in flight is then finished and committed.
     ///
     /// # Errors

@@ -62,21 +62,21 @@ fn convert_unguarded(record: &Delivered, entry: &MetadataSettings) -> Result<Con
             classes: entry.classes.clone(),
             missing_confidence: entry.missing_confidence,
         };
-        let adopted = message.adopt(&terms).map_err(|error| refusal(&error))?;
-        check_ahead(adopted.captured, record)?;
-        if adopted.captured < entry.since {
+        let imported = message.import(&terms).map_err(|error| refusal(&error))?;
+        check_ahead(imported.captured, record)?;
+        if imported.captured < entry.since {
             converted.too_old += 1;
             continue;
         }
         let left_out = &mut converted.left_out;
-        left_out.unknown_class += adopted.left_out.unknown_class;
-        left_out.identifying += adopted.left_out.identifying;
-        left_out.no_area += adopted.left_out.no_area;
-        let (epoch, sequence) = (number(entry.since), number(adopted.captured));
-        let frame = ProcessedFrame { detections: adopted.detections, ..ProcessedFrame::empty(adopted.frame) };
+        left_out.unknown_class += imported.left_out.unknown_class;
+        left_out.identifying += imported.left_out.identifying;
+        left_out.no_area += imported.left_out.no_area;
+        let (epoch, sequence) = (number(entry.since), number(imported.captured));
+        let frame = ProcessedFrame { detections: imported.detections, ..ProcessedFrame::empty(imported.frame) };
         converted.frames.push(CameraRecord {
             camera,
-            at: FrameAt { epoch, sequence, captured: adopted.captured },
+            at: FrameAt { epoch, sequence, captured: imported.captured },
             model: ModelRef { name: entry.format.as_str().to_owned(), version: message.version.clone() },
             body: RecordBody::Processed(frame),
         });
