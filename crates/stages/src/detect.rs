@@ -5,13 +5,13 @@
 //! camera holds the commit at the start of its current group of pictures; `analyse` recognises the frames it then sees twice.
 
 mod account;
+mod backend;
 mod lane;
 mod open_alerts;
 mod open_lane;
 mod pace;
 mod settings;
 mod shedding;
-mod sight;
 mod watched;
 
 use std::collections::BTreeMap;
@@ -32,9 +32,9 @@ use crate::detect::lane::Work;
 use crate::detect::open_lane::OpenLane;
 use crate::registry::Registry;
 
+pub use backend::{ChunkDecoder, DetectBackend, ModelBackend, Picture, Undecoded};
 pub use open_alerts::OpenAlerts;
 pub use settings::{DetectSettings, ShedAfter};
-pub use sight::{Eye, ModelSight, Picture, Sight, Undecoded};
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "detect";
@@ -48,7 +48,7 @@ pub struct Detect {
     /// Source of chunks and target of detections.
     pub bus: SharedBus,
     /// Decoders and detector.
-    pub sight: Arc<dyn Sight>,
+    pub backend: Arc<dyn DetectBackend>,
     /// Most processed frames per second of one camera.
     pub max_fps: Option<f64>,
     /// Whether only key frames are decoded.
@@ -173,7 +173,7 @@ impl Consumer for Running {
             self.lanes.iter().filter(|(_, lane)| lane.is_blind()).map(|(camera, _)| camera.as_str()).collect();
         metrics::gauge!("vedette_detect_decoders_stuck").set(blind.len() as f64);
         if blind.is_empty() {
-            let model = self.stage.sight.model();
+            let model = self.stage.backend.model();
             return (Condition::Running, format!("model {} {}", model.name, model.version));
         }
         let detail = format!(

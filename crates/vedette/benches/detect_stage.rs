@@ -166,7 +166,7 @@ async fn stage(detecting: &Detecting, chunks: &[VideoChunk], frames: usize) {
     let stop = CancellationToken::new();
     let stage = Detect {
         bus: bus.clone(),
-        sight: Arc::new(detecting.sight()),
+        backend: Arc::new(detecting.backend()),
         max_fps: None,
         key_frames_only: false,
         // The whole recording is queued from the start: none of it may be shed.

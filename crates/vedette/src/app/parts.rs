@@ -112,7 +112,7 @@ impl Parts {
         self.follow(TaskKind::OpenAlerts, follower);
         let detect = Detect {
             bus: self.bus.clone(),
-            sight: Arc::new(detecting.sight()),
+            backend: Arc::new(detecting.backend()),
             max_fps: settings.detect.max_fps,
             key_frames_only: settings.detect.key_frames_only,
             shed_after: settings.detect.shed_after,
