@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 use vedette_bus::{BusError, Committer, Record, SharedBus, Watermarks, Written};
 use vedette_topics::{consumer, topics};
 
-use super::published::OnTheirWay;
+use super::published::InFlight;
 
 /// The data to checkpoint of one partition.
 pub(super) struct Share {
@@ -19,7 +19,7 @@ pub(super) struct Share {
     /// The first record that the states do not include.
     pub(super) next: u64,
     /// Alerts, near-misses and dead letters that they caused.
-    pub(super) before: OnTheirWay,
+    pub(super) before: InFlight,
     pub(super) states: Vec<Record>,
 }
 
