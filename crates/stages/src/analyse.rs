@@ -144,7 +144,7 @@ impl Consumer for Running {
                     return Ok(Effect::Durable);
                 }
                 Opened::Refused(reason, detail) => {
-                    self.put_aside(&record, reason, &detail).await?;
+                    self.dead_letter(&record, reason, &detail).await?;
                     return Ok(Effect::Durable);
                 }
             }
@@ -271,7 +271,7 @@ impl Running {
         Ok(())
     }
 
-    async fn put_aside(&mut self, record: &Delivered, reason: DeadLetterReason, detail: &str) -> anyhow::Result<()> {
+    async fn dead_letter(&mut self, record: &Delivered, reason: DeadLetterReason, detail: &str) -> anyhow::Result<()> {
         metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
         let delivery = dead_letters::send(&self.stage.bus, STAGE, record, reason, detail).await?;
         self.partitions.entry(record.position.partition).or_default().wait_for(Published::new(delivery));

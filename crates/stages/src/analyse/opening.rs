@@ -133,9 +133,9 @@ impl Running {
         frame: &CameraRecord,
     ) -> anyhow::Result<Outcome> {
         let Panicked { words, entry } = panicked;
-        self.put_aside(record, DeadLetterReason::Panic, &words).await?;
+        self.dead_letter(record, DeadLetterReason::Panic, &words).await?;
         let mut known = self.known_again(record, entry).await?;
-        let accounting = step::put_aside(frame.clone());
+        let accounting = step::dead_lettered(frame.clone());
         let outcome = step::run(|| known.step(&self.stage, &accounting)).map_err(anyhow::Error::msg)?;
         let partition = self.partitions.entry(record.position.partition).or_default();
         partition.insert(known);

@@ -70,8 +70,11 @@ pub(super) async fn catch_up(
         };
         let mut alerts = Vec::new();
         for (index, frame) in frames.iter().enumerate() {
-            let frame =
-                if bad.contains(&index) { Cow::Owned(step::put_aside(frame.clone())) } else { Cow::Borrowed(frame) };
+            let frame = if bad.contains(&index) {
+                Cow::Owned(step::dead_lettered(frame.clone()))
+            } else {
+                Cow::Borrowed(frame)
+            };
             match step::run(|| stage.step(&mut analysis, policy.as_ref(), &frame)) {
                 Ok(outcome) => alerts.extend(outcome.alerts),
                 Err(_) if bad.insert(index) => continue 'again,

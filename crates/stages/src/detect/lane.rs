@@ -176,10 +176,11 @@ impl Lane {
                         self.shed_all(&chunk, ShedReason::NotDecoded);
                     }
                     Err(Undecoded::Bad(detail) | Undecoded::Stuck(detail)) => {
-                        deliveries.push(self.put_aside(record, &chunk, DeadLetterReason::Undecodable, &detail).await?);
+                        deliveries
+                            .push(self.dead_letter(record, &chunk, DeadLetterReason::Undecodable, &detail).await?);
                     }
                     Err(Undecoded::Panic(detail)) => {
-                        deliveries.push(self.put_aside(record, &chunk, DeadLetterReason::Panic, &detail).await?);
+                        deliveries.push(self.dead_letter(record, &chunk, DeadLetterReason::Panic, &detail).await?);
                     }
                 }
             }
@@ -199,7 +200,7 @@ impl Lane {
         self.account.shed(FrameRange::counted(chunk.first_sequence, chunk.units.len() as u64), reason);
     }
 
-    async fn put_aside(
+    async fn dead_letter(
         &mut self,
         record: &Delivered,
         chunk: &VideoChunk,

@@ -106,7 +106,7 @@ pub(crate) async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode>
     match command {
         DeadLettersCommand::List(args) => list(&args).await,
         DeadLettersCommand::Show(args) => show(&args).await,
-        DeadLettersCommand::Replay(args) => give_back(&args).await,
+        DeadLettersCommand::Replay(args) => redrive(&args).await,
     }
 }
 
@@ -259,7 +259,7 @@ fn at<'a>(catalog: &'a Catalog, position: &Source) -> anyhow::Result<&'a Entry> 
     found.with_context(|| format!("no dead letter of {position}; `vedette dead-letters list` lists them"))
 }
 
-async fn give_back(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+async fn redrive(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let ways = [!args.positions.is_empty(), args.all, !args.filter.is_empty()];
     if ways.iter().filter(|way| **way).count() != 1 {
         bail!(
