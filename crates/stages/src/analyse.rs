@@ -186,7 +186,7 @@ impl Consumer for Running {
         }
     }
 
-    async fn step_aside(&mut self) -> anyhow::Result<()> {
+    async fn background_step(&mut self) -> anyhow::Result<()> {
         if let Some(saved) = self.saved.take() {
             self.take_note(saved).await;
         }
@@ -205,7 +205,7 @@ impl Consumer for Running {
         let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
         self.finish_saving().await?;
         let stands_at = partition::stands_at(&self.partitions);
-        self.states.take_over(&self.stage.bus, &numbers, &stands_at).await.context("taking partitions over")?;
+        self.states.assign(&self.stage.bus, &numbers, &stands_at).await.context("taking partitions over")?;
         self.assigned.extend(numbers);
         Ok(())
     }
@@ -216,7 +216,7 @@ impl Consumer for Running {
         let mut shares = Vec::new();
         for (_, number) in partitions {
             self.assigned.remove(number);
-            self.states.give_up(*number);
+            self.states.revoke(*number);
             if let Some(mut left) = self.partitions.remove(number) {
                 shares.extend(left.share(*number)?);
             }
@@ -322,13 +322,13 @@ impl Running {
     /// Processes a finished run. Checkpoints that others overwrote meanwhile are rewritten, now or with the next run.
     async fn take_note(&mut self, Saved { written, marks }: Saved) {
         written.iter().for_each(|written| self.states.wrote(written));
-        if let Err(error) = self.look_after_states(marks).await {
+        if let Err(error) = self.restore_overwritten(marks).await {
             let error = format!("{error:#}");
             tracing::warn!(stage = STAGE, error, "checkpoints of other members not read; retrying");
         }
     }
 
-    async fn look_after_states(&mut self, marks: Result<Vec<Watermarks>, BusError>) -> anyhow::Result<()> {
+    async fn restore_overwritten(&mut self, marks: Result<Vec<Watermarks>, BusError>) -> anyhow::Result<()> {
         let marks = marks.context("reading the end offset of `states`")?;
         self.states.look(&self.stage.bus, &marks, &partition::stands_at(&self.partitions)).await?;
         for camera in self.states.restore(&self.stage.bus).await? {

@@ -201,7 +201,7 @@ impl Running {
     /// Finishes the chunks in progress. Queued ones are left to the next owner, which would otherwise wait for this member.
     async fn close_lanes(&mut self, leaving: impl Fn(&OpenLane) -> bool) {
         let closing: Vec<(CameraId, OpenLane)> = self.lanes.extract_if(.., |_, lane| leaving(lane)).collect();
-        closing.iter().for_each(|(_, lane)| lane.tell_to_leave());
+        closing.iter().for_each(|(_, lane)| lane.request_leave());
         for (camera, lane) in closing {
             lane.ended(&camera).await;
         }

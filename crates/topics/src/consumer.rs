@@ -76,17 +76,17 @@ pub trait Consumer: Send {
     }
 
     /// Waits until it has work of its own. It is cancelled when something else is due, so it must be cancel-safe; work that is
-    /// not belongs in [`Self::step_aside`], which follows.
+    /// not belongs in [`Self::background_step`], which follows.
     fn work(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
         pending()
     }
 
     /// Does work of its own between two bursts of records, after [`Self::work`], and while it is [not idle](Self::is_idle).
-    fn step_aside(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
+    fn background_step(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
         ready(Ok(()))
     }
 
-    /// Whether [`Self::step_aside`] has nothing to do.
+    /// Whether [`Self::background_step`] has nothing to do.
     fn is_idle(&self) -> bool {
         true
     }
@@ -239,7 +239,7 @@ impl<C: Consumer> Running<C> {
                 }
                 () = ready(()), if !self.consumer.is_idle() => {}
             }
-            self.consumer.step_aside().await?;
+            self.consumer.background_step().await?;
         }
     }
 

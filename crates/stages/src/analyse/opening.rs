@@ -134,7 +134,7 @@ impl Running {
     ) -> anyhow::Result<Outcome> {
         let Panicked { words, entry } = panicked;
         self.dead_letter(record, DeadLetterReason::Panic, &words).await?;
-        let mut known = self.known_again(record, entry).await?;
+        let mut known = self.before_panic(record, entry).await?;
         let accounting = step::dead_lettered(frame.clone());
         let outcome = step::run(|| known.step(&self.stage, &accounting)).map_err(anyhow::Error::msg)?;
         let partition = self.partitions.entry(record.position.partition).or_default();
@@ -144,7 +144,7 @@ impl Running {
     }
 
     /// The analysis as it was before `record`, after the one that processed it panicked.
-    async fn known_again(&mut self, record: &Delivered, entry: Entry) -> anyhow::Result<Known> {
+    async fn before_panic(&mut self, record: &Delivered, entry: Entry) -> anyhow::Result<Known> {
         let number = record.position.partition;
         self.finish_saving().await?;
         let saved = states::newest_of(&self.stage.bus, &entry.camera.id).await?;

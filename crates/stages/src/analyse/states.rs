@@ -30,7 +30,7 @@ pub(super) struct States {
 
 impl States {
     /// Partitions of `detections` were assigned: reads the checkpoints of their cameras. `stands_at` as for [`Self::look`].
-    pub(super) async fn take_over(
+    pub(super) async fn assign(
         &mut self,
         bus: &SharedBus,
         partitions: &[u32],
@@ -48,7 +48,7 @@ impl States {
     }
 
     /// A partition was revoked.
-    pub(super) fn give_up(&mut self, partition: u32) {
+    pub(super) fn revoke(&mut self, partition: u32) {
         self.ours.remove(&partition);
         let (ours, partitions) = (&self.ours, self.partitions);
         let is_ours = |camera: &CameraId| ours.contains(&partition_of(camera.as_str().as_bytes(), partitions));

@@ -28,7 +28,7 @@ impl Progress {
     }
 
     /// Whether the watchdog has abandoned the decoder, and it has not returned since.
-    pub(super) fn is_given_up(&self) -> bool {
+    pub(super) fn is_abandoned(&self) -> bool {
         self.since().is_some_and(|since| since.elapsed() >= ANSWERS_WITHIN)
     }
 
