@@ -221,11 +221,11 @@ impl Running {
             behind <= Span::ZERO && self.set_back.remove(&frame.camera)
         };
         if changed {
-            self.say_set_back();
+            self.report_set_back();
         }
     }
 
-    fn say_set_back(&self) {
+    fn report_set_back(&self) {
         let (condition, detail) = self.condition();
         if condition == Condition::Degraded {
             tracing::warn!(stage = STAGE, detail);
