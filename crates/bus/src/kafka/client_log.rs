@@ -41,9 +41,9 @@ pub(super) fn statistics(report: &[u8]) {
 }
 
 /// A client context that only logs.
-pub(super) struct Talk;
+pub(super) struct LoggingContext;
 
-impl rdkafka::ClientContext for Talk {
+impl rdkafka::ClientContext for LoggingContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }
@@ -57,4 +57,4 @@ impl rdkafka::ClientContext for Talk {
     }
 }
 
-impl rdkafka::consumer::ConsumerContext for Talk {}
+impl rdkafka::consumer::ConsumerContext for LoggingContext {}
