@@ -3,7 +3,7 @@
 use vedette_core::{AddressCode, GroundPoint, Timestamp};
 
 use crate::base::AddressBase;
-use crate::date::day_of_moment;
+use crate::date::day_of;
 use crate::file::NONE;
 use crate::metric::Metric;
 
@@ -24,7 +24,7 @@ impl AddressBase {
     pub fn surroundings(&self, point: &GroundPoint, reach_m: f64, at: Timestamp) -> Surroundings {
         let metric = Metric::around(point.latitude(), point.longitude());
         let drawn = |_: &crate::layer::Layer, footing: &crate::file::Footing| footing.shape != NONE;
-        let nearest = self.nearest_building_where(metric, reach_m, day_of_moment(at), drawn);
+        let nearest = self.nearest_building_where(metric, reach_m, day_of(at), drawn);
         let building = nearest.and_then(|found| Some((self.code_of(&found)?, found.distance_m)));
         let grid = self.grid_at(metric).and_then(|(layer, index)| {
             let layer = self.layer(layer)?;

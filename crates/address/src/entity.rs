@@ -7,7 +7,7 @@ use vedette_core::{AddressCode, AddressLevel, AddressPrefix, ResponsibleUnit, Ti
 
 use crate::base::AddressBase;
 use crate::code::{BuildingKey, digits};
-use crate::date::{date_of_days, day_of_moment, days_of_date};
+use crate::date::{date_of_days, day_of, days_of_date};
 use crate::file::{BuildingRecord, NONE, NameRecord};
 use crate::layer::{Layer, UnitText, padded, unpadded};
 use crate::name::NameKind;
@@ -62,7 +62,7 @@ impl AddressEntity {
     /// The last day of its address, if before the day of this instant (China Standard Time).
     #[must_use]
     pub fn ended_on(&self, at: Timestamp) -> Option<Date> {
-        self.valid_to.filter(|last| days_of_date(*last) < day_of_moment(at))
+        self.valid_to.filter(|last| days_of_date(*last) < day_of(at))
     }
 }
 

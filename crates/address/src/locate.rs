@@ -5,7 +5,7 @@ use vedette_core::{AddressCode, GroundPoint, Timestamp};
 
 use crate::base::AddressBase;
 use crate::code::BuildingKey;
-use crate::date::day_of_moment;
+use crate::date::day_of;
 use crate::file::{Footing, GridsAt, NONE};
 use crate::ground::{Relation, mass, relate};
 use crate::layer::Layer;
@@ -68,7 +68,7 @@ impl AddressBase {
         let metric = Metric::around(point.latitude(), point.longitude());
         let sigma = f64::from(point.error_m()).clamp(SMALLEST_ERROR_M, LARGEST_ERROR_M) / R95_PER_SIGMA;
         let mut near: SmallVec<[Near; 8]> = SmallVec::new();
-        self.find_buildings_near(metric, sigma, day_of_moment(at), &mut near);
+        self.find_buildings_near(metric, sigma, day_of(at), &mut near);
         // Where footprints overlap the smaller one counts.
         near.sort_by(|a, b| a.area_m2.total_cmp(&b.area_m2).then((b.layer, a.index).cmp(&(a.layer, b.index))));
         let mut left = 1.0;

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 use vedette_core::{AddressCode, GroundPoint, Timestamp};
 
 use crate::base::AddressBase;
-use crate::date::day_of_moment;
+use crate::date::day_of;
 use crate::file::{Footing, NONE, Section};
 use crate::ground::relate;
 use crate::layer::Layer;
@@ -39,7 +39,7 @@ impl AddressBase {
     #[must_use]
     pub fn nearest_building(&self, point: &GroundPoint, reach_m: f64, at: Timestamp) -> Option<(AddressCode, f64)> {
         let metric = Metric::around(point.latitude(), point.longitude());
-        let found = self.nearest_building_where(metric, reach_m, day_of_moment(at), |_, _| true)?;
+        let found = self.nearest_building_where(metric, reach_m, day_of(at), |_, _| true)?;
         Some((self.code_of(&found)?, found.distance_m))
     }
 

@@ -3,7 +3,7 @@ use vedette_core::{
 };
 
 use crate::base::AddressBase;
-use crate::date::day_of_moment;
+use crate::date::day_of;
 use crate::locate::{LocatedPlace, PlaceId};
 use crate::metric::Metric;
 
@@ -24,7 +24,7 @@ impl AddressBase {
         let first = places.first()?;
         let metric = Metric::around(point.latitude(), point.longitude());
         let outdoors = first.code.level() == AddressLevel::Grid;
-        let plate = if outdoors { self.plate_near(metric, day_of_moment(at)) } else { None };
+        let plate = if outdoors { self.plate_near(metric, day_of(at)) } else { None };
         let road = if outdoors { self.road_near(metric) } else { None };
         let mut candidates = places.iter().map(|place| self.candidate(place, plate.as_ref()));
         let best = candidates.next()?;

@@ -234,7 +234,7 @@ impl Inner {
     fn ensure_topic(&self, spec: &TopicSpec) -> Result<(), BusError> {
         let _one_at_a_time = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
         match self.topic(&spec.name) {
-            Ok(topic) => topic.adopt(spec),
+            Ok(topic) => topic.alter(spec),
             Err(BusError::UnknownTopic(_)) => {
                 let dir: PathBuf = self.settings.dir.join("topics").join(&spec.name);
                 let topic = Topic::create(&dir, spec, &self.settings, &self.disk)?;

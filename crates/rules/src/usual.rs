@@ -11,7 +11,7 @@ const USUAL: Span = Span::from_secs(300);
 /// They are known after this time.
 const LEARNED: Span = Span::from_secs(30);
 /// A picture that is unusual for this long becomes the usual one: the camera was remounted on purpose.
-const ADOPTED: Span = Span::from_secs(3_600);
+const RELEARNED: Span = Span::from_secs(3_600);
 /// A grid whose fields differ less than this many levels (standard deviation) has nothing to compare.
 const LEAST_SPREAD: f32 = 3.0;
 pub(crate) const GRID: usize = PictureStats::COLUMNS * PictureStats::ROWS;
@@ -49,7 +49,7 @@ pub(crate) fn unusual(
         return Shortfall::of_usual(value, threshold).filter(|_| is_learned).map(Reading::Near);
     }
     let since = *known.unusual.get_or_insert(at);
-    if at.since(since) >= ADOPTED {
+    if at.since(since) >= RELEARNED {
         *known = fresh();
         return None;
     }

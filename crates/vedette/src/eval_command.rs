@@ -122,7 +122,7 @@ fn tracks(args: &TracksArgs) -> anyhow::Result<ExitCode> {
         }
         match &clip.truth {
             Some(truth) => {
-                let ((info, truth), (_, tracks)) = (clip.looked_at(truth), clip.looked_at(&tracks));
+                let ((info, truth), (_, tracks)) = (clip.sampled(truth), clip.sampled(&tracks));
                 let comparison = Comparison::new(&info, &truth, &tracks)
                     .with_context(|| format!("scoring {}", clip.folder().display()))?;
                 scored.push((clip.name, TrackMetrics::of(&comparison)));

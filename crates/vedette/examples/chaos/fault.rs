@@ -86,7 +86,7 @@ impl Fault {
 
 impl Target<'_, '_> {
     /// Injects the fault; returns when it is over, with a description.
-    pub(crate) async fn befall(&mut self, fault: Fault) -> anyhow::Result<String> {
+    pub(crate) async fn inject(&mut self, fault: Fault) -> anyhow::Result<String> {
         match fault {
             Fault::None => self.leave_alone().await,
             Fault::BrokerKill => self.kill_broker().await,

@@ -84,7 +84,7 @@ impl Run<'_> {
         let began = clock::now();
         let target =
             Target { ward: self.ward, cluster, product: &mut product, site: &site, watch: &watch, quick: self.quick };
-        let done = { target }.befall(fault).await?;
+        let done = { target }.inject(fault).await?;
         let ended = clock::now();
         let recovery = recovered(&watch, &mut product, ended, before).await;
         sleep(self.seconds(20)).await;
@@ -169,9 +169,9 @@ async fn rest(cluster: &Cluster, site: &Site, bus: &SharedBus, watch: &Watch) ->
             (before, since) = (standing.clone(), Instant::now());
         }
         let Some(standing) = standing else { continue };
-        let (frames, looked_at) = watch.frames();
+        let (frames, detected) = watch.frames();
         // Time for a checkpoint, which is saved every two seconds.
-        let idle = standing.lags == [0, 0] && frames == looked_at;
+        let idle = standing.lags == [0, 0] && frames == detected;
         if since.elapsed() >= if idle { Duration::from_secs(5) } else { QUIET } {
             return Ok(());
         }

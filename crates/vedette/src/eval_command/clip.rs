@@ -66,7 +66,7 @@ impl Clip {
     }
 
     /// The sequence of the processed frames, and `rows` of them, renumbered from 1.
-    pub(super) fn looked_at(&self, rows: &[MotRow]) -> (SequenceInfo, Vec<MotRow>) {
+    pub(super) fn sampled(&self, rows: &[MotRow]) -> (SequenceInfo, Vec<MotRow>) {
         (self.info.every_nth(self.every), every_nth(rows, self.every))
     }
 
