@@ -1,13 +1,13 @@
 //! Probability mass of a circular normal distribution on a polygon, computed from its edges.
 //!
-//! In polar coordinates around the mean the mass of a polygon is one if it contains the mean, less `1/2pi * integral h exp(-r^2/2)
-//! / r^2 ds` along each edge taken anticlockwise (`h`: signed distance from the mean to the edge's line, `s`: position along it,
-//! `r^2 = h^2 + s^2`, all in sigmas). This is the line integral form of Owen's T function (D. B. Owen, "Tables for computing
-//! bivariate normal probabilities", 1956).
+//! In polar coordinates around the mean the mass of a polygon is one if it contains the mean, less
+//! `1/2pi * integral h exp(-r^2/2) / r^2 ds` along each edge taken anticlockwise (`h`: signed distance from the mean to the
+//! edge's line, `s`: position along it, `r^2 = h^2 + s^2`, all in sigmas). This is the line integral form of Owen's T function
+//! (D. B. Owen, "Tables for computing bivariate normal probabilities", 1956).
 //!
-//! The integral from the foot of the perpendicular is `atan(s/h) - G(h, s)`: the angle has the singularity at the mean, and `G = h
-//! * integral_0^s (1 - exp(-r^2/2)) / r^2 ds` is smooth, so that a small table suffices. Edges more than 3.5 sigmas away are
-//! ignored, so that only near ones cost time; the error stays below 0.3 %, nearly all of it from that cutoff.
+//! The integral from the foot of the perpendicular is `atan(s/h) - G(h, s)`: the angle has the singularity at the mean, and
+//! `G = h * integral_0^s (1 - exp(-r^2/2)) / r^2 ds` is smooth, so that a small table suffices. Edges more than 3.5 sigmas
+//! away are ignored, so that only near ones cost time; the error stays below 0.3 %, nearly all of it from that cutoff.
 
 use std::f64::consts::TAU;
 use std::sync::LazyLock;
