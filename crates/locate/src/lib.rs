@@ -6,17 +6,22 @@
 //! The ground is taken as flat around a camera. Pixels are taken as free of lens distortion: a lens that bends straight
 //! lines has to be corrected before, or its error shows in the residuals of the control points.
 
+mod calibration_rule;
 mod control;
 pub mod crs;
 mod error;
 mod fit;
 mod locator;
-mod mistake;
 mod plane;
 mod pose;
 mod projection;
 mod view;
 
 pub use locator::Locator;
-pub use mistake::CalibrationMistake;
 pub use view::GroundView;
+
+/// The definitions of all validation errors of calibrations.
+#[must_use]
+pub fn violations() -> &'static [vedette_core::ViolationInfo] {
+    calibration_rule::CalibrationRule::ALL
+}

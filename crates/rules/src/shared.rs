@@ -1,9 +1,9 @@
 use std::sync::{Arc, OnceLock};
 
-use vedette_core::Policy;
+use vedette_core::{Policy, ValidationError};
 
 use crate::ground::Ground;
-use crate::{PolicyMistake, RuleSet, ruleset};
+use crate::{RuleSet, ruleset};
 
 /// A policy and its rules made ready, once for all cameras that it applies to. Rules that depend on the ground, and combinations
 /// of them, are each camera's own.
@@ -12,7 +12,7 @@ pub struct SharedPolicy {
     policy: Policy,
     depends_on_ground: bool,
     /// Those of the first camera that asked.
-    rules: OnceLock<Result<Arc<RuleSet>, Vec<PolicyMistake>>>,
+    rules: OnceLock<Result<Arc<RuleSet>, Vec<ValidationError>>>,
 }
 
 impl SharedPolicy {
@@ -33,7 +33,10 @@ impl SharedPolicy {
     ///
     /// # Errors
     /// All mistakes of the policy, each time it is asked.
-    pub fn rules(&self, ground: impl FnOnce() -> Option<Arc<dyn Ground>>) -> Result<Arc<RuleSet>, Vec<PolicyMistake>> {
+    pub fn rules(
+        &self,
+        ground: impl FnOnce() -> Option<Arc<dyn Ground>>,
+    ) -> Result<Arc<RuleSet>, Vec<ValidationError>> {
         if !self.depends_on_ground {
             return self.rules.get_or_init(|| RuleSet::compile(&self.policy, None).map(Arc::new)).clone();
         }

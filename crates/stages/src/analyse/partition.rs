@@ -118,7 +118,7 @@ impl Partition {
     }
 
     /// The data to checkpoint now; none when nothing has changed since the last time. It counts as checkpointed from here on.
-    pub(super) fn share(&mut self, number: u32) -> anyhow::Result<Option<Share>> {
+    pub(super) fn share(&mut self, number: u32) -> crate::Result<Option<Share>> {
         let Some(next) = self.next else { return Ok(None) };
         let mut dirty = std::mem::take(&mut self.dirty);
         let before = std::mem::take(&mut self.on_their_way);
