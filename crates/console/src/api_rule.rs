@@ -17,7 +17,7 @@ violations! {
         Control = "parameter.control": "it holds control characters", "leave them out";
         Empty = "parameter.empty": "it is empty", "say who decides";
 
-        Number { reason: String } = "parameter.number": "{reason}", "give a number";
+        Number { reason: String, expected: String } = "parameter.number": "{reason}", "give {expected}";
         Instant { reason: String } = "parameter.instant": "{reason}",
             "write RFC 3339 with an offset, as in 2026-03-01T08:00:00Z (a `+` in a URL is written %2B)";
         Prefix { reason: String } = "parameter.address": "{reason}",
@@ -71,5 +71,13 @@ violations! {
             "ask again; when it stays, ask the operator to read the server's log";
         Snapshot { reason: String } = "internal.snapshot": "{reason}",
             "ask again; when it stays, ask the operator to read the server's log";
+    }
+}
+
+impl ApiRule {
+    /// The violation of a parameter that is not the `expected` number.
+    pub(crate) fn number(expected: &str) -> impl FnOnce(String) -> Self {
+        let expected = expected.to_owned();
+        move |reason| Self::Number { reason, expected }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct ProblemJson {
     /// The stable code of the violated rule or of the reason; docs/ERRORS.md lists them.
     code: &'static str,
     /// The arguments of the texts, by name.
-    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
+    #[schema(value_type = BTreeMap<String, ArgumentJson>)]
     arguments: BTreeMap<&'static str, Argument>,
     /// The reason, about this request.
     detail: String,
@@ -44,6 +44,19 @@ pub(crate) struct ProblemJson {
     rule: Option<String>,
     /// The remedy.
     fix: String,
+}
+
+/// An argument of a problem's texts.
+#[derive(ToSchema, Serialize)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it describes `Argument`")]
+pub(crate) enum ArgumentJson {
+    /// A number.
+    Number(f64),
+    /// A text; spans as in `30s`.
+    Text(String),
+    /// Words of a list.
+    Words(Vec<String>),
 }
 
 /// A kind of problem: its name in `type`, its title and its status.

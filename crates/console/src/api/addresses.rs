@@ -135,14 +135,14 @@ fn prefix(text: &str) -> Result<AddressPrefix, Problem> {
 
 fn question(query: Option<&str>) -> Result<Question, Problem> {
     let params = Params::read(query, &["q", "limit", "lat", "lon", "error_m"])?;
-    let number = |name| params.parse::<f64>(name, |reason| ApiRule::Number { reason });
+    let number = |name| params.parse::<f64>(name, ApiRule::number("a number"));
     match (params.text("q"), number("lat")?, number("lon")?) {
         (Some(text), None, None) => {
             refuse(&params, "error_m", "`lat` and `lon`")?;
             if text.chars().count() > MOST_TEXT {
                 return Err(Problem::parameter("q", text, ApiRule::Length { most: MOST_TEXT }));
             }
-            let limit = params.parse::<usize>("limit", |reason| ApiRule::Number { reason })?.unwrap_or(USUAL_HITS);
+            let limit = params.parse::<usize>("limit", ApiRule::number("a number from 1 to 50"))?.unwrap_or(USUAL_HITS);
             if !(1..=MOST_HITS).contains(&limit) {
                 return Err(Problem::parameter("limit", limit, ApiRule::Range { least: 1.0, most: MOST_HITS as f64 }));
             }
@@ -150,7 +150,7 @@ fn question(query: Option<&str>) -> Result<Question, Problem> {
         }
         (None, Some(latitude), Some(longitude)) => {
             refuse(&params, "limit", "`q`")?;
-            let error_m = params.parse::<f32>("error_m", |reason| ApiRule::Number { reason })?.unwrap_or(1.0);
+            let error_m = params.parse::<f32>("error_m", ApiRule::number("metres"))?.unwrap_or(1.0);
             if !(0.0..=MOST_ERROR_M).contains(&error_m) {
                 let rule = ApiRule::Range { least: 0.0, most: MOST_ERROR_M.into() };
                 return Err(Problem::parameter("error_m", error_m, rule));

@@ -116,7 +116,7 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
     ];
     let params = Params::read(query, &known)?;
     let instant = |reason| ApiRule::Instant { reason };
-    let limit = params.parse::<u32>("limit", |reason| ApiRule::Number { reason })?;
+    let limit = params.parse::<u32>("limit", ApiRule::number("a number from 1 to 1000"))?;
     if let Some(limit) = limit
         && !(1..=MAX_LIMIT).contains(&limit)
     {
