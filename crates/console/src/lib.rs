@@ -6,6 +6,7 @@
 
 mod addresses;
 mod api;
+mod api_rule;
 mod feed;
 mod page;
 mod params;
@@ -19,6 +20,13 @@ pub use addresses::{
     AddressSource, BaseReport, EntityJson, FormerCodeJson, GeometryJson, HitJson, NameJson, RefusalJson, ServedJson,
 };
 pub use server::{Console, serve};
+
+/// The definitions of all problems that the API answers.
+#[must_use]
+pub fn violations() -> &'static [vedette_core::ViolationInfo] {
+    api_rule::ApiRule::ALL
+}
+
 pub use settings::{ConsoleError, ConsoleParts, ConsoleSettings};
 pub use sources::{
     CameraSummary, FrameReport, FrameSource, HealthReport, HealthSource, MapArea, MapCentre, MapSource, SnapshotSource,

@@ -3,7 +3,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
-use crate::problem::Problem;
+use crate::api_rule::ApiRule;
+use crate::problem::{Problem, ProblemKind};
 
 #[derive(RustEmbed)]
 #[folder = "web/dist"]
@@ -28,7 +29,7 @@ pub(crate) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Respo
 
 fn file(path: &str, headers: &HeaderMap) -> Response {
     let Some(file) = Files::get(path) else {
-        return Problem::not_found(format!("there is no /{path}"), "open / for the page").into_response();
+        return Problem::new(ProblemKind::NOT_FOUND, ApiRule::NoPage { path: path.to_owned() }).into_response();
     };
     let digest: String = file.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{digest}\"");

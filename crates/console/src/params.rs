@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 
+use crate::api_rule::ApiRule;
 use crate::problem::Problem;
 
 /// The query of a request: unknown and repeated parameters are refused.
@@ -16,15 +17,14 @@ impl Params {
         let mut params = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if !known.contains(&name.as_ref()) {
-                let fix = if known.is_empty() {
-                    "this path takes no parameters; leave it out".to_owned()
-                } else {
-                    format!("known parameters are {}", known.join(", "))
+                let rule = match known {
+                    [] => ApiRule::NoSuchParameter,
+                    _ => ApiRule::UnknownParameter { known: known.iter().copied().collect() },
                 };
-                return Err(Problem::parameter(&name, &value, "no parameter of this path has that name", fix));
+                return Err(Problem::parameter(&name, value, rule));
             }
             if params.insert(name.to_string(), value.to_string()).is_some() {
-                return Err(Problem::parameter(&name, &value, "it is given more than once", "give it once"));
+                return Err(Problem::parameter(&name, value, ApiRule::GivenTwice));
             }
         }
         params.retain(|_, value| !value.is_empty());
@@ -37,12 +37,12 @@ impl Params {
     }
 
     /// A parameter parsed from its text.
-    pub(crate) fn parse<T>(&self, name: &str, fix: &str) -> Result<Option<T>, Problem>
+    pub(crate) fn parse<T>(&self, name: &str, rule: impl FnOnce(String) -> ApiRule) -> Result<Option<T>, Problem>
     where
         T: FromStr<Err: Display>,
     {
         let Some(text) = self.text(name) else { return Ok(None) };
-        text.parse().map(Some).map_err(|error| Problem::parameter(name, text, error, fix))
+        text.parse().map(Some).map_err(|error: T::Err| Problem::parameter(name, text, rule(error.to_string())))
     }
 
     /// A parameter with one of a few values, as in JSON.
@@ -51,7 +51,7 @@ impl Params {
         let word =
             Some(text).filter(|text| words.contains(text)).map(|text| serde_json::Value::String(text.to_owned()));
         word.and_then(|word| serde_json::from_value(word).ok()).map(Some).ok_or_else(|| {
-            Problem::parameter(name, text, "it is none of the known words", format!("use one of {}", words.join(", ")))
+            Problem::parameter(name, text, ApiRule::UnknownWord { known: words.iter().copied().collect() })
         })
     }
 }

@@ -1,17 +1,22 @@
+use std::collections::BTreeMap;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use vedette_alert_store::StoreError;
+use vedette_core::{Argument, Violation};
+
+use crate::api_rule::ApiRule;
 
 /// Why a request was refused or failed (RFC 9457), as `application/problem+json`.
 /// Boxed, because it is the error of nearly every call here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Problem(Box<ProblemJson>);
 
 /// Why a request was refused or failed (RFC 9457).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(title = "Problem")]
 pub(crate) struct ProblemJson {
     /// Kind of problem, a URI that does not need to be fetched.
@@ -21,7 +26,12 @@ pub(crate) struct ProblemJson {
     title: &'static str,
     /// The HTTP status again.
     status: u16,
-    /// What is wrong with this request.
+    /// The stable code of the violated rule or of the reason; docs/ERRORS.md lists them.
+    code: &'static str,
+    /// The arguments of the texts, by name.
+    #[schema(value_type = BTreeMap<String, ArgumentJson>)]
+    arguments: BTreeMap<&'static str, Argument>,
+    /// The reason, about this request.
     detail: String,
     /// The parameter or field at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,110 +42,87 @@ pub(crate) struct ProblemJson {
     /// The rule it breaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
-    /// What to do.
+    /// The remedy.
     fix: String,
 }
 
+/// An argument of a problem's texts.
+#[derive(ToSchema, Serialize)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it describes `Argument`")]
+pub(crate) enum ArgumentJson {
+    /// A number.
+    Number(f64),
+    /// A text; spans as in `30s`.
+    Text(String),
+    /// Words of a list.
+    Words(Vec<String>),
+}
+
+/// A kind of problem: its name in `type`, its title and its status.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProblemKind(&'static str, &'static str, StatusCode);
+
+impl ProblemKind {
+    const PARAMETER: Self = Self("urn:vedette:problem:parameter", "A parameter breaks a rule", StatusCode::BAD_REQUEST);
+    pub(crate) const BODY: Self = Self("urn:vedette:problem:body", "The body cannot be used", StatusCode::BAD_REQUEST);
+    pub(crate) const CONTENT_TYPE: Self =
+        Self("urn:vedette:problem:body", "The body cannot be used", StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    pub(crate) const NOT_FOUND: Self = Self("urn:vedette:problem:not-found", "Not found", StatusCode::NOT_FOUND);
+    pub(crate) const CONFLICT: Self =
+        Self("urn:vedette:problem:conflict", "It conflicts with the stored state", StatusCode::CONFLICT);
+    pub(crate) const METHOD: Self =
+        Self("urn:vedette:problem:method", "The method is not allowed here", StatusCode::METHOD_NOT_ALLOWED);
+    pub(crate) const GONE: Self = Self("urn:vedette:problem:evidence-gone", "The evidence is gone", StatusCode::GONE);
+    pub(crate) const BUSY: Self = Self("urn:vedette:problem:busy", "Not now", StatusCode::SERVICE_UNAVAILABLE);
+    pub(crate) const INTERNAL: Self =
+        Self("urn:vedette:problem:internal", "The server failed", StatusCode::INTERNAL_SERVER_ERROR);
+}
+
 impl Problem {
-    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: String, fix: String) -> Self {
-        let status = status.as_u16();
-        Self(Box::new(ProblemJson { kind, title, status, detail, parameter: None, value: None, rule: None, fix }))
+    /// A request that was refused or failed.
+    pub(crate) fn new(ProblemKind(kind, title, status): ProblemKind, reason: ApiRule) -> Self {
+        let Violation { code, arguments, rule, fix } = reason.into();
+        Self(Box::new(ProblemJson {
+            kind,
+            title,
+            status: status.as_u16(),
+            code,
+            arguments: arguments.into_iter().collect(),
+            detail: rule,
+            parameter: None,
+            value: None,
+            rule: None,
+            fix,
+        }))
     }
 
-    /// A parameter or field breaks a rule.
-    pub(crate) fn parameter(name: &str, value: &str, rule: impl ToString, fix: impl ToString) -> Self {
-        let rule = rule.to_string();
-        let value: String = value.chars().take(80).collect();
-        let detail = format!("`{name}` is `{value}`: {rule}");
-        let kind = "urn:vedette:problem:parameter";
-        let title = "A parameter breaks a rule";
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, kind, title, detail, fix.to_string());
+    /// A parameter or field that breaks a rule.
+    pub(crate) fn parameter(name: &str, value: impl ToString, rule: ApiRule) -> Self {
+        let mut problem = Self::new(ProblemKind::PARAMETER, rule);
+        let value: String = value.to_string().chars().take(80).collect();
+        let rule = std::mem::take(&mut problem.0.detail);
+        problem.0.detail = format!("`{name}` is `{value}`: {rule}");
         problem.0.parameter = Some(name.to_owned());
         problem.0.value = Some(value);
         problem.0.rule = Some(rule);
         problem
     }
 
-    /// The body cannot be used.
-    pub(crate) fn body(status: StatusCode, detail: impl ToString, fix: impl ToString) -> Self {
-        let title = "The body cannot be used";
-        Self::new(status, "urn:vedette:problem:body", title, detail.to_string(), fix.to_string())
-    }
-
-    /// There is no such thing.
-    pub(crate) fn not_found(detail: impl ToString, fix: impl ToString) -> Self {
-        let title = "Not found";
-        Self::new(StatusCode::NOT_FOUND, "urn:vedette:problem:not-found", title, detail.to_string(), fix.to_string())
-    }
-
-    /// It is about something else than what is there.
-    pub(crate) fn conflict(detail: impl ToString, fix: impl ToString) -> Self {
-        let title = "It is not what is there";
-        Self::new(StatusCode::CONFLICT, "urn:vedette:problem:conflict", title, detail.to_string(), fix.to_string())
-    }
-
-    /// There is such a path, but not with this method.
-    pub(crate) fn method() -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "urn:vedette:problem:method",
-            "The method is not allowed here",
-            "this path exists, but not with this method".to_owned(),
-            "see /api/v1/openapi.json".to_owned(),
-        )
-    }
-
-    /// There is no picture, and there will be none.
-    pub(crate) fn gone(detail: impl ToString) -> Self {
-        Self::new(
-            StatusCode::GONE,
-            "urn:vedette:problem:evidence-gone",
-            "The evidence is gone",
-            detail.to_string(),
-            "nothing brings it back; a longer retention of `video` keeps the next one".to_owned(),
-        )
-    }
-
-    /// Not now.
-    pub(crate) fn busy(detail: impl ToString, fix: impl ToString) -> Self {
-        let title = "Not now";
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "urn:vedette:problem:busy",
-            title,
-            detail.to_string(),
-            fix.to_string(),
-        )
-    }
-
-    /// It is our fault. The cause goes to the log, not to the client.
-    pub(crate) fn internal(doing: &'static str, cause: &dyn std::error::Error) -> Self {
-        tracing::error!(%cause, doing, "a request failed");
-        Self::failed(format!("{doing} failed; the server's log says why"))
-    }
-
-    /// It is our fault, and the client may know why.
-    pub(crate) fn failed(detail: impl ToString) -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "urn:vedette:problem:internal",
-            "The server failed",
-            detail.to_string(),
-            "ask again; when it stays, ask the operator to read the server's log".to_owned(),
-        )
+    /// A failure of the server. The cause goes to the log, not to the client.
+    pub(crate) fn internal(operation: &'static str, cause: &dyn std::error::Error) -> Self {
+        tracing::error!(%cause, operation, "a request failed");
+        Self::new(ProblemKind::INTERNAL, ApiRule::Internal { operation: operation.to_owned() })
     }
 }
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::UnknownAlert(id) => Self::not_found(
-                format!("there is no alert {id}"),
-                "take an id from /api/v1/alerts; an alert whose retention is over is deleted",
-            ),
+            StoreError::UnknownAlert(id) => Self::new(ProblemKind::NOT_FOUND, ApiRule::NoAlert { id }),
             away @ StoreError::Unreachable { .. } => {
-                tracing::warn!(cause = %away, "a request failed: the alert store is unreachable");
-                Self::busy("the alert store cannot be reached", "ask again in a few seconds; /healthz says why")
+                tracing::warn!(cause = %away, "the alert store cannot be reached");
+                Self::new(ProblemKind::BUSY, ApiRule::StoreUnreachable)
             }
             other => Self::internal("reading or writing the alert store", &other),
         }

@@ -28,10 +28,11 @@ mod policy;
 mod quality;
 mod record;
 mod schedule;
-mod setting;
 mod time;
 mod track;
+mod validation;
 mod video;
+mod violation;
 mod zone;
 
 pub use account::{FrameAccount, FrameCounts, ShedRange, ShedReason};
@@ -60,8 +61,9 @@ pub use policy::{PlaceCooldown, Policy, PolicyScope, Rule, ScoreBand, Severity, 
 pub use quality::Quality;
 pub use record::{AccountOnly, CameraRecord, FrameAt, ProcessedFrame, RecordBody};
 pub use schedule::{DailyWindow, Schedule, Weekday};
-pub use setting::{SettingMistake, SettingMistakes};
 pub use time::{Span, SpanError, Timestamp};
 pub use track::Track;
+pub use validation::{ValidationError, ValidationErrors, violations};
 pub use video::{AccessUnit, SignalLoss, VideoChunk};
+pub use violation::{Argument, Arguments, Violation, ViolationInfo, Words};
 pub use zone::{Area, Zone};

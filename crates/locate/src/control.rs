@@ -1,9 +1,9 @@
 use nalgebra::Vector2;
-use vedette_core::{ControlPoint, FrameSize, GroundPoint, PixelPoint};
+use vedette_core::{ControlPoint, FrameSize, GroundPoint, PixelPoint, ValidationError, ValidationErrors};
 
+use crate::calibration_rule::CalibrationRule;
 use crate::error::R95_PER_SIGMA;
 use crate::fit::{FitError, Pair, homography};
-use crate::mistake::CalibrationMistake;
 use crate::plane::TangentPlane;
 use crate::projection::Projection;
 
@@ -37,26 +37,16 @@ impl Surveyed {
         position: &GroundPoint,
         frame: FrameSize,
         points: &[ControlPoint],
-    ) -> Result<Self, Vec<CalibrationMistake>> {
-        let mut mistakes = Vec::new();
-        if frame.width == 0 || frame.height == 0 {
-            mistakes.push(CalibrationMistake::new(
-                "calibration.frame",
-                format!("{} x {}", frame.width, frame.height),
-                "a frame has a width and a height of 1 pixel or more",
-                "give the size of the picture in which the points were marked",
-            ));
-        }
-        if points.len() < 4 {
-            mistakes.push(CalibrationMistake::new(
-                "calibration.points",
-                format!("{} points", points.len()),
-                "four or more control points fix a projection",
-                "add points spread over the ground that the camera sees; six or more also show their own errors",
-            ));
-        }
-        check_pixels(frame, points, &mut mistakes);
-        check_distances(position, points, &mut mistakes);
+    ) -> Result<Self, Vec<ValidationError>> {
+        let mut found = ValidationErrors::default();
+        let has_pixels = frame.width > 0 && frame.height > 0;
+        let size = format!("{} x {}", frame.width, frame.height);
+        found.check(has_pixels, "calibration.frame", size, CalibrationRule::Frame);
+        let count = format!("{} points", points.len());
+        found.check(points.len() >= 4, "calibration.points", count, CalibrationRule::TooFewPoints);
+        check_pixels(frame, points, &mut found);
+        check_distances(position, points, &mut found);
+        let mistakes = found.into_vec();
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -66,11 +56,13 @@ impl Surveyed {
             points.iter().map(|point| point.ground.longitude()).sum::<f64>() / count,
         );
         let pairs: Vec<Pair> = points.iter().map(|point| pair(plane, point)).collect();
-        check_lines(&pairs, &mut mistakes);
+        let mut found = ValidationErrors::default();
+        check_lines(&pairs, &mut found);
+        let mistakes = found.into_vec();
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let projection = fit(&pairs).map_err(|mistake| vec![mistake])?;
+        let projection = fit(&pairs)?;
         let camera = plane.to_metres(position);
         let extent_m = pairs.iter().map(|pair| (pair.metres - camera).norm()).fold(0.0, f64::max);
         Ok(Self { plane, projection, camera, extent_m })
@@ -86,33 +78,24 @@ fn pair(plane: TangentPlane, point: &ControlPoint) -> Pair {
     }
 }
 
-fn check_pixels(frame: FrameSize, points: &[ControlPoint], mistakes: &mut Vec<CalibrationMistake>) {
+fn check_pixels(frame: FrameSize, points: &[ControlPoint], found: &mut ValidationErrors) {
     let (width, height) = (frame.width as f32, frame.height as f32);
     for (index, point) in points.iter().enumerate() {
         let PixelPoint { x, y } = point.pixel;
         let path = format!("calibration.points[{index}].pixel");
         if !((0.0..=width).contains(&x) && (0.0..=height).contains(&y)) {
-            mistakes.push(CalibrationMistake::new(
-                path,
-                format!("[{x}, {y}]"),
-                format!("a control point lies in the frame of {width} x {height} pixels"),
-                "mark it in a picture of this size, or correct `calibration.frame`",
-            ));
+            let FrameSize { width, height } = frame;
+            found.add(path, format!("[{x}, {y}]"), CalibrationRule::PointOutside { width, height });
             continue;
         }
         let twin = points[..index].iter().position(|other| (other.pixel.x - x).hypot(other.pixel.y - y) < SAME_PX);
         if let Some(twin) = twin {
-            mistakes.push(CalibrationMistake::new(
-                path,
-                format!("[{x}, {y}]"),
-                format!("it lies within {SAME_PX} pixels of points[{twin}]"),
-                "remove one of the two",
-            ));
+            found.add(path, format!("[{x}, {y}]"), CalibrationRule::SamePixel { least: SAME_PX, other: twin });
         }
     }
 }
 
-fn check_distances(position: &GroundPoint, points: &[ControlPoint], mistakes: &mut Vec<CalibrationMistake>) {
+fn check_distances(position: &GroundPoint, points: &[ControlPoint], found: &mut ValidationErrors) {
     let plane = TangentPlane::around(position.latitude(), position.longitude());
     let metres: Vec<Vector2<f64>> = points.iter().map(|point| plane.to_metres(&point.ground)).collect();
     for (index, at) in metres.iter().enumerate() {
@@ -120,23 +103,10 @@ fn check_distances(position: &GroundPoint, points: &[ControlPoint], mistakes: &m
         let value = format!("{}, {}", ground.latitude(), ground.longitude());
         let path = format!("calibration.points[{index}].ground");
         if at.norm() > FARTHEST_M {
-            mistakes.push(CalibrationMistake::new(
-                path,
-                value,
-                format!(
-                    "a control point lies within {FARTHEST_M} m of the camera's position, this one is {:.0} m away",
-                    at.norm()
-                ),
-                "check the camera's position and the coordinate system: GCJ-02 or BD-09 differ from WGS 84 by 100 m to \
-                 1,500 m, swapped coordinates by far more",
-            ));
+            let distance = format!("{:.0}", at.norm());
+            found.add(path, value, CalibrationRule::FarPoint { most: FARTHEST_M, distance });
         } else if let Some(twin) = metres[..index].iter().position(|other| (other - at).norm() < SAME_M) {
-            mistakes.push(CalibrationMistake::new(
-                path,
-                value,
-                format!("it is the same place as points[{twin}]"),
-                "two pixels cannot show one place: correct or remove one of the two",
-            ));
+            found.add(path, value, CalibrationRule::SamePlace { other: twin });
         }
     }
 }
@@ -153,7 +123,7 @@ fn turn(a: Vector2<f64>, b: Vector2<f64>, c: Vector2<f64>) -> f64 {
 }
 
 /// A projection needs four points of which no three are collinear; and seen from above, left stays left.
-fn check_lines(pairs: &[Pair], mistakes: &mut Vec<CalibrationMistake>) {
+fn check_lines(pairs: &[Pair], found: &mut ValidationErrors) {
     let spread = |place: fn(&Pair) -> Vector2<f64>, least: f64| {
         let on_line =
             |i: usize, j: usize, k: usize| flatness(place(&pairs[i]), place(&pairs[j]), place(&pairs[k])) < least;
@@ -171,16 +141,12 @@ fn check_lines(pairs: &[Pair], mistakes: &mut Vec<CalibrationMistake>) {
         flat
     };
     // Pixels of points on flat ground may crowd near the horizon, so their threshold is the smaller one.
-    let found = spread(|pair| pair.metres, 0.02)
+    let on_line = spread(|pair| pair.metres, 0.02)
         .map(|at| (at, "ground"))
         .or_else(|| spread(|pair| pair.pixel, 0.005).map(|at| (at, "pixel")));
-    if let Some(((i, j, k), which)) = found {
-        mistakes.push(CalibrationMistake::new(
-            "calibration.points",
-            format!("points {i}, {j} and {k}"),
-            format!("four of the points must have no three on a line; the {which} points have no such four"),
-            "add a point well off the line",
-        ));
+    if let Some(((i, j, k), which)) = on_line {
+        let rule = CalibrationRule::OnALine { space: which.to_owned() };
+        found.add("calibration.points", format!("points {i}, {j} and {k}"), rule);
         return;
     }
     let (mut same, mut mirrored) = (0_usize, 0_usize);
@@ -191,12 +157,8 @@ fn check_lines(pairs: &[Pair], mistakes: &mut Vec<CalibrationMistake>) {
         if ground * pixels < 0.0 { same += 1 } else { mirrored += 1 }
     }
     if mirrored > same {
-        mistakes.push(CalibrationMistake::new(
-            "calibration.points",
-            format!("{mirrored} of {} triangles are mirrored", same + mirrored),
-            "a camera above the ground never shows it mirrored",
-            "two points are exchanged, or their axes are",
-        ));
+        let value = format!("{mirrored} of {} triangles are mirrored", same + mirrored);
+        found.add("calibration.points", value, CalibrationRule::Mirrored);
     }
 }
 
@@ -206,34 +168,25 @@ fn triples(n: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     (0..n).flat_map(move |i| (i + 1..n).flat_map(move |j| (j + 1..n).map(move |k| (i, j, k))))
 }
 
-fn fit(pairs: &[Pair]) -> Result<Projection, CalibrationMistake> {
-    let refuse = |rule: &str, fix: &str| {
-        CalibrationMistake::new("calibration.points", format!("{} points", pairs.len()), rule, fix)
+fn fit(pairs: &[Pair]) -> Result<Projection, Vec<ValidationError>> {
+    let refuse = |rule: CalibrationRule| {
+        vec![ValidationError::new("calibration.points", format!("{} points", pairs.len()), rule)]
     };
     let fitted = homography(pairs).map_err(|error| match error {
-        FitError::Degenerate => {
-            refuse("the points do not fix a projection", "spread them over the ground that the camera sees")
-        }
-        FitError::Horizon => refuse(
-            "the points put part of themselves above the horizon",
-            "two points are exchanged, or one is far from its true place",
-        ),
+        FitError::Degenerate => refuse(CalibrationRule::Degenerate),
+        FitError::Horizon => refuse(CalibrationRule::Horizon),
     })?;
     let worst = (0..pairs.len()).max_by(|a, b| fitted.residuals[*a].total_cmp(&fitted.residuals[*b])).unwrap_or(0);
     let residual = fitted.residuals.get(worst).copied().unwrap_or(0.0);
     if fitted.misfit > GROSS_MISFIT && residual > GROSS_RESIDUAL_M {
-        return Err(CalibrationMistake::new(
+        let rule = CalibrationRule::Contradiction { times: format!("{:.0}", fitted.misfit) };
+        return Err(vec![ValidationError::new(
             format!("calibration.points[{worst}]"),
             format!("{residual:.1} m off"),
-            format!(
-                "the points contradict each other: their residuals are {:.0} times the stated errors",
-                fitted.misfit
-            ),
-            "check this point first, then its neighbours; state larger survey errors if they are true",
-        ));
+            rule,
+        )]);
     }
     let mean = pairs.iter().map(|pair| pair.pixel).sum::<Vector2<f64>>() / pairs.len() as f64;
     let middle = PixelPoint::new(mean.x as f32, mean.y as f32);
-    Projection::new(fitted.to_ground, fitted.causes, 0.0, middle)
-        .ok_or_else(|| refuse("the points do not fix a projection", "spread them over the ground that the camera sees"))
+    Projection::new(fitted.to_ground, fitted.causes, 0.0, middle).ok_or_else(|| refuse(CalibrationRule::Degenerate))
 }

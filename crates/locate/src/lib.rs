@@ -6,17 +6,22 @@
 //! The ground around a camera is assumed to be flat, and pixels to be free of lens distortion: distortion has to be corrected
 //! before, or it shows in the residuals of the control points.
 
+mod calibration_rule;
 mod control;
 pub mod crs;
 mod error;
 mod fit;
 mod locator;
-mod mistake;
 mod plane;
 mod pose;
 mod projection;
 mod view;
 
 pub use locator::Locator;
-pub use mistake::CalibrationMistake;
 pub use view::GroundView;
+
+/// The definitions of all validation errors of calibrations.
+#[must_use]
+pub fn violations() -> &'static [vedette_core::ViolationInfo] {
+    calibration_rule::CalibrationRule::ALL
+}

@@ -1,9 +1,8 @@
 use nalgebra::Vector2;
-use vedette_core::{Calibration, Camera, FrameSize, GroundPoint, PixelPoint, PlaceSource};
+use vedette_core::{Calibration, Camera, FrameSize, GroundPoint, PixelPoint, PlaceSource, ValidationError};
 
 use crate::control::Surveyed;
 use crate::error::radius_95;
-use crate::mistake::CalibrationMistake;
 use crate::plane::TangentPlane;
 use crate::pose::Pinhole;
 use crate::projection::{Projected, Projection};
@@ -49,7 +48,7 @@ impl Locator {
     /// # Errors
     /// Every validation error: fewer than four points, duplicates, collinear points, mirrored, far from the
     /// camera or contradicting each other; angles, height or field of view out of range.
-    pub fn new(camera: &Camera) -> Result<Self, Vec<CalibrationMistake>> {
+    pub fn new(camera: &Camera) -> Result<Self, Vec<ValidationError>> {
         let position = camera.position;
         let (ground, reach_m) = match &camera.calibration {
             None => (Ground::Unknown, UNCALIBRATED_REACH_M),

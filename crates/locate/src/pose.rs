@@ -1,8 +1,8 @@
 use nalgebra::{Matrix3, Rotation3, Vector3};
-use vedette_core::{CameraPose, FrameSize, PixelPoint};
+use vedette_core::{CameraPose, FrameSize, PixelPoint, ValidationError, ValidationErrors};
 
+use crate::calibration_rule::CalibrationRule;
 use crate::error::R95_PER_SIGMA;
-use crate::mistake::CalibrationMistake;
 use crate::projection::Projection;
 
 /// One sigma of a stated mounting height, as a fraction of it.
@@ -17,62 +17,25 @@ pub(crate) struct Pinhole {
 
 impl Pinhole {
     /// Validates a pose. `position_error_m` is the 95 % radius of the camera's own position.
-    pub(crate) fn new(pose: CameraPose, position_error_m: f32) -> Result<Self, Vec<CalibrationMistake>> {
-        let mut mistakes = Vec::new();
-        let mut range = |name: &str, value: f64, inside: bool, rule: &str, fix: &str| {
-            if !inside {
-                mistakes.push(CalibrationMistake::new(format!("calibration.{name}"), value, rule, fix));
-            }
-        };
+    pub(crate) fn new(pose: CameraPose, position_error_m: f32) -> Result<Self, Vec<ValidationError>> {
+        let mut found = ValidationErrors::default();
         let CameraPose { height_m, heading_deg, pitch_deg, roll_deg, field_of_view_deg, angle_sigma_deg } = pose;
-        range(
-            "height_m",
-            height_m,
-            (0.3..=500.0).contains(&height_m),
-            "a camera hangs 0.3 m to 500 m above the ground",
-            "give metres above the ground that it looks at, not above sea level",
-        );
-        range(
-            "heading_deg",
-            heading_deg,
-            (-360.0..=360.0).contains(&heading_deg),
-            "a heading is -360 to 360 degrees",
-            "give degrees clockwise from true north",
-        );
-        range(
-            "pitch_deg",
-            pitch_deg,
-            (-45.0..=90.0).contains(&pitch_deg),
-            "a pitch is -45 to 90 degrees below the horizon",
-            "give degrees that the optical axis points down: 0 is level, 90 straight down",
-        );
-        range(
-            "roll_deg",
-            roll_deg,
-            (-180.0..=180.0).contains(&roll_deg),
-            "a roll is -180 to 180 degrees",
-            "give degrees that the picture is turned clockwise, mostly near 0",
-        );
-        range(
-            "field_of_view_deg",
-            field_of_view_deg,
-            (1.0..=150.0).contains(&field_of_view_deg),
-            "a pinhole has a horizontal field of view of 1 to 150 degrees",
-            "give degrees, full width; a fisheye has to be corrected to a pinhole before",
-        );
-        range(
-            "angle_sigma_deg",
-            angle_sigma_deg,
-            (0.0..=20.0).contains(&angle_sigma_deg),
-            "one sigma of the angles is 0 to 20 degrees",
-            "give degrees; 0.5 is usual for a level and a compass used with care",
-        );
-        if mistakes.is_empty() {
-            let sigma = f64::from(position_error_m) / R95_PER_SIGMA;
-            Ok(Self { pose, common_variance: sigma * sigma })
-        } else {
-            Err(mistakes)
+        for (name, value, allowed, rule) in [
+            ("height_m", height_m, 0.3..=500.0, CalibrationRule::Height),
+            ("heading_deg", heading_deg, -360.0..=360.0, CalibrationRule::Heading),
+            ("pitch_deg", pitch_deg, -45.0..=90.0, CalibrationRule::Pitch),
+            ("roll_deg", roll_deg, -180.0..=180.0, CalibrationRule::Roll),
+            ("field_of_view_deg", field_of_view_deg, 1.0..=150.0, CalibrationRule::FieldOfView),
+            ("angle_sigma_deg", angle_sigma_deg, 0.0..=20.0, CalibrationRule::AngleSigma),
+        ] {
+            found.check(allowed.contains(&value), &format!("calibration.{name}"), value, rule);
         }
+        let found = found.into_vec();
+        if !found.is_empty() {
+            return Err(found);
+        }
+        let sigma = f64::from(position_error_m) / R95_PER_SIGMA;
+        Ok(Self { pose, common_variance: sigma * sigma })
     }
 
     /// The projection for frames of this size; none when the whole frame lies above the horizon.

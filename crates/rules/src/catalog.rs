@@ -1,11 +1,12 @@
 //! The rule kinds as data: for the API, the configuration's schema and the documentation.
 
 use serde_json::{Map, Value, json};
-use vedette_core::RuleKind;
+use vedette_core::{RuleKind, ViolationInfo};
 
 use crate::definition::KindInfo;
 use crate::kinds;
 use crate::parameters::{ParamInfo, ParamType};
+use crate::policy_rule::PolicyRule;
 
 /// A rule kind with its parameters and documentation.
 #[derive(Debug, Clone)]
@@ -31,6 +32,12 @@ pub fn rule_kinds() -> impl ExactSizeIterator<Item = RuleKindInfo> {
 #[must_use]
 pub fn rule_kind(name: RuleKind) -> Option<&'static KindInfo> {
     kinds::find(name).map(|entry| entry.info)
+}
+
+/// The definitions of all validation errors of policies.
+#[must_use]
+pub fn violations() -> Vec<ViolationInfo> {
+    PolicyRule::ALL.iter().chain(kinds::ALL.iter().flat_map(|kind| kind.violations)).copied().collect()
 }
 
 impl RuleKindInfo {

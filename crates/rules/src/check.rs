@@ -3,12 +3,13 @@
 mod schedule;
 mod zone;
 
-use vedette_core::{Policy, Rule, RuleId, Span};
+use vedette_core::{Policy, Rule, RuleId, Span, ValidationError};
 
 use crate::definition::{Context, KindInfo, On};
 use crate::found::Found;
 use crate::kinds::{self, AnyKind};
 use crate::limits::{A_DAY, LONGEST_COOLDOWN, LONGEST_GAP};
+use crate::policy_rule::PolicyRule;
 
 /// Most rules of one camera.
 const MOST_RULES: usize = 256;
@@ -20,11 +21,10 @@ const LARGEST_RADIUS: f32 = 2.0;
 pub(crate) fn check<'a>(policy: &'a Policy, on: On<'_>, found: &mut Found) -> Vec<(&'a Rule, AnyKind)> {
     if policy.frame.width == 0 || policy.frame.height == 0 {
         let size = format!("{} x {}", policy.frame.width, policy.frame.height);
-        found.add("frame", size, "a frame has at least 1 x 1 pixels", "give the size the zones were drawn on");
+        found.add("frame", size, PolicyRule::Frame);
     }
     if policy.rules.len() > MOST_RULES {
-        let fix = "remove rules that nobody needs";
-        found.add("rule", format!("{} rules", policy.rules.len()), "a camera has at most 256 rules", fix);
+        found.add("rule", format!("{} rules", policy.rules.len()), PolicyRule::TooManyRules);
     }
     let infos: Vec<Option<&'static KindInfo>> =
         policy.rules.iter().map(|rule| kinds::find(rule.condition.kind).map(|entry| entry.info)).collect();
@@ -33,7 +33,7 @@ pub(crate) fn check<'a>(policy: &'a Policy, on: On<'_>, found: &mut Found) -> Ve
     for (index, rule) in policy.rules.iter().enumerate() {
         found.path = format!("rule[{index}] ({}).", rule.id);
         if policy.rules[..index].iter().any(|earlier| earlier.id == rule.id) {
-            found.add("id", rule.id.to_string(), "ids are unique within a policy", "give it another id");
+            found.add("id", &rule.id, PolicyRule::SameId);
         }
         check_rule(rule, found);
         let kind = kinds::read(&rule.condition, found);
@@ -43,8 +43,7 @@ pub(crate) fn check<'a>(policy: &'a Policy, on: On<'_>, found: &mut Found) -> Ve
             kind.check(Context { rule, policy, kinds: &infos }, found);
         }
         if !rule.alert && !named.iter().any(|(_, term)| *term == rule.id) {
-            let fix = "remove `alert = false`, or name the rule in a combination";
-            found.add("alert", "false", "a rule that raises no alert serves a combination", fix);
+            found.add("alert", "false", PolicyRule::Silent);
         }
         schedule::check(rule, found);
         read.extend(kind.map(|kind| (rule, kind)));
@@ -54,7 +53,7 @@ pub(crate) fn check<'a>(policy: &'a Policy, on: On<'_>, found: &mut Found) -> Ve
 }
 
 /// The validation errors of the policy on a camera, or on none.
-pub(crate) fn mistakes(policy: &Policy, on: On<'_>) -> Vec<crate::PolicyMistake> {
+pub(crate) fn mistakes(policy: &Policy, on: On<'_>) -> Vec<ValidationError> {
     let mut found = Found::default();
     check(policy, on, &mut found);
     found.mistakes
@@ -77,9 +76,7 @@ pub(crate) fn terms(kind: &AnyKind) -> Vec<RuleId> {
 
 fn check_geometry(kind: &AnyKind, policy: &Policy, on: On<'_>, found: &mut Found) {
     if needs_ground(kind) && matches!(on, On::Camera(None)) {
-        let fix = "calibrate the camera, or keep this rule from cameras that are not";
-        let rule = "metres are known on a calibrated camera only, and this one has no calibration";
-        found.add("when", kind.info().name.as_str(), rule, fix);
+        found.add("when", kind.info().name, PolicyRule::NeedsGround);
     }
     for zone in kind.values().iter().filter_map(|(_, value)| value.zone()) {
         zone::check(zone, policy.frame, on.ground(), found);
@@ -102,15 +99,12 @@ fn check_terms(kind: &AnyKind, policy: &Policy, named: &[(usize, RuleId)], found
     let terms = terms(kind);
     for (index, term) in terms.iter().enumerate() {
         let place = policy.rules.iter().position(|other| other.id == *term);
-        let fix = "name another rule of the same policy, one that is no combination itself";
         match place {
-            None => found.add("when", term.as_str(), "a combination is made of rules of its policy", fix),
+            None => found.add("when", term, PolicyRule::UnknownTerm),
             Some(place) if named.iter().any(|(combination, _)| *combination == place) => {
-                found.add("when", term.as_str(), "a combination is not made of combinations", fix);
+                found.add("when", term, PolicyRule::NestedCombination);
             }
-            Some(_) if terms[..index].contains(term) => {
-                found.add("when", term.as_str(), "the rules of a combination are different ones", fix);
-            }
+            Some(_) if terms[..index].contains(term) => found.add("when", term, PolicyRule::SameTerm),
             Some(_) => {}
         }
     }
@@ -118,24 +112,23 @@ fn check_terms(kind: &AnyKind, policy: &Policy, named: &[(usize, RuleId)], found
 
 fn check_rule(rule: &Rule, found: &mut Found) {
     if rule.name.trim().is_empty() {
-        found.add("name", "\"\"", "a rule has a name", "say what people call it");
+        found.add("name", "\"\"", PolicyRule::NoName);
     }
     if rule.purpose.trim().is_empty() {
-        found.add("purpose", "\"\"", "nothing is watched for without a purpose", "say why this may be watched for");
+        found.add("purpose", "\"\"", PolicyRule::NoPurpose);
     }
     if rule.classes.is_empty() {
-        found.add("classes", "[]", "a rule counts at least one class", "name classes, for example [\"person\"]");
+        found.add("classes", "[]", PolicyRule::NoClass);
     }
     if rule.score.stay > rule.score.enter {
         let value = format!("stay {} above enter {}", rule.score.stay.get(), rule.score.enter.get());
-        found.add("score", value, "stay is at most enter", "lower stay or raise enter");
+        found.add("score", value, PolicyRule::Score);
     }
     if let Some(size) = rule.size {
         let sound = size.min_height >= 0.0 && size.max_height <= 1.0 && size.min_height < size.max_height;
         if !sound {
             let value = format!("{} to {}", size.min_height, size.max_height);
-            let fix = "give two rising numbers from 0 to 1";
-            found.add("size", value, "heights are fractions of the frame, the least below the most", fix);
+            found.add("size", value, PolicyRule::Size);
         }
     }
     check_span("min_duration", rule.min_duration, Span::ZERO, A_DAY, found);
@@ -146,20 +139,19 @@ fn check_rule(rule: &Rule, found: &mut Found) {
         check_number("place_cooldown.radius", place.radius, 0.001, LARGEST_RADIUS, found);
         if place.time <= rule.cooldown {
             let value = format!("{} within a cooldown of {}", place.time, rule.cooldown);
-            let fix = "lower `cooldown`, or remove `place_cooldown`";
-            found.add("place_cooldown", value, "a place is silent for longer than the whole rule", fix);
+            found.add("place_cooldown", value, PolicyRule::PlaceCooldown);
         }
     }
 }
 
 fn check_span(key: &str, value: Span, least: Span, most: Span, found: &mut Found) {
     if value < least || value > most {
-        found.add(key, value.to_string(), &format!("it is {least} to {most}"), "give a time in that range");
+        found.add(key, value, PolicyRule::Span { least, most });
     }
 }
 
 fn check_number(key: &str, value: f32, least: f32, most: f32, found: &mut Found) {
     if !(least..=most).contains(&value) {
-        found.add(key, value.to_string(), &format!("it is {least} to {most}"), "give a number in that range");
+        found.add(key, value, PolicyRule::Number { least: least.into(), most: most.into() });
     }
 }

@@ -1,6 +1,6 @@
 //! The definition of a rule kind.
 
-use vedette_core::{EventCode, FrameSize, Policy, Quantity, Rule, RuleKind, Segment};
+use vedette_core::{EventCode, FrameSize, Policy, Quantity, Rule, RuleKind, Segment, ViolationInfo};
 
 use crate::found::Found;
 use crate::ground::Ground;
@@ -177,6 +177,8 @@ impl Context<'_> {
 pub(crate) trait Kind: Parameters {
     /// Its facts.
     const INFO: KindInfo;
+    /// The validation rules that only this kind has.
+    const VIOLATIONS: &'static [ViolationInfo] = &[];
     /// Its state between two frames.
     type State: State;
 

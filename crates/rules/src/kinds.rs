@@ -29,11 +29,12 @@ mod zone_entry;
 mod zone_exit;
 
 use serde::{Deserialize, Serialize};
-use vedette_core::{Condition, Episode, Params, RuleKind, Segment, Timestamp};
+use vedette_core::{Condition, Episode, Params, RuleKind, Segment, Timestamp, ViolationInfo};
 
 use crate::definition::{Context, Kind, KindInfo};
 use crate::found::Found;
 use crate::parameters::{ParamInfo, Parameter, Parameters};
+use crate::policy_rule::PolicyRule;
 use crate::state::{Reassociation, State};
 use crate::step::Step;
 
@@ -56,6 +57,7 @@ macro_rules! kinds {
             info: &<$module::$kind as Kind>::INFO,
             doc: <$module::$kind as Parameters>::DOC,
             params: <$module::$kind as Parameters>::params,
+            violations: <$module::$kind as Kind>::VIOLATIONS,
             read: |given, found| <$module::$kind as Parameters>::read(given, found).map(AnyKind::$kind),
         },)*];
 
@@ -172,6 +174,7 @@ pub(crate) struct Entry {
     pub(crate) info: &'static KindInfo,
     pub(crate) doc: &'static [&'static str],
     pub(crate) params: fn() -> Vec<ParamInfo>,
+    pub(crate) violations: &'static [ViolationInfo],
     read: fn(&Params, &mut Found) -> Option<AnyKind>,
 }
 
@@ -183,9 +186,8 @@ pub(crate) fn find(name: RuleKind) -> Option<&'static Entry> {
 /// Parses the parameters of a rule. All errors are recorded.
 pub(crate) fn read(condition: &Condition, found: &mut Found) -> Option<AnyKind> {
     let Some(entry) = find(condition.kind) else {
-        let names: Vec<&str> = ALL.iter().map(|entry| entry.info.name.as_str()).collect();
-        let fix = format!("the kinds are {}", names.join(", "));
-        found.add_when("kind", format!("\"{}\"", condition.kind), "there is no such kind of rule", &fix);
+        let known = ALL.iter().map(|entry| entry.info.name.as_str()).collect();
+        found.add_when("kind", format!("\"{}\"", condition.kind), PolicyRule::UnknownKind { known });
         return None;
     };
     (entry.read)(&condition.params, found)

@@ -4,6 +4,7 @@ use vedette_core::{FrameSize, ObjectClass, PixelPoint, Rule, RuleId, Segment, Sp
 
 use crate::definition::Context;
 use crate::found::Found;
+use crate::policy_rule::PolicyRule;
 
 pub(crate) const SHORTEST: Span = Span::from_micros(1);
 pub(crate) const A_DAY: Span = Span::from_secs(24 * 3_600);
@@ -18,16 +19,14 @@ const MOST_SEGMENTS: usize = 16;
 pub(crate) fn check_gap_within(duration: Span, rule: &Rule, found: &mut Found) {
     if rule.gap_tolerance > duration {
         let value = format!("{} with a duration of {duration}", rule.gap_tolerance);
-        let rule = "the gap is at most the duration, else two glimpses are a stay";
-        found.add("gap_tolerance", value, rule, "lower the gap, or raise the duration");
+        found.add("gap_tolerance", value, PolicyRule::GapBeyondDuration);
     }
 }
 
 /// Only inanimate objects are left behind or removed.
 pub(crate) fn check_no_person(rule: &Rule, found: &mut Found) {
     if rule.classes.contains(ObjectClass::Person) {
-        let fix = "name things, for example classes = [\"bag\"]";
-        found.add("classes", "person", "a person is nothing that is left behind or taken away", fix);
+        found.add("classes", "person", PolicyRule::Person);
     }
 }
 
@@ -35,17 +34,14 @@ pub(crate) fn check_no_person(rule: &Rule, found: &mut Found) {
 pub(crate) fn check_cooldowns_within(within: Span, terms: &[&RuleId], context: Context<'_>, found: &mut Found) {
     for rule in context.policy.rules.iter().filter(|rule| terms.contains(&&rule.id) && rule.cooldown > within) {
         let value = format!("{} of {} within {within}", rule.cooldown, rule.id);
-        let fix = "lower the cooldown of that rule; `alert = false` keeps it from raising alerts of its own";
-        let rule = "a rule that is silent for longer than the combination looks back is not seen";
-        found.add("when", value, rule, fix);
+        found.add("when", value, PolicyRule::HiddenByCooldown);
     }
 }
 
 /// The segments of a line: `a` and `b` of the rule itself, then those of `also`.
 pub(crate) fn check_segments(segments: &[Segment], frame: FrameSize, found: &mut Found) {
     if segments.len() > MOST_SEGMENTS {
-        let value = format!("{} segments", segments.len());
-        found.add("when.also", value, "a line has at most 16 segments", "draw it with fewer");
+        found.add("when.also", format!("{} segments", segments.len()), PolicyRule::TooManySegments);
     }
     for (index, segment) in segments.iter().enumerate() {
         let prefix = index.checked_sub(1).map_or_else(|| "when".to_owned(), |index| format!("when.also[{index}]"));
@@ -54,7 +50,7 @@ pub(crate) fn check_segments(segments: &[Segment], frame: FrameSize, found: &mut
         if inside && is_short(segment.a, segment.b) {
             let Segment { a, b, .. } = segment;
             let value = format!("[{}, {}] to [{}, {}]", a.x, a.y, b.x, b.y);
-            found.add(&prefix, value, "a line is at least one pixel long", "draw its two ends apart");
+            found.add(&prefix, value, PolicyRule::ShortLine);
         }
     }
 }
@@ -68,8 +64,8 @@ pub(crate) fn check_points(key: &str, points: &[PixelPoint], frame: FrameSize, f
     let (width, height) = (frame.width as f32, frame.height as f32);
     let inside = |point: &PixelPoint| (0.0..=width).contains(&point.x) && (0.0..=height).contains(&point.y);
     if let Some(point) = points.iter().find(|point| !inside(point)) {
-        let rule = format!("points lie in the frame of {} x {} pixels", frame.width, frame.height);
-        found.add(key, format!("[{}, {}]", point.x, point.y), &rule, "move the point, or correct the policy's frame");
+        let FrameSize { width, height } = frame;
+        found.add(key, format!("[{}, {}]", point.x, point.y), PolicyRule::PointOutside { width, height });
         return false;
     }
     true

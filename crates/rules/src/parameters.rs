@@ -4,6 +4,7 @@ use serde_json::Value;
 use vedette_core::{Direction, FromParam, Params, PixelPoint, RuleId, Segment, Span, ToParam, Zone};
 
 use crate::found::Found;
+use crate::policy_rule::PolicyRule;
 
 /// The type of a parameter in a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,8 +84,8 @@ pub(crate) trait Typed: Parameter + FromParam {
 
 /// A parameter with a minimum and a maximum.
 pub(crate) trait Limited: Typed + PartialOrd + std::fmt::Display {
-    /// The remedy for a value outside.
-    const FIX: &'static str;
+    /// The violation of a value outside.
+    fn out_of_range(least: &Self, most: &Self) -> PolicyRule;
 }
 
 /// The parameters of one kind. Implemented by [`parameters!`].
@@ -153,30 +154,32 @@ impl Parameter for Direction {}
 impl Parameter for Vec<Segment> {}
 
 impl Limited for Span {
-    const FIX: &'static str = "give a time in that range";
+    fn out_of_range(least: &Self, most: &Self) -> PolicyRule {
+        PolicyRule::Span { least: *least, most: *most }
+    }
 }
 
 impl Limited for f32 {
-    const FIX: &'static str = "give a number in that range";
+    fn out_of_range(least: &Self, most: &Self) -> PolicyRule {
+        PolicyRule::Number { least: (*least).into(), most: (*most).into() }
+    }
 }
 
 impl Limited for u32 {
-    const FIX: &'static str = "give a number in that range";
+    fn out_of_range(least: &Self, most: &Self) -> PolicyRule {
+        PolicyRule::Number { least: (*least).into(), most: (*most).into() }
+    }
 }
 
 /// Parses one parameter, or uses its default.
 pub(crate) fn read<T: Typed>(given: &Params, name: &str, default: Option<T>, found: &mut Found) -> Option<T> {
-    let words = T::TYPE.words();
+    let expected = || T::TYPE.words().to_owned();
     match given.get(name) {
         Some(value) => match T::from_param(value) {
             Ok(value) => return Some(value),
-            Err(error) => {
-                found.add_when(name, value.to_string(), &format!("it is {words}: {error}"), "correct the value")
-            }
+            Err(reason) => found.add_when(name, value, PolicyRule::WrongType { expected: expected(), reason }),
         },
-        None if default.is_none() => {
-            found.add_when(name, "", "this kind of rule needs it", &format!("give {words}"));
-        }
+        None if default.is_none() => found.add_when(name, "", PolicyRule::Missing { expected: expected() }),
         None => return default,
     }
     None
@@ -185,18 +188,17 @@ pub(crate) fn read<T: Typed>(given: &Params, name: &str, default: Option<T>, fou
 /// Records each given parameter that is not of the kind.
 pub(crate) fn refuse_unknown(given: &Params, known: &[ParamInfo], found: &mut Found) {
     for (name, value) in given.iter().filter(|(name, _)| known.iter().all(|param| param.name != *name)) {
-        let names: Vec<&str> = known.iter().map(|param| param.name).collect();
-        let fix = match names[..] {
-            [] => "remove it: this kind has no parameters".to_owned(),
-            _ => format!("its parameters are {}", names.join(", ")),
+        let violation = match known {
+            [] => PolicyRule::NoParameters,
+            _ => PolicyRule::UnknownParameter { known: known.iter().map(|param| param.name).collect() },
         };
-        found.add_when(name, value.to_string(), "this kind of rule has no such parameter", &fix);
+        found.add_when(name, value, violation);
     }
 }
 
 pub(crate) fn check_limits<T: Limited>(name: &str, value: &T, [least, most]: &[T; 2], found: &mut Found) {
     if !(least..=most).contains(&value) {
-        found.add_when(name, value.to_string(), &format!("it is {least} to {most}"), T::FIX);
+        found.add_when(name, value, T::out_of_range(least, most));
     }
 }
 

@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
-use vedette_core::{Condition, FrameSize, Params, Policy, Rule, RuleId};
+use vedette_core::{Condition, FrameSize, Params, Policy, Rule, RuleId, ValidationError};
 
-use crate::PolicyMistake;
 use crate::calendar::Calendar;
 use crate::check;
 use crate::definition::On;
@@ -41,7 +40,7 @@ pub(crate) struct CompiledRule {
 impl RuleSet {
     /// The validation errors of a policy on every camera, without those that depend on the camera's ground.
     #[must_use]
-    pub fn mistakes_anywhere(policy: &Policy) -> Vec<PolicyMistake> {
+    pub fn mistakes_anywhere(policy: &Policy) -> Vec<ValidationError> {
         check::mistakes(policy, On::Any)
     }
 
@@ -66,7 +65,7 @@ impl RuleSet {
     ///
     /// # Errors
     /// All validation errors of the policy, each with its place, value, the rule it breaks and the remedy.
-    pub fn compile(policy: &Policy, ground: Option<Arc<dyn Ground>>) -> Result<Self, Vec<PolicyMistake>> {
+    pub fn compile(policy: &Policy, ground: Option<Arc<dyn Ground>>) -> Result<Self, Vec<ValidationError>> {
         let mut found = Found::default();
         let read = check::check(policy, On::Camera(ground.as_deref()), &mut found);
         if !found.mistakes.is_empty() {

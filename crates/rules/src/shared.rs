@@ -1,9 +1,9 @@
 use std::sync::{Arc, OnceLock};
 
-use vedette_core::Policy;
+use vedette_core::{Policy, ValidationError};
 
 use crate::ground::Ground;
-use crate::{PolicyMistake, RuleSet, ruleset};
+use crate::{RuleSet, ruleset};
 
 /// A policy and its compiled rules, once for all its cameras. Each camera has its own rules that depend on the ground, and
 /// combinations of them.
@@ -12,7 +12,7 @@ pub struct SharedPolicy {
     policy: Policy,
     depends_on_ground: bool,
     /// Compiled when first requested.
-    rules: OnceLock<Result<Arc<RuleSet>, Vec<PolicyMistake>>>,
+    rules: OnceLock<Result<Arc<RuleSet>, Vec<ValidationError>>>,
 }
 
 impl SharedPolicy {
@@ -33,7 +33,10 @@ impl SharedPolicy {
     ///
     /// # Errors
     /// All validation errors of the policy, at each call.
-    pub fn rules(&self, ground: impl FnOnce() -> Option<Arc<dyn Ground>>) -> Result<Arc<RuleSet>, Vec<PolicyMistake>> {
+    pub fn rules(
+        &self,
+        ground: impl FnOnce() -> Option<Arc<dyn Ground>>,
+    ) -> Result<Arc<RuleSet>, Vec<ValidationError>> {
         if !self.depends_on_ground {
             return self.rules.get_or_init(|| RuleSet::compile(&self.policy, None).map(Arc::new)).clone();
         }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use support::*;
 use vedette_core::{Direction, EpisodePhase, ObjectClass, RuleKind, Span, Term, Timestamp, Track, TrackId};
-use vedette_rules::{EngineState, PolicyMistake, RuleEngine, RuleSet};
+use vedette_rules::{EngineState, RuleEngine, RuleSet};
 
 use EpisodePhase::{Ended, Raised};
 
@@ -195,7 +195,7 @@ fn every_mistake_is_named_at_once() {
             "schedule": {"time_zone": "Mars/Base", "windows": [{"from": "25:00", "until": "6"}]}}),
     ];
     let mistakes = RuleSet::compile(&policy(1, &wrong), None).unwrap_err();
-    let paths: Vec<&str> = mistakes.iter().map(|PolicyMistake { path, .. }| path.as_str()).collect();
+    let paths: Vec<&str> = mistakes.iter().map(|error| error.path.as_str()).collect();
     assert_eq!(
         paths,
         [

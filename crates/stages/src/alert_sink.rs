@@ -5,7 +5,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use futures::FutureExt;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use vedette_alert_store::{AlertStore, RecordPosition};
 use vedette_bus::{Delivered, SharedBus};
 use vedette_core::Alert;
+use vedette_runtime::Service;
 use vedette_runtime::blocking::{Blocking, Panicked};
 use vedette_runtime::health::Health;
 use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
@@ -20,6 +20,7 @@ use vedette_topics::dead_letters::{self, Refusal};
 use vedette_topics::topics;
 use vedette_wire::DeadLetterReason;
 
+use crate::error::StageError;
 use crate::evidence::BusSnapshots;
 
 /// The consumer group of the stage.
@@ -49,11 +50,16 @@ pub struct AlertSink {
 }
 
 impl AlertSink {
+    /// The service that stores alerts.
+    pub(crate) fn service(self) -> Service {
+        Service::new(STAGE, move |stop| self.clone().run(stop))
+    }
+
     /// Runs until `stop`.
     ///
     /// # Errors
     /// When bus or store refuse; nothing is then committed, and the alerts are delivered again.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self, stop: CancellationToken) -> crate::Result<()> {
         let (bus, health) = (self.bus.clone(), self.health.clone());
         let (wanted, alerts) = mpsc::channel(SNAPSHOTS_IN_HAND);
         // Aborted when this call ends, in any way.
@@ -66,7 +72,7 @@ impl AlertSink {
 
     /// Stores the alert of a record; returns the reason when the record itself is the cause, so that a retry would be refused
     /// again.
-    async fn keep(&self, alert: Alert, record: &Delivered) -> anyhow::Result<Result<Arc<Alert>, Refusal>> {
+    async fn keep(&self, alert: Alert, record: &Delivered) -> crate::Result<Result<Arc<Alert>, Refusal>> {
         let alert = Arc::new(alert);
         let (store, written) = (self.store.clone(), alert.clone());
         let position = RecordPosition { partition: record.position.partition, offset: record.position.offset };
@@ -75,7 +81,7 @@ impl AlertSink {
             Ok(Err(error)) if error.is_about_the_alert() => {
                 Ok(Err(Refusal { reason: DeadLetterReason::Invalid, detail: error.to_string() }))
             }
-            Ok(Err(error)) => Err(error).context("storing an alert"),
+            Ok(Err(error)) => Err(StageError::Store(error)),
             Err(Panicked(detail)) => Ok(Err(Refusal { reason: DeadLetterReason::Panic, detail })),
         }
     }
@@ -112,6 +118,7 @@ struct Storing {
 }
 
 impl Consumer for Storing {
+    type Error = StageError;
     type Message = Alert;
 
     fn group(&self) -> String {
@@ -130,7 +137,7 @@ impl Consumer for Storing {
         Ok(topics::ALERTS.read(record)?)
     }
 
-    async fn take(&mut self, record: Delivered, alert: Alert, _: &mut Offsets) -> anyhow::Result<Effect> {
+    async fn take(&mut self, record: Delivered, alert: Alert, _: &mut Offsets) -> crate::Result<Effect> {
         match self.sink.keep(alert, &record).await? {
             Ok(alert) => {
                 // There may be no subscribers.

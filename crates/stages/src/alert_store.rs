@@ -1,13 +1,18 @@
 //! The configured alert store: opened off the async threads, and probed periodically, so that an outage and its end are noticed
 //! even while no alert arrives.
 
+use std::env::VarError;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use tokio::task::JoinError;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use vedette_alert_store::{AlertStore, PostgresServer};
+use vedette_alert_store::{AlertStore, PostgresServer, PostgresServerError, StoreError};
+use vedette_alerts::OneEventError;
+use vedette_runtime::Service;
 use vedette_runtime::health::{Condition, Health};
 
 use crate::console::{ConsoleSettings, StoreSetting};
@@ -17,30 +22,63 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 /// The environment variable that PostgreSQL's own programs use for a password.
 const USUAL_PASSWORD: &str = "PGPASSWORD";
 
+/// Why the store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file or the server.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address of the server.
+    #[error(transparent)]
+    Address(#[from] PostgresServerError),
+    /// `console.one_event`.
+    #[error("console.one_event")]
+    OneEvent(#[from] OneEventError),
+    /// The directory of the file cannot be made.
+    #[error("making {}", path.display())]
+    Folder {
+        /// The directory.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The environment variable of the password is not set.
+    #[error("console.store_password_env names the environment variable {variable}; set it to the database's password")]
+    Password {
+        /// The variable.
+        variable: String,
+        /// The reason.
+        source: VarError,
+    },
+    /// A panic while opening it.
+    #[error("opening the alert store")]
+    Panicked(#[from] JoinError),
+}
+
 /// Opens the store, creating it if it does not exist.
 ///
 /// # Errors
 /// When the file or server is unusable: names it and the remedy.
-pub async fn open(settings: &ConsoleSettings) -> anyhow::Result<Arc<AlertStore>> {
+pub async fn open(settings: &ConsoleSettings) -> Result<Arc<AlertStore>, OpenError> {
     let settings = settings.clone();
-    let store =
-        tokio::task::spawn_blocking(move || open_blocking(&settings)).await.context("opening the alert store")??;
+    let store = tokio::task::spawn_blocking(move || open_blocking(&settings)).await??;
     Ok(Arc::new(store))
 }
 
-fn open_blocking(settings: &ConsoleSettings) -> anyhow::Result<AlertStore> {
+fn open_blocking(settings: &ConsoleSettings) -> Result<AlertStore, OpenError> {
     let store = open_unjoined(settings)?;
-    Ok(match settings.one_event.rule().context("console.one_event")? {
+    Ok(match settings.one_event.rule()? {
         Some(rule) => store.joining(rule),
         None => store,
     })
 }
 
-fn open_unjoined(settings: &ConsoleSettings) -> anyhow::Result<AlertStore> {
+fn open_unjoined(settings: &ConsoleSettings) -> Result<AlertStore, OpenError> {
     match &settings.store {
         StoreSetting::File(path) => {
             if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+                std::fs::create_dir_all(folder)
+                    .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
             }
             Ok(AlertStore::open(path)?)
         }
@@ -52,22 +90,26 @@ fn open_unjoined(settings: &ConsoleSettings) -> anyhow::Result<AlertStore> {
 }
 
 /// A variable named in the settings must be set; the default one may be.
-pub fn password(variable: Option<&str>) -> anyhow::Result<Option<String>> {
+///
+/// # Errors
+/// When the named one is not set.
+pub fn password(variable: Option<&str>) -> Result<Option<String>, OpenError> {
     match variable {
-        Some(name) => std::env::var(name).map(Some).with_context(|| {
-            format!(
-                "console.store_password_env names the environment variable {name}; set it to the database's password"
-            )
-        }),
+        Some(name) => {
+            let unset = |source| OpenError::Password { variable: name.to_owned(), source };
+            std::env::var(name).map(Some).map_err(unset)
+        }
         None => Ok(std::env::var(USUAL_PASSWORD).ok()),
     }
 }
 
-/// Watches until `stop`.
-///
-/// # Errors
-/// Never; the type is that of a stage.
-pub async fn watch(store: Arc<AlertStore>, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
+/// The service that asks the store periodically whether it answers.
+pub(crate) fn service(store: &Arc<AlertStore>, health: &Health) -> Service {
+    let (store, health) = (store.clone(), health.clone());
+    Service::new(NAME, move |stop| watch(store.clone(), health.clone(), stop))
+}
+
+async fn watch(store: Arc<AlertStore>, health: Health, stop: CancellationToken) -> crate::Result<()> {
     let mut ask = tokio::time::interval(ASK_EVERY);
     ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let asking = async {

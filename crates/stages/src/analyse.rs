@@ -19,20 +19,23 @@ mod step;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use anyhow::Context;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use vedette_analysis::{CameraAnalysis, Outcome, Serving};
 use vedette_bus::{BusError, Committer, Delivered, Delivery, SharedBus, Watermarks};
 use vedette_core::{Alert, CameraId, CameraRecord, NearMiss};
 use vedette_rules::SharedPolicy;
+use vedette_runtime::Service;
 use vedette_runtime::health::{Condition, Health};
+use vedette_topics::During;
 use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
 use vedette_topics::dead_letters::{self, Refusal};
 use vedette_topics::topics;
 use vedette_wire::DeadLetterReason;
 
 use crate::address_book::AddressBook;
+use crate::deps::Deps;
+use crate::error::StageError;
 use crate::latency::LatencyBook;
 use crate::registry::Registry;
 use counters::Counters;
@@ -81,12 +84,22 @@ struct Running {
     counters: Counters,
 }
 
+impl AnalyseSettings {
+    /// The service that analyses this process's share of the cameras.
+    #[must_use]
+    pub fn service(&self, deps: &Deps) -> Service {
+        let Deps { bus, registry, addresses, latency, health, .. } = deps.clone();
+        let stage = Analyse { settings: self.clone(), bus, registry, addresses, health, latency };
+        Service::new(STAGE, move |stop| stage.clone().run(stop))
+    }
+}
+
 impl Analyse {
     /// Runs until `stop`; states are then checkpointed and committed.
     ///
     /// # Errors
     /// When the bus refuses for good.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self, stop: CancellationToken) -> crate::Result<()> {
         let (bus, health) = (self.bus.clone(), self.health.clone());
         let mut save_every = tokio::time::interval(self.settings.save_every.to_std());
         save_every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -108,6 +121,7 @@ impl Analyse {
 
 impl Consumer for Running {
     const CHECKPOINTS: bool = true;
+    type Error = StageError;
     type Message = CameraRecord;
 
     fn group(&self) -> String {
@@ -130,7 +144,7 @@ impl Consumer for Running {
         Ok(topics::DETECTIONS.read(record)?)
     }
 
-    async fn take(&mut self, record: Delivered, frame: CameraRecord, _: &mut Offsets) -> anyhow::Result<Effect> {
+    async fn take(&mut self, record: Delivered, frame: CameraRecord, _: &mut Offsets) -> crate::Result<Effect> {
         let number = record.position.partition;
         self.partitions.entry(number).or_default().advance(record.position.offset);
         let outcome = loop {
@@ -171,10 +185,10 @@ impl Consumer for Running {
         Effect::Durable
     }
 
-    async fn work(&mut self) -> anyhow::Result<()> {
+    async fn work(&mut self) -> crate::Result<()> {
         tokio::select! {
             biased;
-            error = partition::failure(&mut self.partitions) => Err(error).context("publishing alerts"),
+            error = partition::failure(&mut self.partitions) => Err(error).during("publishing alerts").map_err(Into::into),
             saved = self.saving.next() => {
                 self.saved = Some(saved?);
                 Ok(())
@@ -186,7 +200,7 @@ impl Consumer for Running {
         }
     }
 
-    async fn background_step(&mut self) -> anyhow::Result<()> {
+    async fn background_step(&mut self) -> crate::Result<()> {
         if let Some(saved) = self.saved.take() {
             self.take_note(saved).await;
         }
@@ -201,17 +215,17 @@ impl Consumer for Running {
         (Condition::Running, format!("{} partitions", self.assigned.len()))
     }
 
-    async fn assigned(&mut self, partitions: &[(Arc<str>, u32)]) -> anyhow::Result<()> {
+    async fn assigned(&mut self, partitions: &[(Arc<str>, u32)]) -> crate::Result<()> {
         let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
         self.finish_saving().await?;
         let stands_at = partition::stands_at(&self.partitions);
-        self.states.assign(&self.stage.bus, &numbers, &stands_at).await.context("taking partitions over")?;
+        self.states.assign(&self.stage.bus, &numbers, &stands_at).await?;
         self.assigned.extend(numbers);
         Ok(())
     }
 
     /// Checkpoints the revoked partitions.
-    async fn revoked(&mut self, partitions: &[(Arc<str>, u32)]) -> anyhow::Result<()> {
+    async fn revoked(&mut self, partitions: &[(Arc<str>, u32)]) -> crate::Result<()> {
         self.finish_saving().await?;
         let mut shares = Vec::new();
         for (_, number) in partitions {
@@ -227,7 +241,7 @@ impl Consumer for Running {
         Ok(())
     }
 
-    async fn ending(&mut self, after_error: bool) -> anyhow::Result<()> {
+    async fn ending(&mut self, after_error: bool) -> crate::Result<()> {
         if after_error {
             return Ok(());
         }
@@ -246,7 +260,7 @@ impl Running {
         self.partitions.get_mut(&number)?.step(&self.stage, frame)
     }
 
-    async fn publish_near_misses(&mut self, number: u32, camera: &CameraId, misses: &[NearMiss]) -> anyhow::Result<()> {
+    async fn publish_near_misses(&mut self, number: u32, camera: &CameraId, misses: &[NearMiss]) -> crate::Result<()> {
         let partition = self.partitions.entry(number).or_default();
         let Some(frame) = partition.cameras.get(camera).and_then(|known| known.analysis.policy_frame()) else {
             return Ok(());
@@ -258,7 +272,7 @@ impl Running {
     }
 
     /// Publishes an alert. `frame` is the record that triggered it now, when its latency was just measured.
-    async fn publish(&mut self, number: u32, frame: Option<&CameraRecord>, alert: &Alert) -> anyhow::Result<()> {
+    async fn publish(&mut self, number: u32, frame: Option<&CameraRecord>, alert: &Alert) -> crate::Result<()> {
         let status = if alert.ended.is_some() { "ended" } else { "raised" };
         metrics::counter!("vedette_alerts_total", "kind" => alert.kind.to_string(), "status" => status).increment(1);
         let stated = alert.ended.unwrap_or(alert.raised);
@@ -271,7 +285,7 @@ impl Running {
         Ok(())
     }
 
-    async fn dead_letter(&mut self, record: &Delivered, reason: DeadLetterReason, detail: &str) -> anyhow::Result<()> {
+    async fn dead_letter(&mut self, record: &Delivered, reason: DeadLetterReason, detail: &str) -> crate::Result<()> {
         metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
         let delivery = dead_letters::send(&self.stage.bus, STAGE, record, reason, detail).await?;
         self.partitions.entry(record.position.partition).or_default().wait_for(Published::new(delivery));
@@ -297,7 +311,7 @@ impl Running {
     }
 
     /// Adds the states of one more partition to the run in progress, if any. No record is in process meanwhile.
-    fn save_one(&mut self) -> anyhow::Result<()> {
+    fn save_one(&mut self) -> crate::Result<()> {
         if self.has_more_to_save()
             && let Some(number) = self.to_save.pop()
             && let Some(partition) = self.partitions.get_mut(&number)
@@ -312,7 +326,7 @@ impl Running {
     }
 
     /// Waits for the run in progress, if any, without the partitions it has not reached.
-    async fn finish_saving(&mut self) -> anyhow::Result<()> {
+    async fn finish_saving(&mut self) -> crate::Result<()> {
         if let Some(saved) = self.saving.end().await? {
             self.take_note(saved).await;
         }
@@ -328,8 +342,8 @@ impl Running {
         }
     }
 
-    async fn restore_overwritten(&mut self, marks: Result<Vec<Watermarks>, BusError>) -> anyhow::Result<()> {
-        let marks = marks.context("reading the end offset of `states`")?;
+    async fn restore_overwritten(&mut self, marks: Result<Vec<Watermarks>, BusError>) -> crate::Result<()> {
+        let marks = marks.during("reading the end offset of `states`")?;
         self.states.look(&self.stage.bus, &marks, &partition::stands_at(&self.partitions)).await?;
         for camera in self.states.restore(&self.stage.bus).await? {
             let owner = self.partitions.values_mut().find(|partition| partition.cameras.contains_key(&camera));

@@ -1,100 +1,161 @@
-//! Adapters behind the console: map, pictures, health; and the retention of alerts.
+//! The services of the console: the store of alerts and its retention, frame statistics, the page, and the sources behind it.
 
 mod addresses;
 mod settings;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use vedette_address::{AddressBase, Bounds, Footprint, RoadLine};
 use vedette_alert_store::AlertStore;
 use vedette_console::{
-    CameraSummary, ConsoleParts, MapArea, MapCentre, MapSource, SnapshotSource, SnapshotUnavailable,
+    CameraSummary, Console, ConsoleError, ConsoleParts, MapArea, MapCentre, MapSource, SnapshotSource,
+    SnapshotUnavailable,
 };
 use vedette_core::{Alert, Calibration, Camera, FrameSize, Span};
 use vedette_locate::Locator;
-use vedette_runtime::clock;
+use vedette_runtime::blocking::Blocking;
 use vedette_runtime::health::{Condition, Health};
-use vedette_runtime::supervise::TaskKind;
+use vedette_runtime::{Service, clock};
+use vedette_topics::During;
 
 use crate::address_book::AddressBook;
+use crate::alert_sink::AlertSink;
+use crate::alert_store::{self, OpenError};
+use crate::deps::Deps;
 use crate::evidence::{BusSnapshots, NoSnapshot};
 use crate::frame_book::FrameBook;
 use crate::health_report::ReportedHealth;
 use crate::registry::Registry;
 use addresses::Addresses;
+pub(crate) use settings::ConsoleRule;
 pub use settings::{ConsoleSettings, OneEventSettings, StoreSetting};
 
+const CONSOLE: &str = "console";
+const RETENTION: &str = "retention";
 /// Interval between deletions of expired alerts.
 const KEEP_EVERY: Duration = Duration::from_secs(600);
 /// Frame size for drawing a view when the calibration names none; only its aspect ratio matters.
 const USUAL_FRAME: FrameSize = FrameSize { width: 1920, height: 1080 };
 
-/// The console's own settings.
-pub fn settings(console: &ConsoleSettings) -> vedette_console::ConsoleSettings {
-    let usual = vedette_console::ConsoleSettings::new(console.listen);
-    vedette_console::ConsoleSettings { people_pixelated: console.pixelate, ..usual }
+/// The console's port and store, opened before anything runs, since either may fail for a wrong setting.
+pub struct Desk {
+    settings: ConsoleSettings,
+    console: Console,
+    store: Arc<AlertStore>,
 }
 
-/// The sources of the console.
-pub struct Sources {
-    /// The alerts.
-    pub store: Arc<AlertStore>,
-    /// Live alerts.
-    pub live: broadcast::Sender<Arc<Alert>>,
-    /// Footprints, codes and texts, from the address base in force.
-    pub addresses: AddressBook,
-    /// Cameras.
-    pub registry: Registry,
-    /// Pictures.
-    pub snapshots: Arc<BusSnapshots>,
-    /// Stages.
-    pub health: Health,
-    /// Frame accounting.
-    pub frames: FrameBook,
-    /// Metrics.
-    pub metrics: PrometheusHandle,
+/// Why the console cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The port.
+    #[error(transparent)]
+    Console(#[from] ConsoleError),
+    /// The store of alerts.
+    #[error(transparent)]
+    Store(#[from] OpenError),
 }
 
-/// The console's parts.
-pub fn parts(sources: Sources) -> ConsoleParts {
-    ConsoleParts {
-        store: sources.store,
-        live: sources.live,
-        map: Arc::new(CityMap { addresses: sources.addresses.clone(), registry: sources.registry }),
-        addresses: Arc::new(Addresses(sources.addresses)),
-        snapshots: Arc::new(Pictures(sources.snapshots)),
-        health: Arc::new(ReportedHealth(sources.health)),
-        frames: Arc::new(sources.frames),
-        metrics: sources.metrics,
-        clock: clock::now,
+impl ConsoleSettings {
+    /// Takes the port and opens the store.
+    ///
+    /// # Errors
+    /// When the port is taken, or the store is unusable.
+    pub async fn open(&self) -> Result<Desk, DeskError> {
+        let usual = vedette_console::ConsoleSettings::new(self.listen);
+        let settings = vedette_console::ConsoleSettings { people_pixelated: self.pixelate, ..usual };
+        let console = Console::bind(settings).await?;
+        Ok(Desk { settings: self.clone(), console, store: alert_store::open(self).await? })
     }
 }
 
-/// Deletes alerts older than `keep`, periodically, until `stop`.
-///
-/// # Errors
-/// When the store's thread panicked.
-pub async fn keep(store: Arc<AlertStore>, keep: Span, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
-    let name = TaskKind::Retention.name();
+impl Desk {
+    /// The address of the page.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.console.local_addr()
+    }
+
+    /// The services behind the page: the store and its upkeep, frame statistics, and the page itself. `cameras` are the
+    /// configured ones; `stale_after` is how long no frame may be analysed.
+    ///
+    /// # Errors
+    /// When `states` cannot be read.
+    pub async fn services(
+        self,
+        deps: &Deps,
+        cameras: Arc<[Camera]>,
+        stale_after: Span,
+        metrics: PrometheusHandle,
+    ) -> crate::Result<Vec<Service>> {
+        let Self { settings, console, store } = self;
+        let Deps { bus, registry, addresses, live, health, .. } = deps.clone();
+        let snapshots = Arc::new(BusSnapshots::new(bus.clone(), settings.pixelate));
+        let sink = AlertSink {
+            bus: bus.clone(),
+            store: store.clone(),
+            blocking: Blocking::Apart,
+            live: live.clone(),
+            snapshots: Some(snapshots.clone()),
+            health: health.clone(),
+        };
+        let (frames, follower) = FrameBook::open(&bus).await.during("reading `states`")?;
+        let mut services = vec![
+            sink.service(),
+            follower.service(&health),
+            frames.service(registry.clone(), cameras, stale_after, &health),
+            alert_store::service(&store, &health),
+            retention(store.clone(), settings.keep, &health),
+        ];
+        let parts = ConsoleParts {
+            store,
+            live,
+            map: Arc::new(CityMap { addresses: addresses.clone(), registry }),
+            addresses: Arc::new(Addresses(addresses)),
+            snapshots: Arc::new(Pictures(snapshots)),
+            health: Arc::new(ReportedHealth(health.clone())),
+            frames: Arc::new(frames),
+            metrics,
+            clock: clock::now,
+        };
+        services.push(Service::once(CONSOLE, move |stop| async move {
+            health.set(CONSOLE, Condition::Running, "");
+            console.run(parts, stop).await
+        }));
+        Ok(services)
+    }
+}
+
+/// The service that deletes alerts older than `keep`.
+fn retention(store: Arc<AlertStore>, keep: Span, health: &Health) -> Service {
+    let health = health.clone();
+    Service::new(RETENTION, move |stop| delete_expired(store.clone(), keep, health.clone(), stop))
+}
+
+async fn delete_expired(
+    store: Arc<AlertStore>,
+    keep: Span,
+    health: Health,
+    stop: CancellationToken,
+) -> crate::Result<()> {
     let mut tick = tokio::time::interval(KEEP_EVERY);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         let store = store.clone();
         let before = clock::now() - keep;
         match tokio::task::spawn_blocking(move || store.delete_older_than(before)).await? {
             Ok(deleted) => {
-                health.set(name, Condition::Running, "");
+                health.set(RETENTION, Condition::Running, "");
                 if deleted > 0 {
                     tracing::info!(deleted, %before, "alerts past their retention deleted");
                 }
             }
             Err(error) => {
                 tracing::error!(%error, "alerts past their retention could not be deleted");
-                health.set(name, Condition::Degraded, format!("alerts past their retention not deleted: {error}"));
+                health.set(RETENTION, Condition::Degraded, format!("alerts past their retention not deleted: {error}"));
             }
         }
     }

@@ -23,17 +23,23 @@ use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, SharedBus};
 use vedette_core::{CameraId, Span, Timestamp};
 use vedette_runtime::health::{Condition, Health};
+use vedette_runtime::{Service, clock};
 use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
 use vedette_topics::dead_letters::Refusal;
 use vedette_topics::topics;
 use vedette_wire::VideoRecord;
 
+use crate::deps::Deps;
 use crate::detect::lane::Work;
 use crate::detect::open_lane::OpenLane;
+use crate::detector::Detecting;
+use crate::error::StageError;
 use crate::registry::Registry;
 
 pub use backend::{ChunkDecoder, DetectBackend, ModelBackend, Picture, Undecoded};
 pub use open_alerts::OpenAlerts;
+pub use open_lane::LaneEnded;
+pub(crate) use settings::DetectRule;
 pub use settings::{DetectSettings, ShedAfter};
 
 /// The consumer group of the stage.
@@ -84,12 +90,38 @@ fn begins_anew(video: &VideoRecord) -> bool {
     }
 }
 
+impl DetectSettings {
+    /// The services that decode and detect with `detecting`, and know which cameras are not shed.
+    #[must_use]
+    pub fn services(&self, deps: &Deps, detecting: &Detecting) -> [Service; 2] {
+        let Deps { bus, registry, health, .. } = deps.clone();
+        let (open_alerts, follower) = OpenAlerts::open(&bus, clock::now());
+        let decoders = match self.decoders {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            given => given,
+        };
+        let stage = Detect {
+            bus,
+            backend: Arc::new(detecting.backend()),
+            max_fps: self.max_fps,
+            key_frames_only: self.key_frames_only,
+            shed_after: self.shed_after,
+            registry,
+            open_alerts,
+            now: clock::now,
+            decoders: Arc::new(Semaphore::new(decoders)),
+            health: health.clone(),
+        };
+        [follower.service(&health), Service::new(STAGE, move |stop| stage.clone().run(stop))]
+    }
+}
+
 impl Detect {
     /// Runs until `stop`; work in flight is then finished and committed.
     ///
     /// # Errors
     /// When the bus refuses for good.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self, stop: CancellationToken) -> crate::Result<()> {
         let (bus, health) = (self.bus.clone(), self.health.clone());
         // Unbounded by type, bounded in practice: one message for each record in flight, and lanes bound those.
         let progressed = mpsc::unbounded_channel();
@@ -99,6 +131,7 @@ impl Detect {
 }
 
 impl Consumer for Running {
+    type Error = StageError;
     type Message = VideoRecord;
 
     fn group(&self) -> String {
@@ -119,7 +152,7 @@ impl Consumer for Running {
 
     /// Hands a record to its camera's lane. Reading pauses while a lane that makes progress is full; one whose decoder is stuck
     /// holds up nobody.
-    async fn take(&mut self, record: Delivered, video: VideoRecord, offsets: &mut Offsets) -> anyhow::Result<Effect> {
+    async fn take(&mut self, record: Delivered, video: VideoRecord, offsets: &mut Offsets) -> crate::Result<Effect> {
         let partition = record.position.partition;
         let (camera, published) = (video.camera().clone(), video.published());
         if begins_anew(&video) {
@@ -143,7 +176,7 @@ impl Consumer for Running {
         !self.lanes.values().any(OpenLane::asks_for_a_pause)
     }
 
-    async fn work(&mut self) -> anyhow::Result<()> {
+    async fn work(&mut self) -> crate::Result<()> {
         if let Some(camera) = self.progressed.1.recv().await
             && let Some(lane) = self.lanes.get_mut(&camera)
         {
@@ -184,14 +217,14 @@ impl Consumer for Running {
         (Condition::Degraded, detail)
     }
 
-    async fn revoked(&mut self, partitions: &[(Arc<str>, u32)]) -> anyhow::Result<()> {
+    async fn revoked(&mut self, partitions: &[(Arc<str>, u32)]) -> crate::Result<()> {
         let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
         self.close_lanes(|lane| numbers.contains(&lane.partition)).await;
         self.newest.retain(|number, _| !numbers.contains(number));
         Ok(())
     }
 
-    async fn ending(&mut self, _: bool) -> anyhow::Result<()> {
+    async fn ending(&mut self, _: bool) -> crate::Result<()> {
         self.close_lanes(|_| true).await;
         Ok(())
     }

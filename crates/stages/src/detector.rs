@@ -2,15 +2,37 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use vedette_core::ModelRef;
 use vedette_detect::{
-    BatchSettings, DetectHandle, DetectService, Detector, DetectorSettings, ModelStore, Provider, Runtime,
-    RuntimeSettings, default_cache_dir,
+    BatchSettings, DetectError, DetectHandle, DetectService, Detector, DetectorSettings, ModelStore, Provider, Runtime,
+    RuntimeError, RuntimeSettings, StoreError, UnknownProvider, default_cache_dir,
 };
 use vedette_media::OutputSize;
 
 use crate::detect::{DetectSettings, ModelBackend};
+
+/// Why the detector cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DetectorError {
+    /// No directory for downloads is known.
+    #[error("no directory for downloads: set VEDETTE_CACHE or HOME")]
+    NoCache,
+    /// The model's files.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A provider that does not exist.
+    #[error(transparent)]
+    Provider(#[from] UnknownProvider),
+    /// ONNX Runtime.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] DetectError),
+    /// The detector's threads cannot be started.
+    #[error("starting the detector's threads")]
+    Threads(#[source] std::io::Error),
+}
 
 /// The shared detector of this process.
 pub struct Detecting {
@@ -39,8 +61,8 @@ pub const RUNTIME: &str = "onnxruntime";
 ///
 /// # Errors
 /// When no download directory is known.
-pub fn store(models: Option<&Path>) -> anyhow::Result<ModelStore> {
-    let cache = default_cache_dir().context("no directory for downloads: set VEDETTE_CACHE or HOME")?;
+pub fn store(models: Option<&Path>) -> Result<ModelStore, DetectorError> {
+    let cache = default_cache_dir().ok_or(DetectorError::NoCache)?;
     let store = ModelStore::new(cache);
     Ok(match models {
         Some(models) => store.with_folder(models),
@@ -52,7 +74,7 @@ pub fn store(models: Option<&Path>) -> anyhow::Result<ModelStore> {
 ///
 /// # Errors
 /// As [`store`].
-pub fn store_of(settings: &DetectSettings) -> anyhow::Result<ModelStore> {
+pub fn store_of(settings: &DetectSettings) -> Result<ModelStore, DetectorError> {
     store(settings.models.clone().or_else(manifests).as_deref())
 }
 
@@ -82,7 +104,7 @@ impl Detecting {
     ///
     /// # Errors
     /// When the model or ONNX Runtime is missing, has a wrong checksum, or no provider starts.
-    pub fn open(settings: &DetectSettings) -> anyhow::Result<Self> {
+    pub fn open(settings: &DetectSettings) -> Result<Self, DetectorError> {
         let store = store_of(settings)?;
         let manifest = store.manifest(&settings.model)?;
         let file = store.verify(&settings.model)?;
@@ -112,7 +134,7 @@ impl Detecting {
             max_wait: settings.max_wait.to_std(),
             ..BatchSettings::default()
         };
-        let service = DetectService::start(vec![detector], batches).context("starting the detector's threads")?;
+        let service = DetectService::start(vec![detector], batches).map_err(DetectorError::Threads)?;
         let handle = service.handle();
         let size = handle.input_size();
         Ok(Self {

@@ -10,9 +10,8 @@ use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_console::{FrameReport, FrameSource};
 use vedette_core::{Camera, CameraSource, FrameCounts, Span, Timestamp};
-use vedette_runtime::clock;
 use vedette_runtime::health::{Condition, Health};
-use vedette_runtime::supervise::TaskKind;
+use vedette_runtime::{Service, clock};
 use vedette_topics::dead_letters::Refusal;
 use vedette_topics::reading::{Follower, View};
 use vedette_topics::topics;
@@ -20,6 +19,7 @@ use vedette_wire::AnalysisState;
 
 use crate::registry::Registry;
 
+const FRAMES: &str = "frames";
 /// Polling interval of [`FrameBook::watch`].
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -42,8 +42,7 @@ impl FrameBook {
     /// When the topic cannot be read.
     pub async fn open(bus: &SharedBus) -> Result<(Self, Arc<Follower>), BusError> {
         let book = Self::default();
-        let follower =
-            Follower::new(bus, TaskKind::FrameCounts, topics::STATES.name(), StartAt::Earliest, book.clone());
+        let follower = Follower::new(bus, "frame_counts", topics::STATES.name(), StartAt::Earliest, book.clone());
         follower.catch_up().await?;
         book.entries().values_mut().for_each(|entry| entry.rose = None);
         Ok((book, follower))
@@ -76,20 +75,31 @@ impl FrameBook {
         cameras.filter_map(|id| entries.get(id)?.rose).max_by_key(|(at, _)| *at)
     }
 
-    /// Reports in health, until `stop`, whether frames of the registry's cameras are still analysed, by any process: `frames` fails
-    /// when none was for `stale_after`. Only cameras with a source count, which send continuously; the `configured` ones until the
-    /// registry has any.
-    ///
-    /// # Errors
-    /// Never; the type is that of a supervised task.
-    pub async fn watch(
+    /// The service that reports in health whether frames of the registry's cameras are still analysed, by any process: `frames`
+    /// fails when none was for `stale_after`. Only cameras with a source count, which send continuously; the `configured` ones
+    /// until the registry has any.
+    #[must_use]
+    pub fn service(
+        &self,
+        registry: Registry,
+        configured: Arc<[Camera]>,
+        stale_after: Span,
+        health: &Health,
+    ) -> Service {
+        let (book, health) = (self.clone(), health.clone());
+        Service::new(FRAMES, move |stop| {
+            book.clone().watch(registry.clone(), configured.clone(), stale_after, health.clone(), stop)
+        })
+    }
+
+    async fn watch(
         self,
         registry: Registry,
         configured: Arc<[Camera]>,
         stale_after: Span,
         health: Health,
         stop: CancellationToken,
-    ) -> anyhow::Result<()> {
+    ) -> crate::Result<()> {
         let began = (Instant::now(), clock::now());
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -100,7 +110,7 @@ impl FrameBook {
                 configured.iter().filter(|_| published.is_empty()).chain(published.iter().map(|camera| &**camera));
             let mut steady = all.filter(|camera| sends_steadily(camera)).peekable();
             if steady.peek().is_none() {
-                health.set(TaskKind::Frames.name(), Condition::Running, "no camera has a source");
+                health.set(FRAMES, Condition::Running, "no camera has a source");
                 continue;
             }
             let rise = self.last_rise(steady.map(|camera| camera.id.as_str()));
@@ -118,7 +128,7 @@ impl FrameBook {
                 (false, None) => (Condition::Running, "waiting for the first frame".to_owned()),
                 (false, Some(_)) => (Condition::Running, String::new()),
             };
-            health.set(TaskKind::Frames.name(), condition, detail);
+            health.set(FRAMES, condition, detail);
         }
         Ok(())
     }

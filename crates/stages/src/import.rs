@@ -16,6 +16,7 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Delivery, SharedBus};
 use vedette_core::{CameraId, CameraRecord, Span, Timestamp};
+use vedette_runtime::Service;
 use vedette_runtime::health::{Condition, Health};
 use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
 use vedette_topics::dead_letters::Refusal;
@@ -23,8 +24,11 @@ use vedette_topics::in_order::InOrder;
 use vedette_topics::topics;
 use vedette_wire::DeadLetterReason;
 
+use crate::deps::Deps;
+use crate::error::StageError;
 use crate::registry::Registry;
 pub use convert::{Converted, convert};
+pub(crate) use settings::MetadataRule;
 pub use settings::{MetadataSettings, TimeSource};
 
 /// The consumer group of the stage.
@@ -82,12 +86,22 @@ impl InHand {
     }
 }
 
+impl MetadataSettings {
+    /// The service that imports the metadata of all entries.
+    #[must_use]
+    pub fn service(entries: &[Self], deps: &Deps) -> Service {
+        let Deps { bus, registry, health, .. } = deps.clone();
+        let stage = Import { entries: entries.into(), bus, registry, health };
+        Service::new(STAGE, move |stop| stage.clone().run(stop))
+    }
+}
+
 impl Import {
     /// Runs until `stop`; work in flight is then finished and committed.
     ///
     /// # Errors
     /// When the bus refuses for good.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self, stop: CancellationToken) -> crate::Result<()> {
         let (bus, health) = (self.bus.clone(), self.health.clone());
         let running = Running {
             stage: self,
@@ -105,6 +119,7 @@ impl Import {
 }
 
 impl Consumer for Running {
+    type Error = StageError;
     type Message = Converted;
 
     fn group(&self) -> String {
@@ -127,7 +142,7 @@ impl Consumer for Running {
         Ok(converted)
     }
 
-    async fn take(&mut self, record: Delivered, converted: Converted, _: &mut Offsets) -> anyhow::Result<Effect> {
+    async fn take(&mut self, record: Delivered, converted: Converted, _: &mut Offsets) -> crate::Result<Effect> {
         let frames = self.admit(converted);
         let (in_hand, bytes) = (self.in_hand.clone(), record.record.size());
         in_hand.add(bytes);

@@ -2,26 +2,32 @@
 
 mod settings;
 mod share;
+mod source_error;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::Context;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::SharedBus;
 use vedette_core::{Backoff, Camera, CameraId, CameraSource, SignalLoss, VideoChunk};
 use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource};
+use vedette_runtime::Service;
 use vedette_runtime::clock;
 use vedette_runtime::health::{Condition, Health};
 use vedette_topics::topics;
 use vedette_wire::{PublishedChunk, VideoRecord};
 
+use crate::deps::Deps;
+use crate::error::StageError;
 use crate::registry::Registry;
 
 pub use settings::{CredentialSection, IngestSettings};
 pub use share::{NoShare, Share};
+use source_error::SourceError;
+
+const STAGE: &str = "ingest";
 
 /// Dependencies of the stage.
 #[derive(Clone)]
@@ -45,29 +51,39 @@ struct Running {
 /// Chunks of one camera that wait for the bus.
 const CHUNKS_IN_HAND: usize = 8;
 
+impl IngestSettings {
+    /// The service that runs intake for this process's share of the cameras.
+    #[must_use]
+    pub fn service(&self, deps: &Deps) -> Service {
+        let Deps { bus, registry, health, .. } = deps.clone();
+        let stage = Ingest { settings: self.clone(), bus, registry, health };
+        Service::new(STAGE, move |stop| stage.clone().run(stop))
+    }
+}
+
 impl Ingest {
     /// Keeps one intake running for each enabled camera with a source, until `stop`.
     ///
     /// # Errors
     /// When GStreamer cannot be used.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        vedette_media::init().context("video intake")?;
+    pub async fn run(self, stop: CancellationToken) -> crate::Result<()> {
+        vedette_media::init().map_err(StageError::Media)?;
         let mut changes = self.registry.changes();
         let mut running: HashMap<CameraId, Running> = HashMap::new();
         loop {
             let refused = self.reconcile(&mut running, &stop).await;
             let cameras = format!("{} cameras", running.len());
             match refused.is_empty() {
-                true => self.health.set("ingest", Condition::Running, cameras),
+                true => self.health.set(STAGE, Condition::Running, cameras),
                 false => {
                     let detail = format!("{cameras}; intake cannot start: {}", refused.join("; "));
-                    self.health.set("ingest", Condition::Degraded, detail);
+                    self.health.set(STAGE, Condition::Degraded, detail);
                 }
             }
             metrics::gauge!("vedette_ingest_cameras").set(running.len() as f64);
             tokio::select! {
                 () = stop.cancelled() => break,
-                changed = changes.changed() => changed.context("the registry ended")?,
+                changed = changes.changed() => changed.map_err(|_| StageError::RegistryEnded)?,
             }
         }
         for (_, camera) in running {
@@ -120,26 +136,26 @@ impl Ingest {
         refused
     }
 
-    fn source_of(&self, camera: &Camera) -> anyhow::Result<IntakeSource> {
-        Ok(match camera.source.as_ref().context("the camera has no source")? {
+    fn source_of(&self, camera: &Camera) -> Result<IntakeSource, SourceError> {
+        Ok(match camera.source.as_ref().ok_or(SourceError::NoSource)? {
             CameraSource::File { path, looped, offset } => {
                 IntakeSource::File { path: path.into(), looped: *looped, offset: *offset }
             }
             CameraSource::Rtsp { url, credential } => {
                 let credentials = credential.as_deref().map(|name| self.credentials(name)).transpose()?;
-                IntakeSource::Rtsp { url: url.parse().context("the camera's address")?, credentials }
+                IntakeSource::Rtsp { url: url.parse().map_err(SourceError::Address)?, credentials }
             }
         })
     }
 
-    fn credentials(&self, name: &str) -> anyhow::Result<Credentials> {
-        let CredentialSection { user, password_env } = self
-            .settings
-            .credentials
-            .get(name)
-            .with_context(|| format!("credential `{name}` is not in [ingest.credentials] of this machine"))?;
-        let password = std::env::var(password_env)
-            .with_context(|| format!("credential `{name}` needs the environment variable {password_env}"))?;
+    fn credentials(&self, name: &str) -> Result<Credentials, SourceError> {
+        let CredentialSection { user, password_env } =
+            self.settings.credentials.get(name).ok_or_else(|| SourceError::UnknownCredential(name.to_owned()))?;
+        let password = std::env::var(password_env).map_err(|source| SourceError::Password {
+            credential: name.to_owned(),
+            variable: password_env.clone(),
+            source,
+        })?;
         Ok(Credentials::new(user.clone(), password))
     }
 

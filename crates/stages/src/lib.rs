@@ -10,8 +10,10 @@ mod analyse;
 pub mod console;
 #[cfg(test)]
 mod demo;
+mod deps;
 pub mod detect;
 pub mod detector;
+mod error;
 mod evidence;
 mod frame_book;
 mod health_report;
@@ -25,7 +27,9 @@ pub mod sinks;
 pub use alert_sink::AlertSink;
 pub use analyse::{Analyse, AnalyseSettings};
 pub use console::{ConsoleSettings, OneEventSettings, StoreSetting};
+pub use deps::Deps;
 pub use detect::{DetectSettings, ShedAfter};
+pub use error::{Result, StageError};
 pub use evidence::{BusSnapshots, NoSnapshot};
 pub use frame_book::FrameBook;
 pub use health_report::ReportedHealth;
@@ -34,3 +38,10 @@ pub use ingest::{CredentialSection, Ingest, IngestSettings, NoShare, Share};
 pub use latency::{LatencyBook, LatencySummary};
 pub use sink::Sink;
 pub use sinks::SinkSettings;
+
+/// The definitions of the validation errors of the stages' settings.
+#[must_use]
+pub fn violations() -> Vec<vedette_core::ViolationInfo> {
+    let of_stages = import::MetadataRule::ALL.iter().chain(detect::DetectRule::ALL).chain(console::ConsoleRule::ALL);
+    of_stages.chain(sinks::violations()).copied().collect()
+}

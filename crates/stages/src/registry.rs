@@ -13,7 +13,6 @@ use vedette_core::{Camera, CameraId, Policy, PolicyScope};
 use vedette_rules::SharedPolicy;
 use vedette_runtime::clock;
 use vedette_runtime::health::Condition;
-use vedette_runtime::supervise::TaskKind;
 use vedette_topics::dead_letters::Refusal;
 use vedette_topics::reading::{Follower, View};
 use vedette_topics::topics;
@@ -56,7 +55,14 @@ impl fmt::Display for Outdated {
 /// The registry as a view of one of its two followers.
 struct RegistryView {
     registry: Registry,
-    kind: TaskKind,
+    content: Content,
+}
+
+/// The content of one of the two topics.
+#[derive(Debug, Clone, Copy)]
+enum Content {
+    Cameras,
+    Policies,
 }
 
 #[async_trait]
@@ -64,20 +70,20 @@ impl View for RegistryView {
     async fn take(&self, record: &Delivered) -> Result<(), Refusal> {
         let key = String::from_utf8_lossy(&record.record.key);
         let value = record.record.value.clone();
-        match self.kind {
-            TaskKind::Cameras => self.registry.take_camera(&key, value)?,
-            _ => self.registry.take_policy(&key, value)?,
+        match self.content {
+            Content::Cameras => self.registry.take_camera(&key, value)?,
+            Content::Policies => self.registry.take_policy(&key, value)?,
         }
         self.registry.changed();
         Ok(())
     }
 
     fn condition(&self) -> (Condition, String) {
-        let outdated: BTreeMap<String, String> = match self.kind {
-            TaskKind::Policies => {
+        let outdated: BTreeMap<String, String> = match self.content {
+            Content::Policies => {
                 self.registry.outdated.iter().map(|it| (it.key().clone(), it.value().to_string())).collect()
             }
-            _ => BTreeMap::new(),
+            Content::Cameras => BTreeMap::new(),
         };
         match outdated.is_empty() {
             true => (Condition::Running, String::new()),
@@ -114,17 +120,15 @@ impl Registry {
     ///
     /// # Errors
     /// When the topics cannot be read.
-    pub async fn open(bus: &SharedBus) -> Result<(Self, [(TaskKind, Arc<Follower>); 2]), BusError> {
+    pub async fn open(bus: &SharedBus) -> Result<(Self, [Arc<Follower>; 2]), BusError> {
         let registry = Self::default();
-        let follower = |kind, topic: &'static str| {
-            let view = RegistryView { registry: registry.clone(), kind };
-            (kind, Follower::new(bus, kind, topic, StartAt::Earliest, view))
+        let follower = |content, topic: &'static str| {
+            let view = RegistryView { registry: registry.clone(), content };
+            Follower::new(bus, topic, topic, StartAt::Earliest, view)
         };
-        let followers = [
-            follower(TaskKind::Cameras, topics::CAMERAS.name()),
-            follower(TaskKind::Policies, topics::POLICIES.name()),
-        ];
-        for (_, follower) in &followers {
+        let followers =
+            [follower(Content::Cameras, topics::CAMERAS.name()), follower(Content::Policies, topics::POLICIES.name())];
+        for follower in &followers {
             follower.catch_up().await?;
         }
         Ok((registry, followers))

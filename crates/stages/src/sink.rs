@@ -12,13 +12,17 @@ use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, SharedBus};
 use vedette_core::{Alert, Backoff, Timestamp};
 use vedette_runtime::health::{Condition, Health};
+use vedette_runtime::{Service, clock};
 use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
 use vedette_topics::dead_letters::{self, Refusal};
 use vedette_topics::in_order::InOrder;
 use vedette_topics::topics;
 use vedette_wire::DeadLetterReason;
 
+use crate::deps::Deps;
+use crate::error::StageError;
 use crate::registry::Registry;
+use crate::sinks::SinkSettings;
 use crate::sinks::{Deliver, Only, Undelivered};
 
 /// Alerts in flight, of different cameras concurrently.
@@ -47,12 +51,33 @@ pub struct Sink {
     pub health: Health,
 }
 
+impl SinkSettings {
+    /// The service that delivers to `deliver`, which [`SinkSettings::open`] made.
+    #[must_use]
+    pub fn service(&self, deps: &Deps, deliver: Arc<dyn Deliver>) -> Service {
+        // As many as there are sinks, once in the life of the process.
+        let stage: &'static str = format!("sink_{}", self.name()).leak();
+        let Deps { bus, registry, health, .. } = deps.clone();
+        let sink = Sink {
+            stage,
+            group: format!("sink-{}", self.name()),
+            bus,
+            registry,
+            only: self.only().clone(),
+            deliver,
+            now: clock::now,
+            health,
+        };
+        Service::new(stage, move |stop| sink.clone().run(stop))
+    }
+}
+
 impl Sink {
     /// Runs until `stop`. Undelivered alerts are delivered after the next start.
     ///
     /// # Errors
     /// When the bus refuses for good.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self, stop: CancellationToken) -> crate::Result<()> {
         let (bus, health) = (self.bus.clone(), self.health.clone());
         let state = Arc::default();
         let delivering = Delivering { sink: self, order: InOrder::default(), leave: BTreeMap::new(), state };
@@ -85,6 +110,7 @@ impl State {
 }
 
 impl Consumer for Delivering {
+    type Error = StageError;
     type Message = Alert;
 
     fn group(&self) -> String {
@@ -103,7 +129,7 @@ impl Consumer for Delivering {
         Ok(topics::ALERTS.read(record)?)
     }
 
-    async fn take(&mut self, record: Delivered, alert: Alert, _: &mut Offsets) -> anyhow::Result<Effect> {
+    async fn take(&mut self, record: Delivered, alert: Alert, _: &mut Offsets) -> crate::Result<Effect> {
         let camera = self.sink.registry.camera(&alert.camera);
         if !self.sink.only.holds(&alert, camera.as_deref()) {
             return Ok(Effect::Durable);
@@ -144,7 +170,7 @@ impl Consumer for Delivering {
         }
     }
 
-    async fn revoked(&mut self, partitions: &[(Arc<str>, u32)]) -> anyhow::Result<()> {
+    async fn revoked(&mut self, partitions: &[(Arc<str>, u32)]) -> crate::Result<()> {
         for (_, partition) in partitions {
             if let Some(leave) = self.leave.remove(partition) {
                 leave.cancel();
@@ -153,7 +179,7 @@ impl Consumer for Delivering {
         Ok(())
     }
 
-    async fn ending(&mut self, _: bool) -> anyhow::Result<()> {
+    async fn ending(&mut self, _: bool) -> crate::Result<()> {
         self.leave.values().for_each(CancellationToken::cancel);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use vedette_core::{SettingMistake, SettingMistakes, Span};
+use vedette_core::{Span, ValidationError, ValidationErrors, violations};
 
 /// The kind of bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
@@ -106,20 +106,26 @@ impl Default for KafkaSection {
 impl BusSettings {
     /// Validation errors of the section.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<SettingMistake> {
-        let mut found = SettingMistakes::default();
+    pub fn mistakes(&self) -> Vec<ValidationError> {
+        let mut found = ValidationErrors::default();
         let KafkaSection { brokers, replication, min_insync_replicas, .. } = &self.kafka;
-        let (partitions, copies) = (self.partitions.to_string(), replication.to_string());
-        found.check((1..=1024).contains(&self.partitions), "partitions", partitions, "give 1 to 1024");
+        found.number("partitions", self.partitions, 1, 1024);
         let has_broker = self.kind == BusKind::Embedded || !brokers.is_empty();
-        found.check(has_broker, "kafka.brokers", "[]", "name at least one broker as \"host:port\"");
-        let rule = "give 1 to 16, and no more than there are brokers";
-        found.check((1..=16).contains(replication), "kafka.replication", copies, rule);
+        found.check(has_broker, "kafka.brokers", "[]", BusRule::NoBroker);
+        found.check((1..=16).contains(replication), "kafka.replication", replication, BusRule::Replication);
         // A bound that is itself out of range does not invalidate the value it bounds.
         let most = if (1..=16).contains(replication) { *replication } else { 16 };
-        let (holds, least) = ((1..=most).contains(min_insync_replicas), min_insync_replicas.to_string());
-        found.check(holds, "kafka.min_insync_replicas", least, "give 1 to bus.kafka.replication");
-        found.within("keep_video", self.keep_video, Span::from_secs(10), Span::from_secs(86_400));
+        let holds = (1..=most).contains(min_insync_replicas);
+        found.check(holds, "kafka.min_insync_replicas", min_insync_replicas, BusRule::InSync);
+        found.span("keep_video", self.keep_video, Span::from_secs(10), Span::from_secs(86_400));
         found.into_vec()
+    }
+}
+
+violations! {
+    pub(crate) enum BusRule {
+        NoBroker = "bus.no-broker": "name at least one broker as \"host:port\"";
+        Replication = "bus.replication": "give 1 to 16, and no more than there are brokers";
+        InSync = "bus.min-insync-replicas": "give 1 to bus.kafka.replication";
     }
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, SharedBus};
+use vedette_runtime::Service;
 use vedette_runtime::health::{Condition, Health};
 
+use crate::error::TopicError;
 use crate::topics;
 
 const NAME: &str = "bus";
@@ -17,11 +19,14 @@ pub fn away(health: &Health, error: &BusError) {
     health.set(NAME, Condition::Degraded, error.to_string());
 }
 
-/// Watches until `stop`.
-///
-/// # Errors
-/// Never; the type is that of a stage.
-pub async fn watch(bus: SharedBus, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
+/// The service that asks the bus periodically whether it answers.
+#[must_use]
+pub fn service(bus: &SharedBus, health: &Health) -> Service {
+    let (bus, health) = (bus.clone(), health.clone());
+    Service::new(NAME, move |stop| watch(bus.clone(), health.clone(), stop))
+}
+
+async fn watch(bus: SharedBus, health: Health, stop: CancellationToken) -> Result<(), TopicError> {
     let mut ask = tokio::time::interval(ASK_EVERY);
     ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let asking = async {

@@ -8,7 +8,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -20,6 +19,7 @@ use vedette_wire::DeadLetterReason;
 
 use crate::bus_watch;
 use crate::dead_letters::{self, Refusal};
+use crate::error::{During, TopicError};
 use crate::ledger::Ledger;
 pub use crate::ledger::commit;
 
@@ -41,6 +41,8 @@ pub trait Consumer: Send {
     const CHECKPOINTS: bool = false;
     /// The decoded content of a record.
     type Message: Send;
+    /// The error that ends the stage.
+    type Error: From<TopicError> + Send;
 
     /// The consumer group.
     fn group(&self) -> String;
@@ -60,7 +62,7 @@ pub trait Consumer: Send {
         record: Delivered,
         message: Self::Message,
         offsets: &mut Offsets,
-    ) -> impl Future<Output = anyhow::Result<Effect>> + Send;
+    ) -> impl Future<Output = Result<Effect, Self::Error>> + Send;
 
     /// The dead letter of a refused record is in flight.
     fn dead_lettered(&mut self, _record: &Delivered, delivery: Delivery) -> Effect {
@@ -77,12 +79,12 @@ pub trait Consumer: Send {
 
     /// Waits until it has work of its own. It is cancelled when something else is due, so it must be cancel-safe; work that is
     /// not belongs in [`Self::background_step`], which follows.
-    fn work(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
+    fn work(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
         pending()
     }
 
     /// Does work of its own between two bursts of records, after [`Self::work`], and while it is [not idle](Self::is_idle).
-    fn background_step(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
+    fn background_step(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
         ready(Ok(()))
     }
 
@@ -100,17 +102,17 @@ pub trait Consumer: Send {
     }
 
     /// Partitions were assigned to it.
-    fn assigned(&mut self, _partitions: &[(Arc<str>, u32)]) -> impl Future<Output = anyhow::Result<()>> + Send {
+    fn assigned(&mut self, _partitions: &[(Arc<str>, u32)]) -> impl Future<Output = Result<(), Self::Error>> + Send {
         ready(Ok(()))
     }
 
     /// Partitions are being revoked: it finishes the work it has begun on them.
-    fn revoked(&mut self, _partitions: &[(Arc<str>, u32)]) -> impl Future<Output = anyhow::Result<()>> + Send {
+    fn revoked(&mut self, _partitions: &[(Arc<str>, u32)]) -> impl Future<Output = Result<(), Self::Error>> + Send {
         ready(Ok(()))
     }
 
     /// The stage ends: it finishes the work it has begun. After an error, it only releases resources.
-    fn ending(&mut self, _after_error: bool) -> impl Future<Output = anyhow::Result<()>> + Send {
+    fn ending(&mut self, _after_error: bool) -> impl Future<Output = Result<(), Self::Error>> + Send {
         ready(Ok(()))
     }
 }
@@ -173,12 +175,12 @@ pub async fn run<C: Consumer>(
     bus: SharedBus,
     health: Health,
     stop: CancellationToken,
-) -> anyhow::Result<()> {
+) -> Result<(), C::Error> {
     let topics = consumer.topics();
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
     let (group, stage) = (consumer.group(), consumer.stage());
     let joining = bus.subscribe(&group, &topics).await;
-    let mut subscription = joining.with_context(|| format!("joining group `{group}`"))?;
+    let mut subscription = joining.during(format!("joining group `{group}`"))?;
     let committer = subscription.committer();
     let (offsets, effects) = (Offsets::default(), FuturesUnordered::new());
     let in_hand = BTreeMap::new();
@@ -217,7 +219,7 @@ enum Goes {
 }
 
 impl<C: Consumer> Running<C> {
-    async fn serve(&mut self, subscription: &mut Subscription, stop: &CancellationToken) -> anyhow::Result<()> {
+    async fn serve(&mut self, subscription: &mut Subscription, stop: &CancellationToken) -> Result<(), C::Error> {
         let mut commit = tokio::time::interval(COMMIT_EVERY);
         loop {
             tokio::select! {
@@ -248,7 +250,7 @@ impl<C: Consumer> Running<C> {
         &mut self,
         first: Result<GroupEvent, BusError>,
         subscription: &mut Subscription,
-    ) -> anyhow::Result<Goes> {
+    ) -> Result<Goes, C::Error> {
         let mut event = first;
         for _ in 1..BURST {
             if self.handle(event).await? == Goes::ToItsEnd {
@@ -265,7 +267,7 @@ impl<C: Consumer> Running<C> {
         self.handle(event).await
     }
 
-    async fn handle(&mut self, event: Result<GroupEvent, BusError>) -> anyhow::Result<Goes> {
+    async fn handle(&mut self, event: Result<GroupEvent, BusError>) -> Result<Goes, C::Error> {
         match event {
             Ok(GroupEvent::Record(record)) => self.take(record).await?,
             Ok(GroupEvent::Assigned(partitions)) => {
@@ -286,12 +288,12 @@ impl<C: Consumer> Running<C> {
                 bus_watch::away(&self.health, &error);
                 self.is_away = true;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(TopicError::from(error).into()),
         }
         Ok(Goes::On)
     }
 
-    async fn take(&mut self, record: Delivered) -> anyhow::Result<()> {
+    async fn take(&mut self, record: Delivered) -> Result<(), C::Error> {
         if self.is_away {
             self.answers();
         }
@@ -309,7 +311,8 @@ impl<C: Consumer> Running<C> {
             }
             Err(Refusal { reason, detail }) => {
                 begin(&mut self.offsets);
-                let delivery = dead_letters::send(&self.bus, self.stage, &record, reason, &detail).await?;
+                let sent = dead_letters::send(&self.bus, self.stage, &record, reason, &detail).await;
+                let delivery = sent.map_err(TopicError::from)?;
                 consumer.dead_lettered(&record, delivery)
             }
         };
@@ -333,14 +336,14 @@ impl<C: Consumer> Running<C> {
         self.health.set(self.stage, condition, detail);
     }
 
-    fn settle(&mut self, finished: Finished) -> anyhow::Result<()> {
+    fn settle(&mut self, finished: Finished) -> Result<(), C::Error> {
         self.let_go(&finished.position);
-        finished.outcome.with_context(|| format!("publishing the results of {}", finished.position))?;
+        finished.outcome.during(format!("publishing the effects of {}", finished.position))?;
         self.offsets.finish(&finished.position);
         Ok(())
     }
 
-    async fn end(&mut self, after_error: bool) -> anyhow::Result<()> {
+    async fn end(&mut self, after_error: bool) -> Result<(), C::Error> {
         let ended = self.consumer.ending(after_error).await;
         self.drain(None).await;
         ended

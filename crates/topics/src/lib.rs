@@ -8,6 +8,7 @@ mod bus_settings;
 pub mod bus_watch;
 pub mod consumer;
 pub mod dead_letters;
+mod error;
 pub mod in_order;
 mod ledger;
 mod open_bus;
@@ -15,4 +16,11 @@ pub mod reading;
 pub mod topics;
 
 pub use bus_settings::{BusKind, BusSettings, GroupProtocol, KafkaSection};
+pub use error::{During, TopicError};
 pub use open_bus::{kafka_settings, open_bus};
+
+/// The definitions of the validation errors of `[bus]`.
+#[must_use]
+pub fn violations() -> &'static [vedette_core::ViolationInfo] {
+    bus_settings::BusRule::ALL
+}

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use vedette_bus::SharedBus;
 use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
 use vedette_bus::kafka::{self, KafkaBus, KafkaSettings};
+use vedette_bus::{BusError, SharedBus};
 
 use crate::{BusKind, BusSettings, GroupProtocol};
 
@@ -15,7 +15,7 @@ const SYNC_AFTER: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// When the directory cannot be used, or no broker answers.
-pub async fn open_bus(settings: &BusSettings) -> anyhow::Result<SharedBus> {
+pub async fn open_bus(settings: &BusSettings) -> Result<SharedBus, BusError> {
     Ok(match settings.kind {
         BusKind::Embedded => EmbeddedBus::open(EmbeddedSettings {
             sync_after: SYNC_AFTER,

@@ -5,19 +5,19 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use async_trait::async_trait;
 use futures::FutureExt;
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{BusError, Delivered, Reader, SharedBus, StartAt};
+use vedette_runtime::Service;
 use vedette_runtime::health::{Condition, Health};
-use vedette_runtime::supervise::TaskKind;
 use vedette_wire::DeadLetterReason;
 
 use crate::bus_watch;
 use crate::dead_letters::{self, Refusal, panic_message};
+use crate::error::{During, TopicError};
 
 /// How long the bus may be silent before the open partitions are checked again.
 const QUIET: Duration = Duration::from_secs(5);
@@ -101,7 +101,7 @@ pub const TICK: Duration = Duration::from_secs(2);
 /// the view, so a record at which the view panicked is not applied twice.
 pub struct Follower {
     bus: SharedBus,
-    kind: TaskKind,
+    name: &'static str,
     topic: &'static str,
     start: StartAt,
     view: Box<dyn View>,
@@ -117,10 +117,17 @@ struct Position {
 }
 
 impl Follower {
-    /// A follower that has read nothing yet.
-    pub fn new(bus: &SharedBus, kind: TaskKind, topic: &'static str, start: StartAt, view: impl View) -> Arc<Self> {
+    /// A follower that has read nothing yet; `name` is that of its service.
+    pub fn new(bus: &SharedBus, name: &'static str, topic: &'static str, start: StartAt, view: impl View) -> Arc<Self> {
         let view = Box::new(view);
-        Arc::new(Self { bus: bus.clone(), kind, topic, start, view, position: Mutex::default() })
+        Arc::new(Self { bus: bus.clone(), name, topic, start, view, position: Mutex::default() })
+    }
+
+    /// The service that keeps the view current.
+    #[must_use]
+    pub fn service(self: Arc<Self>, health: &Health) -> Service {
+        let health = health.clone();
+        Service::new(self.name, move |stop| self.clone().run(health.clone(), stop))
     }
 
     /// Applies all records that are in the topic now.
@@ -146,7 +153,7 @@ impl Follower {
     ///
     /// # Errors
     /// When the bus refuses to be read.
-    pub async fn run(self: Arc<Self>, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self: Arc<Self>, health: Health, stop: CancellationToken) -> Result<(), TopicError> {
         let mut position = self.position.lock().await;
         let mut reader = match position.reader.take() {
             Some(reader) => reader,
@@ -155,14 +162,14 @@ impl Follower {
                     |next: &BTreeMap<u32, u64>| StartAt::Offsets(next.iter().map(|(p, o)| (*p, *o)).collect());
                 let start = position.next.as_ref().map_or_else(|| self.start.clone(), offsets);
                 let reading = self.bus.read(self.topic, start).await;
-                reading.with_context(|| format!("reading `{}`", self.topic))?
+                reading.during(format!("reading `{}`", self.topic))?
             }
         };
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let (condition, detail) = self.view.condition();
-            health.set(self.kind.name(), condition, detail);
+            health.set(self.name, condition, detail);
             let record = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
@@ -181,7 +188,7 @@ impl Follower {
                 }
                 Err(BusError::Closed) => return Ok(()),
                 Err(error @ BusError::Unreachable { .. }) => bus_watch::away(&health, &error),
-                Err(error) => return Err(error).with_context(|| format!("reading `{}`", self.topic)),
+                Err(error) => return Err(error).during(format!("reading `{}`", self.topic)),
             }
         }
     }
@@ -195,7 +202,7 @@ impl Follower {
                 Refusal { reason: DeadLetterReason::Panic, detail: format!("panicked: {}", panic_message(&*panic)) }
             }
         };
-        let sent = dead_letters::send(&self.bus, self.kind.name(), record, refusal.reason, &refusal.detail).await;
+        let sent = dead_letters::send(&self.bus, self.name, record, refusal.reason, &refusal.detail).await;
         if let Err(error) = sent {
             tracing::error!(topic = self.topic, %error, "a refused record could not be dead-lettered");
         }

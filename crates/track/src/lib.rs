@@ -26,3 +26,9 @@ mod tracklet;
 pub use ground::GroundFix;
 pub use settings::TrackerSettings;
 pub use tracker::{FrameStats, Tracker};
+
+/// The definitions of the validation errors of tracker settings.
+#[must_use]
+pub fn violations() -> &'static [vedette_core::ViolationInfo] {
+    settings::TrackerRule::ALL
+}

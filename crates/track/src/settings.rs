@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use vedette_core::{SettingMistake, Span};
+use vedette_core::{Span, ValidationError, ValidationErrors, violations};
 
 /// Settings of the tracker. The defaults suit people and vehicles at 1 to 30 frames a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,55 +86,45 @@ impl TrackerSettings {
     /// Validation errors; empty when the settings are valid. A tracker with invalid settings tracks badly or not at
     /// all, but does not fail.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<SettingMistake> {
-        let mut mistakes = Vec::new();
-        let mut check = |key: &'static str, value: f32, least: f32, most: f32| {
-            if !(least..=most).contains(&value) {
-                let rule = format!("give a number from {least} to {most}");
-                mistakes.push(SettingMistake::new(key, value.to_string(), rule, ""));
-            }
-        };
+    pub fn mistakes(&self) -> Vec<ValidationError> {
+        let mut found = ValidationErrors::default();
         // A bound that is itself invalid does not invalidate the value it bounds.
         let share = |value: f32, otherwise: f32| if (0.0..=1.0).contains(&value) { value } else { otherwise };
-        check("floor_score", self.floor_score, 0.0, share(self.high_score, 1.0));
-        check("high_score", self.high_score, 0.0, 1.0);
-        check("start_score", self.start_score, share(self.high_score, 0.0), 1.0);
-        for (key, value) in [
-            ("high_iou", self.high_iou),
-            ("low_iou", self.low_iou),
-            ("tentative_iou", self.tentative_iou),
-            ("duplicate_iou", self.duplicate_iou),
+        for (path, value, least, most) in [
+            ("floor_score", self.floor_score, 0.0, share(self.high_score, 1.0)),
+            ("high_score", self.high_score, 0.0, 1.0),
+            ("start_score", self.start_score, share(self.high_score, 0.0), 1.0),
+            ("high_iou", self.high_iou, 0.01, 1.0),
+            ("low_iou", self.low_iou, 0.01, 1.0),
+            ("tentative_iou", self.tentative_iou, 0.01, 1.0),
+            ("duplicate_iou", self.duplicate_iou, 0.01, 1.0),
+            ("confirm_score", self.confirm_score, 0.0, 3.0),
+            ("report_score", self.report_score, 0.0, 1.0),
+            ("reach_per_second", self.reach_per_second, 0.0, 10.0),
+            ("measurement_noise", self.measurement_noise, 0.001, 1.0),
+            ("position_noise", self.position_noise, 0.0, 10.0),
+            ("velocity_noise", self.velocity_noise, 0.001, 10.0),
         ] {
-            check(key, value, 0.01, 1.0);
+            found.number(path, value, least, most);
         }
-        check("confirm_score", self.confirm_score, 0.0, 3.0);
-        check("report_score", self.report_score, 0.0, 1.0);
-        check("reach_per_second", self.reach_per_second, 0.0, 10.0);
-        check("measurement_noise", self.measurement_noise, 0.001, 1.0);
-        check("position_noise", self.position_noise, 0.0, 10.0);
-        check("velocity_noise", self.velocity_noise, 0.001, 10.0);
-        let mut add = |key: &'static str, value: String, rule: String| {
-            mistakes.push(SettingMistake::new(key, value, rule, ""));
-        };
-        for (key, value) in [("max_detections", self.max_detections), ("max_tracks", self.max_tracks)] {
-            if !(1..=10_000).contains(&value) {
-                add(key, value.to_string(), "give a number from 1 to 10000".to_owned());
-            }
-        }
-        if self.confirm_hits == 0 {
-            add("confirm_hits", "0".to_owned(), "give at least 1".to_owned());
-        }
-        for (key, value, most) in [
+        found.number("max_detections", self.max_detections, 1, 10_000);
+        found.number("max_tracks", self.max_tracks, 1, 10_000);
+        found.check(self.confirm_hits > 0, "confirm_hits", self.confirm_hits, TrackerRule::NoHits);
+        for (path, value, most) in [
             ("tentative_buffer", self.tentative_buffer, Span::from_secs(10)),
             ("lost_buffer", self.lost_buffer, Span::from_secs(60)),
             ("standing_buffer", self.standing_buffer, Span::from_secs(600)),
             ("rewind_limit", self.rewind_limit, Span::from_secs(3_600)),
         ] {
-            if value < Span::ZERO || value > most {
-                add(key, value.to_string(), format!("give a time from 0 to {most}"));
-            }
+            found.span(path, value, Span::ZERO, most);
         }
-        mistakes
+        found.into_vec()
+    }
+}
+
+violations! {
+    pub(crate) enum TrackerRule {
+        NoHits = "tracker.confirm-hits": "give at least 1";
     }
 }
 
@@ -162,7 +152,7 @@ mod tests {
         let settings = TrackerSettings { high_score: -1.0, ..Default::default() };
         assert_eq!(
             settings.mistakes().iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["high_score = -1: give a number from 0 to 1"]
+            ["high_score = -1: give 0 to 1"]
         );
     }
 }

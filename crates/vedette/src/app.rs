@@ -1,6 +1,4 @@
-//! The wiring: settings to parts, parts to stages, stages under supervision. Its structure is that of the architecture.
-
-mod parts;
+//! The wiring: settings build services, one supervisor runs them. Its structure is that of the architecture.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -13,20 +11,20 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use vedette_address::AddressBase;
 use vedette_bus::SharedBus;
-use vedette_core::Alert;
-use vedette_runtime::clock;
+use vedette_core::{Alert, Span};
 use vedette_runtime::health::{Condition, Health};
 use vedette_runtime::supervise::Supervisor;
-use vedette_stages::LatencyBook;
-use vedette_stages::address_book::AddressBook;
+use vedette_runtime::{Service, clock};
+use vedette_stages::address_book::{self, AddressBook, inbox};
+use vedette_stages::console::Desk;
 use vedette_stages::detector::Detecting;
 use vedette_stages::registry::{self, Registry};
-use vedette_topics::{open_bus, topics};
+use vedette_stages::{Deps, LatencyBook, MetadataSettings};
+use vedette_topics::{BusKind, bus_watch, open_bus, topics};
 
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::operations::Operations;
 use crate::roles::Role;
-use parts::{Desk, Parts};
 
 /// Alerts by which a slow subscriber may lag before it misses some.
 const LIVE_BACKLOG: usize = 1_024;
@@ -72,7 +70,7 @@ impl App {
         // Parts that can fail because of a wrong setting are opened before anything runs.
         let operations = Operations::bind(&settings.operations).await?;
         let desk = match roles.contains(&Role::Console) {
-            true => Some(Desk::open(&settings.console).await?),
+            true => Some(settings.console.open().await?),
             false => None,
         };
         let first_base = match &settings.site.address_base {
@@ -97,41 +95,40 @@ impl App {
         let health = Health::default();
         // Not ready before every task has been started: some start only once others have read their topics.
         health.set(STARTUP, Condition::Starting, "");
-        let mut parts = Parts {
-            bus,
-            registry,
-            addresses,
-            latency: LatencyBook::default(),
-            live: broadcast::channel(LIVE_BACKLOG).0,
-            tasks: Supervisor::new(health.clone(), stop.clone()),
-            health,
-        };
-        let address = operations.address;
-        parts.start_operations(operations, metrics.clone(), &stop);
-        for (kind, follower) in followers {
-            parts.follow(kind, follower);
+        let live = broadcast::channel(LIVE_BACKLOG).0;
+        let deps = Deps { bus, registry, addresses, latency: LatencyBook::default(), live, health };
+        let mut tasks = Supervisor::new(deps.health.clone(), stop.clone());
+        let (address, page) = (operations.address, desk.as_ref().map(Desk::address));
+        tasks.start(operations.service(&deps.health, metrics.clone()));
+        followers.into_iter().for_each(|follower| tasks.start(follower.service(&deps.health)));
+        tasks.start(bus_watch::service(&deps.bus, &deps.health));
+        if settings.bus.kind == BusKind::Embedded {
+            tasks.start(inbox::service(&inbox::directory(&settings.bus.directory), &deps));
         }
-        parts.start_watching(settings);
         if roles.contains(&Role::Analyse) || roles.contains(&Role::Console) {
-            parts.start_addresses(settings).await?;
+            tasks.start(follow_addresses(settings, &deps).await?);
         }
         if roles.contains(&Role::Ingest) {
-            parts.start_ingest(settings);
+            tasks.start(settings.ingest.service(&deps));
+            if !settings.metadata.is_empty() {
+                tasks.start(MetadataSettings::service(&settings.metadata, &deps));
+            }
         }
         if let Some(detecting) = &detecting {
-            parts.start_detect(settings, detecting);
+            settings.detect.services(&deps, detecting).into_iter().for_each(|service| tasks.start(service));
         }
         if roles.contains(&Role::Analyse) {
-            parts.start_analyse(settings);
+            tasks.start(settings.analyse.service(&deps));
         }
         for (sink, deliver) in sinks {
-            parts.start_sink(sink, deliver);
+            tasks.start(sink.service(&deps, deliver));
         }
-        let page = desk.as_ref().map(|desk| desk.console.local_addr());
         if let Some(desk) = desk {
-            parts.start_console(settings, config.cameras.clone().into(), desk, metrics, &stop).await?;
+            let (cameras, stale_after) = (config.cameras.clone().into(), stale_after(settings));
+            let services = desk.services(&deps, cameras, stale_after, metrics).await?;
+            services.into_iter().for_each(|service| tasks.start(service));
         }
-        let Parts { bus, latency, live, tasks, health, .. } = parts;
+        let Deps { bus, latency, live, health, .. } = deps;
         health.set(STARTUP, Condition::Running, "");
         Ok(Self { page, operations: address, live, latency, health, bus, tasks, detecting, stop })
     }
@@ -160,7 +157,7 @@ impl App {
             let Some(ended) = ended else { break };
             if let Err(error) = ended {
                 self.stop.cancel();
-                outcome = outcome.and(Err(error));
+                outcome = outcome.and(Err(error.into()));
             }
         }
         if let Some(detecting) = self.detecting.take() {
@@ -201,4 +198,24 @@ async fn publish_registry(
         );
     }
     Ok(())
+}
+
+/// The service that follows the published address bases; the timeline is read up to now.
+async fn follow_addresses(settings: &Settings, deps: &Deps) -> anyhow::Result<Service> {
+    let follower = address_book::open_timeline(&deps.bus, &deps.addresses, settings.bus.keep_detections).await;
+    let follower = follower.context("reading `addresses`")?;
+    // An operator who changed `site.address_base` may not know that another one was published since.
+    let served = deps.addresses.report(clock::now()).current.filter(|served| served.from.is_some());
+    if let (Some(served), Some(configured)) = (served, &settings.site.address_base) {
+        let (version, configured) = (served.version, configured.display());
+        tracing::info!(version, %configured, "a published address base is in force, not the configured one");
+    }
+    Ok(follower.service(&deps.health))
+}
+
+/// Checkpoints report frames every `save_every`, so less than two of those is meaningless.
+fn stale_after(settings: &Settings) -> Span {
+    let two_saves =
+        Span::from_micros(settings.analyse.save_every.as_micros().saturating_mul(2).saturating_add(5_000_000));
+    settings.console.stale_after.max(two_saves)
 }

@@ -76,6 +76,9 @@ pub struct CheckArgs {
     /// Contact no other machine: neither brokers nor database.
     #[arg(long)]
     pub offline: bool,
+    /// Print the findings as JSON lines with code and arguments (docs/ERRORS.md).
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `vedette run`

@@ -92,20 +92,22 @@ async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let findings = preflight(&reading, &roles, For::Check { offline: args.offline }).await;
     let mistakes = [reading.mistakes.clone(), findings.mistakes()].concat();
     let good = mistakes.is_empty();
-    let verdict = if good {
+    let report = if args.json {
+        findings.json_lines(&reading.mistakes)
+    } else if good {
         let Config { cameras, policies, .. } = &reading.config;
         let rules: usize = policies.iter().map(|policy| policy.rules.len()).sum();
         format!(
-            "{}: good. {} cameras, {} policies with {rules} rules.\n",
+            "{}: good. {} cameras, {} policies with {rules} rules.\n{findings}",
             reading.file.display(),
             cameras.len(),
             policies.len(),
         )
     } else {
-        Mistakes(mistakes).to_string()
+        format!("{}{findings}", Mistakes(mistakes))
     };
     // A closed stdout (`| head`) does not affect the outcome.
-    let _ = write!(std::io::stdout().lock(), "{verdict}{findings}");
+    let _ = write!(std::io::stdout().lock(), "{report}");
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 

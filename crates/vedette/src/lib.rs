@@ -14,6 +14,7 @@ pub mod address_command;
 mod commands;
 pub mod dead_letters;
 mod demo;
+pub mod error_codes;
 mod eval_command;
 mod export;
 mod models_command;

@@ -15,13 +15,14 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use vedette_console::HealthSource;
+use vedette_runtime::Service;
 use vedette_runtime::health::{Condition, Health};
-use vedette_runtime::supervise::TaskKind;
 use vedette_stages::ReportedHealth;
 
 use crate::config::OperationsSettings;
 
-/// Default address.
+const NAME: &str = "operations";
+/// Where it listens when the configuration does not say.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);
 /// Interval of the upkeep of histograms, with or without scrapes.
 const FOLD_EVERY: Duration = Duration::from_secs(5);
@@ -59,17 +60,14 @@ impl Operations {
         Ok(Self { listener, address })
     }
 
-    /// Serves until `stop`.
-    ///
-    /// # Errors
-    /// When accepting connections fails.
-    pub(crate) async fn run(
-        self,
-        health: Health,
-        metrics: PrometheusHandle,
-        stop: CancellationToken,
-    ) -> anyhow::Result<()> {
-        health.set(TaskKind::Operations.name(), Condition::Running, "");
+    /// The service of the port.
+    pub(crate) fn service(self, health: &Health, metrics: PrometheusHandle) -> Service {
+        let health = health.clone();
+        Service::once(NAME, move |stop| self.run(health, metrics, stop))
+    }
+
+    async fn run(self, health: Health, metrics: PrometheusHandle, stop: CancellationToken) -> std::io::Result<()> {
+        health.set(NAME, Condition::Running, "");
         let folding = fold(|| metrics.run_upkeep());
         let app = Router::new()
             .route("/healthz", get(healthz))
@@ -83,7 +81,7 @@ impl Operations {
             tokio::time::sleep(DRAIN).await;
         };
         tokio::select! {
-            outcome = async { serving.await } => outcome.context("serving health and metrics"),
+            outcome = async { serving.await } => outcome,
             () = too_late => Ok(()),
             () = folding => Ok(()),
         }

@@ -265,5 +265,5 @@ fn who_refers_to_nothing_is_told_so_also_beside_broken_entries() {
     let policies = POLICIES.replace("camera = \"gate\"", "camera = \"gaet\"").replace("\"inside\"", "\"outside\"");
     let found = mistakes(SETTINGS, &plant(CAMERAS, IN_CAMERAS, None), &policies);
     assert_eq!(found.len(), IN_CAMERAS.len() + 2, "{}", found.join("\n"));
-    assert_eq!(found.iter().filter(|mistake| mistake.contains("no camera is meant")).count(), 2);
+    assert_eq!(found.iter().filter(|mistake| mistake.contains("applies to no camera")).count(), 2);
 }

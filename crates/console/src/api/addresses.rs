@@ -7,16 +7,15 @@ use vedette_core::{AddressCode, AddressPrefix, GroundPoint};
 
 use super::{App, Shared};
 use crate::addresses::{AddressSource, BaseReport, EntityJson, HitJson};
+use crate::api_rule::ApiRule;
 use crate::params::Params;
-use crate::problem::{Problem, ProblemJson};
+use crate::problem::{Problem, ProblemJson, ProblemKind};
 
 const USUAL_HITS: usize = 10;
 const MOST_HITS: usize = 50;
 const MOST_TEXT: usize = 200;
 /// Largest error of a point in metres: beyond it an address is meaningless.
 const MOST_ERROR_M: f32 = 2_000.0;
-const CODE_FIX: &str =
-    "give 6, 9, 12, 14, 19 or all 25 characters of a standard address code; a padded one ends with `*`";
 
 /// A text or a point.
 #[derive(IntoParams)]
@@ -101,10 +100,8 @@ pub(crate) async fn get(
     let asked = prefix.clone();
     let entity = with_addresses(&app, move |addresses| addresses.entity(&asked)).await?;
     entity.map(Json).ok_or_else(|| {
-        Problem::not_found(
-            format!("the address base knows no {} {prefix}", prefix.level().as_str()),
-            "take a code from /api/v1/addresses?q=TEXT; /api/v1/addresses/base says which base serves",
-        )
+        let (level, code) = (prefix.level().as_str().to_owned(), prefix.to_string());
+        Problem::new(ProblemKind::NOT_FOUND, ApiRule::NoEntity { level, code })
     })
 }
 
@@ -133,49 +130,49 @@ fn prefix(text: &str) -> Result<AddressPrefix, Problem> {
         Err(refused) => refused,
     };
     let padded = text.parse::<AddressCode>().ok().and_then(|code| code.prefix(code.level()));
-    padded.ok_or_else(|| Problem::parameter("code", text, refused, CODE_FIX))
+    padded.ok_or_else(|| Problem::parameter("code", text, ApiRule::Code { reason: refused.to_string() }))
 }
 
 fn question(query: Option<&str>) -> Result<Question, Problem> {
     let params = Params::read(query, &["q", "limit", "lat", "lon", "error_m"])?;
-    let number = |name| params.parse::<f64>(name, "give a number");
+    let number = |name| params.parse::<f64>(name, ApiRule::number("a number"));
     match (params.text("q"), number("lat")?, number("lon")?) {
         (Some(text), None, None) => {
-            refuse(&params, "error_m", "it goes with `lat` and `lon`")?;
+            refuse(&params, "error_m", "`lat` and `lon`")?;
             if text.chars().count() > MOST_TEXT {
-                return Err(Problem::parameter("q", text, "it is longer than 200 characters", "shorten it"));
+                return Err(Problem::parameter("q", text, ApiRule::Length { most: MOST_TEXT }));
             }
-            let limit = params.parse::<usize>("limit", "give a number from 1 to 50")?.unwrap_or(USUAL_HITS);
+            let limit = params.parse::<usize>("limit", ApiRule::number("a number from 1 to 50"))?.unwrap_or(USUAL_HITS);
             if !(1..=MOST_HITS).contains(&limit) {
-                return Err(Problem::parameter("limit", &limit.to_string(), "it is outside 1 to 50", "give 1 to 50"));
+                return Err(Problem::parameter("limit", limit, ApiRule::Range { least: 1.0, most: MOST_HITS as f64 }));
             }
             Ok(Question::Text(text.to_owned(), limit))
         }
         (None, Some(latitude), Some(longitude)) => {
-            refuse(&params, "limit", "it goes with `q`")?;
-            let error_m = params.parse::<f32>("error_m", "give metres")?.unwrap_or(1.0);
+            refuse(&params, "limit", "`q`")?;
+            let error_m = params.parse::<f32>("error_m", ApiRule::number("metres"))?.unwrap_or(1.0);
             if !(0.0..=MOST_ERROR_M).contains(&error_m) {
-                let fix = "give metres from 0 to 2000";
-                return Err(Problem::parameter("error_m", &error_m.to_string(), "it is outside 0 to 2000", fix));
+                let rule = ApiRule::Range { least: 0.0, most: MOST_ERROR_M.into() };
+                return Err(Problem::parameter("error_m", error_m, rule));
             }
-            GroundPoint::new(latitude, longitude, error_m).map(Question::Point).map_err(|rule| {
-                Problem::parameter("lat", &latitude.to_string(), rule, "give degrees, WGS 84, latitude as `lat`")
-            })
+            GroundPoint::new(latitude, longitude, error_m)
+                .map(Question::Point)
+                .map_err(|error| Problem::parameter("lat", latitude, ApiRule::Place { reason: error.to_string() }))
         }
         (text, latitude, _) => {
             let name = if text.is_some() || latitude.is_none() { "lat" } else { "lon" };
-            let (rule, fix) = match text {
-                Some(_) => ("a text and a point are asked at once", "give `q`, or `lat` and `lon`"),
-                None => ("it is missing", "give `q` for a text, or `lat` and `lon` for a point"),
+            let rule = match text {
+                Some(_) => ApiRule::TextAndPoint,
+                None => ApiRule::NeitherTextNorPoint,
             };
-            Err(Problem::parameter(name, params.text(name).unwrap_or_default(), rule, fix))
+            Err(Problem::parameter(name, params.text(name).unwrap_or_default(), rule))
         }
     }
 }
 
-fn refuse(params: &Params, name: &str, rule: &str) -> Result<(), Problem> {
+fn refuse(params: &Params, name: &str, other: &str) -> Result<(), Problem> {
     match params.text(name) {
-        Some(value) => Err(Problem::parameter(name, value, rule, "leave it out")),
+        Some(value) => Err(Problem::parameter(name, value, ApiRule::GoesWith { other: other.to_owned() })),
         None => Ok(()),
     }
 }

@@ -7,6 +7,7 @@ use vedette_alerts::Decision;
 use vedette_alerts::json::{AlertJson, SeverityWords, StatusWords};
 
 use super::{App, alert_id, find, with_store};
+use crate::api_rule::ApiRule;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson};
 
@@ -18,10 +19,6 @@ fn kinds() -> Vec<&'static str> {
 const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
 const VERDICTS: [&str; 3] = ["none", "confirmed", "false_alarm"];
 const VIEWS: [&str; 2] = ["joined", "all"];
-const TIME_FIX: &str = "write RFC 3339 with an offset, as in 2026-03-01T08:00:00Z (a `+` in a URL is written %2B)";
-const CODE_FIX: &str = "give the first 6, 9, 12, 14, 19 or all 25 characters of a code";
-const UNIT_FIX: &str =
-    "give KIND:CODE, as in police:P-0101, or CODE alone for any kind; alerts carry both in `responsible`";
 
 /// The query of a list. An event matches when one of its alerts matches all filters of place, unit, kind, camera and severity.
 /// Handlers use the parsed [`AlertFilter`].
@@ -118,32 +115,31 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
         "before",
     ];
     let params = Params::read(query, &known)?;
-    let limit = params.parse::<u32>("limit", "give a number from 1 to 1000")?;
+    let instant = |reason| ApiRule::Instant { reason };
+    let limit = params.parse::<u32>("limit", ApiRule::number("a number from 1 to 1000"))?;
     if let Some(limit) = limit
         && !(1..=MAX_LIMIT).contains(&limit)
     {
-        let (rule, fix) = ("it is outside 1 to 1000", "use `before` with the `next` of a page to get more");
-        return Err(Problem::parameter("limit", &limit.to_string(), rule, fix));
+        return Err(Problem::parameter("limit", limit, ApiRule::Page { most: MAX_LIMIT }));
     }
     let filter = AlertFilter {
         each: params.word::<Views>("views", &VIEWS)? == Some(Views::All),
-        code_prefix: params.parse("address", CODE_FIX)?,
-        responsible: params.parse("responsible", UNIT_FIX)?,
+        code_prefix: params.parse("address", |reason| ApiRule::Prefix { reason })?,
+        responsible: params.parse("responsible", |reason| ApiRule::Unit { reason })?,
         kind: params.word("kind", &kinds())?,
-        camera: params.parse("camera", "take a camera's id from /api/v1/cameras")?,
+        camera: params.parse("camera", |reason| ApiRule::Camera { reason })?,
         severity: params.word("severity", &SEVERITIES)?,
-        from: params.parse("from", TIME_FIX)?,
-        until: params.parse("until", TIME_FIX)?,
+        from: params.parse("from", instant)?,
+        until: params.parse("until", instant)?,
         status: params.word("status", &["open", "ended"])?,
         verdict: params.word::<Review>("verdict", &VERDICTS)?.map(VerdictFilter::from),
         limit: limit.unwrap_or_default(),
-        before: params.parse("before", "pass the `next` of the page before as it was given")?,
+        before: params.parse("before", |reason| ApiRule::Cursor { reason })?,
     };
     if let (Some(from), Some(until)) = (filter.from, filter.until)
         && from >= until
     {
-        let rule = format!("it is not after `from` ({from}), so no alert can match");
-        return Err(Problem::parameter("until", &until.to_string(), rule, "give a later `until`"));
+        return Err(Problem::parameter("until", until, ApiRule::Until { from }));
     }
     Ok(filter)
 }

@@ -12,8 +12,9 @@ use vedette_alerts::StoredAlert;
 
 use super::{App, Shared, alert_id, find, with_store};
 use crate::SnapshotUnavailable;
+use crate::api_rule::ApiRule;
 use crate::params::Params;
-use crate::problem::{Problem, ProblemJson};
+use crate::problem::{Problem, ProblemJson, ProblemKind};
 
 const MAX_WHO: usize = 64;
 const MAX_REASON: usize = 200;
@@ -56,11 +57,10 @@ pub(crate) struct LookList {
 pub(super) fn short_text(name: &str, text: &str, max: usize) -> Result<String, Problem> {
     let text = text.trim();
     if text.chars().count() > max {
-        let rule = format!("it is longer than {max} characters");
-        return Err(Problem::parameter(name, text, rule, "shorten it"));
+        return Err(Problem::parameter(name, text, ApiRule::Length { most: max }));
     }
     if text.chars().any(|c| c.is_control() && c != '\n') {
-        return Err(Problem::parameter(name, text, "it holds control characters", "leave them out"));
+        return Err(Problem::parameter(name, text, ApiRule::Control));
     }
     Ok(text.to_owned())
 }
@@ -107,7 +107,7 @@ async fn picture(app: &Shared, stored: &StoredAlert) -> Result<Bytes, Problem> {
     metrics::histogram!("vedette_console_snapshot_wait_seconds").record(waited.elapsed().as_secs_f64());
     let Ok(Ok(_turn)) = turn else {
         metrics::counter!("vedette_console_snapshots_total", "outcome" => "refused_busy").increment(1);
-        return Err(Problem::busy("too many snapshots are being made", "ask again in a few seconds"));
+        return Err(Problem::new(ProblemKind::BUSY, ApiRule::TooManySnapshots));
     };
     // Another request may have made it while this one waited.
     if let Some(kept) = with_store(app, move |store| store.snapshot(id)).await? {
@@ -122,9 +122,9 @@ async fn picture(app: &Shared, stored: &StoredAlert) -> Result<Bytes, Problem> {
     };
     metrics::counter!("vedette_console_snapshots_total", "outcome" => outcome).increment(1);
     let jpeg = made.map_err(|why| match why {
-        SnapshotUnavailable::Gone(why) => Problem::gone(why),
-        SnapshotUnavailable::Pending(why) => Problem::busy(why, "ask again in a few seconds"),
-        SnapshotUnavailable::Failed(why) => Problem::failed(why),
+        SnapshotUnavailable::Gone(reason) => Problem::new(ProblemKind::GONE, ApiRule::Gone { reason }),
+        SnapshotUnavailable::Pending(reason) => Problem::new(ProblemKind::BUSY, ApiRule::Pending { reason }),
+        SnapshotUnavailable::Failed(reason) => Problem::new(ProblemKind::INTERNAL, ApiRule::Snapshot { reason }),
     })?;
     let kept = jpeg.clone();
     with_store(app, move |store| store.put_snapshot(id, &kept)).await?;

@@ -8,13 +8,13 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
+use crate::api_rule::ApiRule;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson};
 use crate::{CameraSummary, GeometryJson, MapArea, MapCentre, MapSource};
 
 /// Largest width and height of an area in degrees: some 20 km.
 const MAX_SIDE: f64 = 0.2;
-const AREA_FIX: &str = "give west,south,east,north in degrees, WGS 84, as in 113.94,22.53,113.95,22.54";
 
 /// The cameras and the initial view of the map.
 #[derive(Debug, Serialize, ToSchema)]
@@ -151,7 +151,7 @@ async fn features(
 fn area(query: Option<&str>) -> Result<MapArea, Problem> {
     let params = Params::read(query, &["bbox"])?;
     let text = params.text("bbox").unwrap_or_default();
-    let refuse = |rule: &str| Problem::parameter("bbox", text, rule, AREA_FIX);
+    let refuse = |reason: &str| Problem::parameter("bbox", text, ApiRule::Area { reason: reason.to_owned() });
     let numbers: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse::<f64>()).collect();
     let Ok([west, south, east, north]) = numbers.as_deref() else {
         return Err(refuse("it is not four numbers"));

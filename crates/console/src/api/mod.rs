@@ -24,8 +24,9 @@ use vedette_alert_store::{AlertStore, StoreError};
 use vedette_alerts::StoredAlert;
 use vedette_core::AlertId;
 
+use crate::api_rule::ApiRule;
 use crate::feed::Feed;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::{ConsoleParts, ConsoleSettings, page, security};
 
 /// Most bytes of a request's body.
@@ -79,8 +80,8 @@ pub(crate) fn router(settings: ConsoleSettings, parts: ConsoleParts, feed: Feed,
     app.description.get_or_init(|| description.to_json().expect("a description made of texts only"));
     api.route("/", get(page::index))
         .route("/assets/{*path}", get(page::asset))
-        .fallback(async || Problem::not_found("there is nothing at this path", "see /api/v1/openapi.json"))
-        .method_not_allowed_fallback(async || Problem::method())
+        .fallback(async || Problem::new(ProblemKind::NOT_FOUND, ApiRule::NoPath))
+        .method_not_allowed_fallback(async || Problem::new(ProblemKind::METHOD, ApiRule::Method))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CompressionLayer::new())
         .layer(from_fn(measure))
@@ -123,7 +124,7 @@ async fn with_store<T: Send + 'static>(
 }
 
 fn alert_id(text: &str) -> Result<AlertId, Problem> {
-    text.parse().map_err(|rule: String| Problem::parameter("id", text, rule, "take an id from /api/v1/alerts"))
+    text.parse().map_err(|reason| Problem::parameter("id", text, ApiRule::Alert { reason }))
 }
 
 async fn find(app: &Shared, id: AlertId) -> Result<StoredAlert, Problem> {

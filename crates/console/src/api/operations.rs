@@ -8,8 +8,9 @@ use tokio::time::MissedTickBehavior;
 use utoipa::IntoParams;
 
 use super::{App, with_store};
+use crate::api_rule::ApiRule;
 use crate::params::Params;
-use crate::problem::{Problem, ProblemJson};
+use crate::problem::{Problem, ProblemJson, ProblemKind};
 use crate::{FrameReport, HealthReport};
 
 /// How often the gauges of the store are set without a scrape.
@@ -67,12 +68,7 @@ pub(crate) struct FramesQuery {
 pub(crate) async fn frames(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<FrameReport>, Problem> {
     let params = Params::read(query.as_deref(), &["camera"])?;
     let report = app.parts.frames.frames(params.text("camera"));
-    report.map(Json).ok_or_else(|| {
-        Problem::not_found(
-            "no frame of that camera was counted",
-            "see /api/v1/cameras; counts come with the first saved state",
-        )
-    })
+    report.map(Json).ok_or_else(|| Problem::new(ProblemKind::NOT_FOUND, ApiRule::NoFrames))
 }
 
 /// Metrics of this process (Prometheus text format)

@@ -11,9 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use super::{App, Shared};
+use crate::api_rule::ApiRule;
 use crate::feed::{Change, read};
 use crate::params::Params;
-use crate::problem::{Problem, ProblemJson};
+use crate::problem::{Problem, ProblemJson, ProblemKind};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const RECONNECT: Duration = Duration::from_secs(2);
@@ -67,8 +68,8 @@ pub(crate) async fn stream(
     let last = last_event(&headers)?;
     let Ok(permit) = app.streams.clone().try_acquire_owned() else {
         metrics::counter!("vedette_console_streams_refused_total").increment(1);
-        let detail = format!("{} live streams are open, which is the most", app.settings.max_streams);
-        return Err(Problem::busy(detail, "close one, or raise the console's limit"));
+        let most = app.settings.max_streams;
+        return Err(Problem::new(ProblemKind::BUSY, ApiRule::TooManyStreams { most }));
     };
     // Subscribing comes first: a change in between is then received twice and recognised by its number.
     let changes = app.feed.subscribe();
@@ -81,10 +82,7 @@ pub(crate) async fn stream(
 fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let text = String::from_utf8_lossy(value.as_bytes());
-    text.parse().map(Some).map_err(|_| {
-        let fix = "send the id of the last event as it was given, or leave it out";
-        Problem::parameter("Last-Event-ID", &text, "it is no number of a change", fix)
-    })
+    text.parse().map(Some).map_err(|_| Problem::parameter("Last-Event-ID", &text, ApiRule::LastEvent))
 }
 
 /// The changes that a client missed since `last`, and the number of the last one.

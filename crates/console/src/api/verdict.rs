@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use vedette_alerts::json::{AlertJson, DecisionWords};
@@ -10,8 +10,9 @@ use vedette_core::AlertId;
 
 use super::evidence::short_text;
 use super::{App, alert_id, find, with_store};
+use crate::api_rule::ApiRule;
 use crate::params::Params;
-use crate::problem::{Problem, ProblemJson};
+use crate::problem::{Problem, ProblemJson, ProblemKind};
 
 const MAX_BY: usize = 64;
 const MAX_NOTE: usize = 1000;
@@ -60,13 +61,11 @@ pub(crate) async fn set(
     Params::read(query.as_deref(), &[])?;
     let id = alert_id(&id)?;
     require_json(&headers)?;
-    let request: VerdictRequest = serde_json::from_slice(&body).map_err(|error| {
-        let fix = r#"send {"verdict": "confirmed" or "false_alarm", "by": "who decides", "note": "optional", "revision": optional}"#;
-        Problem::body(StatusCode::BAD_REQUEST, error, fix)
-    })?;
+    let request: VerdictRequest = serde_json::from_slice(&body)
+        .map_err(|error| Problem::new(ProblemKind::BODY, ApiRule::Body { reason: error.to_string() }))?;
     let by = short_text("by", &request.by, MAX_BY)?;
     if by.is_empty() {
-        return Err(Problem::parameter("by", "", "it is empty", "say who decides"));
+        return Err(Problem::parameter("by", "", ApiRule::Empty));
     }
     let note = short_text("note", &request.note, MAX_NOTE)?;
     if let Some(seen) = request.revision {
@@ -81,23 +80,13 @@ pub(crate) async fn set(
 /// A revision stays or is superseded, never deleted, so a revision found now is still there when the verdict is written.
 async fn require_held(app: &App, id: AlertId, seen: u32) -> Result<(), Problem> {
     if seen == 0 {
-        return Err(Problem::parameter(
-            "revision",
-            "0",
-            "it is below 1",
-            "send the `revision` of the alert that was seen",
-        ));
+        return Err(Problem::parameter("revision", seen, ApiRule::Revision));
     }
     let held = find(app, id).await?.alert.revision;
     if seen <= held {
         return Ok(());
     }
-    Err(Problem::conflict(
-        format!(
-            "the verdict is about revision {seen} of alert {id}; the store holds revision {held}, so this is not what was seen"
-        ),
-        "load the alert again and decide about what it says now",
-    ))
+    Err(Problem::new(ProblemKind::CONFLICT, ApiRule::Superseded { seen, id, held }))
 }
 
 /// Another site's form cannot send this type without a CORS preflight, which is not answered here.
@@ -107,9 +96,6 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    Err(Problem::body(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        format!("the content type is `{}`", essence.chars().take(80).collect::<String>()),
-        "send `Content-Type: application/json`",
-    ))
+    let given = essence.chars().take(80).collect();
+    Err(Problem::new(ProblemKind::CONTENT_TYPE, ApiRule::ContentType { given }))
 }

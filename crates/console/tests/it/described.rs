@@ -104,8 +104,14 @@ fn check(description: &Value, schema: &Value, value: &Value, at: &str) {
         return check(description, description.pointer(&reference[1..]).unwrap(), value, at);
     }
     if let Some(choices) = schema["oneOf"].as_array() {
-        let null = value.is_null();
-        let choice = choices.iter().find(|choice| (choice["type"] == "null") == null).unwrap();
+        let fits = |choice: &&Value| match choice["type"].as_str() {
+            Some("null") => value.is_null(),
+            Some("string") => value.is_string(),
+            Some("number") => value.is_number(),
+            Some("array") => value.is_array(),
+            _ => !value.is_null(),
+        };
+        let choice = choices.iter().find(fits).unwrap_or_else(|| panic!("{at}: {value} is none of {choices:?}"));
         return check(description, choice, value, at);
     }
     if schema.as_object().is_some_and(|schema| !schema.contains_key("type")) {

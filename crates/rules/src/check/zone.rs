@@ -4,6 +4,7 @@ use crate::found::Found;
 use crate::geometry;
 use crate::ground::Ground;
 use crate::limits::check_points;
+use crate::policy_rule::PolicyRule;
 use crate::shape::in_metres;
 
 /// Most corners of one outline, and most holes.
@@ -32,8 +33,7 @@ pub(super) fn check(zone: &Zone, frame: FrameSize, ground: Option<&dyn Ground>, 
             let area = in_metres(area, ground);
             if let Some(corner) = area.outline.iter().find(|corner| corner.x.hypot(corner.y) > FARTHEST_M) {
                 let value = format!("a corner {:.0} m away", corner.x.hypot(corner.y));
-                let fix = "check latitude and longitude (WGS 84)";
-                found.add(KEY, value, "a zone lies within 5,000 m of its camera", fix);
+                found.add(KEY, value, PolicyRule::FarZone);
             } else {
                 check_area(&area, "square metres", LEAST_METRES, found);
             }
@@ -44,8 +44,7 @@ pub(super) fn check(zone: &Zone, frame: FrameSize, ground: Option<&dyn Ground>, 
 fn is_counted(corners: usize, found: &mut Found) -> bool {
     let counted = (3..=MOST_CORNERS).contains(&corners);
     if !counted {
-        let value = format!("{corners} corners");
-        found.add(KEY, value, "a zone has 3 to 256 corners", "draw its outline corner by corner");
+        found.add(KEY, format!("{corners} corners"), PolicyRule::Corners);
     }
     counted
 }
@@ -53,26 +52,23 @@ fn is_counted(corners: usize, found: &mut Found) -> bool {
 fn check_area(area: &Area<PixelPoint>, unit: &str, least: f64, found: &mut Found) {
     let Area { outline, holes } = area;
     if holes.len() > MOST_HOLES {
-        found.add(KEY, format!("{} holes", holes.len()), "a zone has at most 32 holes", "draw several zones");
+        found.add(KEY, format!("{} holes", holes.len()), PolicyRule::Holes);
         return;
     }
     for ring in std::iter::once(outline).chain(holes) {
         if let Some((first, second)) = geometry::self_crossing(ring) {
             let value = format!("the edges from corner {first} and from corner {second} meet");
-            let fix = "put the corners in order along the outline";
-            found.add(KEY, value, "the outline of a zone does not meet itself", fix);
+            found.add(KEY, value, PolicyRule::SelfCrossing);
             return;
         }
     }
     if !holes_fit(outline, holes) {
-        let rule = "a hole lies inside the outline and apart from other holes";
-        found.add(KEY, "a hole that meets or leaves it", rule, "move the hole, or join it with the other");
+        found.add(KEY, "a hole that meets or leaves it", PolicyRule::HoleOutside);
         return;
     }
     let left = geometry::Polygon::new(outline.clone(), holes.clone()).area();
     if left < least {
-        let rule = format!("a zone holds at least {least} {unit}");
-        found.add(KEY, format!("{left:.1} {unit}"), &rule, "draw it larger");
+        found.add(KEY, format!("{left:.1} {unit}"), PolicyRule::SmallZone { least, unit: unit.to_owned() });
     }
 }
 

@@ -1,5 +1,8 @@
 use serde::{Deserialize, Serialize};
-use vedette_core::{ClassSet, Episode, EventCode, Measured, ObjectClass, Quantity, Span, Term, Timestamp, Track, Zone};
+use vedette_core::{
+    ClassSet, Episode, EventCode, Measured, ObjectClass, Quantity, Span, Term, Timestamp, Track, ViolationInfo, Zone,
+    violations,
+};
 
 use crate::crowd::MOST_NAMED;
 use crate::definition::{Context, Gbt28181, Kind, KindInfo, Measure, Subject, text};
@@ -11,6 +14,14 @@ use crate::parameters::parameters;
 use crate::state::State;
 use crate::step::{LONGEST_FRAME, Step, decimal, middle};
 use crate::trajectory::Trajectory;
+
+violations! {
+    pub(crate) enum CongestionRule {
+        Vehicles = "congestion.classes": "congestion is about vehicles",
+            "name vehicles, for example classes = [\"car\", \"bus\", \"truck\"]";
+        ShareStay = "congestion.share-stay": "it is at most `share`", "lower share_stay or raise share";
+    }
+}
 
 parameters! {
     /// Most vehicles in the zone are slow or stand for some time (traffic jam). The fraction of slow vehicles, 0 while fewer than
@@ -49,6 +60,7 @@ const SLOTS: i64 = 20;
 const WATCHED: f64 = 0.5;
 
 impl Kind for Congestion {
+    const VIOLATIONS: &'static [ViolationInfo] = CongestionRule::ALL;
     const INFO: KindInfo = KindInfo {
         subject: Subject::Zone,
         measures: &[Measure::at_least(SHARE, text("of the vehicles are slow", "的车辆缓行"))],
@@ -68,12 +80,11 @@ impl Kind for Congestion {
     fn check(&self, context: Context<'_>, found: &mut Found) {
         let vehicles: ClassSet = VEHICLES.into_iter().collect();
         if let Some(other) = context.rule.classes.iter().find(|class| !vehicles.contains(*class)) {
-            let fix = "name vehicles, for example classes = [\"car\", \"bus\", \"truck\"]";
-            found.add("classes", other.as_str(), "congestion is about vehicles", fix);
+            found.add("classes", other.as_str(), CongestionRule::Vehicles);
         }
         if self.share_stay > self.share {
             let value = format!("{} above share {}", self.share_stay, self.share);
-            found.add_when("share_stay", value, "it is at most `share`", "lower share_stay or raise share");
+            found.add_when("share_stay", value, CongestionRule::ShareStay);
         }
     }
 

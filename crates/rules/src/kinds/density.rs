@@ -1,10 +1,17 @@
-use vedette_core::{EventCode, Measured, Quantity, Term, Zone};
+use vedette_core::{EventCode, Measured, Quantity, Term, ViolationInfo, Zone, violations};
 
 use crate::crowd::{ManyInZone, MaybeCrowd};
 use crate::definition::{Context, Gbt28181, Kind, KindInfo, Measure, OBJECTS, Subject, text};
 use crate::found::Found;
 use crate::parameters::parameters;
 use crate::step::{Step, decimal};
+
+violations! {
+    pub(crate) enum DensityRule {
+        NeedsSquareMetres = "density.zone": "a density needs a zone whose square metres are known",
+            "give it as {{ ground = [{{ latitude = .., longitude = .. }}, ...] }}";
+    }
+}
 
 parameters! {
     /// As `count`, in objects per square metre. Calibrated; the zone lies on the ground, so that its area is known.
@@ -17,6 +24,7 @@ parameters! {
 }
 
 impl Kind for Density {
+    const VIOLATIONS: &'static [ViolationInfo] = DensityRule::ALL;
     const INFO: KindInfo = KindInfo {
         subject: Subject::Zone,
         measures: &[Measure::at_least(Quantity::DENSITY, text("objects a square metre", "个目标/平方米")), OBJECTS],
@@ -35,8 +43,7 @@ impl Kind for Density {
 
     fn check(&self, _context: Context<'_>, found: &mut Found) {
         if !self.zone.is_on_ground() {
-            let fix = "give it as { ground = [{ latitude = .., longitude = .. }, ...] }";
-            found.add("when.zone", "pixels", "a density needs a zone whose square metres are known", fix);
+            found.add("when.zone", "pixels", DensityRule::NeedsSquareMetres);
         }
     }
 

@@ -1,4 +1,4 @@
-use vedette_core::{RuleId, Span};
+use vedette_core::{RuleId, Span, ViolationInfo, violations};
 
 use crate::combination::{Combination, Fired, distinct};
 use crate::definition::{Context, Kind, KindInfo, Subject, text};
@@ -7,6 +7,14 @@ use crate::held::Now;
 use crate::limits::A_DAY;
 use crate::parameters::parameters;
 use crate::step::Step;
+
+violations! {
+    pub(crate) enum TogetherRule {
+        Terms = "together.terms": "it is 2 to 8 rules", "name those that hold at once";
+        Instantaneous = "together.instantaneous": "a rule without length holds no time at which another could",
+            "give `within`: how long ago it may have happened";
+    }
+}
 
 parameters! {
     /// All rules of `of` hold at once (A and B) for `min_duration`. With `within` a rule counts for that time after it last fired
@@ -23,6 +31,7 @@ parameters! {
 const MOST_TERMS: usize = 8;
 
 impl Kind for Together {
+    const VIOLATIONS: &'static [ViolationInfo] = TogetherRule::ALL;
     const INFO: KindInfo = KindInfo {
         subject: Subject::Rules,
         ..KindInfo::new(
@@ -36,13 +45,12 @@ impl Kind for Together {
     fn check(&self, context: Context<'_>, found: &mut Found) {
         if !(2..=MOST_TERMS).contains(&self.of.len()) {
             let value = format!("{} rules", self.of.len());
-            found.add("when.of", value, "it is 2 to 8 rules", "name those that hold at once");
+            found.add("when.of", value, TogetherRule::Terms);
         }
         let rules = context.policy.rules.iter().zip(context.kinds);
         for (_, kind) in rules.filter(|(rule, _)| self.of.contains(&rule.id)) {
             if self.within == Span::ZERO && kind.is_some_and(|kind| kind.instantaneous) {
-                let fix = "give `within`: how long ago it may have happened";
-                found.add("when.within", "0s", "a rule without length holds no time at which another could", fix);
+                found.add("when.within", "0s", TogetherRule::Instantaneous);
             }
         }
     }

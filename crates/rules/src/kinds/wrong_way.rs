@@ -1,4 +1,4 @@
-use vedette_core::{EventCode, Measured, PixelPoint, Quantity, Term, Zone};
+use vedette_core::{EventCode, Measured, PixelPoint, Quantity, Term, ViolationInfo, Zone, violations};
 
 use crate::definition::{Context, Gbt28181, Kind, KindInfo, Measure, text};
 use crate::found::Found;
@@ -7,6 +7,12 @@ use crate::parameters::parameters;
 use crate::step::{Step, decimal};
 use crate::trajectory::Trajectory;
 use crate::zone_dwell::{Began, ObjectInZone, Verdict, ZoneDwells};
+
+violations! {
+    pub(crate) enum WrongWayRule {
+        ShortArrow = "wrong-way.arrow": "an arrow is at least one pixel long", "draw its two ends apart";
+    }
+}
 
 parameters! {
     /// An object in the zone moves against the arrow `from` to `to`: within two seconds its displacement is at least `distance`, at
@@ -26,6 +32,7 @@ parameters! {
 }
 
 impl Kind for WrongWay {
+    const VIOLATIONS: &'static [ViolationInfo] = WrongWayRule::ALL;
     const INFO: KindInfo = KindInfo {
         measures: &[Measure::at_least(Quantity::HEIGHTS, text("heights of the object", "倍目标高度"))],
         needs_history: true,
@@ -43,7 +50,7 @@ impl Kind for WrongWay {
         limits::check_points("when.from", &[self.from], context.frame(), found);
         limits::check_points("when.to", &[self.to], context.frame(), found);
         if limits::is_short(self.from, self.to) {
-            found.add("when", "from = to", "an arrow is at least one pixel long", "draw its two ends apart");
+            found.add("when", "from = to", WrongWayRule::ShortArrow);
         }
     }
 

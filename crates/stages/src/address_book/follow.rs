@@ -7,7 +7,6 @@ use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{Span, Timestamp};
 use vedette_runtime::clock;
 use vedette_runtime::health::Condition;
-use vedette_runtime::supervise::TaskKind;
 use vedette_topics::dead_letters::Refusal;
 use vedette_topics::reading::{self, View};
 use vedette_topics::topics;
@@ -26,7 +25,7 @@ pub async fn open_timeline(
     keep: Span,
 ) -> Result<Arc<reading::Follower>, BusError> {
     let view = BookView { book: book.clone(), keep, serving: Mutex::default() };
-    let follower = reading::Follower::new(bus, TaskKind::Addresses, topics::ADDRESSES.name(), StartAt::Earliest, view);
+    let follower = reading::Follower::new(bus, "addresses", topics::ADDRESSES.name(), StartAt::Earliest, view);
     follower.catch_up().await?;
     Ok(follower)
 }

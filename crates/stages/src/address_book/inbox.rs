@@ -5,20 +5,21 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
-use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
-use vedette_bus::SharedBus;
+use vedette_bus::{BusError, SharedBus};
 use vedette_core::Timestamp;
-use vedette_runtime::clock;
 use vedette_runtime::health::{Condition, Health};
-use vedette_runtime::supervise::TaskKind;
+use vedette_runtime::{Service, clock};
 use vedette_topics::topics;
 use vedette_topics::topics::EffectiveFrom;
 use vedette_wire::{AddressBaseChange, encode_address_change};
 
 use super::Word;
 
+use crate::deps::Deps;
+use crate::error::StageError;
+
+const NAME: &str = "inbox";
 const CHANGE: &str = "change";
 const WITHDRAWAL: &str = "withdrawal";
 const REFUSED: &str = "refused";
@@ -35,33 +36,36 @@ pub fn directory(bus: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn put(inbox: &Path, moment: Timestamp, change: Option<&AddressBaseChange>) -> anyhow::Result<()> {
-    std::fs::create_dir_all(inbox).with_context(|| format!("creating {}", inbox.display()))?;
+pub fn put(inbox: &Path, moment: Timestamp, change: Option<&AddressBaseChange>) -> crate::Result<()> {
+    std::fs::create_dir_all(inbox).map_err(StageError::file("creating", inbox))?;
     let extension = if change.is_some() { CHANGE } else { WITHDRAWAL };
     let path = inbox.join(format!("{:020}.{extension}", moment.as_micros()));
-    let mut file = tempfile::NamedTempFile::new_in(inbox).with_context(|| format!("writing in {}", inbox.display()))?;
-    file.write_all(&change.map(encode_address_change).unwrap_or_default())?;
-    file.as_file().sync_all()?;
-    file.persist(&path).with_context(|| format!("writing {}", path.display()))?;
+    let mut file = tempfile::NamedTempFile::new_in(inbox).map_err(StageError::file("writing in", inbox))?;
+    let bytes = change.map(encode_address_change).unwrap_or_default();
+    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(StageError::file("writing", &path))?;
+    file.persist(&path).map_err(|error| StageError::file("writing", &path)(error.error))?;
     Ok(())
 }
 
-/// Publishes incoming changes to the bus, until `stop`.
-///
-/// # Errors
-/// Never; the type is that of a supervised task.
-pub async fn carry(bus: SharedBus, inbox: PathBuf, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
+/// The service that publishes incoming changes to the bus.
+#[must_use]
+pub fn service(inbox: &Path, deps: &Deps) -> Service {
+    let (bus, inbox, health) = (deps.bus.clone(), inbox.to_owned(), deps.health.clone());
+    Service::new(NAME, move |stop| carry(bus.clone(), inbox.clone(), health.clone(), stop))
+}
+
+async fn carry(bus: SharedBus, inbox: PathBuf, health: Health, stop: CancellationToken) -> crate::Result<()> {
     let mut look = tokio::time::interval(LOOK_EVERY);
     while stop.run_until_cancelled(look.tick()).await.is_some() {
         let mut said = (Condition::Running, String::new());
         for path in found(&inbox) {
             if let Err(error) = send(&bus, &path).await {
-                let detail = format!("{} not carried onto the bus: {error:#}", path.display());
+                let detail = format!("{} not carried onto the bus: {error}", path.display());
                 tracing::error!("{detail}");
                 said = (Condition::Degraded, detail);
             }
         }
-        health.set(TaskKind::Inbox.name(), said.0, said.1);
+        health.set(NAME, said.0, said.1);
     }
     Ok(())
 }
@@ -76,14 +80,25 @@ fn found(inbox: &Path) -> Vec<PathBuf> {
     found
 }
 
-async fn send(bus: &SharedBus, path: &Path) -> anyhow::Result<()> {
+/// Why a file of the inbox was not published.
+#[derive(Debug, thiserror::Error)]
+enum NotSent {
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("renamed to .refused: {0}")]
+    Refused(String),
+}
+
+async fn send(bus: &SharedBus, path: &Path) -> Result<(), NotSent> {
     let now = clock::now();
     let delivery = match read(path) {
         Ok(Word::Announced(change)) => topics::ADDRESSES.send(bus, &change, now).await?,
         Ok(Word::Withdrawn(moment)) => topics::ADDRESSES.delete(bus, &EffectiveFrom(moment), now).await?,
-        Err(error) => {
+        Err(reason) => {
             std::fs::rename(path, path.with_extension(REFUSED))?;
-            return Err(error).context("renamed to .refused");
+            return Err(NotSent::Refused(reason));
         }
     };
     delivery.await?;
@@ -91,13 +106,13 @@ async fn send(bus: &SharedBus, path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The change in a file.
-fn read(path: &Path) -> anyhow::Result<Word> {
+/// The change in a file, or the reason why there is none.
+fn read(path: &Path) -> Result<Word, String> {
     if path.extension().is_some_and(|it| it == WITHDRAWAL) {
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        let micros = name.parse().context("its name is not a time")?;
+        let micros = name.parse().map_err(|error| format!("its name is no instant: {error}"))?;
         return Ok(Word::Withdrawn(Timestamp::from_micros(micros)));
     }
-    let value = Bytes::from(std::fs::read(path)?);
-    Ok(Word::Announced(topics::ADDRESSES.decode(Some(value))?))
+    let value = std::fs::read(path).map_err(|error| error.to_string())?;
+    topics::ADDRESSES.decode(Some(value.into())).map(Word::Announced).map_err(|error| error.to_string())
 }

@@ -36,7 +36,7 @@ impl Counters {
         }
         if let Some(error) = &outcome.refused {
             metrics::counter!("vedette_analyse_policies_refused_total").increment(1);
-            tracing::error!(%error, "the policy is refused; the old one stays in force");
+            tracing::error!(%error, "the policy is refused; the old one stays in force in force");
         }
     }
 }

@@ -9,6 +9,7 @@ use vedette_wire::{AnalysisState, DeadLetterReason};
 
 use super::partition::{Known, Panicked};
 use super::{Running, recovery, states, step};
+use crate::error::StageError;
 use crate::registry::Entry;
 
 /// Outcome of loading a camera's state.
@@ -22,7 +23,7 @@ pub(super) enum Opened {
 
 impl Running {
     /// Ensures that the camera's analysis is ready for `record`.
-    pub(super) async fn open(&mut self, record: &Delivered, frame: &CameraRecord) -> anyhow::Result<Opened> {
+    pub(super) async fn open(&mut self, record: &Delivered, frame: &CameraRecord) -> crate::Result<Opened> {
         let Some(entry) = self.stage.registry.entry(&frame.camera) else {
             if self.stage.registry.is_retired(&frame.camera) {
                 return Ok(Opened::Retired);
@@ -50,7 +51,7 @@ impl Running {
         record: &Delivered,
         frame: &CameraRecord,
         entry: Entry,
-    ) -> anyhow::Result<Result<Known, SetupError>> {
+    ) -> crate::Result<Result<Known, SetupError>> {
         let saved = self.states.of(&entry.camera.id).cloned();
         if let Some(saved) = &saved {
             match recovery::restore(&self.stage, &entry.camera, saved) {
@@ -88,7 +89,7 @@ impl Running {
         record: &Delivered,
         frame: &CameraRecord,
         entry: Entry,
-    ) -> anyhow::Result<Known> {
+    ) -> crate::Result<Known> {
         self.states.remove(&entry.camera.id);
         if analysis.is_gap_before(frame) {
             let offsets = saved.next_offset..record.position.offset;
@@ -98,7 +99,7 @@ impl Running {
     }
 
     /// Once per partition: rebuilds the state of cameras without a usable checkpoint.
-    async fn rebuild(&mut self, record: &Delivered, wanted: &CameraId) -> anyhow::Result<()> {
+    async fn rebuild(&mut self, record: &Delivered, wanted: &CameraId) -> crate::Result<()> {
         let partition = self.partitions.entry(record.position.partition).or_default();
         if std::mem::replace(&mut partition.rebuilt, true) {
             return Ok(());
@@ -131,12 +132,13 @@ impl Running {
         panicked: Panicked,
         record: &Delivered,
         frame: &CameraRecord,
-    ) -> anyhow::Result<Outcome> {
+    ) -> crate::Result<Outcome> {
         let Panicked { words, entry } = panicked;
         self.dead_letter(record, DeadLetterReason::Panic, &words).await?;
         let mut known = self.before_panic(record, entry).await?;
         let accounting = step::dead_lettered(frame.clone());
-        let outcome = step::run(|| known.step(&self.stage, &accounting)).map_err(anyhow::Error::msg)?;
+        let outcome = step::run(|| known.step(&self.stage, &accounting))
+            .map_err(|panic| StageError::PanickedAgain { camera: frame.camera.clone(), panic })?;
         let partition = self.partitions.entry(record.position.partition).or_default();
         partition.insert(known);
         partition.touch(&frame.camera);
@@ -144,7 +146,7 @@ impl Running {
     }
 
     /// The analysis as it was before `record`, after the one that processed it panicked.
-    async fn before_panic(&mut self, record: &Delivered, entry: Entry) -> anyhow::Result<Known> {
+    async fn before_panic(&mut self, record: &Delivered, entry: Entry) -> crate::Result<Known> {
         let number = record.position.partition;
         self.finish_saving().await?;
         let saved = states::newest_of(&self.stage.bus, &entry.camera.id).await?;
@@ -162,7 +164,7 @@ impl Running {
         saved: Option<&AnalysisState>,
         number: u32,
         offsets: Range<u64>,
-    ) -> anyhow::Result<CameraAnalysis> {
+    ) -> crate::Result<CameraAnalysis> {
         let caught_up = recovery::catch_up(&self.stage, entry, saved, number, offsets).await?;
         for alert in &caught_up.alerts {
             self.publish(number, None, alert).await?;

@@ -39,7 +39,7 @@ impl Known {
     /// The registry has changed.
     pub(super) fn renew(&mut self, entry: Entry) {
         if let Err(error) = self.analysis.set_camera(entry.camera.clone()) {
-            tracing::error!(%error, "the camera's new version is refused; the old one stays in force");
+            tracing::error!(%error, "the camera's new version is refused; the old one stays in force in force");
         }
         self.entry = entry;
     }
@@ -118,7 +118,7 @@ impl Partition {
     }
 
     /// The data to checkpoint now; none when nothing has changed since the last time. It counts as checkpointed from here on.
-    pub(super) fn share(&mut self, number: u32) -> anyhow::Result<Option<Share>> {
+    pub(super) fn share(&mut self, number: u32) -> crate::Result<Option<Share>> {
         let Some(next) = self.next else { return Ok(None) };
         let mut dirty = std::mem::take(&mut self.dirty);
         let before = std::mem::take(&mut self.in_flight);

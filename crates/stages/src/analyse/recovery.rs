@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use anyhow::Context;
 use vedette_analysis::{CameraAnalysis, SetupError, StateError};
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{Alert, Camera, CameraId, CameraRecord};
+use vedette_topics::During;
 use vedette_topics::topics;
 use vedette_wire::AnalysisState;
 
 use super::{Analyse, step};
+use crate::error::StageError;
 use crate::registry::Entry;
 
 /// Restores a checkpoint.
@@ -50,7 +51,7 @@ pub(super) async fn catch_up(
     saved: Option<&AnalysisState>,
     partition: u32,
     offsets: Range<u64>,
-) -> anyhow::Result<CaughtUp> {
+) -> crate::Result<CaughtUp> {
     let Entry { camera, policy, .. } = entry;
     let (id, from, before) = (&camera.id, offsets.start, offsets.end);
     tracing::info!(camera = %id, partition, from, before, "replaying the records since the checkpoint");
@@ -78,7 +79,7 @@ pub(super) async fn catch_up(
             match step::run(|| stage.step(&mut analysis, policy.as_ref(), &frame)) {
                 Ok(outcome) => alerts.extend(outcome.alerts),
                 Err(_) if bad.insert(index) => continue 'again,
-                Err(panic) => anyhow::bail!("camera {id}: {panic}, at a record that was dead-lettered"),
+                Err(panic) => return Err(StageError::PanickedAgain { camera: id.clone(), panic }),
             }
         }
         return Ok(CaughtUp { analysis, alerts });
@@ -92,7 +93,7 @@ pub(super) async fn rebuild(
     record: &Delivered,
     before: u64,
     end_of: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
-) -> anyhow::Result<Vec<(Entry, CameraAnalysis)>> {
+) -> crate::Result<Vec<(Entry, CameraAnalysis)>> {
     let (partition, offset) = (record.position.partition, record.position.offset);
     let since = record.record.timestamp_ms - stage.settings.rebuild.as_micros() / 1_000;
     let from = offset_at(&stage.bus, partition, offset, since).await?;
@@ -127,7 +128,7 @@ async fn read(
     partition: u32,
     offsets: Range<u64>,
     mut take: impl FnMut(u64, CameraRecord),
-) -> anyhow::Result<()> {
+) -> crate::Result<()> {
     let low = low_watermark(bus, partition).await?;
     if low.max(offsets.start) >= offsets.end {
         return Ok(());
@@ -144,7 +145,7 @@ async fn read(
                 tracing::warn!(%error, "catching up is blocked: the bus is unreachable");
                 continue;
             }
-            Err(error) => return Err(error).context("replaying detections"),
+            Err(error) => return Err(error).during("replaying detections").map_err(Into::into),
         };
         let offset = record.position.offset;
         if offset < offsets.end
@@ -159,7 +160,7 @@ async fn read(
 }
 
 /// The first offset before `end` with timestamp `since` or later, by binary search: records are almost in that order.
-async fn offset_at(bus: &SharedBus, partition: u32, end: u64, since: i64) -> anyhow::Result<u64> {
+async fn offset_at(bus: &SharedBus, partition: u32, end: u64, since: i64) -> crate::Result<u64> {
     let (mut low, mut high) = (low_watermark(bus, partition).await?.min(end), end);
     while low < high {
         let middle = low + (high - low) / 2;
@@ -176,7 +177,7 @@ async fn offset_at(bus: &SharedBus, partition: u32, end: u64, since: i64) -> any
     Ok(low)
 }
 
-async fn low_watermark(bus: &SharedBus, partition: u32) -> anyhow::Result<u64> {
+async fn low_watermark(bus: &SharedBus, partition: u32) -> crate::Result<u64> {
     let marks = bus.watermarks(topics::DETECTIONS.name()).await?;
     Ok(marks.iter().find(|mark| mark.partition == partition).map_or(0, |mark| mark.low))
 }

@@ -3,12 +3,12 @@
 
 use std::future::pending;
 
-use anyhow::Context;
 use futures::channel::mpsc;
 use futures::future::{join_all, try_join_all};
 use futures::{StreamExt, TryStreamExt};
 use tokio_util::task::AbortOnDropHandle;
 use vedette_bus::{BusError, Committer, Record, SharedBus, Watermarks, Written};
+use vedette_topics::During;
 use vedette_topics::{consumer, topics};
 
 use super::published::InFlight;
@@ -26,17 +26,17 @@ pub(super) struct Share {
 impl Share {
     /// Publishes the states once all effects of earlier records are durable, and commits when the states are too. Returns the
     /// written states.
-    async fn write(self, bus: &SharedBus, committer: &Committer) -> anyhow::Result<Vec<Written>> {
+    async fn write(self, bus: &SharedBus, committer: &Committer) -> crate::Result<Vec<Written>> {
         let Self { partition, next, before, states } = self;
-        before.arrive().await.context("publishing alerts")?;
+        before.arrive().await.during("publishing alerts")?;
         let mut deliveries = Vec::with_capacity(states.len());
         for state in states {
             deliveries.push(bus.send(topics::STATES.name(), state).await?);
         }
-        let written = try_join_all(deliveries).await.context("publishing states")?;
+        let written = try_join_all(deliveries).await.during("publishing states")?;
         consumer::commit(committer, super::STAGE, topics::DETECTIONS.name(), partition, next)
             .await
-            .context("committing")?;
+            .during("committing")?;
         Ok(written)
     }
 }
@@ -56,7 +56,7 @@ pub(super) struct Saving(Option<Save>);
 struct Save {
     /// None when no more will be added.
     shares: Option<mpsc::UnboundedSender<Share>>,
-    writing: AbortOnDropHandle<anyhow::Result<Saved>>,
+    writing: AbortOnDropHandle<crate::Result<Saved>>,
 }
 
 impl Saving {
@@ -90,13 +90,13 @@ impl Saving {
     }
 
     /// Closes the run in progress and returns its outcome; none when there is none. Cancel-safe.
-    pub(super) async fn end(&mut self) -> anyhow::Result<Option<Saved>> {
+    pub(super) async fn end(&mut self) -> crate::Result<Option<Saved>> {
         self.close();
         if self.is_going_on() { self.next().await.map(Some) } else { Ok(None) }
     }
 
     /// The outcome of the run in progress, once it ends; waits forever when there is none. Cancel-safe.
-    pub(super) async fn next(&mut self) -> anyhow::Result<Saved> {
+    pub(super) async fn next(&mut self) -> crate::Result<Saved> {
         let Some(save) = &mut self.0 else { return pending().await };
         let saved = (&mut save.writing).await;
         self.0 = None;
@@ -109,7 +109,7 @@ async fn write_all(
     coming: mpsc::UnboundedReceiver<Share>,
     bus: SharedBus,
     committer: Committer,
-) -> anyhow::Result<Saved> {
+) -> crate::Result<Saved> {
     let writing = coming.map(|share| share.write(&bus, &committer)).buffer_unordered(usize::MAX);
     let mut written = writing.try_concat().await?;
     written.sort_unstable_by_key(|written| (written.partition, written.offset));

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use vedette_analysis::SORT_WINDOW;
-use vedette_core::{SettingMistake, SettingMistakes, Span};
+use vedette_core::{Span, ValidationError, ValidationErrors};
 
 /// `[analyse]`
 #[derive(Debug, Clone, Deserialize)]
@@ -32,14 +32,12 @@ impl Default for AnalyseSettings {
 impl AnalyseSettings {
     /// Validation errors of the section.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<SettingMistake> {
-        let mut found = SettingMistakes::default();
-        found.within("save_every", self.save_every, Span::from_millis(100), Span::from_secs(600));
-        found.within("sort_window", self.sort_window, Span::ZERO, Span::from_secs(60));
-        found.within("rebuild", self.rebuild, Span::ZERO, Span::from_secs(86_400));
-        for mistake in self.tracker.mistakes() {
-            found.add(SettingMistake { path: format!("tracker.{}", mistake.path), ..mistake });
-        }
+    pub fn mistakes(&self) -> Vec<ValidationError> {
+        let mut found = ValidationErrors::default();
+        found.span("save_every", self.save_every, Span::from_millis(100), Span::from_secs(600));
+        found.span("sort_window", self.sort_window, Span::ZERO, Span::from_secs(60));
+        found.span("rebuild", self.rebuild, Span::ZERO, Span::from_secs(86_400));
+        found.extend(self.tracker.mistakes().into_iter().map(|error| error.within("tracker")));
         found.into_vec()
     }
 }

@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Context;
 use vedette_bus::{SharedBus, StartAt, Watermarks, Written, partition_of};
 use vedette_core::{CameraId, Timestamp};
+use vedette_topics::During;
 use vedette_topics::{reading, topics};
 use vedette_wire::AnalysisState;
 
@@ -35,9 +35,9 @@ impl States {
         bus: &SharedBus,
         partitions: &[u32],
         stands_at: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
-    ) -> anyhow::Result<()> {
-        let marks = bus.watermarks(topics::STATES.name()).await.context("reading the end offset of `states`")?;
-        let of_states = u32::try_from(marks.len())?;
+    ) -> crate::Result<()> {
+        let marks = bus.watermarks(topics::STATES.name()).await.during("reading the end offset of `states`")?;
+        let of_states = u32::try_from(marks.len()).unwrap_or(u32::MAX);
         self.partitions = partition_count(bus, topics::DETECTIONS.name()).await?;
         self.ours.extend(partitions);
         // With equal partition counts, both topics map a key to the same partition.
@@ -93,7 +93,7 @@ impl States {
         bus: &SharedBus,
         marks: &[Watermarks],
         stands_at: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
-    ) -> anyhow::Result<()> {
+    ) -> crate::Result<()> {
         let highs: BTreeMap<u32, u64> = marks.iter().map(|mark| (mark.partition, mark.high)).collect();
         let starts: Vec<(u32, u64)> = self
             .seen
@@ -105,7 +105,7 @@ impl States {
             return Ok(());
         }
         let mut reader =
-            bus.read(topics::STATES.name(), StartAt::Offsets(starts.clone())).await.context("reading `states`")?;
+            bus.read(topics::STATES.name(), StartAt::Offsets(starts.clone())).await.during("reading `states`")?;
         let read_to: BTreeMap<u32, u64> = reader.ends().iter().copied().collect();
         reading::to_end(bus, topics::STATES.name(), &mut reader, |record| {
             match record.record.value.is_some().then(|| topics::STATES.read(&record)) {
@@ -141,14 +141,14 @@ impl States {
     }
 
     /// Rewrites overwritten checkpoints of cameras that have not appeared yet; returns the others, which have.
-    pub(super) async fn restore(&mut self, bus: &SharedBus) -> anyhow::Result<BTreeSet<CameraId>> {
+    pub(super) async fn restore(&mut self, bus: &SharedBus) -> crate::Result<BTreeSet<CameraId>> {
         for camera in &self.overwritten {
             tracing::warn!(camera = %camera, "a zombie member overwrote the newest checkpoint with an older one; it is written again");
         }
         while let Some(state) = self.overwritten.iter().find_map(|camera| self.waiting.get(camera)) {
             let camera = state.camera.clone();
             let sent = topics::STATES.send(bus, state, Timestamp::default()).await?;
-            self.wrote(&sent.await.context("publishing states")?);
+            self.wrote(&sent.await.during("publishing states")?);
             metrics::counter!("vedette_analyse_states_overwritten_total").increment(1);
             self.overwritten.remove(&camera);
         }
@@ -159,7 +159,7 @@ impl States {
 }
 
 /// The newest checkpoint of one camera: of several the most advanced.
-pub(super) async fn newest_of(bus: &SharedBus, camera: &CameraId) -> anyhow::Result<Option<AnalysisState>> {
+pub(super) async fn newest_of(bus: &SharedBus, camera: &CameraId) -> crate::Result<Option<AnalysisState>> {
     let partition = partition_of(camera.as_str().as_bytes(), partition_count(bus, topics::STATES.name()).await?);
     let mut reader = bus.read(topics::STATES.name(), StartAt::Offsets(vec![(partition, 0)])).await?;
     let mut newest: Option<AnalysisState> = None;
@@ -173,8 +173,7 @@ pub(super) async fn newest_of(bus: &SharedBus, camera: &CameraId) -> anyhow::Res
     Ok(newest)
 }
 
-async fn partition_count(bus: &SharedBus, topic: &str) -> anyhow::Result<u32> {
-    let marks =
-        bus.watermarks(topic).await.with_context(|| format!("reading the number of partitions of `{topic}`"))?;
-    Ok(u32::try_from(marks.len())?)
+async fn partition_count(bus: &SharedBus, topic: &str) -> crate::Result<u32> {
+    let marks = bus.watermarks(topic).await.during(format!("reading the number of partitions of `{topic}`"))?;
+    Ok(u32::try_from(marks.len()).unwrap_or(u32::MAX))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use vedette_alert_store::PostgresServer;
 use vedette_alerts::{OneEvent, OneEventError};
-use vedette_core::{SettingMistake, SettingMistakes, Span};
+use vedette_core::{Span, ValidationError, ValidationErrors, violations};
 
 /// Where the alerts are kept: the path of an SQLite file, or a database of a PostgreSQL server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -92,27 +92,24 @@ impl Default for OneEventSettings {
 impl ConsoleSettings {
     /// Validation errors of the section.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<SettingMistake> {
-        let mut found = SettingMistakes::default();
-        found.within("stale_after", self.stale_after, Span::from_secs(5), Span::from_secs(86_400));
+    pub fn mistakes(&self) -> Vec<ValidationError> {
+        let mut found = ValidationErrors::default();
+        found.span("stale_after", self.stale_after, Span::from_secs(5), Span::from_secs(86_400));
         self.check_store(&mut found);
         self.one_event.check(&mut found);
         found.into_vec()
     }
 
     /// The value is not repeated: it may hold a password.
-    fn check_store(&self, found: &mut SettingMistakes) {
+    fn check_store(&self, found: &mut ValidationErrors) {
         match &self.store {
             StoreSetting::Server(address) => {
                 if let Err(error) = PostgresServer::new(address, None) {
-                    let fix = "name the variable with the password in console.store_password_env";
-                    found.add(SettingMistake::new("store", "", error.to_string(), fix));
+                    found.add("store", "", ConsoleRule::StoreAddress { reason: error.to_string() });
                 }
             }
             StoreSetting::File(_) if self.store_password_env.is_some() => {
-                let rule = "a store in a file has no password";
-                let fix = "take it out, or give console.store as \"postgresql://USER@HOST/DATABASE\"";
-                found.add(SettingMistake::new("store_password_env", "", rule, fix));
+                found.add("store_password_env", "", ConsoleRule::FilePassword);
             }
             StoreSetting::File(_) => {}
         }
@@ -120,7 +117,7 @@ impl ConsoleSettings {
 }
 
 impl OneEventSettings {
-    fn check(&self, found: &mut SettingMistakes) {
+    fn check(&self, found: &mut ValidationErrors) {
         let usual = Self::default();
         let each = [(self.within_m, usual.apart), (usual.within_m, self.apart)];
         for error in each.into_iter().filter_map(|(within_m, apart)| OneEvent::new(within_m, apart).err()) {
@@ -128,8 +125,18 @@ impl OneEventSettings {
                 OneEventError::Within(given) => ("one_event.within_m", given.to_string()),
                 OneEventError::Apart(given) => ("one_event.apart", given.to_string()),
             };
-            let fix = "leave it out for the default, or set console.one_event.enabled = false to join nothing";
-            found.add(SettingMistake::new(name, value, error.to_string(), fix));
+            found.add(name, value, ConsoleRule::OneEvent { reason: error.to_string() });
         }
+    }
+}
+
+violations! {
+    pub(crate) enum ConsoleRule {
+        StoreAddress { reason: String } = "console.store": "{reason}",
+            "name the variable with the password in console.store_password_env";
+        FilePassword = "console.file-password": "a store in a file has no password",
+            "remove it, or give console.store as \"postgresql://USER@HOST/DATABASE\"";
+        OneEvent { reason: String } = "console.one-event": "{reason}",
+            "leave it out for the default, or set console.one_event.enabled = false to join nothing";
     }
 }

@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use dashmap::DashMap;
 use vedette_bus::{Delivered, SharedBus, StartAt};
 use vedette_core::{AlertId, AlertStatus, CameraId, Span, Timestamp};
-use vedette_runtime::supervise::TaskKind;
 use vedette_topics::dead_letters::Refusal;
 use vedette_topics::reading::{Follower, View};
 use vedette_topics::topics;
@@ -24,7 +23,7 @@ impl OpenAlerts {
     pub fn open(bus: &SharedBus, now: Timestamp) -> (Self, Arc<Follower>) {
         let open = Self::default();
         let start = StartAt::TimeMs((now - LOOK_BACK).as_millis());
-        (open.clone(), Follower::new(bus, TaskKind::OpenAlerts, topics::ALERTS.name(), start, open))
+        (open.clone(), Follower::new(bus, "open_alerts", topics::ALERTS.name(), start, open))
     }
 
     /// Whether the camera has an open alert.

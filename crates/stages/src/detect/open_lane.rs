@@ -24,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The lane has ended: its last outcome carries the cause.
 #[derive(Debug, thiserror::Error)]
 #[error("a camera's lane ended")]
-pub(super) struct LaneEnded;
+pub struct LaneEnded;
 
 pub(super) struct OpenLane {
     queue: mpsc::Sender<Work>,

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use vedette_core::{SettingMistake, SettingMistakes, Span};
+use vedette_core::{Span, ValidationError, ValidationErrors, violations};
 use vedette_detect::Provider;
 
 /// `[detect]`
@@ -72,37 +72,41 @@ impl Default for ShedAfter {
 impl DetectSettings {
     /// Validation errors of the section.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<SettingMistake> {
-        let mut found = SettingMistakes::default();
-        found.within("max_wait", self.max_wait, Span::ZERO, Span::from_secs(1));
+    pub fn mistakes(&self) -> Vec<ValidationError> {
+        let mut found = ValidationErrors::default();
+        found.span("max_wait", self.max_wait, Span::ZERO, Span::from_secs(1));
         self.shed_after.check(&mut found);
-        let (decoders, threads, batch) = (self.decoders, self.threads, self.max_batch);
-        found.check(decoders <= 1024, "decoders", decoders.to_string(), "give 0 (one a core) to 1024");
-        found.check(threads <= 1024, "threads", threads.to_string(), "give 0 (as ONNX Runtime likes) to 1024");
-        found.check((1..=256).contains(&batch), "max_batch", batch.to_string(), "give 1 to 256");
-        found.check(
-            self.max_fps.is_none_or(|fps| fps > 0.0 && fps <= 240.0),
-            "max_fps",
-            format!("{:?}", self.max_fps.unwrap_or_default()),
-            "give more than 0 and at most 240 frames a second, or leave it out",
-        );
+        found.check(self.decoders <= 1024, "decoders", self.decoders, DetectRule::Decoders);
+        found.check(self.threads <= 1024, "threads", self.threads, DetectRule::Threads);
+        found.number("max_batch", self.max_batch, 1, 256);
+        let rate = self.max_fps.unwrap_or(1.0);
+        found.check(rate > 0.0 && rate <= 240.0, "max_fps", format!("{rate:?}"), DetectRule::MaxFps);
         for name in &self.providers {
             let known = name == "auto" || name.parse::<Provider>().is_ok();
-            found.check(known, "providers", format!("\"{name}\""), "known are auto, tensorrt, cuda, openvino, cpu");
+            found.check(known, "providers", format!("\"{name}\""), DetectRule::UnknownProvider);
         }
         found.into_vec()
     }
 }
 
+violations! {
+    pub(crate) enum DetectRule {
+        Decoders = "detect.decoders": "give 0 (one a core) to 1024";
+        Threads = "detect.threads": "give 0 (ONNX Runtime chooses) to 1024";
+        MaxFps = "detect.max-fps": "give more than 0 and at most 240 frames a second, or leave it out";
+        UnknownProvider = "detect.unknown-provider": "known are auto, tensorrt, cuda, openvino, cpu";
+    }
+}
+
 impl ShedAfter {
-    fn check(&self, found: &mut SettingMistakes) {
+    fn check(&self, found: &mut ValidationErrors) {
         // A bound that is itself out of range does not invalidate the value it bounds.
         let (second, day) = (Span::from_secs(1), Span::from_secs(86_400));
         let bound = |value: Span, most: Span| if (second..=most).contains(&value) { value } else { most };
         let high = bound(self.high, day);
         let normal = bound(self.normal, high);
-        found.within("shed_after.low", self.low, second, normal);
-        found.within("shed_after.normal", self.normal, second, high);
-        found.within("shed_after.high", self.high, second, day);
+        found.span("shed_after.low", self.low, second, normal);
+        found.span("shed_after.normal", self.normal, second, high);
+        found.span("shed_after.high", self.high, second, day);
     }
 }

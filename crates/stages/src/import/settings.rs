@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, de};
-use vedette_core::{CameraId, FrameSize, Score, SettingMistake, SettingMistakes, Timestamp};
+use vedette_core::{CameraId, FrameSize, Score, Timestamp, ValidationError, ValidationErrors, violations};
 use vedette_interchange::{ClassNames, Format};
 use vedette_topics::topics;
 
@@ -87,36 +87,44 @@ fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Er
 impl MetadataSettings {
     /// Validation errors of the entry by itself; `prefix` is that of the product's topics on Kafka.
     #[must_use]
-    pub fn mistakes(&self, prefix: &str) -> Vec<SettingMistake> {
-        let mut found = SettingMistakes::default();
-        if let Some((rule, fix)) = wrong_topic(&self.topic, prefix) {
-            found.add(SettingMistake::new("topic", &*self.topic, rule, fix));
+    pub fn mistakes(&self, prefix: &str) -> Vec<ValidationError> {
+        let mut found = ValidationErrors::default();
+        if let Some(rule) = wrong_topic(&self.topic, prefix) {
+            found.add("topic", &self.topic, rule);
         }
         if self.frame.is_none() && !self.format.says_frame_size() {
-            let rule = format!("messages of {} do not say how large the frame is", self.format.as_str());
-            found.add(SettingMistake::new("frame", "", rule, "give it, as in frame = { width = 1920, height = 1080 }"));
+            found.add("frame", "", MetadataRule::NoFrame { format: self.format.as_str().to_owned() });
         }
         for size in self.frames.values().chain(&self.frame) {
             let holds = [size.width, size.height].iter().all(|side| (1..=32_768).contains(side));
-            found.check(holds, "frame", format!("{}x{}", size.width, size.height), "each side is 1 to 32768 pixels");
+            found.check(holds, "frame", format!("{}x{}", size.width, size.height), MetadataRule::FrameSize);
         }
-        if self.format == Format::Onvif && self.time == TimeSource::Record {
-            let rule = "a message of onvif holds several frames, each with its time";
-            found.add(SettingMistake::new("time", "record", rule, "leave it out"));
-        }
+        let several = self.format == Format::Onvif && self.time == TimeSource::Record;
+        found.check(!several, "time", "record", MetadataRule::OnvifTime);
         found.into_vec()
     }
 }
 
-/// Rule and remedy.
-fn wrong_topic(topic: &str, prefix: &str) -> Option<(&'static str, &'static str)> {
+fn wrong_topic(topic: &str, prefix: &str) -> Option<MetadataRule> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     // On Kafka the product's own topics have the prefix in `bus.kafka.prefix`.
     if topics::names().any(|name| name == topic || topic.strip_prefix(prefix) == Some(name)) {
-        return Some(("this is a topic of the product itself", "let the producer write to another one"));
+        return Some(MetadataRule::OwnTopic);
     }
     if topic.is_empty() || topic.len() > 200 || topic.starts_with("__") || !topic.chars().all(allowed) {
-        return Some(("a topic name has 1 to 200 letters, digits, `.`, `_`, `-`, and does not begin with `__`", ""));
+        return Some(MetadataRule::TopicName);
     }
     None
+}
+
+violations! {
+    pub(crate) enum MetadataRule {
+        OwnTopic = "metadata.own-topic": "this is a topic of the product itself", "let the producer write to another one";
+        TopicName = "metadata.topic-name":
+            "a topic name has 1 to 200 letters, digits, `.`, `_`, `-`, and does not begin with `__`";
+        NoFrame { format: String } = "metadata.no-frame": "messages of {format} do not say how large the frame is",
+            "give it, as in frame = {{ width = 1920, height = 1080 }}";
+        FrameSize = "metadata.frame-size": "each side is 1 to 32768 pixels";
+        OnvifTime = "metadata.onvif-time": "a message of onvif holds several frames, each with its time", "leave it out";
+    }
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use vedette_core::{SettingMistake, SettingMistakes, Span};
+use vedette_core::{Span, ValidationError, ValidationErrors};
 
 use super::share::Share;
 
@@ -49,11 +49,11 @@ pub struct CredentialSection {
 impl IngestSettings {
     /// Validation errors of the section.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<SettingMistake> {
-        let mut found = SettingMistakes::default();
-        found.within("chunk", self.chunk, Span::from_millis(40), Span::from_secs(1));
-        found.within("timeout", self.timeout, Span::from_millis(100), Span::from_secs(300));
-        found.within("retry_min", self.retry_min, Span::from_millis(50), self.retry_max);
+    pub fn mistakes(&self) -> Vec<ValidationError> {
+        let mut found = ValidationErrors::default();
+        found.span("chunk", self.chunk, Span::from_millis(40), Span::from_secs(1));
+        found.span("timeout", self.timeout, Span::from_millis(100), Span::from_secs(300));
+        found.span("retry_min", self.retry_min, Span::from_millis(50), self.retry_max);
         found.into_vec()
     }
 }

@@ -59,7 +59,7 @@ async fn an_older_version_replaces_no_newer_one() {
     let (stale, followers) = Registry::open(&bus).await.unwrap();
     assert_eq!(publish(&bus, &stale, &cameras, &[version(&policy, 2)]).await.unwrap(), 0);
     assert_eq!(in_force(&stale), 3);
-    let (condition, detail) = RegistryView { registry: stale.clone(), kind: TaskKind::Policies }.condition();
+    let (condition, detail) = RegistryView { registry: stale.clone(), content: Content::Policies }.condition();
     assert_eq!(condition, Condition::Degraded);
     assert!(detail.contains("version 2") && detail.contains("as version 4"), "{detail}");
     assert_eq!(followers.len(), 2);

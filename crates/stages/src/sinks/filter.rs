@@ -1,7 +1,10 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use vedette_core::{AddressPrefix, Alert, Camera, ResponsibleRef, RuleKind, SettingMistake, Severity};
+use vedette_core::{
+    AddressPrefix, Alert, Camera, ResponsibleRef, RuleKind, Severity, ValidationError, ValidationErrors, Words,
+    violations,
+};
 use vedette_rules::{rule_kind, rule_kinds};
 
 /// `only` of a sink: a filter of alerts. All given conditions must hold; without any, all alerts pass.
@@ -43,24 +46,31 @@ impl Only {
                 || camera.is_some_and(|camera| camera.groups.iter().any(|group| self.groups.contains(group))))
     }
 
-    pub(super) fn mistakes(&self) -> Vec<SettingMistake> {
-        let mut found = Vec::new();
+    pub(super) fn mistakes(&self) -> Vec<ValidationError> {
+        let mut found = ValidationErrors::default();
         for kind in self.kinds.iter().filter(|kind| rule_kind(**kind).is_none()) {
-            let kinds: Vec<&str> = rule_kinds().map(|kind| kind.info.name.as_str()).collect();
-            let fix = format!("the kinds are {}", kinds.join(", "));
-            found.push(SettingMistake::new("only.kinds", kind.as_str(), "there is no such kind of rule", &fix));
+            let known = rule_kinds().map(|kind| kind.info.name.as_str()).collect();
+            found.add("only.kinds", kind, FilterRule::UnknownKind { known });
         }
         if let Some(address) = &self.address
             && let Err(error) = address.parse::<AddressPrefix>()
         {
-            let fix = "give the first 6, 9, 12, 14, 19 or all 25 characters of a code";
-            found.push(SettingMistake::new("only.address", address, error.to_string(), fix));
+            found.add("only.address", address, FilterRule::Address { reason: error.to_string() });
         }
         if let Some(unit) = &self.unit
             && let Err(error) = unit.parse::<ResponsibleRef>()
         {
-            found.push(SettingMistake::new("only.unit", unit, error.to_string(), "as in unit = \"police:440305001\""));
+            found.add("only.unit", unit, FilterRule::Unit { reason: error.to_string() });
         }
-        found
+        found.into_vec()
+    }
+}
+
+violations! {
+    pub(crate) enum FilterRule {
+        UnknownKind { known: Words } = "sink.unknown-kind": "there is no such kind of rule", "the kinds are {known}";
+        Address { reason: String } = "sink.address": "{reason}",
+            "give the first 6, 9, 12, 14, 19 or all 25 characters of a code";
+        Unit { reason: String } = "sink.unit": "{reason}", "as in unit = \"police:440305001\"";
     }
 }

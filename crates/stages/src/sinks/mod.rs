@@ -2,16 +2,30 @@
 //! retries, dead letters, health and metrics are the same for all (`stage/sink.rs`).
 
 mod deliver;
+mod error;
 mod filter;
 pub mod webhook;
 
 use std::sync::Arc;
 
 use serde::Deserialize;
-use vedette_core::SettingMistake;
+use vedette_core::{ValidationError, ValidationErrors, ViolationInfo};
 
 pub use deliver::{Deliver, Undelivered};
+pub use error::SinkError;
 pub use filter::Only;
+
+vedette_core::violations! {
+    pub(crate) enum SinkRule {
+        Name = "sink.name": "a sink's name has 1 to 40 lower-case letters, digits and `-`",
+            "it names the consumer group, which must not change later";
+    }
+}
+
+/// The definitions of the validation errors of `[[sinks]]`.
+pub(crate) fn violations() -> impl Iterator<Item = &'static ViolationInfo> {
+    SinkRule::ALL.iter().chain(filter::FilterRule::ALL).chain(webhook::WebhookRule::ALL)
+}
 use webhook::{Webhook, WebhookSettings};
 
 /// `[[sinks]]`
@@ -47,33 +61,26 @@ impl SinkSettings {
         }
     }
 
-    /// Its validation errors: setting, value, rule, remedy.
+    /// Its validation errors.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<SettingMistake> {
-        let mut found = Vec::new();
+    pub fn mistakes(&self) -> Vec<ValidationError> {
+        let mut found = ValidationErrors::default();
         let name = self.name();
         let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || name.len() > 40 || !name.chars().all(known) {
-            let rule = "a sink's name has 1 to 40 lower-case letters, digits and `-`";
-            found.push(SettingMistake::new(
-                "name",
-                name,
-                rule,
-                "it names the consumer group, which must not change later",
-            ));
-        }
+        let holds = !name.is_empty() && name.len() <= 40 && name.chars().all(known);
+        found.check(holds, "name", name, SinkRule::Name);
         found.extend(self.only().mistakes());
         match self {
             Self::Webhook(settings) => found.extend(settings.mistakes()),
         }
-        found
+        found.into_vec()
     }
 
     /// Prepares it for delivery.
     ///
     /// # Errors
     /// When its secret is missing or unusable.
-    pub fn open(&self) -> anyhow::Result<Arc<dyn Deliver>> {
+    pub fn open(&self) -> Result<Arc<dyn Deliver>, SinkError> {
         match self {
             Self::Webhook(settings) => Ok(Arc::new(Webhook::open(settings)?)),
         }

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,10 +17,11 @@ use sha2::Sha256;
 use url::{Host, Url};
 use vedette_alerts::cloudevents;
 use vedette_alerts::json::AlertJson;
-use vedette_core::{Alert, SettingMistake, Span};
+use vedette_core::{Alert, Span, ValidationError, ValidationErrors, violations};
 use vedette_runtime::clock;
 
 use super::deliver::{Deliver, Undelivered};
+use super::error::SinkError;
 use super::filter::Only;
 
 /// Bytes of a response that are shown to people.
@@ -54,31 +54,32 @@ fn ten_seconds() -> Span {
 }
 
 impl WebhookSettings {
-    pub(super) fn mistakes(&self) -> Vec<SettingMistake> {
-        let mut found = Vec::new();
-        let mut add = |field: &str, value: &str, rule: &str, fix: &str| {
-            found.push(SettingMistake::new(field, value, rule, fix));
-        };
+    pub(super) fn mistakes(&self) -> Vec<ValidationError> {
+        let mut found = ValidationErrors::default();
         match Url::parse(&self.url) {
             // The value is not repeated: it holds a secret.
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                add("url", "", "a sink's address holds no credentials", "take user and password out");
+                found.add("url", "", WebhookRule::Credentials);
             }
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
-                if literal(&url).is_some_and(is_forbidden) {
-                    let rule = "link-local, multicast and metadata addresses are not talked to";
-                    add("url", &self.url, rule, "give the address of the receiver itself");
-                }
+                let forbidden = literal(&url).is_some_and(is_forbidden);
+                found.check(!forbidden, "url", &self.url, WebhookRule::ForbiddenAddress);
             }
-            _ => add("url", &self.url, "this is no https://host/path", ""),
+            _ => found.add("url", &self.url, WebhookRule::Url),
         }
-        if self.secret_env.is_empty() {
-            add("secret_env", "", "name the environment variable that holds the secret", "");
-        }
-        if !(Span::from_millis(100)..=Span::from_secs(120)).contains(&self.timeout) {
-            add("timeout", &self.timeout.to_string(), "give 100ms to 2m", "");
-        }
-        found
+        found.check(!self.secret_env.is_empty(), "secret_env", "", WebhookRule::NoSecret);
+        found.span("timeout", self.timeout, Span::from_millis(100), Span::from_secs(120));
+        found.into_vec()
+    }
+}
+
+violations! {
+    pub(crate) enum WebhookRule {
+        Credentials = "webhook.credentials": "a sink's address holds no credentials", "remove user and password";
+        ForbiddenAddress = "webhook.forbidden-address": "no sink sends to link-local, multicast and metadata addresses",
+            "give the address of the receiver itself";
+        Url = "webhook.url": "this is no https://host/path";
+        NoSecret = "webhook.no-secret": "name the environment variable that holds the secret";
     }
 }
 
@@ -134,13 +135,16 @@ pub struct Webhook {
 impl Webhook {
     /// # Errors
     /// When the secret is missing or invalid.
-    pub(super) fn open(settings: &WebhookSettings) -> anyhow::Result<Self> {
+    pub(super) fn open(settings: &WebhookSettings) -> Result<Self, SinkError> {
         let variable = &settings.secret_env;
-        let secret = std::env::var(variable).with_context(|| {
-            format!("sink {}: set the environment variable {variable} to the secret of the receiver", settings.name)
+        let (sink, variable) = (settings.name.clone(), variable.clone());
+        let secret = std::env::var(&variable).map_err(|source| SinkError::NoSecret {
+            sink: sink.clone(),
+            variable: variable.clone(),
+            source,
         })?;
         let secret =
-            Secret::parse(&secret).map_err(|rule| anyhow::anyhow!("sink {}: {variable}: {rule}", settings.name))?;
+            Secret::parse(&secret).map_err(|rule| SinkError::Secret { sink, variable, rule: rule.to_string() })?;
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -148,8 +152,7 @@ impl Webhook {
             .timeout(settings.timeout.to_std())
             .pool_idle_timeout(IDLE)
             .user_agent(concat!("vedette/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .context("creating the HTTP client")?;
+            .build()?;
         Ok(Self { client, url: Url::parse(&settings.url)?, secret })
     }
 }

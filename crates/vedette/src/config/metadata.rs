@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use vedette_core::SettingMistake;
+use vedette_core::ValidationError;
 use vedette_stages::MetadataSettings;
 
 use super::location::related;
-use super::{Known, Mistake};
+use super::{ConfigRule, Known, Mistake};
 
 /// Validates all entries against each other and against the cameras. `unread` are the paths that failed to parse: errors about
 /// them are consequential.
@@ -25,21 +25,19 @@ pub(super) fn check(
         let mut found = entry.mistakes(prefix);
         let is_wrong = found.iter().any(|mistake| mistake.path == "topic");
         if !is_wrong && !seen.insert(&*entry.topic) {
-            let fix = "put both together, or use two topics";
-            found.insert(0, SettingMistake::new("topic", &*entry.topic, "another entry has this topic", fix));
+            found.insert(0, ValidationError::new("topic", &entry.topic, ConfigRule::SameTopic));
         }
         for (sensor, camera) in &entry.cameras {
             let wrong = if !cameras.may_have(camera) {
-                ("no camera has this id", "add it to the camera file, without a source")
+                ConfigRule::UnknownCamera
             } else if cameras.with_source(camera) {
-                let rule = "this camera's own stream is looked at too: it would be analysed twice";
-                (rule, "take `source` out of its entry in the camera file")
+                ConfigRule::AnalysedTwice
             } else if !mapped.insert(camera.clone()) {
-                ("another sensor is this camera already", "give each its own camera")
+                ConfigRule::SameCamera
             } else {
                 continue;
             };
-            found.push(SettingMistake::new(&format!("cameras.{sensor}"), camera.as_str(), wrong.0, wrong.1));
+            found.push(ValidationError::new(format!("cameras.{sensor}"), camera, wrong));
         }
         for mistake in found {
             let field = &*mistake.path;

@@ -1,48 +1,53 @@
 use std::fmt;
 
-use vedette_core::SettingMistake;
+use vedette_core::{ValidationError, Violation};
 
 /// A validation error in a file: path, value, rule, remedy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mistake {
     /// The file.
     pub file: String,
-    /// Path of the value within the file, for example `bus.kafka.brokers` or
-    /// `policy[0] (camera/gate).rule[2] (loiter).when`; lists count from 0.
-    pub path: String,
-    /// The value; empty when something is missing.
-    pub value: String,
-    /// The rule it breaks.
-    pub rule: String,
-    /// The remedy; empty when the rule implies it.
-    pub fix: String,
+    /// The error. Its path is that of the value within the file, for example `bus.kafka.brokers` or
+    /// `policy[0] (camera/gate).rule[2] (loiter).when`.
+    pub error: ValidationError,
 }
 
 impl Mistake {
+    /// A validation error at a path of a file.
+    #[must_use]
+    pub fn new(
+        file: impl fmt::Display,
+        path: impl Into<String>,
+        value: impl fmt::Display,
+        violation: impl Into<Violation>,
+    ) -> Self {
+        Self { file: file.to_string(), error: ValidationError::new(path, value, violation) }
+    }
+
     /// A validation error that a section found in itself.
     #[must_use]
-    pub fn in_section(file: &str, section: &str, mistake: SettingMistake) -> Self {
-        let SettingMistake { path, value, rule, fix } = mistake;
-        Self { file: file.to_owned(), path: format!("{section}.{path}"), value, rule, fix }
+    pub fn in_section(file: &str, section: &str, error: ValidationError) -> Self {
+        Self { file: file.to_owned(), error: error.within(section) }
     }
 }
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file, self.path)?;
-        if !self.value.is_empty() {
-            write!(f, " = {}", self.value)?;
+        let ValidationError { path, value, code, rule, fix, .. } = &self.error;
+        write!(f, "{}: {path}", self.file)?;
+        if !value.is_empty() {
+            write!(f, " = {value}")?;
         }
-        write!(f, "\n    {}", self.rule)?;
-        if !self.fix.is_empty() {
-            write!(f, "\n    {}", self.fix)?;
+        write!(f, "\n    {rule} [{code}]")?;
+        if !fix.is_empty() {
+            write!(f, "\n    {fix}")?;
         }
         Ok(())
     }
 }
 
 /// All validation errors, to be corrected at once.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mistakes(pub Vec<Mistake>);
 
 impl fmt::Display for Mistakes {

@@ -1,6 +1,7 @@
 //! The configuration: one TOML file of settings, one of cameras, one of policies; parsed and validated as a whole, with all
 //! validation errors reported at once.
 
+mod config_rule;
 mod filling;
 mod location;
 mod metadata;
@@ -18,6 +19,7 @@ use toml::Value;
 use vedette_core::{Camera, Policy};
 use vedette_stages::{IngestSettings, StoreSetting};
 
+pub(crate) use config_rule::ConfigRule;
 pub use mistake::{Mistake, Mistakes};
 use registry_files::Known;
 pub use settings::{OperationsSettings, Settings, SiteSettings};
@@ -72,7 +74,7 @@ impl Config {
         let policies = registry_files::policies(&settings.site.policies, &known, &mut mistakes);
         let (file, entries) = (path.display().to_string(), &settings.metadata);
         let unread: Vec<String> =
-            mistakes.iter().filter(|mistake| mistake.file == file).map(|mistake| mistake.path.clone()).collect();
+            mistakes.iter().filter(|mistake| mistake.file == file).map(|mistake| mistake.error.path.clone()).collect();
         metadata::check(&file, entries, &settings.bus.kafka.prefix, &known, &unread, &mut mistakes);
         sinks::check(&file, &settings.sinks, &unread, &mut mistakes);
         let (cameras, camera_paths) = known.into_cameras();
@@ -89,7 +91,7 @@ impl Reading {
         let file = self.file.display().to_string();
         self.settings_read
             && !self.touched.iter().any(|touched| location::related(touched, path))
-            && self.mistakes.iter().all(|mistake| mistake.file != file || !location::related(&mistake.path, path))
+            && self.mistakes.iter().all(|mistake| mistake.file != file || !location::related(&mistake.error.path, path))
     }
 
     /// Whether this field of a camera's entry is valid.
@@ -98,12 +100,12 @@ impl Reading {
         let file = self.config.settings.site.cameras.display().to_string();
         let Some(at) = self.camera_paths.get(index) else { return false };
         let path = format!("{at}.{field}");
-        self.mistakes.iter().all(|mistake| mistake.file != file || !location::related(&mistake.path, &path))
+        self.mistakes.iter().all(|mistake| mistake.file != file || !location::related(&mistake.error.path, &path))
     }
 }
 
 fn sound(mistakes: &[Mistake], path: &str) -> bool {
-    mistakes.iter().all(|mistake| !location::related(&mistake.path, path))
+    mistakes.iter().all(|mistake| !location::related(&mistake.error.path, path))
 }
 
 /// Reads and validates a file of cameras.
@@ -131,13 +133,8 @@ fn read_text(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<String> {
     match std::fs::read_to_string(path) {
         Ok(text) => Some(text),
         Err(error) => {
-            mistakes.push(Mistake {
-                file: path.display().to_string(),
-                path: "the file".into(),
-                value: String::new(),
-                rule: format!("it cannot be read: {error}"),
-                fix: "give the path of an existing TOML file; paths in a file are relative to that file".into(),
-            });
+            let rule = ConfigRule::Unreadable { reason: error.to_string() };
+            mistakes.push(Mistake::new(path.display(), "the file", "", rule));
             None
         }
     }
@@ -161,8 +158,9 @@ fn read_settings(path: &Path, mistakes: &mut Vec<Mistake>) -> (Settings, Option<
     let mut found = Vec::new();
     sections::check(&file, &settings, &mut found);
     let touched = reading.touched;
-    mistakes
-        .extend(found.into_iter().filter(|mistake| !touched.iter().any(|path| location::related(path, &mistake.path))));
+    mistakes.extend(
+        found.into_iter().filter(|mistake| !touched.iter().any(|path| location::related(path, &mistake.error.path))),
+    );
     (settings, Some(touched))
 }
 

@@ -8,15 +8,15 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use toml::Value;
 use vedette_analysis::ground;
-use vedette_core::{Camera, CameraSource, FrameSize, Policy};
+use vedette_core::{Camera, CameraSource, FrameSize, Policy, ValidationError};
 use vedette_locate::Locator;
-use vedette_rules::{PolicyMistake, RuleSet};
+use vedette_rules::RuleSet;
 use vedette_stages::IngestSettings;
 
 pub(super) use known::Known;
 
 use super::location::{name_of, related};
-use super::{Mistake, read_text, toml_file};
+use super::{ConfigRule, Mistake, read_text, toml_file};
 
 const LARGEST_FRAME: FrameSize = FrameSize { width: 1 << 20, height: 1 << 20 };
 
@@ -55,36 +55,32 @@ fn check_camera(
     let camera = &entry.value;
     let mut add = noting(path, entry, mistakes);
     if !entry.is_touched("id") && !seen.insert(camera.id.to_string()) {
-        add("id", camera.id.to_string(), "another camera has this id".into(), "give each camera its own".into());
+        add(ValidationError::new("id", &camera.id, ConfigRule::SameId));
     }
     if camera.purpose.trim().is_empty() {
-        let fix = "say why this camera may be analysed";
-        add("purpose", String::new(), "a camera needs a purpose".into(), fix.into());
+        add(ValidationError::new("purpose", "", ConfigRule::NoPurpose));
     }
     if let Some(CameraSource::Rtsp { url, credential }) = &camera.source {
         check_url(url, &mut add);
         let unknown = |name: &&String| ingest.is_some_and(|ingest| !ingest.credentials.contains_key(*name));
         if let Some(name) = credential.as_ref().filter(unknown) {
-            let fix = format!("add [ingest.credentials.{name}] to the settings file");
-            add("source.credential", name.clone(), "no credential has this name".into(), fix);
+            let rule = ConfigRule::UnknownCredential { name: name.clone() };
+            add(ValidationError::new("source.credential", name, rule));
         }
     }
     if let Err(found) = Locator::new(camera) {
-        for mistake in found {
-            add(&mistake.path, mistake.value, mistake.rule, mistake.fix);
-        }
+        found.into_iter().for_each(add);
     }
 }
 
-fn check_url(url: &str, add: &mut impl FnMut(&str, String, String, String)) {
+fn check_url(url: &str, add: &mut impl FnMut(ValidationError)) {
     match url::Url::parse(url) {
         Ok(parsed) if !parsed.username().is_empty() || parsed.password().is_some() => {
             // The value is omitted: it contains a secret.
-            let fix = "take user and password out and name a credential: source.credential = \"NAME\"";
-            add("source.url", String::new(), "a camera's address holds no credentials".into(), fix.into());
+            add(ValidationError::new("source.url", "", ConfigRule::Credentials));
         }
         Ok(parsed) if parsed.scheme() == "rtsp" && parsed.has_host() => {}
-        _ => add("source.url", url.to_owned(), "this is no rtsp://host/path".into(), String::new()),
+        _ => add(ValidationError::new("source.url", url, ConfigRule::Url)),
     }
 }
 
@@ -101,16 +97,12 @@ pub(super) fn policies(path: &Path, cameras: &Known, mistakes: &mut Vec<Mistake>
         let mut add = noting(path, &entry, mistakes);
         let scope = vedette_wire::policy_key(&policy.applies_to);
         if !cameras.may_be_meant(&policy.applies_to) {
-            let fix = "name a camera of the camera file, or a group that one of them is in";
-            add("applies_to", scope.clone(), "no camera is meant by this".into(), fix.into());
+            add(ValidationError::new("applies_to", &scope, ConfigRule::NobodyMeant));
         }
         if !entry.is_touched("applies_to") && !seen.insert(scope.clone()) {
-            add("applies_to", scope, "another policy already applies to it".into(), "put their rules together".into());
+            add(ValidationError::new("applies_to", scope, ConfigRule::SameScope));
         }
-        for mistake in rule_mistakes(policy, cameras) {
-            add(&mistake.path, mistake.value, mistake.rule, mistake.fix);
-        }
-        drop(add);
+        rule_mistakes(policy, cameras).into_iter().for_each(add);
         policies.push(RuleSet::complete(entry.value));
     }
     policies
@@ -118,9 +110,9 @@ pub(super) fn policies(path: &Path, cameras: &Known, mistakes: &mut Vec<Mistake>
 
 /// Validation errors of the rules on each of their cameras, without duplicates. An error on only some of a group's
 /// cameras names only the first of these.
-fn rule_mistakes(policy: &Policy, cameras: &Known) -> Vec<PolicyMistake> {
+fn rule_mistakes(policy: &Policy, cameras: &Known) -> Vec<ValidationError> {
     let mut judged = 0;
-    let mut found: Vec<(PolicyMistake, &Camera, u32)> = Vec::new();
+    let mut found: Vec<(ValidationError, &Camera, u32)> = Vec::new();
     for entry in cameras.meant(&policy.applies_to) {
         // An invalid place or calibration is reported above; rules on the camera's ground are validated once it is corrected.
         let Some(locator) = known::locator(entry) else { continue };
@@ -136,7 +128,7 @@ fn rule_mistakes(policy: &Policy, cameras: &Known) -> Vec<PolicyMistake> {
     if judged == 0 {
         return RuleSet::mistakes_anywhere(policy);
     }
-    let named = |(mut mistake, camera, times): (PolicyMistake, &Camera, u32)| {
+    let named = |(mut mistake, camera, times): (ValidationError, &Camera, u32)| {
         if times < judged {
             mistake.value = format!("{} on camera {}", mistake.value, camera.id);
         }
@@ -153,18 +145,16 @@ impl<T> Entry<T> {
     }
 }
 
-/// Records validation errors of the entry: field, value, rule, remedy. An error of a field that failed to parse is consequential.
+/// Records validation errors of the entry. An error of a field that failed to parse is consequential.
 fn noting<'a, T>(
     path: &'a Path,
     entry: &'a Entry<T>,
     mistakes: &'a mut Vec<Mistake>,
-) -> impl FnMut(&str, String, String, String) + 'a {
-    move |field, value, rule, fix| {
-        if entry.is_touched(field) {
-            return;
+) -> impl FnMut(ValidationError) + 'a {
+    move |error| {
+        if !entry.is_touched(&error.path) {
+            mistakes.push(Mistake::in_section(&path.display().to_string(), &entry.at, error));
         }
-        let (file, path) = (path.display().to_string(), format!("{}.{field}", entry.at));
-        mistakes.push(Mistake { file, path, value, rule, fix });
     }
 }
 
@@ -190,13 +180,7 @@ fn entries<T: DeserializeOwned>(
     for (key, value) in parsed.table {
         let Some(values) = (key == list).then_some(&value).and_then(Value::as_array) else {
             known.note_unreadable();
-            mistakes.push(Mistake {
-                file: file.clone(),
-                path: key,
-                value: String::new(),
-                rule: format!("this file holds [[{list}]] entries only"),
-                fix: String::new(),
-            });
+            mistakes.push(Mistake::new(&file, key, "", ConfigRule::ForeignEntry { list: list.to_owned() }));
             continue;
         };
         for (index, value) in values.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Validation of the sections of the settings, each by itself and pairs of them against each other.
 
-use super::{Mistake, Settings};
+use super::{ConfigRule, Mistake, Settings};
 
 /// All validation errors of the sections.
 pub(super) fn check(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
@@ -16,12 +16,6 @@ pub(super) fn check(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>
         mistakes.extend(found.into_iter().map(|mistake| Mistake::in_section(file, section, mistake)));
     }
     if let Some(listen) = operations.listen.filter(|listen| listen.port() != 0 && *listen == console.listen) {
-        mistakes.push(Mistake {
-            file: file.to_owned(),
-            path: "operations.listen".to_owned(),
-            value: listen.to_string(),
-            rule: "the page has this address: console.listen".to_owned(),
-            fix: String::new(),
-        });
+        mistakes.push(Mistake::new(file, "operations.listen", listen, ConfigRule::SamePort));
     }
 }

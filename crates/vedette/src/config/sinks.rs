@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use vedette_core::SettingMistake;
+use vedette_core::ValidationError;
 use vedette_stages::SinkSettings;
 
-use super::Mistake;
 use super::location::related;
+use super::{ConfigRule, Mistake};
 
 /// All validation errors of the entries, except for unreadable values (`unread`).
 pub(super) fn check(file: &str, sinks: &[SinkSettings], unread: &[String], mistakes: &mut Vec<Mistake>) {
@@ -15,12 +15,11 @@ pub(super) fn check(file: &str, sinks: &[SinkSettings], unread: &[String], mista
         let at = format!("sinks[{index}] ({})", sink.name());
         let mut found = sink.mistakes();
         if !seen.insert(sink.name()) {
-            let fix = "give each its own: it names the consumer group";
-            found.push(SettingMistake::new("name", sink.name(), "another sink has this name", fix));
+            found.push(ValidationError::new("name", sink.name(), ConfigRule::SameSink));
         }
         for mistake in found {
             let mistake = Mistake::in_section(file, &at, mistake);
-            if !unread.iter().any(|unread| related(unread, &mistake.path)) {
+            if !unread.iter().any(|unread| related(unread, &mistake.error.path)) {
                 mistakes.push(mistake);
             }
         }

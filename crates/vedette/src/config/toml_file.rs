@@ -7,10 +7,10 @@
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use toml::Value;
 
-use super::Mistake;
 use super::filling;
 use super::location::{Keys, child_keys, get, keys_of, path_of, remove};
 use super::stumble::Stumble;
+use super::{ConfigRule, Mistake};
 
 /// Most errors reported per entry.
 const MOST_MISTAKES: usize = 200;
@@ -39,14 +39,8 @@ pub(super) fn parse(file: &str, text: &str) -> Parsed {
     for error in errors {
         let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
         let path = format!("line {line}");
-        if mistakes.iter().all(|known| known.path != path) {
-            mistakes.push(Mistake {
-                file: file.to_owned(),
-                path,
-                value: String::new(),
-                rule: format!("this is no TOML: {}", error.message()),
-                fix: String::new(),
-            });
+        if mistakes.iter().all(|known| known.error.path != path) {
+            mistakes.push(Mistake::new(file, path, "", ConfigRule::Syntax { reason: error.message().to_owned() }));
         }
     }
     let table = serde::Deserialize::deserialize(toml::de::Deserializer::from(table)).unwrap_or_default();
@@ -198,13 +192,9 @@ impl<A: Fn(&Value) -> Result<(), Stumble>> Work<'_, A> {
     fn note(&mut self, keys: &Keys, stumble: &Stumble) {
         let unknown = stumble.unknown_field().is_some();
         let found = get(&self.original, keys).filter(|_| !unknown).map(shorten).unwrap_or_default();
-        self.mistakes.push(Mistake {
-            file: self.file.to_owned(),
-            path: path_of(self.at, &self.original, keys),
-            value: found,
-            rule: stumble.message.clone(),
-            fix: stumble.unknown_field().and_then(|name| meant(&stumble.message, name)).unwrap_or_default(),
-        });
+        let meant = stumble.unknown_field().and_then(|name| meant(&stumble.message, name)).unwrap_or_default();
+        let rule = ConfigRule::Value { reason: stumble.message.clone(), meant };
+        self.mistakes.push(Mistake::new(self.file, path_of(self.at, &self.original, keys), found, rule));
     }
 
     /// Removes the value. One without default, and an element of a list, whose removal would shift the others, is replaced.

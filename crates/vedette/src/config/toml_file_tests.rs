@@ -50,7 +50,7 @@ fn a_good_file_reads() {
 
 #[test]
 fn each_line_that_is_no_toml_is_said() {
-    let lines: Vec<_> = parse("f", "a = \nb = 1\nc = = 2\n").mistakes.into_iter().map(|m| m.path).collect();
+    let lines: Vec<_> = parse("f", "a = \nb = 1\nc = = 2\n").mistakes.into_iter().map(|m| m.error.path).collect();
     assert_eq!(lines, ["line 1", "line 3"]);
 }
 

@@ -127,7 +127,7 @@ async fn open_existing(settings: &BusSettings) -> anyhow::Result<SharedBus> {
     if settings.kind == BusKind::Embedded && !settings.directory.join("LOCK").exists() {
         bail!("{}: no embedded log here; name another directory or configuration", settings.directory.display());
     }
-    open_bus(settings).await
+    Ok(open_bus(settings).await?)
 }
 
 async fn read(bus: &SharedBus) -> anyhow::Result<Catalog> {

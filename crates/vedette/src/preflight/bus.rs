@@ -6,7 +6,7 @@ use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_topics::{BusKind, kafka_settings, topics};
 
 use super::running::{self, Process};
-use super::{Ask, Finding, For, Level, PATIENCE, apart, writable};
+use super::{Ask, Finding, For, Level, PATIENCE, PreflightRule, apart, writable};
 
 pub(super) async fn look(ask: &Ask<'_>) -> Vec<Finding> {
     if !ask.reading.is_sound("bus.kind") {
@@ -25,22 +25,23 @@ async fn embedded(ask: &Ask<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let value = bus.directory.display().to_string();
-    let add = |level, rule: String, fix: &str| ask.settings(level, PATH, value.clone(), rule, fix);
-    if let Some(rule) = writable::refusal(&bus.directory) {
-        return vec![add(Level::Mistake, rule, "give this user the right to write there, or name another directory")];
+    let add = |level, rule: PreflightRule| ask.settings(level, PATH, &value, rule);
+    if let Some(reason) = writable::refusal(&bus.directory) {
+        return vec![add(Level::Mistake, PreflightRule::BusDirectory { reason })];
     }
-    let fix = "stop that process, or name another directory";
     let directory = bus.directory.clone();
     match apart(move || EmbeddedBus::holder(&directory)).await {
-        Some(Err(error)) => return vec![add(Level::Mistake, error.to_string(), "")],
+        Some(Err(error)) => {
+            return vec![add(Level::Mistake, PreflightRule::BusUnreadable { reason: error.to_string() })];
+        }
         Some(Ok(Some(held))) => {
             let process = running::holder_of(&held.lock).map(|id| Process::of(id, &ask.reading.file));
             return vec![match process {
                 Some(process) if process.is_ours && ask.by != For::Run => {
-                    add(Level::Note, format!("{process} runs this configuration and has the log open"), "")
+                    add(Level::Note, PreflightRule::BusHeldByThis { process: process.to_string() })
                 }
-                Some(process) => add(Level::Mistake, format!("{process} has the log open"), fix),
-                None => add(Level::Mistake, "another process has the log open".to_owned(), fix),
+                Some(process) => add(Level::Mistake, PreflightRule::BusHeld { process: process.to_string() }),
+                None => add(Level::Mistake, PreflightRule::BusHeld { process: "another process".to_owned() }),
             }];
         }
         Some(Ok(None)) | None => {}
@@ -49,7 +50,8 @@ async fn embedded(ask: &Ask<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let misfits = EmbeddedBus::misfits(&bus.directory, &topics::specs(bus));
-    misfits.into_iter().map(|error| add(Level::Mistake, error.to_string(), "")).collect()
+    let rule = |error: BusError| PreflightRule::BusLayout { reason: error.to_string() };
+    misfits.into_iter().map(|error| add(Level::Mistake, rule(error))).collect()
 }
 
 async fn kafka(ask: &Ask<'_>) -> Vec<Finding> {
@@ -61,7 +63,10 @@ async fn kafka(ask: &Ask<'_>) -> Vec<Finding> {
         .into_iter()
         .map(|mistake| (format!("bus.kafka.{}", mistake.setting), mistake))
         .filter(|(path, _)| ask.reading.is_sound(path) && ask.reading.is_sound("bus.kafka.replication"))
-        .map(|(path, mistake)| ask.settings(Level::Mistake, &path, mistake.value, mistake.rule, ""))
+        .map(|(path, mistake)| {
+            let rule = PreflightRule::KafkaSetting { reason: mistake.rule };
+            ask.settings(Level::Mistake, &path, mistake.value, rule)
+        })
         .collect();
     // With invalid settings there is nothing to contact.
     if !found.is_empty() || !ask.reading.is_sound("bus.kafka") || ask.by.offline() {
@@ -79,9 +84,14 @@ async fn kafka(ask: &Ask<'_>) -> Vec<Finding> {
             vec![BusError::Unreachable { at: brokers.clone(), cause }]
         }
     };
-    found.extend(errors.into_iter().map(|error| match error {
-        BusError::TopicMismatch { .. } => ask.settings(Level::Mistake, "bus.kafka", "", error.to_string(), ""),
-        error => ask.settings(Level::Mistake, "bus.kafka.brokers", brokers.clone(), error.to_string(), ""),
+    found.extend(errors.into_iter().map(|error| {
+        let reason = error.to_string();
+        match error {
+            BusError::TopicMismatch { .. } => {
+                ask.settings(Level::Mistake, "bus.kafka", "", PreflightRule::BusLayout { reason })
+            }
+            _ => ask.settings(Level::Mistake, "bus.kafka.brokers", &brokers, PreflightRule::Broker { reason }),
+        }
     }));
     found
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use vedette_core::{Camera, CameraSource};
 use vedette_media::{Recording, RefusalReason, inspect};
 
-use super::{AT_MOST, Ask, Finding, Level, PATIENCE};
+use super::{AT_MOST, Ask, Finding, Level, PATIENCE, PreflightRule};
 use crate::roles::Role;
 
 /// Recordings inspected concurrently.
@@ -18,8 +18,8 @@ const SIDE_BY_SIDE: usize = 4;
 pub(super) async fn look(ask: &Ask<'_>) -> Vec<Finding> {
     let needs_media = ask.has(Role::Ingest) || ask.has(Role::Detect);
     if needs_media && let Some(Err(error)) = super::apart(vedette_media::init).await {
-        let fix = "install what is named; cameras can be neither read nor decoded without it";
-        return vec![ask.settings(Level::Mistake, "ingest, detect", "", error.to_string(), fix)];
+        let rule = PreflightRule::NoMedia { reason: error.to_string() };
+        return vec![ask.settings(Level::Mistake, "ingest, detect", "", rule)];
     }
     if !ask.has(Role::Ingest) {
         return Vec::new();
@@ -69,14 +69,13 @@ async fn recordings(ask: &Ask<'_>) -> Vec<Finding> {
         let verdict = match seen.remove(path).flatten() {
             Some(outcome) => verdict(path, outcome),
             None if in_time => continue,
-            None => Some((Level::Note, "this recording was not looked at: it took too long".to_owned(), String::new())),
+            None => Some((Level::Note, PreflightRule::RecordingNotRead)),
         };
-        let Some((level, rule, fix)) = verdict else { continue };
+        let Some((level, rule)) = verdict else { continue };
         for index in indices {
             let file = &ask.reading.config.settings.site.cameras;
             let at = ask.reading.camera_paths.get(*index).map_or("camera", String::as_str);
-            let value = path.display().to_string();
-            found.push(Finding::new(level, file, &format!("{at}.source.path"), value, rule.clone(), &fix));
+            found.push(Finding::new(level, file, &format!("{at}.source.path"), path.display(), rule.clone()));
         }
     }
     found
@@ -93,19 +92,15 @@ fn look_at(path: &Path) -> Looked {
     Ok(inspect(path, PATIENCE))
 }
 
-fn verdict(path: &Path, looked: Looked) -> Option<(Level, String, String)> {
-    let transcode = || format!("run `vedette transcode {} NEW.mp4` and name NEW.mp4 here", quoted(path));
+fn verdict(path: &Path, looked: Looked) -> Option<(Level, PreflightRule)> {
+    let path = quoted(path);
     match looked {
-        Err(error) => {
-            let fix = "put the recording there or correct the path; it is relative to the camera file";
-            Some((Level::Camera, format!("this recording cannot be opened: {error}"), fix.to_owned()))
+        Err(error) => Some((Level::Camera, PreflightRule::RecordingMissing { reason: error.to_string() })),
+        Ok(Err(reason @ RefusalReason::NotVideo { .. })) => {
+            Some((Level::Camera, PreflightRule::NotVideo { reason: reason.to_string() }))
         }
-        Ok(Err(reason @ RefusalReason::NotVideo { .. })) => Some((Level::Camera, reason.to_string(), String::new())),
-        Ok(Err(reason)) => Some((Level::Camera, reason.to_string(), transcode())),
-        Ok(Ok(recording)) if recording.b_frames => {
-            let rule = "this recording has B-frames: frames that come in another order than they are shown are lost";
-            Some((Level::Warning, rule.to_owned(), transcode()))
-        }
+        Ok(Err(reason)) => Some((Level::Camera, PreflightRule::Transcode { reason: reason.to_string(), path })),
+        Ok(Ok(recording)) if recording.b_frames => Some((Level::Warning, PreflightRule::BFrames { path })),
         Ok(Ok(_)) => None,
     }
 }

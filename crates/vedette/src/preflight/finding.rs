@@ -1,5 +1,8 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+
+use vedette_core::{ValidationError, Violation};
 
 use crate::config::Mistake;
 
@@ -17,7 +20,7 @@ pub enum Level {
 }
 
 /// A problem that prevents a run, or should be known before.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     /// Its severity.
     pub level: Level,
@@ -30,17 +33,15 @@ impl Finding {
         level: Level,
         file: &Path,
         path: &str,
-        value: impl Into<String>,
-        rule: impl Into<String>,
-        fix: &str,
+        value: impl fmt::Display,
+        rule: impl Into<Violation>,
     ) -> Self {
-        let (file, path, fix) = (file.display().to_string(), path.to_owned(), fix.to_owned());
-        Self { level, what: Mistake { file, path, value: value.into(), rule: rule.into(), fix } }
+        Self { level, what: Mistake::new(file.display(), path, value, rule) }
     }
 }
 
 /// All findings.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
@@ -54,6 +55,31 @@ impl Findings {
     pub fn mistakes(&self) -> Vec<Mistake> {
         self.at(Level::Mistake).chain(self.at(Level::Camera)).cloned().collect()
     }
+}
+
+impl Findings {
+    /// A JSON object a line for each of `mistakes` and of the findings.
+    #[must_use]
+    pub fn json_lines(&self, mistakes: &[Mistake]) -> String {
+        let found = self.0.iter().map(|finding| (finding.level, &finding.what));
+        let all = mistakes.iter().map(|mistake| (Level::Mistake, mistake)).chain(found);
+        all.map(|(level, mistake)| format!("{}\n", json(level, mistake))).collect()
+    }
+}
+
+fn json(level: Level, Mistake { file, error }: &Mistake) -> serde_json::Value {
+    let level = match level {
+        Level::Mistake => "error",
+        Level::Camera => "camera",
+        Level::Warning => "warning",
+        Level::Note => "note",
+    };
+    let ValidationError { path, value, code, arguments, rule, fix } = error;
+    let arguments: BTreeMap<_, _> = arguments.iter().map(|(name, argument)| (*name, argument)).collect();
+    serde_json::json!({
+        "level": level, "file": file, "path": path, "value": value, "code": code, "arguments": arguments, "rule": rule,
+        "fix": fix,
+    })
 }
 
 /// Warnings and notes, one a paragraph.

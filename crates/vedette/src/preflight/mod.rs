@@ -6,14 +6,18 @@ mod cameras;
 mod finding;
 mod models;
 mod ports;
+mod preflight_rule;
 mod running;
 mod site;
 mod writable;
 
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::time::Duration;
 
 pub use finding::{Finding, Findings, Level};
+pub(crate) use preflight_rule::PreflightRule;
+use vedette_core::Violation;
 
 use crate::config::{Mistakes, Reading};
 use crate::roles::Role;
@@ -54,15 +58,8 @@ impl Ask<'_> {
     }
 
     /// A finding about the settings file.
-    fn settings(
-        &self,
-        level: Level,
-        path: &str,
-        value: impl Into<String>,
-        rule: impl Into<String>,
-        fix: &str,
-    ) -> Finding {
-        Finding::new(level, &self.reading.file, path, value, rule, fix)
+    fn settings(&self, level: Level, path: &str, value: impl Display, rule: impl Into<Violation>) -> Finding {
+        Finding::new(level, &self.reading.file, path, value, rule)
     }
 }
 
@@ -83,8 +80,7 @@ pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Fin
     found.extend(own.2);
     found.extend(ports::look(&ask));
     if by.offline() {
-        let left_out = "not asked, because of --offline: brokers, and the database of the alerts";
-        found.push(ask.settings(Level::Note, "bus, console.store", "", left_out, ""));
+        found.push(ask.settings(Level::Note, "bus, console.store", "", PreflightRule::Offline));
     }
     Findings(found)
 }

@@ -3,7 +3,7 @@
 use vedette_detect::{ModelStore, RuntimeError, RuntimeSettings, StoreError};
 use vedette_stages::{DetectSettings, detector};
 
-use super::{Ask, Finding, Level, apart};
+use super::{Ask, Finding, Level, PreflightRule, apart};
 use crate::roles::Role;
 
 pub(super) async fn look(ask: &Ask<'_>) -> Vec<Finding> {
@@ -16,16 +16,16 @@ pub(super) async fn look(ask: &Ask<'_>) -> Vec<Finding> {
     let looked = apart(move || {
         let store = match detector::store_of(&settings) {
             Ok(store) => store,
-            Err(error) => return vec![("detect.models", String::new(), error.to_string())],
+            Err(error) => {
+                let rule = PreflightRule::Model { reason: error.to_string() };
+                return vec![("detect.models", String::new(), rule)];
+            }
         };
         let mut found = Vec::new();
         if model && let Err(error) = store.verify(&settings.model) {
             let about = matches!(error, StoreError::Io { .. }) && settings.models.is_some();
-            found.push((
-                if about { "detect.models" } else { "detect.model" },
-                settings.model.clone(),
-                error.to_string(),
-            ));
+            let path = if about { "detect.models" } else { "detect.model" };
+            found.push((path, settings.model.clone(), PreflightRule::Model { reason: error.to_string() }));
         }
         if runtime && let Err((value, rule)) = runtime_of(&settings, &store) {
             found.push(("detect.runtime", value, rule));
@@ -34,30 +34,28 @@ pub(super) async fn look(ask: &Ask<'_>) -> Vec<Finding> {
     });
     let mut findings: Vec<Finding> = match looked.await {
         Some(found) => {
-            found.into_iter().map(|(path, value, rule)| ask.settings(Level::Mistake, path, value, rule, "")).collect()
+            found.into_iter().map(|(path, value, rule)| ask.settings(Level::Mistake, path, value, rule)).collect()
         }
-        None => vec![ask.settings(Level::Warning, "detect.model", "", "reading the model took too long", "")],
+        None => vec![ask.settings(Level::Warning, "detect.model", "", PreflightRule::ModelSlow)],
     };
     if let Some(unread) = detector::unread_manifests(&ask.reading.config.settings.detect) {
-        let fix = "name it as detect.models, or in VEDETTE_MODELS, if it is meant";
-        let rule = "the directory `models` here holds manifests that are not those inside the program, and is not read by itself";
-        findings.push(ask.settings(Level::Warning, "detect.models", unread.display().to_string(), rule, fix));
+        findings.push(ask.settings(Level::Warning, "detect.models", unread.display(), PreflightRule::Manifests));
     }
     findings
 }
 
 /// Whether the library is there and unaltered since it was fetched; a user's own one is loaded to check it.
-fn runtime_of(settings: &DetectSettings, store: &ModelStore) -> Result<(), (String, String)> {
+fn runtime_of(settings: &DetectSettings, store: &ModelStore) -> Result<(), (String, PreflightRule)> {
     let Some(library) = &settings.runtime else {
-        return store.runtime_library(detector::RUNTIME).map(drop).map_err(|error| (String::new(), error.to_string()));
+        let found = store.runtime_library(detector::RUNTIME).map(drop);
+        return found.map_err(|error| (String::new(), PreflightRule::Model { reason: error.to_string() }));
     };
     let value = library.display().to_string();
     if !library.is_file() {
-        let rule =
-            "there is no such file; leave the setting out and run `vedette models fetch onnxruntime`, or correct it";
-        return Err((value, rule.to_owned()));
+        return Err((value, PreflightRule::NoRuntime));
     }
     let loaded =
         vedette_detect::Runtime::load(&RuntimeSettings { library: Some(library.clone()), ..Default::default() });
-    loaded.map(drop).map_err(|error: RuntimeError| (value, error.to_string()))
+    let rule = |error: RuntimeError| PreflightRule::Model { reason: error.to_string() };
+    loaded.map(drop).map_err(|error| (value, rule(error)))
 }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
 use super::running::{self, Process};
-use super::{Ask, Finding, For, Level};
+use super::{Ask, Finding, For, Level, PreflightRule};
 use crate::roles::Role;
 
 /// The port of the page if there is one, and that of health and metrics if it is configured.
@@ -21,29 +21,17 @@ fn port(ask: &Ask<'_>, path: &str, listen: SocketAddr) -> Option<Finding> {
         return None;
     }
     let error = TcpListener::bind(listen).err()?;
-    let add = |level, rule: String, fix: &str| ask.settings(level, path, listen.to_string(), rule, fix);
+    let add = |level, rule: PreflightRule| ask.settings(level, path, listen, rule);
     Some(match error.kind() {
         ErrorKind::AddrInUse => match running::listener_at(listen).map(|id| Process::of(id, &ask.reading.file)) {
             Some(process) if process.is_ours && ask.by != For::Run => {
-                add(Level::Note, format!("{process} runs this configuration and listens there"), "")
+                add(Level::Note, PreflightRule::PortOfThis { process: process.to_string() })
             }
-            Some(process) => {
-                let fix = "stop that process, or give another port";
-                add(Level::Mistake, format!("this address and port are taken by {process}"), fix)
-            }
-            None => {
-                let fix = "stop whoever listens there, or give another port";
-                add(Level::Mistake, "this address and port are taken".to_owned(), fix)
-            }
+            Some(process) => add(Level::Mistake, PreflightRule::PortTaken { process: process.to_string() }),
+            None => add(Level::Mistake, PreflightRule::PortTaken { process: "another process".to_owned() }),
         },
-        ErrorKind::AddrNotAvailable => {
-            let fix = "give an address of this machine, 127.0.0.1 for this machine alone, or 0.0.0.0 for all of them";
-            add(Level::Mistake, "this is no address of this machine".to_owned(), fix)
-        }
-        ErrorKind::PermissionDenied => {
-            let fix = "give a port from 1024 on, or the right to use this one";
-            add(Level::Mistake, "this user may not listen there".to_owned(), fix)
-        }
-        _ => add(Level::Mistake, format!("nothing can listen there: {error}"), "give another address or port"),
+        ErrorKind::AddrNotAvailable => add(Level::Mistake, PreflightRule::ForeignAddress),
+        ErrorKind::PermissionDenied => add(Level::Mistake, PreflightRule::PortForbidden),
+        _ => add(Level::Mistake, PreflightRule::Port { reason: error.to_string() }),
     })
 }

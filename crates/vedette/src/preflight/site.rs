@@ -7,7 +7,7 @@ use vedette_alert_store::{AlertStore, PostgresServer, StoreError};
 use vedette_core::CameraSource;
 use vedette_stages::{StoreSetting, alert_store};
 
-use super::{Ask, Finding, Level, apart, cameras, writable};
+use super::{Ask, Finding, Level, PreflightRule, apart, cameras, writable};
 use crate::roles::Role;
 
 /// Unset variables of passwords.
@@ -43,7 +43,12 @@ pub(super) fn passwords(ask: &Ask<'_>) -> Vec<Finding> {
                 let unset = unset(ask, Level::Mistake, &path, variable);
                 let unusable = || {
                     let error = sink.open().err()?;
-                    Some(ask.settings(Level::Mistake, &path, variable, error.to_string(), ""))
+                    Some(ask.settings(
+                        Level::Mistake,
+                        &path,
+                        variable,
+                        PreflightRule::Secret { reason: error.to_string() },
+                    ))
                 };
                 found.extend(unset.or_else(unusable));
             }
@@ -55,10 +60,10 @@ pub(super) fn passwords(ask: &Ask<'_>) -> Vec<Finding> {
 fn unset(ask: &Ask<'_>, level: Level, path: &str, variable: &str) -> Option<Finding> {
     let rule = match std::env::var(variable) {
         Ok(_) => return None,
-        Err(std::env::VarError::NotPresent) => "this environment variable is not set",
-        Err(std::env::VarError::NotUnicode(_)) => "this environment variable is no UTF-8 text",
+        Err(std::env::VarError::NotPresent) => PreflightRule::Unset,
+        Err(std::env::VarError::NotUnicode(_)) => PreflightRule::NotText,
     };
-    Some(ask.settings(level, path, variable, rule, "set it to the password for the process that runs"))
+    Some(ask.settings(level, path, variable, rule))
 }
 
 /// The address base, and the directory of the published ones.
@@ -68,17 +73,16 @@ pub(super) async fn bases(ask: &Ask<'_>) -> Vec<Finding> {
     if let Some(base) = site.address_base.clone().filter(|_| ask.reading.is_sound("site.address_base")) {
         let value = base.display().to_string();
         if !base.is_file() {
-            let fix = "correct the path, or make it: `vedette address build`";
-            found.push(ask.settings(Level::Mistake, "site.address_base", value, "there is no such file", fix));
+            found.push(ask.settings(Level::Mistake, "site.address_base", value, PreflightRule::NoBase));
         } else {
             match apart(move || AddressBase::open(&base).map(drop)).await {
                 Some(Ok(())) => {}
                 Some(Err(error)) => {
-                    found.push(ask.settings(Level::Mistake, "site.address_base", value, error.to_string(), ""));
+                    let rule = PreflightRule::Base { reason: error.to_string() };
+                    found.push(ask.settings(Level::Mistake, "site.address_base", value, rule));
                 }
                 None => {
-                    let rule = "this base was not looked at: reading it took too long";
-                    found.push(ask.settings(Level::Note, "site.address_base", value, rule, ""));
+                    found.push(ask.settings(Level::Note, "site.address_base", value, PreflightRule::BaseNotRead));
                 }
             }
         }
@@ -89,9 +93,8 @@ pub(super) async fn bases(ask: &Ask<'_>) -> Vec<Finding> {
         && site.address_bases.exists()
         && !site.address_bases.is_dir()
     {
-        let (value, fix) = (site.address_bases.display().to_string(), "name a directory");
-        let rule = "this is no directory; bases that are published could not be found in it";
-        found.push(ask.settings(Level::Mistake, "site.address_bases", value, rule, fix));
+        let value = site.address_bases.display();
+        found.push(ask.settings(Level::Mistake, "site.address_bases", value, PreflightRule::NoBases));
     }
     found
 }
@@ -102,13 +105,13 @@ pub(super) async fn store(ask: &Ask<'_>) -> Vec<Finding> {
     if !ask.has(Role::Console) || !ask.reading.is_sound("console.store") {
         return Vec::new();
     }
-    let add = |rule: String, fix: &str| vec![ask.settings(Level::Mistake, "console.store", "", rule, fix)];
+    let add = |rule: PreflightRule| vec![ask.settings(Level::Mistake, "console.store", "", rule)];
     match &console.store {
         StoreSetting::File(path) => match writable::file_refusal(path) {
-            Some(rule) => add(rule, "give this user the right to write there, or name another file"),
+            Some(reason) => add(PreflightRule::StoreFile { reason }),
             None => match AlertStore::probe_file(path) {
                 Ok(()) => Vec::new(),
-                Err(error) => add(error.to_string(), ""),
+                Err(error) => add(PreflightRule::Store { reason: error.to_string() }),
             },
         },
         StoreSetting::Server(_) if ask.by.offline() => Vec::new(),
@@ -122,10 +125,8 @@ pub(super) async fn store(ask: &Ask<'_>) -> Vec<Finding> {
             });
             match probed.await {
                 Some(Ok(())) => Vec::new(),
-                Some(Err(rule)) => add(rule, ""),
-                None => {
-                    add("the database did not answer".into(), "check that the server runs and can be reached from here")
-                }
+                Some(Err(reason)) => add(PreflightRule::Store { reason }),
+                None => add(PreflightRule::Database),
             }
         }
     }

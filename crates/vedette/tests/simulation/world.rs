@@ -333,7 +333,7 @@ pub(crate) fn keep_running<F>(
     run: impl Fn(CancellationToken) -> F + Send + 'static,
 ) -> JoinHandle<()>
 where
-    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    F: Future<Output = vedette_stages::Result<()>> + Send + 'static,
 {
     tokio::spawn(async move {
         while run(stop.clone()).await.is_err() {

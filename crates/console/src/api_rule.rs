@@ -1,0 +1,83 @@
+//! The rules that requests obey, and the reasons why one fails.
+
+use vedette_core::{AlertId, Timestamp, Words, violations};
+
+violations! {
+    pub(crate) enum ApiRule {
+        NoSuchParameter = "parameter.unknown": "no parameter of this path has that name",
+            "this path takes no parameters; leave it out";
+        UnknownParameter { known: Words } = "parameter.unknown-of": "no parameter of this path has that name",
+            "known parameters are {known}";
+        GivenTwice = "parameter.twice": "it is given more than once", "give it once";
+        UnknownWord { known: Words } = "parameter.unknown-word": "it is none of the known words", "use one of {known}";
+        Range { least: f64, most: f64 } = "parameter.range": "it is outside {least} to {most}", "give {least} to {most}";
+        Page { most: u32 } = "parameter.page": "it is outside 1 to {most}",
+            "use `before` with the `next` of a page to get more";
+        Length { most: usize } = "parameter.length": "it is longer than {most} characters", "shorten it";
+        Control = "parameter.control": "it holds control characters", "leave them out";
+        Empty = "parameter.empty": "it is empty", "say who decides";
+
+        Number { reason: String, expected: String } = "parameter.number": "{reason}", "give {expected}";
+        Instant { reason: String } = "parameter.instant": "{reason}",
+            "write RFC 3339 with an offset, as in 2026-03-01T08:00:00Z (a `+` in a URL is written %2B)";
+        Prefix { reason: String } = "parameter.address": "{reason}",
+            "give the first 6, 9, 12, 14, 19 or all 25 characters of a code";
+        Code { reason: String } = "parameter.code": "{reason}",
+            "give 6, 9, 12, 14, 19 or all 25 characters of a standard address code; a padded one ends with `*`";
+        Unit { reason: String } = "parameter.unit": "{reason}",
+            "give KIND:CODE, as in police:P-0101, or CODE alone for any kind; alerts carry both in `responsible`";
+        Camera { reason: String } = "parameter.camera": "{reason}", "take a camera's id from /api/v1/cameras";
+        Cursor { reason: String } = "parameter.cursor": "{reason}", "pass the `next` of the page before as it was given";
+        Alert { reason: String } = "parameter.alert": "{reason}", "take an id from /api/v1/alerts";
+        Until { from: Timestamp } = "parameter.until": "it is not after `from` ({from}), so no alert can match",
+            "give a later `until`";
+        LastEvent = "parameter.last-event": "it is no number of a change",
+            "send the id of the last event as it was given, or leave it out";
+        Place { reason: String } = "parameter.place": "{reason}", "give degrees, WGS 84, latitude as `lat`";
+        GoesWith { other: String } = "parameter.goes-with": "it goes with {other}", "leave it out";
+        TextAndPoint = "parameter.text-and-point": "a text and a point are asked at once", "give `q`, or `lat` and `lon`";
+        NeitherTextNorPoint = "parameter.missing": "it is missing", "give `q` for a text, or `lat` and `lon` for a point";
+        Area { reason: String } = "parameter.area": "{reason}",
+            "give west,south,east,north in degrees, WGS 84, as in 113.94,22.53,113.95,22.54";
+        Revision = "parameter.revision": "it is below 1", "send the `revision` of the alert that was seen";
+
+        Body { reason: String } = "body.invalid": "{reason}",
+            "send {{\"verdict\": \"confirmed\" or \"false_alarm\", \"by\": \"who decides\", \"note\": \"optional\", \
+             \"revision\": optional}}";
+        ContentType { given: String } = "body.content-type": "the content type is `{given}`",
+            "send `Content-Type: application/json`";
+
+        NoPath = "not-found.path": "there is nothing at this path", "see /api/v1/openapi.json";
+        NoPage { path: String } = "not-found.page": "there is no /{path}", "open / for the page";
+        NoAlert { id: AlertId } = "not-found.alert": "there is no alert {id}",
+            "take an id from /api/v1/alerts; an alert whose retention is over is deleted";
+        NoFrames = "not-found.frames": "no frame of that camera was counted",
+            "see /api/v1/cameras; counts come with the first saved state";
+        NoEntity { level: String, code: String } = "not-found.address": "the address base knows no {level} {code}",
+            "take a code from /api/v1/addresses?q=TEXT; /api/v1/addresses/base says which base serves";
+        Method = "method.not-allowed": "this path exists, but not with this method", "see /api/v1/openapi.json";
+
+        Superseded { seen: u32, id: AlertId, held: u32 } = "conflict.revision":
+            "the verdict is about revision {seen} of alert {id}; the store holds revision {held}, so this is not what was seen",
+            "load the alert again and decide about its present content";
+        Gone { reason: String } = "evidence.gone": "{reason}",
+            "nothing brings it back; a longer retention of `video` keeps the next one";
+        Pending { reason: String } = "evidence.pending": "{reason}", "ask again in a few seconds";
+        TooManySnapshots = "busy.snapshots": "too many snapshots are being made", "ask again in a few seconds";
+        TooManyStreams { most: usize } = "busy.streams": "{most} live streams are open, which is the most",
+            "close one, or raise the console's limit";
+        StoreUnreachable = "busy.store": "the alert store cannot be reached", "ask again in a few seconds; /healthz says why";
+        Internal { operation: String } = "internal.failed": "{operation} failed; the server's log says why",
+            "ask again; when it stays, ask the operator to read the server's log";
+        Snapshot { reason: String } = "internal.snapshot": "{reason}",
+            "ask again; when it stays, ask the operator to read the server's log";
+    }
+}
+
+impl ApiRule {
+    /// The violation of a parameter that is not the `expected` number.
+    pub(crate) fn number(expected: &str) -> impl FnOnce(String) -> Self {
+        let expected = expected.to_owned();
+        move |reason| Self::Number { reason, expected }
+    }
+}

@@ -1,0 +1,35 @@
+//! The rules that the configuration's files obey beyond those of its sections.
+
+use vedette_core::violations;
+
+violations! {
+    pub(crate) enum ConfigRule {
+        Unreadable { reason: String } = "file.unreadable": "it cannot be read: {reason}",
+            "give the path of an existing TOML file; paths in a file are relative to that file";
+        Syntax { reason: String } = "file.syntax": "this is no TOML: {reason}";
+        Value { reason: String, meant: String } = "file.value": "{reason}", "{meant}";
+        ForeignEntry { list: String } = "file.foreign-entry": "this file holds [[{list}]] entries only";
+
+        SameId = "camera.same-id": "another camera has this id", "give each camera its own";
+        NoPurpose = "camera.purpose": "a camera needs a purpose", "say why this camera may be analysed";
+        UnknownCredential { name: String } = "camera.unknown-credential": "no credential has this name",
+            "add [ingest.credentials.{name}] to the settings file";
+        Credentials = "camera.credentials": "a camera's address holds no credentials",
+            "remove user and password and name a credential: source.credential = \"NAME\"";
+        Url = "camera.url": "this is no rtsp://host/path";
+
+        NobodyMeant = "policy.applies-to": "it applies to no camera",
+            "name a camera of the camera file, or a group that one of them is in";
+        SameScope = "policy.same-scope": "another policy already applies to it", "put their rules together";
+
+        SameTopic = "metadata.same-topic": "another entry has this topic", "put both together, or use two topics";
+        UnknownCamera = "metadata.unknown-camera": "no camera has this id", "add it to the camera file, without a source";
+        AnalysedTwice = "metadata.analysed-twice":
+            "this camera's own stream is analysed too: it would be analysed twice",
+            "remove `source` from its entry in the camera file";
+        SameCamera = "metadata.same-camera": "another sensor is this camera already", "give each its own camera";
+
+        SameSink = "sink.same-name": "another sink has this name", "give each its own: it names the consumer group";
+        SamePort = "operations.same-port": "the page has this address: console.listen";
+    }
+}
