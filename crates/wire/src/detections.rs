@@ -73,7 +73,7 @@ pub fn decode_detections(bytes: Bytes) -> Result<CameraRecord, WireError> {
 /// Checks that a signal loss has no fields of a frame.
 fn signal_loss(message: &pb::FrameDetections, account: Option<&FrameAccount>) -> Result<RecordBody, WireError> {
     field::frame_size("frame", message.frame)?;
-    let none = "a record of signal loss is of no frame; leave it out";
+    let none = "a signal loss has no frame; omit it";
     let of_a_frame = [
         ("sequence", message.sequence > 0),
         ("detections", !message.detections.is_empty()),

@@ -83,7 +83,7 @@ await inBrowser(async ({ page, url, wrong, wants, visible, hidden, shots }) => {
   await chip("live");
 
   wants("broken store");
-  await says("#banner-headline", /^Not working: the server answers with an error \(500\)/);
+  await says("#banner-headline", /^Not working: the server responds with an error \(500\)/);
   await chip("down");
   await says("#banner-faults", /^Server failing since .*: reading or writing the alert store failed; the server's log says why; ask again/);
   await shots("broken-store");
