@@ -116,7 +116,7 @@ fn check_input(session: &Session, manifest: &Manifest) -> Result<(), DetectError
         return unfit(format!("it has {} inputs instead of one", session.inputs().len()));
     };
     if found.name() != input.name {
-        return unfit(format!("its input is `{}`, that of the manifest `{}`", found.name(), input.name));
+        return unfit(format!("its input is `{}`, the manifest says `{}`", found.name(), input.name));
     }
     let wanted = [1, 3, i64::from(input.height), i64::from(input.width)];
     match found.dtype() {

@@ -225,7 +225,7 @@ async fn a_base_that_cannot_be_used_is_refused_and_operators_see_why() {
     let wrong: PathBuf = site.path().join("vedette.toml");
     let mut command = vedette();
     command.args(["address", "publish"]).arg(&wrong).arg("-c").arg(&config);
-    support::assert_refused(command, &["vedette.toml", "no base, and no delta"]);
+    support::assert_refused(command, &["vedette.toml", "neither a base nor a delta"]);
     product.end().await;
 }
 
