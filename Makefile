@@ -1,14 +1,14 @@
-# The one entry for people and for CI. `make` says what there is.
+# The entry point for people and CI. `make` lists the targets.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-# Downloads and builds live outside the clone, so that a second clone is quick.
+# Downloads and builds are outside the clone, so that a second clone reuses them.
 export VEDETTE_CACHE ?= $(HOME)/.cache/vedette
 export CARGO_TARGET_DIR ?= $(VEDETTE_CACHE)/target
 export VEDETTE_DEMO_VIDEO ?= $(VEDETTE_CACHE)/demo/vtest.mp4
 export VEDETTE_TEST_VIDEO ?= $(VEDETTE_DEMO_VIDEO)
-# Nothing that make builds has the placeholder in place of the page.
+# No build by make contains the placeholder of the page.
 export VEDETTE_REQUIRE_PAGE := 1
 
 VEDETTE := $(CARGO_TARGET_DIR)/release/vedette
@@ -22,7 +22,7 @@ SEEDS ?= 1000
 SEED ?=
 
 .PHONY: help
-help: ## Say what there is
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 .PHONY: deps
@@ -52,7 +52,7 @@ assets: build
 	@scripts/fetch-recording "$(VEDETTE)" "$(VEDETTE_DEMO_VIDEO)"
 
 .PHONY: demo
-demo: assets ## Run the whole product on the demo site (FOR=90s to stop by itself, BUS=kafka for a broker from make kafka)
+demo: assets ## Run the whole product on the demo site (FOR=90s to stop after 90 s, BUS=kafka for a broker from make kafka)
 	$(VEDETTE) demo --bus $(BUS) $(if $(FOR),--for $(FOR))
 
 .PHONY: kafka
@@ -73,12 +73,12 @@ test-pure: ## Run the tests of the crates that need no native library: formats, 
 		-p vedette-analysis -p vedette-picture -p vedette-interchange
 
 .PHONY: chaos
-chaos: test-deps web ## Break the simulated product in SEEDS=1000 ways (SEED=17 runs one again): nothing may be lost or twice
+chaos: test-deps web ## Inject faults into the simulated product with SEEDS=1000 seeds (SEED=17 repeats one): nothing may be lost or duplicated
 	VEDETTE_CHAOS_SEEDS=$(SEEDS) $(if $(SEED),VEDETTE_CHAOS_SEED=$(SEED)) \
 		cargo test --release --locked -p vedette --test simulation --test adopt_simulation -- --nocapture
 
 .PHONY: chaos-kafka
-chaos-kafka: assets test-deps ## Break the product on three real brokers and write docs/CHAOS.md (CHAOS="--quick --only worker-kill" for a part)
+chaos-kafka: assets test-deps ## Inject faults into the product on three real brokers and write docs/CHAOS.md (CHAOS="--quick --only worker-kill" for a part)
 	@deploy/kafka/start.sh --fetch-only
 	cargo build --release --locked -p vedette --example chaos
 	$(CARGO_TARGET_DIR)/release/examples/chaos $(or $(CHAOS),--report docs/CHAOS.md)
@@ -90,9 +90,9 @@ lint: test-deps web ## rustfmt, clippy and cargo-deny
 	@scripts/cargo-deny
 
 .PHONY: bench
-bench: assets test-deps ## Measure; prints the figures of the README's first table
+bench: assets test-deps ## Run the benchmarks and print the figures of the README's first table
 	benches/run
 
 .PHONY: clean
-clean: ## Remove what was built, not what was fetched
+clean: ## Remove build outputs, but no downloads
 	rm -rf "$(CARGO_TARGET_DIR)" crates/console/web/dist crates/console/web/node_modules crates/console/web/src/openapi.d.ts

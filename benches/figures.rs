@@ -1,6 +1,6 @@
-//! Rows of the table that `benches/run` prints at its end: what was asked for, what was found, and whether that is enough.
+//! Rows of the table that `benches/run` prints at its end: target, result, and whether the target is met.
 //!
-//! A row goes to the file that `VEDETTE_FIGURES` names, tabs between its cells; without the variable there is no table.
+//! A row is appended to the file in `VEDETTE_FIGURES`, tab-separated; without the variable there is no table.
 
 #![allow(dead_code, reason = "each bench takes what it needs")]
 
@@ -24,7 +24,7 @@ pub(crate) fn at_least(what: &str, found: f64, reach: f64, unit: &str) {
     );
 }
 
-/// A figure that nothing was asked of.
+/// A figure without a target.
 pub(crate) fn told(what: &str, found: &str) {
     row(what, "-", found, "");
 }
@@ -33,7 +33,7 @@ pub(crate) fn verdict(reached: bool) -> &'static str {
     if reached { "reached" } else { "MISSED" }
 }
 
-/// Enough digits to tell a figure from its bound.
+/// Enough digits to distinguish a figure from its target.
 fn short(found: f64) -> String {
     if found == found.trunc() {
         return format!("{found:.0}");

@@ -1,4 +1,4 @@
-//! The page is built by npm before cargo runs. Without it a placeholder is embedded that says how to build it, unless
+//! npm builds the page before cargo runs. Without it a placeholder with build instructions is embedded, unless
 //! `VEDETTE_REQUIRE_PAGE` is set, as make does.
 
 use std::path::Path;
@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         println!("cargo::rerun-if-changed=web/dist");
         return ExitCode::SUCCESS;
     }
-    // What is not there cannot be watched; the folder changes when it comes.
+    // A missing file cannot be watched; its folder changes when it is created.
     println!("cargo::rerun-if-changed=web");
     println!("cargo::rerun-if-env-changed={REQUIRE}");
     if std::env::var_os(REQUIRE).is_some_and(|set| !set.is_empty()) {

@@ -1,4 +1,4 @@
-//! Compiles `proto/nv` with protox, so that no protoc is needed on the machine.
+//! Compiles `proto/nv` with protox, so that the machine needs no protoc.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Compiles the schemas of `proto/` with protox, so that no protoc is needed on the machine.
+//! Compiles the schemas of `proto/` with protox, so that the machine needs no protoc.
 
 use std::path::PathBuf;
 

@@ -52,7 +52,7 @@ if ! { [ -f "$libs/.complete" ] && sound "$libs"; }; then
     sound "$part/libs" || die "kafka_2.13-$version.jar is not the one this script knows (SHA-256); do not use it"
     touch "$part/libs/.complete"
     rm -rf "$libs"
-    # Another run may have been faster; then its files are as good.
+    # A concurrent run may have been faster; its files are as good.
     mv "$part/libs" "$libs" 2>/dev/null || sound "$libs" || die "cannot write $libs"
     rm -rf "$part"
     trap - EXIT INT TERM

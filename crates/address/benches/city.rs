@@ -1,8 +1,8 @@
-//! A whole city: how long its base takes to build and open, how large it is, and how long a lookup takes.
+//! A whole city: build time, open time and size of its base, and lookup latency.
 //!
-//! `cargo bench -p vedette-address --bench city -- DIRECTORY [build]` with the tables that `vedette address synth` wrote. The
-//! base is `DIRECTORY/city.base`; it is built where it is missing, or with `build`, by a process of its own, so that the
-//! memory of the build is not that of the lookups.
+//! `cargo bench -p vedette-address --bench city -- DIRECTORY [build]` with the tables that `vedette address synth` wrote. The base
+//! is `DIRECTORY/city.base`; it is built when it is missing, or with `build`, in a separate process, so that the memory of the
+//! build does not count as that of the lookups.
 
 #![expect(clippy::unwrap_used, reason = "a bench measures time and has nobody to report to")]
 
@@ -19,7 +19,7 @@ use vedette_address::{AddressBase, BaseBuilder, Bounds, BuilderOptions, SourceCr
 use vedette_core::{AddressLevel, AddressPrefix, GroundPoint, Timestamp};
 
 const POINTS: usize = 1_000_000;
-/// Of these the quietest is told.
+/// The fastest round is reported.
 const ROUNDS: usize = 7;
 /// 2026-06-01, in microseconds since 1970.
 const NOW: Timestamp = Timestamp::from_micros(1_780_243_200_000_000);
@@ -43,7 +43,7 @@ fn main() {
     let size = std::fs::metadata(&file).unwrap().len() as f64 / 1e6;
     println!("file                          {size:>10.1} MB");
     figures::at_most("file, units and names in it", size, 300.0, "MB");
-    // The first open brings the file into the page cache, the others say what a worker waits for.
+    // The first open reads the file into the page cache; the others measure the time a worker waits.
     let mut times = [0.0; 6].map(|_: f64| {
         let start = Instant::now();
         drop(AddressBase::open(&file).unwrap());
@@ -62,7 +62,7 @@ fn main() {
         let points: Vec<GroundPoint> = (0..POINTS)
             .map(|_| {
                 let (_, at) = &buildings[random.below(buildings.len())];
-                // Somewhere within 40 m of a building's middle: inside, beside, on the street.
+                // A point within 40 m of the middle of a building: inside, beside, on the street.
                 let (north, east) = (random.unit() * 80.0 - 40.0, random.unit() * 80.0 - 40.0);
                 GroundPoint::new(at.latitude() + north / 110_700.0, at.longitude() + east / 102_700.0, error).unwrap()
             })
@@ -138,8 +138,8 @@ fn sample_of_buildings(base: &AddressBase) -> Vec<(String, GroundPoint)> {
         .collect()
 }
 
-/// Times each call, all of them `ROUNDS` times: p50 and p99 in microseconds of the quietest round, since a neighbour on the
-/// machine takes caches and time away.
+/// Times each call in `ROUNDS` rounds: p50 and p99 in microseconds of the fastest round, since other processes on the machine
+/// compete for caches and processor time.
 fn row<T, R>(what: &str, inputs: &[T], mut call: impl FnMut(&T) -> R) -> (f64, f64) {
     let mut rounds: Vec<[f64; 3]> = (0..ROUNDS).map(|_| round(inputs, &mut call)).collect();
     rounds.sort_by(|a, b| a[0].total_cmp(&b[0]));
@@ -148,7 +148,7 @@ fn row<T, R>(what: &str, inputs: &[T], mut call: impl FnMut(&T) -> R) -> (f64, f
     (p50, p99)
 }
 
-/// p50, p99 and p99.9 of one call each.
+/// p50, p99 and p99.9 of single calls.
 fn round<T, R>(inputs: &[T], mut call: impl FnMut(&T) -> R) -> [f64; 3] {
     let mut times: Vec<Duration> = inputs
         .iter()
@@ -169,7 +169,7 @@ fn status(field: &str) -> f64 {
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1e3
 }
 
-/// xorshift64*, so that every run asks the same points.
+/// xorshift64*, so that every run uses the same points.
 struct Random(u64);
 
 impl Random {

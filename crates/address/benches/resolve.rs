@@ -1,4 +1,4 @@
-//! How long one ground point takes against a base of 20,000 buildings.
+//! Time to resolve one ground point against a base of 20,000 buildings.
 
 #![expect(clippy::unwrap_used, reason = "a bench has nobody to report to")]
 

@@ -11,7 +11,7 @@ use crate::metric::Metric;
 
 /// A base of standard addresses: mapped from a file, immutable and shareable.
 ///
-/// A base that took deltas is a stack of layers: what a later one names hides it in those below.
+/// A base with applied deltas is a stack of layers: entities of a later layer hide those of the layers below.
 #[derive(Debug, Clone)]
 pub struct AddressBase {
     version: String,
@@ -74,7 +74,7 @@ impl Footprint {
 pub struct RoadLine {
     /// Its name.
     pub name: String,
-    /// WGS 84 degrees (east, north); the pieces in the area asked for.
+    /// WGS 84 degrees (east, north); the pieces in the requested area.
     pub geometry: geo::MultiLineString<f64>,
 }
 
@@ -82,12 +82,12 @@ impl AddressBase {
     /// Maps a base from a file and checks its checksums.
     ///
     /// # Errors
-    /// When it cannot be read, or is no base, of another format, cut or altered.
+    /// When it cannot be read, is not a base, has another format, or is truncated or altered.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::of(Image::map(path.as_ref())?)
     }
 
-    /// Takes a base from the bytes that a build gave.
+    /// Opens a base from bytes, as returned by a build.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -104,19 +104,19 @@ impl AddressBase {
         Self { version, layers }
     }
 
-    /// The version: the first 16 hexadecimal digits of the content's blake3 hash; after a delta, those the delta names.
+    /// The version: the first 16 hexadecimal digits of the content's blake3 hash; after a delta, the version that the delta names.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// Whether its addresses are invented (demo, tests).
+    /// Whether its addresses are synthetic (demo, tests).
     #[must_use]
     pub fn synthetic(&self) -> bool {
         self.layers.iter().any(|layer| layer.meta.synthetic)
     }
 
-    /// How much it holds; what a delta hides is left out of buildings and grids only.
+    /// Number of entities; those hidden by a delta are subtracted for buildings and grids only.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = Stats::default();
@@ -147,16 +147,16 @@ impl AddressBase {
 
     /// Newest first, each with its number.
     pub(crate) fn newest_first(&self) -> impl Iterator<Item = (u8, &Layer)> {
-        // There are 33 at most.
+        // At most 33.
         self.layers.iter().enumerate().rev().map(|(number, layer)| (number as u8, &**layer))
     }
 
-    /// Layer and index of the grid in which a building stands. A grid that a later layer replaced is found there.
+    /// Layer and index of the grid in which a building stands. A grid that a later layer replaced is looked up there.
     pub(crate) fn ground_grid(&self, layer: u8, building: u32) -> Option<(u8, u32)> {
         self.grid_of_ground(layer, building, self.layer(layer)?.building(building)?.ground_grid.get())
     }
 
-    /// The same where the building's own grid is known already.
+    /// The same when the building's own grid is known already.
     #[inline]
     pub(crate) fn grid_of_ground(&self, layer: u8, building: u32, index: u32) -> Option<(u8, u32)> {
         let home = self.layer(layer)?;
@@ -170,7 +170,7 @@ impl AddressBase {
         }
     }
 
-    /// Layer and index of the grid that covers the metric's point, edges included; of several that with the lower code.
+    /// Layer and index of the grid that covers the metric's point, edges included; of several the one with the lowest code.
     #[inline]
     pub(crate) fn grid_at(&self, metric: Metric) -> Option<(u8, u32)> {
         self.newest_first().find_map(|(number, layer)| {
@@ -193,7 +193,7 @@ impl AddressBase {
         })
     }
 
-    /// Buildings with a footprint that touches `bounds`, `limit` at most, in the order of their codes.
+    /// Buildings whose footprint intersects `bounds`, at most `limit`, in the order of their codes.
     pub fn footprints(&self, bounds: &Bounds, limit: usize) -> impl Iterator<Item = Footprint> {
         let shows = |layer: &Layer, index: u32| {
             layer.shows_building(index) && layer.building(index).is_some_and(|record| record.shape.get() != NONE)
@@ -211,7 +211,7 @@ impl AddressBase {
         })
     }
 
-    /// Basic grids that touch `bounds`, `limit` at most, in the order of their codes.
+    /// Basic grids that intersect `bounds`, at most `limit`, in the order of their codes.
     pub fn grids(&self, bounds: &Bounds, limit: usize) -> impl Iterator<Item = Footprint> {
         let found =
             self.within(bounds, Section::GridTree, |layer| layer.grid_tree, |layer, index| layer.shows_grid(index));
@@ -228,7 +228,7 @@ impl AddressBase {
         })
     }
 
-    /// Roads that touch `bounds`, `limit` straight pieces at most, each with those of its pieces that do.
+    /// Roads that intersect `bounds`, each with its intersecting segments; at most `limit` segments.
     #[must_use]
     pub fn roads(&self, bounds: &Bounds, limit: usize) -> Vec<RoadLine> {
         let mut lines = Vec::new();
@@ -254,7 +254,7 @@ impl AddressBase {
         lines
     }
 
-    /// Layer and index of what touches `bounds`, in the order of layers and indices.
+    /// Layer and index of entities that intersect `bounds`, in the order of layers and indices.
     fn within(
         &self,
         bounds: &Bounds,
@@ -276,14 +276,14 @@ impl AddressBase {
         found
     }
 
-    /// Whether the content is what it was when the base was built, by its hash; reads all of it.
+    /// Whether the content matches the hash computed when the base was built; reads all of it.
     #[must_use]
     pub fn hash_matches(&self) -> bool {
         self.layers().all(|layer| layer.image.hash_matches())
     }
 }
 
-/// What the base's own metric makes of a rectangle; it may lie anywhere, so it is cut to what a base can hold.
+/// A rectangle in the steps of the base; it may lie anywhere, so it is clamped to the range of a base.
 fn in_steps(bounds: &Bounds, layer: &Layer) -> Boxed {
     let cut = |degrees: f64, origin: i64| (degrees * 1e8).round() as i64 - origin;
     let [east, north] = layer.steps.origin;

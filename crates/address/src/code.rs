@@ -2,7 +2,7 @@ use vedette_core::{AddressCode, AddressLevel};
 
 use crate::file::BuildingRecord;
 
-/// What a building's code says: 14 digits and 5 letters or digits, in the order of the code.
+/// The parts of a building's code: 14 digits and 5 letters or digits, in the order of the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct BuildingKey {
     pub(crate) prefix: u64,
@@ -10,7 +10,7 @@ pub(crate) struct BuildingKey {
 }
 
 impl BuildingKey {
-    /// Of the first 19 characters of a code.
+    /// From the first 19 characters of a code.
     pub(crate) fn parse(code: &str) -> Option<Self> {
         let (prefix, rest) = code.split_at_checked(AddressLevel::Grid.prefix_len())?;
         Some(Self { prefix: digits(prefix)?, suffix: rest.as_bytes().first_chunk().copied()? })
@@ -52,7 +52,7 @@ pub(crate) fn grid_digits(number: u64) -> String {
     format!("{number:014}")
 }
 
-/// A building's text from its parts, and behind it what a unit adds.
+/// A building's text from its parts, followed by the suffix of a unit.
 pub(crate) fn building_text_of(path: [&str; 5], own: [&str; 4], unit: &str) -> String {
     let ([province, city, district, street, community], [road, number, village, name]) = (path, own);
     [province, city, district, street, community, road, number, village, name, unit].concat()

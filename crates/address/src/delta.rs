@@ -1,7 +1,7 @@
-//! What changed since a version: records that replace those of their code, and codes that are gone.
+//! Changes since a version: records that replace those of their code, and removed codes.
 //!
-//! A delta names a building, grid or road whole: a building with all its rooms and names. Working grids of a kind that it
-//! names replace all of that kind. Texts of areas stay those of the base; what a delta adds are areas that the base lacks.
+//! A delta contains whole buildings, grids and roads: a building with all its rooms and names. Working grids of a kind in the delta
+//! replace all of that kind. Texts of areas stay those of the base; a delta adds only areas that the base lacks.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::metric::Metric;
 
 const MAGIC: &[u8; 8] = b"VEDETDLT";
 const FORMAT: u32 = 1;
-/// Magic, format, length of the head, CRC-32 of the head.
+/// Magic, format, length of the header, CRC-32 of the header.
 const HEADER: usize = 8 + 4 + 4 + 4;
-/// Deltas that a base carries at most; after them a whole base is due.
+/// Most deltas applied to a base; after that a new base has to be built.
 const MOST_DELTAS: usize = 32;
 
-/// Why a delta is refused. The base it was meant for stays as it is.
+/// Why a delta is refused. The base stays unchanged.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum DeltaError {
@@ -31,11 +31,9 @@ pub enum DeltaError {
     Format { found: u32, wanted: u32 },
     #[error("the delta was cut or altered: its {part} does not match its checksum; copy or make it again")]
     Altered { part: &'static str },
-    #[error(
-        "the delta does not fit its base: it was made for version {wanted}, the base is {found}; make it anew from that base"
-    )]
+    #[error("the delta is for base version {wanted}, the base is {found}; build a new delta of that base")]
     OtherBase { wanted: String, found: String },
-    #[error("the delta does not fit its base: it takes {code} away, which the base does not hold")]
+    #[error("the delta does not apply to its base: it removes {code}, which the base does not contain")]
     Unknown { code: String },
     #[error("the delta cannot be read: {0}")]
     Content(#[from] OpenError),
@@ -45,22 +43,22 @@ pub enum DeltaError {
     TooMany,
 }
 
-/// What a delta says of itself.
+/// The header of a delta.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeltaHead {
-    /// Version of the base it changes.
+    /// Version of the base to which it applies.
     pub from_version: String,
-    /// Version of what comes of it.
+    /// Version of the result.
     pub to_version: String,
-    /// Codes that are gone: 14 characters of a grid, 19 of a building.
+    /// Removed codes: 14 characters of a grid, 19 of a building.
     pub removed: Vec<String>,
 }
 
 impl DeltaHead {
-    /// Reads the head of a delta and checks it.
+    /// Reads and validates the header of a delta.
     ///
     /// # Errors
-    /// When it is no delta, of another format, cut or altered.
+    /// When it is not a delta, has another format, or is truncated or altered.
     pub fn read(delta: &[u8]) -> Result<Self, DeltaError> {
         split(delta).map(|(head, _)| head)
     }
@@ -87,7 +85,7 @@ pub(crate) fn write(from_version: &str, removed: Vec<String>, image: &[u8]) -> R
     Ok(bytes)
 }
 
-/// The head, and the image of the layer.
+/// The header, and the image of the layer.
 fn split(delta: &[u8]) -> Result<(DeltaHead, &[u8]), DeltaError> {
     let rest = delta.strip_prefix(MAGIC.as_slice()).ok_or(DeltaError::Magic)?;
     let altered = DeltaError::Altered { part: "head" };
@@ -105,10 +103,10 @@ fn split(delta: &[u8]) -> Result<(DeltaHead, &[u8]), DeltaError> {
 }
 
 impl AddressBase {
-    /// The base as it is after a delta; itself it does not change, and what it holds is shared, not copied.
+    /// The base after a delta; the original stays unchanged, and the contents are shared, not copied.
     ///
     /// # Errors
-    /// When the bytes are no delta, or one for another base. Then nothing of it is taken.
+    /// When the bytes are not a delta, or one for another base. Then nothing is applied.
     pub fn apply(&self, delta: &[u8]) -> Result<Self, DeltaError> {
         let (head, image) = split(delta)?;
         if head.from_version != self.version() {
@@ -151,7 +149,7 @@ impl AddressBase {
         Ok(Self::stack(head.to_version, layers))
     }
 
-    /// Finds the grids of this base in which the buildings of a new layer stand, where the layer has none of its own.
+    /// Finds the grid of this base in which each building of a new layer stands, unless that layer has it.
     fn find_grounds(&self, top: &mut Layer) {
         let grounds = (0_u32..)
             .zip(top.buildings())

@@ -1,4 +1,4 @@
-//! A code, today's or a former one, to what it names.
+//! From a current or former code to its entity.
 
 use geo::MultiPolygon;
 use jiff::civil::Date;
@@ -7,66 +7,67 @@ use vedette_core::{AddressCode, AddressLevel, AddressPrefix, ResponsibleUnit, Ti
 
 use crate::base::AddressBase;
 use crate::code::{BuildingKey, digits};
-use crate::date::{date_of_days, day_of_moment, days_of_date};
+use crate::date::{date_of_days, day_of, days_of_date};
 use crate::file::{BuildingRecord, NONE, NameRecord};
 use crate::layer::{Layer, UnitText, padded, unpadded};
 use crate::name::NameKind;
 
-/// Something that a code names.
+/// The entity of a code.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AddressEntity {
-    /// The part of the code that names it.
+    /// The part of the code that identifies it.
     pub code: AddressPrefix,
     /// Its level.
     pub level: AddressLevel,
     /// Its full text.
     pub text: String,
-    /// Its name: of an area its last part, of a building the building's, of a room what its text adds to the building's.
+    /// Its name: of an area the last part of its text, of a building the building's name, of a room the suffix of its text after
+    /// the building's.
     pub name: String,
-    /// Working grid of a basic grid, as the grid's own row gives it.
+    /// Working grid of a basic grid, from the grid's own row.
     pub work_code: Option<String>,
-    /// Its own ground, or of a room its building's, WGS 84 (east, north).
+    /// Its own ground, of a room its building's; WGS 84 (east, north).
     pub geometry: Option<MultiPolygon<f64>>,
-    /// First day of its address, where the base says so.
+    /// First day of its address, if known.
     pub valid_from: Option<Date>,
-    /// Last day of its address, where the base says so.
+    /// Last day of its address, if known.
     pub valid_to: Option<Date>,
 }
 
-/// Another name of an entity.
+/// An alternative name of an entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EntityName {
     /// What kind of name.
     pub kind: NameKind,
     /// The name.
     pub text: String,
-    /// First day it was in use, where the base says so.
+    /// First day it was in use, if known.
     pub valid_from: Option<Date>,
-    /// Last day it was in use, where the base says so.
+    /// Last day it was in use, if known.
     pub valid_to: Option<Date>,
 }
 
-/// A code that was given up.
+/// A former code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FormerCode {
-    /// The code given up: 14, 19 or 25 characters.
+    /// The former code: 14, 19 or 25 characters.
     pub former: String,
-    /// The one that took its place.
+    /// Its replacement.
     pub code: AddressPrefix,
-    /// When.
+    /// Day of the change.
     pub changed: Option<Date>,
 }
 
 impl AddressEntity {
-    /// The last day of its address, where that was before this moment's day; days are those of China Standard Time.
+    /// The last day of its address, if before the day of this instant (China Standard Time).
     #[must_use]
     pub fn ended_on(&self, at: Timestamp) -> Option<Date> {
-        self.valid_to.filter(|last| days_of_date(*last) < day_of_moment(at))
+        self.valid_to.filter(|last| days_of_date(*last) < day_of(at))
     }
 }
 
 impl AddressBase {
-    /// What a prefix names today, when the base knows it. See [`Self::former_code`] for codes given up.
+    /// The entity of a prefix today, if in the base. See [`Self::former_code`] for former codes.
     #[must_use]
     pub fn entity(&self, prefix: &AddressPrefix) -> Option<AddressEntity> {
         let code = prefix.as_str();
@@ -98,7 +99,7 @@ impl AddressBase {
         }
     }
 
-    /// What a code names at its innermost level, its padding left away; when the base knows it.
+    /// The entity of a code at its innermost level, without its padding, if in the base.
     #[must_use]
     pub fn entity_of(&self, code: &AddressCode) -> Option<AddressEntity> {
         self.entity(&code.prefix(code.level())?)
@@ -135,7 +136,7 @@ impl AddressBase {
         })
     }
 
-    /// The newest layer's building of that code that is not hidden.
+    /// The newest layer's building of that code, unless hidden.
     pub(crate) fn find_building(&self, key: BuildingKey) -> Option<(u8, u32)> {
         self.newest_first().find_map(|(number, layer)| {
             let index = layer.find_building(key).filter(|index| layer.shows_building(*index))?;
@@ -143,7 +144,7 @@ impl AddressBase {
         })
     }
 
-    /// The other names of what a prefix names; those that follow from its parts are not listed.
+    /// The alternative names of a prefix's entity, without those that follow from its parts.
     #[must_use]
     pub fn names(&self, prefix: &AddressPrefix) -> Vec<EntityName> {
         self.names_with(prefix).map(|(layer, record)| name(layer, record)).collect()
@@ -151,7 +152,7 @@ impl AddressBase {
 
     fn names_with<'a>(&'a self, prefix: &AddressPrefix) -> impl Iterator<Item = (&'a Layer, &'a NameRecord)> {
         let code = prefix.as_str();
-        // Of a building only the layer that has it counts: a delta replaces it whole.
+        // Of a building only its own layer counts: a delta replaces it whole.
         let home = match prefix.level() {
             AddressLevel::Building | AddressLevel::Room => {
                 BuildingKey::parse(code).and_then(|key| self.find_building(key)).map(|(layer, _)| layer)
@@ -162,12 +163,11 @@ impl AddressBase {
         layer.into_iter().flat_map(move |layer| layer.names_of(code).iter().map(move |record| (layer, record)))
     }
 
-    /// What took the place of a code that was given up, followed to a code in use; none for a code that never was, or
-    /// still is.
+    /// The replacement of a former code, followed to a code in use; none for a code that never existed, or is in use.
     #[must_use]
     pub fn former_code(&self, code: &str) -> Option<FormerCode> {
         let mut found = self.former_step(code)?;
-        // A code can have changed more than once; a circle in the table ends the way.
+        // A code can have changed more than once; a cycle in the table ends the search.
         for _ in 0..8 {
             let Some(next) = self.former_step(found.code.as_str()) else { break };
             found.code = next.code;
@@ -188,7 +188,7 @@ impl AddressBase {
         })
     }
 
-    /// The units responsible where an entity lies: by the ground of a building or room, by the code of a grid.
+    /// The units responsible for an entity: by the ground of a building or room, by the code of a grid.
     #[must_use]
     pub fn responsible_for_entity(&self, prefix: &AddressPrefix) -> Vec<ResponsibleUnit> {
         let code = prefix.as_str();
@@ -206,7 +206,7 @@ impl AddressBase {
     }
 }
 
-/// An entity of which only name and text are known.
+/// An entity with name and text only.
 fn bare(prefix: &AddressPrefix, name: String, text: String) -> AddressEntity {
     AddressEntity {
         code: prefix.clone(),

@@ -1,4 +1,4 @@
-//! Bases whose content was altered and whose checksums fit it all the same: a reader must not panic, whatever it reads.
+//! Bases with altered content and matching checksums: a reader must not panic on any of them.
 
 use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, IntoBytes};
@@ -40,7 +40,7 @@ impl Random {
     }
 }
 
-/// Makes all checksums fit what the bytes are now, as far as the sections lie inside.
+/// Updates all checksums for the current bytes, as far as the sections lie inside.
 fn sign(bytes: &mut [u8]) {
     let (mut header, _) = Header::read_from_prefix(bytes).unwrap();
     for entry in &mut header.sections {
@@ -54,7 +54,7 @@ fn sign(bytes: &mut [u8]) {
     bytes[..HEADER].copy_from_slice(header.as_bytes());
 }
 
-/// Asks everything that can be asked.
+/// Calls every query.
 fn ask(base: &AddressBase, codes: &[AddressPrefix]) {
     let everywhere = Bounds { west: -180.0, south: -90.0, east: 180.0, north: 90.0 };
     for (latitude, longitude, error) in [(22.531, 113.938, 3.0), (22.531_02, 113.938_2, 200.0), (0.0, 0.0, 1e9)] {
@@ -82,7 +82,7 @@ fn altered_content_with_right_checksums_is_refused_or_read() {
             .map(|code| code.parse().unwrap())
             .to_vec();
     ask(&AddressBase::from_bytes(whole.clone()).unwrap(), &codes);
-    // tantivy panics on some damaged postings; its panics are caught, and would only fill the log here.
+    // tantivy panics on some damaged postings; those panics are caught, and would only fill the log here.
     std::panic::set_hook(Box::new(|_| {}));
     let rounds = std::env::var("VEDETTE_FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1_500);
     let mut opened = 0;
@@ -96,7 +96,7 @@ fn altered_content_with_right_checksums_is_refused_or_read() {
                 1 => bytes[at] = 0,
                 2 => bytes[at] ^= 1 << random.below(8),
                 _ => {
-                    // A whole number goes wild.
+                    // A whole number becomes arbitrary.
                     let at = at & !3;
                     let wild = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 0xffff_fffe][random.below(6)];
                     bytes[at..(at + 4).min(whole.len())]

@@ -1,15 +1,15 @@
-//! A point against a shape: inside or not, how far from its edge, how much of the point's distribution lies on it.
+//! A point relative to a shape: inside or not, distance to its edge, fraction of the point's distribution on it.
 
 use crate::file::Ring;
 use crate::mass::edge_loss;
 use crate::metric::{Frame, squared_to_segment};
 
-/// How a point lies to a shape.
+/// Position of a point relative to a shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Relation {
     /// Inside, or on the edge.
     pub(crate) covers: bool,
-    /// Inside by the parity of crossings; on the edge it may be either.
+    /// Inside by the parity of crossings; undefined on the edge.
     inside: bool,
     /// Metres to the nearest edge, from either side; infinite for an empty shape.
     pub(crate) edge_m: f64,
@@ -22,11 +22,11 @@ impl Relation {
     }
 }
 
-/// Nearer than this is on the edge: half a step.
+/// Closer than this counts as on the edge: half a step.
 const ON_EDGE_M: f64 = 0.000_5;
 
-/// How the frame's point lies to the rings; parity of crossings, so that holes and several outer rings need no structure.
-/// Distances beyond `reach_m` need not be known: they are given as infinite.
+/// Position of the frame's point relative to the rings; by parity of crossings, so that holes and several outer rings need no
+/// structure. Distances beyond `reach_m` may be returned as infinite.
 #[inline]
 pub(crate) fn relate<'a>(rings: impl Iterator<Item = Ring<'a>>, frame: &Frame, reach_m: f64) -> Relation {
     let (mut inside, mut nearest) = (false, f64::INFINITY);
@@ -36,7 +36,7 @@ pub(crate) fn relate<'a>(rings: impl Iterator<Item = Ring<'a>>, frame: &Frame, r
         for point in ring.points {
             let b = frame.metres(point[0].get(), point[1].get());
             if (a[1] > 0.0) != (b[1] > 0.0) {
-                // Where the edge crosses the line to the east of the point.
+                // Where the edge crosses the ray to the east of the point.
                 let x = a[0] - a[1] * (b[0] - a[0]) / (b[1] - a[1]);
                 inside ^= x > 0.0;
             }
@@ -54,7 +54,7 @@ pub(crate) fn relate<'a>(rings: impl Iterator<Item = Ring<'a>>, frame: &Frame, r
     Relation { covers: inside || edge_m < ON_EDGE_M, inside, edge_m }
 }
 
-/// Share of the circular normal distribution around the frame's point that lies on the rings, 0 to 1.
+/// Fraction of the circular normal distribution around the frame's point that lies on the rings, 0 to 1.
 pub(crate) fn mass<'a>(rings: impl Iterator<Item = Ring<'a>>, frame: &Frame, sigma_m: f64, relation: Relation) -> f64 {
     let mut mass = f64::from(u8::from(relation.inside));
     let to_sigmas = |point: [f64; 2]| [point[0] / sigma_m, point[1] / sigma_m];

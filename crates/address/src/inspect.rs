@@ -1,4 +1,4 @@
-//! What a base holds and whether it is sound: for people, not for the data path.
+//! Statistics and consistency checks of a base: for people, not on the data path.
 
 use std::collections::BTreeMap;
 
@@ -11,26 +11,26 @@ use crate::ground::relate;
 use crate::layer::Layer;
 use crate::metric::Metric;
 
-/// Problems told at most; more of them say nothing new.
+/// Most problems reported.
 const MOST_PROBLEMS: usize = 50;
 
-/// How many entities lie in an area.
+/// Number of entities in an area.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AreaStats {
-    /// Province, city and district as they are called today.
+    /// Current names of province, city and district.
     pub district: String,
     /// Basic grids.
     pub grids: usize,
     /// Buildings.
     pub buildings: usize,
-    /// Buildings whose code begins with another district's prefix than most of the district's.
+    /// Buildings whose code has the prefix of another district.
     pub with_foreign_prefix: usize,
     /// Rooms.
     pub units: usize,
 }
 
 impl AddressBase {
-    /// The rectangle around all buildings and grids; none of an empty base.
+    /// The bounding box of all buildings and grids; none for an empty base.
     #[must_use]
     pub fn bounds(&self) -> Option<Bounds> {
         let mut bounds: Option<Bounds> = None;
@@ -54,7 +54,7 @@ impl AddressBase {
         bounds
     }
 
-    /// What each district holds, by its name.
+    /// Number of entities by district name.
     #[must_use]
     pub fn districts(&self) -> Vec<AreaStats> {
         let mut districts = Districts::new();
@@ -81,7 +81,7 @@ impl AddressBase {
             .collect()
     }
 
-    /// What is wrong with the content, 50 problems at most; empty of a sound base. Reads all of it.
+    /// Inconsistencies of the content, at most 50; empty for a sound base. Reads all of it.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -96,7 +96,7 @@ impl AddressBase {
     }
 }
 
-/// By name: what a district holds, and how many of its buildings have which district's prefix.
+/// By district name: number of entities, and number of buildings by code prefix.
 type Districts = BTreeMap<String, (AreaStats, BTreeMap<u64, usize>)>;
 
 fn entry(districts: &mut Districts, name: String) -> &mut (AreaStats, BTreeMap<u64, usize>) {
@@ -175,7 +175,7 @@ impl Layer {
         (!self.raster_agrees(index, building)).then_some("the raster does not have it, or has it otherwise")
     }
 
-    /// Whether the raster, if there is one, has the building where its own point is, and the grid that it stands in.
+    /// Whether the raster, if there is one, has the building at its own point, and its grid.
     fn raster_agrees(&self, index: u32, building: &crate::file::BuildingRecord) -> bool {
         let [x, y] = [building.x.get(), building.y.get()];
         let mut found = 0;

@@ -1,4 +1,4 @@
-//! One base file, opened: typed access to its sections. A base that took deltas is several of them.
+//! One open base file: typed access to its sections. A base with applied deltas has several.
 
 mod near;
 mod text;
@@ -30,16 +30,16 @@ pub(crate) struct Layer {
     pub(crate) building_tree: Tree,
     pub(crate) grid_tree: Tree,
     pub(crate) segment_tree: Tree,
-    /// Where its raster lies; of size 0 where it has none.
+    /// Position of its raster; of size 0 if it has none.
     pub(crate) raster: RasterRecord,
-    /// Kinds of working grids it knows.
+    /// Kinds of working grids in it.
     pub(crate) kinds: Vec<String>,
-    /// Buildings and grids of this layer that a later one replaces or takes away, sorted.
+    /// Buildings and grids of this layer that a later one replaces or removes, sorted.
     pub(crate) hidden_buildings: Vec<u32>,
     pub(crate) hidden_grids: Vec<u32>,
-    /// Of a delta's buildings that stand in a grid of a layer below: building, and that grid's code; sorted.
+    /// For a delta's buildings that stand in a grid of a layer below: building, and that grid's code; sorted.
     pub(crate) grounds: Vec<(u32, u64)>,
-    /// Opened when it is first asked.
+    /// Opened on first use.
     text: Arc<OnceLock<Option<TextIndex>>>,
 }
 
@@ -77,7 +77,7 @@ impl Layer {
             text: Arc::default(),
         };
         if !layer.cells().is_whole() {
-            return Err(wrong("its raster has another number of cells than it says"));
+            return Err(wrong("the number of cells of its raster does not match its header"));
         }
         let counts = &layer.meta.counts;
         for (what, found, said) in [
@@ -106,7 +106,7 @@ impl Layer {
         Self { hidden_buildings, hidden_grids, ..self.clone() }
     }
 
-    /// The text index; none when it is damaged, or the layer is only being built.
+    /// The text index; none when it is damaged, or while the layer is being built.
     pub(crate) fn text_index(&self) -> Option<&TextIndex> {
         self.text.get_or_init(|| TextIndex::open(self.image.shared(Section::Text)).ok()).as_ref()
     }
@@ -180,14 +180,14 @@ impl Layer {
         self.hidden_grids.is_empty() || self.hidden_grids.binary_search(&index).is_err()
     }
 
-    /// The building of that code, also a hidden one.
+    /// The building of that code, even if hidden.
     pub(crate) fn find_building(&self, key: BuildingKey) -> Option<u32> {
         let prefixes = self.prefixes();
         let at = prefixes.binary_search_by_key(&key.prefix, |record| record.prefix.get()).ok()?;
         let first = prefixes[at].first_building.get() as usize;
         let last = prefixes.get(at + 1).map_or(self.buildings().len(), |next| next.first_building.get() as usize);
         let buildings = self.buildings().get(first..last)?;
-        // Most numbers are given in turn, from 00001.
+        // Most numbers are consecutive, from 00001.
         let in_turn = key.number().and_then(|number| number.checked_sub(1));
         let in_turn = in_turn.filter(|at| buildings.get(*at).is_some_and(|record| record.suffix == key.suffix));
         let found = match in_turn {
@@ -197,7 +197,7 @@ impl Layer {
         u32::try_from(first + found).ok()
     }
 
-    /// The grid of these 14 digits, also a hidden one.
+    /// The grid of these 14 digits, even if hidden.
     pub(crate) fn find_grid(&self, digits: u64) -> Option<u32> {
         let found = self.grids().binary_search_by_key(&digits, |grid| grid.code.get()).ok()?;
         u32::try_from(found).ok()
@@ -210,7 +210,7 @@ impl Layer {
         areas.binary_search_by(|area| area.code.cmp(&wanted)).ok().map(|at| &areas[at])
     }
 
-    /// Names of an area and of those it lies in, from the province to its own.
+    /// Names of an area and of the areas that contain it, from the province to its own.
     pub(crate) fn area_names(&self, area: &AreaRecord) -> smallvec::SmallVec<[&str; 5]> {
         let own = match area.code {
             [.., 0, 0, 0, 0, 0, 0] => 3,
@@ -226,12 +226,12 @@ impl Layer {
         std::str::from_utf8(&area.code[..end]).unwrap_or_default()
     }
 
-    /// Names of an entity and of what lies in it, by code.
+    /// Names of an entity and of entities in it, by code.
     pub(crate) fn names_within(&self, code: &str) -> &[NameRecord] {
         range_of(self.names(), |name| name.code[..code.len().min(25)].cmp(code.as_bytes()))
     }
 
-    /// The code of a building by what is known of it: from before its shape, or from its record where it has none.
+    /// The code of a building: from the words before its shape, or from its record where it has none.
     #[inline]
     pub(crate) fn building_key(&self, building: u32, shape: u32) -> Option<BuildingKey> {
         match shape {
@@ -248,7 +248,7 @@ impl Layer {
         AddressCode::of_grid(grid.code.get())
     }
 
-    /// The building's units: first, and one past the last; both among the units there are.
+    /// The building's units: first, and one past the last; clamped to the existing units.
     pub(crate) fn unit_range(&self, building: u32) -> std::ops::Range<u32> {
         let all = self.units().len() as u32;
         let first = |index: Option<u32>| self.building(index?).map(|record| record.first_unit.get().min(all));
@@ -291,19 +291,19 @@ impl Layer {
         self.steps.to_degrees([building.x.get(), building.y.get()])
     }
 
-    /// Records of the sorted list whose code is the prefix.
+    /// Records of the sorted list with this code prefix.
     pub(crate) fn names_of(&self, code: &str) -> &[NameRecord] {
         let wanted = padded(code);
         range_of(self.names(), |name| name.code.cmp(&wanted))
     }
 
-    /// When a building's address holds.
+    /// Validity period of a building's address.
     #[inline]
     pub(crate) fn period(&self, building: &BuildingRecord) -> Option<&PeriodRecord> {
         self.periods().get(building.period())
     }
 
-    /// Working grids that hold the basic grid of these digits.
+    /// Working grids that contain the basic grid of these digits.
     pub(crate) fn members_of(&self, digits: u64) -> &[MemberRecord] {
         let digits = U64::new(digits);
         range_of(self.members(), |member| member.grid.get().cmp(&digits.get()))
@@ -317,7 +317,7 @@ fn range_of<T>(all: &[T], order: impl Fn(&T) -> Ordering) -> &[T] {
     &all[from..from + length]
 }
 
-/// A prefix with zero bytes behind it.
+/// A prefix padded with zero bytes.
 pub(crate) fn padded(code: &str) -> [u8; 25] {
     let mut padded = [0; 25];
     for (to, from) in padded.iter_mut().zip(code.bytes()) {
@@ -332,7 +332,7 @@ pub(crate) fn unpadded(code: &[u8; 25]) -> &str {
     std::str::from_utf8(&code[..end]).unwrap_or_default()
 }
 
-/// The level whose prefix is this long.
+/// The level with a prefix of this length.
 pub(crate) fn level_of(length: usize) -> Option<AddressLevel> {
     AddressLevel::ALL.into_iter().find(|level| level.prefix_len() == length)
 }

@@ -1,11 +1,11 @@
-//! The standard address base: what stands at a ground point, and what a code or a text names.
+//! The standard address base: from a ground point, a code or a text to standard addresses.
 //!
-//! *In:* rows and footprints as cities publish them (to build a base); ground points, codes, texts (to ask it). *Out:*
-//! standard addresses with distance and confidence. *Must not know:* cameras, alerts, clocks, coordinate transformations
-//! (a source's system comes in as a function, see [`SourceCrs`]). Files are touched at [`AddressBase::open`] only.
+//! *In:* rows and footprints as published by cities (to build a base); ground points, codes, texts (to query it). *Out:* standard
+//! addresses with distance and confidence. *Must not know:* cameras, alerts, clocks, coordinate transformations (a source's system
+//! comes in as a function, see [`SourceCrs`]). Files are accessed in [`AddressBase::open`] only.
 //!
-//! A base is one file that is mapped into memory and read in place: opening it costs a pass of checksums, and every process of
-//! a machine shares its pages. It links places. It holds no people and no household data beyond the address text itself.
+//! A base is one file that is mapped into memory and read in place: opening it costs a pass of checksums, and all processes of a
+//! machine share its pages. It holds places only: no people and no household data beyond the address text itself.
 
 mod base;
 mod builder;

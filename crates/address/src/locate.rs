@@ -1,26 +1,26 @@
-//! Ground point to places: which buildings and grids it may lie in, how far from each and how likely.
+//! Ground point to candidate buildings and grids, with distance and probability.
 
 use smallvec::SmallVec;
 use vedette_core::{AddressCode, GroundPoint, Timestamp};
 
 use crate::base::AddressBase;
 use crate::code::BuildingKey;
-use crate::date::day_of_moment;
+use crate::date::day_of;
 use crate::file::{Footing, GridsAt, NONE};
 use crate::ground::{Relation, mass, relate};
 use crate::layer::Layer;
 use crate::mass::REACH_SIGMAS;
 use crate::metric::{Frame, Metric};
 
-/// A candidate less likely than this is left out.
+/// Candidates below this probability are dropped.
 pub(crate) const LEAST_CONFIDENCE: f64 = 0.05;
-/// Candidates given at most.
+/// Most candidates.
 pub(crate) const MOST_CANDIDATES: usize = 5;
 /// 95 % radius of a circular normal distribution of one sigma.
 pub(crate) const R95_PER_SIGMA: f64 = 2.447_746_830_680_816;
-/// An error larger than this is taken as this, in metres: no address comes of it but the grid.
+/// Largest error in metres; larger ones are clamped, since they yield no address but the grid.
 const LARGEST_ERROR_M: f64 = 2_000.0;
-/// An error smaller than this is taken as this, in metres: coordinates are no better.
+/// Smallest error in metres; smaller ones are clamped, since coordinates are no more precise.
 const SMALLEST_ERROR_M: f64 = 0.01;
 
 /// A building or a grid of a base.
@@ -30,7 +30,7 @@ pub(crate) enum PlaceId {
     Grid { layer: u8, index: u32 },
 }
 
-/// A place that a point may lie in.
+/// A candidate place of a point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LocatedPlace {
     pub(crate) id: PlaceId,
@@ -42,7 +42,7 @@ pub struct LocatedPlace {
     pub confidence: f32,
 }
 
-/// The places that a point may lie in, likeliest first: 1 to 5.
+/// The candidate places of a point, likeliest first: 1 to 5.
 pub type LocatedPlaces = SmallVec<[LocatedPlace; MOST_CANDIDATES]>;
 
 /// A building near the point.
@@ -57,19 +57,19 @@ struct Near {
 }
 
 impl AddressBase {
-    /// The places that a ground point may lie in, without their texts; empty where neither a grid nor a building is near.
+    /// The candidate places of a ground point, without their texts; empty where neither a grid nor a building is near.
     ///
-    /// The point's error (radius of 95 %) is taken as a circular normal distribution. The confidence of a building is the
-    /// part of it on its footprint, that of a grid the part in it that lies on none; where footprints overlap the smaller
-    /// one has the ground. Candidates below 5 % are left out. A building whose address had ended `at` that moment (the
-    /// capture time of what is located) is no building.
+    /// The point's error (95 % radius) is modelled as a circular normal distribution. The confidence of a building is the
+    /// probability mass on its footprint, that of a grid the mass in it outside footprints; where footprints overlap the smaller
+    /// one counts. Candidates below 5 % are dropped. Buildings whose address had ended `at` that time (the capture time) are
+    /// skipped.
     #[must_use]
     pub fn locate(&self, point: &GroundPoint, at: Timestamp) -> LocatedPlaces {
         let metric = Metric::around(point.latitude(), point.longitude());
         let sigma = f64::from(point.error_m()).clamp(SMALLEST_ERROR_M, LARGEST_ERROR_M) / R95_PER_SIGMA;
         let mut near: SmallVec<[Near; 8]> = SmallVec::new();
-        self.find_buildings_near(metric, sigma, day_of_moment(at), &mut near);
-        // Where footprints overlap the smaller one has the ground.
+        self.find_buildings_near(metric, sigma, day_of(at), &mut near);
+        // Where footprints overlap the smaller one counts.
         near.sort_by(|a, b| a.area_m2.total_cmp(&b.area_m2).then((b.layer, a.index).cmp(&(a.layer, b.index))));
         let mut left = 1.0;
         for building in &mut near {
@@ -96,7 +96,7 @@ impl AddressBase {
                 id: *id,
                 code: *code,
                 distance_m: *distance as f32,
-                // Three digits are what the model of the error is worth.
+                // Three digits are the precision of the error model.
                 confidence: ((mass * 1000.0).round() / 1000.0) as f32,
             })
             .collect()
@@ -104,7 +104,7 @@ impl AddressBase {
 
     /// Finds the buildings that may reach the least confidence.
     fn find_buildings_near(&self, metric: Metric, sigma: f64, day: i32, near: &mut SmallVec<[Near; 8]>) {
-        // No more than area times the peak of the density in reach can lie on a footprint.
+        // The mass on a footprint is at most its area times the peak density within reach.
         let peak = 1.0 / (std::f64::consts::TAU * sigma * sigma);
         let reach = sigma * REACH_SIGMAS;
         for (number, layer) in (0_u8..).zip(self.layers()) {
@@ -138,7 +138,7 @@ impl AddressBase {
         (mass > 1e-4).then_some(Near { layer: number, index, key, relation, area_m2, ground_grid, mass })
     }
 
-    /// Adds the grids with what lies in them outdoors.
+    /// Adds the grids with their mass outside footprints.
     fn add_grids(
         &self,
         metric: Metric,
@@ -147,7 +147,7 @@ impl AddressBase {
         found: &mut SmallVec<[(f64, f64, PlaceId, AddressCode); 8]>,
     ) {
         let reach = sigma * REACH_SIGMAS;
-        // Grids meet at their edges; where they overlap, the lower code has the ground.
+        // Grids meet at their edges; where they overlap, the one with the lower code counts.
         let mut left = 1.0;
         for (number, layer) in (0_u8..).zip(self.layers()) {
             let frame = metric.in_steps(layer.steps);
@@ -183,7 +183,7 @@ impl AddressBase {
     }
 }
 
-/// How much of the distribution lies on a shape.
+/// The probability mass on a shape.
 #[inline]
 fn share(layer: &Layer, shape: u32, frame: &Frame, sigma: f64, relation: Relation) -> f64 {
     match relation.edge_m >= REACH_SIGMAS * sigma {

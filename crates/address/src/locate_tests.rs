@@ -1,4 +1,4 @@
-//! Points in an irregular town: what its raster answers is what its trees answer, and what a scan of all footprints gives.
+//! Points in an irregular town: the raster's answers equal those of the trees and of a scan of all footprints.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
@@ -13,13 +13,13 @@ use crate::{AddressBase, BaseBuilder, Bounds, BuilderOptions, SourceCrs};
 
 const WEST: f64 = 113.93;
 const SOUTH: f64 = 22.52;
-/// Grids each way, and the degrees between their corners.
+/// Grids per side, and the degrees between their corners.
 const GRIDS: usize = 5;
 const GRID: f64 = 0.0011;
 const BUILDINGS: usize = 500;
 const EVERYWHERE: Bounds = Bounds { west: -180.0, south: -90.0, east: 180.0, north: 90.0 };
 
-/// splitmix64, as a share of 1.
+/// splitmix64, as a fraction of 1.
 fn share(seed: &mut u64) -> f64 {
     *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *seed;
@@ -33,7 +33,7 @@ fn ring(corners: &[(f64, f64)]) -> String {
     format!("\"POLYGON(({}))\"", texts.join(","))
 }
 
-/// Grids whose corners are shifted, buildings turned at random that may overlap, some of which ended in 2020.
+/// Grids with shifted corners, randomly rotated buildings that may overlap, some of which ended in 2020.
 static TOWN: LazyLock<AddressBase> = LazyLock::new(|| {
     let mut seed = 7;
     let corner = |x: usize, y: usize| {
@@ -73,7 +73,7 @@ static TOWN: LazyLock<AddressBase> = LazyLock::new(|| {
     AddressBase::from_bytes(bytes).unwrap()
 });
 
-/// The base with its rasters changed.
+/// The base with altered rasters.
 fn with_rasters(base: &AddressBase, change: impl Fn(&mut RasterRecord)) -> AddressBase {
     let changed = |layer: &Arc<Layer>| {
         let mut layer = Layer::clone(layer);
@@ -87,7 +87,7 @@ fn moments() -> impl Strategy<Value = Timestamp> {
     prop_oneof![Just("2019-01-01T00:00:00Z"), Just("2026-01-01T00:00:00Z")].prop_map(|text| text.parse().unwrap())
 }
 
-/// Anywhere in the town and a little beyond, with an error of a centimetre to a kilometre.
+/// Any point in the town and a little beyond, with an error of a centimetre to a kilometre.
 fn points() -> impl Strategy<Value = GroundPoint> {
     let span = GRIDS as f64 * GRID;
     (-0.2..1.2_f64, -0.2..1.2_f64, -2.0..3.0_f64).prop_map(move |(east, north, error)| {

@@ -1,29 +1,28 @@
-//! How much of a circular normal distribution lies on a polygon, from its edges alone.
+//! Probability mass of a circular normal distribution on a polygon, computed from its edges.
 //!
-//! In polar coordinates around the mean the mass of a polygon is one where it holds the mean, less
+//! In polar coordinates around the mean the mass of a polygon is one if it contains the mean, less
 //! `1/2pi * integral h exp(-r^2/2) / r^2 ds` along each edge taken anticlockwise (`h`: signed distance from the mean to the
-//! edge's line, `s`: way along it, `r^2 = h^2 + s^2`, all in sigmas). This is the line integral form of Owen's T function
+//! edge's line, `s`: position along it, `r^2 = h^2 + s^2`, all in sigmas). This is the line integral form of Owen's T function
 //! (D. B. Owen, "Tables for computing bivariate normal probabilities", 1956).
 //!
-//! The integral from the foot of the perpendicular is `atan(s/h) - G(h, s)`: the angle has the kink at the mean, and
-//! `G = h * integral_0^s (1 - exp(-r^2/2)) / r^2 ds` is smooth, so that it is read from a small table. Edges more than 3.5
-//! sigmas away count for nothing, so that only near ones cost anything; the error stays below 0.3 %, nearly all of it from
-//! that cut.
+//! The integral from the foot of the perpendicular is `atan(s/h) - G(h, s)`: the angle has the singularity at the mean, and
+//! `G = h * integral_0^s (1 - exp(-r^2/2)) / r^2 ds` is smooth, so that a small table suffices. Edges more than 3.5 sigmas
+//! away are ignored, so that only near ones cost time; the error stays below 0.3 %, nearly all of it from that cutoff.
 
 use std::f64::consts::TAU;
 use std::sync::LazyLock;
 
-/// Beyond this many sigmas lies 0.2 % of the distribution.
+/// 0.2 % of the distribution lies beyond this many sigmas.
 pub(crate) const REACH_SIGMAS: f64 = 3.5;
-/// Nearer lines run through the mean.
+/// Nearer lines count as running through the mean.
 const THROUGH: f64 = 1e-9;
 
-/// Values of the table a sigma; linear between them errs by less than 0.000 02.
+/// Table values per sigma; linear interpolation between them errs by less than 0.000 02.
 const PER_SIGMA: usize = 32;
-/// Values in a row or column: from 0 to the reach, and one more for the last ones' neighbour.
+/// Values in a row or column: from 0 to the cutoff, and one more as the last one's neighbour.
 const SIDE: usize = (REACH_SIGMAS * PER_SIGMA as f64) as usize + 2;
 
-/// `G` at multiples of `1 / PER_SIGMA`: a row for each distance, in it the ways along the edge.
+/// `G` at multiples of `1 / PER_SIGMA`: a row for each distance, its columns the positions along the edge.
 static SMOOTH: LazyLock<Box<[[f32; SIDE]; SIDE]>> = LazyLock::new(|| {
     let mut table = Box::new([[0.0; SIDE]; SIDE]);
     for (row, values) in table.iter_mut().enumerate() {
@@ -54,7 +53,7 @@ fn integrate(from: f64, to: f64, f: &impl Fn(f64) -> f64) -> f64 {
     half * NODES.iter().map(|(node, weight)| weight * (f(middle - half * node) + f(middle + half * node))).sum::<f64>()
 }
 
-/// `G` for a distance and a way along the edge, neither beyond the reach; odd in the way.
+/// `G` for a distance and a position along the edge, neither beyond the cutoff; odd in the position.
 #[inline]
 fn smooth(table: &[[f32; SIDE]; SIDE], distance: f64, way: f64) -> f64 {
     let (x, y) = (way.abs() * PER_SIGMA as f64, distance * PER_SIGMA as f64);
@@ -68,8 +67,8 @@ fn smooth(table: &[[f32; SIDE]; SIDE], distance: f64, way: f64) -> f64 {
     (upper + down * (lower - upper)).copysign(way)
 }
 
-/// What the edge from `a` to `b`, in sigmas around the mean, takes off; outer rings anticlockwise, holes clockwise. `inside`
-/// says on which side the mean was found, for an edge that runs through it.
+/// The term of the edge from `a` to `b`, in sigmas around the mean; outer rings anticlockwise, holes clockwise. `inside` is the
+/// side of the mean, for an edge that runs through it.
 pub(crate) fn edge_loss(a: [f64; 2], b: [f64; 2], inside: bool) -> f64 {
     let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
     let length = (dx * dx + dy * dy).sqrt();
@@ -114,7 +113,7 @@ mod tests {
         [[west, south], [east, south], [east, north], [west, north]]
     }
 
-    /// Share of a normal distribution below `x`, by the series of the error function.
+    /// Normal cumulative distribution at `x`, by the series of the error function.
     fn below(x: f64) -> f64 {
         let (mut term, mut sum) = (x, x);
         for n in 1..200 {
@@ -139,7 +138,7 @@ mod tests {
         }
     }
 
-    /// The integral of the edge in small steps, by the midpoint rule.
+    /// The integral of the edge by the midpoint rule.
     fn in_steps(h: f64, from: f64, to: f64) -> f64 {
         const STEPS: u32 = 40_000;
         let width = (to - from) / f64::from(STEPS);
@@ -152,10 +151,10 @@ mod tests {
         #[test]
         fn an_edge_takes_what_its_integral_says(h in 0.02..3.4_f64, from in -3.0..3.0_f64, length in 0.0..4.0_f64) {
             let to = from + length;
-            // Beyond the reach lies what the cut leaves out.
+            // The mass beyond the cutoff.
             let clip = (REACH_SIGMAS * REACH_SIGMAS - h * h).sqrt();
             let wanted = in_steps(h, from.clamp(-clip, clip), to.clamp(-clip, clip));
-            // Level, to the south, from west to east: the mean lies to its left.
+            // Horizontal, to the south, from west to east: the mean lies to its left.
             let found = edge_loss([from, -h], [to, -h], true);
             proptest::prop_assert!((found - wanted).abs() < 0.000_05, "{found} {wanted}");
         }
@@ -170,7 +169,7 @@ mod tests {
             let wanted = (below(2.0) - below(-1.0)) * (below(1.1) - below(-0.6));
             assert!((outer - wanted).abs() < 0.003, "{turn}: {outer} {wanted}");
         }
-        // On an edge half of it lies on either side, whichever side the mean is counted to.
+        // On an edge half of the mass lies on either side, whichever side the mean is counted to.
         for inside in [true, false] {
             let half = mass(&rectangle(0.0, -9.0, 9.0, 9.0), inside);
             assert!((half - 0.5).abs() < 0.003, "{half}");

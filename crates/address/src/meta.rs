@@ -1,17 +1,17 @@
 use serde::{Deserialize, Serialize};
 
-/// What a base says of itself; JSON, so that a person can read it in the file.
+/// Metadata of a base; JSON, so that a person can read it in the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Meta {
-    /// Whether its addresses are invented.
+    /// Whether its addresses are synthetic.
     pub(crate) synthetic: bool,
     /// Origin of all steps, in steps of 1e-8 degrees east and north.
     pub(crate) origin: [i64; 2],
-    /// Records of each kind, to check the sections against.
+    /// Number of records by kind, to validate the sections.
     pub(crate) counts: Stats,
 }
 
-/// How much a base holds.
+/// Number of entities in a base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Stats {
     /// Districts, streets and communities.
@@ -26,9 +26,9 @@ pub struct Stats {
     pub units: usize,
     /// Roads.
     pub roads: usize,
-    /// Other names of entities.
+    /// Alternative names of entities.
     pub names: usize,
-    /// Codes that were given up for others.
+    /// Former codes.
     pub former_codes: usize,
     /// Working grids of all kinds.
     pub working_grids: usize,

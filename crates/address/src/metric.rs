@@ -2,12 +2,12 @@ use geo::{Area, Coord, MultiPolygon};
 
 use crate::file::Steps;
 
-/// Metres east and north around a point, by the radii of curvature of the WGS 84 ellipsoid there. Within 1 km distances are
-/// right to a centimetre in a hundred metres even at high latitudes, and far better where cities are.
+/// Metres east and north around a point, by the radii of curvature of the WGS 84 ellipsoid there. Within 1 km the error is at most
+/// a centimetre in a hundred metres even at high latitudes, and much smaller where cities are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Metric {
     pub(crate) origin: Coord<f64>,
-    /// Metres a degree of longitude and of latitude.
+    /// Metres per degree of longitude and of latitude.
     pub(crate) scale: Coord<f64>,
 }
 
@@ -19,7 +19,7 @@ impl Metric {
         let (sin, cos) = latitude.to_radians().sin_cos();
         let w = 1.0 - ECCENTRICITY_SQUARED * sin * sin;
         let north = AXIS_M * (1.0 - ECCENTRICITY_SQUARED) / (w * w.sqrt());
-        // At a pole east has no length; a millimetre a degree keeps the inverse finite.
+        // At a pole east has no length; a millimetre per degree keeps the inverse finite.
         let east = (AXIS_M / w.sqrt() * cos).max(0.06);
         let scale = Coord { x: east.to_radians(), y: north.to_radians() };
         Self { origin: Coord { x: longitude, y: latitude }, scale }
@@ -62,11 +62,11 @@ impl Metric {
     }
 }
 
-/// A point among the steps of a base, and how long a step is there.
+/// A point in the steps of a base, with the length of a step there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame {
     here: [f64; 2],
-    /// Metres a step, east and north.
+    /// Metres per step, east and north.
     metres: [f64; 2],
 }
 
@@ -77,7 +77,7 @@ impl Frame {
         [(f64::from(east) - self.here[0]) * self.metres[0], (f64::from(north) - self.here[1]) * self.metres[1]]
     }
 
-    /// A square of at least this half side in metres around the point, a step more; what lies beyond a base's reach is cut.
+    /// A square of at least this half side in metres around the point, plus one step; clamped to the range of a base.
     #[inline]
     pub(crate) fn square(&self, half_m: f64) -> crate::file::Boxed {
         let (x, y) = (half_m / self.metres[0], half_m / self.metres[1]);
@@ -99,14 +99,14 @@ impl Frame {
         (x * x + y * y).sqrt()
     }
 
-    /// Metres from the point to a straight piece.
+    /// Metres from the point to a segment.
     #[inline]
     pub(crate) fn segment_distance(&self, from: [i32; 2], to: [i32; 2]) -> f64 {
         squared_to_segment(self.metres(from[0], from[1]), self.metres(to[0], to[1])).sqrt()
     }
 }
 
-/// Square of the distance from the origin to the straight piece from `a` to `b`.
+/// Square of the distance from the origin to the segment from `a` to `b`.
 #[inline]
 pub(crate) fn squared_to_segment(a: [f64; 2], b: [f64; 2]) -> f64 {
     let (dx, dy) = (b[0] - a[0], b[1] - a[1]);

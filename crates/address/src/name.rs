@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// What kind of name an entity has besides its text (SZDB/Z 281-2017 knows several of one place).
+/// Kind of an alternative name of an entity (SZDB/Z 281-2017 defines several for one place).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NameKind {
@@ -10,9 +10,9 @@ pub enum NameKind {
     Administrative,
     /// Without street and community.
     Geographic,
-    /// As people say.
+    /// In common use.
     Common,
-    /// Cut short.
+    /// Abbreviated.
     Short,
     /// Another official one.
     Alternative,

@@ -4,24 +4,24 @@ use smallvec::SmallVec;
 use vedette_core::{AddressCode, GroundPoint, Timestamp};
 
 use crate::base::AddressBase;
-use crate::date::day_of_moment;
+use crate::date::day_of;
 use crate::file::{Footing, NONE, Section};
 use crate::ground::relate;
 use crate::layer::Layer;
 use crate::metric::{Frame, Metric};
 
-/// The first square looked at has this half side, in metres; each further one three times it.
+/// Half side of the first search square, in metres; each further one is three times as large.
 const FIRST_LOOK_M: f64 = 7.0;
 
-/// Something near a point.
+/// An entity near a point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Found {
     pub(crate) layer: u8,
     pub(crate) index: u32,
-    /// Of a building the words of its shape.
+    /// Offset of a building's shape in words.
     shape: u32,
     pub(crate) distance_m: f64,
-    /// Of those that cover the point the smallest comes first; 0 of all others.
+    /// Area of a building that covers the point, so that the smallest comes first; 0 of all others.
     area_m2: f32,
 }
 
@@ -33,13 +33,13 @@ impl Found {
 }
 
 impl AddressBase {
-    /// The building nearest to a point within `reach_m` metres, with the metres to its footprint (or door plate); 0
-    /// inside. Of several that cover the point the smallest, of others equally near that with the lower code. Buildings
-    /// whose address had ended `at` that moment are passed over.
+    /// The building nearest to a point within `reach_m` metres, with the distance in metres to its footprint (or door plate), 0
+    /// inside. Of several that cover the point the smallest, on a tie the one with the lowest code. Buildings whose address had
+    /// ended `at` that time are skipped.
     #[must_use]
     pub fn nearest_building(&self, point: &GroundPoint, reach_m: f64, at: Timestamp) -> Option<(AddressCode, f64)> {
         let metric = Metric::around(point.latitude(), point.longitude());
-        let found = self.nearest_building_where(metric, reach_m, day_of_moment(at), |_, _| true)?;
+        let found = self.nearest_building_where(metric, reach_m, day_of(at), |_, _| true)?;
         Some((self.code_of(&found)?, found.distance_m))
     }
 
@@ -49,7 +49,7 @@ impl AddressBase {
         self.layer(found.layer)?.building_key(found.index, found.shape)?.code()
     }
 
-    /// The nearest building that `wanted` takes and whose address has not ended before the day.
+    /// The nearest building accepted by `wanted` whose address has not ended before the day.
     #[inline]
     pub(crate) fn nearest_building_where(
         &self,
@@ -67,7 +67,7 @@ impl AddressBase {
                 }
             });
             let mut best: Option<Found> = None;
-            // The nearest boxes first: most of the others need no look at their shape then.
+            // Nearest boxes first: most of the others need not be tested then.
             while let Some(next) = take_nearest(&mut near) {
                 let limit = best.map_or(within, |best| best.distance_m);
                 if next.0 > limit {
@@ -84,7 +84,7 @@ impl AddressBase {
         })
     }
 
-    /// The nearest straight piece of a road.
+    /// The nearest segment of a road.
     pub(crate) fn nearest_segment(&self, metric: Metric, reach_m: f64) -> Option<Found> {
         self.nearest(metric, reach_m, |number, layer, frame, within| {
             let mut best: Option<(f64, u32)> = None;
@@ -103,7 +103,7 @@ impl AddressBase {
         })
     }
 
-    /// Looks in growing squares: what lies outside a square is farther than half its side.
+    /// Searches in growing squares: entities outside a square are farther than half its side.
     #[inline]
     fn nearest(
         &self,
@@ -125,14 +125,14 @@ impl AddressBase {
     }
 }
 
-/// Takes out what is nearest; in a city a few dozen are in reach, and one or two are taken.
+/// Removes the nearest; in a city a few dozen are in reach, and one or two are taken.
 #[inline]
 fn take_nearest(near: &mut SmallVec<[(f64, Footing); 24]>) -> Option<(f64, Footing)> {
     let (at, _) = near.iter().enumerate().min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0))?;
     Some(near.swap_remove(at))
 }
 
-/// The building with its metres, if these are within the limit.
+/// The building with its distance in metres, if that is within the limit.
 #[inline]
 fn measured(layer: &Layer, number: u8, frame: &Frame, footing: &Footing, limit_m: f64) -> Option<Found> {
     let distance_m = match footing.shape {
@@ -140,7 +140,7 @@ fn measured(layer: &Layer, number: u8, frame: &Frame, footing: &Footing, limit_m
             let [x, y] = frame.metres(footing.bounds[0], footing.bounds[1]);
             x.hypot(y)
         }
-        // An edge half a millimetre away is seen whatever the limit.
+        // An edge half a millimetre away is found whatever the limit.
         shape => relate(layer.rings(shape), frame, limit_m.max(1.0)).distance_m(),
     };
     let area_m2 = if distance_m == 0.0 { footing.area_m2 } else { 0.0 };

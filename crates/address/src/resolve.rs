@@ -3,28 +3,28 @@ use vedette_core::{
 };
 
 use crate::base::AddressBase;
-use crate::date::day_of_moment;
+use crate::date::day_of;
 use crate::locate::{LocatedPlace, PlaceId};
 use crate::metric::Metric;
 
-/// A door plate or a road within this distance names a place outdoors, in metres.
+/// Greatest distance in metres of a door plate or a road that is named for a place outdoors.
 const NEARBY_M: f64 = 60.0;
-/// A match is ambiguous when its second candidate has at least this share of the first one's confidence.
+/// A match is ambiguous when its second candidate has at least this fraction of the first one's confidence.
 const AMBIGUOUS_SHARE: f32 = 0.5;
 
 impl AddressBase {
-    /// The standard address of a ground point: what [`Self::locate`] finds, with texts, the nearest door plate and road
-    /// where the best candidate is a grid, and who is responsible there.
+    /// The standard address of a ground point: the result of [`Self::locate`], with texts, the nearest door plate and road if the
+    /// best candidate is a grid, and the responsible units.
     ///
-    /// Buildings whose address had ended `at` that moment, the capture time of what is located, are left out. None where
-    /// neither a grid nor a building is near.
+    /// Buildings whose address had ended `at` that time, the capture time, are skipped. None where neither a grid nor a building is
+    /// near.
     #[must_use]
     pub fn resolve(&self, point: &GroundPoint, at: Timestamp) -> Option<AddressMatch> {
         let places = self.locate(point, at);
         let first = places.first()?;
         let metric = Metric::around(point.latitude(), point.longitude());
         let outdoors = first.code.level() == AddressLevel::Grid;
-        let plate = if outdoors { self.plate_near(metric, day_of_moment(at)) } else { None };
+        let plate = if outdoors { self.plate_near(metric, day_of(at)) } else { None };
         let road = if outdoors { self.road_near(metric) } else { None };
         let mut candidates = places.iter().map(|place| self.candidate(place, plate.as_ref()));
         let best = candidates.next()?;

@@ -1,4 +1,4 @@
-//! Who answers for a place: working grids as unions of basic grids.
+//! Responsible units of a place: working grids as unions of basic grids.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ pub struct Coverage {
     pub kind: String,
     /// Working grids of the kind.
     pub working_grids: usize,
-    /// Basic grids that none of them holds.
+    /// Basic grids in none of them.
     pub holes: Vec<String>,
-    /// Basic grids that several of them hold, with the codes of these.
+    /// Basic grids in several of them, with the codes of these.
     pub overlaps: Vec<(String, Vec<String>)>,
 }
 
 impl AddressBase {
-    /// The units responsible in a basic grid (14 digits), by kind and code; several of a kind where they overlap.
+    /// The units responsible for a basic grid (14 digits), by kind and code; several of a kind where they overlap.
     #[must_use]
     pub fn responsible_for(&self, grid: &str) -> Vec<ResponsibleUnit> {
         digits(grid).map(|digits| self.responsible_for_digits(digits)).unwrap_or_default()
@@ -30,7 +30,7 @@ impl AddressBase {
 
     pub(crate) fn responsible_for_digits(&self, digits: u64) -> Vec<ResponsibleUnit> {
         let mut units = Vec::new();
-        // A delta that names working grids of a kind replaces all of that kind.
+        // A delta with working grids of a kind replaces all of that kind.
         let mut replaced: Vec<&str> = Vec::new();
         for (_, layer) in self.newest_first() {
             for member in layer.members_of(digits) {

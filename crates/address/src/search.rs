@@ -1,4 +1,4 @@
-//! Text or code to entities: what the text index of each layer finds, as addresses.
+//! Text or code to entities: the hits of each layer's text index, as addresses.
 
 use serde::Serialize;
 use vedette_core::{AddressCode, AddressLevel, AddressPrefix};
@@ -8,12 +8,12 @@ use crate::code::{BuildingKey, grid_digits};
 use crate::layer::{Layer, unpadded};
 use crate::text::{Entities, Entity, EntityKind, Hit, IndexBuilder, OtherName};
 
-/// Memory that tantivy's tables begin with.
+/// Initial memory of tantivy's tables.
 const INDEX_MEMORY: usize = 64 << 20;
-/// A code that holds wildcards or is cut is still a code.
+/// A code that contains wildcards or is truncated is still a code.
 const CODE_SCORE: f32 = 1.0;
 
-/// What a text named.
+/// Kind of entity of a hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -55,22 +55,21 @@ impl FoundKind {
     }
 }
 
-/// Something that a text or a code may name.
+/// A hit of a search by text or code.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SearchHit {
-    /// What it is.
+    /// The kind of the entity.
     pub kind: FoundKind,
     /// Its code, of the length of its level; none of a road.
     pub code: Option<AddressPrefix>,
     /// Its full text.
     pub text: String,
-    /// How well it fits: 1 for a code and for a name whole and unchanged, 0.5 at least.
+    /// The score: 1 for a code and for a name whole and unchanged, 0.5 at least.
     pub score: f32,
 }
 
 impl AddressBase {
-    /// Entities that a code (today's or a former one) or a free text may name: best first, `limit` at most; none when it
-    /// names nothing here.
+    /// Entities that match a code (current or former) or a free text: best first, at most `limit`; none without a match.
     #[must_use]
     pub fn search(&self, text: &str, limit: usize) -> Vec<SearchHit> {
         let trimmed = text.trim();
@@ -86,7 +85,7 @@ impl AddressBase {
             let found = index.search(trimmed, limit, layer);
             hits.extend(found.into_iter().filter_map(|hit| Some((number, self.hit(number, layer, hit)?))));
         }
-        // Of equally good ones those of the newer layer, in the order in which its index gave them.
+        // On equal scores those of the newer layer first, in the order of its index.
         hits.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(b.0.cmp(&a.0)));
         hits.into_iter().map(|(_, hit)| hit).take(limit).collect()
     }
@@ -126,7 +125,7 @@ impl AddressBase {
             Document::Area(index) => {
                 let area = layer.areas().get(index)?;
                 let code = layer.area_code(area);
-                // A newer layer has the word on an area that both name.
+                // The newer layer takes precedence for an area in both.
                 let newer = self.newest_first().take_while(|(other, _)| *other > number);
                 if newer.into_iter().any(|(_, newer)| newer.find_area(code).is_some()) {
                     return None;
@@ -147,7 +146,7 @@ impl AddressBase {
     }
 }
 
-/// What the documents of a layer's index are: buildings, then areas, then grids, then roads.
+/// Order of the documents of a layer's index: buildings, then areas, then grids, then roads.
 enum Document {
     Building(u32),
     Area(usize),

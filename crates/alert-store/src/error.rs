@@ -16,8 +16,8 @@ pub enum StoreError {
     /// The server does not answer, or refuses the login. The write has not taken effect, or, if the connection was lost during
     /// the commit, it may have: every write of an alert may be repeated.
     #[error(
-        "alert store {server}: it cannot be reached: {cause}; check that the server runs and lets this user in from here \
-         (pg_hba.conf, password); it is tried again"
+        "alert store {server}: it cannot be reached: {cause}; check that the server runs and accepts this user from here \
+         (pg_hba.conf, password); retried automatically"
     )]
     Unreachable {
         /// The server, as configured.
@@ -26,7 +26,7 @@ pub enum StoreError {
         cause: String,
     },
     /// The server answers, but the tables cannot be created or read.
-    #[error("alert store {server}: its tables cannot be made ready: {cause}; {fix}")]
+    #[error("alert store {server}: its tables cannot be created or migrated: {cause}; {fix}")]
     Unprepared {
         /// The server, as configured.
         server: String,

@@ -65,7 +65,7 @@ pub struct Cursor {
 
 /// The text is not a cursor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no cursor; pass the `next` of the page before as it was given")]
+#[error("`{0}` is not a cursor; pass the `next` of the previous page unchanged")]
 pub struct CursorError(String);
 
 impl fmt::Display for Cursor {

@@ -62,7 +62,7 @@ impl Row {
         let cell = self.cells.get_mut(at).map_or(Cell::Null, |cell| std::mem::replace(cell, Cell::Null));
         T::from_cell(cell).ok_or_else(|| StoreError::Damaged {
             doing: self.doing,
-            cause: format!("column {at} does not hold what it should"),
+            cause: format!("column {at} has an unexpected type"),
         })
     }
 }

@@ -1,8 +1,7 @@
-//! The JSON form of an alert, as the HTTP API gives it out.
+//! The JSON form of an alert in the HTTP API.
 //!
-//! Times are RFC 3339 in UTC. Units stand in the names: `_m` metres, `_px` pixels. A place is written with the named
-//! fields `latitude` and `longitude` (WGS 84, degrees), never as a pair; only `GeoJSON` answers of the API hold pairs, and
-//! those have longitude first.
+//! Times are RFC 3339 in UTC. Units are part of the names: `_m` metres, `_px` pixels. A place has the named fields `latitude` and
+//! `longitude` (WGS 84, degrees), never a pair; only `GeoJSON` responses of the API contain pairs, longitude first.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,7 +19,7 @@ pub use crate::verdict_json::VerdictJson;
 pub use crate::view_json::ViewJson;
 pub use crate::words::{DecisionWords, DirectionWords, LevelWords, SeverityWords, SourceWords, StatusWords};
 
-/// Something that happened at a place.
+/// An event at a place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(title = "Alert")]
 pub struct AlertJson {
@@ -29,16 +28,16 @@ pub struct AlertJson {
     pub id: AlertId,
     /// 1 when raised, 2 when ended; a later one supersedes an earlier one.
     pub revision: u32,
-    /// `open` while it goes on, `ended` once over.
+    /// `open` while it lasts, `ended` once over.
     #[schema(value_type = StatusWords)]
     pub status: AlertStatus,
-    /// What the rule watches for: `presence`, `line_crossing` and the other kinds at `/api/v1/rule-kinds`.
+    /// The rule kind: `presence`, `line_crossing` and the others at `/api/v1/rule-kinds`.
     #[schema(value_type = String, pattern = "^[a-z][a-z0-9_]*$", example = "presence")]
     pub kind: RuleKind,
-    /// The event type of GA/T 2000.254-2019, two digits; null where the kind has no confirmed one.
+    /// The event type of GA/T 2000.254-2019, two digits; null without a confirmed one.
     #[schema(value_type = Option<String>, pattern = "^[0-9]{2}$", example = "06")]
     pub event_code: Option<EventCode>,
-    /// How much it matters.
+    /// Its severity.
     #[schema(value_type = SeverityWords)]
     pub severity: Severity,
     /// The camera's id.
@@ -50,34 +49,33 @@ pub struct AlertJson {
     /// Capture time of the frame that raised it.
     #[schema(format = DateTime)]
     pub raised: String,
-    /// Capture time at which the condition last held; null while it goes on.
+    /// Capture time at which the condition last held; null while it lasts.
     #[schema(format = DateTime, required = true)]
     pub ended: Option<String>,
-    /// Its objects as they stood when it was raised.
+    /// Its objects when it was raised.
     pub objects: Vec<ObjectJson>,
-    /// Which way a line was crossed; null for other rules.
+    /// Direction of a line crossing; null for other rules.
     #[schema(value_type = Option<DirectionWords>, required = true)]
     pub direction: Option<Direction>,
-    /// Why it was raised.
+    /// The rule, and the measured value against its threshold.
     pub why: WhyJson,
-    /// Where it happened.
+    /// Its place.
     pub place: PlaceJson,
-    /// What can be looked at.
+    /// The evidence.
     pub evidence: EvidenceJson,
-    /// What to know before trusting it.
+    /// Quality flags.
     pub quality: QualityJson,
-    /// The model whose detections it rests on.
+    /// The model of its detections.
     pub model: ModelJson,
-    /// What a person decided; null until then. A verdict on any alert of an event counts for the event.
+    /// The verdict of a person; null until then. A verdict on any alert of an event counts for the event.
     #[schema(required = true)]
     pub verdict: Option<VerdictJson>,
-    /// The alert whose event this one is a view of: list that one, not this. Absent when this one leads its event, be it of
-    /// itself alone.
+    /// The lead alert of which this one is a view: list that one instead. Absent when this one leads its event, even alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = "uuid")]
     pub view_of: Option<AlertId>,
-    /// The alerts of other cameras that show the same event, by place and time only, in the order they were raised; empty when
-    /// there are none, and for a view itself. Absent only outside a store.
+    /// The alerts of other cameras about the same event, by place and time only, in the order they were raised; empty when there
+    /// are none, and for a view itself. Absent only outside a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<ViewJson>, required = true)]
     pub views: Option<Vec<ViewJson>>,
@@ -86,9 +84,9 @@ pub struct AlertJson {
 /// An object of an alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ObjectJson {
-    /// Number of the track within the camera's stream. It is no identity of a person or a vehicle.
+    /// Number of the track within the camera's stream. It does not identify a person or a vehicle.
     pub track: u64,
-    /// What it is.
+    /// Its class.
     #[schema(value_type = String, example = "person")]
     pub class: ObjectClass,
     /// The model's confidence, 0 to 1.
@@ -97,7 +95,7 @@ pub struct ObjectJson {
     pub box_px: BoxJson,
 }
 
-/// An upright box in pixels, from the left and top edge of the frame.
+/// An axis-aligned box in pixels, from the left and top edge of the frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BoxJson {
     /// Left edge.
@@ -120,17 +118,17 @@ pub struct WhyJson {
     pub rule_name: String,
     /// The version of the policy.
     pub policy_version: u32,
-    /// What was measured: one of the `measures` of the kind at `/api/v1/rule-kinds`, with its unit and whether the threshold is
-    /// the most or the least.
+    /// The measured quantity: one of the `measures` of the kind at `/api/v1/rule-kinds`, with its unit and whether the threshold is
+    /// a maximum or a minimum.
     #[schema(value_type = String, pattern = "^[a-z][a-z0-9_]*$", example = "duration_seconds")]
     pub quantity: Quantity,
-    /// How much it was.
+    /// The measured value.
     pub measured: f64,
-    /// How much was needed.
+    /// The threshold.
     pub threshold: f64,
 }
 
-/// What can be looked at.
+/// The evidence of an alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EvidenceJson {
     /// Path of the snapshot on this server; people are pixelated in it unless the site is configured otherwise.
@@ -142,11 +140,11 @@ pub struct EvidenceJson {
     pub frame_width_px: u32,
     /// Height of that frame in pixels.
     pub frame_height_px: u32,
-    /// The way of the first object up to the alert, oldest step first.
+    /// The trajectory of the first object up to the alert, oldest point first.
     pub path: Vec<StepJson>,
 }
 
-/// One step of the way an object took.
+/// A point of a trajectory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StepJson {
     /// Capture time.
@@ -158,10 +156,10 @@ pub struct StepJson {
     pub y_px: f32,
 }
 
-/// What may have made the alert less trustworthy. All false and zero is the good case.
+/// Quality flags of an alert. All false and zero is the good case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct QualityJson {
-    /// The camera's clock jumped or drifts against ours.
+    /// The camera's clock jumped or drifts.
     pub clock_drift: bool,
     /// Detection ran on a degraded path.
     pub degraded: bool,
@@ -181,7 +179,7 @@ pub struct ModelJson {
 }
 
 impl AlertJson {
-    /// The JSON form of an alert and what was decided about it.
+    /// The JSON form of an alert and its verdict.
     #[must_use]
     pub fn new(alert: &Alert, verdict: Option<&Verdict>) -> Self {
         Self {
@@ -189,7 +187,7 @@ impl AlertJson {
             revision: alert.revision,
             status: alert.status,
             kind: alert.kind,
-            // An alert of a version without codes has that of its kind.
+            // An alert of a version without codes gets that of its kind.
             event_code: alert.event_code.or_else(|| rule_kind(alert.kind)?.event_code),
             severity: alert.severity,
             camera: alert.camera.clone(),

@@ -3,7 +3,7 @@
 //! *In:* an episode of a rule with its frame and place; later, a person's verdict.
 //! *Out:* an [`Alert`](vedette_core::Alert) with an immutable identity, its `CloudEvents` headers, its JSON form, and
 //! cross-camera events.
-//! *Must not know:* how tracks arose, how a place was found, anybody's appearance, where alerts are stored, HTTP, the bus.
+//! *Must not know:* how tracks or places are produced, anybody's appearance, where alerts are stored, HTTP, the bus.
 
 mod assemble;
 pub mod cloudevents;

@@ -16,12 +16,12 @@ pub struct PlaceJson {
     pub latitude: f64,
     /// Degrees east, WGS 84.
     pub longitude: f64,
-    /// Radius in metres within which the true point lies with about 95 %.
+    /// 95 % radius in metres.
     pub error_m: f32,
-    /// `calibration`: projected from the pixel. `above_horizon`, `camera_position`: the camera's own place stands in.
+    /// `calibration`: projected from the pixel. `above_horizon`, `camera_position`: the camera's own place is used instead.
     #[schema(value_type = SourceWords)]
     pub source: PlaceSource,
-    /// The standard address there; null when the address base knows none.
+    /// The standard address there; null when the address base has none.
     #[schema(required = true)]
     pub address: Option<AddressJson>,
 }
@@ -32,16 +32,16 @@ pub struct AddressJson {
     /// The code, 25 characters, `*` below its level.
     #[schema(value_type = String, example = "4403040010010100001******", min_length = 25, max_length = 25)]
     pub code: AddressCode,
-    /// The innermost level that the code names.
+    /// The innermost level of the code.
     #[schema(value_type = LevelWords)]
     pub level: AddressLevel,
     /// The full address.
     pub text: String,
     /// Metres from the ground point to its footprint; 0 inside.
     pub distance_m: f32,
-    /// Probability that it is this one, 0 to 1.
+    /// Probability of this address, 0 to 1.
     pub confidence: f32,
-    /// Others that may be meant, likeliest first; empty when it is clear.
+    /// Alternative addresses, likeliest first; empty if unambiguous.
     pub alternatives: Vec<CandidateJson>,
     /// Whether another one is nearly as likely as this.
     pub ambiguous: bool,
@@ -51,15 +51,15 @@ pub struct AddressJson {
     /// The door plate nearest to a place outdoors; null indoors, or when none is near.
     #[schema(required = true)]
     pub plate: Option<PlateJson>,
-    /// Who answers for the place, by kind and code; several of one kind where working grids overlap.
+    /// The responsible units, by kind and code; several of one kind where working grids overlap.
     pub responsible: Vec<UnitJson>,
-    /// Version of the address base that said so.
+    /// Version of the address base.
     pub base_version: String,
     /// Whether the base holds synthetic addresses (demo, tests).
     pub synthetic: bool,
 }
 
-/// Another address that may be meant.
+/// An alternative address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CandidateJson {
     /// The code, 25 characters.
@@ -87,23 +87,23 @@ pub struct RoadJson {
 pub struct PlateJson {
     /// Road and number.
     pub text: String,
-    /// The code of the building that carries it, 25 characters.
+    /// The code of the building with this door plate, 25 characters.
     #[schema(value_type = String, min_length = 25, max_length = 25)]
     pub code: AddressCode,
     /// Metres from the ground point to that building.
     pub distance_m: f32,
 }
 
-/// A working grid (police, fire ...): a union of basic grids that one unit answers for.
+/// A working grid (police, fire ...): a union of basic grids under one responsible unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UnitJson {
-    /// What it answers for, one word.
+    /// Its kind, one word.
     #[schema(example = "police")]
     pub kind: String,
     /// The working grid's own code.
     #[schema(example = "P-0101")]
     pub code: String,
-    /// What people call it; may be empty.
+    /// Its name; may be empty.
     pub name: String,
 }
 

@@ -1,4 +1,4 @@
-//! The JSON form of a view: the alert of another camera that shows the same event.
+//! The JSON form of a view: the alert of another camera about the same event.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,7 +10,7 @@ use crate::stored::View;
 use crate::verdict_json::VerdictJson;
 use crate::words::{SeverityWords, StatusWords};
 
-/// The alert of another camera that shows the same event.
+/// The alert of another camera about the same event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ViewJson {
     /// Its id; the alert itself is at `/api/v1/alerts/{id}`.
@@ -18,10 +18,10 @@ pub struct ViewJson {
     pub id: AlertId,
     /// Its revision.
     pub revision: u32,
-    /// `open` while it goes on, `ended` once over.
+    /// `open` while it lasts, `ended` once over.
     #[schema(value_type = StatusWords)]
     pub status: AlertStatus,
-    /// How much it matters.
+    /// Its severity.
     #[schema(value_type = SeverityWords)]
     pub severity: Severity,
     /// The camera's id.
@@ -36,14 +36,14 @@ pub struct ViewJson {
     /// Capture time of the frame that raised it.
     #[schema(format = DateTime)]
     pub raised: String,
-    /// Capture time at which the condition last held; null while it goes on.
+    /// Capture time at which the condition last held; null while it lasts.
     #[schema(format = DateTime, required = true)]
     pub ended: Option<String>,
-    /// Where it happened by this camera.
+    /// The place according to this camera.
     pub place: PlaceJson,
     /// Path of its snapshot on this server.
     pub snapshot: String,
-    /// What a person decided about this alert; it counts for the event.
+    /// The verdict of a person on this alert; it counts for the event.
     #[schema(required = true)]
     pub verdict: Option<VerdictJson>,
 }

@@ -1,4 +1,4 @@
-//! The words that enumerations are written as, for the description of the API. They are those that serde writes.
+//! The strings of enumerations, for the description of the API. They are those that serde writes.
 
 use std::borrow::Cow;
 
@@ -33,15 +33,15 @@ macro_rules! words {
 }
 
 words! {
-    /// `open` while it goes on, `ended` once over.
+    /// `open` while it lasts, `ended` once over.
     StatusWords(AlertStatus): Open Ended;
-    /// How much an alert matters.
+    /// Severity of an alert.
     SeverityWords(Severity): Critical High Medium Low;
-    /// Which way a line was crossed, seen while standing at its first end and looking towards the other.
+    /// Direction of a line crossing, seen from the line's first end towards the other.
     DirectionWords(Direction): LeftToRight RightToLeft Both;
-    /// What a person says about an alert.
+    /// A person's verdict on an alert.
     DecisionWords(Decision): Confirmed FalseAlarm;
-    /// `calibration`: projected from the pixel. `above_horizon`, `camera_position`: the camera's own place stands in.
+    /// `calibration`: projected from the pixel. `above_horizon`, `camera_position`: the camera's own place is used instead.
     SourceWords(PlaceSource): Calibration AboveHorizon CameraPosition;
     /// Levels of the standard address, outermost first.
     LevelWords(AddressLevel): District Street Community Grid Building Room;

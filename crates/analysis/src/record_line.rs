@@ -13,10 +13,10 @@ pub enum RecordLineError {
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     /// A signal-loss record has fields of a frame.
-    #[error("with `away` there is no frame; leave out what is of one")]
+    #[error("with `away` there is no frame; omit the fields of a frame")]
     SignalLossWithFrame,
     /// Detections of a frame that its own accounting sheds.
-    #[error("the account says that the frame was not processed; leave its detections out")]
+    #[error("the frame is accounted for as not processed; omit its detections")]
     ShedWithDetections,
 }
 

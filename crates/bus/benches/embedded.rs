@@ -14,7 +14,7 @@ use vedette_bus::{Bus, Record, Retention, TopicSpec};
 /// Bytes of one measured append run.
 const RUN: usize = 32 << 20;
 
-/// Where to write: `VEDETTE_BENCH_DIR`, or the directory for temporary files.
+/// Output directory: `VEDETTE_BENCH_DIR`, or the directory for temporary files.
 fn dir() -> PathBuf {
     std::env::var_os("VEDETTE_BENCH_DIR").map_or_else(std::env::temp_dir, Into::into)
 }
@@ -40,7 +40,7 @@ async fn embedded(bus: &EmbeddedBus, topic: &str, value: &Bytes) -> Duration {
     for number in 0..RUN / value.len() {
         let key = format!("camera-{}", number % 16).into();
         let record = Record { key, value: Some(value.clone()), headers: Vec::new(), timestamp_ms: 0 };
-        // The delivery is not awaited one by one: the flush says when all is durable.
+        // Deliveries are not awaited one by one: the flush returns when all are durable.
         drop(bus.send(topic, record).await.expect("the bus is open"));
     }
     bus.flush().await.expect("the disk works");
@@ -51,7 +51,7 @@ fn appends(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("threads start");
     let work = tempfile::tempdir_in(dir()).expect("the directory is writable");
     let bus = EmbeddedBus::open(EmbeddedSettings::new(work.path().join("log"))).expect("a new log opens");
-    // Little is kept, so that a long run does not fill the disk.
+    // Retention is short, so that a long run does not fill the disk.
     let retention = Retention::Delete { age: Duration::from_hours(1_000_000), bytes: Some(1 << 30) };
     let spec = |name: &str, partitions| TopicSpec {
         name: name.to_owned(),

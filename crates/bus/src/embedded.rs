@@ -76,7 +76,7 @@ struct Inner {
 fn storage_error(path: &Path, error: &io::Error) -> BusError {
     let way_out = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; free space or shorten the topics' retention, writing goes on by itself"
+            "; free space or shorten the topics' retention, writing resumes automatically"
         }
         io::ErrorKind::PermissionDenied => "; give this user the right to write there",
         _ => "",
@@ -192,7 +192,7 @@ fn start_sweeper(inner: Arc<Inner>) -> Result<(Sender<()>, JoinHandle<()>), BusE
         while stopped.recv_timeout(inner.settings.sweep_interval) == Err(RecvTimeoutError::Timeout) {
             if let Err(error) = inner.sweep() {
                 metrics::counter!("vedette_bus_sweep_failures_total").increment(1);
-                tracing::error!(%error, "retention or compaction failed; trying again at the next sweep");
+                tracing::error!(%error, "retention or compaction failed; retrying at the next sweep");
             }
         }
     });
@@ -234,7 +234,7 @@ impl Inner {
     fn ensure_topic(&self, spec: &TopicSpec) -> Result<(), BusError> {
         let _one_at_a_time = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
         match self.topic(&spec.name) {
-            Ok(topic) => topic.adopt(spec),
+            Ok(topic) => topic.alter(spec),
             Err(BusError::UnknownTopic(_)) => {
                 let dir: PathBuf = self.settings.dir.join("topics").join(&spec.name);
                 let topic = Topic::create(&dir, spec, &self.settings, &self.disk)?;
@@ -300,7 +300,7 @@ impl Bus for EmbeddedBus {
                     && next > bounds.high
                 {
                     tracing::error!(group, topic = %topic.name, partition = partition.id, committed = next,
-                        high = bounds.high, "committed behind the end of the log; reading from the oldest record");
+                        high = bounds.high, "the committed offset is beyond the end of the log; reading from the oldest record");
                 }
                 let next = committed.filter(|next| *next <= bounds.high).unwrap_or(bounds.low);
                 Cursor::new(Arc::clone(partition), next)

@@ -17,7 +17,7 @@ pub enum BusError {
         fix: String,
     },
     /// The record is larger than its topic allows.
-    #[error("a record of {size} bytes is too large for topic `{topic}`, which takes {limit}")]
+    #[error("a record of {size} bytes exceeds the limit of topic `{topic}`, {limit}")]
     TooLarge {
         /// Topic.
         topic: String,

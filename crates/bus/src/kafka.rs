@@ -5,6 +5,7 @@
 //! within 200 ms, and before the partition is reassigned. Records are acknowledged by all in-sync replicas.
 
 mod admin;
+mod client_log;
 mod config;
 mod error;
 mod feed;
@@ -16,7 +17,6 @@ mod probe;
 mod producer;
 mod reader;
 mod settings;
-mod talk;
 mod topic;
 
 use std::collections::HashMap;
@@ -35,6 +35,7 @@ use crate::{
     Bus, BusError, Committer, Delivered, Delivery, GroupEvent, Reader, Record, StartAt, Subscription, TopicSpec,
     Watermarks, topic as names,
 };
+use client_log::LoggingContext;
 pub use config::KafkaMistake;
 use error::{bus_error, refused};
 use feed::Feed;
@@ -42,7 +43,6 @@ use member::{Callbacks, Leave, Shared};
 use offsets::{Offsets, Span};
 use producer::Producers;
 pub use settings::{GroupProtocol, KafkaSettings};
-use talk::Talk;
 use topic::Topic;
 
 /// How long dropping the bus waits for records in flight.
@@ -65,10 +65,10 @@ pub struct KafkaBus {
 
 struct Inner {
     settings: KafkaSettings,
-    admin: AdminClient<Talk>,
+    admin: AdminClient<LoggingContext>,
     producers: Producers,
     /// Queries offsets; reads single records, one at a time.
-    fetcher: BaseConsumer<Talk>,
+    fetcher: BaseConsumer<LoggingContext>,
     fetching: Mutex<()>,
     topics: RwLock<HashMap<String, Arc<Topic>>>,
     /// The threads of group members, until they have left.
@@ -85,9 +85,9 @@ impl KafkaBus {
         config::check(&settings)?;
         let wrong = |error: KafkaError| refused("connect", &settings.brokers, error.to_string());
         let inner = Inner {
-            admin: config::admin(&settings).create_with_context(Talk).map_err(wrong)?,
+            admin: config::admin(&settings).create_with_context(LoggingContext).map_err(wrong)?,
             producers: Producers::new(&settings).map_err(wrong)?,
-            fetcher: config::fetcher(&settings).create_with_context(Talk).map_err(wrong)?,
+            fetcher: config::fetcher(&settings).create_with_context(LoggingContext).map_err(wrong)?,
             fetching: Mutex::default(),
             topics: RwLock::default(),
             members: Mutex::default(),
@@ -299,7 +299,8 @@ impl Bus for KafkaBus {
         let name = Arc::clone(&topic.name);
         let settings = &self.inner.settings;
         let failed = |error: KafkaError| bus_error("read", &name, &settings.brokers, &error);
-        let consumer: BaseConsumer<Talk> = config::reader(settings).create_with_context(Talk).map_err(failed)?;
+        let consumer: BaseConsumer<LoggingContext> =
+            config::reader(settings).create_with_context(LoggingContext).map_err(failed)?;
         let prepare = move |inner: &Inner| {
             let Span { starts, ends } = inner.offsets(&topic, |offsets| offsets.span(&start))?;
             reader::assignment(&topic.full_name, &starts)

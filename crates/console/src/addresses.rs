@@ -1,4 +1,4 @@
-//! What the API says of the address base.
+//! The address base in the API.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -7,16 +7,16 @@ use vedette_core::{AddressLevel, AddressMatch, AddressPrefix, GroundPoint};
 
 /// The address base. Calls may compute but not wait: they run on a blocking thread.
 pub trait AddressSource: Send + Sync {
-    /// What a code names today, in the base that serves now; none when it names nothing.
+    /// The entity of a code in the base in force now; none for an unknown code.
     fn entity(&self, code: &AddressPrefix) -> Option<EntityJson>;
 
-    /// What `text` may name, likeliest first, `at_most` at most.
+    /// The matches of `text`, best first, at most `at_most`.
     fn search(&self, text: &str, at_most: usize) -> Vec<HitJson>;
 
     /// The address at a point.
     fn resolve(&self, point: &GroundPoint) -> Option<AddressMatch>;
 
-    /// Which base serves, served and will serve.
+    /// Past, present and future bases.
     fn report(&self) -> BaseReport;
 }
 
@@ -24,7 +24,7 @@ pub trait AddressSource: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(title = "Address")]
 pub struct EntityJson {
-    /// The part of the code that names it: 6, 9, 12, 14, 19 or 25 characters.
+    /// The significant part of its code: 6, 9, 12, 14, 19 or 25 characters.
     #[schema(value_type = String, example = "4403040010010100001")]
     pub code: AddressPrefix,
     /// Its level.
@@ -32,7 +32,7 @@ pub struct EntityJson {
     pub level: AddressLevel,
     /// Its full address.
     pub text: String,
-    /// Its name: of a building the building's, otherwise as `text`.
+    /// Its name: of a building the building's, otherwise equal to `text`.
     pub name: String,
     /// Working code of a basic grid; null for others.
     #[schema(required = true)]
@@ -40,43 +40,43 @@ pub struct EntityJson {
     /// Its ground, of a room its building's; null when the base has none.
     #[schema(required = true)]
     pub geometry: Option<GeometryJson>,
-    /// The last day of its address, when that is over; null otherwise.
+    /// The last day of its address, if past; null otherwise.
     #[schema(format = Date, required = true)]
     pub ended_on: Option<String>,
-    /// Its other names.
+    /// Its alternative names.
     pub names: Vec<NameJson>,
-    /// The code that was asked for, when that was given up and this took its place; null otherwise.
+    /// The requested code if it is a former one, which this entity replaced; null otherwise.
     #[schema(required = true)]
     pub asked_by: Option<FormerCodeJson>,
-    /// Who answers for it, by kind and code; empty above the level of a basic grid.
+    /// The units responsible for it, by kind and code; empty above the level of a basic grid.
     pub responsible: Vec<UnitJson>,
-    /// Version of the base that said so.
+    /// Version of the base.
     pub base_version: String,
     /// Whether the base holds synthetic addresses (demo, tests).
     pub synthetic: bool,
 }
 
-/// Another name of an entity.
+/// An alternative name of an entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NameJson {
     /// `full`, `administrative`, `geographic`, `common`, `short`, `alternative` or `former`.
     pub kind: String,
     /// The name.
     pub text: String,
-    /// First day it was in use; null when the base does not say.
+    /// First day it was in use; null if unknown.
     #[schema(format = Date, required = true)]
     pub valid_from: Option<String>,
-    /// Last day it was in use; null when the base does not say.
+    /// Last day it was in use; null if unknown.
     #[schema(format = Date, required = true)]
     pub valid_to: Option<String>,
 }
 
-/// A code that was given up.
+/// A former code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FormerCodeJson {
-    /// It.
+    /// The code.
     pub former: String,
-    /// When; null when the base does not say.
+    /// Day of the change; null if unknown.
     #[schema(format = Date, required = true)]
     pub changed: Option<String>,
 }
@@ -104,32 +104,31 @@ enum GeometryType {
     MultiPolygon,
 }
 
-/// An address that a text may name.
+/// A match of a text search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HitJson {
     /// `district`, `street`, `community`, `grid`, `building`, `room`, or `road`.
     pub kind: String,
-    /// The part of the code that names it; null of a road, which has none.
+    /// The significant part of its code; null of a road, which has none.
     #[schema(value_type = Option<String>, example = "4403040010010100001", required = true)]
     pub code: Option<AddressPrefix>,
     /// Its full address, of a road its name.
     pub text: String,
-    /// How well it fits the text, 0 to 1.
+    /// The score of the match, 0 to 1.
     pub score: f32,
 }
 
-/// Which base serves, served and will serve. A frame is resolved in the newest base whose `from` is not after its capture
-/// time.
+/// Past, present and future bases. A frame is resolved in the newest base whose `from` is not after its capture time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BaseReport {
-    /// The base for what is captured now; null when there is none.
+    /// The base for frames captured now; null when there is none.
     #[schema(required = true)]
     pub current: Option<ServedJson>,
-    /// What will serve, soonest first.
+    /// Announced bases, soonest first.
     pub scheduled: Vec<ServedJson>,
-    /// What served, latest first.
+    /// Past bases, latest first.
     pub history: Vec<ServedJson>,
-    /// The change because of whose refusal another base serves than was meant; null when all is as meant.
+    /// The refused change because of which an older base is in force than announced; null otherwise.
     #[schema(required = true)]
     pub standing_refusal: Option<RefusalJson>,
     /// The last change that was refused; null when none was.
@@ -137,39 +136,39 @@ pub struct BaseReport {
     pub last_refusal: Option<RefusalJson>,
 }
 
-/// A base and when it serves.
+/// A base and the time for which it is in force.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ServedJson {
     /// The base's version.
     pub version: String,
     /// Whether it holds synthetic addresses (demo, tests).
     pub synthetic: bool,
-    /// Capture time from which it serves; null for the base of the configuration, which serves from the beginning.
+    /// Capture time from which it is in force; null for the configured base, which is in force from the beginning.
     #[schema(format = DateTime, required = true)]
     pub from: Option<String>,
-    /// Capture time from which another one serves; null when none is known.
+    /// Capture time from which another one is in force; null when none is known.
     #[schema(format = DateTime, required = true)]
     pub until: Option<String>,
-    /// Since when this server has it, by its clock.
+    /// When this server received it, by its clock.
     #[schema(format = DateTime)]
     pub taken: String,
 }
 
-/// A change of the base that was not taken.
+/// A refused change of the base.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RefusalJson {
     /// The version that was announced; empty when the record could not be read.
     pub version: String,
-    /// Capture time from which it was to serve.
+    /// Capture time from which it was to be in force.
     #[schema(format = DateTime, required = true)]
     pub from: Option<String>,
-    /// Why, one word.
+    /// The reason, as one word.
     #[schema(
         pattern = "^(missing_file|unusable_file|wrong_version|unknown_base|delta|record)$",
         example = "missing_file"
     )]
     pub reason: String,
-    /// Why, and the way out.
+    /// The reason and the remedy.
     pub detail: String,
     /// When, by the server's clock.
     #[schema(format = DateTime)]

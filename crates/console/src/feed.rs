@@ -1,8 +1,7 @@
-//! What changed in the store, once for all live streams.
+//! Changes of the store, read once for all live streams.
 //!
-//! One task reads the changes in order and hands them out through a bounded ring. The signal for a new alert only wakes
-//! it: what is sent is what the store holds, so every stream sees the same order and the same numbers, also after a
-//! reconnect.
+//! One task reads the changes in order and broadcasts them through a bounded ring. The signal for a new alert only wakes it: it
+//! sends the content of the store, so every stream has the same order and the same numbers, also after a reconnect.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +18,12 @@ use crate::ConsoleParts;
 const BATCH: u32 = 200;
 const RETRY: Duration = Duration::from_secs(1);
 
-/// One change, ready to be sent.
+/// One change, serialised.
 #[derive(Debug)]
 pub(crate) struct Change {
     /// Its number in the store.
     pub(crate) number: u64,
-    /// The alert as it is now, JSON.
+    /// The current alert, JSON.
     pub(crate) json: String,
 }
 
@@ -42,12 +41,12 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Every change from now on.
+    /// Subscribes to all changes from now on.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Change>> {
         self.changes.subscribe()
     }
 
-    /// Says that a verdict was stored.
+    /// Signals that a verdict was stored.
     pub(crate) fn verdict_stored(&self) {
         self.decided.notify_one();
     }
@@ -69,7 +68,7 @@ pub(crate) fn start(parts: &ConsoleParts, buffer: usize, stop: CancellationToken
                 },
                 Err(error) => {
                     metrics::counter!("vedette_console_feed_errors_total").increment(1);
-                    tracing::error!(%error, "live streams wait: changes cannot be read");
+                    tracing::error!(%error, "live streams are stalled: changes cannot be read");
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -84,8 +83,8 @@ async fn start_of(store: &Arc<AlertStore>) -> u64 {
         let store = store.clone();
         match tokio::task::spawn_blocking(move || store.last_change()).await {
             Ok(Ok(number)) => return number,
-            Ok(Err(error)) => tracing::error!(%error, "live streams wait: the store cannot be read"),
-            Err(error) => tracing::error!(%error, "live streams wait: reading the store ended early"),
+            Ok(Err(error)) => tracing::error!(%error, "live streams are stalled: the store cannot be read"),
+            Err(error) => tracing::error!(%error, "live streams are stalled: the task that reads the store ended"),
         }
         tokio::time::sleep(RETRY).await;
     }
@@ -102,7 +101,7 @@ async fn forward(
         let full = batch.len() == BATCH as usize;
         for change in batch {
             *sent = change.number;
-            // No receiver means no stream is open.
+            // An error means that no stream is open.
             let _ = changes.send(Arc::new(change));
         }
         metrics::gauge!("vedette_console_stream_buffer_length").set(changes.len() as f64);
@@ -125,6 +124,6 @@ pub(crate) enum FeedError {
     Store(#[from] StoreError),
     #[error("an alert cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("reading the store ended early: {0}")]
+    #[error("the task that reads the store ended: {0}")]
     Task(#[from] tokio::task::JoinError),
 }

@@ -1,9 +1,8 @@
-//! The command centre's door: HTTP API, live stream and the page, in one server.
+//! The command centre's access: HTTP API, live stream and page, in one server.
 //!
-//! *In:* the store of alerts, a signal for each new one, and six sources it asks (map, addresses, snapshots, health, counts of
-//! frames, metrics).
-//! *Out:* JSON, `GeoJSON`, JPEG, server-sent events, Prometheus text and the page; verdicts and looks at evidence go to the
-//! store. *Must not know:* how alerts arose, the bus, files of the address base, how a picture is decoded.
+//! *In:* the alert store, a signal for each new alert, and six sources (map, addresses, snapshots, health, frame accounting,
+//! metrics). *Out:* JSON, `GeoJSON`, JPEG, server-sent events, Prometheus text and the page; verdicts and evidence accesses go to
+//! the store. *Must not know:* how alerts arose, the bus, files of the address base, how a picture is decoded.
 
 mod addresses;
 mod api;

@@ -11,7 +11,7 @@ use crate::problem::{Problem, ProblemKind};
 #[allow_missing = true]
 struct Files;
 
-/// Stands in for a page that was not built when this was; `build.rs` warns of it.
+/// Embedded in place of a page that was not built; `build.rs` warns about it.
 const PLACEHOLDER: &str = include_str!("../web/placeholder.html");
 
 /// `/`

@@ -7,12 +7,12 @@ use serde::de::DeserializeOwned;
 use crate::api_rule::ApiRule;
 use crate::problem::Problem;
 
-/// The query of a request: every parameter is known and given once.
+/// The query of a request: unknown and repeated parameters are refused.
 #[derive(Debug)]
 pub(crate) struct Params(BTreeMap<String, String>);
 
 impl Params {
-    /// Reads the query. An empty value counts as not given.
+    /// Parses the query. An empty value counts as absent.
     pub(crate) fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
         let mut params = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -45,7 +45,7 @@ impl Params {
         text.parse().map(Some).map_err(|error: T::Err| Problem::parameter(name, text, rule(error.to_string())))
     }
 
-    /// A parameter that is one of a few words, as they are written in JSON.
+    /// A parameter with one of a few values, as in JSON.
     pub(crate) fn word<T: DeserializeOwned>(&self, name: &str, words: &[&str]) -> Result<Option<T>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let word =

@@ -3,7 +3,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// Everything comes from this server, nothing is framed, nothing is sent elsewhere.
+/// Everything comes from this server, framing is forbidden, nothing is sent elsewhere.
 const HEADERS: [(HeaderName, &str); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -18,7 +18,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
 ];
 
-/// Adds the security headers to every answer, and forbids keeping it unless the answer says otherwise.
+/// Adds the security headers to every response, and forbids caching unless the response allows it.
 pub(crate) async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

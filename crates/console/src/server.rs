@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{ConsoleError, ConsoleParts, ConsoleSettings, api, feed};
 
-/// How long requests in flight may take once told to stop.
+/// Grace period of requests in flight at shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// A console that holds its port and does not serve yet.
@@ -18,10 +18,10 @@ pub struct Console {
 }
 
 impl Console {
-    /// Takes the port.
+    /// Binds the port.
     ///
     /// # Errors
-    /// When it is taken or the address is not ours.
+    /// When the port is in use or the address is not local.
     pub async fn bind(settings: ConsoleSettings) -> Result<Self, ConsoleError> {
         let bind = |cause| ConsoleError::Bind { listen: settings.listen, cause };
         let listener = TcpListener::bind(settings.listen).await.map_err(bind)?;
@@ -29,7 +29,7 @@ impl Console {
         Ok(Self { settings, listener, local })
     }
 
-    /// The address it listens on, with the port that was taken.
+    /// The address it listens on, with the bound port.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.local
@@ -41,13 +41,13 @@ impl Console {
     /// When accepting connections fails.
     pub async fn run(self, parts: ConsoleParts, stop: CancellationToken) -> Result<(), ConsoleError> {
         let Self { settings, listener, local } = self;
-        // Ends with this call, however it ends.
+        // Cancelled on return, whatever the result.
         let tasks = stop.child_token();
         let _ends_tasks = tasks.clone().drop_guard();
         let feed = feed::start(&parts, settings.stream_buffer, tasks.clone());
         let app = api::router(settings, parts, feed, tasks);
         let service = app.into_make_service_with_connect_info::<SocketAddr>();
-        tracing::info!(address = %local, "console serves");
+        tracing::info!(address = %local, "console listening");
         let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let drained_or_late = async {
             stop.cancelled().await;
@@ -56,17 +56,17 @@ impl Console {
         tokio::select! {
             ended = async { serving.await } => ended.map_err(|cause| ConsoleError::Serve { listen: local, cause }),
             () = drained_or_late => {
-                tracing::warn!(address = %local, "console stops with requests in flight");
+                tracing::warn!(address = %local, "console stopped with requests in flight");
                 Ok(())
             }
         }
     }
 }
 
-/// Takes the port and serves until `stop`.
+/// Binds the port and serves until `stop`.
 ///
 /// # Errors
-/// When the port cannot be taken or accepting connections fails.
+/// When the port cannot be bound or accepting connections fails.
 pub async fn serve(
     settings: ConsoleSettings,
     parts: ConsoleParts,

@@ -9,30 +9,30 @@ use vedette_core::{Alert, Timestamp};
 
 use crate::{AddressSource, FrameSource, HealthSource, MapSource, SnapshotSource};
 
-/// How the console serves.
+/// Settings of the console.
 #[derive(Debug, Clone)]
 pub struct ConsoleSettings {
-    /// Address and port to listen on; port 0 takes a free one. There is no login: keep it on this machine, or put a
-    /// server that asks for one in front.
+    /// Address and port to listen on; port 0 binds a free one. There is no login: keep it on this machine, or put an authenticating
+    /// proxy in front.
     pub listen: SocketAddr,
-    /// Live streams at once; one more is refused with status 503.
+    /// Most concurrent live streams; further ones are refused with status 503.
     pub max_streams: usize,
-    /// Changes that are kept for a slow live stream; one that is further behind gets a `lagged` event.
+    /// Buffered changes for slow live streams; one that falls further behind gets a `lagged` event.
     pub stream_buffer: usize,
-    /// Changes that a reconnecting live stream gets at most; one that missed more gets a `lagged` event.
+    /// Most changes sent to a reconnecting live stream; one that missed more gets a `lagged` event.
     pub resume_limit: u32,
-    /// Snapshots made at once; others wait.
+    /// Most concurrent snapshots; others wait.
     pub snapshots_at_once: usize,
-    /// How long a snapshot waits for its turn before it is refused with status 503.
+    /// How long a snapshot waits before it is refused with status 503.
     pub snapshot_wait: Duration,
-    /// Building footprints, outlines of grids, or roads in one answer.
+    /// Most building footprints, grid outlines or roads in one response.
     pub max_footprints: usize,
-    /// Whether the snapshot source pixelates people; it is written into the record of looks at evidence.
+    /// Whether the snapshot source pixelates people; it is written into the record of evidence accesses.
     pub people_pixelated: bool,
 }
 
 impl ConsoleSettings {
-    /// The usual settings on `listen`.
+    /// The default settings with `listen`.
     #[must_use]
     pub const fn new(listen: SocketAddr) -> Self {
         Self {
@@ -48,12 +48,12 @@ impl ConsoleSettings {
     }
 }
 
-/// What the console serves from.
+/// The console's dependencies.
 #[derive(Clone)]
 pub struct ConsoleParts {
     /// The alerts.
     pub store: Arc<AlertStore>,
-    /// Says that an alert was stored. Put the alert into the store first: the console reads there what changed.
+    /// Signals that an alert was stored. Store the alert first: the console reads the change from the store.
     pub live: broadcast::Sender<Arc<Alert>>,
     /// Buildings and cameras.
     pub map: Arc<dyn MapSource>,
@@ -61,27 +61,27 @@ pub struct ConsoleParts {
     pub addresses: Arc<dyn AddressSource>,
     /// Pictures.
     pub snapshots: Arc<dyn SnapshotSource>,
-    /// How the stages are.
+    /// Health of the stages.
     pub health: Arc<dyn HealthSource>,
-    /// What became of frames.
+    /// Frame accounting.
     pub frames: Arc<dyn FrameSource>,
-    /// What `/metrics` prints.
+    /// The body of `/metrics`.
     pub metrics: PrometheusHandle,
-    /// The wall clock, for verdicts and looks at evidence.
+    /// The wall clock, for verdicts and evidence accesses.
     pub clock: fn() -> Timestamp,
 }
 
 /// Why the console cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
-    /// The address is taken or not ours.
+    /// The address is in use or not local.
     #[error(
         "console: cannot listen on {listen}: {cause}; stop the program that holds the port, or set `console.listen` to another address"
     )]
     Bind {
         /// The address.
         listen: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         cause: std::io::Error,
     },
     /// Accepting connections failed.
@@ -89,7 +89,7 @@ pub enum ConsoleError {
     Serve {
         /// The address.
         listen: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         cause: std::io::Error,
     },
 }

@@ -18,7 +18,7 @@ pub struct MapArea {
     pub north: f64,
 }
 
-/// Where the map opens, WGS 84.
+/// Initial centre of the map, WGS 84.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MapCentre {
     /// Degrees north.
@@ -27,56 +27,56 @@ pub struct MapCentre {
     pub longitude: f64,
 }
 
-/// A camera as the map shows it.
+/// A camera on the map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CameraSummary {
     /// Its id.
     pub id: String,
-    /// What people call it.
+    /// Its display name.
     pub name: String,
-    /// Why it may be analysed.
+    /// The legal basis or purpose of its analysis.
     pub purpose: String,
-    /// Whether it takes part.
+    /// Whether it is enabled.
     pub enabled: bool,
     /// Degrees north, WGS 84.
     pub latitude: f64,
     /// Degrees east, WGS 84.
     pub longitude: f64,
-    /// Its own standard address code; null when it is not known.
+    /// Its own standard address code; null if unknown.
     #[schema(required = true)]
     pub address: Option<String>,
-    /// What it sees of the ground: the corners of a polygon in `GeoJSON` order (longitude first), not closed; empty when
-    /// it has no calibration.
+    /// Its view on the ground: the corners of a polygon in `GeoJSON` order (longitude first), not closed; empty without
+    /// calibration.
     #[schema(value_type = Vec<(f64, f64)>)]
     pub view: Vec<[f64; 2]>,
 }
 
 /// Buildings, grids, roads and cameras. Calls may compute but not wait: they run on a blocking thread.
 pub trait MapSource: Send + Sync {
-    /// The footprints that touch `area`, at most `at_most`, as a `GeoJSON` feature collection. Each feature has the
-    /// properties `code` (25 characters) and `text` (its address).
+    /// The footprints that intersect `area`, at most `at_most`, as a `GeoJSON` feature collection. Each feature has the properties
+    /// `code` (25 characters) and `text` (its address).
     fn footprints(&self, area: MapArea, at_most: usize) -> serde_json::Value;
 
-    /// The basic grids that touch `area`, likewise.
+    /// The basic grids that intersect `area`, likewise.
     fn grids(&self, area: MapArea, at_most: usize) -> serde_json::Value;
 
-    /// The roads that touch `area`, likewise, with the property `name`.
+    /// The roads that intersect `area`, likewise, with the property `name`.
     fn roads(&self, area: MapArea, at_most: usize) -> serde_json::Value;
 
     /// The cameras, by id.
     fn cameras(&self) -> Vec<CameraSummary>;
 
-    /// Where the map opens; none when nothing has a place.
+    /// Initial centre of the map; none when nothing has a place.
     fn centre(&self) -> Option<MapCentre>;
 }
 
 /// Why there is no picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotUnavailable {
-    /// There is none and will be none: the video is no longer kept, or the alert came without.
+    /// There is none and will be none: the video is no longer retained, or the alert has none.
     #[error("{0}")]
     Gone(String),
-    /// There is none yet; it is worth asking again soon.
+    /// There is none yet; a retry may succeed.
     #[error("{0}")]
     Pending(String),
     /// Making it failed.
@@ -87,14 +87,14 @@ pub enum SnapshotUnavailable {
 /// Pictures of alerts.
 #[async_trait::async_trait]
 pub trait SnapshotSource: Send + Sync {
-    /// The frame that raised the alert, JPEG, with people pixelated. The console asks once and keeps what it gets.
+    /// The frame that raised the alert, JPEG, with people pixelated. The console asks once and stores the result.
     ///
     /// # Errors
     /// When there is no picture, none yet, or making it failed; the text is shown to people.
     async fn snapshot(&self, alert: &Alert) -> Result<Bytes, SnapshotUnavailable>;
 }
 
-/// How one stage is, in a word.
+/// State of one stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -106,18 +106,18 @@ pub enum StageCondition {
     Stopped,
 }
 
-/// How one stage is.
+/// Health of one stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StageReport {
-    /// In a word.
+    /// Its state.
     pub condition: StageCondition,
-    /// Why, for people.
+    /// The cause, for people.
     pub detail: String,
     /// Since when, RFC 3339.
     pub since: String,
 }
 
-/// How the process is.
+/// Health of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthReport {
     /// Whether every stage works.
@@ -128,26 +128,26 @@ pub struct HealthReport {
 
 /// Health of the stages of this process.
 pub trait HealthSource: Send + Sync {
-    /// How it is now; must not wait.
+    /// Current health; must not wait.
     fn health(&self) -> HealthReport;
 }
 
-/// What became of frames: each was analysed, or shed for one reason.
+/// Frame accounting: each frame was analysed, or shed for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct FrameReport {
-    /// Cameras that are counted.
+    /// Number of cameras.
     pub cameras: u64,
-    /// Frames that came in: those analysed and those shed.
+    /// Frames received: analysed and shed.
     pub frames: u64,
-    /// Frames that tracker and rules have seen.
+    /// Frames processed by tracker and rules.
     pub analysed: u64,
-    /// Frames they have not, by reason: `max_fps`, `not_key_frame`, `overload`, `joined_mid_group`, `not_decoded`,
-    /// `inference_failed`, `dead_lettered`, `not_received`, `missing`, `late`.
+    /// Shed frames by reason: `max_fps`, `not_key_frame`, `overload`, `joined_mid_group`, `not_decoded`, `inference_failed`,
+    /// `dead_lettered`, `not_received`, `missing`, `late`.
     pub shed: BTreeMap<String, u64>,
 }
 
 impl FrameReport {
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
         self.cameras += other.cameras;
@@ -162,6 +162,6 @@ impl FrameReport {
 
 /// Counts of frames.
 pub trait FrameSource: Send + Sync {
-    /// What became of the frames of one camera, or of all; none when the camera is not known. Must not wait.
+    /// Frame accounting of one camera, or of all; none when the camera is unknown. Must not wait.
     fn frames(&self, camera: Option<&str>) -> Option<FrameReport>;
 }

@@ -1,7 +1,7 @@
-//! What detection costs over the bare model: `detect_batch` beside a bare run of the same session on the same tensor, for
-//! batches of 1, 4 and 8, one thread, on the processor. The ratio of the two is the figure.
+//! Overhead of detection over the bare model: `detect_batch` against a bare run of the same session on the same tensor, for batches
+//! of 1, 4 and 8, one thread, on the CPU. The figure is their ratio.
 //!
-//! The pictures are a frame of the recording that VEDETTE_TEST_VIDEO names, or noise without one.
+//! The pictures are a frame of the recording in VEDETTE_TEST_VIDEO, or noise without one.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench; criterion's macros document nothing")]
 
@@ -45,7 +45,7 @@ fn picture(size: FrameSize, fit: FrameSize) -> InputImage {
     }
 }
 
-/// The tensor as the model wants it: blue, green, red, normalised; zero outside the picture.
+/// The tensor in the model's format: blue, green, red, normalised; zero outside the picture.
 fn tensor(image: &InputImage, size: FrameSize, batch: usize) -> Vec<f32> {
     let (mean, std) = ([103.53, 116.28, 123.675], [57.375, 57.12, 58.395]);
     let area = (size.width * size.height) as usize;

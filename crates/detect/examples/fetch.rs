@@ -1,4 +1,4 @@
-//! Brings models or the runtime into the cache, as tests and benches need them:
+//! Fetches models or the runtime into the cache, for tests and benches:
 //! `cargo run -p vedette-detect --example fetch -- onnxruntime nanodet-g`.
 
 use std::error::Error;

@@ -23,7 +23,7 @@ pub enum RuntimeError {
         reason: String,
     },
     /// The process already uses another library; ONNX Runtime can be loaded once per process.
-    #[error("ONNX Runtime is loaded from `{loaded}` already; it cannot be loaded from `{wanted}` too in one process")]
+    #[error("ONNX Runtime is loaded from `{loaded}` already; one process cannot load another one from `{wanted}`")]
     OtherLibrary {
         /// The library in use.
         loaded: PathBuf,
@@ -52,7 +52,7 @@ pub enum DetectError {
         refusals: Vec<ProviderRefusal>,
     },
     /// The file is not the model that the manifest describes.
-    #[error("model `{model}` does not fit its manifest: {reason}; correct the manifest or the file")]
+    #[error("model `{model}` does not match its manifest: {reason}; correct the manifest or the file")]
     Unfit {
         /// Name of the manifest.
         model: String,
@@ -88,7 +88,7 @@ pub enum DetectError {
         capacity: usize,
     },
     /// The service shuts down or its workers are gone.
-    #[error("the detection service takes no more pictures")]
+    #[error("the detection service accepts no more pictures")]
     Closed,
 }
 

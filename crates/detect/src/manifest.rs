@@ -54,7 +54,7 @@ pub enum ManifestError {
         error: std::io::Error,
     },
     /// It is not TOML, lacks a key or has an unknown one.
-    #[error("`{path}` is no model manifest: {reason}")]
+    #[error("`{path}` is not a model manifest: {reason}")]
     Syntax {
         /// Its path.
         path: PathBuf,

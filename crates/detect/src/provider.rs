@@ -41,7 +41,7 @@ impl fmt::Display for Provider {
 
 /// The name is not an execution provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no execution provider; known are tensorrt, cuda, openvino, cpu")]
+#[error("`{0}` is not an execution provider; known are tensorrt, cuda, openvino, cpu")]
 pub struct UnknownProvider(pub String);
 
 impl FromStr for Provider {

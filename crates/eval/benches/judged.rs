@@ -1,5 +1,5 @@
-//! The figures of docs/EVALUATION.md on labelled sequences that are not ours to ship, as rows of a table: `VEDETTE_EVAL` names
-//! their folder. `benches/run analysis` prints it with the speeds beside.
+//! The figures of docs/EVALUATION.md on labelled sequences that we may not distribute, as rows of a table: `VEDETTE_EVAL` names
+//! their folder. `benches/run analysis` prints it beside the speeds.
 
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking, in its helpers too")]
 
@@ -10,7 +10,7 @@ mod support;
 
 use support::{Judged, Scenes, Sequence, events, settings, tracks};
 
-/// What SORT and ByteTrack (PyPI `trackers` 2.6.1) lose from every frame to every fifth, HOTA and IDF1 in percent, on the same
+/// Loss of SORT and ByteTrack (PyPI `trackers` 2.6.1) from every frame to every fifth, HOTA and IDF1 in percent, on the same
 /// detections: docs/EVALUATION.md.
 const OTHERS_LOSE: [(&str, f64, f64); 2] = [("SORT", 5.5, 7.6), ("ByteTrack", 3.8, 6.2)];
 

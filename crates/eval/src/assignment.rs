@@ -30,8 +30,8 @@ impl Matrix {
     }
 }
 
-/// The one-to-one pairs `(row, column)` of least total cost, as many as the shorter side has, by rising row. Shortest
-/// augmenting paths with potentials (Kuhn 1955, Munkres 1957): it ends for any finite costs.
+/// The one-to-one pairs `(row, column)` of minimum total cost, as many as the shorter side has, by rising row. Shortest augmenting
+/// paths with potentials (Kuhn 1955, Munkres 1957): terminates for any finite costs.
 pub(crate) fn least_cost(costs: &Matrix) -> Vec<(usize, usize)> {
     if costs.rows > costs.columns {
         let turned = Matrix::from_fn(costs.columns, costs.rows, |row, column| costs.at(column, row));
@@ -40,7 +40,7 @@ pub(crate) fn least_cost(costs: &Matrix) -> Vec<(usize, usize)> {
         return pairs;
     }
     let (rows, columns) = (costs.rows, costs.columns);
-    // Row and column 0 are a sentinel of the method: counting starts at 1.
+    // Row and column 0 are a sentinel of the algorithm: counting starts at 1.
     let (mut row_price, mut column_price) = (vec![0.0; rows + 1], vec![0.0; columns + 1]);
     let mut row_of = vec![0_usize; columns + 1];
     let mut came_from = vec![0_usize; columns + 1];
@@ -91,7 +91,7 @@ pub(crate) fn least_cost(costs: &Matrix) -> Vec<(usize, usize)> {
     pairs
 }
 
-/// The pairs of greatest total gain.
+/// The pairs of maximum total gain.
 pub(crate) fn greatest_gain(gains: &Matrix) -> Vec<(usize, usize)> {
     least_cost(&Matrix::from_fn(gains.rows, gains.columns, |row, column| -gains.at(row, column)))
 }

@@ -6,7 +6,7 @@ use crate::Comparison;
 use crate::assignment::{Matrix, greatest_gain};
 use crate::comparison::ratio;
 
-/// Overlap from which a track's box is a hit.
+/// Least overlap of a match.
 const THRESHOLD: f64 = 0.5;
 
 /// Counts of the CLEAR metrics. Counts of several sequences add up.
@@ -43,7 +43,7 @@ impl Clear {
         let (mut met, mut found) = (vec![0_u32; objects], vec![0_u64; objects]);
         for frame in &comparison.frames {
             if frame.truth.is_empty() || frame.tracks.is_empty() {
-                // What was met before such a frame counts as met in the frame before: the reference has it so.
+                // A match before such a frame counts as one in the previous frame, as in the reference.
                 counts.misses += frame.truth.len() as u64;
                 counts.false_boxes += frame.tracks.len() as u64;
                 continue;

@@ -12,7 +12,7 @@ pub struct Comparison {
     pub(crate) track_boxes: Vec<u32>,
 }
 
-/// One frame: ids counted from 0, and how much each true box (rows) overlaps each track's (columns).
+/// One frame: ids counted from 0, and the overlap of each true box (rows) with each track's (columns).
 #[derive(Debug, Clone)]
 pub(crate) struct ComparedFrame {
     pub(crate) truth: Vec<usize>,
@@ -55,7 +55,7 @@ impl Comparison {
     }
 }
 
-/// `part` of `whole`; 0 of nothing.
+/// Ratio of `part` to `whole`; 0 if `whole` is 0.
 pub(crate) fn ratio(part: f64, whole: f64) -> f64 {
     part / whole.max(1.0)
 }

@@ -12,7 +12,7 @@ pub enum EvalError {
         rule: String,
     },
     /// A duplicate id in a frame.
-    #[error("frame {frame}: id {id} stands twice among the {what}; one object has one box in a frame")]
+    #[error("frame {frame}: id {id} is duplicated among the {what}; an object has one box per frame")]
     Twice {
         /// Frame, from 1.
         frame: u32,

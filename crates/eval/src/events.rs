@@ -8,7 +8,7 @@ use crate::{EvalError, Event, EventKind, SequenceInfo, TrueEvent};
 
 /// Cost of a pair that cannot match: more matches are always better than nearer ones.
 const APART: f64 = 1e6;
-/// A matching event lies within this part of the picture's width.
+/// Greatest distance of a match, as a fraction of the picture's width.
 const REACH: f64 = 0.1;
 
 /// Matches and errors among the events of one kind.
@@ -64,7 +64,7 @@ pub struct SceneFacts<'a> {
 pub struct EventScore {
     /// Per kind.
     pub kinds: BTreeMap<EventKind, KindScore>,
-    /// Of each match: found minus true, in seconds.
+    /// For each match: detected minus true time, in seconds.
     pub delays_s: Vec<f64>,
     /// Observed time, over all cameras.
     pub camera_hours: f64,
@@ -152,7 +152,7 @@ impl EventScore {
     }
 }
 
-/// Occurring rules and directions, each matched separately.
+/// Rules and directions in use, each matched separately.
 fn groups<'a>(truth: &'a [TrueEvent], found: &[&'a Event]) -> BTreeSet<(&'a str, i8)> {
     let truth = truth.iter().map(|event| (event.rule.as_str(), event.direction));
     truth.chain(found.iter().map(|event| (event.rule.as_str(), event.direction))).collect()
@@ -187,8 +187,8 @@ mod tests {
             {"sequence": "elsewhere", "rule": "line_a", "dir": 1, "t": 1.0, "x": 1, "y": 1}"#,
         )
         .unwrap();
-        // The first two are 0.8 and 0.9 s late; the other way round only one pair would be within 1 s. The third lies
-        // 150 pixels away, more than a tenth of the width.
+        // The first two are 0.8 and 0.9 s late; swapped, only one pair would be within 1 s. The third lies 150 pixels away, more
+        // than a tenth of the width.
         let line = score.kinds[&EventKind("line".into())];
         assert_eq!(line, KindScore { hits: 2, false_alarms: 2, misses: 1 });
         assert_eq!(score.all(), KindScore { hits: 3, false_alarms: 2, misses: 1 });

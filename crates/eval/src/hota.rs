@@ -112,7 +112,7 @@ impl Level {
     }
 }
 
-/// Alignment of each object and track over the whole sequence, 0 to 1: it decides the matching of a frame's boxes.
+/// Global alignment score of each object and track over the whole sequence, 0 to 1: it decides the matching of a frame's boxes.
 fn alignment(comparison: &Comparison) -> Matrix {
     let mut shared = Matrix::zeros(comparison.true_boxes.len(), comparison.track_boxes.len());
     for frame in &comparison.frames {

@@ -6,13 +6,13 @@ use crate::Comparison;
 use crate::assignment::{Matrix, greatest_gain};
 use crate::comparison::ratio;
 
-/// Overlap from which two boxes can be of one identity.
+/// Least overlap of two boxes of one identity.
 const THRESHOLD: f64 = 0.5;
 
-/// Counts of the Identity metrics, under the one assignment of tracks to objects that makes most boxes agree.
+/// Counts of the Identity metrics, under the one assignment of tracks to objects with the most matching boxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Identity {
-    /// Boxes on which a track agrees with its object.
+    /// Boxes on which a track matches its object.
     pub hits: u64,
     /// True boxes missed by their object's track.
     pub misses: u64,
@@ -34,7 +34,7 @@ impl Identity {
                 }
             }
         }
-        // A pair that agrees nowhere costs as much as none, so gains alone decide.
+        // A pair that matches nowhere costs as much as none, so gains alone decide.
         let hits: f64 = greatest_gain(&agree).into_iter().map(|(object, track)| agree.at(object, track)).sum();
         let hits = hits as u64;
         Self { hits, misses: comparison.true_total() - hits, false_boxes: comparison.track_total() - hits }
@@ -47,13 +47,13 @@ impl Identity {
         ratio(hits, hits + 0.5 * wrong)
     }
 
-    /// IDP: fraction of the tracks' boxes that agree.
+    /// IDP: fraction of the tracks' boxes that match.
     #[must_use]
     pub fn precision(&self) -> f64 {
         ratio(self.hits as f64, (self.hits + self.false_boxes) as f64)
     }
 
-    /// IDR: fraction of the true boxes that agree.
+    /// IDR: fraction of the true boxes that match.
     #[must_use]
     pub fn recall(&self) -> f64 {
         ratio(self.hits as f64, (self.hits + self.misses) as f64)

@@ -55,7 +55,7 @@ impl Event {
     }
 }
 
-/// A true event, which should be detected.
+/// A true event, to be detected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrueEvent {

@@ -24,7 +24,7 @@ impl MotBox {
         let (other_right, other_bottom) = (other.left + other.width, other.top + other.height);
         let width = (right.min(other_right) - self.left.max(other.left)).max(0.0);
         let height = (bottom.min(other_bottom) - self.top.max(other.top)).max(0.0);
-        // Areas from the edges, not from width and height: so rounds the reference.
+        // Areas from the edges, not from width and height, for the same rounding as the reference.
         let area = (right - self.left) * (bottom - self.top);
         let other_area = (other_right - other.left) * (other_bottom - other.top);
         let shared = width * height;
@@ -33,7 +33,7 @@ impl MotBox {
     }
 }
 
-/// One row of a MOT file: `frame, id, left, top, width, height, confidence`, further columns are ignored.
+/// One row of a MOT file: `frame, id, left, top, width, height, confidence`; further columns are ignored.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MotRow {
     /// Frame, from 1.
@@ -42,7 +42,7 @@ pub struct MotRow {
     pub id: i64,
     /// The box.
     pub bbox: MotBox,
-    /// Score of a detection or track. Of a true box: 0 when it is to be ignored.
+    /// Score of a detection or track. Of a true box: 0 to ignore it.
     pub confidence: f64,
 }
 
@@ -96,7 +96,7 @@ pub fn write_mot(rows: &[MotRow]) -> String {
     text
 }
 
-/// The rows of each frame; frame 1 is first. Rows beyond `frames` do not come from [`read_mot`] and are left out.
+/// The rows of each frame; frame 1 is first. Rows beyond `frames`, which [`read_mot`] refuses, are skipped.
 #[must_use]
 pub fn by_frame(rows: &[MotRow], frames: u32) -> Vec<Vec<MotRow>> {
     let mut sorted = vec![Vec::new(); frames as usize];
@@ -108,14 +108,14 @@ pub fn by_frame(rows: &[MotRow], frames: u32) -> Vec<Vec<MotRow>> {
     sorted
 }
 
-/// The rows of frames 1, 1 + n, 1 + 2n and so on, numbered from 1 without the others.
+/// The rows of frames 1, 1 + n, 1 + 2n and so on, renumbered from 1.
 #[must_use]
 pub fn every_nth(rows: &[MotRow], n: u32) -> Vec<MotRow> {
     let kept = rows.iter().filter(|row| row.frame % n.max(1) == 1 % n.max(1));
     kept.map(|row| MotRow { frame: (row.frame - 1) / n.max(1) + 1, ..*row }).collect()
 }
 
-/// Numbers the ids of `rows` from 0 by rising id and checks that none stands twice in one frame.
+/// Numbers the ids of `rows` from 0 by rising id and refuses duplicates within a frame.
 pub(crate) fn numbered(rows: &[MotRow], what: &'static str) -> Result<HashMap<i64, usize>, EvalError> {
     let mut ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     ids.sort_unstable();

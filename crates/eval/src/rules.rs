@@ -41,10 +41,10 @@ pub fn read_scene_rules(text: &str) -> Result<SceneRules, EvalError> {
 }
 
 impl SceneRule {
-    /// The policy of these rules for a clip of size `frame`. Without cooldowns: every event is wanted.
+    /// The policy of these rules for a clip of size `frame`. Without cooldowns: every event counts.
     ///
     /// # Errors
-    /// When a rule lacks what its kind needs.
+    /// When a rule lacks a parameter of its kind.
     pub fn policy(clip: &str, rules: &[Self], frame: FrameSize) -> Result<Policy, EvalError> {
         let refuse = |error: &dyn std::fmt::Display| EvalError::Labels {
             what: format!("rules of {clip}"),

@@ -17,7 +17,7 @@ impl SequenceInfo {
     /// Parses `frameRate`, `seqLength`, `imWidth` and `imHeight`; other lines are ignored.
     ///
     /// # Errors
-    /// When one of them is missing or makes no sense.
+    /// When one of them is missing or invalid.
     pub fn read(text: &str) -> Result<Self, EvalError> {
         let number = |key: &'static str, least: f64, most: f64| {
             let refuse = |rule: String| EvalError::Sequence { key, rule };

@@ -5,11 +5,11 @@ use crate::{Clear, Comparison, Hota, Identity};
 /// The metrics of the tracks of one sequence, or of several as one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TrackMetrics {
-    /// Detection and association together.
+    /// Detection and association together (HOTA).
     pub hota: Hota,
-    /// Hits, misses, switches.
+    /// Hits, misses, switches (CLEAR).
     pub clear: Clear,
-    /// Agreement over whole tracks.
+    /// Agreement over whole tracks (Identity).
     pub identity: Identity,
 }
 
@@ -20,7 +20,7 @@ impl TrackMetrics {
         Self { hota: Hota::of(comparison), clear: Clear::of(comparison), identity: Identity::of(comparison) }
     }
 
-    /// Several sequences as one, as TrackEval's COMBINED row has them.
+    /// Several sequences as one, as in TrackEval's COMBINED row.
     #[must_use]
     pub fn combined(all: &[Self]) -> Self {
         Self {
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!((clear.hits, clear.misses, clear.false_boxes), (7, 1, 1));
         assert_eq!((clear.switches, clear.fragments, clear.mostly_tracked), (1, 1, 1));
         near(clear.mota(), (7.0 - 1.0 - 1.0) / 8.0);
-        // Of object 1 one of its tracks agrees in two boxes, of object 2 its track in three.
+        // One track of object 1 matches in two boxes, the track of object 2 in three.
         assert_eq!(metrics.identity, Identity { hits: 5, misses: 3, false_boxes: 3 });
         near(metrics.identity.idf1(), 5.0 / 8.0);
         // Association of a hit: boxes together by boxes of either. Object 1: 2 / (4 + 2 - 2) for each of four hits;

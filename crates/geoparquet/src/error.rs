@@ -3,13 +3,13 @@
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum TableError {
-    #[error("`{file}` is no Parquet file, or is cut or damaged: {why}")]
+    #[error("`{file}` is not a Parquet file, or truncated or damaged: {why}")]
     NotParquet { file: String, why: String },
     #[error(
         "`{file}` is Parquet but not GeoParquet: it has no `geo` metadata; write it with a GeoParquet writer (GeoPandas, GDAL, QGIS), or give a table without places as CSV"
     )]
     NotGeo { file: String },
-    #[error("`{file}` has `geo` metadata that break GeoParquet's rules: {why}; write the file anew")]
+    #[error("`{file}` has `geo` metadata that break GeoParquet's rules: {why}; write the file again")]
     Metadata { file: String, why: String },
     #[error("`{file}` has its places in `{column}` encoded as {encoding}; only WKB is read, write the file with WKB")]
     Encoding { file: String, column: String, encoding: String },

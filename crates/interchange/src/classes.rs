@@ -1,22 +1,22 @@
-//! Other producers' names of classes.
+//! Class names of other producers.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use vedette_core::ObjectClass;
 
-/// What a name stands for.
+/// Meaning of a class name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    /// A class of ours.
+    /// One of our classes.
     Known(ObjectClass),
     /// A face or number plate, which are not analysed.
     Identifying,
-    /// Nothing we know.
+    /// Unknown.
     Unknown,
 }
 
-/// A site's own names of classes, which come before the usual ones.
+/// A site's class names, which take precedence over the built-in ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(from = "BTreeMap<String, ObjectClass>")]
 pub struct ClassNames(BTreeMap<String, ObjectClass>);
@@ -30,7 +30,7 @@ impl From<BTreeMap<String, ObjectClass>> for ClassNames {
 impl ClassNames {
     pub(crate) fn meaning(&self, name: &str) -> Meaning {
         let name = folded(name);
-        // A site cannot bring faces and plates in by another name for them.
+        // A site cannot import faces and plates under another class name.
         match (usual(&name), self.0.get(&name)) {
             (Meaning::Identifying, _) => Meaning::Identifying,
             (_, Some(class)) => Meaning::Known(*class),
@@ -39,12 +39,12 @@ impl ClassNames {
     }
 }
 
-/// Without case, spaces and joints: `License_Plate` and `licensePlate` are one name.
+/// Without case, spaces and separators: `License_Plate` and `licensePlate` are one name.
 fn folded(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Names that DeepStream's, DL Streamer's and ONVIF's producers use. A vehicle of no said kind is taken for a car.
+/// Names used by producers of DeepStream, DL Streamer and ONVIF. A vehicle of unspecified kind counts as a car.
 fn usual(name: &str) -> Meaning {
     use ObjectClass::{Animal, Bag, Bicycle, Boat, Bus, Car, Motorcycle, Person, Train, Truck};
     Meaning::Known(match name {

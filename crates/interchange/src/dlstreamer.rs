@@ -1,4 +1,4 @@
-//! Intel DL Streamer: the JSON that `gvametaconvert` makes and `gvametapublish` sends.
+//! Intel DL Streamer: the JSON of `gvametaconvert` as published by `gvametapublish`.
 
 use serde::Deserialize;
 use vedette_core::Timestamp;
@@ -10,12 +10,12 @@ const FORMAT: &str = "DL Streamer JSON";
 
 #[derive(Deserialize)]
 struct Message {
-    /// Absent when nothing was seen.
+    /// Absent when nothing was detected.
     #[serde(default)]
     objects: Vec<Object>,
     resolution: Option<Resolution>,
     source: Option<String>,
-    /// Nanoseconds, mostly since the start of the stream.
+    /// Nanoseconds, usually since the start of the stream.
     timestamp: Option<u64>,
     /// UTC or local time with its offset, where the pipeline has time codes.
     system_timestamp: Option<String>,
@@ -77,7 +77,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<ForeignFrame, ReadError> {
     })
 }
 
-/// The camera's own clock, else the pipeline's, else the stream's time where that counts from 1970.
+/// The camera's own clock, else the pipeline's, else the stream's time if it counts from 1970.
 fn captured(message: &Message) -> Result<Option<Timestamp>, ReadError> {
     let since_1970 = |nanos: u64| i64::try_from(nanos / 1_000).ok().and_then(frame::capture_time);
     if let Some(nanos) = message.rtp.as_ref().and_then(|rtp| rtp.sender_ntp_unix_timestamp_ns) {
@@ -92,7 +92,7 @@ fn captured(message: &Message) -> Result<Option<Timestamp>, ReadError> {
     }
 }
 
-/// Local time is written with a colon before an offset that has none: `10:00:00.250:+0800`.
+/// RFC 3339 from a local time of the form `10:00:00.250:+0800`.
 fn rfc_3339(text: &str) -> String {
     match text.rsplit_once(':') {
         Some((time, offset)) if offset.len() == 5 && offset.starts_with(['+', '-']) && offset.is_ascii() => {
@@ -102,8 +102,8 @@ fn rfc_3339(text: &str) -> String {
     }
 }
 
-/// The detector's own box; where that is missing, the region of interest in pixels. What has no label is what the whole frame
-/// was classified as, and is no object: it gets no box.
+/// The detector's own box; if missing, the region of interest in pixels. An entry without a label is a classification of the whole
+/// frame and not an object: it gets no box.
 fn object(object: Object) -> Result<ForeignObject, ReadError> {
     let region = match (object.x, object.y, object.w, object.h) {
         (Some(x), Some(y), Some(w), Some(h)) => {

@@ -1,8 +1,8 @@
 /// Why a message was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The bytes are not of the format.
-    #[error("these bytes are no {format}: {cause}")]
+    /// The bytes are not in the format.
+    #[error("not {format}: {cause}")]
     Unparsable {
         /// The format's name.
         format: &'static str,
@@ -12,7 +12,7 @@ pub enum ReadError {
     /// A value breaks a rule.
     #[error("`{field}`: {rule}")]
     Invalid {
-        /// The field, as the format calls it.
+        /// The field, by the format's name.
         field: &'static str,
         /// The rule, with the value where it helps, and the remedy where there is one.
         rule: String,

@@ -4,42 +4,42 @@ use crate::ReadError;
 
 /// Most frames in one message.
 pub const MOST_FRAMES: usize = 1_000;
-/// Most objects in one frame; what `detections` takes.
+/// Most objects in one frame; the limit of `detections`.
 pub const MOST_OBJECTS: usize = 10_000;
 /// Longest name of a sensor, class or version, in bytes.
 const LONGEST_NAME: usize = 256;
-/// Longest side of a frame in pixels; what `detections` takes.
+/// Longest side of a frame in pixels; the limit of `detections`.
 const LONGEST_SIDE: u32 = 32_768;
-/// Times before 2000 or after 2200 are no capture times: a counter that was never set, or one from a stream's start.
+/// Capture times lie between 2000 and 2200: others are an unset counter, or one from a stream's start.
 const TIMES: std::ops::Range<i64> = 946_684_800_000_000..7_258_118_400_000_000;
 
-/// One frame as its producer said it.
+/// One frame as sent by its producer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ForeignFrame {
-    /// Who saw it, in the producer's words, when the message says it.
+    /// The sensor's name, if the message has it.
     pub sensor: Option<String>,
-    /// When it was captured; none when the message has no such time (DL Streamer counts from the start of its stream).
+    /// Capture time; none when the message has no such time (DL Streamer counts from the start of its stream).
     pub captured: Option<Timestamp>,
-    /// Size of the frame, when the message says it.
+    /// Size of the frame, if the message has it.
     pub size: Option<FrameSize>,
     /// Version of the format or of its producer; may be empty.
     pub version: String,
-    /// What was seen.
+    /// The detected objects.
     pub objects: Vec<ForeignObject>,
 }
 
-/// One object as its producer said it.
+/// One object as sent by its producer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ForeignObject {
-    /// What it is, in the producer's words.
+    /// The producer's class name.
     pub class: Option<String>,
-    /// How sure the producer is, 0 to 1; negative where it does not know (DeepStream's tracker).
+    /// Confidence, 0 to 1; negative where unknown (DeepStream's tracker).
     pub confidence: Option<f32>,
-    /// Where it is.
+    /// Its box.
     pub shape: Option<ForeignBox>,
 }
 
-/// An upright box, measured from the frame's left and top edge.
+/// An axis-aligned box, measured from the frame's left and top edge.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ForeignBox {
     /// In pixels.
@@ -74,7 +74,7 @@ impl ForeignBox {
         [left, top, right, bottom].iter().all(|edge| edge.is_finite())
     }
 
-    /// The part that lies in a frame of that size, in pixels; none when that has no area.
+    /// The part within a frame of that size, in pixels; none when that has no area.
     #[must_use]
     pub fn within(&self, size: FrameSize) -> Option<PixelBox> {
         let (width, height) = (f64::from(size.width), f64::from(size.height));
@@ -91,7 +91,7 @@ impl ForeignBox {
     }
 }
 
-/// A name of bounded length; none when it is empty.
+/// A name of bounded length; none when empty.
 pub(crate) fn name(field: &'static str, text: &str) -> Result<Option<String>, ReadError> {
     if text.len() > LONGEST_NAME {
         return Err(ReadError::invalid(field, format!("{} bytes; at most {LONGEST_NAME} are taken", text.len())));
@@ -99,12 +99,12 @@ pub(crate) fn name(field: &'static str, text: &str) -> Result<Option<String>, Re
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-/// A capture time, when it can be one.
+/// A valid capture time.
 pub(crate) fn capture_time(micros: i64) -> Option<Timestamp> {
     TIMES.contains(&micros).then(|| Timestamp::from_micros(micros))
 }
 
-/// A frame size as `detections` takes it.
+/// A frame size within the limits of `detections`.
 pub(crate) fn frame_size(field: &'static str, width: u64, height: u64) -> Result<FrameSize, ReadError> {
     let side = |pixels| u32::try_from(pixels).ok().filter(|side| (1..=LONGEST_SIDE).contains(side));
     match (side(width), side(height)) {
@@ -116,7 +116,7 @@ pub(crate) fn frame_size(field: &'static str, width: u64, height: u64) -> Result
     }
 }
 
-/// Refuses more objects than `detections` takes.
+/// Refuses more objects than `detections` allows.
 pub(crate) fn check_count(field: &'static str, count: usize) -> Result<(), ReadError> {
     if count <= MOST_OBJECTS {
         return Ok(());

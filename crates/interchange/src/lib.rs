@@ -1,17 +1,16 @@
 //! Detection metadata of other producers: DeepStream, DL Streamer and ONVIF devices.
 //!
-//! *In:* the bytes of one message and its format. *Out:* the frames in it ([`ForeignFrame`]), and, under the terms that a site
-//! sets ([`Terms`]), detections in the product's own words ([`Adopted`]). *Must not know:* where messages come from or go to,
-//! which camera a sensor is, clocks.
+//! *In:* the bytes of one message and its format. *Out:* its frames ([`ForeignFrame`]), and, under a site's terms ([`Terms`]),
+//! detections in our format ([`Imported`]). *Must not know:* where messages come from or go to, which camera a sensor is, clocks.
 //!
-//! Objects are taken for what and where they are. Identities, embeddings, poses and attributes are not read, and faces and
-//! number plates are left out: Vedette is about events at places.
+//! Only class and box of an object are imported. Identities, embeddings, poses and attributes are not read, and faces and number
+//! plates are ignored: Vedette is about events at places.
 
-mod adopt;
 mod classes;
 mod dlstreamer;
 mod error;
 mod frame;
+mod import;
 mod nvschema;
 mod onvif;
 
@@ -23,18 +22,18 @@ pub mod nv {
 
 use serde::{Deserialize, Serialize};
 
-pub use adopt::{Adopted, LeftOut, Terms};
 pub use classes::ClassNames;
 pub use error::ReadError;
 pub use frame::{ForeignBox, ForeignFrame, ForeignObject, MOST_FRAMES, MOST_OBJECTS};
+pub use import::{Imported, LeftOut, Terms};
 
 /// A format of detection metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// NVIDIA nvschema: protobuf `nv.Frame`, one frame a message. Boxes are pixels; the frame's size is not said.
+    /// NVIDIA nvschema: protobuf `nv.Frame`, one frame per message. Boxes are in pixels; the frame's size is not included.
     Nvschema,
-    /// Intel DL Streamer: JSON of `gvametaconvert`, one frame a message. Boxes are fractions of the frame.
+    /// Intel DL Streamer: JSON of `gvametaconvert`, one frame per message. Boxes are fractions of the frame.
     Dlstreamer,
     /// ONVIF scene description: XML `tt:MetadataStream`, any number of frames (ONVIF Analytics Service Specification).
     Onvif,
@@ -51,7 +50,7 @@ impl Format {
         }
     }
 
-    /// Whether its messages can contain the size of the frame that their boxes refer to.
+    /// Whether its messages can contain the size of the frame to which their boxes refer.
     #[must_use]
     pub const fn says_frame_size(self) -> bool {
         matches!(self, Self::Dlstreamer)
@@ -61,7 +60,7 @@ impl Format {
 /// Parses one message. A message without a frame (ONVIF: events or PTZ status only) yields none.
 ///
 /// # Errors
-/// When the bytes are not of that format, or a value breaks a rule of it; the error names the field.
+/// When the bytes are not in that format, or a value breaks a rule of it; the error names the field.
 pub fn read(format: Format, bytes: &[u8]) -> Result<Vec<ForeignFrame>, ReadError> {
     match format {
         Format::Nvschema => Ok(vec![nvschema::read(bytes)?]),

@@ -1,4 +1,4 @@
-//! NVIDIA nvschema: protobuf `nv.Frame`, as DeepStream's message converter and Metropolis services publish it.
+//! NVIDIA nvschema: protobuf `nv.Frame`, as published by DeepStream's message converter and Metropolis services.
 
 use prost::Message;
 
@@ -8,7 +8,7 @@ use crate::{ReadError, nv};
 pub(crate) fn read(bytes: &[u8]) -> Result<ForeignFrame, ReadError> {
     let message = nv::Frame::decode(bytes).map_err(|cause| ReadError::unparsable("nv.Frame", cause))?;
     frame::check_count("objects", message.objects.len())?;
-    // Any short bytes may read as an empty message; a frame without a time is none.
+    // Almost any short bytes parse as an empty message, so a frame needs a time.
     let Some(timestamp) = message.timestamp else {
         return Err(ReadError::invalid("timestamp", "it is missing"));
     };

@@ -1,7 +1,7 @@
 //! ONVIF scene description (Analytics Service Specification, "Scene Description"): XML `tt:MetadataStream`.
 //!
-//! Boxes lie in a coordinate system that runs from -1 to 1, x to the right and y upwards; a `Transformation` of the frame or of
-//! an appearance (`value * Scale + Translate`, the inner one first) leads there from any other.
+//! Boxes lie in a coordinate system from -1 to 1, x to the right and y upwards; a `Transformation` of the frame or of an appearance
+//! (`value * Scale + Translate`, the inner one first) maps any other system to it.
 
 mod xml;
 
@@ -45,7 +45,7 @@ fn read_frame(frame: &Element) -> Result<ForeignFrame, ReadError> {
     })
 }
 
-/// The schema's time may leave its offset out; by its name it is UTC.
+/// The schema allows a time without offset; by its name it is UTC.
 fn utc(text: &str) -> Result<Option<Timestamp>, ReadError> {
     let text = text.trim();
     let read = text.parse::<Timestamp>().or_else(|_| format!("{text}Z").parse::<Timestamp>());
@@ -62,7 +62,7 @@ fn read_object(object: &Element, to_default: Transformation) -> Result<ForeignOb
     Ok(ForeignObject { class, confidence, shape })
 }
 
-/// The likeliest of `Type` elements and the older `ClassCandidate` ones; the first of equals.
+/// The likeliest of `Type` elements and the older `ClassCandidate` ones; on a tie the first.
 fn best_class(class: &Element) -> Result<(Option<String>, Option<f32>), ReadError> {
     let types = class.all("Type").map(|kind| (kind.text.as_str(), kind.attribute("Likelihood")));
     let candidates = class.all("ClassCandidate").filter_map(|candidate| {
@@ -79,8 +79,8 @@ fn best_class(class: &Element) -> Result<(Option<String>, Option<f32>), ReadErro
     Ok((frame::name("Class/Type", best.0.unwrap_or_default())?, best.1))
 }
 
-/// The box in fractions from the left-top corner. By the standard `top` is above `bottom`; a device whose `top` has the
-/// smaller value counts downwards, as some do.
+/// The box in fractions from the left-top corner. In the standard `top` is above `bottom`; a device whose `top` has the smaller
+/// value counts downwards, as some do.
 fn fractions(bbox: &Element, inner: Transformation, outer: Transformation) -> Result<ForeignBox, ReadError> {
     let edge = |name: &'static str| match bbox.attribute(name) {
         Some(text) => number("BoundingBox", text),

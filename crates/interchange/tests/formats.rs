@@ -104,12 +104,12 @@ fn one(format: Format, bytes: &[u8]) -> ForeignFrame {
 fn nvschema_is_read() {
     let frame = one(Format::Nvschema, &nv_frame().encode_to_vec());
     assert_eq!((frame.sensor.as_deref(), frame.version.as_str()), (Some("Sensor_1"), "4.0"));
-    let adopted = frame.adopt(&terms(1920, 1080)).unwrap();
-    assert_eq!(adopted.captured, Timestamp::from_micros(AT_US));
-    let seen: Vec<_> = adopted.detections.iter().map(|one| (one.class, one.score.get())).collect();
+    let imported = frame.import(&terms(1920, 1080)).unwrap();
+    assert_eq!(imported.captured, Timestamp::from_micros(AT_US));
+    let seen: Vec<_> = imported.detections.iter().map(|one| (one.class, one.score.get())).collect();
     assert_eq!(seen, [(ObjectClass::Person, 0.875), (ObjectClass::Car, 0.5)], "the tracker's box has no confidence");
-    assert_eq!(adopted.detections[0].bbox, PixelBox::new(100.0, 200.0, 50.0, 100.0));
-    assert_eq!(adopted.left_out, LeftOut { identifying: 1, ..LeftOut::default() });
+    assert_eq!(imported.detections[0].bbox, PixelBox::new(100.0, 200.0, 50.0, 100.0));
+    assert_eq!(imported.left_out, LeftOut { identifying: 1, ..LeftOut::default() });
 }
 
 #[test]
@@ -125,13 +125,13 @@ fn dlstreamer_is_read() {
     let frame = one(Format::Dlstreamer, dlstreamer().to_string().as_bytes());
     assert_eq!(frame.sensor.as_deref(), Some("rtsp://10.0.0.7/east"));
     // The message's own size counts before the configured one.
-    let adopted = frame.adopt(&terms(1, 1)).unwrap();
-    assert_eq!((adopted.captured, adopted.frame.width), (Timestamp::from_micros(AT_US), 1280));
-    let person = adopted.detections[0];
+    let imported = frame.import(&terms(1, 1)).unwrap();
+    assert_eq!((imported.captured, imported.frame.width), (Timestamp::from_micros(AT_US), 1280));
+    let person = imported.detections[0];
     assert_eq!((person.class, person.bbox), (ObjectClass::Person, PixelBox::new(320.0, 360.0, 320.0, 180.0)));
-    let other = adopted.detections[1];
+    let other = imported.detections[1];
     assert_eq!((other.class, other.bbox), (ObjectClass::Other, PixelBox::new(64.0, 72.0, 128.0, 72.0)));
-    assert_eq!(adopted.left_out.unknown_class, 1);
+    assert_eq!(imported.left_out.unknown_class, 1);
 }
 
 #[test]
@@ -141,9 +141,9 @@ fn dlstreamer_without_objects_is_an_empty_frame_and_counts_from_its_streams_star
     message["timestamp"] = 49_250_000_000_u64.into();
     let frame = one(Format::Dlstreamer, message.to_string().as_bytes());
     assert!(frame.objects.is_empty());
-    assert!(frame.adopt(&terms(1, 1)).unwrap_err().to_string().contains("time = \"record\""));
+    assert!(frame.import(&terms(1, 1)).unwrap_err().to_string().contains("time = \"record\""));
     let at = Timestamp::from_micros(AT_US);
-    assert_eq!(frame.adopt(&Terms { captured: Some(at), ..terms(1, 1) }).unwrap().captured, at);
+    assert_eq!(frame.import(&Terms { captured: Some(at), ..terms(1, 1) }).unwrap().captured, at);
 }
 
 #[test]
@@ -168,8 +168,8 @@ fn dlstreamer_has_three_clocks_and_the_cameras_counts_first() {
 fn what_a_whole_frame_is_classified_as_is_no_object() {
     let mut message = dlstreamer();
     message["objects"] = serde_json::json!([{ "x": 0, "y": 0, "w": 1280, "h": 720, "weather": { "label": "rain" } }]);
-    let adopted = one(Format::Dlstreamer, message.to_string().as_bytes()).adopt(&terms(1, 1)).unwrap();
-    assert!(adopted.detections.is_empty(), "{adopted:?}");
+    let imported = one(Format::Dlstreamer, message.to_string().as_bytes()).import(&terms(1, 1)).unwrap();
+    assert!(imported.detections.is_empty(), "{imported:?}");
 }
 
 #[test]
@@ -180,8 +180,8 @@ fn onvif_is_read() {
     assert_eq!(frames[1].captured, Some(Timestamp::from_micros(AT_US + 100_000)), "no offset means UTC");
     assert!(frames[1].objects.is_empty());
 
-    let adopted = frames[0].adopt(&terms(640, 480)).unwrap();
-    let [vehicle, person] = adopted.detections[..] else { panic!("{adopted:?}") };
+    let imported = frames[0].import(&terms(640, 480)).unwrap();
+    let [vehicle, person] = imported.detections[..] else { panic!("{imported:?}") };
     assert_eq!((person.class, person.score.get()), (ObjectClass::Person, 0.75));
     // Twice the 320 x 240 pixels, and from the top: 240 - 180 = 60 becomes 120.
     assert!(close(person.bbox, PixelBox::new(40.0, 120.0, 160.0, 300.0)), "{person:?}");
@@ -193,7 +193,7 @@ fn onvif_is_read() {
 fn an_onvif_device_that_counts_downwards_is_understood() {
     let downwards = r#"<tt:BoundingBox left="20.0" top="60.0" right="100.0" bottom="210.0"/>"#;
     let frames = read(Format::Onvif, onvif(downwards).as_bytes()).unwrap();
-    let person = frames[0].adopt(&terms(640, 480)).unwrap().detections[1];
+    let person = frames[0].import(&terms(640, 480)).unwrap().detections[1];
     assert!(close(person.bbox, PixelBox::new(40.0, 120.0, 160.0, 300.0)), "{person:?}");
 }
 
@@ -229,15 +229,15 @@ fn what_is_wrong_is_named() {
     assert!(matches!(read(Format::Onvif, soap), Err(ReadError::Unparsable { .. })));
 }
 
-/// What adopts keeps the rules of `detections`.
+/// What is imported keeps the rules of `detections`.
 fn assert_sound(frame: &ForeignFrame) {
-    let Ok(adopted) = frame.adopt(&terms(640, 480)) else { return };
-    let (width, height) = (adopted.frame.width as f32, adopted.frame.height as f32);
-    for one in &adopted.detections {
+    let Ok(imported) = frame.import(&terms(640, 480)) else { return };
+    let (width, height) = (imported.frame.width as f32, imported.frame.height as f32);
+    for one in &imported.detections {
         let PixelBox { x, y, width: w, height: h } = one.bbox;
         assert!(x >= 0.0 && y >= 0.0 && w > 0.0 && h > 0.0 && x + w <= width + 0.1 && y + h <= height + 0.1, "{one:?}");
     }
-    assert!(adopted.detections.windows(2).all(|pair| pair[0].score >= pair[1].score));
+    assert!(imported.detections.windows(2).all(|pair| pair[0].score >= pair[1].score));
 }
 
 const FORMATS: [Format; 3] = [Format::Nvschema, Format::Dlstreamer, Format::Onvif];

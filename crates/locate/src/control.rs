@@ -7,32 +7,32 @@ use crate::fit::{FitError, Pair, homography};
 use crate::plane::TangentPlane;
 use crate::projection::Projection;
 
-/// One sigma with which a person marks a point in a picture, in pixels.
+/// One sigma in pixels with which a person marks a point in a picture.
 const MARK_SIGMA_PX: f64 = 1.0;
-/// A survey is not better than this one sigma, in metres.
+/// Least sigma of a survey, in metres.
 const SURVEY_SIGMA_M: f64 = 0.01;
-/// Control points closer than this are one point, in pixels and in metres.
+/// Closer control points are duplicates, in pixels and in metres.
 const SAME_PX: f32 = 2.0;
 const SAME_M: f64 = 0.02;
-/// A control point farther from the camera than this is a mistake in its coordinates.
+/// A control point farther from the camera than this has wrong coordinates.
 const FARTHEST_M: f64 = 2_000.0;
-/// Residuals this many times larger than the stated errors, and larger than this many metres, mean a wrong pair.
+/// Residuals this many times larger than the stated errors, and larger than this many metres, indicate a wrong pair.
 const GROSS_MISFIT: f64 = 10.0;
 const GROSS_RESIDUAL_M: f64 = 1.0;
 
-/// Control points turned into a projection for the frame size they were marked in.
+/// Control points solved to a projection for the frame size in which they were marked.
 #[derive(Debug, Clone)]
 pub(crate) struct Surveyed {
     pub(crate) plane: TangentPlane,
     pub(crate) projection: Projection,
-    /// Where the camera hangs, in metres of the plane.
+    /// Position of the camera, in metres of the plane.
     pub(crate) camera: Vector2<f64>,
     /// Metres from the camera to the farthest control point.
     pub(crate) extent_m: f64,
 }
 
 impl Surveyed {
-    /// Checks the points and fits the projection.
+    /// Validates the points and fits the projection.
     pub(crate) fn new(
         position: &GroundPoint,
         frame: FrameSize,
@@ -140,7 +140,7 @@ fn check_lines(pairs: &[Pair], found: &mut ValidationErrors) {
         }
         flat
     };
-    // The pixels of points on flat ground may crowd near the horizon, so their threshold is the smaller one.
+    // Pixels of points on flat ground may crowd near the horizon, so their threshold is the smaller one.
     let on_line = spread(|pair| pair.metres, 0.02)
         .map(|at| (at, "ground"))
         .or_else(|| spread(|pair| pair.pixel, 0.005).map(|at| (at, "pixel")));
@@ -153,7 +153,7 @@ fn check_lines(pairs: &[Pair], found: &mut ValidationErrors) {
     for (i, j, k) in triples(pairs.len()) {
         let ground = turn(pairs[i].metres, pairs[j].metres, pairs[k].metres);
         let pixels = turn(pairs[i].pixel, pairs[j].pixel, pairs[k].pixel);
-        // Pixels count downwards, so a plan seen from above turns the other way in them.
+        // Pixel rows count downwards, so a view from above has the opposite orientation in pixels.
         if ground * pixels < 0.0 { same += 1 } else { mirrored += 1 }
     }
     if mirrored > same {
@@ -162,7 +162,7 @@ fn check_lines(pairs: &[Pair], found: &mut ValidationErrors) {
     }
 }
 
-/// Every choice of three of `n`; of the first 24 points, which settle the question.
+/// All triples of `n`, at most of the first 24 points, which are sufficient.
 fn triples(n: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     let n = n.min(24);
     (0..n).flat_map(move |i| (i + 1..n).flat_map(move |j| (j + 1..n).map(move |k| (i, j, k))))

@@ -1,15 +1,15 @@
-//! Coordinate systems of Chinese maps and surveys, to and from WGS 84.
+//! Coordinate reference systems of Chinese maps and surveys, to and from WGS 84.
 //!
-//! WGS 84 and CGCS2000 differ by centimetres and count as equal here. GCJ-02 is the system of Chinese web maps, BD-09 that
-//! of Baidu on top of it; both exist only as formulas, and outside China they are WGS 84. EPSG:4547 is the 3-degree
-//! Gauss-Kruger grid of CGCS2000 around 114° E, by `proj4rs`.
+//! WGS 84 and CGCS2000 differ by centimetres and count as equal here. GCJ-02 is the system of Chinese web maps, BD-09 that of Baidu
+//! on top of it; both are defined by formulas only, and outside China they equal WGS 84. EPSG:4547 is the 3-degree Gauss-Kruger
+//! grid of CGCS2000 around 114° E, by `proj4rs`.
 
 use std::f64::consts::PI;
 use std::str::FromStr;
 
 use proj4rs::Proj;
 
-/// Degrees north and east in a system that the context names.
+/// Degrees north and east in a system given by context.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LatLon {
     /// Degrees north.
@@ -35,7 +35,7 @@ pub struct GaussKruger {
     pub easting_m: f64,
 }
 
-/// A system in which coordinates may be given.
+/// A coordinate reference system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Crs {
@@ -51,9 +51,9 @@ pub enum Crs {
     Bd09,
 }
 
-/// A name that is no coordinate system known here.
+/// An unknown coordinate system.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no known coordinate system; give EPSG:4326, EPSG:4490, EPSG:4547, GCJ-02 or BD-09")]
+#[error("`{0}` is not a known coordinate system; give EPSG:4326, EPSG:4490, EPSG:4547, GCJ-02 or BD-09")]
 pub struct UnknownCrs(pub String);
 
 impl Crs {
@@ -72,8 +72,8 @@ impl Crs {
         }
     }
 
-    /// WGS 84 from this system; `east` is a longitude or an easting, `north` a latitude or a northing, as files with
-    /// geometry order them whatever the official order of the axes. None when the numbers cannot be such coordinates.
+    /// WGS 84 from this system; `east` is a longitude or an easting, `north` a latitude or a northing, in the order of geometry
+    /// files whatever the official axis order. None when the numbers cannot be such coordinates.
     #[must_use]
     pub fn to_wgs84(self, east: f64, north: f64) -> Option<LatLon> {
         let degrees = LatLon::new(north, east);
@@ -139,13 +139,13 @@ impl From<Crs> for String {
     }
 }
 
-/// Beyond this many degrees from the central meridian the grid is not meant.
+/// The grid is not used farther than this many degrees from the central meridian.
 const GRID_HALF_WIDTH_DEG: f64 = 10.0;
 
 fn projections() -> Option<&'static (Proj, Proj)> {
     static PAIR: std::sync::OnceLock<Option<(Proj, Proj)>> = std::sync::OnceLock::new();
     PAIR.get_or_init(|| {
-        // `etmerc` is the exact series (Poder and Engsager), good to nanometres in the grid's width.
+        // `etmerc` is the exact series (Poder and Engsager), accurate to nanometres within the grid's width.
         let grid = "+proj=etmerc +lat_0=0 +lon_0=114 +k=1 +x_0=500000 +y_0=0 +ellps=GRS80 +units=m +no_defs";
         let degrees = "+proj=longlat +ellps=GRS80 +no_defs";
         Some((Proj::from_proj_string(degrees).ok()?, Proj::from_proj_string(grid).ok()?))
@@ -260,8 +260,7 @@ pub fn bd09_to_wgs84(point: LatLon) -> LatLon {
     gcj02_to_wgs84(bd09_to_gcj02(point))
 }
 
-/// The point that `forward` moves to `target`, by fixed-point iteration: the shifts change slowly, so each round takes
-/// about two digits.
+/// Inverts `forward` at `target` by fixed-point iteration: the shifts vary slowly, so each iteration gains about two digits.
 fn inverse(target: LatLon, forward: fn(LatLon) -> LatLon) -> LatLon {
     let mut guess = target;
     for _ in 0..40 {

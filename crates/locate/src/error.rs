@@ -1,15 +1,15 @@
 use nalgebra::Matrix2;
 
-/// Radius of the circle that holds 95 % of a two-dimensional normal distribution of one sigma along both axes.
+/// Radius of the circle with 95 % of a two-dimensional normal distribution of one sigma along both axes.
 pub(crate) const R95_PER_SIGMA: f64 = 2.447_746_830_680_816;
 
 /// 95 % quantile of the absolute value of a one-dimensional standard normal distribution.
 const R95_LINE: f64 = 1.959_963_984_540_054;
 
-/// Radius of the circle around the mean that holds 95 % of a normal distribution with this covariance.
+/// Radius of the circle around the mean with 95 % of a normal distribution of this covariance.
 ///
-/// Between the two exact ends (a line and a circle) the factor on the larger sigma is interpolated with the power 2.5 of
-/// the ratio of the axes, which keeps within 0.5 % of the true quantile.
+/// Between the two exact limits (a line and a circle) the factor on the larger sigma is interpolated with the power 2.5 of the
+/// ratio of the axes, which is within 0.5 % of the true quantile.
 pub(crate) fn radius_95(covariance: &Matrix2<f64>) -> f64 {
     let mean = 0.5 * (covariance[(0, 0)] + covariance[(1, 1)]);
     let half = 0.5 * (covariance[(0, 0)] - covariance[(1, 1)]);

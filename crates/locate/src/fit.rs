@@ -11,31 +11,31 @@ pub(crate) struct Pair {
     pub(crate) ground_sigma: f64,
 }
 
-/// What a fit gives.
+/// Result of a fit.
 #[derive(Debug, Clone)]
 pub(crate) struct Fitted {
-    /// From pixels to metres.
+    /// Homography from pixels to metres.
     pub(crate) to_ground: Matrix3<f64>,
-    /// What one sigma of eight independent causes changes in it.
+    /// Its change by one sigma of eight independent causes of error.
     pub(crate) causes: Vec<Matrix3<f64>>,
-    /// By how much the residuals exceed what the stated errors explain; 1 when they do not.
+    /// Factor by which the residuals exceed the stated errors; at least 1.
     pub(crate) misfit: f64,
     /// Residual of each pair in metres.
     pub(crate) residuals: Vec<f64>,
 }
 
-/// Why no homography came out.
+/// Why the fit failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FitError {
-    /// The points do not fix a homography.
+    /// The points do not determine a homography.
     Degenerate,
-    /// Some points come out on the other side of the horizon.
+    /// Some points are projected to the other side of the horizon.
     Horizon,
 }
 
 type Parameters = SVector<f64, 8>;
 
-/// Below this ratio of the eighth to the first singular value the points count as lying on a line.
+/// Below this ratio of the eighth to the first singular value the points count as collinear.
 const SMALLEST_RATIO: f64 = 1e-3;
 
 /// The homography of four or more pairs: normalised direct linear transform, then weighted Gauss-Newton on the ground

@@ -1,10 +1,10 @@
-//! From a pixel to a point on the ground, with its error, and between coordinate systems.
+//! From a pixel to a ground point with its error, and between coordinate reference systems.
 //!
-//! *In:* a camera's calibration, a pixel and its uncertainty. *Out:* a ground point in WGS 84 with the radius in which the
-//! true point lies with about 95 %, and how it was found. *Must not know:* rules, tracks, addresses, files, clocks.
+//! *In:* a camera's calibration, a pixel and its uncertainty. *Out:* a ground point in WGS 84 with its 95 % radius, and its source.
+//! *Must not know:* rules, tracks, addresses, files, clocks.
 //!
-//! The ground is taken as flat around a camera. Pixels are taken as free of lens distortion: a lens that bends straight
-//! lines has to be corrected before, or its error shows in the residuals of the control points.
+//! The ground around a camera is assumed to be flat, and pixels to be free of lens distortion: distortion has to be corrected
+//! before, or it shows in the residuals of the control points.
 
 mod calibration_rule;
 mod control;

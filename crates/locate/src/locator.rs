@@ -8,26 +8,26 @@ use crate::pose::Pinhole;
 use crate::projection::{Projected, Projection};
 use crate::view::GroundView;
 
-/// Error of a place when the camera's own position is used and its orientation is unknown, in metres.
+/// Error of a place in metres when the camera's own position is used because its orientation is unknown.
 const UNCALIBRATED_REACH_M: f64 = 100.0;
-/// A calibration is trusted this many times as far as its farthest control point, or as the camera is high.
+/// Reach of a calibration, as a multiple of the distance of its farthest control point, or of the camera's height.
 const CONTROL_REACH: f64 = 3.0;
 const HEIGHT_REACH: f64 = 40.0;
-/// The reach lies in this range whatever the calibration says, in metres.
+/// Limits of the reach whatever the calibration, in metres.
 const REACH_M: std::ops::RangeInclusive<f64> = 50.0..=2_000.0;
-/// A larger error makes a place unusable, in metres.
+/// A place with a larger error is unusable, in metres.
 const USABLE_ERROR_M: f64 = 100.0;
-/// How far the polygon of the view goes from the camera, in metres.
+/// Extent of the view polygon from the camera, in metres.
 const VIEW_REACH_M: f64 = 80.0;
-/// Columns of the frame at which the polygon of the view is sampled.
+/// Columns of the frame at which the view polygon is sampled.
 const VIEW_COLUMNS: u32 = 16;
 
-/// Turns pixels of one camera into ground points.
+/// Projects pixels of one camera to ground points.
 ///
-/// The error of a point is the radius that holds the true point with about 95 %. It comes from the pixel's uncertainty,
-/// and from the calibration: with control points from their stated survey errors, a marking error of one pixel and, from
-/// five points on, the residuals where these are larger; with a pose from the sigma of its angles, 2 % of the height and
-/// the error of the camera's own position. It does not know of slopes, steps and lens distortion.
+/// The error of a point is its 95 % radius. It is propagated from the pixel's uncertainty and the calibration: with control points
+/// from their stated survey errors, a marking error of one pixel and, from five points on, the residuals where these are larger;
+/// with a pose from the sigma of its angles, 2 % of the height and the error of the camera's own position. Slopes, steps and lens
+/// distortion are not modelled.
 #[derive(Debug, Clone)]
 pub struct Locator {
     position: GroundPoint,
@@ -43,7 +43,7 @@ enum Ground {
 }
 
 impl Locator {
-    /// Checks a camera's calibration and prepares its projection. A camera without calibration is fine.
+    /// Validates a camera's calibration and prepares its projection. A camera without calibration is valid.
     ///
     /// # Errors
     /// Every validation error: fewer than four points, duplicates, collinear points, mirrored, far from the
@@ -66,26 +66,24 @@ impl Locator {
         Ok(Self { position, ground, reach_m: reach_m.clamp(*REACH_M.start(), *REACH_M.end()) })
     }
 
-    /// Where the camera hangs.
+    /// Position of the camera.
     #[must_use]
     pub const fn position(&self) -> GroundPoint {
         self.position
     }
 
-    /// How far from the camera its calibration is trusted, in metres; this is also the error of a point that has none
-    /// of its own.
+    /// Reach of the calibration in metres; also the error of a point without one of its own.
     #[must_use]
     pub const fn reach_m(&self) -> f64 {
         self.reach_m
     }
 
-    /// The ground point that `pixel` of a frame of size `frame` shows, for a pixel known to `pixel_sigma` pixels (one
-    /// sigma along each axis, in the same frame).
+    /// The ground point of `pixel` in a frame of size `frame`, for a pixel uncertainty of `pixel_sigma` pixels (one sigma along
+    /// each axis, in the same frame).
     ///
-    /// There is always a result. A pixel on or above the horizon, beyond the reach, or with an error above 100 m yields
-    /// the camera's position with the reach (or the distance, if larger) as error and [`PlaceSource::AboveHorizon`];
-    /// so does a NaN pixel. Without calibration it is the camera's position, plus 100 m of error, and
-    /// [`PlaceSource::CameraPosition`].
+    /// There is always a result. A pixel on or above the horizon, beyond the reach, or with an error above 100 m yields the
+    /// camera's position with the reach (or the distance, if larger) as error and [`PlaceSource::AboveHorizon`]; so does a NaN
+    /// pixel. Without calibration the result is the camera's position, plus 100 m of error, and [`PlaceSource::CameraPosition`].
     #[must_use]
     pub fn locate(&self, pixel: PixelPoint, frame: FrameSize, pixel_sigma: f32) -> (GroundPoint, PlaceSource) {
         if matches!(self.ground, Ground::Unknown) {
@@ -106,13 +104,13 @@ impl Locator {
         (self.stand_in(error), PlaceSource::AboveHorizon)
     }
 
-    /// The ground in metres for frames of size `frame`; none without calibration and when no ground is in the picture.
+    /// The ground in metres for frames of size `frame`; none without calibration and when the frame shows no ground.
     #[must_use]
     pub fn view(&self, frame: FrameSize) -> Option<GroundView> {
         if frame.width == 0 || frame.height == 0 {
             return None;
         }
-        // The camera's own place is not asked of the plane again: that is a geodesic, and a view is made for many a frame.
+        // Avoids a geodesic for the camera's own position: a view is made for many frames.
         let (projection, plane, camera) = match &self.ground {
             Ground::Unknown => return None,
             Ground::Control { frame: own, surveyed } => {
@@ -123,8 +121,8 @@ impl Locator {
         Some(GroundView { projection, plane, camera, reach_m: self.reach_m })
     }
 
-    /// The pixel of a frame of size `frame` that shows `ground`; it may lie outside the frame. None without calibration
-    /// and for a point behind the camera.
+    /// The pixel of `ground` in a frame of size `frame`; it may lie outside the frame. None without calibration and for a point
+    /// behind the camera.
     #[must_use]
     pub fn project(&self, ground: &GroundPoint, frame: FrameSize) -> Option<PixelPoint> {
         if frame.width == 0 || frame.height == 0 {
@@ -140,8 +138,8 @@ impl Locator {
         }
     }
 
-    /// The near part of the view on the ground, up to 80 m from the camera, as a ring without repeated last point.
-    /// None without calibration and when the camera sees no ground that near.
+    /// The near part of the view on the ground, up to 80 m from the camera, as a ring without repeated last point. None without
+    /// calibration and when no ground that near is visible.
     #[must_use]
     pub fn view_polygon(&self, frame: FrameSize) -> Option<Vec<GroundPoint>> {
         let (width, height) = (frame.width as f32, frame.height as f32);
@@ -201,7 +199,7 @@ impl Locator {
         }
     }
 
-    /// The camera's position with this much more error.
+    /// The camera's position with this additional error.
     fn stand_in(&self, error_m: f64) -> GroundPoint {
         let error = self.position.error_m() + error_m as f32;
         GroundPoint::new(self.position.latitude(), self.position.longitude(), error).unwrap_or(self.position)

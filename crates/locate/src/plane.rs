@@ -2,7 +2,7 @@ use geo::{Bearing, Destination, Distance, Geodesic, Point};
 use nalgebra::Vector2;
 use vedette_core::GroundPoint;
 
-/// Metres east and north of an origin: the azimuthal equidistant plane of the WGS 84 ellipsoid around it. Distances and
+/// Metres east and north of an origin: the azimuthal equidistant projection of the WGS 84 ellipsoid around it. Distances and
 /// directions from the origin are exact; within 2 km every distance is, to a millimetre.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TangentPlane {
@@ -26,7 +26,7 @@ impl TangentPlane {
         Vector2::new(distance * bearing.sin(), distance * bearing.cos())
     }
 
-    /// The point `metres` east and north of the origin, known to `error_m`; none when a number is not finite.
+    /// The point `metres` east and north of the origin, with an error of `error_m`; none when a number is not finite.
     pub(crate) fn to_ground(self, metres: Vector2<f64>, error_m: f64) -> Option<GroundPoint> {
         let bearing = metres.x.atan2(metres.y).to_degrees();
         let point = Geodesic.destination(self.origin, bearing, metres.norm());

@@ -5,10 +5,10 @@ use crate::calibration_rule::CalibrationRule;
 use crate::error::R95_PER_SIGMA;
 use crate::projection::Projection;
 
-/// One sigma of a stated mounting height, as a part of it.
+/// One sigma of a stated mounting height, as a fraction of it.
 const HEIGHT_SIGMA: f64 = 0.02;
 
-/// A pinhole over flat ground, checked; its plane's origin is the foot point of the camera.
+/// A validated pinhole camera over flat ground; the origin of its plane is the foot point of the camera.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pinhole {
     pose: CameraPose,
@@ -16,7 +16,7 @@ pub(crate) struct Pinhole {
 }
 
 impl Pinhole {
-    /// Checks a pose. `position_error_m` is the 95 % radius of the camera's own position.
+    /// Validates a pose. `position_error_m` is the 95 % radius of the camera's own position.
     pub(crate) fn new(pose: CameraPose, position_error_m: f32) -> Result<Self, Vec<ValidationError>> {
         let mut found = ValidationErrors::default();
         let CameraPose { height_m, heading_deg, pitch_deg, roll_deg, field_of_view_deg, angle_sigma_deg } = pose;
@@ -60,7 +60,7 @@ impl Pinhole {
             central(at(0.0, 0.0, 0.0, step), at(0.0, 0.0, 0.0, -step), HEIGHT_SIGMA * self.pose.height_m),
         ];
         let matrix = at(0.0, 0.0, 0.0, 0.0);
-        // The ray's downward part is the third row, so its sign is right as it stands: look for a pixel that has it.
+        // The ray's downward part is the third row, so its sign is right already: find a pixel where it is positive.
         let (width, height) = (frame.width as f32, frame.height as f32);
         let corners = [(0.5, 1.0), (0.0, 1.0), (1.0, 1.0), (0.0, 0.0), (1.0, 0.0)];
         let below = corners.into_iter().map(|(x, y)| PixelPoint::new(x * width, y * height)).find(|pixel| {
@@ -75,7 +75,7 @@ impl Pinhole {
 fn ray_matrix(pose: &CameraPose, frame: FrameSize) -> Matrix3<f64> {
     let (width, height) = (f64::from(frame.width), f64::from(frame.height));
     let focal = width / 2.0 / (pose.field_of_view_deg.to_radians() / 2.0).tan();
-    // Camera axes: x right, y down, z ahead. The picture turned clockwise means the camera turned anticlockwise.
+    // Camera axes: x right, y down, z ahead. A picture rotated clockwise means a camera rotated anticlockwise.
     let inverse_camera =
         Matrix3::new(1.0 / focal, 0.0, -width / 2.0 / focal, 0.0, 1.0 / focal, -height / 2.0 / focal, 0.0, 0.0, 1.0);
     let unroll = Rotation3::from_axis_angle(&Vector3::z_axis(), -pose.roll_deg.to_radians());

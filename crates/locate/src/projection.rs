@@ -1,19 +1,19 @@
 use nalgebra::{Matrix2, Matrix3, Vector2, Vector3};
 use vedette_core::{FrameSize, PixelPoint};
 
-/// How many sigmas a pixel must stay below the horizon.
+/// Least distance of a pixel below the horizon, in sigmas.
 const HORIZON_SIGMAS: f64 = 2.5;
 
-/// Maps pixels of one frame size to metres on a tangent plane, and knows how uncertain it is.
+/// Homography from pixels of one frame size to metres on a tangent plane, with its uncertainty.
 #[derive(Debug, Clone)]
 pub(crate) struct Projection {
     /// From homogeneous pixels to homogeneous metres; the third row is positive below the horizon.
     pub(crate) to_ground: Matrix3<f64>,
     /// Its inverse.
     pub(crate) to_pixel: Matrix3<f64>,
-    /// What one sigma of each independent cause of error changes in `to_ground`.
+    /// Change of `to_ground` by one sigma of each independent cause of error.
     pub(crate) causes: Vec<Matrix3<f64>>,
-    /// Variance in square metres, alike in all directions, that adds to every point (the survey's own frame).
+    /// Isotropic variance in square metres added to every point (the survey's own frame).
     pub(crate) common_variance: f64,
 }
 
@@ -24,13 +24,13 @@ pub(crate) struct Projected {
     pub(crate) metres: Vector2<f64>,
     /// Square metres.
     pub(crate) covariance: Matrix2<f64>,
-    /// At least 1: how much farther than the linear estimate an error towards the horizon reaches.
+    /// At least 1: factor by which an error towards the horizon exceeds the linear estimate.
     pub(crate) stretch: f64,
 }
 
 impl Projection {
-    /// A projection whose sign is set so that `below_horizon` (a pixel on the ground) has a positive third row.
-    /// None when the matrix has no inverse.
+    /// A projection with its sign chosen so that `below_horizon` (a pixel on the ground) has a positive third row. None when the
+    /// matrix is singular.
     pub(crate) fn new(
         to_ground: Matrix3<f64>,
         causes: Vec<Matrix3<f64>>,
@@ -44,7 +44,7 @@ impl Projection {
         to_pixel.iter().all(|value| value.is_finite()).then_some(Self { to_ground, to_pixel, causes, common_variance })
     }
 
-    /// The same for frames of size `frame`, when it was made for those of size `own`.
+    /// Rescaled to frames of size `frame`, from frames of size `own`.
     pub(crate) fn rescaled(&self, frame: FrameSize, own: FrameSize) -> Self {
         let part = |own: u32, frame: u32| f64::from(own) / f64::from(frame);
         let (x, y) = (part(own.width, frame.width), part(own.height, frame.height));
@@ -58,8 +58,8 @@ impl Projection {
         }
     }
 
-    /// The ground point of a pixel known to `pixel_sigma` pixels; none on or above the horizon, and none where the
-    /// uncertainty reaches up to the horizon.
+    /// The ground point of a pixel with uncertainty `pixel_sigma`; none on or above the horizon, and when the uncertainty reaches
+    /// the horizon.
     pub(crate) fn project(&self, pixel: PixelPoint, pixel_sigma: f64) -> Option<Projected> {
         let here = homogeneous(pixel);
         let image = self.to_ground * here;
@@ -89,7 +89,7 @@ impl Projection {
         Some(Projected { metres, covariance, stretch })
     }
 
-    /// The pixel that shows a ground point; none for a point behind the camera.
+    /// The pixel of a ground point; none for a point behind the camera.
     pub(crate) fn pixel(&self, metres: Vector2<f64>) -> Option<PixelPoint> {
         let image = self.to_pixel * Vector3::new(metres.x, metres.y, 1.0);
         // The third row of `to_pixel` has the sign of the depth when `to_ground` has: their product is the identity.

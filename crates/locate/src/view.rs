@@ -5,20 +5,20 @@ use crate::error::radius_95;
 use crate::plane::TangentPlane;
 use crate::projection::Projection;
 
-/// The ground in metres east and north of a fixed origin, as a calibrated camera sees it in frames of one size: cheap enough
-/// for every object of every frame.
+/// The ground in metres east and north of a fixed origin, as seen by a calibrated camera in frames of one size: cheap enough for
+/// every object of every frame.
 #[derive(Debug, Clone)]
 pub struct GroundView {
     pub(crate) projection: Projection,
     pub(crate) plane: TangentPlane,
-    /// Where the camera hangs, in metres.
+    /// Position of the camera, in metres.
     pub(crate) camera: Vector2<f64>,
     pub(crate) reach_m: f64,
 }
 
 impl GroundView {
-    /// Metres east and north that `pixel` shows, known to `pixel_sigma` pixels, and the radius in metres in which the true
-    /// place lies with about 95 %. None above the horizon and beyond the reach of the calibration.
+    /// Metres east and north of `pixel` with uncertainty `pixel_sigma` in pixels, and the 95 % radius in metres. None above the
+    /// horizon and beyond the reach of the calibration.
     #[must_use]
     pub fn metres(&self, pixel: PixelPoint, pixel_sigma: f32) -> Option<([f64; 2], f64)> {
         let projected = self.projection.project(pixel, f64::from(pixel_sigma))?;
@@ -27,8 +27,8 @@ impl GroundView {
         near.then_some((projected.metres.into(), error))
     }
 
-    /// The same place with the covariance of its error in square metres: east-east, east-north, north-north. Far from a camera a
-    /// place is known well across the line of sight and badly along it.
+    /// The same place with the covariance of its error in square metres: east-east, east-north, north-north. Far from a camera the
+    /// error is small across the line of sight and large along it.
     #[must_use]
     pub fn place(&self, pixel: PixelPoint, pixel_sigma: f32) -> Option<([f64; 2], [f64; 3])> {
         let projected = self.projection.project(pixel, f64::from(pixel_sigma))?;

@@ -1,5 +1,5 @@
-//! A network camera to try things with: serves a recording over RTSP at its own pace, from the beginning for whoever connects
-//! first. Killed and started again it is a camera that was away; its clock may be wrong.
+//! A simulated network camera: serves a recording over RTSP in real time, from the beginning for the first client. Killed and
+//! restarted it is a camera that was offline; its clock may be wrong.
 //!
 //! `cargo run -p vedette-media --example camera -- vtest.mp4 8554 -3`, then `rtsp://127.0.0.1:8554/live`.
 
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sender reports tell a time that is `ahead` seconds ahead of the true one.
+/// Sender reports contain a time `ahead` seconds ahead of the true one.
 fn set_clock(media: &RTSPMedia, ahead: i64) {
     let clock: gst::SystemClock = glib::Object::builder().property("clock-type", gst::ClockType::Realtime).build();
     let shift = u64::try_from(NTP_TO_UNIX.saturating_add(ahead)).unwrap_or_default();

@@ -88,7 +88,7 @@ fn listen_to_the_codec_library() {
         if category.name() == "libav" && level == gst::DebugLevel::Error {
             COMPLAINTS.set(COMPLAINTS.get() + 1);
             if let Some(text) = message.get() {
-                tracing::debug!(message = %text.trim_end(), "the codec library complains");
+                tracing::debug!(message = %text.trim_end(), "message of the codec library");
             }
         }
     });

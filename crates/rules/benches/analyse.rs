@@ -14,7 +14,7 @@ use vedette_track::{Tracker, TrackerSettings};
 const FRAME: FrameSize = FrameSize { width: 1920, height: 1080 };
 const FRAMES: u32 = 500;
 
-/// People who walk in rows, to and fro, with detections that jitter, overlap and sometimes fail.
+/// People who walk in rows, back and forth, with detections that jitter, overlap and sometimes fail.
 fn scene(people: u32) -> Vec<Vec<Detection>> {
     let mut noise = 1_u32;
     let mut random = || {
@@ -91,7 +91,7 @@ fn track_and_rules(frames: &[Vec<Detection>], rules: &RuleSet) {
     }
 }
 
-/// Seconds of the quickest of many rounds: what else the machine does only ever slows one down.
+/// Seconds of the fastest of many rounds, since other load only slows a round down.
 fn quickest(frames: &[Vec<Detection>], rules: &RuleSet) -> f64 {
     let round = |_| {
         let began = Instant::now();
@@ -101,7 +101,7 @@ fn quickest(frames: &[Vec<Detection>], rules: &RuleSet) -> f64 {
     (0..100).map(round).fold(f64::INFINITY, f64::min)
 }
 
-/// Apart, because the macro's function is public and has no documentation.
+/// Separate, because the macro's function is public and has no documentation.
 mod group {
     use super::{analyse, criterion_group};
     criterion_group!(benches, analyse);

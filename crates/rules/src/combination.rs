@@ -42,7 +42,7 @@ impl State for Box<Combination> {
         self.held.as_ref().is_some_and(Held::is_open)
     }
 
-    /// Nothing is pending: as long as no rule fires, no frame changes that.
+    /// Nothing is pending: until a rule fires, no frame changes that.
     fn is_resting(&self, _scheduled: bool) -> bool {
         self.waiting.is_empty() && self.held.is_none() && self.last.iter().all(Option::is_none)
     }

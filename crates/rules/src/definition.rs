@@ -79,13 +79,13 @@ pub struct KindInfo {
     pub subject: Subject,
     /// The quantities that its alerts may carry.
     pub measures: &'static [Measure],
-    /// Whether its episodes have no length: they are raised with `ended` set.
+    /// Whether its episodes are instantaneous: they are raised with `ended` set.
     pub instantaneous: bool,
     /// Whether its subject stays in place, so that alerts of several cameras about it may be hours apart.
     pub stays: bool,
-    /// Whether it works on calibrated cameras only, wherever its zone lies.
+    /// Whether it requires a calibrated camera, also with a zone in pixels.
     pub needs_ground: bool,
-    /// Whether it measures in metres where the camera is calibrated, and otherwise in heights of the box.
+    /// Whether it measures in metres if the camera is calibrated, and otherwise in box heights.
     pub uses_ground: bool,
     /// Whether it reads the recent positions of objects.
     pub(crate) needs_history: bool,
@@ -101,7 +101,7 @@ pub struct KindInfo {
 }
 
 impl KindInfo {
-    /// A kind about single objects. The other facts are given by each kind where they differ.
+    /// A kind about single objects. Each kind overrides the facts in which it differs.
     pub(crate) const fn new(name: &str, title: Text, sentence: Text) -> Self {
         Self {
             name: RuleKind::named(name),
@@ -173,7 +173,7 @@ impl Context<'_> {
     }
 }
 
-/// A kind of rule: its facts, its parameters, its state and its step. Each has a file of its own in `kinds`.
+/// A kind of rule: its facts, its parameters, its state and its step. One file each in `kinds`.
 pub(crate) trait Kind: Parameters {
     /// Its facts.
     const INFO: KindInfo;

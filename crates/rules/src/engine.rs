@@ -87,7 +87,7 @@ impl RuleEngine {
         self.state.due = self.replace(rules);
     }
 
-    /// Goes on with `rules`, which were made of the same policy and calibration as its own, so that it holds none of its own.
+    /// Continues with `rules`, which were compiled from the same policy and calibration as its own, so that they can be shared.
     pub fn share(&mut self, rules: Arc<RuleSet>) {
         for (state, rule) in self.state.rules.iter_mut().zip(&rules.rules) {
             state.watched = rule.ready.watched.clone();
@@ -216,7 +216,7 @@ impl RuleEngine {
         }
     }
 
-    /// A camera without objects holds no buffers, and one that has been empty for a while has nothing to do.
+    /// A camera without objects has no buffers, and one that has been empty for a while has nothing to do.
     fn shrink(&mut self) {
         let Self { rules, state, objects, .. } = self;
         objects.shrink_to_fit();

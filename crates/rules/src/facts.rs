@@ -5,7 +5,7 @@ use vedette_core::{PictureStats, Quality, Span};
 pub struct FrameFacts {
     /// Reasons to distrust it.
     pub quality: Quality,
-    /// Delay from its capture until it was handed on; negative when its capture time lay ahead of that instant.
+    /// Delay from its capture until it was published; negative when its capture time was ahead of that instant.
     pub lag: Option<Span>,
     /// Statistics of its picture.
     pub picture: Option<PictureStats>,

@@ -1,5 +1,5 @@
-//! The state of an engine as format 6 of the checkpoint had it, which release 8dbab3e writes: made into today's, so that a site
-//! that is upgraded keeps its tracks, its open episodes and its cooldowns. What was almost raised is forgotten.
+//! The state of an engine in format 6 of the checkpoint, written by release 8dbab3e, and its conversion to the current format, so
+//! that an upgraded site keeps its tracks, open episodes and cooldowns. Pending near-misses are dropped.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use crate::usual::Usual;
 use crate::zone_border::BorderSides;
 use crate::zone_dwell::ZoneDwell;
 
-/// The rule kinds by the number that stood for each.
+/// The rule kinds by their number in the format.
 const KINDS: [&str; 25] = [
     "presence",
     "line_crossing",
@@ -57,7 +57,7 @@ const KINDS: [&str; 25] = [
     "moved",
 ];
 
-/// The quantities by the number that stood for each.
+/// The quantities by their number in the format.
 const QUANTITIES: [&str; 11] = [
     "duration_seconds",
     "objects",
@@ -175,7 +175,7 @@ struct Near6 {
 }
 
 impl EngineState6 {
-    /// The state as it is today, under the rules that it was made with; none when it does not fit them.
+    /// The current state, under the rules of the stored one; none when it does not match them.
     #[must_use]
     pub fn upgraded(self, rules: &RuleSet) -> Option<EngineState> {
         let fits = self.rules.len() == rules.rules.len();
@@ -190,7 +190,7 @@ impl EngineState6 {
 }
 
 impl Rule6 {
-    /// How a rule is told from a changed one is another number today; the rules are those of the policy in the same state.
+    /// The fingerprint of a rule is computed differently today; the rules are those of the policy in the same state.
     fn upgraded(self, rule: &CompiledRule) -> Option<RuleState> {
         let state = self.progress.upgraded(&rule.kind)?;
         let watched = &rule.ready.watched;
@@ -307,7 +307,7 @@ impl Episode6 {
     }
 }
 
-/// What is there upgraded; none when that fails.
+/// The converted value, if there is one; none when the conversion fails.
 fn upgraded<A, B>(there: Option<Box<A>>, upgrade: impl FnOnce(A) -> Option<B>) -> Option<Option<Box<B>>> {
     match there {
         None => Some(None),

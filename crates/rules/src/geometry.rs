@@ -80,8 +80,8 @@ impl Line {
         Self { a, along, length: (along.x * along.x + along.y * along.y).sqrt(), band }
     }
 
-    /// Distance in pixels: above 0 to the right of someone who stands at `a` and looks towards `b` in the picture (whose
-    /// y axis points down), below 0 to the left.
+    /// Distance in pixels: above 0 to the right as seen from `a` towards `b` in the picture (whose y axis points down), below 0 to
+    /// the left.
     fn distance(&self, point: PixelPoint) -> f32 {
         (self.along.x * (point.y - self.a.y) - self.along.y * (point.x - self.a.x)) / self.length
     }
@@ -123,8 +123,8 @@ fn segments_meet(a: PixelPoint, b: PixelPoint, c: PixelPoint, d: PixelPoint) -> 
         || touches(c, d, b)
 }
 
-/// Two edges of the polygon that meet elsewhere than at their shared corner, as the numbers of their first corners
-/// counted from 1.
+/// Two edges of the polygon that intersect elsewhere than at their shared corner, as the numbers of their first corners counted
+/// from 1.
 pub(crate) fn self_crossing(corners: &[PixelPoint]) -> Option<(usize, usize)> {
     let count = corners.len();
     let edge = |i: usize| (corners[i], corners[(i + 1) % count]);
@@ -133,7 +133,7 @@ pub(crate) fn self_crossing(corners: &[PixelPoint]) -> Option<(usize, usize)> {
             let ((a, b), (c, d)) = (edge(first), edge(second));
             let adjacent = second == first + 1 || (first == 0 && second == count - 1);
             let meet = if adjacent {
-                // Neighbours meet at the corner they share and nowhere else: neither folds back onto the other.
+                // Neighbours intersect at their shared corner only: neither folds back onto the other.
                 let (far_of_first, far_of_second) = if second == first + 1 { (a, d) } else { (b, c) };
                 touches(a, b, far_of_second) || touches(c, d, far_of_first)
             } else {
@@ -147,7 +147,7 @@ pub(crate) fn self_crossing(corners: &[PixelPoint]) -> Option<(usize, usize)> {
     None
 }
 
-/// Two edges of different outlines that meet, as the numbers of their first corners counted from 1.
+/// Two edges of different outlines that intersect, as the numbers of their first corners counted from 1.
 pub(crate) fn crossing(one: &[PixelPoint], other: &[PixelPoint]) -> Option<(usize, usize)> {
     let edge = |ring: &[PixelPoint], i: usize| (ring[i], ring[(i + 1) % ring.len()]);
     (0..one.len()).find_map(|first| {

@@ -9,13 +9,13 @@ pub struct GroundMetres {
     pub east: f32,
     /// Metres north of the origin.
     pub north: f32,
-    /// Radius in metres within which the true place lies with about 95 %.
+    /// 95 % radius in metres.
     pub error: f32,
 }
 
-/// The ground as a calibrated camera sees it in frames of the policy's size. The same pixel always yields the same result.
+/// The ground as seen by a calibrated camera in frames of the policy's size. The same pixel always yields the same result.
 pub trait Ground: fmt::Debug + Send + Sync {
-    /// The position that `pixel` of the policy's frame shows; none above the horizon and where it is unreliable.
+    /// The position of `pixel` of the policy's frame; none above the horizon and where it is unreliable.
     fn metres(&self, pixel: PixelPoint) -> Option<GroundMetres>;
 
     /// Metres east and north of the same origin.

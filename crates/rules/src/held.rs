@@ -84,7 +84,7 @@ impl Step<'_> {
         }
     }
 
-    /// It holds no longer: its episode ends, or it was never raised.
+    /// It no longer holds: its episode ends, or it was never raised.
     pub(crate) fn end_held(&mut self, held: Held) {
         let (times, place) = ((held.began, held.held), held.place);
         match held.end(None) {

@@ -8,9 +8,9 @@ const MOST_POSITIONS: usize = 24;
 const INTERVAL: Span = Span::from_millis(180);
 /// Displacement is measured over this time.
 const LOOK_BACK: Span = Span::from_secs(2);
-/// Speed is measured over this time: a shaking box moves little in so long.
+/// Speed is measured over this time: a jittering box moves little within it.
 const BASE: Span = Span::from_secs(1);
-/// The shortest and the longest time that gives a speed.
+/// The shortest and the longest time over which speed is measured.
 const SHORTEST: Span = Span::from_millis(500);
 const LONGEST: Span = Span::from_secs(3);
 
@@ -47,25 +47,25 @@ impl History {
         Some([place.x - from.place.x, place.y - from.place.y])
     }
 
-    /// Speed on the ground at `at`, in metres a second.
+    /// Speed on the ground at `at`, in metres per second.
     pub(crate) fn speed(&self, at: Timestamp) -> Option<f32> {
         let (from, to) = self.base_of_speed(at)?;
         let ([x, y], [from_x, from_y]) = (to.metres?, from.metres?);
         Some((x - from_x).hypot(y - from_y) / to.at.since(from.at).as_secs_f64() as f32)
     }
 
-    /// Speed in the picture at `at`, in pixels a second.
+    /// Speed in the picture at `at`, in pixels per second.
     pub(crate) fn pixel_speed(&self, at: Timestamp) -> Option<f32> {
         let (from, to) = self.base_of_speed(at)?;
         Some(distance(from.place, to.place) / to.at.since(from.at).as_secs_f64() as f32)
     }
 
-    /// How much faster it is at `at` than it was two seconds before, in metres a second.
+    /// Increase of speed at `at` within two seconds, in metres per second.
     pub(crate) fn speed_gain(&self, at: Timestamp) -> Option<f32> {
         Some(self.speed(at)? - self.speed(at - LOOK_BACK)?)
     }
 
-    /// The two positions whose distance gives the speed at `at`.
+    /// The two positions from which the speed at `at` is measured.
     fn base_of_speed(&self, at: Timestamp) -> Option<(Position, Position)> {
         let until = self.positions.iter().rposition(|position| position.at <= at)?;
         let to = self.positions[until];
@@ -85,7 +85,7 @@ impl History {
 mod tests {
     use super::*;
 
-    /// Frames of `millis` each, at metres per second that `speed` gives for the second.
+    /// Frames of `millis` each; `speed` returns the metres per second at a time in seconds.
     fn history(millis: i64, frames: i64, speed: impl Fn(f32) -> f32) -> (History, Timestamp) {
         let mut history = History::default();
         let (mut x, mut at) = (0.0, Timestamp::default());

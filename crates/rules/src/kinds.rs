@@ -1,4 +1,4 @@
-//! The rule kinds, each in a file of its own, and the one list of them.
+//! The rule kinds, one file each, and the list of them.
 
 mod absence;
 mod blurred;
@@ -46,7 +46,7 @@ macro_rules! kinds {
             $($kind($module::$kind),)*
         }
 
-        /// A rule's state, by its kind. States are stored: their order may change with the format of the checkpoint only.
+        /// A rule's state, by its kind. States are stored: their order may change only with the format of the checkpoint.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         pub(crate) enum AnyState {
             $($kind(<$module::$kind as Kind>::State),)*
@@ -96,7 +96,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Evaluates a frame. A state of another kind is refused on restore; here it is counted and left alone.
+            /// Evaluates a frame. A state of another kind is refused on restore; here it is counted and ignored.
             pub(crate) fn step(&self, step: &mut Step<'_>, state: &mut AnyState) {
                 match (self, state) {
                     $((Self::$kind(kind), AnyState::$kind(state)) => kind.step(step, state),)*

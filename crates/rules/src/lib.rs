@@ -1,26 +1,26 @@
 //! Turns tracks and a policy into episodes: the periods in which a rule's condition held. Each rule kind is a file in
 //! `kinds`, and one line in the list of `kinds.rs`.
 //!
-//! *In:* the confirmed tracks of one camera, frame by frame, and the [`Policy`] that applies. *Out:* [`Episode`]s, given
-//! once when raised and once when ended. *Must not know:* how tracks arose, where alerts go, what time it is now. The
-//! result is a pure function of the frames and policies since the engine began: no clock, no I/O, no randomness, and the
-//! time-zone rules are built in, so that every machine gives the same answer.
+//! *In:* the confirmed tracks of one camera, frame by frame, and the [`Policy`] that applies. *Out:* [`Episode`]s, emitted once
+//! when raised and once when ended. *Must not know:* how tracks are produced, where alerts go, the current time. The result is a
+//! pure function of the frames and policies since the engine began: no clock, no I/O, no randomness, and the time-zone rules are
+//! built in, so that every machine gives the same result.
 //!
-//! What holds for every rule:
+//! Common to all rules:
 //!
 //! - An object's position is its anchor, the midpoint of the bottom edge of its box, clamped to the frame.
 //! - An object counts once its score has reached `enter` in this camera, and in each frame in which it is at least `stay`.
-//! - Outages up to `gap_tolerance` are forgiven. A new track that begins where another was lost, within that time, is the
+//! - Outages up to `gap_tolerance` are ignored. A new track that begins where another was lost, within that time, is the
 //!   same object for a rule: its timers continue and it raises no second alert.
 //! - Conservative by default: after an episode is raised, and again after it ended, its rule raises nothing for `cooldown`,
 //!   whatever its subject. A condition that still holds after the cooldown is raised then. Only raised episodes start one.
-//! - A crossing counts once the object has been on the other side for 100 ms (from the first frame on where frames are
-//!   500 ms apart), so that a shaking box does not cross. An object that the left or right border of the picture cuts off
-//!   crosses nothing until it is whole: its middle is not known.
+//! - A crossing counts once the object has been on the other side for 100 ms (from the first frame on where frames are 500 ms
+//!   apart), so that a jittering box does not cross. An object cut off by the left or right border of the picture does not cross:
+//!   its middle is unknown.
 //! - A count includes objects that were inside when last seen, up to `gap_tolerance` ago: a crowd occludes its own members.
-//! - Rules about one object give one episode per object; rules about a zone, other rules or the camera one per rule
-//!   ([`Subject`]). Instantaneous kinds ([`KindInfo::instantaneous`]) give it once, raised with `ended` set.
-//! - An episode that was almost raised is a near-miss, bounded and beside the rules: it never changes what they raise.
+//! - Rules about one object emit one episode per object; rules about a zone, other rules or the camera one per rule ([`Subject`]).
+//!   Instantaneous kinds ([`KindInfo::instantaneous`]) emit it once, raised with `ended` set.
+//! - An episode that was almost raised is a near-miss. Near-misses are bounded and never change the episodes.
 //! - Times that jump back never make a duration negative: a frame that is a little late is ignored, a clock that is set back
 //!   ends open episodes.
 //!

@@ -23,7 +23,7 @@ pub(crate) fn check_gap_within(duration: Span, rule: &Rule, found: &mut Found) {
     }
 }
 
-/// Only inanimate objects are left behind or taken away.
+/// Only inanimate objects are left behind or removed.
 pub(crate) fn check_no_person(rule: &Rule, found: &mut Found) {
     if rule.classes.contains(ObjectClass::Person) {
         found.add("classes", "person", PolicyRule::Person);

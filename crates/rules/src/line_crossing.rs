@@ -10,7 +10,7 @@ use crate::state::{Reassociation, State};
 use crate::step::{MOST_FOLLOWED, Step};
 use crate::trajectory::Trajectory;
 
-/// An object has crossed a line once it is on the other side for this time: a box that shakes does not cross.
+/// An object has crossed a line once it is on the other side for this time: a jittering box does not cross.
 const SETTLING: Span = Span::from_millis(100);
 /// A track crosses a line in the same direction at most once in this time.
 const ONE_CROSSING: Span = Span::from_secs(2);
@@ -95,7 +95,7 @@ impl Step<'_> {
         }
     }
 
-    /// Updates the object's side of a segment. Gives its subject and direction when it has crossed.
+    /// Updates the object's side of a segment. Returns its subject and direction when it has crossed.
     fn pass(
         &mut self,
         object: &Trajectory<'_>,

@@ -48,7 +48,7 @@ impl Step<'_> {
         }
     }
 
-    /// Emits a near-miss of a condition that held for a time and was never raised: it was too short, or the rule was silent.
+    /// Emits a near-miss of a condition that held for a time and was never raised: it was too short, or the rule was in cooldown.
     pub(crate) fn missed(
         &mut self,
         subject: Option<TrackId>,
@@ -65,7 +65,7 @@ impl Step<'_> {
         }
     }
 
-    /// Emits a near-miss of a condition that was met while the rule or the place was silent.
+    /// Emits a near-miss of a condition that was met while the rule or the place was in cooldown.
     pub(crate) fn silenced(
         &mut self,
         subject: Option<TrackId>,
@@ -78,8 +78,8 @@ impl Step<'_> {
         self.miss(subject, (began, held), place, Shortfall { term: Term::COOLDOWN, value, threshold });
     }
 
-    /// Takes in the shortfall of the whole zone or the camera in this frame; none when it is larger or there is none. Emitted once it
-    /// is over.
+    /// Updates the shortfall of the whole zone or the camera in this frame; none when it is larger or there is none. Emitted once
+    /// it is over.
     pub(crate) fn whole_lacks(&mut self, shortfall: Option<(Shortfall, PixelPoint)>) {
         let (at, rule) = (self.frame.at, &self.ready.rule);
         let is_over = |whole: &mut Nearly| match shortfall {
@@ -101,7 +101,7 @@ impl Step<'_> {
         }
     }
 
-    /// The condition is met for the moment, which is no alert yet: if none follows, the shortfall continues.
+    /// The condition is met now, which is no alert yet: if none follows, the shortfall continues.
     pub(crate) fn whole_goes_on(&mut self) {
         let (at, gap) = (self.frame.at, self.ready.rule.gap_tolerance);
         if let Some(whole) = self.near.allocated().and_then(|near| near.whole.as_mut())
@@ -111,7 +111,7 @@ impl Step<'_> {
         }
     }
 
-    /// The whole zone or the camera lacks nothing: drops its shortfall.
+    /// The whole zone or the camera meets the requirements: drops its shortfall.
     pub(crate) fn whole_met(&mut self) {
         if let Some(near) = self.near.allocated() {
             near.whole = None;

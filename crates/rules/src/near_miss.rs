@@ -1,4 +1,4 @@
-//! The state of near-misses: followed beside the rule itself and never seen by it.
+//! The state of near-misses, separate from the rule's state.
 
 use serde::{Deserialize, Serialize};
 use vedette_core::{PixelPoint, Rule, Span, Term, Timestamp, TrackId};
@@ -6,16 +6,16 @@ use vedette_core::{PixelPoint, Rule, Span, Term, Timestamp, TrackId};
 use crate::side::LineSide;
 use crate::trajectory::Object;
 
-/// A value that reaches this part of its threshold is near it.
+/// A value that reaches this fraction of its threshold is near it.
 pub(crate) const NEAR: f32 = 0.75;
 /// One near-miss of a rule and term is emitted in this time; the others are counted.
 const EVERY: Span = Span::from_secs(10);
-/// The same for terms that are measured of the camera all the time: a camera whose usual value is near would emit for ever.
+/// The same for terms measured continuously on the camera: a camera whose usual value is near would otherwise emit without end.
 const EVERY_OF_CAMERA: Span = Span::from_secs(600);
-/// Objects of one rule that are followed because they lack one requirement.
+/// Most objects tracked per rule because they lack one requirement.
 pub(crate) const MOST_LACKING: usize = 16;
 
-/// The near-misses that a rule follows.
+/// The near-misses of a rule.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct NearMisses {
     /// Objects in the zone that lack one requirement.
@@ -24,7 +24,7 @@ pub(crate) struct NearMisses {
     pub(crate) sides: Vec<LineSide>,
     /// The shortfall of the whole zone or the camera.
     pub(crate) whole: Option<Nearly>,
-    /// When a near-miss of each term was emitted last.
+    /// When a near-miss of each term was last emitted.
     emitted: Vec<(Term, Timestamp)>,
 }
 
@@ -54,17 +54,17 @@ pub(crate) struct Shortfall {
 }
 
 impl Shortfall {
-    /// When `value` comes near to `threshold` from below.
+    /// If `value` is near `threshold` from below.
     pub(crate) fn below(term: Term, value: f32, threshold: f32) -> Option<Self> {
         (value < threshold && value >= NEAR * threshold).then_some(Self { term, value, threshold })
     }
 
-    /// When `value` comes near to `threshold` from above.
+    /// If `value` is near `threshold` from above.
     pub(crate) fn above(term: Term, value: f32, threshold: f32) -> Option<Self> {
         (value >= threshold && value * NEAR <= threshold).then_some(Self { term, value, threshold })
     }
 
-    /// When a part of the usual value, which is itself 1, went most of the way down to `threshold`.
+    /// If a fraction of the usual value, which is 1, has fallen most of the way to `threshold`.
     pub(crate) fn of_usual(value: f32, threshold: f32) -> Option<Self> {
         let near = value >= threshold && 1.0 - value >= NEAR * (1.0 - threshold);
         near.then_some(Self { term: Term::PART, value, threshold })
@@ -95,12 +95,12 @@ impl Shortfall {
 }
 
 impl NearMisses {
-    /// Whether no object and no shortfall is followed.
+    /// Whether no object and no shortfall is tracked.
     pub(crate) fn is_resting(&self) -> bool {
         self.lacking.is_empty() && self.sides.is_empty() && self.whole.is_none()
     }
 
-    /// Frees the memory of objects that are followed no longer.
+    /// Frees the memory of objects no longer tracked.
     pub(crate) fn shrink(&mut self) {
         self.lacking.shrink_to_fit();
         self.sides.shrink_to_fit();
@@ -128,7 +128,7 @@ impl NearMisses {
     }
 }
 
-/// How long after one near-miss of a term the next may follow.
+/// Minimum time between two near-misses of a term.
 fn interval(term: Term) -> Span {
     match term {
         Term::FRAME_RATE | Term::LEVELS | Term::PART | Term::OFFSET => EVERY_OF_CAMERA,

@@ -1,5 +1,4 @@
-//! The parameters of a rule kind: one declaration gives the type, the reading of a policy, the limits, the schema and the
-//! documentation.
+//! The parameters of a rule kind: one declaration defines type, parsing, limits, schema and documentation.
 
 use serde_json::Value;
 use vedette_core::{Direction, FromParam, Params, PixelPoint, RuleId, Segment, Span, ToParam, Zone};
@@ -7,12 +6,12 @@ use vedette_core::{Direction, FromParam, Params, PixelPoint, RuleId, Segment, Sp
 use crate::found::Found;
 use crate::policy_rule::PolicyRule;
 
-/// The type of a parameter, as a policy writes it.
+/// The type of a parameter in a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParamType {
     /// Corners as `[[x, y], ...]`, or a table with `pixels` or `ground`, and `holes`.
     Zone,
-    /// A time with its unit, for example `"30s"`.
+    /// A duration with its unit, for example `"30s"`.
     Duration,
     /// A number.
     Number,
@@ -33,7 +32,7 @@ pub enum ParamType {
 }
 
 impl ParamType {
-    /// What a value of this type is, to complete "it is".
+    /// Description of a value of this type, to complete "it is".
     pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::Zone => "a zone",
@@ -59,9 +58,9 @@ pub struct ParamInfo {
     pub doc: String,
     /// Its type.
     pub param_type: ParamType,
-    /// Its value where the policy gives none; without one the policy has to.
+    /// Its default; without one it is mandatory.
     pub default: Option<Value>,
-    /// The least and the greatest value.
+    /// Minimum and maximum.
     pub limits: Option<[Value; 2]>,
 }
 
@@ -72,7 +71,7 @@ pub(crate) trait Parameter: ToParam {
         None
     }
 
-    /// The rules that it names.
+    /// The ids of the rules in it.
     fn rules(&self) -> &[RuleId] {
         &[]
     }
@@ -83,7 +82,7 @@ pub(crate) trait Typed: Parameter + FromParam {
     const TYPE: ParamType;
 }
 
-/// A parameter with a least and a greatest value.
+/// A parameter with a minimum and a maximum.
 pub(crate) trait Limited: Typed + PartialOrd + std::fmt::Display {
     /// The violation of a value outside.
     fn out_of_range(least: &Self, most: &Self) -> PolicyRule;
@@ -97,10 +96,10 @@ pub(crate) trait Parameters: Sized {
     /// Each parameter.
     fn params() -> Vec<ParamInfo>;
 
-    /// Reads the parameters of a policy. All that is wrong is noted; none when a parameter cannot be read.
+    /// Parses the parameters of a policy. All errors are recorded; none when a parameter cannot be parsed.
     fn read(given: &Params, found: &mut Found) -> Option<Self>;
 
-    /// Notes each value outside its limits.
+    /// Records each value outside its limits.
     fn check_limits(&self, found: &mut Found);
 
     /// Each name with its value.
@@ -172,7 +171,7 @@ impl Limited for u32 {
     }
 }
 
-/// Reads one parameter, or takes its default.
+/// Parses one parameter, or uses its default.
 pub(crate) fn read<T: Typed>(given: &Params, name: &str, default: Option<T>, found: &mut Found) -> Option<T> {
     let expected = || T::TYPE.words().to_owned();
     match given.get(name) {
@@ -186,7 +185,7 @@ pub(crate) fn read<T: Typed>(given: &Params, name: &str, default: Option<T>, fou
     None
 }
 
-/// Notes each given parameter that the kind does not have.
+/// Records each given parameter that is not of the kind.
 pub(crate) fn refuse_unknown(given: &Params, known: &[ParamInfo], found: &mut Found) {
     for (name, value) in given.iter().filter(|(name, _)| known.iter().all(|param| param.name != *name)) {
         let violation = match known {
@@ -203,8 +202,8 @@ pub(crate) fn check_limits<T: Limited>(name: &str, value: &T, [least, most]: &[T
     }
 }
 
-/// Declares the parameters of a rule kind: `name: type [least => most] = default;`, where the limits and the default may be left
-/// out. The comments are the documentation for users.
+/// Declares the parameters of a rule kind: `name: type [least => most] = default;`, where the limits and the default are optional.
+/// The comments are the documentation for users.
 macro_rules! parameters {
     (
         $(#[doc = $doc:literal])+

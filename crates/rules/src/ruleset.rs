@@ -12,21 +12,21 @@ use crate::kinds::{self, AnyKind};
 use crate::ready::{Ready, Watched};
 use crate::shape::{self, ZoneShape};
 
-/// A policy that was checked and made ready to be applied frame by frame.
+/// A validated and compiled policy.
 #[derive(Debug, Clone)]
 pub struct RuleSet {
     pub(crate) version: u32,
     pub(crate) frame: FrameSize,
     pub(crate) rules: Vec<Arc<CompiledRule>>,
-    /// The indices of the rules in the order in which they take in a frame: combinations last.
+    /// The indices of the rules in the order of evaluation: combinations last.
     pub(crate) order: Vec<usize>,
     /// Whether there are combinations.
     pub(crate) combines: bool,
-    /// Set when a rule asks for places on the ground.
+    /// Set when a rule needs places on the ground.
     pub(crate) ground: Option<Arc<dyn Ground>>,
-    /// Whether a rule asks for the recent positions of objects.
+    /// Whether a rule needs the recent positions of objects.
     pub(crate) with_history: bool,
-    /// Whether a rule takes in signal losses.
+    /// Whether a rule evaluates signal losses.
     pub(crate) takes_signal_loss: bool,
 }
 
@@ -38,14 +38,13 @@ pub(crate) struct CompiledRule {
 }
 
 impl RuleSet {
-    /// The mistakes that a policy has on every camera; what depends on the camera's ground is left out.
+    /// The validation errors of a policy on every camera, without those that depend on the camera's ground.
     #[must_use]
     pub fn mistakes_anywhere(policy: &Policy) -> Vec<ValidationError> {
         check::mistakes(policy, On::Any)
     }
 
-    /// The policy with every parameter of every rule given: those that it leaves out have their defaults. Rules with mistakes stay
-    /// as they are.
+    /// The policy with all parameters of every rule, absent ones with their defaults. Rules with validation errors stay unchanged.
     #[must_use]
     pub fn complete(mut policy: Policy) -> Policy {
         for rule in &mut policy.rules {
@@ -62,10 +61,10 @@ impl RuleSet {
         policy
     }
 
-    /// Checks a policy and makes it ready. `ground` is the camera's; none for a camera without calibration.
+    /// Validates and compiles a policy. `ground` is the camera's; none for a camera without calibration.
     ///
     /// # Errors
-    /// All mistakes of the policy at once, each with its place, value, the rule it breaks and the remedy.
+    /// All validation errors of the policy, each with its place, value, the rule it breaks and the remedy.
     pub fn compile(policy: &Policy, ground: Option<Arc<dyn Ground>>) -> Result<Self, Vec<ValidationError>> {
         let mut found = Found::default();
         let read = check::check(policy, On::Camera(ground.as_deref()), &mut found);
@@ -94,7 +93,7 @@ impl RuleSet {
         Ok(Self { version, frame, rules, order, combines, ground, with_history, takes_signal_loss })
     }
 
-    /// Whether a rule takes in signal losses, or combines one that does.
+    /// Whether a rule evaluates signal losses, or combines one that does.
     pub(crate) fn takes_signal_loss_at(&self, index: usize) -> bool {
         let rule = &self.rules[index];
         rule.takes_signal_loss() || rule.ready.terms.iter().any(|term| self.rules[*term].takes_signal_loss())
@@ -111,7 +110,7 @@ impl RuleSet {
         self.rules.iter().map(|rule| &rule.ready.rule.id)
     }
 
-    /// Shares the memory of another camera's rules under the same policy, but those that depend on the ground.
+    /// Shares the memory of another camera's rules under the same policy, except those that depend on the ground.
     pub(crate) fn share(&mut self, other: &Self) {
         let on_ground: Vec<bool> = self.rules.iter().map(|rule| check::depends_on_ground(&rule.kind)).collect();
         for ((own, shared), on_ground_itself) in self.rules.iter_mut().zip(&other.rules).zip(&on_ground) {
@@ -121,7 +120,7 @@ impl RuleSet {
         }
     }
 
-    /// Whether a rule is armed at times only.
+    /// Whether a rule has a schedule.
     pub(crate) fn is_scheduled(&self) -> bool {
         self.rules.iter().any(|rule| rule.ready.calendar.is_some())
     }

@@ -1,4 +1,4 @@
-//! The geometry of a rule, ready for use frame by frame.
+//! The compiled geometry of a rule.
 
 use vedette_core::{Area, FrameSize, PixelPoint, Segment, Zone};
 
@@ -6,7 +6,7 @@ use crate::geometry::{Line, Polygon};
 use crate::ground::Ground;
 use crate::trajectory::{Object, Remembered, Trajectory};
 
-/// A line's band on either side, as a part of the longer side of the picture.
+/// A line's band on either side, as a fraction of the longer side of the picture.
 const BAND: f32 = 0.005;
 
 /// A zone.
@@ -16,7 +16,7 @@ pub(crate) enum ZoneShape {
     Pixels(Polygon),
     /// In metres east and north.
     Ground(Polygon),
-    /// Nothing lies inside: the rule has no zone, or its ground is not known.
+    /// Empty: the rule has no zone, or its ground is unknown.
     Empty,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn in_metres(area: &Area<vedette_core::GroundPoint>, ground: &dyn Gro
     Area { outline: ring(&area.outline), holes: area.holes.iter().map(|hole| ring(hole)).collect() }
 }
 
-/// The segment of a line and which direction counts.
+/// A segment of a line, and the direction that counts.
 pub(crate) fn line(segment: Segment, frame: FrameSize) -> (Line, vedette_core::Direction) {
     (Line::new(segment.a, segment.b, BAND * frame.longer_side()), segment.direction)
 }

@@ -5,31 +5,31 @@ use vedette_core::{Policy, ValidationError};
 use crate::ground::Ground;
 use crate::{RuleSet, ruleset};
 
-/// A policy and its rules made ready, once for all cameras that it applies to. Rules that depend on the ground, and combinations
-/// of them, are each camera's own.
+/// A policy and its compiled rules, once for all its cameras. Each camera has its own rules that depend on the ground, and
+/// combinations of them.
 #[derive(Debug)]
 pub struct SharedPolicy {
     policy: Policy,
     depends_on_ground: bool,
-    /// Those of the first camera that asked.
+    /// Compiled when first requested.
     rules: OnceLock<Result<Arc<RuleSet>, Vec<ValidationError>>>,
 }
 
 impl SharedPolicy {
-    /// A policy that was not looked at yet: it may be broken.
+    /// A policy that was not validated yet.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         let depends_on_ground = ruleset::depends_on_ground(&policy);
         Self { policy, depends_on_ground, rules: OnceLock::new() }
     }
 
-    /// The policy as it was given.
+    /// The original policy.
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// The rules for a camera with this ground, which is asked for only when a rule needs it.
+    /// The rules for a camera with this ground, which is requested only when a rule needs it.
     ///
     /// # Errors
     /// All mistakes of the policy, each time it is asked.

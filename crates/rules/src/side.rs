@@ -1,15 +1,15 @@
 use serde::{Deserialize, Serialize};
 use vedette_core::{PixelPoint, Timestamp, TrackId};
 
-/// The side of a segment on which an object was last.
+/// The last side of a segment of an object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LineSide {
     pub(crate) track: TrackId,
     pub(crate) segment: u8,
-    /// The track it had first.
+    /// Its first track.
     pub(crate) subject: TrackId,
     pub(crate) right_side: bool,
-    /// Where it was on that side, in pixels of the policy's frame.
+    /// Its position on that side, in pixels of the policy's frame.
     pub(crate) from: PixelPoint,
     pub(crate) seen: Timestamp,
     /// Since when it is on the other side, until it has been there long enough.

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use vedette_core::{Episode, Span, Timestamp, TrackId};
 
-/// What a rule of some kind remembers. The default is that of a rule that has seen nothing.
+/// The state of a rule of some kind. The default is that of a rule without history.
 pub(crate) trait State: std::fmt::Debug + Clone + PartialEq + Default + Serialize + DeserializeOwned {
-    /// Ends open episodes at the time their condition held last, at most `not_after`, and forgets the rest.
+    /// Ends open episodes at the time their condition last held, at most `not_after`, and drops the rest.
     fn end(&mut self, not_after: Option<Timestamp>, ended: &mut Vec<Episode>);
 
     /// Whether an episode is open.
@@ -17,14 +17,14 @@ pub(crate) trait State: std::fmt::Debug + Clone + PartialEq + Default + Serializ
     /// Whether a frame without objects changes nothing. `scheduled`: the rule may be disarmed between two frames.
     fn is_resting(&self, scheduled: bool) -> bool;
 
-    /// Frees memory that is not needed any more.
+    /// Frees unused memory.
     fn shrink(&mut self) {}
 
     /// An object continues under another track id.
     fn reassociate(&mut self, _change: &Reassociation) {}
 }
 
-/// An object that had the track `old` has the track `new` from now on.
+/// The object of track `old` has the track `new` from now on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reassociation {
     pub(crate) at: Timestamp,
@@ -34,13 +34,13 @@ pub(crate) struct Reassociation {
 }
 
 impl Reassociation {
-    /// Whether an object that was seen last at `seen` is still the same one for the rule.
+    /// Whether an object last seen at `seen` is still the same one for the rule.
     pub(crate) fn bridges(&self, seen: Timestamp) -> bool {
         self.at.since(seen) <= self.gap_tolerance
     }
 }
 
-/// When a condition held last, at most `not_after` and not before it began.
+/// When a condition last held, at most `not_after` and not before it began.
 pub(crate) fn until(held: Timestamp, began: Timestamp, not_after: Option<Timestamp>) -> Timestamp {
     not_after.map_or(held, |latest| held.min(latest)).max(began)
 }

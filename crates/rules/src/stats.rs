@@ -1,27 +1,27 @@
 /// Counts for the newest frame, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FrameStats {
-    /// The frame was not newer than the one before and was ignored.
+    /// The frame was not newer than the previous one and was ignored.
     pub late: bool,
     /// The camera's clock was set back; open episodes ended.
     pub clock_set_back: bool,
     /// Tracks with an invalid box, or with the id of another track of the frame.
     pub rejected: u32,
-    /// Alerts held back in this frame by a cooldown.
+    /// Alerts suppressed by a cooldown in this frame.
     pub silenced: u32,
-    /// Objects or alerts left out in this frame because a rule follows, or the frame has, too many.
+    /// Objects or alerts skipped in this frame because of a limit per rule or frame.
     pub limited: u32,
     /// Objects that continued under another track id.
     pub recognised: u32,
-    /// Rules left out in this frame because their state is not of their kind: an error of the program, see
+    /// Rules skipped in this frame because their state is of another kind: an error of the program, see
     /// [`StateMismatch`](crate::StateMismatch).
     pub mismatched: u32,
-    /// Near-misses left out because one of the same rule and term came just before or too many are followed.
+    /// Near-misses skipped because one of the same rule and term came just before, or because of a limit.
     pub near_misses_left_out: u32,
 }
 
 impl std::ops::AddAssign for FrameStats {
-    /// The counts of both.
+    /// The sum of both.
     fn add_assign(&mut self, other: Self) {
         self.late |= other.late;
         self.clock_set_back |= other.clock_set_back;

@@ -1,4 +1,4 @@
-//! One rule in one frame: its input, and where its results go.
+//! One rule in one frame: its input and its results.
 
 use vedette_core::{
     Direction, Episode, EpisodePhase, FrameSize, Measured, NearMiss, PixelPoint, Quantity, Span, Timestamp, Track,
@@ -14,23 +14,22 @@ use crate::ready::Ready;
 use crate::stats::FrameStats;
 use crate::trajectory::{Object, Remembered, Trajectory};
 
-/// Two frames in which a condition holds are one stretch when they follow each other within this time, however slow the
-/// camera is.
+/// Two frames in which a condition holds are contiguous when they are at most this far apart, however slow the camera is.
 pub(crate) const LONGEST_FRAME: Span = Span::from_secs(3);
-/// On a camera whose frames follow each other this slowly the first frame on the other side is enough.
+/// On a camera with frames this far apart the first frame on the other side is enough.
 const SLOW_FRAME: Span = Span::from_millis(500);
-/// Objects that one rule follows at once.
+/// Most objects tracked by one rule.
 pub(crate) const MOST_FOLLOWED: usize = 4096;
-/// Episodes of one rule that are open at once.
+/// Most open episodes of one rule.
 const MOST_OPEN: usize = 256;
 
-/// One frame as a rule sees it.
+/// The input of a rule in one frame.
 #[allow(dead_code, reason = "kinds see the whole frame, whether or not one of them uses each part")]
 pub(crate) struct Frame<'a> {
     pub(crate) at: Timestamp,
-    /// The frame before.
+    /// The previous frame.
     pub(crate) previous: Option<Timestamp>,
-    /// Whether the camera gave no frame at that time.
+    /// Whether the camera had no frame at that time.
     pub(crate) is_missing: bool,
     pub(crate) size: FrameSize,
     /// By rising track id.
@@ -41,17 +40,17 @@ pub(crate) struct Frame<'a> {
     pub(crate) policy_frame: FrameSize,
     pub(crate) armed: bool,
     pub(crate) policy_version: u32,
-    /// The ground of a calibrated camera, when a rule asks for it.
+    /// The ground of a calibrated camera, if a rule needs it.
     pub(crate) ground: Option<&'a dyn Ground>,
 }
 
 impl Frame<'_> {
-    /// Whether the camera gives frames so seldom that each of them has to be enough.
+    /// Whether the camera's frames are so far apart that a single one has to be enough.
     pub(crate) fn is_slow(&self) -> bool {
         self.previous.is_some_and(|previous| self.at.since(previous) >= SLOW_FRAME)
     }
 
-    /// Whether what held last at `held` and holds now did so all the time.
+    /// Whether a condition that last held at `held` and holds now did so without interruption.
     pub(crate) fn goes_on(&self, held: Timestamp, gap_tolerance: Span) -> bool {
         let outage = self.at.since(held);
         outage <= gap_tolerance || (Some(held) == self.previous && outage <= LONGEST_FRAME)
@@ -68,13 +67,13 @@ impl Frame<'_> {
         Some(Trajectory::new(self.at, &self.objects[found], self.remembered))
     }
 
-    /// When a track was seen last; none when that is too long ago.
+    /// When a track was last seen; none when that is too long ago.
     pub(crate) fn last_seen(&self, track: TrackId) -> Option<Timestamp> {
         self.remembered.binary_search_by_key(&track, |known| known.id).ok().map(|found| self.remembered[found].seen)
     }
 }
 
-/// Episodes that a rule raised in the frame at hand, for the combinations that it is part of.
+/// Episodes that a rule raised in the current frame, for its combinations.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Signal {
     /// The first object of each episode that was raised.
@@ -84,18 +83,18 @@ pub(crate) struct Signal {
 }
 
 impl Signal {
-    /// From the episodes that the rule gave in this frame.
+    /// From the episodes of the rule in this frame.
     pub(crate) fn of(episodes: &[Episode], open: bool) -> Self {
         let raised = episodes.iter().filter(|episode| episode.phase == EpisodePhase::Raised);
         Self { fired: raised.map(|episode| episode.objects.first().copied()).collect(), open }
     }
 }
 
-/// One rule in one frame, with where its results go.
+/// One rule in one frame, with its results.
 pub(crate) struct Step<'a> {
     pub(crate) ready: &'a Ready,
     pub(crate) frame: &'a Frame<'a>,
-    /// What the rules before did in this frame, by their index.
+    /// Results of the previous rules in this frame, by their index.
     pub(crate) signals: &'a [Signal],
     pub(crate) cooldown: &'a mut Cooldown,
     pub(crate) near: &'a mut LazyBox<NearMisses>,
@@ -139,7 +138,7 @@ impl<'a> Step<'a> {
         objects.map(|object| Trajectory::new(frame.at, object, frame.remembered))
     }
 
-    /// Whether the rule raises nothing at `place` now.
+    /// Whether the rule or `place` is in cooldown.
     pub(crate) fn is_silent(&self, place: PixelPoint) -> bool {
         self.cooldown.holds(self.frame.at, place, &self.ready.rule, self.frame.policy_frame)
     }
@@ -157,7 +156,7 @@ impl<'a> Step<'a> {
         true
     }
 
-    /// Whether an instantaneous episode may be raised; one that a cooldown holds back is a near-miss.
+    /// Whether an instantaneous episode may be raised; one suppressed by a cooldown is a near-miss.
     pub(crate) fn may_raise_instant(&mut self, subject: TrackId, began: Timestamp, place: PixelPoint) -> bool {
         let may = self.may_raise(0, place);
         if !may {
@@ -181,7 +180,7 @@ impl<'a> Step<'a> {
         self.cooldown.begin(from, place, &self.ready.rule);
     }
 
-    /// An episode that is raised in this frame.
+    /// An episode raised in this frame.
     pub(crate) fn episode(
         &self,
         subject: Option<TrackId>,
@@ -207,7 +206,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// An instantaneous episode: it ends as it is raised.
+    /// An instantaneous episode: it ends when raised.
     pub(crate) fn instant(
         &self,
         subject: TrackId,
@@ -223,15 +222,15 @@ impl<'a> Step<'a> {
     }
 }
 
-/// One crossing of the one that is needed.
+/// One crossing, of a required one.
 pub(crate) const CROSSED: Measured = Measured { quantity: Quantity::CROSSINGS, value: 1.0, threshold: 1.0 };
 
-/// The decimal number that a setting was written as: 8.4, not 8.399999618530273.
+/// The decimal number in the policy: 8.4, not 8.399999618530273.
 pub(crate) fn decimal(value: f32) -> f64 {
     (f64::from(value) * 1e6).round() / 1e6
 }
 
-/// A duration against the one that is needed.
+/// A duration against the required one.
 pub(crate) fn seconds(value: Span, threshold: Span) -> Measured {
     Measured { quantity: Quantity::DURATION, value: value.as_secs_f64(), threshold: threshold.as_secs_f64() }
 }
@@ -248,9 +247,9 @@ pub(crate) fn middle_of(points: impl ExactSizeIterator<Item = PixelPoint>) -> Pi
     PixelPoint::new(x / count, y / count)
 }
 
-/// The episode as it is given out for the last time. `most` is the greatest measured value, where that is not the length.
+/// The final form of an episode. `most` is its greatest measured value, if that is not the duration.
 pub(crate) fn end(mut episode: Episode, began: Timestamp, held: Timestamp, most: f64) -> Episode {
-    // Never before it was raised, so that no one has to handle an end before the start.
+    // Never before it was raised, so that nobody has to handle an end before the start.
     let held = held.max(episode.raised);
     episode.phase = EpisodePhase::Ended;
     episode.ended = Some(held);

@@ -4,19 +4,20 @@ use vedette_core::{FrameSize, ObjectClass, PixelBox, PixelPoint, Rule, Span, Tim
 use crate::ground::Ground;
 use crate::history::History;
 
-/// How long a track that is not seen is remembered.
+/// How long an unseen track is remembered.
 const MEMORY: Span = Span::from_secs(10);
-/// How far from where one track was lost another may begin to be the same object: box heights, and box heights a second.
+/// Greatest distance between the end of one track and the start of another of the same object: box heights, and box heights per
+/// second.
 const REACH: (f32, f32) = (0.25, 0.75);
-/// A box that comes as close to a border of the frame, as a part of its width or height, is cut off by it.
+/// A box this close to a border of the frame, as a fraction of its width or height, is cut off by it.
 const BORDER: f32 = 0.02;
-/// The lower of the two boxes is at least this part of the higher.
+/// Least ratio of the heights of the two boxes.
 const LIKE_HEIGHT: f32 = 0.6;
 
-/// A place on the ground that is known worse than within so many metres gives no speed.
+/// A place on the ground with a larger error in metres yields no speed.
 const MOST_ERROR_M: f32 = 2.0;
 
-/// A track of the last ten seconds, seen in the frame at hand or not.
+/// A track of the last ten seconds, whether or not seen in the current frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Remembered {
     pub(crate) id: TrackId,
@@ -27,14 +28,14 @@ pub(crate) struct Remembered {
     /// Its anchor and height in pixels of the policy's frame.
     pub(crate) place: PixelPoint,
     pub(crate) height: f32,
-    /// Its anchor in metres east and north, when a rule asks for it.
+    /// Its anchor in metres east and north, if a rule needs it.
     pub(crate) metres: Option<[f32; 2]>,
-    /// Its recent positions, when a rule asks for them.
+    /// Its recent positions, if a rule needs them.
     pub(crate) history: History,
 }
 
 impl Remembered {
-    /// Whether the rule's classes and scores let it count when it was seen last. Sizes do not change in so short a time.
+    /// Whether the rule's classes and scores let it count when it was last seen. Sizes do not change in so short a time.
     pub(crate) fn counts_for(&self, rule: &Rule, policy: FrameSize) -> bool {
         rule.classes.contains(self.class)
             && self.best >= rule.score.enter.get()
@@ -54,17 +55,17 @@ fn size_fits(rule: &Rule, height_part: f32) -> bool {
     rule.size.is_none_or(|size| (size.min_height..=size.max_height).contains(&height_part))
 }
 
-/// A track in the frame at hand.
+/// A track in the current frame.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Object {
     pub(crate) track: Track,
-    /// Its anchor, held inside the frame, in pixels of the policy's frame.
+    /// Its anchor, clamped to the frame, in pixels of the policy's frame.
     pub(crate) place: PixelPoint,
-    /// Its anchor in metres east and north, when a rule asks for it and the ground is known there.
+    /// Its anchor in metres east and north, if a rule needs it and the ground is known there.
     pub(crate) metres: Option<[f32; 2]>,
-    /// Whether `metres` are good enough to tell a speed.
+    /// Whether `metres` are accurate enough for a speed.
     measured_well: bool,
-    /// Height as a part of the frame's.
+    /// Height as a fraction of the frame's.
     pub(crate) height_part: f32,
     /// Its height in pixels of the policy's frame.
     pub(crate) height: f32,
@@ -75,15 +76,15 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    /// None when the box is no box.
+    /// None when the box is invalid.
     pub(crate) fn new(track: &Track, frame: FrameSize, policy: FrameSize) -> Option<Self> {
         let anchor = track.bbox.anchor();
         let height = track.bbox.height;
         if !(anchor.x.is_finite() && anchor.y.is_finite() && height.is_finite() && height > 0.0) {
             return None;
         }
-        // An object cut off by the lower border stands at the border, so that a zone drawn down to it holds the object and
-        // one that ends above it does not.
+        // The anchor of an object cut off by the lower border is at the border, so that a zone drawn down to it contains the object
+        // and one that ends above it does not.
         let (right, bottom) = (frame.width as f32 - 0.5, frame.height as f32 - 0.5);
         let feet = if anchor.y > bottom - BORDER * frame.height as f32 { bottom } else { anchor.y.max(0.0) };
         let anchor = PixelPoint::new(anchor.x.min(right).max(0.0), feet);
@@ -131,7 +132,7 @@ pub(crate) fn rescaled(bbox: PixelBox, from: FrameSize, to: FrameSize) -> PixelB
     PixelBox::new(corner.x, corner.y, size.x, size.y)
 }
 
-/// An object of the frame with its history: the one view that rule kinds have of what moves.
+/// An object of the frame with its history: the only view of objects that rule kinds have.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trajectory<'a> {
     at: Timestamp,
@@ -147,7 +148,7 @@ impl<'a> Trajectory<'a> {
         Self { at, object, remembered: found.ok().map(|found| &known[found]) }
     }
 
-    /// The track that it is now.
+    /// Its current track.
     pub(crate) fn track(&self) -> Track {
         self.object.track
     }
@@ -160,12 +161,12 @@ impl<'a> Trajectory<'a> {
         self.object.track.class
     }
 
-    /// Its anchor, held inside the frame, in pixels of the policy's frame.
+    /// Its anchor, clamped to the frame, in pixels of the policy's frame.
     pub(crate) fn place(&self) -> PixelPoint {
         self.object.place
     }
 
-    /// Its anchor in metres east and north, when a rule asks for it and the ground is known there.
+    /// Its anchor in metres east and north, if a rule needs it and the ground is known there.
     pub(crate) fn metres(&self) -> Option<[f32; 2]> {
         self.object.metres
     }
@@ -190,23 +191,23 @@ impl<'a> Trajectory<'a> {
         self.remembered?.history.displacement(self.at, self.object.place)
     }
 
-    /// Speed on the ground, in metres a second.
+    /// Speed on the ground, in metres per second.
     pub(crate) fn speed(&self) -> Option<f32> {
         self.remembered?.history.speed(self.at)
     }
 
-    /// Speed in the picture, in heights of its box a second.
+    /// Speed in the picture, in box heights per second.
     pub(crate) fn heights_per_second(&self) -> Option<f32> {
         Some(self.remembered?.history.pixel_speed(self.at)? / self.object.height)
     }
 
-    /// How much faster it is than two seconds before, in metres a second.
+    /// Increase of speed within two seconds, in metres per second.
     pub(crate) fn speed_gain(&self) -> Option<f32> {
         self.remembered?.history.speed_gain(self.at)
     }
 }
 
-/// Updates the remembered tracks with the frame's objects (both by rising id) and gives the track re-associations: objects that
+/// Updates the remembered tracks with the frame's objects (both by rising id) and returns the track re-associations: objects that
 /// continue under another track id, as (old, new).
 pub(crate) fn reassociate(
     at: Timestamp,
@@ -256,7 +257,7 @@ pub(crate) fn reassociate(
     changed
 }
 
-/// The nearest track that was lost before this one began, not far from here.
+/// The nearest track that was lost before this one began, within reach.
 fn predecessor(at: Timestamp, object: &Object, objects: &[Object], known: &[Remembered]) -> Option<usize> {
     let height = object.height;
     let mut nearest: Option<(f32, usize)> = None;

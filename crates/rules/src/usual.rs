@@ -1,4 +1,4 @@
-//! The usual picture of a camera, learned over minutes: what blurred and moved share.
+//! The usual picture of a camera, learned over minutes: shared by blurred and moved.
 
 use serde::{Deserialize, Serialize};
 use vedette_core::{PictureStats, Quantity, Span, Term, Timestamp};
@@ -6,13 +6,13 @@ use vedette_core::{PictureStats, Quantity, Span, Term, Timestamp};
 use crate::camera::Reading;
 use crate::near_miss::Shortfall;
 
-/// The usual values are the mean of about this time.
+/// Time constant of the mean of the usual values.
 const USUAL: Span = Span::from_secs(300);
 /// They are known after this time.
 const LEARNED: Span = Span::from_secs(30);
-/// A picture that is unusual for this long is the new usual one: the camera was mounted anew on purpose.
-const ADOPTED: Span = Span::from_secs(3_600);
-/// A grid whose fields differ less than this many levels (standard deviation) shows nothing to compare.
+/// A picture that is unusual for this long becomes the usual one: the camera was remounted on purpose.
+const RELEARNED: Span = Span::from_secs(3_600);
+/// A grid whose fields differ less than this many levels (standard deviation) has nothing to compare.
 const LEAST_SPREAD: f32 = 3.0;
 pub(crate) const GRID: usize = PictureStats::COLUMNS * PictureStats::ROWS;
 
@@ -21,15 +21,15 @@ pub(crate) const GRID: usize = PictureStats::COLUMNS * PictureStats::ROWS;
 pub(crate) struct Usual {
     since: Timestamp,
     at: Timestamp,
-    /// Sharpness by contrast.
+    /// Sharpness divided by contrast.
     pub(crate) detail: f32,
     pub(crate) grid: [f32; GRID],
     /// Since when it is unusual.
     unusual: Option<Timestamp>,
 }
 
-/// Compares a picture with the usual one, and learns from it. `compare` gives 1 for the usual picture and less for others; NaN is
-/// no judgement.
+/// Compares a picture with the usual one, and learns from it. `compare` returns 1 for the usual picture and less for others; NaN if
+/// undecided.
 pub(crate) fn unusual(
     usual: &mut Option<Box<Usual>>,
     at: Timestamp,
@@ -49,7 +49,7 @@ pub(crate) fn unusual(
         return Shortfall::of_usual(value, threshold).filter(|_| is_learned).map(Reading::Near);
     }
     let since = *known.unusual.get_or_insert(at);
-    if at.since(since) >= ADOPTED {
+    if at.since(since) >= RELEARNED {
         *known = fresh();
         return None;
     }
@@ -59,7 +59,7 @@ pub(crate) fn unusual(
 impl Usual {
     fn learn(&mut self, at: Timestamp, detail: f32, grid: &[f32; GRID]) {
         let passed = at.since(self.at).as_secs_f64() as f32;
-        // A plain mean in the beginning, a sliding one later.
+        // A plain mean in the beginning, an exponential one later.
         let over = (at.since(self.since).as_secs_f64() as f32).min(USUAL.as_secs_f64() as f32);
         let weight = if over > 0.0 { (passed / over).clamp(0.0, 1.0) } else { 0.0 };
         self.detail += weight * (detail - self.detail);
@@ -70,8 +70,7 @@ impl Usual {
     }
 }
 
-/// The correlation of two grids: 1 when they show the same but for brightness and contrast. Not a number when one of them
-/// shows nothing.
+/// The correlation of two grids: 1 when they differ in brightness and contrast only. Not a number when one of them is uniform.
 pub(crate) fn likeness(one: &[f32; GRID], other: &[f32; GRID]) -> f32 {
     let mean = |grid: &[f32; GRID]| grid.iter().sum::<f32>() / GRID as f32;
     let (mean_one, mean_other) = (mean(one), mean(other));

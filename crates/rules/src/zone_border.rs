@@ -1,4 +1,4 @@
-//! Objects that cross the border of a zone: what zone entry and zone exit share.
+//! Objects that cross the border of a zone: shared by zone entry and zone exit.
 
 use serde::{Deserialize, Serialize};
 use vedette_core::{Episode, Span, Timestamp, TrackId};
@@ -7,14 +7,14 @@ use crate::state::{Reassociation, State};
 use crate::step::{CROSSED, MOST_FOLLOWED, Step};
 use crate::trajectory::Trajectory;
 
-/// How long the side of the border is remembered for a track that is not seen.
+/// How long the side of the border is remembered for an unseen track.
 const SIDE_MEMORY: Span = Span::from_secs(10);
 
 /// An object and whether it was inside a zone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct BorderSide {
     track: TrackId,
-    /// The track it had first.
+    /// Its first track.
     subject: TrackId,
     inside: bool,
     seen: Timestamp,
@@ -26,7 +26,7 @@ pub(crate) struct BorderSide {
 pub(crate) type BorderSides = Vec<BorderSide>;
 
 impl Step<'_> {
-    /// One frame of a rule about objects that come into the zone (`entry`) or leave it.
+    /// One frame of a rule about objects that enter the zone (`entry`) or leave it.
     pub(crate) fn zone_border(&mut self, entry: bool, sides: &mut BorderSides) {
         let at = self.frame.at;
         if !self.frame.armed {
@@ -55,7 +55,7 @@ impl Step<'_> {
         };
         side.seen = at;
         if side.inside == inside {
-            // It was on the other side for a short time only.
+            // It was on the other side only briefly.
             if let Some(turned) = side.turned.take() {
                 let (subject, needed) = (side.subject, self.ready.rule.min_duration);
                 if entry != inside {

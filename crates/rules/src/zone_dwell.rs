@@ -1,4 +1,4 @@
-//! Objects in a zone, one episode for each: what presence, dwell, stopped, wrong way, left object, speed and running share.
+//! Objects in a zone, one episode each: shared by presence, dwell, stopped, wrong way, left object, speed and running.
 
 use serde::{Deserialize, Serialize};
 use vedette_core::{Episode, Measured, PixelPoint, Rule, Span, Term, Timestamp, TrackId};
@@ -11,18 +11,18 @@ use crate::trajectory::Trajectory;
 /// An object in a zone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ZoneDwell {
-    /// The track it has now.
+    /// Its current track.
     pub(crate) track: TrackId,
-    /// The track it had first.
+    /// Its first track.
     pub(crate) subject: TrackId,
     pub(crate) began: Timestamp,
-    /// When the condition held last.
+    /// When the condition last held.
     pub(crate) held: Timestamp,
-    /// Where it was when it began, in pixels of the policy's frame.
+    /// Its place at the start, in pixels of the policy's frame.
     pub(crate) place: PixelPoint,
-    /// The person who was with it.
+    /// Its owner.
     pub(crate) owner: Option<TrackId>,
-    /// The greatest measured value, where that is not a duration.
+    /// The greatest measured value, if that is not a duration.
     pub(crate) peak: f32,
     pub(crate) open: Option<Box<Episode>>,
 }
@@ -35,20 +35,20 @@ pub(crate) type ZoneDwells = Vec<ZoneDwell>;
 pub(crate) struct Began {
     pub(crate) place: PixelPoint,
     pub(crate) owner: Option<TrackId>,
-    /// In this very frame.
+    /// In the current frame.
     pub(crate) now: bool,
 }
 
 /// The outcome of a condition for an object in the zone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Verdict {
-    /// It holds; the number is the measured value, where that is not a duration.
+    /// It holds; the number is the measured value, if that is not a duration.
     Holds(f32),
-    /// It does not hold; the gap tolerance decides for how long that may be. The shortfall when it is near.
+    /// It does not hold; the gap tolerance decides for how long that may last. The shortfall if near.
     Fails(Option<Shortfall>),
-    /// It stands elsewhere than before.
+    /// It has moved to another place.
     Moved,
-    /// Its person is with it: its time has not begun.
+    /// Its owner is with it: its time has not begun.
     Attended,
 }
 
@@ -70,7 +70,7 @@ pub(crate) trait ObjectInZone {
         rule.min_duration
     }
 
-    /// The person who came with an object.
+    /// The owner of an object.
     fn owner(&self, _step: &Step<'_>, _object: &Trajectory<'_>) -> Option<TrackId> {
         None
     }
@@ -80,7 +80,7 @@ pub(crate) trait ObjectInZone {
         Verdict::Holds(0.0)
     }
 
-    /// The measured value of an episode, where that is not its duration.
+    /// The measured value of an episode, if that is not its duration.
     fn measured(&self, _peak: f64) -> Option<Measured> {
         None
     }
@@ -103,7 +103,7 @@ impl Step<'_> {
         self.raise_dwells(kind, needed, dwells);
     }
 
-    /// Updates the objects in the zone and gives those whose time there ended.
+    /// Updates the objects in the zone and returns those whose time there ended.
     fn follow(&mut self, kind: &impl ObjectInZone, dwells: &mut ZoneDwells) -> Vec<ZoneDwell> {
         let (at, gap) = (self.frame.at, self.ready.rule.gap_tolerance);
         let mut ended = Vec::new();
@@ -139,7 +139,7 @@ impl Step<'_> {
                 }
                 Verdict::Attended if dwell.open.is_none() => (dwell.began, dwell.held) = (at, at),
                 Verdict::Fails(_) | Verdict::Attended => {}
-                // Somebody who passes by hides a part of it: it is taken to have moved when it stays moved.
+                // A passer-by may occlude a part of it: it counts as moved only if it stays moved.
                 Verdict::Moved if dwell.held.since(dwell.began) > gap && at.since(dwell.held) <= gap => {}
                 Verdict::Moved | Verdict::Holds(_) => {
                     if let Ok(fresh) = self.begin(kind, &object) {
@@ -152,7 +152,7 @@ impl Step<'_> {
         ended
     }
 
-    /// The first frame of an object in the zone; its shortfall when the condition does not hold.
+    /// The first frame of an object in the zone; returns its shortfall if the condition does not hold.
     fn begin(&self, kind: &impl ObjectInZone, object: &Trajectory<'_>) -> Result<ZoneDwell, Option<Shortfall>> {
         let (at, track, place) = (self.frame.at, object.id(), object.place());
         let owner = kind.owner(self, object);

@@ -91,7 +91,7 @@ impl AlertSink {
             let Some(snapshots) = &self.snapshots else { continue };
             let taken = AssertUnwindSafe(snapshots.take(&alert)).catch_unwind().await;
             let Ok(taken) = taken else {
-                tracing::error!(alert = %alert.id, "no snapshot: making it panicked");
+                tracing::error!(alert = %alert.id, "no snapshot: its creation panicked");
                 continue;
             };
             match taken {

@@ -55,15 +55,15 @@ const STAGE: &str = "analyse";
 pub struct Analyse {
     /// Settings.
     pub settings: AnalyseSettings,
-    /// Where detections come from and alerts go.
+    /// Source of detections and target of alerts.
     pub bus: SharedBus,
     /// Cameras and policies.
     pub registry: Registry,
     /// Ground point to address, by capture time.
     pub addresses: AddressBook,
-    /// Where it says how it is.
+    /// Where it reports its condition.
     pub health: Health,
-    /// Where latencies are kept.
+    /// Where latencies are recorded.
     pub latency: LatencyBook,
 }
 
@@ -158,7 +158,7 @@ impl Consumer for Running {
                     return Ok(Effect::Durable);
                 }
                 Opened::Refused(reason, detail) => {
-                    self.put_aside(&record, reason, &detail).await?;
+                    self.dead_letter(&record, reason, &detail).await?;
                     return Ok(Effect::Durable);
                 }
             }
@@ -200,7 +200,7 @@ impl Consumer for Running {
         }
     }
 
-    async fn step_aside(&mut self) -> crate::Result<()> {
+    async fn background_step(&mut self) -> crate::Result<()> {
         if let Some(saved) = self.saved.take() {
             self.take_note(saved).await;
         }
@@ -219,7 +219,7 @@ impl Consumer for Running {
         let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
         self.finish_saving().await?;
         let stands_at = partition::stands_at(&self.partitions);
-        self.states.take_over(&self.stage.bus, &numbers, &stands_at).await?;
+        self.states.assign(&self.stage.bus, &numbers, &stands_at).await?;
         self.assigned.extend(numbers);
         Ok(())
     }
@@ -230,7 +230,7 @@ impl Consumer for Running {
         let mut shares = Vec::new();
         for (_, number) in partitions {
             self.assigned.remove(number);
-            self.states.give_up(*number);
+            self.states.revoke(*number);
             if let Some(mut left) = self.partitions.remove(number) {
                 shares.extend(left.share(*number)?);
             }
@@ -285,7 +285,7 @@ impl Running {
         Ok(())
     }
 
-    async fn put_aside(&mut self, record: &Delivered, reason: DeadLetterReason, detail: &str) -> crate::Result<()> {
+    async fn dead_letter(&mut self, record: &Delivered, reason: DeadLetterReason, detail: &str) -> crate::Result<()> {
         metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
         let delivery = dead_letters::send(&self.stage.bus, STAGE, record, reason, detail).await?;
         self.partitions.entry(record.position.partition).or_default().wait_for(Published::new(delivery));
@@ -336,14 +336,14 @@ impl Running {
     /// Processes a finished run. Checkpoints that others overwrote meanwhile are rewritten, now or with the next run.
     async fn take_note(&mut self, Saved { written, marks }: Saved) {
         written.iter().for_each(|written| self.states.wrote(written));
-        if let Err(error) = self.look_after_states(marks).await {
+        if let Err(error) = self.restore_overwritten(marks).await {
             let error = format!("{error:#}");
-            tracing::warn!(stage = STAGE, error, "not looked at what others wrote; trying again");
+            tracing::warn!(stage = STAGE, error, "checkpoints of other members not read; retrying");
         }
     }
 
-    async fn look_after_states(&mut self, marks: Result<Vec<Watermarks>, BusError>) -> crate::Result<()> {
-        let marks = marks.during("asking how far `states` goes")?;
+    async fn restore_overwritten(&mut self, marks: Result<Vec<Watermarks>, BusError>) -> crate::Result<()> {
+        let marks = marks.during("reading the end offset of `states`")?;
         self.states.look(&self.stage.bus, &marks, &partition::stands_at(&self.partitions)).await?;
         for camera in self.states.restore(&self.stage.bus).await? {
             let owner = self.partitions.values_mut().find(|partition| partition.cameras.contains_key(&camera));

@@ -5,13 +5,13 @@
 //! camera holds the commit at the start of its current group of pictures; `analyse` recognises the frames it then sees twice.
 
 mod account;
+mod backend;
 mod lane;
 mod open_alerts;
 mod open_lane;
 mod pace;
 mod settings;
 mod shedding;
-mod sight;
 mod watched;
 
 use std::collections::BTreeMap;
@@ -36,11 +36,11 @@ use crate::detector::Detecting;
 use crate::error::StageError;
 use crate::registry::Registry;
 
+pub use backend::{ChunkDecoder, DetectBackend, ModelBackend, Picture, Undecoded};
 pub use open_alerts::OpenAlerts;
 pub use open_lane::LaneEnded;
 pub(crate) use settings::DetectRule;
 pub use settings::{DetectSettings, ShedAfter};
-pub use sight::{Eye, ModelSight, Picture, Sight, Undecoded};
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "detect";
@@ -54,7 +54,7 @@ pub struct Detect {
     /// Source of chunks and target of detections.
     pub bus: SharedBus,
     /// Decoders and detector.
-    pub sight: Arc<dyn Sight>,
+    pub backend: Arc<dyn DetectBackend>,
     /// Most processed frames per second of one camera.
     pub max_fps: Option<f64>,
     /// Whether only key frames are decoded.
@@ -102,7 +102,7 @@ impl DetectSettings {
         };
         let stage = Detect {
             bus,
-            sight: Arc::new(detecting.sight()),
+            backend: Arc::new(detecting.backend()),
             max_fps: self.max_fps,
             key_frames_only: self.key_frames_only,
             shed_after: self.shed_after,
@@ -206,7 +206,7 @@ impl Consumer for Running {
             self.lanes.iter().filter(|(_, lane)| lane.is_blind()).map(|(camera, _)| camera.as_str()).collect();
         metrics::gauge!("vedette_detect_decoders_stuck").set(blind.len() as f64);
         if blind.is_empty() {
-            let model = self.stage.sight.model();
+            let model = self.stage.backend.model();
             return (Condition::Running, format!("model {} {}", model.name, model.version));
         }
         let detail = format!(
@@ -234,7 +234,7 @@ impl Running {
     /// Finishes the chunks in progress. Queued ones are left to the next owner, which would otherwise wait for this member.
     async fn close_lanes(&mut self, leaving: impl Fn(&OpenLane) -> bool) {
         let closing: Vec<(CameraId, OpenLane)> = self.lanes.extract_if(.., |_, lane| leaving(lane)).collect();
-        closing.iter().for_each(|(_, lane)| lane.tell_to_leave());
+        closing.iter().for_each(|(_, lane)| lane.request_leave());
         for (camera, lane) in closing {
             lane.ended(&camera).await;
         }

@@ -9,7 +9,7 @@ use vedette_detect::{
 };
 use vedette_media::OutputSize;
 
-use crate::detect::{DetectSettings, ModelSight};
+use crate::detect::{DetectSettings, ModelBackend};
 
 /// Why the detector cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -148,8 +148,8 @@ impl Detecting {
 
     /// The detector as the `detect` stage uses it.
     #[must_use]
-    pub fn sight(&self) -> ModelSight {
-        ModelSight::new(self.handle.clone(), self.model.clone(), self.input, self.degraded)
+    pub fn backend(&self) -> ModelBackend {
+        ModelBackend::new(self.handle.clone(), self.model.clone(), self.input, self.degraded)
     }
 
     /// Completes the pending requests and ends the workers.

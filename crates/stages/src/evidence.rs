@@ -1,4 +1,4 @@
-//! The snapshot of an alert, from the video that the bus still keeps.
+//! The snapshot of an alert, from the video retained on the bus.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use vedette_topics::topics;
 
 /// How long to wait for a chunk that should be on the bus.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Chunks of other cameras that may lie between the parts of a group of pictures.
+/// Chunks of other cameras that may be between the parts of a group of pictures.
 const MOST_CHUNKS_READ: usize = 4_096;
 
 /// Why there is no snapshot.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum NoSnapshot {
-    /// The detections came from elsewhere.
-    #[error("the detections came without video")]
+    /// The detections have another producer.
+    #[error("the detections have no video")]
     NoVideo,
     /// It is past its retention.
-    #[error("the video is no longer kept")]
+    #[error("the video is no longer retained")]
     Expired,
     /// The bus refused.
     #[error("the video cannot be read: {0}")]
@@ -37,7 +37,7 @@ pub struct BusSnapshots {
 }
 
 impl BusSnapshots {
-    /// Snapshots from the video on `bus`; people are pixelated unless a policy of the house says otherwise.
+    /// Snapshots from the video on `bus`; people are pixelated unless the site is configured otherwise.
     #[must_use]
     pub fn new(bus: SharedBus, pixelate: bool) -> Self {
         Self { bus, pixelate }
@@ -46,7 +46,7 @@ impl BusSnapshots {
     /// The frame that raised the alert as JPEG, with its objects outlined.
     ///
     /// # Errors
-    /// When the video is gone or broken.
+    /// When the video is gone or corrupt.
     pub async fn take(&self, alert: &Alert) -> Result<Bytes, NoSnapshot> {
         let video = alert.evidence.video.ok_or(NoSnapshot::NoVideo)?;
         let chunks = self.group_of_pictures(alert, video).await?;
@@ -62,7 +62,7 @@ impl BusSnapshots {
         }
     }
 
-    /// The parts of the frame's group of pictures, up to the one that holds the frame.
+    /// The parts of the frame's group of pictures, up to the one with the frame.
     async fn group_of_pictures(&self, alert: &Alert, video: VideoRef) -> Result<Vec<VideoChunk>, NoSnapshot> {
         let first =
             self.bus.fetch(topics::VIDEO.name(), video.partition, video.offset).await?.ok_or(NoSnapshot::Expired)?;

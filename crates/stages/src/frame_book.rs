@@ -104,13 +104,13 @@ impl FrameBook {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(look.tick()).await.is_some() {
-            // As long as the registry is empty, the configured cameras are expected.
+            // While the registry is empty, the configured cameras are expected.
             let published = registry.cameras();
             let all =
                 configured.iter().filter(|_| published.is_empty()).chain(published.iter().map(|camera| &**camera));
             let mut steady = all.filter(|camera| sends_steadily(camera)).peekable();
             if steady.peek().is_none() {
-                health.set(FRAMES, Condition::Running, "no camera has a stream of its own");
+                health.set(FRAMES, Condition::Running, "no camera has a source");
                 continue;
             }
             let rise = self.last_rise(steady.map(|camera| camera.id.as_str()));

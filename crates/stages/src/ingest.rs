@@ -166,7 +166,7 @@ impl Ingest {
         while let Err(panic) = self.take_in(&camera, source.clone(), stop.clone()).await {
             let wait = backoff.next_wait();
             metrics::counter!("vedette_ingest_intakes_failed_total").increment(1);
-            tracing::error!(%camera, %panic, ?wait, "intake failed; starting again");
+            tracing::error!(%camera, %panic, ?wait, "intake failed; restarting");
             if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 return;
             }
@@ -211,7 +211,7 @@ impl Ingest {
         match topics::VIDEO.send(&self.bus, &VideoRecord::SignalLoss(loss.clone()), loss.at).await {
             Ok(_) => metrics::counter!("vedette_ingest_away_total").increment(1),
             Err(error) => {
-                tracing::warn!(camera = %loss.camera, %error, "the bus did not take that the camera sends no signal")
+                tracing::warn!(camera = %loss.camera, %error, "a signal-loss heartbeat was not published")
             }
         }
     }

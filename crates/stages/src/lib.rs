@@ -4,7 +4,6 @@
 //! metrics. Each stage commits after effect. *Must not know:* the command line, files of settings, which stages run together.
 
 pub mod address_book;
-pub mod adopt;
 mod alert_sink;
 pub mod alert_store;
 mod analyse;
@@ -18,13 +17,13 @@ mod error;
 mod evidence;
 mod frame_book;
 mod health_report;
+pub mod import;
 mod ingest;
 mod latency;
 pub mod registry;
 mod sink;
 pub mod sinks;
 
-pub use adopt::{MetadataSettings, TimeSource};
 pub use alert_sink::AlertSink;
 pub use analyse::{Analyse, AnalyseSettings};
 pub use console::{ConsoleSettings, OneEventSettings, StoreSetting};
@@ -34,6 +33,7 @@ pub use error::{Result, StageError};
 pub use evidence::{BusSnapshots, NoSnapshot};
 pub use frame_book::FrameBook;
 pub use health_report::ReportedHealth;
+pub use import::{MetadataSettings, TimeSource};
 pub use ingest::{CredentialSection, Ingest, IngestSettings, NoShare, Share};
 pub use latency::{LatencyBook, LatencySummary};
 pub use sink::Sink;
@@ -42,6 +42,6 @@ pub use sinks::SinkSettings;
 /// The definitions of the validation errors of the stages' settings.
 #[must_use]
 pub fn violations() -> Vec<vedette_core::ViolationInfo> {
-    let of_stages = adopt::MetadataRule::ALL.iter().chain(detect::DetectRule::ALL).chain(console::ConsoleRule::ALL);
+    let of_stages = import::MetadataRule::ALL.iter().chain(detect::DetectRule::ALL).chain(console::ConsoleRule::ALL);
     of_stages.chain(sinks::violations()).copied().collect()
 }

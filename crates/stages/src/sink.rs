@@ -166,7 +166,7 @@ impl Consumer for Delivering {
     fn condition(&self) -> (Condition, String) {
         match &*self.state.failing() {
             None => (Condition::Running, String::new()),
-            Some(why) => (Condition::Degraded, format!("alerts wait and are tried again: {why}")),
+            Some(why) => (Condition::Degraded, format!("alerts wait and are retried: {why}")),
         }
     }
 

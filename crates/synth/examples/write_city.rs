@@ -1,4 +1,4 @@
-//! Writes a city of so many buildings: `cargo run --release -p vedette-synth --example write_city -- 20000 city`.
+//! Writes a city of the given number of buildings: `cargo run --release -p vedette-synth --example write_city -- 20000 city`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Other names of areas, buildings and rooms: `names.csv`.
+//! Alternative names of areas, buildings and rooms: `names.csv`.
 
 use crate::dice::Dice;
 use crate::division::Division;
@@ -61,7 +61,7 @@ impl Aliases {
         Ok(())
     }
 
-    /// Names of a building; `geographic` is that form of its address without the province.
+    /// Names of a building; `geographic` is its address without the province.
     pub(crate) fn building(
         &mut self,
         building: &Building,

@@ -1,11 +1,11 @@
-//! Plots on a grid: upright rectangles in the grid's own frame, none over another, none near the grid's edge.
+//! Plots on a grid: upright rectangles in the grid's own frame, without overlaps and away from the grid's edge.
 
 use crate::dice::Dice;
 use crate::land::LandUse;
 use crate::mesh::Outline;
 use crate::plane::Metres;
 
-/// The frame of a block: its origin, and which way its `u` axis points.
+/// The frame of a block: its origin, and the direction of its `u` axis.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame {
     origin: Metres,
@@ -24,7 +24,7 @@ impl Frame {
     }
 }
 
-/// Where a building stands: its lower corner in the frame and its measures, metres.
+/// Position of a building: its lower corner in the frame and its size, metres.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slot {
     pub(crate) u: f64,
@@ -44,11 +44,11 @@ pub(crate) struct Block {
     pub(crate) high: Metres,
 }
 
-/// Smaller than this part of their usual measures no plots are made.
+/// Plots below this fraction of their usual size are not made.
 const LEAST_SCALE: f64 = 0.3;
 
-/// Room for `count` buildings inside `outline`, `margins` metres from its west, south, east and north side; none when it is
-/// too small. Plots shrink until all fit; where more fit than are asked for, the empty ones lie among the others.
+/// Plots for `count` buildings inside `outline`, `margins` metres from its west, south, east and north side; none when it is too
+/// small. Plots shrink until all fit; if more fit than needed, the empty ones are spread among the others.
 pub(crate) fn block(
     outline: &Outline,
     margins: [f64; 4],
@@ -85,7 +85,7 @@ pub(crate) fn block(
     None
 }
 
-/// Along the south side, turned a little now and then.
+/// Along the south side, sometimes turned a little.
 fn frame(outline: &Outline, dice: &mut Dice) -> Frame {
     let n = outline.places.len() as f64;
     let sum = outline.places.iter().fold((0.0, 0.0), |sum, place| (sum.0 + place.x, sum.1 + place.y));
@@ -124,7 +124,7 @@ impl Layout<'_> {
             let before = slots.len();
             while u < self.high.x {
                 let width = size(dice, plot.width);
-                // Houses of a row differ a little in depth, never beyond the row.
+                // Houses of a row differ a little in depth, within the row.
                 let depth = row_depth * dice.range(0.88, 1.0);
                 let slot = Slot { u, v, width, depth, row };
                 if self.fits(&slot) {
@@ -144,7 +144,7 @@ impl Layout<'_> {
         slots
     }
 
-    /// Inside the ring, no edge nearer than its side's margin.
+    /// Inside the ring, with each edge's margin kept.
     fn fits(&self, slot: &Slot) -> bool {
         let (east, north) = (slot.u + slot.width, slot.v + slot.depth);
         let (x, y) = ((slot.u + east) / 2.0, (slot.v + north) / 2.0);
@@ -163,7 +163,7 @@ impl Layout<'_> {
     }
 }
 
-/// Whether the line from `a` to `b` meets the rectangle (west, south, east, north): Liang and Barsky's clipping.
+/// Whether the line from `a` to `b` intersects the rectangle (west, south, east, north): Liang and Barsky's clipping.
 fn crosses(a: Metres, b: Metres, [west, south, east, north]: [f64; 4]) -> bool {
     let (dx, dy) = (b.x - a.x, b.y - a.y);
     let (mut enter, mut leave) = (0.0_f64, 1.0_f64);

@@ -22,7 +22,7 @@ use crate::work_grid;
 pub(crate) const PROVINCE: &str = "广东省";
 pub(crate) const CITY: &str = "深圳市";
 
-/// What was written.
+/// The output of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Buildings.
@@ -37,11 +37,11 @@ pub struct Summary {
     pub files: Vec<Written>,
 }
 
-/// Writes the city of a plan as tables into `folder`, which is made when it is not there and must be empty or hold
-/// such a city, which is replaced. `progress` is told after every grid how many buildings stand, of how many.
+/// Writes the city of a plan as tables into `folder`, which is created if missing and must be empty or hold such a city, which is
+/// replaced. `progress` is called after every grid with the number of buildings written, and the total.
 ///
 /// # Errors
-/// When the plan is impossible, the folder holds something else, a grid has no room for its buildings, or a file cannot be written.
+/// When the plan is impossible, the folder contains other files, a grid has no room for its buildings, or a file cannot be written.
 pub fn write(plan: &CityPlan, folder: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Summary, SynthError> {
     plan.check()?;
     readme::claim(folder)?;
@@ -105,7 +105,7 @@ fn write_roads(cuts: &Cuts, mesh: &Mesh, folder: &Path) -> Result<Written, Synth
         out.clear();
         push_feature(&mut out, index == 0, &[("road", road.name.as_str()), ("source", SOURCE)]);
         let line: Vec<Degrees> = mesh.road(road).into_iter().map(|corner| mesh.plane().degrees(corner)).collect();
-        // A long road is two stretches now and then, as where a tunnel or a bridge belongs to nobody.
+        // Some long roads have two stretches, as where a tunnel or a bridge lies between.
         if line.len() > 12 && index % 7 == 0 {
             let (first, second) = (&line[..line.len() / 2], &line[line.len() / 2..]);
             Notation::Json.geometry(&mut out, "MultiLineString", |out| {
@@ -146,7 +146,7 @@ impl<'a> Writer<'a> {
                 former.records(format!("{},{},{},{SOURCE}\n", old.code, grid.code, old.changed).as_bytes(), 1)?;
             }
         }
-        // What each building would like to have is known before any is built, so that the sum comes out.
+        // The wanted number of rooms of each building is computed before any is written, so that the total is met.
         let lands = division.grids.iter().flat_map(|grid| std::iter::repeat_n(grid.land, grid.buildings as usize));
         let wishes = (0..).zip(lands).map(|(number, land)| wish(plan, number, land)).sum();
         let rooms = Running::new(u64::from(plan.units), wishes);
@@ -207,7 +207,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Rooms that a building would have if the city's total were of no matter.
+/// Rooms of a building before they are scaled to the city's total.
 fn wish(plan: &CityPlan, number: u64, land: crate::land::LandUse) -> u64 {
     u64::from(land.rooms(&mut Dice::new(plan.seed, Stream::Units, number)))
 }

@@ -18,16 +18,16 @@ pub(crate) struct Rect {
     pub(crate) roads: [RoadId; 4],
 }
 
-/// A road: the straight line of the plan that it follows, before bending.
+/// A road: a straight line of the plan, before bending.
 #[derive(Debug)]
 pub(crate) struct Road {
     pub(crate) name: String,
     pub(crate) class: RoadClass,
-    /// North to south; else west to east.
+    /// From north to south; otherwise from west to east.
     pub(crate) upright: bool,
     /// Its easting when upright, else its northing, in centimetres.
     pub(crate) at: i64,
-    /// Where it begins and ends along its run.
+    /// Where it begins and ends along its axis.
     pub(crate) run: [i64; 2],
     stem: String,
 }
@@ -51,12 +51,12 @@ struct Cutter<'a> {
     division: &'a Division,
     names: &'a mut Names,
     dice: Dice,
-    /// Area of all grids before each.
+    /// Total area of the grids before each one.
     area_before: Vec<f64>,
     cuts: Cuts,
 }
 
-/// Neither half of a cut gets less than this share: no slivers.
+/// Least fraction of either half of a cut, to avoid slivers.
 const LEAST_SHARE: f64 = 0.2;
 
 pub(crate) fn cut(plan: &CityPlan, division: &Division, names: &mut Names) -> Cuts {
@@ -98,7 +98,7 @@ impl Cutter<'_> {
         let [from, to] = if upright { rect.x } else { rect.y };
         let at = from + ((to - from) as f64 * share).round() as i64;
         let class = self.class(level);
-        // A road is akin to one that it leaves.
+        // A road shares names with the one that it leaves.
         let kin = rect.roads[if upright { 1 } else { 0 }];
         let run = if upright { rect.y } else { rect.x };
         let road = self.road(class, upright, at, run, Some(kin));
@@ -173,7 +173,7 @@ impl Cutter<'_> {
         let own = stem(dice);
         let kin = kin.map(|road| self.cuts.roads[road].stem.clone());
         let name = self.names.unique(dice, |dice| road(dice, class, &own, kin.as_deref()));
-        // What a name begins with is handed on to the roads that leave this one.
+        // The stem of a name is passed on to the roads that leave this one.
         let stem = kin.filter(|kin| name.starts_with(kin.as_str())).unwrap_or(own);
         self.cuts.roads.push(Road { name, class, upright, at, run, stem });
         self.cuts.roads.len() - 1

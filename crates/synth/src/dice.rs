@@ -1,6 +1,6 @@
-//! Random numbers that are the same on every machine.
+//! Random numbers, the same on every machine.
 
-/// What the numbers are for: each use has a stream of its own, so that more numbers here change nothing there.
+/// Purpose of the numbers: each has a separate stream, so that drawing more for one changes none of the others.
 #[derive(Debug, Clone, Copy)]
 #[repr(u64)]
 pub(crate) enum Stream {
@@ -15,7 +15,7 @@ pub(crate) enum Stream {
     WarpNorth,
 }
 
-/// SplitMix64 (Steele, Lea and Flood 2014): integers only, so no platform rounds it differently.
+/// SplitMix64 (Steele, Lea and Flood 2014): integers only, so the results do not depend on a platform's rounding.
 #[derive(Debug, Clone)]
 pub(crate) struct Dice(u64);
 
@@ -39,7 +39,7 @@ impl Dice {
 
     /// 0 to `n` - 1; 0 when `n` is 0.
     pub(crate) fn below(&mut self, n: u32) -> u32 {
-        // The upper half of the product; its bias of n / 2^32 is of no matter here.
+        // The upper half of the product; its bias of n / 2^32 does not matter here.
         ((u64::from((self.next() >> 32) as u32) * u64::from(n)) >> 32) as u32
     }
 
@@ -48,7 +48,7 @@ impl Dice {
         low + self.below(high.saturating_sub(low) + 1)
     }
 
-    /// 0 to 1, without 1.
+    /// 0 to 1, excluding 1.
     pub(crate) fn share(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
@@ -62,12 +62,12 @@ impl Dice {
         self.below(1000) < per_mille
     }
 
-    /// One of `items`, which are never empty here.
+    /// One of `items`, which must not be empty.
     pub(crate) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.below(items.len() as u32) as usize]
     }
 
-    /// The place that a random number finds among `weights`.
+    /// An index drawn with probability proportional to `weights`.
     pub(crate) fn weighted<const N: usize>(&mut self, weights: &[u32; N]) -> usize {
         let mut left = self.below(weights.iter().sum());
         for (index, weight) in weights.iter().enumerate() {
@@ -80,7 +80,7 @@ impl Dice {
     }
 }
 
-/// -1 to 1, fixed by a place.
+/// -1 to 1, determined by a position.
 pub(crate) fn field(seed: u64, stream: Stream, x: i64, y: i64) -> f64 {
     let key = mix(x as u64 ^ mix((y as u64).wrapping_add(STEP)));
     2.0 * Dice::new(seed, stream, key).share() - 1.0

@@ -1,4 +1,4 @@
-//! The hierarchy: which districts, streets, communities and grids there are, their names, codes and land.
+//! The hierarchy: districts, streets, communities and grids with their names, codes and land use.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,8 +9,8 @@ use crate::names::{Names, stem};
 use crate::plan::CityPlan;
 use crate::share_out::share_out;
 
-/// Name, code, kind of land, and the district that it once was part of. Former districts come before their parts, so that
-/// small cities have such a pair too.
+/// Name, code, land use, and the district to which it once belonged. Former districts come before their parts, so that small cities
+/// have such a pair too.
 const DISTRICTS: [(&str, u32, Profile, Option<usize>); 10] = [
     ("宝安区", 440_306, Profile::Outer, None),
     ("龙华区", 440_309, Profile::Outer, Some(0)),
@@ -23,7 +23,7 @@ const DISTRICTS: [(&str, u32, Profile, Option<usize>); 10] = [
     ("盐田区", 440_308, Profile::Edge, None),
     ("大鹏新区", 440_312, Profile::Edge, Some(3)),
 ];
-/// Their shares of the buildings.
+/// Their fractions of the buildings.
 const SHARES: [u64; 10] = [150, 90, 60, 150, 40, 60, 40, 40, 15, 15];
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct Street {
     pub(crate) code: String,
     pub(crate) district: usize,
     pub(crate) communities: Range<usize>,
-    /// Its codes are still those of the district that it was part of.
+    /// Its codes are still those of the district to which it belonged.
     pub(crate) kept_code: bool,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Community {
     pub(crate) grids: Range<usize>,
 }
 
-/// A code that a grid had, and when it was changed. Buildings of that time keep it.
+/// A former code of a grid, and the day of the change. Buildings of that time keep it.
 #[derive(Debug, Clone)]
 pub(crate) struct Former {
     pub(crate) code: String,
@@ -67,11 +67,11 @@ pub(crate) struct Grid {
     pub(crate) land: LandUse,
     pub(crate) buildings: u32,
     pub(crate) former: Option<Former>,
-    /// Square metres that it is planned with.
+    /// Its planned area in square metres.
     pub(crate) area: f64,
 }
 
-/// Everything but places. Each level lists its members in the order of the level above.
+/// Everything but positions. Each level lists its members in the order of the level above.
 #[derive(Debug)]
 pub(crate) struct Division {
     pub(crate) districts: Vec<District>,
@@ -92,7 +92,7 @@ fn ranges(counts: &[u64]) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// Shares `total` out to members, whose weights are those of their parents, made uneven.
+/// Distributes `total` among members, by the weights of their parents, made uneven.
 fn spread(dice: &mut Dice, total: u32, parents: &[u64], most: u64) -> Vec<Range<usize>> {
     let weights: Vec<u64> = parents.iter().map(|weight| weight * u64::from(dice.between(60, 140))).collect();
     ranges(&share_out(u64::from(total), &weights, 1, most))
@@ -161,7 +161,7 @@ fn streets(districts: &[District], ranges: Vec<Range<usize>>, dice: &mut Dice, n
     let mut ranges = ranges.into_iter();
     for (number, district) in districts.iter().enumerate() {
         for (place, communities) in district.streets.clone().zip(&mut ranges) {
-            // The first street of a new district got new codes, two of three others have kept the old.
+            // The first street of a new district got new codes, two of three others kept the old ones.
             let kept = district.former.filter(|_| place > district.streets.start && dice.chance(667));
             let prefix = &districts[kept.unwrap_or(number)].code;
             let count = next.entry(prefix.clone()).or_default();
@@ -222,7 +222,7 @@ fn grids(
     areas(plan, &mut grids, dice);
     let mut former = FormerCodes::default();
     for community in communities {
-        // Large grids first: cuts through areas of like size give well shaped halves.
+        // Large grids first: cuts through areas of similar size give well-shaped halves.
         grids[community.grids.clone()].sort_by(|a, b| b.area.total_cmp(&a.area));
         let street = &streets[community.street];
         let district = &districts[street.district];
@@ -234,7 +234,7 @@ fn grids(
     grids
 }
 
-/// Room for each grid: what its buildings need with space around, and all that is left to the green.
+/// Area of each grid: the space that its buildings need, and all the remaining area for the green.
 fn areas(plan: &CityPlan, grids: &mut [Grid], dice: &mut Dice) {
     const SLACK: f64 = 1.9;
     const LEAST_M2: f64 = 7_000.0;
@@ -246,7 +246,7 @@ fn areas(plan: &CityPlan, grids: &mut [Grid], dice: &mut Dice) {
     let left = whole - need;
     let greens = grids.iter().filter(|grid| grid.land == LandUse::Green).count();
     if left > 0.0 && greens > 0 {
-        // Some of what is left is yards and squares everywhere, the rest hills and water.
+        // Part of the remaining area is yards and squares everywhere, the rest hills and water.
         let everywhere = left * 0.15 / need;
         for grid in grids.iter_mut() {
             grid.area *= 1.0 + everywhere;
@@ -267,16 +267,16 @@ impl FormerCodes {
     fn of(&mut self, district: &District, street: &Street, districts: &[District], dice: &mut Dice) -> Option<Former> {
         const DAYS: [&str; 5] = ["2018-07-01", "2019-01-10", "2020-09-30", "2022-03-15", "2024-11-01"];
         let from = match district.former {
-            // A new district whose grids were numbered anew: the whole area has former codes.
+            // A new district with renumbered grids: the whole area has former codes.
             Some(former) if !street.kept_code => former,
-            // Elsewhere a border was moved now and then.
+            // Elsewhere some borders were moved.
             _ if dice.chance(6) => dice.below(districts.len() as u32) as usize,
             _ => return None,
         };
         let changed = dice.pick(&DAYS);
         let count = self.count;
         self.count += 1;
-        // Streets from 900 on are of old times only, so no former code is anybody's today.
+        // Streets from 900 on exist in former codes only, so no former code is in use today.
         let (street, community, grid) = (900 + count / (99 * 999) % 100, 1 + count / 99 % 999, 1 + count % 99);
         Some(Former { code: format!("{}{street:03}{community:03}{grid:02}", districts[from].code), changed })
     }

@@ -4,22 +4,22 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SynthError {
-    /// Numbers that no city can have.
-    #[error("this city cannot be: {}", wrong.join("; "))]
+    /// Impossible sizes.
+    #[error("impossible city: {}", wrong.join("; "))]
     Plan {
-        /// Each number with its rule and the way out.
+        /// Each number with the rule it breaks and the remedy.
         wrong: Vec<String>,
     },
-    /// A grid is too small for the buildings that fell to it.
-    #[error("grid {grid} has no room for its {buildings} buildings; make the city larger or give it fewer buildings")]
+    /// A grid is too small for its buildings.
+    #[error("grid {grid} has no room for its {buildings} buildings; make the city larger or reduce its buildings")]
     Crowded {
         /// Its code.
         grid: String,
-        /// How many were to stand there.
+        /// Number of its buildings.
         buildings: usize,
     },
-    /// The folder holds something that is no synthetic city.
-    #[error("{} holds files that are no synthetic city; give a new or an empty folder", folder.display())]
+    /// The folder contains other files than a synthetic city.
+    #[error("{} contains other files than a synthetic city; name a new or an empty folder", folder.display())]
     Occupied {
         /// The folder.
         folder: PathBuf,
@@ -29,7 +29,7 @@ pub enum SynthError {
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
 }

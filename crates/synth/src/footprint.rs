@@ -5,13 +5,13 @@ use crate::dice::Dice;
 use crate::land::LandUse;
 use crate::plane::{Degrees, Plane};
 
-/// Outer ring, then holes; first place not repeated, outer counter-clockwise, holes clockwise.
+/// Outer ring, then holes; the first point is not repeated, outer counter-clockwise, holes clockwise.
 pub(crate) type Polygon = Vec<Vec<Degrees>>;
 
-/// A footprint: one polygon, seldom more.
+/// A footprint: one polygon, rarely more.
 pub(crate) type Footprint = Vec<Polygon>;
 
-/// Ring in parts of the plot: 0 to 1 along width and depth.
+/// A ring in fractions of the plot: 0 to 1 along width and depth.
 type Ring = Vec<(f64, f64)>;
 
 fn rect(left: f64, low: f64, right: f64, high: f64) -> Ring {
@@ -80,7 +80,7 @@ fn shape(slot: &Slot, land: LandUse, dice: &mut Dice) -> Vec<Vec<Ring>> {
     }
 }
 
-/// A shape on the plot, turned any of four ways.
+/// A shape on the plot, in any of four rotations.
 pub(crate) fn footprint(slot: &Slot, frame: Frame, land: LandUse, plane: &Plane, dice: &mut Dice) -> Footprint {
     let polygons = shape(slot, land, dice);
     let (mirror_u, mirror_v) = (dice.chance(500), dice.chance(500));
@@ -91,7 +91,7 @@ pub(crate) fn footprint(slot: &Slot, frame: Frame, land: LandUse, plane: &Plane,
     };
     let ring = |ring: Ring| {
         let mut ring: Vec<Degrees> = ring.into_iter().map(place).collect();
-        // One mirror turns a ring's direction round, two keep it.
+        // One mirroring reverses a ring's direction, two keep it.
         if mirror_u != mirror_v {
             ring.reverse();
         }

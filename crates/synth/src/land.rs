@@ -1,8 +1,8 @@
-//! What stands on a grid, and how much room it takes.
+//! Buildings on a grid, and the area that they need.
 
 use crate::dice::Dice;
 
-/// What a grid's land is used for.
+/// Land use of a grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LandUse {
     /// Urban village (城中村): small houses with gaps of one to three metres.
@@ -15,14 +15,14 @@ pub(crate) enum LandUse {
     Industry,
     /// Offices, shops, hotels.
     Commerce,
-    /// Hills, parks, water: hardly anything stands there.
+    /// Hills, parks, water: hardly any buildings.
     Green,
 }
 
 pub(crate) const USES: [LandUse; 6] =
     [LandUse::Village, LandUse::Houses, LandUse::Estate, LandUse::Industry, LandUse::Commerce, LandUse::Green];
 
-/// Grids of each use among 100, by the kind of district.
+/// Grids of each use per 100, by the kind of district.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
     Core,
@@ -40,13 +40,13 @@ impl Profile {
     }
 }
 
-/// Measures of a plot in metres: the building and the gaps after it.
+/// Size of a plot in metres: the building and the gaps after it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plot {
     pub(crate) width: (f64, f64),
     pub(crate) depth: (f64, f64),
     pub(crate) gap: (f64, f64),
-    /// Between rows; of an urban village's rows every other gap is a lane.
+    /// Between rows; in an urban village every other gap is a lane.
     pub(crate) row_gap: (f64, f64),
     pub(crate) lane: (f64, f64),
 }
@@ -64,7 +64,7 @@ impl LandUse {
         }
     }
 
-    /// Square metres of a building's plot, gaps and all, on average.
+    /// Average area of a building's plot in square metres, gaps included.
     pub(crate) fn plot_m2(self) -> f64 {
         let plot = self.plot();
         let middle = |(low, high): (f64, f64)| (low + high) / 2.0;
@@ -72,7 +72,7 @@ impl LandUse {
         (middle(plot.width) + middle(plot.gap)) * (middle(plot.depth) + rows)
     }
 
-    /// Buildings on a usual grid.
+    /// Buildings on an ordinary grid.
     pub(crate) fn usual_buildings(self) -> u32 {
         match self {
             Self::Village => 60,
@@ -84,7 +84,7 @@ impl LandUse {
         }
     }
 
-    /// Rooms of one building before the city's total is matched: floors times rooms on a floor.
+    /// Rooms of one building before they are scaled to the city's total: floors times rooms per floor.
     pub(crate) fn rooms(self, dice: &mut Dice) -> u32 {
         match self {
             Self::Village => dice.between(4, 8) * dice.between(1, 3),

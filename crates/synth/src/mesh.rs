@@ -1,27 +1,27 @@
-//! The corners where cuts meet, and the outlines that run through them.
+//! Corners at which cuts meet, and the outlines through them.
 //!
-//! Two grids, or a grid and a road, that share a stretch run through the same corners there: the grids tile the city
-//! without gaps, and every road lies on their edges, to the last digit.
+//! Two grids, or a grid and a road, with a common stretch have the same corners there: the grids tile the city without gaps, and
+//! every road lies on their edges exactly.
 
 use std::collections::BTreeMap;
 
 use crate::cut::{Cuts, Rect, Road};
 use crate::plane::{Metres, Plane};
 
-/// Stretches longer than this, in centimetres, get corners of their own, so that they can bend.
+/// Longer stretches, in centimetres, get additional corners, so that they can bend.
 const STRETCH_CM: i64 = 20_000;
 
 /// A grid's outline, its first corner not repeated.
 #[derive(Debug)]
 pub(crate) struct Outline {
     pub(crate) places: Vec<Metres>,
-    /// The side on which the way from each place to the next lies: 0 west, 1 south, 2 east, 3 north.
+    /// The side of the segment from each point to the next: 0 west, 1 south, 2 east, 3 north.
     pub(crate) sides: Vec<usize>,
-    /// Which place is the south-east corner.
+    /// Index of the south-east corner.
     pub(crate) south_east: usize,
 }
 
-/// All corners by the line that they lie on.
+/// All corners by their line.
 #[derive(Debug)]
 pub(crate) struct Mesh {
     plane: Plane,
@@ -49,7 +49,7 @@ impl Mesh {
         Self { plane, upright, level }
     }
 
-    /// The corners from `run[0]` to `run[1]` of the line at `at`, with those between where the way is long.
+    /// The corners from `run[0]` to `run[1]` of the line at `at`, with additional ones on long stretches.
     fn line(&self, upright: bool, at: i64, run: [i64; 2]) -> Vec<Metres> {
         let lines = if upright { &self.upright } else { &self.level };
         let all = lines.get(&at).map(Vec::as_slice).unwrap_or_default();

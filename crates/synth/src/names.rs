@@ -1,4 +1,4 @@
-//! Names composed from single syllables: no list of real places went into them, likeness to one is chance.
+//! Names composed from single syllables: they come from no list of real places, any likeness is chance.
 
 use std::collections::HashSet;
 
@@ -23,13 +23,13 @@ const TAILS: [char; 104] = [
 const MIDDLES: [char; 16] =
     ['家', '子', '龙', '石', '水', '山', '马', '牛', '新', '大', '小', '上', '下', '塘', '背', '仔'];
 
-/// Names that were given, and new ones. The set is only asked, never walked: its order does not matter.
+/// Names in use, and new ones. The set is only queried, never iterated: its order does not matter.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     used: HashSet<String>,
 }
 
-/// A pair of syllables, or three now and then.
+/// A pair of syllables, sometimes three.
 pub(crate) fn stem(dice: &mut Dice) -> String {
     let mut text = String::with_capacity(9);
     let head = dice.pick(&HEADS);
@@ -46,7 +46,7 @@ pub(crate) fn stem(dice: &mut Dice) -> String {
 }
 
 impl Names {
-    /// The first name of `make` that nobody has. After many misses a syllable more makes it new.
+    /// The first unused name of `make`. After many collisions another syllable makes it unique.
     pub(crate) fn unique(&mut self, dice: &mut Dice, make: impl Fn(&mut Dice) -> String) -> String {
         for _ in 0..12 {
             let name = make(dice);
@@ -62,7 +62,7 @@ impl Names {
         }
     }
 
-    /// A new name that may have been given before, once in a while, as happens in cities.
+    /// A new name, which is occasionally in use already, as in real cities.
     pub(crate) fn seldom_twice(&mut self, dice: &mut Dice, make: impl Fn(&mut Dice) -> String) -> String {
         let name = make(dice);
         if dice.chance(60) || self.used.insert(name.clone()) {
@@ -72,7 +72,7 @@ impl Names {
     }
 }
 
-/// What a road is, from widest to narrowest.
+/// Class of a road, from widest to narrowest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RoadClass {
     Boulevard,
@@ -82,7 +82,7 @@ pub(crate) enum RoadClass {
 }
 
 impl RoadClass {
-    /// Metres from its middle to where plots begin.
+    /// Metres from its centre line to the plots.
     pub(crate) fn half_width_m(self) -> f64 {
         match self {
             Self::Boulevard => 18.0,
@@ -93,7 +93,7 @@ impl RoadClass {
     }
 }
 
-/// A road's name; `kin` is the stem of a road that it meets, which it may share: 翠竹路, 翠竹北路, 翠竹三巷.
+/// A road's name; `kin` is the stem of an intersecting road, which it may share: 翠竹路, 翠竹北路, 翠竹三巷.
 pub(crate) fn road(dice: &mut Dice, class: RoadClass, own: &str, kin: Option<&str>) -> String {
     const SIDES: [&str; 5] = ["东", "西", "南", "北", "中"];
     const ORDINALS: [&str; 8] = ["一", "二", "三", "四", "五", "六", "七", "八"];
@@ -115,7 +115,7 @@ pub(crate) fn road(dice: &mut Dice, class: RoadClass, own: &str, kin: Option<&st
     format!("{base}{part}{kind}")
 }
 
-/// A number from 1 in Chinese numerals, as lanes are counted: 一, 十, 十二, 三十.
+/// A number from 1 in Chinese numerals, as used for lanes: 一, 十, 十二, 三十.
 pub(crate) fn numeral(n: u32) -> String {
     const DIGITS: [&str; 10] = ["", "一", "二", "三", "四", "五", "六", "七", "八", "九"];
     match n {

@@ -4,7 +4,7 @@ use crate::dice::Dice;
 use crate::land::LandUse;
 use crate::names::{Names, numeral, stem};
 
-/// How the buildings of a place are counted.
+/// Numbering scheme of the buildings of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Count {
     /// 3栋
@@ -27,20 +27,20 @@ enum Count {
     LaneNumeral,
     /// 二坊5栋
     Quarter,
-    /// Each building has a name.
+    /// Each building has its own name.
     Named,
 }
 
-/// What the `village` column names (小区/村): a village, an estate, a park.
+/// An entry of the `village` column (小区/村): a village, an estate, a park.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    /// Empty where each building has a name of its own.
+    /// Empty if each building has its own name.
     pub(crate) name: String,
     /// The name without its kind.
     pub(crate) stem: String,
-    /// What people call it.
+    /// Its common name.
     pub(crate) common: Option<String>,
-    /// What it was called before.
+    /// Its former name.
     pub(crate) former: Option<String>,
     /// Whether the stem alone is in use.
     pub(crate) short: bool,
@@ -87,7 +87,7 @@ fn counts(land: LandUse) -> &'static [Count] {
 }
 
 impl Place {
-    /// A new one; in villages it may be called as the community is.
+    /// A new one; a village may have its community's name.
     pub(crate) fn new(land: LandUse, community: &str, names: &mut Names, dice: &mut Dice) -> Self {
         let count = dice.pick(counts(land));
         let own = match land {
@@ -125,7 +125,7 @@ impl Place {
         !self.name.is_empty() && !matches!(land, LandUse::Village | LandUse::Houses)
     }
 
-    /// A new grid of the place: its lanes go on from those of the last.
+    /// A new grid of the place: its lanes continue those of the previous one.
     pub(crate) fn begin_grid(&mut self) {
         self.lane.0 = u32::MAX;
     }
@@ -134,7 +134,7 @@ impl Place {
     pub(crate) fn label(&mut self, row: u32, names: &mut Names, dice: &mut Dice) -> String {
         self.next += 1;
         let n = self.next;
-        // Two rows look onto one lane.
+        // A lane serves two rows.
         if self.lane.0 != row / 2 {
             self.lane = (row / 2, 0);
             self.lanes += 1;

@@ -1,13 +1,13 @@
-//! What a city is to be, and whether it can be.
+//! Size of a city, and its validation.
 
 use crate::error::SynthError;
 
-/// Square metres of city that a building needs at least, streets, green and all.
+/// Least area per building in square metres, including streets and green.
 const ROOM_M2: u64 = 2_400;
-/// Units that a building has at most on average.
+/// Most units per building on average.
 const UNITS_EACH: u64 = 2_000;
 
-/// How the buildings' table is written.
+/// Format of the buildings' table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// `buildings.csv`, footprints as well-known text.
@@ -23,7 +23,7 @@ pub enum Format {
 /// A city's size and seed. The same plan gives the same bytes on every machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CityPlan {
-    /// Where all randomness begins.
+    /// Seed of all random numbers.
     pub seed: u64,
     /// Buildings, each with a footprint.
     pub buildings: u32,
@@ -41,7 +41,7 @@ pub struct CityPlan {
     pub width_m: u32,
     /// South to north in metres.
     pub height_m: u32,
-    /// Leave holes in the working grids and let some overlap, so that reports of such have something to find.
+    /// Leave holes and overlaps in the working grids, as test data for reports of these.
     pub flaws: bool,
     /// Format of the buildings' table.
     pub format: Format,
@@ -67,8 +67,8 @@ impl Default for CityPlan {
 }
 
 impl CityPlan {
-    /// A city of so many buildings with the default's proportions and density. Districts and streets grow more slowly, so
-    /// that small cities have some of each.
+    /// A city of the given number of buildings with the default's proportions and density. Districts and streets grow more slowly,
+    /// so that small cities have some of each.
     #[must_use]
     pub fn scaled(buildings: u32) -> Self {
         let whole = Self::default();
@@ -90,7 +90,7 @@ impl CityPlan {
             streets,
             communities,
             grids,
-            // Small cities are given some more room: their edges are a larger share.
+            // Small cities are given more area: their edges are a larger fraction.
             width_m: along(whole.width_m) + 200,
             height_m: along(whole.height_m) + 200,
             ..whole
@@ -100,7 +100,7 @@ impl CityPlan {
     /// Checks every number.
     ///
     /// # Errors
-    /// [`SynthError::Plan`] names every impossible number, its rule and the way out.
+    /// [`SynthError::Plan`] names every impossible number, the rule it breaks and the remedy.
     pub fn check(&self) -> Result<(), SynthError> {
         let mut wrong = Vec::new();
         let mut rule = |good: bool, text: String| {

@@ -1,7 +1,7 @@
-//! The city's plane: metres east and north of its south-west corner, bent so that nothing is quite straight.
+//! The city's plane: metres east and north of its south-west corner, bent so that no line is quite straight.
 //!
-//! Only `+ - * /`, square roots and rounding: IEEE 754 fixes these to the last digit, so every machine writes the same
-//! coordinates. Sines are not used.
+//! Only `+ - * /`, square roots and rounding, which IEEE 754 defines exactly, so every machine writes the same coordinates. Sines
+//! are not used.
 
 use crate::dice::{Stream, field};
 use crate::plan::CityPlan;
@@ -16,16 +16,16 @@ pub(crate) struct Metres {
 /// Longitude and latitude in 1e-7 degrees, about a centimetre.
 pub(crate) type Degrees = (i64, i64);
 
-/// Metres of a degree at 22.65 N, the city's middle. A city of any size takes them as fixed: it lies in a plane.
+/// Metres per degree at 22.65 N, the city's middle; constant for a city of any size, which lies in a plane.
 const DEGREE_EAST_M: f64 = 102_802.0;
 const DEGREE_NORTH_M: f64 = 110_745.0;
 const MIDDLE: (f64, f64) = (114.175, 22.65);
 
-/// Waves that bend the plane: length and height in metres. The product of slopes stays below one, so it never folds.
-/// Near corners move together, so that no two change places.
+/// Waves that bend the plane: length and height in metres. The product of slopes stays below one, so it never folds: neighbouring
+/// corners move together and keep their order.
 const WAVES: [(f64, f64); 4] = [(21_000.0, 2_000.0), (5_000.0, 300.0), (1_000.0, 30.0), (90.0, 3.0)];
 
-/// Maps planned places, in centimetres before bending, to metres and degrees.
+/// Maps planned positions, in centimetres before bending, to metres and degrees.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plane {
     seed: u64,
@@ -40,7 +40,7 @@ impl Plane {
         Self { seed: plan.seed, west, south }
     }
 
-    /// Where a corner of the plan ends up.
+    /// The final position of a corner of the plan.
     pub(crate) fn corner(&self, x_cm: i64, y_cm: i64) -> Metres {
         let (x, y) = (x_cm as f64 / 100.0, y_cm as f64 / 100.0);
         let mut place = Metres { x, y };
@@ -56,7 +56,7 @@ impl Plane {
         let (left, low) = (x.floor(), y.floor());
         let smooth = |t: f64| t * t * (3.0 - 2.0 * t);
         let (s, t) = (smooth(x - left), smooth(y - low));
-        // Waves lie far apart in the field, so that they do not repeat each other.
+        // Waves are far apart in the noise, so that they do not repeat each other.
         let at = |i: i64, j: i64| field(self.seed, stream, left as i64 + i + wave * 1_000_000, low as i64 + j);
         let lower = at(0, 0) + (at(1, 0) - at(0, 0)) * s;
         let upper = at(0, 1) + (at(1, 1) - at(0, 1)) * s;

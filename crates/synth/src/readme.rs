@@ -4,15 +4,15 @@ use crate::error::SynthError;
 use crate::plan::CityPlan;
 use crate::table::{Table, Written};
 
-/// Changes whenever the same plan gives other bytes than before.
+/// Raised with every change of the bytes of a plan.
 const LAYOUT: u32 = 1;
 
-/// How the file begins.
+/// Beginning of the file.
 const BEGINS: &str = "This city is invented.";
 const NAME: &str = "README.txt";
 const BUILDINGS: [&str; 3] = ["buildings.csv", "buildings.geojson", "buildings.parquet"];
 
-/// Makes the folder, or makes sure that what is replaced in it is an invented city too.
+/// Creates the folder, or checks that its contents are a synthetic city, which may be replaced.
 pub(crate) fn claim(folder: &Path) -> Result<(), SynthError> {
     let failed = |source| SynthError::Write { path: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(failed)?;
@@ -22,7 +22,7 @@ pub(crate) fn claim(folder: &Path) -> Result<(), SynthError> {
     if !std::fs::read_to_string(folder.join(NAME)).is_ok_and(|text| text.starts_with(BEGINS)) {
         return Err(SynthError::Occupied { folder: folder.to_owned() });
     }
-    // The other tables are written over; buildings of another format would stay beside the new ones.
+    // The other tables are overwritten; buildings in another format would remain beside the new ones.
     for name in BUILDINGS {
         match std::fs::remove_file(folder.join(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
@@ -32,7 +32,7 @@ pub(crate) fn claim(folder: &Path) -> Result<(), SynthError> {
     Ok(())
 }
 
-/// Says in the folder itself that nothing in it is real.
+/// Writes the README, which says that the data are synthetic.
 pub(crate) fn write(plan: &CityPlan, folder: &Path) -> Result<Written, SynthError> {
     let CityPlan { seed, buildings, units, districts, streets, communities, grids, width_m, height_m, .. } = plan;
     let version = env!("CARGO_PKG_VERSION");

@@ -1,4 +1,4 @@
-//! Puts buildings on a grid and gives them their addresses.
+//! Places buildings on a grid and assigns their addresses.
 
 use crate::block::{Block, Slot, block};
 use crate::cut::{Cuts, Rect, RoadId};
@@ -11,27 +11,27 @@ use crate::mesh::Mesh;
 use crate::names::Names;
 use crate::place_name::Place;
 
-/// A building with all but its units.
+/// A building without its units.
 #[derive(Debug)]
 pub(crate) struct Building {
     /// 25 characters.
     pub(crate) code: String,
     pub(crate) road: RoadId,
     pub(crate) road_num: String,
-    /// Its place among [`Settler::places`].
+    /// Its index in [`Settler::places`].
     pub(crate) place: usize,
     pub(crate) label: String,
     pub(crate) land: LandUse,
     pub(crate) width_m: f64,
     pub(crate) footprint: Footprint,
     pub(crate) valid_from: String,
-    /// Empty while it stands.
+    /// Empty while it exists.
     pub(crate) valid_to: String,
     /// Empty for most.
     pub(crate) former_code: String,
 }
 
-/// Goes over the grids in their order.
+/// Processes the grids in order.
 #[derive(Debug)]
 pub(crate) struct Settler<'a> {
     seed: u64,
@@ -41,13 +41,13 @@ pub(crate) struct Settler<'a> {
     names: Names,
     /// Villages, estates and parks so far.
     pub(crate) places: Vec<Place>,
-    /// The village that a grid of the same community may go on with, of urban villages and of houses.
+    /// The village that the next grid of the same community may continue, for urban villages and for houses.
     open: [Option<(usize, usize, u32)>; 2],
 }
 
-/// Grids that a village spans at most.
+/// Most grids of a village.
 const VILLAGE_GRIDS: u32 = 6;
-/// Buildings of an estate at most.
+/// Most buildings of an estate.
 const ESTATE_BUILDINGS: usize = 18;
 
 impl<'a> Settler<'a> {
@@ -99,7 +99,7 @@ impl<'a> Settler<'a> {
         Ok(buildings)
     }
 
-    /// A new place, or the village of the grids before.
+    /// A new place, or the village of the previous grids.
     fn place(&mut self, grid: usize, dice: &mut Dice) -> usize {
         let land = self.division.grids[grid].land;
         let community = self.division.grids[grid].community;
@@ -147,7 +147,7 @@ impl<'a> Settler<'a> {
     }
 }
 
-/// Counts the buildings of a grid.
+/// Numbers the buildings of a grid for their codes.
 struct Codes {
     digits: u32,
     letters: u32,
@@ -168,7 +168,7 @@ impl Codes {
 
     fn next(&mut self, division: &Division, grid: usize, dice: &mut Dice) -> Identity {
         let grid = &division.grids[grid];
-        // What stood before the grid got its new code keeps the old one.
+        // Buildings older than the grid's new code keep the former one.
         let old = grid.former.as_ref().filter(|_| dice.chance(850));
         let prefix = old.map_or(&grid.code, |former| &former.code);
         let part = if dice.chance(40) {
@@ -190,7 +190,7 @@ impl Codes {
         let valid_from = match (old, &grid.former) {
             (None, Some(_)) => day(dice, 2025, 2025),
             (None, None) if dice.chance(550) => day(dice, 2018, 2025),
-            // When the standard came into force.
+            // The day on which the standard came into force.
             _ => "2018-01-01".to_owned(),
         };
         let valid_to = if dice.chance(2) { day(dice, 2026, 2026) } else { String::new() };

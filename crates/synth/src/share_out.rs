@@ -1,11 +1,11 @@
-//! Sharing a whole number out by weights.
+//! Distributes a whole number by weights.
 
-/// Shares `total` out by `weights`, each getting at least `least` and at most `most`; the sum is `total` whenever the bounds
-/// allow it. What does not divide goes to the largest remainders, of equal ones to the first.
+/// Distributes `total` by `weights`, at least `least` and at most `most` each; the sum is `total` whenever the bounds allow it. The
+/// remainder goes to the largest fractions, on a tie to the first.
 pub(crate) fn share_out(total: u64, weights: &[u64], least: u64, most: u64) -> Vec<u64> {
     let mut shares = vec![least; weights.len()];
     let mut left = total.saturating_sub(least * weights.len() as u64);
-    // Each round gives to those that are not full; most cases need one.
+    // Each round distributes to the members below `most`; most cases need one.
     while left > 0 {
         let open: Vec<usize> = (0..weights.len()).filter(|index| shares[*index] < most).collect();
         if open.is_empty() {
@@ -32,7 +32,7 @@ pub(crate) fn share_out(total: u64, weights: &[u64], least: u64, most: u64) -> V
     shares
 }
 
-/// Shares `total` over a stream of weights without holding them: the shares of all weights of sum `sum` add up to `total`.
+/// Distributes `total` over a stream of weights without storing them: the results for all weights of sum `sum` add up to `total`.
 #[derive(Debug)]
 pub(crate) struct Running {
     total: u128,

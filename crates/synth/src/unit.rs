@@ -1,13 +1,13 @@
-//! Rooms of a building: how many on a floor, in how many entrances, and what their text is.
+//! Rooms of a building: rooms per floor, entrances, and texts.
 
 use crate::dice::Dice;
 use crate::land::LandUse;
 use crate::table::push_number;
 
-/// More floors than this no building has here.
+/// Most floors of a building.
 const MOST_FLOORS: u32 = 55;
 
-/// How the rooms of a building are counted.
+/// Numbering scheme of a building's rooms.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rooms {
     count: u32,

@@ -1,4 +1,4 @@
-//! `units.csv`: eleven million rows, so each is put together from parts that its building's rows share.
+//! `units.csv`: eleven million rows, so each is assembled from parts shared by its building's rows.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::unit::Rooms;
 #[derive(Debug)]
 pub(crate) struct Units {
     table: Table,
-    /// Numbers of rows go on from those of the buildings.
+    /// Row numbers continue those of the buildings.
     next_id: u64,
     rows: Vec<u8>,
     text: Vec<u8>,
@@ -22,7 +22,7 @@ impl Units {
         Ok(Self { table, next_id: buildings + 1, rows: Vec::with_capacity(1 << 16), text: Vec::with_capacity(64) })
     }
 
-    /// Writes all units of a building; `shop` gets the code of shops whose name is known.
+    /// Writes all units of a building; `shop` is called with the code of shops whose name is known.
     pub(crate) fn building(
         &mut self,
         row: &AddressRow<'_>,

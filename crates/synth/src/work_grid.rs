@@ -1,4 +1,4 @@
-//! Working grids: who answers for which basic grids.
+//! Working grids: the units responsible for basic grids.
 
 use std::ops::Range;
 use std::path::Path;
@@ -13,9 +13,9 @@ use crate::table::{SOURCE, Table, Written};
 struct Kind {
     word: &'static str,
     letters: &'static str,
-    /// Basic grids of one, about.
+    /// Approximate number of basic grids in one.
     size: usize,
-    /// Inside a community; else inside a street.
+    /// Within a community; otherwise within a street.
     in_community: bool,
     name: fn(area: &str, number: usize) -> String,
 }
@@ -51,7 +51,7 @@ const KINDS: [Kind; 4] = [
     },
 ];
 
-/// A working grid: neighbours in the order of cutting, which lie side by side.
+/// A working grid: consecutive grids in the order of cutting, which are adjacent.
 struct WorkGrid {
     kind: usize,
     code: String,
@@ -90,7 +90,7 @@ fn all(division: &Division) -> Vec<WorkGrid> {
     all
 }
 
-/// The `WORKCODE` of each grid: its community's working grid.
+/// The `WORKCODE` of each grid: the working grid of its community.
 pub(crate) fn work_codes(division: &Division) -> Vec<String> {
     let mut codes = vec![String::new(); division.grids.len()];
     for work in all(division).into_iter().filter(|work| KINDS[work.kind].in_community) {
@@ -99,7 +99,7 @@ pub(crate) fn work_codes(division: &Division) -> Vec<String> {
     codes
 }
 
-/// Writes `workgrids.csv`: every basic grid once in each kind, unless flaws are asked for.
+/// Writes `workgrids.csv`: every basic grid once in each kind, unless flaws are requested.
 pub(crate) fn write(plan: &CityPlan, division: &Division, folder: &Path) -> Result<Written, SynthError> {
     let mut table = Table::create(folder, "workgrids.csv", "kind,workgrid,name,gridcode,source\n")?;
     let mut dice = Dice::new(plan.seed, Stream::WorkGrids, 0);

@@ -339,7 +339,7 @@ fn a_citys_own_files_are_never_replaced() {
     let table = folder.path().join("buildings.csv");
     std::fs::write(&table, "real").unwrap();
     let error = write(&CityPlan::scaled(1), folder.path(), |_, _| {}).unwrap_err();
-    assert!(error.to_string().contains("no synthetic city"), "{error}");
+    assert!(error.to_string().contains("other files than a synthetic city"), "{error}");
     assert_eq!(std::fs::read_to_string(table).unwrap(), "real");
     let (invented, _) = city(&CityPlan::scaled(9));
     let plan = CityPlan { format: Format::GeoJson, ..CityPlan::scaled(5) };

@@ -78,17 +78,17 @@ pub trait Consumer: Send {
     }
 
     /// Waits until it has work of its own. It is cancelled when something else is due, so it must be cancel-safe; work that is
-    /// not belongs in [`Self::step_aside`], which follows.
+    /// not belongs in [`Self::background_step`], which follows.
     fn work(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
         pending()
     }
 
     /// Does work of its own between two bursts of records, after [`Self::work`], and while it is [not idle](Self::is_idle).
-    fn step_aside(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
+    fn background_step(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
         ready(Ok(()))
     }
 
-    /// Whether [`Self::step_aside`] has nothing to do.
+    /// Whether [`Self::background_step`] has nothing to do.
     fn is_idle(&self) -> bool {
         true
     }
@@ -241,7 +241,7 @@ impl<C: Consumer> Running<C> {
                 }
                 () = ready(()), if !self.consumer.is_idle() => {}
             }
-            self.consumer.step_aside().await?;
+            self.consumer.background_step().await?;
         }
     }
 
@@ -338,7 +338,7 @@ impl<C: Consumer> Running<C> {
 
     fn settle(&mut self, finished: Finished) -> Result<(), C::Error> {
         self.let_go(&finished.position);
-        finished.outcome.during(format!("publishing the effects of {}", finished.position))?;
+        finished.outcome.during(format!("publishing the results of {}", finished.position))?;
         self.offsets.finish(&finished.position);
         Ok(())
     }
@@ -364,7 +364,7 @@ impl<C: Consumer> Running<C> {
                 // Deliberately left to the partition's next owner.
                 Err(BusError::Closed) if is_meant((&position.topic, position.partition)) => {}
                 Err(error) if is_meant((&position.topic, position.partition)) => {
-                    tracing::warn!(stage = self.stage, record = %position, %error, "not finished; the record will be seen again");
+                    tracing::warn!(stage = self.stage, record = %position, %error, "not finished; the record will be delivered again");
                 }
                 Err(_) => {
                     others.push(finished);

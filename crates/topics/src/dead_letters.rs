@@ -61,7 +61,7 @@ pub async fn send(
         key = %String::from_utf8_lossy(&record.record.key),
         reason = reason.as_str(),
         detail,
-        "record put aside"
+        "record dead-lettered"
     );
     let letter = DeadLetter {
         topic: position.topic.to_string(),

@@ -77,7 +77,7 @@ impl<H: Ord> Ledger<H> {
         for (partition, next) in self.take_commits() {
             if let Err(error) = commit(committer, stage, topic, partition, next).await {
                 self.is_due_again(partition);
-                tracing::warn!(stage, topic, partition, next, %error, "not committed; trying again");
+                tracing::warn!(stage, topic, partition, next, %error, "not committed; retrying");
             }
         }
     }
@@ -124,7 +124,7 @@ pub async fn commit(
 ) -> Result<(), BusError> {
     match committer.commit(topic, partition, next).await {
         Err(error @ BusError::Refused { .. }) => {
-            tracing::warn!(stage, topic, partition, next, %error, "commit refused; the records may be seen again");
+            tracing::warn!(stage, topic, partition, next, %error, "commit refused; the records may be delivered again");
             Ok(())
         }
         outcome => outcome,

@@ -68,7 +68,7 @@ impl<'a> Backlog<'a> {
                     return Ok(Some(record));
                 }
                 Ok(Err(error @ BusError::Unreachable { .. })) => {
-                    tracing::warn!(topic, %error, "reading waits for the bus");
+                    tracing::warn!(topic, %error, "reading is blocked: the bus is unreachable");
                 }
                 Ok(Err(error)) => return Err(error),
                 // A slow bus, or one whose compaction removed the last record, so that the end is never reached.
@@ -215,7 +215,7 @@ async fn forget_compacted(bus: &SharedBus, topic: &str, open: &mut Vec<(u32, u64
     for (partition, end) in open.drain(..) {
         match bus.fetch(topic, partition, end - 1).await? {
             Some(_) => slow.push((partition, end)),
-            None => tracing::info!(topic, partition, end, "the last record is compacted away; what is there is read"),
+            None => tracing::info!(topic, partition, end, "the last record was compacted away; the others are read"),
         }
     }
     *open = slow;

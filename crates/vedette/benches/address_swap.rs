@@ -1,8 +1,8 @@
-//! Lookups while bases are swapped under them: does one fail, does one wait?
+//! Lookups while the base is swapped: does one fail or block?
 //!
-//! `cargo bench -p vedette --bench address_swap -- [A.base B.base ...]`; the demo's base without. One thread asks for the address
-//! of one point after the other, as an analysis does; the other opens a base, puts it to service, and closes the one before.
-//! The same lookups without swaps stand beside it: what both have is the machine's own.
+//! `cargo bench -p vedette --bench address_swap -- [A.base B.base ...]`; the demo's base by default. One thread resolves one point
+//! after the other, as an analysis does; the other opens a base, swaps it in, and closes the previous one. The same lookups without
+//! swaps are measured beside it: delays in both come from the machine.
 
 #![expect(clippy::unwrap_used, reason = "a bench has nobody to report to")]
 
@@ -24,11 +24,11 @@ const BETWEEN_SWAPS: Duration = Duration::from_millis(200);
 const CITY: [f64; 4] = [113.75, 22.45, 114.60, 22.85];
 const DEMO: [f64; 4] = [113.9368, 22.5299, 113.9392, 22.5321];
 
-/// What one run of lookups was like.
+/// Result of one run of lookups.
 #[derive(Default)]
 struct Asked {
     lookups: u64,
-    /// Without a base, or with an answer of another version than the base asked.
+    /// Without a base, or with an answer of another version than the base that was queried.
     failed: u64,
     found: u64,
     nanos: Vec<u32>,
@@ -60,7 +60,7 @@ fn main() {
     figures::told("  the longest of the same lookups without swaps", &format!("{:.3} ms", alone / 1e3));
 }
 
-/// Opens one base after the other and puts each to service in the place of the one before.
+/// Opens one base after the other and swaps each in for the previous one.
 fn swap(book: &AddressBook, paths: &[PathBuf], stop: &AtomicBool) -> u64 {
     let mut swaps = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -99,7 +99,7 @@ fn ask(book: &AddressBook, [west, south, east, north]: [f64; 4]) -> Asked {
 }
 
 impl Asked {
-    /// How many failed, and the microseconds of the longest.
+    /// Number of failures, and the longest lookup in microseconds.
     fn print(mut self, what: &str) -> (u64, f64) {
         self.nanos.sort_unstable();
         let us = |share: f64| f64::from(self.nanos[((self.nanos.len() - 1) as f64 * share) as usize]) / 1e3;

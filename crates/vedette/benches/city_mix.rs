@@ -1,7 +1,7 @@
-//! A whole city's analysis: protobuf bytes of `detections` in, alerts out, as the stage does it between two topics. Nine frames in
-//! ten are empty, the others have three objects that move. Prints frames a second on two cores, and what an idle camera weighs.
+//! A whole city's analysis: protobuf bytes of `detections` in, alerts out, as in the stage between two topics. Nine frames in ten
+//! are empty, the others have three moving objects. Prints frames per second on two cores, and the memory of an idle camera.
 //!
-//! `cargo bench -p vedette --bench city_mix -- [CAMERAS]`; 200,000 cameras without.
+//! `cargo bench -p vedette --bench city_mix -- [CAMERAS]`; 200,000 cameras by default.
 
 #[path = "../../../benches/figures.rs"]
 mod figures;
@@ -23,21 +23,21 @@ use vedette_track::TrackerSettings;
 use vedette_wire::{decode_detections, encode_detections};
 
 const THREADS: usize = 2;
-/// Frames of each camera, one a second.
+/// Frames of each camera, one per second.
 const TICKS: u64 = 12;
 /// The first of them fill the memory and are not timed.
 const WARM: u64 = 2;
 const ROUNDS: usize = 3;
-/// Seconds for which a camera sees people before it is idle, and for which it has been idle.
+/// Seconds for which a camera sees people before it is idle, and for which it is idle.
 const SEEN: u64 = 5;
 const REST: u64 = 45;
 const REACH: f64 = 1_300_000.0;
 const IDLE_REACH: f64 = 2_048.0;
 
-/// The analyses of cameras, as a partition of the stage has them.
+/// The analyses of cameras, as in one partition of the stage.
 type Open = HashMap<CameraId, Box<CameraAnalysis>>;
 
-/// What all cameras share, and the registry's entry of each.
+/// Data shared by all cameras, and the registry entry of each.
 struct City {
     cameras: Vec<Arc<Camera>>,
     policy: Arc<SharedPolicy>,
@@ -80,7 +80,7 @@ fn main() {
     figures::told("the same by processor time", &format!("{best_by_processor:.0}"));
 }
 
-/// What threads did from the end of the warming on: frames and alerts of all, the time of the last to end, the processor's of all.
+/// Totals of all threads after the warm-up: frames, alerts, end of the last thread, processor time.
 #[derive(Default)]
 struct Timed {
     frames: u64,
@@ -89,7 +89,8 @@ struct Timed {
     processor_seconds: f64,
 }
 
-/// What the analysis of a camera takes that saw people and then nothing for a while: in memory, beside the registry, and saved.
+/// Memory of the analysis of a camera that saw people and then nothing for a while: in memory, beside the registry, and in a
+/// checkpoint.
 fn idle(city: &City) -> (f64, usize) {
     let before = resident();
     let mut idle: Open = HashMap::new();
@@ -104,12 +105,12 @@ fn idle(city: &City) -> (f64, usize) {
     (weight, idle[&city.cameras[0].id].save().expect("it is encoded").len())
 }
 
-/// Each thread has its share of the cameras, as a worker has its partitions.
+/// Each thread has a part of the cameras, as a worker has its partitions.
 fn run(city: &City) -> Timed {
     let shares: Vec<_> = (0..THREADS)
         .map(|thread| {
             let mine: Vec<usize> = (thread..city.cameras.len()).step_by(THREADS).collect();
-            // One camera in ten sees people; which one changes every few seconds.
+            // One camera in ten sees people; a different one every few seconds.
             let busy = |camera: usize, tick: u64| (camera as u64 + tick / 5).is_multiple_of(10);
             let record = |camera: usize, tick| encode_detections(&frame(camera, tick, busy(camera, tick)));
             let records: Vec<Vec<Bytes>> =
@@ -133,7 +134,7 @@ fn run(city: &City) -> Timed {
     })
 }
 
-/// Takes the records of each tick through the cameras' analyses.
+/// Runs the records of each tick through the cameras' analyses.
 fn take(city: &City, ticks: Vec<Vec<Bytes>>, mut cameras: Open) -> Timed {
     let (mut timed, mut started, mut processor) = (Timed::default(), Instant::now(), processor_seconds());
     for (tick, records) in (0..).zip(&ticks) {
@@ -177,7 +178,7 @@ impl City {
     }
 }
 
-/// Three people who walk, or nobody.
+/// Three walking people, or nobody.
 fn frame(camera: usize, tick: u64, busy: bool) -> CameraRecord {
     let person = |number: u64| Detection {
         class: ObjectClass::Person,
@@ -199,7 +200,7 @@ fn frame(camera: usize, tick: u64, busy: bool) -> CameraRecord {
     }
 }
 
-/// Bytes of this process in memory.
+/// Resident memory of this process in bytes.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");

@@ -69,7 +69,7 @@ async fn measure() {
     println!("{:>8}{all_bare:>12.2}{all_stage:>12.2}{:>8.3}   (reach: 1.15)", "all", all_stage / all_bare);
 }
 
-/// The first frames of the demo's recording, as intake cuts them.
+/// The first frames of the demo's recording, in chunks as published by intake.
 async fn record() -> Vec<VideoChunk> {
     let path =
         std::env::var_os("VEDETTE_DEMO_VIDEO").map(PathBuf::from).expect("VEDETTE_DEMO_VIDEO names the recording");
@@ -94,7 +94,7 @@ async fn record() -> Vec<VideoChunk> {
     chunks
 }
 
-/// What nobody can do without: decode, scale and convert with GStreamer, run the model with ONNX Runtime.
+/// The unavoidable work: decode, scale and convert with GStreamer, run the model with ONNX Runtime.
 struct Bare {
     session: Session,
     input: Vec<f32>,
@@ -166,10 +166,10 @@ async fn stage(detecting: &Detecting, chunks: &[VideoChunk], frames: usize) {
     let stop = CancellationToken::new();
     let stage = Detect {
         bus: bus.clone(),
-        sight: Arc::new(detecting.sight()),
+        backend: Arc::new(detecting.backend()),
         max_fps: None,
         key_frames_only: false,
-        // The whole recording waits from the start: none of it is to give way.
+        // The whole recording is queued from the start: none of it may be shed.
         shed_after: ShedAfter { low: NEVER, normal: NEVER, high: NEVER },
         registry: Registry::default(),
         open_alerts: OpenAlerts::default(),

@@ -26,22 +26,22 @@ use crate::config::{Config, Settings};
 use crate::operations::Operations;
 use crate::roles::Role;
 
-/// Alerts that a slow listener may lag behind before it is told that it missed some.
+/// Alerts by which a slow subscriber may lag before it misses some.
 const LIVE_BACKLOG: usize = 1_024;
 
-/// The part of health that tells whether all tasks of the process have been started.
+/// Component of health that is good once all tasks of the process have been started.
 const STARTUP: &str = "startup";
 
-/// How long the end of the process waits for the stages, and then for the bus.
+/// How long shutdown waits for the stages, and then for the bus.
 const GRACE: Duration = Duration::from_secs(15);
 
 /// A running product.
 pub struct App {
-    /// Where the page is, when this process has the console role.
+    /// Address of the page, when this process has the console role.
     pub page: Option<SocketAddr>,
-    /// Where health and metrics of this process are.
+    /// Address of health and metrics of this process.
     pub operations: SocketAddr,
-    /// Every alert as it is stored by this process's console role.
+    /// Every alert stored by this process's console role.
     pub live: broadcast::Sender<Arc<Alert>>,
     /// Latencies of the alerts raised by this process.
     pub latency: LatencyBook,
@@ -67,7 +67,7 @@ impl App {
     ) -> anyhow::Result<Self> {
         let roles: HashSet<Role> = roles.iter().copied().collect();
         let settings = &config.settings;
-        // What can fail for a wrong setting is opened before anything runs.
+        // Parts that can fail because of a wrong setting are opened before anything runs.
         let operations = Operations::bind(&settings.operations).await?;
         let desk = match roles.contains(&Role::Console) {
             true => Some(settings.console.open().await?),
@@ -137,7 +137,7 @@ impl App {
     /// because the bus is unreachable, are abandoned after a while: uncommitted records are delivered again at the next start.
     ///
     /// # Errors
-    /// The first error of a stage whose errors end the process; that the bus did not take what was sent last.
+    /// The first error of a stage whose errors end the process; or that the bus refused the last records.
     pub async fn wait(mut self) -> anyhow::Result<()> {
         let mut outcome = Ok(());
         let too_late = async {
@@ -149,7 +149,7 @@ impl App {
             let ended = tokio::select! {
                 ended = self.tasks.next_end() => ended,
                 () = &mut too_late => {
-                    tracing::warn!(tasks = self.tasks.len(), waited = ?GRACE, "tasks did not end; left behind");
+                    tracing::warn!(tasks = self.tasks.len(), waited = ?GRACE, "tasks did not end and are abandoned");
                     self.tasks.abort();
                     break;
                 }
@@ -166,16 +166,16 @@ impl App {
         match tokio::time::timeout(GRACE, self.bus.close()).await {
             Ok(closed) => closed.context("closing the bus")?,
             Err(_) => anyhow::bail!(
-                "the bus did not acknowledge within {GRACE:?} what was sent last; live pictures among it are lost, the rest \
-                 is made again at the next start"
+                "the bus did not acknowledge the last records within {GRACE:?}; live pictures among them are lost, the rest \
+                 is repeated at the next start"
             ),
         }
         outcome
     }
 }
 
-/// Publishes the cameras and policies of the configuration when this process owns the registry: it takes in cameras, and of
-/// several that do, the first share. The others say where their files differ.
+/// Publishes the cameras and policies of the configuration when this process owns the registry: with the ingest role, and the first
+/// share if there are several. The others report where their files differ.
 async fn publish_registry(
     config: &Config,
     roles: &HashSet<Role>,

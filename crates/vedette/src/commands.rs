@@ -1,4 +1,4 @@
-//! From a command to what it does.
+//! Dispatches the command.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -16,10 +16,10 @@ use crate::preflight::{For, preflight, refuse_unready};
 use crate::process::{block_on, block_on_code, stop_on_signal};
 use crate::{address_command, dead_letters, demo, eval_command, export, models_command, replay, telemetry};
 
-/// Runs the command. The exit code is 0 when all went well, 1 on an error, 2 when what was checked is wrong.
+/// Runs the command. The exit code is 0 on success, 1 on an error, 2 when a check found errors.
 ///
 /// # Errors
-/// What went wrong, for a person.
+/// The error, for people.
 pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::log(cli.log_json, !matches!(cli.command, Command::Run(_)));
     match cli.command {
@@ -29,7 +29,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => {
             let summary = replay::run(&args, &mut std::io::stdout().lock())?;
             eprintln!(
-                "{} frames, {} alerts, {} seen before, {} late, {} refused",
+                "{} frames, {} alerts, {} duplicates, {} late, {} refused",
                 summary.frames, summary.alerts, summary.duplicates, summary.late, summary.refused
             );
             Ok(if summary.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
@@ -43,7 +43,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What does not answer is not waited for at the end.
+/// Blocked calls are not waited for at the end.
 fn check_in_time(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new().context("starting the async runtime")?;
     let outcome = runtime.block_on(check(args));
@@ -59,7 +59,7 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     refuse_unready(&reading, &roles).await?;
     let config = reading.config;
     if config.settings.bus.kind == BusKind::Embedded && roles.len() < Role::value_variants().len() {
-        tracing::warn!("the embedded bus lives in one process: roles that are left out run nowhere");
+        tracing::warn!("the embedded bus is limited to one process: the omitted roles do not run");
     }
     let metrics = telemetry::metrics()?;
     let stop = CancellationToken::new();
@@ -74,7 +74,7 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
 }
 
 /// # Errors
-/// When the address of the page is given where there is none.
+/// When an address of the page is given without a page.
 fn check_listen(overrides: &Overrides, roles: &HashSet<Role>) -> anyhow::Result<()> {
     anyhow::ensure!(
         overrides.listen.is_none() || roles.contains(&Role::Console),

@@ -21,10 +21,10 @@ use crate::process::stop_on_signal;
 use crate::roles::Role;
 use crate::{output, telemetry};
 
-/// Between the starting points of two cameras that play the same recording.
+/// Offset between two cameras that play the same recording.
 const APART: Span = Span::from_millis(4_700);
 
-/// The demo site: name and content of its files.
+/// Files of the demo site: name and content.
 const SITE: [(&str, &[u8]); 4] = [
     ("vedette.toml", include_bytes!("../../../deploy/demo/vedette.toml")),
     ("cameras.toml", include_bytes!("../../../deploy/demo/cameras.toml")),
@@ -32,10 +32,10 @@ const SITE: [(&str, &[u8]); 4] = [
     ("address.base", include_bytes!("../../../deploy/demo/address.base")),
 ];
 
-/// Writes the demo site below `data`, since an address base is a file that is mapped.
+/// Writes the demo site below `data`, since an address base is mapped from a file.
 fn own_site(data: &Path) -> anyhow::Result<PathBuf> {
     let site = data.join("site");
-    std::fs::create_dir_all(&site).with_context(|| format!("making {}", site.display()))?;
+    std::fs::create_dir_all(&site).with_context(|| format!("creating {}", site.display()))?;
     for (name, content) in SITE {
         let path = site.join(name);
         std::fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
@@ -46,9 +46,9 @@ fn own_site(data: &Path) -> anyhow::Result<PathBuf> {
 /// Runs the command.
 ///
 /// # Errors
-/// When something is missing or cannot be opened; it says what brings it.
+/// When a file is missing or cannot be opened, with the command that provides it.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
-    // First what a person has to bring.
+    // Inputs that a person has to provide come first.
     let recording = recording(args.video.as_deref())?;
     // The guard removes the directory at the end of the demo.
     let (data, _guard) = data_directory(args.data)?;
@@ -68,7 +68,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
         reading.camera_paths = vec![reading.camera_paths.first().cloned().unwrap_or_default(); count];
         config.cameras = cameras(&config.cameras, &recording, args.cameras)?;
     }
-    // Copies stand at one place and show different moments: nothing of theirs is one event.
+    // Copies are at one place and show different times: their alerts must not be correlated.
     config.settings.console.one_event.enabled &= args.cameras < 2;
     config.settings.bus.directory = data.join("bus");
     config.settings.console.store = StoreSetting::File(data.join("alerts.sqlite"));
@@ -105,13 +105,13 @@ fn recording(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     path.canonicalize().with_context(|| format!("finding {}", path.display()))
 }
 
-/// Where downloads and builds are kept: `VEDETTE_CACHE`, else `~/.cache/vedette`.
+/// Directory of downloads and builds: `VEDETTE_CACHE`, else `~/.cache/vedette`.
 pub(crate) fn cache() -> PathBuf {
     let home = || std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     std::env::var_os("VEDETTE_CACHE").map_or_else(|| home().join(".cache/vedette"), PathBuf::from)
 }
 
-/// The site's camera on its recording, and copies of it that play another moment.
+/// The site's camera on its recording, and copies of it at other positions.
 fn cameras(site: &[Camera], recording: &Path, count: u32) -> anyhow::Result<Vec<Camera>> {
     let first = site.first().context("the demo site has no camera")?;
     let source = |copy: u32| CameraSource::File {
@@ -130,7 +130,7 @@ fn cameras(site: &[Camera], recording: &Path, count: u32) -> anyhow::Result<Vec<
 fn data_directory(given: Option<PathBuf>) -> anyhow::Result<(PathBuf, Option<tempfile::TempDir>)> {
     match given {
         Some(path) => {
-            std::fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
+            std::fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
             Ok((path, None))
         }
         None => {
@@ -148,13 +148,13 @@ async fn print_alerts(mut live: tokio::sync::broadcast::Receiver<std::sync::Arc<
                 // A closed stdout (`| head`) does not end the demo.
                 let _ = writeln!(out, "{}", output::line(&alert)).and_then(|()| out.flush());
             }
-            Err(RecvError::Lagged(missed)) => eprintln!("{missed} alerts were not printed; the page has them"),
+            Err(RecvError::Lagged(missed)) => eprintln!("{missed} alerts were not printed; the page shows them"),
             Err(RecvError::Closed) => return,
         }
     }
 }
 
-/// The counts of the run, from the metrics that everybody can read.
+/// The counts of the run, from the public metrics.
 fn print_summary(metrics: &PrometheusHandle) {
     let text = metrics.render();
     let count = |name: &str| -> f64 {
@@ -165,15 +165,15 @@ fn print_summary(metrics: &PrometheusHandle) {
     };
     eprintln!("\nSummary");
     for (label, name) in [
-        ("frames onto the bus", "vedette_ingest_frames_total"),
-        ("frames looked at", "vedette_detect_frames_total"),
+        ("frames published", "vedette_ingest_frames_total"),
+        ("frames processed", "vedette_detect_frames_total"),
         ("frames analysed", "vedette_analyse_frames_total"),
         ("frames shed", "vedette_frames_shed_total"),
         ("frames in dead letters", "vedette_frames_dead_lettered_total"),
         ("alerts, raised and ended", "vedette_alerts_total"),
         ("snapshots", "vedette_snapshots_total"),
     ] {
-        // A sum of nothing is -0.
+        // The sum of nothing is -0.
         eprintln!("  {label:<28}{:>10}", count(name) + 0.0);
     }
     if let Some(peak) = peak_memory_mb() {
@@ -190,7 +190,7 @@ fn peak_memory_mb() -> Option<u64> {
 /// Re-encodes a recording, with a progress bar.
 ///
 /// # Errors
-/// When the recording cannot be read or the output not be written.
+/// When the recording cannot be read or the output cannot be written.
 pub(crate) fn transcode(input: &Path, output: &Path, key_every: u32) -> anyhow::Result<()> {
     let bar = ProgressBar::new(100).with_message("re-encoding");
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {percent}%") {

@@ -1,4 +1,4 @@
-//! `vedette eval`: tracker and rules on recorded clips, scored against what is true of them.
+//! `vedette eval`: tracker and rules on recorded clips, scored against ground truth.
 
 mod clip;
 
@@ -24,25 +24,25 @@ use clip::{Clip, read};
 /// `vedette eval`
 #[derive(Debug, Subcommand)]
 pub enum EvalCommand {
-    /// Detections in, tracks out (MOT format), and their HOTA, MOTA, IDF1 and switches where the truth is known.
+    /// Detections in, tracks out (MOT format), and their HOTA, MOTA, IDF1 and switches if there is ground truth.
     Tracks(TracksArgs),
-    /// Detections in, events out (JSON lines), and their precision, recall, F1, false alarms and delay where known.
+    /// Detections in, events out (JSON lines), and their precision, recall, F1, false alarms and delay if there is ground truth.
     Events(EventsArgs),
 }
 
-/// The clips, and what is looked at of them.
+/// The clips, and the part of them to evaluate.
 #[derive(Debug, Args)]
 pub struct ClipArgs {
-    /// Clips: folders in MOT layout, each with `seqinfo.ini`, detections and, to be scored, the truth.
+    /// Clips: folders in MOT layout, each with `seqinfo.ini`, detections and, for scores, the ground truth.
     #[arg(required = true)]
     pub clips: Vec<PathBuf>,
     /// Detections within each clip: MOT rows, or `.jsonl` as `vedette export` writes it.
     #[arg(long, default_value = "det/det.txt")]
     pub detections: PathBuf,
-    /// True boxes within each clip; `gt/gt.txt` where there is one when absent.
+    /// Ground truth within each clip; `gt/gt.txt` if it exists when absent.
     #[arg(long)]
     pub truth: Option<PathBuf>,
-    /// Look at every N-th frame only, as a camera of a lower frame rate would give them.
+    /// Process every N-th frame only, as from a camera of a lower frame rate.
     #[arg(long, default_value = "1")]
     pub every: NonZeroU32,
     /// Class of the objects in MOT files.
@@ -62,7 +62,7 @@ pub struct TracksArgs {
     /// Clips.
     #[command(flatten)]
     pub clips: ClipArgs,
-    /// Directory for the tracks, one `CLIP.txt` each; without it and without truth one clip's tracks go to stdout.
+    /// Directory for the tracks, one `CLIP.txt` each; without it and without ground truth one clip's tracks go to stdout.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
     /// Score the tracks of another program, from this directory's `CLIP.txt`, instead of tracking.
@@ -73,7 +73,7 @@ pub struct TracksArgs {
 /// `vedette eval events`
 #[derive(Debug, Args)]
 pub struct EventsArgs {
-    /// Clips; one without rules is passed over.
+    /// Clips; those without rules are skipped.
     #[command(flatten)]
     pub clips: ClipArgs,
     /// Rules: a policy file (TOML, `applies_to.camera` names the clip), or a JSON object with a list for each clip.
@@ -85,13 +85,13 @@ pub struct EventsArgs {
     /// File for the events, JSON lines; without it and without true events they go to stdout.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
-    /// Score these events of another program instead of tracking.
+    /// Score the events of another program, from this file, instead of tracking.
     #[arg(long)]
     pub events: Option<PathBuf>,
-    /// Score from which an object starts to count, for every rule.
+    /// Score at which an object starts to count, for every rule.
     #[arg(long)]
     pub enter: Option<f32>,
-    /// Score down to which it goes on counting, for every rule.
+    /// Score down to which it continues to count, for every rule.
     #[arg(long)]
     pub stay: Option<f32>,
 }
@@ -99,7 +99,7 @@ pub struct EventsArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// What cannot be read or makes no sense, with its place.
+/// The unreadable or invalid input, with its position.
 pub(crate) fn run(command: &EvalCommand) -> anyhow::Result<ExitCode> {
     match command {
         EvalCommand::Tracks(args) => tracks(args),
@@ -117,21 +117,24 @@ fn tracks(args: &TracksArgs) -> anyhow::Result<ExitCode> {
             None => clip.tracks(&settings),
         };
         if let Some(directory) = &args.output {
-            fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+            fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
             write(&directory.join(format!("{}.txt", clip.name)), &write_mot(&tracks))?;
         }
         match &clip.truth {
             Some(truth) => {
-                let ((info, truth), (_, tracks)) = (clip.looked_at(truth), clip.looked_at(&tracks));
+                let ((info, truth), (_, tracks)) = (clip.sampled(truth), clip.sampled(&tracks));
                 let comparison = Comparison::new(&info, &truth, &tracks)
                     .with_context(|| format!("scoring {}", clip.folder().display()))?;
                 scored.push((clip.name, TrackMetrics::of(&comparison)));
             }
             None if args.output.is_none() && args.clips.clips.len() > 1 => {
-                bail!("{} has no truth to be scored by; name a directory for the tracks: -o DIRECTORY", clip.name)
+                bail!(
+                    "{} has no ground truth to score against; name a directory for the tracks: -o DIRECTORY",
+                    clip.name
+                )
             }
             None if args.output.is_none() => print!("{}", write_mot(&tracks)),
-            None => eprintln!("{}: no truth, tracks written", clip.name),
+            None => eprintln!("{}: no ground truth, tracks written", clip.name),
         }
     }
     if !scored.is_empty() {
@@ -197,7 +200,7 @@ fn events(args: &EventsArgs) -> anyhow::Result<ExitCode> {
     for folder in &args.clips.clips {
         let clip = Clip::open(folder, &args.clips)?;
         let Some(mut policy) = rules.of(&clip)? else {
-            eprintln!("{}: no rules in {}, passed over", clip.name, args.rules.display());
+            eprintln!("{}: no rules in {}, skipped", clip.name, args.rules.display());
             continue;
         };
         if args.events.is_none() {
@@ -296,7 +299,7 @@ impl Rules {
     }
 }
 
-/// Sets the score band of every rule, as far as it is given.
+/// Sets the score thresholds of every rule, if given.
 fn set_scores(policy: &mut Policy, enter: Option<f32>, stay: Option<f32>) -> anyhow::Result<()> {
     for rule in &mut policy.rules {
         let enter = enter.map(Score::new).transpose()?.unwrap_or(rule.score.enter);

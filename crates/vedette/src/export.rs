@@ -1,4 +1,4 @@
-//! `vedette export`: the detections that the bus holds, as JSON lines.
+//! `vedette export`: the detections on the bus, as JSON lines.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use vedette_topics::{BusKind, BusSettings, open_bus, reading, topics};
 use crate::cli::ExportArgs;
 use crate::config::Config;
 
-/// Runs the command: frames come in the order of the topic's partitions, and in order within a camera.
+/// Runs the command: frames in the order of the topic's partitions, and in order within a camera.
 ///
 /// # Errors
 /// When the bus cannot be read or the output is closed.

@@ -1,7 +1,7 @@
 //! The one binary: configuration, roles, supervision, and the commands.
 //!
-//! *In:* a command line and a configuration. *Out:* the running product. *Must not know:* algorithms; those are in the
-//! crates this one wires together. [`app`] is where to begin reading.
+//! *In:* a command line and a configuration. *Out:* the running product. *Must not know:* algorithms, which are in the crates that
+//! this one wires together. Begin reading at [`app`].
 
 pub mod app;
 pub mod cli;

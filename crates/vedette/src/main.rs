@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Records are allocated by one thread and freed by another, for which the system's allocator is slow.
+/// Records are allocated by one thread and freed by another, which is slow in the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -7,13 +7,13 @@ use vedette_stages::detector::{RUNTIME, store, unread_beside};
 
 use crate::cli::ModelsCommand;
 
-/// Fetched when nothing is named: ONNX Runtime, the default model, and the demo's.
+/// Fetched by default: ONNX Runtime, the default model, and the demo's.
 const USUAL: [&str; 3] = [RUNTIME, "nanodet-g", "nanodet-g-640x480"];
 
 /// Runs the command.
 ///
 /// # Errors
-/// What is missing or wrong, and how to mend it.
+/// The missing or invalid file, and the remedy.
 pub(crate) fn run(command: ModelsCommand) -> anyhow::Result<ExitCode> {
     let (ModelsCommand::List(dirs)
     | ModelsCommand::Fetch { dirs, .. }
@@ -71,7 +71,7 @@ fn verify(store: &ModelStore, names: &[String]) -> anyhow::Result<ExitCode> {
     for name in names {
         let outcome = if name == RUNTIME { store.runtime_library(&name) } else { store.verify(&name) };
         match outcome {
-            Ok(path) => println!("{name}: good, {}", path.display()),
+            Ok(path) => println!("{name}: ok, {}", path.display()),
             Err(error) => {
                 println!("{name}: {error}");
                 code = ExitCode::from(2);

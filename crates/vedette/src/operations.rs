@@ -1,5 +1,5 @@
-//! The operations port of every process, whatever its roles: `/healthz` and `/readyz` for a supervisor, `/metrics` for
-//! Prometheus. It also folds the samples of histograms, which pile up otherwise.
+//! The operations port of every process, whatever its roles: `/healthz` and `/readyz` for a supervisor, `/metrics` for Prometheus.
+//! It also runs the upkeep of histograms, whose samples accumulate otherwise.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -24,12 +24,12 @@ use crate::config::OperationsSettings;
 const NAME: &str = "operations";
 /// Where it listens when the configuration does not say.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);
-/// How often histograms are folded, whether or not somebody scrapes them.
+/// Interval of the upkeep of histograms, with or without scrapes.
 const FOLD_EVERY: Duration = Duration::from_secs(5);
-/// How long requests in flight may take once told to stop.
+/// Grace period of requests in flight at shutdown.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// An operations port that is taken and does not serve yet.
+/// An operations port that is bound and does not serve yet.
 #[derive(Debug)]
 pub(crate) struct Operations {
     listener: TcpListener,
@@ -38,10 +38,10 @@ pub(crate) struct Operations {
 }
 
 impl Operations {
-    /// Takes the port. The usual one may be held by another process of the product on this machine: a free one is taken then.
+    /// Binds the port. The default one may be in use by another process of the product on this machine: then a free one is bound.
     ///
     /// # Errors
-    /// When an address that the configuration names is taken or not ours.
+    /// When an address of the configuration is in use or not local.
     pub(crate) async fn bind(settings: &OperationsSettings) -> anyhow::Result<Self> {
         let wanted = settings.listen.unwrap_or(USUAL);
         let listener = match TcpListener::bind(wanted).await {

@@ -1,4 +1,4 @@
-//! Alerts as one line for a person.
+//! Alerts as one line for people.
 
 use vedette_core::{AddressMatch, Alert, Direction, Measured, PlaceSource, Quantity};
 use vedette_rules::rule_kind;
@@ -48,7 +48,7 @@ fn measured(alert: &Alert) -> String {
     }
 }
 
-/// With as many decimals as the size of the number needs.
+/// With decimals according to the size of the number.
 fn number(value: f64) -> String {
     match value.abs() {
         _ if value.fract() == 0.0 => format!("{value:.0}"),

@@ -1,4 +1,4 @@
-//! Where the configuration is, and what the command line changes of it.
+//! Path of the configuration, and overrides by the command line.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use vedette_topics::BusKind;
 
 use crate::config::Config;
 
-/// Where the configuration is.
+/// Path of the configuration.
 #[derive(Debug, Clone, Args)]
 pub struct ConfigArgs {
     /// Settings file.
@@ -33,7 +33,7 @@ pub struct Overrides {
     pub operations_listen: Option<SocketAddr>,
 }
 
-/// Which bus.
+/// The bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BusChoice {
     /// A durable log inside this process.
@@ -52,12 +52,12 @@ impl From<BusChoice> for BusKind {
 }
 
 impl Overrides {
-    /// Changes what the command line says otherwise.
+    /// Applies the overrides.
     pub fn apply(&self, config: &mut Config) {
         if let Some(kind) = self.bus {
             config.settings.bus.kind = kind.into();
         }
-        // A variable that is set to nothing counts as not set.
+        // An empty variable counts as unset.
         if self.brokers.iter().any(|broker| !broker.is_empty()) {
             config.settings.bus.kafka.brokers.clone_from(&self.brokers);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-/// How long the end of the process waits for calls that nothing can interrupt, such as one to a broker that is away.
+/// How long the end of the process waits for uninterruptible calls, such as one to an unreachable broker.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
 pub(crate) fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {

@@ -1,4 +1,4 @@
-//! `vedette replay`: recorded detections in, alerts out, by the same code that runs live, and with no clock.
+//! `vedette replay`: recorded detections in, alerts out, by the same code as the live stage, without a clock.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -18,16 +18,16 @@ use crate::cli::{AlertFormat, ReplayArgs, TimedBase};
 use crate::config::{Config, load_cameras, load_policies};
 use crate::output;
 
-/// What a replay did.
+/// Counts of a replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Frames analysed.
     pub frames: u64,
-    /// Frames that were seen before.
+    /// Duplicate frames.
     pub duplicates: u64,
-    /// Frames that came too late to be sorted in.
+    /// Frames too late to be reordered.
     pub late: u64,
-    /// Lines that could not be used; each was named on stderr.
+    /// Unusable lines; each is reported on stderr.
     pub refused: u64,
     /// Alerts written, raised and ended ones each.
     pub alerts: u64,
@@ -36,7 +36,7 @@ pub struct Summary {
 /// Runs the command.
 ///
 /// # Errors
-/// When a file cannot be read, the configuration has mistakes, or the output is closed.
+/// When a file cannot be read, the configuration is invalid, or the output is closed.
 pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
     let mut replay = site(args)?;
     let mut near_misses = args.near_misses.as_deref().map(create).transpose()?;
@@ -69,12 +69,12 @@ pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
 }
 
 fn take_line(replay: &mut Replay<Files>, line: &str) -> anyhow::Result<(CameraId, Outcome)> {
-    let record = record_line::from_line(line).context("no detections record")?;
+    let record = record_line::from_line(line).context("not a record of detections")?;
     let outcome = replay.take(&record)?;
     Ok((record.camera, outcome))
 }
 
-/// Cameras, policies and bases as files hold them.
+/// Cameras, policies and bases from files.
 struct Files {
     registry: Registry,
     addresses: AddressBook,
@@ -90,7 +90,7 @@ impl Site for Files {
     }
 }
 
-/// A replay on what the options say, and where they say nothing, on what the settings file says.
+/// A replay with the options, and with the settings file for absent ones.
 fn site(args: &ReplayArgs) -> anyhow::Result<Replay<Files>> {
     let mut site = match &args.config {
         Some(path) => Config::load(path)?,
@@ -118,7 +118,7 @@ fn bases(given: &[TimedBase]) -> anyhow::Result<AddressBook> {
     let book = AddressBook::of(first.next().map(open).transpose()?);
     if let Some(second) = first.next() {
         anyhow::bail!(
-            "--address-base {}: a second base without a moment; write PATH@TIME for the one that comes later",
+            "--address-base {}: a second base without a time; write PATH@TIME for the later one",
             second.path.display()
         );
     }
@@ -155,7 +155,7 @@ fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
     Ok(BufWriter::new(File::create(path).with_context(|| format!("creating {}", path.display()))?))
 }
 
-/// What almost was an alert, as a JSON line with its camera.
+/// A near-miss, as a JSON line with its camera.
 #[derive(Serialize)]
 struct NearMissLine<'a> {
     camera: &'a CameraId,

@@ -1,28 +1,28 @@
-//! The parts of the product that can run in a process of their own.
+//! The roles: parts of the product that can run in separate processes.
 
 use std::collections::HashSet;
 
 use clap::{Args, ValueEnum};
 
-/// A part of the product that can run in a process of its own.
+/// A part of the product that can run in a separate process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Role {
-    /// Pull camera streams onto the bus, and take in the detections of other producers.
+    /// Publish camera streams on the bus, and import the detections of other producers.
     Ingest,
     /// Decode video and detect objects.
     Detect,
-    /// Follow objects, apply rules, find places; raise alerts.
+    /// Track objects, apply rules, resolve places; raise alerts.
     Analyse,
     /// Store alerts, serve the page and the API.
     Console,
-    /// Deliver alerts to the sinks of the configuration.
+    /// Deliver alerts to the configured sinks.
     Deliver,
 }
 
-/// Which roles a process has.
+/// Roles of a process.
 #[derive(Debug, Clone, Args)]
 pub struct RoleArgs {
-    /// Roles of this process, with commas or spaces between them; the embedded bus needs all of them in one.
+    /// Roles of this process, separated by commas or spaces; the embedded bus needs all of them in one process.
     #[arg(
         long,
         value_enum,
@@ -38,7 +38,7 @@ impl RoleArgs {
     /// The roles.
     ///
     /// # Errors
-    /// When one is given twice: another one may have been meant.
+    /// When a role is given twice, since another one may have been meant.
     pub fn set(&self) -> anyhow::Result<HashSet<Role>> {
         let mut roles = HashSet::new();
         for role in &self.roles {

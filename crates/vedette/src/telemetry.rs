@@ -1,4 +1,4 @@
-//! Logs to stderr, metrics to the page's `/metrics`.
+//! Logs to stderr, metrics to `/metrics`.
 
 use std::io::IsTerminal;
 
@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 /// Bounds of the latency histograms in seconds.
 const SECONDS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 
-/// Starts logging. `RUST_LOG` chooses what is shown; `info` when it is not set.
+/// Starts logging, with the filter in `RUST_LOG`; `info` by default.
 pub fn log(json: bool, quiet: bool) {
     let default = if quiet { "warn" } else { "info" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
@@ -21,7 +21,7 @@ pub fn log(json: bool, quiet: bool) {
     let _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
 }
 
-/// Makes the Prometheus recorder the process's own.
+/// Installs the Prometheus recorder of the process.
 ///
 /// # Errors
 /// When another one is installed already.

@@ -201,7 +201,7 @@ async fn a_base_that_cannot_be_used_is_refused_and_operators_see_why() {
     let health = degraded(&product, "refused").await;
     let detail = health["stages"]["addresses"]["detail"].as_str().unwrap();
     assert!(
-        detail.contains(&new) && detail.contains("next.base") && detail.contains(&format!("{old} serves")),
+        detail.contains(&new) && detail.contains("next.base") && detail.contains(&format!("{old} is in force")),
         "{detail}"
     );
     assert_eq!(health["ready"], true, "the old base serves");

@@ -22,7 +22,7 @@ use vedette_bus::{Record, SharedBus};
 use vedette_core::{Camera, CameraId, GroundPoint, Timestamp};
 use vedette_runtime::health::Health;
 use vedette_stages::MetadataSettings;
-use vedette_stages::adopt::{Adopt, GROUP};
+use vedette_stages::import::{GROUP, Import};
 use vedette_stages::registry::Registry;
 use vedette_topics::{BusSettings, topics};
 use vedette_wire::{decode_dead_letter, decode_detections};
@@ -123,7 +123,7 @@ impl World {
 
     fn start(&self, name: &str) -> Member {
         let client = self.cluster.client(name);
-        let adopt = Adopt {
+        let import = Import {
             entries: self.entries.clone(),
             bus: Arc::new(client.clone()),
             registry: self.registry.clone(),
@@ -133,7 +133,7 @@ impl World {
         let token = stop.clone();
         // Again when it fails, as the product does.
         let task = tokio::spawn(async move {
-            while adopt.clone().run(token.clone()).await.is_err() && !stopped.is_cancelled() {
+            while import.clone().run(token.clone()).await.is_err() && !stopped.is_cancelled() {
                 sleep(Duration::from_millis(500)).await;
             }
         });

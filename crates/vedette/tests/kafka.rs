@@ -157,28 +157,28 @@ async fn a_published_base_reaches_every_worker_and_one_without_its_file_says_so(
         eventually(words, async || said_by(product).contains(words).then_some(())).await;
     };
     let old = vedette_address::AddressBase::open(desk_site.path().join("address.base")).unwrap().version().to_owned();
-    says(&worker, &format!("base {old} serves")).await;
+    says(&worker, &format!("base {old} is in force")).await;
 
     let moment = (clock::now() - Span::from_secs(1)).to_string();
     let mut publish = vedette();
     publish.args(["address", "publish"]).arg(&built).arg("-c").arg(&desk_config).args(["--effective-from", &moment]);
     let output = finish(publish);
     assert!(output.status.success(), "{}", said(&output));
-    says(&desk, &format!("base {new} serves")).await;
+    says(&desk, &format!("base {new} is in force")).await;
     says(&worker, "is not there").await;
     assert_eq!(worker.app.health.snapshot()["addresses"].condition, Condition::Degraded);
     // Copied to the other machine, it is taken there by itself.
     let name = format!("{new}.base");
     std::fs::create_dir_all(worker_site.path().join("bases")).unwrap();
     std::fs::copy(desk_site.path().join("bases").join(&name), worker_site.path().join("bases").join(&name)).unwrap();
-    says(&worker, &format!("base {new} serves")).await;
+    says(&worker, &format!("base {new} is in force")).await;
 
     let mut withdraw = vedette();
     withdraw.args(["address", "withdraw", &moment, "-c"]).arg(&desk_config);
     let output = finish(withdraw);
     assert!(output.status.success(), "{}", said(&output));
-    says(&desk, &format!("base {old} serves")).await;
-    says(&worker, &format!("base {old} serves")).await;
+    says(&desk, &format!("base {old} is in force")).await;
+    says(&worker, &format!("base {old} is in force")).await;
     desk.end().await;
     worker.end().await;
 }

@@ -25,7 +25,7 @@ use vedette_bus::{Record, Retention, SharedBus, StartAt, TopicSpec};
 use vedette_core::{Span, Timestamp};
 use vedette_runtime::clock;
 use vedette_runtime::health::Health;
-use vedette_stages::adopt::Adopt;
+use vedette_stages::import::Import;
 use vedette_stages::registry::Registry;
 use vedette_topics::{BusKind, reading, topics};
 use vedette_wire::{DeadLetterReason, decode_dead_letter, decode_detections};
@@ -170,7 +170,7 @@ async fn what_a_crash_repeats_is_the_same_byte_for_byte() {
     let bus = vedette_topics::open_bus(&config.settings.bus).await.unwrap();
     bus.ensure_topics(&topics::specs(&config.settings.bus)).await.unwrap();
     topics::ensure_foreign(&bus, &config.settings.bus).await.unwrap();
-    let adopt = Adopt {
+    let import = Import {
         entries: config.settings.metadata.clone().into(),
         bus: bus.clone(),
         registry: Registry::of(&config.cameras, &config.policies),
@@ -186,13 +186,13 @@ async fn what_a_crash_repeats_is_the_same_byte_for_byte() {
     };
     // It is taken away in the middle, and again, without a word and so mostly without a commit.
     for count in [1, every / 2] {
-        let stage = tokio::spawn(adopt.clone().run(CancellationToken::new()));
+        let stage = tokio::spawn(import.clone().run(CancellationToken::new()));
         reach(count).await;
         stage.abort();
         assert!(stage.await.unwrap_err().is_cancelled());
     }
     let stop = CancellationToken::new();
-    let stage = tokio::spawn(adopt.run(stop.clone()));
+    let stage = tokio::spawn(import.run(stop.clone()));
     reach(every).await;
     stop.cancel();
     stage.await.unwrap().unwrap();

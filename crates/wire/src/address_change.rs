@@ -5,35 +5,35 @@ use vedette_core::Timestamp;
 use crate::error::parse;
 use crate::{WireError, pb};
 
-/// The site's one base of addresses; it begins every key, so that a topic can hold more than one.
+/// The site's only address base; it prefixes every key, so that a topic can later contain several.
 const NAME: &str = "city";
-/// Most characters of a version or of a file's name.
+/// Most characters of a version or file name.
 const MOST_CHARACTERS: usize = 128;
 
-/// Another address base serves from a moment on.
+/// Announcement of another address base.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressBaseChange {
-    /// Capture time from which it serves.
+    /// Capture time from which it is in force.
     pub effective_from: Timestamp,
-    /// Which base, or what turns one into it.
+    /// The base, or the delta to it.
     pub base: NewBase,
 }
 
-/// Where another base comes from.
+/// Source of an announced base.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NewBase {
-    /// It lies in the machine's directory of bases.
+    /// A file in the machine's directory of bases.
     File {
-        /// What it must say of itself.
+        /// The version that it must have.
         version: String,
-        /// Its name there; no path.
+        /// Its file name, without a path.
         name: String,
     },
-    /// It is made of one that is known.
+    /// A delta to a known base.
     Delta {
-        /// The base that is changed.
+        /// Version of the base to which it applies.
         from_version: String,
-        /// What comes of it.
+        /// Version of the result.
         to_version: String,
         /// The delta, at most [`AddressBaseChange::MOST_DELTA_BYTES`].
         content: Bytes,
@@ -41,10 +41,10 @@ pub enum NewBase {
 }
 
 impl AddressBaseChange {
-    /// Most bytes of a delta: it travels in one record. A larger change is a new base.
+    /// Most bytes of a delta, which is sent in one record. A larger change needs a new base.
     pub const MOST_DELTA_BYTES: usize = 900_000;
 
-    /// The version that serves.
+    /// The version in force after the change.
     #[must_use]
     pub fn version(&self) -> &str {
         match &self.base {
@@ -60,7 +60,7 @@ impl AddressBaseChange {
     }
 }
 
-/// The key of the record on `addresses` for a moment: one record for each, so that compaction keeps the whole timeline.
+/// The key of the record on `addresses` for an instant: one record each, so that compaction keeps the whole timeline.
 #[must_use]
 pub fn address_key(effective_from: Timestamp) -> String {
     format!("{NAME}/{effective_from}")
@@ -84,7 +84,7 @@ pub fn encode_address_change(change: &AddressBaseChange) -> Bytes {
 /// Reads the value of a record on `addresses`.
 ///
 /// # Errors
-/// When the bytes are no such message, or a value breaks its rule.
+/// When the bytes are not such a message, or a value breaks its rule.
 pub fn decode_address_change(bytes: Bytes) -> Result<AddressBaseChange, WireError> {
     use pb::address_base_change::Change;
     let message: pb::AddressBaseChange = parse("AddressBaseChange", bytes)?;
@@ -116,7 +116,7 @@ fn version(field: &'static str, text: String) -> Result<String, WireError> {
     Ok(text)
 }
 
-/// A name that cannot lead out of a directory.
+/// A file name that cannot leave a directory.
 fn file_name(text: String) -> Result<String, WireError> {
     let refused = |c: char| c.is_control() || c == '/' || c == '\\';
     if text.is_empty() || text.len() > MOST_CHARACTERS || text.starts_with('.') || text.chars().any(refused) {

@@ -7,7 +7,7 @@ use vedette_core::{
 use crate::field::unknown;
 use crate::{WireError, pb};
 
-/// Units that may answer for one place at most; real ones are a handful.
+/// Most responsible units of one place; real places have a handful.
 const MOST_UNITS: usize = 64;
 
 pub(crate) fn pb_address(address: &AddressMatch) -> pb::alert::Address {

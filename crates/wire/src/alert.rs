@@ -91,7 +91,7 @@ fn pb_evidence(evidence: &Evidence) -> pb::alert::Evidence {
 /// Reads the value of a record on `alerts`.
 ///
 /// # Errors
-/// When the bytes are no such message, or a value breaks its rule.
+/// When the bytes are not such a message, or a value breaks its rule.
 pub fn decode_alert(bytes: Bytes) -> Result<Alert, WireError> {
     let message: pb::Alert = parse("Alert", bytes)?;
     let status = match message.status() {

@@ -83,7 +83,7 @@ fn pb_calibration(calibration: &Calibration) -> pb::camera::Calibration {
 /// Reads the value of a record on `cameras`.
 ///
 /// # Errors
-/// When the bytes are no such message, or a value breaks its rule. Whether a calibration can be solved is for `locate`.
+/// When the bytes are not such a message, or a value breaks its rule. `locate` decides whether a calibration can be solved.
 pub fn decode_camera(bytes: Bytes) -> Result<Camera, WireError> {
     let message: pb::Camera = parse("Camera", bytes)?;
     let address = match message.address_code.as_str() {

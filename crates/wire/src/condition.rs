@@ -29,7 +29,7 @@ fn pb_value(value: &Value) -> prost_types::Value {
     prost_types::Value { kind: Some(kind) }
 }
 
-/// The condition of a rule: its kind and parameters, or the form of earlier versions.
+/// The condition of a rule: its kind and parameters, or the format of earlier versions.
 pub(crate) fn condition(rule: &mut pb::Rule) -> Result<Condition, WireError> {
     if rule.kind.is_empty() {
         let when = rule.when.take().ok_or(WireError::missing("rules.kind"))?;

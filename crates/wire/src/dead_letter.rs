@@ -4,18 +4,18 @@ use prost::Message;
 use crate::error::parse;
 use crate::{WireError, pb};
 
-/// Why a record was put aside.
+/// Why a record was dead-lettered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeadLetterReason {
-    /// No protobuf, or not of the topic's message.
+    /// Not protobuf, or not the topic's message.
     Unparsable,
     /// Parsed, but a value breaks a rule.
     Invalid,
-    /// Broken or truncated video.
+    /// Corrupt or truncated video.
     Undecodable,
     /// The registry does not know the camera.
     UnknownCamera,
-    /// Working on it panicked.
+    /// Processing it panicked.
     Panic,
 }
 
@@ -45,12 +45,12 @@ impl From<&WireError> for DeadLetterReason {
     }
 }
 
-/// A record that could not be used, whole, with where it came from and why.
+/// A dead-lettered record, whole, with its position and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Topic it was on.
+    /// Its topic.
     pub topic: String,
-    /// Partition it was on.
+    /// Its partition.
     pub partition: u32,
     /// Its offset.
     pub offset: u64,
@@ -62,11 +62,11 @@ pub struct DeadLetter {
     pub headers: Vec<(String, Bytes)>,
     /// Its timestamp in milliseconds since the Unix epoch.
     pub timestamp_ms: i64,
-    /// The stage that refused it.
+    /// The stage that dead-lettered it.
     pub stage: String,
-    /// Why.
+    /// The reason.
     pub reason: DeadLetterReason,
-    /// Why, for people.
+    /// The reason, for people.
     pub detail: String,
 }
 
@@ -101,7 +101,7 @@ pub fn encode_dead_letter(letter: &DeadLetter) -> Bytes {
 /// Reads the value of a record on `dead-letters`.
 ///
 /// # Errors
-/// When the bytes are no such message.
+/// When the bytes are not such a message.
 pub fn decode_dead_letter(bytes: Bytes) -> Result<DeadLetter, WireError> {
     use pb::dead_letter::Reason;
     let message: pb::DeadLetter = parse("DeadLetter", bytes)?;

@@ -8,7 +8,7 @@ use vedette_core::{
 use crate::error::parse;
 use crate::{WireError, field, pb};
 
-/// Most boxes that one frame may carry; a record with more is refused whole.
+/// Most boxes of one frame; a record with more is refused whole.
 const MOST_DETECTIONS: usize = 10_000;
 /// Placeholder frame size where there is no frame: the field is mandatory.
 const NO_FRAME: FrameSize = FrameSize { width: 1, height: 1 };
@@ -89,13 +89,10 @@ fn signal_loss(message: &pb::FrameDetections, account: Option<&FrameAccount>) ->
 }
 
 /// A record that accounts for its own frame as not processed. Its quality, video, latency and picture are ignored: a checkpoint
-/// contains them when the frame was dead-lettered after a model had processed it.
+/// contains them when the frame was dead-lettered after inference.
 fn account_only(message: &pb::FrameDetections, account: FrameAccount) -> Result<AccountOnly, WireError> {
     if !message.detections.is_empty() {
-        return Err(WireError::invalid(
-            "detections",
-            "the account says that the frame was not processed; leave them out",
-        ));
+        return Err(WireError::invalid("detections", "the frame is accounted for as not processed; omit them"));
     }
     let frame = field::frame_size("frame", message.frame)?;
     Ok(AccountOnly { account, frame: (frame != NO_FRAME).then_some(frame) })

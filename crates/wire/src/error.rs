@@ -1,12 +1,12 @@
 /// Why a record could not be read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum WireError {
-    /// The bytes are no protobuf, or not of this message.
+    /// The bytes are not protobuf, or not this message.
     #[error("these bytes are no {message}: {cause}")]
     Unparsable {
-        /// Message that was expected.
+        /// Expected message.
         message: &'static str,
-        /// What the parser said.
+        /// The parser's message.
         cause: String,
     },
     /// A field breaks a rule.

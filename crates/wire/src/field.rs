@@ -1,4 +1,4 @@
-//! Checks and conversions of the small messages that larger ones are made of.
+//! Validation and conversion of the small messages within larger ones.
 
 use vedette_core::{
     CameraId, Direction, FrameSize, GroundPoint, ModelRef, ObjectClass, PixelBox, PixelPoint, Quality, RuleId, Score,

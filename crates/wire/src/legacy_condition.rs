@@ -1,5 +1,5 @@
-//! The condition of a rule in the form that versions before named parameters read and wrote: one message for each of the 25 kinds
-//! they had. No kind is added here.
+//! The condition of a rule in the format of versions before named parameters: one message for each of their 25 kinds. No kind is
+//! added here.
 
 use vedette_core::{Condition, FromParam, Params, RuleId, RuleKind, Segment, Span, ToParam, Zone};
 
@@ -8,7 +8,7 @@ use crate::pb::rule::{self, When};
 use crate::zone::{pb_zone, zone};
 use crate::{WireError, field, pb};
 
-/// The condition with its zone; none for a kind that the form does not have, and when a parameter is missing.
+/// The condition with its zone; none for a kind without such a message, and when a parameter is missing.
 pub(crate) fn pb_condition(condition: &Condition) -> Option<(When, Option<pb::Zone>)> {
     let it = Given(&condition.params);
     let when = match condition.kind.as_str() {
@@ -72,7 +72,7 @@ pub(crate) fn pb_condition(condition: &Condition) -> Option<(When, Option<pb::Zo
     Some((when, zone.unwrap_or_default()))
 }
 
-/// The kinds about the camera itself.
+/// Kinds about the camera itself.
 fn pb_camera(kind: RuleKind, it: Given<'_>) -> Option<When> {
     Some(match kind.as_str() {
         "offline" => When::Offline(rule::Offline { after_us: it.micros("after")? }),
@@ -102,7 +102,7 @@ impl Given<'_> {
     }
 }
 
-/// Reads a condition and its zone.
+/// Parses a condition and its zone.
 pub(crate) fn condition(when: When, zone: Option<pb::Zone>) -> Result<Condition, WireError> {
     let zone = zone.map(self::zone).transpose()?;
     let in_zone = || zone.map(|zone| Made::new().with("zone", zone)).ok_or(WireError::missing("rules.zone"));
@@ -159,7 +159,7 @@ pub(crate) fn condition(when: When, zone: Option<pb::Zone>) -> Result<Condition,
     Ok(Condition { kind: RuleKind::named(kind), params: made.0 })
 }
 
-/// Parameters as they are read.
+/// Parameters while they are parsed.
 struct Made(Params);
 
 impl Made {

@@ -3,8 +3,8 @@
 //! *In:* bytes of a record's value, or a core value. *Out:* a checked core value, or bytes. *Must not know:* where bytes
 //! come from or go to.
 //!
-//! Every `decode` checks what it reads: a value it returns keeps the rules of its type, and a record that breaks one is
-//! refused with [`WireError`], naming the field.
+//! Every `decode` validates: a returned value satisfies the rules of its type, and a record that breaks one is refused with
+//! [`WireError`], naming the field.
 
 mod address_change;
 mod address_match;

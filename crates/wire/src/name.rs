@@ -1,4 +1,4 @@
-//! Names on the bus: a number where the schema has one, else the name itself.
+//! Names on the bus: a number if the schema has one, else the name itself.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use vedette_core::{NameError, Quantity, RuleKind, Term};
 
 use crate::{WireError, pb};
 
-/// The number and the name under which a name travels.
+/// The number and the name under which a name is encoded.
 pub(crate) type Wire = (i32, String);
 
 fn to_wire(name: &str, number: Option<i32>) -> Wire {
@@ -17,7 +17,7 @@ fn constant(prefix: &str, name: &str) -> String {
     format!("{prefix}_{}", name.to_ascii_uppercase())
 }
 
-/// `known` is the schema's name of the number.
+/// `known` is the number's name in the schema.
 fn from_wire<T: FromStr<Err = NameError>>(
     field: &'static str,
     prefix: &str,

@@ -10,7 +10,7 @@ use crate::{WireError, field, name, pb};
 pub struct CameraNearMiss {
     /// The camera.
     pub camera: CameraId,
-    /// The frame that the place refers to.
+    /// The frame to which the place refers.
     pub frame: FrameSize,
     /// The near-miss.
     pub miss: NearMiss,

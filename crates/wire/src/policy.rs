@@ -109,7 +109,7 @@ pub(crate) fn severity(number: i32) -> Result<Severity, WireError> {
 /// Reads the value of a record on `policies`.
 ///
 /// # Errors
-/// When the bytes are no such message, or a value breaks its rule. Whether zones and settings make sense is for `rules`.
+/// When the bytes are not such a message, or a value breaks its rule. `rules` validates zones and settings.
 pub fn decode_policy(bytes: Bytes) -> Result<Policy, WireError> {
     let message: pb::Policy = parse("Policy", bytes)?;
     let applies_to = match message.applies_to.ok_or(WireError::missing("applies_to"))? {

@@ -8,17 +8,17 @@ use crate::{WireError, field, pb};
 /// A camera's analysis state at an offset of `detections`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnalysisState {
-    /// Whose state.
+    /// The camera.
     pub camera: CameraId,
     /// Partition of `detections`.
     pub partition: u32,
-    /// First record of that partition that is not in the state.
+    /// First offset of that partition that is not in the state.
     pub next_offset: u64,
     /// Version of the encoding of `state`.
     pub format: u32,
     /// The state, in the engine's own encoding.
     pub state: Bytes,
-    /// What became of the camera's frames since it was first seen.
+    /// Frame accounting of the camera since it was first seen.
     pub counts: FrameCounts,
 }
 
@@ -40,7 +40,7 @@ pub fn encode_state(state: &AnalysisState) -> Bytes {
 /// Reads the value of a record on `states`.
 ///
 /// # Errors
-/// When the bytes are no such message, or count frames for a reason that is none.
+/// When the bytes are not such a message, or contain an unknown reason.
 pub fn decode_state(bytes: Bytes) -> Result<AnalysisState, WireError> {
     let message: pb::AnalysisState = parse("AnalysisState", bytes)?;
     Ok(AnalysisState {

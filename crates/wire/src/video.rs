@@ -100,7 +100,7 @@ pub fn encode_signal_loss(loss: &SignalLoss) -> Bytes {
     .into()
 }
 
-/// Decodes a record on `video`; the units share `bytes`, nothing is copied.
+/// Decodes a record on `video`; the units share `bytes` without copying.
 ///
 /// # Errors
 /// When the bytes are neither a chunk nor a signal loss, or a chunk's index and payload disagree.

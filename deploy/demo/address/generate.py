@@ -16,7 +16,7 @@ CENTRE_LAT, CENTRE_LON = 22.5310, 113.9380
 COMMUNITY = "440305002003"
 PROVINCE, CITY, DISTRICT, STREET, COMMUNITY_NAME = "广东省", "深圳市", "南山区", "合成街道", "合成社区"
 
-# Radii of curvature of the WGS 84 ellipsoid at the centre: within 200 m this is good to a millimetre.
+# Radii of curvature of the WGS 84 ellipsoid at the centre: accurate to a millimetre within 200 m.
 A, E2 = 6378137.0, 0.00669437999014
 _W = 1 - E2 * math.sin(math.radians(CENTRE_LAT)) ** 2
 NORTH_M = math.radians(A * (1 - E2) / _W**1.5)
@@ -98,7 +98,7 @@ def record(number, grid, part, room, name, road, road_num, floor, tail):
 
 
 def write_geojson(name, features):
-    # One feature a line: a change shows as one line in a diff.
+    # One feature per line: a change is one line in a diff.
     lines = ",\n".join(json.dumps(feature, ensure_ascii=False) for feature in features)
     text = '{"type": "FeatureCollection", "source": "synthetic", "features": [\n' + lines + "\n]}\n"
     (HERE / name).write_text(text, encoding="utf-8")

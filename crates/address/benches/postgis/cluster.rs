@@ -1,4 +1,4 @@
-//! A private PostgreSQL with PostGIS, in a temporary directory, on a unix socket there, gone with its value.
+//! A private PostgreSQL with PostGIS in a temporary directory, on a unix socket there; removed on drop.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ impl Cluster {
             &format!("{BIN}/initdb"),
             &["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"],
         ));
-        // The default configuration, and room for all tables in memory.
+        // The default configuration, with enough shared buffers for all tables.
         let options = format!("-k {} -c listen_addresses='' -c shared_buffers=2GB", cluster.home.display());
         run(&mut as_postgres(&format!("{BIN}/pg_ctl"), &["start", "-w", "-D", &data, "-l", &log, "-o", &options]));
         cluster
@@ -46,7 +46,7 @@ impl Drop for Cluster {
     }
 }
 
-/// PostgreSQL does not run as root: root lends it its own user.
+/// PostgreSQL refuses to run as root: then its own user is used.
 fn as_postgres(program: &str, arguments: &[&str]) -> Command {
     let root = run(Command::new("id").arg("-u")).trim() == "0";
     let mut command = match root {
@@ -61,13 +61,13 @@ fn as_postgres(program: &str, arguments: &[&str]) -> Command {
 }
 
 fn run(command: &mut Command) -> String {
-    // A server that is left running would hold a pipe open: its log has what it says.
+    // A server left running would hold a pipe open, so its output goes to its log.
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Loads shapes with their areas, indexes and analyses them.
+/// Loads shapes with their areas, creates indexes and runs ANALYZE.
 pub(crate) fn load(client: &mut Client, table: &str, shapes: impl Iterator<Item = Footprint>) -> u64 {
     client.batch_execute(&format!("CREATE TABLE {table}_in (code text, geom geometry(MultiPolygon, 4326))")).unwrap();
     let mut copy = client.copy_in(&format!("COPY {table}_in FROM STDIN")).unwrap();

@@ -1,11 +1,11 @@
-//! The same question to a base and to PostGIS: are the answers equal, and how many a second does each give?
+//! The same queries to a base and to PostGIS: are the answers equal, and how many per second does each answer?
 //!
 //! `cargo bench -p vedette-address --bench postgis -- CITY.base [POINTS]`; needs `postgresql-15-postgis-3`.
 //!
-//! Asked of each point: the building that covers it (the smallest of several), else the nearest footprint within 50 m with
-//! its metres, and the basic grid that covers it. PostGIS: default configuration and 2 GB of shared buffers, no parallel
-//! workers, no JIT, GiST indexes, one prepared statement, one connection on a unix socket, tables warm. Its nearest: the 8
-//! nearest in degrees (`<->` by the index), of them the nearest by `ST_Distance` on geography (geodesic, WGS 84).
+//! For each point: the building that covers it (the smallest of several), else the nearest footprint within 50 m with its distance,
+//! and the basic grid that covers it. PostGIS: default configuration and 2 GB of shared buffers, no parallel workers, no JIT, GiST
+//! indexes, one prepared statement, one connection on a unix socket, tables warm. Its nearest footprint: the 8 nearest in degrees
+//! (`<->` by the index), of them the nearest by `ST_Distance` on geography (geodesic, WGS 84).
 
 #![expect(clippy::unwrap_used, reason = "a bench measures time and has nobody to report to")]
 
@@ -28,8 +28,8 @@ use vedette_core::{GroundPoint, Timestamp};
 
 const REACH_M: f64 = 50.0;
 const EVERYWHERE: Bounds = Bounds { west: -180.0, south: -90.0, east: 180.0, north: 90.0 };
-/// Machines are shared: of the base the quietest pass over all points counts, of PostGIS, which is slower, the quietest part of
-/// a pass, and the quietest of several passes inside the server.
+/// The machine may be shared: the fastest pass over all points counts for the base; for PostGIS, which is slower, the fastest part
+/// of a pass, and the fastest of several passes inside the server.
 const PASSES: usize = 15;
 const PARTS: usize = 20;
 const SERVER_PASSES: usize = 3;
@@ -111,7 +111,7 @@ fn main() {
     tell(here, prepared, in_server);
 }
 
-/// What is asked of the base. The tables of PostGIS hold all footprints, so that none may have ended here.
+/// Query time of the base. The tables of PostGIS hold all footprints, so no address may have ended by then.
 fn look(base: &AddressBase, point: &GroundPoint) -> Surroundings {
     base.surroundings(point, REACH_M, Timestamp::from_micros(i64::MIN))
 }
@@ -125,7 +125,7 @@ fn ask_base(base: &AddressBase, point: &GroundPoint) -> Answer {
     }
 }
 
-/// Within 40 m north and east of a building's middle: inside, beside, on the street.
+/// A point within 40 m north and east of the middle of a building: inside, beside, on the street.
 fn points(base: &AddressBase, count: usize) -> Vec<GroundPoint> {
     let middles: Vec<_> =
         base.footprints(&EVERYWHERE, usize::MAX).step_by(7).map(|shape| shape.geometry.centroid().unwrap()).collect();
@@ -143,7 +143,7 @@ fn points(base: &AddressBase, count: usize) -> Vec<GroundPoint> {
         .collect()
 }
 
-/// Puts all points into a table, for one statement over it: no socket, no protocol.
+/// Copies all points into a table, for one statement over it: no socket, no protocol.
 fn load_points(client: &mut Client, points: &[GroundPoint]) {
     use std::io::Write;
     client.batch_execute("CREATE TEMP TABLE q (p geometry(Point, 4326))").unwrap();
@@ -193,7 +193,7 @@ fn compare(client: &mut Client, points: &[GroundPoint], ours: &[Answer], theirs:
     }
 }
 
-/// Whose metres are right, by a third way: the plane around the point that keeps all distances from it.
+/// Decides whose distance is right by a third method: the azimuthal equidistant plane around the point.
 fn explain_metres(client: &mut Client, point: &GroundPoint, code: &str, here: f64) -> &'static str {
     let plane = format!("+proj=aeqd +lat_0={} +lon_0={} +ellps=WGS84", point.latitude(), point.longitude());
     let sql = "SELECT ST_Distance(ST_Transform(geom, $1), ST_MakePoint(0, 0)) FROM building WHERE code = $2";
@@ -206,12 +206,12 @@ fn explain_metres(client: &mut Client, point: &GroundPoint, code: &str, here: f6
     }
 }
 
-/// Metres are the same within 1 cm or 0.1 %.
+/// Distances are equal within 1 cm or 0.1 %.
 fn close(a: f64, b: f64) -> bool {
     (a - b).abs() <= 0.01_f64.max(a.max(b) * 0.001)
 }
 
-/// Why two answers name different places, by what PostGIS says of both.
+/// Why two answers name different places, according to PostGIS.
 fn explain(
     client: &mut Client,
     point: &GroundPoint,

@@ -1,4 +1,4 @@
-//! How fast each side is: by the clock on the wall, and by processor time, which neighbours on the machine disturb less.
+//! Speed of each side: by wall clock, and by processor time, which other processes on the machine disturb less.
 
 use std::time::Instant;
 
@@ -6,23 +6,23 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::figures;
 
-/// Lookups a second.
+/// Lookups per second.
 #[derive(Clone, Copy)]
 pub(crate) struct Rate {
     /// By the wall clock, on one connection or in one thread.
     pub(crate) wall: f64,
-    /// Of processor time: of this thread for the base, of the server's process alone for PostGIS.
+    /// By processor time: of this thread for the base, of the server's process alone for PostGIS.
     pub(crate) processor: f64,
 }
 
 impl Rate {
-    /// The better of each, since both can only be disturbed downwards.
+    /// The higher of each, since a disturbance can only slow a run down.
     pub(crate) fn best(self, other: Self) -> Self {
         Self { wall: self.wall.max(other.wall), processor: self.processor.max(other.processor) }
     }
 }
 
-/// Runs `work`, which does `lookups` of them; `processor` tells seconds of processor time spent so far.
+/// Runs `work`, which does `lookups` lookups; `processor` returns the seconds of processor time used so far.
 pub(crate) fn measured(lookups: usize, processor: impl Fn() -> f64, work: impl FnOnce()) -> Rate {
     let (start, spent) = (Instant::now(), processor());
     work();
@@ -30,16 +30,16 @@ pub(crate) fn measured(lookups: usize, processor: impl Fn() -> f64, work: impl F
     Rate { wall: lookups / start.elapsed().as_secs_f64(), processor: lookups / (processor() - spent) }
 }
 
-/// Seconds of processor time that this thread has spent.
+/// Seconds of processor time used by this thread.
 pub(crate) fn of_this_thread() -> f64 {
     let spent = clock_gettime(ClockId::ThreadCPUTime);
     spent.tv_sec as f64 + spent.tv_nsec as f64 * 1e-9
 }
 
-/// Seconds of processor time that a process has spent, in user and system mode, to a hundredth.
+/// Seconds of processor time used by a process, in user and system mode, to a hundredth.
 pub(crate) fn of_process(id: i32) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    // The name before the last parenthesis may hold spaces; utime and stime are the 12th and 13th field behind it.
+    // The name in parentheses may contain spaces; utime and stime are the 12th and 13th field after it.
     let fields = text.rsplit(')').next().unwrap().split_whitespace();
     fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
 }

@@ -1,4 +1,4 @@
-//! A city's tables in memory, as the search by text asks for them.
+//! A city's tables in memory, for evaluating the search by text.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -9,14 +9,14 @@ use vedette_address::text::{Entities, Entity, EntityKind, OtherName};
 pub(crate) const LEVELS: [&str; 9] =
     ["province", "city", "district", "street", "community", "road", "road_num", "village", "building"];
 
-/// An entity's names as numbers of [`City::texts`].
+/// An entity's names as indices into [`City::texts`].
 pub(crate) struct Names {
     pub(crate) kind: EntityKind,
     pub(crate) levels: [u32; 9],
     pub(crate) others: Vec<(u32, Option<u32>)>,
 }
 
-/// Buildings first, then areas and roads; ids are places in `entities`.
+/// Buildings first, then areas and roads; ids are indices into `entities`.
 #[derive(Default)]
 pub(crate) struct City {
     pub(crate) entities: Vec<Names>,
@@ -25,9 +25,9 @@ pub(crate) struct City {
     numbers: HashMap<String, u32>,
     /// Own parts of all units, in the order of buildings.
     own_parts: String,
-    /// Where each unit's own part begins in `own_parts`, and one more.
+    /// Where each unit's own part begins in `own_parts`, plus the end.
     unit_starts: Vec<u32>,
-    /// Where each building's units begin in `unit_starts`, and one more.
+    /// Where each building's units begin in `unit_starts`, plus the end.
     building_units: Vec<u32>,
 }
 
@@ -92,7 +92,7 @@ impl City {
         Ok(codes)
     }
 
-    /// Units come in the order of their buildings.
+    /// Units are in the order of their buildings.
     fn read_units(&mut self, path: &Path, codes: &HashMap<[u8; 19], u32>) -> Result<(), Failure> {
         let mut reader = csv::Reader::from_path(path)?;
         let (code, address) = (columns_of(reader.headers()?, "code")?, columns_of(reader.headers()?, "address")?);
@@ -118,7 +118,7 @@ impl City {
         Ok(())
     }
 
-    /// Names of buildings and units. A name of an area is known by a code that no building row explains: left out here.
+    /// Names of buildings and units. Names of areas are skipped: no building row gives the area of their code.
     fn read_names(&mut self, path: &Path, codes: &HashMap<[u8; 19], u32>) -> Result<(), Failure> {
         let mut reader = csv::Reader::from_path(path)?;
         let (code, text) = (columns_of(reader.headers()?, "code")?, columns_of(reader.headers()?, "text")?);
@@ -135,7 +135,7 @@ impl City {
         Ok(())
     }
 
-    /// Areas and roads as the buildings name them. A road in several districts is named with each of them.
+    /// Areas and roads as named by the buildings. A road in several districts is named with each of them.
     fn add_areas(&mut self) {
         let kinds = [EntityKind::District, EntityKind::Street, EntityKind::Community];
         let mut areas = BTreeSet::new();

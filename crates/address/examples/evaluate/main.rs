@@ -1,9 +1,9 @@
-//! How often the search by text puts the right entity first, and how long it takes, on a city's tables.
+//! How often the search by text ranks the right entity first, and its latency, on a city's tables.
 //!
 //! `cargo run --release -p vedette-address --features disturb --example evaluate -- CITY_FOLDER [TEXTS] [MISSES_SHOWN]`
 //!
-//! Texts are clean (every form, with and without a unit), disturbed (one to three disturbances each, of eleven kinds), of
-//! another number than any there, or of other cities. Same city, same texts. One thread.
+//! Texts are clean (every form, with and without a unit), disturbed (one to three disturbances each, of eleven kinds), with a
+//! number that does not exist, or of other cities. Same city, same texts. One thread.
 
 mod city;
 #[path = "../../../../benches/figures.rs"]
@@ -62,7 +62,7 @@ struct Bench<'a> {
     shown: usize,
 }
 
-/// Texts asked, right ones first, right ones among ten.
+/// Number of texts, of correct first hits, of correct hits among ten.
 #[derive(Default, Clone, Copy)]
 struct Tally {
     asked: u32,
@@ -219,11 +219,11 @@ impl Bench<'_> {
         times(&mut took);
     }
 
-    /// A building's number that nobody has must not come back as a good match.
+    /// A number that no building has must not come back as a good match.
     fn other_numbers(&mut self, written: &[Written]) {
         let (mut took, mut tops) = (Vec::new(), Vec::new());
         for text in written.iter().filter(|text| text.unit.is_none() && text.form != Form::Other) {
-            // A wrong plate before `A栋` is a slip that leaves the building named; a wrong number of the building is not.
+            // A wrong door plate before `A栋` is an error that still identifies the building; a wrong building number does not.
             let line = text.text.trim_end_matches(|last: char| !last.is_ascii_digit());
             let in_building = self.city.level(text.building as usize, 8).ends_with(&text.text[line.len()..]);
             if line.is_empty()
@@ -268,7 +268,7 @@ impl Bench<'_> {
     }
 }
 
-/// An address elsewhere, or letters that are no address.
+/// An address elsewhere, or letters that form no address.
 fn foreign(dice: &mut Dice) -> String {
     const CITIES: [&str; 8] =
         ["北京市", "上海市", "浙江省杭州市", "四川省成都市", "湖北省武汉市", "广州市", "陕西省西安市", "天津市"];
@@ -287,7 +287,7 @@ fn foreign(dice: &mut Dice) -> String {
     }
 }
 
-/// The time that this thread has run: what it waits for others on a shared machine does not count.
+/// Processor time of this thread: waiting on a shared machine does not count.
 fn on_the_processor() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
@@ -307,7 +307,7 @@ fn quantiles(scores: &mut [f32]) {
     );
 }
 
-/// Prints how long the texts took; the p99 in milliseconds.
+/// Prints the latency of the texts: p99 in milliseconds.
 fn times(took: &mut [Duration]) -> f64 {
     took.sort_unstable();
     let at = |share: f64| took.get((took.len() as f64 * share) as usize).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Texts that name one building or unit of a city, in every form, with as much in front as makes them unique.
+//! Texts that name one building or unit of a city, in every form, with as many outer levels as make them unique.
 
 use std::collections::HashMap;
 
@@ -20,14 +20,14 @@ impl Form {
     pub(crate) const ALL: [Self; 4] = [Self::Full, Self::Administrative, Self::Geographic, Self::Other];
 }
 
-/// The levels 0 to 4 (province to community) of which a text has those whose bit is set.
+/// Bit mask of the levels 0 to 4 (province to community) in a text.
 type Areas = u8;
 const ALL_AREAS: Areas = 0b11111;
 const DISTRICT: Areas = 0b00100;
 const STREET: Areas = 0b01000;
 const COMMUNITY: Areas = 0b10000;
 
-/// What follows the areas.
+/// The part after the areas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Core {
     /// Village and building.
@@ -36,7 +36,7 @@ enum Core {
     Whole,
     /// Road, door plate and building.
     Road,
-    /// The building's other name of this number.
+    /// The building's alternative name of this number.
     Other(usize),
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Written {
     core: Core,
     own_part: String,
     pub(crate) text: String,
-    /// The same with one level left out, where what is left is still unique.
+    /// The same without one level, where the rest is still unique.
     pub(crate) level_missing: Option<String>,
 }
 
@@ -73,7 +73,7 @@ fn key(city: &City, building: u32, areas: Areas, likeness: u64) -> u64 {
     key
 }
 
-/// How many buildings have a key, for the keys asked for.
+/// Number of buildings per key, for the given keys.
 struct Counts(HashMap<u64, u32>);
 
 impl Counts {
@@ -107,7 +107,7 @@ impl Counts {
     }
 }
 
-/// About `count` texts, and how many buildings were passed over because no text of the form is theirs alone.
+/// About `count` texts, and the number of buildings skipped because no text of the form is unique to them.
 pub(crate) fn write(city: &City, count: usize, dice: &mut Dice) -> (Vec<Written>, usize) {
     let chosen: Vec<(u32, Form, Core)> = (0..count).map(|_| choose(city, dice)).collect();
     let cores =
@@ -144,7 +144,7 @@ fn choose(city: &City, dice: &mut Dice) -> (u32, Form, Core) {
     (building, form, core)
 }
 
-/// For every second text a unit: its number, and its own part in full, without the floor, or as the room alone.
+/// A unit for every second text: its number, and its own part in full, without the floor, or as the room alone.
 fn unit(city: &City, building: u32, core: Core, dice: &mut Dice) -> (Option<u32>, String) {
     if let Core::Other(index) = core {
         let unit = city.entities[building as usize].others[index].1;
@@ -169,7 +169,7 @@ fn unit(city: &City, building: u32, core: Core, dice: &mut Dice) -> (Option<u32>
         _ => room.to_owned(),
     };
     let own_part = match dice.below(5) {
-        // `商铺3号` without its floor may be on any.
+        // `商铺3号` without its floor is ambiguous.
         0 if room.starts_with(|first: char| first.is_ascii_digit()) && alone(room) => room.to_owned(),
         1 if without_floor.contains("单元") || alone(room) => without_floor,
         _ => whole.to_owned(),

@@ -81,7 +81,7 @@ impl Draft {
         true
     }
 
-    /// A building's text and its place may come in two records; each may come once.
+    /// A building's text and its place may come in two records; each at most once.
     fn add_building(&mut self, source: Source, row: &Row<'_>, key: BuildingKey, raw: Option<&Geometry<f64>>) -> bool {
         let placed = match raw.map(|raw| place(raw, &self.crs(source), &self.options)).transpose() {
             Ok(placed) => placed,
@@ -116,7 +116,7 @@ impl Draft {
             return false;
         }
         let Some(known) = self.buildings.get_mut(&key) else { return false };
-        // A footprint says more than a point.
+        // A footprint is more precise than a point.
         let better = match (&known.placed, &placed) {
             (_, None) => false,
             (None, Some(_)) => true,
@@ -149,7 +149,7 @@ fn compose(row: &Row<'_>, text: &mut String) {
     }
 }
 
-/// Which field holds a record's place, and what stands there.
+/// Field and value of a record's place.
 pub(super) fn geometry_field<'a>(row: &Row<'a>) -> (&'static str, &'a str) {
     match row.get(Field::Wkt) {
         "" if !row.get(Field::Lon).is_empty() => ("lon, lat", row.get(Field::Lon)),

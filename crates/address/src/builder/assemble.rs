@@ -1,5 +1,4 @@
-//! From the draft to the file: everything sorted by code, so that the same records give the same bytes whatever order they
-//! came in.
+//! From the draft to the file: everything sorted by code, so that the same records give the same bytes in whatever order they came.
 
 mod ground;
 mod tables;
@@ -22,7 +21,7 @@ use crate::meta::{Meta, Stats};
 use ground::{CheckedBuilding, Grounds};
 use units::CheckedUnit;
 
-/// The base's bytes and what was accepted and refused.
+/// The base's bytes and the import report.
 pub(super) fn finish(mut draft: Draft) -> Result<(Vec<u8>, ImportReport), BuildError> {
     if draft.synthetic > 0 && draft.real > 0 {
         return Err(BuildError::Mixed { synthetic: draft.synthetic, real: draft.real });
@@ -80,7 +79,7 @@ pub(super) fn finish(mut draft: Draft) -> Result<(Vec<u8>, ImportReport), BuildE
     let failed = |error: String| BuildError::Write(error);
     let delta = crate::delta::write(base.version(), removed.into_iter().collect(), &image);
     let delta = delta.map_err(|error| failed(error.to_string()))?;
-    // What does not fit is found here, not where it is published.
+    // A size limit is reported here, not when the base is published.
     base.apply(&delta).map_err(|error| failed(error.to_string()))?;
     Ok((delta, report))
 }
@@ -88,11 +87,11 @@ pub(super) fn finish(mut draft: Draft) -> Result<(Vec<u8>, ImportReport), BuildE
 /// A building's record has three bytes for its period.
 const MOST_PERIODS: usize = 1 << 24;
 
-/// The sections as they grow.
+/// The sections while they are filled.
 struct Output {
     steps: Steps,
     strings: Interner,
-    /// Number of a draft's string among the strings of the file.
+    /// Maps the number of a draft's string to its number in the file.
     string_numbers: Vec<u32>,
     path_numbers: Vec<u32>,
     paths: Vec<PathRecord>,
@@ -103,7 +102,7 @@ struct Output {
     prefixes: Vec<PrefixRecord>,
     units: Vec<U32>,
     rooms: Vec<U32>,
-    /// Periods of addresses, each once; the first is always.
+    /// Distinct periods of addresses; the first is "always".
     periods: IndexSet<(i32, i32)>,
     footings: Vec<Footing>,
     grid_grounds: Vec<GridGround>,
@@ -148,7 +147,7 @@ impl Output {
         }
     }
 
-    /// The draft's string in the file.
+    /// The file's number of a draft's string.
     fn string(&mut self, draft: &Draft, number: u32) -> u32 {
         let at = number as usize;
         if at >= self.string_numbers.len() {
@@ -164,7 +163,7 @@ impl Output {
         U32::new(self.strings.intern(text))
     }
 
-    /// The draft's path in the file.
+    /// The file's number of a draft's path.
     fn path(&mut self, draft: &Draft, number: u32) -> U32 {
         let at = number as usize;
         if at >= self.path_numbers.len() {
@@ -237,7 +236,7 @@ impl Output {
         self.trees[0] = build_tree(&boxes);
     }
 
-    /// Takes the units of a building; where its room numbers begin, `NONE` when they are 1, 2, 3 ...
+    /// Adds the units of a building; returns where its room numbers begin, `NONE` when they are 1, 2, 3 ...
     fn take_units<'a>(
         &mut self,
         draft: &Draft,
@@ -301,7 +300,7 @@ impl Output {
         writer.records(Section::CellStarts, &cells.starts);
         writer.records(Section::CellSlots, &cells.slots);
         drop(cells);
-        // The text index is made of the base as a reader sees it.
+        // The text index is built from the base as a reader sees it.
         let image = Image::owned(writer.finish()).map_err(|error| failed(error.to_string()))?;
         let layer = Layer::open(image).map_err(|error| failed(error.to_string()))?;
         let text = crate::search::index(&layer).map_err(failed)?;

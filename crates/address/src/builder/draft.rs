@@ -17,7 +17,7 @@ use crate::name::NameKind;
 /// Table and line of a record.
 pub(super) type Source = (u16, u64);
 
-/// A file that was read.
+/// An input file.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) file: Arc<str>,
@@ -32,7 +32,7 @@ pub(super) struct GridDraft {
     pub(super) shape: MultiPolygon<f64>,
 }
 
-/// What the rows of a building say together; texts are numbers of strings.
+/// Values shared by the rows of a building; texts are numbers of strings.
 #[derive(Debug)]
 pub(super) struct BuildingDraft {
     pub(super) source: Source,
@@ -49,9 +49,9 @@ pub(super) struct BuildingDraft {
 pub(super) struct UnitDraft {
     pub(super) key: BuildingKey,
     pub(super) room: u32,
-    /// The text of its building as its own row has it; `NONE` when its address does not begin with it.
+    /// The text of its building as in its own row; `NONE` when its address does not begin with it.
     pub(super) building_text: u32,
-    /// What follows, or all.
+    /// The rest of the address, or all of it.
     pub(super) text: u32,
     pub(super) table: u16,
     pub(super) line: u32,
@@ -83,11 +83,11 @@ pub(super) struct FormerDraft {
 #[derive(Debug)]
 pub(super) struct WorkGridDraft {
     pub(super) name: String,
-    /// 14 digits, with where it was said.
+    /// 14 digits, with their position in the input.
     pub(super) members: BTreeMap<u64, Source>,
 }
 
-/// What the row before was, so that equal parts are looked up once.
+/// Values of the previous row, so that equal parts are looked up once.
 #[derive(Debug, Default)]
 pub(super) struct Last {
     path: [String; 5],
@@ -108,7 +108,7 @@ pub(super) struct Draft {
     pub(super) grids: BTreeMap<u64, GridDraft>,
     pub(super) buildings: HashMap<BuildingKey, BuildingDraft, FixedState>,
     pub(super) units: Vec<UnitDraft>,
-    /// How often the first 12 digits of a code came with a path: rows disagree after districts were split.
+    /// Number of rows by first 12 digits of the code and path: rows disagree after districts were split.
     pub(super) votes: HashMap<(u64, u32), u32, FixedState>,
     pub(super) roads: Vec<(String, Vec<LineString<f64>>)>,
     pub(super) names: Vec<NameDraft>,
@@ -119,9 +119,9 @@ pub(super) struct Draft {
     pub(super) real: usize,
     pub(super) report: ImportReport,
     pub(super) last: Last,
-    /// The base that a delta is made for.
+    /// The base to which a delta applies.
     pub(super) base: Option<AddressBase>,
-    /// Codes that a delta takes away.
+    /// Codes that a delta removes.
     pub(super) removed: BTreeSet<String>,
 }
 
@@ -152,10 +152,10 @@ impl Draft {
         }
     }
 
-    /// The number of a table that begins now.
+    /// Registers a table and returns its number.
     pub(super) fn table(&mut self, file: &str, crs: &SourceCrs) -> u16 {
         self.tables.push(Table { file: file.into(), crs: crs.clone() });
-        // More than 65,535 tables share the last number: only the name in a refusal is then wrong.
+        // Beyond 65,535 tables the last number is shared: only the file name in a refusal is wrong then.
         u16::try_from(self.tables.len() - 1).unwrap_or(u16::MAX)
     }
 
@@ -168,7 +168,7 @@ impl Draft {
         format!("{}:{}", self.tables[usize::from(source.0)].file, source.1)
     }
 
-    /// Takes one record of a table.
+    /// Adds one record of a table.
     pub(super) fn take(&mut self, kind: Kind, source: Source, row: &Row<'_>, raw: Option<Geometry<f64>>) {
         match kind {
             Kind::Addresses => self.add_address(source, row, raw.as_ref()),
@@ -195,7 +195,7 @@ impl Draft {
         self.refuse(source, field, value, reason, error.to_string());
     }
 
-    /// Counts whether a record is invented.
+    /// Counts whether a record is synthetic.
     pub(super) fn note_source(&mut self, row: &Row<'_>) {
         if row.synthetic() {
             self.synthetic += 1;
@@ -204,7 +204,7 @@ impl Draft {
         }
     }
 
-    /// The number of the areas a record lies in, and one vote that its code's prefix is in them.
+    /// The number of the areas of a record, and one vote for them as the areas of its code's prefix.
     pub(super) fn note_path(&mut self, row: &Row<'_>, prefix: u64) -> u32 {
         let parts = row.path();
         let same = self.last.path.iter().zip(parts).all(|(last, part)| last == part);
@@ -230,7 +230,7 @@ impl Draft {
         path
     }
 
-    /// Counts the votes that were not counted yet.
+    /// Counts the pending votes.
     pub(super) fn close_votes(&mut self) {
         if let Some((vote, count)) = self.last.vote.take() {
             *self.votes.entry(vote).or_default() += count;

@@ -1,4 +1,4 @@
-/// Columns, properties and attributes that a table may have; others are ignored.
+/// Known columns, properties and attributes of a table; others are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
     Code,
@@ -32,7 +32,7 @@ pub(super) enum Field {
 
 const COUNT: usize = Field::RemovedCode as usize + 1;
 
-/// Names in lower case, in the order of the fields.
+/// Lower-case names, in the order of the fields.
 const NAMES: [&str; COUNT] = [
     "code",
     "building_id",
@@ -68,14 +68,14 @@ impl Field {
         NAMES[self as usize]
     }
 
-    /// The field of a column of this name, whatever its case.
+    /// The field of a column of this name, case-insensitive.
     pub(super) fn of(name: &str) -> Option<usize> {
         let name = name.trim_start_matches('\u{feff}').trim();
         NAMES.iter().position(|known| known.eq_ignore_ascii_case(name))
     }
 }
 
-/// The fields of a record, empty where it has none.
+/// The fields of a record, empty where absent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row<'a>([&'a str; COUNT]);
 
@@ -95,7 +95,7 @@ impl<'a> Row<'a> {
         self.get(Field::Source) == "synthetic"
     }
 
-    /// What names the record: its code, or its road.
+    /// The identifier of the record in refusals: its code, or its road.
     pub(super) fn subject(&self) -> &'a str {
         [Field::Gridcode, Field::Code, Field::BuildingId, Field::Road]
             .map(|field| self.get(field))
@@ -110,7 +110,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// What a table's records are.
+/// The kind of a table's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Addresses,
@@ -135,7 +135,7 @@ impl Has {
         self.0[field as usize]
     }
 
-    /// What its records are; addresses when nothing else fits. `geometry` says that each record has one of its own.
+    /// The kind of its records; addresses when no other fits. `geometry`: each record has its own geometry.
     pub(super) fn kind(&self, geometry: bool) -> Kind {
         let any_code = self.has(Field::Code) || self.has(Field::BuildingId);
         if self.has(Field::RemovedCode) {
@@ -155,7 +155,7 @@ impl Has {
         }
     }
 
-    /// Names of the fields that a table of this kind lacks.
+    /// Names of the fields that are missing for this kind.
     pub(super) fn missing(&self, kind: Kind, geometry: bool) -> Vec<String> {
         let wanted: &[Field] = match kind {
             Kind::Addresses => &[

@@ -60,7 +60,7 @@ fn take_feature(draft: &mut Draft, source: (u16, u64), feature: Feature) {
     draft.take(kind, source, &row, raw);
 }
 
-/// A FeatureCollection whose features are handed over as they are read.
+/// A FeatureCollection whose features are handed over while it is parsed.
 struct Collection<F>(F);
 
 impl<'de, F: FnMut(Feature)> DeserializeSeed<'de> for Collection<F> {

@@ -10,7 +10,7 @@ pub(crate) enum Ground {
     Point(Coord<f64>),
 }
 
-/// Ground with one of its coordinates as the source had it, to find out later what system it looks like.
+/// Ground with one of its coordinates as in the source, to guess its coordinate system later.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Placed {
     pub(crate) ground: Ground,
@@ -20,7 +20,7 @@ pub(crate) struct Placed {
 /// Why a geometry was refused.
 pub(crate) type Refused = (Reason, String);
 
-/// Brings a source's geometry to WGS 84; with it, one of its coordinates as the source had it.
+/// Converts a source's geometry to WGS 84; also returns one of its original coordinates.
 fn to_wgs84(
     raw: &Geometry<f64>,
     crs: &SourceCrs,
@@ -38,7 +38,7 @@ fn to_wgs84(
     Ok((degrees, first))
 }
 
-/// Checks the place of a building or grid and brings it to WGS 84.
+/// Validates the place of a building or grid and converts it to WGS 84.
 pub(crate) fn place(raw: &Geometry<f64>, crs: &SourceCrs, options: &BuilderOptions) -> Result<Placed, Refused> {
     let (degrees, raw) = to_wgs84(raw, crs, options)?;
     let shape = match degrees {
@@ -56,7 +56,7 @@ pub(crate) fn place(raw: &Geometry<f64>, crs: &SourceCrs, options: &BuilderOptio
     Ok(Placed { ground: Ground::Shape(shape.orient(Direction::Default)), raw })
 }
 
-/// Checks the way of a road and brings it to WGS 84.
+/// Validates the line of a road and converts it to WGS 84.
 pub(crate) fn way(
     raw: &Geometry<f64>,
     crs: &SourceCrs,
@@ -83,7 +83,7 @@ fn wrong_place(raw: Coord<f64>, crs: &SourceCrs, options: &BuilderOptions) -> St
     )
 }
 
-/// What `raw` looks like: the first system, in either order, that puts it where `inside` says yes.
+/// A guess at the system of `raw`: the first one, in either axis order, that places it where `inside` holds.
 pub(crate) fn guess(
     raw: Coord<f64>,
     crs: &SourceCrs,

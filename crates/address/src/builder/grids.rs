@@ -1,4 +1,4 @@
-//! Rows of basic grids, of working grids, and of what a delta takes away.
+//! Rows of basic grids, of working grids, and of removals by a delta.
 
 use geo::Geometry;
 use vedette_core::{AddressLevel, AddressPrefix, ResponsibleUnit};
@@ -73,7 +73,7 @@ impl Draft {
         self.note_source(row);
     }
 
-    /// A grid or building of the base that is gone.
+    /// A removed grid or building of the base.
     pub(super) fn add_removal(&mut self, source: Source, row: &Row<'_>) {
         let given = row.get(Field::RemovedCode);
         let code = match given.parse::<AddressPrefix>() {

@@ -33,8 +33,8 @@ pub struct SourceCrs {
 }
 
 impl SourceCrs {
-    /// A system called `name`. `to_wgs84` takes (easting or longitude, northing or latitude), in this order whatever the
-    /// official order of the system's axes, and gives (longitude, latitude) in WGS 84, or none for impossible numbers.
+    /// A system called `name`. `to_wgs84` takes (easting or longitude, northing or latitude), in this order whatever the official
+    /// axis order of the system, and returns (longitude, latitude) in WGS 84, or none for impossible numbers.
     #[must_use]
     pub fn new(
         name: impl Into<String>,
@@ -68,14 +68,14 @@ impl fmt::Debug for SourceCrs {
     }
 }
 
-/// What a build accepts.
+/// Limits of a build.
 #[derive(Debug, Clone)]
 pub struct BuilderOptions {
-    /// Where all records must lie; the default is a rectangle around China, a city's own is better.
+    /// Bounds of all records; the default is a rectangle around China, a city's own is better.
     pub area: Bounds,
-    /// A build that refuses a larger share of its records than this, 0 to 1, gives an error instead of a base.
+    /// Largest share of refused records, 0 to 1; beyond it the build fails.
     pub refused_share_limit: f64,
-    /// Systems tried, in both orders of axes, to say what wrong coordinates look like.
+    /// Systems tried, in both axis orders, to explain wrong coordinates.
     pub systems: Vec<SourceCrs>,
 }
 
@@ -89,7 +89,7 @@ impl Default for BuilderOptions {
     }
 }
 
-/// Why a build gives no base. A record that is merely refused is in the [`ImportReport`] instead.
+/// Why a build fails. Refusals of single records are in the [`ImportReport`] instead.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum BuildError {
@@ -99,12 +99,12 @@ pub enum BuildError {
     Columns { file: String, missing: Vec<String>, found: Vec<String> },
     #[error(transparent)]
     Table(Box<dyn std::error::Error + Send + Sync>),
-    #[error("`{file}` says its places are in {declared}, which is none of {}; convert it to one of them", list(known))]
+    #[error("`{file}` declares its places in {declared}, which is none of {}; convert it to one of them", list(known))]
     UnknownCrs { file: String, declared: String, known: Vec<String> },
     #[error("`{file}` cannot be read: {why}; it must be UTF-8 (convert GBK or GB 18030 first)")]
     Unreadable { file: String, why: String },
     #[error(
-        "{synthetic} records say source=synthetic and {real} do not; never mix invented and real addresses in a base"
+        "{synthetic} records say source=synthetic and {real} do not; never mix synthetic and real addresses in a base"
     )]
     Mixed { synthetic: usize, real: usize },
     #[error("nothing was accepted: {0}")]
@@ -123,7 +123,7 @@ fn list(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Collects records and makes a base of them.
+/// Collects records and builds a base from them.
 ///
 /// Files may come in any order: a unit is matched with its building, and a building's row with its footprint, at the end.
 /// The same records give the same bytes.
@@ -139,7 +139,7 @@ impl BaseBuilder {
         Self { draft: Draft::new(options) }
     }
 
-    /// Adds a CSV file with a header. What its rows are is told by its columns (whatever their case; others are ignored):
+    /// Adds a CSV file with a header. The kind of its rows follows from its columns (case-insensitive; others are ignored):
     ///
     /// | rows | columns |
     /// | --- | --- |
@@ -150,11 +150,10 @@ impl BaseBuilder {
     /// | roads | `road`, `wkt` |
     /// | working grids | `kind`, `workgrid`, `name`, `gridcode`: a row for each basic grid |
     ///
-    /// `file` names the file in refusals, `crs` is the system of its places.
+    /// `file` names the file in refusals, `crs` is the coordinate system of its places.
     ///
     /// # Errors
-    /// When the file is empty, not UTF-8 or lacks columns. Single bad rows are refused and reported by
-    /// [`Self::finish`].
+    /// When the file is empty, not UTF-8 or lacks columns. Single bad rows are refused and reported by [`Self::finish`].
     pub fn add_csv(&mut self, reader: impl std::io::Read, file: &str, crs: &SourceCrs) -> Result<(), BuildError> {
         csv::add(&mut self.draft, reader, file, crs)
     }
@@ -163,13 +162,13 @@ impl BaseBuilder {
     /// is the system of the coordinates, WGS 84 by the standard.
     ///
     /// # Errors
-    /// When it is no FeatureCollection, or an empty one.
+    /// When it is not a FeatureCollection, or an empty one.
     pub fn add_geojson(&mut self, reader: impl std::io::Read, file: &str, crs: &SourceCrs) -> Result<(), BuildError> {
         geojson::add(&mut self.draft, reader, file, crs)
     }
 
     /// Adds a table with a geometry in each row; its columns are those of [`Self::add_csv`]. The system that the table declares
-    /// counts, `crs` where it declares that it does not know.
+    /// takes precedence; `crs` applies where the table declares it unknown.
     ///
     /// # Errors
     /// When it cannot be read to its end, lacks columns, or declares a system that is not among [`BuilderOptions::systems`].
@@ -177,18 +176,19 @@ impl BaseBuilder {
         table::add(&mut self.draft, table, file, crs)
     }
 
-    /// Makes of the collected records a delta of `base` instead of a base of their own; call it before any file is added.
-    /// Tables with a column `removed_code` (14 characters of a grid, 19 of a building) are then taken too.
+    /// Builds a delta of `base` instead of a new base; call it before any file is added. Tables with a column `removed_code` (14
+    /// characters of a grid, 19 of a building) are then accepted too.
     #[must_use]
     pub fn delta_of(mut self, base: AddressBase) -> Self {
         self.draft.base = Some(base);
         self
     }
 
-    /// The base's bytes, for a file or [`AddressBase::from_bytes`] (a delta's for [`AddressBase::apply`]), and what was accepted and refused.
+    /// The base's bytes, for a file or [`AddressBase::from_bytes`] (a delta's for [`AddressBase::apply`]), and the report of
+    /// accepted and refused records.
     ///
     /// # Errors
-    /// When invented and real records are mixed, nothing was accepted, or more was refused than the limit allows.
+    /// When synthetic and real records are mixed, nothing was accepted, or more was refused than the limit allows.
     pub fn finish(self) -> Result<(Vec<u8>, ImportReport), BuildError> {
         assemble::finish(self.draft)
     }

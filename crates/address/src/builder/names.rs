@@ -9,7 +9,7 @@ use super::fields::{Field, Row};
 use crate::date::{NO_END, NO_START, days_of_date};
 use crate::name::NameKind;
 
-/// No limit on either side.
+/// Open on both sides.
 pub(super) const ALWAYS: (i32, i32) = (NO_START, NO_END);
 
 impl Draft {
@@ -80,7 +80,7 @@ impl Draft {
     }
 }
 
-/// A building's 19 characters also where its 25 were given.
+/// A building's 19 characters, also from its 25.
 pub(super) fn entity_code(code: &AddressPrefix) -> String {
     match code.as_str() {
         whole if whole.len() == 25 && whole.ends_with("000000") => whole[..19].to_owned(),

@@ -10,25 +10,25 @@ const KEPT: usize = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// The code has another length than its level asks for.
+    /// The length of the code does not match its level.
     CodeLength,
-    /// The code holds a character that its position does not allow.
+    /// A character of the code is not allowed at its position.
     CodeCharacter,
-    /// The code names something else than this kind of record, or two fields contradict each other.
+    /// The code names another kind of record, or two fields contradict each other.
     CodeMeaning,
-    /// The code, or its place, was given before.
+    /// Duplicate code or place.
     DoubleCode,
     /// A building or grid without a place.
     NoGeometry,
-    /// A shape that crosses itself, has no area, or cannot be read.
+    /// A shape that intersects itself, has no area, or cannot be read.
     BadGeometry,
     /// Coordinates in the wrong order or system.
     Coordinates,
     /// A room whose building is not in the base.
     UnitWithoutBuilding,
-    /// A name, former code or working grid of something that is not in the base.
+    /// A name, former code or working grid of an entity that is not in the base.
     UnknownCode,
-    /// A word or date that is none of those allowed.
+    /// A word or date that is not allowed.
     BadValue,
     /// A row or feature that cannot be read, or has no address text.
     Unreadable,
@@ -63,9 +63,9 @@ pub struct Refusal {
     pub line: u64,
     /// The field.
     pub field: String,
-    /// What stands there, cut.
+    /// The value, shortened.
     pub value: String,
-    /// The rule it breaks, and what it looks like.
+    /// The rule it breaks, and a guess at the cause.
     pub rule: String,
     /// Its kind.
     pub reason: Reason,
@@ -77,28 +77,28 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What became of the records of a build.
+/// Accepted and refused records of a build.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct ImportReport {
     /// Records in the base.
     pub accepted: usize,
-    /// Of them grids.
+    /// Grids among them.
     pub grids: usize,
-    /// Of them buildings.
+    /// Buildings among them.
     pub buildings: usize,
-    /// Of them buildings placed by a point only, so that nothing is ever inside them.
+    /// Buildings placed by a point only, which therefore contain no point.
     pub without_footprint: usize,
-    /// Of them rooms.
+    /// Rooms among them.
     pub units: usize,
-    /// Of them roads.
+    /// Roads among them.
     pub roads: usize,
-    /// Of them other names.
+    /// Alternative names among them.
     pub names: usize,
-    /// Of them former codes.
+    /// Former codes among them.
     pub former_codes: usize,
-    /// Of them basic grids of working grids.
+    /// Basic grids of working grids among them.
     pub working_grid_members: usize,
-    /// Of them codes that a delta takes away.
+    /// Codes removed by a delta.
     pub removed: usize,
     /// Refused records by reason.
     pub counts: BTreeMap<Reason, usize>,
@@ -107,13 +107,13 @@ pub struct ImportReport {
 }
 
 impl ImportReport {
-    /// How many records were refused.
+    /// Number of refused records.
     #[must_use]
     pub fn refused_count(&self) -> usize {
         self.counts.values().sum()
     }
 
-    /// Refused records as a share of all, 0 to 1.
+    /// Refused records as a fraction of all, 0 to 1.
     #[must_use]
     pub fn refused_share(&self) -> f64 {
         let refused = self.refused_count();

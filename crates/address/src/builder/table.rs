@@ -3,7 +3,7 @@ use super::fields::{Field, Has, Row};
 use super::{BuildError, Reason, SourceCrs};
 use crate::table::{DeclaredCrs, GeoTable};
 
-/// Names of longitude and latitude on WGS 84.
+/// Names of WGS 84 with axis order longitude, latitude.
 const WGS84: [&str; 3] = ["EPSG:4326", "OGC:CRS84", "WGS 84"];
 
 /// Reads a table of any kind whose rows have their places in a geometry column.

@@ -1,30 +1,31 @@
-//! A raster over the base: each cell knows what stands in it, so that a point is answered with one look at its cell instead
-//! of a walk down two trees.
+//! A raster over the base: each cell lists its buildings and grids, so that a point lookup reads one cell instead of descending two
+//! trees.
 //!
-//! Cells are squares of 2^16 steps (about 67 m by 73 m in Shenzhen) in rows from the south-west. A cell lists the buildings
-//! whose box meets it, with all that a lookup needs before it looks at a shape, and the grids whose polygon meets it. Of each of
-//! its 16 subcells it says whether that lies wholly in one grid and touches no other: no polygon needs to be looked at there.
+//! Cells are squares of 2^16 steps (about 67 m by 73 m in Shenzhen) in rows from the south-west. A cell lists the buildings whose
+//! box intersects it, with all data that a lookup needs before it reads a shape, and the grids whose polygon intersects it. For
+//! each of its 16 subcells it records whether one grid contains it wholly and no other intersects it: no polygon needs to be tested
+//! there.
 //!
-//! A wide base with little in it has no raster, see [`super::cells_writer`]; the trees answer then.
+//! A wide, sparse base has no raster, see [`super::cells_writer`]; the trees answer then.
 
 use zerocopy::little_endian::{F32, I32, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::tree::Boxed;
 
-/// A cell has 2 to this power steps each way.
+/// A cell has 2 to this power steps per side.
 pub(super) const CELL_BITS: u32 = 16;
-/// A subcell has 2 to this power steps each way.
+/// A subcell has 2 to this power steps per side.
 pub(super) const SUB_BITS: u32 = 14;
-/// Subcells of a cell each way.
+/// Subcells per side of a cell.
 pub(super) const SUBS: usize = 1 << (CELL_BITS - SUB_BITS);
-/// A square that meets more cells is looked up in the trees.
+/// A square that intersects more cells is looked up in the trees.
 const MOST_CELLS: i64 = 16;
 
-/// Of a building's number: its address has an end, see the building's record.
+/// Flag in a building's number: its address has an end, see the building's record.
 pub(super) const HAS_END: u32 = 1 << 31;
 
-/// Where the raster lies, in cells from the origin of the steps.
+/// Position of the raster, in cells from the origin of the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct RasterRecord {
@@ -34,51 +35,51 @@ pub(crate) struct RasterRecord {
     pub(crate) size: [U32; 2],
 }
 
-/// Cells hold slots of this many bytes: a head, then the rest of the numbers of its grids, then its buildings.
+/// Cells hold slots of this many bytes: a head, then the remaining numbers of its grids, then its buildings.
 pub(crate) type Slot = [u8; SLOT];
 const SLOT: usize = 32;
 
-/// The first slot of a cell that has anything in it.
+/// The first slot of a non-empty cell.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(super) struct CellHead {
-    /// Four bits for each subcell, from the south-west: which of the cell's grids holds it whole, counted from 1; 0 where
-    /// none does.
+    /// Four bits for each subcell, from the south-west: the index, from 1, of the cell's grid that contains it wholly; 0 if none
+    /// does.
     pub(super) sure: U64,
     pub(super) grid_count: U32,
-    /// The first of its grids; those beyond them have slots of their own.
+    /// The first of its grids; the others have slots of their own.
     pub(super) grids: [U32; HEAD_GRIDS],
 }
 
-/// Grids that a head has room for.
+/// Grids in a head.
 pub(super) const HEAD_GRIDS: usize = 5;
-/// Grids that a slot has room for.
+/// Grids in a slot.
 pub(super) const SLOT_GRIDS: usize = SLOT / 4;
 
-/// What a lookup needs of a building before it looks at its shape.
+/// Data of a building needed before its shape is read.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct FootingRecord {
     /// Its box, or its door plate twice.
     pub(super) bounds: [I32; 4],
-    /// The building, with the top bit set where its address has an end.
+    /// The building, with the top bit set if its address has an end.
     pub(super) building: U32,
     pub(super) shape: U32,
     pub(super) area_m2: F32,
     pub(super) ground_grid: U32,
 }
 
-/// A building as a lookup meets it.
+/// A building as returned to a lookup.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Footing {
     pub(crate) bounds: Boxed,
     pub(crate) building: u32,
-    /// Words of its rings; `NONE` for a door plate without footprint.
+    /// Offset of its rings in words; `NONE` for a door plate without footprint.
     pub(crate) shape: u32,
     pub(crate) area_m2: f32,
-    /// Index of the grid it stands in, by its place.
+    /// Index of the grid in which it stands.
     pub(crate) ground_grid: u32,
-    /// Whether its address ends some day.
+    /// Whether its address has an end.
     pub(crate) has_end: bool,
 }
 
@@ -86,12 +87,12 @@ pub(crate) struct Footing {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cells<'a> {
     pub(crate) raster: RasterRecord,
-    /// Where each cell's slots begin, row by row from the south-west, and one more.
+    /// Where each cell's slots begin, row by row from the south-west, plus the end.
     pub(crate) starts: &'a [U32],
     pub(crate) slots: &'a [Slot],
 }
 
-/// What is in a cell.
+/// Contents of a cell.
 #[derive(Debug, Clone, Copy)]
 struct Cell<'a> {
     head: &'a CellHead,
@@ -99,12 +100,12 @@ struct Cell<'a> {
     footings: &'a [Slot],
 }
 
-/// The cells that a square meets, in cells from the origin: first column, first row, last column, last row.
+/// The cells that a square intersects, in cells from the origin: first column, first row, last column, last row.
 type CellRange = [i32; 4];
 const NO_CELLS: CellRange = [0, 0, -1, -1];
 
 impl<'a> Cells<'a> {
-    /// Whether the raster has as many cells as it says.
+    /// Whether the number of cells matches the header.
     pub(crate) fn is_whole(&self) -> bool {
         let [columns, rows] = self.raster.size.map(|size| u64::from(size.get()));
         match self.starts.len() as u64 {
@@ -113,7 +114,7 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// The cells that the square meets; none where there is no raster or they are too many to look at each.
+    /// The cells that the square intersects; none where there is no raster or there are too many of them.
     #[inline]
     fn range(&self, square: Boxed) -> Option<CellRange> {
         if self.starts.is_empty() {
@@ -135,7 +136,7 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// A cell; none where nothing is in it.
+    /// A cell; none if empty.
     #[inline]
     fn cell(&self, column: i32, row: i32) -> Option<Cell<'a>> {
         let [first_column, first_row] = self.raster.first.map(I32::get);
@@ -153,7 +154,7 @@ impl<'a> Cells<'a> {
         Some(Cell { head, more_grids, footings })
     }
 
-    /// Gives `found` each building whose box meets the square, once. False where the trees have to be asked.
+    /// Calls `found` once for each building whose box intersects the square. False: use the trees.
     #[inline]
     pub(crate) fn search(&self, square: Boxed, mut found: impl FnMut(Footing)) -> bool {
         let Some([west, south, east, north]) = self.range(square) else { return false };
@@ -166,7 +167,8 @@ impl<'a> Cells<'a> {
                         & (bounds[1] <= square[3])
                         & (bounds[2] >= square[0])
                         & (bounds[3] >= square[1]);
-                    // A building stands in all cells that its box meets: it counts where box and square begin.
+                    // A building is listed in all cells that its box intersects: it counts in the cell where the intersection
+                    // begins.
                     let here = (bounds[0].max(square[0]) >> CELL_BITS == column)
                         & (bounds[1].max(square[1]) >> CELL_BITS == row);
                     if meets & here {
@@ -178,7 +180,7 @@ impl<'a> Cells<'a> {
         true
     }
 
-    /// The grids whose polygon may meet the square. None where the trees have to be asked.
+    /// The grids whose polygon may intersect the square. None: use the trees.
     #[inline]
     pub(crate) fn grids_at(&self, square: Boxed) -> Option<GridsAt> {
         let range = self.range(square)?;
@@ -196,12 +198,12 @@ impl<'a> Cells<'a> {
         Some(GridsAt::Some(all))
     }
 
-    /// The grid in which the whole square lies, no other touching it; none where that is not sure.
+    /// The grid that contains the whole square, with no other intersecting it; none if unknown.
     #[inline]
     fn sure_grid(&self, square: Boxed, range: CellRange) -> Option<u32> {
         let sub = |step: i32| step >> SUB_BITS;
         let [west, south, east, north] = [sub(square[0]), sub(square[1]), sub(square[2]), sub(square[3])];
-        // The square may reach over the edge of the raster: nothing is known there.
+        // The square may extend beyond the raster, where nothing is known.
         let cell_of = |sub: i32| sub >> (CELL_BITS - SUB_BITS);
         if [cell_of(west), cell_of(south), cell_of(east), cell_of(north)] != range {
             return None;
@@ -237,9 +239,9 @@ impl<'a> Cell<'a> {
 /// The grids near a point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum GridsAt {
-    /// All that was asked for lies in this one and in no other.
+    /// The whole square lies in this one and in no other.
     Whole(u32),
-    /// These may have some of it, in the order of their codes.
+    /// These may intersect the square, in the order of their codes.
     Some(smallvec::SmallVec<[u32; 16]>),
 }
 

@@ -5,7 +5,7 @@ use super::cells::{Footing, GridsAt};
 use super::cells_writer::CellsWriter;
 use super::tree::Boxed;
 
-/// 2 km each way.
+/// 2 km per side.
 const REACH: i32 = 2_000_000;
 
 fn footing(building: u32, bounds: Boxed) -> Footing {
@@ -19,7 +19,7 @@ fn buildings() -> impl Strategy<Value = Vec<Footing>> {
         .prop_map(|boxes| (0..).zip(boxes).map(|(at, bounds)| footing(at, bounds)).collect())
 }
 
-/// Triangles, which lean and overlap as no city's grids do.
+/// Triangles, which overlap as no city's grids do.
 fn triangles() -> impl Strategy<Value = Vec<[[i32; 2]; 3]>> {
     let corner = || [-REACH..REACH, -REACH..REACH];
     prop::collection::vec([corner(), corner(), corner()], 1..12)
@@ -34,7 +34,7 @@ fn around(corners: &[[i32; 2]; 3]) -> Boxed {
     [least(x), least(y), most(x), most(y)]
 }
 
-/// The words of the shapes, and of each triangle its box and first word.
+/// The words of the shapes, and for each triangle its box and first word.
 fn ground(triangles: &[[[i32; 2]; 3]]) -> (Vec<I32>, Vec<(Boxed, u32)>) {
     let mut words: Vec<i32> = Vec::new();
     let mut grids = Vec::new();
@@ -101,7 +101,7 @@ fn the_middle_of_a_large_grid_is_sure() {
     let (words, grids) = ground(&[[[-1_900_000, -1_900_000], [1_900_000, -1_900_000], [0, 1_900_000]]]);
     let writer = CellsWriter::new(&[], &grids, &words);
     let sure = |square: Boxed| writer.cells().grids_at(square) == Some(GridsAt::Whole(0));
-    // Also over the corner of four cells.
+    // Also across the corner of four cells.
     assert!(sure([-8_000, -8_000, 8_000, 8_000]) && sure([-70_000, -70_000, -60_000, -60_000]));
     assert!(!sure([-8_000, -1_904_000, 8_000, -1_896_000]), "the border");
     assert!(!sure([-8_000, -2_104_000, 8_000, -2_096_000]), "outside");

@@ -1,4 +1,4 @@
-//! Makes the raster of a base.
+//! Builds the raster of a base.
 
 use smallvec::SmallVec;
 use zerocopy::little_endian::{I32, U32, U64};
@@ -10,19 +10,19 @@ use super::records::NONE;
 use super::shapes::rings;
 use super::tree::Boxed;
 
-/// A raster may have this many cells, and as many footings, for each building and grid ...
+/// A raster may have this many cells, and as many entries, per building and grid ...
 const MOST_EACH: u64 = 8;
 /// ... and this many more.
 const MOST_ANYWAY: u64 = 4_096;
 
-/// Which grid holds a subcell whole: none yet, or several or a border, or the grid of that index.
+/// The grid that contains a subcell wholly: none yet, several or a border, or the grid of that index.
 const NOTHING: u32 = NONE;
 const MIXED: u32 = NONE - 1;
 
 /// A grid's box and the word at which its shape begins.
 pub(crate) type GridGround = (Boxed, u32);
 
-/// The raster's sections; all are empty where the base is too wide for what it holds.
+/// The raster's sections; all are empty if the base is too sparse.
 #[derive(Debug, Default)]
 pub(crate) struct CellsWriter {
     pub(crate) raster: RasterRecord,
@@ -87,7 +87,7 @@ impl CellsWriter {
     }
 }
 
-/// The buildings whose box meets each cell: where each cell's begin, and one more; and their numbers among all.
+/// The buildings whose box intersects each cell: where each cell's begin, plus the end; and their numbers among all.
 fn buildings_of_cells(raster: RasterRecord, buildings: &[Footing]) -> (Vec<u32>, Vec<u32>) {
     let [columns, rows] = raster.size.map(|size| size.get() as usize);
     let mut starts = vec![0_u32; columns * rows + 1];
@@ -108,7 +108,7 @@ fn buildings_of_cells(raster: RasterRecord, buildings: &[Footing]) -> (Vec<u32>,
     (starts, of_cells)
 }
 
-/// First column, first row, last column, last row of the cells that a box meets.
+/// First column, first row, last column, last row of the cells that a box intersects.
 fn cells_of(bounds: Boxed) -> [i32; 4] {
     bounds.map(|step| step >> CELL_BITS)
 }
@@ -117,7 +117,7 @@ fn count([west, south, east, north]: [i32; 4]) -> u64 {
     (i64::from(east) - i64::from(west) + 1) as u64 * (i64::from(north) - i64::from(south) + 1) as u64
 }
 
-/// The cells that a box meets, by their numbers.
+/// The cells that a box intersects, by their numbers.
 fn places(raster: RasterRecord, bounds: Boxed) -> impl Iterator<Item = usize> {
     let [west, south, east, north] = cells_of(bounds);
     let [first_column, first_row] = raster.first.map(I32::get);
@@ -127,7 +127,7 @@ fn places(raster: RasterRecord, bounds: Boxed) -> impl Iterator<Item = usize> {
         .map(move |(row, column)| (row - first_row) as usize * columns + (column - first_column) as usize)
 }
 
-/// Which grids meet which cell, and which subcells lie wholly in one.
+/// Which grids intersect which cell, and which subcells lie wholly in one.
 struct Coverage {
     /// Columns of subcells.
     width: usize,
@@ -147,7 +147,7 @@ impl Coverage {
             let [west, south, east, north] = bounds.map(|step| i64::from(step >> SUB_BITS));
             for row in south..=north {
                 let at = |column: i64| ((row - origin[1]) as usize * width) + (column - origin[0]) as usize;
-                // The borders first, then what lies between them.
+                // The borders first, then the subcells between them.
                 let mut border = vec![false; (east - west + 1) as usize];
                 for (from, to) in edges.iter().filter_map(|edge| columns_of(edge, row)) {
                     let (from, to) = (from.max(west), to.min(east));
@@ -175,7 +175,7 @@ impl Coverage {
         }
     }
 
-    /// The grids of a cell, and which of them its subcells lie in, as its head says it.
+    /// The grids of a cell, and its subcells' grids as encoded in its head.
     fn cell(&self, at: usize) -> (&[u32], u64) {
         let Some(grids) = self.of_cells.get(at) else { return (&[], 0) };
         let columns = self.width / SUBS;
@@ -203,7 +203,7 @@ fn edges(words: &[I32], shape: u32) -> Vec<Edge> {
         .collect()
 }
 
-/// Subcells of a row that an edge touches, with a step to spare on all sides: first and last.
+/// Subcells of a row that an edge intersects, with a margin of one step: first and last.
 fn columns_of([from, to]: &Edge, row: i64) -> Option<(i64, i64)> {
     let side = f64::from(1_u32 << SUB_BITS);
     let (low, high) = (row as f64 * side - 1.0, (row + 1) as f64 * side + 1.0);
@@ -215,7 +215,7 @@ fn columns_of([from, to]: &Edge, row: i64) -> Option<(i64, i64)> {
         true => from[0] + ((y - from[1]) / (to[1] - from[1])).clamp(0.0, 1.0) * (to[0] - from[0]),
         false => from[0],
     };
-    // A level edge lies in the row with both its ends.
+    // A horizontal edge lies in one row.
     let (a, b) = if to[1] > from[1] { (x_at(low), x_at(high)) } else { (from[0], to[0]) };
     let column = |x: f64| (x / side).floor() as i64;
     Some((column(a.min(b) - 1.0), column(a.max(b) + 1.0)))

@@ -27,7 +27,7 @@ pub enum OpenError {
     Content(String),
 }
 
-/// A base's bytes, mapped from a file or held in memory, with the places of its sections.
+/// A base's bytes, mapped from a file or held in memory, with the offsets of its sections.
 #[derive(Debug)]
 pub(crate) struct Image {
     bytes: OwnedBytes,
@@ -36,7 +36,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// Maps a file. Its pages are shared by all processes that have it open.
+    /// Maps a file. All processes that have it open share its pages.
     #[expect(
         unsafe_code,
         reason = "mapping a file is sound while nobody shortens it; bases are written under a new name and renamed"
@@ -56,7 +56,7 @@ impl Image {
         Self::of(OwnedBytes::new(bytes))
     }
 
-    /// Checks the header and every section's checksum: 10 GB/s or so, where the processor has an instruction for it.
+    /// Checks the header and every section's checksum, at about 10 GB/s on processors with a CRC instruction.
     fn of(bytes: OwnedBytes) -> Result<Self, OpenError> {
         let all = bytes.as_slice();
         if !all.starts_with(&MAGIC) {
@@ -100,12 +100,12 @@ impl Image {
         self.bytes.as_slice().get(self.sections[section as usize].clone()).unwrap_or_default()
     }
 
-    /// The bytes of a section, for those who keep them; nothing is copied.
+    /// The bytes of a section, shared and not copied.
     pub(crate) fn shared(&self, section: Section) -> OwnedBytes {
         self.bytes.slice(self.sections[section as usize].clone())
     }
 
-    /// The records of a section; none when its length is no multiple of theirs.
+    /// The records of a section; none when its length is not a multiple of the record size.
     #[inline]
     pub(crate) fn records<T: FromBytes + Immutable + KnownLayout + Unaligned>(&self, section: Section) -> &[T] {
         <[T]>::ref_from_bytes(self.section(section)).unwrap_or_default()
@@ -116,7 +116,7 @@ impl Image {
         crate::hex(&self.hash[..8])
     }
 
-    /// Computes the hash of the whole content anew; slower than the checksums, and proof against a forger.
+    /// Recomputes the hash of the whole content; slower than the checksums, and safe against forgery.
     pub(crate) fn hash_matches(&self) -> bool {
         let mut hasher = blake3::Hasher::new();
         for range in &self.sections {
@@ -126,13 +126,13 @@ impl Image {
     }
 }
 
-/// The first section whose checksum is wrong. Two threads share the work: it is most of the time that opening takes.
+/// The first section with a wrong checksum. Two threads share the work, which is most of the time of an open.
 fn first_altered(all: &[u8], ranges: &[Range<usize>; SECTIONS], entries: &[Entry; SECTIONS]) -> Option<usize> {
     let wrong = |number: &usize| {
         let bytes = all.get(ranges[*number].clone()).unwrap_or_default();
         crc32fast::hash(bytes) != entries[*number].crc.get()
     };
-    // The largest first, each to the half that has less so far.
+    // Largest first, each to the half with less so far.
     let mut by_size: Vec<usize> = (0..SECTIONS).collect();
     by_size.sort_by_key(|number| std::cmp::Reverse(ranges[*number].len()));
     let (mut here, mut there, mut ahead) = (Vec::new(), Vec::new(), 0_i64);
@@ -153,7 +153,7 @@ fn first_altered(all: &[u8], ranges: &[Range<usize>; SECTIONS], entries: &[Entry
     })
 }
 
-/// Collects sections and puts them one after the other.
+/// Collects sections and concatenates them.
 #[derive(Debug, Default)]
 pub(crate) struct ImageWriter {
     sections: [Vec<u8>; SECTIONS],

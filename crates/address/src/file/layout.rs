@@ -7,7 +7,7 @@ pub(super) const FORMAT: u32 = 3;
 /// Sections begin at multiples of this.
 pub(super) const ALIGNMENT: usize = 64;
 
-/// What a section holds. The numbers are those in the file.
+/// Kinds of sections, with their numbers in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
     /// [`crate::meta::Meta`] as JSON.
@@ -34,12 +34,12 @@ pub(crate) enum Section {
     Formers = 16,
     WorkGrids = 17,
     Members = 18,
-    /// From when to when addresses of buildings hold; each period once, the first is always.
+    /// Validity periods of buildings' addresses, without duplicates; the first is "always".
     Periods = 19,
     Text = 20,
-    /// First building of each code prefix that buildings have.
+    /// First building of each code prefix in use.
     Prefixes = 21,
-    /// Where the raster lies; with the two that follow empty where there is none.
+    /// Position of the raster; empty, like the next two, if there is none.
     Raster = 22,
     /// Where each cell's slots begin.
     CellStarts = 23,
@@ -48,7 +48,7 @@ pub(crate) enum Section {
 
 pub(super) const SECTIONS: usize = 25;
 
-/// First bytes of a file.
+/// Magic bytes of a file.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Header {
@@ -58,12 +58,12 @@ pub(crate) struct Header {
     pub(crate) crc: U32,
     /// Bytes of the whole file.
     pub(crate) length: U64,
-    /// blake3 of all sections, one after the other; its first 8 bytes name the version.
+    /// blake3 of all concatenated sections; its first 8 bytes name the version.
     pub(super) hash: [u8; 32],
     pub(crate) sections: [Entry; SECTIONS],
 }
 
-/// Where a section is.
+/// Position of a section.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Entry {

@@ -24,7 +24,7 @@ pub(crate) use shapes::{Ring, ShapeWriter, Steps, key_before, rings, to_geometry
 pub(crate) use strings::{Interner, Strings};
 pub(crate) use tree::{Boxed, Tree, build as build_tree};
 
-/// What tests need to sign altered files.
+/// Exposed for tests that sign altered files.
 #[cfg(test)]
 pub(crate) mod fuzzing {
     pub(crate) use super::layout::{HEADER, Header};

@@ -3,23 +3,23 @@
 use zerocopy::little_endian::{F32, I32, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// A string, shape or list that is not there.
+/// An absent string, shape or list.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Of a unit's text: it is the whole address, not only what follows its building's.
+/// Flag of a unit's text: the whole address, not only the suffix after its building's.
 pub(crate) const WHOLE_TEXT: u32 = 1 << 31;
 
-/// A district, street or community, as most rows call it.
+/// A district, street or community, as named by most rows.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct AreaRecord {
     /// The prefix, 6, 9 or 12 digits, then zero bytes.
     pub(crate) code: [u8; 12],
-    /// Its own level and those above are the first parts of this path.
+    /// Names of its own level and those above are the first parts of this path.
     pub(crate) path: U32,
 }
 
-/// Today's hierarchy of a grid or building, as strings.
+/// Current hierarchy of a grid or building, as strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct PathRecord {
@@ -40,26 +40,26 @@ pub(crate) struct GridRecord {
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct BuildingRecord {
-    /// First 14 digits of its code as a number: what the code says, not where it stands.
+    /// First 14 digits of its code as a number: the grid by code, not by position.
     pub(crate) prefix: U64,
     /// Positions 15 to 19 of its code.
     pub(crate) suffix: [u8; 5],
-    /// When its address holds: which of the periods, little endian.
+    /// Index of its period, little endian.
     pub(crate) period: [u8; 3],
     pub(crate) path: U32,
     pub(crate) road: U32,
     pub(crate) road_number: U32,
     pub(crate) village: U32,
     pub(crate) name: U32,
-    /// Its whole text where that is not simply its parts one after the other.
+    /// Its whole text if that is not the concatenation of its parts.
     pub(crate) text: U32,
-    /// Words of its rings; `NONE` for a door plate without footprint.
+    /// Offset of its rings in words; `NONE` for a door plate without footprint.
     pub(crate) shape: U32,
     /// Its door plate: a point of its ground, in steps.
     pub(crate) x: I32,
     pub(crate) y: I32,
     pub(crate) area_m2: F32,
-    /// Index of the grid it stands in, by its place.
+    /// Index of the grid in which it stands.
     pub(crate) ground_grid: U32,
     pub(crate) first_unit: U32,
     /// First of its room numbers; `NONE` when they are 1, 2, 3 ...
@@ -71,11 +71,11 @@ pub(crate) struct BuildingRecord {
 pub(crate) struct RoadRecord {
     pub(crate) name: U32,
     pub(crate) first_segment: U32,
-    /// Hierarchy of the grid in which it begins; `NONE` where no grid covers that.
+    /// Hierarchy of the grid in which it begins; `NONE` where no grid covers that point.
     pub(crate) path: U32,
 }
 
-/// A straight piece of a road, in steps.
+/// A segment of a road, in steps.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct SegmentRecord {
@@ -84,7 +84,7 @@ pub(crate) struct SegmentRecord {
     pub(crate) to: [I32; 2],
 }
 
-/// Another name of an entity.
+/// An alternative name of an entity.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct NameRecord {
@@ -96,7 +96,7 @@ pub(crate) struct NameRecord {
     pub(crate) valid_to: I32,
 }
 
-/// A code that was given up for another.
+/// A former code and its replacement.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct FormerRecord {
@@ -123,7 +123,7 @@ pub(crate) struct MemberRecord {
 }
 
 impl BuildingRecord {
-    /// Which of the periods.
+    /// Index of its period.
     #[inline]
     pub(crate) fn period(&self) -> usize {
         let [low, middle, high] = self.period;
@@ -131,7 +131,7 @@ impl BuildingRecord {
     }
 }
 
-/// When addresses hold, in days since 1970-01-01; the limits of `i32` where a side is open.
+/// A validity period in days since 1970-01-01; the limits of `i32` where a side is open.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct PeriodRecord {
@@ -139,7 +139,7 @@ pub(crate) struct PeriodRecord {
     pub(crate) to: I32,
 }
 
-/// The buildings whose code begins with a prefix follow each other.
+/// Buildings whose code begins with a prefix are contiguous.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct PrefixRecord {

@@ -1,13 +1,13 @@
-//! Shapes as words: the count of rings; of each ring its count of points, with the top bit for a hole; then each point's
+//! Shapes as words: the number of rings; for each ring its number of points, with the top bit set for a hole; then each point's
 //! steps east and north. A ring does not repeat its first point.
 //!
-//! Before a building's shape stands its code, so that who looks at the one has the other from the same place in memory.
+//! A building's code precedes its shape, so that both are read from the same place in memory.
 
 use crate::code::BuildingKey;
 use geo::{Coord, LineString, MultiPolygon, Polygon};
 use zerocopy::little_endian::I32;
 
-/// Steps of 1e-8 degrees, about a millimetre, from the base's origin: 21 degrees reach each way.
+/// Steps of 1e-8 degrees, about a millimetre, from the base's origin: 21 degrees in each direction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Steps {
     /// The origin in whole steps, east and north.
@@ -34,11 +34,11 @@ impl Steps {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ring<'a> {
     pub(crate) hole: bool,
-    /// Steps east and north of each point in turn, pairs.
+    /// Alternating steps east and north of the points.
     pub(crate) points: &'a [[I32; 2]],
 }
 
-/// The rings of the shape at word `at`; none where nothing sensible is.
+/// The rings of the shape at word `at`; none if invalid.
 pub(crate) fn rings(words: &[I32], at: u32) -> impl Iterator<Item = Ring<'_>> {
     let words = words.get(at as usize..).unwrap_or_default();
     let count = words.first().map_or(0, |count| count.get()) as usize;
@@ -76,7 +76,7 @@ fn words_of(key: BuildingKey) -> [I32; KEY_WORDS] {
     [low, high, i32::from_le_bytes([a, b, c, d]), i32::from(e)].map(I32::new)
 }
 
-/// The shape in degrees, outer rings first of each polygon.
+/// The shape in degrees, outer ring first in each polygon.
 pub(crate) fn to_geometry(words: &[I32], at: u32, steps: Steps) -> MultiPolygon<f64> {
     let mut polygons: Vec<(LineString<f64>, Vec<LineString<f64>>)> = Vec::new();
     for ring in rings(words, at) {
@@ -109,7 +109,7 @@ impl ShapeWriter {
         at
     }
 
-    /// Adds a shape. The word at which it begins; none when it leaves the reach of the origin.
+    /// Adds a shape. Returns its offset in words; none when it is out of range of the origin.
     pub(crate) fn add(&mut self, shape: &MultiPolygon<f64>, steps: Steps) -> Option<u32> {
         let at = u32::try_from(self.words.len()).ok()?;
         let all = || {

@@ -11,13 +11,13 @@ pub(crate) struct Strings<'a> {
 }
 
 impl<'a> Strings<'a> {
-    /// The string of this number; empty when there is none, or it is no text.
+    /// The string of this number; empty if absent or not UTF-8.
     pub(crate) fn get(self, number: u32) -> &'a str {
         let text = self.range(number).and_then(|(from, to)| self.bytes.get(from..to)).unwrap_or_default();
         std::str::from_utf8(text).unwrap_or_default()
     }
 
-    /// The first byte of the string, or of the one behind it; 0 when there is none.
+    /// The first byte of the string, or of the next one; 0 if absent.
     #[inline]
     pub(crate) fn first_byte(self, number: u32) -> u8 {
         self.range(number).and_then(|(from, _)| self.bytes.get(from)).copied().unwrap_or(0)
@@ -34,7 +34,7 @@ impl<'a> Strings<'a> {
     }
 }
 
-/// Gives equal strings one number.
+/// Interns strings.
 #[derive(Debug, Default)]
 pub(crate) struct Interner {
     table: HashTable<u32>,
@@ -43,7 +43,7 @@ pub(crate) struct Interner {
 }
 
 impl Interner {
-    /// The number of `text`; a new one for a new text. Past 4 GiB of text, texts are empty.
+    /// The number of `text`; a new one for a new text. Beyond 4 GiB of text, texts are empty.
     pub(crate) fn intern(&mut self, text: &str) -> u32 {
         let hash = hash(text);
         let (ends, bytes) = (&self.ends, &self.bytes);

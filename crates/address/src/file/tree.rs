@@ -1,5 +1,5 @@
-//! A packed Hilbert R-tree in the flatbush layout, built by `geo-index`. Its own search allocates and takes its input as
-//! valid; this reader walks the same bytes without either.
+//! A packed Hilbert R-tree in the flatbush layout, built by `geo-index`. Its own search allocates and trusts its input; this reader
+//! walks the same bytes without either.
 
 use geo_index::rtree::RTreeBuilder;
 use geo_index::rtree::sort::HilbertSort;
@@ -31,7 +31,7 @@ pub(crate) fn build(boxes: &[Boxed]) -> Vec<u8> {
 /// Where each level of a tree begins.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tree {
-    /// First box of each level, leaves first, then the count of all.
+    /// First box of each level, leaves first, then the total count.
     starts: [u32; LEVELS + 1],
     levels: usize,
 }
@@ -43,7 +43,7 @@ enum Items<'a> {
 }
 
 impl Tree {
-    /// Reads the layout; none when the bytes are no such tree of `count` boxes.
+    /// Reads the layout; none when the bytes are not a tree of `count` boxes.
     pub(crate) fn read(bytes: &[u8], count: usize) -> Option<Self> {
         if count == 0 {
             return bytes.is_empty().then(Self::default);
@@ -67,7 +67,7 @@ impl Tree {
         (bytes.len() == HEADER + all * (16 + index)).then_some(tree)
     }
 
-    /// Gives `found` each item whose box meets `wanted`, until it says no.
+    /// Calls `found` for each item whose box intersects `wanted`, until it returns false.
     #[inline]
     pub(crate) fn search(&self, bytes: &[u8], wanted: Boxed, mut found: impl FnMut(u32, Boxed) -> bool) {
         let Some((boxes, items)) = self.parts(bytes) else { return };
@@ -115,7 +115,7 @@ impl Tree {
     }
 }
 
-/// A bit for each of at most 16 boxes that meets `wanted`; without branches, since a processor cannot guess them.
+/// A bit for each of at most 16 boxes that intersects `wanted`; branchless, since the outcome is unpredictable.
 #[inline]
 fn meeting(boxes: &[[I32; 4]], wanted: Boxed) -> u32 {
     boxes.iter().enumerate().fold(0, |hits, (at, [west, south, east, north])| {

@@ -1,4 +1,4 @@
-//! What a layer has near a point: from its raster, or from its trees where that says nothing.
+//! Entities of a layer near a point: from its raster, or from its trees where it has none.
 
 use zerocopy::little_endian::U32;
 
@@ -18,8 +18,8 @@ impl Layer {
         }
     }
 
-    /// Gives `found` each building whose box meets the square, from its cells or from the tree; but none that is hidden, or
-    /// whose address has ended before the day.
+    /// Calls `found` for each building whose box intersects the square, from its cells or from the tree, except hidden ones and
+    /// those whose address ended before the day.
     #[inline]
     pub(crate) fn buildings_in(&self, square: Boxed, day: i32, mut found: impl FnMut(Footing)) {
         let mut shown = |footing: Footing| {
@@ -56,12 +56,12 @@ impl Layer {
         }
     }
 
-    /// The grids that are not hidden and may meet the square, from its cells or from the tree.
+    /// The visible grids that may intersect the square, from its cells or from the tree.
     #[inline]
     pub(crate) fn grids_in(&self, square: Boxed) -> GridsAt {
         match self.cells().grids_at(square) {
             Some(GridsAt::Whole(grid)) if self.shows_grid(grid) => GridsAt::Whole(grid),
-            // No other grid touches what a hidden one has for itself.
+            // No other grid intersects a subcell that a hidden one contains.
             Some(GridsAt::Whole(_)) => GridsAt::Some(Default::default()),
             Some(GridsAt::Some(mut grids)) => {
                 grids.retain(|grid| self.shows_grid(*grid));

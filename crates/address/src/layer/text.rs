@@ -9,7 +9,7 @@ use crate::file::{BuildingRecord, GridRecord, NONE, Section, Strings, WHOLE_TEXT
 /// Text of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnitText<'a> {
-    /// What follows its building's text.
+    /// The suffix after its building's text.
     Own(&'a str),
     Whole(&'a str),
 }
@@ -23,7 +23,7 @@ impl Layer {
         self.strings().get(number.get())
     }
 
-    /// Province, city, district, street and community, as they are called today.
+    /// Current names of province, city, district, street and community.
     pub(crate) fn path(&self, number: U32) -> [&str; 5] {
         self.paths().get(number.get() as usize).map_or([""; 5], |path| path.parts.map(|part| self.text(part)))
     }
@@ -48,8 +48,8 @@ impl Layer {
         }
     }
 
-    /// Touches all places that a building is told from, and the text of one of its units. Memory is asked for them at once
-    /// so, not for one after the other: of a whole city hardly any are in the caches.
+    /// Prefetches the data of a building and the text of one of its units. The memory accesses then overlap instead of following
+    /// each other: of a whole city hardly any of it is in the caches.
     #[inline]
     pub(crate) fn fetch(&self, building: &BuildingRecord, unit_text: u32) {
         let strings = self.strings();
@@ -59,7 +59,7 @@ impl Layer {
         std::hint::black_box(first_bytes.fold(shape, u8::wrapping_add));
     }
 
-    /// Road and number; empty where it has none.
+    /// Road and number; empty if absent.
     pub(crate) fn plate(&self, building: &BuildingRecord) -> String {
         format!("{}{}", self.text(building.road), self.text(building.road_number))
     }
@@ -74,7 +74,7 @@ impl Layer {
         self.units().get(at).map_or(NONE, |text| text.get())
     }
 
-    /// What a unit's text adds to its building's, or its whole text.
+    /// The suffix of a unit's text after its building's, or its whole text.
     pub(crate) fn unit_text(&self, building: u32, nth: u32) -> UnitText<'_> {
         let number = self.unit_text_number(building, nth);
         if number != NONE && number & WHOLE_TEXT != 0 {

@@ -1,8 +1,7 @@
-//! A text beside the names of a candidate: what of each is found in the other, in order.
+//! Alignment of a text with the names of a candidate.
 //!
-//! A global alignment (Needleman and Wunsch) over tokens with three things added: a whole level of the candidate may be
-//! passed over for little, since texts leave levels out; two neighbouring letters may be swapped; and a number never
-//! stands for another number.
+//! A global alignment (Needleman and Wunsch) over tokens with three additions: a whole level of the candidate may be skipped at low
+//! cost, since texts leave levels out; two neighbouring letters may be swapped; and a number never matches another number.
 
 use super::token::Token;
 
@@ -18,7 +17,7 @@ pub(super) enum Level {
     Plate,
     Village,
     Building,
-    /// A name beside the levels.
+    /// A name besides the levels.
     Name,
 }
 
@@ -52,20 +51,20 @@ impl Form {
     }
 }
 
-/// What passing over a whole level costs; a level that the text has in full gains far more.
+/// Cost of skipping a whole level; a level that the text has in full gains far more.
 const LEVEL_LEFT_OUT: f32 = 0.1;
-/// What a token without a counterpart costs, for its weight.
+/// Cost of an unmatched token, relative to its weight.
 const LEFT_OUT: f32 = 0.3;
-/// What a letter in the place of another one costs.
+/// Cost of a substituted letter.
 const REPLACED: f32 = 0.2;
-/// How much of their weight two swapped letters keep.
+/// Fraction of their weight that two swapped letters keep.
 const SWAPPED: f32 = 0.85;
-/// What is left of a level of which a number is not found: `27巷5号` is hardly `27巷4号`.
+/// Fraction that a level keeps when one of its numbers is not found: `27巷5号` is hardly `27巷4号`.
 const NUMBER_LEFT_OUT: f32 = 0.4;
-/// How much of its weight a replaced letter keeps in a name that is otherwise found.
+/// Fraction of its weight that a substituted letter keeps in a name that is otherwise found.
 const REPLACED_CREDIT: f32 = 0.5;
 
-/// Equal gains that were added up in another order differ by less.
+/// Equal gains summed in different order differ by less.
 const ROUNDING: f32 = 1e-4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,21 +77,21 @@ enum Step {
     Level,
 }
 
-/// What an alignment found. Reused from candidate to candidate.
+/// Result of an alignment. Reused from candidate to candidate.
 #[derive(Debug, Default)]
 pub(super) struct Alignment {
-    /// By token of the text: how much of it is found (0 to 1).
+    /// By token of the text: fraction found, 0 to 1.
     pub(super) text: Vec<f32>,
     /// By token of the text: the level in which it is found.
     pub(super) levels: Vec<Option<Level>>,
-    /// By part of the form: how much of its weight is found (0 to 1).
+    /// By part of the form: fraction of its weight found, 0 to 1.
     pub(super) shares: Vec<f32>,
     gains: Vec<f32>,
     steps: Vec<Step>,
 }
 
 impl Alignment {
-    /// Aligns and keeps what was found in `self`.
+    /// Aligns, and stores the result in `self`.
     pub(super) fn align(&mut self, text: &[Token], form: &Form) {
         self.fill(text, form);
         self.trace(text, form);
@@ -118,7 +117,7 @@ impl Alignment {
                     }
                 };
                 let at = |i: usize, j: usize| self.gains[i * width + j];
-                // Offered first, so that of two equal numbers in a text the earlier one is taken.
+                // Tried first, so that of two equal numbers in a text the earlier one matches.
                 if i > 0 {
                     offer(at(i - 1, j) - LEFT_OUT * text[i - 1].weight(), Step::TextOnly);
                 }
@@ -199,8 +198,7 @@ impl Alignment {
                     Step::Start => break,
                 }
             }
-            // Letters in the place of others count only beside letters that are right: otherwise any two names of the
-            // same length would be half the same.
+            // Substituted letters count only beside correct ones: otherwise any two names of the same length would be half equal.
             let believed = found_letters > 0 && found_letters >= replaced_letters;
             let credit = if believed { REPLACED_CREDIT } else { 0.0 };
             let numbers = if number_left_out { NUMBER_LEFT_OUT } else { 1.0 };
@@ -215,7 +213,7 @@ impl Alignment {
         }
     }
 
-    /// Letters of the text from `start` to `end` that are not found stand for letters of the level.
+    /// Unmatched letters of the text from `start` to `end` count as substitutions for letters of the level.
     fn credit_replaced(&mut self, text: &[Token], start: usize, end: usize, mut letters: usize) {
         for at in (start..end).rev() {
             if letters > 0 && self.text[at] == 0.0 && text[at].is_letter() && !text[at].is_generic() {

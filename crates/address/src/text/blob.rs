@@ -1,8 +1,8 @@
-//! One run of bytes that holds the files of a tantivy index, and a directory that reads them in place.
+//! A single byte string with the files of a tantivy index, and a directory that reads them in place.
 //!
-//! Layout, little endian: `VEDTXT01`; number of entries (u32); per entry length of its name (u32), length of its bytes
-//! (u64), name; then the bytes of all entries in the same order. The entry `ids` is no file of tantivy's: it gives each
-//! document's entity (u32 each).
+//! Layout, little endian: `VEDTXT01`; number of entries (u32); for each entry length of its name (u32), length of its bytes (u64),
+//! name; then the bytes of all entries in the same order. The entry `ids` is not a tantivy file: it contains each document's entity
+//! (u32 each).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +18,7 @@ pub(super) const IDS: &str = "ids";
 const MAX_ENTRIES: u32 = 64;
 const MAX_NAME_BYTES: u32 = 128;
 
-/// Why a text index cannot be made or opened.
+/// Why a text index cannot be built or opened.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum IndexError {
@@ -98,7 +98,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// The files of a blob as tantivy reads them. Nothing can be written.
+/// The files of a blob as a read-only tantivy directory.
 #[derive(Clone)]
 pub(super) struct BlobDirectory(Arc<BTreeMap<PathBuf, OwnedBytes>>);
 

@@ -12,11 +12,11 @@ use super::{Entity, IndexError, blob, term};
 
 /// The one field: the terms of an entity's names.
 pub(super) const FIELD: &str = "term";
-/// tantivy names a segment at random; in a blob it has this name, so that equal entities give equal bytes.
+/// tantivy gives a segment a random name; in a blob it has this one, so that equal entities give equal bytes.
 const SEGMENT: &str = "00000000000000000000000000000001";
 const META: &str = "meta.json";
 
-/// Makes a text index: entities in ascending order of their ids, then [`finish`](Self::finish).
+/// Builds a text index: entities in ascending order of their ids, then [`finish`](Self::finish).
 pub struct IndexBuilder {
     writer: SingleSegmentIndexWriter,
     directory: RamDirectory,
@@ -26,12 +26,12 @@ pub struct IndexBuilder {
 }
 
 impl IndexBuilder {
-    /// `memory_bytes` sizes tantivy's tables at the start (15 MB at least); what the entities need comes on top, since
-    /// one segment holds them all: about 250 MB for a city of 620,000.
+    /// `memory_bytes` is the initial size of tantivy's tables (at least 15 MB); the entities need more, since one segment holds
+    /// them all: about 250 MB for a city of 620,000.
     ///
     /// # Errors
     ///
-    /// When tantivy cannot make an index.
+    /// When tantivy cannot create an index.
     pub fn new(memory_bytes: usize) -> Result<Self, IndexError> {
         let mut schema = Schema::builder();
         let field = schema.add_u64_field(FIELD, INDEXED);
@@ -44,11 +44,11 @@ impl IndexBuilder {
         Ok(Self { writer, directory, field, ids: Vec::new(), terms: Vec::new() })
     }
 
-    /// Adds an entity. One that has no name (a grid mostly, which only its code tells apart) is passed over.
+    /// Adds an entity. One without a name (most grids, which only have a code) is skipped.
     ///
     /// # Errors
     ///
-    /// When its id is not above that of the entity before, or tantivy fails.
+    /// When its id is not above that of the previous entity, or tantivy fails.
     pub fn add(&mut self, id: u32, entity: &Entity<'_>) -> Result<(), IndexError> {
         if let Some(last) = self.ids.last().copied().filter(|last| id <= *last) {
             return Err(IndexError::Order { id, last });
@@ -67,7 +67,7 @@ impl IndexBuilder {
         Ok(())
     }
 
-    /// The index as one run of bytes for [`TextIndex::open`](super::TextIndex::open). Equal entities, equal bytes.
+    /// The index as bytes for [`TextIndex::open`](super::TextIndex::open). Equal entities give equal bytes.
     ///
     /// # Errors
     ///

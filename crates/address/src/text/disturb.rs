@@ -1,15 +1,15 @@
-//! Texts as people mistype them: what the search by text is measured with.
+//! Texts with typing errors, to evaluate the search by text.
 //!
 //! Everything here is a pure function of its input and of a seed. A number's value is never changed, since another number is
-//! another address: no digit and no Chinese numeral is touched, and no letter is dropped that parts two numbers.
+//! another address: digits and Chinese numerals are left alone, and no letter that separates two numbers is dropped.
 //!
-//! A level that is missing is a matter of whoever writes the text, who knows which levels it needs.
+//! Missing levels are up to the caller, who knows which levels a text needs.
 
 use super::letter::is_cjk;
 use super::numeral;
 use super::token::tokenize;
 
-/// A source of random numbers that gives the same ones everywhere (SplitMix64).
+/// A random number generator with the same results everywhere (SplitMix64).
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
 
@@ -35,24 +35,24 @@ impl Dice {
     }
 }
 
-/// One way to disturb a text.
+/// A kind of disturbance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disturbance {
     /// All letters and digits of ASCII in full width.
     FullWidth,
-    /// One CJK letter is another one.
+    /// One CJK letter is substituted.
     Replaced,
-    /// One CJK letter is not there.
+    /// One CJK letter is missing.
     Dropped,
-    /// One CJK letter is there twice.
+    /// One CJK letter is doubled.
     Doubled,
-    /// Two neighbouring CJK letters in the wrong order.
+    /// Two neighbouring CJK letters are swapped.
     Swapped,
-    /// One to three spaces or punctuation marks are put in, not into a number.
+    /// One to three spaces or punctuation marks are inserted, not into a number.
     Spaced,
     /// `栋` written as `幢`, `座` or `号楼`.
     Block,
-    /// `房` written as `室`, as `号房`, or not at all.
+    /// `房` written as `室`, as `号房`, or omitted.
     Room,
     /// A number before `栋`, `号` or `单元` in Chinese numerals.
     Numeral,
@@ -92,7 +92,7 @@ impl Disturbance {
         }
     }
 
-    /// `text` disturbed, or `None` where there is nothing that this can disturb.
+    /// `text` disturbed, or `None` where this kind does not apply.
     #[must_use]
     pub fn apply(self, text: &str, dice: &mut Dice) -> Option<String> {
         let mut letters: Vec<char> = text.chars().collect();
@@ -139,11 +139,11 @@ impl Disturbance {
     }
 }
 
-/// `times` disturbances, each of another kind, one after the other; gives which ones.
+/// Applies `times` disturbances of different kinds; returns which.
 #[must_use]
 pub fn disturb(text: &str, times: usize, dice: &mut Dice) -> (String, Vec<Disturbance>) {
     let (mut disturbed, mut kinds) = (text.to_owned(), Vec::new());
-    // A text without letters or numbers offers little: then fewer, or none.
+    // A text without letters or numbers allows few: then fewer, or none.
     for _ in 0..32 {
         let kind = Disturbance::ALL[dice.below(Disturbance::ALL.len())];
         if kinds.len() == times || kinds.contains(&kind) {
@@ -157,7 +157,7 @@ pub fn disturb(text: &str, times: usize, dice: &mut Dice) -> (String, Vec<Distur
     (disturbed, kinds)
 }
 
-/// Equal for texts that differ only in how they are written, such as `3栋` and `三幢`.
+/// Equal for texts that differ only in spelling, such as `3栋` and `三幢`.
 #[must_use]
 pub fn likeness(text: &str) -> u64 {
     let mut tokens = Vec::new();
@@ -167,7 +167,7 @@ pub fn likeness(text: &str) -> u64 {
     })
 }
 
-/// What a wrong letter is: common in the names of places.
+/// Substituted letters: common in the names of places.
 const INSTEAD: &str = "新东西南北中安和平福田宝华丰兴龙山水石岭湖海河桥塘沙头坪景荣德光明长春秋云江林松竹梅兰桂花金银玉泰康乐永\
     康文武学士民生建设国泰凤凰翠碧蓝天红星月亮园林口湾岗埔坑围屋洲田心坂尾涌坳垌";
 
@@ -179,7 +179,7 @@ fn each(letters: &mut [char], change: impl Fn(char) -> char) {
     letters.iter_mut().for_each(|letter| *letter = change(*letter));
 }
 
-/// A letter that is part of a name and no numeral.
+/// A letter that is part of a name and not a numeral.
 fn is_name(letter: char) -> bool {
     is_cjk(letter) && !numeral::is_numeral(letter)
 }
@@ -210,7 +210,7 @@ fn traditional(letter: char) -> char {
     FORMS.iter().find(|(simple, _)| *simple == letter).map_or(letter, |(_, form)| *form)
 }
 
-/// The last `written` after a number as one of `otherwise`.
+/// Replaces the last `written` after a number with one of `otherwise`.
 fn written_otherwise(text: &str, written: &str, otherwise: &[&str], dice: &mut Dice) -> Option<String> {
     let (at, _) = text.rmatch_indices(written).find(|(at, _)| text[..*at].chars().next_back().is_some_and(counts))?;
     let after = &text[at + written.len()..];
@@ -219,7 +219,7 @@ fn written_otherwise(text: &str, written: &str, otherwise: &[&str], dice: &mut D
     Some(format!("{}{other}{after}", &text[..at]))
 }
 
-/// One number of ASCII digits below 100 that counts something, in Chinese numerals.
+/// Writes one number of ASCII digits below 100 that counts something in Chinese numerals.
 fn in_numerals(letters: &[char], dice: &mut Dice) -> Option<String> {
     let starts = places(letters, |at| {
         let run = letters[at..].iter().take_while(|letter| letter.is_ascii_digit()).count();

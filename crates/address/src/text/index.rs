@@ -1,4 +1,4 @@
-//! A text in, entities out.
+//! From a text to entities.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,24 +16,24 @@ use super::term::{self, Family};
 use super::token::{Token, tokenize};
 use super::{Entities, EntityKind, unit};
 
-/// Below this score a candidate is no answer. On a synthetic city of 600,000 buildings 99 of 100 texts that name no
-/// place there stay below it; `examples/evaluate` prints how many, and what it costs among disturbed texts.
+/// Least score of a hit. On a synthetic city of 600,000 buildings 99 of 100 texts that name no place there stay below it;
+/// `examples/evaluate` prints this rate, and the recall lost among disturbed texts.
 const NO_MATCH: f32 = 0.58;
-/// So many buildings, and so many areas and roads, are aligned with a text.
+/// Number of buildings, and of areas and roads, that are aligned with a text.
 const BUILDINGS: usize = 48;
 const AREAS: usize = 16;
-/// Units are looked for in so many of the best buildings, when their scores are so near to the best.
+/// Units are searched in this many of the best buildings, if their scores are this close to the best.
 const WITH_UNITS: usize = 6;
 const NEAR: f32 = 0.1;
 
-/// An entity that a text may name.
+/// A hit of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hit {
-    /// The entity, as it was added.
+    /// The id of the entity.
     pub id: u32,
     /// The unit in that building, where the text names one.
     pub unit: Option<u32>,
-    /// 1 when the text is one of its names, whole and unchanged; less the more the two differ; 0.58 at least.
+    /// 1 when the text is one of its names, whole and unchanged; less with each difference; 0.58 at least.
     pub score: f32,
 }
 
@@ -45,12 +45,12 @@ pub struct TextIndex {
 }
 
 impl TextIndex {
-    /// Opens what [`IndexBuilder::finish`](super::IndexBuilder::finish) made. Nothing is copied.
+    /// Opens the output of [`IndexBuilder::finish`](super::IndexBuilder::finish). Nothing is copied.
     ///
     /// # Errors
     ///
-    /// When the bytes are no text index, or one of another tantivy. A change inside the postings shows only when they
-    /// are read: whoever keeps the bytes checks their hash.
+    /// When the bytes are not a text index, or one of another tantivy version. Damaged postings are detected only when they are
+    /// read: the caller verifies a hash of the bytes.
     pub fn open(bytes: OwnedBytes) -> Result<Self, IndexError> {
         // tantivy panics on some damaged files.
         catch_unwind(AssertUnwindSafe(|| Self::open_trusting(&bytes))).unwrap_or(Err(IndexError::Damaged))
@@ -73,17 +73,17 @@ impl TextIndex {
         Ok(Self { reader: segment.inverted_index(field)?, field, ids })
     }
 
-    /// How many entities it holds.
+    /// Number of entities.
     #[must_use]
     pub fn entities(&self) -> u32 {
         (self.ids.len() / 4) as u32
     }
 
-    /// The entities that `text` may name, best first, `limit` at most; none when it names nothing here. Of equally good
-    /// ones the lower id comes first. A text that ends in a unit gives the unit; where several units of the building
-    /// fit equally (`801` of any entrance) each is a hit.
+    /// The entities that match `text`, best first, at most `limit`; none without a match. On equal scores the lower id comes first.
+    /// A text that ends in a unit yields the unit; where several units of the building fit equally (`801` of any entrance) each is
+    /// a hit.
     ///
-    /// A damaged index gives fewer or no hits.
+    /// A damaged index yields fewer or no hits.
     pub fn search(&self, text: &str, limit: usize, entities: &impl Entities) -> Vec<Hit> {
         let mut tokens = Vec::new();
         tokenize(text, &mut tokens);
@@ -124,7 +124,7 @@ impl TextIndex {
     }
 }
 
-/// The candidates as hits, the best buildings with the units that the rest of the text names.
+/// The candidates as hits, the best buildings with the units that match the rest of the text.
 fn hits(tokens: &[Token], judged: &[(u32, EntityKind, Judgement)], entities: &impl Entities) -> Vec<Hit> {
     let best = judged.first().map_or(0.0, |candidate| candidate.2.score(0.0));
     let mut hits = Vec::with_capacity(judged.len());

@@ -1,8 +1,8 @@
-//! One letter at a time: width, case, traditional forms, and how much a letter says.
+//! Single letters: width, case, traditional forms, and information content.
 
 use std::sync::LazyLock;
 
-/// The letter as it is compared: half width, upper case, simplified.
+/// The letter in normal form: half width, upper case, simplified.
 pub(super) fn fold(letter: char) -> char {
     match letter {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(letter as u32 - 0xfee0).unwrap_or(letter).to_ascii_uppercase(),
@@ -17,8 +17,8 @@ pub(super) const fn is_cjk(letter: char) -> bool {
     matches!(letter, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}')
 }
 
-/// Traditional forms that occur in addresses. The table is short on purpose: it spares the commonest ones the price of
-/// a typing error and is no converter.
+/// Traditional forms that occur in addresses. The table is short on purpose: it avoids the cost of a typing error for the commonest
+/// ones and is not a converter.
 const TRADITIONAL: &str = "號号棟栋樓楼層层單单間间園园區区廣广場场東东門门龍龙灣湾橋桥興兴華华寶宝莊庄羅罗觀观麗丽廈厦縣县鄉乡鎮镇\
 圍围濱滨經经銀银鐵铁錦锦陽阳機机長长馬马鳳凤鵬鹏鹽盐榮荣萬万豐丰學学書书雲云電电寧宁環环實实業业國国際际會会島岛壢坜頭头\
 嶺岭塊块舊旧聖圣蓮莲蘭兰蘆芦葉叶駿骏體体湧涌滙汇匯汇貝贝塘塘關关車车軍军達达遠远運运進进邊边衛卫裡里裏里";
@@ -34,7 +34,7 @@ fn simplified(letter: char) -> char {
     FORMS.binary_search_by_key(&letter, |form| form.0).map_or(letter, |at| FORMS[at].1)
 }
 
-/// Letters that stand in most addresses and say little: kinds of levels and of places.
+/// Letters that occur in most addresses and carry little information: kinds of levels and of places.
 pub(super) const fn is_generic(letter: char) -> bool {
     matches!(
         letter,
@@ -69,7 +69,7 @@ pub(super) const fn is_generic(letter: char) -> bool {
     )
 }
 
-/// Letters that end the names of areas and roads, and stand before many numbers.
+/// Letters that end the names of areas and roads, and precede many numbers.
 pub(super) const fn is_ending(letter: char) -> bool {
     matches!(letter, '省' | '市' | '区' | '县' | '镇' | '乡' | '街' | '道' | '社' | '路' | '巷' | '村' | '号')
 }

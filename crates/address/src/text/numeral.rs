@@ -1,4 +1,4 @@
-//! Chinese numerals, where they count something.
+//! Chinese numerals used as numbers.
 
 const DIGITS: &str = "零一二三四五六七八九";
 
@@ -11,8 +11,8 @@ fn digit(letter: char) -> Option<u32> {
     DIGITS.chars().zip(0..).find(|(known, _)| *known == letter).map(|(_, value)| value)
 }
 
-/// The number that `letters` spell: by place value (`一百二十三`) or digit by digit (`二零一`); `None` for what is no
-/// number, and for more than 9,999.
+/// The number spelt by `letters`: by place value (`一百二十三`) or digit by digit (`二零一`); `None` if they spell no number, and above
+/// 9,999.
 pub(super) fn value(letters: &[char]) -> Option<u32> {
     if letters.is_empty() || letters.len() > 8 {
         return None;
@@ -35,7 +35,7 @@ pub(super) fn value(letters: &[char]) -> Option<u32> {
                 continue;
             }
         };
-        // `十二` leaves the one out; `百二` does not.
+        // `十二` omits the one; `百二` does not.
         let count = match pending.take() {
             Some(count) => count,
             None if place == 10 && at == 0 => 1,

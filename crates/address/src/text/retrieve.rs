@@ -1,17 +1,17 @@
-//! Candidates: the documents that collect most of a text's rare terms.
+//! Candidates: the documents with the highest sum of a text's rare terms.
 
 use tantivy::index::InvertedIndexReader;
 use tantivy::postings::TermInfo;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, TERMINATED, Term};
 
-/// So many postings are read for one text at most; what is left unread are its commonest terms. 8,000 take 80 us.
+/// Most postings read for one text; the commonest terms remain unread. 8,000 take 80 us.
 const BUDGET: u32 = 8_000;
 
-/// A document that collects less than this share of what the best one does is no candidate.
+/// A document below this fraction of the best sum is not a candidate.
 const KEPT: f32 = 0.45;
 
-/// The best documents for `terms`, `limit` at most. `documents` is how many there are.
+/// The best documents for `terms`, at most `limit`. `documents` is the size of the index.
 pub(super) fn candidates(
     reader: &InvertedIndexReader,
     field: Field,
@@ -29,7 +29,7 @@ pub(super) fn candidates(
     let mut weights = Weights::new();
     let mut budget = BUDGET;
     for (_, info) in &found {
-        // A text of common terms only still gets the rarest of them, in part.
+        // A text of common terms only still reads the rarest of them, in part.
         if info.doc_freq > budget && budget < BUDGET {
             break;
         }
@@ -46,7 +46,7 @@ pub(super) fn candidates(
     Ok(weights.best(limit))
 }
 
-/// Documents and what they collected: open addressing, sized once for the whole budget and one block.
+/// Documents and their sums: open addressing, sized once for the whole budget and one block.
 struct Weights {
     slots: Vec<(DocId, f32)>,
     used: usize,
@@ -68,7 +68,7 @@ impl Weights {
                 return;
             }
             if slot.0 == TERMINATED {
-                // A damaged index could hold more than the budget: what does not fit is passed over.
+                // A damaged index could exceed the budget: the excess is ignored.
                 if self.used < SLOTS / 2 {
                     *slot = (document, weight);
                     self.used += 1;
@@ -79,7 +79,7 @@ impl Weights {
         }
     }
 
-    /// The documents that collected most, best first; of equal ones the lower first.
+    /// The documents with the highest sums, best first; on a tie the lower first.
     fn best(self, limit: usize) -> Vec<DocId> {
         let mut found: Vec<(DocId, f32)> = self.slots;
         let most = found.iter().map(|slot| slot.1).fold(0.0, f32::max);

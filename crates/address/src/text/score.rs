@@ -1,16 +1,16 @@
-//! How well a candidate answers a text: 0 to 1.
+//! Score of a candidate for a text: 0 to 1.
 //!
-//! The score is the share of the text that the candidate explains, times the share of what identifies the candidate
-//! that the text gives. Both are needed: `翠竹花园` explains itself by any of its buildings and identifies none, and
-//! `北京市朝阳区翠竹路3号` gives all that identifies a building on another city's 翠竹路.
+//! The score is the fraction of the text that the candidate explains, times the fraction of the candidate's identifying parts that
+//! the text contains. Both are needed: any building of `翠竹花园` explains this text, which identifies none of them, and `北京市朝阳区翠竹路3号`
+//! contains all that identifies a building on another city's 翠竹路.
 
 use super::align::{Alignment, Form, Level};
 use super::token::Token;
 use super::{Entity, EntityKind};
 
-/// The province and the city are the same for all of a base: they say nothing about which entity is meant.
+/// The province and the city are the same for all of a base: they do not discriminate between entities.
 const SAME_FOR_ALL: f32 = 0.3;
-/// What is left of a score when nothing identifies the candidate.
+/// Factor of the score when nothing identifies the candidate.
 const UNIDENTIFIED: f32 = 0.2;
 
 /// A candidate's score, in the parts from which a unit can still raise it.
@@ -19,15 +19,14 @@ pub(super) struct Judgement {
     explained: f32,
     whole: f32,
     identified: f32,
-    /// Where in the text the part begins that follows everything found.
+    /// Position in the text after everything found.
     pub(super) tail: usize,
-    /// The unit that the name found belongs to.
+    /// The unit whose name was found.
     pub(super) unit: Option<u32>,
 }
 
 impl Judgement {
-    /// The score, when `more` of the text's weight is explained by a unit. To a thousandth, so that equal candidates
-    /// are equal.
+    /// The score when a unit explains `more` of the text's weight. Rounded to a thousandth, so that equal candidates are equal.
     pub(super) fn score(&self, more: f32) -> f32 {
         let explained = if self.whole > 0.0 { ((self.explained + more) / self.whole).min(1.0) } else { 0.0 };
         let score = explained * (UNIDENTIFIED + (1.0 - UNIDENTIFIED) * self.identified);
@@ -35,7 +34,7 @@ impl Judgement {
     }
 }
 
-/// Judges candidates; holds what is reused from one to the next.
+/// Scores candidates; holds reused buffers.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     form: Form,
@@ -43,7 +42,7 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    /// The best judgement over all ways to write `entity`.
+    /// The best score over all forms of `entity`.
     pub(super) fn judge(&mut self, text: &[Token], entity: &Entity<'_>) -> Judgement {
         let mut best = Judgement::default();
         let mut form = std::mem::take(&mut self.form);
@@ -108,7 +107,7 @@ fn areas(form: &mut Form, entity: &Entity<'_>) {
     form.push(Level::Community, entity.community);
 }
 
-/// How much of what identifies the entity by its levels is found.
+/// Fraction found of the levels that identify the entity.
 fn by_levels(kind: EntityKind, share: &dyn Fn(Level) -> Option<f32>) -> f32 {
     let found = |level| share(level).unwrap_or(0.0);
     match kind {
@@ -118,13 +117,13 @@ fn by_levels(kind: EntityKind, share: &dyn Fn(Level) -> Option<f32>) -> f32 {
         EntityKind::Grid => 0.0,
         EntityKind::Road => found(Level::Road),
         EntityKind::Building => {
-            // A road without its door plate is half a place; a community is one where nothing finer is known.
+            // A road without its door plate counts as half; a community counts where nothing finer is known.
             let on_road = 0.4 * found(Level::Road) + 0.6 * found(Level::Plate) * found(Level::Road);
             let in_community = if share(Level::Village).is_none() { 0.9 * found(Level::Community) } else { 0.0 };
             let place = on_road.max(found(Level::Village)).max(in_community);
             match share(Level::Building) {
                 Some(own) => 0.5 * own + 0.5 * place,
-                // Without a building of its own, the plate or the village is the building.
+                // Without a building name, the door plate or the village identifies the building.
                 None if share(Level::Plate).is_some() => on_road,
                 None => place,
             }

@@ -1,19 +1,19 @@
-//! What is looked up: terms of 64 bits made of an entity's names, and of a text.
+//! Index terms: 64-bit hashes from an entity's names, and from a text.
 //!
-//! A name of *n* letters gives the pairs of letters that stand beside each other or have one between them, so that a
-//! wrong, missing, doubled or swapped letter leaves some pairs alone. A number pairs with each of the letters before it,
-//! with each two of them, with the number before it, and (`8巷3号`) with that and a letter: these are what tells one
-//! building from the others on its road. They are hashed into [`BUCKETS`] so that the dictionary stays small; what two pairs share, the alignment parts again.
+//! A name of *n* letters yields the pairs of letters that are adjacent or have one between them, so that a wrong, missing, doubled
+//! or swapped letter leaves some pairs intact. A number pairs with each of the letters before it, with each two of them, with the
+//! number before it, and (`8巷3号`) with that and a letter: these discriminate between the buildings of one road. They are hashed
+//! into [`BUCKETS`] so that the dictionary stays small; the alignment resolves collisions.
 
 use super::token::Token;
 use super::{Entity, EntityKind};
 
-/// How many different pairs with a number the dictionary holds at most.
+/// Number of hash buckets for pairs with a number.
 const BUCKETS: u64 = 1 << 20;
-/// A number pairs with so many letters before it.
+/// A number pairs with this many letters before it.
 const REACH: usize = 6;
 
-/// Buildings, and everything else, have terms of their own: few roads would drown among many buildings.
+/// Buildings, and everything else, have separate terms: the few roads would be lost among the many buildings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
     Building,
@@ -65,7 +65,7 @@ pub(super) fn add(family: Family, tokens: &[Token], terms: &mut Vec<u64>) {
     for token in tokens {
         if token.is_letter() {
             for earlier in last_two.into_iter().flatten() {
-                // Two letters that say little say nothing together.
+                // Two letters of little information carry none together.
                 if !(earlier.is_generic() && token.is_generic()) {
                     terms.push(letters(family, earlier, *token));
                 }
@@ -78,7 +78,7 @@ pub(super) fn add(family: Family, tokens: &[Token], terms: &mut Vec<u64>) {
             fresh = true;
             letters_since += 1;
         } else {
-            // Of numbers in a row (`3栋2单元801房`) the first one belongs to the name, the others count within it.
+            // Of consecutive numbers (`3栋2单元801房`) the first belongs to the name, the others count within it.
             if fresh {
                 let earlier = last_number.filter(|_| letters_since <= 1);
                 for (at, letter) in before.iter().enumerate() {
@@ -87,7 +87,7 @@ pub(super) fn add(family: Family, tokens: &[Token], terms: &mut Vec<u64>) {
                     if let Some(next) = before.get(at + 1).copied().flatten() {
                         terms.push(hashed(family, NUMBER, mixed(letter.key, next.key), token.key));
                     }
-                    // `8巷3号`: both numbers together tell one house of a village.
+                    // `8巷3号`: both numbers together identify one house of a village.
                     if let Some(number) = earlier {
                         terms.push(hashed(family, NUMBERS, mixed(letter.key, number.key), token.key));
                     }
@@ -107,7 +107,7 @@ fn single(family: Family, token: Token) -> u64 {
     hashed(family, SINGLE, token.key, 0)
 }
 
-/// The terms of a text for `family`, each once.
+/// The distinct terms of a text for `family`.
 pub(super) fn of_text(family: Family, tokens: &[Token], terms: &mut Vec<u64>) {
     terms.clear();
     add(family, tokens, terms);
@@ -116,7 +116,7 @@ pub(super) fn of_text(family: Family, tokens: &[Token], terms: &mut Vec<u64>) {
     terms.dedup();
 }
 
-/// The terms of an entity's names, each once; none when it has no name of its own.
+/// The distinct terms of an entity's names; none when it has no name of its own.
 pub(super) fn of_entity(entity: &Entity<'_>, terms: &mut Vec<u64>) {
     let family = Family::of(entity.kind);
     let mut tokens = Vec::new();
@@ -137,7 +137,7 @@ pub(super) fn of_entity(entity: &Entity<'_>, terms: &mut Vec<u64>) {
         EntityKind::Road => phrase(&[entity.road]),
         EntityKind::Building => {
             phrase(&[entity.road, entity.road_num]);
-            // Without a village the building is said after its plate, or after its community.
+            // Without a village the building follows its door plate, or its community.
             if entity.village.is_empty() {
                 phrase(&[entity.community, entity.building]);
             } else {

@@ -3,15 +3,15 @@
 use super::letter::{fold, is_cjk, is_ending, is_generic};
 use super::numeral;
 
-/// More tokens than any address has. What a text holds beyond them is not read.
+/// More tokens than any address has. The rest of a text is ignored.
 pub(super) const MAX_TOKENS: usize = 96;
 
-/// What a number counts, told by the letters after it.
+/// What a number counts, from the letters after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counted {
-    /// No number but a letter.
+    /// A letter, not a number.
     Letter,
-    /// Nothing that is said: `801`, `3#`, `2期`.
+    /// Unspecified: `801`, `3#`, `2期`.
     Unsaid,
     /// `号`: a door plate.
     Plate,
@@ -26,7 +26,7 @@ pub(super) enum Counted {
 }
 
 impl Counted {
-    /// How well a number that counts `self` stands for an equal one that counts `other`: 0 not at all.
+    /// How well a number with counter `self` matches an equal one with counter `other`: 0 not at all.
     pub(super) fn agreement(self, other: Self) -> f32 {
         use Counted::{Block, Entrance, Floor, Letter, Plate, Room, Unsaid};
         match (self, other) {
@@ -45,13 +45,13 @@ pub(super) struct Token {
     /// Equal for equal letters or numbers.
     pub(super) key: u64,
     pub(super) counted: Counted,
-    /// How much of a text it is, in tenths.
+    /// Its weight in a text, in tenths.
     tenths: u8,
-    /// Of a numeral (`七`) and of a number (`7`) from 1 to 10: its value; 0 of everything else.
+    /// Value of a numeral (`七`) or number (`7`) from 1 to 10; 0 otherwise.
     numeral: u8,
 }
 
-/// The weight of a letter that says little.
+/// The weight of a letter of little information.
 const GENERIC_TENTHS: u8 = 3;
 
 impl Token {
@@ -60,7 +60,7 @@ impl Token {
         Self { key: letter as u64, counted: Counted::Letter, tenths, numeral: 0 }
     }
 
-    /// A numeral that counts nothing.
+    /// A numeral without a counter.
     fn numeral(letter: char) -> Self {
         let value = numeral::value(&[letter]).unwrap_or(0);
         Self { numeral: u8::try_from(value).unwrap_or(0), ..Self::letter(letter) }
@@ -89,9 +89,9 @@ impl Token {
         self.counted == Counted::Letter
     }
 
-    /// How well this token of a text stands for `own` of a name (0 to 1).
+    /// How well this token of a text matches `own` of a name (0 to 1).
     ///
-    /// A numeral stays a letter where the letter after it was mistyped (`江阳七港` for `江阳七巷`): it still is that number.
+    /// A numeral stays a letter if the letter after it was mistyped (`江阳七港` for `江阳七巷`): it still is that number.
     pub(super) fn agreement(self, own: Self) -> f32 {
         if self.key == own.key {
             self.counted.agreement(own.counted)
@@ -118,13 +118,13 @@ impl Token {
         self.is_generic() && u32::try_from(self.key).ok().and_then(char::from_u32).is_some_and(is_ending)
     }
 
-    /// How much of a text it is.
+    /// Its weight in a text.
     pub(super) fn weight(self) -> f32 {
         f32::from(self.tenths) / 10.0
     }
 }
 
-/// Letters after a number that say what it counts, longer ones first.
+/// Counters: letters after a number, longer ones first.
 const COUNTERS: [(&str, Counted); 22] = [
     ("号楼栋", Counted::Block),
     ("号楼", Counted::Block),
@@ -150,7 +150,7 @@ const COUNTERS: [(&str, Counted); 22] = [
     ("#", Counted::Unsaid),
 ];
 
-/// What a number at the end of `before` counts, and how many letters say so.
+/// The counter of a number at the end of `before`, and its length in letters.
 fn counter(after: &[char]) -> Option<(Counted, usize)> {
     COUNTERS.iter().find_map(|(letters, counted)| {
         let mut length = 0;
@@ -164,7 +164,7 @@ fn counter(after: &[char]) -> Option<(Counted, usize)> {
     })
 }
 
-/// Letters that follow a number in a name without counting it away: `科技3路`, `东3巷`, `2期`.
+/// Letters that follow a number within a name and are no counter: `科技3路`, `东3巷`, `2期`.
 const NUMBERED: &str = "期区巷路街道村里坊弄围排组队门横";
 
 /// The tokens of `text`, at most [`MAX_TOKENS`], appended to `tokens`.
@@ -187,11 +187,11 @@ pub(super) fn tokenize(text: &str, tokens: &mut Vec<Token>) {
     }
 }
 
-/// The folded letters of `text` without what separates them; where a separator parts two numbers, a space stays.
+/// The folded letters of `text` without separators; where a separator divides two numbers, a space stays.
 fn letters(text: &str) -> Vec<char> {
     let mut letters = Vec::with_capacity(text.len() / 3 + 1);
     let mut parted = false;
-    // No token has more than 4 letters, and a text of separators is cut like any other.
+    // A token has at most 4 letters, and a text of separators is truncated like any other.
     for letter in text.chars().take(MAX_TOKENS * 8).map(fold) {
         if !(letter.is_ascii_alphanumeric() || letter == '#' || is_cjk(letter)) {
             parted = true;
@@ -206,7 +206,7 @@ fn letters(text: &str) -> Vec<char> {
     letters
 }
 
-/// A run of ASCII letters and digits and what it counts; gives where it ends.
+/// A run of ASCII letters and digits and its counter; returns its end.
 fn latin(letters: &[char], start: usize, tokens: &mut Vec<Token>) -> usize {
     let mut end = start;
     let mut run = [0; 24];
@@ -219,7 +219,7 @@ fn latin(letters: &[char], start: usize, tokens: &mut Vec<Token>) -> usize {
         end += 1;
     }
     let mut number = &run[..length];
-    // `No.3`, `NO3`: the word before a number is no part of it.
+    // `No.3`, `NO3`: the word before a number is not part of it.
     if let Some(rest) = number.strip_prefix(b"NO").filter(|rest| rest.iter().all(u8::is_ascii_digit)) {
         if rest.is_empty() {
             return end;
@@ -241,7 +241,7 @@ fn latin(letters: &[char], start: usize, tokens: &mut Vec<Token>) -> usize {
     end
 }
 
-/// A run of Chinese numerals: a number where it counts something, letters elsewhere (`三联村`).
+/// A run of Chinese numerals: a number if a counter follows, letters elsewhere (`三联村`).
 fn chinese(letters: &[char], start: usize, tokens: &mut Vec<Token>) -> usize {
     let end = start + letters[start..].iter().take_while(|letter| numeral::is_numeral(**letter)).count();
     let run = &letters[start..end];

@@ -1,9 +1,9 @@
-//! The end of a text among the units of a building.
+//! Matches the end of a text with the units of a building.
 
 use super::token::{Token, tokenize};
 
-/// The units whose own part says what `tail` says, and the weight of `tail` that they explain. Several units may say it
-/// equally: `801` of any entrance.
+/// The units whose own part matches `tail`, and the weight of `tail` that they explain. Several units may match equally: `801` of
+/// any entrance.
 pub(super) fn find(tail: &[Token], each_unit: impl FnOnce(&mut dyn FnMut(u32, &str))) -> (Vec<u32>, f32) {
     let (mut best, mut units) = (0.0, Vec::new());
     let Some(last_number) = tail.iter().rev().find(|token| !token.is_letter()).and_then(|token| token.digits()) else {
@@ -11,7 +11,7 @@ pub(super) fn find(tail: &[Token], each_unit: impl FnOnce(&mut dyn FnMut(u32, &s
     };
     let mut tokens = Vec::new();
     each_unit(&mut |unit, own_part| {
-        // Most units are another number: a look at the text is cheaper than its tokens.
+        // Most units have another number: a look at the text is cheaper than tokenising it.
         if has_ascii_digit(own_part) && !own_part.contains(last_number.as_str()) {
             return;
         }
@@ -33,8 +33,8 @@ fn has_ascii_digit(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-/// The weight of `tail` that `unit` says, 0 when they differ: every number of the tail is one of the unit's, in order,
-/// and the last one, which is the room, is the last one of the unit.
+/// The weight of `tail` that `unit` explains, 0 when they differ: every number of the tail is one of the unit's, in order, and the
+/// last one, which is the room, is the last one of the unit.
 fn explained(tail: &[Token], unit: &[Token]) -> f32 {
     let (mut weight, mut at) = (0.0, 0);
     for token in tail {

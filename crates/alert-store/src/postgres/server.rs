@@ -14,7 +14,7 @@ pub struct PostgresServer {
 
 /// The database address is unusable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is no database for alerts: {rule}")]
+#[error("`{given}` is not a database for alerts: {rule}")]
 pub struct PostgresServerError {
     /// The given address, without a password.
     given: String,

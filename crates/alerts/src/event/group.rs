@@ -42,7 +42,7 @@ impl Touched {
 /// The lead of each of all alerts.
 ///
 /// Two alerts are *linked* when each is the nearest of its camera to the other. Linked alerts are joined in the order of their
-/// nearness, as long as all alerts of an event can be one event with one another: so an event has one alert of a camera at most,
+/// nearness, while all alerts of an event are pairwise compatible (complete linkage): so an event has at most one alert per camera,
 /// and does not grow from neighbour to neighbour.
 #[must_use]
 pub fn leads<'a>(alerts: impl IntoIterator<Item = &'a Alert>, rule: &OneEvent) -> BTreeMap<AlertId, Lead> {
@@ -64,8 +64,8 @@ pub fn leads<'a>(alerts: impl IntoIterator<Item = &'a Alert>, rule: &OneEvent) -
     leads
 }
 
-/// Recomputes the events that `touched` can have changed, and leaves the rest as it is. `near` returns the current alerts that
-/// may be one event with one; others among them do no harm.
+/// Recomputes the events that `touched` can have changed, and leaves the rest unchanged. `near` returns the current alerts that may
+/// be one event with one; returning others is harmless.
 ///
 /// A link between two alerts changes only if the nearest of one of them does, and that is then a touched one, or was. So
 /// only the events that touched alerts are or were linked to are recomputed.
@@ -116,7 +116,7 @@ impl<E> Links<'_, E> {
         Ok(&self.ranked[&it.id])
     }
 
-    /// The nearest alert of `camera` that is none of `except`.
+    /// The nearest alert of `camera` that is not in `except`.
     fn nearest(
         &mut self,
         it: &Sighting,

@@ -45,17 +45,17 @@ impl OneEvent {
         if distance > at_most {
             return None;
         }
-        // Beyond `apart` only the place matters: the event was seen late.
+        // Beyond `apart` only the place matters: the event was detected late.
         let time = (raised_apart as f64 / self.apart_us() as f64).min(1.0);
         let rule = if one.rule == other.rule { 0.0 } else { OTHER_RULE };
         Some(Nearness(time + distance / at_most + rule))
     }
 
-    /// From when to when an alert is raised that can be one event with `it`, microseconds.
+    /// The range of raise times of alerts that can be one event with `it`, microseconds.
     #[must_use]
     pub fn raised_between(&self, it: &Sighting) -> (i64, i64) {
         let earliest = it.raised_us.saturating_sub(LONGEST_US);
-        // A subject that does not stay in place ends, for correlation, as it is raised.
+        // A subject that does not stay in place ends, for correlation, when raised.
         let earliest = if stays(it.kind) { earliest } else { earliest.max(self.overlapping(it).1) };
         (earliest, it.raised_us.saturating_add(LONGEST_US))
     }
@@ -67,7 +67,7 @@ impl OneEvent {
     }
 }
 
-/// On a plane that touches the ground there: right to a millimetre over the few metres that matter.
+/// On the tangent plane there: accurate to a millimetre over the few metres that matter.
 fn metres_between(one: &Sighting, other: &Sighting) -> f64 {
     let north = (one.latitude_e7 - other.latitude_e7) as f64 * METRES;
     let east = (one.longitude_e7 - other.longitude_e7).abs();
@@ -113,7 +113,7 @@ mod tests {
             (at("a", 0, 10), false),
             (at("b", 15, 16), true),
             (at("b", 16, 17), false),
-            // It went on for a quarter of an hour before the other camera raised it.
+            // It continued for a quarter of an hour before the other camera raised it.
             (at("b", 9, 900), true),
             (at("b", 9, 3_611), false),
             (east(at("b", 0, 10), 4.9), true),

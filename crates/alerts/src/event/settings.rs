@@ -23,7 +23,7 @@ pub enum OneEventError {
 impl OneEvent {
     const WITHIN_M: RangeInclusive<f64> = 0.5..=12.0;
     const APART: RangeInclusive<Span> = Span::from_millis(100)..=Span::from_secs(60);
-    /// However uncertain two places are, alerts further apart than this many times `within_m` are two events.
+    /// Alerts further apart than this many times `within_m` are two events, whatever the errors of their places.
     const MOST: f64 = 4.0;
 
     /// Alerts whose places differ by at most `within_m` metres beyond their errors, at the same time or at most `apart` from one
@@ -41,14 +41,14 @@ impl OneEvent {
         Ok(Self { within_m, apart })
     }
 
-    /// How far two places with these errors (radius of 95 %, millimetres) may be from one another, metres. Two measurements
-    /// of one point lie within the root of the sum of the squares of their errors, with 95 % again.
+    /// Greatest distance of two places with these errors (95 % radius, millimetres), metres. Two measurements of one point lie
+    /// within the root of the sum of the squares of their errors, with 95 % again.
     pub(super) fn distance_m(&self, error_mm: i64, other_mm: i64) -> f64 {
         let errors = (error_mm as f64).hypot(other_mm as f64) / 1e3;
         (self.within_m + errors).min(Self::MOST * self.within_m)
     }
 
-    /// How far apart in time, microseconds.
+    /// Greatest difference in time, microseconds.
     pub(super) const fn apart_us(&self) -> i64 {
         self.apart.as_micros()
     }

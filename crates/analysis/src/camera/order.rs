@@ -125,7 +125,7 @@ impl Order {
     pub(super) fn next(&mut self) -> Option<CameraRecord> {
         loop {
             let (_, first) = self.held.first_key_value()?;
-            if !follows(self.watermark, first) && !self.is_given_up(first) {
+            if !follows(self.watermark, first) && !self.is_overdue(first) {
                 return None;
             }
             let first = self.pop_held()?;
@@ -226,7 +226,7 @@ impl Order {
     }
 
     /// Whether the gap before `first` is given up.
-    fn is_given_up(&self, first: &CameraRecord) -> bool {
+    fn is_overdue(&self, first: &CameraRecord) -> bool {
         let window = if first.account().is_some() { self.window.max(CHUNK_WINDOW) } else { self.window };
         let waited = |later: &CameraRecord| {
             later.at.epoch > first.at.epoch || later.at.captured.since(first.at.captured) >= window

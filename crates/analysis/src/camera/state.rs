@@ -44,7 +44,7 @@ pub enum StateError {
     #[error("the state cannot be used: {0}")]
     Mismatch(#[from] StateMismatch),
     /// The state of format 6 is not of its policy.
-    #[error("the state of format {FORMAT_6} does not fit the policy in it")]
+    #[error("the state of format {FORMAT_6} does not match the policy in it")]
     Unfit,
     /// Camera or policy are invalid.
     #[error(transparent)]

@@ -105,7 +105,7 @@ impl Cursor {
             let topic = self.partition.topic.to_string();
             metrics::counter!("vedette_bus_expired_before_read_total", "topic" => topic).increment(low - self.next);
             tracing::warn!(topic = %self.partition.topic, partition = self.partition.id, from = self.next, to = low,
-                "retention took records before they were read");
+                "retention deleted records before they were read");
             self.next = low;
         }
         for _ in 0..RELOCATIONS {
@@ -123,6 +123,6 @@ impl Cursor {
         let topic = self.partition.topic.to_string();
         metrics::counter!("vedette_bus_damaged_bytes_total", "topic" => topic).increment(bytes);
         tracing::error!(topic = %self.partition.topic, partition = self.partition.id, path = %segment.path.display(),
-            bytes, "the disk returned damaged records; they are skipped, those around them are kept");
+            bytes, "corrupt records are skipped; those around them are kept");
     }
 }

@@ -209,12 +209,12 @@ fn report(topic: &Arc<str>, partition: u32, segment: &Segment, repairs: super::s
     if repairs.torn_bytes > 0 {
         metrics::counter!("vedette_bus_torn_bytes_total", "topic" => name.clone()).increment(repairs.torn_bytes);
         tracing::warn!(%topic, partition, path = %segment.path.display(), bytes = repairs.torn_bytes,
-            "cut off the end of a write that never finished; no acknowledged record was in it");
+            "truncated an incomplete write; it contained no acknowledged record");
     }
     if repairs.damaged_bytes > 0 {
         metrics::counter!("vedette_bus_damaged_bytes_total", "topic" => name.clone()).increment(repairs.damaged_bytes);
         tracing::error!(%topic, partition, path = %segment.path.display(), bytes = repairs.damaged_bytes,
-            "the disk returned damaged records; they are skipped, those around them are kept");
+            "corrupt records are skipped; those around them are kept");
     }
     if repairs.index_rebuilt {
         metrics::counter!("vedette_bus_indexes_rebuilt_total", "topic" => name).increment(1);

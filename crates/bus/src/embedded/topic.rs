@@ -146,7 +146,7 @@ impl Topic {
 
     /// Applies the settings that may change in an existing topic: retention, and a larger record limit. Any other difference is
     /// an error.
-    pub(super) fn adopt(&self, wanted: &TopicSpec) -> Result<(), BusError> {
+    pub(super) fn alter(&self, wanted: &TopicSpec) -> Result<(), BusError> {
         let found = self.spec();
         Self::check_fit(&found, wanted)?;
         let new = TopicSpec {

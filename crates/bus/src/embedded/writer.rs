@@ -108,7 +108,7 @@ impl Writer {
                         && let Err(error) = self.roll()
                     {
                         tracing::warn!(topic = %self.partition.topic, partition = self.partition.id, %error,
-                            "no new segment; trying again at the next sweep");
+                            "no new segment; retrying at the next sweep");
                     }
                     let _ = reply.send(());
                 }

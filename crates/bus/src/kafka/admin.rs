@@ -7,9 +7,9 @@ use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, Resour
 use rdkafka::client::Client;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
+use super::client_log::LoggingContext;
 use super::error::{bus_error, refused, unreachable_at};
 use super::settings::KafkaSettings;
-use super::talk::Talk;
 use crate::{BusError, Retention, TopicSpec};
 
 /// Kafka's overhead per record, with room for headers: a topic's limit exceeds that of the bus by this many bytes.
@@ -28,7 +28,7 @@ pub(super) struct TopicFacts {
 ///
 /// `client` must be one that does not auto-create topics, so a consumer's.
 pub(super) fn partitions(
-    client: &Client<Talk>,
+    client: &Client<LoggingContext>,
     topic: Option<&str>,
     brokers: &str,
     timeout: Duration,
@@ -53,7 +53,7 @@ pub(super) fn partitions(
 
 /// The settings of one topic with `partitions` partitions.
 pub(super) async fn facts(
-    client: &AdminClient<Talk>,
+    client: &AdminClient<LoggingContext>,
     settings: &KafkaSettings,
     full_name: &str,
     partitions: u32,
@@ -114,7 +114,7 @@ pub(super) fn fits(facts: &TopicFacts, spec: &TopicSpec, full_name: &str) -> Res
 
 /// Creates a topic; one created concurrently by another process is accepted.
 pub(super) async fn create(
-    client: &AdminClient<Talk>,
+    client: &AdminClient<LoggingContext>,
     settings: &KafkaSettings,
     full_name: &str,
     spec: &TopicSpec,
@@ -165,7 +165,11 @@ pub(super) async fn create(
 }
 
 /// Waits until a created topic has leaders. Blocks.
-pub(super) fn await_leaders(client: &Client<Talk>, settings: &KafkaSettings, full_name: &str) -> Result<u32, BusError> {
+pub(super) fn await_leaders(
+    client: &Client<LoggingContext>,
+    settings: &KafkaSettings,
+    full_name: &str,
+) -> Result<u32, BusError> {
     let deadline = Instant::now() + settings.request_timeout;
     loop {
         let found = partitions(client, Some(full_name), &settings.brokers, settings.request_timeout)?;

@@ -129,7 +129,7 @@ impl<T> Feed<T> {
         });
         match changed {
             Ok(()) => self.paused = wait,
-            Err(error) => tracing::warn!(%error, wait, "pausing or resuming failed; trying again"),
+            Err(error) => tracing::warn!(%error, wait, "pausing or resuming failed; retrying"),
         }
     }
 }

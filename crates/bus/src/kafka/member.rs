@@ -14,10 +14,10 @@ use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::client_log;
 use super::error::{bus_error, is_passing, refused};
 use super::feed::Feed;
 use super::membership::is_member;
-use super::talk;
 use crate::subscription::Commit;
 use crate::{BusError, GroupEvent, Revocation};
 
@@ -120,7 +120,7 @@ impl Shared {
 
     fn commit_failed(&self, error: &KafkaError, list: &TopicPartitionList) {
         metrics::counter!("vedette_bus_commit_failures_total", "group" => self.group.clone()).increment(1);
-        tracing::warn!(group = self.group, %error, "offsets not committed; trying again while the partitions are ours");
+        tracing::warn!(group = self.group, %error, "offsets not committed; retrying while the partitions are assigned");
         let mut state = self.state();
         for place in self.places(list) {
             if let Some(ours) = state.ours.get_mut(&place) {
@@ -194,15 +194,15 @@ impl Callbacks {
 
 impl ClientContext for Callbacks {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        talk::log(level, facility, message);
+        client_log::log(level, facility, message);
     }
 
     fn error(&self, cause: KafkaError, reason: &str) {
-        talk::error(&cause, reason);
+        client_log::error(&cause, reason);
     }
 
     fn stats_raw(&self, report: &[u8]) {
-        talk::statistics(report);
+        client_log::statistics(report);
     }
 }
 

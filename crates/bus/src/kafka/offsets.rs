@@ -7,8 +7,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::client_log::LoggingContext;
 use super::error::is_passing;
-use super::talk::Talk;
 use super::topic::Topic;
 use crate::{StartAt, Watermarks, topic as names};
 
@@ -23,13 +23,13 @@ pub(super) struct Span {
 
 /// Queries one topic until brokers answer or time is up.
 pub(super) struct Offsets<'a> {
-    consumer: &'a BaseConsumer<Talk>,
+    consumer: &'a BaseConsumer<LoggingContext>,
     topic: &'a Topic,
     deadline: Instant,
 }
 
 impl<'a> Offsets<'a> {
-    pub(super) fn new(consumer: &'a BaseConsumer<Talk>, topic: &'a Topic, timeout: Duration) -> Self {
+    pub(super) fn new(consumer: &'a BaseConsumer<LoggingContext>, topic: &'a Topic, timeout: Duration) -> Self {
         Self { consumer, topic, deadline: Instant::now() + timeout }
     }
 

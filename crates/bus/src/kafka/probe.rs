@@ -2,8 +2,8 @@
 
 use rdkafka::error::KafkaError;
 
+use super::client_log::LoggingContext;
 use super::error::refused;
-use super::talk::Talk;
 use super::{KafkaBus, KafkaMistake, KafkaSettings, admin, config};
 use crate::{BusError, TopicSpec};
 
@@ -21,8 +21,9 @@ impl KafkaBus {
     /// All problems found.
     pub async fn probe(settings: &KafkaSettings, topics: &[TopicSpec]) -> Result<(), Vec<BusError>> {
         let wrong = |error: KafkaError| vec![refused("connect", &settings.brokers, error.to_string())];
-        let client =
-            config::admin(settings).create_with_context::<_, rdkafka::admin::AdminClient<Talk>>(Talk).map_err(wrong)?;
+        let client = config::admin(settings)
+            .create_with_context::<_, rdkafka::admin::AdminClient<LoggingContext>>(LoggingContext)
+            .map_err(wrong)?;
         let client = std::sync::Arc::new(client);
         let (asked, brokers, timeout) = (client.clone(), settings.brokers.clone(), settings.request_timeout);
         let asking = tokio::task::spawn_blocking(move || admin::partitions(asked.inner(), None, &brokers, timeout));

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::error::bus_error;
 use super::settings::KafkaSettings;
 use super::topic::Topic;
-use super::{config, message, talk};
+use super::{client_log, config, message};
 use crate::{BusError, Delivery, Record, Written};
 
 /// Overhead of a record in the send queue, beside its content.
@@ -33,15 +33,15 @@ struct Reports {
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        talk::log(level, facility, message);
+        client_log::log(level, facility, message);
     }
 
     fn error(&self, cause: KafkaError, reason: &str) {
-        talk::error(&cause, reason);
+        client_log::error(&cause, reason);
     }
 
     fn stats_raw(&self, report: &[u8]) {
-        talk::statistics(report);
+        client_log::statistics(report);
     }
 }
 

@@ -6,10 +6,10 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 
+use super::client_log::LoggingContext;
 use super::error::{bus_error, is_passing, unreachable_at};
 use super::feed::Feed;
 use super::message::{self, Copies};
-use super::talk::Talk;
 use crate::{BusError, Delivered};
 
 const POLL: Duration = Duration::from_millis(50);
@@ -27,7 +27,7 @@ pub(super) fn assignment(full_name: &str, offsets: &[(u32, u64)]) -> KafkaResult
 
 /// Polls until the reader is dropped or the bus is closed.
 pub(super) fn run(
-    consumer: &BaseConsumer<Talk>,
+    consumer: &BaseConsumer<LoggingContext>,
     mut feed: Feed<Delivered>,
     topic: &Arc<str>,
     brokers: &str,
@@ -59,7 +59,7 @@ pub(super) fn run(
 /// Reads the record at one offset; `None` when none exists there. Requests no offsets first: the broker refuses a missing
 /// offset, which [`super::config::fetcher`] turns into an error, and reports the end of a partition. Blocks.
 pub(super) fn fetch(
-    consumer: &BaseConsumer<Talk>,
+    consumer: &BaseConsumer<LoggingContext>,
     full_name: &str,
     topic: &Arc<str>,
     at: (u32, u64),

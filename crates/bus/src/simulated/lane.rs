@@ -152,7 +152,7 @@ fn publish(process: &Process, place: &Place, record: &Record) -> Result<Written,
         return Err(Process::unreachable("not enough replicas took the record in time"));
     }
     let offset = process.shared.state().publish(&process.shared, &process.name, place, record)?;
-    if process.loses_answer() {
+    if process.loses_response() {
         process.trace(TraceEvent::AnswerLost { topic, partition, offset });
         return Err(Process::unreachable("no answer came in time; whether the record was written is not known"));
     }

@@ -118,7 +118,7 @@ impl Topic {
     /// Whether this topic satisfies `wanted`.
     pub(super) fn fits(&self, wanted: &TopicSpec) -> Result<(), BusError> {
         let mismatch = |found: String, wanted: String| {
-            let fix = "a simulated topic stays as it was made; ask for what fits it, or make a new cluster".to_owned();
+            let fix = "a simulated topic cannot be changed; request its settings, or create a new cluster".to_owned();
             Err(BusError::TopicMismatch { topic: self.spec.name.clone(), found, wanted, fix })
         };
         let kind =

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::feed::Feed;
 use super::group::{Place, UnknownMember};
 use super::membership::{Assigned, Leave, Membership};
-use super::process::{Away, Process};
+use super::process::{Process, Unreachable};
 use super::settings::Settings;
 use crate::queue::bytes_bounded;
 use crate::{Committer, GroupEvent, Revocation, Subscription};
@@ -75,7 +75,7 @@ impl Member {
             if self.draining.as_ref().is_some_and(|draining| draining.until <= now) {
                 let group = self.membership.group.to_string();
                 metrics::counter!("vedette_bus_revocation_timeouts_total", "group" => group).increment(1);
-                self.give_back().await;
+                self.finish_revocation().await;
             } else if self.is_expired(now) {
                 self.lose();
             } else if self.heartbeat_at <= now && !self.is_waiting_to_rejoin() {
@@ -124,7 +124,7 @@ impl Member {
             () = changed => {}
             () = self.membership.wake.notified() => {}
             () = self.membership.call.notified() => self.heartbeat_at = Instant::now(),
-            () = released => self.give_back().await,
+            () = released => self.finish_revocation().await,
             () = sleep_until(due) => {}
             // As in the Kafka adapter, nothing is read while a revocation waits.
             () = self.feed.advance(), if !is_draining => {}
@@ -135,7 +135,7 @@ impl Member {
     async fn heartbeat(&mut self) {
         self.heartbeat_at = Instant::now() + self.settings().heartbeat;
         match self.membership.heartbeat().await {
-            Err(Away) => self.heartbeat_at = Instant::now() + RETRY,
+            Err(Unreachable) => self.heartbeat_at = Instant::now() + RETRY,
             Ok(Err(UnknownMember)) => self.lose(),
             Ok(Ok(told)) => {
                 self.heard_at = Instant::now();
@@ -197,7 +197,7 @@ impl Member {
     }
 
     /// A revocation is finished: sends the last commits, then releases the partitions.
-    async fn give_back(&mut self) {
+    async fn finish_revocation(&mut self) {
         let Some(draining) = self.draining.take() else { return };
         if draining.lost {
             self.membership.forget(&draining.places);
@@ -222,7 +222,7 @@ impl Member {
             Ok(true) => {}
             // It has reassigned some of ours: the next heartbeat says which.
             Ok(false) => self.heartbeat_at = now,
-            Err(Away) => {
+            Err(Unreachable) => {
                 let group = self.membership.group.to_string();
                 metrics::counter!("vedette_bus_commit_failures_total", "group" => group).increment(1);
             }

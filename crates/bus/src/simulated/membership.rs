@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::brokers::State;
 use super::group::{Place, UnknownMember};
-use super::process::{Away, Process};
+use super::process::{Process, Unreachable};
 use super::trace::TraceEvent;
 use crate::BusError;
 use crate::subscription::Commit;
@@ -129,7 +129,7 @@ impl Membership {
     }
 
     /// Sends a heartbeat; joins first if it is not a member.
-    pub(super) async fn heartbeat(&self) -> Result<Result<Told, UnknownMember>, Away> {
+    pub(super) async fn heartbeat(&self) -> Result<Result<Told, UnknownMember>, Unreachable> {
         let known = self.mine().id;
         let beat = |state: &mut State| {
             let id = known.unwrap_or_else(|| self.join(state));
@@ -167,7 +167,7 @@ impl Membership {
     }
 
     /// Releases partitions.
-    pub(super) async fn release(&self, places: &[Place]) -> Result<(), Away> {
+    pub(super) async fn release(&self, places: &[Place]) -> Result<(), Unreachable> {
         let Some(id) = self.mine().id else { return Ok(()) };
         let release = |state: &mut State| {
             for place in places.iter() {
@@ -181,7 +181,7 @@ impl Membership {
     }
 
     /// Leaves the group.
-    pub(super) async fn leave(&self) -> Result<(), Away> {
+    pub(super) async fn leave(&self) -> Result<(), Unreachable> {
         let Some(id) = self.mine().id.take() else { return Ok(()) };
         let leave = |state: &mut State| {
             let (group, rng) = state.group(&self.group);
@@ -201,7 +201,7 @@ impl Membership {
     }
 
     /// Sends requested but unsent commits. Whether the cluster accepted all of them.
-    pub(super) async fn send_commits(&self, places: Option<&[Place]>) -> Result<bool, Away> {
+    pub(super) async fn send_commits(&self, places: Option<&[Place]>) -> Result<bool, Unreachable> {
         let unsent = self.unsent(places);
         let Some(id) = self.mine().id.filter(|_| !unsent.is_empty()) else { return Ok(true) };
         let store = |state: &mut State| {
@@ -234,7 +234,7 @@ impl Membership {
     }
 
     /// Commits `next` at the cluster now. Whether it did.
-    async fn store_now(&self, place: &Place, next: u64) -> Result<bool, Away> {
+    async fn store_now(&self, place: &Place, next: u64) -> Result<bool, Unreachable> {
         let (id, generation) = {
             let mine = self.mine();
             (mine.id, mine.ours.get(place).map(|ours| ours.generation))
@@ -275,12 +275,12 @@ impl Commit for Membership {
             match self.store_now(&place, next).await {
                 Ok(true) => {}
                 Ok(false) => return refused("the cluster gave the partition to another member"),
-                Err(Away) => return Err(Process::unreachable("no answer to a commit")),
+                Err(Unreachable) => return Err(Process::unreachable("no answer to a commit")),
             }
         } else {
             self.ask(&place, next);
         }
-        if self.process.loses_answer() {
+        if self.process.loses_response() {
             return Err(Process::unreachable("no answer came in time; whether the commit was taken is not known"));
         }
         Ok(())

@@ -39,7 +39,7 @@ pub(super) enum Mode {
 }
 
 /// The cluster is down.
-pub(super) struct Away;
+pub(super) struct Unreachable;
 
 impl Process {
     pub(super) fn new(shared: Arc<Shared>, name: &str, number: u64) -> Self {
@@ -114,7 +114,7 @@ impl Process {
     }
 
     /// Whether this publish or commit is reported as failed though it took effect.
-    pub(super) fn loses_answer(&self) -> bool {
+    pub(super) fn loses_response(&self) -> bool {
         self.happens(|faults| faults.lose_answer)
     }
 
@@ -132,12 +132,12 @@ impl Process {
     }
 
     /// One request to the cluster and its answer.
-    pub(super) async fn request<T>(&self, work: impl FnOnce(&mut State) -> T) -> Result<T, Away> {
+    pub(super) async fn request<T>(&self, work: impl FnOnce(&mut State) -> T) -> Result<T, Unreachable> {
         self.pass().await;
         self.travel().await;
         let answer = {
             let mut state = self.shared.state();
-            if state.down { Err(Away) } else { Ok(work(&mut state)) }
+            if state.down { Err(Unreachable) } else { Ok(work(&mut state)) }
         };
         self.travel().await;
         answer
@@ -177,7 +177,7 @@ impl Process {
             self.travel().await;
             return Err(Self::unreachable("the request failed"));
         }
-        self.request(work).await.unwrap_or_else(|Away| Err(Self::unreachable("it went away")))
+        self.request(work).await.unwrap_or_else(|Unreachable| Err(Self::unreachable("it went away")))
     }
 
     /// Name, partitions and largest record of a topic.

@@ -14,7 +14,7 @@ use crate::problem::{Problem, ProblemJson, ProblemKind};
 const USUAL_HITS: usize = 10;
 const MOST_HITS: usize = 50;
 const MOST_TEXT: usize = 200;
-/// Largest error of a point in metres: beyond it an address says nothing.
+/// Largest error of a point in metres: beyond it an address is meaningless.
 const MOST_ERROR_M: f32 = 2_000.0;
 
 /// A text or a point.
@@ -22,9 +22,9 @@ const MOST_ERROR_M: f32 = 2_000.0;
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it describes the parameters; `Question` reads them")]
 pub(crate) struct AddressQuery {
-    /// A text to look for, at most 200 characters: an address in any of its forms, a name, a door plate, a code.
+    /// A text to search for, at most 200 characters: an address in any of its forms, a name, a door plate, a code.
     q: Option<String>,
-    /// With `q`: how many at most, 1 to 50; 10 when absent.
+    /// With `q`: most results, 1 to 50; 10 when absent.
     #[param(minimum = 1, maximum = 50)]
     limit: Option<u32>,
     /// Degrees north of a point, WGS 84.
@@ -38,20 +38,20 @@ pub(crate) struct AddressQuery {
     error_m: Option<f32>,
 }
 
-/// What a text may name, or what stands at a point.
+/// The matches of a text, or the address at a point.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AddressAnswer {
-    /// Version of the base that answered; null when there is none.
+    /// Version of the base; null when there is none.
     #[schema(required = true)]
     base_version: Option<String>,
-    /// What the text may name, likeliest first; empty when it names nothing, and for a point.
+    /// The matches of the text, best first; empty without a match, and for a point.
     hits: Vec<HitJson>,
     /// The address at the point; null when none is near, and for a text.
     #[schema(required = true)]
     at: Option<AddressJson>,
 }
 
-/// What is asked.
+/// A parsed query.
 #[derive(Debug, PartialEq)]
 enum Question {
     Text(String, usize),
@@ -61,7 +61,7 @@ enum Question {
 /// Addresses by text or at a point
 #[utoipa::path(get, path = "/api/v1/addresses", tag = "addresses", operation_id = "findAddresses", params(AddressQuery),
     responses(
-        (status = 200, description = "What was found; no match is an answer too", body = AddressAnswer),
+        (status = 200, description = "The matches, possibly none", body = AddressAnswer),
         (status = 400, description = "A parameter breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn find(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<AddressAnswer>, Problem> {
@@ -72,23 +72,23 @@ pub(crate) async fn find(State(app): State<App>, RawQuery(query): RawQuery) -> R
             Question::Text(text, at_most) => (addresses.search(&text, at_most), None),
             Question::Point(point) => (Vec::new(), addresses.resolve(&point).as_ref().map(AddressJson::from)),
         };
-        // A base that changed in between answers for itself.
+        // The base may have changed in between: the address names its own.
         let base_version = at.as_ref().map(|at: &AddressJson| at.base_version.clone()).or(base_version);
         AddressAnswer { base_version, hits, at }
     });
     answer.await.map(Json)
 }
 
-/// What a code names
+/// The entity of a code
 ///
-/// A district, street, community, grid, building or room, by the part of the code that names it or by a whole code, padded
-/// with `*` or not. A code of before leads to what it names today.
+/// A district, street, community, grid, building or room, by the significant part of its code or by a whole code, padded with `*`
+/// or not. A former code leads to the entity that replaced its own.
 #[utoipa::path(get, path = "/api/v1/addresses/{code}", tag = "addresses", operation_id = "getAddress",
     params(("code" = String, Path, description = "6, 9, 12, 14, 19 or 25 characters")),
     responses(
-        (status = 200, description = "The entity in the base that serves now", body = EntityJson),
-        (status = 400, description = "No code", body = ProblemJson, content_type = "application/problem+json"),
-        (status = 404, description = "The base knows no such entity", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 200, description = "The entity in the base in force", body = EntityJson),
+        (status = 400, description = "Not a code", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 404, description = "The base has no such entity", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn get(
     State(app): State<App>,
@@ -105,9 +105,9 @@ pub(crate) async fn get(
     })
 }
 
-/// Which address base serves
+/// The address base in force
 #[utoipa::path(get, path = "/api/v1/addresses/base", tag = "addresses", operation_id = "getAddressBase",
-    responses((status = 200, description = "The version that serves, those that served or will, and the last refusal", body = BaseReport)))]
+    responses((status = 200, description = "The version in force, past and announced ones, and the last refusal", body = BaseReport)))]
 pub(crate) async fn base(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<BaseReport>, Problem> {
     Params::read(query.as_deref(), &[])?;
     with_addresses(&app, |addresses| addresses.report()).await.map(Json)
@@ -123,7 +123,7 @@ async fn with_addresses<T: Send + 'static>(
     done.map_err(|error| Problem::internal("asking the address base", &error))
 }
 
-/// The part of a code that names an entity.
+/// The significant part of a code.
 fn prefix(text: &str) -> Result<AddressPrefix, Problem> {
     let refused = match text.parse::<AddressPrefix>() {
         Ok(prefix) => return Ok(prefix),

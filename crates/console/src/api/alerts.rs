@@ -12,7 +12,7 @@ use crate::params::Params;
 use crate::problem::{Problem, ProblemJson};
 
 const MAX_LIMIT: u32 = 1000;
-/// The kinds of rules, as they are written.
+/// Names of the rule kinds.
 fn kinds() -> Vec<&'static str> {
     vedette_rules::rule_kinds().map(|kind| kind.info.name.as_str()).collect()
 }
@@ -20,8 +20,8 @@ const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
 const VERDICTS: [&str; 3] = ["none", "confirmed", "false_alarm"];
 const VIEWS: [&str; 2] = ["joined", "all"];
 
-/// The query of a list. An event passes when one of its alerts has all that is asked for of place, unit, kind, camera and
-/// severity. What handlers read is [`AlertFilter`].
+/// The query of a list. An event matches when one of its alerts matches all filters of place, unit, kind, camera and severity.
+/// Handlers use the parsed [`AlertFilter`].
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it describes the parameters; `filter` reads them")]
@@ -30,10 +30,10 @@ pub(crate) struct AlertQuery {
     /// characters of a standard address code.
     #[param(example = "44030400100101")]
     address: Option<String>,
-    /// At a place that this unit answers for: `KIND:CODE` of a working grid, or `CODE` alone for any kind.
+    /// At a place for which this unit is responsible: `KIND:CODE` of a working grid, or `CODE` alone for any kind.
     #[param(example = "police:P-0101")]
     responsible: Option<String>,
-    /// What the rule watches for: `presence`, `line_crossing`, `dwell`, `count` and the other kinds at `/api/v1/rule-kinds`.
+    /// The rule kind: `presence`, `line_crossing`, `dwell`, `count` and the others at `/api/v1/rule-kinds`.
     kind: Option<String>,
     /// A camera's id; with `views=joined`, any camera that saw the event.
     camera: Option<String>,
@@ -50,14 +50,14 @@ pub(crate) struct AlertQuery {
     /// `none` (not yet decided), `confirmed` or `false_alarm`; a verdict on any alert of an event counts for it.
     #[param(value_type = Option<Review>, inline)]
     verdict: Option<String>,
-    /// `joined` (default): each event once, by the alert that leads it, with the alerts of other cameras that show the same as
-    /// its `views`. `all`: every alert, views too; what is asked for is then asked of each alone.
+    /// `joined` (default): each event once, by its lead alert, with the alerts of other cameras about the same event as its
+    /// `views`. `all`: every alert, views too; the filters then apply to each alert alone.
     #[param(value_type = Option<Views>, inline)]
     views: Option<String>,
-    /// How many at most, 1 to 1000; 100 when absent.
+    /// Most alerts, 1 to 1000; 100 when absent.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
-    /// Continue after a page: its `next`.
+    /// Continue after a page: the value of its `next`.
     before: Option<String>,
 }
 
@@ -69,7 +69,7 @@ enum Views {
     All,
 }
 
-/// What was decided about an event.
+/// The verdict on an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Review {
@@ -98,7 +98,7 @@ pub(crate) struct AlertList {
     next: Option<String>,
 }
 
-/// Reads the query of a list.
+/// Parses the query of a list.
 fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
     let known = [
         "address",
@@ -146,9 +146,9 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
 
 /// Alerts, newest first; those of one event are one entry
 ///
-/// Alerts of neighbouring cameras are one event when they are of the same kind, about the same kind of thing, at the same place
-/// on the ground and at the same time. Nothing else is compared: not how anybody looks, and nobody is followed from camera to
-/// camera. The alert raised first leads the event; it stands in the list, the others are its `views`.
+/// Alerts of neighbouring cameras are one event when they have the same rule kind and class of object, at the same place on the
+/// ground and at the same time. Nothing else is compared: no appearance, and nobody is followed from camera to camera. The alert
+/// raised first leads the event and is listed, the others are its `views`.
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", operation_id = "listAlerts", params(AlertQuery),
     responses(
         (status = 200, description = "A page", body = AlertList),
@@ -163,12 +163,12 @@ pub(crate) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> R
     }))
 }
 
-/// One alert, be it a view of an event or its lead
+/// One alert, a view of an event or its lead
 #[utoipa::path(get, path = "/api/v1/alerts/{id}", tag = "alerts", operation_id = "getAlert",
     params(("id" = String, Path, description = "The alert's id (UUID)")),
     responses(
         (status = 200, description = "The latest revision, with the latest verdict", body = AlertJson),
-        (status = 400, description = "No alert id", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 400, description = "Not an alert id", body = ProblemJson, content_type = "application/problem+json"),
         (status = 404, description = "No such alert", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn get(

@@ -19,41 +19,41 @@ use crate::problem::{Problem, ProblemJson, ProblemKind};
 const MAX_WHO: usize = 64;
 const MAX_REASON: usize = 200;
 
-/// Who looks, and why.
+/// The person who views the evidence, and the purpose.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it describes the parameters; `Looker` reads them")]
 pub(crate) struct LookQuery {
-    /// Who looks, at most 64 characters; `unnamed` when absent.
+    /// The name of the viewer, at most 64 characters; `unnamed` when absent.
     by: Option<String>,
-    /// Why, at most 200 characters; `review` when absent.
+    /// The purpose, at most 200 characters; `review` when absent.
     reason: Option<String>,
 }
 
-/// A look at the evidence of an alert.
+/// An access to the evidence of an alert.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LookJson {
-    /// When, by the server's clock.
+    /// The time, by the server's clock.
     #[schema(format = DateTime)]
     at: String,
-    /// Who, as they named themselves.
+    /// The viewer, by the name given.
     by: String,
-    /// The network address it went to.
+    /// The network address of the viewer.
     peer: String,
-    /// Why.
+    /// The purpose.
     reason: String,
-    /// What left.
+    /// The kind of evidence.
     what: String,
 }
 
-/// Looks at the evidence of an alert, newest first.
+/// Accesses to the evidence of an alert, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LookList {
     /// At most 1000.
     looks: Vec<LookJson>,
 }
 
-/// A short text that people give: without control characters, not too long.
+/// A short text from a user: without control characters, of bounded length.
 pub(super) fn short_text(name: &str, text: &str, max: usize) -> Result<String, Problem> {
     let text = text.trim();
     if text.chars().count() > max {
@@ -67,15 +67,15 @@ pub(super) fn short_text(name: &str, text: &str, max: usize) -> Result<String, P
 
 /// The snapshot of an alert (JPEG)
 ///
-/// The frame that raised the alert, with people pixelated unless the site is configured otherwise. Every look is recorded before the picture leaves. It is made at
-/// the first look and then kept as long as the alert.
+/// The frame that raised the alert, with people pixelated unless the site is configured otherwise. Every access is recorded before
+/// the picture is sent. The picture is made at the first access and then kept as long as the alert.
 #[utoipa::path(get, path = "/api/v1/alerts/{id}/snapshot", tag = "alerts", operation_id = "getSnapshot",
     params(("id" = String, Path, description = "The alert's id (UUID)"), LookQuery),
     responses(
         (status = 200, description = "The picture", body = Vec<u8>, content_type = "image/jpeg"),
         (status = 400, description = "A parameter breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
         (status = 404, description = "No such alert", body = ProblemJson, content_type = "application/problem+json"),
-        (status = 410, description = "The picture is no longer kept", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 410, description = "The picture is no longer available", body = ProblemJson, content_type = "application/problem+json"),
         (status = 503, description = "Not yet, or too many at once", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn snapshot(
@@ -93,7 +93,7 @@ pub(crate) async fn snapshot(
     let (alert, at) = (stored.alert.id, (app.parts.clock)());
     let look = EvidenceLook { alert, at, who, peer: peer.ip().to_string(), reason, what };
     with_store(&app, move |store| store.record_look(&look)).await?;
-    // Not kept by the browser: a second look is a look too.
+    // Not cached by the browser: every access must be recorded.
     Ok(([(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "no-store")], jpeg))
 }
 
@@ -131,12 +131,12 @@ async fn picture(app: &Shared, stored: &StoredAlert) -> Result<Bytes, Problem> {
     Ok(jpeg)
 }
 
-/// Who looked at the evidence of an alert
+/// The access log of an alert's evidence
 #[utoipa::path(get, path = "/api/v1/alerts/{id}/looks", tag = "alerts", operation_id = "listLooks",
     params(("id" = String, Path, description = "The alert's id (UUID)")),
     responses(
-        (status = 200, description = "The looks", body = LookList),
-        (status = 400, description = "No alert id", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 200, description = "The accesses", body = LookList),
+        (status = 400, description = "Not an alert id", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn looks(
     State(app): State<App>,
@@ -145,7 +145,7 @@ pub(crate) async fn looks(
 ) -> Result<Json<LookList>, Problem> {
     Params::read(query.as_deref(), &[])?;
     let id = alert_id(&id)?;
-    // Looks outlive their alert, so the alert need not exist.
+    // Accesses outlive their alert, so the alert need not exist.
     let looks = with_store(&app, move |store| store.looks(id)).await?;
     let looks = looks.into_iter().map(|look| LookJson {
         at: look.at.to_string(),

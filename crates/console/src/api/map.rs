@@ -13,15 +13,15 @@ use crate::params::Params;
 use crate::problem::{Problem, ProblemJson};
 use crate::{CameraSummary, GeometryJson, MapArea, MapCentre, MapSource};
 
-/// Degrees that an area may be wide and high: some 20 km.
+/// Largest width and height of an area in degrees: some 20 km.
 const MAX_SIDE: f64 = 0.2;
 
-/// The cameras and where the map opens.
+/// The cameras and the initial view of the map.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CameraList {
     /// The cameras, by id.
     cameras: Vec<CameraSummary>,
-    /// Where the map opens; null when nothing has a place.
+    /// Initial centre of the map; null when nothing has a place.
     #[schema(required = true)]
     centre: Option<MapCentre>,
 }
@@ -33,9 +33,9 @@ pub(crate) struct FeatureCollection {
     /// `FeatureCollection`.
     #[schema(rename = "type")]
     kind: CollectionType,
-    /// What touches the area.
+    /// The features that intersect the area.
     features: Vec<Feature>,
-    /// Whether there are more than fit.
+    /// Whether the limit cut the result.
     truncated: bool,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Feature {
     kind: FeatureType,
     /// Its outline.
     geometry: GeometryJson,
-    /// What is known of it, as the operation says.
+    /// The properties, as described for the operation.
     properties: BTreeMap<String, String>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct AreaQuery {
 
 /// The cameras
 #[utoipa::path(get, path = "/api/v1/cameras", tag = "map", operation_id = "listCameras",
-    responses((status = 200, description = "All of them", body = CameraList)))]
+    responses((status = 200, description = "The cameras", body = CameraList)))]
 pub(crate) async fn cameras(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<CameraList>, Problem> {
     Params::read(query.as_deref(), &[])?;
     let map = app.parts.map.clone();
@@ -126,7 +126,7 @@ pub(crate) async fn roads(State(app): State<App>, RawQuery(query): RawQuery) -> 
     features(&app, query.as_deref(), |map, area, at_most| map.roads(area, at_most)).await
 }
 
-/// What `read` gives for the area that is asked for; one more than fits tells whether there are more.
+/// The features that `read` returns for the requested area; reads one more than the limit to detect a cut.
 async fn features(
     app: &App,
     query: Option<&str>,

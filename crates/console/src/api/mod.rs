@@ -29,10 +29,10 @@ use crate::feed::Feed;
 use crate::problem::{Problem, ProblemKind};
 use crate::{ConsoleParts, ConsoleSettings, page, security};
 
-/// Bytes of a request's body.
+/// Most bytes of a request's body.
 const MAX_BODY: usize = 16 * 1024;
 
-/// What handlers work with.
+/// Shared state of the handlers.
 struct Shared {
     settings: ConsoleSettings,
     parts: ConsoleParts,
@@ -49,17 +49,17 @@ type App = Arc<Shared>;
 #[openapi(
     info(
         title = "Vedette",
-        description = "Geo-tagged alerts with standard addresses, live and kept, with their evidence and what people \
-            decided. Times are RFC 3339; units stand in field names; GeoJSON has longitude first. Errors are \
+        description = "Geo-tagged alerts with standard addresses, live and stored, with their evidence and verdicts. \
+            Times are RFC 3339; units stand in field names; GeoJSON has longitude first. Errors are \
             `application/problem+json` (RFC 9457) and name the parameter, its value, the rule and the fix. Unknown \
             parameters are refused. There is no login: put one in front before you open it to a network."
     ),
     tags(
-        (name = "alerts", description = "What happened, where, and what was decided"),
+        (name = "alerts", description = "Alerts, their places and verdicts"),
         (name = "map", description = "Buildings, grids, roads and cameras"),
-        (name = "addresses", description = "The address base: codes, texts and points, and which version serves"),
+        (name = "addresses", description = "The address base: codes, texts and points, and the version in force"),
         (name = "rules", description = "The rule kinds: their parameters, units and codes in other standards"),
-        (name = "operations", description = "Health, what became of frames, metrics and this description"),
+        (name = "operations", description = "Health, frame accounting, metrics and this description"),
     )
 )]
 struct Description;
@@ -131,7 +131,7 @@ async fn find(app: &Shared, id: AlertId) -> Result<StoredAlert, Problem> {
     with_store(app, move |store| store.get(id)?.ok_or(StoreError::UnknownAlert(id))).await
 }
 
-/// Counts requests by route and status. Times go up to the head of the answer, so a live stream counts once, when it opens.
+/// Counts requests by route and status. The duration ends with the response headers, so a live stream counts once, when it opens.
 async fn measure(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("none", |path| path.as_str()).to_owned();
     let began = std::time::Instant::now();

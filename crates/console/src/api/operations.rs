@@ -16,14 +16,13 @@ use crate::{FrameReport, HealthReport};
 /// How often the gauges of the store are set without a scrape.
 const GAUGES_EVERY: Duration = Duration::from_secs(15);
 
-/// How the process is
+/// Liveness of the process
 ///
-/// Status 200 as long as it answers and its store can be read, whatever its stages say: a supervisor restarts the process
-/// when this fails. A database server that cannot be reached does not fail it: no restart brings it back, and the report
-/// says it.
+/// Status 200 as long as it answers and its store can be read, whatever the state of its stages: a supervisor restarts the process
+/// when this fails. An unreachable database server does not fail it, since no restart would help; the report names it.
 #[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "health",
     responses(
-        (status = 200, description = "It is alive", body = HealthReport),
+        (status = 200, description = "The process is alive", body = HealthReport),
         (status = 500, description = "The store cannot be read", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn healthz(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<HealthReport>, Problem> {
@@ -36,7 +35,7 @@ pub(crate) async fn healthz(State(app): State<App>, RawQuery(query): RawQuery) -
     Ok(Json(app.parts.health.health()))
 }
 
-/// Whether every stage works
+/// Readiness: whether every stage works
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "ready",
     responses(
         (status = 200, description = "Every stage works", body = HealthReport),
@@ -49,18 +48,18 @@ pub(crate) async fn readyz(State(app): State<App>, RawQuery(query): RawQuery) ->
     Ok((status, Json(report)))
 }
 
-/// Whose frames.
+/// Which frames.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it describes the parameter; `frames` reads it")]
 pub(crate) struct FramesQuery {
-    /// Id of a camera; all cameras without it.
+    /// Id of a camera; all cameras when absent.
     camera: Option<String>,
 }
 
-/// What became of frames: each was analysed, or shed for one reason
+/// Frame accounting: each frame was analysed, or shed for one reason
 ///
-/// Counted since a camera was first seen, across restarts and moves between workers, and saved every `analyse.save_every`.
+/// Counted since a camera was first seen, across restarts and moves between workers; checkpointed every `analyse.save_every`.
 #[utoipa::path(get, path = "/api/v1/frames", tag = "operations", operation_id = "getFrames", params(FramesQuery),
     responses(
         (status = 200, description = "The counts", body = FrameReport),
@@ -74,7 +73,7 @@ pub(crate) async fn frames(State(app): State<App>, RawQuery(query): RawQuery) ->
 
 /// Metrics of this process (Prometheus text format)
 #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics",
-    responses((status = 200, description = "All of them", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     refresh(&app).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.parts.metrics.render())

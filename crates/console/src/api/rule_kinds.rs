@@ -18,14 +18,14 @@ pub(crate) struct RuleKindJson {
     name: &'static str,
     /// Its title.
     title: TextJson,
-    /// One sentence that says when it raises.
+    /// One sentence that says when it raises an alert.
     sentence: TextJson,
-    /// `object` where each object has its own alert, `zone` for one alert for all objects of the zone, `rules` for combinations,
-    /// `camera` for the camera itself.
+    /// `object` for one alert per object, `zone` for one alert for all objects of the zone, `rules` for combinations, `camera` for
+    /// the camera itself.
     subject: SubjectJson,
-    /// Whether its alerts have no length.
+    /// Whether its alerts are instantaneous.
     instantaneous: bool,
-    /// Whether it needs a calibrated camera, wherever its zone lies.
+    /// Whether it needs a calibrated camera, also with a zone in pixels.
     needs_calibration: bool,
     /// The quantities that its alerts may carry in `why`.
     measures: Vec<MeasureJson>,
@@ -44,7 +44,7 @@ pub(crate) struct RuleKindJson {
     event_code: Option<String>,
 }
 
-/// What an alert of a kind is about.
+/// The subject of an alert of a kind.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(title = "Subject")]
@@ -73,7 +73,7 @@ pub(crate) struct MeasureJson {
     quantity: &'static str,
     /// The unit, to follow the number.
     unit: TextJson,
-    /// Whether the threshold is the most, not the least.
+    /// Whether the threshold is a maximum, not a minimum.
     at_most: bool,
 }
 

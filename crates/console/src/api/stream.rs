@@ -19,7 +19,7 @@ use crate::problem::{Problem, ProblemJson, ProblemKind};
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const RECONNECT: Duration = Duration::from_secs(2);
 
-/// One live stream: first what was missed, then what changes.
+/// One live stream: first the missed changes, then new ones.
 struct Live {
     changes: broadcast::Receiver<Arc<Change>>,
     ready: VecDeque<Event>,
@@ -45,18 +45,18 @@ impl Drop for Open {
     }
 }
 
-/// Alerts as they come (server-sent events)
+/// Alerts as they change (server-sent events)
 ///
-/// Events: `ready` once at the start; `alert` with the alert as it is now, whenever it is raised, ends or gets a verdict, joins
-/// an event or leaves one, and whenever one of its views does. An alert with `view_of` is no entry of its own (any more): the
-/// alert that it names comes too, with all its views.
-/// `lagged` with `{"skipped": n}` when the client was too slow or too long away and `n` changes are not sent: read the list
-/// again. Each event's id is the number of the change; send it as `Last-Event-ID` to go on after it.
+/// Events: `ready` once at the start; `alert` with the current alert, whenever it is raised, ends, gets a verdict, joins or leaves
+/// an event, and whenever one of its views does. An alert with `view_of` is no longer an entry of the list: the alert named there
+/// is sent too, with all its views. `lagged` with `{"skipped": n}` when the client was too slow or disconnected for too long and
+/// `n` changes are not sent: reload the list. Each event's id is the number of the change; send it as `Last-Event-ID` to resume
+/// after it.
 #[utoipa::path(get, path = "/api/v1/alerts/stream", tag = "alerts", operation_id = "streamAlerts",
-    params(("Last-Event-ID" = Option<u64>, Header, description = "Number of the last change that was received")),
+    params(("Last-Event-ID" = Option<u64>, Header, description = "Number of the last change received")),
     responses(
-        (status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "`Last-Event-ID` is no number", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 200, description = "An event stream without end", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "`Last-Event-ID` is not a number", body = ProblemJson, content_type = "application/problem+json"),
         (status = 503, description = "Too many streams are open", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn stream(
@@ -71,7 +71,7 @@ pub(crate) async fn stream(
         let most = app.settings.max_streams;
         return Err(Problem::new(ProblemKind::BUSY, ApiRule::TooManyStreams { most }));
     };
-    // Subscribing comes first: a change during the look-back then comes twice and is recognised by its number.
+    // Subscribing comes first: a change in between is then received twice and recognised by its number.
     let changes = app.feed.subscribe();
     let (sent, ready) = look_back(&app, last).await?;
     let live = Live { changes, ready, sent, stop: app.stop.clone(), _open: Open::new(permit) };
@@ -85,7 +85,7 @@ fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     text.parse().map(Some).map_err(|_| Problem::parameter("Last-Event-ID", &text, ApiRule::LastEvent))
 }
 
-/// What a client missed since `last`, and the number it then stands at.
+/// The changes that a client missed since `last`, and the number of the last one.
 async fn look_back(app: &Shared, last: Option<u64>) -> Result<(u64, VecDeque<Event>), Problem> {
     let (store, limit) = (app.parts.store.clone(), app.settings.resume_limit);
     let looked = tokio::task::spawn_blocking(move || {
@@ -102,7 +102,7 @@ async fn look_back(app: &Shared, last: Option<u64>) -> Result<(u64, VecDeque<Eve
     let (newest, missed) = looked.map_err(|error| Problem::internal("reading the alert store", &error))?;
     let mut ready = VecDeque::with_capacity(missed.len() + 1);
     let skipped = match last {
-        // A number from the future is one of another store.
+        // A number from the future belongs to another store.
         Some(last) if last > newest => newest,
         Some(last) if missed.is_empty() => newest - last,
         _ => 0,

@@ -17,38 +17,38 @@ use crate::problem::{Problem, ProblemJson, ProblemKind};
 const MAX_BY: usize = 64;
 const MAX_NOTE: usize = 1000;
 
-/// What a person decides about an alert.
+/// A person's verdict on an alert.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VerdictRequest {
     /// `confirmed` or `false_alarm`.
     #[schema(value_type = DecisionWords)]
     verdict: Decision,
-    /// Who decides, 1 to 64 characters.
+    /// The name of the person, 1 to 64 characters.
     #[schema(min_length = 1, max_length = 64, example = "operator 7")]
     by: String,
     /// A note, at most 1000 characters.
     #[serde(default)]
     #[schema(max_length = 1000)]
     note: String,
-    /// The alert's revision that the person saw. An earlier one than the store's is fine: a later revision only says how the
-    /// alert ended. A later one is refused (409).
+    /// The alert's revision on screen. One earlier than the store's is accepted: later revisions only add the end of the alert. A
+    /// later one is refused (409).
     #[schema(minimum = 1)]
     revision: Option<u32>,
 }
 
-/// Decide about an alert
+/// Give a verdict on an alert
 ///
-/// A later verdict replaces an earlier one; the history is kept. Live streams get the alert again. A verdict on any alert of an
-/// event counts for the event. Say with `revision` which one was on screen: a verdict on what the store does not hold, because it
-/// was restored or belongs to another site, is then refused.
+/// A later verdict replaces an earlier one; the history is kept. Live streams send the alert again. A verdict on any alert of an
+/// event counts for the event. `revision` names the one on screen: a verdict on a revision that the store does not have, because it
+/// was restored or belongs to another site, is refused.
 #[utoipa::path(post, path = "/api/v1/alerts/{id}/verdict", tag = "alerts", operation_id = "setVerdict",
     params(("id" = String, Path, description = "The alert's id (UUID)")), request_body = VerdictRequest,
     responses(
         (status = 200, description = "The alert with its verdict", body = AlertJson),
         (status = 400, description = "The body breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
         (status = 404, description = "No such alert", body = ProblemJson, content_type = "application/problem+json"),
-        (status = 409, description = "The store does not hold the revision that was seen", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 409, description = "The store does not have this revision", body = ProblemJson, content_type = "application/problem+json"),
         (status = 415, description = "The body is not `application/json`", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn set(
@@ -77,7 +77,7 @@ pub(crate) async fn set(
     Ok(Json(AlertJson::from(&stored)))
 }
 
-/// A revision stays or is superseded, never taken back, so what is held now is held when the verdict is written.
+/// A revision stays or is superseded, never deleted, so a revision found now is still there when the verdict is written.
 async fn require_held(app: &App, id: AlertId, seen: u32) -> Result<(), Problem> {
     if seen == 0 {
         return Err(Problem::parameter("revision", seen, ApiRule::Revision));
@@ -89,7 +89,7 @@ async fn require_held(app: &App, id: AlertId, seen: u32) -> Result<(), Problem> 
     Err(Problem::new(ProblemKind::CONFLICT, ApiRule::Superseded { seen, id, held }))
 }
 
-/// Another site's form cannot send this type without asking first, and asking is not answered here.
+/// Another site's form cannot send this type without a CORS preflight, which is not answered here.
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();

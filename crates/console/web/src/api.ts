@@ -1,5 +1,5 @@
-// The API as the page uses it. Its types are made from ../openapi.json, which describes what the server answers at
-// /api/v1/openapi.json: nothing here says again what an answer looks like.
+// The API as the page uses it. Its types are generated from ../openapi.json, the description that the server publishes at
+// /api/v1/openapi.json: no response is described here again.
 import type { components, operations } from "./openapi";
 
 type Schemas = components["schemas"];
@@ -12,9 +12,9 @@ export type Camera = Schemas["CameraSummary"];
 export type CameraList = Schemas["CameraList"];
 export type Decision = Schemas["Decision"];
 export type Direction = Schemas["Direction"];
-/** What a code names in the base that serves now. */
+/** The entity of a code in the base in force. */
 export type Entity = Schemas["EntityJson"];
-/** Part of the map; `truncated` when there is more than fits in one answer. */
+/** Part of the map; `truncated` when it exceeds one response. */
 export type Features = Schemas["FeatureCollection"];
 export type Frames = Schemas["FrameReport"];
 export type Health = Schemas["HealthReport"];
@@ -25,21 +25,21 @@ export type RuleKind = Schemas["RuleKindJson"];
 export type Severity = Schemas["Severity"];
 export type Stage = Schemas["StageReport"];
 export type Text = Schemas["TextJson"];
-/** A working grid (police, fire ...) that answers for a place. */
+/** A working grid (police, fire ...) responsible for a place. */
 export type Unit = Schemas["UnitJson"];
 export type Verdict = Schemas["VerdictJson"];
 export type VerdictRequest = Schemas["VerdictRequest"];
-/** The alert of another camera that shows the same event. */
+/** The alert of another camera about the same event. */
 export type View = Schemas["ViewJson"];
 
 type ListQuery = NonNullable<operations["listAlerts"]["parameters"]["query"]>;
-/** What the page asks of the list, as it stands in the form; empty is anything. */
+/** The filters of the list, as in the form; empty matches anything. */
 export type Filter = Record<keyof Pick<ListQuery, "kind" | "status" | "verdict" | "address" | "responsible">, string>;
 
-/** Milliseconds after which a verdict without an answer is given up. */
+/** Timeout of a verdict, in milliseconds. */
 export const VERDICT_MS = 10_000;
 
-/** A refusal with what the server says about it. */
+/** A refusal with the server's reason. */
 export class Refused extends Error {
   constructor(readonly status: number, detail: string, readonly fix: string) {
     super(detail);
@@ -79,7 +79,7 @@ export const getBases = (): Promise<Bases> => json("/api/v1/addresses/base");
 
 export const getHealth = (signal: AbortSignal): Promise<Health> => json("/healthz", { signal });
 
-/** A verdict about an alert as it was shown: its id and revision go with it. */
+/** A verdict on an alert as displayed, with its id and revision. */
 export function setVerdict(about: Alert, verdict: Decision, by: string, note: string): Promise<Alert> {
   const request: VerdictRequest = { verdict, by, note, revision: about.revision };
   return json(`/api/v1/alerts/${encodeURIComponent(about.id)}/verdict`, {
@@ -90,7 +90,7 @@ export function setVerdict(about: Alert, verdict: Decision, by: string, note: st
   });
 }
 
-/** The snapshot; every call is recorded on the server with who looks and why. */
+/** The snapshot; the server records every call with viewer and purpose. */
 export async function getSnapshot(path: string, by: string, reason: string, signal: AbortSignal): Promise<Blob> {
   const query = new URLSearchParams({ reason });
   if (by) query.set("by", by);

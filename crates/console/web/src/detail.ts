@@ -10,13 +10,13 @@ import { VerdictPanel, named } from "./verdict";
 
 const RETRIES = 5;
 
-/** What the page says about the chosen alert: statement, picture, facts. */
+/** The selected alert: statement, picture, facts. */
 export class Detail {
   /** The entry. */
   private shown: Alert | null = null;
-  /** The alert of it whose picture and facts are shown: itself, or one of its views. */
+  /** The alert with the displayed picture and facts: the entry itself, or one of its views. */
   private seen: Alert | null = null;
-  /** The id of the alert that `seen` is, or is going to be. */
+  /** The id of the alert in `seen`, or being loaded into it. */
   private wanted = "";
   private readonly reading = new Reading();
   readonly panel = new VerdictPanel((decision, note) => this.press(decision, note));
@@ -34,20 +34,20 @@ export class Detail {
     private readonly chooseUnit: (unit: string) => void,
   ) {
     this.statement.append(el("p", { class: "hint" }, "Alerts appear here as they are raised."));
-    this.message("No alert is chosen", "");
+    this.message("No alert selected", "");
     document.addEventListener("visibilitychange", () => !document.hidden && this.reading.back());
   }
 
   /**
-   * Shows an entry, by the picture of the alert `view` of it. `reason` is recorded with the look at the picture; `chosen` says that
-   * a person asked for it now.
+   * Shows an entry with the picture of its alert `view`. `reason` is recorded with the access to the picture; `chosen`: a person
+   * selected it now.
    */
   show(alert: Alert, reason: string, chosen: boolean, view = this.wanted): void {
     const before = this.shown;
     if (before?.id === alert.id && before.revision > alert.revision) return;
     this.shown = alert;
     const isView = alert.views.some((it) => it.id === view);
-    // The alert that led the event may have become a view of another; then it is still the same event, and the same note.
+    // The lead of the event may have become a view of another event; it is then still the same event, with the same note.
     const another = before?.id !== alert.id && !(isView && view === this.seen?.id);
     if (another) this.panel.renew();
     const heading = this.heading(alert);
@@ -58,16 +58,16 @@ export class Detail {
     void this.turnTo(view, reason, chosen);
   }
 
-  /** Shows what the camera of a view saw; until that is there, what was shown before stays. */
+  /** Shows the alert of a view; until it is loaded, the previous one stays. */
   private async turnTo(id: string, reason: string, chosen: boolean): Promise<void> {
     const entry = this.shown;
     this.wanted = id;
     const view = await getAlert(id).catch((error: Error) => error);
-    // Meanwhile something else may have been chosen.
+    // Another alert may have been selected meanwhile.
     if (!entry || this.shown?.id !== entry.id || this.wanted !== id) return;
     if (!(view instanceof Error)) return this.look(view, reason, chosen);
     this.look(this.seen ?? this.shown, reason, false);
-    this.panel.fail(`What the other camera saw cannot be loaded: ${view.message}`);
+    this.panel.fail(`The other camera's alert cannot be loaded: ${view.message}`);
   }
 
   /** Shows facts and picture of one alert of the entry. */
@@ -82,7 +82,7 @@ export class Detail {
     if (another) void this.load(alert, reason);
   }
 
-  /** Until the picture that is wanted is there, there is nothing to decide about. */
+  /** Until the picture is loaded, no verdict is possible. */
   private blank(): void {
     this.seen = null;
     this.reading.clear();
@@ -91,7 +91,7 @@ export class Detail {
     this.facts.replaceChildren();
   }
 
-  /** One button for each camera that saw it, when there are several. */
+  /** One button per camera that saw the event, if there are several. */
   private tabs(): void {
     const entry = this.shown;
     const box = byId("views");
@@ -108,12 +108,12 @@ export class Detail {
     );
   }
 
-  /** A person decides. What they decide about is what is on screen, once they can have read it. */
+  /** Gives a verdict on the alert on screen, once a person had time to read it. */
   private press(decision: Decision, note: string): void {
     this.panel.fail();
     const { now } = this.reading;
     if (!now || now.id !== this.wanted) {
-      if (this.shown) this.panel.fail("Not stored: the other camera's picture is still being loaded. Press again when it is there.");
+      if (this.shown) this.panel.fail("Not stored: the other camera's picture is still being loaded. Press again when it is shown.");
       return;
     }
     const tooSoon = this.reading.tooSoon();
@@ -123,23 +123,23 @@ export class Detail {
       return;
     }
     const { before } = tooSoon;
-    const back = el("button", { type: "button", class: "back" }, "Back to the one before");
+    const back = el("button", { type: "button", class: "back" }, "Back to the previous alert");
     back.addEventListener("click", () => before && this.goBack(before));
     this.panel.fail(
-      el("p", {}, el("strong", {}, "Not stored. "), "This alert came to the front only just now: ", named(now), "."),
+      el("p", {}, el("strong", {}, "Not stored. "), "This alert appeared only just now: ", named(now), "."),
       ...(before ? [el("p", {}, "Before it was ", named(before), ".")] : []),
       el("p", {}, "Read it, then press again."),
       ...(before ? [back] : []),
     );
   }
 
-  /** The kinds have titles and units now. */
+  /** Titles and units of the kinds are loaded. */
   renamed(): void {
     if (this.shown) this.statement.querySelector(".heading")?.replaceWith(this.heading(this.shown));
     if (this.seen) refill(this.facts, ...this.cards(this.seen));
   }
 
-  /** Says which address base serves now. */
+  /** Sets the address base in force. */
   bases(bases: Bases): void {
     const same = this.serving?.current?.version === bases.current?.version;
     this.serving = bases;
@@ -157,7 +157,7 @@ export class Detail {
         el("span", { class: "severity" }, alert.severity),
         el("strong", {}, title(alert.kind)),
         el("span", { class: `chip ${isOpen(alert) ? "open" : "ended"}` }, isOpen(alert) ? "open" : "ended"),
-        alert.views.length ? el("span", { class: "chip views", title: "Alerts of these cameras show the same event" }, `${alert.views.length + 1} cameras`) : null,
+        alert.views.length ? el("span", { class: "chip views", title: "Alerts of these cameras are about the same event" }, `${alert.views.length + 1} cameras`) : null,
         time(alert.raised, true),
       ),
       el("h2", { id: "address" }, addressText(address)),
@@ -169,7 +169,7 @@ export class Detail {
         address ? el("span", {}, distance(address)) : null,
         address?.ambiguous ? el("span", { class: "chip warn", title: "Another address is nearly as likely" }, ambiguity(address)) : null,
         el("span", {}, `± ${metres(error_m)}`),
-        address?.synthetic ? el("span", { class: "chip warn", title: "This address base holds made-up addresses" }, "synthetic base") : null,
+        address?.synthetic ? el("span", { class: "chip warn", title: "This address base contains synthetic addresses" }, "synthetic base") : null,
       ),
     );
   }
@@ -228,7 +228,7 @@ export class Detail {
       } catch (error) {
         if (loading.signal.aborted) return;
         const busy = error instanceof Refused && error.status === 503;
-        this.message(busy ? "The snapshot is not there yet" : "No snapshot", (error as Error).message);
+        this.message(busy ? "The snapshot is not ready yet" : "No snapshot", (error as Error).message);
         if (!busy || attempt >= RETRIES) return;
         await new Promise((resolve) => setTimeout(resolve, 2000));
         if (loading.signal.aborted) return;

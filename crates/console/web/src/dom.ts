@@ -1,4 +1,4 @@
-/** Makes an element. Text is always text, never markup. */
+/** Creates an element. Text is always text, never markup. */
 export function el<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Record<string, string> = {},
@@ -23,7 +23,7 @@ export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   return node as T;
 }
 
-/** Puts other content into a box. A button that has the focus hands it on to the one that is named the same. */
+/** Replaces the content of a box. A focused button passes the focus on to the one of the same name. */
 export function refill(box: HTMLElement, ...children: Node[]): void {
   const name = (node: Element | null): string => JSON.stringify({ ...(node as HTMLElement | null)?.dataset });
   const focused = box.contains(document.activeElement) ? name(document.activeElement) : "";
@@ -34,6 +34,6 @@ export function refill(box: HTMLElement, ...children: Node[]): void {
   delete box.dataset["refilling"];
 }
 
-/** Whether a key goes into a text or a choice and not to the page. */
+/** Whether a key is input of a text field or select, not a command of the page. */
 export const isTyping = ({ target }: Event): boolean =>
   target instanceof Element && target.matches("input:not([type=checkbox]), select, textarea, [contenteditable]");

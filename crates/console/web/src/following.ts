@@ -1,12 +1,12 @@
-// Following the newest alert, which ends as soon as somebody is at the page.
+// Following the newest alert; pauses at the first input of a user.
 import { byId, isTyping } from "./dom";
 
-/** The hand that resumed by the pointer is still on its way back. */
+/** Grace period for the pointer after it was used to resume. */
 const LEAVING_MS = 2_000;
-/** Pixels by which a mouse trembles on a table that nobody touches. */
+/** Pixels by which an idle mouse may tremble. */
 const TREMBLE_PX = 4;
 
-const HINTS = { on: "Stops as soon as somebody reads or moves.", paused: "Paused: a person is reading. Tick the box or press N." };
+const HINTS = { on: "Pauses at the first mouse or keyboard input.", paused: "Paused. Tick the box or press N to resume." };
 
 export class Following {
   private readonly box = byId<HTMLInputElement>("follow");
@@ -16,7 +16,7 @@ export class Following {
 
   constructor(private readonly resumed: () => void) {
     this.box.addEventListener("change", () => (this.box.checked ? this.resume() : this.pause()));
-    // Scrolling is not among them, since showing a row scrolls too: it begins with one of these.
+    // Scrolling is not among them, since showing a row scrolls too: a user's scroll begins with one of these.
     for (const name of ["pointerdown", "wheel", "click", "focusin"]) {
       document.addEventListener(name, (event) => this.touched(event), { capture: true, passive: true });
     }
@@ -49,7 +49,7 @@ export class Following {
 
   private touched(event: Event): void {
     const own = event instanceof KeyboardEvent && event.key.toLowerCase() === "n" && !isTyping(event);
-    // The box itself says what is wanted, and focus that a new drawing gives back is nobody's.
+    // The checkbox itself states the intention, and focus restored by a re-render is not a user's.
     if (!own && this.on && !(event.target as Element).closest?.(".follow, [data-refilling]")) this.pause();
   }
 

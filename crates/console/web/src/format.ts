@@ -25,13 +25,13 @@ export function duration(seconds: number): string {
 export const metres = (value: number): string => `${value < 10 ? value.toFixed(1) : Math.round(value)} m`;
 export const percent = (value: number): string => `${Math.round(value * 100)} %`;
 
-/** How far the point is from what the address names: a building's footprint, or outdoors the basic grid. */
+/** Distance of the point from the ground of the address: a building's footprint, or outdoors the basic grid. */
 export const distance = (address: { distance_m: number; level: string }): string => {
   const ground = address.level === "grid" ? "grid" : "footprint";
   return address.distance_m === 0 ? `inside the ${ground}` : `${metres(address.distance_m)} from the ${ground}`;
 };
 
-/** The code in its parts (district, street, community, grid, building, room); copied, it is whole. */
+/** The code in its parts (district, street, community, grid, building, room); copied as one. */
 export function code(text: string): HTMLElement {
   const node = el("code", { class: "code", title: "Standard address code (SZDB/Z 281-2017)" });
   const names = ["district", "street", "community", "grid", "building", "room"];
@@ -47,16 +47,16 @@ export function code(text: string): HTMLElement {
 export function addressText(address: Address | null): HTMLElement {
   return address
     ? el("span", { class: "address", lang: "zh-Hans" }, address.text)
-    : el("span", { class: "address none" }, "No standard address here");
+    : el("span", { class: "address none" }, "No standard address");
 }
 
-/** How many addresses may be meant, when it is not clear which. */
+/** Number of candidate addresses, if ambiguous. */
 export const ambiguity = (address: Address): string => (address.ambiguous ? `one of ${address.alternatives.length + 1}` : "");
 
-/** A unit as the filter takes it. */
+/** A unit in the format of the filter. */
 export const unitKey = (unit: Unit): string => `${unit.kind}:${unit.code}`;
 
-/** `city_management` as people write it. */
+/** `city_management` in readable form. */
 export const unitKind = (unit: Unit): string => unit.kind.replaceAll("_", " ");
 
 /** Whether `wanted`, `KIND:CODE` or `CODE`, names the unit. */

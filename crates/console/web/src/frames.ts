@@ -1,4 +1,4 @@
-// What became of the cameras' frames, in the head of the page.
+// Frame accounting in the head of the page.
 
 import type { Frames } from "./api";
 import { getFrames } from "./api";
@@ -7,7 +7,7 @@ import { byId } from "./dom";
 const EVERY_MS = 2_000;
 const number = new Intl.NumberFormat("en-GB");
 
-/** Reasons that the configuration asks for; every other one is a loss. */
+/** Shed reasons by configuration; every other one is a loss. */
 const PLANNED = new Set(["max_fps", "not_key_frame"]);
 
 const WORDS: Record<string, string> = {
@@ -40,7 +40,7 @@ function show(frames: Frames): void {
   byId("frames").hidden = frames.cameras === 0;
 }
 
-/** Asks for the counts again and again. */
+/** Polls the counts. */
 export async function followFrames(): Promise<void> {
   const frames = await getFrames().catch(() => null);
   if (frames) show(frames);

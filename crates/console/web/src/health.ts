@@ -1,17 +1,17 @@
-// Whether the process works: asked again and again, and said in a banner across the top.
+// Polls the health of the process and shows it in a banner across the top.
 import type { Health, Stage } from "./api";
 import { Refused, getHealth } from "./api";
 import { byId, el } from "./dom";
 import { time } from "./format";
 
 const EVERY_MS = 5_000;
-/** An answer that takes longer is none. */
+/** Timeout of a response. */
 const PATIENCE_MS = 4_000;
 
-/** The stages as people call them; one that is not here is called as it calls itself. */
+/** Display names of the stages; others are shown by their own name. */
 const TITLES: Record<string, string> = {
   ingest: "Camera intake",
-  adopt: "Foreign metadata",
+  adopt: "Metadata import",
   detect: "Detection",
   analyse: "Analysis",
   alert_sink: "Alert storage",
@@ -30,12 +30,12 @@ const TITLES: Record<string, string> = {
   startup: "Start of the process",
 };
 
-/** A destination that alerts are delivered to has a stage of its own, named after it. */
+/** Prefix of the stages of sinks. */
 const SINK = "sink_";
 
 const title = (stage: string): string => (stage.startsWith(SINK) ? `Delivery to ${stage.slice(SINK.length)}` : (TITLES[stage] ?? stage));
 
-/** One fault: what does not work, how, since when and why. */
+/** One fault: name, state, time and cause. */
 interface Fault {
   title: string;
   condition: string;
@@ -49,9 +49,9 @@ interface Report {
   faults: Fault[];
 }
 
-/** Since when nothing can be learned of the process. */
+/** Since when the state of the process is unknown. */
 let silentSince = "";
-/** What the banner says now. */
+/** The content of the banner. */
 let said = "";
 let asking = false;
 
@@ -69,17 +69,17 @@ function read(health: Health): Report {
   return { level: "works", headline: "", faults: [] };
 }
 
-/** There is no report, which is as bad as a bad one. */
+/** A missing report, which counts as a bad one. */
 function unanswered(error: unknown): Report {
   silentSince ||= new Date().toISOString();
   const fault = (condition: string, detail: string): Fault => ({ title: "Server", condition, since: silentSince, detail });
   if (error instanceof Refused) {
-    const headline = `Not working: the server answers with an error (${error.status})`;
+    const headline = `Not working: the server responds with an error (${error.status})`;
     return { level: "down", headline, faults: [fault("failing", [error.message, error.fix].filter(Boolean).join("; "))] };
   }
   const late = error instanceof DOMException && error.name === "TimeoutError";
-  const why = late ? `no answer within ${PATIENCE_MS / 1000} s` : error instanceof SyntaxError ? "its answer cannot be read" : "it cannot be reached";
-  return { level: "down", headline: "Not working: the server does not say how it is", faults: [fault("silent", `${why}; it is asked again every ${EVERY_MS / 1000} s`)] };
+  const why = late ? `no response within ${PATIENCE_MS / 1000} s` : error instanceof SyntaxError ? "its response cannot be read" : "it cannot be reached";
+  return { level: "down", headline: "Not working: the server does not respond", faults: [fault("silent", `${why}; retried every ${EVERY_MS / 1000} s`)] };
 }
 
 function line({ title, condition, since, detail }: Fault): HTMLElement {
@@ -88,7 +88,7 @@ function line({ title, condition, since, detail }: Fault): HTMLElement {
 }
 
 function show(report: Report): void {
-  // Only what is new is put there: the headline is spoken, and somebody may be copying a line.
+  // Only changes are rendered: the headline is read aloud, and somebody may be copying a line.
   const words = JSON.stringify(report);
   if (words === said) return;
   said = words;
@@ -97,7 +97,7 @@ function show(report: Report): void {
   banner.hidden = report.level === "works";
   byId("banner-faults").replaceChildren(...report.faults.map(line));
   const headline = byId("banner-headline");
-  const text = report.level === "down" ? `${report.headline}. Alerts may be missing until this is mended.` : report.headline;
+  const text = report.level === "down" ? `${report.headline}. Alerts may be missing until this is fixed.` : report.headline;
   headline.setAttribute("role", report.level === "down" ? "alert" : "status");
   if (headline.textContent !== text) headline.textContent = text;
 }
@@ -117,10 +117,10 @@ async function ask(tell: (works: boolean) => void): Promise<void> {
   tell(report.level !== "down");
 }
 
-/** Asks now and from now on; `tell` hears whether it works after every answer and every silence. */
+/** Polls now and from now on; `tell` is called with the result after every response and timeout. */
 export function followHealth(tell: (works: boolean) => void): void {
   void ask(tell);
   setInterval(() => void ask(tell), EVERY_MS);
-  // The browser lets the clock of a hidden page go slow.
+  // Browsers throttle the timers of a hidden page.
   document.addEventListener("visibilitychange", () => document.hidden || void ask(tell));
 }

@@ -1,21 +1,21 @@
-// The rule kinds as the server describes them: what they are called, what they measure, and in which order.
+// The rule kinds as described by the server: titles, quantities and order.
 import type { Alert, Direction, Measure, RuleKind, Text } from "./api";
 import { listRuleKinds } from "./api";
 import { duration } from "./format";
 
-/** How long the page waits before it asks again. */
+/** Interval of retries. */
 const AGAIN_MS = 5_000;
-/** An answer that takes longer is none. */
+/** Timeout of a response. */
 const PATIENCE_MS = 4_000;
-/** The language of the page, of those that the server's texts have. */
+/** The page's language among those of the server's texts. */
 const LANGUAGE: keyof Text = "en";
 
-/** By name, in the server's order; empty until they are loaded. */
+/** By name, in the server's order; empty until loaded. */
 let kinds = new Map<string, RuleKind>();
 
 const say = (text: Text): string => text[LANGUAGE];
 
-/** What people call a kind; the name of one that is not known. */
+/** Title of a kind; the name of an unknown one. */
 export function title(name: string): string {
   const kind = kinds.get(name);
   return kind ? say(kind.title) : name;
@@ -27,7 +27,7 @@ const WAYS: Record<Direction, string> = { left_to_right: ", from left to right",
 export function why(alert: Alert): string {
   const { quantity, measured, threshold } = alert.why;
   const kind = kinds.get(alert.kind);
-  // A crossing is no number: it happened.
+  // A crossing has no measured value.
   if (kind && quantity === "crossings") return say(kind.sentence).replace(/\.$/, "") + (alert.direction ? WAYS[alert.direction] : "");
   const measure = kind?.measures.find((it) => it.quantity === quantity);
   return `${amount(quantity, measured, measure)}, threshold ${bare(quantity, threshold)}${measure ? (measure.at_most ? " or less" : " or more") : ""}`;
@@ -43,7 +43,7 @@ function bare(quantity: string, value: number): string {
   return String(Number(value.toFixed(2)));
 }
 
-/** Asks for the kinds until they come, then `loaded` hears of them. Done when the first question is answered, or nobody answers it. */
+/** Polls the kinds until they are loaded, then calls `loaded`. Resolves after the first response or timeout. */
 export async function loadKinds(loaded: (names: string[]) => void): Promise<void> {
   const told = await listRuleKinds(AbortSignal.timeout(PATIENCE_MS))
     .then((answer) => new Map(answer.map((kind) => [kind.name, kind])))

@@ -4,16 +4,16 @@ import { decided, isOpen, seenBy } from "./event";
 import { addressText, ambiguity, code, metres, namesUnit, time } from "./format";
 import { title } from "./kinds";
 
-/** Rows that the page keeps; older ones are loaded again when asked for. */
+/** Rows kept in the page; older ones are loaded again on demand. */
 const KEPT = 500;
 
-/** A row that moves less than this before a click is not the one that was aimed at. */
+/** A row that appeared less than this before a click is not the intended one. */
 const AIM_MS = 500;
 
 const order = (a: Alert, b: Alert): number =>
   a.raised === b.raised ? (a.id < b.id ? 1 : -1) : a.raised < b.raised ? 1 : -1;
 
-/** Whether the server would list the event: one of its alerts has place and unit, and the event the rest. */
+/** Whether the event matches the filters on the server: one of its alerts matches place and unit, and the event the others. */
 export function matches(alert: Alert, filter: Filter): boolean {
   const verdicts = seenBy(alert).flatMap((it) => it.verdict?.verdict ?? []);
   return (
@@ -28,19 +28,19 @@ export function matches(alert: Alert, filter: Filter): boolean {
   );
 }
 
-/** The list of alerts, newest first, one row for each event. */
+/** The list of alerts, newest first, one row per event. */
 export class AlertList {
   readonly alerts: Alert[] = [];
   selected: string | null = null;
   private readonly rows = new Map<string, HTMLLIElement>();
   private readonly box = byId<HTMLUListElement>("alerts");
 
-  /** When rows came or went. */
+  /** Called when rows are added or removed. */
   private moved = -Infinity;
-  /** The chosen alert after it left the list: steps go on from where it was. */
+  /** The selected alert after it left the list: steps continue from its place. */
   private left: Alert | null = null;
 
-  /** `choose` hears which alert a person chose, and whether they can have meant another row. */
+  /** `choose` is called with the alert that a person selected, and whether another row may have been intended. */
   constructor(private readonly choose: (alert: Alert, unsure: boolean) => void) {
     this.box.addEventListener("click", (event) => {
       const row = (event.target as Element).closest<HTMLElement>("li[data-id]");
@@ -60,13 +60,13 @@ export class AlertList {
     return this.alerts.find((alert) => alert.id === id);
   }
 
-  /** Chooses the alert `step` rows further down. */
+  /** Selects the alert `step` rows further down. */
   step(step: number): void {
     const next = this.alerts[Math.max(0, Math.min(this.alerts.length - 1, this.from(step) + step))];
     if (next) this.choose(next, false);
   }
 
-  /** The row that a step starts from. */
+  /** The row from which a step starts. */
   private from(step: number): number {
     const now = this.alerts.findIndex((alert) => alert.id === this.selected);
     if (now >= 0 || this.left?.id !== this.selected) return now;
@@ -83,7 +83,7 @@ export class AlertList {
     this.box.replaceChildren();
   }
 
-  /** Takes alerts as they are now; a row that is there is replaced. */
+  /** Adds current alerts; an existing row is replaced. */
   put(alerts: Alert[], fresh = false): void {
     for (const alert of alerts) {
       const at = this.alerts.findIndex((it) => it.id === alert.id);
@@ -104,7 +104,7 @@ export class AlertList {
     if (fresh) while (this.alerts.length > KEPT) this.remove(this.alerts[this.alerts.length - 1]!.id);
   }
 
-  /** Every row as it is said now. */
+  /** Renders every row again. */
   renamed(): void {
     this.put([...this.alerts]);
   }
@@ -165,7 +165,7 @@ export class AlertList {
           cameras.length > 1 ? el("span", { class: "chip views", title: cameras.join(", ") }, `${cameras.length} cameras`) : alert.camera,
         ),
         address ? el("span", { title: "From the point to the footprint" }, address.distance_m === 0 ? "inside" : `${metres(address.distance_m)} away`) : null,
-        el("span", { title: "The point lies within this radius with about 95 %" }, `± ${metres(error_m)}`),
+        el("span", { title: "95 % radius of the position error" }, `± ${metres(error_m)}`),
       ),
     );
   }

@@ -21,7 +21,7 @@ const filters = byId<HTMLFormElement>("filters");
 const older = byId<HTMLButtonElement>("older");
 let next: string | null = null;
 let request = 0;
-/** What the stream brought while the list is being read: it may be newer than the answer. */
+/** Changes from the stream while the list is being loaded: they may be newer than the response. */
 let arrived: Alert[] = [];
 
 operator.value = localStorage.getItem("vedette.operator") ?? "";
@@ -45,7 +45,7 @@ const detail = new Detail(() => operator.value.trim(), decide, goBack, (unit) =>
   void reload();
 });
 
-/** Chooses an entry; `chosen` by a person; `view` is the alert of it whose picture is wanted. */
+/** Selects an entry; `chosen` by a person; `view` is the alert whose picture is to be shown. */
 function choose(alert: Alert, reason: string, chosen: boolean, view?: string): void {
   list.select(alert.id);
   history.replaceState(null, "", `#${alert.id}`);
@@ -54,7 +54,7 @@ function choose(alert: Alert, reason: string, chosen: boolean, view?: string): v
   map.alerts(list.alerts, alert.id);
 }
 
-/** Chooses the entry of an alert that may not be in the list, unless another one is chosen meanwhile. */
+/** Selects the entry of an alert that may not be in the list, unless another one is selected meanwhile. */
 async function chooseById(id: string, chosen: boolean, view?: string): Promise<void> {
   const before = list.selected;
   const alert = await getAlert(id).catch(() => null);
@@ -63,7 +63,7 @@ async function chooseById(id: string, chosen: boolean, view?: string): Promise<v
   if (alert) choose(alert, "review", chosen, view);
 }
 
-/** The kinds can be chosen and have titles now. */
+/** The kinds are loaded: they can be selected and have titles. */
 function renamed(names: string[]): void {
   const box = filters.elements.namedItem("kind") as HTMLSelectElement;
   for (const name of names) box.add(new Option(title(name), name));
@@ -89,7 +89,7 @@ function changed(): void {
   byId("tally-review").textContent = String(alerts.filter((alert) => !decided(alert)).length);
   const filtered = Object.values(filter()).some(Boolean);
   byId("empty").hidden = alerts.length > 0;
-  byId("empty-text").textContent = filtered ? "No alert passes these filters." : "All quiet. Alerts appear here the moment they are raised.";
+  byId("empty-text").textContent = filtered ? "No alert matches these filters." : "No alerts. Alerts appear here as soon as they are raised.";
   older.hidden = !next;
   if (following.on) chooseNewest();
   map.alerts(alerts, list.selected);
@@ -138,7 +138,7 @@ function take(alert: Alert): void {
   arrived.push(alert);
   if (arrived.length > 200) arrived.shift();
   const known = list.get(alert.id);
-  // The answer to a verdict may come after the stream has told more.
+  // The response to a verdict may arrive after newer changes from the stream.
   if (known && known.revision > alert.revision) return;
   if (alert.view_of) {
     // It is shown in the entry of another alert now.
@@ -157,16 +157,16 @@ function take(alert: Alert): void {
   changed();
 }
 
-/** Says next to the field that a verdict carries a name. */
+/** Shows next to the field that a verdict needs a name. */
 function nameless(yes: boolean): void {
   operatorError.hidden = !yes;
   operator.setAttribute("aria-invalid", String(yes));
   if (yes) operator.focus();
 }
 
-/** Verdicts leave one after the other, so that of two about the same alert the later one stays. */
+/** Verdicts are sent one after the other, so that of two on the same alert the later one stays. */
 let sent: Promise<void> = Promise.resolve();
-/** The last of them, until it is answered: pressed twice in a hurry it is still one. */
+/** The last of them, until its response: two quick presses count once. */
 let leaving = "";
 
 function decide(about: Alert, decision: Decision, note: string): void {
@@ -188,7 +188,7 @@ async function send(about: Alert, decision: Decision, by: string, note: string):
   try {
     const stored = await setVerdict(about, decision, by, note);
     detail.panel.keep(about.id);
-    // A verdict on a view shows in the entry of its event; when that cannot be had now, the stream brings it.
+    // A verdict on a view is shown in the entry of its event; if that cannot be fetched now, the stream brings it.
     const entry = stored.view_of ? await getAlert(stored.view_of).catch(() => null) : stored;
     if (entry) take(entry);
   } catch (error) {
@@ -203,7 +203,7 @@ filters.addEventListener("input", (event) => {
   clearTimeout(typing);
   const { target } = event;
   if (!(target instanceof HTMLInputElement)) return;
-  // A code is asked for when it is whole at some level, a unit when its code has begun; in between there is nothing wrong yet.
+  // A code is searched once it is complete at some level, a unit once its code has begun; anything in between is no error yet.
   const text = target.value.trim();
   const whole = target.name === "address" ? [0, 6, 9, 12, 14, 19, 25].includes(text.length) : !text.endsWith(":");
   if (whole) typing = window.setTimeout(() => void reload(), 200);
@@ -215,25 +215,25 @@ document.addEventListener("keydown", (event) => {
   const acts: Record<string, () => void> = { c: () => press("confirmed"), f: () => press("false_alarm"), n: () => following.toggle() };
   const key = event.key.toLowerCase();
   const act = moves[key] ?? acts[key];
-  // A key that is held down goes on moving, and decides once: as a letter, and on a button that has the focus.
+  // A held key keeps moving, and decides once: as a letter, and on a focused button.
   const held = event.repeat && !moves[key];
   if (act || (held && (event.target as Element).closest("[data-verdict]"))) event.preventDefault();
   if (!held) act?.();
 });
 
-/** The chip in the head: green only when the stream is open and every stage works. */
+/** The status in the head: green only when the stream is open and every stage works. */
 let stream: Connection = "connecting";
 let works: boolean | null = null;
 function chip(): void {
   const state = stream === "lost" ? "lost" : works === false ? "down" : works === null ? "connecting" : stream;
-  const words = { connecting: "Connecting", live: "Live", lost: "Connection lost, trying again", down: "Not working" };
+  const words = { connecting: "Connecting", live: "Live", lost: "Connection lost, reconnecting", down: "Not working" };
   const node = byId("connection");
   if (node.dataset["state"] === state) return;
   node.dataset["state"] = state;
   node.querySelector("span")!.textContent = words[state];
 }
 
-/** Which address base serves; a change shows within half a minute. */
+/** Updates the address base in force; a change is shown within half a minute. */
 async function followBases(): Promise<void> {
   const bases = await getBases().catch(() => null);
   if (bases) {
@@ -257,7 +257,7 @@ async function start(): Promise<void> {
   } catch (error) {
     problem(`Cameras cannot be loaded: ${(error as Error).message}`);
   }
-  // Nobody is told a name where a title is a moment away.
+  // Show no raw name when its title is about to arrive.
   await kinds;
   const wanted = location.hash.slice(1);
   if (wanted) {

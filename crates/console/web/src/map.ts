@@ -6,7 +6,7 @@ import { addressText, code } from "./format";
 
 /** Below this zoom an area is too wide for footprints. */
 const FOOTPRINT_ZOOM = 14;
-/** Below this zoom outlines of grids and roads would only cover each other. */
+/** Below this zoom outlines of grids and roads would only overlap. */
 const LINES_ZOOM = 15;
 const COLOURS: Record<Severity, string> = { critical: "#ff5468", high: "#ff9149", medium: "#f4cc52", low: "#66b2f0" };
 
@@ -43,7 +43,7 @@ export class AlertMap {
     new ResizeObserver(() => this.map.invalidateSize({ animate: false })).observe(this.box);
   }
 
-  /** Another base draws another map. */
+  /** Another base requires another map. */
   bases(bases: Bases): void {
     const version = bases.current?.version ?? "";
     if (this.serving && this.serving !== version) {
@@ -98,7 +98,7 @@ export class AlertMap {
     if (!near) this.map.setView(at, Math.max(this.map.getZoom(), 19), { animate: false });
   }
 
-  /** Draws the footprint, or outdoors the grid, that a code names. */
+  /** Draws the footprint, or outdoors the grid, of a code. */
   private async nameGround(code: string): Promise<void> {
     if (code === this.shown) return;
     this.shown = code;
@@ -107,7 +107,7 @@ export class AlertMap {
     const asked = this.entities.get(code) ?? getEntity(code);
     this.entities.set(code, asked);
     if (this.entities.size > 200) this.entities.delete(this.entities.keys().next().value!);
-    // A base that no longer knows the code has nothing to draw.
+    // A base without the code has nothing to draw.
     const entity = await asked.catch(() => null);
     if (!entity?.geometry || this.shown !== code) return;
     const style = entity.level === "grid" ? NAMED_GRID : NAMED;
@@ -129,7 +129,7 @@ export class AlertMap {
         lines ? getFeatures("grids", bbox, loading.signal) : null,
         lines ? getFeatures("roads", bbox, loading.signal) : null,
       ]);
-      // Leaflet hands the options on to each shape.
+      // Leaflet passes the options on to each shape.
       const drawn = { ...({ renderer: this.canvas, pane: "buildings" } as object) };
       this.ground.clearLayers();
       if (roads) L.geoJSON(roads, { style: ROAD, onEachFeature: (feature, layer) => tip(layer, feature.properties?.["name"]), ...drawn }).addTo(this.ground);
@@ -142,14 +142,14 @@ export class AlertMap {
       this.box.dataset["footprints"] = String(buildings.features.length);
       this.box.dataset["grids"] = String(grids?.features.length ?? 0);
       this.box.dataset["roads"] = String(roads?.features.length ?? 0);
-      if (buildings.features.length === 0) this.say("The address base knows no buildings here");
-      else if (buildings.truncated) this.say("Not every building is drawn: zoom in");
+      if (buildings.features.length === 0) this.say("The address base has no buildings here");
+      else if (buildings.truncated) this.say("Not all buildings are drawn: zoom in");
     } catch (error) {
       if (!loading.signal.aborted) this.say(`Buildings cannot be loaded: ${(error as Error).message}`);
     }
   }
 
-  /** What is seen and a little more, as wide as the server answers for. */
+  /** The visible area with a margin, limited to the server's maximum. */
   private area(): string {
     const area = this.map.getBounds().pad(0.25);
     const clamp = (low: number, high: number, centre: number): [number, number] =>
@@ -165,12 +165,12 @@ export class AlertMap {
   }
 }
 
-/** Text and code of what is under the pointer. */
+/** Text and code of the shape under the pointer. */
 function tip(layer: L.Layer, text: unknown, number?: unknown): void {
   const content = el("div", { class: "building-tip", lang: "zh-Hans" }, String(text ?? ""), number ? code(String(number)) : null);
   layer.bindTooltip(content, { sticky: true });
 }
 
-/** What a screen reader is told about a new alert. */
+/** Announcement of a new alert for screen readers. */
 export const spoken = (alert: Alert, kind: string): string =>
   `${alert.severity} ${kind}, ${addressText(alert.place.address).textContent ?? ""}`;

@@ -5,7 +5,7 @@ import { SOURCES, metres, percent, unitKey, unitKind } from "./format";
 /** A named fact of a card. */
 export const fact = (name: string, ...value: (Node | string)[]): HTMLElement => el("div", {}, el("dt", {}, name), el("dd", {}, ...value));
 
-/** Cards one below the other. */
+/** Stacked cards. */
 export const stack = (...cards: (HTMLElement | null)[]): HTMLElement => el("div", { class: "stack" }, ...cards);
 
 export const card = (title: string, ...facts: HTMLElement[]): HTMLElement =>
@@ -13,7 +13,7 @@ export const card = (title: string, ...facts: HTMLElement[]): HTMLElement =>
 
 const chinese = (text: string): HTMLElement => el("span", { lang: "zh-Hans" }, text);
 
-/** Where it happened, and how sure that is. */
+/** The place of the alert, with its accuracy. */
 export function whereCard(alert: Alert): HTMLElement {
   const { place } = alert;
   const { address } = place;
@@ -21,12 +21,12 @@ export function whereCard(alert: Alert): HTMLElement {
     "Where",
     fact("Camera", alert.camera),
     fact("WGS 84", `${place.latitude.toFixed(6)}, ${place.longitude.toFixed(6)} ± ${metres(place.error_m)}`),
-    fact("Found by", SOURCES[place.source]),
-    ...(address ? [fact("Address is right with", percent(address.confidence))] : []),
+    fact("Located by", SOURCES[place.source]),
+    ...(address ? [fact("Address confidence", percent(address.confidence))] : []),
   );
 }
 
-/** What else is near: road and door plate of a place outdoors, and the addresses that may be meant instead. */
+/** Nearby: road and door plate of a place outdoors, and the alternative addresses. */
 export function nearbyCard(address: Address | null): HTMLElement | null {
   if (!address) return null;
   const { road, plate, alternatives: others } = address;
@@ -36,7 +36,7 @@ export function nearbyCard(address: Address | null): HTMLElement | null {
     ...(others.length
       ? [
           fact(
-            address.ambiguous ? "Nearly as likely" : "May also be",
+            address.ambiguous ? "Nearly as likely" : "Alternatives",
             el("ul", { lang: "zh-Hans" }, ...others.map((other) => el("li", {}, other.text, ` ${percent(other.confidence)}, ${metres(other.distance_m)}`))),
           ),
         ]
@@ -45,7 +45,7 @@ export function nearbyCard(address: Address | null): HTMLElement | null {
   return facts.length ? card("Nearby", ...facts) : null;
 }
 
-/** Who answers for the place; a unit lists its alerts when it is pressed. */
+/** The responsible units; pressing one lists its alerts. */
 export function unitsCard(address: Address | null, choose: (unit: string) => void): HTMLElement {
   const units = (address?.responsible ?? []).map((unit) => {
     const button = el("button", { type: "button", class: "unit", "data-unit": unitKey(unit), title: `List the alerts of ${unitKey(unit)}` });
@@ -53,18 +53,18 @@ export function unitsCard(address: Address | null, choose: (unit: string) => voi
     button.addEventListener("click", () => choose(unitKey(unit)));
     return el("li", {}, button);
   });
-  const card = el("section", { class: "card" }, el("h3", {}, "Who answers for it"));
-  card.append(units.length ? el("ul", { class: "units" }, ...units) : el("p", { class: "said" }, "No working grid of the address base holds this place."));
+  const card = el("section", { class: "card" }, el("h3", {}, "Responsible units"));
+  card.append(units.length ? el("ul", { class: "units" }, ...units) : el("p", { class: "said" }, "No working grid of the address base contains this place."));
   return card;
 }
 
-/** The base that the address is from, and whether it still serves. */
+/** The base of the address, and whether it is still in force. */
 export function baseFact(address: Address, bases: Bases | null): HTMLElement {
   const serving = bases?.current?.version;
   const said = !serving
     ? ""
     : serving === address.base_version
-      ? ", serves now"
-      : `, no longer current: ${serving} serves now`;
+      ? ", in force"
+      : `, no longer current: ${serving} is in force`;
   return fact("Address base", el("span", { id: "base", class: said.includes("no longer") ? "old" : "" }, address.base_version + said));
 }

@@ -1,17 +1,17 @@
-// What a person can have read: not what came to the screen by itself a moment ago.
+// Content that a person had time to read: not content that appeared a moment ago.
 import type { Alert } from "./api";
 
-/** In less time nobody sees that the alert is another one, reads it and decides. */
+/** Least time to notice another alert, read it and decide. */
 const READ_MS = 1_500;
 
-/** The alert on screen and those just before it. */
+/** The alert on screen and the previous ones. */
 export class Reading {
   now: Alert | null = null;
   private since = -Infinity;
   private warned: { before: Alert | null } | null = null;
   private before: { alert: Alert; until: number }[] = [];
 
-  /** `alert` is on screen, as a person `chose` it or by itself. */
+  /** `alert` is on screen, `chose` by a person or automatically. */
   show(alert: Alert, chose: boolean): void {
     const at = performance.now();
     if (alert.id !== this.now?.id) {
@@ -30,8 +30,8 @@ export class Reading {
   }
 
   /**
-   * Null when a person who decides now can have read what is on screen; else what they must have read instead. After a warning
-   * it takes the same time again, so that a key pressed twice in a hurry is not an answer to it.
+   * Null when the alert on screen was shown long enough to be read; else the previous one. After a warning the time starts
+   * again, so that a key pressed twice in a hurry does not confirm it.
    */
   tooSoon(): { before: Alert | null } | null {
     const at = performance.now();
@@ -43,7 +43,7 @@ export class Reading {
     return this.warned;
   }
 
-  /** Nobody looked at the page until now: what came meanwhile was read by nobody. */
+  /** The page was hidden until now: nobody read the alerts of that time. */
   back(): void {
     this.since = performance.now();
     this.warned = null;

@@ -2,13 +2,13 @@ import type { Alert } from "./api";
 
 export type Connection = "connecting" | "live" | "lost";
 
-/** The live stream. The browser reconnects by itself and says what it saw last, so nothing is missed. */
+/** The live stream. The browser reconnects automatically and sends the last number, so nothing is missed. */
 export function follow(on: { alert: (alert: Alert) => void; reload: () => void; state: (state: Connection) => void }): void {
   const source = new EventSource("/api/v1/alerts/stream");
   let began = false;
   source.addEventListener("ready", () => {
     on.state("live");
-    // The list is read once the stream is open: what comes in between is in both.
+    // The list is loaded once the stream is open: changes in between are in both.
     if (!began) on.reload();
     began = true;
   });
@@ -16,7 +16,7 @@ export function follow(on: { alert: (alert: Alert) => void; reload: () => void; 
   source.addEventListener("lagged", () => on.reload());
   source.addEventListener("error", () => {
     on.state("lost");
-    // A refusal (not a broken line) ends an event source for good; a new one starts over.
+    // A refusal (not a lost connection) ends an event source for good; a new one starts over.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => follow(on), 3000);
   });
 }

@@ -5,20 +5,19 @@ import { seenBy } from "./event";
 import { addressText, time } from "./format";
 import { title } from "./kinds";
 
-/** An alert in a few words: what, seen by which camera, when and where. */
+/** An alert in a few words: event, camera, time and place. */
 export const named = (alert: Alert): HTMLElement =>
   el("b", { class: "named" }, `${title(alert.kind)}, ${alert.camera}, `, time(alert.raised), ", ", addressText(alert.place.address));
 
-/** Why a verdict is not stored, as far as the page can know. */
+/** Why a verdict is not stored, as far as the page knows. */
 export function unstored(error: unknown): string {
   if (error instanceof Refused) return `is not stored: ${[error.message, error.fix].filter(Boolean).join("; ")}`;
-  if (error instanceof DOMException) return `may not be stored: the server gave no answer within ${VERDICT_MS / 1000} s`;
+  if (error instanceof DOMException) return `may not be stored: the server gave no response within ${VERDICT_MS / 1000} s`;
   return "may not be stored: the server cannot be reached";
 }
 
 /**
- * Buttons, note and what was said about an alert. It is made once and stays through revisions, so that nobody loses the focus or
- * half a word.
+ * Buttons, note and verdicts of an alert. Created once and kept across revisions, so that focus and half a word are not lost.
  */
 export class VerdictPanel {
   readonly box: HTMLElement;
@@ -48,7 +47,7 @@ export class VerdictPanel {
     );
   }
 
-  /** Shows what was decided about `entry`; the verdict that is given next is about `seen`, one of its alerts. */
+  /** Shows the verdict on `entry`; the next verdict is on `seen`, one of its alerts. */
   show(entry: Alert, seen: Alert): void {
     const alerts = seenBy(entry);
     const several = alerts.length > 1;
@@ -64,13 +63,13 @@ export class VerdictPanel {
     );
   }
 
-  /** Another event: note and refusal were about the one before. */
+  /** Another event: note and refusal belong to the previous one. */
   renew(): void {
     this.note.value = "";
     this.fail();
   }
 
-  /** Says that a verdict about `alert` is lost. It stays when the person has moved on, until they say that they have seen it. */
+  /** Shows that a verdict on `alert` is lost. It stays until the person has dismissed it, even after moving on. */
   lose(alert: Alert, why: string): void {
     const seen = el("button", { type: "button", class: "quit" }, "I have seen it");
     seen.addEventListener("click", () => this.keep(alert.id));
@@ -79,19 +78,19 @@ export class VerdictPanel {
     this.lost.hidden = false;
   }
 
-  /** Nothing is to be said about a lost verdict on alert `id` any more. */
+  /** Removes the notice of a lost verdict on alert `id`. */
   keep(id: string): void {
     this.lost.querySelector(`[data-about="${id}"]`)?.remove();
     this.lost.hidden = !this.lost.hasChildNodes();
   }
 
-  /** Says why nothing was decided; without content, nothing. */
+  /** Shows why no verdict was given; empty without content. */
   fail(...content: (Node | string)[]): void {
     this.error.replaceChildren(...content);
     this.error.hidden = content.length === 0;
   }
 
-  /** Whether a verdict is on its way to the store. */
+  /** Whether a verdict is being sent. */
   busy(busy: boolean): void {
     this.box.setAttribute("aria-busy", String(busy));
   }

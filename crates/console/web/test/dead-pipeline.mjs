@@ -38,7 +38,7 @@ await inBrowser(async ({ page, url, wrong, wants, visible, hidden, shots }) => {
   assert.equal(await page.locator("#connection").innerText(), "Not working");
   await visible("#banner[data-level=down]");
   assert.equal(await headline.getAttribute("role"), "alert");
-  assert.equal(await headline.innerText(), "Not working: Frames. Alerts may be missing until this is mended.");
+  assert.equal(await headline.innerText(), "Not working: Frames. Alerts may be missing until this is fixed.");
   assert.match(
     await page.locator("#banner-faults").innerText(),
     /^Frames failed since 01 Mar (2026 )?16:00:00: no frame of any camera has been analysed since 12:03:04 \(52 s\)$/,
@@ -92,7 +92,7 @@ await inBrowser(async ({ page, url, wrong, wants, visible, hidden, shots }) => {
   await chip("live");
 
   wants("silence");
-  await says("#banner-faults", /^Server silent since .*: no answer within 4 s; it is asked again every 5 s$/);
+  await says("#banner-faults", /^Server silent since .*: no response within 4 s; retried every 5 s$/);
   await chip("down");
   wants("word");
   await hidden("#banner");

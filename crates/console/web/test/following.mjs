@@ -22,7 +22,7 @@ await inBrowser(async ({ page, url, wrong, wants, visible }) => {
   await next();
   await next();
   assert.equal(await shown(), await newest(), "nobody is there: the newest alert is in front");
-  assert.match(await hint.innerText(), /^Stops as soon as/);
+  assert.match(await hint.innerText(), /^Pauses at the first/);
 
   // The hand that resumes, by key or pointer, is still moving for a moment.
   await page.keyboard.press("n");
@@ -58,7 +58,7 @@ await inBrowser(async ({ page, url, wrong, wants, visible }) => {
     // A wheel is heard a little later.
     const paused = page.waitForFunction(() => !document.querySelector("#follow").checked, null, { timeout: 5000 });
     await paused.catch(() => assert.fail(`it goes on though somebody ${what}`));
-    assert.equal(await hint.innerText(), "Paused: a person is reading. Tick the box or press N.");
+    assert.equal(await hint.innerText(), "Paused. Tick the box or press N to resume.");
     const before = await shown();
     await next();
     assert.equal(await shown(), before, `the alert was taken from somebody who ${what}`);

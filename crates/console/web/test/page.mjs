@@ -32,7 +32,7 @@ await inBrowser(async ({ page, url, address, wrong, wants, visible, shot }) => {
   assert.deepEqual(await page.locator(".unit").evaluateAll((units) => units.map((unit) => unit.dataset.unit)), ["fire:F-07", "police:P-0703"]);
   const facts = await page.locator("#facts").innerText();
   for (const words of ["高新南一道, 4.6 m", "高新南一道42号, 3.2 m", "合成派出所三组"]) assert.ok(facts.includes(words), `${words} is not in ${facts}`);
-  assert.match(await page.locator("#base").innerText(), /^test-2026-03, no longer current: test-2026-04 serves now$/);
+  assert.match(await page.locator("#base").innerText(), /^test-2026-03, no longer current: test-2026-04 is in force$/);
   const drawn = await page.locator("#map canvas").first().evaluate((canvas) => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     let painted = 0;

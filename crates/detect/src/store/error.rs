@@ -153,7 +153,7 @@ pub enum FetchError {
         found: String,
     },
     /// No package contains the model.
-    #[error("no package carries model `{model}`; get it ({hint}), then run `vedette models import {model} FILE`")]
+    #[error("no package contains model `{model}`; get it ({hint}), then run `vedette models import {model} FILE`")]
     Bring {
         /// The model.
         model: String,

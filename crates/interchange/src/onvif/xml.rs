@@ -1,5 +1,5 @@
-//! XML as a tree of the elements of one namespace. What belongs to others (extensions of makers) is left out with all that is
-//! in it. Documents are refused that define entities, nest deeply, or hold more elements than any frame needs.
+//! XML as a tree of the elements of one namespace. Elements of other namespaces (vendor extensions) are skipped with their
+//! contents. Documents are refused that define entities, nest deeply, or contain more elements than any frame needs.
 
 use quick_xml::NsReader;
 use quick_xml::XmlVersion::Implicit1_0;
@@ -12,7 +12,7 @@ const MOST_ELEMENTS: usize = 200_000;
 /// One element.
 #[derive(Debug, Default)]
 pub(super) struct Element {
-    /// Its name without prefix.
+    /// Its local name.
     pub(super) name: String,
     /// The text directly in it.
     pub(super) text: String,
@@ -21,7 +21,7 @@ pub(super) struct Element {
 }
 
 impl Element {
-    /// The value of an attribute that has no prefix.
+    /// The value of an attribute without prefix.
     pub(super) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -37,7 +37,7 @@ impl Element {
     }
 }
 
-/// Reads a document whose root is of `namespace`; else why not.
+/// Parses a document with a root in `namespace`, or returns the reason.
 pub(super) fn parse(text: &str, namespace: &str) -> Result<Element, String> {
     let mut reader = NsReader::from_str(text.trim_start_matches('\u{feff}'));
     let mut open: Vec<Element> = Vec::new();

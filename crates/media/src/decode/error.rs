@@ -9,7 +9,7 @@ pub enum DecodeError {
     #[error(transparent)]
     Media(#[from] crate::MediaError),
     /// The decoder has not seen the start of this group; not a fault of the chunk.
-    #[error("part {part} of group {gop} comes without the parts before it; decoding goes on at the next part 0")]
+    #[error("part {part} of group {gop} arrived without the previous parts; decoding resumes at the next part 0")]
     NeedsKeyFrame {
         /// Number of the group.
         gop: u64,
@@ -36,16 +36,16 @@ pub enum DecodeError {
         max_side: u32,
     },
     /// The codec library gave up.
-    #[error("the pictures are broken: {0}")]
+    #[error("the pictures are corrupt: {0}")]
     Broken(String),
     /// Units were pushed and no frame came out, without a complaint.
-    #[error("no frame came out of {units} units")]
+    #[error("{units} units yielded no frame")]
     NoFrames {
         /// Units in the chunk.
         units: usize,
     },
     /// The decoder did not answer in time; it was replaced.
-    #[error("the decoder gave no answer within {0:?}")]
+    #[error("the decoder did not respond within {0:?}")]
     Stuck(Duration),
 }
 

@@ -42,7 +42,7 @@ pub enum LossReason {
     #[error("the camera cannot be reached: {0}; check its address, power and network")]
     Unreachable(String),
     /// No answer or no picture within the timeout.
-    #[error("nothing came from the camera within {0:?}")]
+    #[error("no data from the camera within {0:?}")]
     Timeout(Duration),
     /// User or password are wrong or missing.
     #[error("the camera refuses the credentials; check user and password")]
@@ -66,10 +66,10 @@ pub enum LossReason {
     #[error("the camera ended the stream")]
     StreamEnded,
     /// The data violates the protocol.
-    #[error("the stream is broken: {0}")]
+    #[error("the stream is corrupt: {0}")]
     BrokenStream(String),
     /// The recording does not exist (any more).
-    #[error("there is no file `{0}` that can be read")]
+    #[error("`{0}` does not exist or cannot be read")]
     FileMissing(String),
 }
 
@@ -97,7 +97,9 @@ impl LossReason {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RefusalReason {
     /// The file is not a supported video.
-    #[error("`{path}` is no video: {detail}; give an MP4, Matroska, AVI or elementary stream of H.264, H.265 or JPEG")]
+    #[error(
+        "`{path}` is not a video: {detail}; give an MP4, Matroska, AVI or elementary stream of H.264, H.265 or JPEG"
+    )]
     NotVideo {
         /// The file.
         path: String,
@@ -105,7 +107,7 @@ pub enum RefusalReason {
         detail: String,
     },
     /// The file's video is in an unsupported codec.
-    #[error("`{path}` holds video as {codec}; convert it to H.264, H.265 or JPEG")]
+    #[error("`{path}` contains video in {codec}; convert it to H.264, H.265 or JPEG")]
     UnsupportedCodec {
         /// The file.
         path: String,
@@ -113,7 +115,7 @@ pub enum RefusalReason {
         codec: String,
     },
     /// No key frame in the whole file.
-    #[error("`{path}` holds no frame at which decoding could start within the chunk limit of {max_bytes} bytes")]
+    #[error("`{path}` contains no frame at which decoding could start within the chunk limit of {max_bytes} bytes")]
     NothingUsable {
         /// The file.
         path: String,

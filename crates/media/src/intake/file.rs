@@ -64,7 +64,7 @@ pub(super) async fn play(
                 }
                 Some(Item::Truncated(detail)) => {
                     metrics::counter!("vedette_media_files_truncated_total").increment(1);
-                    tracing::warn!(camera = %output.camera(), path = %shown, detail, "the recording is cut short");
+                    tracing::warn!(camera = %output.camera(), path = %shown, detail, "the recording is truncated");
                 }
                 Some(Item::PassEnded) => {
                     output.cut().await?;

@@ -161,12 +161,12 @@ impl Output {
                 biased;
                 () = stop.cancelled() => return Err(Gone),
                 done = &mut doing => return Ok(done),
-                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.say_away().await?,
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.send_signal_loss().await?,
             }
         }
     }
 
-    async fn say_away(&mut self) -> Result<(), Gone> {
+    async fn send_signal_loss(&mut self) -> Result<(), Gone> {
         if let Some(absence) = &mut self.absence {
             absence.told(Instant::now());
         }

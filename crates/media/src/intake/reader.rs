@@ -309,7 +309,7 @@ impl Open {
                 }
             };
             if let Err(error) = linked {
-                tracing::debug!(%error, "a stream of the file stays unlinked");
+                tracing::debug!(%error, "a stream of the file could not be linked");
             }
         });
         let open = Self { pipeline, sink, codec };

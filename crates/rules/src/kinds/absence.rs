@@ -9,18 +9,18 @@ use crate::parameters::parameters;
 use crate::step::{LONGEST_FRAME, Step, seconds};
 
 parameters! {
-    /// `first` fires, and `without` does not within the time `within` that follows (A without B), with `same_object = true`
-    /// not about the same object. One alert without length, raised when the time is over. After an outage of more than
-    /// three seconds nobody knows whether `without` would have fired: pending firings are dropped. `without` firing in the
-    /// last quarter of `within` is a near-miss of `gap`, unless the rule is silent.
+    /// `first` fires, and `without` does not within `within` after it (A without B), with `same_object = true` not about the same
+    /// object. One instantaneous alert, raised when the time is over. After an outage of more than three seconds it is unknown
+    /// whether `without` would have fired: pending firings are dropped. If `without` fires in the last quarter of `within` it is a
+    /// near-miss of `gap`, unless the rule is silent.
     pub(crate) struct Absence {
         /// The rule that fires.
         first: RuleId;
-        /// The rule that should have followed.
+        /// The rule that must follow.
         without: RuleId;
-        /// The time in which it should have.
+        /// The time within which it must follow.
         within: Span [SHORTEST => A_DAY];
-        /// Whether both have to be about the same object.
+        /// Whether both must be about the same object.
         same_object: bool = false;
     }
 }

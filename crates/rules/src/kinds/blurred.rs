@@ -5,16 +5,16 @@ use crate::step::Step;
 use crate::usual::{GRID, Usual, unusual};
 
 parameters! {
-    /// The detail of the picture (sharpness by contrast, so that dusk does not count) is below `below_part` of the camera's
-    /// usual detail. That is learned over five minutes, is known after 30 s, and is not learned from while the picture is
-    /// unusual; a change that lasts for an hour is the new usual. Rain, fog and noise at night change detail as well.
+    /// The detail of the picture (sharpness divided by contrast, so that dusk does not count) is below `below_part` of the camera's
+    /// usual detail. The usual detail is learned over five minutes, is known after 30 s, and is not learned while the picture is
+    /// unusual; a change that lasts for an hour becomes the usual. Rain, fog and noise at night change detail as well.
     pub(crate) struct Blurred {
-        /// Part of the usual detail.
+        /// Fraction of the usual detail.
         below_part: f32 [0.05 => 0.95] = 0.5;
     }
 }
 
-/// A picture with less contrast than this shows no detail to judge by.
+/// A picture with less contrast than this has no measurable detail.
 const LEAST_CONTRAST: f32 = 4.0;
 
 impl Kind for Blurred {

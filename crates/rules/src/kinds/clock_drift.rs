@@ -8,10 +8,9 @@ use crate::parameters::parameters;
 use crate::step::Step;
 
 parameters! {
-    /// Capture times are at least `at_least` ahead of or behind the instant at which intake hands the frame on, or the
-    /// frame is marked as drifting: for a minute after a jump of the clock, and while it lies more than 2 s ahead or 30 s
-    /// behind. RTSP intake does not believe a clock that is more than 5 s off, and takes the time of arrival. Intake that
-    /// is overloaded looks like a clock that is behind.
+    /// Capture times are at least `at_least` ahead of or behind the time at which intake publishes the frame, or the frame is
+    /// marked as drifting: for a minute after a jump of the clock, and while it is more than 2 s ahead or 30 s behind. RTSP intake
+    /// rejects a clock that is more than 5 s off, and uses the arrival time. Overloaded intake looks like a clock that is behind.
     pub(crate) struct ClockDrift {
         /// The offset.
         at_least: Span [Span::from_millis(100) => A_DAY] = Span::from_secs(2);

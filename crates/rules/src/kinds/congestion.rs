@@ -24,22 +24,22 @@ violations! {
 }
 
 parameters! {
-    /// Most vehicles in the zone are slow or stand for some time (traffic jam). The share of slow vehicles, 0 while fewer than
-    /// `at_least` are in the zone, is averaged over the last `over`. The alert begins when that mean reaches `share` and ends when it
-    /// falls below `share_stay`. A vehicle that was followed for less than half a second is left out, and so is time without frames.
-    /// One alert for the zone, naming the slow vehicles. `classes` must name vehicles, for example `["car", "bus", "truck"]`.
+    /// Most vehicles in the zone are slow or stand for some time (traffic jam). The fraction of slow vehicles, 0 while fewer than
+    /// `at_least` are in the zone, is averaged over the last `over`. The alert begins when that mean reaches `share` and ends when
+    /// it falls below `share_stay`. Vehicles tracked for less than half a second are ignored, and so is time without frames. One
+    /// alert for the zone, naming the slow vehicles. `classes` must name vehicles, for example `["car", "bus", "truck"]`.
     pub(crate) struct Congestion {
         /// The zone.
         zone: Zone;
-        /// Speed below which a vehicle is slow: metres a second on a calibrated camera, else heights of its box a second.
+        /// Speed below which a vehicle is slow: metres per second on a calibrated camera, else box heights per second.
         below: f32 [0.05 => 50.0] = 1.0;
-        /// Mean share of slow vehicles from which on there is congestion, 0 to 1.
+        /// Mean fraction of slow vehicles at which the alert begins, 0 to 1.
         share: f32 [0.05 => 1.0] = 0.7;
-        /// Mean share down to which it continues; at most `share`.
+        /// Mean fraction below which it ends; at most `share`.
         share_stay: f32 [0.0 => 1.0] = 0.4;
-        /// Vehicles in the zone without which nothing is congested.
+        /// Least number of vehicles in the zone.
         at_least: u32 [1 => MOST_OBJECTS] = 3;
-        /// The time over which the share is averaged.
+        /// The time over which the fraction is averaged.
         over: Span [Span::from_secs(1) => LONGEST_GAP] = Span::from_secs(10);
     }
 }
@@ -54,9 +54,9 @@ const VEHICLES: [ObjectClass; 7] = [
     ObjectClass::Train,
     ObjectClass::Boat,
 ];
-/// The window is kept in this many slots.
+/// Number of slots of the window.
 const SLOTS: i64 = 20;
-/// A window of which less than this part has frames gives no share.
+/// A window with frames for less than this fraction of its time has no mean.
 const WATCHED: f64 = 0.5;
 
 impl Kind for Congestion {
@@ -118,7 +118,7 @@ impl Congestion {
         if step.frame.ground.is_some() { vehicle.speed() } else { vehicle.heights_per_second() }
     }
 
-    /// The share of slow vehicles in one frame.
+    /// The fraction of slow vehicles in one frame.
     fn share_of(&self, vehicles: &[(Track, bool)]) -> f64 {
         if vehicles.len() < self.at_least as usize {
             return 0.0;
@@ -134,10 +134,10 @@ fn named(vehicles: &[(Track, bool)]) -> Vec<Track> {
     chosen.map(|(track, _)| *track).take(MOST_NAMED).collect()
 }
 
-/// The share of slow vehicles over the last while.
+/// Moving average of the fraction of slow vehicles.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Traffic {
-    /// Oldest first; none for times at which nothing was slow.
+    /// Oldest first; none for times without slow vehicles.
     slots: Vec<Slot>,
     held: Option<Held>,
     /// The greatest mean of the episode.
@@ -149,14 +149,14 @@ pub(crate) struct Traffic {
 struct Slot {
     began: Timestamp,
     ended: Timestamp,
-    /// The share times the seconds for which it lasted.
+    /// The fraction, weighted by its duration in seconds.
     slow: f64,
     /// Seconds without frames.
     missing: f64,
 }
 
 impl Traffic {
-    /// Takes in the share of a frame and gives the mean over the window.
+    /// Adds the fraction of a frame and returns the mean over the window.
     fn watch(&mut self, step: &Step<'_>, over: Span, share: f64) -> f64 {
         let at = step.frame.at;
         if let Some(previous) = step.frame.previous.filter(|_| share > 0.0 || !self.slots.is_empty()) {
@@ -177,7 +177,7 @@ impl Traffic {
         }
         let (mut slow, mut watched) = (0.0, over.as_secs_f64());
         for slot in &self.slots {
-            // The oldest slot lies in the window in part.
+            // The oldest slot is partly outside the window.
             let length = slot.ended.since(slot.began).as_secs_f64();
             let outside = (at.since(slot.began).as_secs_f64() - over.as_secs_f64()).max(0.0);
             let part = if length > 0.0 { 1.0 - (outside / length).min(1.0) } else { 1.0 };

@@ -7,8 +7,8 @@ use crate::parameters::parameters;
 use crate::step::Step;
 
 parameters! {
-    /// At least `at_least` objects are in the zone at once for `min_duration` (crowd). Objects that were inside when last
-    /// seen, up to `gap_tolerance` ago, count: a crowd hides its own. One alert for the zone.
+    /// At least `at_least` objects are in the zone at once for `min_duration` (crowd). Objects that were inside when last seen, up
+    /// to `gap_tolerance` ago, count, since people in a crowd occlude each other. One alert for the zone.
     pub(crate) struct Count {
         /// The zone.
         zone: Zone;

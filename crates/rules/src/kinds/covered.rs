@@ -6,8 +6,8 @@ use crate::parameters::parameters;
 use crate::step::Step;
 
 parameters! {
-    /// The standard deviation of the brightness is below `contrast_below`: the lens is covered, painted over, or there is
-    /// no light. A scene at night with a lamp in it has more.
+    /// The standard deviation of the brightness is below `contrast_below`: the lens is covered, painted over, or there is no light.
+    /// A scene at night with a lamp in it has more.
     pub(crate) struct Covered {
         /// Levels of brightness out of 255.
         contrast_below: f32 [0.1 => 100.0] = 8.0;

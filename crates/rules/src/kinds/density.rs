@@ -14,8 +14,7 @@ violations! {
 }
 
 parameters! {
-    /// As `count`, in objects per square metre. Calibrated; the zone lies on the ground, so that its square metres are
-    /// known.
+    /// As `count`, in objects per square metre. Calibrated; the zone lies on the ground, so that its area is known.
     pub(crate) struct Density {
         /// The zone, on the ground.
         zone: Zone;
@@ -55,7 +54,7 @@ impl Kind for Density {
 
 impl ManyInZone for Density {
     fn needed(&self, step: &Step<'_>) -> Option<u32> {
-        // Rounding must not ask for one more.
+        // Rounding must not require one more.
         let needed = step.ready.zone.ground_area()? * f64::from(self.at_least_per_m2) * (1.0 - 1e-6);
         Some((needed.ceil() as u32).max(1))
     }

@@ -13,7 +13,7 @@ parameters! {
     pub(crate) struct Dwell {
         /// The zone.
         zone: Zone;
-        /// The time from which on a stay is an alert.
+        /// Least duration of the stay.
         duration: Span [SHORTEST => A_DAY];
     }
 }

@@ -6,11 +6,11 @@ use crate::parameters::parameters;
 use crate::step::Step;
 
 parameters! {
-    /// The picture differs from the one before by less than `change_below` in the mean: not even noise changes it. That is
-    /// how a camera of constant quality freezes. One of constant bit rate encodes even a frozen picture anew with each key
-    /// frame: 0.1 to 0.7 levels were seen (x264, 2 Mbit/s, a key frame a second), beside 3 to 9 of the living scene. Set
-    /// `change_below` in between for it, as the example does. Encoders leave out what does not change, so give it a
-    /// `min_duration` longer than the key-frame interval.
+    /// The mean difference of the picture from the previous one is below `change_below`: not even noise changes it. A frozen camera
+    /// of constant quality shows this. One of constant bit rate encodes even a frozen picture anew with each key frame: we measured
+    /// 0.1 to 0.7 levels (x264, 2 Mbit/s, a key frame per second), against 3 to 9 of the live scene. Set `change_below` in between
+    /// for such a camera, as in the example. Encoders omit unchanged parts, so set a `min_duration` longer than the key-frame
+    /// interval.
     pub(crate) struct Frozen {
         /// Levels of brightness out of 255.
         change_below: f32 [0.0001 => 10.0] = 0.02;

@@ -8,20 +8,20 @@ use crate::parameters::parameters;
 use crate::step::Step;
 
 parameters! {
-    /// At least `at_least` objects of the zone stand together for `min_duration`: each is within `reach` of the next. Of up
-    /// to 256 objects the largest group counts. One alert for the zone, naming the group. Two people who stand behind each
-    /// other in the picture are taken to be together.
+    /// At least `at_least` objects of the zone stand together for `min_duration`: each is within `reach` of the next. Of up to 256
+    /// objects the largest group counts. One alert for the zone, naming the group. Two people who stand behind each other in the
+    /// picture count as together.
     pub(crate) struct Gathering {
         /// The zone.
         zone: Zone;
         /// Number of objects that stand together.
         at_least: u32 [2 => MOST_OBJECTS];
-        /// Distance up to which two stand together, in heights of the higher of the two.
+        /// Greatest distance of two that stand together, in box heights of the higher one.
         reach: f32 [0.1 => 10.0] = 1.0;
     }
 }
 
-/// Objects of one zone that are compared.
+/// Most objects of one zone that are compared.
 const MOST_TOGETHER: usize = 256;
 
 impl Kind for Gathering {
@@ -57,7 +57,7 @@ impl ManyInZone for Gathering {
     }
 }
 
-/// The largest group in which everybody reaches the next by at most `reach` heights; the earliest of equal ones.
+/// The largest group connected by steps of at most `reach` box heights; on a tie the earliest.
 fn largest_group(members: &[Member], reach: f32) -> Vec<Member> {
     let mut group = vec![usize::MAX; members.len()];
     let mut largest: Vec<usize> = Vec::new();

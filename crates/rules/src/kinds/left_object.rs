@@ -10,22 +10,22 @@ use crate::trajectory::Trajectory;
 use crate::zone_dwell::{Began, ObjectInZone, Verdict, ZoneDwells};
 
 parameters! {
-    /// An object stands in the zone for `duration` without the person who was with it when it came: the nearest within
-    /// `owner_reach` heights of that person. Who passes by later does not matter, nor that the person is hidden for
-    /// `gap_tolerance`. An object that nobody was near counts from the beginning. The alert ends when the object moves, is
-    /// gone, or its person is back. Objects that stood there when the camera was switched on count too. `classes` must name
-    /// things, not people; `duration` is not shorter than `gap_tolerance`.
+    /// An object stands in the zone for `duration` without its owner: the person nearest to it when it came, within `owner_reach`
+    /// box heights of that person. Later passers-by do not matter, nor do occlusions of the owner of up to `gap_tolerance`. An
+    /// object that nobody was near counts from the beginning. The alert ends when the object moves, disappears, or its owner
+    /// returns. Objects that stood there when the camera was switched on count too. `classes` must name others than `person`;
+    /// `duration` is not shorter than `gap_tolerance`.
     pub(crate) struct LeftObject {
         /// The zone.
         zone: Zone;
-        /// The time from which on an unattended object is an alert.
+        /// Least duration for which the object is unattended.
         duration: Span [SHORTEST => A_DAY];
-        /// Distance up to which a person is with the object, in heights of the person's box.
+        /// Greatest distance between owner and object, in box heights of the person.
         owner_reach: f32 [0.1 => 20.0] = 1.5;
     }
 }
 
-/// Displacement up to which an object stands still, in heights of its box.
+/// Greatest displacement of a standing object, in box heights.
 const STILL: f32 = 0.5;
 
 impl Kind for LeftObject {
@@ -71,7 +71,7 @@ impl ObjectInZone for LeftObject {
         let Some(owner) = began.owner else { return Verdict::Holds(0.0) };
         let attended = match step.frame.object(owner) {
             Some(person) => distance(person.place(), object.place()) <= self.owner_reach * person.height(),
-            // Hidden for a short time is not gone.
+            // A short occlusion does not count as a disappearance.
             None => {
                 let gap = step.ready.rule.gap_tolerance;
                 step.frame.last_seen(owner).is_some_and(|seen| step.frame.at.since(seen) <= gap)

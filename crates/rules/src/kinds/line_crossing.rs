@@ -9,16 +9,16 @@ use crate::parameters::parameters;
 use crate::step::{CROSSED, Step};
 
 parameters! {
-    /// An object crosses a segment of a line. An object has crossed once it is on the other side for 100 ms; a band of half
-    /// a percent of the picture on either side belongs to no side; the same track crosses the same way once in two seconds.
-    /// What the left or right border of the picture cuts off crosses nothing. Up to 16 segments. `min_duration` has no
+    /// An object crosses a segment of a line. A crossing counts once the object is on the other side for 100 ms; a band of half a
+    /// percent of the picture on either side belongs to no side; the same track crosses in the same direction at most once in two
+    /// seconds. Objects cut off by the left or right border of the picture do not cross. Up to 16 segments. `min_duration` has no
     /// effect.
     pub(crate) struct LineCrossing {
         /// One end.
         a: PixelPoint;
         /// The other end.
         b: PixelPoint;
-        /// The direction that counts, seen while standing at `a` and looking towards `b` in the picture.
+        /// The direction that counts, seen from `a` towards `b` in the picture.
         direction: Direction = Direction::Both;
         /// Further segments, each with its own direction.
         also: Vec<Segment> = Vec::new();

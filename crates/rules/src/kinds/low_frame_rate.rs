@@ -8,10 +8,10 @@ use crate::parameters::parameters;
 use crate::step::Step;
 
 parameters! {
-    /// Fewer than `below_fps` frames a second reach analysis, counted over `over`. Frames that the detect stage is set to
-    /// leave out (`max_fps`, key frames only) are missing too: set `below_fps` below the rate that is analysed.
+    /// Fewer than `below_fps` frames per second reach analysis, counted over `over`. Frames that the detect stage skips by its
+    /// settings (`max_fps`, key frames only) are missing too: set `below_fps` below the rate that is analysed.
     pub(crate) struct LowFrameRate {
-        /// Frames a second.
+        /// Frames per second.
         below_fps: f32 [0.01 => 240.0];
         /// The time over which they are counted.
         over: Span [Span::from_secs(1) => LONGEST_GAP] = Span::from_secs(10);
@@ -20,7 +20,7 @@ parameters! {
 
 const FRAME_RATE: Measure = Measure::at_most(Quantity::FRAME_RATE, text("frames a second", "帧/秒"));
 
-/// Frames counted since an instant, and the rate of the window before.
+/// Frames counted since an instant, and the rate of the previous window.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Window {
     began: Timestamp,
@@ -55,7 +55,7 @@ impl CameraValue for LowFrameRate {
     }
 }
 
-/// Frames a second in the last whole window.
+/// Frames per second in the last complete window.
 fn frame_rate(window: &mut Option<Window>, at: Timestamp, over: Span) -> Option<f32> {
     let window = window.get_or_insert(Window { began: at, frames: 0, fps: None });
     let lasted = at.since(window.began);

@@ -5,11 +5,11 @@ use crate::step::Step;
 use crate::usual::{GRID, Usual, likeness, unusual};
 
 parameters! {
-    /// The likeness of the picture's grid to the usual one (correlation, so that brightness and contrast do not count) is
-    /// below `similarity_below`. Learned as for `blurred`. A camera that is turned by a few degrees only raises nothing,
-    /// and a scene of one brightness cannot be judged.
+    /// The correlation of the picture's grid with the usual one (independent of brightness and contrast) is below
+    /// `similarity_below`. Learned as for `blurred`. A rotation of the camera by a few degrees raises nothing, and a scene of
+    /// uniform brightness cannot be judged.
     pub(crate) struct Moved {
-        /// Likeness of the picture's grid to the usual one, where 1 is the same.
+        /// Correlation of the picture's grid with the usual one; 1 for equal pictures.
         similarity_below: f32 [0.05 => 0.95] = 0.5;
     }
 }

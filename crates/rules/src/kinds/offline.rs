@@ -9,14 +9,13 @@ use crate::parameters::parameters;
 use crate::step::{LONGEST_FRAME, Step, seconds};
 
 parameters! {
-    /// No frame came for `after`. While a camera has no signal, ingest says so on the bus: a second after it was lost, then
-    /// every second, and once that is more, after each tenth of the time it has been lost. So the alert comes at most a
-    /// second late, or a tenth of `after`; its times are exact. A camera that falls silent without hanging up is lost after
-    /// `ingest.timeout` (10 s), and one that answers but sends no picture is given as long each time. One that never came
-    /// since ingest began is lost from then on. The alert ends with the first frame. An outage that nobody reported (ingest
-    /// itself was down, a recording of another producer) is raised when the camera is back, with its beginning and end; a
-    /// clock that jumps forward looks the same. An outage of at least three quarters of `after`, and of more than 3 s, is a
-    /// near-miss of `duration`.
+    /// No frame came for `after`. While a camera has no signal, ingest publishes heartbeats: a second after the loss, then every
+    /// second, or after each tenth of the time lost if that is longer. So the alert comes at most a second late, or a tenth of
+    /// `after`; its times are exact. A camera that stops sending without closing the connection is lost after `ingest.timeout` (10
+    /// s), and one that answers without sending pictures has the same time at each attempt. One that was never received since
+    /// ingest started is lost from then on. The alert ends with the first frame. An outage without heartbeats (ingest itself was
+    /// down, a recording of another producer) is raised when the camera is back, with its beginning and end; a forward jump of the
+    /// clock looks the same. An outage of at least three quarters of `after`, and of more than 3 s, is a near-miss of `duration`.
     pub(crate) struct Offline {
         /// The time without a frame.
         after: Span [Span::from_secs(3) => A_DAY] = Span::from_secs(30);
@@ -44,7 +43,7 @@ impl Kind for Offline {
 }
 
 impl Step<'_> {
-    /// Takes in a frame of the camera, or a signal loss. `held` is the outage that intake reported, while it lasts.
+    /// Evaluates a frame of the camera, or a signal loss. `held` is the outage reported by intake, while it lasts.
     fn outage(&mut self, after: Span, held: &mut Option<Held>) {
         if self.frame.is_missing {
             self.goes_on_missing(after, held);
@@ -75,14 +74,14 @@ impl Step<'_> {
         }
         let mut episode = self.long_outage(outage.began, after);
         if heard_before >= episode.raised {
-            // It was due before, and a cooldown or the schedule held it back until now.
+            // It was due before, and suppressed by a cooldown or the schedule until now.
             episode.raised = at;
         }
         outage.open = Some(Box::new(episode.clone()));
         self.raise(episode);
     }
 
-    /// When an outage that continues began: at the frame before, or when an alert about it ended.
+    /// When an ongoing outage began: at the previous frame, or when an alert about it ended.
     fn outage_began(&self) -> Option<Timestamp> {
         let previous = self.frame.previous?;
         Some(self.cooldown.last(&self.ready.rule).map_or(previous, |last| previous.max(last)))
@@ -93,8 +92,8 @@ impl Step<'_> {
         self.end_held(outage);
     }
 
-    /// Ends an outage that was not raised before: an episode when it had lasted too long, a near-miss when it almost did.
-    /// `first_missed`: its first signal loss.
+    /// Ends an outage that was not raised: an episode if it was too long, a near-miss if almost. `first_missed`: its first signal
+    /// loss.
     fn is_over(&mut self, after: Span, first_missed: Option<Timestamp>) {
         let Some(began) = self.outage_began().or(first_missed) else { return };
         let at = self.frame.at;
@@ -115,13 +114,13 @@ impl Step<'_> {
         self.raise(episode);
     }
 
-    /// An outage of at least `after` until now, raised when it had lasted so long.
+    /// An outage of at least `after` until now, raised at that length.
     fn long_outage(&self, began: Timestamp, after: Span) -> Episode {
         let lasted = self.frame.at.since(began);
         Episode { raised: began + after, ..self.episode(None, began, Vec::new(), seconds(lasted, after)) }
     }
 
-    /// Emits a near-miss of an outage that almost lasted too long. The time between two frames of a slow camera is none.
+    /// Emits a near-miss of an outage that was almost too long. The interval between two frames of a slow camera is none.
     fn short_outage(&mut self, began: Timestamp, lasted: Span, after: Span) {
         if lasted <= LONGEST_FRAME {
             return;

@@ -6,7 +6,7 @@ use crate::step::Step;
 use crate::zone_dwell::{ObjectInZone, ZoneDwells};
 
 parameters! {
-    /// An object is in the zone for `min_duration` (intrusion). One alert for each object, from its entry to its leaving.
+    /// An object is in the zone for `min_duration` (intrusion). One alert per object, from its entry to its exit.
     pub(crate) struct Presence {
         /// The zone.
         zone: Zone;

@@ -14,18 +14,18 @@ use crate::state::{Reassociation, State};
 use crate::step::{MOST_FOLLOWED, Step, middle_of};
 
 parameters! {
-    /// A queue is too long, or somebody waits in it for too long. The queue is the objects of the zone that follow each other along
-    /// the zone's axis (its longer side), the first within `gap` of `front`, each within `gap` of the one before. It holds when there
-    /// are at least `at_least` and the one that has waited longest has waited for `wait`; leave out one of the two to ask for the
-    /// other alone. An object waits from the frame in which it first belongs to the queue; it keeps its time through a change of its
-    /// track and while it is hidden for up to 10 s, and loses it when it is seen elsewhere for longer than `gap_tolerance`. Hidden
-    /// objects count for up to `gap_tolerance`. One alert for the zone, naming the queue.
+    /// A queue is too long, or an object waits in it for too long. The queue is the objects of the zone that follow each other
+    /// along the zone's axis (its longer side), the first within `gap` of `front`, each within `gap` of the previous one. The
+    /// condition holds while there are at least `at_least` and the longest waiting time is at least `wait`; omit one of the two to
+    /// use the other alone. The waiting time starts in the frame in which the object joins the queue; it survives a change of its
+    /// track and an occlusion of up to 10 s, and is lost when the object is seen elsewhere for longer than `gap_tolerance`.
+    /// Occluded objects count for up to `gap_tolerance`. One alert for the zone, naming the queue.
     pub(crate) struct Queue {
         /// The zone.
         zone: Zone;
         /// The head of the queue: the counter, the gate, the stop line.
         front: PixelPoint;
-        /// The longest gap between two along the axis: metres for a zone on the ground, else heights of the higher box.
+        /// The greatest gap between two along the axis: metres for a zone on the ground, else box heights of the higher one.
         gap: f32 [0.05 => 50.0] = 1.5;
         /// Number of objects in the queue.
         at_least: u32 [1 => MOST_OBJECTS] = 1;
@@ -35,9 +35,9 @@ parameters! {
 }
 
 const WAITED: Quantity = Quantity::named("waited_seconds");
-/// An outline is longer than wide when its second moments along and across differ by this part of their sum.
+/// An outline has an axis when its second moments along and across differ by this fraction of their sum.
 const LONG: f32 = 0.2;
-/// How long the waiting time of an object that is not seen is kept.
+/// How long the waiting time of an occluded object is kept.
 const PATIENCE: Span = Span::from_secs(10);
 
 impl Kind for Queue {
@@ -87,7 +87,7 @@ impl Kind for Queue {
 }
 
 impl Queue {
-    /// The objects of the queue, from its head on.
+    /// The objects of the queue, from its head.
     fn queue(&self, step: &Step<'_>) -> Vec<Member> {
         let mut members = members(step, self.zone.is_on_ground());
         if members.is_empty() {
@@ -127,17 +127,17 @@ impl Queue {
     }
 }
 
-/// An object in the zone, or one that is hidden for up to the gap tolerance.
+/// An object in the zone, or one occluded for up to the gap tolerance.
 #[derive(Debug, Clone, Copy)]
 struct Member {
     id: TrackId,
-    /// None for a hidden one.
+    /// None while occluded.
     track: Option<Track>,
     place: PixelPoint,
     height: f32,
-    /// Where it is on the zone's plane.
+    /// Its position on the zone's plane.
     at: PixelPoint,
-    /// How far behind the front, along the axis.
+    /// Distance behind the front, along the axis.
     along: f32,
 }
 
@@ -160,8 +160,8 @@ fn members(step: &Step<'_>, on_ground: bool) -> Vec<Member> {
     seen.chain(hidden.filter_map(|known| member(known.id, None, known.place, known.metres, known.height))).collect()
 }
 
-/// The direction in which an outline is longest, as a vector of length 1 that leads away from `front`. For an outline that is as
-/// wide as long it is the direction from `front` to the middle.
+/// The direction of an outline's longest extent, as a unit vector away from `front`. For an outline as wide as long it is the
+/// direction from `front` to the middle.
 fn axis(corners: &[PixelPoint], front: PixelPoint) -> [f32; 2] {
     let edges = || corners.iter().zip(corners.iter().cycle().skip(1));
     let middle = |a: &PixelPoint, b: &PixelPoint| PixelPoint::new((a.x + b.x) / 2.0, (a.y + b.y) / 2.0);
@@ -182,14 +182,14 @@ fn axis(corners: &[PixelPoint], front: PixelPoint) -> [f32; 2] {
     let away = [centre.x - front.x, centre.y - front.y];
     let spread = ((xx - yy) / 2.0).hypot(xy);
     let along = if spread > LONG * (xx + yy) { [xy, spread - (xx - yy) / 2.0] } else { away };
-    // The axis of an outline that lies straight along x.
+    // The axis of an outline parallel to x.
     let along = if along == [0.0, 0.0] { [1.0, 0.0] } else { along };
     let turned = if along[0] * away[0] + along[1] * away[1] < 0.0 { -1.0 } else { 1.0 };
     let length = turned * along[0].hypot(along[1]);
     along.map(|part| part / length)
 }
 
-/// The objects that wait.
+/// The waiting objects.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Waiting {
     /// By rising track id.
@@ -201,12 +201,12 @@ pub(crate) struct Waiting {
 struct Waiter {
     track: TrackId,
     since: Timestamp,
-    /// When it belonged to the queue last.
+    /// When it was last in the queue.
     seen: Timestamp,
 }
 
 impl Waiting {
-    /// Takes in the queue of a frame and gives the longest waiting time.
+    /// Updates with the queue of a frame and returns the longest waiting time.
     fn note(&mut self, step: &mut Step<'_>, queue: &[Member]) -> Span {
         let (at, gap) = (step.frame.at, step.ready.rule.gap_tolerance);
         let mut longest = Span::ZERO;

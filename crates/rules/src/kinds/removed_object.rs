@@ -12,42 +12,41 @@ use crate::step::{LONGEST_FRAME, Step, seconds};
 use crate::trajectory::{Trajectory, rescaled};
 
 parameters! {
-    /// An object that stood in the zone for `settled` is gone: its place was seen without it for `missing`. Time in which
-    /// something else covers a quarter of its box, and outages of more than three seconds, do not count. Up to 64 objects
-    /// of a rule are remembered. One alert without length; its box is the object's last one. `classes` must name things,
-    /// not people.
+    /// An object that stood in the zone for `settled` is gone: its place was seen without it for `missing`. Time in which another
+    /// object covers a quarter of its box, and outages of more than three seconds, do not count. Up to 64 objects per rule are
+    /// remembered. One instantaneous alert; its box is the object's last one. `classes` must name others than `person`.
     pub(crate) struct RemovedObject {
         /// The zone.
         zone: Zone;
-        /// The time for which the object must have stood there.
+        /// Least duration for which the object stood there.
         settled: Span [Span::from_secs(1) => LONGEST_COOLDOWN] = Span::from_secs(30);
-        /// The time for which it must be missing, its place being in view.
+        /// Least duration for which it is missing while its place is visible.
         missing: Span [Span::from_secs(1) => LONGEST_GAP] = Span::from_secs(10);
     }
 }
 
-/// Objects of one rule that are remembered at once.
+/// Most objects remembered by one rule.
 const MOST_OBJECTS: usize = 64;
-/// An object within this distance of the place, in heights of the higher box, is the same one.
+/// An object within this distance of the place, in box heights of the higher box, is the same one.
 const REACH: f32 = 0.5;
-/// The smaller of two boxes of one object has at least this part of the other's height.
+/// Least ratio of the heights of two boxes of one object.
 const LIKE_HEIGHT: f32 = 0.6;
-/// Another object that covers this part of the box hides it.
+/// Another object that covers this fraction of the box occludes it.
 const HIDES: f32 = 0.25;
 
-/// An object that stands in a zone.
+/// A stationary object in a zone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Stationary {
-    /// The track it had first.
+    /// Its first track.
     subject: TrackId,
-    /// As it was seen last, its box in pixels of the policy's frame.
+    /// Its last box, in pixels of the policy's frame.
     track: Track,
-    /// Where it stands, in pixels of the policy's frame.
+    /// Its place, in pixels of the policy's frame.
     place: PixelPoint,
     began: Timestamp,
-    /// When it was seen last.
+    /// When it was last seen.
     held: Timestamp,
-    /// For how long its place was seen without it since, in microseconds.
+    /// Time since for which its place was visible without it, in microseconds.
     missing_us: i64,
 }
 
@@ -102,7 +101,7 @@ impl Kind for RemovedObject {
 }
 
 impl RemovedObject {
-    /// Notes the objects that are seen in the zone.
+    /// Updates the visible objects of the zone.
     fn see(&self, step: &mut Step<'_>, objects: &mut Stationaries) {
         let at = step.frame.at;
         for seen in step.inside() {
@@ -126,11 +125,11 @@ impl RemovedObject {
     }
 }
 
-/// Adds the time since the frame before to the objects that are not seen though their place is.
+/// Adds the time since the previous frame to missing objects with a visible place.
 fn count_missing(step: &Step<'_>, objects: &mut Stationaries) {
     let at = step.frame.at;
     let passed = step.frame.previous.map_or(Span::ZERO, |previous| at.since(previous));
-    // Nobody saw what happened in a long outage.
+    // Time of a long outage does not count, since nothing was seen.
     let watched = if passed <= LONGEST_FRAME { passed } else { Span::ZERO };
     for object in objects.iter_mut().filter(|object| object.held < at) {
         if !is_hidden(step, object) {
@@ -139,7 +138,7 @@ fn count_missing(step: &Step<'_>, objects: &mut Stationaries) {
     }
 }
 
-/// Whether another object covers the place.
+/// Whether another object occludes the place.
 fn is_hidden(step: &Step<'_>, object: &Stationary) -> bool {
     let own = object.track.bbox;
     step.frame.trajectories().any(|other| {
@@ -155,7 +154,7 @@ fn is_same(object: &Stationary, seen: &Trajectory<'_>, bbox: &PixelBox) -> bool 
         && distance(object.place, seen.place()) <= REACH * one.max(other)
 }
 
-/// The area that both cover.
+/// The area of the intersection.
 fn shared(a: &PixelBox, b: &PixelBox) -> f32 {
     let width = a.right().min(b.right()) - a.x.max(b.x);
     let height = a.bottom().min(b.bottom()) - a.y.max(b.y);

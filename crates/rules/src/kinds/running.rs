@@ -7,15 +7,15 @@ use crate::trajectory::Trajectory;
 use crate::zone_dwell::{Began, ObjectInZone, Verdict, ZoneDwells};
 
 parameters! {
-    /// An object breaks into a run: it is at least `at_least_m_s` fast, and at least `rise_m_s` faster than two seconds
-    /// before. Calibrated. It must have been followed for two seconds and a half, and a person who runs is followed from
-    /// about ten frames a second on.
+    /// An object breaks into a run: its speed is at least `at_least_m_s`, and at least `rise_m_s` more than two seconds before.
+    /// Calibrated. The object must have been tracked for two and a half seconds; a running person is tracked at ten frames per
+    /// second or more.
     pub(crate) struct Running {
         /// The zone.
         zone: Zone;
-        /// Speed, in metres a second.
+        /// Speed in metres per second.
         at_least_m_s: f32 [0.1 => 100.0] = 3.5;
-        /// Gain of speed within two seconds, in metres a second.
+        /// Increase of speed within two seconds, in metres per second.
         rise_m_s: f32 [0.1 => 100.0] = 1.5;
     }
 }

@@ -9,17 +9,17 @@ use crate::parameters::parameters;
 use crate::step::Step;
 
 parameters! {
-    /// `first` fires, and `then` at most `within` later (A then B within t), with `same_object = true` about the same
-    /// object. One alert without length. The measured value is the gap in seconds; the threshold is the most. A gap that is
-    /// too long by at most a third is a near-miss, unless the rule is silent.
+    /// `first` fires, and `then` at most `within` later (A then B within t), with `same_object = true` about the same object. One
+    /// instantaneous alert. The measured value is the gap in seconds; the threshold is a maximum. A gap that is up to a third too
+    /// long is a near-miss, unless the rule is silent.
     pub(crate) struct Sequence {
         /// The rule that fires first.
         first: RuleId;
-        /// The rule that fires then.
+        /// The rule that must follow.
         then: RuleId;
-        /// The longest time between the two.
+        /// The greatest time between the two.
         within: Span [SHORTEST => A_DAY];
-        /// Whether both have to be about the same object.
+        /// Whether both must be about the same object.
         same_object: bool = false;
     }
 }
@@ -73,7 +73,7 @@ impl Kind for Sequence {
     }
 }
 
-/// The longest gap that is a near-miss of `within`.
+/// The greatest gap that is a near-miss of `within`.
 fn nearly(within: Span) -> Span {
     Span::from_micros((within.as_micros() as f64 / f64::from(NEAR)) as i64)
 }

@@ -7,13 +7,13 @@ use crate::trajectory::Trajectory;
 use crate::zone_dwell::{Began, ObjectInZone, Verdict, ZoneDwells};
 
 parameters! {
-    /// An object in the zone is at least `at_least_m_s` fast for `min_duration`. Calibrated. A speed is the displacement on
-    /// the ground over about one second by its time; it is known only where the place is known within 2 m, and where frames
-    /// are at most three seconds apart.
+    /// The speed of an object in the zone is at least `at_least_m_s` for `min_duration`. Calibrated. Speed is the displacement on
+    /// the ground over about one second divided by the time; it is known only where the error of the place is at most 2 m, and
+    /// where frames are at most three seconds apart.
     pub(crate) struct Speed {
         /// The zone.
         zone: Zone;
-        /// Speed, in metres a second.
+        /// Speed in metres per second.
         at_least_m_s: f32 [0.1 => 100.0];
     }
 }

@@ -10,15 +10,15 @@ use crate::trajectory::Trajectory;
 use crate::zone_dwell::{Began, ObjectInZone, Verdict, ZoneDwells};
 
 parameters! {
-    /// An object stands still in the zone for `duration` (illegal parking), which is not shorter than `gap_tolerance`.
-    /// Being hidden or displaced for up to `gap_tolerance` is forgiven: set it to as long as traffic hides a parked car.
-    /// Name vehicles in `classes`.
+    /// An object stands still in the zone for `duration` (illegal parking), which is not shorter than `gap_tolerance`. Occlusions
+    /// and displacements of up to `gap_tolerance` are ignored: set it to the time for which traffic occludes a parked car. Name
+    /// vehicles in `classes`.
     pub(crate) struct Stopped {
         /// The zone.
         zone: Zone;
-        /// The time from which on standing still is an alert.
+        /// Least duration of the stop.
         duration: Span [SHORTEST => A_DAY];
-        /// Displacement up to which it stands still, in heights of its box.
+        /// Greatest displacement of a standing object, in box heights.
         reach: f32 [0.05 => 5.0] = 0.3;
     }
 }

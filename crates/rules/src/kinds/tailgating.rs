@@ -10,8 +10,8 @@ use crate::parameters::parameters;
 use crate::step::Step;
 
 parameters! {
-    /// An object crosses a segment the same way as another less than `within` before. The measured value is the gap in
-    /// seconds; the threshold is the most. A gap that is too long by at most half is a near-miss. Crossings count as for
+    /// An object crosses a segment in the same direction as another less than `within` before. The measured value is the gap in
+    /// seconds; the threshold is a maximum. A gap that is up to half too long is a near-miss. Crossings count as for
     /// `line_crossing`.
     pub(crate) struct Tailgating {
         /// One end.
@@ -20,12 +20,12 @@ parameters! {
         b: PixelPoint;
         /// The direction that counts, as for `line_crossing`.
         direction: Direction = Direction::Both;
-        /// The gap from which on the second object follows the first no longer.
+        /// Least gap that is no longer tailgating.
         within: Span [SHORTEST => Span::from_secs(60)] = Span::from_secs(2);
     }
 }
 
-/// A gap of up to this many times `within` is near.
+/// A gap of up to this multiple of `within` is a near-miss.
 const NEAR_GAP: f64 = 1.5;
 
 impl Kind for Tailgating {

@@ -17,13 +17,12 @@ violations! {
 }
 
 parameters! {
-    /// All rules of `of` hold at once (A and B) for `min_duration`. With `within` a rule counts for that time after it
-    /// fired or held last; rules without length (a crossing, an entry) need it. One alert, until one of them no longer
-    /// counts.
+    /// All rules of `of` hold at once (A and B) for `min_duration`. With `within` a rule counts for that time after it last fired
+    /// or held; rules with instantaneous alerts (a crossing, an entry) need it. One alert, until one of them no longer counts.
     pub(crate) struct Together {
         /// The rules, 2 to 8.
         of: Vec<RuleId>;
-        /// How long ago a rule may have fired or held last.
+        /// How long ago a rule may have last fired or held.
         within: Span [Span::ZERO => A_DAY] = Span::ZERO;
     }
 }

@@ -15,18 +15,18 @@ violations! {
 }
 
 parameters! {
-    /// An object in the zone moves against the arrow `from` to `to`: within two seconds its displacement is at least
-    /// `distance`, in a direction of at most `tolerance_deg` from straight against the arrow.
+    /// An object in the zone moves against the arrow `from` to `to`: within two seconds its displacement is at least `distance`, at
+    /// an angle of at most `tolerance_deg` to the opposite direction.
     pub(crate) struct WrongWay {
         /// The zone.
         zone: Zone;
-        /// Where the arrow of the permitted direction begins.
+        /// Start of the arrow in the permitted direction.
         from: PixelPoint;
-        /// Where it ends.
+        /// End of the arrow.
         to: PixelPoint;
-        /// Deviation from straight against the arrow, in degrees.
+        /// Tolerance of the opposite direction, in degrees.
         tolerance_deg: f32 [1.0 => 89.0] = 60.0;
-        /// Displacement against the arrow within two seconds, in heights of the box.
+        /// Displacement against the arrow within two seconds, in box heights.
         distance: f32 [0.1 => 20.0] = 0.5;
     }
 }
@@ -70,7 +70,7 @@ impl ObjectInZone for WrongWay {
 }
 
 impl WrongWay {
-    /// Displacement against the arrow, in heights of the box; none when the object moves elsewhere.
+    /// Displacement against the arrow, in box heights; none when the object moves in another direction.
     fn against(&self, object: &Trajectory<'_>) -> Option<f32> {
         let [x, y] = object.displacement()?;
         let (arrow_x, arrow_y) = (self.to.x - self.from.x, self.to.y - self.from.y);

@@ -7,7 +7,7 @@ use crate::zone_border::BorderSides;
 
 parameters! {
     /// An object that was seen outside is in the zone for `min_duration`. An object that appears inside does not enter. One
-    /// alert without length.
+    /// instantaneous alert.
     pub(crate) struct ZoneEntry {
         /// The zone.
         zone: Zone;

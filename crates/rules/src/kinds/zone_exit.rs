@@ -6,8 +6,8 @@ use crate::step::Step;
 use crate::zone_border::BorderSides;
 
 parameters! {
-    /// An object that was seen in the zone is seen outside for `min_duration`. An object that vanishes inside does not
-    /// leave. One alert without length.
+    /// An object that was seen in the zone is seen outside for `min_duration`. An object that disappears inside does not leave. One
+    /// instantaneous alert.
     pub(crate) struct ZoneExit {
         /// The zone.
         zone: Zone;

@@ -51,10 +51,10 @@ impl View for BookView {
         let serves = report.current.map_or_else(|| "no base".to_owned(), |served| format!("base {}", served.version));
         match report.standing {
             Some(refusal) => {
-                let detail = format!("base {} refused: {}; {serves} serves", refusal.version, refusal.detail);
+                let detail = format!("base {} refused: {}; {serves} is in force", refusal.version, refusal.detail);
                 (Condition::Degraded, detail)
             }
-            None => (Condition::Running, format!("{serves} serves")),
+            None => (Condition::Running, format!("{serves} is in force")),
         }
     }
 
@@ -63,7 +63,7 @@ impl View for BookView {
         self.retry().await;
         let (book, horizon) = (self.book.clone(), clock::now() - self.keep);
         if let Err(error) = tokio::task::spawn_blocking(move || book.forget_before(horizon)).await {
-            tracing::error!(%error, "letting go of old address bases failed");
+            tracing::error!(%error, "releasing expired address bases failed");
         }
         self.name_serving();
     }
@@ -80,7 +80,7 @@ impl BookView {
             Ok(Word::Withdrawn(moment)) => {
                 if self.book.withdraw(moment, clock::now()) {
                     note("withdrawn", "");
-                    tracing::info!(effective_from = %moment, "address base called off");
+                    tracing::info!(effective_from = %moment, "announcement of an address base cancelled");
                 }
             }
             Err(error) => {
@@ -116,14 +116,14 @@ impl BookView {
         match taken {
             Ok(_) => {
                 note("taken", "");
-                tracing::info!(version, effective_from = %from, "address base taken");
+                tracing::info!(version, effective_from = %from, "address base accepted");
                 true
             }
             Err(error) => {
                 if first {
                     note("refused", error.reason());
                     let reason = error.reason();
-                    tracing::error!(version, effective_from = %from, reason, %error, "address base refused; the old one stays");
+                    tracing::error!(version, effective_from = %from, reason, %error, "address base refused; the one in force stays");
                 }
                 false
             }
@@ -174,7 +174,7 @@ pub fn read(record: &Delivered) -> Result<Word, WireError> {
     }
     let change = topics::ADDRESSES.read(record)?;
     if change.key() != key {
-        return Err(refuse(format!("`{key}` does not fit the record, which serves from {}", change.key())));
+        return Err(refuse(format!("`{key}` does not match the record, which is effective from {}", change.key())));
     }
     Ok(Word::Announced(change))
 }

@@ -67,14 +67,16 @@ struct Log {
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum ChangeError {
     #[error(
-        "{path} is not there; copy the base to this machine's directory of bases (`site.address_bases`), it is then taken by itself"
+        "{path} is missing; copy the base to this machine's directory of bases (`site.address_bases`), it is then applied automatically"
     )]
     MissingFile { path: String },
     #[error("{path}: {cause}")]
     Unusable { path: String, cause: String },
-    #[error("{path} is version {found}, announced is {wanted}; copy the announced base there, or announce this one")]
+    #[error(
+        "{path} is version {found}, but {wanted} is announced; copy the announced base there, or announce this one"
+    )]
     Version { path: String, found: String, wanted: String },
-    #[error("the delta changes version {wanted}, which is not at hand here; publish the whole base")]
+    #[error("the delta applies to version {wanted}, which is unknown here; publish the whole base")]
     UnknownBase { wanted: String },
     #[error("the delta is refused: {cause}")]
     Delta { cause: String },

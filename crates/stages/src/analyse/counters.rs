@@ -32,11 +32,11 @@ impl Counters {
         }
         if rules.mismatched > 0 {
             metrics::counter!("vedette_rules_mismatched_total").increment(u64::from(rules.mismatched));
-            tracing::error!(rules = rules.mismatched, "rules were left out: their state is not of their kind");
+            tracing::error!(rules = rules.mismatched, "rules were skipped: their state is of another kind");
         }
         if let Some(error) = &outcome.refused {
             metrics::counter!("vedette_analyse_policies_refused_total").increment(1);
-            tracing::error!(%error, "the policy is refused; the old one stays");
+            tracing::error!(%error, "the policy is refused; the old one stays in force");
         }
     }
 }

@@ -59,7 +59,7 @@ impl Running {
                 Err(error) => {
                     metrics::counter!("vedette_analyse_states_refused_total").increment(1);
                     tracing::warn!(camera = %entry.camera.id, %error,
-                        "the saved state is not used; it is made again from detections");
+                        "the checkpoint is not used; the state is rebuilt from detections");
                 }
             }
         }
@@ -134,9 +134,9 @@ impl Running {
         frame: &CameraRecord,
     ) -> crate::Result<Outcome> {
         let Panicked { words, entry } = panicked;
-        self.put_aside(record, DeadLetterReason::Panic, &words).await?;
-        let mut known = self.known_again(record, entry).await?;
-        let accounting = step::put_aside(frame.clone());
+        self.dead_letter(record, DeadLetterReason::Panic, &words).await?;
+        let mut known = self.before_panic(record, entry).await?;
+        let accounting = step::dead_lettered(frame.clone());
         let outcome = step::run(|| known.step(&self.stage, &accounting))
             .map_err(|panic| StageError::PanickedAgain { camera: frame.camera.clone(), panic })?;
         let partition = self.partitions.entry(record.position.partition).or_default();
@@ -146,7 +146,7 @@ impl Running {
     }
 
     /// The analysis as it was before `record`, after the one that processed it panicked.
-    async fn known_again(&mut self, record: &Delivered, entry: Entry) -> crate::Result<Known> {
+    async fn before_panic(&mut self, record: &Delivered, entry: Entry) -> crate::Result<Known> {
         let number = record.position.partition;
         self.finish_saving().await?;
         let saved = states::newest_of(&self.stage.bus, &entry.camera.id).await?;

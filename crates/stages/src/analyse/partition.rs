@@ -10,7 +10,7 @@ use vedette_core::{CameraId, CameraRecord};
 use vedette_topics::topics;
 use vedette_wire::AnalysisState;
 
-use super::published::{OnTheirWay, Published};
+use super::published::{InFlight, Published};
 use super::save::Share;
 use super::{Analyse, step};
 use crate::registry::Entry;
@@ -39,7 +39,7 @@ impl Known {
     /// The registry has changed.
     pub(super) fn renew(&mut self, entry: Entry) {
         if let Err(error) = self.analysis.set_camera(entry.camera.clone()) {
-            tracing::error!(%error, "the camera's new version is refused; the old one stays");
+            tracing::error!(%error, "the camera's new version is refused; the old one stays in force");
         }
         self.entry = entry;
     }
@@ -57,7 +57,7 @@ pub(super) fn stands_at(partitions: &BTreeMap<u32, Partition>) -> impl Fn(&Camer
 /// Drops records that have become durable; returns only when one failed.
 pub(super) async fn failure(partitions: &mut BTreeMap<u32, Partition>) -> BusError {
     poll_fn(|context| {
-        let mut failures = partitions.values_mut().map(|partition| partition.on_their_way.poll_failure(context));
+        let mut failures = partitions.values_mut().map(|partition| partition.in_flight.poll_failure(context));
         failures.find(Poll::is_ready).unwrap_or(Poll::Pending)
     })
     .await
@@ -76,7 +76,7 @@ pub(super) struct Partition {
     /// Whether unusable checkpoints were rebuilt.
     pub(super) rebuilt: bool,
     /// Alerts, near-misses and dead letters.
-    on_their_way: OnTheirWay,
+    in_flight: InFlight,
 }
 
 impl Partition {
@@ -114,14 +114,14 @@ impl Partition {
 
     /// Nothing is committed before this is durable.
     pub(super) fn wait_for(&mut self, published: Published) {
-        self.on_their_way.add(published);
+        self.in_flight.add(published);
     }
 
     /// The data to checkpoint now; none when nothing has changed since the last time. It counts as checkpointed from here on.
     pub(super) fn share(&mut self, number: u32) -> crate::Result<Option<Share>> {
         let Some(next) = self.next else { return Ok(None) };
         let mut dirty = std::mem::take(&mut self.dirty);
-        let before = std::mem::take(&mut self.on_their_way);
+        let before = std::mem::take(&mut self.in_flight);
         if self.saved.replace(next) == Some(next) && dirty.is_empty() && before.is_empty() {
             return Ok(None);
         }

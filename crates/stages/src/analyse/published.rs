@@ -48,9 +48,9 @@ impl Future for Published {
 
 /// The records of one partition in flight.
 #[derive(Default)]
-pub(super) struct OnTheirWay(FuturesUnordered<Published>);
+pub(super) struct InFlight(FuturesUnordered<Published>);
 
-impl OnTheirWay {
+impl InFlight {
     pub(super) fn add(&mut self, published: Published) {
         self.0.push(published);
     }

@@ -54,7 +54,7 @@ pub(super) async fn catch_up(
 ) -> crate::Result<CaughtUp> {
     let Entry { camera, policy, .. } = entry;
     let (id, from, before) = (&camera.id, offsets.start, offsets.end);
-    tracing::info!(camera = %id, partition, from, before, "reading again what the saved state has not seen");
+    tracing::info!(camera = %id, partition, from, before, "replaying the records since the checkpoint");
     metrics::counter!("vedette_analyse_catch_ups_total").increment(1);
     let mut frames = Vec::new();
     read(&stage.bus, partition, offsets, |_, frame| {
@@ -71,8 +71,11 @@ pub(super) async fn catch_up(
         };
         let mut alerts = Vec::new();
         for (index, frame) in frames.iter().enumerate() {
-            let frame =
-                if bad.contains(&index) { Cow::Owned(step::put_aside(frame.clone())) } else { Cow::Borrowed(frame) };
+            let frame = if bad.contains(&index) {
+                Cow::Owned(step::dead_lettered(frame.clone()))
+            } else {
+                Cow::Borrowed(frame)
+            };
             match step::run(|| stage.step(&mut analysis, policy.as_ref(), &frame)) {
                 Ok(outcome) => alerts.extend(outcome.alerts),
                 Err(_) if bad.insert(index) => continue 'again,
@@ -97,7 +100,7 @@ pub(super) async fn rebuild(
     if from == before {
         return Ok(Vec::new());
     }
-    tracing::info!(partition, from, before, "making states again from detections");
+    tracing::info!(partition, from, before, "rebuilding states from detections");
     let mut rebuilt: BTreeMap<CameraId, (Entry, CameraAnalysis)> = BTreeMap::new();
     read(&stage.bus, partition, from..before, |offset, frame| {
         if end_of(&frame.camera).is_none_or(|end| end <= offset) {
@@ -139,10 +142,10 @@ async fn read(
         let record = match reader.next().await {
             Ok(record) => record,
             Err(error @ BusError::Unreachable { .. }) => {
-                tracing::warn!(%error, "catching up waits for the bus");
+                tracing::warn!(%error, "catching up is blocked: the bus is unreachable");
                 continue;
             }
-            Err(error) => return Err(error).during("reading detections again").map_err(Into::into),
+            Err(error) => return Err(error).during("replaying detections").map_err(Into::into),
         };
         let offset = record.position.offset;
         if offset < offsets.end

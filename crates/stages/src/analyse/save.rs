@@ -11,7 +11,7 @@ use vedette_bus::{BusError, Committer, Record, SharedBus, Watermarks, Written};
 use vedette_topics::During;
 use vedette_topics::{consumer, topics};
 
-use super::published::OnTheirWay;
+use super::published::InFlight;
 
 /// The data to checkpoint of one partition.
 pub(super) struct Share {
@@ -19,7 +19,7 @@ pub(super) struct Share {
     /// The first record that the states do not include.
     pub(super) next: u64,
     /// Alerts, near-misses and dead letters that they caused.
-    pub(super) before: OnTheirWay,
+    pub(super) before: InFlight,
     pub(super) states: Vec<Record>,
 }
 
@@ -126,7 +126,7 @@ pub(super) async fn write_on_leaving(shares: Vec<Share>, bus: &SharedBus, commit
                 stage = super::STAGE,
                 partition,
                 error = format!("{error:#}"),
-                "not saved on leaving; the next owner repeats what came since the last commit"
+                "no checkpoint on revocation; the next owner repeats the records since the last commit"
             );
         }
     }

@@ -30,13 +30,13 @@ pub(super) struct States {
 
 impl States {
     /// Partitions of `detections` were assigned: reads the checkpoints of their cameras. `stands_at` as for [`Self::look`].
-    pub(super) async fn take_over(
+    pub(super) async fn assign(
         &mut self,
         bus: &SharedBus,
         partitions: &[u32],
         stands_at: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
     ) -> crate::Result<()> {
-        let marks = bus.watermarks(topics::STATES.name()).await.during("asking how far `states` goes")?;
+        let marks = bus.watermarks(topics::STATES.name()).await.during("reading the end offset of `states`")?;
         let of_states = u32::try_from(marks.len()).unwrap_or(u32::MAX);
         self.partitions = partition_count(bus, topics::DETECTIONS.name()).await?;
         self.ours.extend(partitions);
@@ -48,7 +48,7 @@ impl States {
     }
 
     /// A partition was revoked.
-    pub(super) fn give_up(&mut self, partition: u32) {
+    pub(super) fn revoke(&mut self, partition: u32) {
         self.ours.remove(&partition);
         let (ours, partitions) = (&self.ours, self.partitions);
         let is_ours = |camera: &CameraId| ours.contains(&partition_of(camera.as_str().as_bytes(), partitions));
@@ -111,7 +111,7 @@ impl States {
             match record.record.value.is_some().then(|| topics::STATES.read(&record)) {
                 None => {}
                 Some(Ok(state)) => self.take(state, stands_at),
-                Some(Err(error)) => tracing::warn!(%error, "a saved state cannot be read"),
+                Some(Err(error)) => tracing::warn!(%error, "a checkpoint cannot be decoded"),
             }
         })
         .await?;
@@ -143,7 +143,7 @@ impl States {
     /// Rewrites overwritten checkpoints of cameras that have not appeared yet; returns the others, which have.
     pub(super) async fn restore(&mut self, bus: &SharedBus) -> crate::Result<BTreeSet<CameraId>> {
         for camera in &self.overwritten {
-            tracing::warn!(camera = %camera, "another member wrote an older state over the newest one; it is written again");
+            tracing::warn!(camera = %camera, "a zombie member overwrote the newest checkpoint with an older one; it is written again");
         }
         while let Some(state) = self.overwritten.iter().find_map(|camera| self.waiting.get(camera)) {
             let camera = state.camera.clone();
@@ -174,6 +174,6 @@ pub(super) async fn newest_of(bus: &SharedBus, camera: &CameraId) -> crate::Resu
 }
 
 async fn partition_count(bus: &SharedBus, topic: &str) -> crate::Result<u32> {
-    let marks = bus.watermarks(topic).await.during(format!("asking how many partitions `{topic}` has"))?;
+    let marks = bus.watermarks(topic).await.during(format!("reading the number of partitions of `{topic}`"))?;
     Ok(u32::try_from(marks.len()).unwrap_or(u32::MAX))
 }

@@ -11,7 +11,7 @@ pub(super) fn run<T>(step: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// The placeholder of a dead-lettered record: it accounts for the same frames, its own among those not processed.
-pub(super) fn put_aside(record: CameraRecord) -> CameraRecord {
+pub(super) fn dead_lettered(record: CameraRecord) -> CameraRecord {
     let sequence = record.at.sequence;
     let (account, frame) = match record.body {
         RecordBody::AccountOnly(_) => return record,
@@ -58,8 +58,8 @@ mod tests {
             (0, RecordBody::SignalLoss, alone(0), None),
         ] {
             let accounting = record(sequence, RecordBody::AccountOnly(AccountOnly { account, frame }));
-            assert_eq!(put_aside(record(sequence, body)), accounting);
-            assert_eq!(put_aside(accounting.clone()), accounting);
+            assert_eq!(dead_lettered(record(sequence, body)), accounting);
+            assert_eq!(dead_lettered(accounting.clone()), accounting);
         }
     }
 

@@ -19,9 +19,9 @@ use vedette_topics::{dead_letters, topics};
 use vedette_wire::{DeadLetterReason, PublishedChunk, VideoRecord};
 
 use super::account::Account;
+use super::backend::{Picture, Undecoded};
 use super::pace::Pace;
 use super::shedding::{Share, Shedding, Waiting};
-use super::sight::{Picture, Undecoded};
 use super::watched::{Progress, WatchedDecoder};
 use super::{Detect, STAGE};
 
@@ -152,7 +152,7 @@ impl Lane {
         }
         self.group = None;
         self.settle_before().await?;
-        let record = CameraRecord::signal_loss(loss, self.stage.sight.model().clone());
+        let record = CameraRecord::signal_loss(loss, self.stage.backend.model().clone());
         Ok(vec![topics::DETECTIONS.send(&self.stage.bus, &record, record.at.captured).await?])
     }
 
@@ -176,10 +176,11 @@ impl Lane {
                         self.shed_all(&chunk, ShedReason::NotDecoded);
                     }
                     Err(Undecoded::Bad(detail) | Undecoded::Stuck(detail)) => {
-                        deliveries.push(self.put_aside(record, &chunk, DeadLetterReason::Undecodable, &detail).await?);
+                        deliveries
+                            .push(self.dead_letter(record, &chunk, DeadLetterReason::Undecodable, &detail).await?);
                     }
                     Err(Undecoded::Panic(detail)) => {
-                        deliveries.push(self.put_aside(record, &chunk, DeadLetterReason::Panic, &detail).await?);
+                        deliveries.push(self.dead_letter(record, &chunk, DeadLetterReason::Panic, &detail).await?);
                     }
                 }
             }
@@ -199,7 +200,7 @@ impl Lane {
         self.account.shed(FrameRange::counted(chunk.first_sequence, chunk.units.len() as u64), reason);
     }
 
-    async fn put_aside(
+    async fn dead_letter(
         &mut self,
         record: &Delivered,
         chunk: &VideoChunk,
@@ -264,7 +265,7 @@ impl Lane {
     }
 
     async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
-        self.decoder.decode(&*self.stage.sight, &self.stage.decoders, chunk).await
+        self.decoder.decode(&*self.stage.backend, &self.stage.decoders, chunk).await
     }
 
     async fn detect_and_publish(
@@ -275,11 +276,11 @@ impl Lane {
         let decoded_at = (self.stage.now)();
         let mut detecting = FuturesOrdered::new();
         for (sequence, frame) in (context.chunk.first_sequence..).zip(frames) {
-            let sight = self.stage.sight.clone();
+            let backend = self.stage.backend.clone();
             detecting.push_back(async move {
                 let looked = match frame {
                     Frame::Shed(reason) => Err(reason),
-                    Frame::Picture(facts, image) => Ok((facts, sight.look(image).await)),
+                    Frame::Picture(facts, image) => Ok((facts, backend.detect(image).await)),
                 };
                 (sequence, looked)
             });
@@ -321,7 +322,7 @@ impl Lane {
         let processed = ProcessedFrame {
             frame: native,
             detections,
-            quality: Quality { corrupt, degraded: self.stage.sight.is_degraded(), ..Quality::default() },
+            quality: Quality { corrupt, degraded: self.stage.backend.is_degraded(), ..Quality::default() },
             video: Some(VideoRef { partition: context.partition, offset: context.group_offset, sequence: unit }),
             latency: Some(StageLatency {
                 chunk: published.since(captured),
@@ -337,7 +338,7 @@ impl Lane {
     }
 
     fn of_camera(&self, at: FrameAt, body: RecordBody) -> CameraRecord {
-        CameraRecord { camera: self.camera.clone(), at, model: self.stage.sight.model().clone(), body }
+        CameraRecord { camera: self.camera.clone(), at, model: self.stage.backend.model().clone(), body }
     }
 
     /// An accounting record for the latest frames: where some were lost, so that the loss is known early, and at the end of a

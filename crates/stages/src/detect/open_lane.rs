@@ -89,11 +89,11 @@ impl OpenLane {
 
     /// Whether its decoder hangs.
     pub(super) fn is_blind(&self) -> bool {
-        self.progress.is_given_up()
+        self.progress.is_abandoned()
     }
 
     /// Signals it to end after its current chunk.
-    pub(super) fn tell_to_leave(&self) {
+    pub(super) fn request_leave(&self) {
         self.leave.cancel();
     }
 
@@ -110,7 +110,7 @@ impl OpenLane {
                     return;
                 }
                 Err(_) if progress.is_stuck() => {
-                    tracing::warn!(%camera, "the decoder does not answer; its chunk is left to the camera's next owner");
+                    tracing::warn!(%camera, "the decoder is stuck; its chunk is left to the camera's next owner");
                     task.abort();
                     return;
                 }

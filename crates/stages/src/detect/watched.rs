@@ -8,14 +8,14 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use vedette_core::{Codec, VideoChunk};
 
-use super::sight::{Eye, Picture, Sight, Undecoded};
+use super::backend::{ChunkDecoder, DetectBackend, Picture, Undecoded};
 
 /// Timeout of a decoder for one chunk, which holds a second of video at most.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// A decoder that works on one chunk for longer than this is more than merely slow.
 const SLOW: Duration = Duration::from_secs(3);
 
-type Decoding = JoinHandle<(Box<dyn Eye>, Result<Vec<Picture>, Undecoded>)>;
+type Decoding = JoinHandle<(Box<dyn ChunkDecoder>, Result<Vec<Picture>, Undecoded>)>;
 
 /// The stage's view of a decoder's progress. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +28,7 @@ impl Progress {
     }
 
     /// Whether the watchdog has abandoned the decoder, and it has not returned since.
-    pub(super) fn is_given_up(&self) -> bool {
+    pub(super) fn is_abandoned(&self) -> bool {
         self.since().is_some_and(|since| since.elapsed() >= ANSWERS_WITHIN)
     }
 
@@ -44,7 +44,7 @@ impl Progress {
 /// See the module.
 #[derive(Default)]
 pub(super) struct WatchedDecoder {
-    eye: Option<(Codec, Box<dyn Eye>)>,
+    decoder: Option<(Codec, Box<dyn ChunkDecoder>)>,
     /// A hung decoder. No other is opened beside it: each that hangs holds a thread.
     hung: Option<Decoding>,
     pub(super) progress: Progress,
@@ -57,7 +57,7 @@ impl WatchedDecoder {
     /// When the chunk cannot be decoded, or the decoder does not answer.
     pub(super) async fn decode(
         &mut self,
-        sight: &dyn Sight,
+        backend: &dyn DetectBackend,
         decoders: &Semaphore,
         chunk: VideoChunk,
     ) -> Result<Vec<Picture>, Undecoded> {
@@ -69,16 +69,16 @@ impl WatchedDecoder {
             return Err(Undecoded::StillStuck);
         }
         let codec = chunk.codec;
-        let mut eye = match self.eye.take() {
-            Some((of, eye)) if of == codec => eye,
-            _ => sight.eye(codec),
+        let mut decoder = match self.decoder.take() {
+            Some((of, decoder)) if of == codec => decoder,
+            _ => backend.decoder(codec),
         };
         // The semaphore is never closed.
         let place = decoders.acquire().await.ok();
         self.progress.set(Some(Instant::now()));
         let mut decoding: Decoding = tokio::spawn(async move {
-            let pictures = eye.decode(chunk).await;
-            (eye, pictures)
+            let pictures = decoder.decode(chunk).await;
+            (decoder, pictures)
         });
         let answer = match tokio::time::timeout(SLOW, &mut decoding).await {
             Ok(answer) => Ok(answer),
@@ -88,9 +88,9 @@ impl WatchedDecoder {
             }
         };
         match answer {
-            Ok(Ok((eye, pictures))) => {
+            Ok(Ok((decoder, pictures))) => {
                 self.progress.set(None);
-                self.eye = Some((codec, eye));
+                self.decoder = Some((codec, decoder));
                 pictures
             }
             Ok(Err(panic)) => {

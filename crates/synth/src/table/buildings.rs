@@ -88,7 +88,7 @@ pub(crate) enum Buildings {
     Parquet(Box<ParquetBuildings>),
 }
 
-/// A table of text, its row's bytes used again and again.
+/// A text table with a reused row buffer.
 #[derive(Debug)]
 pub(crate) struct TextBuildings {
     table: Table,

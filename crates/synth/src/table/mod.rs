@@ -12,10 +12,10 @@ pub(crate) use buildings::{AddressRow, Buildings, units_header};
 use crate::error::SynthError;
 use crate::plane::Degrees;
 
-/// Marks every record.
+/// The source column of every record.
 pub(crate) const SOURCE: &str = "synthetic";
 
-/// One file and how many records it has.
+/// One file and its number of records.
 #[derive(Debug)]
 pub(crate) struct Table {
     path: PathBuf,
@@ -27,11 +27,11 @@ pub(crate) struct Table {
 /// A file that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its records; 0 for the README.
+    /// Number of records; 0 for the README.
     pub rows: u64,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
 }
 
@@ -48,7 +48,7 @@ impl Table {
         }
     }
 
-    /// Writes what is no record.
+    /// Writes bytes that are not a record.
     pub(crate) fn text(&mut self, bytes: &[u8]) -> Result<(), SynthError> {
         self.bytes += bytes.len() as u64;
         let Self { out, path, .. } = self;
@@ -88,7 +88,7 @@ pub(crate) fn push_number(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[start..]);
 }
 
-/// Writes 1e-7 degrees as degrees. A city lies north and east of zero.
+/// Writes 1e-7 degrees as degrees.
 fn push_degrees(out: &mut Vec<u8>, value: i64) {
     if value < 0 {
         out.push(b'-');
@@ -96,13 +96,13 @@ fn push_degrees(out: &mut Vec<u8>, value: i64) {
     let value = value.unsigned_abs();
     push_number(out, value / 10_000_000);
     out.push(b'.');
-    // A digit before the seven keeps their zeros; it is overwritten by nothing but cut off.
+    // A digit before the seven keeps their zeros; it is cut off.
     let at = out.len();
     push_number(out, 10_000_000 + value % 10_000_000);
     out.remove(at);
 }
 
-/// `x y` of well-known text, or `[x,y]` of GeoJSON.
+/// `x y` in well-known text, or `[x,y]` in GeoJSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Notation {
     Wkt,
@@ -127,7 +127,7 @@ impl Notation {
         }
     }
 
-    /// Items in the notation's brackets.
+    /// Items in the brackets of the format.
     pub(crate) fn list<T>(self, out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, item: impl Fn(&mut Vec<u8>, T)) {
         out.push(if self == Self::Wkt { b'(' } else { b'[' });
         for (index, member) in items.into_iter().enumerate() {
@@ -139,7 +139,7 @@ impl Notation {
         out.push(if self == Self::Wkt { b')' } else { b']' });
     }
 
-    /// A ring, its first place repeated at its end.
+    /// A ring, closed with its first point.
     pub(crate) fn ring(self, out: &mut Vec<u8>, ring: &[Degrees]) {
         self.list(out, ring.iter().chain(ring.first()), |out, place| self.place(out, *place));
     }
@@ -152,7 +152,7 @@ impl Notation {
         self.list(out, line, |out, place| self.place(out, *place));
     }
 
-    /// The geometry's name and what stands before and after its coordinates.
+    /// The geometry's name, and the text before and after its coordinates.
     pub(crate) fn geometry(self, out: &mut Vec<u8>, kind: &str, coordinates: impl FnOnce(&mut Vec<u8>)) {
         match self {
             Self::Wkt => {
@@ -170,12 +170,12 @@ impl Notation {
     }
 }
 
-/// The head of a GeoJSON file; features follow, one a line, and then [`JSON_END`].
+/// The head of a GeoJSON file; features follow, one per line, and then [`JSON_END`].
 pub(crate) const JSON_HEAD: &str = "{\"type\":\"FeatureCollection\",\"features\":[\n";
 /// The end of a GeoJSON file.
 pub(crate) const JSON_END: &str = "\n]}\n";
 
-/// Begins a feature: the comma after the last one, and the properties. Names here hold nothing that JSON escapes.
+/// Begins a feature: the comma after the previous one, and the properties. Names here contain nothing that JSON escapes.
 pub(crate) fn push_feature(out: &mut Vec<u8>, first: bool, properties: &[(&str, &str)]) {
     out.extend_from_slice(if first { "" } else { ",\n" }.as_bytes());
     out.extend_from_slice(br#"{"type":"Feature","properties":{"#);

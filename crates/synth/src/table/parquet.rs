@@ -30,7 +30,7 @@ pub(crate) struct ParquetBuildings {
     rows: u64,
 }
 
-/// A row group's values that are there, and which are.
+/// Non-null values of a row group, with their definition levels.
 #[derive(Debug, Default)]
 struct Column {
     values: Vec<ByteArray>,
@@ -126,7 +126,7 @@ fn wkb(footprint: &Footprint) -> ByteArray {
 
 fn push_place(out: &mut Vec<u8>, (longitude, latitude): Degrees) {
     for value in [longitude, latitude] {
-        // The nearest double to the decimal that the other formats write.
+        // The double nearest to the decimal in the other formats.
         out.extend_from_slice(&(value as f64 / 1e7).to_le_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! Records from one topic to another.
+//! Copies records from one topic to another.
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_bus::{Committer, Delivery, GroupEvent, Record, Retention, SharedBus, TopicSpec};
 
-/// Records of a round.
+/// Records per round.
 pub(crate) const RECORDS: usize = 600_000;
-/// Bytes of each: about those of a frame's detections.
+/// Size in bytes, about that of a frame's detections.
 pub(crate) const BYTES: usize = 600;
-/// Records after which the offset is committed.
+/// Records between commits of the offset.
 const BATCH: usize = 2_000;
 const PREFIX: &str = "copying.";
 const PARTITIONS: u32 = 4;
@@ -34,7 +34,7 @@ async fn bus(brokers: &str) -> SharedBus {
     bus
 }
 
-/// Puts what is copied onto the broker: half of each record does not compress.
+/// Publishes the input: half of each record is incompressible.
 pub(crate) async fn fill(brokers: &str) {
     let bus = bus(brokers).await;
     let mut chance = fastrand::Rng::with_seed(1);
@@ -51,8 +51,8 @@ pub(crate) async fn fill(brokers: &str) {
     bus.flush().await.expect("all is durable");
 }
 
-/// Through the bus, from the first record to the last that is durable and asked to be committed. Who sends does not wait: who
-/// commits follows behind, as in the stages.
+/// Through the bus, from the first record to the last that is durable and to be committed. The sender does not wait; commits follow
+/// behind, as in the stages.
 pub(crate) async fn adapter(brokers: &str, round: usize) -> Duration {
     let bus = bus(brokers).await;
     let mut subscription = bus.subscribe(&format!("adapter-{round}"), &["from"]).await.expect("it joins");
@@ -73,7 +73,7 @@ pub(crate) async fn adapter(brokers: &str, round: usize) -> Duration {
     began.expect("there were records").elapsed()
 }
 
-/// Commits now and then what is durable.
+/// Commits durable offsets now and then.
 async fn commit(committer: Committer, mut sent: mpsc::UnboundedReceiver<(Delivery, u32, u64)>) {
     let mut count = 0;
     while let Some((delivery, partition, next)) = sent.recv().await {
@@ -85,7 +85,7 @@ async fn commit(committer: Committer, mut sent: mpsc::UnboundedReceiver<(Deliver
     }
 }
 
-/// On librdkafka alone, with what the adapter sets; committed by librdkafka without waiting.
+/// On bare librdkafka, with the adapter's settings; committed by librdkafka asynchronously.
 pub(crate) async fn bare(brokers: &str, round: usize) -> Duration {
     let brokers = brokers.to_owned();
     tokio::task::spawn_blocking(move || copy(&brokers, round)).await.expect("the loop ends")
@@ -127,7 +127,7 @@ fn copy(brokers: &str, round: usize) -> Duration {
         let Some(record) = consumer.poll(Duration::from_millis(50)) else { continue };
         let record = record.expect("a record");
         began.get_or_insert_with(Instant::now);
-        // As the adapter: what is read belongs to the reader.
+        // As in the adapter: the reader owns the received bytes.
         let (key, value) =
             (Bytes::copy_from_slice(record.key().unwrap_or_default()), record.payload().unwrap_or_default());
         let mut out = BaseRecord::<[u8], [u8]>::to(&to).key(&key[..]).payload(value);

@@ -1,10 +1,10 @@
-//! What the promise of delivery costs, on a real broker, in one run with alternating rounds; `cargo bench -p vedette --bench
+//! Cost of the delivery guarantee, on a real broker, in one run with alternating rounds; `cargo bench -p vedette --bench
 //! delivery_cost`, `benches/run delivery`.
 //!
-//! *The promise:* the stage that analyses (states saved, everything durable before its offset is committed) against a loop that
-//! does the same analysis with librdkafka's own auto-commit, waits for nothing and saves nothing.
-//! *The adapter:* records from one topic to another through the bus, committed when they are durable, against the same loop on
-//! bare librdkafka with the same settings.
+//! *The guarantee:* the analyse stage (checkpoints, everything durable before its offset is committed) against a loop that does the
+//! same analysis with librdkafka's own auto-commit, without waiting and without checkpoints.
+//! *The adapter:* records from one topic to another through the bus, committed when they are durable, against the same loop on bare
+//! librdkafka with the same settings.
 
 #[path = "../../../bus/tests/support/broker.rs"]
 mod broker;
@@ -17,16 +17,16 @@ use std::time::Duration;
 
 use broker::Broker;
 
-/// As the program has it.
+/// The program's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Rounds of both sides, who is first by turns. The median of their ratios counts: machines change their pace from one moment to
-/// the next, for either side.
+/// Rounds of both sides, in alternating order. The median of their ratios counts, since the speed of a machine varies over time for
+/// either side.
 const ROUNDS: usize = 9;
 
-/// Each round has topics of its own. Kafka gives each partition of a new one index files of 10 MB, and a file system may fill those
-/// with zeros when they are first touched, which a topic that is in use has behind it.
+/// Each round has its own topics. Kafka gives each partition of a new topic index files of 10 MB, and a file system may zero those
+/// on first access, a cost that a topic in use does not have.
 const SMALL_INDEXES: &str = "log.index.size.max.bytes=262144\n";
 
 fn main() {
@@ -49,7 +49,7 @@ async fn measure(broker: &Broker) {
     );
     let state = input.state();
     println!("A camera's state: {} bytes, encoded in {:.1} us", state.bytes, state.encoding.as_secs_f64() * 1e6);
-    // A round that does not count says how quick this machine is.
+    // An uncounted round measures the speed of this machine.
     let save_every = input.save_every(pipeline::auto_commit(&input, &broker.brokers(), "pace.").await);
     println!("States are saved every {save_every}, for each fifty frames of a camera or so");
     let mut promise = Race::new("auto-commit", "the stage");
@@ -73,7 +73,7 @@ async fn measure(broker: &Broker) {
     figures::at_least("Kafka adapter against bare librdkafka", adapter.ratio(), 0.9, "");
 }
 
-/// Runs both, one after the other; in every second round the other one is first.
+/// Runs both, one after the other; in every second round in reverse order.
 async fn by_turns(
     round: usize,
     one: impl AsyncFnOnce() -> Duration,
@@ -91,7 +91,7 @@ async fn by_turns(
 /// Two sides, round by round.
 struct Race {
     names: [&'static str; 2],
-    /// Rates of theirs and of ours.
+    /// Rates of the baseline and of ours.
     rounds: Vec<[f64; 2]>,
 }
 
@@ -106,7 +106,7 @@ impl Race {
         println!("{:>8}{theirs:>14.0}{ours:>14.0}{:>8.3}", self.rounds.len(), ours / theirs);
     }
 
-    /// Ours against theirs, the median of the rounds; the medians of the rates are shown beside it.
+    /// The median over the rounds of the ratio ours to baseline; the medians of the rates are shown beside it.
     fn ratio(&self) -> f64 {
         let of = |value: &dyn Fn(&[f64; 2]) -> f64| median(self.rounds.iter().map(value).collect());
         let ratio = of(&|[theirs, ours]| ours / theirs);

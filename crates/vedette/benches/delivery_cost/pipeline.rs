@@ -1,4 +1,4 @@
-//! Detections to alerts, with the promise and without.
+//! Detections to alerts, with the guarantee and without.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -28,14 +28,14 @@ use vedette_stages::{Analyse, AnalyseSettings, LatencyBook};
 use vedette_topics::{BusSettings, topics};
 use vedette_wire::{decode_detections, encode_alert, encode_detections, encode_near_miss};
 
-/// Cameras that are analysed side by side.
+/// Cameras that are analysed concurrently.
 pub(crate) const CAMERAS: usize = 800;
-/// Frames of a camera in which its state is saved once: it gives ten a second and `save_every` is five seconds.
+/// Frames of a camera between its checkpoints: ten per second, with `save_every` of five seconds.
 const FRAMES_A_SAVE: usize = 50;
-/// How far a camera's objects are from those of the one before, in each direction.
+/// Offset of a camera's objects from those of the previous one, in each direction.
 const DISPLACEMENT_PX: f32 = 0.0071;
 
-/// What goes in, and how much comes out.
+/// The input, and the number of outputs.
 pub(crate) struct Input {
     cameras: Vec<Camera>,
     policies: Vec<Policy>,
@@ -45,7 +45,7 @@ pub(crate) struct Input {
     state: SavedState,
 }
 
-/// What a camera's state comes to in the middle of the recording, in the mean.
+/// Mean size of a camera's state in the middle of the recording.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct SavedState {
     pub(crate) bytes: usize,
@@ -57,7 +57,7 @@ fn root() -> PathBuf {
 }
 
 impl Input {
-    /// The recorded detections for each camera, ending now.
+    /// The recorded detections of each camera, ending now.
     pub(crate) fn recorded() -> Self {
         let demo = root().join("deploy/demo");
         let cameras = load_cameras(&demo.join("cameras.toml")).expect("the demo's cameras");
@@ -134,24 +134,24 @@ impl Input {
         self.alerts
     }
 
-    /// How often states are to be saved when all frames take so long.
+    /// The interval of checkpoints for this total time of all frames.
     pub(crate) fn save_every(&self, took: Duration) -> Span {
         let saves = self.frames() / CAMERAS / FRAMES_A_SAVE;
         Span::from_micros((took.as_micros() / saves as u128) as i64)
     }
 
-    /// Frames a second. The first alert starts the clock, so that joining a group does not count.
+    /// Frames per second. The first alert starts the clock, so that joining a group does not count.
     pub(crate) fn rate(&self, took: Duration) -> f64 {
         self.records.len() as f64 / took.as_secs_f64()
     }
 
-    /// A bus with topics of its own that hold the detections.
+    /// A bus with its own topics that contain the detections.
     async fn bus(&self, brokers: &str, prefix: &str) -> SharedBus {
         let settings = KafkaSettings { topic_prefix: prefix.to_owned(), ..KafkaSettings::new(brokers) };
         let bus: SharedBus = KafkaBus::connect(settings).await.expect("the broker answers");
         bus.ensure_topics(&topics::specs(&BusSettings::default())).await.expect("topics");
         for record in &self.records {
-            // Waited for by the flush.
+            // The flush waits for it.
             drop(bus.send(topics::DETECTIONS.name(), record.clone()).await.expect("it is taken"));
         }
         bus.flush().await.expect("all is durable");
@@ -159,7 +159,7 @@ impl Input {
     }
 }
 
-/// What a camera sees that hangs a little beside the others: the bytes of one do not help to compress those of another.
+/// The view of a camera next to the others, so that the bytes of one do not help to compress those of another.
 fn displaced(detections: &[Detection], number: usize) -> Vec<Detection> {
     let by = number as f32 * DISPLACEMENT_PX;
     let displaced = |seen: &Detection| {
@@ -201,7 +201,7 @@ async fn timed(mut alerts: Reader, count: usize) -> Duration {
     began.elapsed()
 }
 
-/// The stage as it runs.
+/// The product's stage.
 pub(crate) async fn stage(input: &Input, save_every: Span, brokers: &str, prefix: &str) -> Duration {
     let bus = input.bus(brokers, prefix).await;
     let alerts = bus.read(topics::ALERTS.name(), StartAt::Earliest).await.expect("a reader");
@@ -221,7 +221,7 @@ pub(crate) async fn stage(input: &Input, save_every: Span, brokers: &str, prefix
     took
 }
 
-/// The same analysis with auto-commit: nothing is waited for, nothing saved.
+/// The same analysis with auto-commit: without waiting and without checkpoints.
 pub(crate) async fn auto_commit(input: &Input, brokers: &str, prefix: &str) -> Duration {
     let bus = input.bus(brokers, prefix).await;
     let alerts = bus.read(topics::ALERTS.name(), StartAt::Earliest).await.expect("a reader");

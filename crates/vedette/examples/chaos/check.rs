@@ -1,6 +1,5 @@
-//! The promise of delivery, checked on what lies on the topics. It knows nothing of how the stages work: the detections that are
-//! there, each frame once and in order, go through the analysis as `vedette replay` does it, and what comes out must be what is
-//! there.
+//! Checks the delivery guarantee from the contents of the topics alone, independently of the stages: the detections there, each
+//! frame once and in order, are analysed as by `vedette replay`, and the results must equal the alerts, counts and states there.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -15,49 +14,49 @@ use vedette_wire::{decode_alert, encode_alert};
 
 use crate::content::{Content, Lying};
 
-/// What the alerts are made with.
+/// Inputs of the analysis.
 pub(crate) struct Rules<'a> {
     pub(crate) cameras: &'a [Camera],
     pub(crate) registry: &'a Registry,
     pub(crate) base: &'a Arc<AddressBase>,
 }
 
-/// What was compared, and what is wrong.
+/// Comparisons made, and findings.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// Alerts by id and revision that the replay gave and the topic was compared with.
+    /// Alerts by id and revision that were compared between replay and topic.
     pub(crate) alerts: usize,
-    /// When those of revision 1 were raised.
+    /// Times at which those of revision 1 were raised.
     pub(crate) raised: Vec<Timestamp>,
-    /// Alerts that the store was compared with.
+    /// Alerts compared with the store.
     pub(crate) stored: usize,
     /// Frames on `video`.
     pub(crate) frames: u64,
-    /// What the states say of them.
+    /// Frame accounting of the states.
     pub(crate) counts: FrameCounts,
     /// States compared.
     pub(crate) states: usize,
-    /// Records of `detections` beyond the first of a frame.
+    /// Repeated records of `detections`.
     pub(crate) repeated_detections: usize,
-    /// Records of `alerts` beyond the first of a revision.
+    /// Repeated records of `alerts`.
     pub(crate) repeated_alerts: usize,
-    /// Each with the part of the promise that it breaks.
+    /// Each with the part of the guarantee that it violates.
     pub(crate) wrong: Vec<String>,
 }
 
 type Alerts = BTreeMap<(AlertId, u32), Bytes>;
 
-/// What one camera's detections come to.
+/// Result of replaying one camera's detections.
 struct Replayed {
     counts: FrameCounts,
-    /// The state before the first record at or behind the offset of the newest state on the bus.
+    /// The state before the first record at or after the offset of the newest state on the bus.
     state: Bytes,
-    /// The offset behind the last record that is the first of its frame. Repetitions may lie behind that: whoever takes over the
-    /// camera's video as the product is ended looks at the last group of pictures again.
+    /// The offset after the last record that is the first of its frame. Repetitions may follow: the next owner of the camera's
+    /// video processes the last group of pictures again.
     end: u64,
 }
 
-/// Checks all but P4. `least` is how many alerts there must be for the comparison to say anything.
+/// Checks all but P4. `least` is the number of alerts below which the comparison proves nothing.
 pub(crate) fn check(rules: &Rules<'_>, content: &Content, least: usize) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
     let mut expected = Alerts::new();
@@ -116,7 +115,7 @@ fn replay(
     Ok(Replayed { counts: analysis.counts().clone(), state: state.into(), end })
 }
 
-/// P3: every frame on `video` is in the counts, and those that intake numbered but never got onto it as not received.
+/// P3: every frame on `video` is accounted for, and frames numbered by intake that never reached it count as not received.
 fn check_frames(camera: &Camera, content: &Content, findings: &mut Findings) {
     let id = &camera.id;
     let (mut frames, mut holes) = (0, 0);
@@ -148,7 +147,7 @@ fn check_frames(camera: &Camera, content: &Content, findings: &mut Findings) {
     }
 }
 
-/// P5: the newest state is that of an analysis without interruption at its offset, and nothing lies behind it.
+/// P5: the newest state is that of an uninterrupted analysis at its offset, and no record follows it.
 fn check_state(camera: &Camera, content: &Content, replayed: &Replayed, findings: &mut Findings) {
     let id = &camera.id;
     let Some(state) = content.states.get(id) else {
@@ -170,7 +169,8 @@ fn check_state(camera: &Camera, content: &Content, replayed: &Replayed, findings
     }
 }
 
-/// P1 and P2: the topic has what the replay gave, each revision with one payload; the store has the last revision of each, once.
+/// P1 and P2: the topic has the alerts of the replay, each revision with one payload; the store has the last revision of each,
+/// once.
 fn check_alerts(expected: &Alerts, content: &Content, findings: &mut Findings) -> anyhow::Result<()> {
     let mut found: BTreeMap<(AlertId, u32), BTreeSet<Bytes>> = BTreeMap::new();
     let mut distinct = 0;
@@ -188,7 +188,7 @@ fn check_alerts(expected: &Alerts, content: &Content, findings: &mut Findings) -
                 findings.wrong.push(format!("P2: alert {id} revision {revision} has {} payloads", payloads.len()));
             }
             Some(payloads) if !payloads.contains(payload) => {
-                findings.wrong.push(format!("P1: alert {id} revision {revision} is not what the replay gives"));
+                findings.wrong.push(format!("P1: alert {id} revision {revision} differs from the replay"));
             }
             Some(_) => {}
         }

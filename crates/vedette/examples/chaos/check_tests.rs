@@ -21,7 +21,7 @@ fn root() -> PathBuf {
 }
 
 impl World {
-    /// Recorded detections of two cameras, and all that a product without faults makes of them.
+    /// Recorded detections of two cameras, and the results of a fault-free product.
     fn sound() -> Self {
         let demo = root().join("deploy/demo");
         let cameras = load_cameras(&demo.join("cameras.toml")).unwrap();
@@ -95,7 +95,7 @@ fn what_is_sound_passes_and_repetitions_are_only_counted() {
     assert_eq!((findings.repeated_alerts, findings.repeated_detections), (1, 1));
 }
 
-/// A way to break what is sound.
+/// A planted violation.
 type Plant = fn(&mut Content);
 
 #[test]
@@ -151,7 +151,7 @@ fn every_planted_bug_is_found() {
         let wrong = world.look(&content).wrong;
         assert!(wrong.iter().any(|wrong| wrong.starts_with(promise)), "{bug}: {wrong:?}");
     }
-    // What is not there cannot be compared.
+    // Missing alerts cannot be compared.
     let mut empty = world.content.clone();
     empty.alerts.clear();
     empty.store.clear();

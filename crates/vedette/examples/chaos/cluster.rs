@@ -1,5 +1,5 @@
-//! Three real Apache Kafka brokers on this machine, each also a controller (KRaft), with replication 3 and two replicas that must
-//! have a record before it counts.
+//! Three real Apache Kafka brokers on this machine, each also a controller (KRaft), with replication factor 3 and
+//! `min.insync.replicas` 2.
 
 use std::fs;
 use std::net::TcpListener;
@@ -15,16 +15,16 @@ use crate::process::{Process, Ward};
 use crate::proxy::{Network, Proxy};
 
 const BROKERS: usize = 3;
-/// How long all brokers may take to have every replica of everything.
+/// How long all replicas may take to be in sync.
 const START: Duration = Duration::from_secs(120);
-/// Room of the broker whose disk can be filled, in megabytes.
+/// Size of the disk of the broker whose disk can be filled, in megabytes.
 pub(crate) const SMALL_DISK_MB: u64 = 512;
 
-/// Where one broker listens.
+/// Listeners of one broker.
 struct Node {
     id: usize,
     direct: u16,
-    /// For clients that come through the proxy.
+    /// For clients through the proxy.
     proxied: u16,
     controller: u16,
     folder: PathBuf,
@@ -36,13 +36,13 @@ pub(crate) struct Cluster {
     nodes: Vec<Node>,
     libs: PathBuf,
     log4j: PathBuf,
-    /// The way of one worker to the brokers.
+    /// The network between one worker and the brokers.
     pub(crate) proxy: Proxy,
     small_disk: Option<PathBuf>,
 }
 
 impl Cluster {
-    /// Starts three brokers with their data under `folder`, and waits until they are one cluster.
+    /// Starts three brokers with their data under `folder`, and waits until they form a cluster.
     pub(crate) async fn start(ward: &Ward, root: &Path, folder: &Path) -> anyhow::Result<Self> {
         let script = root.join("deploy/kafka/start.sh");
         let fetched =
@@ -74,19 +74,19 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Addresses for a client that goes straight to the brokers.
+    /// Bootstrap addresses for a direct client.
     pub(crate) fn brokers(&self) -> Vec<String> {
         self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.direct)).collect()
     }
 
-    /// Ends a broker as a power cut does.
+    /// Kills a broker, as a power cut does.
     pub(crate) fn kill(&mut self, number: usize) {
         if let Some(mut process) = self.nodes[number].process.take() {
             process.kill();
         }
     }
 
-    /// Starts a broker that was ended.
+    /// Restarts a killed broker.
     pub(crate) fn launch(&mut self, ward: &Ward, number: usize) -> anyhow::Result<()> {
         let node = &self.nodes[number];
         let config = node.folder.join("server.properties").display().to_string();
@@ -100,12 +100,12 @@ impl Cluster {
         self.nodes[number].process.as_mut().is_some_and(Process::is_running)
     }
 
-    /// The broker whose disk can be filled, and the folder to fill; none where this machine mounts nothing for us.
+    /// The broker whose disk can be filled, and its folder; none where we may not mount.
     pub(crate) fn small_disk(&self) -> Option<(usize, &Path)> {
         self.small_disk.as_deref().map(|folder| (BROKERS - 1, folder))
     }
 
-    /// Starts what a row that failed on its way left broken, and waits until all is whole.
+    /// Restarts brokers that a failed row left stopped, and waits until all replicas are in sync.
     pub(crate) async fn mend(&mut self, ward: &Ward) -> anyhow::Result<()> {
         self.proxy.set(Network::Good);
         if let Some(folder) = &self.small_disk {
@@ -119,7 +119,7 @@ impl Cluster {
         self.whole().await
     }
 
-    /// Which broker leads most partitions of the topics with this prefix, by its number from 0.
+    /// The broker that leads most partitions of the topics with this prefix, by number from 0.
     pub(crate) fn busiest(&self, prefix: &str) -> anyhow::Result<usize> {
         let client = self.client()?;
         let metadata = client.fetch_metadata(None, Duration::from_secs(5)).context("asking for leaders")?;
@@ -133,7 +133,7 @@ impl Cluster {
         Ok((0..BROKERS).max_by_key(|number| leads[*number]).unwrap_or(0))
     }
 
-    /// Waits until all brokers are there and each partition has all its replicas in sync.
+    /// Waits until all brokers run and each partition has all its replicas in sync.
     pub(crate) async fn whole(&mut self) -> anyhow::Result<()> {
         let started = Instant::now();
         loop {
@@ -170,7 +170,7 @@ impl Cluster {
         command
     }
 
-    /// The single broker's settings, with what three need in the place of what one needs.
+    /// The settings of a single broker, adapted to three.
     fn properties(&self, number: usize, template: &str) -> String {
         let node = &self.nodes[number];
         let voters: Vec<String> =
@@ -219,7 +219,7 @@ impl Drop for Cluster {
 }
 
 fn nodes(folder: &Path) -> anyhow::Result<Vec<Node>> {
-    // All are held until all are known, so that none is given out twice.
+    // All are held until all are known, so that no port is assigned twice.
     let held: Vec<TcpListener> =
         (0..3 * BROKERS).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>().context("free ports")?;
     let ports: Vec<u16> = held.iter().map(|held| Ok(held.local_addr()?.port())).collect::<std::io::Result<_>>()?;
@@ -232,7 +232,7 @@ fn nodes(folder: &Path) -> anyhow::Result<Vec<Node>> {
     ports.chunks(3).enumerate().map(node).collect()
 }
 
-/// Puts a broker's folder onto a small file system of its own.
+/// Puts a broker's folder onto a small file system.
 fn small_disk(ward: &Ward, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
     let size = format!("size={SMALL_DISK_MB}m");
     let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "vedette-chaos"]).arg(folder).output();

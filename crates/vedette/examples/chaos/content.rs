@@ -1,4 +1,4 @@
-//! What lies on the topics and in the console's store when all is at rest.
+//! Contents of the topics and of the console's store when the product is quiescent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +11,7 @@ use vedette_core::{Alert, CameraId, CameraRecord};
 use vedette_topics::{reading, topics};
 use vedette_wire::{AnalysisState, decode_detections, decode_state, decode_video};
 
-/// How often a topic is tried to be read.
+/// Attempts to read a topic.
 const ATTEMPTS: usize = 10;
 /// Pause between attempts.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ pub(crate) struct Stored {
     pub(crate) alert: Alert,
 }
 
-/// Everything that the checks look at.
+/// All data that the checks compare.
 #[derive(Clone, Default)]
 pub(crate) struct Content {
     /// Numbers of the frames on `video`, by camera and epoch.
@@ -41,7 +41,7 @@ pub(crate) struct Content {
     pub(crate) detections: Vec<Lying>,
     /// Values of `alerts`, in the order of their offsets.
     pub(crate) alerts: Vec<Bytes>,
-    /// Of each camera the state that has seen most.
+    /// The most advanced state of each camera.
     pub(crate) states: BTreeMap<CameraId, AnalysisState>,
     /// Records of `dead-letters`.
     pub(crate) dead_letters: u64,
@@ -82,7 +82,7 @@ fn value(record: Delivered) -> anyhow::Result<Bytes> {
     record.record.value.with_context(|| format!("{}/{} offset {} has no value", at.topic, at.partition, at.offset))
 }
 
-/// Every record of a topic. Leaders move now and then, and one that has just moved is asked in vain.
+/// Every record of a topic. Leaders move now and then, and a read right after that fails.
 async fn records(bus: &SharedBus, topic: &str) -> anyhow::Result<Vec<Delivered>> {
     let mut attempts = 0;
     loop {

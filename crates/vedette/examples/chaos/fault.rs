@@ -1,4 +1,4 @@
-//! What is done to the running product, one fault a row.
+//! Faults injected into the running product, one per row.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,7 +15,7 @@ use crate::site::Site;
 use crate::watch::Watch;
 use crate::worker::{PROXIED, Product, WORKERS};
 
-/// Rest between the death of a process and its return.
+/// Pause between the death of a process and its restart.
 const GONE: Duration = Duration::from_secs(3);
 /// The worker that is paused: neither behind the proxy nor with the console.
 const PAUSED: usize = 0;
@@ -23,27 +23,27 @@ const PAUSED: usize = 0;
 /// A row of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Fault {
-    /// Nothing: what the other rows are to be compared with.
+    /// None: the baseline of the other rows.
     None,
-    /// The broker that leads most partitions is killed, and comes back.
+    /// The broker that leads most partitions is killed and restarted.
     BrokerKill,
-    /// Each worker in turn is killed at the moment in which a chunk of video comes.
+    /// Each worker in turn is killed when a chunk of video arrives.
     WorkerKill,
-    /// A worker is stopped, and goes on when others have long taken over.
+    /// A worker is paused, and resumed long after others took over.
     WorkerPause,
-    /// Every second a worker joins or leaves.
+    /// A worker joins or leaves every second.
     RebalanceStorm,
-    /// The console's store is locked by somebody else.
+    /// Another process locks the console's store.
     SlowSink,
-    /// Nothing comes through between a worker and the brokers.
+    /// The network between a worker and the brokers is cut.
     NetworkCut,
-    /// All that goes between a worker and the brokers is late.
+    /// The network between a worker and the brokers is slow.
     NetworkSlow,
     /// A broker's disk is full.
     DiskFull,
 }
 
-/// What a fault works on.
+/// Targets of a fault.
 pub(crate) struct Target<'a, 'b> {
     pub(crate) ward: &'a Ward,
     pub(crate) cluster: &'b mut Cluster,
@@ -85,8 +85,8 @@ impl Fault {
 }
 
 impl Target<'_, '_> {
-    /// Does it; returns when it is over, with what was done in words.
-    pub(crate) async fn befall(&mut self, fault: Fault) -> anyhow::Result<String> {
+    /// Injects the fault; returns when it is over, with a description.
+    pub(crate) async fn inject(&mut self, fault: Fault) -> anyhow::Result<String> {
         match fault {
             Fault::None => self.leave_alone().await,
             Fault::BrokerKill => self.kill_broker().await,
@@ -100,7 +100,7 @@ impl Target<'_, '_> {
         }
     }
 
-    /// Seconds that a fault lasts.
+    /// Duration of a fault in seconds.
     fn seconds(&self, full: u64) -> Duration {
         Duration::from_secs(if self.quick { full.div_ceil(3) } else { full })
     }
@@ -156,7 +156,7 @@ impl Target<'_, '_> {
         let started = Instant::now();
         let (mut joined, mut left) = (0, 0);
         while started.elapsed() < lasts {
-            // Two stay for a while, so that who leaves has had work.
+            // Two stay for a while, so that a leaving worker has had work.
             if staying.len() < 3 && joined <= left + 2 {
                 staying.push(self.product.start_guest(joined)?);
                 joined += 1;
@@ -221,7 +221,7 @@ impl Target<'_, '_> {
         let started = Instant::now();
         let mut ended = None;
         while started.elapsed() < lasts {
-            // Again and again: what the broker gives up is taken too.
+            // Repeatedly, since the broker frees space.
             fill(&ballast)?;
             if ended.is_none() && !self.cluster.is_running(number) {
                 ended = Some(started.elapsed());
@@ -244,7 +244,7 @@ impl Target<'_, '_> {
     }
 }
 
-/// Writes to the file until nothing more fits.
+/// Writes to the file until the disk is full.
 fn fill(ballast: &Path) -> anyhow::Result<()> {
     let mut file = File::options().create(true).append(true).open(ballast).context("opening the ballast")?;
     let piece = vec![1; 64 << 10];

@@ -1,8 +1,8 @@
-//! The promise of delivery on the real thing: three Apache Kafka brokers and three workers as processes, recorded cameras, and one
-//! fault after the other. After each, an independent check of what lies on the topics and in the store.
+//! The delivery guarantee on the real thing: three Apache Kafka brokers and three workers as processes, recorded cameras, and one
+//! fault after the other. After each, an independent check of the contents of the topics and of the store.
 //!
-//! `make chaos-kafka` runs it. The simulation (`tests/simulation`) asks the same of far more interleavings; this run asks it of
-//! brokers, processes, disks and networks that are no model of ours.
+//! `make chaos-kafka` runs it. The simulation (`tests/simulation`) covers far more interleavings; this run covers brokers,
+//! processes, disks and networks that are no model of ours.
 
 mod check;
 mod cluster;
@@ -29,27 +29,27 @@ use report::Entry;
 use row::Run;
 use site::Setup;
 
-/// Breaks a real cluster and the product on it, and checks that nothing is lost or there twice.
+/// Injects faults into a real cluster and the product on it, and checks that nothing is lost or duplicated.
 #[derive(Parser)]
 struct Arguments {
     /// Run these rows only, for example `--only worker-kill,network-cut`.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Fault>,
-    /// Shorter faults and rests: to try a change. A row then proves less.
+    /// Shorter faults and pauses, to try a change. A row then proves less.
     #[arg(long)]
     quick: bool,
     #[command(flatten)]
     setup: Setup,
-    /// Write the report to this file; rows of an earlier one that are not run again stay in it.
+    /// Write the report to this file; rows of an earlier report that are not run again stay in it.
     #[arg(long)]
     report: Option<PathBuf>,
-    /// The recording that the cameras send.
+    /// The recording played by the cameras.
     #[arg(long, env = "VEDETTE_DEMO_VIDEO")]
     video: PathBuf,
-    /// The binary under test; the one of the same build as this program when absent.
+    /// The binary under test; by default the one of the same build as this program.
     #[arg(long)]
     vedette: Option<PathBuf>,
-    /// Keep logs and stores in this folder, which must not exist yet; otherwise they go with the run.
+    /// Keep logs and stores in this folder, which must not exist yet; by default they are deleted.
     #[arg(long)]
     keep: Option<PathBuf>,
 }
@@ -114,7 +114,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             let page = report::page(&entries, &Entry::read(&before), &arguments.setup);
             std::fs::write(path, page).with_context(|| format!("writing {}", path.display()))?;
         }
-        // The next row is to find a cluster that is whole.
+        // The next row needs an intact cluster.
         cluster.mend(&ward).await?;
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })

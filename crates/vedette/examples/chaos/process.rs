@@ -1,4 +1,4 @@
-//! Processes that this run started, and only those: each is known by its id, and ended with the run, however that ends.
+//! Processes started by this run, each known by its id and ended with the run, however that ends.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -7,21 +7,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-/// How long a process may take to end by itself after it was asked to.
+/// How long a process may take to exit after SIGTERM.
 const GRACE: Duration = Duration::from_secs(40);
 
-/// The folder of a run. A shell watches over it: when the run is killed, it ends what the run had started.
+/// The folder of a run. A shell watches it: when the run is killed, it ends the processes of the run.
 pub(crate) struct Ward {
     folder: PathBuf,
     watch: Child,
 }
 
 impl Ward {
-    /// Watches over the processes noted in `folder`.
+    /// Watches the processes noted in `folder`.
     pub(crate) fn over(folder: &Path) -> anyhow::Result<Self> {
         let pids = folder.join("pids");
         fs::create_dir_all(&pids).with_context(|| format!("making {}", pids.display()))?;
-        // The list holds only processes that were not reaped yet, so that no id on it can be another's.
+        // The list contains only processes that were not reaped yet, so that no id on it can be reused.
         let script = r#"
             while kill -0 "$PARENT" 2>/dev/null; do sleep 1; done
             for pid in "$DIR"/pids/*; do [ -e "$pid" ] && kill -9 "${pid##*/}"; done 2>/dev/null
@@ -41,7 +41,7 @@ impl Ward {
         Ok(Self { folder: folder.to_owned(), watch })
     }
 
-    /// Starts `command` with its output in `log`, which it is appended to.
+    /// Starts `command` with its output appended to `log`.
     pub(crate) fn start(&self, name: &str, mut command: Command, log: &Path) -> anyhow::Result<Process> {
         let out = File::options().create(true).append(true).open(log);
         let out = out.with_context(|| format!("opening {}", log.display()))?;
@@ -56,7 +56,7 @@ impl Ward {
         Ok(Process { name: name.to_owned(), child, note, ended: false })
     }
 
-    /// Notes a file system that is to be unmounted with the run.
+    /// Notes a file system to unmount with the run.
     pub(crate) fn note_mount(&self, name: &str, target: &Path) -> anyhow::Result<()> {
         let mounts = self.folder.join("mounts");
         fs::create_dir_all(&mounts)?;
@@ -72,7 +72,7 @@ impl Drop for Ward {
     }
 }
 
-/// A process of ours.
+/// A child process.
 pub(crate) struct Process {
     name: String,
     child: Child,
@@ -111,7 +111,7 @@ impl Process {
         let _ = fs::remove_file(&self.note);
     }
 
-    /// Ends it as `kill -9` does.
+    /// Kills it with SIGKILL.
     pub(crate) fn kill(&mut self) {
         if !self.ended {
             let _ = self.child.kill();
@@ -120,16 +120,16 @@ impl Process {
         }
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Sends SIGTERM and waits for the exit.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         if !self.is_running() {
-            anyhow::bail!("{} had ended before it was asked to; its log says why", self.name);
+            anyhow::bail!("{} had exited before SIGTERM; see its log", self.name);
         }
         self.signal("TERM")?;
         self.ended().await
     }
 
-    /// Waits for one that was asked to end.
+    /// Waits for the exit after a SIGTERM.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
         let asked = Instant::now();
         while self.is_running() {
@@ -142,7 +142,7 @@ impl Process {
         Ok(())
     }
 
-    /// Most resident memory since it started, in megabytes.
+    /// Peak resident memory, in megabytes.
     pub(crate) fn peak_mb(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! A network between one worker and the brokers that can be slow, or silent.
+//! A network between one worker and the brokers that can be slow or cut.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,19 +9,19 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What the network does.
+/// State of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Network {
-    /// It carries.
+    /// Normal.
     Good,
-    /// Everything comes later by this much.
+    /// Everything is delayed by this time.
     Slow(Duration),
-    /// Nothing comes through, and nobody is told: connections stay open, as behind a cable that was pulled. What was under way
-    /// comes when it is good again, as TCP would send it again.
+    /// Nothing comes through, and nobody is notified: connections stay open, as behind a pulled cable. Data in flight arrive when
+    /// it is restored, as with TCP retransmission.
     Cut,
 }
 
-/// One port for each broker.
+/// One port per broker.
 pub(crate) struct Proxy {
     ports: Vec<u16>,
     targets: Vec<Arc<Mutex<Option<u16>>>>,
@@ -43,7 +43,7 @@ impl Proxy {
         Ok(Self { ports, targets, network })
     }
 
-    /// Where broker `number` is reached through the proxy.
+    /// Address of broker `number` through the proxy.
     pub(crate) fn port(&self, number: usize) -> u16 {
         self.ports[number]
     }
@@ -53,12 +53,12 @@ impl Proxy {
         self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect()
     }
 
-    /// Says where broker `number` really is.
+    /// Sets the real address of broker `number`.
     pub(crate) fn lead_to(&self, number: usize, port: u16) {
         *self.targets[number].lock().unwrap_or_else(PoisonError::into_inner) = Some(port);
     }
 
-    /// Changes the network.
+    /// Changes the state of the network.
     pub(crate) fn set(&self, network: Network) {
         self.network.send_replace(network);
     }
@@ -70,7 +70,7 @@ async fn accept(listener: TcpListener, target: Arc<Mutex<Option<u16>>>, network:
         let Some(target) = target else { continue };
         let mut network = network.clone();
         tokio::spawn(async move {
-            // A connection is not made either while the network is cut.
+            // Connections are not established either while the network is cut.
             carries(&mut network).await;
             let Ok(broker) = TcpStream::connect(("127.0.0.1", target)).await else { return };
             let ((from_client, to_client), (from_broker, to_broker)) = (client.into_split(), broker.into_split());
@@ -94,7 +94,7 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut network: watc
     }
 }
 
-/// Waits until the network carries.
+/// Waits until the network is up.
 async fn carries(network: &mut watch::Receiver<Network>) {
     let state = network.wait_for(|network| *network != Network::Cut).await.map(|state| *state);
     if let Ok(Network::Slow(by)) = state {

@@ -1,4 +1,4 @@
-//! The report: a row a fault, as Markdown. A row that is run again alone takes the place of the one before; the others stay.
+//! The report: a row per fault, as Markdown. A row that is run again alone replaces the previous one; the others stay.
 
 use std::fmt::Write;
 
@@ -7,18 +7,18 @@ use crate::fault::Fault;
 use crate::row::{MEMORY_MB, RECOVERY, Row};
 use crate::site::{PARTITIONS, Setup};
 
-/// Most findings of a row that are said one by one.
+/// Most findings of a row that are listed.
 const MOST_SAID: usize = 20;
 const BROKEN: &str = "## What was broken: ";
 const VERDICTS: [&str; 3] = ["kept", "**BROKEN**, see below", "not run: "];
 
-/// A row as it stands on the page.
+/// A row of the report.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entry {
     fault: Fault,
     /// The line of the table.
     line: String,
-    /// What was broken, a list; empty when nothing was.
+    /// The violations, a list; empty without any.
     broken: String,
 }
 
@@ -38,7 +38,7 @@ impl Entry {
         }
     }
 
-    /// The rows of a page that was written before.
+    /// The rows of an existing report.
     pub(crate) fn read(page: &str) -> Vec<Self> {
         let entry = |fault: Fault| {
             let start = format!("| **{}**", fault.name());
@@ -51,7 +51,7 @@ impl Entry {
     }
 }
 
-/// The page with `new` rows, and those of `before` that were not run again, in the order of [`Fault::ALL`].
+/// The report with `new` rows, and those of `before` that were not run again, in the order of [`Fault::ALL`].
 pub(crate) fn page(new: &[Entry], before: &[Entry], setup: &Setup) -> String {
     let of = |fault| new.iter().chain(before).find(|entry| entry.fault == fault);
     let entries: Vec<&Entry> = Fault::ALL.into_iter().filter_map(of).collect();
@@ -60,14 +60,14 @@ pub(crate) fn page(new: &[Entry], before: &[Entry], setup: &Setup) -> String {
     let mut page = String::new();
     let _ = writeln!(
         page,
-        "# What three brokers and three workers went through\n\n\
-         `make chaos-kafka` wrote this page; `make chaos-kafka CHAOS=\"--only ROW --report docs/CHAOS.md\"` writes one row anew. \
-         Of {} rows {kept} kept the promise of [ARCHITECTURE.md](ARCHITECTURE.md#nothing-lost-nothing-twice), {broken} broke it, \
+        "# Fault injection on three brokers and three workers\n\n\
+         `make chaos-kafka` wrote this page; `make chaos-kafka CHAOS=\"--only ROW --report docs/CHAOS.md\"` repeats one row. \
+         Of {} rows {kept} kept the guarantee of [ARCHITECTURE.md](ARCHITECTURE.md#delivery-nothing-lost-nothing-twice), {broken} broke it, \
          {not_run} could not be run.\n",
         entries.len()
     );
     let _ = writeln!(page, "{}", setting(setup));
-    let _ = writeln!(page, "| fault | alerts | frames | came again | latency | recovered | memory | promise |");
+    let _ = writeln!(page, "| fault | alerts | frames | repeated | latency | recovered | memory | guarantee |");
     let _ = writeln!(page, "| --- | --- | --- | --- | --- | --- | --- | --- |");
     for entry in &entries {
         let _ = writeln!(page, "{}", entry.line);
@@ -90,12 +90,12 @@ fn setting(setup: &Setup) -> String {
     let processor = processor.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
     format!(
         "The machine: {cores} cores ({}), {} GB of memory, everything on it. Three Apache Kafka 4.1.1 brokers (KRaft, each also \
-         a controller, 256 MB of heap), replication 3, two replicas in sync wanted; the data of broker 3 on a file system of \
-         {SMALL_DISK_MB} MB. Four processes of `vedette run`: one takes in {PARTITIONS} cameras (the demo's recording at {fps} \
-         frames a second in a loop, from different places), three have the roles `detect` and `analyse`, the second of them \
-         reaches the brokers through a proxy of this run, the third has the console too. `detect.shed_after` is 12 h: nothing \
-         may give way, each frame is looked at however late. `bus.kafka.group_protocol` is `{group_protocol}`. Each row has \
-         topics of its own.\n",
+         a controller, 256 MB of heap), replication factor 3, `min.insync.replicas` 2; the data of broker 3 on a file system of \
+         {SMALL_DISK_MB} MB. Four processes of `vedette run`: one has the role `ingest` with {PARTITIONS} cameras (the demo's \
+         recording at {fps} frames per second in a loop, from different positions), three have the roles `detect` and `analyse`, \
+         the second of them reaches the brokers through a proxy of this run, the third has the console too. `detect.shed_after` \
+         is 12 h: no frame is shed, however late. `bus.kafka.group_protocol` is `{group_protocol}`. Each row has its own \
+         topics.\n",
         processor.unwrap_or("unknown processor"),
         memory / 1_000_000
     )
@@ -128,19 +128,19 @@ fn line(row: &Row) -> String {
 
 fn legend() -> String {
     format!(
-        "*What is checked* (`crates/vedette/examples/chaos/check.rs`), when intake has been stopped and the groups have no lag. \
-         P1: `detections`, of each frame the first record, through `CameraAnalysis` gives exactly the alerts on `alerts`, by \
-         id, revision and bytes (column *alerts*), and each is in the console's store. P2: a revision has one payload on the \
-         topic, however often it is there, and the store has each alert once, in its last revision. P3: the frames on `video` \
-         and the numbers that never came there are, camera by camera, the frames that the newest state counts; none is missing \
-         or late; nothing is in the dead letters. (`/metrics` is not compared: its counters are of one process since its \
-         start.) P4: the median from capture to detections on the bus is below twice what it was before the fault (column \
-         *latency*) at most {RECOVERY} after its end, for five seconds and for each camera; no worker has ever had more than \
-         {MEMORY_MB} MB. P5: the newest state of each camera is, byte for byte, that of the replay at its offset, and nothing \
-         lies behind it.\n\n\
-         *Came again*: records on the topic beyond the first of a frame or revision, which the product recognises. The checks \
-         are themselves checked: `cargo test -p vedette --example chaos` plants twelve bugs (alerts lost, changed, with two ids; \
-         a store that missed one; detections lost, a frame dropped in silence; states damaged, lost, old), each of which they \
+        "*Checks* (`crates/vedette/examples/chaos/check.rs`), once intake has been stopped and the groups have no lag. \
+         P1: replaying `detections`, of each frame the first record, through `CameraAnalysis` gives exactly the alerts on `alerts`, by \
+         id, revision and bytes (column *alerts*), and each is in the console's store. P2: all copies of a revision on the topic \
+         have one payload, and the store has each alert once, in its last revision. P3: the frames on `video` and the numbers \
+         missing there are, camera by camera, those in the frame accounting of the newest state; none is missing or late; \
+         there are no dead letters. (`/metrics` is not compared: its counters are of one process since its \
+         start.) P4: the median from capture to detections on the bus is below twice that before the fault (column \
+         *latency*) at most {RECOVERY} after its end, for five seconds and for each camera; no worker ever had more than \
+         {MEMORY_MB} MB. P5: the newest state of each camera is, byte for byte, that of the replay at its offset, and no record \
+         follows it.\n\n\
+         *Repeated*: records on the topic after the first of a frame or revision, which the product recognises as duplicates. \
+         The checks are tested in turn: `cargo test -p vedette --example chaos` plants twelve bugs (alerts lost, changed, with two ids; \
+         a store that missed one; detections lost, a frame dropped without accounting; states damaged, lost, old), each of which they \
          must find.\n"
     )
 }
@@ -174,10 +174,10 @@ mod tests {
         ];
         let setup = Setup { fps: NonZeroU32::MIN, group_protocol: "classic".into() };
         let before = page(&first, &[], &setup);
-        assert!(before.contains("Of 3 rows 0 kept the promise"), "{before}");
+        assert!(before.contains("Of 3 rows 0 kept the guarantee"), "{before}");
         assert!(before.contains("2 broke it, 1 could not be run"), "{before}");
         let again = page(&[entry(Fault::WorkerKill, VERDICTS[0], "")], &Entry::read(&before), &setup);
-        assert!(again.contains("Of 3 rows 1 kept the promise"), "{again}");
+        assert!(again.contains("Of 3 rows 1 kept the guarantee"), "{again}");
         assert!(again.contains("- P2: one is there twice\n- P3: two") && !again.contains("P1: one"), "{again}");
         assert_eq!(page(&[], &Entry::read(&again), &setup), again);
     }

@@ -1,4 +1,4 @@
-//! One row: the product runs, something befalls it, it comes to rest, and the checks look at what is there.
+//! One row: the product runs, a fault is injected, the product becomes quiescent, and the checks run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,20 +23,20 @@ use crate::site::{PARTITIONS, Setup, Site};
 use crate::watch::Watch;
 use crate::worker::{Product, WORKERS};
 
-/// How long all cameras may take to come in.
+/// How long all cameras may take to be received.
 const BEGIN: Duration = Duration::from_secs(90);
-/// P4: how long latency may take to be as before.
+/// P4: how long latency may take to recover.
 pub(crate) const RECOVERY: Span = Span::from_secs(30);
-/// How long it is waited for, to say how long it took.
+/// Limit of the wait for recovery, to measure longer ones.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// P4: most memory of a worker, in megabytes.
 pub(crate) const MEMORY_MB: u64 = 400;
-/// How long nothing may come before all is at rest although frames are open.
+/// How long nothing may arrive before the product counts as quiescent although frames are open.
 const QUIET: Duration = Duration::from_secs(45);
-/// When it is given up that all comes to rest.
+/// Limit of the wait for quiescence.
 const NO_REST: Duration = Duration::from_secs(300);
 
-/// What all rows have in common.
+/// Common to all rows.
 pub(crate) struct Run<'a> {
     pub(crate) ward: &'a Ward,
     pub(crate) root: &'a Path,
@@ -48,17 +48,17 @@ pub(crate) struct Run<'a> {
     pub(crate) quick: bool,
 }
 
-/// What a row came to.
+/// Result of a row.
 pub(crate) struct Row {
     pub(crate) fault: Fault,
-    /// What was done, in words.
+    /// Description of the fault.
     pub(crate) done: String,
     pub(crate) findings: Findings,
-    /// Alerts that were raised while the fault lasted.
+    /// Alerts raised during the fault.
     pub(crate) raised_meanwhile: usize,
-    /// Median from capture to detections on the bus, before.
+    /// Median from capture to detections on the bus, before the fault.
     pub(crate) before: Span,
-    /// From the fault's end until it was below twice that.
+    /// Time from the end of the fault until it was below twice that.
     pub(crate) recovery: Option<Span>,
     pub(crate) peak_mb: u64,
 }
@@ -67,7 +67,7 @@ impl Run<'_> {
     /// Runs a row.
     ///
     /// # Errors
-    /// When the row could not be run at all. What breaks the promise is in the findings.
+    /// When the row could not be run at all. Violations of the guarantee are in the findings.
     pub(crate) async fn row(&self, cluster: &mut Cluster, fault: Fault) -> anyhow::Result<Row> {
         let site = Site::write(self.root, self.folder, fault.name(), &self.video, cluster, &self.setup)?;
         let bus = open_bus(&site.config.settings.bus).await?;
@@ -84,7 +84,7 @@ impl Run<'_> {
         let began = clock::now();
         let target =
             Target { ward: self.ward, cluster, product: &mut product, site: &site, watch: &watch, quick: self.quick };
-        let done = { target }.befall(fault).await?;
+        let done = { target }.inject(fault).await?;
         let ended = clock::now();
         let recovery = recovered(&watch, &mut product, ended, before).await;
         sleep(self.seconds(20)).await;
@@ -106,7 +106,7 @@ impl Run<'_> {
         Duration::from_secs(if self.quick { full.div_ceil(2) } else { full })
     }
 
-    /// Waits until all cameras come in promptly, and measures for a while.
+    /// Waits until all cameras are received without delay, and measures for a while.
     async fn before(&self, watch: &Watch) -> anyhow::Result<Span> {
         let started = Instant::now();
         let begun = clock::now();
@@ -138,7 +138,7 @@ fn promise_four(recovery: Option<Span>, peak_mb: u64, findings: &mut Findings) {
     }
 }
 
-/// How long after `ended` latency is below twice what it was.
+/// Time after `ended` until latency is below twice the baseline.
 async fn recovered(watch: &Watch, product: &mut Product<'_>, ended: Timestamp, before: Span) -> Option<Span> {
     let most = Span::from_micros(2 * before.as_micros());
     let started = Instant::now();
@@ -152,7 +152,7 @@ async fn recovered(watch: &Watch, product: &mut Product<'_>, ended: Timestamp, b
     None
 }
 
-/// Waits until nothing comes any more and nothing is left to do.
+/// Waits until nothing arrives and no work is left.
 async fn rest(cluster: &Cluster, site: &Site, bus: &SharedBus, watch: &Watch) -> anyhow::Result<()> {
     let began = Instant::now();
     let mut before = None;
@@ -163,15 +163,15 @@ async fn rest(cluster: &Cluster, site: &Site, bus: &SharedBus, watch: &Watch) ->
             Ok(standing) => Some(standing),
             // Leaders move for a while after a broker came back.
             Err(_) if began.elapsed() < NO_REST => None,
-            Err(error) => return Err(error.context("the brokers do not say where the topics end")),
+            Err(error) => return Err(error.context("reading the end offsets of the topics")),
         };
         if standing != before {
             (before, since) = (standing.clone(), Instant::now());
         }
         let Some(standing) = standing else { continue };
-        let (frames, looked_at) = watch.frames();
-        // Time for a state that is saved every two seconds.
-        let idle = standing.lags == [0, 0] && frames == looked_at;
+        let (frames, detected) = watch.frames();
+        // Time for a checkpoint, which is saved every two seconds.
+        let idle = standing.lags == [0, 0] && frames == detected;
         if since.elapsed() >= if idle { Duration::from_secs(5) } else { QUIET } {
             return Ok(());
         }
@@ -179,7 +179,7 @@ async fn rest(cluster: &Cluster, site: &Site, bus: &SharedBus, watch: &Watch) ->
     }
 }
 
-/// How far the topics and the groups have come.
+/// End offsets of the topics and lag of the groups.
 #[derive(Clone, PartialEq)]
 struct Standing {
     records: Vec<u64>,
@@ -223,7 +223,7 @@ fn lag(brokers: &[String], prefix: &str, group: &str, topic: &str) -> anyhow::Re
     Ok(lag)
 }
 
-/// Says what the row came to.
+/// Prints the result of the row.
 pub(crate) fn say(row: &Row) {
     let Findings { alerts, stored, frames, counts, states, repeated_alerts, repeated_detections, wrong, .. } =
         &row.findings;
@@ -246,7 +246,7 @@ pub(crate) fn say(row: &Row) {
     eprintln!("  {}", if wrong.is_empty() { "kept" } else { "BROKEN" });
 }
 
-/// Takes away the row's recorded site, unless it is to be looked into.
+/// Deletes the row's site, unless it is to be kept.
 pub(crate) fn tidy(folder: &Path, row: &Row) {
     if row.findings.wrong.is_empty() {
         let _ = fs::remove_dir_all(folder.join(row.fault.name()));

@@ -1,4 +1,4 @@
-//! The site of a row: the demo's place and rules, several cameras on the recording, and a configuration for each process.
+//! The site of a row: the demo's place and rules, several cameras on the recording, and a configuration per process.
 
 use std::fs;
 use std::num::NonZeroU32;
@@ -18,18 +18,18 @@ pub(crate) const PARTITIONS: u32 = 4;
 /// Seconds from one key frame to the next.
 const GROUP_SECONDS: NonZeroU32 = NonZeroU32::new(2).unwrap();
 
-/// How the product is set up in every row.
+/// Settings of the product in every row.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Setup {
-    /// Frames a second of each camera. At 4 two fast cores carry the product, three brokers and this run with room to spare.
+    /// Frames per second of each camera. At 4 two fast cores carry the product, three brokers and this run with room to spare.
     #[arg(long, default_value = "4")]
     pub(crate) fps: NonZeroU32,
-    /// How the members of a group share out their partitions, `bus.kafka.group_protocol`.
+    /// Rebalance protocol, `bus.kafka.group_protocol`.
     #[arg(long, value_parser = ["classic", "consumer"], default_value = "classic")]
     pub(crate) group_protocol: String,
 }
 
-/// The recording as the cameras send it.
+/// The recording as sent by the cameras.
 pub(crate) fn record(video: &Path, folder: &Path, fps: NonZeroU32) -> anyhow::Result<PathBuf> {
     let output = folder.join("camera.mp4");
     let settings = TranscodeSettings {
@@ -41,20 +41,20 @@ pub(crate) fn record(video: &Path, folder: &Path, fps: NonZeroU32) -> anyhow::Re
     Ok(output)
 }
 
-/// What all processes of a row share, and where each has its own.
+/// Settings common to all processes of a row, and the paths of each process.
 pub(crate) struct Site {
     pub(crate) folder: PathBuf,
-    /// Put before topics and groups.
+    /// Prefix of topics and groups.
     pub(crate) prefix: String,
-    /// The row's configuration, for this run's own reading.
+    /// The row's configuration, parsed for this run.
     pub(crate) config: Config,
     pub(crate) base: Arc<AddressBase>,
-    /// Where the console's store is.
+    /// Path of the console's store.
     pub(crate) store: PathBuf,
 }
 
 impl Site {
-    /// Writes the configurations of row `name`: `direct.toml` goes straight to the brokers, `proxied.toml` through the proxy.
+    /// Writes the configurations of row `name`: `direct.toml` connects directly to the brokers, `proxied.toml` through the proxy.
     pub(crate) fn write(
         root: &Path,
         folder: &Path,
@@ -124,7 +124,7 @@ store = "store/alerts.sqlite"
     )
 }
 
-/// The demo's camera several times, one on each partition, each at another place of the recording.
+/// Copies of the demo's camera, one per partition, each at another position of the recording.
 fn cameras(template: &str, video: &Path) -> anyhow::Result<String> {
     let mut text = String::new();
     for partition in 0..PARTITIONS {

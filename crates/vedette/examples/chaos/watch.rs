@@ -1,4 +1,4 @@
-//! Looks on while a row runs: how long after its capture each frame's detections are on the bus, and how many frames came.
+//! Measures while a row runs: the delay from capture to detections on the bus for each frame, and the number of frames received.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,22 +12,22 @@ use vedette_runtime::clock;
 use vedette_topics::topics;
 use vedette_wire::{VideoRecord, decode_detections, decode_video};
 
-/// Seconds in a row that must be as before.
+/// Seconds in a row that must be back to normal.
 const CALM: i64 = 5;
 
-/// What was seen so far.
+/// Measurements so far.
 #[derive(Default)]
 struct Seen {
     frames: HashSet<(CameraId, u64, u64)>,
-    /// Camera, when its frame's detections came, and how long after its capture that was.
+    /// Camera, arrival of its frame's detections, and their delay since capture.
     delays: Vec<(CameraId, Timestamp, Span)>,
     units: u64,
 }
 
-/// An onlooker; it ends when it is dropped.
+/// An observer; it ends on drop.
 pub(crate) struct Watch {
     seen: Arc<Mutex<Seen>>,
-    /// Rises with each chunk of video.
+    /// Incremented with each chunk of video.
     chunks: watch::Receiver<u64>,
     cameras: BTreeSet<CameraId>,
     tasks: Vec<JoinHandle<()>>,
@@ -53,7 +53,7 @@ impl Watch {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Frames on `video`, and those of them whose detections came.
+    /// Frames on `video`, and the number of them with detections.
     pub(crate) fn frames(&self) -> (u64, u64) {
         let seen = self.seen();
         (seen.units, seen.frames.len() as u64)
@@ -64,15 +64,15 @@ impl Watch {
         let _ = self.chunks.clone().changed().await;
     }
 
-    /// The median delay between two moments; none when no detections came.
+    /// The median delay between two instants; none without detections.
     pub(crate) fn median(&self, from: Timestamp, to: Timestamp) -> Option<Span> {
         let seen = self.seen();
         let within = seen.delays.iter().filter(|(_, came, _)| *came >= from && *came < to);
         median(within.map(|(_, _, delay)| *delay).collect())
     }
 
-    /// The first moment from `from` on after which, for five seconds, the detections of every camera came with a median delay of
-    /// at most `most`; none so far.
+    /// The first instant from `from` on after which, for five seconds, the detections of every camera had a median delay of at most
+    /// `most`; none so far.
     pub(crate) fn calm_since(&self, from: Timestamp, most: Span) -> Option<Timestamp> {
         let mut seconds: BTreeMap<i64, BTreeMap<CameraId, Vec<Span>>> = BTreeMap::new();
         for (camera, came, delay) in &self.seen().delays {

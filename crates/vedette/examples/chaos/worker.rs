@@ -1,5 +1,5 @@
-//! The product's processes of a row: one that takes in the cameras, and three workers, of which the second reaches the brokers
-//! through the proxy and the third has the console.
+//! The product's processes in a row: one for ingest, and three workers, of which the second reaches the brokers through the proxy
+//! and the third has the console role.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +24,7 @@ pub(crate) struct Product<'a> {
     models: PathBuf,
     pub(crate) workers: Vec<Option<Process>>,
     cameras: Option<Process>,
-    /// Most memory that any worker ever had, in megabytes.
+    /// Peak memory of any worker, in megabytes.
     pub(crate) peak_mb: u64,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Product<'a> {
         Self { ward, site, binary, models, workers, cameras: None, peak_mb: 0 }
     }
 
-    /// Starts worker `number`, or starts it again.
+    /// Starts or restarts worker `number`.
     pub(crate) fn start_worker(&mut self, number: usize) -> anyhow::Result<()> {
         let roles = if number == CONSOLE { "detect,analyse,console" } else { "detect,analyse" };
         let config = if number == PROXIED { "proxied.toml" } else { "direct.toml" };
@@ -51,18 +51,18 @@ impl<'a> Product<'a> {
         Ok(())
     }
 
-    /// Starts a further worker.
+    /// Starts an additional worker.
     pub(crate) fn start_guest(&self, number: usize) -> anyhow::Result<Process> {
         self.launch(&format!("guest-{number}"), "detect,analyse", "direct.toml")
     }
 
-    /// Begins to take in the cameras.
+    /// Starts ingest.
     pub(crate) fn start_cameras(&mut self) -> anyhow::Result<()> {
         self.cameras = Some(self.launch("cameras", "ingest", "direct.toml")?);
         Ok(())
     }
 
-    /// Takes in no more; what was taken in is on the bus then.
+    /// Stops ingest; everything received is on the bus then.
     pub(crate) async fn stop_cameras(&mut self) -> anyhow::Result<()> {
         match &mut self.cameras {
             Some(cameras) => cameras.stop().await,
@@ -70,7 +70,7 @@ impl<'a> Product<'a> {
         }
     }
 
-    /// Ends the workers in good order.
+    /// Shuts the workers down.
     pub(crate) async fn stop_workers(&mut self) -> anyhow::Result<()> {
         self.note_memory();
         for worker in self.workers.iter_mut().flatten() {
@@ -79,12 +79,12 @@ impl<'a> Product<'a> {
         Ok(())
     }
 
-    /// The worker, which runs.
+    /// The running worker.
     pub(crate) fn worker(&mut self, number: usize) -> anyhow::Result<&mut Process> {
         self.workers[number].as_mut().with_context(|| format!("worker {} does not run", number + 1))
     }
 
-    /// Ends a worker as `kill -9` does.
+    /// Kills a worker with SIGKILL.
     pub(crate) fn kill_worker(&mut self, number: usize) {
         self.note_memory();
         if let Some(mut worker) = self.workers[number].take() {
@@ -92,7 +92,7 @@ impl<'a> Product<'a> {
         }
     }
 
-    /// Looks how much memory the workers have had.
+    /// Samples the memory of the workers.
     pub(crate) fn note_memory(&mut self) {
         let peaks = self.workers.iter().flatten().filter_map(Process::peak_mb);
         self.peak_mb = peaks.fold(self.peak_mb, u64::max);

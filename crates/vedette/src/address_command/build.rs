@@ -1,4 +1,4 @@
-//! `vedette address build` and `delta`: from a city's tables to a base, or to what changed in one.
+//! `vedette address build` and `delta`: from a city's tables to a base, or to a delta.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -13,9 +13,9 @@ use vedette_locate::crs::Crs;
 
 use crate::cli::{AddressBuildArgs, AddressDeltaArgs, AddressInputs};
 
-/// Refused rows shown on the terminal; the report file has them all.
+/// Refused rows shown on the terminal; the report file contains all.
 const SHOWN: usize = 20;
-/// Basic grids named of each hole or overlap of the working grids.
+/// Most basic grids listed for each hole or overlap of the working grids.
 const GRIDS_SHOWN: usize = 5;
 
 fn source_crs(crs: Crs) -> SourceCrs {
@@ -41,7 +41,7 @@ pub(super) fn base(args: &AddressBuildArgs) -> anyhow::Result<ExitCode> {
     tell(&report, args.inputs.report.as_deref())?;
     tell_coverage(&base);
     println!(
-        "{}: version {}{}, {} grids, {} buildings ({} without footprint), {} units, {} roads, {} other names, {} former \
+        "{}: version {}{}, {} grids, {} buildings ({} without footprint), {} units, {} roads, {} alternative names, {} former \
          codes, {} working grids, {size} bytes",
         args.output.display(),
         base.version(),
@@ -58,7 +58,7 @@ pub(super) fn base(args: &AddressBuildArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes a delta of a base.
+/// Builds a delta of a base.
 pub(super) fn delta(args: &AddressDeltaArgs) -> anyhow::Result<ExitCode> {
     let base = AddressBase::open(&args.base)?;
     let builder = builder(&args.inputs).delta_of(base.clone());
@@ -69,7 +69,7 @@ pub(super) fn delta(args: &AddressDeltaArgs) -> anyhow::Result<ExitCode> {
     tell(&report, args.inputs.report.as_deref())?;
     tell_coverage(&changed);
     println!(
-        "{}: from version {} to {}, {} grids and {} buildings with {} units new or replaced, {} taken away, {} bytes",
+        "{}: from version {} to {}, {} grids and {} buildings with {} units new or replaced, {} removed, {} bytes",
         args.output.display(),
         head.from_version,
         head.to_version,
@@ -82,7 +82,7 @@ pub(super) fn delta(args: &AddressDeltaArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Gives every table of the inputs to the builder, and ends it.
+/// Adds every table of the inputs to the builder, and finishes it.
 fn collect(mut builder: BaseBuilder, inputs: &AddressInputs) -> anyhow::Result<(Vec<u8>, ImportReport)> {
     let crs = source_crs(inputs.crs.parse()?);
     let tables = tables(&inputs.inputs)?;
@@ -134,7 +134,7 @@ fn kind_of(path: &Path) -> Option<TableKind> {
     }
 }
 
-/// The inputs, with the tables of a directory in its place.
+/// The inputs, with directories replaced by their tables.
 fn tables(inputs: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut tables = Vec::new();
     for input in inputs {
@@ -159,7 +159,7 @@ fn tables(inputs: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(tables)
 }
 
-/// Writes the file whole or not at all, so that a reader never sees half a base.
+/// Writes the file atomically, so that a reader never sees half a base.
 fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file =
@@ -183,7 +183,7 @@ fn tell(report: &ImportReport, to: Option<&Path>) -> anyhow::Result<()> {
         eprintln!("  {refusal}");
     }
     if report.refused.len() > SHOWN && to.is_none() {
-        eprintln!("  and more; --report FILE writes them all");
+        eprintln!("  and more; --report FILE writes all of them");
     }
     if let Some(path) = to {
         let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
@@ -197,7 +197,7 @@ fn tell(report: &ImportReport, to: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says where working grids leave basic grids out, or share them.
+/// Reports where working grids leave basic grids out, or share them.
 fn tell_coverage(base: &AddressBase) {
     let some = |grids: &[String]| {
         let shown = grids.iter().take(GRIDS_SHOWN).cloned().collect::<Vec<_>>().join(", ");

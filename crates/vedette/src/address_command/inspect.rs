@@ -1,4 +1,4 @@
-//! `vedette address check` and `stats`: what a base holds, and whether it is sound.
+//! `vedette address check` and `stats`: consistency and contents of a base.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use vedette_address::AddressBase;
 
 use crate::cli::{AddressCheckArgs, AddressStatsArgs};
 
-/// Reads all of a base and says what is wrong with it.
+/// Reads all of a base and reports inconsistencies.
 pub(super) fn check(args: &AddressCheckArgs) -> anyhow::Result<ExitCode> {
     let base = open(&args.base)?;
     let problems = base.problems();
@@ -31,7 +31,7 @@ pub(super) fn check(args: &AddressCheckArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(2))
 }
 
-/// Says what a base holds.
+/// Prints the contents of a base.
 pub(super) fn stats(args: &AddressStatsArgs) -> anyhow::Result<ExitCode> {
     let base = open(&args.base)?;
     let bytes = std::fs::metadata(&args.base)?.len();

@@ -1,4 +1,4 @@
-//! `vedette address lookup`: what stands at a point, or what a code, a former code or a text names.
+//! `vedette address lookup`: the address at a point, or of a code, a former code or a text.
 
 use std::process::ExitCode;
 
@@ -10,10 +10,10 @@ use vedette_runtime::clock;
 
 use crate::cli::AddressLookupArgs;
 
-/// Hits given of a text search.
+/// Most hits of a text search.
 const HITS: usize = 10;
 
-/// Runs the command. The exit code is 2 where the base has no answer.
+/// Runs the command. The exit code is 2 without a result.
 pub(super) fn run(args: &AddressLookupArgs) -> anyhow::Result<ExitCode> {
     let base = AddressBase::open(&args.base).with_context(|| format!("opening {}", args.base.display()))?;
     if let Some(point) = point(&args.query, args.error)? {
@@ -28,7 +28,7 @@ pub(super) fn run(args: &AddressLookupArgs) -> anyhow::Result<ExitCode> {
         return of_code(&base, &code, args.json);
     }
     if args.query.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*') {
-        // It was meant as a code: say what is wrong with it.
+        // It was meant as a code: report its error.
         args.query.parse::<AddressCode>()?;
     }
     of_text(&base, &args.query, args.json)
@@ -38,7 +38,7 @@ fn answered(found: bool) -> ExitCode {
     if found { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
 
-/// `LATITUDE,LONGITUDE` as a point; none when the text is something else.
+/// `LATITUDE,LONGITUDE` as a point; none for any other text.
 fn point(text: &str, error_m: f32) -> anyhow::Result<Option<GroundPoint>> {
     let numbers = text.split_once(',').and_then(|(latitude, longitude)| {
         Some((latitude.trim().parse::<f64>().ok()?, longitude.trim().parse::<f64>().ok()?))
@@ -97,7 +97,7 @@ fn of_code(base: &AddressBase, code: &AddressPrefix, as_json: bool) -> anyhow::R
         }
     };
     match &entity {
-        None => eprintln!("no match: base {} does not know {code}", base.version()),
+        None => eprintln!("no match: base {} has no entity {code}", base.version()),
         Some(entity) if as_json => print_entity_json(base, entity, former.as_ref())?,
         Some(entity) => print_entity(base, entity, former.as_ref()),
     }
@@ -122,7 +122,7 @@ fn print_entity_json(base: &AddressBase, entity: &AddressEntity, former: Option<
 fn print_entity(base: &AddressBase, entity: &AddressEntity, former: Option<&FormerCode>) {
     if let Some(former) = former {
         let when = former.changed.map_or_else(String::new, |day| format!(" on {day}"));
-        println!("{:<12}{:<27}was given up{when}; in its place:", "former code", former.former);
+        println!("{:<12}{:<27}was replaced{when} by:", "former code", former.former);
     }
     println!("{:<12}{:<27}{}", entity.level.as_str(), entity.code, entity.text);
     if let Some(day) = entity.ended_on(clock::now()) {

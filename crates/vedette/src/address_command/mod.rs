@@ -1,4 +1,4 @@
-//! `vedette address`: build a base, look into it, ask it, change it.
+//! `vedette address`: build, inspect, query and publish address bases.
 
 mod build;
 mod inspect;
@@ -14,7 +14,7 @@ use crate::process::block_on;
 /// Runs the command.
 ///
 /// # Errors
-/// What is wrong with the inputs or the base.
+/// The error of the inputs or the base.
 pub(crate) fn run(command: AddressCommand) -> anyhow::Result<ExitCode> {
     match command {
         AddressCommand::Build(args) => build::base(&args),

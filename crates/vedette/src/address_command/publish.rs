@@ -1,5 +1,5 @@
-//! `vedette address publish` and `withdraw`: another base, or a delta, is announced on the bus, checked as the workers will check
-//! it, or called off.
+//! `vedette address publish` and `withdraw`: announces another base, or a delta, on the bus after the validation that the workers
+//! do, or cancels an announcement.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
@@ -21,7 +21,7 @@ use vedette_wire::{AddressBaseChange, NewBase, address_key};
 use crate::config::{Config, Settings};
 use crate::overrides::{ConfigArgs, Overrides};
 
-/// Without `--effective-from` a base serves this much later, so that every worker has it by then.
+/// Default delay until a base is in force, so that every worker has it by then.
 const LEAD: Span = Span::from_secs(10);
 
 /// `vedette address publish`
@@ -29,7 +29,7 @@ const LEAD: Span = Span::from_secs(10);
 pub struct PublishArgs {
     /// A base, or a delta between two bases.
     pub file: PathBuf,
-    /// It serves what is captured from this time on (RFC 3339); 10 seconds from now when absent.
+    /// Capture time from which it is in force (RFC 3339); 10 seconds from now when absent.
     #[arg(long)]
     pub effective_from: Option<Timestamp>,
     /// Configuration.
@@ -43,7 +43,7 @@ pub struct PublishArgs {
 /// `vedette address withdraw`
 #[derive(Debug, Args)]
 pub struct WithdrawArgs {
-    /// The moment that the base was announced for (RFC 3339), as GET /api/v1/addresses/base says it in `from`.
+    /// The instant for which the base was announced (RFC 3339), as in `from` of GET /api/v1/addresses/base.
     pub effective_from: Timestamp,
     /// Configuration.
     #[command(flatten)]
@@ -53,13 +53,13 @@ pub struct WithdrawArgs {
     pub overrides: Overrides,
 }
 
-/// What the bus holds, by moment.
+/// Announcements on the bus, by instant.
 type Changes = BTreeMap<Timestamp, AddressBaseChange>;
 
 /// Runs the command.
 ///
 /// # Errors
-/// When the file is neither a base nor a delta, does not fit what is announced, or the bus refuses.
+/// When the file is neither a base nor a delta, does not apply to the announced ones, or the bus refuses.
 pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
     let mut config = Config::load(&args.config.config)?;
     args.overrides.apply(&mut config);
@@ -70,7 +70,7 @@ pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
 
     if is_running(settings) {
         inbox::put(&inbox::directory(&settings.bus.directory), change.effective_from, Some(&change))?;
-        eprintln!("handed to the running process, which checks it; GET /api/v1/addresses/base says what became of it");
+        eprintln!("handed to the running process, which validates it; GET /api/v1/addresses/base shows the result");
         return tell(&change);
     }
     let bus = open_bus(&settings.bus).await?;
@@ -79,29 +79,29 @@ pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
     let mut changes = announced(&bus, &book).await?;
     book.take(&change, now).with_context(|| format!("{} is not announced", args.file.display()))?;
     if let Some((later, other)) = changes.range(change.effective_from..).find(|(at, _)| **at > change.effective_from) {
-        eprintln!("it serves until {later}, when {} does", other.version());
+        eprintln!("in force until {later}, then {}", other.version());
     }
     changes.insert(change.effective_from, change.clone());
     topics::ADDRESSES.send(&bus, &change, now).await?.await?;
     for moment in obsolete(&changes, now - settings.bus.keep_detections) {
-        eprintln!("no longer needed, taken off the bus: {}", address_key(moment));
+        eprintln!("no longer needed, deleted from the bus: {}", address_key(moment));
         topics::ADDRESSES.delete(&bus, &EffectiveFrom(moment), now).await?.await?;
     }
     bus.flush().await?;
     tell(&change)
 }
 
-/// Runs `vedette address withdraw`: the base before serves on.
+/// Runs `vedette address withdraw`: the previous base stays in force.
 ///
 /// # Errors
-/// When nothing is announced for that moment, or the bus refuses.
+/// When nothing is announced for that instant, or the bus refuses.
 pub(crate) async fn withdraw(args: WithdrawArgs) -> anyhow::Result<()> {
     let mut config = Config::load(&args.config.config)?;
     args.overrides.apply(&mut config);
     let (settings, moment) = (&config.settings, args.effective_from);
     if is_running(settings) {
         inbox::put(&inbox::directory(&settings.bus.directory), moment, None)?;
-        eprintln!("handed to the running process; GET /api/v1/addresses/base says what became of it");
+        eprintln!("handed to the running process; GET /api/v1/addresses/base shows the result");
         return Ok(());
     }
     let bus = open_bus(&settings.bus).await?;
@@ -113,7 +113,7 @@ pub(crate) async fn withdraw(args: WithdrawArgs) -> anyhow::Result<()> {
     };
     topics::ADDRESSES.delete(&bus, &EffectiveFrom(change.effective_from), clock::now()).await?.await?;
     bus.flush().await?;
-    eprintln!("called off: {} for {moment}", change.version());
+    eprintln!("cancelled: {} for {moment}", change.version());
     Ok(())
 }
 
@@ -125,11 +125,16 @@ fn is_running(settings: &Settings) -> bool {
 }
 
 fn tell(change: &AddressBaseChange) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{} serves what is captured from {} on", change.version(), change.effective_from)?;
+    writeln!(
+        std::io::stdout(),
+        "{} is in force for frames captured from {} on",
+        change.version(),
+        change.effective_from
+    )?;
     if let NewBase::File { name, .. } = &change.base {
         eprintln!(
-            "Every machine that analyses or has the console needs {name} in its `site.address_bases`; one that lacks it says \
-             so in /healthz and takes it once it is there."
+            "Every machine with the role analyse or console needs {name} in its `site.address_bases`; one without it reports that \
+             in /healthz and applies it once it is there."
         );
     }
     Ok(())
@@ -139,7 +144,7 @@ fn configured(settings: &Settings) -> anyhow::Result<Option<Arc<AddressBase>>> {
     Ok(settings.site.address_base.as_ref().map(AddressBase::open).transpose()?.map(Arc::new))
 }
 
-/// What the file holds, checked; a base is put into the directory of bases.
+/// The validated change in the file; a base is copied into the directory of bases.
 fn new_base(file: &Path, directory: &Path) -> anyhow::Result<NewBase> {
     let length = file.metadata().with_context(|| format!("opening {}", file.display()))?.len();
     if length <= AddressBaseChange::MOST_DELTA_BYTES as u64 {
@@ -150,7 +155,7 @@ fn new_base(file: &Path, directory: &Path) -> anyhow::Result<NewBase> {
     }
     let base = AddressBase::open(file).with_context(|| {
         format!(
-            "{} is no base, and no delta of at most {} bytes (a larger change is published as a base)",
+            "{} is neither a base nor a delta of at most {} bytes (a larger change is published as a base)",
             file.display(),
             AddressBaseChange::MOST_DELTA_BYTES
         )
@@ -160,9 +165,9 @@ fn new_base(file: &Path, directory: &Path) -> anyhow::Result<NewBase> {
     Ok(NewBase::File { version, name })
 }
 
-/// The file's name in `directory`; it is copied there, whole or not at all, when it lies elsewhere.
+/// The file's name in `directory`; it is copied there atomically from elsewhere.
 fn put_into(directory: &Path, file: &Path, version: &str) -> anyhow::Result<String> {
-    std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+    std::fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
     let lies_in = file.canonicalize()?.parent() == Some(directory.canonicalize()?.as_path());
     if lies_in && let Some(name) = file.file_name().and_then(|name| name.to_str()) {
         return Ok(name.to_owned());
@@ -184,12 +189,12 @@ fn put_into(directory: &Path, file: &Path, version: &str) -> anyhow::Result<Stri
     Ok(name)
 }
 
-/// Takes into `book` what is announced, and gives it by moment.
+/// Reads the announcements into `book`, and returns them by instant.
 async fn announced(bus: &SharedBus, book: &AddressBook) -> anyhow::Result<Changes> {
     let changes = read_changes(bus).await?;
     for change in changes.values() {
         if let Err(error) = book.take(change, clock::now()) {
-            eprintln!("announced for {}, not usable here: {error}", change.effective_from);
+            eprintln!("announced for {}, unusable here: {error}", change.effective_from);
         }
     }
     Ok(changes)
@@ -205,14 +210,14 @@ async fn read_changes(bus: &SharedBus) -> anyhow::Result<Changes> {
         Ok(Word::Withdrawn(moment)) => {
             changes.remove(&moment);
         }
-        Err(error) => eprintln!("offset {} of `addresses` is not used: {error}", record.position.offset),
+        Err(error) => eprintln!("offset {} of `addresses` is ignored: {error}", record.position.offset),
     })
     .await?;
     Ok(changes)
 }
 
-/// The moments whose records no worker needs any more: they serve nothing that was captured at or after `horizon`, and no
-/// delta that is needed rests on them.
+/// The instants whose records no worker needs any more: they are in force for no frame captured at or after `horizon`, and no
+/// needed delta depends on them.
 fn obsolete(changes: &Changes, horizon: Timestamp) -> Vec<Timestamp> {
     let first = changes.range(..=horizon).next_back().map(|(moment, _)| *moment);
     let mut needed: BTreeSet<Timestamp> =

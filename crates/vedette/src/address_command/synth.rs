@@ -1,4 +1,4 @@
-//! `vedette address synth`: a city that does not exist, to try an address base on.
+//! `vedette address synth`: a synthetic city, to test an address base with.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use vedette_synth::{CityPlan, Format, write};
 pub struct AddressSynthArgs {
     /// Folder for the tables; a new or an empty one, or one with another synthetic city, which is replaced.
     pub folder: PathBuf,
-    /// Buildings; everything else grows with them unless it is given too.
+    /// Buildings; all other sizes scale with them unless given.
     #[arg(long, default_value_t = CityPlan::default().buildings)]
     pub buildings: u32,
     /// Units in all buildings together (11,000,000 for 600,000 buildings).
@@ -34,7 +34,7 @@ pub struct AddressSynthArgs {
     /// The same seed and sizes give the same bytes on every machine.
     #[arg(long, default_value_t = CityPlan::default().seed)]
     pub seed: u64,
-    /// How the buildings are written.
+    /// Format of the buildings' table.
     #[arg(long, value_enum, default_value_t = TableFormat::Csv)]
     pub format: TableFormat,
     /// Leave holes and overlaps in the working grids.
@@ -91,6 +91,6 @@ pub(crate) fn run(args: &AddressSynthArgs) -> anyhow::Result<ExitCode> {
     for file in written?.files {
         writeln!(out, "{:>12}{:>15}  {}", file.rows, file.bytes, file.path.display())?;
     }
-    eprintln!("all of it is invented; every record says source=synthetic");
+    eprintln!("all data are synthetic; every record has source=synthetic");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,11 @@
-//! Something to stand where a value is missing or wrong, so that the rest can be read.
+//! Placeholders for missing or wrong values, so that the rest can be parsed.
 
 use toml::Value;
 
 use super::location::{Keys, get};
 use super::stumble::{Stumble, place};
 
-/// `value` with something at `keys` that reads there, or that only lacks what lies further below.
+/// `value` with a placeholder at `keys` that parses there, or that only lacks values further below.
 pub(super) fn of(attempt: &impl Fn(&Value) -> Result<(), Stumble>, value: &Value, keys: &Keys) -> Option<Value> {
     let siblings = keys.split_last().and_then(|(_, parents)| get(value, parents)).and_then(Value::as_array);
     let mut candidates: Vec<Value> = siblings.cloned().unwrap_or_default();
@@ -22,7 +22,7 @@ pub(super) fn of(attempt: &impl Fn(&Value) -> Result<(), Stumble>, value: &Value
                 if next <= 64 {
                     candidates.extend(variant(&stumble.message));
                 }
-                // An empty table alone may lack what can be put into it.
+                // Only an empty table may lack values that can be filled in.
                 let lacks_more = stumble.missing_field().is_some() && stumble.keys.starts_with(keys);
                 if partial.is_none() && goes_on(&stumble, keys) && (table || !lacks_more) {
                     partial = Some(filled);
@@ -33,8 +33,8 @@ pub(super) fn of(attempt: &impl Fn(&Value) -> Result<(), Stumble>, value: &Value
     partial
 }
 
-/// Whether serde now fails elsewhere, or at a value below. An error at the place itself or at its parent
-/// is about the filling, since serde misses a field only after it has parsed the others.
+/// Whether serde now fails elsewhere, or at a value below. An error at the place itself or at its parent is caused by the
+/// placeholder, since serde reports a missing field only after it has parsed the others.
 fn goes_on(stumble: &Stumble, keys: &Keys) -> bool {
     let (last, holder) = keys.split_last().map_or(("", &[][..]), |(last, holder)| (last.as_str(), holder));
     match stumble.missing_field() {

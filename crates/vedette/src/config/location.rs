@@ -1,8 +1,8 @@
-//! Places within a TOML value: as keys for the program, as a path for people.
+//! Paths within a TOML value: as keys for the program, as text for people.
 
 use toml::Value;
 
-/// The way to a value: names of tables, numbers of lists.
+/// The path to a value: names in tables, indices in lists.
 pub(super) type Keys = Vec<String>;
 
 pub(super) fn keys_of(path: &serde_path_to_error::Path) -> Keys {
@@ -44,7 +44,7 @@ pub(super) fn remove(value: &mut Value, keys: &[String]) -> Option<Value> {
     }
 }
 
-/// Puts `new` at `keys`; whether there is such a place.
+/// Sets the value at `keys`; whether it exists.
 pub(super) fn set(value: &mut Value, keys: &[String], new: Value) -> bool {
     let Some((last, parents)) = keys.split_last() else { return false };
     match get_mut(value, parents) {
@@ -63,7 +63,7 @@ pub(super) fn set(value: &mut Value, keys: &[String], new: Value) -> bool {
     }
 }
 
-/// The places right below.
+/// The paths of the direct children.
 pub(super) fn child_keys(value: &Value, keys: &Keys) -> Vec<Keys> {
     let below = |key: String| [keys.as_slice(), &[key]].concat();
     match get(value, keys) {
@@ -73,8 +73,8 @@ pub(super) fn child_keys(value: &Value, keys: &Keys) -> Vec<Keys> {
     }
 }
 
-/// The place for people: `at`, then names and numbers. Lists count from 0, and an entry that has a name says it:
-/// `policy[0] (camera/gate).rule[2] (loiter).when`.
+/// The path for people: `at`, then names and indices. Indices count from 0, and an entry with a name shows it: `policy[0]
+/// (camera/gate).rule[2] (loiter).when`.
 pub(super) fn path_of(at: &str, value: &Value, keys: &[String]) -> String {
     let mut path = at.to_owned();
     for (depth, key) in keys.iter().enumerate() {
@@ -88,7 +88,7 @@ pub(super) fn path_of(at: &str, value: &Value, keys: &[String]) -> String {
     path
 }
 
-/// The name of an entry in brackets, when it has one.
+/// The name of an entry in parentheses, when it has one.
 pub(super) fn name_of(entry: &Value) -> String {
     let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
     let scope = || {
@@ -101,8 +101,8 @@ pub(super) fn name_of(entry: &Value) -> String {
         .unwrap_or_default()
 }
 
-/// Whether one of two paths lies within the other, or they are the same. Names of entries do not count: that of a broken entry may
-/// be told in several ways.
+/// Whether one of two paths contains or equals the other. Names of entries are ignored: that of a broken entry may be shown in
+/// several ways.
 pub(super) fn related(a: &str, b: &str) -> bool {
     let (a, b) = (without_names(a), without_names(b));
     let within = |inner: &str, outer: &str| {

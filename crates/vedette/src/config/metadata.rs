@@ -1,4 +1,4 @@
-//! `[[metadata]]`: what is wrong with the entries, with one another and with the cameras.
+//! `[[metadata]]`: validation errors of the entries, between entries, and against the cameras.
 
 use std::collections::BTreeSet;
 

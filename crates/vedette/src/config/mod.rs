@@ -24,7 +24,7 @@ pub use mistake::{Mistake, Mistakes};
 use registry_files::Known;
 pub use settings::{OperationsSettings, Settings, SiteSettings};
 
-/// A configuration that passed every check. Its paths are ready to use.
+/// A valid configuration. Its paths are resolved.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     /// The settings.
@@ -35,34 +35,34 @@ pub struct Config {
     pub policies: Vec<Policy>,
 }
 
-/// What could be read of a configuration, and everything that is wrong with it.
+/// The readable part of a configuration, and all validation errors.
 #[derive(Debug, Clone)]
 pub struct Reading {
     /// The settings file.
     pub file: PathBuf,
-    /// With defaults where something cannot be read.
+    /// With defaults for unreadable values.
     pub config: Config,
-    /// Where each of the cameras stands in its file, as `camera[2] (gate)`.
+    /// The path of each camera in its file, as `camera[2] (gate)`.
     pub camera_paths: Vec<String>,
-    /// What is wrong.
+    /// The validation errors.
     pub mistakes: Vec<Mistake>,
     /// Whether the settings file could be read at all.
     settings_read: bool,
-    /// Paths of the settings that hold a default or a filling, since what the file says cannot be read.
+    /// Paths of the settings with a default or placeholder for an unreadable value.
     touched: Vec<String>,
 }
 
 impl Config {
-    /// Reads and checks the settings file and the files it names.
+    /// Reads and validates the settings file and the files named in it.
     ///
     /// # Errors
-    /// Everything that is wrong in any of the files.
+    /// All validation errors of all files.
     pub fn load(path: &Path) -> Result<Self, Mistakes> {
         let Reading { config, mistakes, .. } = Self::read(path);
         if mistakes.is_empty() { Ok(config) } else { Err(Mistakes(mistakes)) }
     }
 
-    /// Reads what can be read, however much is wrong.
+    /// Reads as much as possible, whatever the number of errors.
     #[must_use]
     pub fn read(path: &Path) -> Reading {
         let mut mistakes = Vec::new();
@@ -85,7 +85,7 @@ impl Config {
 }
 
 impl Reading {
-    /// Whether nothing is wrong with the setting at `path`, nor with anything in it.
+    /// Whether the setting at `path`, and everything in it, is valid.
     #[must_use]
     pub fn is_sound(&self, path: &str) -> bool {
         let file = self.file.display().to_string();
@@ -94,7 +94,7 @@ impl Reading {
             && self.mistakes.iter().all(|mistake| mistake.file != file || !location::related(&mistake.error.path, path))
     }
 
-    /// Whether nothing is wrong with this field of a camera's entry.
+    /// Whether this field of a camera's entry is valid.
     #[must_use]
     pub fn is_camera_sound(&self, index: usize, field: &str) -> bool {
         let file = self.config.settings.site.cameras.display().to_string();
@@ -108,27 +108,27 @@ fn sound(mistakes: &[Mistake], path: &str) -> bool {
     mistakes.iter().all(|mistake| !location::related(&mistake.error.path, path))
 }
 
-/// Reads and checks a file of cameras.
+/// Reads and validates a file of cameras.
 ///
 /// # Errors
-/// Everything that is wrong in it.
+/// All validation errors.
 pub fn load_cameras(path: &Path) -> Result<Vec<Camera>, Mistakes> {
     let mut mistakes = Vec::new();
     let (cameras, _) = registry_files::cameras(path, Some(&IngestSettings::default()), &mut mistakes).into_cameras();
     if mistakes.is_empty() { Ok(cameras) } else { Err(Mistakes(mistakes)) }
 }
 
-/// Reads and checks a file of policies for `cameras`.
+/// Reads and validates a file of policies for `cameras`.
 ///
 /// # Errors
-/// Everything that is wrong in it.
+/// All validation errors.
 pub fn load_policies(path: &Path, cameras: &[Camera]) -> Result<Vec<Policy>, Mistakes> {
     let mut mistakes = Vec::new();
     let policies = registry_files::policies(path, &Known::of(cameras), &mut mistakes);
     if mistakes.is_empty() { Ok(policies) } else { Err(Mistakes(mistakes)) }
 }
 
-/// A file's text, or the mistake that it cannot be read.
+/// A file's text, or the error that it cannot be read.
 fn read_text(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<String> {
     match std::fs::read_to_string(path) {
         Ok(text) => Some(text),
@@ -140,8 +140,8 @@ fn read_text(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<String> {
     }
 }
 
-/// The settings, with defaults where something cannot be read, and the paths of these; none when the file cannot be read at all. What a file with a
-/// syntax error says is taken for the paths of the other files only.
+/// The settings, with defaults for unreadable values, and the paths of these; none when the file cannot be read at all. Of a file
+/// with a syntax error only the paths of the other files are used.
 fn read_settings(path: &Path, mistakes: &mut Vec<Mistake>) -> (Settings, Option<Vec<String>>) {
     let base = path.parent().unwrap_or(Path::new("."));
     let file = path.display().to_string();

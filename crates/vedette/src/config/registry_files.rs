@@ -22,15 +22,15 @@ const LARGEST_FRAME: FrameSize = FrameSize { width: 1 << 20, height: 1 << 20 };
 
 /// An entry of a registry file.
 pub(super) struct Entry<T> {
-    /// Where it is, as `camera[2] (gate)`.
+    /// Its path, as `camera[2] (gate)`.
     pub(super) at: String,
     pub(super) value: T,
-    /// Paths in it whose values differ from the file, since that could not be parsed.
+    /// Paths in it with values that differ from the file, since that could not be parsed.
     touched: Vec<String>,
 }
 
-/// Reads `[[camera]]` entries. Relative paths of recordings are taken from the file's own directory. Whether credentials are known
-/// is judged when `ingest` is given.
+/// Reads `[[camera]]` entries. Relative paths of recordings are relative to the file's directory. Whether credentials are known is
+/// checked when `ingest` is given.
 pub(super) fn cameras(path: &Path, ingest: Option<&IngestSettings>, mistakes: &mut Vec<Mistake>) -> Known {
     let base = path.parent().unwrap_or(Path::new("."));
     let mut known = Known::default();
@@ -90,7 +90,7 @@ pub(super) fn policies(path: &Path, cameras: &Known, mistakes: &mut Vec<Mistake>
     let mut seen = HashSet::new();
     for mut entry in entries::<Policy>(path, "policy", mistakes, &mut Known::default()) {
         if entry.is_touched("frame") {
-            // Nothing lies outside a frame whose size is not known.
+            // Without the frame size nothing is outside the frame.
             entry.value.frame = LARGEST_FRAME;
         }
         let policy = &entry.value;
@@ -114,7 +114,7 @@ fn rule_mistakes(policy: &Policy, cameras: &Known) -> Vec<ValidationError> {
     let mut judged = 0;
     let mut found: Vec<(ValidationError, &Camera, u32)> = Vec::new();
     for entry in cameras.meant(&policy.applies_to) {
-        // A camera whose place or calibration is broken is told so above; rules on its ground are judged once it is mended.
+        // An invalid place or calibration is reported above; rules on the camera's ground are validated once it is corrected.
         let Some(locator) = known::locator(entry) else { continue };
         let camera = &entry.value;
         judged += 1;
@@ -138,7 +138,7 @@ fn rule_mistakes(policy: &Policy, cameras: &Known) -> Vec<ValidationError> {
 }
 
 impl<T> Entry<T> {
-    /// Whether `field` is not, or not all of it, what the file says.
+    /// Whether `field` differs, at least partly, from the file.
     fn is_touched(&self, field: &str) -> bool {
         let path = format!("{}.{field}", self.at);
         self.touched.iter().any(|touched| related(touched, &path))

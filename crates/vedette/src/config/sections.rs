@@ -1,8 +1,8 @@
-//! The sections of the settings, each of which checks itself, and what two of them must agree on.
+//! Validation of the sections of the settings, each by itself and pairs of them against each other.
 
 use super::{ConfigRule, Mistake, Settings};
 
-/// Everything that is wrong in the sections.
+/// All validation errors of the sections.
 pub(super) fn check(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
     let Settings { bus, ingest, detect, analyse, console, operations, .. } = settings;
     let sections = [

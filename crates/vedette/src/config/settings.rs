@@ -13,7 +13,7 @@ use vedette_topics::BusSettings;
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// What is watched.
+    /// The site.
     pub site: SiteSettings,
     /// The message bus.
     pub bus: BusSettings,
@@ -52,11 +52,11 @@ pub struct SiteSettings {
     pub cameras: PathBuf,
     /// File with the policies.
     pub policies: PathBuf,
-    /// Address base made by `vedette address build`; alerts carry no address without it. Once a base is published on the
-    /// bus, this one serves only what was captured before.
+    /// Address base built by `vedette address build`; alerts have no address without it. Once a base is published on the bus, this
+    /// one is in force only for frames captured before.
     pub address_base: Option<PathBuf>,
-    /// Directory of the bases that `vedette address publish` announces; the same names on every machine that analyses or
-    /// has the console.
+    /// Directory of the bases announced by `vedette address publish`; with the same file names on every machine with the role
+    /// analyse or console.
     pub address_bases: PathBuf,
 }
 

@@ -8,7 +8,7 @@ use vedette_stages::SinkSettings;
 use super::location::related;
 use super::{ConfigRule, Mistake};
 
-/// Everything that is wrong in the entries, but for what could not be read (`unread`).
+/// All validation errors of the entries, except for unreadable values (`unread`).
 pub(super) fn check(file: &str, sinks: &[SinkSettings], unread: &[String], mistakes: &mut Vec<Mistake>) {
     let mut seen = BTreeSet::new();
     for (index, sink) in sinks.iter().enumerate() {

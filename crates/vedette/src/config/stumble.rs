@@ -2,7 +2,7 @@ use toml::Value;
 
 use super::location::{Keys, set};
 
-/// Where serde stopped, and why.
+/// The position and message of an error of serde.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stumble {
     pub(super) keys: Keys,

@@ -12,26 +12,26 @@ use super::location::{Keys, child_keys, get, keys_of, path_of, remove};
 use super::stumble::Stumble;
 use super::{ConfigRule, Mistake};
 
-/// Entries as wrong as this are told no further.
+/// Most errors reported per entry.
 const MOST_MISTAKES: usize = 200;
 
-/// What could be read, and all that was wrong.
+/// The parsed value, and all errors.
 pub(super) struct Reading<T> {
-    /// With defaults or fillings where something is wrong.
+    /// With defaults or placeholders for wrong values.
     pub(super) value: Option<T>,
     pub(super) mistakes: Vec<Mistake>,
-    /// Paths at which the value is not what the file says.
+    /// Paths with values that differ from the file.
     pub(super) touched: Vec<String>,
 }
 
 /// A file's table, and the syntax errors.
 pub(super) struct Parsed {
-    /// What could be made out; of a file with syntax errors it may be anything.
+    /// The readable part; arbitrary for a file with syntax errors.
     pub(super) table: toml::Table,
     pub(super) mistakes: Vec<Mistake>,
 }
 
-/// Parses TOML; each line that is none is a mistake.
+/// Parses TOML; each invalid line is an error.
 pub(super) fn parse(file: &str, text: &str) -> Parsed {
     let (table, mut errors) = toml::de::DeTable::parse_recoverable(text);
     errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
@@ -47,7 +47,7 @@ pub(super) fn parse(file: &str, text: &str) -> Parsed {
     Parsed { table, mistakes }
 }
 
-/// Reads `value`, which lies at `at` in `file`, as a `T`.
+/// Parses `value`, which is at `at` in `file`, as a `T`.
 pub(super) fn read<T: DeserializeOwned>(file: &str, at: &str, value: Value) -> Reading<T> {
     let mut work = Work {
         attempt: |value: &Value| attempt::<T>(value).map(drop),
@@ -91,7 +91,7 @@ struct Work<'a, A> {
 }
 
 impl<A: Fn(&Value) -> Result<(), Stumble>> Work<'_, A> {
-    /// Notes what is wrong and mends the value as far as reading on needs it; whether it could.
+    /// Records an error and repairs the value as far as parsing on needs it; whether it could.
     fn step(&mut self, stumble: &Stumble) -> bool {
         if let Some(name) = stumble.missing_field() {
             return self.missing(stumble, name);
@@ -104,7 +104,7 @@ impl<A: Fn(&Value) -> Result<(), Stumble>> Work<'_, A> {
         self.take_out(&keys, stumble)
     }
 
-    /// Content that serde holds back until it knows the kind of a value loses its place, so it is sought by trying.
+    /// serde buffers content until it knows the variant, and then errors have no position: it is searched by trial.
     fn unknown(&self, stumble: &Stumble, name: &str) -> Keys {
         if stumble.keys.last().is_some_and(|last| last == name) {
             return stumble.keys.clone();
@@ -122,8 +122,8 @@ impl<A: Fn(&Value) -> Result<(), Stumble>> Work<'_, A> {
         with(&stumble.keys)
     }
 
-    /// The one innermost value without which serde stumbles elsewhere. What says the kind is suspected last, since without it nothing
-    /// reads; and so is what merely is missing without it.
+    /// The one innermost value whose removal moves serde's error elsewhere. The tag of a variant is tried last, since nothing
+    /// parses without it; and so are mere missing values.
     fn culprit(&self, stumble: &Stumble) -> Keys {
         let mut keys = stumble.keys.clone();
         loop {
@@ -178,7 +178,7 @@ impl<A: Fn(&Value) -> Result<(), Stumble>> Work<'_, A> {
         false
     }
 
-    /// Whether it was noted before, lies within something that was put in, or stands there under a misspelt name.
+    /// Whether it was recorded before, lies within a placeholder, or is there under a misspelt name.
     fn is_consequence(&self, keys: &Keys) -> bool {
         let misspelt = |touched: &Keys| {
             let (Some((meant, holder)), Some((found, beside))) = (keys.split_last(), touched.split_last()) else {
@@ -197,7 +197,7 @@ impl<A: Fn(&Value) -> Result<(), Stumble>> Work<'_, A> {
         self.mistakes.push(Mistake::new(self.file, path_of(self.at, &self.original, keys), found, rule));
     }
 
-    /// Takes the value out. What has no default, and an element of a list, whose removal would shift the others, is replaced.
+    /// Removes the value. One without default, and an element of a list, whose removal would shift the others, is replaced.
     fn take_out(&mut self, keys: &Keys, stumble: &Stumble) -> bool {
         if keys.is_empty() {
             return false;
@@ -224,10 +224,10 @@ impl<A: Fn(&Value) -> Result<(), Stumble>> Work<'_, A> {
     }
 }
 
-/// Names as many letters apart are the same, misspelt.
+/// Greatest edit distance of a misspelt name.
 const MISSPELT: usize = 2;
 
-/// What the unknown field `name` is probably meant to be, of the names that the message lists.
+/// The likely meaning of the unknown field `name`, among the names in the message.
 fn meant(message: &str, name: &str) -> Option<String> {
     let (_, expected) = message.split_once("expected ")?;
     let known = expected.split('`').skip(1).step_by(2);
@@ -235,7 +235,7 @@ fn meant(message: &str, name: &str) -> Option<String> {
     (distance(nearest, name) <= MISSPELT).then(|| format!("`{nearest}` may be meant"))
 }
 
-/// How many letters have to be put in, taken out, replaced or swapped with the next to make one name of the other.
+/// Edit distance of two names: insertions, deletions, substitutions and swaps of neighbours.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let mut rows = vec![(0..=other.len()).collect::<Vec<usize>>()];
@@ -254,7 +254,7 @@ fn distance(one: &str, other: &str) -> usize {
     rows[one.len()][other.len()]
 }
 
-/// Says what else its table holds; nothing in it can be judged when this is wrong.
+/// Names the other contents of its table, which cannot be validated while this is wrong.
 fn is_tag(name: &str) -> bool {
     matches!(name, "kind" | "method")
 }

@@ -17,7 +17,7 @@ use super::{REPLAY_OF, REPLAYED_AT, Source};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
     pub(super) source: Source,
-    /// Partition and offset of its first dead letter.
+    /// Position of its first dead letter.
     pub(super) at: (u32, u64),
     /// When it was first dead-lettered.
     pub(super) refused: Timestamp,
@@ -25,9 +25,9 @@ pub(super) struct Entry {
     pub(super) reason: DeadLetterReason,
     pub(super) detail: String,
     pub(super) key: Bytes,
-    /// The record's own time.
+    /// The record's own timestamp.
     pub(super) written_ms: i64,
-    /// Bytes of its value.
+    /// Size of its value in bytes.
     pub(super) bytes: usize,
     /// How often it was dead-lettered; more than once after a restart at the wrong instant.
     pub(super) times: u32,
@@ -37,24 +37,24 @@ pub(super) struct Entry {
     pub(super) replay_of: Option<String>,
 }
 
-/// All of them, by the time they were dead-lettered.
+/// All of them, in the order in which they were dead-lettered.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Catalog {
     pub(super) entries: Vec<Entry>,
-    /// Records of the topic that are no dead letters, each with why.
+    /// Records of the topic that are not dead letters, each with the reason.
     pub(super) unreadable: Vec<String>,
 }
 
-/// Which entries are meant.
+/// Filter of entries.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Filter {
     /// Only records of this camera.
     #[arg(long)]
     pub camera: Option<CameraId>,
-    /// Only records refused for this reason.
+    /// Only records dead-lettered for this reason.
     #[arg(long, value_parser = reason)]
     pub reason: Option<DeadLetterReason>,
-    /// Only records put aside since then: RFC 3339, or a length of time back from now, as in `2h`.
+    /// Only records dead-lettered since then: RFC 3339, or a duration before now, as in `2h`.
     #[arg(long, value_parser = since)]
     pub since: Option<Timestamp>,
     /// Only records of this topic.
@@ -109,7 +109,7 @@ impl Entry {
         }
     }
 
-    /// The camera by the record's key: our topics are keyed by camera, those of others by sensor.
+    /// The camera from the record's key: our topics are keyed by camera, those of other producers by sensor.
     pub(super) fn camera(&self, metadata: &[MetadataSettings]) -> Option<CameraId> {
         let key = std::str::from_utf8(&self.key).ok()?;
         let topic = self.source.topic.as_str();
@@ -147,7 +147,7 @@ impl Entry {
     }
 }
 
-/// An entry as `--json` writes it.
+/// An entry in the format of `--json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct EntryJson {
     pub(super) position: String,
@@ -167,7 +167,7 @@ pub(super) struct EntryJson {
     replay_of: Option<String>,
 }
 
-/// Reads the topic up to now.
+/// Reads the topic to its current end.
 pub(super) async fn read(bus: &SharedBus) -> anyhow::Result<Catalog> {
     let topic = topics::DEAD_LETTERS.name();
     let mut reader = bus.read(topic, StartAt::Earliest).await.context("opening the dead letters")?;

@@ -1,4 +1,4 @@
-//! `vedette dead-letters`: which records were put aside, what they are, and how they get back.
+//! `vedette dead-letters`: lists, shows and redrives dead-lettered records.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -19,18 +19,18 @@ use crate::overrides::{ConfigArgs, Overrides};
 /// `vedette dead-letters`
 #[derive(Debug, Subcommand)]
 pub enum DeadLettersCommand {
-    /// The records that were put aside, one a line.
+    /// List dead-lettered records, one per line.
     List(ListArgs),
-    /// Everything about one of them.
+    /// Show one record.
     Show(ShowArgs),
-    /// Give records back to the topics they came from, once each.
+    /// Redrive records to their original topics, once each.
     Replay(ReplayArgs),
 }
 
-/// Which bus.
+/// Source of the records.
 #[derive(Debug, Args)]
 pub struct BusArgs {
-    /// Directory of an embedded log that no process has open; without it the bus of the configuration is read.
+    /// Directory of an embedded log that no process has open; the configured bus when absent.
     #[arg(long)]
     pub bus_directory: Option<PathBuf>,
     /// Configuration.
@@ -44,7 +44,7 @@ pub struct BusArgs {
 /// `vedette dead-letters list`
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Which.
+    /// Filter.
     #[command(flatten)]
     pub filter: Filter,
     /// Write JSON lines instead of a table.
@@ -58,7 +58,7 @@ pub struct ListArgs {
 /// `vedette dead-letters show`
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// TOPIC/PARTITION/OFFSET at which it was refused, as `list` writes it.
+    /// TOPIC/PARTITION/OFFSET of the dead-lettered record, as in `list`.
     pub position: Source,
     /// Write JSON instead of lines.
     #[arg(long)]
@@ -74,18 +74,18 @@ pub struct ShowArgs {
 /// `vedette dead-letters replay`
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// TOPIC/PARTITION/OFFSET of records, as `list` writes them.
+    /// TOPIC/PARTITION/OFFSET of records, as in `list`.
     pub positions: Vec<Source>,
     /// Every record.
     #[arg(long)]
     pub all: bool,
-    /// Or those.
+    /// Or a filter.
     #[command(flatten)]
     pub filter: Filter,
-    /// Those too that were given back before.
+    /// Include records that were redriven before.
     #[arg(long)]
     pub again: bool,
-    /// Say what would be given back, and do nothing.
+    /// Print the records that would be redriven, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
     /// Bus.
@@ -101,12 +101,12 @@ struct Open {
 /// Runs the command. The exit code is 2 when a record could not be redriven.
 ///
 /// # Errors
-/// When the bus cannot be read, nothing lies at a position, or the output is closed.
+/// When the bus cannot be read, there is no record at a position, or the output is closed.
 pub(crate) async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
     match command {
         DeadLettersCommand::List(args) => list(&args).await,
         DeadLettersCommand::Show(args) => show(&args).await,
-        DeadLettersCommand::Replay(args) => give_back(&args).await,
+        DeadLettersCommand::Replay(args) => redrive(&args).await,
     }
 }
 
@@ -125,7 +125,7 @@ async fn open(args: &BusArgs) -> anyhow::Result<Open> {
 /// A missing embedded log is not created: a mistyped directory would look like one without dead letters.
 async fn open_existing(settings: &BusSettings) -> anyhow::Result<SharedBus> {
     if settings.kind == BusKind::Embedded && !settings.directory.join("LOCK").exists() {
-        bail!("{}: no embedded log lies here; name another directory or configuration", settings.directory.display());
+        bail!("{}: no embedded log here; name another directory or configuration", settings.directory.display());
     }
     Ok(open_bus(settings).await?)
 }
@@ -183,7 +183,7 @@ fn row(entry: &Entry) -> [String; 8] {
         seconds(entry.refused).unwrap_or_default(),
         entry.stage.clone(),
         entry.reason.as_str().to_owned(),
-        // What others wrote goes to a terminal: no control characters.
+        // Data of others go to a terminal: no control characters.
         short(&String::from_utf8_lossy(&entry.key).escape_debug().to_string(), 40),
         entry.bytes.to_string(),
         entry.replayed.and_then(seconds).unwrap_or_else(|| "-".into()),
@@ -212,7 +212,7 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// In the order in which a person asks.
+/// Most important fields first.
 const ORDER: [&str; 14] = [
     "position",
     "refused",
@@ -256,14 +256,14 @@ fn plain(value: &Value) -> String {
 
 fn at<'a>(catalog: &'a Catalog, position: &Source) -> anyhow::Result<&'a Entry> {
     let found = catalog.entries.iter().find(|entry| entry.source == *position);
-    found.with_context(|| format!("no dead letter of {position}; `vedette dead-letters list` says which there are"))
+    found.with_context(|| format!("no dead letter of {position}; `vedette dead-letters list` lists them"))
 }
 
-async fn give_back(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+async fn redrive(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let ways = [!args.positions.is_empty(), args.all, !args.filter.is_empty()];
     if ways.iter().filter(|way| **way).count() != 1 {
         bail!(
-            "say which records go back, in one way: positions as `vedette dead-letters list` writes them; or --camera, \
+            "select the records in one way: positions as in `vedette dead-letters list`; or --camera, \
              --reason, --since, --topic; or --all"
         );
     }
@@ -294,7 +294,7 @@ async fn give_back(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         false => replay::replay(&bus, &to_go, &mut told).await?,
     }
     bus.flush().await?;
-    let verb = if args.dry_run { "would be given back" } else { "given back" };
-    eprintln!("{back} {verb}, {before} were given back before (--again repeats them), {failed} failed");
+    let verb = if args.dry_run { "would be redriven" } else { "redriven" };
+    eprintln!("{back} {verb}, {before} skipped, redriven before (--again repeats them), {failed} failed");
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

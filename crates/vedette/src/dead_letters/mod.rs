@@ -1,4 +1,4 @@
-//! `vedette dead-letters`: what could not be used, and sending it back.
+//! `vedette dead-letters`: dead-lettered records and their redrive.
 
 mod catalog;
 pub mod command;
@@ -8,7 +8,7 @@ mod summary;
 
 pub use source::Source;
 
-/// Header of the mark on `dead-letters` that a record was redriven, and when.
+/// Header of the mark on `dead-letters` for a redriven record, with the time.
 const REPLAYED_AT: &str = "vedette-replayed-at";
-/// Header of a redriven record: the position at which it was refused.
+/// Header of a redriven record: its original position.
 const REPLAY_OF: &str = "vedette-replay-of";

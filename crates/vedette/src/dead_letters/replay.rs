@@ -13,17 +13,17 @@ use vedette_wire::{DeadLetter, decode_dead_letter};
 use super::catalog::{self, Entry};
 use super::{REPLAY_OF, REPLAYED_AT, Source};
 
-/// Bytes of records that are on their way together, at most, but for the last one.
+/// Most bytes in flight, except for the last record.
 const BATCH_BYTES: usize = 8 << 20;
-/// Records that are on their way together.
+/// Most records in flight.
 const BATCH: usize = 512;
-/// How long the bus may be silent before what is still missing is asked for one by one.
+/// How long the bus may be silent before missing records are read one by one.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// What became of a record.
+/// Outcome of a record.
 pub(super) type Outcome = anyhow::Result<()>;
 
-/// Redrives the records of `entries` in the order in which they were dead-lettered, and marks each; `told` is notified of each.
+/// Redrives the records of `entries` in the order in which they were dead-lettered, and marks each; `told` is called for each.
 /// First the record is made durable, then its mark: after a crash between the two the record is unmarked and redriven again,
 /// repeated rather than lost.
 pub(super) async fn replay(
@@ -58,7 +58,7 @@ pub(super) async fn replay(
     Ok(())
 }
 
-/// Records on their way back.
+/// Records in flight.
 #[derive(Default)]
 struct Batch<'a> {
     sent: Vec<(&'a Entry, Result<Delivery, BusError>)>,
@@ -96,7 +96,7 @@ impl<'a> Batch<'a> {
             };
             match durable {
                 Ok(_) => marks.push((&entry.source, bus.send(topics::DEAD_LETTERS.name(), mark(&entry.source)).await)),
-                Err(error) => told(&entry.source, Err(error).context("giving it back")),
+                Err(error) => told(&entry.source, Err(error).context("redriving it")),
             }
         }
         for (source, sent) in marks {
@@ -104,7 +104,7 @@ impl<'a> Batch<'a> {
                 Ok(delivery) => delivery.await,
                 Err(error) => Err(error),
             };
-            let unmarked = "it was given back, but not marked: the next replay gives it back again";
+            let unmarked = "it was redriven, but not marked: the next replay redrives it again";
             told(source, durable.map(drop).context(unmarked));
         }
     }
@@ -120,7 +120,7 @@ fn mark(source: &Source) -> Record {
     }
 }
 
-/// The record as it was, with where it comes from.
+/// The original record, with its origin in a header.
 fn original(letter: DeadLetter, source: &Source) -> Record {
     let headers = letter.headers.into_iter().filter(|(name, _)| name != REPLAY_OF);
     let mut headers: Vec<Header> = headers.map(|(name, value)| Header { name, value }).collect();

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use vedette_bus::{Delivered, Header, Position, Record};
 use vedette_core::{Alert, Camera, CameraRecord, Policy, VideoChunk};
 use vedette_stages::MetadataSettings;
-use vedette_stages::adopt::convert;
+use vedette_stages::import::convert;
 use vedette_topics::topics::{self, Message, Topic};
 use vedette_wire::{AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError, policy_key};
 
-/// How much of a value is shown when it cannot be read: characters of text, else bytes.
+/// Most characters of text, or bytes, shown of an unreadable value.
 const SHOWN: usize = 64;
 
 /// Its content: a JSON object, with `unreadable` in it when it does not parse.
@@ -42,7 +42,7 @@ fn ours(letter: &DeadLetter) -> Result<Value, WireError> {
     known.into_iter().flatten().next().unwrap_or_else(nobody)
 }
 
-/// None when the record is of another topic.
+/// None for a record of another topic.
 fn read<M: Message>(
     letter: &DeadLetter,
     topic: &Topic<M>,
@@ -150,7 +150,7 @@ fn foreign(letter: &DeadLetter, entry: &MetadataSettings) -> Result<Value, Strin
     Ok(json!({ "format": entry.format, "frames": frames.collect::<Vec<_>>() }))
 }
 
-/// How many objects of each class were seen.
+/// Number of objects by class.
 fn by_class(record: &CameraRecord) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
     for detection in record.processed().iter().flat_map(|frame| &frame.detections) {
@@ -199,7 +199,7 @@ mod tests {
                 reason: DeadLetterReason::Unparsable,
                 detail: String::new(),
             };
-            // It is read as the topic's own message, which it is not.
+            // It is decoded as the topic's own message, which it is not.
             let why = summary(&letter, &[])["unreadable"].as_str().map(str::to_owned);
             assert!(why.is_some_and(|why| !why.contains("no topic of the product")), "{topic}");
         }

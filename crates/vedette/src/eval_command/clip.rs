@@ -1,4 +1,4 @@
-//! A recorded clip in the layout of the MOT benchmarks, tracked and judged by rules.
+//! A recorded clip in the layout of the MOT benchmarks, tracked and analysed by rules.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use vedette_track::{Tracker, TrackerSettings};
 
 use super::ClipArgs;
 
-/// A clip's detections, and what is true of it where that is known.
+/// A clip's detections, and its ground truth if known.
 pub(super) struct Clip {
     pub(super) name: String,
-    /// As `seqinfo.ini` has it.
+    /// From `seqinfo.ini`.
     pub(super) info: SequenceInfo,
     pub(super) truth: Option<Vec<MotRow>>,
     folder: PathBuf,
@@ -45,7 +45,7 @@ impl Clip {
         Ok(Self { name, info, truth, folder: folder.to_owned(), every: args.every.get(), detections })
     }
 
-    /// The tracks of the frames that are looked at, under the clip's own frame numbers.
+    /// The tracks of the processed frames, under the clip's own frame numbers.
     pub(super) fn tracks(&self, settings: &TrackerSettings) -> Vec<MotRow> {
         let mut tracker = Tracker::new(settings.clone());
         let mut rows = Vec::new();
@@ -60,17 +60,17 @@ impl Clip {
         rows
     }
 
-    /// Tracks that another program gave, from `DIRECTORY/NAME.txt`.
+    /// Tracks of another program, from `DIRECTORY/NAME.txt`.
     pub(super) fn tracks_from(&self, directory: &Path) -> anyhow::Result<Vec<MotRow>> {
         read(&directory.join(format!("{}.txt", self.name)), |text| read_mot(text, self.info.frames))
     }
 
-    /// The frames that are looked at, and `rows` of them, numbered from 1 without the others.
-    pub(super) fn looked_at(&self, rows: &[MotRow]) -> (SequenceInfo, Vec<MotRow>) {
+    /// The sequence of the processed frames, and `rows` of them, renumbered from 1.
+    pub(super) fn sampled(&self, rows: &[MotRow]) -> (SequenceInfo, Vec<MotRow>) {
         (self.info.every_nth(self.every), every_nth(rows, self.every))
     }
 
-    /// What the rules raise.
+    /// The events raised by the rules.
     pub(super) fn events(&self, settings: &TrackerSettings, policy: &Policy) -> anyhow::Result<Vec<Event>> {
         let rules = RuleSet::compile(policy, None).map_err(|mistakes| {
             let all: Vec<String> = mistakes.iter().map(|m| format!("{}: {}", m.path, m.rule)).collect();
@@ -87,7 +87,7 @@ impl Clip {
         Ok(events)
     }
 
-    /// Where it was read from.
+    /// Its path.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -98,7 +98,7 @@ impl Clip {
     }
 }
 
-/// Reads a file of text; an error names it.
+/// Reads a text file; an error names it.
 pub(super) fn read<T, E>(path: &Path, parse: impl FnOnce(&str) -> Result<T, E>) -> anyhow::Result<T>
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -110,12 +110,12 @@ where
 fn detection(row: &MotRow, class: ObjectClass) -> Detection {
     let MotBox { left, top, width, height } = row.bbox;
     let bbox = PixelBox::new(left as f32, top as f32, width as f32, height as f32);
-    // Some files give scores above 1 or below 0; order is what counts then.
+    // Some files have scores above 1 or below 0; only their order counts then.
     let score = Score::new(row.confidence.clamp(0.0, 1.0) as f32);
     Detection { class, score: score.expect("a finite number was held within 0 to 1"), bbox }
 }
 
-/// Detections as `vedette export` writes them: one frame a line, in order, the first one frame 1.
+/// Detections as written by `vedette export`: one frame per line, in order, the first one frame 1.
 fn exported(path: &Path, info: &SequenceInfo) -> anyhow::Result<Vec<Vec<Detection>>> {
     let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let mut frames = Vec::new();
@@ -137,11 +137,11 @@ fn exported(path: &Path, info: &SequenceInfo) -> anyhow::Result<Vec<Vec<Detectio
                 info.size.width,
                 info.size.height
             ),
-            None => bail!("{}, line {}: no frame came, seqinfo.ini says one did", path.display(), index + 1),
+            None => bail!("{}, line {}: no frame in the line, but one in seqinfo.ini", path.display(), index + 1),
         }
     }
     if frames.len() > info.frames as usize {
-        bail!("{} holds {} frames, seqinfo.ini says {}", path.display(), frames.len(), info.frames);
+        bail!("{} contains {} frames, seqinfo.ini {}", path.display(), frames.len(), info.frames);
     }
     frames.resize(info.frames as usize, Vec::new());
     Ok(frames)

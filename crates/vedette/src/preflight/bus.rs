@@ -68,11 +68,11 @@ async fn kafka(ask: &Ask<'_>) -> Vec<Finding> {
             ask.settings(Level::Mistake, &path, mistake.value, rule)
         })
         .collect();
-    // With wrong settings nobody can be asked.
+    // With invalid settings there is nothing to contact.
     if !found.is_empty() || !ask.reading.is_sound("bus.kafka") || ask.by.offline() {
         return found;
     }
-    // Who runs waits for topics that another worker has just made to become what they are to be; to ask here would be too early.
+    // `run` waits for topics that another worker has just created to get their settings; here that would be too early.
     let judged = ask.by != For::Run && ask.reading.is_sound("bus.partitions");
     let specs = if judged { topics::specs(bus) } else { Vec::new() };
     let brokers = settings.brokers.clone();

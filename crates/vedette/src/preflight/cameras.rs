@@ -12,7 +12,7 @@ use vedette_media::{Recording, RefusalReason, inspect};
 use super::{AT_MOST, Ask, Finding, Level, PATIENCE, PreflightRule};
 use crate::roles::Role;
 
-/// Recordings looked at side by side.
+/// Recordings inspected concurrently.
 const SIDE_BY_SIDE: usize = 4;
 
 pub(super) async fn look(ask: &Ask<'_>) -> Vec<Finding> {
@@ -27,7 +27,7 @@ pub(super) async fn look(ask: &Ask<'_>) -> Vec<Finding> {
     recordings(ask).await
 }
 
-/// The cameras that this process reads, each with its number in the file.
+/// The cameras read by this process, each with its number in the file.
 pub(super) fn own<'a>(ask: &'a Ask<'_>) -> impl Iterator<Item = (usize, &'a Camera)> {
     let share = ask.reading.config.settings.ingest.share;
     let cameras = ask.reading.config.cameras.iter().enumerate();
@@ -81,7 +81,7 @@ async fn recordings(ask: &Ask<'_>) -> Vec<Finding> {
     found
 }
 
-/// What a look gives: the system's refusal, or what intake thinks of it.
+/// Result of an inspection: the system's error, or intake's finding.
 type Looked = Result<Result<Recording, RefusalReason>, std::io::Error>;
 
 fn look_at(path: &Path) -> Looked {
@@ -105,7 +105,7 @@ fn verdict(path: &Path, looked: Looked) -> Option<(Level, PreflightRule)> {
     }
 }
 
-/// As a shell takes it.
+/// Quoted for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=@:,".contains(c);

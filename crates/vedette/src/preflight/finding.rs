@@ -6,23 +6,23 @@ use vedette_core::{ValidationError, Violation};
 
 use crate::config::Mistake;
 
-/// How bad it is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Nothing can run.
     Mistake,
     /// One camera cannot run; the others can, so `run` reports it and starts.
     Camera,
-    /// It runs, but not as one may think.
+    /// It runs, but perhaps not as intended.
     Warning,
-    /// Worth knowing.
+    /// A note.
     Note,
 }
 
 /// Something that stands in the way of a run, or should be known before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// How bad it is.
+    /// Its severity.
     pub level: Level,
     /// Place, cause and remedy.
     pub what: Mistake,
@@ -45,12 +45,12 @@ impl Finding {
 pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
-    /// What `level` holds for.
+    /// The findings of `level`.
     pub fn at(&self, level: Level) -> impl Iterator<Item = &Mistake> {
         self.0.iter().filter(move |finding| finding.level == level).map(|finding| &finding.what)
     }
 
-    /// What keeps a configuration from being good.
+    /// The findings that make a configuration invalid.
     #[must_use]
     pub fn mistakes(&self) -> Vec<Mistake> {
         self.at(Level::Mistake).chain(self.at(Level::Camera)).cloned().collect()

@@ -1,5 +1,5 @@
-//! Checks before a run for everything that would stop it: shared by `vedette check` and `vedette run`. Nothing is created or
-//! changed, and all problems are reported at once.
+//! Checks of the dependencies of a run, shared by `vedette check` and `vedette run`. Nothing is created or changed, and all
+//! problems are reported at once.
 
 mod bus;
 mod cameras;
@@ -22,17 +22,17 @@ use vedette_core::Violation;
 use crate::config::{Mistakes, Reading};
 use crate::roles::Role;
 
-/// How long whoever is asked may take.
+/// Timeout of a service that is contacted.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// When it is given up whatever it is.
+/// Timeout of a check, whatever it waits for.
 const AT_MOST: Duration = Duration::from_secs(8);
 
-/// For whom it is asked.
+/// The command that runs the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum For {
     /// `vedette check`, which may run beside the product.
     Check {
-        /// Ask no other machine.
+        /// Contact no other machine.
         offline: bool,
     },
     /// A process that is about to run.
@@ -45,7 +45,7 @@ impl For {
     }
 }
 
-/// What the parts look at.
+/// Inputs of the checks.
 struct Ask<'a> {
     reading: &'a Reading,
     roles: &'a HashSet<Role>,
@@ -85,13 +85,13 @@ pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Fin
     Findings(found)
 }
 
-/// Runs what blocks off the async threads, and gives it up after a while.
+/// Runs blocking work off the async threads, with a timeout.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::time::timeout(AT_MOST, tokio::task::spawn_blocking(work)).await.ok()?.ok()
 }
 
-/// Says everything that stands in the way, before anything runs. Warnings, and cameras that cannot be read while others can, go to
-/// the log.
+/// Reports everything that prevents a run, before anything runs. Warnings, and cameras that cannot be read while others can, are
+/// logged.
 ///
 /// # Errors
 /// All errors at once.

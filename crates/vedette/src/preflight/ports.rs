@@ -7,7 +7,7 @@ use super::running::{self, Process};
 use super::{Ask, Finding, For, Level, PreflightRule};
 use crate::roles::Role;
 
-/// The port of the page where there is one, and that of health and metrics where it is named.
+/// The port of the page if there is one, and that of health and metrics if it is configured.
 pub(super) fn look(ask: &Ask<'_>) -> Vec<Finding> {
     let settings = &ask.reading.config.settings;
     let page = ask.has(Role::Console).then_some(settings.console.listen);

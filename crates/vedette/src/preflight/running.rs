@@ -1,5 +1,5 @@
-//! Which process has a lock or a port, and whether it is the product running the same configuration: what Linux tells below
-//! `/proc`. Nobody is asked, so nothing that runs is disturbed.
+//! The process that has a lock or a port, and whether it is the product running the same configuration: read from Linux's `/proc`.
+//! No process is contacted or disturbed.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -14,7 +14,7 @@ use clap::parser::ValueSource;
 
 use crate::cli::Cli;
 
-/// A process that has something we would need.
+/// A process that has a lock or port that we need.
 #[derive(Debug)]
 pub(super) struct Process {
     id: u32,
@@ -52,7 +52,7 @@ fn words(path: &Path) -> Vec<OsString> {
     each.map(|word| OsString::from_vec(word.to_vec())).collect()
 }
 
-/// The settings file that process `id` runs, when it is this program.
+/// The settings file of process `id`, when it is this program.
 fn configuration(id: u32, command: &[OsString]) -> Option<PathBuf> {
     let program = |path: PathBuf| {
         let name = path.file_name()?.to_string_lossy().into_owned();
@@ -67,7 +67,7 @@ fn configuration(id: u32, command: &[OsString]) -> Option<PathBuf> {
     let told = run.get_one::<PathBuf>("config").cloned();
     let path = match run.value_source("config") {
         Some(ValueSource::CommandLine) => told?,
-        // Of their environment, not of ours.
+        // From its environment, not ours.
         _ => variable(id, "VEDETTE_CONFIG").unwrap_or_else(|| "vedette.toml".into()),
     };
     Some(fs::read_link(proc(id).join("cwd")).ok()?.join(path))

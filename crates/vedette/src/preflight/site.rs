@@ -10,7 +10,7 @@ use vedette_stages::{StoreSetting, alert_store};
 use super::{Ask, Finding, Level, PreflightRule, apart, cameras, writable};
 use crate::roles::Role;
 
-/// Variables that hold passwords and are not set.
+/// Unset variables of passwords.
 pub(super) fn passwords(ask: &Ask<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     if ask.has(Role::Ingest) {
@@ -66,7 +66,7 @@ fn unset(ask: &Ask<'_>, level: Level, path: &str, variable: &str) -> Option<Find
     Some(ask.settings(level, path, variable, rule))
 }
 
-/// The address base, and the directory of those that are published.
+/// The address base, and the directory of the published ones.
 pub(super) async fn bases(ask: &Ask<'_>) -> Vec<Finding> {
     let site = &ask.reading.config.settings.site;
     let mut found = Vec::new();
@@ -116,7 +116,7 @@ pub(super) async fn store(ask: &Ask<'_>) -> Vec<Finding> {
         },
         StoreSetting::Server(_) if ask.by.offline() => Vec::new(),
         StoreSetting::Server(address) => {
-            // Without the password there is nothing to ask; that it is missing is said by itself.
+            // Without the password no connection is possible; the missing password is reported by itself.
             let Ok(password) = alert_store::password(console.store_password_env.as_deref()) else { return Vec::new() };
             let address = address.clone();
             let probed = apart(move || {

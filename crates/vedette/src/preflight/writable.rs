@@ -1,10 +1,10 @@
-//! Whether a directory could be written to, or made, without trying.
+//! Whether a directory could be written to, or created, without trying.
 
 use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-/// Why nothing could be written into `directory`; nothing when it could, or could be made first.
+/// Why `directory` is not writable; none when it is, or could be created.
 pub(super) fn refusal(directory: &Path) -> Option<String> {
     let there = directory.ancestors().find(|path| path.symlink_metadata().is_ok() || path.as_os_str().is_empty())?;
     let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
@@ -15,7 +15,7 @@ pub(super) fn refusal(directory: &Path) -> Option<String> {
     Some(format!("nothing can be written into {}: {error}", there.display()))
 }
 
-/// Why the file cannot be written; nothing when it could, or could be made.
+/// Why the file cannot be written; none when it could, or could be created.
 pub(super) fn file_refusal(file: &Path) -> Option<String> {
     if file.is_dir() {
         return Some(format!("{} is a directory", file.display()));

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use vedette_core::{Codec, Detection, FrameSize, ModelRef, Span, VideoChunk};
 use vedette_detect::{DetectError, Detected, InputImage};
-use vedette_stages::detect::{Eye, Picture, Sight, Undecoded};
+use vedette_stages::detect::{ChunkDecoder, DetectBackend, Picture, Undecoded};
 
 /// Time a picture takes, so that the recording lasts about as long as the faults do.
 const LOOKING: Duration = Duration::from_millis(350);
@@ -25,12 +25,12 @@ pub(crate) fn unit(detections: &[Detection]) -> Bytes {
 }
 
 #[async_trait]
-impl Sight for Recorded {
-    fn eye(&self, _: Codec) -> Box<dyn Eye> {
-        Box::new(RecordedEye { frame: self.frame, at: None })
+impl DetectBackend for Recorded {
+    fn decoder(&self, _: Codec) -> Box<dyn ChunkDecoder> {
+        Box::new(RecordedDecoder { frame: self.frame, at: None })
     }
 
-    async fn look(&self, image: InputImage) -> Result<Detected, DetectError> {
+    async fn detect(&self, image: InputImage) -> Result<Detected, DetectError> {
         tokio::time::sleep(LOOKING).await;
         let detections = postcard::from_bytes(&image.data).unwrap();
         Ok(Detected { detections, wait: Span::ZERO, inference: Span::ZERO })
@@ -46,14 +46,14 @@ impl Sight for Recorded {
 }
 
 /// Needs the parts of a group in order, as a decoder does.
-struct RecordedEye {
+struct RecordedDecoder {
     frame: FrameSize,
     /// Epoch, group and the part that comes next.
     at: Option<(u64, u64, u32)>,
 }
 
 #[async_trait]
-impl Eye for RecordedEye {
+impl ChunkDecoder for RecordedDecoder {
     async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
         let here = (chunk.epoch, chunk.gop, chunk.part);
         if chunk.part != 0 && self.at != Some(here) {

@@ -14,7 +14,7 @@ use vedette_core::{CameraId, Codec, ModelRef, ShedReason, Span, Timestamp, Video
 use vedette_detect::{DetectError, Detected, InputImage};
 use vedette_runtime::health::{Condition, Health};
 use vedette_stages::ShedAfter;
-use vedette_stages::detect::{Detect, Eye, OpenAlerts, Picture, Sight, Undecoded};
+use vedette_stages::detect::{ChunkDecoder, Detect, DetectBackend, OpenAlerts, Picture, Undecoded};
 use vedette_stages::registry::Registry;
 use vedette_topics::topics;
 use vedette_wire::{DeadLetterReason, decode_dead_letter, decode_detections};
@@ -25,18 +25,18 @@ use crate::sight::Recorded;
 use crate::world::record_video;
 
 /// Decodes as recorded, but for one camera never comes to an end; looking takes no time.
-struct HangingSight {
+struct HangingBackend {
     recorded: Recorded,
     hangs_on: CameraId,
 }
 
 #[async_trait]
-impl Sight for HangingSight {
-    fn eye(&self, codec: Codec) -> Box<dyn Eye> {
-        Box::new(HangingEye { eye: self.recorded.eye(codec), hangs_on: self.hangs_on.clone() })
+impl DetectBackend for HangingBackend {
+    fn decoder(&self, codec: Codec) -> Box<dyn ChunkDecoder> {
+        Box::new(HangingDecoder { decoder: self.recorded.decoder(codec), hangs_on: self.hangs_on.clone() })
     }
 
-    async fn look(&self, image: InputImage) -> Result<Detected, DetectError> {
+    async fn detect(&self, image: InputImage) -> Result<Detected, DetectError> {
         let detections = postcard::from_bytes(&image.data).unwrap();
         Ok(Detected { detections, wait: Span::ZERO, inference: Span::ZERO })
     }
@@ -50,18 +50,18 @@ impl Sight for HangingSight {
     }
 }
 
-struct HangingEye {
-    eye: Box<dyn Eye>,
+struct HangingDecoder {
+    decoder: Box<dyn ChunkDecoder>,
     hangs_on: CameraId,
 }
 
 #[async_trait]
-impl Eye for HangingEye {
+impl ChunkDecoder for HangingDecoder {
     async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
         if chunk.camera == self.hangs_on {
             std::future::pending::<()>().await;
         }
-        self.eye.decode(chunk).await
+        self.decoder.decode(chunk).await
     }
 }
 
@@ -103,7 +103,7 @@ impl Bench {
         let recorded = Recorded { model: input.model(), frame: input.frame() };
         let detect = Detect {
             bus: Arc::new(cluster.client("one")),
-            sight: Arc::new(HangingSight { recorded, hangs_on: hangs_on.clone() }),
+            backend: Arc::new(HangingBackend { recorded, hangs_on: hangs_on.clone() }),
             max_fps: None,
             key_frames_only: false,
             shed_after: ShedAfter { low: never, normal: never, high: never },

@@ -146,7 +146,7 @@ impl World {
         if role == Role::Worker {
             let detect = Detect {
                 bus: bus.clone(),
-                sight: Arc::new(Recorded { model: self.input.model(), frame: self.input.frame() }),
+                backend: Arc::new(Recorded { model: self.input.model(), frame: self.input.frame() }),
                 max_fps: None,
                 key_frames_only: false,
                 shed_after: ShedAfter { low: Input::never(), normal: Input::never(), high: Input::never() },

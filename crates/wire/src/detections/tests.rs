@@ -3,7 +3,7 @@ use vedette_core::{CameraId, ModelRef, ObjectClass, PixelBox, Quality, Score, Sh
 
 use super::*;
 
-/// Records as they have lain on the bus since there are such: a frame, an account of frames that were shed, a signal loss.
+/// Records in all published forms: a frame, a frame accounting of shed frames, a signal loss.
 const PROCESSED: &str = "0a046761746510e1a9eaa2c5a19803180920dff98ea3c5a198032a0608800610c004321d0801150000403f1a140d0000c03f1500\
     0000401d0000404025000080403a120a096e616e6f6465742d671205312e302e30420220024a06080110021809520f0890a10f18fbffffffffff\
     ffffff015a0a0806120608071002180162360d0000c94215000020421d0000e040250000003f2a20000102030405060708090a0b0c0d0e0f1011\
@@ -170,7 +170,7 @@ fn detections() -> impl Strategy<Value = Vec<Detection>> {
     proptest::collection::vec(detection, 0..4)
 }
 
-/// Ranges of at least one frame each, that follow on or leave frames out, all after `previous`; and where the last one ends.
+/// Ranges of at least one frame each, consecutive or with gaps, all after `previous`; and the end of the last one.
 fn accounts() -> impl Strategy<Value = (FrameAccount, u64)> {
     let ranges = proptest::collection::vec((0_u64..3, 1_u64..4, 1_u8..=10), 0..4);
     (proptest::option::of(0_u64..1_000), ranges).prop_map(|(previous, ranges)| {

@@ -14,16 +14,16 @@ use crate::file::{AreaRecord, Boxed, GridRecord, NONE, Steps, Tree, build_tree, 
 use crate::ground::relate;
 use crate::metric::Metric;
 
-/// A building may stand this far outside its own grid, in metres, before its coordinates are doubted.
+/// Distance in metres by which a building may stand outside its own grid before its coordinates are rejected.
 const GRID_TOLERANCE_M: f64 = 100.0;
 
-/// A building that is in the base.
+/// A building accepted into the base.
 pub(super) struct CheckedBuilding {
     pub(super) key: BuildingKey,
     pub(super) path: u32,
     pub(super) parts: [u32; 4],
     pub(super) text: u32,
-    /// The text is its parts one after the other.
+    /// The text is the concatenation of its parts.
     pub(super) composed: bool,
     pub(super) shape: Option<MultiPolygon<f64>>,
     /// A point of its ground.
@@ -32,7 +32,7 @@ pub(super) struct CheckedBuilding {
     pub(super) valid: (i32, i32),
 }
 
-/// The buildings that are whole and stand where their code says, in the order of their codes.
+/// Complete buildings that stand where their code says, in the order of their codes.
 pub(super) fn check_buildings(draft: &mut Draft) -> Vec<CheckedBuilding> {
     let mut all: Vec<(BuildingKey, BuildingDraft)> = std::mem::take(&mut draft.buildings).into_iter().collect();
     all.sort_unstable_by_key(|(key, _)| *key);
@@ -71,14 +71,13 @@ pub(super) fn check_buildings(draft: &mut Draft) -> Vec<CheckedBuilding> {
     checked
 }
 
-/// The centroid where it lies inside, else another inner point.
+/// The centroid if it lies inside, else another inner point.
 fn point_of(shape: &MultiPolygon<f64>) -> Coord<f64> {
     let centroid = shape.centroid().filter(|point| shape.intersects(point));
     centroid.or_else(|| shape.interior_point()).map(|point| point.0).unwrap_or_default()
 }
 
-/// What is wrong when a building stands far outside the grid that its code names; none when it does not, or the grid is not
-/// in the base.
+/// The refusal of a building that stands far outside the grid of its code; none otherwise, or when the grid is not in the base.
 fn outside_its_grid(draft: &Draft, key: BuildingKey, placed: &Placed, crs: &SourceCrs) -> Option<String> {
     let grid = draft.grids.get(&key.prefix)?;
     let at = match &placed.ground {
@@ -114,7 +113,7 @@ pub(super) fn steps(draft: &Draft, buildings: &[CheckedBuilding]) -> Result<Step
     }
     let [west, south, east, north] = bounds.unwrap_or_default();
     let degrees = (east - west).max(north - south);
-    // A margin for points that are asked beyond the last record.
+    // A margin for queries beyond the outermost record.
     if degrees > 41.5 {
         return Err(BuildError::TooWide { degrees });
     }
@@ -122,7 +121,7 @@ pub(super) fn steps(draft: &Draft, buildings: &[CheckedBuilding]) -> Result<Step
     Ok(Steps { origin: [middle(west, east), middle(south, north)] })
 }
 
-/// The box of a shape, or of a point where there is none.
+/// The bounding box of a shape, or of a point where there is none.
 pub(super) fn bounds(shape: Option<&MultiPolygon<f64>>, plate: Coord<f64>, steps: Steps) -> Boxed {
     let rect = shape.and_then(BoundingRect::bounding_rect);
     let (low, high) = rect.map_or((plate, plate), |rect| (rect.min(), rect.max()));
@@ -131,7 +130,7 @@ pub(super) fn bounds(shape: Option<&MultiPolygon<f64>>, plate: Coord<f64>, steps
     [west, south, east, north]
 }
 
-/// Where the grids are.
+/// Spatial index of the grids.
 pub(super) struct Grounds {
     tree: Tree,
     bytes: Vec<u8>,
@@ -175,9 +174,9 @@ impl Output {
         Grounds { tree, bytes }
     }
 
-    /// Districts, streets and communities, each called as most records of its prefix call it.
+    /// Names of districts, streets and communities by majority of the records with their prefix.
     fn areas(&mut self, draft: &Draft) {
-        // By prefix and text: votes, and the first path that has it.
+        // By prefix and text: votes, and the first path with that text.
         let mut votes: BTreeMap<String, BTreeMap<String, (u64, u32)>> = BTreeMap::new();
         for ((prefix, path), count) in &draft.votes {
             let digits = format!("{prefix:012}");
@@ -210,7 +209,7 @@ impl Output {
         self.counts.areas = self.areas.len();
     }
 
-    /// Of two paths the one whose names come first, so that the order of rows does not matter.
+    /// Of two paths the lexicographically smaller one, so that the order of rows does not matter.
     fn lower_path(&self, draft: &Draft, a: u32, b: u32) -> u32 {
         let names = |path: u32| {
             let parts = draft.paths.get_index(path as usize).copied().unwrap_or_default();

@@ -15,12 +15,12 @@ use crate::file::{
 };
 use crate::layer::{level_of, padded};
 
-/// What codes the base holds.
+/// The codes that the base contains.
 pub(super) struct Known<'a> {
     draft_grids: HashSet<u64>,
     buildings: &'a [CheckedBuilding],
     areas: HashSet<String>,
-    /// The base that a delta is made for.
+    /// The base to which a delta applies.
     base: Option<AddressBase>,
 }
 
@@ -36,8 +36,8 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Whether a name can be given to the entity of a code; of a room, to its building. A delta names buildings whole, so
-    /// that one of the base alone takes none.
+    /// Whether a name can be given to the entity of a code (of a room: to its building). A delta replaces whole buildings, so a
+    /// building of the base alone takes no further name.
     fn names(&self, code: &str) -> bool {
         let own = match code.len() {
             14 => digits(code).is_some_and(|grid| self.draft_grids.contains(&grid)),
@@ -48,7 +48,7 @@ impl<'a> Known<'a> {
         own || (code.len() < 19 && self.in_base(code))
     }
 
-    /// Whether the entity of a code is there once the build is done.
+    /// Whether the entity of a code exists once the build is done.
     fn holds(&self, code: &str) -> bool {
         self.names(code) || self.in_base(code)
     }
@@ -135,7 +135,7 @@ impl Output {
             if let Some((same, code)) = &before
                 && *same == former.former
             {
-                // Said in two tables alike: once is enough.
+                // The same row in two tables counts once.
                 if *code != former.code {
                     refuse(
                         "former_code",

@@ -4,7 +4,7 @@ use super::ground::CheckedBuilding;
 use crate::builder::Reason;
 use crate::builder::draft::{Draft, UnitDraft};
 
-/// A unit that is in the base.
+/// A unit accepted into the base.
 pub(super) struct CheckedUnit {
     pub(super) building: u32,
     pub(super) room: u32,
@@ -13,7 +13,7 @@ pub(super) struct CheckedUnit {
     pub(super) whole: bool,
 }
 
-/// The units whose building is in the base, each room once, in the order of their codes.
+/// Units whose building is in the base, without duplicate rooms, in the order of their codes.
 pub(super) fn check_units(draft: &mut Draft, buildings: &[CheckedBuilding]) -> Vec<CheckedUnit> {
     let mut all = std::mem::take(&mut draft.units);
     all.sort_unstable_by_key(|unit| (unit.key, unit.room, unit.table, unit.line));
@@ -44,8 +44,8 @@ pub(super) fn check_units(draft: &mut Draft, buildings: &[CheckedBuilding]) -> V
     checked
 }
 
-/// What a unit's text adds to its building's, or, where it does not begin with that (its row calls the building otherwise
-/// than the building's own row does), the whole text.
+/// The suffix of a unit's text after its building's text, or the whole text if it does not begin with that (the row of the unit
+/// names the building differently from the building's own row).
 fn own_or_whole(draft: &mut Draft, unit: &UnitDraft, building_text: u32) -> (u32, bool) {
     let whole = format!("{}{}", draft.strings.get(unit.building_text), draft.strings.get(unit.text));
     match whole.strip_prefix(draft.strings.get(building_text)).map(str::to_owned) {

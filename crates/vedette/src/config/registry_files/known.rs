@@ -6,7 +6,7 @@ use vedette_locate::Locator;
 
 use super::Entry;
 
-/// The cameras of a file, and what is known of those that could not be read: what refers to them is not wrong for that.
+/// The cameras of a file, including the little that is known of unreadable ones: a reference to them is no error.
 #[derive(Default)]
 pub(in crate::config) struct Known {
     cameras: Vec<Entry<Camera>>,
@@ -33,12 +33,12 @@ impl Known {
         self.cameras.push(entry);
     }
 
-    /// Nothing can be said about what the file does not hold.
+    /// Nothing is known about the contents of the file.
     pub(super) fn note_unreadable(&mut self) {
         self.incomplete = true;
     }
 
-    /// An entry that cannot be read counts by the names that stand in it.
+    /// An unreadable entry counts by the names in it.
     pub(super) fn note_unread(&mut self, entry: &Value) {
         match entry.get("id").and_then(Value::as_str) {
             Some(id) => _ = self.ids.insert(id.to_owned()),
@@ -53,7 +53,7 @@ impl Known {
         }
     }
 
-    /// Whether some camera is meant, or may be meant that could not be read.
+    /// Whether a camera matches, or an unreadable one may.
     pub(super) fn may_be_meant(&self, scope: &PolicyScope) -> bool {
         self.incomplete
             || match scope {
@@ -62,12 +62,12 @@ impl Known {
             }
     }
 
-    /// Whether there is a camera of that id, or may be one that could not be read.
+    /// Whether there is a camera of that id, or may be an unreadable one.
     pub(in crate::config) fn may_have(&self, id: &vedette_core::CameraId) -> bool {
         self.incomplete || self.ids.contains(id.as_str())
     }
 
-    /// The camera of that id whose entry was read, with the source that stands there.
+    /// The camera of that id, if readable, with its source in the file.
     pub(in crate::config) fn with_source(&self, id: &vedette_core::CameraId) -> bool {
         self.cameras
             .iter()
@@ -87,7 +87,7 @@ impl Known {
     }
 }
 
-/// Where the camera looks; none when that could not be read or is wrong.
+/// The camera's view; none when unreadable or invalid.
 pub(super) fn locator(entry: &Entry<Camera>) -> Option<Locator> {
     if entry.is_touched("position") || entry.is_touched("calibration") {
         return None;

@@ -1,4 +1,4 @@
-//! `[[metadata]]`: a topic with the detections of another producer, and the facts its messages omit.
+//! `[[metadata]]`: a topic with the detections of another producer, and values that its messages omit.
 
 use std::collections::BTreeMap;
 
@@ -11,38 +11,37 @@ use vedette_topics::topics;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetadataSettings {
-    /// The topic; on Kafka by its own name, without `bus.kafka.prefix`. All records of a sensor must lie in one partition, in
-    /// the order of capture: let the producer use the sensor as key.
+    /// The topic; its full name on Kafka, without `bus.kafka.prefix`. All records of a sensor must be in one partition, in capture
+    /// order: the producer should use the sensor as key.
     pub topic: String,
-    /// How its messages are written.
+    /// The format of its messages.
     pub format: Format,
-    /// Which camera a sensor is, by the name that the message gives it, or else by the record's key. Without this table
-    /// those names are camera ids.
+    /// Camera by sensor name, from the message or else the record's key. Without this table sensor names are camera ids.
     #[serde(default)]
     pub cameras: BTreeMap<String, CameraId>,
-    /// Size of the frames, where messages do not say it.
+    /// Size of the frames, if messages do not contain it.
     #[serde(default)]
     pub frame: Option<FrameSize>,
     /// The same for single cameras.
     #[serde(default)]
     pub frames: BTreeMap<CameraId, FrameSize>,
-    /// The producer's own names of classes.
+    /// The producer's class names.
     #[serde(default)]
     pub classes: ClassNames,
-    /// Score of an object whose producer does not say how sure it is. Producers that omit a confidence are assumed to send
-    /// only detections they trust: the default starts a track and counts for a rule.
+    /// Score of an object without a confidence. Producers that omit a confidence are assumed to send only detections they trust:
+    /// the default starts a track and counts for a rule.
     #[serde(default = "believed")]
     pub missing_confidence: Score,
-    /// Where the capture time comes from.
+    /// Source of the capture time.
     #[serde(default)]
     pub time: TimeSource,
-    /// What was captured before is not taken, and what was seen before it is forgotten: the stream epoch. Set it to now to
-    /// begin anew, after the producer's clock was set back or when a camera's detections came from elsewhere until then.
+    /// The stream epoch: frames captured before are ignored, and earlier duplicates forgotten. Set it to now to start over, after
+    /// the producer's clock was set back or when a camera's detections had another source until then.
     #[serde(default = "long_ago", deserialize_with = "moment")]
     pub since: Timestamp,
 }
 
-/// Where the capture time of a frame comes from.
+/// Source of the capture time of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeSource {
@@ -54,7 +53,7 @@ pub enum TimeSource {
 }
 
 impl MetadataSettings {
-    /// The camera that a sensor is.
+    /// The camera of a sensor.
     #[must_use]
     pub fn camera(&self, sensor: &str) -> Option<CameraId> {
         match self.cameras.is_empty() {
@@ -63,7 +62,7 @@ impl MetadataSettings {
         }
     }
 
-    /// The frame size of a camera, where messages do not say it.
+    /// The frame size of a camera, if messages do not contain it.
     #[must_use]
     pub fn frame_of(&self, camera: &CameraId) -> Option<FrameSize> {
         self.frames.get(camera).copied().or(self.frame)
@@ -108,7 +107,7 @@ impl MetadataSettings {
 
 fn wrong_topic(topic: &str, prefix: &str) -> Option<MetadataRule> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    // On Kafka the product's own have the prefix of `bus.kafka.prefix`.
+    // On Kafka the product's own topics have the prefix in `bus.kafka.prefix`.
     if topics::names().any(|name| name == topic || topic.strip_prefix(prefix) == Some(name)) {
         return Some(MetadataRule::OwnTopic);
     }

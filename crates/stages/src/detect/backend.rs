@@ -8,12 +8,12 @@ use vedette_media::{DecodeError, DecodedFrame, Decoder, DecoderSettings, OutputS
 
 /// Creates per-camera decoders and runs the shared detector.
 #[async_trait]
-pub trait Sight: Send + Sync + 'static {
+pub trait DetectBackend: Send + Sync + 'static {
     /// A decoder for one camera's stream.
-    fn eye(&self, codec: Codec) -> Box<dyn Eye>;
+    fn decoder(&self, codec: Codec) -> Box<dyn ChunkDecoder>;
 
     /// Detects the objects in a picture.
-    async fn look(&self, image: InputImage) -> Result<Detected, DetectError>;
+    async fn detect(&self, image: InputImage) -> Result<Detected, DetectError>;
 
     /// The model.
     fn model(&self) -> &ModelRef;
@@ -24,7 +24,7 @@ pub trait Sight: Send + Sync + 'static {
 
 /// Decodes the chunks of one camera, one after the other.
 #[async_trait]
-pub trait Eye: Send {
+pub trait ChunkDecoder: Send {
     /// Decodes the pictures of a chunk.
     ///
     /// # Errors
@@ -63,14 +63,14 @@ pub struct Picture {
 }
 
 /// The production implementation: GStreamer and a model.
-pub struct ModelSight {
+pub struct ModelBackend {
     detector: DetectHandle,
     model: ModelRef,
     input: OutputSize,
     degraded: bool,
 }
 
-impl ModelSight {
+impl ModelBackend {
     /// `input` is the size frames are scaled to; `degraded` means that the model runs on a fallback provider.
     #[must_use]
     pub fn new(detector: DetectHandle, model: ModelRef, input: OutputSize, degraded: bool) -> Self {
@@ -79,12 +79,12 @@ impl ModelSight {
 }
 
 #[async_trait]
-impl Sight for ModelSight {
-    fn eye(&self, codec: Codec) -> Box<dyn Eye> {
-        Box::new(VideoEye { codec, input: self.input, decoder: None })
+impl DetectBackend for ModelBackend {
+    fn decoder(&self, codec: Codec) -> Box<dyn ChunkDecoder> {
+        Box::new(VideoDecoder { codec, input: self.input, decoder: None })
     }
 
-    async fn look(&self, image: InputImage) -> Result<Detected, DetectError> {
+    async fn detect(&self, image: InputImage) -> Result<Detected, DetectError> {
         self.detector.detect(image).await
     }
 
@@ -98,14 +98,14 @@ impl Sight for ModelSight {
 }
 
 /// A decoder that works off the async threads; a panicked one is replaced.
-struct VideoEye {
+struct VideoDecoder {
     codec: Codec,
     input: OutputSize,
     decoder: Option<Decoder>,
 }
 
 #[async_trait]
-impl Eye for VideoEye {
+impl ChunkDecoder for VideoDecoder {
     async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
         let settings = || DecoderSettings { output: self.input, ..DecoderSettings::default() };
         let mut decoder = self.decoder.take().unwrap_or_else(|| Decoder::new(self.codec, settings()));

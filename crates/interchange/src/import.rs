@@ -1,17 +1,17 @@
-//! Converts a producer's frames to ours, under the terms that a site sets: the same rules for every format.
+//! Converts a producer's frames to our format under a site's terms, with the same rules for every format.
 
 use vedette_core::{Detection, FrameSize, ObjectClass, Score, Timestamp};
 
 use crate::classes::Meaning;
 use crate::{ClassNames, ForeignFrame, ReadError};
 
-/// Confidences a little above 1 are rounding, not another scale.
+/// Confidences slightly above 1 are rounding errors, not another scale.
 const ROUNDING: f32 = 1e-3;
 
 /// A site's values for fields that a message omits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Terms {
-    /// Size of the frame, when the message does not say it. Boxes in pixels are pixels of it.
+    /// Size of the frame, when the message has none. Boxes in pixels refer to it.
     pub frame: Option<FrameSize>,
     /// Capture time to use instead of the message's own.
     pub captured: Option<Timestamp>,
@@ -23,7 +23,7 @@ pub struct Terms {
 
 /// A frame in our format.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Adopted {
+pub struct Imported {
     /// Capture time.
     pub captured: Timestamp,
     /// Size of the frame that the boxes refer to.
@@ -41,7 +41,7 @@ pub struct LeftOut {
     pub unknown_class: u32,
     /// Ignored: a face or number plate.
     pub identifying: u32,
-    /// Ignored: no box, or none with an area within the frame.
+    /// Ignored: no box, or one without area within the frame.
     pub no_area: u32,
 }
 
@@ -49,8 +49,8 @@ impl ForeignFrame {
     /// Converts the frame. Boxes are clipped at the frame's edges.
     ///
     /// # Errors
-    /// When neither message nor terms say the frame's size or capture time, or a confidence or box is no number of its range.
-    pub fn adopt(&self, terms: &Terms) -> Result<Adopted, ReadError> {
+    /// When neither message nor terms contain the frame's size or capture time, or a confidence or box is out of range.
+    pub fn import(&self, terms: &Terms) -> Result<Imported, ReadError> {
         let Some(frame) = self.size.or(terms.frame) else {
             return Err(ReadError::invalid(
                 "frame size",
@@ -88,7 +88,7 @@ impl ForeignFrame {
             detections.push(Detection { class, score: score(object.confidence, terms.missing_confidence)?, bbox });
         }
         detections.sort_by(|a, b| b.score.get().total_cmp(&a.score.get()));
-        Ok(Adopted { captured, frame, detections, left_out })
+        Ok(Imported { captured, frame, detections, left_out })
     }
 }
 
@@ -130,16 +130,16 @@ mod tests {
     fn what_is_not_taken_as_said_is_counted() {
         let boxless = ForeignObject { shape: None, ..object("car", Some(0.9)) };
         let objects = vec![object("Person", None), object("sofa", Some(0.75)), object("Face", Some(1.0)), boxless];
-        let adopted = frame(objects).adopt(&terms()).unwrap();
-        let seen: Vec<_> = adopted.detections.iter().map(|one| (one.class, one.score.get())).collect();
+        let imported = frame(objects).import(&terms()).unwrap();
+        let seen: Vec<_> = imported.detections.iter().map(|one| (one.class, one.score.get())).collect();
         assert_eq!(seen, [(ObjectClass::Other, 0.75), (ObjectClass::Person, 0.5)]);
-        assert_eq!(adopted.left_out, LeftOut { unknown_class: 1, identifying: 1, no_area: 1 });
+        assert_eq!(imported.left_out, LeftOut { unknown_class: 1, identifying: 1, no_area: 1 });
     }
 
     #[test]
     fn a_confidence_of_another_scale_is_refused() {
         let score_of =
-            |said| frame(vec![object("car", Some(said))]).adopt(&terms()).map(|it| it.detections[0].score.get());
+            |said| frame(vec![object("car", Some(said))]).import(&terms()).map(|it| it.detections[0].score.get());
         assert_eq!(score_of(1.000_1).unwrap(), 1.0);
         assert_eq!(score_of(-0.1).unwrap(), 0.5);
         for said in [87.0, f32::NAN, f32::INFINITY] {
@@ -150,10 +150,10 @@ mod tests {
     #[test]
     fn what_nobody_says_is_asked_for() {
         let nothing = Terms { frame: None, ..terms() };
-        assert!(frame(Vec::new()).adopt(&nothing).unwrap_err().to_string().contains("give `frame`"));
+        assert!(frame(Vec::new()).import(&nothing).unwrap_err().to_string().contains("give `frame`"));
         let timeless = ForeignFrame { captured: None, ..frame(Vec::new()) };
-        assert!(timeless.adopt(&terms()).unwrap_err().to_string().contains("time = \"record\""));
+        assert!(timeless.import(&terms()).unwrap_err().to_string().contains("time = \"record\""));
         let at = Timestamp::from_micros(5);
-        assert_eq!(timeless.adopt(&Terms { captured: Some(at), ..terms() }).unwrap().captured, at);
+        assert_eq!(timeless.import(&Terms { captured: Some(at), ..terms() }).unwrap().captured, at);
     }
 }

@@ -1,5 +1,5 @@
 //! Converts one record of another producer to our frames: a pure function of the record and its configuration entry, so that
-//! the same record always yields the same frames, and `analyse` recognises repeats.
+//! that the same record always yields the same frames, and `analyse` recognises duplicates.
 //!
 //! A frame's epoch is the entry's `since`, its sequence its capture time in microseconds: two frames of a camera with one
 //! capture time are one frame.
@@ -14,8 +14,8 @@ use vedette_wire::DeadLetterReason;
 
 use super::settings::{MetadataSettings, TimeSource};
 
-/// How far a capture time may lie after the record's timestamp. One frame from far ahead would make all later ones look like
-/// repeats.
+/// Most that a capture time may lie after the record's timestamp. One frame from far ahead would make all later ones look like
+/// duplicates.
 const MOST_AHEAD: Span = Span::from_secs(60);
 
 /// The result of a record.
@@ -25,7 +25,7 @@ pub struct Converted {
     pub frames: Vec<CameraRecord>,
     /// Frames captured before the entry's `since`.
     pub too_old: u64,
-    /// Objects that were not taken as they were said.
+    /// Objects ignored or changed in the conversion.
     pub left_out: LeftOut,
 }
 
@@ -62,21 +62,21 @@ fn convert_unguarded(record: &Delivered, entry: &MetadataSettings) -> Result<Con
             classes: entry.classes.clone(),
             missing_confidence: entry.missing_confidence,
         };
-        let adopted = message.adopt(&terms).map_err(|error| refusal(&error))?;
-        check_ahead(adopted.captured, record)?;
-        if adopted.captured < entry.since {
+        let imported = message.import(&terms).map_err(|error| refusal(&error))?;
+        check_ahead(imported.captured, record)?;
+        if imported.captured < entry.since {
             converted.too_old += 1;
             continue;
         }
         let left_out = &mut converted.left_out;
-        left_out.unknown_class += adopted.left_out.unknown_class;
-        left_out.identifying += adopted.left_out.identifying;
-        left_out.no_area += adopted.left_out.no_area;
-        let (epoch, sequence) = (number(entry.since), number(adopted.captured));
-        let frame = ProcessedFrame { detections: adopted.detections, ..ProcessedFrame::empty(adopted.frame) };
+        left_out.unknown_class += imported.left_out.unknown_class;
+        left_out.identifying += imported.left_out.identifying;
+        left_out.no_area += imported.left_out.no_area;
+        let (epoch, sequence) = (number(entry.since), number(imported.captured));
+        let frame = ProcessedFrame { detections: imported.detections, ..ProcessedFrame::empty(imported.frame) };
         converted.frames.push(CameraRecord {
             camera,
-            at: FrameAt { epoch, sequence, captured: adopted.captured },
+            at: FrameAt { epoch, sequence, captured: imported.captured },
             model: ModelRef { name: entry.format.as_str().to_owned(), version: message.version.clone() },
             body: RecordBody::Processed(frame),
         });
@@ -84,12 +84,12 @@ fn convert_unguarded(record: &Delivered, entry: &MetadataSettings) -> Result<Con
     Ok(converted)
 }
 
-/// Both times that are converted to numbers lie after 1970.
+/// Both times that are converted to numbers are after 1970.
 fn number(time: Timestamp) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(0)
 }
 
-/// The camera named in the message, else by the record's key.
+/// The camera by the message's sensor name, else by the record's key.
 fn camera(message: &ForeignFrame, record: &Delivered, entry: &MetadataSettings) -> Result<CameraId, Refusal> {
     let key = String::from_utf8_lossy(&record.record.key);
     let said = message.sensor.as_deref();

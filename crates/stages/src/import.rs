@@ -1,7 +1,7 @@
 //! Imports the topics of other producers into `detections`: their frames in our format, under our camera ids, with the same
 //! guarantees as our own. An offset is committed when the frames of its record, or its dead letter, are durable.
 //!
-//! A camera's frames are sent once earlier ones are durable: whatever fails and is repeated, by this member or another, no frame
+//! A camera's frames are sent once earlier ones are durable: in spite of failures and repeats, by this member or another, no frame
 //! first appears on `detections` behind a later one. Cameras do not wait for each other.
 
 mod convert;
@@ -42,7 +42,7 @@ const SET_BACK: Span = Span::from_secs(10);
 
 /// Dependencies of the stage.
 #[derive(Clone)]
-pub struct Adopt {
+pub struct Import {
     /// The topics, and the format of each.
     pub entries: Arc<[MetadataSettings]>,
     /// Source of metadata and target of detections.
@@ -54,7 +54,7 @@ pub struct Adopt {
 }
 
 struct Running {
-    stage: Adopt,
+    stage: Import,
     /// Records in flight, and their bytes.
     in_hand: Arc<InHand>,
     order: InOrder,
@@ -91,12 +91,12 @@ impl MetadataSettings {
     #[must_use]
     pub fn service(entries: &[Self], deps: &Deps) -> Service {
         let Deps { bus, registry, health, .. } = deps.clone();
-        let stage = Adopt { entries: entries.into(), bus, registry, health };
+        let stage = Import { entries: entries.into(), bus, registry, health };
         Service::new(STAGE, move |stop| stage.clone().run(stop))
     }
 }
 
-impl Adopt {
+impl Import {
     /// Runs until `stop`; work in flight is then finished and committed.
     ///
     /// # Errors
@@ -207,10 +207,9 @@ impl Running {
         let (reason, detail) = match self.stage.registry.camera(camera) {
             None if self.stage.registry.is_retired(camera) => return Ok(()),
             None => (DeadLetterReason::UnknownCamera, format!("camera {camera} is not in the registry")),
-            Some(known) if known.source.is_some() => (
-                DeadLetterReason::Invalid,
-                format!("camera {camera} has a stream of its own, which is processed already"),
-            ),
+            Some(known) if known.source.is_some() => {
+                (DeadLetterReason::Invalid, format!("camera {camera} has a source, which is processed already"))
+            }
             Some(_) => return Ok(()),
         };
         Err(Refusal { reason, detail })
@@ -225,7 +224,7 @@ impl Running {
         }
     }
 
-    /// A clock that was set back makes frames look like repeats: `analyse` counts them, here it is logged once.
+    /// After a clock was set back, frames look like duplicates: `analyse` counts them, here it is logged once.
     fn watch_clock(&mut self, frame: &CameraRecord) {
         let latest = self.latest.entry(frame.camera.clone()).or_insert(frame.at.captured);
         let behind = latest.since(frame.at.captured);
@@ -237,11 +236,11 @@ impl Running {
             behind <= Span::ZERO && self.set_back.remove(&frame.camera)
         };
         if changed {
-            self.say_set_back();
+            self.report_set_back();
         }
     }
 
-    fn say_set_back(&self) {
+    fn report_set_back(&self) {
         let (condition, detail) = self.condition();
         if condition == Condition::Degraded {
             tracing::warn!(stage = STAGE, detail);

@@ -20,14 +20,14 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 }
 
 /// Every client reports unreachable brokers again and again; that is counted, and logged at most this often.
-const SAY_AWAY_EVERY: Duration = Duration::from_secs(10);
+const OUTAGE_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) fn error(error: &KafkaError, reason: &str) {
-    static SAID_AWAY: Mutex<Option<Instant>> = Mutex::new(None);
+    static LAST_LOGGED: Mutex<Option<Instant>> = Mutex::new(None);
     metrics::counter!("vedette_bus_kafka_client_errors_total").increment(1);
     if error.rdkafka_error_code().is_some_and(is_passing) {
-        let mut said = SAID_AWAY.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.is_some_and(|at| at.elapsed() < SAY_AWAY_EVERY) {
+        let mut said = LAST_LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_some_and(|at| at.elapsed() < OUTAGE_LOG_INTERVAL) {
             return;
         }
         *said = Some(Instant::now());
@@ -41,9 +41,9 @@ pub(super) fn statistics(report: &[u8]) {
 }
 
 /// A client context that only logs.
-pub(super) struct Talk;
+pub(super) struct LoggingContext;
 
-impl rdkafka::ClientContext for Talk {
+impl rdkafka::ClientContext for LoggingContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }
@@ -57,4 +57,4 @@ impl rdkafka::ClientContext for Talk {
     }
 }
 
-impl rdkafka::consumer::ConsumerContext for Talk {}
+impl rdkafka::consumer::ConsumerContext for LoggingContext {}
