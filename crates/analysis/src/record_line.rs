@@ -197,7 +197,7 @@ mod tests {
         );
         let lost_frame = processed().replace(REST, &format!("{REST},\"away\":true"));
         for line in [own_shed, lost_frame, signal_loss().replace("\"sequence\":0", "\"sequence\":1")] {
-            assert!(from_line(&line).unwrap_err().to_string().contains("leave"), "{line}");
+            assert!(from_line(&line).unwrap_err().to_string().contains("omit"), "{line}");
         }
     }
 }

@@ -117,6 +117,6 @@ mod tests {
         let info = SequenceInfo::read("frameRate=1\nseqLength=4\nimWidth=640\nimHeight=480").unwrap();
         let twice = read_mot("2,4,0,0,5,5\n2,4,9,9,5,5", 4).unwrap();
         let error = Comparison::new(&info, &[], &twice).unwrap_err().to_string();
-        assert_eq!(error, "frame 2: id 4 stands twice among the tracks; one object has one box in a frame");
+        assert_eq!(error, "frame 2: id 4 is duplicated among the tracks; an object has one box per frame");
     }
 }

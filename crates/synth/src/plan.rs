@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn nothing_follows_from_a_count_of_none() {
         let error = CityPlan { districts: 0, ..CityPlan::default() }.check().unwrap_err().to_string();
-        assert_eq!(error, "this city cannot be: districts = 0: a city has at least one");
+        assert_eq!(error, "impossible city: districts = 0: a city has at least one");
     }
 
     #[test]

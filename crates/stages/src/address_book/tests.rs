@@ -113,7 +113,7 @@ fn what_cannot_be_used_is_refused_whole_and_says_why() {
         (None, "missing_file", "site.address_bases"),
         (Some(altered), "unusable_file", "1.base"),
         (Some(bytes(1).0[..20].to_vec()), "unusable_file", "1.base"),
-        (Some(bytes(2).0), "wrong_version", "announced is"),
+        (Some(bytes(2).0), "wrong_version", "is announced"),
     ] {
         std::fs::remove_file(&path).unwrap();
         if let Some(content) = &content {
