@@ -6,4 +6,7 @@
 pub mod blocking;
 pub mod clock;
 pub mod health;
+mod metrics;
 pub mod supervise;
+
+pub use metrics::METRICS;

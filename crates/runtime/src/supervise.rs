@@ -12,6 +12,7 @@ use vedette_core::Backoff;
 
 use crate::clock;
 use crate::health::{Condition, Health};
+use crate::metrics;
 
 /// The long-lived tasks of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,7 +217,7 @@ where
             backoff.reset();
         }
         let wait = backoff.next_wait();
-        metrics::counter!("vedette_stage_restarts_total", "stage" => kind.name()).increment(1);
+        metrics::STAGE_RESTARTS.with([kind.name()]).increment(1);
         tracing::error!(task = kind.name(), error = format!("{error:#}"), ?wait, "task failed; starting again");
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

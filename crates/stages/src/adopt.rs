@@ -23,6 +23,7 @@ use vedette_topics::in_order::InOrder;
 use vedette_topics::topics;
 use vedette_wire::DeadLetterReason;
 
+use crate::metrics;
 use crate::registry::Registry;
 pub use convert::{Converted, convert};
 pub use settings::{MetadataSettings, TimeSource};
@@ -121,7 +122,7 @@ impl Consumer for Running {
 
     fn read(&self, record: &Delivered) -> Result<Converted, Refusal> {
         let Some(entry) = self.stage.entry(record) else { return Ok(Converted::default()) };
-        metrics::counter!("vedette_metadata_records_total", "format" => entry.format.as_str()).increment(1);
+        metrics::METADATA_RECORDS.with([entry.format.as_str()]).increment(1);
         let converted = convert(record, entry)?;
         converted.frames.iter().try_for_each(|frame| self.check_camera(&frame.camera))?;
         Ok(converted)
@@ -141,7 +142,7 @@ impl Consumer for Running {
     }
 
     fn dead_lettered(&mut self, _: &Delivered, delivery: Delivery) -> Effect {
-        metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
+        metrics::FRAMES_DEAD_LETTERED.with([STAGE]).increment(1);
         Effect::Pending(delivery.map(|outcome| outcome.map(drop)).boxed())
     }
 
@@ -172,9 +173,9 @@ impl Running {
     fn admit(&mut self, converted: Converted) -> Vec<CameraRecord> {
         shed("before_since", converted.too_old);
         let left_out = converted.left_out;
-        metrics::counter!("vedette_metadata_classes_unknown_total").increment(left_out.unknown_class.into());
+        metrics::METADATA_CLASSES_UNKNOWN.get().increment(left_out.unknown_class.into());
         for (reason, count) in [("identifying", left_out.identifying), ("no_area", left_out.no_area)] {
-            metrics::counter!("vedette_metadata_objects_left_out_total", "reason" => reason).increment(count.into());
+            metrics::METADATA_OBJECTS_LEFT_OUT.with([reason]).increment(count.into());
         }
         let mut frames = converted.frames;
         frames.retain(|frame| {
@@ -216,7 +217,7 @@ impl Running {
         let behind = latest.since(frame.at.captured);
         *latest = frame.at.captured.max(*latest);
         let changed = if behind > SET_BACK {
-            metrics::counter!("vedette_metadata_frames_set_back_total").increment(1);
+            metrics::METADATA_FRAMES_SET_BACK.get().increment(1);
             self.set_back.insert(frame.camera.clone())
         } else {
             behind <= Span::ZERO && self.set_back.remove(&frame.camera)
@@ -245,13 +246,13 @@ impl Running {
 async fn send(bus: SharedBus, frames: Vec<CameraRecord>) -> Result<(), BusError> {
     for frame in frames {
         topics::DETECTIONS.send(&bus, &frame, frame.at.captured).await?.await?;
-        metrics::counter!("vedette_metadata_frames_total").increment(1);
+        metrics::METADATA_FRAMES.get().increment(1);
     }
     Ok(())
 }
 
 fn shed(reason: &'static str, frames: u64) {
     if frames > 0 {
-        metrics::counter!("vedette_frames_shed_total", "stage" => STAGE, "reason" => reason).increment(frames);
+        metrics::FRAMES_SHED.with([STAGE, reason]).increment(frames);
     }
 }

@@ -21,6 +21,7 @@ use vedette_topics::topics;
 use vedette_wire::DeadLetterReason;
 
 use crate::evidence::BusSnapshots;
+use crate::metrics;
 
 /// The consumer group of the stage.
 const GROUP: &str = "console";
@@ -93,7 +94,7 @@ impl AlertSink {
                     let (store, id) = (self.store.clone(), alert.id);
                     let kept = self.blocking.run(move || store.put_snapshot(id, &jpeg)).await;
                     match kept {
-                        Ok(Ok(())) => metrics::counter!("vedette_snapshots_total").increment(1),
+                        Ok(Ok(())) => metrics::SNAPSHOTS.get().increment(1),
                         Ok(Err(error)) => tracing::error!(alert = %alert.id, %error, "snapshot not stored"),
                         Err(Panicked(error)) => tracing::error!(alert = %alert.id, error, "snapshot not stored"),
                     }
@@ -136,7 +137,7 @@ impl Consumer for Storing {
                 // There may be no subscribers.
                 let _ = self.sink.live.send(alert.clone());
                 if alert.revision == 1 && self.wanted.try_send(alert).is_err() {
-                    metrics::counter!("vedette_snapshots_deferred_total").increment(1);
+                    metrics::SNAPSHOTS_DEFERRED.get().increment(1);
                 }
                 Ok(Effect::Durable)
             }

@@ -18,6 +18,7 @@ use vedette_runtime::health::{Condition, Health};
 use vedette_topics::topics;
 use vedette_wire::{PublishedChunk, VideoRecord};
 
+use crate::metrics;
 use crate::registry::Registry;
 
 pub use settings::{CredentialSection, IngestSettings};
@@ -64,7 +65,7 @@ impl Ingest {
                     self.health.set("ingest", Condition::Degraded, detail);
                 }
             }
-            metrics::gauge!("vedette_ingest_cameras").set(running.len() as f64);
+            metrics::INGEST_CAMERAS.get().set(running.len() as f64);
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = changes.changed() => changed.context("the registry ended")?,
@@ -149,7 +150,7 @@ impl Ingest {
         let mut backoff = Backoff::new(retry_min.to_std(), retry_max.to_std(), camera.as_str());
         while let Err(panic) = self.take_in(&camera, source.clone(), stop.clone()).await {
             let wait = backoff.next_wait();
-            metrics::counter!("vedette_ingest_intakes_failed_total").increment(1);
+            metrics::INGEST_INTAKES_FAILED.get().increment(1);
             tracing::error!(%camera, %panic, ?wait, "intake failed; starting again");
             if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 return;
@@ -193,7 +194,7 @@ impl Ingest {
     /// Publishes a signal-loss heartbeat. If the publish fails, the next heartbeat retries it.
     async fn publish_signal_loss(&self, loss: &SignalLoss) {
         match topics::VIDEO.send(&self.bus, &VideoRecord::SignalLoss(loss.clone()), loss.at).await {
-            Ok(_) => metrics::counter!("vedette_ingest_away_total").increment(1),
+            Ok(_) => metrics::INGEST_AWAY.get().increment(1),
             Err(error) => {
                 tracing::warn!(camera = %loss.camera, %error, "the bus did not take that the camera sends no signal")
             }
@@ -210,7 +211,7 @@ impl Ingest {
             Ok(delivery) => {
                 tokio::spawn(async move {
                     match delivery.await {
-                        Ok(_) => metrics::counter!("vedette_ingest_frames_total").increment(frames),
+                        Ok(_) => metrics::INGEST_FRAMES.get().increment(frames),
                         Err(error) => shed(&camera, frames, &error),
                     }
                 });
@@ -221,6 +222,6 @@ impl Ingest {
 }
 
 fn shed(camera: &CameraId, frames: u64, error: &vedette_bus::BusError) {
-    metrics::counter!("vedette_frames_shed_total", "stage" => "ingest", "reason" => "bus_refused").increment(frames);
+    metrics::FRAMES_SHED.with(["ingest", "bus_refused"]).increment(frames);
     tracing::warn!(%camera, frames, %error, "frames shed: the bus refused them");
 }

@@ -9,6 +9,7 @@ use vedette_bus::{BusError, Delivered, Delivery, SharedBus};
 use vedette_runtime::clock;
 use vedette_wire::{DeadLetter, DeadLetterReason, WireError};
 
+use crate::metrics;
 use crate::topics;
 
 /// Why a record cannot be used.
@@ -52,7 +53,7 @@ pub async fn send(
     detail: &str,
 ) -> Result<Delivery, BusError> {
     let position = &record.position;
-    metrics::counter!("vedette_dead_letters_total", "stage" => stage, "reason" => reason.as_str()).increment(1);
+    metrics::DEAD_LETTERS.with([stage, reason.as_str()]).increment(1);
     tracing::warn!(
         stage,
         topic = %position.topic,

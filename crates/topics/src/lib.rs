@@ -10,9 +10,11 @@ pub mod consumer;
 pub mod dead_letters;
 pub mod in_order;
 mod ledger;
+mod metrics;
 mod open_bus;
 pub mod reading;
 pub mod topics;
 
 pub use bus_settings::{BusKind, BusSettings, GroupProtocol, KafkaSection};
+pub use metrics::METRICS;
 pub use open_bus::{kafka_settings, open_bus};

@@ -9,6 +9,7 @@ use vedette_wire::{AnalysisState, DeadLetterReason};
 
 use super::partition::{Known, Panicked};
 use super::{Running, recovery, states, step};
+use crate::metrics;
 use crate::registry::Entry;
 
 /// Outcome of loading a camera's state.
@@ -56,7 +57,7 @@ impl Running {
             match recovery::restore(&self.stage, &entry.camera, saved) {
                 Ok(analysis) => return Ok(Ok(self.go_on_from(saved, analysis, record, frame, entry).await?)),
                 Err(error) => {
-                    metrics::counter!("vedette_analyse_states_refused_total").increment(1);
+                    metrics::ANALYSE_STATES_REFUSED.get().increment(1);
                     tracing::warn!(camera = %entry.camera.id, %error,
                         "the saved state is not used; it is made again from detections");
                 }

@@ -14,6 +14,7 @@ use vedette_topics::topics;
 use vedette_wire::AnalysisState;
 
 use super::{Analyse, step};
+use crate::metrics;
 use crate::registry::Entry;
 
 /// Restores a checkpoint.
@@ -54,7 +55,7 @@ pub(super) async fn catch_up(
     let Entry { camera, policy, .. } = entry;
     let (id, from, before) = (&camera.id, offsets.start, offsets.end);
     tracing::info!(camera = %id, partition, from, before, "reading again what the saved state has not seen");
-    metrics::counter!("vedette_analyse_catch_ups_total").increment(1);
+    metrics::ANALYSE_CATCH_UPS.get().increment(1);
     let mut frames = Vec::new();
     read(&stage.bus, partition, offsets, |_, frame| {
         if frame.camera == *id {
@@ -114,7 +115,7 @@ pub(super) async fn rebuild(
         }
     })
     .await?;
-    metrics::counter!("vedette_analyse_states_rebuilt_total").increment(rebuilt.len() as u64);
+    metrics::ANALYSE_STATES_REBUILT.get().increment(rebuilt.len() as u64);
     Ok(rebuilt.into_values().collect())
 }
 

@@ -24,6 +24,7 @@ use super::shedding::{Share, Shedding, Waiting};
 use super::sight::{Picture, Undecoded};
 use super::watched::{Progress, WatchedDecoder};
 use super::{Detect, STAGE};
+use crate::metrics;
 
 /// A record for a lane.
 pub(super) struct Work {
@@ -160,7 +161,7 @@ impl Lane {
     async fn process(&mut self, record: &Delivered, published: PublishedChunk) -> Result<Vec<Delivery>, BusError> {
         let PublishedChunk { chunk, published } = published;
         if !self.account.begin(&chunk) {
-            metrics::counter!("vedette_detect_repeated_chunks_total").increment(1);
+            metrics::DETECT_REPEATED_CHUNKS.get().increment(1);
             return Ok(Vec::new());
         }
         let partition = record.position.partition;
@@ -293,7 +294,7 @@ impl Lane {
                 Ok((facts, Ok(detected))) => {
                     let account = self.account.up_to(sequence);
                     let record = self.record(context, sequence, facts, detected, decoded_at, account);
-                    metrics::counter!("vedette_detect_frames_total").increment(1);
+                    metrics::DETECT_FRAMES.get().increment(1);
                     deliveries.push(topics::DETECTIONS.send(&self.stage.bus, &record, record.at.captured).await?);
                 }
             }
