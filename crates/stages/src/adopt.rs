@@ -120,6 +120,11 @@ impl Consumer for Running {
         self.stage.entries.iter().map(|entry| entry.topic.clone()).collect()
     }
 
+    /// The keys of other producers are not our camera ids.
+    fn camera(&self, _: &Delivered) -> Option<CameraId> {
+        None
+    }
+
     fn read(&self, record: &Delivered) -> Result<Converted, Refusal> {
         let Some(entry) = self.stage.entry(record) else { return Ok(Converted::default()) };
         metrics::METADATA_RECORDS.with([entry.format.as_str()]).increment(1);
@@ -129,6 +134,9 @@ impl Consumer for Running {
     }
 
     async fn take(&mut self, record: Delivered, converted: Converted, _: &mut Offsets) -> anyhow::Result<Effect> {
+        if let Some(camera) = converted.camera() {
+            tracing::Span::current().record("camera", tracing::field::display(camera));
+        }
         let frames = self.admit(converted);
         let (in_hand, bytes) = (self.in_hand.clone(), record.record.size());
         in_hand.add(bytes);

@@ -135,7 +135,7 @@ impl Consumer for Running {
         *newest = lane.published.max(*newest);
         metrics::DETECT_RECORDS_IN_HAND.get().set(offsets.open() as f64);
         let (done, finished) = oneshot::channel();
-        lane.give(Work { record, video, done, dropped: false })?;
+        lane.give(Work { record, video, done, dropped: false, span: tracing::Span::current() })?;
         // An abandoned lane finishes nothing.
         Ok(Effect::Pending(finished.map(|told| told.unwrap_or(Err(BusError::Closed))).boxed()))
     }

@@ -11,8 +11,10 @@ pub mod dead_letters;
 pub mod in_order;
 mod ledger;
 mod metrics;
+mod offsets;
 mod open_bus;
 pub mod reading;
+mod span;
 pub mod topics;
 
 pub use bus_settings::{BusKind, BusSettings, GroupProtocol, KafkaSection};

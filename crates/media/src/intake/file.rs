@@ -65,7 +65,7 @@ pub(super) async fn play(
                 }
                 Some(Item::Truncated(detail)) => {
                     metrics::FILES_TRUNCATED.get().increment(1);
-                    tracing::warn!(camera = %output.camera(), path = %shown, detail, "the recording is cut short");
+                    tracing::warn!(path = %shown, detail, "the recording is cut short");
                 }
                 Some(Item::PassEnded) => {
                     output.cut().await?;

@@ -59,10 +59,6 @@ impl Output {
         }
     }
 
-    pub(super) fn camera(&self) -> &CameraId {
-        &self.camera
-    }
-
     pub(super) fn now(&self) -> Timestamp {
         (self.clock)()
     }

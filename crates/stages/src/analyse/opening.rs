@@ -58,8 +58,7 @@ impl Running {
                 Ok(analysis) => return Ok(Ok(self.go_on_from(saved, analysis, record, frame, entry).await?)),
                 Err(error) => {
                     metrics::ANALYSE_STATES_REFUSED.get().increment(1);
-                    tracing::warn!(camera = %entry.camera.id, %error,
-                        "the saved state is not used; it is made again from detections");
+                    tracing::warn!(%error, "the saved state is not used; it is made again from detections");
                 }
             }
         }

@@ -54,7 +54,7 @@ pub(super) async fn catch_up(
 ) -> anyhow::Result<CaughtUp> {
     let Entry { camera, policy, .. } = entry;
     let (id, from, before) = (&camera.id, offsets.start, offsets.end);
-    tracing::info!(camera = %id, partition, from, before, "reading again what the saved state has not seen");
+    tracing::info!(from, before, "reading again what the saved state has not seen");
     metrics::ANALYSE_CATCH_UPS.get().increment(1);
     let mut frames = Vec::new();
     read(&stage.bus, partition, offsets, |_, frame| {
@@ -97,7 +97,7 @@ pub(super) async fn rebuild(
     if from == before {
         return Ok(Vec::new());
     }
-    tracing::info!(partition, from, before, "making states again from detections");
+    tracing::info!(from, before, "making states again from detections");
     let mut rebuilt: BTreeMap<CameraId, (Entry, CameraAnalysis)> = BTreeMap::new();
     read(&stage.bus, partition, from..before, |offset, frame| {
         if end_of(&frame.camera).is_none_or(|end| end <= offset) {
@@ -131,7 +131,7 @@ async fn read(
         return Ok(());
     }
     if low > offsets.start {
-        tracing::warn!(partition, from = offsets.start, kept_from = low, "some detections are past their retention");
+        tracing::warn!(from = offsets.start, kept_from = low, "some detections are past their retention");
     }
     let start = StartAt::Offsets(vec![(partition, low.max(offsets.start))]);
     let mut reader = bus.read(topics::DETECTIONS.name(), start).await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::Instrument;
 use vedette_core::{Codec, VideoChunk};
 
 use super::sight::{Eye, Picture, Sight, Undecoded};
@@ -76,10 +77,11 @@ impl WatchedDecoder {
         // The semaphore is never closed.
         let place = decoders.acquire().await.ok();
         self.progress.set(Some(Instant::now()));
-        let mut decoding: Decoding = tokio::spawn(async move {
+        let work = async move {
             let pictures = eye.decode(chunk).await;
             (eye, pictures)
-        });
+        };
+        let mut decoding: Decoding = tokio::spawn(work.in_current_span());
         let answer = match tokio::time::timeout(SLOW, &mut decoding).await {
             Ok(answer) => Ok(answer),
             Err(_) => {
