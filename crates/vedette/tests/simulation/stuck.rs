@@ -1,13 +1,18 @@
 //! A decoder that hangs takes its own camera down and nothing else: no other camera, no commit, no stop.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::filter::{LevelFilter, dynamic_filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 use vedette_bus::partition_of;
 use vedette_bus::simulated::Cluster;
 use vedette_core::{CameraId, Codec, ModelRef, ShedReason, Span, Timestamp, VideoChunk};
@@ -63,6 +68,36 @@ impl ChunkDecoder for HangingDecoder {
         }
         self.decoder.decode(chunk).await
     }
+}
+
+thread_local! {
+    /// What this thread logged; none while nobody asks.
+    static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+struct Log;
+
+impl io::Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        LOG.with_borrow_mut(|log| log.get_or_insert_default().extend_from_slice(text));
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Keeps what this thread logs from here on. The subscriber is that of the process: with one for each thread, whether a line is
+/// logged would depend on which of them comes to it first.
+fn keep_log() {
+    static SET: Once = Once::new();
+    SET.call_once(|| {
+        let asked = dynamic_filter_fn(|_, _| LOG.with_borrow(Option::is_some));
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| Log).with_filter(asked);
+        tracing_subscriber::registry().with(LevelFilter::WARN).with(lines).init();
+    });
+    LOG.set(Some(Vec::new()));
 }
 
 /// The frames of each camera that are accounted for, by their fate; none of a reason means that they were processed.
@@ -168,4 +203,24 @@ async fn a_decoder_that_hangs_is_told_and_its_frames_are_accounted_for() {
     assert!(stuck[0].detail.contains("did not answer") && stuck[0].value.is_some(), "{}", stuck[0].detail);
     bench.stop.cancel();
     running.await.unwrap().unwrap();
+}
+
+/// A lane is a task of its own: what it logs is about a record all the same.
+#[tokio::test(start_paused = true)]
+async fn what_a_lane_logs_names_the_record_and_the_camera() {
+    keep_log();
+    let bench = Bench::new(&INPUT).await;
+    let running = tokio::spawn(bench.detect.clone().run(bench.stop.clone()));
+    sleep(Duration::from_secs(60)).await;
+    bench.stop.cancel();
+    running.await.unwrap().unwrap();
+    let log = String::from_utf8(LOG.take().unwrap()).unwrap();
+    let line = log.lines().find(|line| line.contains("did not answer")).unwrap_or_else(|| panic!("{log}"));
+    let letters = bench.cluster.records(topics::DEAD_LETTERS.name()).unwrap().into_iter();
+    let mut letters = letters.map(|record| decode_dead_letter(record.record.value.unwrap()).unwrap());
+    let camera = &bench.hangs_on;
+    let letter = letters.find(|letter| letter.key == camera.as_str()).unwrap();
+    let (partition, offset) = (letter.partition, letter.offset);
+    let span = format!("record{{topic=video partition={partition} offset={offset} camera={camera}}}: ");
+    assert!(line.contains(&span), "{span} is not in {line}");
 }
