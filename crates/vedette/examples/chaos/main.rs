@@ -1,7 +1,7 @@
 //! The promise of delivery on the real thing: three Apache Kafka brokers and three workers as processes, recorded cameras, and one
 //! fault after the other. After each, an independent check of what lies on the topics and in the store.
 //!
-//! `make chaos-kafka` runs it. The simulation (`tests/simulation`) asks the same of far more interleavings; this run asks it of
+//! `make chaos-kafka` runs it. The simulation (`tests/it/simulation.rs`) asks the same of far more interleavings; this run asks it of
 //! brokers, processes, disks and networks that are no model of ours.
 
 mod check;
