@@ -10,7 +10,7 @@ mod metric;
 
 pub use definition::{Definition, Kind, Unit};
 pub use metric::{Handle, Metric};
-pub use metrics::{Counter, Gauge, Histogram, SharedString};
+pub use metrics::{Counter, Gauge, Histogram, SharedString, with_local_recorder};
 
 /// Defines the metrics of a crate, and `METRICS`, the list of them. The doc comment of a metric is its help text in
 /// `/metrics` and docs/METRICS.md.
