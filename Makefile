@@ -75,7 +75,7 @@ test-pure: ## Run the tests of the crates that need no native library: formats, 
 .PHONY: chaos
 chaos: test-deps web ## Inject faults into the simulated product with SEEDS=1000 seeds (SEED=17 repeats one): nothing may be lost or duplicated
 	VEDETTE_CHAOS_SEEDS=$(SEEDS) $(if $(SEED),VEDETTE_CHAOS_SEED=$(SEED)) \
-		cargo test --release --locked -p vedette --test simulation --test adopt_simulation -- --nocapture
+		cargo test --release --locked -p vedette --test it simulation:: -- --nocapture
 
 .PHONY: chaos-kafka
 chaos-kafka: assets test-deps ## Inject faults into the product on three real brokers and write docs/CHAOS.md (CHAOS="--quick --only worker-kill" for a part)

@@ -3,6 +3,7 @@ use vedette_core::{AlertId, Timestamp};
 
 use super::session::Row;
 use super::{AlertStore, EvidenceLook, StoreError};
+use crate::metrics;
 
 impl AlertStore {
     /// Stores the snapshot of an alert, JPEG, in the form that may leave the system; a later one replaces it.
@@ -53,7 +54,7 @@ impl AlertStore {
             (&*look.what).into(),
         ];
         self.write(DOING, |session| session.execute(DOING, sql, &values))?;
-        metrics::counter!("vedette_alerts_evidence_looks_total").increment(1);
+        metrics::EVIDENCE_LOOKS.get().increment(1);
         Ok(())
     }
 

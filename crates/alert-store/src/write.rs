@@ -5,6 +5,7 @@ use vedette_core::{Alert, AlertId, Timestamp};
 use super::change::next_change;
 use super::session::{Session, Value};
 use super::{AlertStore, RecordPosition, StoreError, Upserted, joining};
+use crate::metrics;
 
 impl AlertStore {
     /// Stores an alert, any number of times and in any order of its revisions; the latest revision is kept. With correlation
@@ -32,8 +33,8 @@ impl AlertStore {
             alerts.iter().map(|(alert, position)| upsert(session, self.joins.as_ref(), alert, *position)).collect()
         })?;
         for (outcome, joined) in &done {
-            metrics::counter!("vedette_alerts_upserts_total", "outcome" => outcome.as_str()).increment(1);
-            metrics::counter!("vedette_alerts_joined_total").increment(*joined);
+            metrics::UPSERTS.with([outcome.as_str()]).increment(1);
+            metrics::JOINED.get().increment(*joined);
         }
         Ok(done.into_iter().map(|(outcome, _)| outcome).collect())
     }
@@ -61,7 +62,7 @@ impl AlertStore {
             joining::touch_lead(session, id)?;
             super::read::get(session, id)?.ok_or(StoreError::UnknownAlert(id))
         })?;
-        metrics::counter!("vedette_alerts_verdicts_total", "verdict" => word).increment(1);
+        metrics::VERDICTS.with([word]).increment(1);
         Ok(stored)
     }
 
@@ -84,7 +85,7 @@ impl AlertStore {
         if deleted > 0 {
             self.reclaim(DOING)?;
         }
-        metrics::counter!("vedette_alerts_deleted_total").increment(deleted);
+        metrics::DELETED.get().increment(deleted);
         Ok(deleted)
     }
 }

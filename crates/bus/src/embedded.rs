@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 use crate::queue::bytes_bounded;
 use crate::{
     Bus, BusError, Committer, Delivered, Delivery, GroupEvent, Reader, Record, StartAt, Subscription, TopicSpec,
-    Watermarks, topic as names,
+    Watermarks, metrics, topic as names,
 };
 use cursor::Cursor;
 use disk::{Disk, FileSystem};
@@ -191,7 +191,7 @@ fn start_sweeper(inner: Arc<Inner>) -> Result<(Sender<()>, JoinHandle<()>), BusE
     let thread = std::thread::Builder::new().name("log-sweeper".to_owned()).spawn(move || {
         while stopped.recv_timeout(inner.settings.sweep_interval) == Err(RecvTimeoutError::Timeout) {
             if let Err(error) = inner.sweep() {
-                metrics::counter!("vedette_bus_sweep_failures_total").increment(1);
+                metrics::SWEEP_FAILURES.get().increment(1);
                 tracing::error!(%error, "retention or compaction failed; retrying at the next sweep");
             }
         }

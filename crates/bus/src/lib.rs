@@ -13,6 +13,7 @@ pub mod kafka;
 pub mod simulated;
 
 mod error;
+mod metrics;
 mod queue;
 mod record;
 mod subscription;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use error::BusError;
+pub use metrics::METRICS;
 pub use record::{Delivered, Delivery, Header, Position, Record, Written};
 pub use subscription::{Committer, GroupEvent, Reader, Revocation, Subscription};
 pub use topic::{Retention, StartAt, TopicSpec, Watermarks, partition_of};

@@ -1,8 +1,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use metrics::{Counter, Gauge};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use vedette_metrics::{Counter, Gauge, SharedString};
+
+use crate::metrics;
 
 /// Overhead of an item beside its content, so that a flood of empty records is bounded too.
 const ITEM_BYTES: usize = 128;
@@ -13,9 +15,9 @@ pub(crate) fn bytes_bounded<T>(bytes: usize, queue: &'static str, name: &str) ->
     let capacity = bytes.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
     let room = Arc::new(Semaphore::new(capacity));
     let (items, receiver) = mpsc::unbounded_channel();
-    let name = name.to_owned();
-    let held = metrics::gauge!("vedette_bus_queue_bytes", "queue" => queue, "name" => name.clone());
-    let waits = metrics::counter!("vedette_bus_queue_waits_total", "queue" => queue, "name" => name);
+    let labels = || [SharedString::from(queue), name.to_owned().into()];
+    let held = metrics::QUEUE_BYTES.with(labels());
+    let waits = metrics::QUEUE_WAITS.with(labels());
     let sender = QueueSender { items, room: Arc::clone(&room), capacity, held, waits };
     (sender, QueueReceiver { items: receiver, room, rest: Vec::new().into_iter(), of_rest: None })
 }

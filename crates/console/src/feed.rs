@@ -14,6 +14,7 @@ use vedette_alerts::StoredAlert;
 use vedette_alerts::json::AlertJson;
 
 use crate::ConsoleParts;
+use crate::metrics;
 
 const BATCH: u32 = 200;
 const RETRY: Duration = Duration::from_secs(1);
@@ -67,7 +68,7 @@ pub(crate) fn start(parts: &ConsoleParts, buffer: usize, stop: CancellationToken
                     () = task.decided.notified() => {}
                 },
                 Err(error) => {
-                    metrics::counter!("vedette_console_feed_errors_total").increment(1);
+                    metrics::FEED_ERRORS.get().increment(1);
                     tracing::error!(%error, "live streams are stalled: changes cannot be read");
                     tokio::time::sleep(RETRY).await;
                 }
@@ -104,7 +105,7 @@ async fn forward(
             // An error means that no stream is open.
             let _ = changes.send(Arc::new(change));
         }
-        metrics::gauge!("vedette_console_stream_buffer_length").set(changes.len() as f64);
+        metrics::STREAM_BUFFER_LENGTH.get().set(changes.len() as f64);
         if !full {
             return Ok(());
         }

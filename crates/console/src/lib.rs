@@ -8,6 +8,7 @@ mod addresses;
 mod api;
 mod api_rule;
 mod feed;
+mod metrics;
 mod page;
 mod params;
 mod problem;
@@ -19,6 +20,7 @@ mod sources;
 pub use addresses::{
     AddressSource, BaseReport, EntityJson, FormerCodeJson, GeometryJson, HitJson, NameJson, RefusalJson, ServedJson,
 };
+pub use metrics::METRICS;
 pub use server::{Console, serve};
 
 /// The definitions of all problems that the API answers.

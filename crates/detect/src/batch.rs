@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use vedette_core::{Detection, FrameSize, ModelRef, Span};
+use vedette_metrics::SharedString;
 
 use crate::detector::Detector;
 use crate::error::DetectError;
 use crate::geometry::InputImage;
 use crate::manifest::InputSpec;
+use crate::metrics;
 use crate::queue::Queue;
 use crate::runtime::ProviderReport;
 
@@ -78,13 +80,13 @@ impl Shared {
     }
 
     fn show_length(&self) {
-        metrics::gauge!("vedette_detect_queue_images", "model" => self.model.name.clone()).set(self.queue.len() as f64);
+        metrics::QUEUE_IMAGES.with([self.model.name.clone()]).set(self.queue.len() as f64);
     }
 
     fn count_drop(&self, reason: &'static str, count: usize) {
         if count > 0 {
-            let labels = [("model", self.model.name.clone()), ("reason", reason.to_owned())];
-            metrics::counter!("vedette_detect_dropped_images_total", &labels).increment(count as u64);
+            let labels = [SharedString::from(self.model.name.clone()), reason.into()];
+            metrics::DROPPED_IMAGES.with(labels).increment(count as u64);
         }
     }
 
@@ -259,14 +261,14 @@ fn answer_batch(shared: &Shared, detector: &mut Detector, jobs: Vec<Job>) {
         return;
     }
     let model = shared.model.name.clone();
-    metrics::histogram!("vedette_detect_batch_images", "model" => model.clone()).record(images.len() as f64);
+    metrics::BATCH_IMAGES.with([model.clone()]).record(images.len() as f64);
     let answers = run(detector, &images);
     let inference = begun.elapsed();
-    metrics::histogram!("vedette_detect_inference_seconds", "model" => model.clone()).record(inference);
+    metrics::INFERENCE_SECONDS.with([model.clone()]).record(inference);
     match answers {
         Ok(answers) => {
             for (detections, (wait, answer)) in answers.into_iter().zip(waiting) {
-                metrics::histogram!("vedette_detect_queue_wait_seconds", "model" => model.clone()).record(wait);
+                metrics::QUEUE_WAIT_SECONDS.with([model.clone()]).record(wait);
                 let detected = Detected { detections, wait: span(wait), inference: span(inference) };
                 // The caller may have gone meanwhile.
                 let _ = answer.send(Ok(detected));

@@ -4,10 +4,12 @@ use std::time::Instant;
 use ort::session::{Session, SessionOutputs};
 use ort::value::TensorRef;
 use vedette_core::{Detection, FrameSize, ModelRef};
+use vedette_metrics::SharedString;
 
 use crate::error::DetectError;
 use crate::geometry::InputImage;
 use crate::manifest::{InputSpec, Manifest};
+use crate::metrics;
 use crate::nms::{Candidates, select};
 use crate::output::{Tensor, Wanted};
 use crate::preprocess::Normaliser;
@@ -135,18 +137,16 @@ impl Detector {
             let most = self.settings.max_detections;
             let found = select(&mut self.candidates, image.to_native(), self.manifest.nms_iou, most);
             if self.candidates.not_numbers > 0 {
-                metrics::counter!("vedette_detect_bad_outputs_total", "model" => model.clone())
-                    .increment(self.candidates.not_numbers as u64);
+                metrics::BAD_OUTPUTS.with([model.clone()]).increment(self.candidates.not_numbers as u64);
             }
-            metrics::counter!("vedette_detect_detections_total", "model" => model.clone())
-                .increment(found.len() as u64);
+            metrics::DETECTIONS.with([model.clone()]).increment(found.len() as u64);
             answers.push(found);
         }
-        let labels = [("model", model.clone()), ("provider", provider.as_str().to_owned())];
-        metrics::counter!("vedette_detect_images_total", &labels).increment(images.len() as u64);
-        metrics::histogram!("vedette_detect_preprocess_seconds", &labels).record(filled - begun);
-        metrics::histogram!("vedette_detect_run_seconds", &labels).record(ran - filled);
-        metrics::histogram!("vedette_detect_postprocess_seconds", &labels).record(ran.elapsed());
+        let labels = || [SharedString::from(model.clone()), provider.as_str().into()];
+        metrics::IMAGES.with(labels()).increment(images.len() as u64);
+        metrics::PREPROCESS_SECONDS.with(labels()).record(filled - begun);
+        metrics::RUN_SECONDS.with(labels()).record(ran - filled);
+        metrics::POSTPROCESS_SECONDS.with(labels()).record(ran.elapsed());
         Ok(())
     }
 }

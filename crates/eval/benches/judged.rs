@@ -5,7 +5,7 @@
 
 #[path = "../../../benches/figures.rs"]
 mod figures;
-#[path = "../tests/support/mod.rs"]
+#[path = "../tests/it/support.rs"]
 mod support;
 
 use support::{Judged, Scenes, Sequence, events, settings, tracks};

@@ -12,6 +12,7 @@ mod chunker;
 mod decode;
 mod init;
 mod intake;
+mod metrics;
 mod nal;
 mod snapshot;
 mod sps;
@@ -23,5 +24,6 @@ pub use intake::{
     Clock, Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource, LossReason, Recording, RefusalReason,
     inspect,
 };
+pub use metrics::METRICS;
 pub use snapshot::{Snapshot, SnapshotError, SnapshotSettings, snapshot};
 pub use transcode::{TranscodeError, TranscodeProgress, TranscodeSettings, transcode_to_h264};

@@ -5,7 +5,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use vedette_core::{FrameSize, PixelBox, VideoChunk};
 
-use crate::{DecodeError, Decoder, DecoderSettings, Keep, OutputSize};
+use crate::{DecodeError, Decoder, DecoderSettings, Keep, OutputSize, metrics};
 
 /// Appearance of snapshots.
 #[derive(Debug, Clone)]
@@ -106,7 +106,7 @@ pub fn snapshot(
     JpegEncoder::new_with_quality(&mut jpeg, settings.jpeg_quality.clamp(1, 100))
         .write_image(&pixels, size.width, size.height, ExtendedColorType::Rgb8)
         .map_err(|error| SnapshotError::Encode { sequence, detail: error.to_string() })?;
-    metrics::counter!("vedette_media_snapshots_total").increment(1);
+    metrics::SNAPSHOTS.get().increment(1);
     Ok(Snapshot { jpeg: jpeg.into(), size, frame: decoded.frame })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 
 use crate::clock;
+use crate::metrics;
 
 /// Condition of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +59,8 @@ impl Health {
         if same {
             return;
         }
-        metrics::gauge!("vedette_stage_up", "stage" => stage)
-            .set(f64::from(u8::from(matches!(condition, Condition::Running | Condition::Degraded))));
+        let works = matches!(condition, Condition::Running | Condition::Degraded);
+        metrics::STAGE_UP.with([stage]).set(f64::from(u8::from(works)));
         self.0.insert(stage, StageHealth { condition, detail, since: clock::now().to_string() });
     }
 

@@ -6,7 +6,9 @@
 pub mod blocking;
 pub mod clock;
 pub mod health;
+mod metrics;
 mod service;
 pub mod supervise;
 
+pub use metrics::METRICS;
 pub use service::{Service, TaskError, report};

@@ -11,6 +11,7 @@ use vedette_core::Backoff;
 
 use crate::clock;
 use crate::health::{Condition, Health};
+use crate::metrics;
 use crate::service::{Service, TaskError, report};
 
 /// The effect of a task's error.
@@ -129,7 +130,7 @@ async fn supervise(
             backoff.reset();
         }
         let wait = backoff.next_wait();
-        metrics::counter!("vedette_stage_restarts_total", "stage" => task).increment(1);
+        metrics::STAGE_RESTARTS.with([task]).increment(1);
         tracing::error!(task, error = cause, ?wait, "task failed; restarting");
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

@@ -9,6 +9,7 @@ use futures::FutureExt;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 use vedette_alert_store::{AlertStore, RecordPosition};
 use vedette_bus::{Delivered, SharedBus};
 use vedette_core::Alert;
@@ -22,6 +23,7 @@ use vedette_wire::DeadLetterReason;
 
 use crate::error::StageError;
 use crate::evidence::BusSnapshots;
+use crate::metrics;
 
 /// The consumer group of the stage.
 const GROUP: &str = "console";
@@ -89,23 +91,27 @@ impl AlertSink {
     async fn take_snapshots(self, mut alerts: mpsc::Receiver<Arc<Alert>>) {
         while let Some(alert) = alerts.recv().await {
             let Some(snapshots) = &self.snapshots else { continue };
-            let taken = AssertUnwindSafe(snapshots.take(&alert)).catch_unwind().await;
-            let Ok(taken) = taken else {
-                tracing::error!(alert = %alert.id, "no snapshot: its creation panicked");
-                continue;
-            };
-            match taken {
-                Ok(jpeg) => {
-                    let (store, id) = (self.store.clone(), alert.id);
-                    let kept = self.blocking.run(move || store.put_snapshot(id, &jpeg)).await;
-                    match kept {
-                        Ok(Ok(())) => metrics::counter!("vedette_snapshots_total").increment(1),
-                        Ok(Err(error)) => tracing::error!(alert = %alert.id, %error, "snapshot not stored"),
-                        Err(Panicked(error)) => tracing::error!(alert = %alert.id, error, "snapshot not stored"),
-                    }
+            let span = tracing::error_span!("snapshot", camera = %alert.camera, alert = %alert.id);
+            self.take_snapshot(snapshots, &alert).instrument(span).await;
+        }
+    }
+
+    async fn take_snapshot(&self, snapshots: &BusSnapshots, alert: &Alert) {
+        let Ok(taken) = AssertUnwindSafe(snapshots.take(alert)).catch_unwind().await else {
+            tracing::error!("no snapshot: its creation panicked");
+            return;
+        };
+        match taken {
+            Ok(jpeg) => {
+                let (store, id) = (self.store.clone(), alert.id);
+                let kept = self.blocking.run(move || store.put_snapshot(id, &jpeg)).await;
+                match kept {
+                    Ok(Ok(())) => metrics::SNAPSHOTS.get().increment(1),
+                    Ok(Err(error)) => tracing::error!(%error, "snapshot not stored"),
+                    Err(Panicked(error)) => tracing::error!(error, "snapshot not stored"),
                 }
-                Err(error) => tracing::warn!(alert = %alert.id, %error, "no snapshot"),
             }
+            Err(error) => tracing::warn!(%error, "no snapshot"),
         }
     }
 }
@@ -143,7 +149,7 @@ impl Consumer for Storing {
                 // There may be no subscribers.
                 let _ = self.sink.live.send(alert.clone());
                 if alert.revision == 1 && self.wanted.try_send(alert).is_err() {
-                    metrics::counter!("vedette_snapshots_deferred_total").increment(1);
+                    metrics::SNAPSHOTS_DEFERRED.get().increment(1);
                 }
                 Ok(Effect::Durable)
             }

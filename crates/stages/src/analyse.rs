@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use vedette_analysis::{CameraAnalysis, Outcome, Serving};
 use vedette_bus::{BusError, Committer, Delivered, Delivery, SharedBus, Watermarks};
 use vedette_core::{Alert, CameraId, CameraRecord, NearMiss};
+use vedette_metrics::SharedString;
 use vedette_rules::SharedPolicy;
 use vedette_runtime::Service;
 use vedette_runtime::health::{Condition, Health};
@@ -37,6 +38,7 @@ use crate::address_book::AddressBook;
 use crate::deps::Deps;
 use crate::error::StageError;
 use crate::latency::LatencyBook;
+use crate::metrics;
 use crate::registry::Registry;
 use counters::Counters;
 use opening::Opened;
@@ -154,7 +156,7 @@ impl Consumer for Running {
             match self.open(&record, &frame).await? {
                 Opened::Ready => {}
                 Opened::Retired => {
-                    metrics::counter!("vedette_analyse_retired_cameras_frames_total").increment(1);
+                    metrics::ANALYSE_RETIRED_CAMERAS_FRAMES.get().increment(1);
                     return Ok(Effect::Durable);
                 }
                 Opened::Refused(reason, detail) => {
@@ -178,7 +180,7 @@ impl Consumer for Running {
     }
 
     fn dead_lettered(&mut self, record: &Delivered, delivery: Delivery) -> Effect {
-        metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
+        metrics::FRAMES_DEAD_LETTERED.with([STAGE]).increment(1);
         let partition = self.partitions.entry(record.position.partition).or_default();
         partition.advance(record.position.offset);
         partition.wait_for(Published::new(delivery));
@@ -274,7 +276,7 @@ impl Running {
     /// Publishes an alert. `frame` is the record that triggered it now, when its latency was just measured.
     async fn publish(&mut self, number: u32, frame: Option<&CameraRecord>, alert: &Alert) -> crate::Result<()> {
         let status = if alert.ended.is_some() { "ended" } else { "raised" };
-        metrics::counter!("vedette_alerts_total", "kind" => alert.kind.to_string(), "status" => status).increment(1);
+        metrics::ALERTS.with([SharedString::from(alert.kind.to_string()), status.into()]).increment(1);
         let stated = alert.ended.unwrap_or(alert.raised);
         let mut published = Published::new(topics::ALERTS.send(&self.stage.bus, alert, stated).await?);
         if let Some(frame) = frame.filter(|frame| alert.raised == frame.at.captured) {
@@ -286,7 +288,7 @@ impl Running {
     }
 
     async fn dead_letter(&mut self, record: &Delivered, reason: DeadLetterReason, detail: &str) -> crate::Result<()> {
-        metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
+        metrics::FRAMES_DEAD_LETTERED.with([STAGE]).increment(1);
         let delivery = dead_letters::send(&self.stage.bus, STAGE, record, reason, detail).await?;
         self.partitions.entry(record.position.partition).or_default().wait_for(Published::new(delivery));
         Ok(())

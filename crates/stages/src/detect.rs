@@ -34,6 +34,7 @@ use crate::detect::lane::Work;
 use crate::detect::open_lane::OpenLane;
 use crate::detector::Detecting;
 use crate::error::StageError;
+use crate::metrics;
 use crate::registry::Registry;
 
 pub use backend::{ChunkDecoder, DetectBackend, ModelBackend, Picture, Undecoded};
@@ -165,9 +166,9 @@ impl Consumer for Running {
         lane.published = published;
         let newest = self.newest.entry(partition).or_insert(lane.published);
         *newest = lane.published.max(*newest);
-        metrics::gauge!("vedette_detect_records_in_hand").set(offsets.open() as f64);
+        metrics::DETECT_RECORDS_IN_HAND.get().set(offsets.open() as f64);
         let (done, finished) = oneshot::channel();
-        lane.give(Work { record, video, done, dropped: false })?;
+        lane.give(Work { record, video, done, dropped: false, span: tracing::Span::current() })?;
         // An abandoned lane finishes nothing.
         Ok(Effect::Pending(finished.map(|told| told.unwrap_or(Err(BusError::Closed))).boxed()))
     }
@@ -204,7 +205,7 @@ impl Consumer for Running {
     fn condition(&self) -> (Condition, String) {
         let blind: Vec<&str> =
             self.lanes.iter().filter(|(_, lane)| lane.is_blind()).map(|(camera, _)| camera.as_str()).collect();
-        metrics::gauge!("vedette_detect_decoders_stuck").set(blind.len() as f64);
+        metrics::DETECT_DECODERS_STUCK.get().set(blind.len() as f64);
         if blind.is_empty() {
             let model = self.stage.backend.model();
             return (Condition::Running, format!("model {} {}", model.name, model.version));

@@ -17,6 +17,7 @@ use vedette_topics::reading::{Follower, View};
 use vedette_topics::topics;
 use vedette_wire::AnalysisState;
 
+use crate::metrics;
 use crate::registry::Registry;
 
 const FRAMES: &str = "frames";
@@ -116,7 +117,7 @@ impl FrameBook {
             let rise = self.last_rise(steady.map(|camera| camera.id.as_str()));
             let (since, moment) = rise.unwrap_or(began);
             let age = since.elapsed();
-            metrics::gauge!("vedette_newest_frame_age_seconds").set(age.as_secs_f64());
+            metrics::NEWEST_FRAME_AGE_SECONDS.get().set(age.as_secs_f64());
             let (condition, detail) = match (age > stale_after.to_std(), rise) {
                 (true, _) => (
                     Condition::Failed,

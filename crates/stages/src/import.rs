@@ -26,6 +26,7 @@ use vedette_wire::DeadLetterReason;
 
 use crate::deps::Deps;
 use crate::error::StageError;
+use crate::metrics;
 use crate::registry::Registry;
 pub use convert::{Converted, convert};
 pub(crate) use settings::MetadataRule;
@@ -134,15 +135,23 @@ impl Consumer for Running {
         self.stage.entries.iter().map(|entry| entry.topic.clone()).collect()
     }
 
+    /// The keys of other producers are not our camera ids.
+    fn camera(&self, _: &Delivered) -> Option<CameraId> {
+        None
+    }
+
     fn read(&self, record: &Delivered) -> Result<Converted, Refusal> {
         let Some(entry) = self.stage.entry(record) else { return Ok(Converted::default()) };
-        metrics::counter!("vedette_metadata_records_total", "format" => entry.format.as_str()).increment(1);
+        metrics::METADATA_RECORDS.with([entry.format.as_str()]).increment(1);
         let converted = convert(record, entry)?;
         converted.frames.iter().try_for_each(|frame| self.check_camera(&frame.camera))?;
         Ok(converted)
     }
 
     async fn take(&mut self, record: Delivered, converted: Converted, _: &mut Offsets) -> crate::Result<Effect> {
+        if let Some(camera) = converted.camera() {
+            tracing::Span::current().record("camera", tracing::field::display(camera));
+        }
         let frames = self.admit(converted);
         let (in_hand, bytes) = (self.in_hand.clone(), record.record.size());
         in_hand.add(bytes);
@@ -156,7 +165,7 @@ impl Consumer for Running {
     }
 
     fn dead_lettered(&mut self, _: &Delivered, delivery: Delivery) -> Effect {
-        metrics::counter!("vedette_frames_dead_lettered_total", "stage" => STAGE).increment(1);
+        metrics::FRAMES_DEAD_LETTERED.with([STAGE]).increment(1);
         Effect::Pending(delivery.map(|outcome| outcome.map(drop)).boxed())
     }
 
@@ -187,9 +196,9 @@ impl Running {
     fn admit(&mut self, converted: Converted) -> Vec<CameraRecord> {
         shed("before_since", converted.too_old);
         let left_out = converted.left_out;
-        metrics::counter!("vedette_metadata_classes_unknown_total").increment(left_out.unknown_class.into());
+        metrics::METADATA_CLASSES_UNKNOWN.get().increment(left_out.unknown_class.into());
         for (reason, count) in [("identifying", left_out.identifying), ("no_area", left_out.no_area)] {
-            metrics::counter!("vedette_metadata_objects_left_out_total", "reason" => reason).increment(count.into());
+            metrics::METADATA_OBJECTS_LEFT_OUT.with([reason]).increment(count.into());
         }
         let mut frames = converted.frames;
         frames.retain(|frame| {
@@ -230,7 +239,7 @@ impl Running {
         let behind = latest.since(frame.at.captured);
         *latest = frame.at.captured.max(*latest);
         let changed = if behind > SET_BACK {
-            metrics::counter!("vedette_metadata_frames_set_back_total").increment(1);
+            metrics::METADATA_FRAMES_SET_BACK.get().increment(1);
             self.set_back.insert(frame.camera.clone())
         } else {
             behind <= Span::ZERO && self.set_back.remove(&frame.camera)
@@ -259,13 +268,13 @@ impl Running {
 async fn send(bus: SharedBus, frames: Vec<CameraRecord>) -> Result<(), BusError> {
     for frame in frames {
         topics::DETECTIONS.send(&bus, &frame, frame.at.captured).await?.await?;
-        metrics::counter!("vedette_metadata_frames_total").increment(1);
+        metrics::METADATA_FRAMES.get().increment(1);
     }
     Ok(())
 }
 
 fn shed(reason: &'static str, frames: u64) {
     if frames > 0 {
-        metrics::counter!("vedette_frames_shed_total", "stage" => STAGE, "reason" => reason).increment(frames);
+        metrics::FRAMES_SHED.with([STAGE, reason]).increment(frames);
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use vedette_bus::SharedBus;
 use vedette_core::{Backoff, Camera, CameraId, CameraSource, SignalLoss, VideoChunk};
 use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource};
@@ -21,6 +22,7 @@ use vedette_wire::{PublishedChunk, VideoRecord};
 
 use crate::deps::Deps;
 use crate::error::StageError;
+use crate::metrics;
 use crate::registry::Registry;
 
 pub use settings::{CredentialSection, IngestSettings};
@@ -80,7 +82,7 @@ impl Ingest {
                     self.health.set(STAGE, Condition::Degraded, detail);
                 }
             }
-            metrics::gauge!("vedette_ingest_cameras").set(running.len() as f64);
+            metrics::INGEST_CAMERAS.get().set(running.len() as f64);
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = changes.changed() => changed.map_err(|_| StageError::RegistryEnded)?,
@@ -122,7 +124,9 @@ impl Ingest {
             match self.source_of(&camera) {
                 Ok(source) => {
                     let stop = stop.child_token();
-                    let task = tokio::spawn(self.clone().follow(id.clone(), source, stop.clone()));
+                    // Of the highest level, so that warnings name the camera whatever the log shows.
+                    let span = tracing::error_span!("intake", camera = %id);
+                    let task = tokio::spawn(self.clone().follow(id.clone(), source, stop.clone()).instrument(span));
                     running.insert(id, Running { camera, stop, task });
                 }
                 Err(error) => {
@@ -165,8 +169,8 @@ impl Ingest {
         let mut backoff = Backoff::new(retry_min.to_std(), retry_max.to_std(), camera.as_str());
         while let Err(panic) = self.take_in(&camera, source.clone(), stop.clone()).await {
             let wait = backoff.next_wait();
-            metrics::counter!("vedette_ingest_intakes_failed_total").increment(1);
-            tracing::error!(%camera, %panic, ?wait, "intake failed; restarting");
+            metrics::INGEST_INTAKES_FAILED.get().increment(1);
+            tracing::error!(%panic, ?wait, "intake failed; restarting");
             if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 return;
             }
@@ -188,19 +192,19 @@ impl Ingest {
         };
         let (sender, mut events) = mpsc::channel(CHUNKS_IN_HAND);
         let intake = Intake::new(camera.clone(), source, settings, Arc::new(clock::now));
-        let reading = tokio::spawn(intake.run(sender, stop));
+        let reading = tokio::spawn(intake.run(sender, stop).in_current_span());
         while let Some(event) = events.recv().await {
             match event {
-                IntakeEvent::Chunk(chunk) => self.publish(camera, chunk).await,
+                IntakeEvent::Chunk(chunk) => self.publish(chunk).await,
                 IntakeEvent::SignalLoss(loss) => self.publish_signal_loss(&loss).await,
                 IntakeEvent::Connected { codec, frame, .. } => {
-                    tracing::info!(%camera, ?codec, width = frame.width, height = frame.height, "camera connected");
+                    tracing::info!(?codec, width = frame.width, height = frame.height, "camera connected");
                 }
                 IntakeEvent::Lost { reason, retry_in } => {
-                    tracing::warn!(%camera, %reason, ?retry_in, "camera lost");
+                    tracing::warn!(%reason, ?retry_in, "camera lost");
                 }
-                IntakeEvent::Refused { reason } => tracing::error!(%camera, %reason, "camera refused"),
-                IntakeEvent::Ended => tracing::info!(%camera, "the recording ended"),
+                IntakeEvent::Refused { reason } => tracing::error!(%reason, "camera refused"),
+                IntakeEvent::Ended => tracing::info!("the recording ended"),
             }
         }
         reading.await.map(drop)
@@ -209,34 +213,34 @@ impl Ingest {
     /// Publishes a signal-loss heartbeat. If the publish fails, the next heartbeat retries it.
     async fn publish_signal_loss(&self, loss: &SignalLoss) {
         match topics::VIDEO.send(&self.bus, &VideoRecord::SignalLoss(loss.clone()), loss.at).await {
-            Ok(_) => metrics::counter!("vedette_ingest_away_total").increment(1),
+            Ok(_) => metrics::INGEST_AWAY.get().increment(1),
             Err(error) => {
-                tracing::warn!(camera = %loss.camera, %error, "a signal-loss heartbeat was not published")
+                tracing::warn!(%error, "a signal-loss heartbeat was not published")
             }
         }
     }
 
     /// Publishes a chunk. Live pictures do not wait for a bus that refuses them: they are lost, and counted.
-    async fn publish(&self, camera: &CameraId, chunk: VideoChunk) {
+    async fn publish(&self, chunk: VideoChunk) {
         let frames = chunk.units.len() as u64;
         let Some(captured) = chunk.units.last().map(|unit| unit.captured) else { return };
         let video = VideoRecord::Chunk(PublishedChunk { chunk, published: clock::now() });
-        let camera = camera.clone();
         match topics::VIDEO.send(&self.bus, &video, captured).await {
             Ok(delivery) => {
-                tokio::spawn(async move {
+                let counted = async move {
                     match delivery.await {
-                        Ok(_) => metrics::counter!("vedette_ingest_frames_total").increment(frames),
-                        Err(error) => shed(&camera, frames, &error),
+                        Ok(_) => metrics::INGEST_FRAMES.get().increment(frames),
+                        Err(error) => shed(frames, &error),
                     }
-                });
+                };
+                tokio::spawn(counted.in_current_span());
             }
-            Err(error) => shed(&camera, frames, &error),
+            Err(error) => shed(frames, &error),
         }
     }
 }
 
-fn shed(camera: &CameraId, frames: u64, error: &vedette_bus::BusError) {
-    metrics::counter!("vedette_frames_shed_total", "stage" => "ingest", "reason" => "bus_refused").increment(frames);
-    tracing::warn!(%camera, frames, %error, "frames shed: the bus refused them");
+fn shed(frames: u64, error: &vedette_bus::BusError) {
+    metrics::FRAMES_SHED.with(["ingest", "bus_refused"]).increment(frames);
+    tracing::warn!(frames, %error, "frames shed: the bus refused them");
 }

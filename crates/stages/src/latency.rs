@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use vedette_core::{Span, StageLatency, Timestamp};
 
+use crate::metrics;
+
 /// Samples kept: the latest ones.
 const MOST_SAMPLES: usize = 10_000;
 
@@ -25,7 +27,7 @@ impl LatencyBook {
     /// Records that an alert on a frame captured at `captured` became durable at `now`.
     pub fn note(&self, captured: Timestamp, steps: Option<StageLatency>, now: Timestamp) {
         let total = now.since(captured);
-        metrics::histogram!("vedette_alert_latency_seconds").record(total.as_secs_f64());
+        metrics::ALERT_LATENCY_SECONDS.get().record(total.as_secs_f64());
         let Some(steps) = steps else { return };
         let known = [steps.chunk, steps.decode, steps.wait, steps.inference];
         let rest = Span::from_micros(total.as_micros() - known.iter().map(|span| span.as_micros()).sum::<i64>());

@@ -20,6 +20,7 @@ mod health_report;
 pub mod import;
 mod ingest;
 mod latency;
+mod metrics;
 pub mod registry;
 mod sink;
 pub mod sinks;
@@ -36,6 +37,7 @@ pub use health_report::ReportedHealth;
 pub use import::{MetadataSettings, TimeSource};
 pub use ingest::{CredentialSection, Ingest, IngestSettings, NoShare, Share};
 pub use latency::{LatencyBook, LatencySummary};
+pub use metrics::METRICS;
 pub use sink::Sink;
 pub use sinks::SinkSettings;
 

@@ -18,6 +18,8 @@ use vedette_topics::reading::{Follower, View};
 use vedette_topics::topics;
 use vedette_wire::{WireError, policy_key};
 
+use crate::metrics;
+
 /// The registry, cheap to clone. It hands out immutable versions.
 #[derive(Clone, Default)]
 pub struct Registry {
@@ -179,7 +181,7 @@ impl Registry {
     }
 
     fn note_outdated(&self, outdated: Outdated) {
-        metrics::counter!("vedette_policies_outdated_total").increment(1);
+        metrics::POLICIES_OUTDATED.get().increment(1);
         tracing::error!("{outdated}");
         self.outdated.insert(outdated.key.clone(), outdated);
     }

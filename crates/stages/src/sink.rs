@@ -21,6 +21,7 @@ use vedette_wire::DeadLetterReason;
 
 use crate::deps::Deps;
 use crate::error::StageError;
+use crate::metrics;
 use crate::registry::Registry;
 use crate::sinks::SinkSettings;
 use crate::sinks::{Deliver, Only, Undelivered};
@@ -159,8 +160,8 @@ impl Consumer for Delivering {
         let stage = self.sink.stage;
         let oldest = self.state.oldest.load(Ordering::Relaxed);
         let age = if oldest == 0 { 0.0 } else { (self.sink.now)().since(Timestamp::from_micros(oldest)).as_secs_f64() };
-        metrics::gauge!("vedette_sink_in_hand", "sink" => stage).set(self.state.in_hand.load(Ordering::Relaxed) as f64);
-        metrics::gauge!("vedette_sink_oldest_seconds", "sink" => stage).set(age);
+        metrics::SINK_IN_HAND.with([stage]).set(self.state.in_hand.load(Ordering::Relaxed) as f64);
+        metrics::SINK_OLDEST_SECONDS.with([stage]).set(age);
     }
 
     fn condition(&self) -> (Condition, String) {
@@ -203,12 +204,12 @@ impl Sink {
             };
             let (after, why) = match outcome {
                 Ok(()) => {
-                    metrics::counter!("vedette_sink_delivered_total", "sink" => self.stage).increment(1);
+                    metrics::SINK_DELIVERED.with([self.stage]).increment(1);
                     *state.failing() = None;
                     return Ok(());
                 }
                 Err(Undelivered::Refused(why)) => {
-                    metrics::counter!("vedette_sink_refused_total", "sink" => self.stage).increment(1);
+                    metrics::SINK_REFUSED.with([self.stage]).increment(1);
                     *state.failing() = None;
                     let sent =
                         dead_letters::send(&self.bus, self.stage, record, DeadLetterReason::Invalid, &why).await?;
@@ -216,7 +217,7 @@ impl Sink {
                 }
                 Err(Undelivered::Retry { after, why }) => (after, why),
             };
-            metrics::counter!("vedette_sink_retried_total", "sink" => self.stage).increment(1);
+            metrics::SINK_RETRIED.with([self.stage]).increment(1);
             let wait = backoff.next_wait().max(after.unwrap_or_default());
             tracing::warn!(sink = self.stage, alert = %alert.id, revision = alert.revision, ?wait, why, "not delivered");
             *state.failing() = Some(why);

@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use vedette_bus::{BusError, Committer, Delivered, Delivery, GroupEvent, Position, SharedBus, Subscription};
 use vedette_core::CameraId;
 use vedette_runtime::health::{Condition, Health};
@@ -20,8 +21,9 @@ use vedette_wire::DeadLetterReason;
 use crate::bus_watch;
 use crate::dead_letters::{self, Refusal};
 use crate::error::{During, TopicError};
-use crate::ledger::Ledger;
 pub use crate::ledger::commit;
+pub use crate::offsets::Offsets;
+use crate::span;
 
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// Most events processed in one burst, before anything else is polled.
@@ -52,6 +54,11 @@ pub trait Consumer: Send {
 
     /// The topics it reads.
     fn topics(&self) -> Vec<String>;
+
+    /// The camera that a record is about, for the log: its key, unless the topic is of another producer.
+    fn camera(&self, record: &Delivered) -> Option<CameraId> {
+        span::camera_of(record)
+    }
 
     /// Decodes a record. A refused record is dead-lettered; a panic is a refusal.
     fn read(&self, record: &Delivered) -> Result<Self::Message, Refusal>;
@@ -114,55 +121,6 @@ pub trait Consumer: Send {
     /// The stage ends: it finishes the work it has begun. After an error, it only releases resources.
     fn ending(&mut self, _after_error: bool) -> impl Future<Output = Result<(), Self::Error>> + Send {
         ready(Ok(()))
-    }
-}
-
-/// The offsets in flight of every partition.
-#[derive(Default)]
-pub struct Offsets {
-    ledgers: BTreeMap<Arc<str>, Ledger<CameraId>>,
-}
-
-impl Offsets {
-    fn begin(&mut self, at: &Position) {
-        self.ledgers.entry(at.topic.clone()).or_default().begin(at.partition, at.offset);
-    }
-
-    fn finish(&mut self, at: &Position) {
-        if let Some(ledger) = self.ledgers.get_mut(&at.topic) {
-            ledger.finish(at.partition, at.offset);
-        }
-    }
-
-    /// A camera can restart at this record: after a restart it needs the records from there on.
-    pub fn hold(&mut self, camera: CameraId, at: &Position) {
-        if let Some(ledger) = self.ledgers.get_mut(&at.topic) {
-            ledger.hold(at.partition, camera, at.offset);
-        }
-    }
-
-    /// A camera needs nothing after a restart.
-    pub fn release(&mut self, partition: u32, camera: &CameraId) {
-        self.ledgers.values_mut().for_each(|ledger| ledger.release(partition, camera));
-    }
-
-    /// Records whose effects are not durable yet.
-    pub fn open(&self) -> usize {
-        self.ledgers.values().map(Ledger::open).sum()
-    }
-
-    async fn commit(&mut self, committer: &Committer, stage: &'static str) {
-        for (topic, ledger) in &mut self.ledgers {
-            ledger.commit(committer, topic, stage).await;
-        }
-    }
-
-    fn forget(&mut self, partitions: &[(Arc<str>, u32)]) {
-        for (topic, partition) in partitions {
-            if let Some(ledger) = self.ledgers.get_mut(topic) {
-                ledger.forget(*partition);
-            }
-        }
     }
 }
 
@@ -269,7 +227,10 @@ impl<C: Consumer> Running<C> {
 
     async fn handle(&mut self, event: Result<GroupEvent, BusError>) -> Result<Goes, C::Error> {
         match event {
-            Ok(GroupEvent::Record(record)) => self.take(record).await?,
+            Ok(GroupEvent::Record(record)) => {
+                let span = span::of_record(&record, || self.consumer.camera(&record));
+                self.take(record).instrument(span).await?;
+            }
             Ok(GroupEvent::Assigned(partitions)) => {
                 let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
                 tracing::info!(stage = self.stage, partitions = ?numbers, "partitions assigned");
@@ -320,7 +281,8 @@ impl<C: Consumer> Running<C> {
             Effect::Durable => self.offsets.finish(&position),
             Effect::Pending(effect) => {
                 *self.in_hand.entry((position.topic.clone(), position.partition)).or_default() += 1;
-                self.effects.push(effect.map(move |outcome| Finished { position, outcome }).boxed());
+                let effect = effect.map(move |outcome| Finished { position, outcome });
+                self.effects.push(effect.in_current_span().boxed());
             }
         }
         Ok(())
@@ -338,7 +300,7 @@ impl<C: Consumer> Running<C> {
 
     fn settle(&mut self, finished: Finished) -> Result<(), C::Error> {
         self.let_go(&finished.position);
-        finished.outcome.during(format!("publishing the effects of {}", finished.position))?;
+        finished.outcome.during(format!("publishing the results of {}", finished.position))?;
         self.offsets.finish(&finished.position);
         Ok(())
     }

@@ -9,6 +9,7 @@ use vedette_bus::{BusError, Delivered, Delivery, SharedBus};
 use vedette_runtime::clock;
 use vedette_wire::{DeadLetter, DeadLetterReason, WireError};
 
+use crate::metrics;
 use crate::topics;
 
 /// Why a record cannot be used.
@@ -51,18 +52,16 @@ pub async fn send(
     reason: DeadLetterReason,
     detail: &str,
 ) -> Result<Delivery, BusError> {
-    let position = &record.position;
-    metrics::counter!("vedette_dead_letters_total", "stage" => stage, "reason" => reason.as_str()).increment(1);
+    metrics::DEAD_LETTERS.with([stage, reason.as_str()]).increment(1);
+    // Its position is in the span that it is processed in.
     tracing::warn!(
         stage,
-        topic = %position.topic,
-        partition = position.partition,
-        offset = position.offset,
         key = %String::from_utf8_lossy(&record.record.key),
         reason = reason.as_str(),
         detail,
         "record dead-lettered"
     );
+    let position = &record.position;
     let letter = DeadLetter {
         topic: position.topic.to_string(),
         partition: position.partition,

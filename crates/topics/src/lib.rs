@@ -11,12 +11,16 @@ pub mod dead_letters;
 mod error;
 pub mod in_order;
 mod ledger;
+mod metrics;
+mod offsets;
 mod open_bus;
 pub mod reading;
+mod span;
 pub mod topics;
 
 pub use bus_settings::{BusKind, BusSettings, GroupProtocol, KafkaSection};
 pub use error::{During, TopicError};
+pub use metrics::METRICS;
 pub use open_bus::{kafka_settings, open_bus};
 
 /// The definitions of the validation errors of `[bus]`.

@@ -10,6 +10,7 @@ use futures::FutureExt;
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use vedette_bus::{BusError, Delivered, Reader, SharedBus, StartAt};
 use vedette_runtime::Service;
 use vedette_runtime::health::{Condition, Health};
@@ -18,6 +19,7 @@ use vedette_wire::DeadLetterReason;
 use crate::bus_watch;
 use crate::dead_letters::{self, Refusal, panic_message};
 use crate::error::{During, TopicError};
+use crate::span;
 
 /// How long the bus may be silent before the open partitions are checked again.
 const QUIET: Duration = Duration::from_secs(5);
@@ -194,6 +196,11 @@ impl Follower {
     }
 
     async fn take(&self, record: &Delivered) {
+        let span = span::of_record(record, || span::camera_of(record));
+        self.apply(record).instrument(span).await;
+    }
+
+    async fn apply(&self, record: &Delivered) {
         let taking = AssertUnwindSafe(self.view.take(record)).catch_unwind();
         let refusal = match taking.await {
             Ok(Ok(())) => return,
@@ -204,7 +211,7 @@ impl Follower {
         };
         let sent = dead_letters::send(&self.bus, self.name, record, refusal.reason, &refusal.detail).await;
         if let Err(error) = sent {
-            tracing::error!(topic = self.topic, %error, "a refused record could not be dead-lettered");
+            tracing::error!(%error, "a refused record could not be dead-lettered");
         }
     }
 }

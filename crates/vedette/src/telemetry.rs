@@ -5,9 +5,19 @@ use std::io::IsTerminal;
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
+use vedette_metrics::Definition;
 
-/// Bounds of the latency histograms in seconds.
-const SECONDS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
+/// Every metric of the product, by the crate that emits it.
+pub const METRICS: [(&str, &[&Definition]); 8] = [
+    ("media", vedette_media::METRICS),
+    ("detect", vedette_detect::METRICS),
+    ("stages", vedette_stages::METRICS),
+    ("topics", vedette_topics::METRICS),
+    ("bus", vedette_bus::METRICS),
+    ("alert-store", vedette_alert_store::METRICS),
+    ("console", vedette_console::METRICS),
+    ("runtime", vedette_runtime::METRICS),
+];
 
 /// Starts logging, with the filter in `RUST_LOG`; `info` by default.
 pub fn log(json: bool, quiet: bool) {
@@ -21,13 +31,18 @@ pub fn log(json: bool, quiet: bool) {
     let _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
 }
 
-/// Installs the Prometheus recorder of the process.
+/// Installs the Prometheus recorder of the process, and describes every metric to it.
 ///
 /// # Errors
 /// When another one is installed already.
 pub fn metrics() -> anyhow::Result<PrometheusHandle> {
-    PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
-        .install_recorder()
-        .context("installing the metrics recorder")
+    let definitions = METRICS.into_iter().flat_map(|(_, definitions)| definitions);
+    let builder =
+        definitions.clone().try_fold(PrometheusBuilder::new(), |builder, definition| match definition.buckets() {
+            Some(bounds) => builder.set_buckets_for_metric(Matcher::Full(definition.name.to_owned()), bounds),
+            None => Ok(builder),
+        })?;
+    let handle = builder.install_recorder().context("installing the metrics recorder")?;
+    definitions.for_each(|definition| definition.describe());
+    Ok(handle)
 }

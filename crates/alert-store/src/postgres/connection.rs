@@ -7,6 +7,7 @@ use postgres::{Client, Config, NoTls, Statement};
 use super::on::{On, failed};
 use super::{PostgresServer, schema};
 use crate::StoreError;
+use crate::metrics;
 use crate::session::Session;
 
 /// After a failed connection attempt, callers are refused at once for this long, so that they do not queue for a dead server.
@@ -58,7 +59,7 @@ impl Connection {
             Ok(client) => {
                 self.refused = None;
                 self.open = Some(Open { client, statements: HashMap::new() });
-                metrics::counter!("vedette_alerts_store_connections_total").increment(1);
+                metrics::CONNECTIONS.get().increment(1);
                 Ok(true)
             }
             Err(error) => {

@@ -12,6 +12,7 @@ use super::frame;
 use super::index::Index;
 use super::partition::Partition;
 use super::segment::{HEADER, MAGIC, Segment, sync_dir};
+use crate::metrics;
 
 /// Limits of a compaction.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +55,7 @@ pub(super) fn compact(partition: &Arc<Partition>, limits: Limits, disk: &dyn Dis
             from = to;
         }
         let topic = partition.topic.to_string();
-        metrics::counter!("vedette_bus_compactions_total", "topic" => topic).increment(1);
+        metrics::COMPACTIONS.with([topic]).increment(1);
     }
     partition.set_compacted_until(active.base);
     Ok(())

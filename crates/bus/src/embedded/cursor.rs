@@ -7,6 +7,7 @@ use super::frames::{Frames, Step};
 use super::partition::{Partition, RELOCATIONS};
 use super::segment::{HEADER, Segment};
 use crate::Delivered;
+use crate::metrics;
 
 /// A position in a partition from which records are read in order.
 pub(super) struct Cursor {
@@ -103,7 +104,7 @@ impl Cursor {
         let low = self.partition.watermarks().low;
         if self.next < low {
             let topic = self.partition.topic.to_string();
-            metrics::counter!("vedette_bus_expired_before_read_total", "topic" => topic).increment(low - self.next);
+            metrics::EXPIRED_BEFORE_READ.with([topic]).increment(low - self.next);
             tracing::warn!(topic = %self.partition.topic, partition = self.partition.id, from = self.next, to = low,
                 "retention deleted records before they were read");
             self.next = low;
@@ -121,7 +122,7 @@ impl Cursor {
 
     fn report_damage(&self, segment: &Segment, bytes: u64) {
         let topic = self.partition.topic.to_string();
-        metrics::counter!("vedette_bus_damaged_bytes_total", "topic" => topic).increment(bytes);
+        metrics::DAMAGED_BYTES.with([topic]).increment(bytes);
         tracing::error!(topic = %self.partition.topic, partition = self.partition.id, path = %segment.path.display(),
             bytes, "corrupt records are skipped; those around them are kept");
     }

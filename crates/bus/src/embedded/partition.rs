@@ -10,7 +10,7 @@ use super::disk::Disk;
 use super::frames::{Frames, Step};
 use super::segment::{HEADER, Segment};
 use super::storage_error;
-use crate::{BusError, Watermarks};
+use crate::{BusError, Watermarks, metrics};
 
 /// Attempts to open a segment while retention or compaction removes it.
 pub(super) const RELOCATIONS: usize = 16;
@@ -207,16 +207,16 @@ impl Partition {
 fn report(topic: &Arc<str>, partition: u32, segment: &Segment, repairs: super::segment::Repairs) {
     let name = topic.to_string();
     if repairs.torn_bytes > 0 {
-        metrics::counter!("vedette_bus_torn_bytes_total", "topic" => name.clone()).increment(repairs.torn_bytes);
+        metrics::TORN_BYTES.with([name.clone()]).increment(repairs.torn_bytes);
         tracing::warn!(%topic, partition, path = %segment.path.display(), bytes = repairs.torn_bytes,
             "truncated an incomplete write; it contained no acknowledged record");
     }
     if repairs.damaged_bytes > 0 {
-        metrics::counter!("vedette_bus_damaged_bytes_total", "topic" => name.clone()).increment(repairs.damaged_bytes);
+        metrics::DAMAGED_BYTES.with([name.clone()]).increment(repairs.damaged_bytes);
         tracing::error!(%topic, partition, path = %segment.path.display(), bytes = repairs.damaged_bytes,
             "corrupt records are skipped; those around them are kept");
     }
     if repairs.index_rebuilt {
-        metrics::counter!("vedette_bus_indexes_rebuilt_total", "topic" => name).increment(1);
+        metrics::INDEXES_REBUILT.with([name]).increment(1);
     }
 }

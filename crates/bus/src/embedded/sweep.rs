@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use vedette_metrics::SharedString;
+
 use super::disk::Disk;
 use super::partition::Partition;
 use super::settings::EmbeddedSettings;
 use super::topic::Topic;
 use super::{compact, storage_error};
-use crate::{BusError, Retention};
+use crate::{BusError, Retention, metrics};
 
 /// A segment is closed when its oldest record has used up this part of its retention, so that records of a quiet partition
 /// expire in time too: no record is kept longer than its age, a quarter of it, and one sweep.
@@ -34,8 +36,7 @@ pub(super) fn sweep(topic: &Topic, settings: &EmbeddedSettings, disk: &dyn Disk)
             }
         }
         let kept: u64 = partition.segments().iter().map(|segment| segment.index().len).sum();
-        metrics::gauge!("vedette_bus_log_bytes", "topic" => topic.name.to_string(), "partition" => partition.id.to_string())
-            .set(kept as f64);
+        metrics::LOG_BYTES.with([topic.name.to_string(), partition.id.to_string()]).set(kept as f64);
     }
     Ok(())
 }
@@ -70,8 +71,8 @@ fn expire(partition: &Arc<Partition>, age: Duration, bytes: Option<u64>, now_ms:
         partition.replace(std::slice::from_ref(segment), None);
         segment.delete().map_err(|error| storage_error(&segment.path, &error))?;
         kept -= len;
-        let topic = partition.topic.to_string();
-        metrics::counter!("vedette_bus_retention_segments_total", "topic" => topic, "reason" => reason).increment(1);
+        let labels = [SharedString::from(partition.topic.to_string()), reason.into()];
+        metrics::RETENTION_SEGMENTS.with(labels).increment(1);
         tracing::debug!(topic = %partition.topic, partition = partition.id, base = segment.base, len, reason, "segment expired");
     }
     Ok(())

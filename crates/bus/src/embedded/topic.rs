@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, oneshot, watch};
+use vedette_metrics::{Counter, Gauge, SharedString};
 
 use super::disk::Disk;
 use super::partition::Partition;
@@ -15,7 +16,7 @@ use super::segment::sync_dir;
 use super::settings::EmbeddedSettings;
 use super::storage_error;
 use super::writer::{Append, Job, Pace, Writer};
-use crate::{BusError, Delivery, Record, Retention, TopicSpec, partition_of};
+use crate::{BusError, Delivery, Record, Retention, TopicSpec, metrics, partition_of};
 
 const SPEC_FILE: &str = "topic.json";
 /// Overhead of a record in the send queue, beside its content.
@@ -32,8 +33,8 @@ pub(super) struct Topic {
     threads: Mutex<Vec<JoinHandle<()>>>,
     room: Arc<Semaphore>,
     room_bytes: usize,
-    queued: metrics::Gauge,
-    waits: metrics::Counter,
+    queued: Gauge,
+    waits: Counter,
     changed: Arc<watch::Sender<u64>>,
 }
 
@@ -110,6 +111,7 @@ impl Topic {
             sync_bytes: settings.sync_bytes,
             sync_after: settings.sync_after,
         };
+        let queue = || [SharedString::from("send"), spec.name.clone().into()];
         let mut topic = Self {
             partitions: Vec::new(),
             dir: dir.to_owned(),
@@ -118,8 +120,8 @@ impl Topic {
             threads: Mutex::default(),
             room: Arc::new(Semaphore::new(settings.send_queue_bytes.min(u32::MAX as usize))),
             room_bytes: settings.send_queue_bytes.min(u32::MAX as usize),
-            queued: metrics::gauge!("vedette_bus_queue_bytes", "queue" => "send", "name" => spec.name.clone()),
-            waits: metrics::counter!("vedette_bus_queue_waits_total", "queue" => "send", "name" => spec.name.clone()),
+            queued: metrics::QUEUE_BYTES.with(queue()),
+            waits: metrics::QUEUE_WAITS.with(queue()),
             changed,
             name,
             spec: RwLock::new(spec),

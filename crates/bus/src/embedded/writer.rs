@@ -14,7 +14,7 @@ use super::frame::{self, FrameHead};
 use super::partition::Partition;
 use super::segment::{HEADER, Segment};
 use super::storage_error;
-use crate::{BusError, Record, Written};
+use crate::{BusError, Record, Written, metrics};
 
 /// Most multiples of `sync_bytes` in one group commit when there is a backlog.
 const BACKLOG: usize = 4;
@@ -175,9 +175,9 @@ impl Writer {
                 Err(error) => return self.fail(group.drain(..), &error),
             }
         }
-        metrics::counter!("vedette_bus_appended_bytes_total", "topic" => topic.clone()).increment(bytes);
-        metrics::counter!("vedette_bus_appended_records_total", "topic" => topic.clone()).increment(records);
-        metrics::histogram!("vedette_bus_commit_seconds", "topic" => topic).record(began.elapsed().as_secs_f64());
+        metrics::APPENDED_BYTES.with([topic.clone()]).increment(bytes);
+        metrics::APPENDED_RECORDS.with([topic.clone()]).increment(records);
+        metrics::COMMIT_SECONDS.with([topic]).record(began.elapsed().as_secs_f64());
     }
 
     /// Frames as many records as fit in the active segment, beginning a new one when none does; returns how many.
@@ -251,7 +251,7 @@ impl Writer {
             records += 1;
             let _ = append.reply.send(Err(cause.clone()));
         }
-        metrics::counter!("vedette_bus_failed_records_total", "topic" => topic).increment(records);
+        metrics::FAILED_RECORDS.with([topic]).increment(records);
         tracing::error!(topic = %self.partition.topic, partition = self.partition.id, records, error = %cause,
             "records not written");
         self.failed_since_flush = Some(cause);

@@ -7,6 +7,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
 use super::error::is_passing;
+use crate::metrics;
 
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
@@ -24,7 +25,7 @@ const OUTAGE_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) fn error(error: &KafkaError, reason: &str) {
     static LAST_LOGGED: Mutex<Option<Instant>> = Mutex::new(None);
-    metrics::counter!("vedette_bus_kafka_client_errors_total").increment(1);
+    metrics::KAFKA_CLIENT_ERRORS.get().increment(1);
     if error.rdkafka_error_code().is_some_and(is_passing) {
         let mut said = LAST_LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
         if said.is_some_and(|at| at.elapsed() < OUTAGE_LOG_INTERVAL) {

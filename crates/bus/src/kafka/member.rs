@@ -19,7 +19,7 @@ use super::error::{bus_error, is_passing, refused};
 use super::feed::Feed;
 use super::membership::is_member;
 use crate::subscription::Commit;
-use crate::{BusError, GroupEvent, Revocation};
+use crate::{BusError, GroupEvent, Revocation, metrics};
 
 /// Longest poll: how soon a dropped subscription is noticed.
 const POLL: Duration = Duration::from_millis(50);
@@ -119,7 +119,7 @@ impl Shared {
     }
 
     fn commit_failed(&self, error: &KafkaError, list: &TopicPartitionList) {
-        metrics::counter!("vedette_bus_commit_failures_total", "group" => self.group.clone()).increment(1);
+        metrics::COMMIT_FAILURES.with([self.group.clone()]).increment(1);
         tracing::warn!(group = self.group, %error, "offsets not committed; retrying while the partitions are assigned");
         let mut state = self.state();
         for place in self.places(list) {
@@ -176,8 +176,7 @@ impl Callbacks {
             // Not a blocking receive: a subscription that is dropped meanwhile must not hold up the group.
             while matches!(released.try_recv(), Err(oneshot::error::TryRecvError::Empty)) && !self.shared.is_ending() {
                 if Instant::now() >= deadline {
-                    metrics::counter!("vedette_bus_revocation_timeouts_total", "group" => self.shared.group.clone())
-                        .increment(1);
+                    metrics::REVOCATION_TIMEOUTS.with([self.shared.group.clone()]).increment(1);
                     tracing::warn!(group = self.shared.group, waited = ?self.shared.revoke_timeout,
                         "revoked partitions were not drained in time; their next owner repeats the records in flight");
                     break;

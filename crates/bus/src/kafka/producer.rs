@@ -8,12 +8,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use vedette_metrics::{Counter, Gauge};
 
 use super::error::bus_error;
 use super::settings::KafkaSettings;
 use super::topic::Topic;
 use super::{client_log, config, message};
-use crate::{BusError, Delivery, Record, Written};
+use crate::{BusError, Delivery, Record, Written, metrics};
 
 /// Overhead of a record in the send queue, beside its content.
 const RECORD_BYTES: usize = 256;
@@ -76,8 +77,8 @@ pub(super) struct Producers {
     room: Arc<Semaphore>,
     room_bytes: usize,
     brokers: String,
-    queued: metrics::Gauge,
-    waits: metrics::Counter,
+    queued: Gauge,
+    waits: Counter,
 }
 
 impl Producers {
@@ -90,8 +91,8 @@ impl Producers {
             room: Arc::new(Semaphore::new(room_bytes)),
             room_bytes,
             brokers: settings.brokers.clone(),
-            queued: metrics::gauge!("vedette_bus_queue_bytes", "queue" => "send", "name" => "kafka"),
-            waits: metrics::counter!("vedette_bus_queue_waits_total", "queue" => "send", "name" => "kafka"),
+            queued: metrics::QUEUE_BYTES.with(["send", "kafka"]),
+            waits: metrics::QUEUE_WAITS.with(["send", "kafka"]),
         })
     }
 

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use metrics::Counter;
+use vedette_metrics::Counter;
 
 use super::admin::TopicFacts;
-use crate::{BusError, topic as names};
+use crate::{BusError, metrics, topic as names};
 
 /// A topic as this bus knows it. Built once, so that sending a record looks nothing up and formats nothing.
 pub(super) struct Topic {
@@ -18,13 +18,13 @@ pub(super) struct Topic {
 
 impl Topic {
     pub(super) fn new(name: &str, full_name: String, facts: TopicFacts) -> Self {
-        let label = || name.to_owned();
+        let label = || [name.to_owned()];
         Self {
             name: Arc::from(name),
             full_name,
             facts,
-            appended: metrics::counter!("vedette_bus_appended_records_total", "topic" => label()),
-            failed: metrics::counter!("vedette_bus_failed_records_total", "topic" => label()),
+            appended: metrics::APPENDED_RECORDS.with(label()),
+            failed: metrics::FAILED_RECORDS.with(label()),
         }
     }
 

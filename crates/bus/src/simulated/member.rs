@@ -13,7 +13,7 @@ use super::membership::{Assigned, Leave, Membership};
 use super::process::{Process, Unreachable};
 use super::settings::Settings;
 use crate::queue::bytes_bounded;
-use crate::{Committer, GroupEvent, Revocation, Subscription};
+use crate::{Committer, GroupEvent, Revocation, Subscription, metrics};
 
 /// Pause before a cluster that is down is asked again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -74,7 +74,7 @@ impl Member {
             }
             if self.draining.as_ref().is_some_and(|draining| draining.until <= now) {
                 let group = self.membership.group.to_string();
-                metrics::counter!("vedette_bus_revocation_timeouts_total", "group" => group).increment(1);
+                metrics::REVOCATION_TIMEOUTS.with([group]).increment(1);
                 self.finish_revocation().await;
             } else if self.is_expired(now) {
                 self.lose();
@@ -224,7 +224,7 @@ impl Member {
             Ok(false) => self.heartbeat_at = now,
             Err(Unreachable) => {
                 let group = self.membership.group.to_string();
-                metrics::counter!("vedette_bus_commit_failures_total", "group" => group).increment(1);
+                metrics::COMMIT_FAILURES.with([group]).increment(1);
             }
         }
     }

@@ -13,6 +13,7 @@ use vedette_alerts::StoredAlert;
 use super::{App, Shared, alert_id, find, with_store};
 use crate::SnapshotUnavailable;
 use crate::api_rule::ApiRule;
+use crate::metrics;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
 
@@ -104,9 +105,9 @@ async fn picture(app: &Shared, stored: &StoredAlert) -> Result<Bytes, Problem> {
     }
     let waited = std::time::Instant::now();
     let turn = tokio::time::timeout(app.settings.snapshot_wait, app.snapshots.acquire()).await;
-    metrics::histogram!("vedette_console_snapshot_wait_seconds").record(waited.elapsed().as_secs_f64());
+    metrics::SNAPSHOT_WAIT_SECONDS.get().record(waited.elapsed().as_secs_f64());
     let Ok(Ok(_turn)) = turn else {
-        metrics::counter!("vedette_console_snapshots_total", "outcome" => "refused_busy").increment(1);
+        metrics::SNAPSHOTS.with(["refused_busy"]).increment(1);
         return Err(Problem::new(ProblemKind::BUSY, ApiRule::TooManySnapshots));
     };
     // Another request may have made it while this one waited.
@@ -120,7 +121,7 @@ async fn picture(app: &Shared, stored: &StoredAlert) -> Result<Bytes, Problem> {
         Err(SnapshotUnavailable::Pending(_)) => "pending",
         Err(SnapshotUnavailable::Failed(_)) => "failed",
     };
-    metrics::counter!("vedette_console_snapshots_total", "outcome" => outcome).increment(1);
+    metrics::SNAPSHOTS.with([outcome]).increment(1);
     let jpeg = made.map_err(|why| match why {
         SnapshotUnavailable::Gone(reason) => Problem::new(ProblemKind::GONE, ApiRule::Gone { reason }),
         SnapshotUnavailable::Pending(reason) => Problem::new(ProblemKind::BUSY, ApiRule::Pending { reason }),

@@ -27,7 +27,7 @@ use vedette_core::AlertId;
 use crate::api_rule::ApiRule;
 use crate::feed::Feed;
 use crate::problem::{Problem, ProblemKind};
-use crate::{ConsoleParts, ConsoleSettings, page, security};
+use crate::{ConsoleParts, ConsoleSettings, metrics, page, security};
 
 /// Most bytes of a request's body.
 const MAX_BODY: usize = 16 * 1024;
@@ -137,7 +137,7 @@ async fn measure(request: Request, next: Next) -> Response {
     let began = std::time::Instant::now();
     let response = next.run(request).await.into_response();
     let status = response.status().as_u16().to_string();
-    metrics::counter!("vedette_console_requests_total", "route" => route.clone(), "status" => status).increment(1);
-    metrics::histogram!("vedette_console_request_seconds", "route" => route).record(began.elapsed().as_secs_f64());
+    metrics::REQUESTS.with([route.clone(), status]).increment(1);
+    metrics::REQUEST_SECONDS.with([route]).record(began.elapsed().as_secs_f64());
     response
 }

@@ -11,7 +11,7 @@ use super::{App, with_store};
 use crate::api_rule::ApiRule;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
-use crate::{FrameReport, HealthReport};
+use crate::{FrameReport, HealthReport, metrics};
 
 /// How often the gauges of the store are set without a scrape.
 const GAUGES_EVERY: Duration = Duration::from_secs(15);
@@ -98,14 +98,14 @@ async fn refresh(app: &App) {
             ("unreviewed", counts.unreviewed),
             ("snapshots", counts.snapshots),
         ] {
-            metrics::gauge!("vedette_console_stored", "what" => held).set(count as f64);
+            metrics::STORED.with([held]).set(count as f64);
         }
-        metrics::counter!("vedette_console_conflicts_total").absolute(counts.conflicts);
+        metrics::CONFLICTS.get().absolute(counts.conflicts);
     }
     if let Some(report) = app.parts.frames.frames(None) {
-        metrics::gauge!("vedette_frames", "fate" => "analysed").set(report.analysed as f64);
+        metrics::FRAMES.with(["analysed"]).set(report.analysed as f64);
         for (reason, frames) in report.shed {
-            metrics::gauge!("vedette_frames", "fate" => reason).set(frames as f64);
+            metrics::FRAMES.with([reason]).set(frames as f64);
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{App, Shared};
 use crate::api_rule::ApiRule;
 use crate::feed::{Change, read};
+use crate::metrics;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
 
@@ -34,14 +35,14 @@ struct Open(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit
 
 impl Open {
     fn new(permit: OwnedSemaphorePermit) -> Self {
-        metrics::gauge!("vedette_console_streams").increment(1.0);
+        metrics::STREAMS.get().increment(1.0);
         Self(permit)
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        metrics::gauge!("vedette_console_streams").decrement(1.0);
+        metrics::STREAMS.get().decrement(1.0);
     }
 }
 
@@ -67,7 +68,7 @@ pub(crate) async fn stream(
     Params::read(query.as_deref(), &[])?;
     let last = last_event(&headers)?;
     let Ok(permit) = app.streams.clone().try_acquire_owned() else {
-        metrics::counter!("vedette_console_streams_refused_total").increment(1);
+        metrics::STREAMS_REFUSED.get().increment(1);
         let most = app.settings.max_streams;
         return Err(Problem::new(ProblemKind::BUSY, ApiRule::TooManyStreams { most }));
     };
@@ -118,12 +119,12 @@ async fn look_back(app: &Shared, last: Option<u64>) -> Result<(u64, VecDeque<Eve
 }
 
 fn alert(change: &Change) -> Event {
-    metrics::counter!("vedette_console_stream_events_total").increment(1);
+    metrics::STREAM_EVENTS.get().increment(1);
     Event::default().event("alert").id(change.number.to_string()).data(&change.json)
 }
 
 fn lagged(skipped: u64) -> Event {
-    metrics::counter!("vedette_console_stream_skipped_total", "reason" => "lagged").increment(skipped);
+    metrics::STREAM_SKIPPED.with(["lagged"]).increment(skipped);
     Event::default().event("lagged").data(format!(r#"{{"skipped":{skipped}}}"#))
 }
 

@@ -5,6 +5,7 @@ use vedette_core::{Codec, FrameSize, Timestamp, VideoChunk};
 
 use super::pipeline::{Out, Pipeline, Shape};
 use super::{DecodeError, DecodedFrame, Keep, OutputSize};
+use crate::metrics;
 use crate::nal::{UnitKind, has_parameter_sets, unit_kind};
 use crate::sps::declared_size;
 
@@ -106,9 +107,9 @@ impl Decoder {
     ) -> Result<(), DecodeError> {
         let started = Instant::now();
         let result = self.try_decode(chunk, &mut hand_on);
-        metrics::histogram!("vedette_media_decode_seconds").record(started.elapsed().as_secs_f64());
+        metrics::DECODE_SECONDS.get().record(started.elapsed().as_secs_f64());
         if let Err(error) = &result {
-            metrics::counter!("vedette_media_decode_errors_total", "reason" => error.as_str()).increment(1);
+            metrics::DECODE_ERRORS.with([error.as_str()]).increment(1);
             self.position = None;
             if !matches!(error, DecodeError::NeedsKeyFrame { .. }) {
                 self.restart();
@@ -231,7 +232,7 @@ impl Decoder {
                 Out::Frame { ticket, corrupt, frame, image } => {
                     let Some((pending, corrupt)) = self.finished(ticket, corrupt) else { continue };
                     came += 1;
-                    metrics::counter!("vedette_media_frames_decoded_total").increment(1);
+                    metrics::FRAMES_DECODED.get().increment(1);
                     hand_on(DecodedFrame {
                         captured: pending.captured,
                         sequence: pending.sequence,
@@ -253,7 +254,7 @@ impl Decoder {
         }
         self.damaged |= corrupt;
         if self.damaged {
-            metrics::counter!("vedette_media_frames_corrupt_total").increment(1);
+            metrics::FRAMES_CORRUPT.get().increment(1);
         }
         Some((pending, self.damaged))
     }
@@ -289,6 +290,6 @@ fn jpeg_is_whole(data: &[u8]) -> bool {
 
 fn count_missing(frames: usize) {
     if frames > 0 {
-        metrics::counter!("vedette_media_frames_missing_total").increment(frames as u64);
+        metrics::FRAMES_MISSING.get().increment(frames as u64);
     }
 }

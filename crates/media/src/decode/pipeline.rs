@@ -11,6 +11,7 @@ use vedette_core::{Codec, FrameSize};
 
 use super::{DecodeError, OutputSize, RgbImage};
 use crate::init::codec_complaints;
+use crate::metrics;
 
 /// Build parameters of a pipeline.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +85,7 @@ impl Pipeline {
             });
         }
         pipeline.set_state(gst::State::Playing).map_err(|error| broken(&error))?;
-        metrics::counter!("vedette_media_decoders_built_total").increment(1);
+        metrics::DECODERS_BUILT.get().increment(1);
         Ok(Self { pipeline, source, ticket_caps, out: Some(out), stuck: false })
     }
 
@@ -153,7 +154,7 @@ impl Drop for Pipeline {
             return stop();
         }
         // Stopping waits for the stuck thread: leave that to another thread.
-        metrics::counter!("vedette_media_decoders_stuck_total").increment(1);
+        metrics::DECODERS_STUCK.get().increment(1);
         if let Err(error) = std::thread::Builder::new().name("vedette-reaper".into()).spawn(stop) {
             tracing::error!(%error, "a stuck decoder could not be stopped");
         }

@@ -7,6 +7,7 @@ use vedette_core::Span;
 use super::output::{Gone, Output};
 use super::reader::{Item, Order, spawn};
 use super::{IntakeEvent, IntakeSettings, LossReason, RefusalReason};
+use crate::metrics;
 
 /// Units read ahead of time.
 const READ_AHEAD: usize = 32;
@@ -63,8 +64,8 @@ pub(super) async fn play(
                     output.unit(data, wall + time).await?;
                 }
                 Some(Item::Truncated(detail)) => {
-                    metrics::counter!("vedette_media_files_truncated_total").increment(1);
-                    tracing::warn!(camera = %output.camera(), path = %shown, detail, "the recording is truncated");
+                    metrics::FILES_TRUNCATED.get().increment(1);
+                    tracing::warn!(path = %shown, detail, "the recording is truncated");
                 }
                 Some(Item::PassEnded) => {
                     output.cut().await?;

@@ -33,6 +33,8 @@ impl Intake {
 
     /// Runs until `stop`, until the receiver is gone, or until [`IntakeEvent::Ended`] or [`IntakeEvent::Refused`].
     ///
+    /// Log lines do not name the camera: the span of the caller does.
+    ///
     /// A slow receiver holds intake back: a recording then lags behind real time and catches up, a network camera is
     /// read later and may disconnect. A chunk that is incomplete at `stop` is sent if there is room for it.
     pub async fn run(self, out: mpsc::Sender<IntakeEvent>, stop: CancellationToken) {
@@ -48,7 +50,7 @@ impl Intake {
             },
         };
         if ended == Err(Gone) {
-            tracing::debug!(camera = %output.camera(), "intake stopped");
+            tracing::debug!("intake stopped");
         }
     }
 }

@@ -10,6 +10,7 @@ use vedette_core::{AccessUnit, Backoff, CameraId, Codec, FrameSize, SignalLoss, 
 use super::absence::Absence;
 use super::{Clock, IntakeEvent, IntakeSettings, LossReason};
 use crate::chunker::Chunker;
+use crate::metrics;
 use crate::nal::{UnitKind, unit_kind};
 
 /// Intake was asked to stop, or the receiver is gone.
@@ -58,10 +59,6 @@ impl Output {
         }
     }
 
-    pub(super) fn camera(&self) -> &CameraId {
-        &self.camera
-    }
-
     pub(super) fn now(&self) -> Timestamp {
         (self.clock)()
     }
@@ -77,15 +74,14 @@ impl Output {
 
     /// Sends an event; waits while the queue is full.
     pub(super) async fn send(&mut self, event: IntakeEvent) -> Result<(), Gone> {
-        metrics::gauge!("vedette_media_intake_queue_length")
-            .set((self.out.max_capacity() - self.out.capacity()) as f64);
+        metrics::INTAKE_QUEUE_LENGTH.get().set((self.out.max_capacity() - self.out.capacity()) as f64);
         let started = Instant::now();
         let sent = tokio::select! {
             biased;
             sent = self.out.send(event) => sent.map_err(|_| Gone),
             () = self.stop.cancelled() => Err(Gone),
         };
-        metrics::histogram!("vedette_media_intake_queue_wait_seconds").record(started.elapsed().as_secs_f64());
+        metrics::INTAKE_QUEUE_WAIT_SECONDS.get().record(started.elapsed().as_secs_f64());
         sent
     }
 
@@ -145,7 +141,7 @@ impl Output {
     pub(super) async fn lost(&mut self, reason: LossReason) -> Result<(), Gone> {
         self.cut().await?;
         self.chunker = None;
-        metrics::counter!("vedette_media_losses_total", "reason" => reason.as_str()).increment(1);
+        metrics::LOSSES.with([reason.as_str()]).increment(1);
         self.absence.get_or_insert_with(|| Absence::new(Instant::now()));
         let retry_in = self.backoff.next_wait();
         self.send(IntakeEvent::Lost { reason, retry_in }).await?;
@@ -176,9 +172,9 @@ impl Output {
 
     async fn send_chunk(&mut self, chunk: VideoChunk) -> Result<(), Gone> {
         let bytes: usize = chunk.units.iter().map(|unit| unit.data.len()).sum();
-        metrics::counter!("vedette_media_chunks_total").increment(1);
-        metrics::counter!("vedette_media_units_total").increment(chunk.units.len() as u64);
-        metrics::counter!("vedette_media_chunk_bytes_total").increment(bytes as u64);
+        metrics::CHUNKS.get().increment(1);
+        metrics::UNITS.get().increment(chunk.units.len() as u64);
+        metrics::CHUNK_BYTES.get().increment(bytes as u64);
         self.chunks_sent += 1;
         self.absence = None;
         self.send(IntakeEvent::Chunk(chunk)).await
@@ -186,5 +182,5 @@ impl Output {
 }
 
 fn refused(reason: &'static str) {
-    metrics::counter!("vedette_media_units_refused_total", "reason" => reason).increment(1);
+    metrics::UNITS_REFUSED.with([reason]).increment(1);
 }

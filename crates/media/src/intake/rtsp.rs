@@ -9,6 +9,7 @@ use vedette_core::{Codec, FrameSize, Span, Timestamp};
 use super::output::{Gone, Output};
 use super::{Credentials, IntakeEvent, IntakeSettings, LossReason, RefusalReason};
 use crate::capture::CaptureClock;
+use crate::metrics;
 
 /// Receives a network camera over RTSP with RTP interleaved in TCP, and reconnects after every loss.
 pub(super) async fn follow(
@@ -155,7 +156,7 @@ impl Connection {
         }
         self.size = Some(size);
         if frame.loss() > 0 {
-            metrics::counter!("vedette_media_rtp_packets_lost_total").increment(u64::from(frame.loss()));
+            metrics::RTP_PACKETS_LOST.get().increment(u64::from(frame.loss()));
             if !frame.is_random_access_point() {
                 output.cut().await?;
             }
@@ -169,7 +170,7 @@ impl Connection {
         times.last_stream = stream;
         let (captured, believed) = times.capture.captured(stream, arrival);
         if !believed {
-            metrics::counter!("vedette_media_capture_times_by_arrival_total").increment(1);
+            metrics::CAPTURE_TIMES_BY_ARRIVAL.get().increment(1);
         }
         output.unit(frame.into_data().into(), captured).await?;
         Ok(None)

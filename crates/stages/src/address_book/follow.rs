@@ -13,6 +13,7 @@ use vedette_topics::topics;
 use vedette_wire::{AddressBaseChange, WireError, address_key};
 
 use super::{AddressBook, ChangeError};
+use crate::metrics;
 
 /// Reads the timeline from the bus up to now, and returns the follower that keeps it current while it runs. Bases effective only
 /// for frames captured longer than `keep` ago are dropped: no detections of that time are kept.
@@ -139,7 +140,7 @@ impl BookView {
         }
         let mark = |version: &Option<String>, value: f64| {
             if let Some(version) = version {
-                metrics::gauge!("vedette_address_base_serving", "version" => version.clone()).set(value);
+                metrics::ADDRESS_BASE_SERVING.with([version.clone()]).set(value);
             }
         };
         mark(&serving, 0.0);
@@ -149,7 +150,7 @@ impl BookView {
 }
 
 fn note(outcome: &'static str, reason: &'static str) {
-    metrics::counter!("vedette_address_changes_total", "outcome" => outcome, "reason" => reason).increment(1);
+    metrics::ADDRESS_CHANGES.with([outcome, reason]).increment(1);
 }
 
 /// The content of a record.

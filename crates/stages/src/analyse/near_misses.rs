@@ -4,6 +4,7 @@ use vedette_topics::topics;
 use vedette_wire::CameraNearMiss;
 
 use super::published::Published;
+use crate::metrics;
 
 /// Counts and publishes near-misses; returns the records in flight.
 pub(super) async fn publish(
@@ -15,7 +16,7 @@ pub(super) async fn publish(
     let mut sent = Vec::with_capacity(misses.len());
     for miss in misses {
         let (kind, term) = (miss.kind.to_string(), miss.term.to_string());
-        metrics::counter!("vedette_near_misses_total", "kind" => kind, "term" => term).increment(1);
+        metrics::NEAR_MISSES.with([kind, term]).increment(1);
         let message = CameraNearMiss { camera: camera.clone(), frame: policy_frame, miss: miss.clone() };
         sent.push(Published::new(topics::NEAR_MISSES.send(bus, &message, miss.ended).await?));
     }

@@ -10,6 +10,7 @@ use vedette_wire::{AnalysisState, DeadLetterReason};
 use super::partition::{Known, Panicked};
 use super::{Running, recovery, states, step};
 use crate::error::StageError;
+use crate::metrics;
 use crate::registry::Entry;
 
 /// Outcome of loading a camera's state.
@@ -57,8 +58,8 @@ impl Running {
             match recovery::restore(&self.stage, &entry.camera, saved) {
                 Ok(analysis) => return Ok(Ok(self.go_on_from(saved, analysis, record, frame, entry).await?)),
                 Err(error) => {
-                    metrics::counter!("vedette_analyse_states_refused_total").increment(1);
-                    tracing::warn!(camera = %entry.camera.id, %error,
+                    metrics::ANALYSE_STATES_REFUSED.get().increment(1);
+                    tracing::warn!(%error,
                         "the checkpoint is not used; the state is rebuilt from detections");
                 }
             }

@@ -39,7 +39,7 @@ impl Known {
     /// The registry has changed.
     pub(super) fn renew(&mut self, entry: Entry) {
         if let Err(error) = self.analysis.set_camera(entry.camera.clone()) {
-            tracing::error!(%error, "the camera's new version is refused; the old one stays in force in force");
+            tracing::error!(%error, "the camera's new version is refused; the old one stays in force");
         }
         self.entry = entry;
     }

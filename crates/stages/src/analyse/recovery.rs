@@ -15,6 +15,7 @@ use vedette_wire::AnalysisState;
 
 use super::{Analyse, step};
 use crate::error::StageError;
+use crate::metrics;
 use crate::registry::Entry;
 
 /// Restores a checkpoint.
@@ -54,8 +55,8 @@ pub(super) async fn catch_up(
 ) -> crate::Result<CaughtUp> {
     let Entry { camera, policy, .. } = entry;
     let (id, from, before) = (&camera.id, offsets.start, offsets.end);
-    tracing::info!(camera = %id, partition, from, before, "replaying the records since the checkpoint");
-    metrics::counter!("vedette_analyse_catch_ups_total").increment(1);
+    tracing::info!(from, before, "replaying the records since the checkpoint");
+    metrics::ANALYSE_CATCH_UPS.get().increment(1);
     let mut frames = Vec::new();
     read(&stage.bus, partition, offsets, |_, frame| {
         if frame.camera == *id {
@@ -100,7 +101,7 @@ pub(super) async fn rebuild(
     if from == before {
         return Ok(Vec::new());
     }
-    tracing::info!(partition, from, before, "rebuilding states from detections");
+    tracing::info!(from, before, "rebuilding states from detections");
     let mut rebuilt: BTreeMap<CameraId, (Entry, CameraAnalysis)> = BTreeMap::new();
     read(&stage.bus, partition, from..before, |offset, frame| {
         if end_of(&frame.camera).is_none_or(|end| end <= offset) {
@@ -118,7 +119,7 @@ pub(super) async fn rebuild(
         }
     })
     .await?;
-    metrics::counter!("vedette_analyse_states_rebuilt_total").increment(rebuilt.len() as u64);
+    metrics::ANALYSE_STATES_REBUILT.get().increment(rebuilt.len() as u64);
     Ok(rebuilt.into_values().collect())
 }
 
@@ -134,7 +135,7 @@ async fn read(
         return Ok(());
     }
     if low > offsets.start {
-        tracing::warn!(partition, from = offsets.start, kept_from = low, "some detections are past their retention");
+        tracing::warn!(from = offsets.start, kept_from = low, "some detections are past their retention");
     }
     let start = StartAt::Offsets(vec![(partition, low.max(offsets.start))]);
     let mut reader = bus.read(topics::DETECTIONS.name(), start).await?;

@@ -12,6 +12,8 @@ use vedette_topics::During;
 use vedette_topics::{reading, topics};
 use vedette_wire::AnalysisState;
 
+use crate::metrics;
+
 /// See the module.
 #[derive(Default)]
 pub(super) struct States {
@@ -149,11 +151,11 @@ impl States {
             let camera = state.camera.clone();
             let sent = topics::STATES.send(bus, state, Timestamp::default()).await?;
             self.wrote(&sent.await.during("publishing states")?);
-            metrics::counter!("vedette_analyse_states_overwritten_total").increment(1);
+            metrics::ANALYSE_STATES_OVERWRITTEN.get().increment(1);
             self.overwritten.remove(&camera);
         }
         let appeared = std::mem::take(&mut self.overwritten);
-        metrics::counter!("vedette_analyse_states_overwritten_total").increment(appeared.len() as u64);
+        metrics::ANALYSE_STATES_OVERWRITTEN.get().increment(appeared.len() as u64);
         Ok(appeared)
     }
 }

@@ -2,6 +2,8 @@
 
 use vedette_core::{FrameAccount, FrameRange, ShedRange, ShedReason, VideoChunk};
 
+use crate::metrics;
+
 /// Position in a camera's stream.
 #[derive(Debug, Default)]
 pub(super) struct Account {
@@ -52,12 +54,8 @@ impl Account {
             return;
         }
         let counter = match reason {
-            ShedReason::DeadLettered => {
-                metrics::counter!("vedette_frames_dead_lettered_total", "stage" => super::STAGE)
-            }
-            reason => {
-                metrics::counter!("vedette_frames_shed_total", "stage" => super::STAGE, "reason" => reason.as_str())
-            }
+            ShedReason::DeadLettered => metrics::FRAMES_DEAD_LETTERED.with([super::STAGE]),
+            reason => metrics::FRAMES_SHED.with([super::STAGE, reason.as_str()]),
         };
         counter.increment(frames.len());
         match self.shed.last_mut() {

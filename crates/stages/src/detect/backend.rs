@@ -2,6 +2,7 @@
 //! tested without pictures.
 
 use async_trait::async_trait;
+use tracing::Span;
 use vedette_core::{Codec, FrameSize, ModelRef, Timestamp, VideoChunk};
 use vedette_detect::{DetectError, DetectHandle, Detected, InputImage};
 use vedette_media::{DecodeError, DecodedFrame, Decoder, DecoderSettings, OutputSize};
@@ -109,8 +110,9 @@ impl ChunkDecoder for VideoDecoder {
     async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
         let settings = || DecoderSettings { output: self.input, ..DecoderSettings::default() };
         let mut decoder = self.decoder.take().unwrap_or_else(|| Decoder::new(self.codec, settings()));
+        let span = Span::current();
         let decoding = tokio::task::spawn_blocking(move || {
-            let frames = decoder.decode(&chunk);
+            let frames = span.in_scope(|| decoder.decode(&chunk));
             (decoder, frames)
         });
         let (decoder, frames) =

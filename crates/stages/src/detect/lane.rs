@@ -8,6 +8,7 @@ use futures::stream::FuturesOrdered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 use vedette_bus::{BusError, Delivered, Delivery};
 use vedette_core::{
     AccountOnly, CameraId, CameraRecord, FrameAccount, FrameAt, FrameRange, FrameSize, PictureStats, Priority,
@@ -24,6 +25,7 @@ use super::pace::Pace;
 use super::shedding::{Share, Shedding, Waiting};
 use super::watched::{Progress, WatchedDecoder};
 use super::{Detect, STAGE};
+use crate::metrics;
 
 /// A record for a lane.
 pub(super) struct Work {
@@ -33,6 +35,8 @@ pub(super) struct Work {
     pub(super) done: oneshot::Sender<Result<(), BusError>>,
     /// Its pictures were dropped, because the lane's decoder is stuck and its backlog is full.
     pub(super) dropped: bool,
+    /// The span of the record.
+    pub(super) span: Span,
 }
 
 impl Work {
@@ -99,15 +103,18 @@ impl Lane {
 
     /// Works until the queue ends, or until the end of the chunk during which `leave` is cancelled.
     pub(super) async fn run(mut self, mut work: mpsc::Receiver<Work>, leave: CancellationToken) {
-        while let Some(Some(Work { record, video, done, dropped })) = leave.run_until_cancelled(work.recv()).await {
+        while let Some(Some(Work { record, video, done, dropped, span })) = leave.run_until_cancelled(work.recv()).await
+        {
             // There may be no listener.
             let _ = self.progressed.send(self.camera.clone());
-            let processed = match video {
-                VideoRecord::Chunk(published) if dropped => self.pass_over(&published.chunk).await,
-                VideoRecord::Chunk(published) => self.process(&record, published).await,
-                VideoRecord::SignalLoss(loss) => self.pass_on(loss).await,
+            let processing = async {
+                match video {
+                    VideoRecord::Chunk(published) if dropped => self.pass_over(&published.chunk).await,
+                    VideoRecord::Chunk(published) => self.process(&record, published).await,
+                    VideoRecord::SignalLoss(loss) => self.pass_on(loss).await,
+                }
             };
-            match processed {
+            match processing.instrument(span).await {
                 Ok(deliveries) => self.finish_when_durable(done, deliveries),
                 Err(error) => {
                     // Later records in the queue must not overtake one that the bus refused.
@@ -160,7 +167,7 @@ impl Lane {
     async fn process(&mut self, record: &Delivered, published: PublishedChunk) -> Result<Vec<Delivery>, BusError> {
         let PublishedChunk { chunk, published } = published;
         if !self.account.begin(&chunk) {
-            metrics::counter!("vedette_detect_repeated_chunks_total").increment(1);
+            metrics::DETECT_REPEATED_CHUNKS.get().increment(1);
             return Ok(Vec::new());
         }
         let partition = record.position.partition;
@@ -294,7 +301,7 @@ impl Lane {
                 Ok((facts, Ok(detected))) => {
                     let account = self.account.up_to(sequence);
                     let record = self.record(context, sequence, facts, detected, decoded_at, account);
-                    metrics::counter!("vedette_detect_frames_total").increment(1);
+                    metrics::DETECT_FRAMES.get().increment(1);
                     deliveries.push(topics::DETECTIONS.send(&self.stage.bus, &record, record.at.captured).await?);
                 }
             }
@@ -304,7 +311,7 @@ impl Lane {
 
     fn lose_frame(&mut self, sequence: u64, error: &DetectError) {
         self.account.shed(FrameRange::counted(sequence, 1), ShedReason::InferenceFailed);
-        tracing::warn!(camera = %self.camera, %error, "frame shed: inference failed");
+        tracing::warn!(%error, "frame shed: inference failed");
     }
 
     fn record(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::Instrument;
 use vedette_core::{Codec, VideoChunk};
 
 use super::backend::{ChunkDecoder, DetectBackend, Picture, Undecoded};
@@ -76,10 +77,11 @@ impl WatchedDecoder {
         // The semaphore is never closed.
         let place = decoders.acquire().await.ok();
         self.progress.set(Some(Instant::now()));
-        let mut decoding: Decoding = tokio::spawn(async move {
+        let work = async move {
             let pictures = decoder.decode(chunk).await;
             (decoder, pictures)
-        });
+        };
+        let mut decoding: Decoding = tokio::spawn(work.in_current_span());
         let answer = match tokio::time::timeout(SLOW, &mut decoding).await {
             Ok(answer) => Ok(answer),
             Err(_) => {

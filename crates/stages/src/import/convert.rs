@@ -29,6 +29,14 @@ pub struct Converted {
     pub left_out: LeftOut,
 }
 
+impl Converted {
+    /// The camera of its frames; none when there are several.
+    pub(super) fn camera(&self) -> Option<&CameraId> {
+        let camera = &self.frames.first()?.camera;
+        self.frames.iter().all(|frame| frame.camera == *camera).then_some(camera)
+    }
+}
+
 fn refusal(error: &ReadError) -> Refusal {
     let reason = match error {
         ReadError::Unparsable { .. } => DeadLetterReason::Unparsable,

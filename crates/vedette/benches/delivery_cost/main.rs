@@ -6,7 +6,7 @@
 //! *The adapter:* records from one topic to another through the bus, committed when they are durable, against the same loop on bare
 //! librdkafka with the same settings.
 
-#[path = "../../../bus/tests/support/broker.rs"]
+#[path = "../../../bus/tests/it/broker.rs"]
 mod broker;
 mod copying;
 #[path = "../../../../benches/figures.rs"]

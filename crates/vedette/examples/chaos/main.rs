@@ -1,7 +1,7 @@
 //! The delivery guarantee on the real thing: three Apache Kafka brokers and three workers as processes, recorded cameras, and one
 //! fault after the other. After each, an independent check of the contents of the topics and of the store.
 //!
-//! `make chaos-kafka` runs it. The simulation (`tests/simulation`) covers far more interleavings; this run covers brokers,
+//! `make chaos-kafka` runs it. The simulation (`tests/it/simulation.rs`) covers far more interleavings; this run covers brokers,
 //! processes, disks and networks that are no model of ours.
 
 mod check;

@@ -1,0 +1,4 @@
+//! GeoParquet files, from outside.
+
+#[cfg(test)]
+mod geoparquet;

@@ -1,0 +1,4 @@
+//! Messages of other producers, from outside.
+
+#[cfg(test)]
+mod formats;

@@ -1,0 +1,4 @@
+//! The locator, from outside.
+
+#[cfg(test)]
+mod locator;

@@ -1,0 +1,12 @@
+//! Streams of real encoders and servers, from outside.
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod decode;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod rtsp;
+#[cfg(test)]
+mod snapshot;

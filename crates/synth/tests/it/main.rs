@@ -1,0 +1,4 @@
+//! Cities that do not exist, from outside.
+
+#[cfg(test)]
+mod city;

@@ -1,0 +1,4 @@
+//! The consumer loop, from outside.
+
+#[cfg(test)]
+mod spans;

@@ -1,0 +1,6 @@
+//! The tracker, from outside.
+
+#[cfg(test)]
+mod ground;
+#[cfg(test)]
+mod tracker;

@@ -1,0 +1,54 @@
+//! The whole product: its stages on a simulated bus, itself within this process, its binary beside it.
+
+#[cfg(test)]
+mod address_change;
+#[cfg(test)]
+mod adopt_simulation;
+#[cfg(test)]
+mod anywhere;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+#[path = "../../../bus/tests/it/broker.rs"]
+mod broker;
+#[cfg(test)]
+mod circles;
+#[cfg(test)]
+#[path = "../../../alert-store/tests/it/cluster.rs"]
+mod cluster;
+#[cfg(test)]
+mod dead_letters;
+#[cfg(test)]
+mod end_to_end;
+#[cfg(test)]
+mod eval;
+#[cfg(test)]
+mod every_mistake;
+#[cfg(test)]
+mod kafka;
+#[cfg(test)]
+mod metadata;
+#[cfg(test)]
+mod metrics;
+#[cfg(test)]
+mod one_event;
+#[cfg(test)]
+mod operations;
+#[cfg(test)]
+mod postgres;
+#[cfg(test)]
+mod preflight;
+#[cfg(test)]
+mod producer;
+#[cfg(test)]
+mod product;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod upgrade;
+#[cfg(test)]
+mod webhook;

@@ -1,0 +1,209 @@
+//! What this version writes, as release 8dbab3e reads it: by the schemas of then (`tests/upgrade/8dbab3e/proto`), in which what came
+//! later is unknown. While a site is upgraded, its processes are of both versions.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use protox::prost::Message;
+use protox::prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, Value};
+use vedette_core::*;
+use vedette_wire::*;
+
+fn schemas() -> &'static DescriptorPool {
+    static SCHEMAS: OnceLock<DescriptorPool> = OnceLock::new();
+    SCHEMAS.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/upgrade/8dbab3e/proto");
+        let files = std::fs::read_dir(root.join("vedette/v1")).unwrap().map(|file| file.unwrap().path());
+        let set = protox::compile(files.collect::<Vec<_>>(), [root]).unwrap();
+        DescriptorPool::from_file_descriptor_set(set).unwrap()
+    })
+}
+
+/// The record as a reader of then has it: without what it does not know.
+fn as_read_then(message: &str, bytes: Bytes) -> Bytes {
+    let schema = schemas().get_message_by_name(&format!("vedette.v1.{message}")).unwrap();
+    known(&DynamicMessage::decode(schema, bytes).unwrap()).encode_to_vec().into()
+}
+
+fn known(message: &DynamicMessage) -> DynamicMessage {
+    let mut known = DynamicMessage::new(message.descriptor());
+    for (field, value) in message.fields() {
+        known.set_field(&field, value_known(value));
+    }
+    known
+}
+
+fn value_known(value: &Value) -> Value {
+    match value {
+        Value::Message(message) => Value::Message(known(message)),
+        Value::List(values) => Value::List(values.iter().map(value_known).collect()),
+        other => other.clone(),
+    }
+}
+
+fn rule(kind: &'static str, params: Params) -> Rule {
+    Rule {
+        id: RuleId::new(kind).unwrap(),
+        name: kind.into(),
+        purpose: "safety".into(),
+        condition: Condition { kind: RuleKind::named(kind), params },
+        classes: [ObjectClass::Person].into_iter().collect(),
+        score: ScoreBand { enter: Score::new(0.5).unwrap(), stay: Score::new(0.25).unwrap() },
+        size: None,
+        min_duration: Span::from_millis(500),
+        gap_tolerance: Span::from_secs(1),
+        cooldown: Span::from_secs(30),
+        severity: Severity::High,
+        schedule: None,
+        place_cooldown: None,
+        alert: true,
+    }
+}
+
+fn policy(rules: Vec<Rule>) -> Policy {
+    Policy {
+        applies_to: PolicyScope::Group("campus".into()),
+        version: 4,
+        effective_from: Timestamp::from_micros(17),
+        frame: FrameSize { width: 768, height: 576 },
+        rules,
+    }
+}
+
+/// Each kind of then, with all of its parameters.
+fn rules_of_then() -> Vec<Rule> {
+    let (p, q, r) = (PixelPoint::new(0.0, 0.0), PixelPoint::new(9.0, 0.0), PixelPoint::new(0.0, 9.0));
+    let duration = Span::from_secs(5);
+    let id = |text| RuleId::new(text).unwrap();
+    let none = Params::default();
+    let zone = none.clone().with("zone", Zone::Pixels(Area { outline: vec![p, q, r], holes: Vec::new() }));
+    let line = none.clone().with("a", p).with("b", q).with("direction", Direction::RightToLeft);
+    let both = |same: bool| none.clone().with("first", id("dwell")).with("within", duration).with("same_object", same);
+    let stay = zone.clone().with("duration", duration);
+    let also = vec![Segment { a: q, b: r, direction: Direction::Both }];
+    let rules = [
+        ("presence", zone.clone()),
+        ("line_crossing", line.clone().with("also", also)),
+        ("dwell", stay.clone()),
+        ("count", zone.clone().with("at_least", 3_u32)),
+        ("density", zone.clone().with("at_least_per_m2", 2.5_f32)),
+        ("gathering", zone.clone().with("at_least", 4_u32).with("reach", 1.5_f32)),
+        ("stopped", stay.clone().with("reach", 0.3_f32)),
+        (
+            "wrong_way",
+            zone.clone().with("from", p).with("to", r).with("tolerance_deg", 45_f32).with("distance", 0.1_f32),
+        ),
+        ("zone_entry", zone.clone()),
+        ("zone_exit", zone.clone()),
+        ("left_object", stay.with("owner_reach", 2_f32)),
+        ("removed_object", zone.clone().with("settled", duration).with("missing", Span::from_secs(3))),
+        ("speed", zone.clone().with("at_least_m_s", 8.5_f32)),
+        ("running", zone.with("at_least_m_s", 3.5_f32).with("rise_m_s", 1.5_f32)),
+        ("tailgating", line.with("within", Span::from_secs(2))),
+        ("sequence", both(true).with("then", id("count"))),
+        ("absence", both(false).with("without", id("count"))),
+        ("together", none.clone().with("of", vec![id("dwell"), id("count")]).with("within", Span::from_secs(1))),
+        ("offline", none.clone().with("after", duration)),
+        ("low_frame_rate", none.clone().with("below_fps", 2.5_f32).with("over", duration)),
+        ("clock_drift", none.clone().with("at_least", duration)),
+        ("frozen", none.clone().with("change_below", 0.02_f32)),
+        ("covered", none.clone().with("contrast_below", 8.5_f32)),
+        ("blurred", none.clone().with("below_part", 0.5_f32)),
+        ("moved", none.with("similarity_below", 0.25_f32)),
+    ];
+    rules.into_iter().map(|(kind, params)| rule(kind, params)).collect()
+}
+
+/// The conditions that a reader of then finds in each rule; it wants one.
+fn conditions(policy: Bytes) -> Vec<Vec<String>> {
+    let schema = schemas().get_message_by_name("vedette.v1.Policy").unwrap();
+    let message = DynamicMessage::decode(schema, policy).unwrap();
+    let rules = message.get_field_by_name("rules").unwrap();
+    let of_rule = |rule: &Value| {
+        let rule = rule.as_message().unwrap();
+        let descriptor = rule.descriptor();
+        let when = descriptor.oneofs().find(|oneof| oneof.name() == "when").unwrap();
+        let there = when.fields().filter(|field| rule.has_field(field));
+        there.map(|field| field.name().to_owned()).collect()
+    };
+    rules.as_list().unwrap().iter().map(of_rule).collect()
+}
+
+#[test]
+fn a_policy_of_the_kinds_of_then_says_the_same_to_a_reader_of_then() {
+    let policy = policy(rules_of_then());
+    let read = as_read_then("Policy", encode_policy(&policy));
+    let kinds: Vec<_> = policy.rules.iter().map(|rule| vec![rule.condition.kind.to_string()]).collect();
+    assert_eq!(conditions(read.clone()), kinds);
+    assert!(pb_has_no_kind(&read), "the form of then has no kind by name");
+    assert_eq!(decode_policy(read).unwrap(), policy);
+}
+
+fn pb_has_no_kind(bytes: &Bytes) -> bool {
+    let message = pb::Policy::decode(bytes.clone()).unwrap();
+    message.rules.iter().all(|rule| rule.kind.is_empty() && rule.params.is_none())
+}
+
+/// A policy with a kind that came later is refused whole, for the condition that it lacks: the reader of then puts it among the dead
+/// letters and keeps the policy that it has.
+#[test]
+fn a_policy_with_a_later_kind_is_refused_by_a_reader_of_then() {
+    for later in ["queue", "congestion", "something_new"] {
+        let mut rules = rules_of_then();
+        rules.push(rule(later, Params::default().with("at_least", 3_u32)));
+        let read = as_read_then("Policy", encode_policy(&policy(rules)));
+        let conditions = conditions(read);
+        assert_eq!(conditions.iter().map(Vec::len).collect::<Vec<_>>(), [vec![1; 25], vec![0]].concat(), "{later}");
+    }
+}
+
+fn record(body: RecordBody) -> CameraRecord {
+    CameraRecord {
+        camera: CameraId::new("gate").unwrap(),
+        at: FrameAt { epoch: 1, sequence: 9, captured: Timestamp::from_micros(3) },
+        model: ModelRef { name: "m".into(), version: "1".into() },
+        body,
+    }
+}
+
+#[test]
+fn detections_hold_nothing_that_a_reader_of_then_does_not_know() {
+    let size = FrameSize { width: 768, height: 576 };
+    let shed = |reason| ShedRange { first: 4, count: 6, reason };
+    let account = |shed: ShedRange| FrameAccount { previous: Some(3), shed: vec![shed] };
+    let detection = Detection {
+        class: ObjectClass::Person,
+        score: Score::new(0.75).unwrap(),
+        bbox: PixelBox::new(1.0, 2.0, 3.0, 4.0),
+    };
+    let picture = PictureStats { brightness: 100.5, contrast: 40.0, sharpness: 7.0, change: Some(0.5), grid: [7; _] };
+    let processed = ProcessedFrame {
+        detections: vec![detection],
+        account: Some(FrameAccount { previous: Some(8), shed: Vec::new() }),
+        picture: Some(picture),
+        video: Some(VideoRef { partition: 1, offset: 2, sequence: 3 }),
+        latency: Some(StageLatency::default()),
+        ..ProcessedFrame::empty(size)
+    };
+    let mut records = vec![record(RecordBody::Processed(processed)), record(RecordBody::SignalLoss)];
+    records[1].at.sequence = 0;
+    for reason in [ShedReason::MaxFps, ShedReason::DeadLettered, ShedReason::NotReceived] {
+        let only = AccountOnly { account: account(shed(reason)), frame: Some(size) };
+        records.push(record(RecordBody::AccountOnly(only)));
+    }
+    for record in records {
+        let bytes = encode_detections(&record);
+        assert_eq!(as_read_then("FrameDetections", bytes.clone()), bytes, "{record:?}");
+    }
+}
+
+/// An analysis of then takes up no state of today, for its format; what it reads of it is as it was written.
+#[test]
+fn a_state_tells_a_reader_of_then_its_format_and_counts() {
+    let counts = FrameCounts { analysed: 5, shed: [(ShedReason::Overload, 2)].into() };
+    let (camera, state) = (CameraId::new("gate").unwrap(), Bytes::from_static(b"state"));
+    let state = AnalysisState { camera, partition: 1, next_offset: 7, format: 7, state, counts };
+    let bytes = encode_state(&state);
+    assert_eq!(as_read_then("AnalysisState", bytes.clone()), bytes);
+}
