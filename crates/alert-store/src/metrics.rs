@@ -3,7 +3,7 @@
 vedette_metrics::define! {
     /// Connections made to the PostgreSQL server.
     CONNECTIONS: Counter = "vedette_alerts_store_connections_total", Count, [];
-    /// Alerts given to the store, by what came of it.
+    /// Alerts given to the store, by outcome.
     UPSERTS: Counter = "vedette_alerts_upserts_total", Count, ["outcome"];
     /// Alerts that became views of another alert, because both show one event.
     JOINED: Counter = "vedette_alerts_joined_total", Count, [];

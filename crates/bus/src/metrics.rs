@@ -3,7 +3,7 @@
 vedette_metrics::define! {
     /// Bytes that a topic's partition takes on disk, as of the last sweep; embedded bus only.
     LOG_BYTES: Gauge = "vedette_bus_log_bytes", Bytes, ["topic", "partition"];
-    /// Segments that retention deleted, by what was exceeded: `age` or `bytes`; embedded bus only.
+    /// Segments that retention deleted, by the exceeded limit: `age` or `bytes`; embedded bus only.
     RETENTION_SEGMENTS: Counter = "vedette_bus_retention_segments_total", Count, ["topic", "reason"];
     /// Compactions of a topic's partitions that rewrote segments; embedded bus only.
     COMPACTIONS: Counter = "vedette_bus_compactions_total", Count, ["topic"];
@@ -17,7 +17,7 @@ vedette_metrics::define! {
     INDEXES_REBUILT: Counter = "vedette_bus_indexes_rebuilt_total", Count, ["topic"];
     /// Bytes that wait in a queue of the bus: `send` is the send queue, the others are read ahead by subscriptions and readers.
     QUEUE_BYTES: Gauge = "vedette_bus_queue_bytes", Bytes, ["queue", "name"];
-    /// How often something had to wait for room in a queue of the bus.
+    /// Waits for room in a queue of the bus.
     QUEUE_WAITS: Counter = "vedette_bus_queue_waits_total", Count, ["queue", "name"];
     /// Bytes of records that became durable; embedded bus only.
     APPENDED_BYTES: Counter = "vedette_bus_appended_bytes_total", Bytes, ["topic"];

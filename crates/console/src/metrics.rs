@@ -7,7 +7,7 @@ vedette_metrics::define! {
     REQUEST_SECONDS: Histogram = "vedette_console_request_seconds", Seconds, ["route"];
     /// Time that a request for a snapshot waited because others were being made.
     SNAPSHOT_WAIT_SECONDS: Histogram = "vedette_console_snapshot_wait_seconds", Seconds, [];
-    /// Requests for a snapshot that was not stored yet, by what came of them.
+    /// Requests for a snapshot that was not stored yet, by outcome.
     SNAPSHOTS: Counter = "vedette_console_snapshots_total", Count, ["outcome"];
     /// Live streams that are open.
     STREAMS: Gauge = "vedette_console_streams", Count, [];
@@ -21,7 +21,7 @@ vedette_metrics::define! {
     STREAM_BUFFER_LENGTH: Gauge = "vedette_console_stream_buffer_length", Count, [];
     /// How often live streams had to wait because changes could not be read from the store.
     FEED_ERRORS: Counter = "vedette_console_feed_errors_total", Count, [];
-    /// What the store holds now: `alerts`, `events`, `open` and `unreviewed` alerts, `snapshots`.
+    /// Content of the store: `alerts`, `events`, `open` and `unreviewed` alerts, `snapshots`.
     STORED: Gauge = "vedette_console_stored", Count, ["what"];
     /// Records that contradict a stored alert of the same id and revision, since the store was created.
     CONFLICTS: Counter = "vedette_console_conflicts_total", Count, [];

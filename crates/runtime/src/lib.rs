@@ -11,4 +11,4 @@ mod service;
 pub mod supervise;
 
 pub use metrics::METRICS;
-pub use service::{Service, TaskError, report};
+pub use service::{OnError, Service, TaskError, report};

@@ -1,15 +1,31 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::supervise::OnError;
-
 /// The error of a service's task.
 pub type TaskError = Box<dyn Error + Send + Sync>;
+
+/// The effect of a task's error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// It is restarted after a back-off of at most the given wait.
+    Restart {
+        /// Longest wait.
+        at_most: Duration,
+    },
+    /// The process ends with the error.
+    Shutdown,
+}
+
+impl OnError {
+    /// The usual effect.
+    pub const RESTART: Self = Self::Restart { at_most: Duration::from_secs(10) };
+}
 
 /// A part of the product that runs as long as the process: its name, its task, and the effect of the task's errors.
 pub struct Service {

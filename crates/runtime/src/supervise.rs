@@ -12,24 +12,7 @@ use vedette_core::Backoff;
 use crate::clock;
 use crate::health::{Condition, Health};
 use crate::metrics;
-use crate::service::{Service, TaskError, report};
-
-/// The effect of a task's error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnError {
-    /// It is restarted after a back-off of at most the given wait.
-    Restart {
-        /// Longest wait.
-        at_most: Duration,
-    },
-    /// The process ends with the error.
-    Shutdown,
-}
-
-impl OnError {
-    /// The usual effect.
-    pub const RESTART: Self = Self::Restart { at_most: Duration::from_secs(10) };
-}
+use crate::service::{OnError, Service, TaskError, report};
 
 /// The error of a task that ended the process.
 #[derive(Debug, thiserror::Error)]

@@ -49,7 +49,7 @@ vedette_metrics::define! {
     ANALYSE_STATES_OVERWRITTEN: Counter = "vedette_analyse_states_overwritten_total", Count, [];
     /// How often records before the committed offset were replayed, because a checkpoint does not include them.
     ANALYSE_CATCH_UPS: Counter = "vedette_analyse_catch_ups_total", Count, [];
-    /// What rules left out: `no_box`, tracks without a usable box; `too_many`, objects and alerts beyond a limit; `near_miss`,
+    /// Skipped by rules: `no_box`, tracks without a usable box; `too_many`, objects and alerts beyond a limit; `near_miss`,
     /// near-misses beyond one.
     RULES_LEFT_OUT: Counter = "vedette_rules_left_out_total", Count, ["what"];
     /// Rules left out because their saved state is not of their kind.

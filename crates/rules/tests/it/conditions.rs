@@ -276,11 +276,7 @@ fn metres_are_refused_without_calibration_and_contradictions_with_their_reason()
     let cases = [
         (json!({"kind": "speed", "zone": zone(), "at_least_m_s": 3}), json!({}), "calibrated camera only"),
         (json!({"kind": "presence", "zone": ground}), json!({}), "calibrated camera only"),
-        (
-            json!({"kind": "left_object", "zone": zone(), "duration": "5s"}),
-            json!({}),
-            "a person is nothing that is left",
-        ),
+        (json!({"kind": "left_object", "zone": zone(), "duration": "5s"}), json!({}), "a person is never left"),
         (
             json!({"kind": "left_object", "zone": zone(), "duration": "5s"}),
             json!({"classes": ["bag"], "gap_tolerance": "9s"}),

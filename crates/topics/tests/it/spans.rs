@@ -159,7 +159,7 @@ async fn a_warning_about_a_record_names_its_topic_partition_offset_and_camera() 
         ("taking first", &first),
         ("finishing first", &first),
         ("following first", &first),
-        ("record put aside", &refused),
+        ("record dead-lettered", &refused),
         ("taking other", &other),
         ("following other", &other),
     ] {

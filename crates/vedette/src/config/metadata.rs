@@ -112,7 +112,7 @@ mod tests {
         ] {
             assert!(said.contains(expected), "{expected} is not in\n{said}");
         }
-        assert!(said.starts_with("9 mistakes"), "{said}");
+        assert!(said.starts_with("9 errors"), "{said}");
         let unreadable = mistakes("[[metadata]]\ntopic = \"x\"\nformat = \"xml\"\nsince = \"yesterday\"\n");
         assert!(unreadable.contains("nvschema") && unreadable.contains("metadata[0] (x).format"), "{unreadable}");
     }

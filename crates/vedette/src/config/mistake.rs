@@ -53,7 +53,7 @@ pub struct Mistakes(pub Vec<Mistake>);
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.0.len();
-        writeln!(f, "{count} mistake{} in the configuration:", if count == 1 { "" } else { "s" })?;
+        writeln!(f, "{count} error{} in the configuration:", if count == 1 { "" } else { "s" })?;
         for mistake in &self.0 {
             writeln!(f, "  {mistake}")?;
         }

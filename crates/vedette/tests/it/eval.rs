@@ -100,5 +100,5 @@ fn what_is_wrong_with_a_clip_is_said() {
     fs::write(&settings, "high_score = 0.9\nstart_score = 0.2\n").unwrap();
     let mut command = eval("tracks", &clip);
     command.arg("--tracker").arg(&settings);
-    assert_refused(command, &["start_score = 0.2", "from 0.9 to 1"]);
+    assert_refused(command, &["start_score = 0.2", "give 0.9 to 1"]);
 }

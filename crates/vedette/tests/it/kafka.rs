@@ -159,7 +159,7 @@ async fn a_published_base_reaches_every_worker_and_one_without_its_file_says_so(
     let output = finish(publish);
     assert!(output.status.success(), "{}", said(&output));
     says(&desk, &format!("base {new} is in force")).await;
-    says(&worker, "is not there").await;
+    says(&worker, "is missing").await;
     assert_eq!(worker.app.health.snapshot()["addresses"].condition, Condition::Degraded);
     // Copied to the other machine, it is taken there by itself.
     let name = format!("{new}.base");

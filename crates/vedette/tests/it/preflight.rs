@@ -23,8 +23,12 @@ fn check(config: &Path) -> Output {
 fn count(output: &Output) -> usize {
     let said = said(output);
     assert!(!said.contains("panicked"), "{said}");
-    match said.lines().find_map(|line| line.split_once(" mistake")) {
-        Some((count, _)) => count.trim_start_matches("error: ").parse().unwrap_or_else(|_| panic!("{said}")),
+    match said.lines().find_map(|line| line.strip_suffix(" in the configuration:")) {
+        Some(count) => count
+            .trim_start_matches("error: ")
+            .trim_end_matches(['s', 'r', 'o', 'e', ' '])
+            .parse()
+            .unwrap_or_else(|_| panic!("{said}")),
         None => 0,
     }
 }
