@@ -64,6 +64,6 @@ pub use schedule::{DailyWindow, Schedule, Weekday};
 pub use time::{Span, SpanError, Timestamp};
 pub use track::Track;
 pub use validation::{ValidationError, ValidationErrors, violations};
-pub use video::{AccessUnit, SignalLoss, VideoChunk};
+pub use video::{AccessUnit, SignalLoss, StreamSession, VideoChunk};
 pub use violation::{Argument, Arguments, Violation, ViolationInfo, Words};
 pub use zone::{Area, Zone};

@@ -24,12 +24,21 @@ pub struct SignalLoss {
     pub at: Timestamp,
 }
 
+/// A stream session of a camera, announced on the topic `sessions` before its first record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamSession {
+    /// The camera.
+    pub camera: CameraId,
+    /// The session, as in [`VideoChunk::epoch`].
+    pub epoch: u64,
+}
+
 /// One part of a group of pictures, as sent on the `video` topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VideoChunk {
     /// The camera.
     pub camera: CameraId,
-    /// The stream session: microseconds since the Unix epoch at which intake connected.
+    /// The stream session: microseconds since the Unix epoch at which intake connected, or more if an earlier session has as much.
     pub epoch: u64,
     /// The codec.
     pub codec: Codec,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use vedette_core::{AccessUnit, CameraId, Codec, FrameSize, Span, VideoChunk};
+use vedette_core::{AccessUnit, CameraId, Codec, FrameSize, Span, Timestamp, VideoChunk};
 
 /// Groups access units into chunks; pure.
 ///
@@ -22,6 +22,8 @@ pub(crate) struct Chunker {
     part: u32,
     open: Vec<AccessUnit>,
     open_bytes: usize,
+    /// Capture time of the last unit.
+    last: Option<Timestamp>,
     /// Time between the last two units.
     interval: Span,
 }
@@ -76,8 +78,14 @@ impl Chunker {
             part: 0,
             open: Vec::new(),
             open_bytes: 0,
+            last: None,
             interval: Span::ZERO,
         }
+    }
+
+    /// The stream session, and the size of its pictures.
+    pub(crate) fn session(&self) -> (u64, FrameSize) {
+        (self.epoch, self.frame)
     }
 
     /// The following pictures have this size; called before the key frame that has it is pushed.
@@ -109,9 +117,10 @@ impl Chunker {
             self.next_sequence += 1;
             return pushed;
         }
-        if let (Some(first), Some(last)) = (self.open.first(), self.open.last()) {
+        let before = self.last.replace(unit.captured);
+        self.interval = before.map_or(Span::ZERO, |before| unit.captured.since(before).max(Span::ZERO));
+        if let Some(first) = self.open.first() {
             let length = unit.captured.since(first.captured);
-            self.interval = unit.captured.since(last.captured).max(Span::ZERO);
             if length >= self.max_duration || self.open_bytes + unit.data.len() > self.max_bytes {
                 pushed.done.extend(self.close(false));
             }
@@ -132,6 +141,16 @@ impl Chunker {
         let chunk = self.close(true);
         self.gop = None;
         chunk
+    }
+
+    /// Closes the open chunk, whose group goes on.
+    pub(crate) fn flush(&mut self) -> Option<VideoChunk> {
+        self.close(false)
+    }
+
+    /// Whether units wait for their chunk to close.
+    pub(crate) fn has_open_units(&self) -> bool {
+        !self.open.is_empty()
     }
 
     fn next_will_not_fit(&self) -> bool {
@@ -166,7 +185,6 @@ impl Chunker {
 mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
-    use vedette_core::Timestamp;
 
     use super::*;
 
@@ -213,6 +231,26 @@ mod tests {
         chunker.push(unit(160, true, 10));
         let chunk = chunker.finish().unwrap();
         assert_eq!((chunk.first_sequence, chunk.gop), (4, 1));
+    }
+
+    #[test]
+    fn a_pause_leaves_the_chunks_after_it_as_they_were() {
+        let mut chunker = chunker(Codec::H264, 200, 1_000);
+        let mut sizes = Vec::new();
+        for ms in [0, 40, 80, 4_000, 4_040, 4_080, 4_120, 4_160, 4_200, 4_240, 4_280, 4_320, 4_360] {
+            sizes.extend(chunker.push(unit(ms, ms == 0, 10)).done.iter().map(|chunk| chunk.units.len()));
+        }
+        assert_eq!(sizes, [3, 1, 5], "one unit alone after the pause, then five at 25 a second again");
+    }
+
+    #[test]
+    fn a_flushed_chunk_is_a_part_of_its_group() {
+        let mut chunker = chunker(Codec::H264, 500, 1_000);
+        chunker.push(unit(0, true, 10));
+        let chunk = chunker.flush().unwrap();
+        assert_eq!((chunk.part, chunk.last, chunker.has_open_units()), (0, false, false));
+        chunker.push(unit(40, false, 10));
+        assert_eq!(chunker.finish().map(|chunk| (chunk.gop, chunk.part, chunk.last)), Some((0, 1, true)));
     }
 
     proptest! {

@@ -21,8 +21,8 @@ mod transcode;
 pub use decode::{DecodeError, DecodedFrame, Decoder, DecoderSettings, Keep, OutputSize, RgbImage};
 pub use init::{MediaError, init};
 pub use intake::{
-    Clock, Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource, LossReason, Recording, RefusalReason,
-    inspect,
+    Clock, Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource, LossReason, NewestEpoch, Recording,
+    RefusalReason, inspect,
 };
 pub use metrics::METRICS;
 pub use snapshot::{Snapshot, SnapshotError, SnapshotSettings, snapshot};

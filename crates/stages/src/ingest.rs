@@ -1,5 +1,6 @@
 //! Cameras to `video`: one intake per camera of the registry.
 
+mod sessions;
 mod settings;
 mod share;
 mod source_error;
@@ -12,12 +13,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use vedette_bus::SharedBus;
-use vedette_core::{Backoff, Camera, CameraId, CameraSource, SignalLoss, VideoChunk};
+use vedette_core::{Backoff, Camera, CameraId, CameraSource, SignalLoss, Timestamp, VideoChunk};
 use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource};
-use vedette_runtime::Service;
-use vedette_runtime::clock;
 use vedette_runtime::health::{Condition, Health};
-use vedette_topics::topics;
+use vedette_runtime::{Service, clock, report};
+use vedette_topics::{During, topics};
 use vedette_wire::{PublishedChunk, VideoRecord};
 
 use crate::deps::Deps;
@@ -25,6 +25,7 @@ use crate::error::StageError;
 use crate::metrics;
 use crate::registry::Registry;
 
+pub use sessions::Sessions;
 pub use settings::{CredentialSection, IngestSettings};
 pub use share::{NoShare, Share};
 use source_error::SourceError;
@@ -40,6 +41,10 @@ pub struct Ingest {
     pub bus: SharedBus,
     /// The known cameras.
     pub registry: Registry,
+    /// The stream sessions so far.
+    pub sessions: Sessions,
+    /// Wall clock, for capture times and stream sessions.
+    pub now: fn() -> Timestamp,
     /// Where it reports its condition.
     pub health: Health,
 }
@@ -48,18 +53,24 @@ struct Running {
     camera: Arc<Camera>,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    /// Why its source cannot be opened on this machine.
+    refused: Option<String>,
 }
 
 /// Chunks of one camera that wait for the bus.
 const CHUNKS_IN_HAND: usize = 8;
 
 impl IngestSettings {
-    /// The service that runs intake for this process's share of the cameras.
-    #[must_use]
-    pub fn service(&self, deps: &Deps) -> Service {
+    /// The services that run intake for this process's share of the cameras and know their stream sessions.
+    ///
+    /// # Errors
+    /// When `sessions` cannot be read.
+    pub async fn services(&self, deps: &Deps) -> crate::Result<[Service; 2]> {
         let Deps { bus, registry, health, .. } = deps.clone();
-        let stage = Ingest { settings: self.clone(), bus, registry, health };
-        Service::new(STAGE, move |stop| stage.clone().run(stop))
+        let (sessions, follower) = Sessions::open(&bus, self.share).await.during("reading `sessions`")?;
+        let follower = follower.service(&health);
+        let stage = Ingest { settings: self.clone(), bus, registry, sessions, now: clock::now, health };
+        Ok([follower, Service::new(STAGE, move |stop| stage.clone().run(stop))])
     }
 }
 
@@ -116,26 +127,25 @@ impl Ingest {
                 let _ = camera.task.await;
             }
         }
-        let mut refused = Vec::new();
         for (id, camera) in wanted {
             if running.contains_key(&id) {
                 continue;
             }
-            match self.source_of(&camera) {
-                Ok(source) => {
-                    let stop = stop.child_token();
-                    // Of the highest level, so that warnings name the camera whatever the log shows.
-                    let span = tracing::error_span!("intake", camera = %id);
-                    let task = tokio::spawn(self.clone().follow(id.clone(), source, stop.clone()).instrument(span));
-                    running.insert(id, Running { camera, stop, task });
-                }
-                Err(error) => {
-                    let error = format!("{error:#}");
-                    tracing::error!(camera = %id, error, "intake cannot start");
-                    refused.push(format!("{id}: {error}"));
-                }
+            let (source, refused) = match self.source_of(&camera) {
+                Ok(source) => (source, None),
+                Err(error) => (IntakeSource::Unavailable, Some(report(&error))),
+            };
+            if let Some(error) = &refused {
+                tracing::error!(camera = %id, error, "intake cannot start: the camera counts as offline");
             }
+            let stop = stop.child_token();
+            // Of the highest level, so that warnings name the camera whatever the log shows.
+            let span = tracing::error_span!("intake", camera = %id);
+            let task = tokio::spawn(self.clone().follow(id.clone(), source, stop.clone()).instrument(span));
+            running.insert(id, Running { camera, stop, task, refused });
         }
+        let refused = running.iter().filter_map(|(id, now)| Some(format!("{id}: {}", now.refused.as_ref()?)));
+        let mut refused: Vec<String> = refused.collect();
         refused.sort();
         refused
     }
@@ -191,13 +201,19 @@ impl Ingest {
             backoff_max: self.settings.retry_max.to_std(),
         };
         let (sender, mut events) = mpsc::channel(CHUNKS_IN_HAND);
-        let intake = Intake::new(camera.clone(), source, settings, Arc::new(clock::now));
+        let (sessions, newest_of) = (self.sessions.clone(), camera.clone());
+        let intake = Intake::new(camera.clone(), source, settings, Arc::new(self.now))
+            .after(Arc::new(move || sessions.newest(&newest_of)));
         let reading = tokio::spawn(intake.run(sender, stop).in_current_span());
         while let Some(event) = events.recv().await {
             match event {
                 IntakeEvent::Chunk(chunk) => self.publish(chunk).await,
-                IntakeEvent::SignalLoss(loss) => self.publish_signal_loss(&loss).await,
-                IntakeEvent::Connected { codec, frame, .. } => {
+                IntakeEvent::SignalLoss(loss) => {
+                    self.sessions.announce(&self.bus, camera, loss.epoch).await;
+                    self.publish_signal_loss(&loss).await;
+                }
+                IntakeEvent::Connected { epoch, codec, frame } => {
+                    self.sessions.announce(&self.bus, camera, epoch).await;
                     tracing::info!(?codec, width = frame.width, height = frame.height, "camera connected");
                 }
                 IntakeEvent::Lost { reason, retry_in } => {

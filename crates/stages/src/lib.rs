@@ -35,7 +35,7 @@ pub use evidence::{BusSnapshots, NoSnapshot};
 pub use frame_book::FrameBook;
 pub use health_report::ReportedHealth;
 pub use import::{MetadataSettings, TimeSource};
-pub use ingest::{CredentialSection, Ingest, IngestSettings, NoShare, Share};
+pub use ingest::{CredentialSection, Ingest, IngestSettings, NoShare, Sessions, Share};
 pub use latency::{LatencyBook, LatencySummary};
 pub use metrics::METRICS;
 pub use sink::Sink;

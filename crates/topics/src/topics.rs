@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use vedette_bus::{BusError, Delivered, Delivery, Record, Retention, SharedBus, TopicSpec};
-use vedette_core::{Alert, Camera, CameraRecord, Policy, Span, Timestamp};
+use vedette_core::{Alert, Camera, CameraRecord, Policy, Span, StreamSession, Timestamp};
 use vedette_wire::{AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError};
 
 use crate::BusSettings;
@@ -18,6 +18,9 @@ pub use message::{EffectiveFrom, Key, Message};
 /// Encoded video, and signal losses.
 pub static VIDEO: Topic<VideoRecord> =
     Topic::new(Definition { compress: false, ..Definition::by_camera("video", Keep::Video) });
+/// The newest stream session of each camera.
+pub static SESSIONS: Topic<StreamSession> =
+    Topic::new(Definition::by_camera("sessions", Keep::Compacted(Duration::ZERO)));
 /// The records of cameras: detections of every processed frame, frame accounting, and signal losses.
 pub static DETECTIONS: Topic<CameraRecord> = Topic::new(Definition::by_camera("detections", Keep::Detections));
 /// Alerts.
@@ -41,8 +44,9 @@ pub static DEAD_LETTERS: Topic<DeadLetter> = Topic::new(Definition {
 });
 
 /// Every topic of the product.
-pub static ALL: [&Definition; 9] = [
+pub static ALL: [&Definition; 10] = [
     &VIDEO.definition,
+    &SESSIONS.definition,
     &DETECTIONS.definition,
     &ALERTS.definition,
     &NEAR_MISSES.definition,

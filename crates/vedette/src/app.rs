@@ -109,7 +109,8 @@ impl App {
             tasks.start(follow_addresses(settings, &deps).await?);
         }
         if roles.contains(&Role::Ingest) {
-            tasks.start(settings.ingest.service(&deps));
+            let services = settings.ingest.services(&deps).await?;
+            services.into_iter().for_each(|service| tasks.start(service));
             if !settings.metadata.is_empty() {
                 tasks.start(MetadataSettings::service(&settings.metadata, &deps));
             }

@@ -7,7 +7,7 @@ use vedette_core::{Codec, FrameSize, SignalLoss, VideoChunk};
 pub enum IntakeEvent {
     /// Pictures arrive. Frame numbers start at 0 in each stream session.
     Connected {
-        /// Microseconds since the Unix epoch, by the injected clock; larger than every earlier one of this intake.
+        /// Microseconds since the Unix epoch, by the injected clock, and larger than every earlier one of the camera.
         epoch: u64,
         /// The codec of the pictures.
         codec: Codec,
@@ -44,6 +44,14 @@ pub enum LossReason {
     /// No answer or no picture within the timeout.
     #[error("no data from the camera within {0:?}")]
     Timeout(Duration),
+    /// Data arrives, but no picture that could be decoded.
+    #[error("the camera sends data, but no usable picture within {timeout:?}: {}", remedy(.refused))]
+    NoUsablePicture {
+        /// The time without one.
+        timeout: Duration,
+        /// The reason for which the last picture was refused, as in `vedette_media_units_refused_total`.
+        refused: &'static str,
+    },
     /// User or password are wrong or missing.
     #[error("the camera refuses the credentials; check user and password")]
     Unauthorized,
@@ -80,6 +88,7 @@ impl LossReason {
         match self {
             Self::Unreachable(_) => "unreachable",
             Self::Timeout(_) => "timeout",
+            Self::NoUsablePicture { .. } => "no_usable_picture",
             Self::Unauthorized => "unauthorized",
             Self::NotFound => "not_found",
             Self::Status(_) => "status",
@@ -90,6 +99,20 @@ impl LossReason {
             Self::BrokenStream(_) => "broken_stream",
             Self::FileMissing(_) => "file_missing",
         }
+    }
+}
+
+/// The remedy for pictures refused for a reason of `vedette_media_units_refused_total`.
+fn remedy(refused: &str) -> &'static str {
+    match refused {
+        "too_large" => "its frames exceed 900 KB; lower resolution, quality or bit rate in its encoder settings",
+        "before_key_frame" => {
+            "no key frame (IDR) arrives; set a key-frame interval of a few seconds and switch intra refresh off"
+        }
+        "no_parameter_sets" => {
+            "its size is unknown, since no parameter sets arrive or it sends JPEG wider than 2040 pixels"
+        }
+        _ => "its units hold no picture",
     }
 }
 

@@ -41,11 +41,7 @@ pub(super) async fn play(
         let mut anchor = None;
         let mut connected = None;
         let end = loop {
-            let item = tokio::select! {
-                item = items.recv() => item,
-                () = output.stop().cancelled() => return Err(Gone),
-            };
-            match item {
+            match output.meanwhile(items.recv()).await? {
                 Some(Item::Format(codec, frame)) if connected == Some(codec) => output.resized(frame).await?,
                 Some(Item::Format(codec, frame)) => {
                     output.cut().await?;
@@ -56,10 +52,7 @@ pub(super) async fn play(
                     let (wall, started) = *anchor.get_or_insert_with(|| (output.now(), Instant::now()));
                     let due = started + time.to_std();
                     if due > Instant::now() {
-                        tokio::select! {
-                            () = tokio::time::sleep_until(due) => {}
-                            () = output.stop().cancelled() => return Err(Gone),
-                        }
+                        output.meanwhile(tokio::time::sleep_until(due)).await?;
                     }
                     output.unit(data, wall + time).await?;
                 }
@@ -79,10 +72,16 @@ pub(super) async fn play(
             }
         };
         output.cut().await?;
+        let refused = end.is_some();
         let last = match end {
             Some(reason) => IntakeEvent::Refused { reason },
             None => IntakeEvent::Ended,
         };
-        return output.send(last).await;
+        output.send(last).await?;
+        // A recording that ended is no fault; a refused one is a camera without signal.
+        return match refused {
+            true => output.meanwhile(std::future::pending()).await,
+            false => Ok(()),
+        };
     }
 }

@@ -7,6 +7,8 @@ mod reader;
 mod rtsp;
 mod settings;
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vedette_core::CameraId;
@@ -14,7 +16,7 @@ use vedette_core::CameraId;
 pub use event::{IntakeEvent, LossReason, RefusalReason};
 pub use inspect::{Recording, inspect};
 use output::{Gone, Output};
-pub use settings::{Clock, Credentials, IntakeSettings, IntakeSource};
+pub use settings::{Clock, Credentials, IntakeSettings, IntakeSource, NewestEpoch};
 
 /// One camera's intake: connects, cuts the stream into chunks, reconnects after a loss.
 pub struct Intake {
@@ -22,13 +24,20 @@ pub struct Intake {
     source: IntakeSource,
     settings: IntakeSettings,
     clock: Clock,
+    newest_epoch: NewestEpoch,
 }
 
 impl Intake {
     /// An idle intake. `clock` gives wall-clock time.
     #[must_use]
     pub fn new(camera: CameraId, source: IntakeSource, settings: IntakeSettings, clock: Clock) -> Self {
-        Self { camera, source, settings, clock }
+        Self { camera, source, settings, clock, newest_epoch: Arc::new(|| 0) }
+    }
+
+    /// Its stream sessions are newer than `newest` too, whatever the clock shows.
+    #[must_use]
+    pub fn after(self, newest: NewestEpoch) -> Self {
+        Self { newest_epoch: newest, ..self }
     }
 
     /// Runs until `stop`, until the receiver is gone, or until [`IntakeEvent::Ended`] or [`IntakeEvent::Refused`].
@@ -38,8 +47,8 @@ impl Intake {
     /// A slow receiver holds intake back: a recording then lags behind real time and catches up, a network camera is
     /// read later and may disconnect. A chunk that is incomplete at `stop` is sent if there is room for it.
     pub async fn run(self, out: mpsc::Sender<IntakeEvent>, stop: CancellationToken) {
-        let Self { camera, source, settings, clock } = self;
-        let mut output = Output::new(camera, out, stop, &settings, clock);
+        let Self { camera, source, settings, clock, newest_epoch } = self;
+        let mut output = Output::new(camera, out, stop, &settings, clock, newest_epoch);
         let ended = match crate::init() {
             Err(error) => output.send(IntakeEvent::Refused { reason: error.into() }).await,
             Ok(()) => match source {
@@ -47,6 +56,7 @@ impl Intake {
                     file::play(&mut output, &settings, &path, looped, offset).await
                 }
                 IntakeSource::Rtsp { url, credentials } => rtsp::follow(&mut output, &settings, url, credentials).await,
+                IntakeSource::Unavailable => output.meanwhile(std::future::pending()).await,
             },
         };
         if ended == Err(Gone) {

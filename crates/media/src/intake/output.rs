@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use vedette_core::{AccessUnit, Backoff, CameraId, Codec, FrameSize, SignalLoss, Timestamp, VideoChunk};
 
 use super::absence::Absence;
-use super::{Clock, IntakeEvent, IntakeSettings, LossReason};
+use super::{Clock, IntakeEvent, IntakeSettings, LossReason, NewestEpoch};
 use crate::chunker::Chunker;
 use crate::metrics;
 use crate::nal::{UnitKind, unit_kind};
@@ -23,6 +23,7 @@ pub(super) struct Output {
     out: mpsc::Sender<IntakeEvent>,
     stop: CancellationToken,
     clock: Clock,
+    newest_epoch: NewestEpoch,
     max_duration: Duration,
     max_bytes: usize,
     backoff: Backoff,
@@ -30,7 +31,15 @@ pub(super) struct Output {
     chunker: Option<Chunker>,
     codec: Codec,
     chunks_sent: u64,
-    /// Present until pictures arrive.
+    /// When the last picture that can be decoded arrived, or else when intake began or connected.
+    usable_at: Instant,
+    /// How long none may arrive before the camera counts as offline.
+    timeout: Duration,
+    /// Why the last unusable picture could not be used.
+    refused: Option<&'static str>,
+    /// When the first unit of the open chunk arrived.
+    open_since: Option<Instant>,
+    /// Present while the camera is offline.
     absence: Option<Absence>,
 }
 
@@ -41,6 +50,7 @@ impl Output {
         stop: CancellationToken,
         settings: &IntakeSettings,
         clock: Clock,
+        newest_epoch: NewestEpoch,
     ) -> Self {
         let backoff = Backoff::new(settings.backoff_min, settings.backoff_max, camera.as_str());
         Self {
@@ -48,6 +58,7 @@ impl Output {
             out,
             stop,
             clock,
+            newest_epoch,
             max_duration: settings.chunk_max_duration,
             max_bytes: settings.chunk_max_bytes,
             backoff,
@@ -55,16 +66,16 @@ impl Output {
             chunker: None,
             codec: Codec::H264,
             chunks_sent: 0,
+            usable_at: Instant::now(),
+            timeout: settings.timeout,
+            refused: None,
+            open_since: None,
             absence: Some(Absence::new(Instant::now())),
         }
     }
 
     pub(super) fn now(&self) -> Timestamp {
         (self.clock)()
-    }
-
-    pub(super) fn stop(&self) -> &CancellationToken {
-        &self.stop
     }
 
     /// Number of chunks sent since intake started.
@@ -89,13 +100,15 @@ impl Output {
     pub(super) async fn connected(&mut self, codec: Codec, frame: FrameSize) -> Result<(), Gone> {
         let epoch = self.next_epoch();
         self.codec = codec;
+        self.open_since = None;
         self.chunker = Some(Chunker::new(self.camera.clone(), epoch, codec, frame, self.max_duration, self.max_bytes));
         self.send(IntakeEvent::Connected { epoch, codec, frame }).await
     }
 
     fn next_epoch(&mut self) -> u64 {
         let now = u64::try_from(self.now().as_micros()).unwrap_or(0);
-        self.last_epoch = now.max(self.last_epoch + 1);
+        let newest = self.last_epoch.max((self.newest_epoch)());
+        self.last_epoch = now.max(newest.saturating_add(1));
         self.last_epoch
     }
 
@@ -109,28 +122,69 @@ impl Output {
 
     /// Adds a unit; one without a picture is counted and skipped.
     pub(super) async fn unit(&mut self, data: bytes::Bytes, captured: Timestamp) -> Result<(), Gone> {
-        let Some(chunker) = self.chunker.as_mut() else { return Ok(()) };
+        let Some(session) = self.chunker.as_ref().map(Chunker::session) else { return Ok(()) };
         let key = match unit_kind(self.codec, &data) {
             UnitKind::Key => true,
             UnitKind::Delta => false,
             UnitKind::None => {
-                refused("no_picture");
+                self.refuse("no_picture");
                 return Ok(());
             }
         };
+        // A session ends with the first heartbeat after it: its records would be older than the heartbeat's.
+        if session.0 != self.last_epoch {
+            if !key {
+                self.refuse("before_key_frame");
+                return Ok(());
+            }
+            self.connected(self.codec, session.1).await?;
+        }
+        let Some(chunker) = self.chunker.as_mut() else { return Ok(()) };
         let pushed = chunker.push(AccessUnit { data, captured, key });
-        if let Some(why) = pushed.refused {
-            refused(why.as_str());
+        let has_open_units = chunker.has_open_units();
+        match pushed.refused {
+            Some(why) => self.refuse(why.as_str()),
+            None => (self.usable_at, self.refused) = (Instant::now(), None),
         }
         for chunk in pushed.done {
             self.backoff.reset();
+            self.open_since = None;
             self.send_chunk(chunk).await?;
+        }
+        if has_open_units {
+            self.open_since.get_or_insert_with(Instant::now);
         }
         Ok(())
     }
 
+    /// Counts a picture that cannot be used.
+    pub(super) fn refuse(&mut self, reason: &'static str) {
+        metrics::UNITS_REFUSED.with([reason]).increment(1);
+        self.refused = Some(reason);
+    }
+
+    /// A connection begins: it has the whole timeout for its first usable picture.
+    pub(super) fn connecting(&mut self) {
+        self.usable_at = Instant::now();
+        self.refused = None;
+    }
+
+    /// When the camera counts as offline, unless a usable picture arrives before.
+    pub(super) fn usable_until(&self) -> Instant {
+        self.usable_at + self.timeout
+    }
+
+    /// Why no usable picture arrived in time.
+    pub(super) fn unusable(&self) -> LossReason {
+        match self.refused {
+            Some(refused) => LossReason::NoUsablePicture { timeout: self.timeout, refused },
+            None => LossReason::Timeout(self.timeout),
+        }
+    }
+
     /// The group cannot continue: the open chunk is completed, and units are dropped until the next key frame.
     pub(super) async fn cut(&mut self) -> Result<(), Gone> {
+        self.open_since = None;
         match self.chunker.as_mut().and_then(Chunker::finish) {
             Some(chunk) => self.send_chunk(chunk).await,
             None => Ok(()),
@@ -142,30 +196,42 @@ impl Output {
         self.cut().await?;
         self.chunker = None;
         metrics::LOSSES.with([reason.as_str()]).increment(1);
-        self.absence.get_or_insert_with(|| Absence::new(Instant::now()));
+        let usable_at = self.usable_at;
+        self.absence.get_or_insert_with(|| Absence::new(usable_at));
         let retry_in = self.backoff.next_wait();
         self.send(IntakeEvent::Lost { reason, retry_in }).await?;
-        self.while_away(tokio::time::sleep(retry_in)).await
+        self.meanwhile(tokio::time::sleep(retry_in)).await
     }
 
-    /// Awaits a slow operation, and sends signal-loss heartbeats meanwhile if the camera is offline.
-    pub(super) async fn while_away<T>(&mut self, doing: impl Future<Output = T>) -> Result<T, Gone> {
-        let (mut doing, stop) = (pin!(doing), self.stop.clone());
+    /// Awaits an operation. Meanwhile the open chunk is sent when it is as old as chunks get, and signal-loss heartbeats are sent
+    /// while the camera is offline.
+    pub(super) async fn meanwhile<T>(&mut self, operation: impl Future<Output = T>) -> Result<T, Gone> {
+        let (mut operation, stop) = (pin!(operation), self.stop.clone());
         loop {
-            let due = self.absence.map(|absence| absence.due());
+            let heartbeat = self.absence.map_or_else(|| self.usable_until(), |absence| absence.due());
+            let flush = self.open_since.map(|since| since + self.max_duration);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Err(Gone),
-                done = &mut doing => return Ok(done),
-                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.send_signal_loss().await?,
+                done = &mut operation => return Ok(done),
+                () = tokio::time::sleep_until(flush.unwrap_or(heartbeat)), if flush.is_some() => self.flush().await?,
+                () = tokio::time::sleep_until(heartbeat) => self.send_signal_loss().await?,
             }
         }
     }
 
-    async fn send_signal_loss(&mut self) -> Result<(), Gone> {
-        if let Some(absence) = &mut self.absence {
-            absence.told(Instant::now());
+    /// Sends the open chunk; its group goes on.
+    async fn flush(&mut self) -> Result<(), Gone> {
+        self.open_since = None;
+        match self.chunker.as_mut().and_then(Chunker::flush) {
+            Some(chunk) => self.send_chunk(chunk).await,
+            None => Ok(()),
         }
+    }
+
+    async fn send_signal_loss(&mut self) -> Result<(), Gone> {
+        let usable_at = self.usable_at;
+        self.absence.get_or_insert_with(|| Absence::new(usable_at)).told(Instant::now());
         let loss = SignalLoss { camera: self.camera.clone(), epoch: self.next_epoch(), at: self.now() };
         self.send(IntakeEvent::SignalLoss(loss)).await
     }
@@ -181,6 +247,128 @@ impl Output {
     }
 }
 
-fn refused(reason: &'static str) {
-    metrics::UNITS_REFUSED.with([reason]).increment(1);
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    const SIZE: FrameSize = FrameSize { width: 64, height: 48 };
+    const TIMEOUT: Duration = Duration::from_secs(10);
+    /// Microseconds of the wall clock, which stands still.
+    const NOW: i64 = 1_000_000_000;
+
+    /// H.264: an IDR picture, and one that refers to it.
+    const KEY: &[u8] = &[0, 0, 0, 1, 0x65, 1, 2, 3];
+    const DELTA: &[u8] = &[0, 0, 0, 1, 0x41, 1, 2, 3];
+
+    fn intake(newest: NewestEpoch) -> (Output, mpsc::Receiver<IntakeEvent>) {
+        let (sender, events) = mpsc::channel(10_000);
+        let settings = IntakeSettings { timeout: TIMEOUT, ..IntakeSettings::default() };
+        let clock: Clock = Arc::new(|| Timestamp::from_micros(NOW));
+        let camera = CameraId::new("gate").unwrap();
+        (Output::new(camera, sender, CancellationToken::new(), &settings, clock, newest), events)
+    }
+
+    async fn push(output: &mut Output, data: &'static [u8], ms: i64) {
+        output.unit(Bytes::from_static(data), Timestamp::from_micros(ms * 1_000)).await.unwrap();
+    }
+
+    async fn pass(output: &mut Output, time: Duration) {
+        output.meanwhile(tokio::time::sleep(time)).await.unwrap();
+    }
+
+    fn losses(events: &mut mpsc::Receiver<IntakeEvent>) -> Vec<u64> {
+        let all = std::iter::from_fn(|| events.try_recv().ok());
+        all.filter_map(|event| match event {
+            IntakeEvent::SignalLoss(loss) => Some(loss.epoch),
+            _ => None,
+        })
+        .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_on_an_open_connection_is_a_signal_loss_after_the_timeout() {
+        let (mut output, mut events) = intake(Arc::new(|| 0));
+        output.connected(Codec::H264, SIZE).await.unwrap();
+        push(&mut output, KEY, 0).await;
+        pass(&mut output, TIMEOUT - Duration::from_millis(10)).await;
+        assert!(losses(&mut events).is_empty());
+        pass(&mut output, Duration::from_secs(5)).await;
+        let told = losses(&mut events);
+        assert!((5..=6).contains(&told.len()) && told.is_sorted_by(|a, b| a < b), "{told:?}");
+    }
+
+    /// Key frames that fit no chunk, pictures before the first key frame, units without a picture: all of it arrives on time.
+    #[tokio::test(start_paused = true)]
+    async fn whatever_arrives_only_a_usable_picture_counts() {
+        let large: &'static [u8] = Box::leak([KEY, &vec![7; 1_000_000]].concat().into_boxed_slice());
+        let end_of_stream: &[u8] = &[0, 0, 0, 1, 0x0b];
+        for (unit, refused) in [(large, "too_large"), (DELTA, "before_key_frame"), (end_of_stream, "no_picture")] {
+            let (mut output, mut events) = intake(Arc::new(|| 0));
+            output.connected(Codec::H264, SIZE).await.unwrap();
+            let mut told = Vec::new();
+            for index in 0..300 {
+                push(&mut output, unit, index * 40).await;
+                pass(&mut output, Duration::from_millis(40)).await;
+                told.extend(losses(&mut events));
+            }
+            assert!(told.len() >= 2, "{refused}: {told:?}");
+            assert_eq!(output.unusable(), LossReason::NoUsablePicture { timeout: TIMEOUT, refused });
+        }
+    }
+
+    /// Records of the session before would be older than the heartbeats, and dropped for that.
+    #[tokio::test(start_paused = true)]
+    async fn pictures_after_a_heartbeat_are_a_session_of_their_own_from_a_key_frame_on() {
+        let (mut output, mut events) = intake(Arc::new(|| 0));
+        output.connected(Codec::H264, SIZE).await.unwrap();
+        push(&mut output, KEY, 0).await;
+        pass(&mut output, TIMEOUT * 2).await;
+        push(&mut output, DELTA, 20_000).await;
+        push(&mut output, KEY, 20_040).await;
+        output.cut().await.unwrap();
+        let all: Vec<IntakeEvent> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+        let heartbeat = all.iter().rev().find_map(|event| match event {
+            IntakeEvent::SignalLoss(loss) => Some(loss.epoch),
+            _ => None,
+        });
+        let Some(IntakeEvent::Chunk(chunk)) = all.last() else { panic!("{all:?}") };
+        assert!(Some(chunk.epoch) > heartbeat, "{all:?}");
+        assert_eq!((chunk.units.len(), chunk.first_sequence, chunk.part), (1, 0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_chunk_does_not_wait_for_the_next_picture() {
+        let (mut output, mut events) = intake(Arc::new(|| 0));
+        output.connected(Codec::H264, SIZE).await.unwrap();
+        push(&mut output, KEY, 0).await;
+        let began = Instant::now();
+        let longest = IntakeSettings::default().chunk_max_duration;
+        pass(&mut output, longest * 4).await;
+        let chunk = std::iter::from_fn(|| events.try_recv().ok()).find_map(|event| match event {
+            IntakeEvent::Chunk(chunk) => Some(chunk),
+            _ => None,
+        });
+        assert!(chunk.is_some_and(|chunk| !chunk.last), "the group goes on");
+        assert_eq!(began.elapsed(), longest * 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_newer_than_those_of_others_whatever_the_clock_shows() {
+        let others = Arc::new(AtomicU64::new(NOW as u64 + 3_600_000_000));
+        let newest = others.clone();
+        let (mut output, mut events) = intake(Arc::new(move || newest.load(Ordering::Relaxed)));
+        let mut epochs = Vec::new();
+        for _ in 0..3 {
+            output.connected(Codec::H264, SIZE).await.unwrap();
+            others.fetch_add(5, Ordering::Relaxed);
+            let Some(IntakeEvent::Connected { epoch, .. }) = events.recv().await else { panic!("no session") };
+            epochs.push(epoch - NOW as u64 - 3_600_000_000);
+        }
+        assert_eq!(epochs, [1, 6, 11]);
+    }
 }

@@ -2,7 +2,7 @@ use futures::StreamExt;
 use retina::client::{Demuxed, PlayOptions, Session, SessionOptions, SetupOptions};
 use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoFrame};
 use retina::{NtpTimestamp, UNIX_EPOCH};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use url::Url;
 use vedette_core::{Codec, FrameSize, Span, Timestamp};
 
@@ -19,16 +19,17 @@ pub(super) async fn follow(
     credentials: Option<Credentials>,
 ) -> Result<(), Gone> {
     if let Some(reason) = unusable(&url) {
-        return output.send(IntakeEvent::Refused { reason }).await;
+        output.send(IntakeEvent::Refused { reason }).await?;
+        return output.meanwhile(std::future::pending()).await;
     }
     loop {
         let connecting = timeout(settings.timeout, connect(&url, credentials.as_ref()));
-        let reason = match output.while_away(connecting).await? {
+        let reason = match output.meanwhile(connecting).await? {
             Err(_) => LossReason::Timeout(settings.timeout),
             Ok(Err(reason)) => reason,
             Ok(Ok((stream, demuxed))) => {
                 let mut connection = Connection { codec: stream.1, index: stream.0, size: None, clock: None };
-                connection.read(output, settings, demuxed).await?
+                connection.read(output, demuxed).await?
             }
         };
         output.lost(reason).await?;
@@ -91,20 +92,13 @@ struct Times {
 }
 
 impl Connection {
-    async fn read(
-        &mut self,
-        output: &mut Output,
-        settings: &IntakeSettings,
-        mut demuxed: Demuxed,
-    ) -> Result<LossReason, Gone> {
-        let stop = output.stop().clone();
+    async fn read(&mut self, output: &mut Output, mut demuxed: Demuxed) -> Result<LossReason, Gone> {
+        output.connecting();
         loop {
-            let item = tokio::select! {
-                item = timeout(settings.timeout, demuxed.next()) => item,
-                () = stop.cancelled() => return Err(Gone),
-            };
-            match item {
-                Err(_) => return Ok(LossReason::Timeout(settings.timeout)),
+            // Whatever arrives, only a usable picture counts.
+            let item = timeout_at(output.usable_until(), demuxed.next());
+            match output.meanwhile(item).await? {
+                Err(_) => return Ok(output.unusable()),
                 Ok(None) => return Ok(LossReason::StreamEnded),
                 Ok(Some(Err(error))) => return Ok(reason(&error)),
                 Ok(Some(Ok(CodecItem::Rtcp(packet)))) => {
@@ -146,7 +140,8 @@ impl Connection {
         size: Option<FrameSize>,
     ) -> Result<Option<LossReason>, Gone> {
         let Some(size) = size.filter(|size| size.width > 0 && size.height > 0) else {
-            // Parameter sets have not arrived yet: the frame could not be decoded.
+            // Parameter sets have not arrived yet, or say no size: the frame could not be decoded.
+            output.refuse("no_parameter_sets");
             return Ok(None);
         };
         if self.size.is_none() {

@@ -9,6 +9,9 @@ use vedette_core::{Span, Timestamp};
 /// Wall-clock time, injected so that tests can set it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// The epoch of the camera's newest stream session, of any intake; 0 if it never had one.
+pub type NewestEpoch = Arc<dyn Fn() -> u64 + Send + Sync>;
+
 /// User and password of a camera. It prints as `Credentials(..)`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
@@ -54,11 +57,14 @@ pub enum IntakeSource {
         /// The login.
         credentials: Option<Credentials>,
     },
+    /// A source that cannot be opened on this machine: the camera is offline until its source is changed.
+    Unavailable,
 }
 
 impl fmt::Debug for IntakeSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unavailable => f.write_str("Unavailable"),
             Self::File { path, looped, offset } => f
                 .debug_struct("File")
                 .field("path", path)

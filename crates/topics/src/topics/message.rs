@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use vedette_alerts::cloudevents;
 use vedette_bus::{Header, Position};
-use vedette_core::{Alert, Camera, CameraId, CameraRecord, Policy, PolicyScope, Timestamp};
+use vedette_core::{Alert, Camera, CameraId, CameraRecord, Policy, PolicyScope, StreamSession, Timestamp};
 use vedette_wire::{
     AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError, address_key,
     decode_address_change, decode_alert, decode_camera, decode_dead_letter, decode_detections, decode_near_miss,
-    decode_policy, decode_state, decode_video, encode_address_change, encode_alert, encode_camera, encode_dead_letter,
-    encode_detections, encode_near_miss, encode_policy, encode_signal_loss, encode_state, encode_video, policy_key,
+    decode_policy, decode_session, decode_state, decode_video, encode_address_change, encode_alert, encode_camera,
+    encode_dead_letter, encode_detections, encode_near_miss, encode_policy, encode_session, encode_signal_loss,
+    encode_state, encode_video, policy_key,
 };
 
 /// A record's key: it decides the partition and, in a compacted topic, which record supersedes which.
@@ -84,6 +85,22 @@ impl Message for VideoRecord {
 
     fn decode(value: Bytes) -> Result<Self, WireError> {
         decode_video(value)
+    }
+}
+
+impl Message for StreamSession {
+    type Key = CameraId;
+
+    fn key(&self) -> CameraId {
+        self.camera.clone()
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_session(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_session(value)
     }
 }
 

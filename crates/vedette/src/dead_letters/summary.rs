@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use vedette_bus::{Delivered, Header, Position, Record};
-use vedette_core::{Alert, Camera, CameraRecord, Policy, VideoChunk};
+use vedette_core::{Alert, Camera, CameraRecord, Policy, StreamSession, VideoChunk};
 use vedette_stages::MetadataSettings;
 use vedette_stages::import::convert;
 use vedette_topics::topics::{self, Message, Topic};
@@ -29,6 +29,7 @@ pub(super) fn summary(letter: &DeadLetter, metadata: &[MetadataSettings]) -> Val
 fn ours(letter: &DeadLetter) -> Result<Value, WireError> {
     let known = [
         read(letter, &topics::VIDEO, video),
+        read(letter, &topics::SESSIONS, session),
         read(letter, &topics::DETECTIONS, detections),
         read(letter, &topics::ALERTS, alert),
         read(letter, &topics::NEAR_MISSES, near_miss),
@@ -49,6 +50,10 @@ fn read<M: Message>(
     summary: impl Fn(M) -> Value,
 ) -> Option<Result<Value, WireError>> {
     (letter.topic == topic.name()).then(|| topic.decode(letter.value.clone()).map(summary))
+}
+
+fn session(session: StreamSession) -> Value {
+    json!({ "camera": session.camera, "epoch": session.epoch })
 }
 
 fn video(video: VideoRecord) -> Value {

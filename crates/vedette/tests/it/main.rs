@@ -9,6 +9,8 @@ mod anywhere;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod blind;
+#[cfg(test)]
 #[path = "../../../bus/tests/it/broker.rs"]
 mod broker;
 #[cfg(test)]
