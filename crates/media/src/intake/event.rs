@@ -28,7 +28,7 @@ pub enum IntakeEvent {
     SignalLoss(SignalLoss),
     /// The recording is over and not looped.
     Ended,
-    /// A retry is pointless until the source is changed. Intake has ended.
+    /// A retry is pointless until the source is changed. Signal-loss heartbeats follow.
     Refused {
         /// The cause.
         reason: RefusalReason,

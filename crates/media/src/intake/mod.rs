@@ -40,7 +40,7 @@ impl Intake {
         Self { newest_epoch: newest, ..self }
     }
 
-    /// Runs until `stop`, until the receiver is gone, or until [`IntakeEvent::Ended`] or [`IntakeEvent::Refused`].
+    /// Runs until `stop`, until the receiver is gone, or until [`IntakeEvent::Ended`].
     ///
     /// Log lines do not name the camera: the span of the caller does.
     ///

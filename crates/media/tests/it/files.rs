@@ -31,11 +31,17 @@ fn settings() -> IntakeSettings {
     IntakeSettings { chunk_max_duration: Duration::from_millis(200), ..IntakeSettings::default() }
 }
 
-/// Events up to the end or a refusal.
+/// Events up to the end or a refusal, after which the camera has no signal.
 async fn all(events: &mut mpsc::Receiver<IntakeEvent>) -> Vec<IntakeEvent> {
     let mut seen = Vec::new();
     while let Some(event) = next(events).await {
+        let refused = matches!(event, IntakeEvent::Refused { .. });
         seen.push(event);
+        if refused {
+            let after = next(events).await;
+            assert!(matches!(after, Some(IntakeEvent::SignalLoss(_))), "{after:?}");
+            break;
+        }
     }
     seen
 }
