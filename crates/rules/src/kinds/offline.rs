@@ -10,10 +10,10 @@ use crate::step::{LONGEST_FRAME, Step, seconds};
 
 parameters! {
     /// No frame came for `after`. While a camera has no signal, ingest publishes heartbeats: a second after the loss, then every
-    /// second, or after each tenth of the time lost if that is longer. So the alert comes at most a second late, or a tenth of
-    /// `after`; its times are exact. A camera that stops sending without closing the connection is lost after `ingest.timeout` (10
-    /// s), and one that answers without sending pictures has the same time at each attempt. One that was never received since
-    /// ingest started is lost from then on. The alert ends with the first frame. An outage without heartbeats (ingest itself was
+    /// second for five and a half minutes, then after each tenth of the time since. So the alert comes at most a second late, or, for
+    /// an `after` of more than five minutes, a tenth of it; its times are exact. A camera that sends no picture that can be decoded,
+    /// or nothing at all without closing the connection, is lost after `ingest.timeout` (10 s). One that was never received since
+    /// ingest started, or whose source cannot be opened, is lost from then on. The alert ends with the first frame. An outage without heartbeats (ingest itself was
     /// down, a recording of another producer) is raised when the camera is back, with its beginning and end; a forward jump of the
     /// clock looks the same. An outage of at least three quarters of `after`, and of more than 3 s, is a near-miss of `duration`.
     pub(crate) struct Offline {
