@@ -17,9 +17,10 @@ use sha2::Sha256;
 use url::{Host, Url};
 use vedette_alerts::cloudevents;
 use vedette_alerts::json::AlertJson;
-use vedette_core::{Alert, Span, ValidationError, ValidationErrors, violations};
+use vedette_core::{Alert, Span, ValidationErrors, ViolationInfo, violations};
 use vedette_runtime::clock;
 
+use super::SinkKind;
 use super::deliver::{Deliver, Undelivered};
 use super::error::SinkError;
 use super::filter::Only;
@@ -53,9 +54,24 @@ fn ten_seconds() -> Span {
     Span::from_secs(10)
 }
 
-impl WebhookSettings {
-    pub(super) fn mistakes(&self) -> Vec<ValidationError> {
-        let mut found = ValidationErrors::default();
+impl SinkKind for WebhookSettings {
+    fn violations() -> &'static [ViolationInfo] {
+        WebhookRule::ALL
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn only(&self) -> &Only {
+        &self.only
+    }
+
+    fn secret_env(&self) -> Option<(&'static str, &str)> {
+        Some(("secret_env", &self.secret_env))
+    }
+
+    fn check(&self, found: &mut ValidationErrors) {
         match Url::parse(&self.url) {
             // The value is not repeated: it holds a secret.
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
@@ -69,17 +85,35 @@ impl WebhookSettings {
         }
         found.check(!self.secret_env.is_empty(), "secret_env", "", WebhookRule::NoSecret);
         found.span("timeout", self.timeout, Span::from_millis(100), Span::from_secs(120));
-        found.into_vec()
+    }
+
+    fn open(&self) -> Result<Arc<dyn Deliver>, SinkError> {
+        Ok(Arc::new(Webhook::open(self)?))
     }
 }
 
 violations! {
-    pub(crate) enum WebhookRule {
+    enum WebhookRule {
         Credentials = "webhook.credentials": "a sink's address holds no credentials", "remove user and password";
         ForbiddenAddress = "webhook.forbidden-address": "no sink sends to link-local, multicast and metadata addresses",
             "give the address of the receiver itself";
         Url = "webhook.url": "this is no https://host/path";
         NoSecret = "webhook.no-secret": "name the environment variable that holds the secret";
+    }
+}
+
+/// Why a webhook whose secret is usable cannot be opened.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error("creating the HTTP client")]
+    Client(#[source] reqwest::Error),
+    #[error("the receiver's address")]
+    Address(#[source] url::ParseError),
+}
+
+impl From<OpenError> for SinkError {
+    fn from(error: OpenError) -> Self {
+        Self::Kind(Box::new(error))
     }
 }
 
@@ -126,16 +160,14 @@ impl Resolve for Resolver {
 }
 
 /// An opened receiver.
-pub struct Webhook {
+struct Webhook {
     client: reqwest::Client,
     url: Url,
     secret: Secret,
 }
 
 impl Webhook {
-    /// # Errors
-    /// When the secret is missing or invalid.
-    pub(super) fn open(settings: &WebhookSettings) -> Result<Self, SinkError> {
+    fn open(settings: &WebhookSettings) -> Result<Self, SinkError> {
         let variable = &settings.secret_env;
         let (sink, variable) = (settings.name.clone(), variable.clone());
         let secret = std::env::var(&variable).map_err(|source| SinkError::NoSecret {
@@ -152,8 +184,9 @@ impl Webhook {
             .timeout(settings.timeout.to_std())
             .pool_idle_timeout(IDLE)
             .user_agent(concat!("vedette/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, url: Url::parse(&settings.url)?, secret })
+            .build()
+            .map_err(OpenError::Client)?;
+        Ok(Self { client, url: Url::parse(&settings.url).map_err(OpenError::Address)?, secret })
     }
 }
 
@@ -284,6 +317,11 @@ mod tests {
 
     #[test]
     fn every_mistake_of_an_entry_is_said() {
+        let mistakes = |settings: WebhookSettings| {
+            let mut found = ValidationErrors::default();
+            settings.check(&mut found);
+            found.into_vec()
+        };
         let settings = |url: &str| WebhookSettings {
             name: "police".into(),
             only: Only::default(),
@@ -291,15 +329,15 @@ mod tests {
             secret_env: "SECRET".into(),
             timeout: ten_seconds(),
         };
-        assert_eq!(settings("https://police.example/alerts").mistakes(), []);
+        assert_eq!(mistakes(settings("https://police.example/alerts")), []);
         for wrong in
             ["ftp://a/b", "police.example", "https://u:p@a/b", "http://169.254.169.254/latest", "http://[fe80::1]/"]
         {
-            let found = settings(wrong).mistakes();
+            let found = mistakes(settings(wrong));
             assert_eq!(found.len(), 1, "{wrong}: {found:?}");
             assert!(!found[0].value.contains("u:p"), "{found:?}");
         }
         let wrong = WebhookSettings { secret_env: String::new(), timeout: Span::ZERO, ..settings("https://a/b") };
-        assert_eq!(wrong.mistakes().len(), 2);
+        assert_eq!(mistakes(wrong).len(), 2);
     }
 }
