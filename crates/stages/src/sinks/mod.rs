@@ -4,6 +4,7 @@
 
 mod deliver;
 mod error;
+mod event;
 mod filter;
 mod webhook;
 

@@ -12,17 +12,15 @@ use hmac::{Hmac, KeyInit, Mac};
 use reqwest::StatusCode;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use sha2::Sha256;
 use url::{Host, Url};
-use vedette_alerts::cloudevents;
-use vedette_alerts::json::AlertJson;
 use vedette_core::{Alert, Span, ValidationErrors, ViolationInfo, violations};
 use vedette_runtime::clock;
 
 use super::SinkKind;
 use super::deliver::{Deliver, Undelivered};
 use super::error::SinkError;
+use super::event;
 use super::filter::Only;
 
 /// Bytes of a response that are shown to people.
@@ -193,8 +191,8 @@ impl Webhook {
 #[async_trait]
 impl Deliver for Webhook {
     async fn deliver(&self, alert: &Alert) -> Result<(), Undelivered> {
-        let id = event_id(alert);
-        let body = event(alert, &id).to_string();
+        let id = event::id(alert);
+        let body = event::json(alert).to_string();
         // The time of the attempt, not of the event: receivers refuse old requests.
         let timestamp = clock::now().as_millis() / 1_000;
         let request = self
@@ -242,26 +240,6 @@ async fn judge(mut response: reqwest::Response) -> Result<(), Undelivered> {
         | StatusCode::UNPROCESSABLE_ENTITY => Err(Undelivered::Refused(why)),
         _ => Err(Undelivered::Retry { after, why }),
     }
-}
-
-/// Alert id and revision, without the dot that separates the signed parts.
-fn event_id(alert: &Alert) -> String {
-    format!("{}-{}", alert.id, alert.revision)
-}
-
-/// The alert as an event. The attributes are those of the Kafka binding, except that `ce_id` is written differently.
-fn event(alert: &Alert, id: &str) -> Value {
-    let mut event = json!({ "data": AlertJson::new(alert, None) });
-    for (name, value) in cloudevents::headers(alert) {
-        match name.strip_prefix("ce_") {
-            // Those name the protobuf form.
-            Some("dataschema") | None => {}
-            Some(name) => event[name] = value.into(),
-        }
-    }
-    event["id"] = id.into();
-    event["datacontenttype"] = "application/json".into();
-    event
 }
 
 /// The secret shared by receiver and sender.
