@@ -324,3 +324,58 @@ fn is_armed(ready: &Ready, at: Timestamp, asked: Option<&mut Option<(i64, bool)>
         _ => asked.insert((minute, calendar.armed(at))).1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use vedette_core::{ObjectClass, PixelBox, Score, TrackId};
+
+    use super::*;
+
+    const SIZE: FrameSize = FrameSize { width: 1000, height: 1000 };
+
+    /// An engine with a rule of kind `presence` and one of kind `dwell`, and its state with that of `presence` under both.
+    fn engine_and_mixed_state() -> (RuleEngine, EngineState) {
+        let zone = json!([[400, 400], [600, 400], [600, 600], [400, 600]]);
+        let policy = json!({"applies_to": {"camera": "c"}, "version": 1, "frame": SIZE, "rule": [
+            {"id": "in", "name": "in", "purpose": "test", "when": {"kind": "presence", "zone": zone}},
+            {"id": "stay", "name": "stay", "purpose": "test", "when": {"kind": "dwell", "zone": zone, "duration": "1s"}},
+        ]});
+        let rules = RuleSet::compile(&serde_json::from_value(policy).unwrap(), None).unwrap();
+        let engine = RuleEngine::new(rules);
+        let mut state = engine.state().clone();
+        state.rules[1].state = state.rules[0].state.clone();
+        (engine, state)
+    }
+
+    #[test]
+    fn a_stored_state_of_another_kind_is_refused() {
+        let (engine, mixed) = engine_and_mixed_state();
+        assert!(RuleEngine::restore(engine.rules.clone(), engine.state().clone()).is_ok());
+        let refused = RuleEngine::restore(engine.rules, mixed).unwrap_err();
+        assert_eq!(refused.to_string(), "rule stay: the stored state is not that of a rule of kind dwell");
+    }
+
+    #[test]
+    fn a_rule_whose_state_is_of_another_kind_is_skipped_and_counted() {
+        let (mut engine, mixed) = engine_and_mixed_state();
+        engine.state = mixed;
+        let mut raised = Vec::new();
+        for millis in (0..3_000).step_by(100) {
+            let at = Timestamp::from_micros(1_000_000_000 + millis * 1_000);
+            let track = Track {
+                id: TrackId(1),
+                class: ObjectClass::Person,
+                score: Score::new(0.9).unwrap(),
+                bbox: PixelBox::new(480.0, 400.0, 40.0, 100.0),
+                first_seen: at,
+                last_seen: at,
+                hits: 3,
+            };
+            raised.extend(engine.update(at, SIZE, &[track]));
+            assert_eq!(engine.stats().mismatched, 1);
+        }
+        let rules: Vec<_> = raised.iter().map(|episode| episode.rule.as_str()).collect();
+        assert_eq!(rules, ["in"], "the other rule works as before");
+    }
+}

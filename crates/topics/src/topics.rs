@@ -1,5 +1,5 @@
-//! The topics of the product. Message, key, layout, retention and bus of each are declared here once; every list of topics is
-//! derived from [`ALL`].
+//! The topics of the product. Message, key, layout, retention and bus of each are declared here once, in the list below; every
+//! other list of topics is derived from [`ALL`].
 
 mod message;
 
@@ -15,47 +15,35 @@ use crate::BusSettings;
 
 pub use message::{EffectiveFrom, Key, Message};
 
-/// Encoded video, and signal losses.
-pub static VIDEO: Topic<VideoRecord> =
-    Topic::new(Definition { compress: false, ..Definition::by_camera("video", Keep::Video) });
-/// The newest stream session of each camera.
-pub static SESSIONS: Topic<StreamSession> =
-    Topic::new(Definition::by_camera("sessions", Keep::Compacted(Duration::ZERO)));
-/// The records of cameras: detections of every processed frame, frame accounting, and signal losses.
-pub static DETECTIONS: Topic<CameraRecord> = Topic::new(Definition::by_camera("detections", Keep::Detections));
-/// Alerts.
-pub static ALERTS: Topic<Alert> = Topic::new(Definition::by_camera("alerts", Keep::Alerts));
-/// Near-misses; kept as long as the detections they stem from.
-pub static NEAR_MISSES: Topic<CameraNearMiss> = Topic::new(Definition::by_camera("near-misses", Keep::Detections));
-/// Checkpoints of the analysis.
-pub static STATES: Topic<AnalysisState> =
-    Topic::new(Definition::by_camera("states", Keep::Compacted(STATES_COMPACTED_AFTER)));
-/// The registry of cameras.
-pub static CAMERAS: Topic<Camera> = Topic::new(Definition::single("cameras", Keep::Compacted(Duration::ZERO)));
-/// The policies.
-pub static POLICIES: Topic<Policy> = Topic::new(Definition::single("policies", Keep::Compacted(Duration::ZERO)));
-/// The timeline of address bases.
-pub static ADDRESSES: Topic<AddressBaseChange> =
-    Topic::new(Definition::single("addresses", Keep::Compacted(Duration::ZERO)));
-/// Unusable records. A dead letter holds a whole record and its origin.
-pub static DEAD_LETTERS: Topic<DeadLetter> = Topic::new(Definition {
-    max_record_bytes: 2 * MAX_RECORD_BYTES,
-    ..Definition::single("dead-letters", Keep::DeadLetters)
-});
-
-/// Every topic of the product.
-pub static ALL: [&Definition; 10] = [
-    &VIDEO.definition,
-    &SESSIONS.definition,
-    &DETECTIONS.definition,
-    &ALERTS.definition,
-    &NEAR_MISSES.definition,
-    &STATES.definition,
-    &CAMERAS.definition,
-    &POLICIES.definition,
-    &ADDRESSES.definition,
-    &DEAD_LETTERS.definition,
-];
+topics! {
+    /// Encoded video, and signal losses.
+    pub static VIDEO: Topic<VideoRecord> =
+        Topic::new(Definition { compress: false, ..Definition::by_camera("video", Keep::Video) });
+    /// The newest stream session of each camera.
+    pub static SESSIONS: Topic<StreamSession> =
+        Topic::new(Definition::by_camera("sessions", Keep::Compacted(Duration::ZERO)));
+    /// The records of cameras: detections of every processed frame, frame accounting, and signal losses.
+    pub static DETECTIONS: Topic<CameraRecord> = Topic::new(Definition::by_camera("detections", Keep::Detections));
+    /// Alerts.
+    pub static ALERTS: Topic<Alert> = Topic::new(Definition::by_camera("alerts", Keep::Alerts));
+    /// Near-misses; kept as long as the detections they stem from.
+    pub static NEAR_MISSES: Topic<CameraNearMiss> = Topic::new(Definition::by_camera("near-misses", Keep::Detections));
+    /// Checkpoints of the analysis.
+    pub static STATES: Topic<AnalysisState> =
+        Topic::new(Definition::by_camera("states", Keep::Compacted(STATES_COMPACTED_AFTER)));
+    /// The registry of cameras.
+    pub static CAMERAS: Topic<Camera> = Topic::new(Definition::single("cameras", Keep::Compacted(Duration::ZERO)));
+    /// The policies.
+    pub static POLICIES: Topic<Policy> = Topic::new(Definition::single("policies", Keep::Compacted(Duration::ZERO)));
+    /// The timeline of address bases.
+    pub static ADDRESSES: Topic<AddressBaseChange> =
+        Topic::new(Definition::single("addresses", Keep::Compacted(Duration::ZERO)));
+    /// Unusable records. A dead letter holds a whole record and its origin.
+    pub static DEAD_LETTERS: Topic<DeadLetter> = Topic::new(Definition {
+        max_record_bytes: 2 * MAX_RECORD_BYTES,
+        ..Definition::single("dead-letters", Keep::DeadLetters)
+    });
+}
 
 /// Most picture bytes in a chunk; with its index it stays under Kafka's default limit of 1 MB.
 pub const MAX_CHUNK_BYTES: usize = 900_000;
@@ -246,3 +234,17 @@ pub async fn ensure_foreign(bus: &SharedBus, settings: &BusSettings) -> Result<(
     }
     Ok(())
 }
+
+/// Makes the topics, and the list of them.
+macro_rules! topics {
+    ($($(#[$doc:meta])* pub static $NAME:ident: Topic<$Message:ty> = $topic:expr;)+) => {
+        $(
+            $(#[$doc])*
+            pub static $NAME: Topic<$Message> = $topic;
+        )+
+
+        /// Every topic of the product.
+        pub static ALL: &[&Definition] = &[$(&$NAME.definition),+];
+    };
+}
+use topics;

@@ -11,7 +11,7 @@ pub enum SinkError {
         /// The reason.
         source: std::env::VarError,
     },
-    /// The secret is no secret of Standard Webhooks.
+    /// The secret is not of the form that the kind of sink requires.
     #[error("sink {sink}: {variable}: {rule}")]
     Secret {
         /// The sink.
@@ -21,10 +21,7 @@ pub enum SinkError {
         /// The violated rule.
         rule: String,
     },
-    /// The HTTP client could not be made.
-    #[error("creating the HTTP client")]
-    Client(#[from] reqwest::Error),
-    /// The address is no URL.
-    #[error("the receiver's address")]
-    Address(#[from] url::ParseError),
+    /// Another reason, which the kind of sink defines.
+    #[error(transparent)]
+    Kind(Box<dyn std::error::Error + Send + Sync>),
 }

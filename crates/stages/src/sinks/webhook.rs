@@ -12,16 +12,15 @@ use hmac::{Hmac, KeyInit, Mac};
 use reqwest::StatusCode;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use sha2::Sha256;
 use url::{Host, Url};
-use vedette_alerts::cloudevents;
-use vedette_alerts::json::AlertJson;
-use vedette_core::{Alert, Span, ValidationError, ValidationErrors, violations};
+use vedette_core::{Alert, Span, ValidationErrors, ViolationInfo, violations};
 use vedette_runtime::clock;
 
+use super::SinkKind;
 use super::deliver::{Deliver, Undelivered};
 use super::error::SinkError;
+use super::event;
 use super::filter::Only;
 
 /// Bytes of a response that are shown to people.
@@ -53,9 +52,24 @@ fn ten_seconds() -> Span {
     Span::from_secs(10)
 }
 
-impl WebhookSettings {
-    pub(super) fn mistakes(&self) -> Vec<ValidationError> {
-        let mut found = ValidationErrors::default();
+impl SinkKind for WebhookSettings {
+    fn violations() -> &'static [ViolationInfo] {
+        WebhookRule::ALL
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn only(&self) -> &Only {
+        &self.only
+    }
+
+    fn secret_env(&self) -> Option<(&'static str, &str)> {
+        Some(("secret_env", &self.secret_env))
+    }
+
+    fn check(&self, found: &mut ValidationErrors) {
         match Url::parse(&self.url) {
             // The value is not repeated: it holds a secret.
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
@@ -69,17 +83,35 @@ impl WebhookSettings {
         }
         found.check(!self.secret_env.is_empty(), "secret_env", "", WebhookRule::NoSecret);
         found.span("timeout", self.timeout, Span::from_millis(100), Span::from_secs(120));
-        found.into_vec()
+    }
+
+    fn open(&self) -> Result<Arc<dyn Deliver>, SinkError> {
+        Ok(Arc::new(Webhook::open(self)?))
     }
 }
 
 violations! {
-    pub(crate) enum WebhookRule {
+    enum WebhookRule {
         Credentials = "webhook.credentials": "a sink's address holds no credentials", "remove user and password";
         ForbiddenAddress = "webhook.forbidden-address": "no sink sends to link-local, multicast and metadata addresses",
             "give the address of the receiver itself";
         Url = "webhook.url": "this is no https://host/path";
         NoSecret = "webhook.no-secret": "name the environment variable that holds the secret";
+    }
+}
+
+/// Why a webhook whose secret is usable cannot be opened.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error("creating the HTTP client")]
+    Client(#[source] reqwest::Error),
+    #[error("the receiver's address")]
+    Address(#[source] url::ParseError),
+}
+
+impl From<OpenError> for SinkError {
+    fn from(error: OpenError) -> Self {
+        Self::Kind(Box::new(error))
     }
 }
 
@@ -126,16 +158,14 @@ impl Resolve for Resolver {
 }
 
 /// An opened receiver.
-pub struct Webhook {
+struct Webhook {
     client: reqwest::Client,
     url: Url,
     secret: Secret,
 }
 
 impl Webhook {
-    /// # Errors
-    /// When the secret is missing or invalid.
-    pub(super) fn open(settings: &WebhookSettings) -> Result<Self, SinkError> {
+    fn open(settings: &WebhookSettings) -> Result<Self, SinkError> {
         let variable = &settings.secret_env;
         let (sink, variable) = (settings.name.clone(), variable.clone());
         let secret = std::env::var(&variable).map_err(|source| SinkError::NoSecret {
@@ -152,16 +182,17 @@ impl Webhook {
             .timeout(settings.timeout.to_std())
             .pool_idle_timeout(IDLE)
             .user_agent(concat!("vedette/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, url: Url::parse(&settings.url)?, secret })
+            .build()
+            .map_err(OpenError::Client)?;
+        Ok(Self { client, url: Url::parse(&settings.url).map_err(OpenError::Address)?, secret })
     }
 }
 
 #[async_trait]
 impl Deliver for Webhook {
     async fn deliver(&self, alert: &Alert) -> Result<(), Undelivered> {
-        let id = event_id(alert);
-        let body = event(alert, &id).to_string();
+        let id = event::id(alert);
+        let body = event::json(alert).to_string();
         // The time of the attempt, not of the event: receivers refuse old requests.
         let timestamp = clock::now().as_millis() / 1_000;
         let request = self
@@ -209,26 +240,6 @@ async fn judge(mut response: reqwest::Response) -> Result<(), Undelivered> {
         | StatusCode::UNPROCESSABLE_ENTITY => Err(Undelivered::Refused(why)),
         _ => Err(Undelivered::Retry { after, why }),
     }
-}
-
-/// Alert id and revision, without the dot that separates the signed parts.
-fn event_id(alert: &Alert) -> String {
-    format!("{}-{}", alert.id, alert.revision)
-}
-
-/// The alert as an event. The attributes are those of the Kafka binding, except that `ce_id` is written differently.
-fn event(alert: &Alert, id: &str) -> Value {
-    let mut event = json!({ "data": AlertJson::new(alert, None) });
-    for (name, value) in cloudevents::headers(alert) {
-        match name.strip_prefix("ce_") {
-            // Those name the protobuf form.
-            Some("dataschema") | None => {}
-            Some(name) => event[name] = value.into(),
-        }
-    }
-    event["id"] = id.into();
-    event["datacontenttype"] = "application/json".into();
-    event
 }
 
 /// The secret shared by receiver and sender.
@@ -284,6 +295,11 @@ mod tests {
 
     #[test]
     fn every_mistake_of_an_entry_is_said() {
+        let mistakes = |settings: WebhookSettings| {
+            let mut found = ValidationErrors::default();
+            settings.check(&mut found);
+            found.into_vec()
+        };
         let settings = |url: &str| WebhookSettings {
             name: "police".into(),
             only: Only::default(),
@@ -291,15 +307,15 @@ mod tests {
             secret_env: "SECRET".into(),
             timeout: ten_seconds(),
         };
-        assert_eq!(settings("https://police.example/alerts").mistakes(), []);
+        assert_eq!(mistakes(settings("https://police.example/alerts")), []);
         for wrong in
             ["ftp://a/b", "police.example", "https://u:p@a/b", "http://169.254.169.254/latest", "http://[fe80::1]/"]
         {
-            let found = settings(wrong).mistakes();
+            let found = mistakes(settings(wrong));
             assert_eq!(found.len(), 1, "{wrong}: {found:?}");
             assert!(!found[0].value.contains("u:p"), "{found:?}");
         }
         let wrong = WebhookSettings { secret_env: String::new(), timeout: Span::ZERO, ..settings("https://a/b") };
-        assert_eq!(wrong.mistakes().len(), 2);
+        assert_eq!(mistakes(wrong).len(), 2);
     }
 }

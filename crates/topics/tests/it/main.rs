@@ -1,4 +1,8 @@
-//! The consumer loop, from outside.
+//! The consumer loop and followers, from outside.
 
 #[cfg(test)]
+mod following;
+#[cfg(test)]
 mod spans;
+#[cfg(test)]
+mod support;

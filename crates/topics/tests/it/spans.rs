@@ -3,22 +3,19 @@
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
-use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
-use vedette_bus::{BusError, Delivered, Position, Record, Retention, SharedBus, StartAt, TopicSpec};
+use vedette_bus::embedded::EmbeddedBus;
+use vedette_bus::{BusError, Delivered, Position, SharedBus, StartAt};
 use vedette_runtime::health::Health;
 use vedette_topics::consumer::{self, Consumer, Effect, Offsets};
 use vedette_topics::dead_letters::Refusal;
 use vedette_topics::reading::{Follower, View};
-use vedette_topics::{BusSettings, topics};
 
-const TOPIC: &str = "numbers";
-const LONG: Duration = Duration::from_secs(20);
+use crate::support::{LONG, TOPIC, open, word, write};
 
 /// What was logged.
 #[derive(Clone, Default)]
@@ -91,10 +88,6 @@ impl Consumer for Warning {
     }
 }
 
-fn word(record: &Delivered) -> &str {
-    std::str::from_utf8(record.record.value.as_ref().unwrap()).unwrap()
-}
-
 /// Warns of each record.
 struct Watching;
 
@@ -107,24 +100,11 @@ impl View for Watching {
 }
 
 async fn bus_with_records(dir: &std::path::Path) -> (Arc<EmbeddedBus>, Vec<Position>) {
-    let bus = EmbeddedBus::open(EmbeddedSettings::new(dir)).unwrap();
+    let bus = open(dir).await;
     let shared: SharedBus = bus.clone();
-    let numbers = TopicSpec {
-        name: TOPIC.to_owned(),
-        partitions: 2,
-        retention: Retention::Delete { age: Duration::from_hours(1), bytes: None },
-        compact_after: Duration::ZERO,
-        max_record_bytes: 1 << 20,
-        compress: false,
-    };
-    shared.ensure_topics(&topics::specs(&BusSettings::default())).await.unwrap();
-    shared.ensure_topics(&[numbers]).await.unwrap();
     let mut positions = Vec::new();
-    for (key, value) in [("gate", "first"), ("gate", "refused"), ("group/yard", "other"), ("gate", "last")] {
-        let record = Record { key: key.into(), value: Some(value.into()), ..Record::default() };
-        let written = shared.send(TOPIC, record).await.unwrap().await.unwrap();
-        let offset = written.offset.unwrap();
-        positions.push(Position { topic: written.topic, partition: written.partition, offset });
+    for (key, word) in [("gate", "first"), ("gate", "refused"), ("group/yard", "other"), ("gate", "last")] {
+        positions.push(write(&shared, key, word).await);
     }
     (bus, positions)
 }
