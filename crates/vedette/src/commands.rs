@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::ValueEnum;
+use rustix::fs::Mode;
 use tokio_util::sync::CancellationToken;
 use vedette_topics::BusKind;
 
@@ -23,8 +24,14 @@ use crate::{address_command, dead_letters, demo, eval_command, export, models_co
 pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::log(cli.log_json, !matches!(cli.command, Command::Run(_)));
     match cli.command {
-        Command::Run(args) => block_on(run(args)),
-        Command::Demo(args) => block_on(demo::run(args)),
+        Command::Run(args) => {
+            keep_private();
+            block_on(run(args))
+        }
+        Command::Demo(args) => {
+            keep_private();
+            block_on(demo::run(args))
+        }
         Command::Check(args) => check_in_time(args),
         Command::Replay(args) => {
             let summary = replay::run(&args, &mut std::io::stdout().lock())?;
@@ -41,6 +48,11 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Transcode(args) => transcode(&args),
         Command::Eval(command) => eval_command::run(&command),
     }
+}
+
+/// Whatever the process creates from now on is its owner's only: pictures of people and secrets lie in it.
+fn keep_private() {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
 }
 
 /// Blocked calls are not waited for at the end.

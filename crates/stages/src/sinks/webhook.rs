@@ -79,6 +79,8 @@ impl SinkKind for WebhookSettings {
                 let forbidden = literal(&url).is_some_and(is_forbidden);
                 found.check(!forbidden, "url", &self.url, WebhookRule::ForbiddenAddress);
             }
+            // A password with special characters does not parse; it is not repeated either.
+            _ if self.url.contains('@') => found.add("url", "", WebhookRule::Credentials),
             _ => found.add("url", &self.url, WebhookRule::Url),
         }
         found.check(!self.secret_env.is_empty(), "secret_env", "", WebhookRule::NoSecret);

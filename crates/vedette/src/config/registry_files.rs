@@ -80,6 +80,8 @@ fn check_url(url: &str, add: &mut impl FnMut(ValidationError)) {
             add(ValidationError::new("source.url", "", ConfigRule::Credentials));
         }
         Ok(parsed) if parsed.scheme() == "rtsp" && parsed.has_host() => {}
+        // A password with special characters does not parse; it is not repeated either.
+        _ if url.contains('@') => add(ValidationError::new("source.url", "", ConfigRule::Credentials)),
         _ => add(ValidationError::new("source.url", url, ConfigRule::Url)),
     }
 }

@@ -7,6 +7,7 @@ mod finding;
 mod models;
 mod ports;
 mod preflight_rule;
+mod privacy;
 mod running;
 mod site;
 mod writable;
@@ -79,6 +80,7 @@ pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Fin
     found.extend(bus);
     found.extend(own.2);
     found.extend(ports::look(&ask));
+    found.extend(privacy::look(&ask));
     if by.offline() {
         found.push(ask.settings(Level::Note, "bus, console.store", "", PreflightRule::Offline));
     }

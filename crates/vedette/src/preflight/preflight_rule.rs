@@ -16,6 +16,9 @@ violations! {
         Broker { reason: String } = "bus.broker": "{reason}";
         KafkaSetting { reason: String } = "bus.kafka-setting": "{reason}";
 
+        OpenToOthers { mode: String, path: String } = "data.open-to-others":
+            "other users of this machine may read it: its mode is {mode}", "run `chmod -R go= {path}`";
+
         NoMedia { reason: String } = "media.missing": "{reason}",
             "install what is named; cameras can be neither read nor decoded without it";
         RecordingNotRead = "recording.not-read": "this recording was not read: it took too long";

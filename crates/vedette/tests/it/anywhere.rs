@@ -1,5 +1,6 @@
 //! The binary alone, in an empty folder, with nothing told by the environment but where downloads are.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -48,6 +49,21 @@ fn models_are_known_and_a_site_is_checked_and_run() {
     succeeds(alone(folder.path()), &["check"]);
     let ran = succeeds(alone(folder.path()), &["run", "--for", "3s"]);
     assert!(ran.contains("The page: http://"), "{ran}");
+    assert!(owned_alone(&folder.path().join("data")).len() > 10);
+}
+
+/// The files and directories below `folder`; none may be open to other users.
+fn owned_alone(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+        let mode = entry.metadata().unwrap().mode() & 0o777;
+        assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", entry.path().display());
+        if entry.file_type().unwrap().is_dir() {
+            all.extend(owned_alone(&entry.path()));
+        }
+        all.push(entry.path());
+    }
+    all
 }
 
 #[test]

@@ -165,6 +165,42 @@ fn passwords_that_are_not_set_are_named() {
 }
 
 #[test]
+fn an_address_with_a_password_is_refused_and_not_repeated() {
+    for address in [
+        "rtsp://viewer:GEHEIM42@192.0.2.10/live",
+        "rtsp://viewer:GEH#EIM42@192.0.2.10/live",
+        "rtsp://viewer:GEH/EIM42@192.0.2.10/live",
+        "rtsp://viewer:GEH?EIM42@192.0.2.10/live",
+        "rtsp://viewer:[EIM42@192.0.2.10/live",
+        "viewer:GEHEIM42@192.0.2.10/live",
+    ] {
+        let site = tempfile::tempdir().unwrap();
+        let config = demo_site(site.path());
+        append(
+            &site.path().join("cameras.toml"),
+            &camera("gate", &format!("{{ kind = \"rtsp\", url = \"{address}\" }}")),
+        );
+        let output = check(&config);
+        assert_says(&output, 1, &["source.url", "credential"]);
+        assert!(!said(&output).contains("EIM42"), "{}", said(&output));
+    }
+}
+
+#[test]
+fn data_that_other_users_can_read_is_warned_of() {
+    let site = tempfile::tempdir().unwrap();
+    let config = demo_site(site.path());
+    let data = site.path().join("data");
+    for (mode, warned) in [(0o755, true), (0o700, false)] {
+        std::fs::create_dir_all(data.join("bus")).unwrap();
+        std::fs::set_permissions(data.join("bus"), std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        let output = check(&config);
+        assert_says(&output, 0, &[]);
+        assert_eq!(said(&output).contains("[data.open-to-others]"), warned, "{}", said(&output));
+    }
+}
+
+#[test]
 fn models_that_are_not_there_are_named() {
     let site = tempfile::tempdir().unwrap();
     let config = demo_site(site.path());
