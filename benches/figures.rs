@@ -6,48 +6,48 @@
 
 use std::io::Write;
 
-pub(crate) fn at_most(what: &str, found: f64, reach: f64, unit: &str) {
+pub(crate) fn at_most(what: &str, result: f64, target: f64, unit: &str) {
     row(
         what,
-        format!("<= {reach} {unit}").trim_end(),
-        format!("{} {unit}", short(found)).trim_end(),
-        verdict(found <= reach),
+        format!("<= {target} {unit}").trim_end(),
+        format!("{} {unit}", short(result)).trim_end(),
+        verdict(result <= target),
     );
 }
 
-pub(crate) fn at_least(what: &str, found: f64, reach: f64, unit: &str) {
+pub(crate) fn at_least(what: &str, result: f64, target: f64, unit: &str) {
     row(
         what,
-        format!(">= {reach} {unit}").trim_end(),
-        format!("{} {unit}", short(found)).trim_end(),
-        verdict(found >= reach),
+        format!(">= {target} {unit}").trim_end(),
+        format!("{} {unit}", short(result)).trim_end(),
+        verdict(result >= target),
     );
 }
 
 /// A figure without a target.
-pub(crate) fn told(what: &str, found: &str) {
-    row(what, "-", found, "");
+pub(crate) fn told(what: &str, result: &str) {
+    row(what, "-", result, "");
 }
 
-pub(crate) fn verdict(reached: bool) -> &'static str {
-    if reached { "reached" } else { "MISSED" }
+pub(crate) fn verdict(met: bool) -> &'static str {
+    if met { "met" } else { "MISSED" }
 }
 
 /// Enough digits to distinguish a figure from its target.
-fn short(found: f64) -> String {
-    if found == found.trunc() {
-        return format!("{found:.0}");
+fn short(number: f64) -> String {
+    if number == number.trunc() {
+        return format!("{number:.0}");
     }
-    if found >= 100.0 { format!("{found:.1}") } else { format!("{found:.3}") }
+    if number >= 100.0 { format!("{number:.1}") } else { format!("{number:.3}") }
 }
 
-fn row(what: &str, asked: &str, found: &str, verdict: &str) {
+fn row(what: &str, target: &str, result: &str, verdict: &str) {
     let Some(path) = std::env::var_os("VEDETTE_FIGURES") else { return };
     let written = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(&path)
-        .and_then(|mut file| writeln!(file, "{what}\t{asked}\t{found}\t{verdict}"));
+        .and_then(|mut file| writeln!(file, "{what}\t{target}\t{result}\t{verdict}"));
     if let Err(error) = written {
         eprintln!("no row in {}: {error}", path.display());
     }

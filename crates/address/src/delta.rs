@@ -25,7 +25,9 @@ const MOST_DELTAS: usize = 32;
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum DeltaError {
-    #[error("this is no delta of an address base (it does not begin with `VEDETDLT`); make one with `address delta`")]
+    #[error(
+        "this is not a delta of an address base (it does not begin with `VEDETDLT`); make one with `address delta`"
+    )]
     Magic,
     #[error("the delta has format {found}, this program reads format {wanted}; make it again with this program")]
     Format { found: u32, wanted: u32 },

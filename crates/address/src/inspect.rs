@@ -138,7 +138,7 @@ impl Layer {
         }
         for grid in self.grids() {
             if self.grid_code(grid).is_none() || self.rings(grid.shape.get()).next().is_none() {
-                say(format!("grid {}: it has no shape, or its code is none", grid_digits(grid.code.get())));
+                say(format!("grid {}: it has no shape, or its code is invalid", grid_digits(grid.code.get())));
             }
         }
     }
@@ -146,10 +146,10 @@ impl Layer {
     fn building_problem(&self, index: u32, building: &crate::file::BuildingRecord) -> Option<&'static str> {
         let key = BuildingKey::of(building);
         if key.code().is_none() {
-            return Some("its code is none");
+            return Some("its code is invalid");
         }
         if self.find_building(key) != Some(index) {
-            return Some("it is not found by its code");
+            return Some("looking up its code does not find it");
         }
         if self.building_text(building).is_empty() {
             return Some("it has no text");
@@ -166,13 +166,13 @@ impl Layer {
                 return Some("its own point does not lie in its footprint");
             }
             if self.building_key(index, building.shape.get()) != Some(key) {
-                return Some("before its footprint stands another code");
+                return Some("its footprint is stored under another code");
             }
         }
         if self.period(building).is_none() {
-            return Some("the period of its address is none");
+            return Some("the period of its address is invalid");
         }
-        (!self.raster_agrees(index, building)).then_some("the raster does not have it, or has it otherwise")
+        (!self.raster_agrees(index, building)).then_some("the raster lacks it, or has it with other values")
     }
 
     /// Whether the raster, if there is one, has the building at its own point, and its grid.

@@ -86,7 +86,8 @@ fn kept(
     let Some(mut row) = session.rows(DOING, &sql, &[id.to_string().into()])?.pop() else { return Ok(None) };
     let (crowded, word): (bool, String) = (row.take(10)?, row.take(11)?);
     let kind = kind.filter(|kind| kind.as_str() == word).or_else(|| kind_of(&word));
-    let kind = kind.ok_or_else(|| StoreError::Damaged { doing: DOING, cause: format!("`{word}` is no kind") })?;
+    let kind =
+        kind.ok_or_else(|| StoreError::Damaged { doing: DOING, cause: format!("`{word}` is not a valid kind") })?;
     Ok(Some((sighting(&mut row, kind)?, crowded)))
 }
 

@@ -32,7 +32,7 @@ impl FromStr for Decision {
         [Self::Confirmed, Self::FalseAlarm]
             .into_iter()
             .find(|decision| decision.as_str() == text)
-            .ok_or_else(|| format!("`{text}` is no verdict; known are confirmed, false_alarm"))
+            .ok_or_else(|| format!("`{text}` is not a valid verdict; known are confirmed, false_alarm"))
     }
 }
 

@@ -20,7 +20,7 @@ pub trait Site {
 }
 
 /// Why a record cannot be analysed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ReplayError {
     /// The site has no such camera.
     #[error("camera {0} is not in the camera file")]

@@ -9,13 +9,13 @@ violations! {
         UnknownParameter { known: Words } = "parameter.unknown-of": "no parameter of this path has that name",
             "known parameters are {known}";
         GivenTwice = "parameter.twice": "it is given more than once", "give it once";
-        UnknownWord { known: Words } = "parameter.unknown-word": "it is none of the known words", "use one of {known}";
+        UnknownWord { known: Words } = "parameter.unknown-word": "it is not one of the known words", "use one of {known}";
         Range { least: f64, most: f64 } = "parameter.range": "it is outside {least} to {most}", "give {least} to {most}";
         Page { most: u32 } = "parameter.page": "it is outside 1 to {most}",
             "use `before` with the `next` of a page to get more";
         Length { most: usize } = "parameter.length": "it is longer than {most} characters", "shorten it";
         Control = "parameter.control": "it holds control characters", "leave them out";
-        Empty = "parameter.empty": "it is empty", "say who decides";
+        NoOperator = "parameter.no-operator": "the name is empty", "give the name of the person who decides";
 
         Number { reason: String, expected: String } = "parameter.number": "{reason}", "give {expected}";
         Instant { reason: String } = "parameter.instant": "{reason}",
@@ -31,12 +31,13 @@ violations! {
         Alert { reason: String } = "parameter.alert": "{reason}", "take an id from /api/v1/alerts";
         Until { from: Timestamp } = "parameter.until": "it is not after `from` ({from}), so no alert can match",
             "give a later `until`";
-        LastEvent = "parameter.last-event": "it is no number of a change",
+        LastEvent = "parameter.last-event": "it is not the number of a change",
             "send the id of the last event as it was given, or leave it out";
         Place { reason: String } = "parameter.place": "{reason}", "give degrees, WGS 84, latitude as `lat`";
-        GoesWith { other: String } = "parameter.goes-with": "it goes with {other}", "leave it out";
-        TextAndPoint = "parameter.text-and-point": "a text and a point are asked at once", "give `q`, or `lat` and `lon`";
-        NeitherTextNorPoint = "parameter.missing": "it is missing", "give `q` for a text, or `lat` and `lon` for a point";
+        GoesWith { other: String } = "parameter.goes-with": "it is valid only together with {other}",
+            "add {other}, or leave it out";
+        TextAndPoint = "parameter.text-and-point": "a text and a point are given together", "give `q`, or `lat` and `lon`";
+        NeitherTextNorPoint = "address-query.empty": "it is missing", "give `q` for a text, or `lat` and `lon` for a point";
         Area { reason: String } = "parameter.area": "{reason}",
             "give west,south,east,north in degrees, WGS 84, as in 113.94,22.53,113.95,22.54";
         Revision = "parameter.revision": "it is below 1", "send the `revision` of the alert that was seen";
@@ -51,8 +52,8 @@ violations! {
         NoPage { path: String } = "not-found.page": "there is no /{path}", "open / for the page";
         NoAlert { id: AlertId } = "not-found.alert": "there is no alert {id}",
             "take an id from /api/v1/alerts; an alert whose retention is over is deleted";
-        NoFrames = "not-found.frames": "no frame of that camera was counted",
-            "see /api/v1/cameras; counts come with the first saved state";
+        NoFrames = "not-found.frames": "no frame of this camera has been counted",
+            "see /api/v1/cameras; counts come with the first checkpoint";
         NoEntity { level: String, code: String } = "not-found.address": "the address base knows no {level} {code}",
             "take a code from /api/v1/addresses?q=TEXT; /api/v1/addresses/base says which base serves";
         Method = "method.not-allowed": "this path exists, but not with this method", "see /api/v1/openapi.json";

@@ -27,7 +27,9 @@ impl FromStr for AlertId {
         let groups = text.split('-').map(str::len);
         let digits: String = text.chars().filter(|c| *c != '-').collect();
         if !groups.eq([8, 4, 4, 4, 12]) || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(format!("`{text}` is no alert id; it looks like 0f8fad5b-d9cb-569f-a165-70867728950e"));
+            return Err(format!(
+                "`{text}` is not a valid alert id; it looks like 0f8fad5b-d9cb-569f-a165-70867728950e"
+            ));
         }
         u128::from_str_radix(&digits, 16).map(Self).map_err(|error| error.to_string())
     }

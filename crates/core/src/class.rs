@@ -24,7 +24,7 @@ pub enum ObjectClass {
 
 /// The class name is not in the vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no object class; known are {known}", known = ObjectClass::names())]
+#[error("`{0}` is not a valid object class; known are {known}", known = ObjectClass::names())]
 pub struct UnknownClass(pub String);
 
 impl ObjectClass {

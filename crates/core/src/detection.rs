@@ -9,7 +9,7 @@ pub struct Score(f32);
 
 /// The number is not a score.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error("{0} is no score; give a number from 0 to 1")]
+#[error("{0} is not a valid score; give a number from 0 to 1")]
 pub struct ScoreError(pub f32);
 
 impl Score {

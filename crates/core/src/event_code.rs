@@ -10,7 +10,7 @@ pub struct EventCode(u8);
 
 /// The text or number is not an event code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no event code; give two digits from 01 to 99")]
+#[error("`{0}` is not a valid event code; give two digits from 01 to 99")]
 pub struct EventCodeError(String);
 
 impl EventCode {

@@ -7,7 +7,7 @@ use tinystr::TinyAsciiStr;
 
 /// The text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no name: give 1 to 32 of a-z, 0-9 and _, the first of them a letter")]
+#[error("`{0}` is not a valid name: give 1 to 32 of a-z, 0-9 and _, the first of them a letter")]
 pub struct NameError(String);
 
 const fn is_name(text: &[u8]) -> bool {
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(Quantity::DENSITY.as_str(), "objects_per_square_metre");
         for text in ["", "_a", "9a", "Line", "a b", "a-b", "\u{e4}", &"a".repeat(33)] {
             let error = text.parse::<RuleKind>().unwrap_err().to_string();
-            assert!(error.contains("is no name"), "{error}");
+            assert!(error.contains("is not a valid name"), "{error}");
         }
         assert_eq!("a".repeat(32).parse::<RuleKind>().unwrap().as_str().len(), 32);
     }

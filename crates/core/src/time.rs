@@ -75,7 +75,7 @@ pub struct Span(i64);
 
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no length of time; write a number with its unit, as in 500ms, 2s, 1m 30s, 12h")]
+#[error("`{0}` is not a valid length of time; write a number with its unit, as in 500ms, 2s, 1m 30s, 12h")]
 pub struct SpanError(String);
 
 impl Span {

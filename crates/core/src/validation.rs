@@ -54,8 +54,9 @@ impl std::error::Error for ValidationError {}
 crate::violations! {
     /// Rules that hold for settings of many sections.
     pub(crate) enum ValueRule {
-        Span { least: Span, most: Span } = "value.span": "give {least} to {most}";
-        Number { least: Argument, most: Argument } = "value.number": "give {least} to {most}";
+        Span { least: Span, most: Span } = "value.span": "it is outside {least} to {most}", "give {least} to {most}";
+        Number { least: Argument, most: Argument } = "value.number": "it is outside {least} to {most}",
+            "give {least} to {most}";
     }
 }
 

@@ -67,7 +67,8 @@ pub fn read_mot(text: &str, frames: u32) -> Result<Vec<MotRow>, EvalError> {
             let text = columns.next().ok_or_else(|| {
                 refuse(line, &format!("{name} is missing; a row is frame,id,left,top,width,height,confidence"))
             })?;
-            let number: f64 = text.trim().parse().map_err(|_| refuse(text, &format!("{name} is no number")))?;
+            let number: f64 =
+                text.trim().parse().map_err(|_| refuse(text, &format!("{name} is not a valid number")))?;
             if number.is_finite() { Ok(number) } else { Err(refuse(text, &format!("{name} is not finite"))) }
         };
         let frame = number("frame")?;
@@ -144,7 +145,7 @@ mod tests {
     fn a_bad_row_is_named_with_its_rule() {
         for (row, expected) in [
             ("1,1,0,0", "line 2: `1,1,0,0`: width is missing; a row is frame,id,left,top,width,height,confidence"),
-            ("1,1,x,0,5,5,1", "line 2: `x`: left is no number"),
+            ("1,1,x,0,5,5,1", "line 2: `x`: left is not a valid number"),
             ("1,1,0,NaN,5,5,1", "line 2: `NaN`: top is not finite"),
             ("0,1,0,0,5,5,1", "line 2: `0`: frames are whole numbers from 1 to 9 here"),
             ("10,1,0,0,5,5,1", "line 2: `10`: frames are whole numbers from 1 to 9 here"),

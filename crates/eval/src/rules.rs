@@ -88,7 +88,7 @@ impl SceneRule {
                 let at_least = self.n.ok_or_else(|| missing("n"))?;
                 condition("count", Params::default().with("zone", zone()?).with("at_least", at_least))
             }
-            other => return Err(format!("`{other}` is no type; write line, intrusion, dwell or count")),
+            other => return Err(format!("`{other}` is not a valid type; write line, intrusion, dwell or count")),
         };
         let base = serde_json::json!({"id": self.id, "name": self.id, "purpose": "evaluation",
             "when": {"kind": "line_crossing", "a": [0, 0], "b": [1, 0]}, "cooldown": "0s"});
@@ -136,7 +136,7 @@ mod tests {
             ),
             (
                 r#"{"id": "z", "type": "zone"}"#,
-                "rules of gate: z: `zone` is no type; write line, intrusion, dwell or count",
+                "rules of gate: z: `zone` is not a valid type; write line, intrusion, dwell or count",
             ),
         ] {
             let rules = read_scene_rules(&format!("{{\"gate\": [{rule}]}}")).unwrap();

@@ -26,7 +26,7 @@ impl SequenceInfo {
                 .filter_map(|line| line.split_once('='))
                 .find_map(|(name, value)| name.trim().eq_ignore_ascii_case(key).then_some(value.trim()))
                 .ok_or_else(|| refuse(format!("missing; write a line {key}=NUMBER")))?;
-            let number: f64 = value.parse().map_err(|_| refuse(format!("`{value}` is no number")))?;
+            let number: f64 = value.parse().map_err(|_| refuse(format!("`{value}` is not a valid number")))?;
             if (least..=most).contains(&number) {
                 Ok(number)
             } else {

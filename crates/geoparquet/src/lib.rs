@@ -1,7 +1,7 @@
 //! Reads tables with a geometry per row from GeoParquet files.
 //!
-//! *In:* a GeoParquet file, damaged or not. *Out:* its rows as texts with a geometry each, for the builder of an address base.
-//! *Must not know:* what the columns mean, addresses.
+//! *In:* a GeoParquet file, damaged or not. *Out:* its rows as texts with a geometry each, through the table trait of
+//! `vedette-address`. *Must not know:* what the columns mean.
 
 mod error;
 mod table;

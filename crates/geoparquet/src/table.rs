@@ -108,7 +108,7 @@ fn geometry_column(text: &str, schema: &SchemaDescriptor, file: &str) -> Result<
             .map(|name| if name == "OGC:CRS84" { DeclaredCrs::Wgs84 } else { DeclaredCrs::Named(name) })
             .ok_or_else(|| wrong("`crs` has neither an `id` nor a `name`".to_owned()))?,
         Some(serde_json::Value::Null) => DeclaredCrs::Unknown,
-        Some(_) => return Err(wrong("`crs` is no PROJJSON object".to_owned())),
+        Some(_) => return Err(wrong("`crs` is not a valid PROJJSON object".to_owned())),
     };
     Ok((index, crs))
 }
@@ -245,7 +245,8 @@ impl Iterator for GeoParquet {
 
 fn geometry(bytes: &[u8]) -> Result<Option<Geometry<f64>>, String> {
     guarded(|| {
-        let geometry = wkb::reader::read_wkb(bytes).map_err(|error| format!("it is no well-known binary: {error}"))?;
+        let geometry =
+            wkb::reader::read_wkb(bytes).map_err(|error| format!("it is not valid well-known binary: {error}"))?;
         Ok(geometry.try_to_geometry())
     })
 }

@@ -111,7 +111,7 @@ pub(crate) fn frame_size(field: &'static str, width: u64, height: u64) -> Result
         (Some(width), Some(height)) => Ok(FrameSize { width, height }),
         _ => Err(ReadError::invalid(
             field,
-            format!("{width}x{height} is no frame size; each side is 1 to {LONGEST_SIDE}"),
+            format!("{width}x{height} is not a valid frame size; each side is 1 to {LONGEST_SIDE}"),
         )),
     }
 }

@@ -60,7 +60,7 @@ impl ForeignFrame {
         let Some(captured) = terms.captured.or(self.captured) else {
             return Err(ReadError::invalid(
                 "timestamp",
-                "there is none of a time between 2000 and 2200; where the producer counts from its stream's start, \
+                "there is no time between 2000 and 2200; where the producer counts from its stream's start, \
                  `time = \"record\"` in the [[metadata]] entry takes the record's own time",
             ));
         };
@@ -79,7 +79,7 @@ impl ForeignFrame {
                 }
             };
             if object.shape.is_some_and(|shape| !shape.is_finite()) {
-                return Err(ReadError::invalid("box", "an edge is no number"));
+                return Err(ReadError::invalid("box", "an edge is not a number"));
             }
             let Some(bbox) = object.shape.and_then(|shape| shape.within(frame)) else {
                 left_out.no_area += 1;
@@ -98,7 +98,7 @@ fn score(said: Option<f32>, missing: Score) -> Result<Score, ReadError> {
         // DeepStream's marker for a box placed by its tracker, not its detector.
         Some(said) if said < 0.0 => Ok(missing),
         Some(said) if said <= 1.0 + ROUNDING => Ok(Score::new(said.min(1.0)).unwrap_or(missing)),
-        Some(said) => Err(ReadError::invalid("confidence", format!("{said} is no number from 0 to 1"))),
+        Some(said) => Err(ReadError::invalid("confidence", format!("{said} is not a number from 0 to 1"))),
     }
 }
 

@@ -139,6 +139,9 @@ impl Transformation {
 fn number(field: &'static str, text: &str) -> Result<f64, ReadError> {
     match text.trim().parse::<f64>() {
         Ok(value) if value.is_finite() => Ok(value),
-        _ => Err(ReadError::invalid(field, format!("`{}` is no number", text.chars().take(40).collect::<String>()))),
+        _ => Err(ReadError::invalid(
+            field,
+            format!("`{}` is not a valid number", text.chars().take(40).collect::<String>()),
+        )),
     }
 }

@@ -26,7 +26,7 @@ violations! {
             "two points are exchanged, or their axes are";
         Degenerate = "calibration.degenerate": "the points do not fix a projection",
             "spread them over the ground that the camera sees";
-        Horizon = "calibration.horizon": "the points put part of themselves above the horizon",
+        Horizon = "calibration.horizon": "some of the points would lie above the horizon",
             "two points are exchanged, or one is far from its true place";
         Contradiction { times: String } = "calibration.contradiction":
             "the points contradict each other: their residuals are {times} times the stated errors",

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (file, port) = arguments.next().zip(arguments.next()).ok_or(USAGE)?;
     let ahead = arguments.next().map_or(Ok(0), |given| given.parse::<i64>());
     let ahead = ahead.map_err(|error| format!("the clock is ahead by a number of seconds: {error}; {USAGE}"))?;
-    let port: u16 = port.parse().map_err(|error| format!("`{port}` is no port: {error}; {USAGE}"))?;
+    let port: u16 = port.parse().map_err(|error| format!("`{port}` is not a valid port: {error}; {USAGE}"))?;
     let file = Path::new(&file).canonicalize().map_err(|error| format!("`{file}`: {error}; {USAGE}"))?;
     vedette_media::init()?;
     let server = RTSPServer::new();

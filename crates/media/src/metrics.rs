@@ -5,13 +5,13 @@ vedette_metrics::define! {
     INTAKE_QUEUE_LENGTH: Gauge = "vedette_media_intake_queue_length", Count, [];
     /// Time that an intake waited for room between it and the bus.
     INTAKE_QUEUE_WAIT_SECONDS: Histogram = "vedette_media_intake_queue_wait_seconds", Seconds, [];
-    /// Chunks taken in.
+    /// Chunks received.
     CHUNKS: Counter = "vedette_media_chunks_total", Count, [];
-    /// Access units in the chunks taken in.
+    /// Access units in the chunks received.
     UNITS: Counter = "vedette_media_units_total", Count, [];
-    /// Bytes of the access units in the chunks taken in.
+    /// Bytes of the access units in the chunks received.
     CHUNK_BYTES: Counter = "vedette_media_chunk_bytes_total", Bytes, [];
-    /// Access units that were not taken in, by reason.
+    /// Access units that were refused, by reason.
     UNITS_REFUSED: Counter = "vedette_media_units_refused_total", Count, ["reason"];
     /// Losses of a camera's signal, by reason.
     LOSSES: Counter = "vedette_media_losses_total", Count, ["reason"];
@@ -33,7 +33,7 @@ vedette_metrics::define! {
     FRAMES_MISSING: Counter = "vedette_media_frames_missing_total", Count, [];
     /// Decoders built: the first of each camera, and its replacements.
     DECODERS_BUILT: Counter = "vedette_media_decoders_built_total", Count, [];
-    /// Decoders given up because they did not answer.
+    /// Decoders abandoned because they did not respond.
     DECODERS_STUCK: Counter = "vedette_media_decoders_stuck_total", Count, [];
     /// Snapshots made.
     SNAPSHOTS: Counter = "vedette_media_snapshots_total", Count, [];

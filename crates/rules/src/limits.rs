@@ -34,7 +34,7 @@ pub(crate) fn check_no_person(rule: &Rule, found: &mut Found) {
 pub(crate) fn check_cooldowns_within(within: Span, terms: &[&RuleId], context: Context<'_>, found: &mut Found) {
     for rule in context.policy.rules.iter().filter(|rule| terms.contains(&&rule.id) && rule.cooldown > within) {
         let value = format!("{} of {} within {within}", rule.cooldown, rule.id);
-        found.add("when", value, PolicyRule::HiddenByCooldown);
+        found.add("when", value, PolicyRule::HiddenByCooldown { rule: rule.id.to_string() });
     }
 }
 

@@ -10,40 +10,40 @@ violations! {
         NeedsGround = "policy.needs-calibration":
             "metres are known on a calibrated camera only, and this one has no calibration",
             "calibrate the camera, or keep this rule from cameras that are not";
-        Silent = "policy.alert-false": "a rule that raises no alert serves a combination",
+        Silent = "policy.alert-false": "a rule with `alert = false` is used by no combination",
             "remove `alert = false`, or name the rule in a combination";
         NoName = "policy.name": "a rule has a name", "give the name that people use";
         NoPurpose = "policy.purpose": "a rule has a purpose", "say why this may be watched for";
         NoClass = "policy.classes": "a rule counts at least one class", "name classes, for example [\"person\"]";
-        Score = "policy.score": "stay is at most enter", "lower stay or raise enter";
+        Score = "policy.score": "stay must not exceed enter", "lower stay or raise enter";
         Size = "policy.size": "heights are fractions of the frame, the least below the most",
             "give two rising numbers from 0 to 1";
-        Span { least: Span, most: Span } = "policy.span": "it is {least} to {most}", "give a time in that range";
-        Number { least: Argument, most: Argument } = "policy.number": "it is {least} to {most}",
-            "give a number in that range";
-        PlaceCooldown = "policy.place-cooldown": "a place is silent for longer than the whole rule",
-            "lower `cooldown`, or remove `place_cooldown`";
+        Span { least: Span, most: Span } = "policy.span": "it is outside {least} to {most}", "give {least} to {most}";
+        Number { least: Argument, most: Argument } = "policy.number": "it is outside {least} to {most}",
+            "give {least} to {most}";
+        PlaceCooldown = "policy.place-cooldown": "the cooldown of a place must be longer than that of the whole rule",
+            "lower `cooldown`, or raise or remove `place_cooldown`";
 
-        UnknownKind { known: Words } = "policy.unknown-kind": "there is no such kind of rule", "the kinds are {known}";
+        UnknownKind { known: Words } = "policy.unknown-kind": "no rule kind has this name", "the kinds are {known}";
         WrongType { expected: String, reason: String } = "policy.wrong-type": "it is {expected}: {reason}",
             "correct the value";
-        Missing { expected: String } = "policy.missing": "this kind of rule needs it", "give {expected}";
+        Missing { expected: String } = "policy.missing": "a required parameter is missing", "give {expected}";
         UnknownParameter { known: Words } = "policy.unknown-parameter": "this kind of rule has no such parameter",
             "its parameters are {known}";
         NoParameters = "policy.no-parameters": "this kind of rule has no such parameter",
             "remove it: this kind has no parameters";
 
         UnknownTerm = "policy.combination.unknown-rule": "a combination is made of rules of its policy",
-            "name another rule of the same policy, one that is no combination itself";
+            "name another rule of the same policy, one that is not itself a combination";
         NestedCombination = "policy.combination.nested": "a combination is not made of combinations",
-            "name another rule of the same policy, one that is no combination itself";
+            "name another rule of the same policy, one that is not itself a combination";
         SameTerm = "policy.combination.same-rule": "the rules of a combination are different ones",
-            "name another rule of the same policy, one that is no combination itself";
-        HiddenByCooldown = "policy.combination.cooldown":
-            "a rule that is silent for longer than the combination looks back is not seen",
+            "name each rule once";
+        HiddenByCooldown { rule: String } = "policy.combination.cooldown":
+            "the cooldown of `{rule}` exceeds the window of the combination",
             "lower the cooldown of that rule; `alert = false` keeps it from raising alerts itself";
-        GapBeyondDuration = "policy.gap": "the gap is at most the duration, else two glimpses are a stay",
-            "lower the gap, or raise the duration";
+        GapBeyondDuration = "policy.gap": "the gap tolerance must not exceed the duration",
+            "lower the gap tolerance, or raise the duration";
         Person = "policy.person": "a person is never left behind or taken away",
             "name things, for example classes = [\"bag\"]";
 

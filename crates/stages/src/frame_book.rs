@@ -196,7 +196,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn frames_that_stop_fail_and_frames_that_come_back_heal() {
-        let mut cameras = crate::demo::cameras();
+        let mut cameras = crate::test_site::cameras();
         cameras[0].id = CameraId::new("a").unwrap();
         cameras[0].source = Some(CameraSource::Rtsp { url: "rtsp://10.0.0.1/live".into(), credential: None });
         let (book, health, stop) = (FrameBook::default(), Health::default(), CancellationToken::new());
@@ -229,7 +229,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_site_whose_cameras_send_now_and_then_is_not_stale() {
-        let mut cameras = crate::demo::cameras();
+        let mut cameras = crate::test_site::cameras();
         cameras[0].source = None;
         let (health, stop) = (Health::default(), CancellationToken::new());
         let registry = Registry::of(&cameras, &[]);
@@ -244,7 +244,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn cameras_that_nobody_has_published_are_missed() {
-        let mut cameras = crate::demo::cameras();
+        let mut cameras = crate::test_site::cameras();
         cameras[0].source = Some(CameraSource::Rtsp { url: "rtsp://10.0.0.1/live".into(), credential: None });
         let (health, stop) = (Health::default(), CancellationToken::new());
         let empty = Registry::default();

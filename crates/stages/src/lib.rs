@@ -8,8 +8,6 @@ mod alert_sink;
 pub mod alert_store;
 mod analyse;
 pub mod console;
-#[cfg(test)]
-mod demo;
 mod deps;
 pub mod detect;
 pub mod detector;
@@ -24,6 +22,8 @@ mod metrics;
 pub mod registry;
 mod sink;
 pub mod sinks;
+#[cfg(test)]
+mod test_site;
 
 pub use alert_sink::AlertSink;
 pub use analyse::{Analyse, AnalyseSettings};

@@ -19,7 +19,7 @@ vedette_metrics::define! {
     DETECT_FRAMES: Counter = "vedette_detect_frames_total", Count, [];
     /// Records of `video` whose detections are not durable yet.
     DETECT_RECORDS_IN_HAND: Gauge = "vedette_detect_records_in_hand", Count, [];
-    /// Cameras whose decoder does not answer.
+    /// Cameras whose decoder does not respond.
     DETECT_DECODERS_STUCK: Gauge = "vedette_detect_decoders_stuck", Count, [];
     /// Records read from topics of other producers, by format.
     METADATA_RECORDS: Counter = "vedette_metadata_records_total", Count, ["format"];
@@ -52,7 +52,7 @@ vedette_metrics::define! {
     /// Skipped by rules: `no_box`, tracks without a usable box; `too_many`, objects and alerts beyond a limit; `near_miss`,
     /// near-misses beyond one.
     RULES_LEFT_OUT: Counter = "vedette_rules_left_out_total", Count, ["what"];
-    /// Rules left out because their saved state is not of their kind.
+    /// Rules left out because the state in the checkpoint is not of their kind.
     RULES_MISMATCHED: Counter = "vedette_rules_mismatched_total", Count, [];
     /// Near-misses sent to `near-misses`, by rule kind and the requirement that was missed.
     NEAR_MISSES: Counter = "vedette_near_misses_total", Count, ["kind", "term"];

@@ -124,8 +124,9 @@ impl BusSettings {
 
 violations! {
     pub(crate) enum BusRule {
-        NoBroker = "bus.no-broker": "name at least one broker as \"host:port\"";
-        Replication = "bus.replication": "give 1 to 16, and no more than there are brokers";
-        InSync = "bus.min-insync-replicas": "give 1 to bus.kafka.replication";
+        NoBroker = "bus.no-broker": "no broker is named", "name at least one as \"host:port\"";
+        Replication = "bus.replication": "it is outside 1 to 16", "give 1 to 16, and no more than there are brokers";
+        InSync = "bus.min-insync-replicas": "it is outside 1 to bus.kafka.replication",
+            "give 1 to bus.kafka.replication";
     }
 }

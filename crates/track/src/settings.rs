@@ -124,7 +124,7 @@ impl TrackerSettings {
 
 violations! {
     pub(crate) enum TrackerRule {
-        NoHits = "tracker.confirm-hits": "give at least 1";
+        NoHits = "tracker.confirm-hits": "it is below 1", "give at least 1";
     }
 }
 
@@ -152,7 +152,7 @@ mod tests {
         let settings = TrackerSettings { high_score: -1.0, ..Default::default() };
         assert_eq!(
             settings.mistakes().iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["high_score = -1: give 0 to 1"]
+            ["high_score = -1: it is outside 0 to 1; give 0 to 1"]
         );
     }
 }

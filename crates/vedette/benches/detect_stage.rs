@@ -66,7 +66,7 @@ async fn measure() {
         all_bare += bare;
         all_stage += stage;
     }
-    println!("{:>8}{all_bare:>12.2}{all_stage:>12.2}{:>8.3}   (reach: 1.15)", "all", all_stage / all_bare);
+    println!("{:>8}{all_bare:>12.2}{all_stage:>12.2}{:>8.3}   (target: 1.15)", "all", all_stage / all_bare);
 }
 
 /// The first frames of the demo's recording, in chunks as published by intake.

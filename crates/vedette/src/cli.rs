@@ -170,7 +170,7 @@ impl std::str::FromStr for TimedBase {
             // A path may contain an `@`.
             Some((path, time)) if !time.contains('/') && !std::path::Path::new(text).exists() => {
                 let from = time.parse().map_err(|_| {
-                    format!("`{time}` is no time; write RFC 3339 with an offset, as in city.base@2026-03-01T08:00:00Z")
+                    format!("`{time}` is not a valid time; write RFC 3339 with an offset, as in city.base@2026-03-01T08:00:00Z")
                 })?;
                 Ok(Self { path: path.into(), from: Some(from) })
             }

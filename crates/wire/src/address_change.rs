@@ -111,7 +111,10 @@ fn version(field: &'static str, text: String) -> Result<String, WireError> {
     let known = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if text.is_empty() || text.len() > MOST_CHARACTERS || !text.chars().all(known) {
         let shown: String = text.chars().take(40).collect();
-        return Err(WireError::invalid(field, format!("`{shown}` is no version; letters, digits, `.`, `_` and `-`")));
+        return Err(WireError::invalid(
+            field,
+            format!("`{shown}` is not a valid version; letters, digits, `.`, `_` and `-`"),
+        ));
     }
     Ok(text)
 }
@@ -121,7 +124,7 @@ fn file_name(text: String) -> Result<String, WireError> {
     let refused = |c: char| c.is_control() || c == '/' || c == '\\';
     if text.is_empty() || text.len() > MOST_CHARACTERS || text.starts_with('.') || text.chars().any(refused) {
         let shown: String = text.chars().take(40).collect();
-        let rule = format!("`{shown}` is no file name; give one without path that does not begin with a dot");
+        let rule = format!("`{shown}` is not a valid file name; give one without path that does not begin with a dot");
         return Err(WireError::invalid("base.name", rule));
     }
     Ok(text)

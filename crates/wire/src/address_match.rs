@@ -118,7 +118,7 @@ fn code(field: &'static str, text: &str) -> Result<AddressCode, WireError> {
 
 fn metres(field: &'static str, value: f32) -> Result<f32, WireError> {
     if !(value >= 0.0 && value.is_finite()) {
-        return Err(WireError::invalid(field, format!("{value} is no distance; it is 0 m or more")));
+        return Err(WireError::invalid(field, format!("{value} is not a valid distance; it is 0 m or more")));
     }
     Ok(value)
 }

@@ -37,7 +37,7 @@ fn priority(number: i32) -> Result<Priority, WireError> {
         Ok(pb::camera::Priority::Unspecified | pb::camera::Priority::Normal) => Ok(Priority::Normal),
         Ok(pb::camera::Priority::Low) => Ok(Priority::Low),
         Ok(pb::camera::Priority::High) => Ok(Priority::High),
-        Err(_) => Err(WireError::invalid("priority", format!("{number} is no priority; known are 0 to 3"))),
+        Err(_) => Err(WireError::invalid("priority", format!("{number} is not a valid priority; known are 0 to 3"))),
     }
 }
 

@@ -111,7 +111,9 @@ pub fn decode_dead_letter(bytes: Bytes) -> Result<DeadLetter, WireError> {
         Reason::Undecodable => DeadLetterReason::Undecodable,
         Reason::UnknownCamera => DeadLetterReason::UnknownCamera,
         Reason::Panic => DeadLetterReason::Panic,
-        Reason::Unspecified => return Err(WireError::invalid("reason", format!("{} is no reason", message.reason))),
+        Reason::Unspecified => {
+            return Err(WireError::invalid("reason", format!("{} is not a valid reason", message.reason)));
+        }
     };
     Ok(DeadLetter {
         topic: message.topic,

@@ -144,7 +144,7 @@ fn pb_picture(picture: &PictureStats) -> pb::frame_detections::PictureStats {
 
 fn picture(message: pb::frame_detections::PictureStats) -> Result<PictureStats, WireError> {
     let level = |field, value: f32| {
-        let refused = || WireError::invalid(field, format!("{value} is no brightness; it is 0 or more"));
+        let refused = || WireError::invalid(field, format!("{value} is not a valid brightness; it is 0 or more"));
         (value.is_finite() && value >= 0.0).then_some(value).ok_or_else(refused)
     };
     let fields = message.grid.len();

@@ -20,7 +20,10 @@ pub(crate) fn rule_id(text: &str) -> Result<RuleId, WireError> {
 pub(crate) fn frame_size(field: &'static str, size: Option<pb::FrameSize>) -> Result<FrameSize, WireError> {
     let pb::FrameSize { width, height } = size.ok_or(WireError::missing(field))?;
     if !(1..=LARGEST_SIDE).contains(&width) || !(1..=LARGEST_SIDE).contains(&height) {
-        return Err(WireError::invalid(field, format!("{width}x{height} is no frame size; each side is 1 to 32768")));
+        return Err(WireError::invalid(
+            field,
+            format!("{width}x{height} is not a valid frame size; each side is 1 to 32768"),
+        ));
     }
     Ok(FrameSize { width, height })
 }
@@ -32,7 +35,7 @@ pub(crate) fn pb_frame_size(size: FrameSize) -> Option<pb::FrameSize> {
 pub(crate) fn pixel_point(field: &'static str, point: Option<pb::PixelPoint>) -> Result<PixelPoint, WireError> {
     let pb::PixelPoint { x, y } = point.ok_or(WireError::missing(field))?;
     if !x.is_finite() || !y.is_finite() {
-        return Err(WireError::invalid(field, format!("({x}, {y}) is no pixel")));
+        return Err(WireError::invalid(field, format!("({x}, {y}) is not a valid pixel")));
     }
     Ok(PixelPoint::new(x, y))
 }
@@ -45,7 +48,7 @@ pub(crate) fn pixel_box(field: &'static str, bbox: Option<pb::PixelBox>) -> Resu
     let pb::PixelBox { x, y, width, height } = bbox.ok_or(WireError::missing(field))?;
     let finite = [x, y, width, height].iter().all(|value| value.is_finite());
     if !finite || width <= 0.0 || height <= 0.0 {
-        return Err(WireError::invalid(field, format!("({x}, {y}) with {width} x {height} is no box")));
+        return Err(WireError::invalid(field, format!("({x}, {y}) with {width} x {height} is not a valid box")));
     }
     Ok(PixelBox::new(x, y, width, height))
 }
@@ -67,12 +70,14 @@ pub(crate) fn object_class(field: &'static str, number: i32) -> Result<ObjectCla
     u32::try_from(number)
         .ok()
         .and_then(ObjectClass::from_number)
-        .ok_or_else(|| WireError::invalid(field, format!("{number} is no object class")))
+        .ok_or_else(|| WireError::invalid(field, format!("{number} is not a valid object class")))
 }
 
 pub(crate) fn shed_reason(field: &'static str, number: i32) -> Result<ShedReason, WireError> {
     let known = u8::try_from(number).ok().and_then(ShedReason::from_number);
-    known.ok_or_else(|| WireError::invalid(field, format!("{number} is no reason to shed a frame; known are 1 to 10")))
+    known.ok_or_else(|| {
+        WireError::invalid(field, format!("{number} is not a valid reason to shed a frame; known are 1 to 10"))
+    })
 }
 
 pub(crate) fn pb_shed_reason(reason: ShedReason) -> i32 {
@@ -132,7 +137,7 @@ pub(crate) fn direction(number: i32) -> Result<Option<Direction>, WireError> {
         Ok(pb::Direction::LeftToRight) => Ok(Some(Direction::LeftToRight)),
         Ok(pb::Direction::RightToLeft) => Ok(Some(Direction::RightToLeft)),
         Ok(pb::Direction::Both) => Ok(Some(Direction::Both)),
-        Err(_) => Err(WireError::invalid("direction", format!("{number} is no direction"))),
+        Err(_) => Err(WireError::invalid("direction", format!("{number} is not a valid direction"))),
     }
 }
 

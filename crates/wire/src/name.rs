@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn a_number_of_a_later_schema_and_no_name_are_refused() {
-        for (number, name, said) in [(99, "", "99 is not known"), (0, "", "0 is not known"), (0, "No", "is no name")] {
+        for (number, name, said) in
+            [(99, "", "99 is not known"), (0, "", "0 is not known"), (0, "No", "is not a valid name")]
+        {
             let error = kind(number, name).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
         }

@@ -102,7 +102,7 @@ pub(crate) fn severity(number: i32) -> Result<Severity, WireError> {
         Ok(pb::Severity::High) => Ok(Severity::High),
         Ok(pb::Severity::Medium) => Ok(Severity::Medium),
         Ok(pb::Severity::Low) => Ok(Severity::Low),
-        _ => Err(WireError::invalid("severity", format!("{number} is no severity"))),
+        _ => Err(WireError::invalid("severity", format!("{number} is not a valid severity"))),
     }
 }
 
@@ -160,7 +160,7 @@ fn schedule(message: pb::Schedule) -> Result<Schedule, WireError> {
             .iter()
             .find(|(_, theirs)| *theirs as i32 == number)
             .map(|(ours, _)| *ours)
-            .ok_or_else(|| WireError::invalid("rules.schedule.days", format!("{number} is no weekday")))
+            .ok_or_else(|| WireError::invalid("rules.schedule.days", format!("{number} is not a valid weekday")))
     };
     let windows = |windows: Vec<pb::schedule::Window>| {
         let window = |window: pb::schedule::Window| {

@@ -117,7 +117,9 @@ pub fn decode_video(bytes: Bytes) -> Result<VideoRecord, WireError> {
         pb::Codec::H264 => Codec::H264,
         pb::Codec::H265 => Codec::H265,
         pb::Codec::Jpeg => Codec::Jpeg,
-        pb::Codec::Unspecified => return Err(WireError::invalid("codec", format!("{} is no codec", message.codec))),
+        pb::Codec::Unspecified => {
+            return Err(WireError::invalid("codec", format!("{} is not a valid codec", message.codec)));
+        }
     };
     Ok(VideoRecord::Chunk(PublishedChunk {
         published: Timestamp::from_micros(message.published_us),

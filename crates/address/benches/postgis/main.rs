@@ -187,7 +187,7 @@ fn compare(client: &mut Client, points: &[GroundPoint], ours: &[Answer], theirs:
     let share = equal as f64 * 100.0 / points.len() as f64;
     figures::at_least("same answers as PostGIS", share, 99.99, "%");
     figures::at_most("  differences without an explanation", unexplained as f64, 0.0, "");
-    println!("equal answers {share:.4} % (reach: 99.99): {}", verdict(share >= 99.99));
+    println!("equal answers {share:.4} % (target: 99.99): {}", verdict(share >= 99.99));
     for (reason, count) in reasons {
         println!("  {count} times: {reason}");
     }

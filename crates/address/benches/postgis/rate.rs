@@ -58,7 +58,7 @@ pub(crate) fn tell(here: Rate, prepared: Rate, server: Rate) {
         ("processor", here.processor / prepared.processor, here.processor / server.processor),
     ] {
         figures::at_least(&format!("times the lookups of PostGIS, prepared statement, {by}"), ratio, 300.0, "times");
-        println!("    by {by} the base {ratio:.0} times (reach: 300): {}", figures::verdict(ratio >= 300.0));
+        println!("    by {by} the base {ratio:.0} times (target: 300): {}", figures::verdict(ratio >= 300.0));
         figures::told(&format!("  times those inside its server only, {by}"), &format!("{inside:.0}"));
     }
 }

@@ -65,7 +65,7 @@ fn geometry(row: &Row<'_>) -> Result<Option<Geometry<f64>>, BadField> {
     let text = row.get(Field::Wkt);
     if !text.is_empty() {
         return Geometry::<f64>::try_from_wkt_str(text).map(Some).map_err(|error| {
-            ("wkt", text.to_owned(), Reason::BadGeometry, format!("it is no well-known text: {error}"))
+            ("wkt", text.to_owned(), Reason::BadGeometry, format!("it is not valid well-known text: {error}"))
         });
     }
     let (east, north) = (row.get(Field::Lon), row.get(Field::Lat));

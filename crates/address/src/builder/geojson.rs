@@ -89,7 +89,7 @@ impl<'de, F: FnMut(Feature)> Visitor<'de> for Collection<F> {
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        if is_collection && has_features { Ok(()) } else { Err(A::Error::custom("it is no FeatureCollection")) }
+        if is_collection && has_features { Ok(()) } else { Err(A::Error::custom("it is not a FeatureCollection")) }
     }
 }
 

@@ -99,7 +99,7 @@ pub enum BuildError {
     Columns { file: String, missing: Vec<String>, found: Vec<String> },
     #[error(transparent)]
     Table(Box<dyn std::error::Error + Send + Sync>),
-    #[error("`{file}` declares its places in {declared}, which is none of {}; convert it to one of them", list(known))]
+    #[error("`{file}` has coordinates in {declared}; supported are {}; convert it to one of them", list(known))]
     UnknownCrs { file: String, declared: String, known: Vec<String> },
     #[error("`{file}` cannot be read: {why}; it must be UTF-8 (convert GBK or GB 18030 first)")]
     Unreadable { file: String, why: String },
@@ -112,7 +112,7 @@ pub enum BuildError {
     #[error("{:.2} % of the records were refused, the limit is {:.2} %: {report}", 100.0 * report.refused_share(), 100.0 * limit)]
     TooManyRefused { limit: f64, report: Box<ImportReport> },
     #[error(
-        "the records lie up to {degrees:.1} degrees apart, a base holds 42 at most; give `area` the city's own bounds"
+        "the records extend over {degrees:.1} degrees, a base covers 42 at most; set `area` to the bounds of the city"
     )]
     TooWide { degrees: f64 },
     #[error("the base cannot be written: {0}")]

@@ -13,7 +13,7 @@ use super::layout::{ALIGNMENT, Entry, FORMAT, HEADER, Header, MAGIC, SECTIONS, S
 pub enum OpenError {
     #[error("cannot read the address base `{path}`: {source}")]
     Io { path: std::path::PathBuf, source: std::io::Error },
-    #[error("this is no address base (it does not begin with `VEDETADR`); build one from the city's files first")]
+    #[error("this is not an address base (it does not begin with `VEDETADR`); build one from the city's files first")]
     Magic,
     #[error(
         "the address base has format {found}, this program reads format {wanted}; build it again with this program"

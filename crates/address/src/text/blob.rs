@@ -24,7 +24,7 @@ const MAX_NAME_BYTES: u32 = 128;
 pub enum IndexError {
     #[error("entity {id} comes after entity {last}; add entities in ascending order of their ids, each once")]
     Order { id: u32, last: u32 },
-    #[error("these bytes are no text index ({0}); build the address base again")]
+    #[error("these bytes are not a valid text index ({0}); build the address base again")]
     Layout(&'static str),
     #[error("the text index cannot be made or read: {0}; build the address base again")]
     Tantivy(#[from] tantivy::TantivyError),
@@ -63,7 +63,7 @@ pub(super) fn unpack(blob: &OwnedBytes) -> Result<BTreeMap<PathBuf, OwnedBytes>,
             return Err(IndexError::Layout("the name of a file is too long"));
         }
         let name = std::str::from_utf8(head.take(name_len as usize)?)
-            .map_err(|_| IndexError::Layout("the name of a file is no text"))?;
+            .map_err(|_| IndexError::Layout("the name of a file is not valid text"))?;
         table.push((PathBuf::from(name), len));
     }
     let mut start = blob.len() - head.rest.len();

@@ -2,18 +2,24 @@
 
 use std::sync::Arc;
 
-use vedette_core::{Camera, Episode, Timestamp};
+use vedette_core::{Camera, CameraId, Episode, Timestamp, ValidationError};
 use vedette_locate::Locator;
 use vedette_rules::{RuleEngine, RuleSet, SharedPolicy};
 
 use super::{CameraAnalysis, ground};
 
 /// Why a camera cannot be analysed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("camera {camera}: {mistakes}")]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("camera {camera}: {}", said(mistakes))]
 pub struct SetupError {
-    camera: String,
-    mistakes: String,
+    /// The camera.
+    pub camera: CameraId,
+    /// The validation errors of its calibration or of its policy.
+    pub mistakes: Vec<ValidationError>,
+}
+
+fn said(mistakes: &[ValidationError]) -> String {
+    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl CameraAnalysis {
@@ -63,15 +69,11 @@ impl CameraAnalysis {
 }
 
 pub(super) fn locator(camera: &Camera) -> Result<Locator, SetupError> {
-    Locator::new(camera).map_err(|mistakes| SetupError {
-        camera: camera.id.to_string(),
-        mistakes: mistakes.iter().map(|m| format!("{}: {}", m.path, m.rule)).collect::<Vec<_>>().join("; "),
-    })
+    Locator::new(camera).map_err(|mistakes| SetupError { camera: camera.id.clone(), mistakes })
 }
 
 pub(super) fn compile(camera: &Camera, locator: &Locator, policy: &SharedPolicy) -> Result<Arc<RuleSet>, SetupError> {
-    policy.rules(|| ground(locator, policy.policy().frame)).map_err(|mistakes| SetupError {
-        camera: camera.id.to_string(),
-        mistakes: mistakes.iter().map(|m| format!("{}: {}", m.path, m.rule)).collect::<Vec<_>>().join("; "),
-    })
+    policy
+        .rules(|| ground(locator, policy.policy().frame))
+        .map_err(|mistakes| SetupError { camera: camera.id.clone(), mistakes })
 }

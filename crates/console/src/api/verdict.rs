@@ -65,7 +65,7 @@ pub(crate) async fn set(
         .map_err(|error| Problem::new(ProblemKind::BODY, ApiRule::Body { reason: error.to_string() }))?;
     let by = short_text("by", &request.by, MAX_BY)?;
     if by.is_empty() {
-        return Err(Problem::parameter("by", "", ApiRule::Empty));
+        return Err(Problem::parameter("by", "", ApiRule::NoOperator));
     }
     let note = short_text("note", &request.note, MAX_NOTE)?;
     if let Some(seen) = request.revision {

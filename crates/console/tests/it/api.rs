@@ -132,7 +132,7 @@ async fn a_refusal_names_parameter_value_rule_and_fix() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_is_made_once_and_every_look_is_recorded() {
+async fn a_snapshot_is_made_once_and_every_view_is_logged() {
     let console = Running::start().await;
     let seen = alert(0);
     console.raise(&seen);

@@ -196,13 +196,13 @@ export class Detail {
           "When",
           fact("Began", time(alert.started, true)),
           fact("Raised", time(alert.raised, true)),
-          fact("Ended", ...(ended ? [time(ended, true), ` after ${lasted}`] : ["goes on"])),
+          fact("Ended", ...(ended ? [time(ended, true), ` after ${lasted}`] : ["ongoing"])),
         ),
       ),
       whereCard(alert),
       stack(unitsCard(place.address, this.chooseUnit), nearbyCard(place.address)),
       card(
-        "Trust",
+        "Quality",
         fact("Quality", doubts.join("; ") || "nothing to note"),
         fact("Model", `${alert.model.name} ${alert.model.version}`),
         ...(place.address ? [baseFact(place.address, this.serving)] : []),
@@ -258,7 +258,7 @@ export class Detail {
     overlay.setAttribute("data-severity", alert.severity);
     this.picture.replaceChildren(
       el("div", { class: "frame" }, image, overlay),
-      el("figcaption", {}, el("span", {}, alert.camera), time(alert.evidence.captured, true), el("span", {}, "looks are recorded")),
+      el("figcaption", {}, el("span", {}, alert.camera), time(alert.evidence.captured, true), el("span", {}, "views are logged")),
     );
   }
 }

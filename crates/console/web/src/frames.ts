@@ -11,12 +11,12 @@ const number = new Intl.NumberFormat("en-GB");
 const PLANNED = new Set(["max_fps", "not_key_frame"]);
 
 const WORDS: Record<string, string> = {
-  max_fps: "above the wanted frames a second",
+  max_fps: "above max_fps",
   not_key_frame: "not key frames",
   overload: "shed while the machine was behind",
   joined_mid_group: "before the first key frame",
   not_decoded: "not decodable",
-  inference_failed: "without an answer of the model",
+  inference_failed: "inference failed",
   dead_lettered: "in the dead letters",
   not_received: "lost before detection",
   missing: "missing",

@@ -217,7 +217,7 @@ fn what_is_wrong_is_named() {
         (Format::Dlstreamer, b"{}".to_vec(), "DL Streamer"),
         (Format::Dlstreamer, b"[1".to_vec(), "DL Streamer"),
         (Format::Onvif, boxless.into_bytes(), "`bottom` is missing"),
-        (Format::Onvif, wordy.into_bytes(), "`NaN` is no number"),
+        (Format::Onvif, wordy.into_bytes(), "`NaN` is not a valid number"),
     ];
     for (format, bytes, named) in cases {
         let error = read(format, &bytes).unwrap_err();

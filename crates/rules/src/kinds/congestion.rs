@@ -19,7 +19,7 @@ violations! {
     pub(crate) enum CongestionRule {
         Vehicles = "congestion.classes": "congestion is about vehicles",
             "name vehicles, for example classes = [\"car\", \"bus\", \"truck\"]";
-        ShareStay = "congestion.share-stay": "it is at most `share`", "lower share_stay or raise share";
+        ShareStay = "congestion.share-stay": "share_stay must not exceed share", "lower share_stay or raise share";
     }
 }
 

@@ -10,7 +10,8 @@ use crate::step::Step;
 
 violations! {
     pub(crate) enum TogetherRule {
-        Terms = "together.terms": "it is 2 to 8 rules", "name those that hold at once";
+        Terms = "together.terms": "a combination of simultaneous rules needs 2 to 8 rules",
+            "name those that hold at once";
         Instantaneous = "together.instantaneous": "a rule without length holds no time at which another could",
             "give `within`: how long ago it may have happened";
     }

@@ -282,8 +282,8 @@ fn metres_are_refused_without_calibration_and_contradictions_with_their_reason()
             json!({"classes": ["bag"], "gap_tolerance": "9s"}),
             "two glimpses",
         ),
-        (json!({"kind": "removed_object", "zone": zone(), "missing": "0s"}), bag, "it is 1s to 10m"),
-        (json!({"kind": "gathering", "zone": zone(), "at_least": 1}), json!({}), "it is 2 to 4096"),
+        (json!({"kind": "removed_object", "zone": zone(), "missing": "0s"}), bag, "it is outside 1s to 10m"),
+        (json!({"kind": "gathering", "zone": zone(), "at_least": 1}), json!({}), "it is outside 2 to 4096"),
         (json!({"kind": "wrong_way", "zone": zone(), "from": [5, 5], "to": [5, 5]}), json!({}), "an arrow"),
         (json!({"kind": "tailgating", "a": [5, 5], "b": [5, 900], "within": "2h"}), json!({}), "it is 1µs to 1m"),
         (

@@ -324,10 +324,10 @@ fn an_outage_that_is_almost_long_enough_is_a_near_miss() {
 #[test]
 fn thresholds_of_health_are_refused_beyond_their_limits() {
     for (when, expected) in [
-        (json!({"kind": "offline", "after": "1s"}), "it is 3s to 24h"),
-        (json!({"kind": "low_frame_rate", "below_fps": 0}), "it is 0.01 to 240"),
-        (json!({"kind": "moved", "similarity_below": 1.5}), "it is 0.05 to 0.95"),
-        (json!({"kind": "covered", "contrast_below": 0}), "it is 0.1 to 100"),
+        (json!({"kind": "offline", "after": "1s"}), "it is outside 3s to 24h"),
+        (json!({"kind": "low_frame_rate", "below_fps": 0}), "it is outside 0.01 to 240"),
+        (json!({"kind": "moved", "similarity_below": 1.5}), "it is outside 0.05 to 0.95"),
+        (json!({"kind": "covered", "contrast_below": 0}), "it is outside 0.1 to 100"),
     ] {
         let mistakes = RuleSet::compile(&policy(1, &[json!({"id": "h", "when": when})]), None).unwrap_err();
         assert!(mistakes.iter().any(|m| m.rule == expected), "{expected}: {mistakes:?}");

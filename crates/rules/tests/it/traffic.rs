@@ -44,7 +44,7 @@ fn mistakes_of_both_kinds_are_told_with_their_place() {
         (congestion(json!({})), json!(["person", "car"]), "classes", "congestion is about vehicles"),
         (congestion(json!({"share": 0.3})), json!(["car"]), "when.share_stay", "at most `share`"),
         (congestion(json!({"below": "slow"})), json!(["car"]), "when.below", "it is a number"),
-        (congestion(json!({"over": "1h"})), json!(["car"]), "when.over", "it is 1s to 10m"),
+        (congestion(json!({"over": "1h"})), json!(["car"]), "when.over", "it is outside 1s to 10m"),
         (queue(json!([5, 5000])), json!(["person"]), "when.front", "points lie in the frame"),
         (queue(json!("door")), json!(["person"]), "when.front", "it is a point"),
         (json!({"kind": "queue", "zone": everywhere()}), json!(["person"]), "when.front", "needs it"),

@@ -171,7 +171,7 @@ pub fn read(record: &Delivered) -> Result<Word, WireError> {
         return moment
             .filter(|moment| address_key(*moment) == key)
             .map(Word::Withdrawn)
-            .ok_or_else(|| refuse(format!("`{key}` is no key of a change; it is `city/` and a moment")));
+            .ok_or_else(|| refuse(format!("`{key}` is not a valid key of a change; it is `city/` and a moment")));
     }
     let change = topics::ADDRESSES.read(record)?;
     if change.key() != key {

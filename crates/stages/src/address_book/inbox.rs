@@ -110,7 +110,7 @@ async fn send(bus: &SharedBus, path: &Path) -> Result<(), NotSent> {
 fn read(path: &Path) -> Result<Word, String> {
     if path.extension().is_some_and(|it| it == WITHDRAWAL) {
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        let micros = name.parse().map_err(|error| format!("its name is no instant: {error}"))?;
+        let micros = name.parse().map_err(|error| format!("its name is not a valid instant: {error}"))?;
         return Ok(Word::Withdrawn(Timestamp::from_micros(micros)));
     }
     let value = std::fs::read(path).map_err(|error| error.to_string())?;

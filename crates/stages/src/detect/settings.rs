@@ -91,10 +91,12 @@ impl DetectSettings {
 
 violations! {
     pub(crate) enum DetectRule {
-        Decoders = "detect.decoders": "give 0 (one a core) to 1024";
-        Threads = "detect.threads": "give 0 (ONNX Runtime chooses) to 1024";
-        MaxFps = "detect.max-fps": "give more than 0 and at most 240 frames a second, or leave it out";
-        UnknownProvider = "detect.unknown-provider": "known are auto, tensorrt, cuda, openvino, cpu";
+        Decoders = "detect.decoders": "it is outside 0 to 1024", "give 0 (one a core) to 1024";
+        Threads = "detect.threads": "it is outside 0 to 1024", "give 0 (ONNX Runtime chooses) to 1024";
+        MaxFps = "detect.max-fps": "it is not above 0 and at most 240",
+            "give more than 0 and at most 240 frames a second, or leave it out";
+        UnknownProvider = "detect.unknown-provider": "no execution provider has this name",
+            "use auto, tensorrt, cuda, openvino or cpu";
     }
 }
 

@@ -101,7 +101,7 @@ impl WatchedDecoder {
             }
             Err(_) => {
                 self.hung = Some(decoding);
-                let detail = format!("the decoder did not answer within {} s", ANSWERS_WITHIN.as_secs());
+                let detail = format!("the decoder did not respond within {} s", ANSWERS_WITHIN.as_secs());
                 Err(Undecoded::Stuck(detail))
             }
         }

@@ -121,10 +121,11 @@ violations! {
     pub(crate) enum MetadataRule {
         OwnTopic = "metadata.own-topic": "this is a topic of the product itself", "let the producer write to another one";
         TopicName = "metadata.topic-name":
-            "a topic name has 1 to 200 letters, digits, `.`, `_`, `-`, and does not begin with `__`";
+            "a topic name has 1 to 200 letters, digits, `.`, `_`, `-`, and does not begin with `__`",
+            "give the topic's name as the producer's broker has it";
         NoFrame { format: String } = "metadata.no-frame": "messages of {format} do not say how large the frame is",
             "give it, as in frame = {{ width = 1920, height = 1080 }}";
-        FrameSize = "metadata.frame-size": "each side is 1 to 32768 pixels";
+        FrameSize = "metadata.frame-size": "a side is outside 1 to 32768 pixels", "give the width and height of the producer's frames";
         OnvifTime = "metadata.onvif-time": "a message of onvif holds several frames, each with its time", "leave it out";
     }
 }

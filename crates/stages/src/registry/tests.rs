@@ -4,12 +4,12 @@ use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
 use vedette_topics::BusSettings;
 
 use super::*;
-use crate::demo;
+use crate::test_site;
 
 #[tokio::test]
 async fn what_left_the_files_leaves_the_registry() {
-    let cameras = demo::cameras();
-    let policies = demo::policies();
+    let cameras = test_site::cameras();
+    let policies = test_site::policies();
     let copy = Camera { id: CameraId::new("campus-1-2").unwrap(), ..cameras[0].clone() };
     let both = [cameras[0].clone(), copy];
 
@@ -43,8 +43,8 @@ fn version(policy: &Policy, version: u32) -> Policy {
 
 #[tokio::test]
 async fn an_older_version_replaces_no_newer_one() {
-    let cameras = demo::cameras();
-    let policy = demo::policies().remove(0);
+    let cameras = test_site::cameras();
+    let policy = test_site::policies().remove(0);
     let folder = tempfile::tempdir().unwrap();
     let bus: SharedBus = EmbeddedBus::open(EmbeddedSettings::new(folder.path())).unwrap();
     bus.ensure_topics(&topics::specs(&BusSettings::default())).await.unwrap();

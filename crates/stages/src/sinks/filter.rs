@@ -68,7 +68,7 @@ impl Only {
 
 violations! {
     pub(crate) enum FilterRule {
-        UnknownKind { known: Words } = "sink.unknown-kind": "there is no such kind of rule", "the kinds are {known}";
+        UnknownKind { known: Words } = "sink.unknown-rule-kind": "no rule kind has this name", "the kinds are {known}";
         Address { reason: String } = "sink.address": "{reason}",
             "give the first 6, 9, 12, 14, 19 or all 25 characters of a code";
         Unit { reason: String } = "sink.unit": "{reason}", "as in unit = \"police:440305001\"";

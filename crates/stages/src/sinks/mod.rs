@@ -49,7 +49,7 @@ trait SinkKind {
 vedette_core::violations! {
     pub(crate) enum SinkRule {
         Name = "sink.name": "a sink's name has 1 to 40 lower-case letters, digits and `-`",
-            "it names the consumer group, which must not change later";
+            "give such a name; it becomes part of the consumer group, so do not change it later";
     }
 }
 

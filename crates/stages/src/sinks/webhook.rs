@@ -1,7 +1,7 @@
 //! HTTP POST requests: the body is a `CloudEvents` 1.0 event in structured JSON with the alert as its data, the signature that
 //! of Standard Webhooks 1.0. Redirects are not followed; link-local and metadata addresses are never contacted.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,8 +97,9 @@ violations! {
         Credentials = "webhook.credentials": "a sink's address holds no credentials", "remove user and password";
         ForbiddenAddress = "webhook.forbidden-address": "no sink sends to link-local, multicast and metadata addresses",
             "give the address of the receiver itself";
-        Url = "webhook.url": "this is no https://host/path";
-        NoSecret = "webhook.no-secret": "name the environment variable that holds the secret";
+        Url = "webhook.url": "this is not a valid https:// URL", "write https://HOST/PATH";
+        NoSecret = "webhook.no-secret": "a webhook needs a secret",
+            "name the environment variable that holds it";
     }
 }
 
@@ -126,11 +127,18 @@ fn literal(url: &Url) -> Option<IpAddr> {
     }
 }
 
+/// The metadata service of Alibaba Cloud, which is not link-local like that of other clouds.
+const METADATA_OF_ALIBABA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
+
 /// Addresses that are never a receiver: they reach the machine's own network services.
 fn is_forbidden(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
-            address.is_link_local() || address.is_unspecified() || address.is_multicast() || address.is_broadcast()
+            address.is_link_local()
+                || address.is_unspecified()
+                || address.is_multicast()
+                || address.is_broadcast()
+                || address == METADATA_OF_ALIBABA
         }
         IpAddr::V6(address) => {
             let metadata = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
@@ -285,12 +293,20 @@ mod tests {
 
     #[test]
     fn addresses_that_reach_the_machines_own_services_are_refused() {
-        for wrong in
-            ["169.254.169.254", "0.0.0.0", "224.0.0.1", "fe80::1", "::ffff:169.254.169.254", "fd00:ec2::254", "::"]
-        {
+        for wrong in [
+            "169.254.169.254",
+            "100.100.100.200",
+            "::ffff:100.100.100.200",
+            "0.0.0.0",
+            "224.0.0.1",
+            "fe80::1",
+            "::ffff:169.254.169.254",
+            "fd00:ec2::254",
+            "::",
+        ] {
             assert!(is_forbidden(wrong.parse().unwrap()), "{wrong}");
         }
-        for right in ["127.0.0.1", "10.1.2.3", "192.168.1.1", "::1", "2001:db8::1", "fd12::1"] {
+        for right in ["127.0.0.1", "100.100.100.201", "10.1.2.3", "192.168.1.1", "::1", "2001:db8::1", "fd12::1"] {
             assert!(!is_forbidden(right.parse().unwrap()), "{right}");
         }
     }

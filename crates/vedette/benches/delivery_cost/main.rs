@@ -42,7 +42,7 @@ fn main() {
 async fn measure(broker: &Broker) {
     let input = pipeline::Input::recorded();
     println!(
-        "The promise: {} frames of {} cameras to {} alerts, frames a second",
+        "The delivery guarantee: {} frames of {} cameras to {} alerts, frames a second",
         input.frames(),
         pipeline::CAMERAS,
         input.alerts()
@@ -52,14 +52,14 @@ async fn measure(broker: &Broker) {
     // An uncounted round measures the speed of this machine.
     let save_every = input.save_every(pipeline::auto_commit(&input, &broker.brokers(), "pace.").await);
     println!("States are saved every {save_every}, for each fifty frames of a camera or so");
-    let mut promise = Race::new("auto-commit", "the stage");
+    let mut guarantee = Race::new("auto-commit", "the stage");
     for round in 0..ROUNDS {
         let loose = async || pipeline::auto_commit(&input, &broker.brokers(), &format!("loose-{round}.")).await;
         let kept = async || pipeline::stage(&input, save_every, &broker.brokers(), &format!("kept-{round}.")).await;
         let (loose, kept) = by_turns(round, loose, kept).await;
-        promise.round(input.rate(loose), input.rate(kept));
+        guarantee.round(input.rate(loose), input.rate(kept));
     }
-    figures::at_least("throughput with the promise against auto-commit", promise.ratio(), 0.95, "");
+    figures::at_least("throughput with the delivery guarantee against auto-commit", guarantee.ratio(), 0.95, "");
     println!("The adapter: {} records of {} bytes, records a second", copying::RECORDS, copying::BYTES);
     let mut adapter = Race::new("librdkafka", "the adapter");
     copying::fill(&broker.brokers()).await;

@@ -6,9 +6,9 @@ violations! {
     pub(crate) enum ConfigRule {
         Unreadable { reason: String } = "file.unreadable": "it cannot be read: {reason}",
             "give the path of an existing TOML file; paths in a file are relative to that file";
-        Syntax { reason: String } = "file.syntax": "this is no TOML: {reason}";
+        Syntax { reason: String } = "file.syntax": "this is not valid TOML: {reason}", "correct the file at that line";
         Value { reason: String, meant: String } = "file.value": "{reason}", "{meant}";
-        ForeignEntry { list: String } = "file.foreign-entry": "this file holds [[{list}]] entries only";
+        ForeignEntry { list: String } = "file.foreign-entry": "this file holds [[{list}]] entries only", "remove it, or move it to the file of its kind";
 
         SameId = "camera.same-id": "another camera has this id", "give each camera its own";
         NoPurpose = "camera.purpose": "a camera needs a purpose", "say why this camera may be analysed";
@@ -16,7 +16,7 @@ violations! {
             "add [ingest.credentials.{name}] to the settings file";
         Credentials = "camera.credentials": "a camera's address holds no credentials",
             "remove user and password and name a credential: source.credential = \"NAME\"";
-        Url = "camera.url": "this is no rtsp://host/path";
+        Url = "camera.url": "this is not a valid rtsp:// URL", "write rtsp://HOST/PATH";
 
         NobodyMeant = "policy.applies-to": "it applies to no camera",
             "name a camera of the camera file, or a group that one of them is in";
@@ -29,7 +29,9 @@ violations! {
             "remove `source` from its entry in the camera file";
         SameCamera = "metadata.same-camera": "another sensor is this camera already", "give each its own camera";
 
-        SameSink = "sink.same-name": "another sink has this name", "give each its own: it names the consumer group";
-        SamePort = "operations.same-port": "the page has this address: console.listen";
+        SameSink = "sink.same-name": "another sink has this name",
+            "give each its own; it becomes part of the consumer group";
+        SamePort = "operations.same-port": "the console has this address: console.listen",
+            "give another port";
     }
 }

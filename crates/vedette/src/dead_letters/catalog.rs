@@ -78,7 +78,7 @@ impl Filter {
 fn reason(text: &str) -> Result<DeadLetterReason, String> {
     let known = DeadLetterReason::ALL.map(DeadLetterReason::as_str).join(", ");
     let found = DeadLetterReason::ALL.into_iter().find(|reason| reason.as_str() == text);
-    found.ok_or_else(|| format!("`{text}` is no reason; known are {known}"))
+    found.ok_or_else(|| format!("`{text}` is not a valid reason; known are {known}"))
 }
 
 fn since(text: &str) -> Result<Timestamp, String> {
@@ -86,7 +86,9 @@ fn since(text: &str) -> Result<Timestamp, String> {
         return Ok(vedette_runtime::clock::now() - back);
     }
     text.parse().map_err(|_| {
-        format!("`{text}` is no time; write RFC 3339, as in 2026-03-01T08:00:00Z, or a length of time, as in 2h")
+        format!(
+            "`{text}` is not a valid time; write RFC 3339, as in 2026-03-01T08:00:00Z, or a length of time, as in 2h"
+        )
     })
 }
 

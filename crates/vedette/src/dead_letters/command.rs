@@ -157,7 +157,7 @@ async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn table(out: &mut impl Write, entries: &[&Entry]) -> anyhow::Result<()> {
-    const HEAD: [&str; 8] = ["POSITION", "PUT ASIDE", "STAGE", "REASON", "KEY", "BYTES", "GIVEN BACK", "DETAIL"];
+    const HEAD: [&str; 8] = ["POSITION", "DEAD-LETTERED", "STAGE", "REASON", "KEY", "BYTES", "REDRIVEN", "DETAIL"];
     let rows: Vec<[String; 8]> = entries.iter().map(|entry| row(entry)).collect();
     let mut widths = HEAD.map(|head| head.chars().count());
     for row in &rows {

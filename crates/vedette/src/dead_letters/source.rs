@@ -38,7 +38,9 @@ impl FromStr for Source {
         {
             return Ok(Self { topic: topic.to_owned(), partition, offset });
         }
-        Err(format!("`{text}` is no position; write TOPIC/PARTITION/OFFSET, as `vedette dead-letters list` does"))
+        Err(format!(
+            "`{text}` is not a valid position; write TOPIC/PARTITION/OFFSET, as `vedette dead-letters list` does"
+        ))
     }
 }
 

@@ -80,7 +80,7 @@ async fn kafka(ask: &Ask<'_>) -> Vec<Finding> {
     let errors = match tokio::time::timeout(at_most, KafkaBus::probe(&settings, &specs)).await {
         Ok(outcome) => outcome.err().unwrap_or_default(),
         Err(_) => {
-            let cause = format!("they did not answer within {at_most:?}");
+            let cause = format!("they did not respond within {at_most:?}");
             vec![BusError::Unreachable { at: brokers.clone(), cause }]
         }
     };

@@ -4,16 +4,18 @@ use vedette_core::violations;
 
 violations! {
     pub(crate) enum PreflightRule {
-        Offline = "check.offline": "not asked, because of --offline: brokers, and the database of the alerts";
+        Offline = "check.offline": "not checked because of --offline: brokers, and the database of the alerts",
+            "run it without --offline where they can be reached";
 
         BusDirectory { reason: String } = "bus.directory": "{reason}",
             "give this user the right to write there, or name another directory";
-        BusUnreadable { reason: String } = "bus.unreadable": "{reason}";
+        BusUnreadable { reason: String } = "bus.unreadable": "{reason}", "give this user the right to read it, or name another directory";
         BusHeldByThis { process: String } = "bus.held-by-this-site": "{process} runs this configuration and has the log open";
         BusHeld { process: String } = "bus.held": "{process} has the log open",
             "stop that process, or name another directory";
         BusLayout { reason: String } = "bus.layout": "{reason}";
-        Broker { reason: String } = "bus.broker": "{reason}";
+        Broker { reason: String } = "bus.broker": "{reason}",
+            "check bus.kafka.brokers, and that the brokers run and can be reached from here";
         KafkaSetting { reason: String } = "bus.kafka-setting": "{reason}";
 
         OpenToOthers { mode: String, path: String } = "data.open-to-others":
@@ -21,7 +23,8 @@ violations! {
 
         NoMedia { reason: String } = "media.missing": "{reason}",
             "install what is named; cameras can be neither read nor decoded without it";
-        RecordingNotRead = "recording.not-read": "this recording was not read: it took too long";
+        RecordingNotRead = "recording.not-read": "this recording was not read: it took too long",
+            "check it on a faster disk, or with fewer recordings at once";
         RecordingMissing { reason: String } = "recording.unreadable": "this recording cannot be opened: {reason}",
             "put the recording there or correct the path; it is relative to the camera file";
         NotVideo { reason: String } = "recording.not-video": "{reason}";
@@ -32,37 +35,40 @@ violations! {
             "run `vedette transcode {path} NEW.mp4` and name NEW.mp4 here";
 
         Model { reason: String } = "detect.model": "{reason}";
-        ModelSlow = "detect.model-slow": "reading the model took too long";
+        ModelSlow = "detect.model-slow": "reading the model took too long",
+            "run the check again; put the models on a faster disk if this stays";
         Manifests = "detect.manifests":
             "the directory `models` here holds manifests that are not those inside the program, and is not read by itself",
             "name it as detect.models, or in VEDETTE_MODELS, if it is meant";
         NoRuntime = "detect.no-runtime":
-            "there is no such file; leave the setting out and run `vedette models fetch onnxruntime`, or correct it";
+            "there is no such file",
+            "run `vedette models fetch onnxruntime` and leave the setting out, or correct the path";
 
         PortOfThis { process: String } = "port.held-by-this-site": "{process} runs this configuration and listens there";
         PortTaken { process: String } = "port.taken": "this address and port are taken by {process}",
             "stop that process, or give another port";
-        ForeignAddress = "port.foreign-address": "this is no address of this machine",
+        ForeignAddress = "port.foreign-address": "this is not an address of this machine",
             "give an address of this machine, 127.0.0.1 for this machine alone, or 0.0.0.0 for all of them";
         PortForbidden = "port.forbidden": "this user may not listen there",
             "give a port from 1024 on, or the right to use this one";
         Port { reason: String } = "port.unusable": "nothing can listen there: {reason}", "give another address or port";
 
         Unset = "secret.unset": "this environment variable is not set", "set it to the password for the process that runs";
-        NotText = "secret.not-text": "this environment variable is no UTF-8 text",
+        NotText = "secret.not-text": "this environment variable is not valid UTF-8",
             "set it to the password for the process that runs";
-        Secret { reason: String } = "secret.unusable": "{reason}";
+        Secret { reason: String } = "secret.unusable": "{reason}", "correct the value of the variable for the process that runs";
 
-        NoBase = "address.no-base": "there is no such file", "correct the path, or make it: `vedette address build`";
+        NoBase = "address.no-base": "there is no such file", "correct the path, or build it with `vedette address build`";
         Base { reason: String } = "address.base": "{reason}";
-        BaseNotRead = "address.base-not-read": "this base was not read: it took too long";
+        BaseNotRead = "address.base-not-read": "this base was not read: it took too long",
+            "run the check again; put the base on a faster disk if this stays";
         NoBases = "address.no-directory":
-            "this is no directory; bases that are published could not be found in it", "name a directory";
+            "this is not a directory; bases that are published could not be found in it", "name a directory";
 
         StoreFile { reason: String } = "store.file": "{reason}",
             "give this user the right to write there, or name another file";
         Store { reason: String } = "store.unusable": "{reason}";
-        Database = "store.no-answer": "the database did not answer",
+        Database = "store.no-answer": "the database did not respond",
             "check that the server runs and can be reached from here";
     }
 }

@@ -9,7 +9,7 @@ pub(super) fn refusal(directory: &Path) -> Option<String> {
     let there = directory.ancestors().find(|path| path.symlink_metadata().is_ok() || path.as_os_str().is_empty())?;
     let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
     if !there.is_dir() {
-        return Some(format!("{} is no directory", there.display()));
+        return Some(format!("{} is not a directory", there.display()));
     }
     let error = access(there, Access::WRITE_OK | Access::EXEC_OK).err()?;
     Some(format!("nothing can be written into {}: {error}", there.display()))
@@ -41,7 +41,7 @@ mod tests {
         assert_eq!(refusal(&deep), None);
         assert!(!folder.path().join("data").exists());
         std::fs::write(folder.path().join("data"), "").unwrap();
-        assert!(refusal(&deep).unwrap().contains("data is no directory"));
+        assert!(refusal(&deep).unwrap().contains("data is not a directory"));
         assert!(file_refusal(folder.path()).unwrap().contains("is a directory"));
         assert!(refusal(Path::new("/proc/self")).unwrap().contains("nothing can be written"));
     }

@@ -225,7 +225,7 @@ fn what_lies_on_the_disk_is_checked() {
     edit(&config, "address_base =", "address_bases = \"policies.toml\"\naddress_base =");
     let expected = [
         "bus.directory",
-        "is no directory",
+        "is not a directory",
         "console.store",
         "belongs to another program",
         "site.address_base =",

@@ -5,10 +5,10 @@
 //! `VEDETTE_CHAOS_SEEDS=1000` runs more seeds, `VEDETTE_CHAOS_SEED=17` one; a failure names its seed.
 
 mod check;
+mod fault_injector;
 mod input;
-mod meddler;
 mod poison;
-mod sight;
+mod recorded_backend;
 mod sinks;
 mod stuck;
 mod world;
@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 use check::{Outcome, differences};
+use fault_injector::InjectedFault;
 use input::Input;
-use meddler::Meddling;
 use vedette_bus::simulated::{Sabotage, Traced};
 use vedette_topics::topics;
 use world::{Story, World};
@@ -167,10 +167,10 @@ fn a_lost_alert_is_found() {
 
 #[test]
 fn two_payloads_of_one_alert_are_found() {
-    is_found(&[], Story::Bug(Meddling::OtherPayload), "P2");
+    is_found(&[], Story::Bug(InjectedFault::OtherPayload), "P2");
 }
 
 #[test]
 fn a_second_id_of_one_event_is_found() {
-    is_found(&[], Story::Bug(Meddling::SecondId), "P2");
+    is_found(&[], Story::Bug(InjectedFault::SecondId), "P2");
 }

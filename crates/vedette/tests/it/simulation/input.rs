@@ -18,7 +18,7 @@ use vedette_rules::SharedPolicy;
 use vedette_wire::{PublishedChunk, VideoRecord, encode_alert};
 
 use super::check::Outcome;
-use super::sight::{POISON, unit};
+use super::recorded_backend::{POISON, unit};
 
 /// Partitions of each topic.
 pub(crate) const PARTITIONS: u32 = 4;

@@ -26,7 +26,7 @@ use vedette_wire::{DeadLetterReason, decode_dead_letter, decode_detections};
 
 use super::INPUT;
 use super::input::{Input, PARTITIONS};
-use super::sight::Recorded;
+use super::recorded_backend::Recorded;
 use super::world::record_video;
 
 /// Decodes as recorded, but for one camera never comes to an end; looking takes no time.
@@ -200,7 +200,7 @@ async fn a_decoder_that_hangs_is_told_and_its_frames_are_accounted_for() {
     let stuck = letters.iter().filter(|letter| letter.key == bench.hangs_on.as_str()).collect::<Vec<_>>();
     assert_eq!(stuck.len(), 1, "one for the chunk on which it hangs");
     assert_eq!(stuck[0].reason, DeadLetterReason::Undecodable);
-    assert!(stuck[0].detail.contains("did not answer") && stuck[0].value.is_some(), "{}", stuck[0].detail);
+    assert!(stuck[0].detail.contains("did not respond") && stuck[0].value.is_some(), "{}", stuck[0].detail);
     bench.stop.cancel();
     running.await.unwrap().unwrap();
 }
@@ -215,7 +215,7 @@ async fn what_a_lane_logs_names_the_record_and_the_camera() {
     bench.stop.cancel();
     running.await.unwrap().unwrap();
     let log = String::from_utf8(LOG.take().unwrap()).unwrap();
-    let line = log.lines().find(|line| line.contains("did not answer")).unwrap_or_else(|| panic!("{log}"));
+    let line = log.lines().find(|line| line.contains("did not respond")).unwrap_or_else(|| panic!("{log}"));
     let letters = bench.cluster.records(topics::DEAD_LETTERS.name()).unwrap().into_iter();
     let mut letters = letters.map(|record| decode_dead_letter(record.record.value.unwrap()).unwrap());
     let camera = &bench.hangs_on;

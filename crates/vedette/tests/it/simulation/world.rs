@@ -26,9 +26,9 @@ use vedette_wire::{
 };
 
 use super::check::Outcome;
+use super::fault_injector::{FaultInjector, InjectedFault};
 use super::input::{Input, PARTITIONS};
-use super::meddler::{Meddler, Meddling};
-use super::sight::Recorded;
+use super::recorded_backend::Recorded;
 
 /// How long faults go on.
 const TROUBLE: Duration = Duration::from_secs(60);
@@ -43,7 +43,7 @@ pub(crate) enum Story {
     /// Whatever the seed says.
     Trouble,
     /// The same with a program that has a bug.
-    Bug(Meddling),
+    Bug(InjectedFault),
     /// The processes of an older version end in good order or not, one after the other, and those of this version go on.
     Upgrade,
 }
@@ -67,7 +67,7 @@ enum Role {
 struct Process {
     name: String,
     role: Role,
-    meddling: Option<Meddling>,
+    fault: Option<InjectedFault>,
     client: Client,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -89,14 +89,14 @@ impl World {
     pub(crate) async fn run(self, story: Story) -> Outcome {
         record_video(&self.cluster, self.input).await;
         let mut chance = fastrand::Rng::with_seed(self.seed);
-        let meddling = match story {
+        let fault = match story {
             Story::Undisturbed | Story::Trouble => None,
-            Story::Bug(meddling) => Some(meddling),
-            Story::Upgrade => Some(Meddling::OldStates),
+            Story::Bug(fault) => Some(fault),
+            Story::Upgrade => Some(InjectedFault::OldStates),
         };
         let mut processes = Vec::new();
         for (name, role) in [("one", Role::Worker), ("two", Role::Worker), ("desk", Role::Console)] {
-            processes.push(self.start(name, role, meddling).await);
+            processes.push(self.start(name, role, fault).await);
         }
         match story {
             Story::Undisturbed => {}
@@ -133,11 +133,11 @@ impl World {
         }
     }
 
-    async fn start(&self, name: &str, role: Role, meddling: Option<Meddling>) -> Process {
+    async fn start(&self, name: &str, role: Role, fault: Option<InjectedFault>) -> Process {
         let client = self.cluster.client(name);
-        let bus: SharedBus = match meddling {
+        let bus: SharedBus = match fault {
             None => Arc::new(client.clone()),
-            Some(meddling) => Arc::new(Meddler { client: client.clone(), meddling }),
+            Some(fault) => Arc::new(FaultInjector { client: client.clone(), fault }),
         };
         let stop = CancellationToken::new();
         let health = Health::default();
@@ -177,7 +177,7 @@ impl World {
             };
             tasks.push(keep_running(stop.clone(), move |stop| sink.clone().run(stop)));
         }
-        Process { name: name.to_owned(), role, meddling, client, stop, tasks }
+        Process { name: name.to_owned(), role, fault, client, stop, tasks }
     }
 
     /// What befalls one process until `ends`: it then runs, and nothing is wrong with it.
@@ -190,7 +190,7 @@ impl World {
                 0 => {
                     process.crash();
                     sleep(pause(15)).await;
-                    *process = self.start(&process.name, process.role, process.meddling).await;
+                    *process = self.start(&process.name, process.role, process.fault).await;
                 }
                 1 => {
                     process.client.set_silent(true);
@@ -198,7 +198,7 @@ impl World {
                     process.client.set_silent(false);
                 }
                 2 => {
-                    let new = self.start(&process.name, process.role, process.meddling).await;
+                    let new = self.start(&process.name, process.role, process.fault).await;
                     std::mem::replace(process, new).end().await;
                 }
                 3 => {

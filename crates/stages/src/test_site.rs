@@ -1,4 +1,4 @@
-//! The demo's cameras and policies.
+//! The site of unit tests: the demo's cameras and policies.
 
 use vedette_core::{Camera, Policy};
 use vedette_rules::RuleSet;

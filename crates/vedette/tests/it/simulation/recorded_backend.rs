@@ -1,4 +1,4 @@
-//! Eyes for recorded detections: an access unit holds what a model saw in it.
+//! A detector backend for recorded detections: an access unit contains the detections of its picture.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use vedette_detect::{DetectError, Detected, InputImage};
 use vedette_stages::detect::{ChunkDecoder, DetectBackend, Picture, Undecoded};
 
 /// Time a picture takes, so that the recording lasts about as long as the faults do.
-const LOOKING: Duration = Duration::from_millis(350);
+const INFERENCE: Duration = Duration::from_millis(350);
 /// An access unit that no decoder can read.
 pub(crate) const POISON: &[u8] = b"poison";
 
@@ -31,7 +31,7 @@ impl DetectBackend for Recorded {
     }
 
     async fn detect(&self, image: InputImage) -> Result<Detected, DetectError> {
-        tokio::time::sleep(LOOKING).await;
+        tokio::time::sleep(INFERENCE).await;
         let detections = postcard::from_bytes(&image.data).unwrap();
         Ok(Detected { detections, wait: Span::ZERO, inference: Span::ZERO })
     }

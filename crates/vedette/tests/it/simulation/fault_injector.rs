@@ -1,4 +1,4 @@
-//! A bus that changes what a process sends: another version of the program, or one with a bug.
+//! Fault injection: a bus that changes what a process sends, as another version of the program would, or one with a bug.
 
 use async_trait::async_trait;
 use vedette_bus::simulated::Client;
@@ -7,12 +7,12 @@ use vedette_core::{AlertId, AlertStatus};
 use vedette_topics::topics;
 use vedette_wire::{AnalysisState, decode_alert, decode_state, encode_alert, encode_state};
 
-/// A format of long ago.
+/// A format older than any that can be read.
 const UNREADABLE: u32 = 1;
 
-/// What is changed.
+/// The injected fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Meddling {
+pub(crate) enum InjectedFault {
     /// States have a format that cannot be read.
     OldStates,
     /// An alert that ends says something else under the same id and revision when it is sent again.
@@ -21,29 +21,29 @@ pub(crate) enum Meddling {
     SecondId,
 }
 
-/// Sends through `client`, changed.
-pub(crate) struct Meddler {
+/// Sends through `client`, with the fault.
+pub(crate) struct FaultInjector {
     pub(crate) client: Client,
-    pub(crate) meddling: Meddling,
+    pub(crate) fault: InjectedFault,
 }
 
-impl Meddler {
+impl FaultInjector {
     /// What is sent in the place of a record, and what is sent after it.
-    fn meddle(&self, topic: &str, mut record: Record) -> (Record, Option<Record>) {
+    fn inject(&self, topic: &str, mut record: Record) -> (Record, Option<Record>) {
         let Some(value) = record.value.clone() else { return (record, None) };
-        match self.meddling {
-            Meddling::OldStates if topic == topics::STATES.name() => {
+        match self.fault {
+            InjectedFault::OldStates if topic == topics::STATES.name() => {
                 let state = decode_state(value).unwrap();
                 record.value = Some(encode_state(&AnalysisState { format: UNREADABLE, ..state }));
                 (record, None)
             }
-            Meddling::OtherPayload if topic == topics::ALERTS.name() => {
+            InjectedFault::OtherPayload if topic == topics::ALERTS.name() => {
                 let mut alert = decode_alert(value).unwrap();
                 alert.measured.value += 1.0;
                 let second = Record { value: Some(encode_alert(&alert)), ..record.clone() };
                 (record, (alert.status == AlertStatus::Ended).then_some(second))
             }
-            Meddling::SecondId if topic == topics::ALERTS.name() => {
+            InjectedFault::SecondId if topic == topics::ALERTS.name() => {
                 let mut alert = decode_alert(value).unwrap();
                 alert.id = AlertId(!alert.id.0);
                 let second = Record { value: Some(encode_alert(&alert)), ..record.clone() };
@@ -55,13 +55,13 @@ impl Meddler {
 }
 
 #[async_trait]
-impl Bus for Meddler {
+impl Bus for FaultInjector {
     async fn ensure_topics(&self, topics: &[TopicSpec]) -> Result<(), BusError> {
         self.client.ensure_topics(topics).await
     }
 
     async fn send(&self, topic: &str, record: Record) -> Result<Delivery, BusError> {
-        let (record, second) = self.meddle(topic, record);
+        let (record, second) = self.inject(topic, record);
         let delivery = self.client.send(topic, record).await?;
         if let Some(second) = second {
             drop(self.client.send(topic, second).await?);
