@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no {kind}: {rule}")]
+#[error("`{text}` is not a valid {kind}: {rule}")]
 pub struct IdError {
     kind: &'static str,
     text: String,

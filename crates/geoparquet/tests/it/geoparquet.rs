@@ -187,7 +187,7 @@ fn a_wrong_place_is_its_rows_alone() {
     let geo = GEO.replace("geometry\"", "raw\"");
     let rows = read(file(8, Some(&geo), Compression::SNAPPY)).unwrap();
     assert_eq!(rows.len(), 16);
-    assert!(rows[0].geometry.as_ref().unwrap_err().contains("no well-known binary"));
+    assert!(rows[0].geometry.as_ref().unwrap_err().contains("not valid well-known binary"));
     assert_eq!(rows[3].geometry, Ok(None));
 }
 

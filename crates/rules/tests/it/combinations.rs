@@ -193,15 +193,15 @@ fn what_makes_no_sense_is_refused_with_its_reason() {
     refused(&combination(sequence("left", "nobody")), "rules of its policy");
     refused(&combination(sequence("left", "c")), "not made of combinations");
     refused(&combination(sequence("left", "left")), "different ones");
-    refused(&combination(sequence("left", "left")), "serves a combination");
+    refused(&combination(sequence("left", "left")), "used by no combination");
     refused(&combination(json!({"kind": "together", "of": ["left"]})), "2 to 8 rules");
     refused(
         &combination(json!({"kind": "absence", "first": "left", "without": "right", "within": "0s"})),
-        "it is 1µs to",
+        "it is outside 1µs to",
     );
     let mut rules = combination(sequence("left", "right"));
     rules[0]["cooldown"] = "60s".into();
-    refused(&rules, "is not seen");
+    refused(&rules, "exceeds the window");
     let mut rules = combination(json!({"kind": "together", "of": ["left", "right"]}));
     rules[0]["when"] = json!({"kind": "zone_entry", "zone": zone()});
     refused(&rules, "holds no time");

@@ -280,12 +280,16 @@ fn metres_are_refused_without_calibration_and_contradictions_with_their_reason()
         (
             json!({"kind": "left_object", "zone": zone(), "duration": "5s"}),
             json!({"classes": ["bag"], "gap_tolerance": "9s"}),
-            "two glimpses",
+            "must not exceed the duration",
         ),
         (json!({"kind": "removed_object", "zone": zone(), "missing": "0s"}), bag, "it is outside 1s to 10m"),
         (json!({"kind": "gathering", "zone": zone(), "at_least": 1}), json!({}), "it is outside 2 to 4096"),
         (json!({"kind": "wrong_way", "zone": zone(), "from": [5, 5], "to": [5, 5]}), json!({}), "an arrow"),
-        (json!({"kind": "tailgating", "a": [5, 5], "b": [5, 900], "within": "2h"}), json!({}), "it is 1µs to 1m"),
+        (
+            json!({"kind": "tailgating", "a": [5, 5], "b": [5, 900], "within": "2h"}),
+            json!({}),
+            "it is outside 1µs to 1m",
+        ),
         (
             json!({"kind": "line_crossing", "a": [5, 5], "b": [5, 900], "also": [{"a": [5, 5], "b": [5, 9000]}]}),
             json!({}),
@@ -300,7 +304,7 @@ fn metres_are_refused_without_calibration_and_contradictions_with_their_reason()
         (
             json!({"kind": "presence", "zone": zone()}),
             json!({"cooldown": "60s", "place_cooldown": {"time": "30s"}}),
-            "longer than the whole rule",
+            "longer than that of the whole rule",
         ),
         (
             json!({"kind": "presence", "zone": zone()}),

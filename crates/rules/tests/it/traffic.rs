@@ -42,12 +42,17 @@ fn mistakes_of_both_kinds_are_told_with_their_place() {
     let queue = |front: Value| json!({"kind": "queue", "zone": everywhere(), "front": front});
     for (when, classes, place, said) in [
         (congestion(json!({})), json!(["person", "car"]), "classes", "congestion is about vehicles"),
-        (congestion(json!({"share": 0.3})), json!(["car"]), "when.share_stay", "at most `share`"),
+        (congestion(json!({"share": 0.3})), json!(["car"]), "when.share_stay", "must not exceed share"),
         (congestion(json!({"below": "slow"})), json!(["car"]), "when.below", "it is a number"),
         (congestion(json!({"over": "1h"})), json!(["car"]), "when.over", "it is outside 1s to 10m"),
         (queue(json!([5, 5000])), json!(["person"]), "when.front", "points lie in the frame"),
         (queue(json!("door")), json!(["person"]), "when.front", "it is a point"),
-        (json!({"kind": "queue", "zone": everywhere()}), json!(["person"]), "when.front", "needs it"),
+        (
+            json!({"kind": "queue", "zone": everywhere()}),
+            json!(["person"]),
+            "when.front",
+            "required parameter is missing",
+        ),
         (
             json!({"kind": "queue", "zone": everywhere(), "front": [5, 5], "long": 3}),
             json!(["person"]),

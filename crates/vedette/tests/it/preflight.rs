@@ -274,7 +274,7 @@ fn a_port_that_cannot_be_had_is_named_with_who_has_it() {
     let address = taken.local_addr().unwrap().to_string();
     for (listen, says) in [
         (address.as_str(), format!("process {}", std::process::id())),
-        ("192.0.2.1:80", "no address of this machine".into()),
+        ("192.0.2.1:80", "not an address of this machine".into()),
     ] {
         let mut command = vedette();
         command.args(["check", "--listen", listen, "--config"]).arg(&config);
