@@ -187,6 +187,24 @@ fn an_address_with_a_password_is_refused_and_not_repeated() {
 }
 
 #[test]
+fn programs_read_the_findings_as_json_lines_with_codes_and_arguments() {
+    let site = tempfile::tempdir().unwrap();
+    let config = demo_site(site.path());
+    edit(&config, "[detect]\n", "[detect]\nmax_batch = 0\n");
+    let mut command = vedette();
+    command.args(["check", "--json", "--offline", "--listen", "127.0.0.1:0", "--config"]).arg(&config);
+    let output = finish(command);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let findings: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |code: &str| findings.iter().find(|finding| finding["code"] == code).unwrap_or_else(|| panic!("{text}"));
+    let range = of("value.number");
+    assert_eq!((&range["level"], &range["path"]), (&"error".into(), &"detect.max_batch".into()));
+    assert_eq!(range["arguments"], serde_json::json!({"least": 1.0, "most": 256.0}));
+    assert_eq!(of("check.offline")["level"], "note");
+}
+
+#[test]
 fn data_that_other_users_can_read_is_warned_of() {
     let site = tempfile::tempdir().unwrap();
     let config = demo_site(site.path());
