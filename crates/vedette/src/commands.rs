@@ -35,9 +35,13 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check_in_time(args),
         Command::Replay(args) => {
             let summary = replay::run(&args, &mut std::io::stdout().lock())?;
-            eprintln!(
+            crate::terminal::tell_line!(
                 "{} frames, {} alerts, {} duplicates, {} late, {} refused",
-                summary.frames, summary.alerts, summary.duplicates, summary.late, summary.refused
+                summary.frames,
+                summary.alerts,
+                summary.duplicates,
+                summary.late,
+                summary.refused
             );
             Ok(if summary.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
         }
@@ -79,9 +83,9 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     let roles: Vec<Role> = roles.into_iter().collect();
     let app = App::start(&config, &roles, metrics, stop.clone()).await?;
     if let Some(page) = app.page {
-        eprintln!("The page: http://{page}/");
+        crate::terminal::tell_line!("The page: http://{page}/");
     }
-    eprintln!("Health and metrics: http://{}/metrics", app.operations);
+    crate::terminal::tell_line!("Health and metrics: http://{}/metrics", app.operations);
     app.wait().await
 }
 

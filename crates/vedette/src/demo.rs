@@ -81,7 +81,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     stop_on_signal(stop.clone(), args.duration.map(Span::to_std));
     let app = App::start(&config, &roles, metrics.clone(), stop.clone()).await?;
     if let Some(page) = app.page {
-        eprintln!("The page: http://{page}/   (Ctrl-C ends the demo)");
+        crate::terminal::tell_line!("The page: http://{page}/   (Ctrl-C ends the demo)");
     }
     let printing = tokio::spawn(print_alerts(app.live.subscribe()));
     let latency = app.latency.clone();
@@ -89,7 +89,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     printing.abort();
     print_summary(&metrics);
     if let Some(latency) = latency.summary() {
-        eprint!("{latency}");
+        crate::terminal::tell!("{latency}");
     }
     ended
 }
@@ -148,7 +148,9 @@ async fn print_alerts(mut live: tokio::sync::broadcast::Receiver<std::sync::Arc<
                 // A closed stdout (`| head`) does not end the demo.
                 let _ = writeln!(out, "{}", output::line(&alert)).and_then(|()| out.flush());
             }
-            Err(RecvError::Lagged(missed)) => eprintln!("{missed} alerts were not printed; the page shows them"),
+            Err(RecvError::Lagged(missed)) => {
+                crate::terminal::tell_line!("{missed} alerts were not printed; the page shows them")
+            }
             Err(RecvError::Closed) => return,
         }
     }
@@ -163,7 +165,7 @@ fn print_summary(metrics: &PrometheusHandle) {
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum()
     };
-    eprintln!("\nSummary");
+    crate::terminal::tell_line!("\nSummary");
     for (label, name) in [
         ("frames published", "vedette_ingest_frames_total"),
         ("frames processed", "vedette_detect_frames_total"),
@@ -174,10 +176,10 @@ fn print_summary(metrics: &PrometheusHandle) {
         ("snapshots", "vedette_snapshots_total"),
     ] {
         // The sum of nothing is -0.
-        eprintln!("  {label:<28}{:>10}", count(name) + 0.0);
+        crate::terminal::tell_line!("  {label:<28}{:>10}", count(name) + 0.0);
     }
     if let Some(peak) = peak_memory_mb() {
-        eprintln!("  {:<28}{peak:>10} MB", "peak resident memory");
+        crate::terminal::tell_line!("  {:<28}{peak:>10} MB", "peak resident memory");
     }
 }
 

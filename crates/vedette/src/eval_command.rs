@@ -134,7 +134,7 @@ fn tracks(args: &TracksArgs) -> anyhow::Result<ExitCode> {
                 )
             }
             None if args.output.is_none() => print!("{}", write_mot(&tracks)),
-            None => eprintln!("{}: no ground truth, tracks written", clip.name),
+            None => crate::terminal::tell_line!("{}: no ground truth, tracks written", clip.name),
         }
     }
     if !scored.is_empty() {
@@ -200,7 +200,7 @@ fn events(args: &EventsArgs) -> anyhow::Result<ExitCode> {
     for folder in &args.clips.clips {
         let clip = Clip::open(folder, &args.clips)?;
         let Some(mut policy) = rules.of(&clip)? else {
-            eprintln!("{}: no rules in {}, skipped", clip.name, args.rules.display());
+            crate::terminal::tell_line!("{}: no rules in {}, skipped", clip.name, args.rules.display());
             continue;
         };
         if args.events.is_none() {

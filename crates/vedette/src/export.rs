@@ -39,7 +39,11 @@ pub(crate) async fn run(args: ExportArgs) -> anyhow::Result<()> {
             },
             Err(error) => {
                 refused += 1;
-                eprintln!("partition {} offset {}: {error}", record.position.partition, record.position.offset);
+                crate::terminal::tell_line!(
+                    "partition {} offset {}: {error}",
+                    record.position.partition,
+                    record.position.offset
+                );
             }
         }
     })
@@ -47,7 +51,7 @@ pub(crate) async fn run(args: ExportArgs) -> anyhow::Result<()> {
     if let Some(error) = failed {
         return Err(error);
     }
-    eprintln!("{written} frames written, {refused} refused");
+    crate::terminal::tell_line!("{written} frames written, {refused} refused");
     Ok(())
 }
 

@@ -3,12 +3,15 @@
 //! *In:* a command line and a configuration. *Out:* the running product. *Must not know:* algorithms, which are in the crates that
 //! this one wires together. Begin reading at [`app`].
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod app;
 pub mod cli;
 pub mod config;
 pub mod replay;
 mod roles;
 pub mod telemetry;
+mod terminal;
 
 pub mod address_command;
 mod commands;

@@ -31,20 +31,32 @@ pub(crate) fn run(command: ModelsCommand) -> anyhow::Result<ExitCode> {
         ModelsCommand::Fetch { names, dirs } => fetch(&store(dirs.models.as_deref())?, &names),
         ModelsCommand::Verify { names, dirs } => verify(&store(dirs.models.as_deref())?, &names),
         ModelsCommand::Import { name, file, dirs } => {
-            println!("{}", store(dirs.models.as_deref())?.import(&name, file)?.display());
+            crate::terminal::print_line!("{}", store(dirs.models.as_deref())?.import(&name, file)?.display());
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
 fn list(store: &ModelStore) -> anyhow::Result<ExitCode> {
-    println!("{:<22}{:<10}{:<12}{:<10}{:<14}HERE", "MODEL", "VERSION", "INPUT", "OUTPUT", "LICENCE");
+    crate::terminal::print_line!(
+        "{:<22}{:<10}{:<12}{:<10}{:<14}HERE",
+        "MODEL",
+        "VERSION",
+        "INPUT",
+        "OUTPUT",
+        "LICENCE"
+    );
     for entry in store.list()? {
         let manifest = &entry.manifest;
         let input = format!("{}x{}", manifest.input.width, manifest.input.height);
         let here = if entry.present { entry.path.display().to_string() } else { "no".to_owned() };
         let kind = manifest.output.name();
-        println!("{:<22}{:<10}{input:<12}{kind:<10}{:<14}{here}", manifest.name, manifest.version, manifest.licence);
+        crate::terminal::print_line!(
+            "{:<22}{:<10}{input:<12}{kind:<10}{:<14}{here}",
+            manifest.name,
+            manifest.version,
+            manifest.licence
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -55,7 +67,7 @@ fn fetch(store: &ModelStore, names: &[String]) -> anyhow::Result<ExitCode> {
         let progress = TerminalProgress::new(name);
         let path = store.fetch(name, &progress)?;
         drop(progress);
-        eprintln!("{name}: {}", path.display());
+        crate::terminal::tell_line!("{name}: {}", path.display());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -71,9 +83,9 @@ fn verify(store: &ModelStore, names: &[String]) -> anyhow::Result<ExitCode> {
     for name in names {
         let outcome = if name == RUNTIME { store.runtime_library(&name) } else { store.verify(&name) };
         match outcome {
-            Ok(path) => println!("{name}: ok, {}", path.display()),
+            Ok(path) => crate::terminal::print_line!("{name}: ok, {}", path.display()),
             Err(error) => {
-                println!("{name}: {error}");
+                crate::terminal::print_line!("{name}: {error}");
                 code = ExitCode::from(2);
             }
         }

@@ -55,7 +55,7 @@ pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
             }
             Err(error) => {
                 refused += 1;
-                eprintln!("{}:{}: refused: {error:#}", args.detections.display(), index + 1);
+                crate::terminal::tell_line!("{}:{}: refused: {error:#}", args.detections.display(), index + 1);
             }
         }
     }

@@ -26,6 +26,8 @@ pub fn log(json: bool, quiet: bool) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // An error of stderr would be reported there, by a panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     // A second call (tests) keeps the first.
     let _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };

@@ -40,7 +40,7 @@ pub(super) fn base(args: &AddressBuildArgs) -> anyhow::Result<ExitCode> {
     let base = AddressBase::from_bytes(bytes)?;
     tell(&report, args.inputs.report.as_deref())?;
     tell_coverage(&base);
-    println!(
+    crate::terminal::print_line!(
         "{}: version {}{}, {} grids, {} buildings ({} without footprint), {} units, {} roads, {} alternative names, {} former \
          codes, {} working grids, {size} bytes",
         args.output.display(),
@@ -68,7 +68,7 @@ pub(super) fn delta(args: &AddressDeltaArgs) -> anyhow::Result<ExitCode> {
     write_whole(&args.output, &bytes)?;
     tell(&report, args.inputs.report.as_deref())?;
     tell_coverage(&changed);
-    println!(
+    crate::terminal::print_line!(
         "{}: from version {} to {}, {} grids and {} buildings with {} units new or replaced, {} removed, {} bytes",
         args.output.display(),
         head.from_version,
@@ -175,15 +175,15 @@ fn tell(report: &ImportReport, to: Option<&Path>) -> anyhow::Result<()> {
     if refused == 0 {
         return Ok(());
     }
-    eprintln!("{refused} rows refused:");
+    crate::terminal::tell_line!("{refused} rows refused:");
     for (reason, count) in &report.counts {
-        eprintln!("  {:<24}{count:>8}", reason.as_str());
+        crate::terminal::tell_line!("  {:<24}{count:>8}", reason.as_str());
     }
     for refusal in report.refused.iter().take(SHOWN) {
-        eprintln!("  {refusal}");
+        crate::terminal::tell_line!("  {refusal}");
     }
     if report.refused.len() > SHOWN && to.is_none() {
-        eprintln!("  and more; --report FILE writes all of them");
+        crate::terminal::tell_line!("  and more; --report FILE writes all of them");
     }
     if let Some(path) = to {
         let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
@@ -205,7 +205,7 @@ fn tell_coverage(base: &AddressBase) {
     };
     for coverage in base.coverage() {
         if !coverage.holes.is_empty() {
-            eprintln!(
+            crate::terminal::tell_line!(
                 "{}: {} basic grids in no working grid: {}",
                 coverage.kind,
                 coverage.holes.len(),
@@ -215,7 +215,12 @@ fn tell_coverage(base: &AddressBase) {
         if !coverage.overlaps.is_empty() {
             let grids: Vec<String> =
                 coverage.overlaps.iter().map(|(grid, units)| format!("{grid} ({})", units.join(" and "))).collect();
-            eprintln!("{}: {} basic grids in several working grids: {}", coverage.kind, grids.len(), some(&grids));
+            crate::terminal::tell_line!(
+                "{}: {} basic grids in several working grids: {}",
+                coverage.kind,
+                grids.len(),
+                some(&grids)
+            );
         }
     }
 }

@@ -13,11 +13,11 @@ pub(super) fn check(args: &AddressCheckArgs) -> anyhow::Result<ExitCode> {
     let base = open(&args.base)?;
     let problems = base.problems();
     for problem in &problems {
-        eprintln!("{}: {problem}", args.base.display());
+        crate::terminal::tell_line!("{}: {problem}", args.base.display());
     }
     if problems.is_empty() {
         let stats = base.stats();
-        println!(
+        crate::terminal::print_line!(
             "{}: version {} is sound: {} buildings, {} units, {} grids",
             args.base.display(),
             base.version(),
@@ -27,7 +27,7 @@ pub(super) fn check(args: &AddressCheckArgs) -> anyhow::Result<ExitCode> {
         );
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("build it again from the city's tables");
+    crate::terminal::tell_line!("build it again from the city's tables");
     Ok(ExitCode::from(2))
 }
 
@@ -46,15 +46,22 @@ pub(super) fn stats(args: &AddressStatsArgs) -> anyhow::Result<ExitCode> {
             "districts": districts,
             "working_grids": coverage,
         });
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        crate::terminal::print_line!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("version        {}{}", base.version(), if base.synthetic() { " (synthetic)" } else { "" });
-    println!("bytes          {bytes}");
+    crate::terminal::print_line!(
+        "version        {}{}",
+        base.version(),
+        if base.synthetic() { " (synthetic)" } else { "" }
+    );
+    crate::terminal::print_line!("bytes          {bytes}");
     if let Some(bounds) = base.bounds() {
-        println!(
+        crate::terminal::print_line!(
             "bounds         {:.5} to {:.5} east, {:.5} to {:.5} north",
-            bounds.west, bounds.east, bounds.south, bounds.north
+            bounds.west,
+            bounds.east,
+            bounds.south,
+            bounds.north
         );
     }
     for (what, count) in [
@@ -68,19 +75,35 @@ pub(super) fn stats(args: &AddressStatsArgs) -> anyhow::Result<ExitCode> {
         ("former codes", stats.former_codes),
         ("working grids", stats.working_grids),
     ] {
-        println!("{what:<15}{count}");
+        crate::terminal::print_line!("{what:<15}{count}");
     }
-    println!("\n{:>8}{:>12}{:>12}{:>16}  DISTRICT", "GRIDS", "BUILDINGS", "UNITS", "FOREIGN PREFIX");
+    crate::terminal::print_line!(
+        "\n{:>8}{:>12}{:>12}{:>16}  DISTRICT",
+        "GRIDS",
+        "BUILDINGS",
+        "UNITS",
+        "FOREIGN PREFIX"
+    );
     for district in districts {
-        println!(
+        crate::terminal::print_line!(
             "{:>8}{:>12}{:>12}{:>16}  {}",
-            district.grids, district.buildings, district.units, district.with_foreign_prefix, district.district
+            district.grids,
+            district.buildings,
+            district.units,
+            district.with_foreign_prefix,
+            district.district
         );
     }
     if !coverage.is_empty() {
-        println!("\n{:<20}{:>14}{:>8}{:>10}", "WORKING GRIDS", "COUNT", "HOLES", "OVERLAPS");
+        crate::terminal::print_line!("\n{:<20}{:>14}{:>8}{:>10}", "WORKING GRIDS", "COUNT", "HOLES", "OVERLAPS");
         for kind in coverage {
-            println!("{:<20}{:>14}{:>8}{:>10}", kind.kind, kind.working_grids, kind.holes.len(), kind.overlaps.len());
+            crate::terminal::print_line!(
+                "{:<20}{:>14}{:>8}{:>10}",
+                kind.kind,
+                kind.working_grids,
+                kind.holes.len(),
+                kind.overlaps.len()
+            );
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -52,39 +52,47 @@ fn point(text: &str, error_m: f32) -> anyhow::Result<Option<GroundPoint>> {
 fn at_point(base: &AddressBase, point: &GroundPoint, as_json: bool) -> anyhow::Result<ExitCode> {
     let found = base.resolve(point, clock::now());
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&found)?);
+        crate::terminal::print_line!("{}", serde_json::to_string_pretty(&found)?);
         return Ok(answered(found.is_some()));
     }
     match &found {
         Some(found) => print_match(found),
-        None => eprintln!("no match: no building is near, and no grid of the base covers the point"),
+        None => crate::terminal::tell_line!("no match: no building is near, and no grid of the base covers the point"),
     }
     Ok(answered(found.is_some()))
 }
 
 fn print_match(found: &AddressMatch) {
-    println!("{:<10}{:<27}{:>10}{:>12}  TEXT", "LEVEL", "CODE", "METRES", "CONFIDENCE");
+    crate::terminal::print_line!("{:<10}{:<27}{:>10}{:>12}  TEXT", "LEVEL", "CODE", "METRES", "CONFIDENCE");
     for (level, candidate) in std::iter::once((found.level.as_str(), &found.best))
         .chain(found.alternatives.iter().map(|candidate| ("or", candidate)))
     {
-        println!(
+        crate::terminal::print_line!(
             "{level:<10}{:<27}{:>10.1}{:>12.2}  {}",
-            candidate.code, candidate.distance_m, candidate.confidence, candidate.text
+            candidate.code,
+            candidate.distance_m,
+            candidate.confidence,
+            candidate.text
         );
     }
     if found.ambiguous {
-        println!("ambiguous: the first two are nearly as likely");
+        crate::terminal::print_line!("ambiguous: the first two are nearly as likely");
     }
     if let Some(road) = &found.road {
-        println!("road      {:<27}{:>10.1}", road.name, road.distance_m);
+        crate::terminal::print_line!("road      {:<27}{:>10.1}", road.name, road.distance_m);
     }
     if let Some(plate) = &found.plate {
-        println!("plate     {:<27}{:>10.1}              {}", plate.code, plate.distance_m, plate.text);
+        crate::terminal::print_line!(
+            "plate     {:<27}{:>10.1}              {}",
+            plate.code,
+            plate.distance_m,
+            plate.text
+        );
     }
     for unit in &found.responsible {
-        println!("{:<20}{:<27}{}", unit.kind, unit.code, unit.name);
+        crate::terminal::print_line!("{:<20}{:<27}{}", unit.kind, unit.code, unit.name);
     }
-    println!("base {}{}", found.base_version, if found.synthetic { " (synthetic)" } else { "" });
+    crate::terminal::print_line!("base {}{}", found.base_version, if found.synthetic { " (synthetic)" } else { "" });
 }
 
 fn of_code(base: &AddressBase, code: &AddressPrefix, as_json: bool) -> anyhow::Result<ExitCode> {
@@ -97,7 +105,7 @@ fn of_code(base: &AddressBase, code: &AddressPrefix, as_json: bool) -> anyhow::R
         }
     };
     match &entity {
-        None => eprintln!("no match: base {} has no entity {code}", base.version()),
+        None => crate::terminal::tell_line!("no match: base {} has no entity {code}", base.version()),
         Some(entity) if as_json => print_entity_json(base, entity, former.as_ref())?,
         Some(entity) => print_entity(base, entity, former.as_ref()),
     }
@@ -115,41 +123,41 @@ fn print_entity_json(base: &AddressBase, entity: &AddressEntity, former: Option<
     all["asked_by_former_code"] = json!(former);
     all["ended_on"] = json!(entity.ended_on(clock::now()));
     all["base_version"] = json!(base.version());
-    println!("{}", serde_json::to_string_pretty(&all)?);
+    crate::terminal::print_line!("{}", serde_json::to_string_pretty(&all)?);
     Ok(())
 }
 
 fn print_entity(base: &AddressBase, entity: &AddressEntity, former: Option<&FormerCode>) {
     if let Some(former) = former {
         let when = former.changed.map_or_else(String::new, |day| format!(" on {day}"));
-        println!("{:<12}{:<27}was replaced{when} by:", "former code", former.former);
+        crate::terminal::print_line!("{:<12}{:<27}was replaced{when} by:", "former code", former.former);
     }
-    println!("{:<12}{:<27}{}", entity.level.as_str(), entity.code, entity.text);
+    crate::terminal::print_line!("{:<12}{:<27}{}", entity.level.as_str(), entity.code, entity.text);
     if let Some(day) = entity.ended_on(clock::now()) {
-        println!("{:<39}ended on {day}", "");
+        crate::terminal::print_line!("{:<39}ended on {day}", "");
     }
     for name in base.names(&entity.code) {
-        println!("{:<39}{} ({})", "", name.text, name.kind.as_str());
+        crate::terminal::print_line!("{:<39}{} ({})", "", name.text, name.kind.as_str());
     }
     for unit in base.responsible_for_entity(&entity.code) {
-        println!("{:<12}{:<27}{} {}", "", unit.kind, unit.code, unit.name);
+        crate::terminal::print_line!("{:<12}{:<27}{} {}", "", unit.kind, unit.code, unit.name);
     }
 }
 
 fn of_text(base: &AddressBase, text: &str, as_json: bool) -> anyhow::Result<ExitCode> {
     let hits = base.search(text, HITS);
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&hits)?);
+        crate::terminal::print_line!("{}", serde_json::to_string_pretty(&hits)?);
         return Ok(answered(!hits.is_empty()));
     }
     if hits.is_empty() {
-        eprintln!("no match");
+        crate::terminal::tell_line!("no match");
     } else {
-        println!("{:<11}{:<27}{:>6}  TEXT", "LEVEL", "CODE", "SCORE");
+        crate::terminal::print_line!("{:<11}{:<27}{:>6}  TEXT", "LEVEL", "CODE", "SCORE");
     }
     for hit in &hits {
         let code = hit.code.as_ref().map_or("", AddressPrefix::as_str);
-        println!("{:<11}{code:<27}{:>6.2}  {}", hit.kind.as_str(), hit.score, hit.text);
+        crate::terminal::print_line!("{:<11}{code:<27}{:>6.2}  {}", hit.kind.as_str(), hit.score, hit.text);
     }
     Ok(answered(!hits.is_empty()))
 }

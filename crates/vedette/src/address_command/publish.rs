@@ -70,7 +70,9 @@ pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
 
     if is_running(settings) {
         inbox::put(&inbox::directory(&settings.bus.directory), change.effective_from, Some(&change))?;
-        eprintln!("handed to the running process, which validates it; GET /api/v1/addresses/base shows the result");
+        crate::terminal::tell_line!(
+            "handed to the running process, which validates it; GET /api/v1/addresses/base shows the result"
+        );
         return tell(&change);
     }
     let bus = open_bus(&settings.bus).await?;
@@ -79,12 +81,12 @@ pub(crate) async fn run(args: PublishArgs) -> anyhow::Result<()> {
     let mut changes = announced(&bus, &book).await?;
     book.take(&change, now).with_context(|| format!("{} is not announced", args.file.display()))?;
     if let Some((later, other)) = changes.range(change.effective_from..).find(|(at, _)| **at > change.effective_from) {
-        eprintln!("in force until {later}, then {}", other.version());
+        crate::terminal::tell_line!("in force until {later}, then {}", other.version());
     }
     changes.insert(change.effective_from, change.clone());
     topics::ADDRESSES.send(&bus, &change, now).await?.await?;
     for moment in obsolete(&changes, now - settings.bus.keep_detections) {
-        eprintln!("no longer needed, deleted from the bus: {}", address_key(moment));
+        crate::terminal::tell_line!("no longer needed, deleted from the bus: {}", address_key(moment));
         topics::ADDRESSES.delete(&bus, &EffectiveFrom(moment), now).await?.await?;
     }
     bus.flush().await?;
@@ -101,7 +103,7 @@ pub(crate) async fn withdraw(args: WithdrawArgs) -> anyhow::Result<()> {
     let (settings, moment) = (&config.settings, args.effective_from);
     if is_running(settings) {
         inbox::put(&inbox::directory(&settings.bus.directory), moment, None)?;
-        eprintln!("handed to the running process; GET /api/v1/addresses/base shows the result");
+        crate::terminal::tell_line!("handed to the running process; GET /api/v1/addresses/base shows the result");
         return Ok(());
     }
     let bus = open_bus(&settings.bus).await?;
@@ -113,7 +115,7 @@ pub(crate) async fn withdraw(args: WithdrawArgs) -> anyhow::Result<()> {
     };
     topics::ADDRESSES.delete(&bus, &EffectiveFrom(change.effective_from), clock::now()).await?.await?;
     bus.flush().await?;
-    eprintln!("cancelled: {} for {moment}", change.version());
+    crate::terminal::tell_line!("cancelled: {} for {moment}", change.version());
     Ok(())
 }
 
@@ -132,7 +134,7 @@ fn tell(change: &AddressBaseChange) -> anyhow::Result<()> {
         change.effective_from
     )?;
     if let NewBase::File { name, .. } = &change.base {
-        eprintln!(
+        crate::terminal::tell_line!(
             "Every machine with the role analyse or console needs {name} in its `site.address_bases`; one without it reports that \
              in /healthz and applies it once it is there."
         );
@@ -185,7 +187,7 @@ fn put_into(directory: &Path, file: &Path, version: &str) -> anyhow::Result<Stri
         Ok(())
     };
     copying().with_context(|| format!("copying {} to {}", file.display(), path.display()))?;
-    eprintln!("copied to {}", path.display());
+    crate::terminal::tell_line!("copied to {}", path.display());
     Ok(name)
 }
 
@@ -194,7 +196,7 @@ async fn announced(bus: &SharedBus, book: &AddressBook) -> anyhow::Result<Change
     let changes = read_changes(bus).await?;
     for change in changes.values() {
         if let Err(error) = book.take(change, clock::now()) {
-            eprintln!("announced for {}, unusable here: {error}", change.effective_from);
+            crate::terminal::tell_line!("announced for {}, unusable here: {error}", change.effective_from);
         }
     }
     Ok(changes)
@@ -210,7 +212,9 @@ async fn read_changes(bus: &SharedBus) -> anyhow::Result<Changes> {
         Ok(Word::Withdrawn(moment)) => {
             changes.remove(&moment);
         }
-        Err(error) => eprintln!("offset {} of `addresses` is ignored: {error}", record.position.offset),
+        Err(error) => {
+            crate::terminal::tell_line!("offset {} of `addresses` is ignored: {error}", record.position.offset)
+        }
     })
     .await?;
     Ok(changes)

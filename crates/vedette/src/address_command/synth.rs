@@ -91,6 +91,6 @@ pub(crate) fn run(args: &AddressSynthArgs) -> anyhow::Result<ExitCode> {
     for file in written?.files {
         writeln!(out, "{:>12}{:>15}  {}", file.rows, file.bytes, file.path.display())?;
     }
-    eprintln!("all data are synthetic; every record has source=synthetic");
+    crate::terminal::tell_line!("all data are synthetic; every record has source=synthetic");
     Ok(ExitCode::SUCCESS)
 }

@@ -133,7 +133,7 @@ async fn open_existing(settings: &BusSettings) -> anyhow::Result<SharedBus> {
 async fn read(bus: &SharedBus) -> anyhow::Result<Catalog> {
     let catalog = catalog::read(bus).await?;
     for problem in &catalog.unreadable {
-        eprintln!("{problem}");
+        crate::terminal::tell_line!("{problem}");
     }
     Ok(catalog)
 }
@@ -152,7 +152,7 @@ async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
         table(&mut out, &entries)?;
     }
     out.flush().context("writing to stdout")?;
-    eprintln!("{} of {} dead letters", entries.len(), catalog.entries.len());
+    crate::terminal::tell_line!("{} of {} dead letters", entries.len(), catalog.entries.len());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -286,7 +286,7 @@ async fn redrive(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         }
         Err(error) => {
             failed += 1;
-            eprintln!("{source}: {error:#}");
+            crate::terminal::tell_line!("{source}: {error:#}");
         }
     };
     match args.dry_run {
@@ -295,6 +295,8 @@ async fn redrive(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     }
     bus.flush().await?;
     let verb = if args.dry_run { "would be redriven" } else { "redriven" };
-    eprintln!("{back} {verb}, {before} skipped, redriven before (--again repeats them), {failed} failed");
+    crate::terminal::tell_line!(
+        "{back} {verb}, {before} skipped, redriven before (--again repeats them), {failed} failed"
+    );
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

@@ -102,7 +102,7 @@ pub(crate) async fn refuse_unready(reading: &Reading, roles: &HashSet<Role>) -> 
     let stops = !reading.mistakes.is_empty() || findings.at(Level::Mistake).next().is_some();
     if stops {
         let mistakes = [reading.mistakes.clone(), findings.mistakes()].concat();
-        eprint!("{findings}");
+        crate::terminal::tell!("{findings}");
         return Err(Mistakes(mistakes).into());
     }
     for what in findings.at(Level::Camera).chain(findings.at(Level::Warning)) {

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::support::{self, cache, finish, recording, said};
 
@@ -64,6 +64,29 @@ fn owned_alone(folder: &Path) -> Vec<std::path::PathBuf> {
         all.push(entry.path());
     }
     all
+}
+
+/// A log on a full disk, and a reader of the log that has gone.
+#[test]
+fn output_that_cannot_be_written_is_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    minimal_site(folder.path());
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let gone = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    for words in [&["run", "--for", "2s"][..], &["check"], &["models", "list"], &["run", "--config", "nowhere.toml"]] {
+        for broken in [Stdio::from(full()), Stdio::from(gone())] {
+            let mut command = alone(folder.path());
+            let other = if words[0] == "run" { Stdio::null() } else { full().into() };
+            command.args(words).env("RUST_LOG", "info").stderr(broken).stdout(other);
+            let code = command.status().unwrap().code();
+            let expected = if words.contains(&"nowhere.toml") { 1 } else { 0 };
+            assert_eq!(code, Some(expected), "{words:?}");
+        }
+    }
 }
 
 #[test]
