@@ -28,6 +28,7 @@ mod policy;
 mod quality;
 mod record;
 mod schedule;
+mod text;
 mod time;
 mod track;
 mod validation;
@@ -61,6 +62,7 @@ pub use policy::{PlaceCooldown, Policy, PolicyScope, Rule, ScoreBand, Severity, 
 pub use quality::Quality;
 pub use record::{AccountOnly, CameraRecord, FrameAt, ProcessedFrame, RecordBody};
 pub use schedule::{DailyWindow, Schedule, Weekday};
+pub use text::{LONGEST_NAME, LONGEST_PURPOSE, printable, text_violation};
 pub use time::{Span, SpanError, Timestamp};
 pub use track::Track;
 pub use validation::{ValidationError, ValidationErrors, violations};

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use crate::text::{TextRule, printable};
 use crate::{Argument, Arguments, Span, Violation, ViolationInfo};
 
 /// A validation error of a setting, a policy or a camera.
@@ -7,7 +8,7 @@ use crate::{Argument, Arguments, Span, Violation, ViolationInfo};
 pub struct ValidationError {
     /// The place of the value, for example `kafka.brokers` or `rule[0] (gate).when.zone`; indices in `[]` count from 0.
     pub path: String,
-    /// The value; empty if missing or possibly secret.
+    /// The value, without invisible characters; empty if missing or possibly secret.
     pub value: String,
     /// The stable code of the violated rule.
     pub code: &'static str,
@@ -24,13 +25,14 @@ impl ValidationError {
     #[must_use]
     pub fn new(path: impl Into<String>, value: impl fmt::Display, violation: impl Into<Violation>) -> Self {
         let Violation { code, arguments, rule, fix } = violation.into();
-        Self { path: path.into(), value: value.to_string(), code, arguments, rule, fix }
+        let (path, value) = (printable(&path.into()).into_owned(), printable(&value.to_string()).into_owned());
+        Self { path, value, code, arguments, rule, fix }
     }
 
     /// The same error in a section: its path begins with that of the section.
     #[must_use]
     pub fn within(mut self, section: &str) -> Self {
-        self.path = format!("{section}.{}", self.path);
+        self.path = format!("{}.{}", printable(section), self.path);
         self
     }
 }
@@ -62,8 +64,8 @@ crate::violations! {
 
 /// The definitions of the validation errors of settings of any section.
 #[must_use]
-pub fn violations() -> &'static [ViolationInfo] {
-    ValueRule::ALL
+pub fn violations() -> Vec<ViolationInfo> {
+    ValueRule::ALL.iter().chain(TextRule::ALL).copied().collect()
 }
 
 /// Collects validation errors.

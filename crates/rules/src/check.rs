@@ -3,7 +3,7 @@
 mod schedule;
 mod zone;
 
-use vedette_core::{Policy, Rule, RuleId, Span, ValidationError};
+use vedette_core::{LONGEST_NAME, LONGEST_PURPOSE, Policy, Rule, RuleId, Span, ValidationError, text_violation};
 
 use crate::definition::{Context, KindInfo, On};
 use crate::found::Found;
@@ -113,6 +113,11 @@ fn check_terms(kind: &AnyKind, policy: &Policy, named: &[(usize, RuleId)], found
 fn check_rule(rule: &Rule, found: &mut Found) {
     if rule.name.trim().is_empty() {
         found.add("name", "\"\"", PolicyRule::NoName);
+    }
+    for (key, text, most) in [("name", &rule.name, LONGEST_NAME), ("purpose", &rule.purpose, LONGEST_PURPOSE)] {
+        if let Some(violation) = text_violation(text, most) {
+            found.add(key, text, violation);
+        }
     }
     if rule.purpose.trim().is_empty() {
         found.add("purpose", "\"\"", PolicyRule::NoPurpose);

@@ -1,6 +1,6 @@
 //! Alerts as one line for people.
 
-use vedette_core::{AddressMatch, Alert, Direction, Measured, PlaceSource, Quantity};
+use vedette_core::{AddressMatch, Alert, Direction, Measured, PlaceSource, Quantity, printable};
 use vedette_rules::rule_kind;
 
 /// Time, rule, camera, address text and code, distance and error.
@@ -23,14 +23,16 @@ pub(crate) fn line(alert: &Alert) -> String {
         PlaceSource::AboveHorizon => ", above the horizon: the camera's place",
         PlaceSource::CameraPosition => ", the camera's place",
     };
-    format!(
+    // Alerts of an earlier version may have names that are refused today.
+    let text = format!(
         "{}  {what}{} [{}]  {}  {measured}  {place}  ±{:.1} m{by}",
         time.get(11..23).unwrap_or(&time),
         alert.rule_name,
         alert.kind.as_str(),
         alert.camera,
         alert.place.ground.error_m(),
-    )
+    );
+    printable(&text).into_owned()
 }
 
 /// The measured value against its threshold.

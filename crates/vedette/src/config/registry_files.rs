@@ -8,7 +8,9 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use toml::Value;
 use vedette_analysis::ground;
-use vedette_core::{Camera, CameraSource, FrameSize, Policy, ValidationError};
+use vedette_core::{
+    Camera, CameraSource, FrameSize, LONGEST_NAME, LONGEST_PURPOSE, Policy, ValidationError, text_violation,
+};
 use vedette_locate::Locator;
 use vedette_rules::RuleSet;
 use vedette_stages::IngestSettings;
@@ -59,6 +61,12 @@ fn check_camera(
     }
     if camera.purpose.trim().is_empty() {
         add(ValidationError::new("purpose", "", ConfigRule::NoPurpose));
+    }
+    for (key, text, most) in [("name", &camera.name, LONGEST_NAME), ("purpose", &camera.purpose, LONGEST_PURPOSE)] {
+        if let Some(violation) = text_violation(text, most) {
+            let shown: String = text.chars().take(80).collect();
+            add(ValidationError::new(key, shown, violation));
+        }
     }
     if let Some(CameraSource::Rtsp { url, credential }) = &camera.source {
         check_url(url, &mut add);

@@ -1,5 +1,7 @@
 //! Validation of the sections of the settings, each by itself and pairs of them against each other.
 
+use vedette_core::{LONGEST_NAME, text_violation};
+
 use super::{ConfigRule, Mistake, Settings};
 
 /// All validation errors of the sections.
@@ -14,6 +16,10 @@ pub(super) fn check(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>
     ];
     for (section, found) in sections {
         mistakes.extend(found.into_iter().map(|mistake| Mistake::in_section(file, section, mistake)));
+    }
+    if let Some(violation) = text_violation(&settings.site.name, LONGEST_NAME) {
+        let shown: String = settings.site.name.chars().take(80).collect();
+        mistakes.push(Mistake::new(file, "site.name", shown, violation));
     }
     if let Some(listen) = operations.listen.filter(|listen| listen.port() != 0 && *listen == console.listen) {
         mistakes.push(Mistake::new(file, "operations.listen", listen, ConfigRule::SamePort));

@@ -186,6 +186,22 @@ fn an_address_with_a_password_is_refused_and_not_repeated() {
     }
 }
 
+/// A terminal that is cleared, a title that is set, a line that is forged, a text that reads backwards.
+#[test]
+fn names_that_a_terminal_would_obey_are_refused_and_shown_escaped() {
+    for hostile in [r"\u001b[2J", r"\u001b]0;x\u0007", r"\n12:00 all is well", r"\u202etxet"] {
+        let site = tempfile::tempdir().unwrap();
+        let config = demo_site(site.path());
+        edit(&site.path().join("policies.toml"), "name = \"Person on the lawn\"", &format!("name = \"Lawn{hostile}\""));
+        edit(&site.path().join("cameras.toml"), "name = \"Campus", &format!("name = \"{hostile}Campus"));
+        let output = check(&config);
+        assert_says(&output, 2, &["[text.control]", "camera[0] (campus-1).name", "rule[0] (lawn).name"]);
+        let said = said(&output);
+        assert!(said.chars().all(|c| c == '\n' || !c.is_control()) && !said.contains('\u{202e}'), "{said:?}");
+        assert!(!said.contains("\n12:00"), "{said}");
+    }
+}
+
 #[test]
 fn programs_read_the_findings_as_json_lines_with_codes_and_arguments() {
     let site = tempfile::tempdir().unwrap();
