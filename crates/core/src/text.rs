@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 
-use crate::{Violation, violations};
+use crate::Violation;
 
-violations! {
+crate::violations! {
     pub(crate) enum TextRule {
         Control = "text.control": "it has control characters, line breaks or invisible format characters", "remove them";
         Length { most: usize } = "text.length": "it has more than {most} characters", "shorten it";

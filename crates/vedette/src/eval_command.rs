@@ -133,12 +133,12 @@ fn tracks(args: &TracksArgs) -> anyhow::Result<ExitCode> {
                     clip.name
                 )
             }
-            None if args.output.is_none() => print!("{}", write_mot(&tracks)),
+            None if args.output.is_none() => crate::terminal::print_text!("{}", write_mot(&tracks)),
             None => crate::terminal::tell_line!("{}: no ground truth, tracks written", clip.name),
         }
     }
     if !scored.is_empty() {
-        print!("{}", if args.clips.json { tracks_json(&scored) } else { tracks_table(&scored) });
+        crate::terminal::print_text!("{}", if args.clips.json { tracks_json(&scored) } else { tracks_table(&scored) });
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -214,7 +214,7 @@ fn events(args: &EventsArgs) -> anyhow::Result<ExitCode> {
         let lines = lines.collect::<Result<String, _>>()?;
         match &args.output {
             Some(path) => write(path, &lines)?,
-            None => print!("{lines}"),
+            None => crate::terminal::print_text!("{lines}"),
         }
     }
     if let Some(truth) = truth {
@@ -228,7 +228,7 @@ fn events(args: &EventsArgs) -> anyhow::Result<ExitCode> {
             })
             .collect();
         let score = EventScore::of(&scenes, &found)?;
-        print!("{}", if args.clips.json { events_json(&score) } else { events_table(&score) });
+        crate::terminal::print_text!("{}", if args.clips.json { events_json(&score) } else { events_table(&score) });
     }
     Ok(ExitCode::SUCCESS)
 }

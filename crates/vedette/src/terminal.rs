@@ -9,6 +9,14 @@ macro_rules! print_line {
     }};
 }
 
+/// Writes to stdout.
+macro_rules! print_text {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stdout().lock(), $($text)*);
+    }};
+}
+
 /// Writes a line to stderr.
 macro_rules! tell_line {
     ($($text:tt)*) => {{
@@ -25,4 +33,4 @@ macro_rules! tell {
     }};
 }
 
-pub(crate) use {print_line, tell, tell_line};
+pub(crate) use {print_line, print_text, tell, tell_line};
