@@ -64,7 +64,7 @@ crate::violations! {
 
 /// The definitions of the validation errors of settings of any section.
 #[must_use]
-pub fn violations() -> Vec<ViolationInfo> {
+pub fn value_violations() -> Vec<ViolationInfo> {
     ValueRule::ALL.iter().chain(TextRule::ALL).copied().collect()
 }
 

@@ -8,7 +8,7 @@ use vedette_core::ViolationInfo;
 pub fn groups() -> Vec<(&'static str, Vec<ViolationInfo>)> {
     let settings = [
         crate::config::ConfigRule::ALL,
-        &vedette_core::violations(),
+        &vedette_core::value_violations(),
         vedette_topics::violations(),
         &vedette_stages::violations(),
         vedette_track::violations(),
