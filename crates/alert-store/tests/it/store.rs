@@ -1,4 +1,4 @@
-//! What the store promises, on a real file and on a real server.
+//! The guarantees of the store, on a real file and on a real server.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What only a store in a file promises.
+//! Guarantees of a store in a file only.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What only a store on a server promises: several writers, a server that dies, tables that others may have made.
+//! Guarantees of a store on a server only: several writers, a server that dies, tables that others may have made.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! The adapters of the bus, each held to the same promises.
+//! The adapters of the bus, each held to the same contract.
 
 #[cfg(test)]
 #[macro_use]

@@ -1,4 +1,4 @@
-//! What every adapter promises, as checks that know nothing of the adapter.
+//! The contract of every adapter, as checks that are independent of the adapter.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -104,7 +104,7 @@ pub(crate) async fn next_record(subscription: &mut Subscription, ours: &mut Vec<
     }
 }
 
-/// Hands the name of each promise to a macro that makes a test of it.
+/// Passes the name of each check to a macro that makes a test of it.
 macro_rules! every_promise {
     ($test:ident) => {
         $test!(

@@ -1,4 +1,4 @@
-//! What a tracker promises for scenes of people and for any input.
+//! The guarantees of a tracker for scenes of people and for any input.
 
 use proptest::prelude::*;
 use vedette_core::{Detection, FrameSize, ObjectClass, PixelBox, Score, Timestamp, Track};

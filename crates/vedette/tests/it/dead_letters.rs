@@ -1,4 +1,4 @@
-//! `vedette dead-letters`: what was put aside is listed once, shown whole, and given back once, on both buses.
+//! `vedette dead-letters`: a dead-lettered record is listed once, shown whole, and redriven once, on both buses.
 
 use std::path::{Path, PathBuf};
 

@@ -150,7 +150,7 @@ async fn a_broken_chunk_costs_that_chunk() {
     let letter = decode_dead_letter(eventually_next(&mut letters).await.value.unwrap()).unwrap();
     assert_eq!((letter.topic.as_str(), letter.reason), (topics::VIDEO.name(), DeadLetterReason::Undecodable));
 
-    // Frames of later groups of pictures are looked at again.
+    // Frames of later groups of pictures are processed again.
     let mut detections = product.app.bus.read(topics::DETECTIONS.name(), StartAt::Earliest).await.unwrap();
     let mut last = 0;
     while last < 50 {

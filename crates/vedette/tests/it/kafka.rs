@@ -228,7 +228,7 @@ async fn the_product_ends_also_while_kafka_is_away() {
     })
     .await;
     broker.kill();
-    // What the stages have in flight just now is chance; this record is certain to be unacknowledged.
+    // The records that the stages have in flight vary; this one is certain to be unacknowledged.
     let detections = recorded_frames().swap_remove(0);
     let record = Record {
         key: Bytes::from_static(b"campus-1"),

@@ -70,7 +70,7 @@ async fn one_alert_a_camera(product: &Product) -> Vec<Value> {
     alerts
 }
 
-/// Why each record was put aside, by where it was; none may be there twice.
+/// The reason of each dead letter, by the position of its record; no record has two.
 async fn put_aside(bus: &SharedBus) -> BTreeMap<(String, u32, u64), DeadLetterReason> {
     let mut reader = bus.read(topics::DEAD_LETTERS.name(), StartAt::Earliest).await.unwrap();
     let mut found = BTreeMap::new();

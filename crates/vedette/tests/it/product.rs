@@ -42,7 +42,7 @@ impl Product {
     pub(crate) async fn start_roles(config: &Path, roles: &[Role], change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::load(config).unwrap();
         config.settings.console.listen = ([127, 0, 0, 1], 0).into();
-        // How fast this machine is just now must not decide what is looked at.
+        // The load of this machine must not decide which frames are processed.
         let never = Span::from_secs(86_400);
         config.settings.detect.shed_after = ShedAfter { low: never, normal: never, high: never };
         change(&mut config);

@@ -1,4 +1,4 @@
-//! The promise of delivery under a deterministic simulation: the stages as they run, on a bus in virtual time, with crashes,
+//! The delivery guarantee under a deterministic simulation: the stages as they run, on a bus in virtual time, with crashes,
 //! pauses, rebalances, outages, refusals and lost answers drawn from a seed. Whatever happens, alerts, store, counts and states
 //! must be those of a run in which nothing did.
 //!
@@ -109,7 +109,7 @@ fn one_seed_gives_one_run() {
     }
 }
 
-/// Runs the seeds and tells of those that broke the promise.
+/// Runs the seeds and reports those that broke the guarantee.
 fn holds(story: Story) {
     let seeds = seeds();
     let started = std::time::Instant::now();

@@ -4,3 +4,5 @@
 mod older_readers;
 #[cfg(test)]
 mod round_trip;
+#[cfg(test)]
+mod support;

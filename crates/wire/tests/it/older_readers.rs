@@ -10,6 +10,8 @@ use protox::prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, Valu
 use vedette_core::*;
 use vedette_wire::*;
 
+use crate::support::first_kinds;
+
 fn schemas() -> &'static DescriptorPool {
     static SCHEMAS: OnceLock<DescriptorPool> = OnceLock::new();
     SCHEMAS.get_or_init(|| {
@@ -73,46 +75,9 @@ fn policy(rules: Vec<Rule>) -> Policy {
 
 /// Each kind of then, with all of its parameters.
 fn rules_of_then() -> Vec<Rule> {
-    let (p, q, r) = (PixelPoint::new(0.0, 0.0), PixelPoint::new(9.0, 0.0), PixelPoint::new(0.0, 9.0));
-    let duration = Span::from_secs(5);
-    let id = |text| RuleId::new(text).unwrap();
-    let none = Params::default();
-    let zone = none.clone().with("zone", Zone::Pixels(Area { outline: vec![p, q, r], holes: Vec::new() }));
-    let line = none.clone().with("a", p).with("b", q).with("direction", Direction::RightToLeft);
-    let both = |same: bool| none.clone().with("first", id("dwell")).with("within", duration).with("same_object", same);
-    let stay = zone.clone().with("duration", duration);
-    let also = vec![Segment { a: q, b: r, direction: Direction::Both }];
-    let rules = [
-        ("presence", zone.clone()),
-        ("line_crossing", line.clone().with("also", also)),
-        ("dwell", stay.clone()),
-        ("count", zone.clone().with("at_least", 3_u32)),
-        ("density", zone.clone().with("at_least_per_m2", 2.5_f32)),
-        ("gathering", zone.clone().with("at_least", 4_u32).with("reach", 1.5_f32)),
-        ("stopped", stay.clone().with("reach", 0.3_f32)),
-        (
-            "wrong_way",
-            zone.clone().with("from", p).with("to", r).with("tolerance_deg", 45_f32).with("distance", 0.1_f32),
-        ),
-        ("zone_entry", zone.clone()),
-        ("zone_exit", zone.clone()),
-        ("left_object", stay.with("owner_reach", 2_f32)),
-        ("removed_object", zone.clone().with("settled", duration).with("missing", Span::from_secs(3))),
-        ("speed", zone.clone().with("at_least_m_s", 8.5_f32)),
-        ("running", zone.with("at_least_m_s", 3.5_f32).with("rise_m_s", 1.5_f32)),
-        ("tailgating", line.with("within", Span::from_secs(2))),
-        ("sequence", both(true).with("then", id("count"))),
-        ("absence", both(false).with("without", id("count"))),
-        ("together", none.clone().with("of", vec![id("dwell"), id("count")]).with("within", Span::from_secs(1))),
-        ("offline", none.clone().with("after", duration)),
-        ("low_frame_rate", none.clone().with("below_fps", 2.5_f32).with("over", duration)),
-        ("clock_drift", none.clone().with("at_least", duration)),
-        ("frozen", none.clone().with("change_below", 0.02_f32)),
-        ("covered", none.clone().with("contrast_below", 8.5_f32)),
-        ("blurred", none.clone().with("below_part", 0.5_f32)),
-        ("moved", none.with("similarity_below", 0.25_f32)),
-    ];
-    rules.into_iter().map(|(kind, params)| rule(kind, params)).collect()
+    let corners = vec![PixelPoint::new(0.0, 0.0), PixelPoint::new(9.0, 0.0), PixelPoint::new(0.0, 9.0)];
+    let zone = Zone::Pixels(Area { outline: corners, holes: Vec::new() });
+    first_kinds(&zone, &zone, ["dwell", "count"]).into_iter().map(|(kind, params)| rule(kind, params)).collect()
 }
 
 /// The conditions that a reader of then finds in each rule; it wants one.

@@ -6,6 +6,8 @@ use prost::Message;
 use vedette_core::*;
 use vedette_wire::*;
 
+use crate::support::first_kinds;
+
 fn score(value: f32) -> Score {
     Score::new(value).unwrap()
 }
@@ -65,52 +67,12 @@ fn policy() -> Policy {
     let at = |latitude| GroundPoint::new(latitude, 113.9, 0.0).unwrap();
     let triangle = vec![at(22.5), at(22.6), at(22.7)];
     let ground = Zone::Ground(Area { outline: triangle.clone(), holes: vec![triangle] });
-    let direction = Direction::RightToLeft;
-    let id = |text| RuleId::new(text).unwrap();
-    let duration = Span::from_secs(5);
-    let none = Params::default();
-    let also = vec![Segment { a: q, b: r, direction: Direction::Both }];
-    let line = none.clone().with("a", p).with("b", q).with("direction", direction);
-    let both = |same: bool| none.clone().with("first", id("a")).with("within", duration).with("same_object", same);
-    let zone = none.clone().with("zone", zone);
-    let ground = none.clone().with("zone", ground);
-    let stay = zone.clone().with("duration", duration);
-    let conditions = [
-        ("presence", zone.clone()),
-        ("line_crossing", line.clone().with("also", also)),
-        ("dwell", ground.clone().with("duration", duration)),
-        ("count", zone.clone().with("at_least", 3_u32)),
-        ("density", ground.with("at_least_per_m2", 2.5_f32)),
-        ("gathering", zone.clone().with("at_least", 4_u32).with("reach", 1.5_f32)),
-        ("stopped", stay.clone().with("reach", 0.3_f32)),
-        (
-            "wrong_way",
-            zone.clone().with("from", p).with("to", r).with("tolerance_deg", 45_f32).with("distance", 0.1_f32),
-        ),
-        ("zone_entry", zone.clone()),
-        ("zone_exit", zone.clone()),
-        ("left_object", stay.with("owner_reach", 2_f32)),
-        ("removed_object", zone.clone().with("settled", duration).with("missing", Span::from_secs(3))),
-        ("speed", zone.clone().with("at_least_m_s", 8.5_f32)),
-        ("running", zone.with("at_least_m_s", 3.5_f32).with("rise_m_s", 1.5_f32)),
-        ("tailgating", line.with("within", Span::from_secs(2))),
-        ("sequence", both(true).with("then", id("b"))),
-        ("absence", both(false).with("without", id("b"))),
-        ("together", none.clone().with("of", vec![id("a"), id("b")]).with("within", Span::from_secs(1))),
-        ("offline", none.clone().with("after", duration)),
-        ("low_frame_rate", none.clone().with("below_fps", 2.5_f32).with("over", duration)),
-        ("clock_drift", none.clone().with("at_least", duration)),
-        ("frozen", none.clone().with("change_below", 0.02_f32)),
-        ("covered", none.clone().with("contrast_below", 8.5_f32)),
-        ("blurred", none.clone().with("below_part", 0.5_f32)),
-        ("moved", none.with("similarity_below", 0.25_f32)),
-    ];
     Policy {
         applies_to: PolicyScope::Group("campus".into()),
         version: 4,
         effective_from: Timestamp::from_micros(17),
         frame: FrameSize { width: 768, height: 576 },
-        rules: conditions
+        rules: first_kinds(&zone, &ground, ["a", "b"])
             .into_iter()
             .map(|(kind, params)| rule(kind, Condition { kind: RuleKind::named(kind), params }))
             .collect(),

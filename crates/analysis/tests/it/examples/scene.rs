@@ -38,7 +38,7 @@ pub(crate) struct Scene {
     /// Times in which the camera's clock is off: from, until, by how many seconds it is behind.
     #[serde(default)]
     clock: Vec<[f64; 3]>,
-    /// What the pictures are like; they are looked at only when this is given.
+    /// The properties of the pictures; they are evaluated only when this is given.
     #[serde(default)]
     picture: Vec<Effect>,
     #[serde(default)]

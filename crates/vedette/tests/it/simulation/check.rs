@@ -44,7 +44,7 @@ impl Outcome {
     }
 }
 
-/// Each difference with the promise it breaks.
+/// Each difference with the guarantee that it breaks.
 pub(crate) fn differences(expected: &Outcome, found: &Outcome) -> Vec<String> {
     let mut wrong = found.unrest.iter().map(|what| format!("P4: {what}")).collect::<Vec<_>>();
     for (key, payloads) in &expected.alerts {
