@@ -52,7 +52,7 @@ pub(super) async fn play(
                     let (wall, started) = *anchor.get_or_insert_with(|| (output.now(), Instant::now()));
                     let due = started + time.to_std();
                     if due > Instant::now() {
-                        output.meanwhile(tokio::time::sleep_until(due)).await?;
+                        output.until_due(due).await?;
                     }
                     output.unit(data, wall + time).await?;
                 }

@@ -220,6 +220,12 @@ impl Output {
         }
     }
 
+    /// Waits for the next picture of a recording, which is at hand: a time-lapse recording is no camera without signal.
+    pub(super) async fn until_due(&mut self, due: Instant) -> Result<(), Gone> {
+        self.usable_at = self.usable_at.max(due);
+        self.meanwhile(tokio::time::sleep_until(due)).await
+    }
+
     /// Sends the open chunk; its group goes on.
     async fn flush(&mut self) -> Result<(), Gone> {
         self.open_since = None;
@@ -339,6 +345,23 @@ mod tests {
         let Some(IntakeEvent::Chunk(chunk)) = all.last() else { panic!("{all:?}") };
         assert!(Some(chunk.epoch) > heartbeat, "{all:?}");
         assert_eq!((chunk.units.len(), chunk.first_sequence, chunk.part), (1, 0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_recording_with_a_picture_every_minute_is_one_session() {
+        let (mut output, mut events) = intake(Arc::new(|| 0));
+        output.connected(Codec::H264, SIZE).await.unwrap();
+        push(&mut output, KEY, 0).await;
+        for minute in 1..5 {
+            output.until_due(Instant::now() + TIMEOUT * 6).await.unwrap();
+            push(&mut output, DELTA, minute * 60_000).await;
+        }
+        output.cut().await.unwrap();
+        let all: Vec<IntakeEvent> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+        let units: usize =
+            all.iter().map(|event| if let IntakeEvent::Chunk(chunk) = event { chunk.units.len() } else { 0 }).sum();
+        assert_eq!(units, 5, "{all:?}");
+        assert!(!all.iter().any(|event| matches!(event, IntakeEvent::SignalLoss(_))), "{all:?}");
     }
 
     #[tokio::test(start_paused = true)]
