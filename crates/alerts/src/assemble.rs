@@ -1,6 +1,6 @@
 use vedette_core::{
     Alert, AlertObject, AlertStatus, Camera, CameraRecord, Episode, EpisodePhase, Evidence, FrameSize, ObjectClass,
-    PathPoint, PixelBox, Place, ProcessedFrame, Quality,
+    PathPoint, PixelBox, Place, ProcessedFrame, Quality, SignalLossReason,
 };
 use vedette_rules::rule_kind;
 
@@ -73,6 +73,7 @@ pub fn assemble(episode: &Episode, context: AlertContext<'_>) -> Alert {
         evidence,
         quality,
         model: record.model.clone(),
+        signal_loss: record.signal_loss_reason().filter(|reason| *reason != SignalLossReason::Unknown),
     }
 }
 

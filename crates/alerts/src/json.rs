@@ -12,12 +12,15 @@ use vedette_core::{
 use vedette_rules::rule_kind;
 
 pub use crate::place_json::{AddressJson, CandidateJson, PlaceJson, PlateJson, RoadJson, UnitJson};
+pub use crate::signal_loss_json::SignalLossJson;
 use crate::snapshot_path::snapshot_path;
 use crate::stored::StoredAlert;
 use crate::verdict::Verdict;
 pub use crate::verdict_json::VerdictJson;
 pub use crate::view_json::ViewJson;
-pub use crate::words::{DecisionWords, DirectionWords, LevelWords, SeverityWords, SourceWords, StatusWords};
+pub use crate::words::{
+    DecisionWords, DirectionWords, LevelWords, SeverityWords, SignalLossWords, SourceWords, StatusWords,
+};
 
 /// An event at a place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -67,6 +70,9 @@ pub struct AlertJson {
     pub quality: QualityJson,
     /// The model of its detections.
     pub model: ModelJson,
+    /// Why the camera had no signal when the alert was raised; absent for other alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal_loss: Option<SignalLossJson>,
     /// The verdict of a person; null until then. A verdict on any alert of an event counts for the event.
     #[schema(required = true)]
     pub verdict: Option<VerdictJson>,
@@ -201,6 +207,7 @@ impl AlertJson {
             evidence: evidence(alert),
             quality: alert.quality.into(),
             model: ModelJson::from(&alert.model),
+            signal_loss: alert.signal_loss.map(SignalLossJson::from),
             verdict: verdict.map(VerdictJson::from),
             view_of: None,
             views: None,

@@ -11,6 +11,7 @@ pub mod event;
 mod identity;
 pub mod json;
 mod place_json;
+mod signal_loss_json;
 mod snapshot_path;
 mod stored;
 mod verdict;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
-use vedette_core::{AddressLevel, AlertStatus, Direction, PlaceSource, Severity};
+use vedette_core::{AddressLevel, AlertStatus, Direction, PlaceSource, Severity, SignalLossReason};
 
 use crate::Decision;
 
@@ -45,6 +45,10 @@ words! {
     SourceWords(PlaceSource): Calibration AboveHorizon CameraPosition;
     /// Levels of the standard address, outermost first.
     LevelWords(AddressLevel): District Street Community Grid Building Room;
+    /// Why a camera has no signal; the texts beside it say it in words.
+    SignalLossWords(SignalLossReason): Unknown Connecting Unreachable NoData NoUsablePicture TooLarge NoKeyFrame NoParameterSets
+        Unauthorized NotFound Refused NoVideo UnsupportedCodec StreamEnded BrokenStream FileMissing RecordingRefused SourceUnavailable
+        IngestGone DetectGone Undecodable DecoderStuck InferenceFailed Overload;
 }
 
 fn schema<T: Serialize>(doc: &str, variants: impl IntoIterator<Item = T>) -> RefOr<Schema> {

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use vedette_address::AddressBase;
 use vedette_core::{
-    Alert, AlertId, Camera, CameraRecord, Episode, FrameAt, FrameCounts, FrameSize, NearMiss, ProcessedFrame, Quality,
-    RecordBody, Span, Timestamp,
+    Alert, AlertId, Camera, CameraRecord, Episode, FrameAt, FrameCounts, FrameSize, NO_SESSION, NearMiss,
+    ProcessedFrame, Quality, RecordBody, Span, Timestamp,
 };
 use vedette_locate::Locator;
 use vedette_rules::{FrameFacts, FrameStats, RuleEngine, SharedPolicy};
@@ -171,6 +171,12 @@ impl CameraAnalysis {
 
     /// Processes one record, in any order within the allowed lateness, any number of times.
     pub fn take(&mut self, record: &CameraRecord, serving: Serving<'_>) -> Outcome {
+        if record.at.epoch == NO_SESSION && record.signal_loss_reason().is_some() {
+            // It has no place among the frames: it counts when it is read.
+            let mut outcome = Outcome::of(Admission::New);
+            self.analyse(record, serving, &mut outcome);
+            return outcome;
+        }
         let (admission, next) = self.order.admit(record);
         let mut outcome = Outcome::of(admission);
         if let Some(record) = next {
@@ -199,7 +205,7 @@ impl CameraAnalysis {
     fn analyse(&mut self, record: &CameraRecord, serving: Serving<'_>, outcome: &mut Outcome) {
         match &record.body {
             RecordBody::Processed(frame) => self.analyse_frame(record, frame, serving, outcome),
-            RecordBody::SignalLoss => self.note_signal_loss(record, serving, outcome),
+            RecordBody::SignalLoss(_) => self.note_signal_loss(record, serving, outcome),
             // Already counted.
             RecordBody::AccountOnly(_) => {}
         }

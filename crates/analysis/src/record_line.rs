@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use vedette_core::{
     AccountOnly, CameraId, CameraRecord, Detection, FrameAccount, FrameAt, FrameSize, ModelRef, PictureStats,
-    ProcessedFrame, Quality, RecordBody, StageLatency, Timestamp, VideoRef,
+    ProcessedFrame, Quality, RecordBody, SignalLossReason, StageLatency, Timestamp, VideoRef,
 };
 
 /// A line is not a valid record.
@@ -47,6 +47,9 @@ struct Line {
     /// The record is a signal loss.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     away: bool,
+    /// Why, of a signal loss; absent from records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<SignalLossReason>,
 }
 
 /// Writes a record, without the line break.
@@ -68,13 +71,18 @@ pub fn from_line(line: &str) -> Result<CameraRecord, RecordLineError> {
 impl From<CameraRecord> for Line {
     fn from(record: CameraRecord) -> Self {
         let CameraRecord { camera, at: FrameAt { epoch, sequence, captured }, model, body } = record;
-        let away = matches!(body, RecordBody::SignalLoss);
+        let (away, reason) = match &body {
+            RecordBody::SignalLoss(reason) => {
+                (true, Some(*reason).filter(|reason| *reason != SignalLossReason::Unknown))
+            }
+            RecordBody::Processed(_) | RecordBody::AccountOnly(_) => (false, None),
+        };
         let ProcessedFrame { frame, detections, quality, video, latency, account, picture } = match body {
             RecordBody::Processed(frame) => frame,
             RecordBody::AccountOnly(AccountOnly { account, frame }) => {
                 ProcessedFrame { account: Some(account), ..ProcessedFrame::empty(frame.unwrap_or(NO_FRAME)) }
             }
-            RecordBody::SignalLoss => ProcessedFrame::empty(NO_FRAME),
+            RecordBody::SignalLoss(_) => ProcessedFrame::empty(NO_FRAME),
         };
         Self {
             camera,
@@ -90,6 +98,7 @@ impl From<CameraRecord> for Line {
             account,
             picture,
             away,
+            reason,
         }
     }
 }
@@ -112,6 +121,7 @@ impl TryFrom<Line> for CameraRecord {
             account,
             picture,
             away,
+            reason,
         } = line;
         let body = match account {
             account if away => {
@@ -121,7 +131,7 @@ impl TryFrom<Line> for CameraRecord {
                 if is_of_frame {
                     return Err(RecordLineError::SignalLossWithFrame);
                 }
-                RecordBody::SignalLoss
+                RecordBody::SignalLoss(reason.unwrap_or(SignalLossReason::Unknown))
             }
             Some(account) if account.sheds_own(sequence) => {
                 if !detections.is_empty() {
@@ -180,7 +190,7 @@ mod tests {
             frame: Some(FrameSize { width: 64, height: 48 }),
         };
         assert!(matches!(&read[0], RecordBody::Processed(frame) if frame.detections.len() == 1), "{read:?}");
-        assert_eq!(read[1..], [RecordBody::AccountOnly(only), RecordBody::SignalLoss]);
+        assert_eq!(read[1..], [RecordBody::AccountOnly(only), RecordBody::SignalLoss(SignalLossReason::Unknown)]);
     }
 
     #[test]

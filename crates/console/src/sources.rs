@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use vedette_alerts::json::SignalLossJson;
 use vedette_core::Alert;
 
 /// An area in WGS 84 degrees; `west < east`, `south < north`.
@@ -49,6 +50,20 @@ pub struct CameraSummary {
     /// calibration.
     #[schema(value_type = Vec<(f64, f64)>)]
     pub view: Vec<[f64; 2]>,
+    /// Why none of its pictures is analysed now; null while they are.
+    #[schema(required = true)]
+    pub signal_loss: Option<CameraSignalLoss>,
+}
+
+/// A camera without signal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CameraSignalLoss {
+    /// Time of the first signal loss since its last analysed frame.
+    #[schema(format = DateTime)]
+    pub since: String,
+    /// The cause.
+    #[serde(flatten)]
+    pub loss: SignalLossJson,
 }
 
 /// Buildings, grids, roads and cameras. Calls may compute but not wait: they run on a blocking thread.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CameraId, Direction, EventCode, FrameSize, Measured, ModelRef, ObjectClass, PixelBox, PixelPoint, Place, Quality,
-    RuleId, RuleKind, Score, Severity, Timestamp, TrackId, VideoRef,
+    RuleId, RuleKind, Score, Severity, SignalLossReason, Timestamp, TrackId, VideoRef,
 };
 
 /// Identity of an alert, 128 bits in UUID form. The same camera, rule and episode always yield the same id.
@@ -150,6 +150,9 @@ pub struct Alert {
     pub quality: Quality,
     /// The model whose detections it is based on.
     pub model: ModelRef,
+    /// Why the camera had no signal when the alert was raised, if it was raised by a signal loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal_loss: Option<SignalLossReason>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use crate::{
-    CameraId, Detection, FrameAccount, FrameSize, ModelRef, PictureStats, Quality, SignalLoss, StageLatency, Timestamp,
-    VideoRef,
+    CameraId, Detection, FrameAccount, FrameSize, ModelRef, PictureStats, Quality, SignalLoss, SignalLossReason,
+    StageLatency, Timestamp, VideoRef,
 };
 
 /// Identity of a camera's frame, and its capture time.
@@ -37,9 +37,9 @@ pub enum RecordBody {
     Processed(ProcessedFrame),
     /// The frame and its predecessors were not processed: the record only accounts for them.
     AccountOnly(AccountOnly),
-    /// The camera had no signal at the capture time. There is no frame: the record is the only one of its session, does not
-    /// count as a frame and accounts for none.
-    SignalLoss,
+    /// The camera had no signal at the capture time. There is no frame: the record does not count as a frame, accounts for none,
+    /// and is the only one of its session, or of none ([`crate::NO_SESSION`]).
+    SignalLoss(SignalLossReason),
 }
 
 /// All detections of a model in one frame, down to a low floor score.
@@ -87,11 +87,20 @@ pub struct AccountOnly {
 }
 
 impl CameraRecord {
+    /// Why the camera had no signal, if that is what the record says.
+    #[must_use]
+    pub const fn signal_loss_reason(&self) -> Option<SignalLossReason> {
+        match &self.body {
+            RecordBody::SignalLoss(reason) => Some(*reason),
+            RecordBody::Processed(_) | RecordBody::AccountOnly(_) => None,
+        }
+    }
+
     /// A signal loss of a camera whose frames `model` processes.
     #[must_use]
     pub fn signal_loss(loss: SignalLoss, model: ModelRef) -> Self {
-        let SignalLoss { camera, epoch, at } = loss;
-        Self { camera, at: FrameAt { epoch, sequence: 0, captured: at }, model, body: RecordBody::SignalLoss }
+        let SignalLoss { camera, epoch, at, reason } = loss;
+        Self { camera, at: FrameAt { epoch, sequence: 0, captured: at }, model, body: RecordBody::SignalLoss(reason) }
     }
 
     /// The processed frame, if there is one.
@@ -99,7 +108,7 @@ impl CameraRecord {
     pub const fn processed(&self) -> Option<&ProcessedFrame> {
         match &self.body {
             RecordBody::Processed(frame) => Some(frame),
-            RecordBody::AccountOnly(_) | RecordBody::SignalLoss => None,
+            RecordBody::AccountOnly(_) | RecordBody::SignalLoss(_) => None,
         }
     }
 
@@ -107,7 +116,7 @@ impl CameraRecord {
     pub const fn processed_mut(&mut self) -> Option<&mut ProcessedFrame> {
         match &mut self.body {
             RecordBody::Processed(frame) => Some(frame),
-            RecordBody::AccountOnly(_) | RecordBody::SignalLoss => None,
+            RecordBody::AccountOnly(_) | RecordBody::SignalLoss(_) => None,
         }
     }
 
@@ -117,7 +126,7 @@ impl CameraRecord {
         match &self.body {
             RecordBody::Processed(frame) => frame.account.as_ref(),
             RecordBody::AccountOnly(only) => Some(&only.account),
-            RecordBody::SignalLoss => None,
+            RecordBody::SignalLoss(_) => None,
         }
     }
 }

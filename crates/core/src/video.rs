@@ -13,17 +13,6 @@ pub struct AccessUnit {
     pub key: bool,
 }
 
-/// An instant without signal from a camera, a heartbeat of intake on the `video` topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignalLoss {
-    /// The camera.
-    pub camera: CameraId,
-    /// A stream session of its own, without frames: larger than all earlier ones, smaller than later ones.
-    pub epoch: u64,
-    /// The instant, by intake's clock.
-    pub at: Timestamp,
-}
-
 /// A stream session of a camera, announced on the topic `sessions` before its first record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamSession {

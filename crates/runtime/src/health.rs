@@ -64,6 +64,12 @@ impl Health {
         self.0.insert(stage, StageHealth { condition, detail, since: clock::now().to_string() });
     }
 
+    /// A stage's condition; none when it has reported none.
+    #[must_use]
+    pub fn condition(&self, stage: &str) -> Option<Condition> {
+        self.0.get(stage).map(|now| now.condition)
+    }
+
     /// Every stage by name.
     #[must_use]
     pub fn snapshot(&self) -> std::collections::BTreeMap<&'static str, StageHealth> {

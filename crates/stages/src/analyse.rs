@@ -13,6 +13,8 @@ mod published;
 mod recovery;
 mod save;
 mod settings;
+mod signal;
+mod silence;
 mod states;
 mod step;
 
@@ -21,7 +23,7 @@ use std::sync::Arc;
 
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use vedette_analysis::{CameraAnalysis, Outcome, Serving};
+use vedette_analysis::{Admission, CameraAnalysis, Outcome, Serving};
 use vedette_bus::{BusError, Committer, Delivered, Delivery, SharedBus, Watermarks};
 use vedette_core::{Alert, CameraId, CameraRecord, NearMiss};
 use vedette_metrics::SharedString;
@@ -37,15 +39,18 @@ use vedette_wire::DeadLetterReason;
 use crate::address_book::AddressBook;
 use crate::deps::Deps;
 use crate::error::StageError;
+use crate::heartbeats::Peers;
 use crate::latency::LatencyBook;
 use crate::metrics;
 use crate::registry::Registry;
+use crate::signals::Signals;
 use counters::Counters;
 use opening::Opened;
 use partition::{Panicked, Partition};
 use published::Published;
 use save::{Saved, Saving};
 pub use settings::AnalyseSettings;
+use silence::Silence;
 use states::States;
 
 /// The consumer group of the stage.
@@ -67,6 +72,10 @@ pub struct Analyse {
     pub health: Health,
     /// Where latencies are recorded.
     pub latency: LatencyBook,
+    /// The cameras without signal, which it keeps current.
+    pub signals: Signals,
+    /// The processes that cameras depend on.
+    pub peers: Peers,
 }
 
 struct Running {
@@ -84,15 +93,19 @@ struct Running {
     /// Partitions that the checkpoint run in progress has not reached yet.
     to_save: Vec<u32>,
     counters: Counters,
+    silence: Silence,
+    /// Whether it is time to look for cameras without signal.
+    looks: bool,
 }
 
 impl AnalyseSettings {
-    /// The service that analyses this process's share of the cameras.
+    /// The services that analyse this process's share of the cameras, and follow the heartbeats of the stages before.
     #[must_use]
-    pub fn service(&self, deps: &Deps) -> Service {
-        let Deps { bus, registry, addresses, latency, health, .. } = deps.clone();
-        let stage = Analyse { settings: self.clone(), bus, registry, addresses, health, latency };
-        Service::new(STAGE, move |stop| stage.clone().run(stop))
+    pub fn services(&self, deps: &Deps) -> [Service; 2] {
+        let Deps { bus, registry, signals, addresses, latency, health, .. } = deps.clone();
+        let (peers, follower) = Peers::open(&bus);
+        let stage = Analyse { settings: self.clone(), bus, registry, addresses, health, latency, signals, peers };
+        [follower.service(&deps.health), Service::new(STAGE, move |stop| stage.clone().run(stop))]
     }
 }
 
@@ -115,6 +128,8 @@ impl Analyse {
             save_every,
             to_save: Vec::new(),
             counters: Counters::new(),
+            silence: Silence::new(self.peers.clone(), self.settings.timeout.to_std()),
+            looks: false,
             stage: self,
         };
         consumer::run(running, bus, health, stop).await
@@ -149,6 +164,7 @@ impl Consumer for Running {
     async fn take(&mut self, record: Delivered, frame: CameraRecord, _: &mut Offsets) -> crate::Result<Effect> {
         let number = record.position.partition;
         self.partitions.entry(number).or_default().advance(record.position.offset);
+        self.silence.hear(&frame);
         let outcome = loop {
             if let Some(outcome) = self.step(number, &frame) {
                 break outcome;
@@ -170,6 +186,9 @@ impl Consumer for Running {
             Err(panicked) => self.go_on_after(panicked, &record, &frame).await?,
         };
         self.counters.note(&outcome);
+        if outcome.admission == Admission::New {
+            self.note_signal(number, &frame).await?;
+        }
         if !outcome.near_misses.is_empty() {
             self.publish_near_misses(number, &frame.camera, &outcome.near_misses).await?;
         }
@@ -199,12 +218,19 @@ impl Consumer for Running {
                 self.begin_to_save();
                 Ok(())
             }
+            () = self.silence.due() => {
+                self.looks = true;
+                Ok(())
+            }
         }
     }
 
     async fn background_step(&mut self) -> crate::Result<()> {
         if let Some(saved) = self.saved.take() {
             self.take_note(saved).await;
+        }
+        if std::mem::take(&mut self.looks) {
+            self.look_for_silence().await?;
         }
         self.save_one()
     }
@@ -220,6 +246,7 @@ impl Consumer for Running {
     async fn assigned(&mut self, partitions: &[(Arc<str>, u32)]) -> crate::Result<()> {
         let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
         self.finish_saving().await?;
+        self.silence.begin_anew();
         let stands_at = partition::stands_at(&self.partitions);
         self.states.assign(&self.stage.bus, &numbers, &stands_at).await?;
         self.assigned.extend(numbers);

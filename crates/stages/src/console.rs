@@ -12,9 +12,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_address::{AddressBase, Bounds, Footprint, RoadLine};
 use vedette_alert_store::AlertStore;
+use vedette_alerts::json::SignalLossJson;
 use vedette_console::{
-    CameraSummary, Console, ConsoleError, ConsoleParts, MapArea, MapCentre, MapSource, SnapshotSource,
-    SnapshotUnavailable,
+    CameraSignalLoss, CameraSummary, Console, ConsoleError, ConsoleParts, MapArea, MapCentre, MapSource,
+    SnapshotSource, SnapshotUnavailable,
 };
 use vedette_core::{Alert, Calibration, Camera, FrameSize, Span};
 use vedette_locate::Locator;
@@ -22,6 +23,7 @@ use vedette_runtime::blocking::Blocking;
 use vedette_runtime::health::{Condition, Health};
 use vedette_runtime::{Service, clock};
 use vedette_topics::During;
+use vedette_wire::CameraSignal;
 
 use crate::address_book::AddressBook;
 use crate::alert_sink::AlertSink;
@@ -31,6 +33,7 @@ use crate::evidence::{BusSnapshots, NoSnapshot};
 use crate::frame_book::FrameBook;
 use crate::health_report::ReportedHealth;
 use crate::registry::Registry;
+use crate::signals::Signals;
 use addresses::Addresses;
 pub(crate) use settings::ConsoleRule;
 pub use settings::{ConsoleSettings, OneEventSettings, StoreSetting};
@@ -93,7 +96,7 @@ impl Desk {
         metrics: PrometheusHandle,
     ) -> crate::Result<Vec<Service>> {
         let Self { settings, console, store } = self;
-        let Deps { bus, registry, addresses, live, health, .. } = deps.clone();
+        let Deps { bus, registry, signals, addresses, live, health, .. } = deps.clone();
         let snapshots = Arc::new(BusSnapshots::new(bus.clone(), settings.pixelate));
         let sink = AlertSink {
             bus: bus.clone(),
@@ -114,7 +117,7 @@ impl Desk {
         let parts = ConsoleParts {
             store,
             live,
-            map: Arc::new(CityMap { addresses: addresses.clone(), registry }),
+            map: Arc::new(CityMap { addresses: addresses.clone(), registry, signals }),
             addresses: Arc::new(Addresses(addresses)),
             snapshots: Arc::new(Pictures(snapshots)),
             health: Arc::new(ReportedHealth(health.clone())),
@@ -165,6 +168,7 @@ async fn delete_expired(
 struct CityMap {
     addresses: AddressBook,
     registry: Registry,
+    signals: Signals,
 }
 
 impl MapSource for CityMap {
@@ -181,7 +185,7 @@ impl MapSource for CityMap {
     }
 
     fn cameras(&self) -> Vec<CameraSummary> {
-        self.registry.cameras().iter().map(|camera| summary(camera)).collect()
+        self.registry.cameras().iter().map(|camera| summary(camera, self.signals.lost(&camera.id))).collect()
     }
 
     fn centre(&self) -> Option<MapCentre> {
@@ -221,7 +225,7 @@ fn road(road: &RoadLine) -> geojson::Feature {
     feature
 }
 
-fn summary(camera: &Camera) -> CameraSummary {
+fn summary(camera: &Camera, lost: Option<CameraSignal>) -> CameraSummary {
     let frame = match &camera.calibration {
         Some(Calibration::ControlPoints { frame, .. }) => *frame,
         _ => USUAL_FRAME,
@@ -236,6 +240,8 @@ fn summary(camera: &Camera) -> CameraSummary {
         longitude: camera.position.longitude(),
         address: camera.address.map(String::from),
         view: view.iter().map(|point| [point.longitude(), point.latitude()]).collect(),
+        signal_loss: lost
+            .map(|lost| CameraSignalLoss { since: lost.since.to_string(), loss: SignalLossJson::from(lost.reason) }),
     }
 }
 

@@ -8,6 +8,7 @@ use vedette_runtime::health::Health;
 use crate::address_book::AddressBook;
 use crate::latency::LatencyBook;
 use crate::registry::Registry;
+use crate::signals::Signals;
 
 /// The handles that the services of a process share. Cheap to clone.
 #[derive(Clone)]
@@ -16,6 +17,8 @@ pub struct Deps {
     pub bus: SharedBus,
     /// Cameras and policies.
     pub registry: Registry,
+    /// The cameras without signal; empty in a process that neither analyses nor shows them.
+    pub signals: Signals,
     /// The address bases, by capture time.
     pub addresses: AddressBook,
     /// Latencies of the alerts raised by this process.

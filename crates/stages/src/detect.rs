@@ -7,6 +7,8 @@
 mod account;
 mod backend;
 mod lane;
+mod loss_report;
+mod loss_watch;
 mod open_alerts;
 mod open_lane;
 mod pace;
@@ -16,6 +18,7 @@ mod watched;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -31,9 +34,11 @@ use vedette_wire::VideoRecord;
 
 use crate::deps::Deps;
 use crate::detect::lane::Work;
+use crate::detect::loss_report::Holdings;
 use crate::detect::open_lane::OpenLane;
 use crate::detector::Detecting;
 use crate::error::StageError;
+use crate::heartbeats::{self, Pulse};
 use crate::metrics;
 use crate::registry::Registry;
 
@@ -46,6 +51,7 @@ pub use settings::{DetectSettings, ShedAfter};
 /// The consumer group of the stage.
 pub const GROUP: &str = "detect";
 const STAGE: &str = "detect";
+const HEARTBEATS: &str = "detect_heartbeats";
 /// A camera that sent nothing for this long, while others of its partition did, needs no earlier records after a restart.
 const SILENT: Span = Span::from_secs(60);
 
@@ -72,6 +78,17 @@ pub struct Detect {
     pub decoders: Arc<Semaphore>,
     /// Where it reports its condition.
     pub health: Health,
+    /// A camera of whose pictures none was processed for this long has no signal.
+    pub timeout: Duration,
+    /// The cameras it holds, and whether its loop turns: for its heartbeats.
+    pub life: Life,
+}
+
+/// What the heartbeats of the stage tell. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Life {
+    pulse: Pulse,
+    holdings: Holdings,
 }
 
 struct Running {
@@ -94,7 +111,7 @@ fn begins_anew(video: &VideoRecord) -> bool {
 impl DetectSettings {
     /// The services that decode and detect with `detecting`, and know which cameras are not shed.
     #[must_use]
-    pub fn services(&self, deps: &Deps, detecting: &Detecting) -> [Service; 2] {
+    pub fn services(&self, deps: &Deps, detecting: &Detecting) -> [Service; 3] {
         let Deps { bus, registry, health, .. } = deps.clone();
         let (open_alerts, follower) = OpenAlerts::open(&bus, clock::now());
         let decoders = match self.decoders {
@@ -112,8 +129,12 @@ impl DetectSettings {
             now: clock::now,
             decoders: Arc::new(Semaphore::new(decoders)),
             health: health.clone(),
+            timeout: self.timeout.to_std(),
+            life: Life::default(),
         };
-        [follower.service(&health), Service::new(STAGE, move |stop| stage.clone().run(stop))]
+        let holdings = stage.life.holdings.clone();
+        let heartbeats = heartbeats::service(HEARTBEATS, &stage.bus, &stage.life.pulse, move || holdings.role());
+        [follower.service(&health), heartbeats, Service::new(STAGE, move |stop| stage.clone().run(stop))]
     }
 }
 
@@ -187,6 +208,9 @@ impl Consumer for Running {
     }
 
     fn tick(&mut self, offsets: &mut Offsets) {
+        self.stage.life.pulse.beat();
+        self.stage.life.holdings.change(|cameras, _| *cameras = u32::try_from(self.lanes.len()).unwrap_or(u32::MAX));
+        self.report_losses();
         let silent: Vec<CameraId> = self
             .lanes
             .iter()
@@ -218,14 +242,21 @@ impl Consumer for Running {
         (Condition::Degraded, detail)
     }
 
+    async fn assigned(&mut self, partitions: &[(Arc<str>, u32)]) -> crate::Result<()> {
+        self.stage.life.holdings.change(|_, held| held.extend(partitions.iter().map(|(_, number)| *number)));
+        Ok(())
+    }
+
     async fn revoked(&mut self, partitions: &[(Arc<str>, u32)]) -> crate::Result<()> {
         let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();
+        self.stage.life.holdings.change(|_, held| held.retain(|number| !numbers.contains(number)));
         self.close_lanes(|lane| numbers.contains(&lane.partition)).await;
         self.newest.retain(|number, _| !numbers.contains(number));
         Ok(())
     }
 
     async fn ending(&mut self, _: bool) -> crate::Result<()> {
+        self.stage.life.holdings.change(|_, held| held.clear());
         self.close_lanes(|_| true).await;
         Ok(())
     }

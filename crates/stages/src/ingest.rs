@@ -7,6 +7,7 @@ mod source_error;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -18,10 +19,11 @@ use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSour
 use vedette_runtime::health::{Condition, Health};
 use vedette_runtime::{Service, clock, report};
 use vedette_topics::{During, topics};
-use vedette_wire::{PublishedChunk, VideoRecord};
+use vedette_wire::{HeartbeatRole, PublishedChunk, VideoRecord};
 
 use crate::deps::Deps;
 use crate::error::StageError;
+use crate::heartbeats::{self, Pulse};
 use crate::metrics;
 use crate::registry::Registry;
 
@@ -31,6 +33,7 @@ pub use share::{NoShare, Share};
 use source_error::SourceError;
 
 const STAGE: &str = "ingest";
+const HEARTBEATS: &str = "ingest_heartbeats";
 
 /// Dependencies of the stage.
 #[derive(Clone)]
@@ -47,6 +50,10 @@ pub struct Ingest {
     pub now: fn() -> Timestamp,
     /// Where it reports its condition.
     pub health: Health,
+    /// Turns with its loop.
+    pub(crate) pulse: Pulse,
+    /// Number of cameras with an intake.
+    pub(crate) intakes: Arc<AtomicU32>,
 }
 
 struct Running {
@@ -65,16 +72,33 @@ impl IngestSettings {
     ///
     /// # Errors
     /// When `sessions` cannot be read.
-    pub async fn services(&self, deps: &Deps) -> crate::Result<[Service; 2]> {
+    pub async fn services(&self, deps: &Deps) -> crate::Result<[Service; 3]> {
         let Deps { bus, registry, health, .. } = deps.clone();
         let (sessions, follower) = Sessions::open(&bus, self.share).await.during("reading `sessions`")?;
         let follower = follower.service(&health);
-        let stage = Ingest { settings: self.clone(), bus, registry, sessions, now: clock::now, health };
-        Ok([follower, Service::new(STAGE, move |stop| stage.clone().run(stop))])
+        let stage = Ingest::new(self.clone(), bus, registry, sessions, clock::now, health);
+        let (role, intakes) =
+            (HeartbeatRole::Ingest { number: self.share.number(), of: self.share.of() }, stage.intakes.clone());
+        let holds = move || (intakes.load(Ordering::Relaxed), role.clone());
+        let heartbeats = heartbeats::service(HEARTBEATS, &stage.bus, &stage.pulse, holds);
+        Ok([follower, heartbeats, Service::new(STAGE, move |stop| stage.clone().run(stop))])
     }
 }
 
 impl Ingest {
+    /// A stage that sends no heartbeats of its own.
+    #[must_use]
+    pub fn new(
+        settings: IngestSettings,
+        bus: SharedBus,
+        registry: Registry,
+        sessions: Sessions,
+        now: fn() -> Timestamp,
+        health: Health,
+    ) -> Self {
+        Self { settings, bus, registry, sessions, now, health, pulse: Pulse::default(), intakes: Arc::default() }
+    }
+
     /// Keeps one intake running for each enabled camera with a source, until `stop`.
     ///
     /// # Errors
@@ -94,9 +118,18 @@ impl Ingest {
                 }
             }
             metrics::INGEST_CAMERAS.get().set(running.len() as f64);
+            self.intakes.store(u32::try_from(running.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+            let changed = async {
+                loop {
+                    self.pulse.beat();
+                    if let Ok(changed) = tokio::time::timeout(heartbeats::EVERY, changes.changed()).await {
+                        break changed;
+                    }
+                }
+            };
             tokio::select! {
                 () = stop.cancelled() => break,
-                changed = changes.changed() => changed.map_err(|_| StageError::RegistryEnded)?,
+                changed = changed => changed.map_err(|_| StageError::RegistryEnded)?,
             }
         }
         for (_, camera) in running {

@@ -15,11 +15,13 @@ mod error;
 mod evidence;
 mod frame_book;
 mod health_report;
+mod heartbeats;
 pub mod import;
 mod ingest;
 mod latency;
 mod metrics;
 pub mod registry;
+mod signals;
 mod sink;
 pub mod sinks;
 #[cfg(test)]
@@ -34,10 +36,12 @@ pub use error::{Result, StageError};
 pub use evidence::{BusSnapshots, NoSnapshot};
 pub use frame_book::FrameBook;
 pub use health_report::ReportedHealth;
+pub use heartbeats::Peers;
 pub use import::{MetadataSettings, TimeSource};
 pub use ingest::{CredentialSection, Ingest, IngestSettings, NoShare, Sessions, Share};
 pub use latency::{LatencyBook, LatencySummary};
 pub use metrics::METRICS;
+pub use signals::Signals;
 pub use sink::Sink;
 pub use sinks::SinkSettings;
 

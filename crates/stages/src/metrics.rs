@@ -31,6 +31,12 @@ vedette_metrics::define! {
     METADATA_CLASSES_UNKNOWN: Counter = "vedette_metadata_classes_unknown_total", Count, [];
     /// Objects of other producers left out, by reason: `identifying` (a face or a number plate) or `no_area`.
     METADATA_OBJECTS_LEFT_OUT: Counter = "vedette_metadata_objects_left_out_total", Count, ["reason"];
+    /// Signal losses that `analyse` found, by reason: nobody ingests or decodes the camera.
+    ANALYSE_SIGNAL_LOSSES: Counter = "vedette_analyse_signal_losses_total", Count, ["reason"];
+    /// Signal losses that `detect` found, by reason: the camera's pictures arrive and are not processed.
+    DETECT_SIGNAL_LOSSES: Counter = "vedette_detect_signal_losses_total", Count, ["reason"];
+    /// 1 while a camera has no signal, 0 once its pictures are analysed again; cameras that never lost it are absent.
+    CAMERA_OFFLINE: Gauge = "vedette_camera_offline", Count, ["camera"];
     /// Frames analysed.
     ANALYSE_FRAMES: Counter = "vedette_analyse_frames_total", Count, [];
     /// Records of frames that have been seen before, ignored.

@@ -19,6 +19,12 @@ pub fn away(health: &Health, error: &BusError) {
     health.set(NAME, Condition::Degraded, error.to_string());
 }
 
+/// Whether the bus answered at the last attempt; true as long as nobody asks.
+#[must_use]
+pub fn answers(health: &Health) -> bool {
+    health.condition(NAME).is_none_or(|condition| condition == Condition::Running)
+}
+
 /// The service that asks the bus periodically whether it answers.
 #[must_use]
 pub fn service(bus: &SharedBus, health: &Health) -> Service {

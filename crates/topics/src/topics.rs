@@ -9,11 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use vedette_bus::{BusError, Delivered, Delivery, Record, Retention, SharedBus, TopicSpec};
 use vedette_core::{Alert, Camera, CameraRecord, Policy, Span, StreamSession, Timestamp};
-use vedette_wire::{AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError};
+use vedette_wire::{
+    AddressBaseChange, AnalysisState, CameraNearMiss, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError,
+};
 
 use crate::BusSettings;
 
-pub use message::{EffectiveFrom, Key, Message};
+pub use message::{EffectiveFrom, HeartbeatKey, Key, Message};
 
 topics! {
     /// Encoded video, and signal losses.
@@ -22,6 +24,11 @@ topics! {
     /// The newest stream session of each camera.
     pub static SESSIONS: Topic<StreamSession> =
         Topic::new(Definition::by_camera("sessions", Keep::Compacted(Duration::ZERO)));
+    /// Signs of life of the stages that cameras depend on.
+    pub static HEARTBEATS: Topic<Heartbeat> = Topic::new(Definition::single("heartbeats", Keep::Briefly));
+    /// The cameras without signal.
+    pub static SIGNALS: Topic<CameraSignal> =
+        Topic::new(Definition::by_camera("signals", Keep::Compacted(Duration::ZERO)));
     /// The records of cameras: detections of every processed frame, frame accounting, and signal losses.
     pub static DETECTIONS: Topic<CameraRecord> = Topic::new(Definition::by_camera("detections", Keep::Detections));
     /// Alerts.
@@ -52,6 +59,9 @@ const MAX_RECORD_BYTES: u32 = 1_000_000;
 /// stale write.
 const STATES_COMPACTED_AFTER: Duration = Duration::from_secs(120);
 
+/// What is kept briefly is only of use when it is new.
+const BRIEFLY: Duration = Duration::from_secs(600);
+
 /// Partitioning of a topic's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
@@ -72,6 +82,8 @@ pub enum Keep {
     Alerts,
     /// For `bus.keep_dead_letters`.
     DeadLetters,
+    /// For ten minutes.
+    Briefly,
     /// The last record of each key; an overwritten one stays for the given time.
     Compacted(Duration),
 }
@@ -117,6 +129,7 @@ impl Definition {
             Keep::Detections => (delete(settings.keep_detections, None), Duration::ZERO),
             Keep::Alerts => (delete(settings.keep_alerts, None), Duration::ZERO),
             Keep::DeadLetters => (delete(settings.keep_dead_letters, None), Duration::ZERO),
+            Keep::Briefly => (Retention::Delete { age: BRIEFLY, bytes: None }, Duration::ZERO),
             Keep::Compacted(lag) => (Retention::Compact, lag),
         };
         TopicSpec {

@@ -19,7 +19,7 @@ use vedette_detect::{Runtime, RuntimeSettings};
 use vedette_media::{Intake, IntakeEvent, IntakeSettings, IntakeSource};
 use vedette_runtime::clock;
 use vedette_runtime::health::Health;
-use vedette_stages::detect::{Detect, OpenAlerts};
+use vedette_stages::detect::{Detect, Life, OpenAlerts};
 use vedette_stages::detector::{Detecting, RUNTIME, manifests, store};
 use vedette_stages::registry::Registry;
 use vedette_stages::{DetectSettings, ShedAfter};
@@ -176,6 +176,8 @@ async fn stage(detecting: &Detecting, chunks: &[VideoChunk], frames: usize) {
         now: clock::now,
         decoders: Arc::new(Semaphore::new(2)),
         health: Health::default(),
+        timeout: NEVER.to_std(),
+        life: Life::default(),
     };
     let running = tokio::spawn(stage.run(stop.clone()));
     for _ in 0..frames {

@@ -19,7 +19,7 @@ use vedette_stages::address_book::{self, AddressBook, inbox};
 use vedette_stages::console::Desk;
 use vedette_stages::detector::Detecting;
 use vedette_stages::registry::{self, Registry};
-use vedette_stages::{Deps, LatencyBook, MetadataSettings};
+use vedette_stages::{Deps, LatencyBook, MetadataSettings, Signals};
 use vedette_topics::{BusKind, bus_watch, open_bus, topics};
 
 use crate::config::{Config, Settings};
@@ -96,11 +96,19 @@ impl App {
         // Not ready before every task has been started: some start only once others have read their topics.
         health.set(STARTUP, Condition::Starting, "");
         let live = broadcast::channel(LIVE_BACKLOG).0;
-        let deps = Deps { bus, registry, addresses, latency: LatencyBook::default(), live, health };
+        let (signals, follower) = match roles.contains(&Role::Analyse) || roles.contains(&Role::Console) {
+            true => Signals::open(&bus)
+                .await
+                .map(|(signals, follower)| (signals, Some(follower)))
+                .context("reading `signals`")?,
+            false => (Signals::default(), None),
+        };
+        let deps = Deps { bus, registry, signals, addresses, latency: LatencyBook::default(), live, health };
         let mut tasks = Supervisor::new(deps.health.clone(), stop.clone());
         let (address, page) = (operations.address, desk.as_ref().map(Desk::address));
         tasks.start(operations.service(&deps.health, metrics.clone()));
         followers.into_iter().for_each(|follower| tasks.start(follower.service(&deps.health)));
+        follower.into_iter().for_each(|follower| tasks.start(follower.service(&deps.health)));
         tasks.start(bus_watch::service(&deps.bus, &deps.health));
         if settings.bus.kind == BusKind::Embedded {
             tasks.start(inbox::service(&inbox::directory(&settings.bus.directory), &deps));
@@ -119,7 +127,7 @@ impl App {
             settings.detect.services(&deps, detecting).into_iter().for_each(|service| tasks.start(service));
         }
         if roles.contains(&Role::Analyse) {
-            tasks.start(settings.analyse.service(&deps));
+            settings.analyse.services(&deps).into_iter().for_each(|service| tasks.start(service));
         }
         for (sink, deliver) in sinks {
             tasks.start(sink.service(&deps, deliver));

@@ -41,6 +41,7 @@ pub fn encode_alert(alert: &Alert) -> Bytes {
         evidence: Some(pb_evidence(&alert.evidence)),
         quality: field::pb_quality(alert.quality),
         model: field::pb_model(&alert.model),
+        signal_loss: alert.signal_loss.map_or(0, field::pb_signal_loss_reason),
     }
     .encode_to_vec()
     .into()
@@ -121,6 +122,7 @@ pub fn decode_alert(bytes: Bytes) -> Result<Alert, WireError> {
         evidence: evidence(message.evidence.ok_or(WireError::missing("evidence"))?)?,
         quality: field::quality(message.quality),
         model: field::model(message.model)?,
+        signal_loss: (message.signal_loss != 0).then(|| field::signal_loss_reason(message.signal_loss)),
     })
 }
 

@@ -38,7 +38,12 @@ pub fn encode_detections(record: &CameraRecord) -> Bytes {
         RecordBody::AccountOnly(only) => {
             pb::FrameDetections { frame: field::pb_frame_size(only.frame.unwrap_or(NO_FRAME)), ..common }
         }
-        RecordBody::SignalLoss => pb::FrameDetections { frame: field::pb_frame_size(NO_FRAME), away: true, ..common },
+        RecordBody::SignalLoss(reason) => pb::FrameDetections {
+            frame: field::pb_frame_size(NO_FRAME),
+            away: true,
+            away_reason: field::pb_signal_loss_reason(*reason),
+            ..common
+        },
     };
     message.encode_to_vec().into()
 }
@@ -84,7 +89,7 @@ fn signal_loss(message: &pb::FrameDetections, account: Option<&FrameAccount>) ->
     ];
     match of_a_frame.into_iter().find(|(_, is_there)| *is_there) {
         Some((field, _)) => Err(WireError::invalid(field, none)),
-        None => Ok(RecordBody::SignalLoss),
+        None => Ok(RecordBody::SignalLoss(field::signal_loss_reason(message.away_reason))),
     }
 }
 

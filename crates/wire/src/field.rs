@@ -2,7 +2,7 @@
 
 use vedette_core::{
     CameraId, Direction, FrameSize, GroundPoint, ModelRef, ObjectClass, PixelBox, PixelPoint, Quality, RuleId, Score,
-    ShedReason, Span, VideoRef,
+    ShedReason, SignalLossReason, Span, VideoRef,
 };
 
 use crate::{WireError, pb};
@@ -81,6 +81,15 @@ pub(crate) fn shed_reason(field: &'static str, number: i32) -> Result<ShedReason
 }
 
 pub(crate) fn pb_shed_reason(reason: ShedReason) -> i32 {
+    i32::from(reason.number())
+}
+
+/// A reason that this version does not know is unknown, not an error.
+pub(crate) fn signal_loss_reason(number: i32) -> SignalLossReason {
+    SignalLossReason::from_number(number)
+}
+
+pub(crate) fn pb_signal_loss_reason(reason: SignalLossReason) -> i32 {
     i32::from(reason.number())
 }
 

@@ -81,6 +81,7 @@ pub fn encode_video(chunk: &VideoChunk, published: Timestamp) -> Bytes {
         units: units.collect(),
         published_us: published.as_micros(),
         away_us: None,
+        away_reason: 0,
         payload: payload.freeze(),
     }
     .encode_to_vec()
@@ -94,6 +95,7 @@ pub fn encode_signal_loss(loss: &SignalLoss) -> Bytes {
         camera: loss.camera.to_string(),
         epoch: loss.epoch,
         away_us: Some(loss.at.as_micros()),
+        away_reason: field::pb_signal_loss_reason(loss.reason),
         ..pb::VideoChunk::default()
     }
     .encode_to_vec()
@@ -111,7 +113,8 @@ pub fn decode_video(bytes: Bytes) -> Result<VideoRecord, WireError> {
             return Err(WireError::invalid("away_us", "a camera that is away sends no units"));
         }
         let (camera, at) = (field::camera_id(&message.camera)?, Timestamp::from_micros(at));
-        return Ok(VideoRecord::SignalLoss(SignalLoss { camera, epoch: message.epoch, at }));
+        let reason = field::signal_loss_reason(message.away_reason);
+        return Ok(VideoRecord::SignalLoss(SignalLoss { camera, epoch: message.epoch, at, reason }));
     }
     let codec = match message.codec() {
         pb::Codec::H264 => Codec::H264,
@@ -162,7 +165,7 @@ fn split(index: &[pb::video_chunk::Unit], mut payload: Bytes) -> Result<Vec<Acce
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use vedette_core::FrameSize;
+    use vedette_core::{FrameSize, SignalLossReason};
 
     use super::*;
 
@@ -195,8 +198,9 @@ mod tests {
         }
 
         #[test]
-        fn that_nothing_comes_reads_back(epoch: u64, at: i64) {
-            let loss = SignalLoss { camera: CameraId::new("gate").unwrap(), epoch, at: Timestamp::from_micros(at) };
+        fn that_nothing_comes_reads_back(epoch: u64, at: i64, number in 0_i32..30) {
+            let reason = SignalLossReason::from_number(number);
+            let loss = SignalLoss { camera: CameraId::new("gate").unwrap(), epoch, at: Timestamp::from_micros(at), reason };
             prop_assert_eq!(decode_video(encode_signal_loss(&loss)).unwrap(), VideoRecord::SignalLoss(loss));
         }
 

@@ -236,7 +236,7 @@ impl Order {
 
     /// Counts the frames that a record accounts for; returns it unless it is a pure accounting record.
     fn pass<'a>(&mut self, mut record: Cow<'a, CameraRecord>) -> Option<Cow<'a, CameraRecord>> {
-        if matches!(record.body, RecordBody::SignalLoss) {
+        if matches!(record.body, RecordBody::SignalLoss(_)) {
             self.go_on_at(place(&record));
             return Some(record);
         }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use vedette_core::{Codec, FrameSize, SignalLoss, VideoChunk};
+use vedette_core::{Codec, FrameSize, SignalLoss, SignalLossReason, VideoChunk};
 
 /// An event of intake.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +102,29 @@ impl LossReason {
     }
 }
 
+impl LossReason {
+    /// The kind of the loss, for those who are told of it downstream.
+    #[must_use]
+    pub fn signal_loss(&self) -> SignalLossReason {
+        match self {
+            Self::Unreachable(_) => SignalLossReason::Unreachable,
+            Self::Timeout(_) => SignalLossReason::NoData,
+            Self::NoUsablePicture { refused: "too_large", .. } => SignalLossReason::TooLarge,
+            Self::NoUsablePicture { refused: "before_key_frame", .. } => SignalLossReason::NoKeyFrame,
+            Self::NoUsablePicture { refused: "no_parameter_sets", .. } => SignalLossReason::NoParameterSets,
+            Self::NoUsablePicture { .. } => SignalLossReason::NoUsablePicture,
+            Self::Unauthorized => SignalLossReason::Unauthorized,
+            Self::NotFound => SignalLossReason::NotFound,
+            Self::Status(_) => SignalLossReason::Refused,
+            Self::NoVideo => SignalLossReason::NoVideo,
+            Self::UnsupportedCodec(_) => SignalLossReason::UnsupportedCodec,
+            Self::StreamEnded => SignalLossReason::StreamEnded,
+            Self::BFrames | Self::BrokenStream(_) => SignalLossReason::BrokenStream,
+            Self::FileMissing(_) => SignalLossReason::FileMissing,
+        }
+    }
+}
+
 /// The remedy for pictures refused for a reason of `vedette_media_units_refused_total`.
 fn remedy(refused: &str) -> &'static str {
     match refused {
@@ -113,6 +136,18 @@ fn remedy(refused: &str) -> &'static str {
             "its size is unknown, since no parameter sets arrive or it sends JPEG wider than 2040 pixels"
         }
         _ => "its units hold no picture",
+    }
+}
+
+impl RefusalReason {
+    /// The kind of the refusal, for those who are told of it downstream.
+    #[must_use]
+    pub const fn signal_loss(&self) -> SignalLossReason {
+        match self {
+            Self::NotVideo { .. } | Self::NothingUsable { .. } => SignalLossReason::RecordingRefused,
+            Self::UnsupportedCodec { .. } => SignalLossReason::UnsupportedCodec,
+            Self::Address(_) | Self::Media(_) => SignalLossReason::SourceUnavailable,
+        }
     }
 }
 

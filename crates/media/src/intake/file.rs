@@ -72,16 +72,10 @@ pub(super) async fn play(
             }
         };
         output.cut().await?;
-        let refused = end.is_some();
-        let last = match end {
-            Some(reason) => IntakeEvent::Refused { reason },
-            None => IntakeEvent::Ended,
-        };
-        output.send(last).await?;
         // A recording that ended is no fault; a refused one is a camera without signal.
-        return match refused {
-            true => output.meanwhile(std::future::pending()).await,
-            false => Ok(()),
+        return match end {
+            Some(reason) => output.refused(reason).await,
+            None => output.send(IntakeEvent::Ended).await,
         };
     }
 }

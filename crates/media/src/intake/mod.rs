@@ -1,4 +1,3 @@
-mod absence;
 mod event;
 mod file;
 mod inspect;
@@ -11,7 +10,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use vedette_core::CameraId;
+use vedette_core::{CameraId, SignalLossReason};
 
 pub use event::{IntakeEvent, LossReason, RefusalReason};
 pub use inspect::{Recording, inspect};
@@ -50,13 +49,16 @@ impl Intake {
         let Self { camera, source, settings, clock, newest_epoch } = self;
         let mut output = Output::new(camera, out, stop, &settings, clock, newest_epoch);
         let ended = match crate::init() {
-            Err(error) => output.send(IntakeEvent::Refused { reason: error.into() }).await,
+            Err(error) => output.refused(error.into()).await,
             Ok(()) => match source {
                 IntakeSource::File { path, looped, offset } => {
                     file::play(&mut output, &settings, &path, looped, offset).await
                 }
                 IntakeSource::Rtsp { url, credentials } => rtsp::follow(&mut output, &settings, url, credentials).await,
-                IntakeSource::Unavailable => output.meanwhile(std::future::pending()).await,
+                IntakeSource::Unavailable => {
+                    output.no_signal(SignalLossReason::SourceUnavailable);
+                    output.meanwhile(std::future::pending()).await
+                }
             },
         };
         if ended == Err(Gone) {

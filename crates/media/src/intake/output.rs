@@ -5,10 +5,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use vedette_core::{AccessUnit, Backoff, CameraId, Codec, FrameSize, SignalLoss, Timestamp, VideoChunk};
+use vedette_core::{
+    AccessUnit, Backoff, CameraId, Codec, FrameSize, LossHeartbeats, SignalLoss, SignalLossReason, Timestamp,
+    VideoChunk,
+};
 
-use super::absence::Absence;
-use super::{Clock, IntakeEvent, IntakeSettings, LossReason, NewestEpoch};
+use super::{Clock, IntakeEvent, IntakeSettings, LossReason, NewestEpoch, RefusalReason};
 use crate::chunker::Chunker;
 use crate::metrics;
 use crate::nal::{UnitKind, unit_kind};
@@ -39,8 +41,10 @@ pub(super) struct Output {
     refused: Option<&'static str>,
     /// When the first unit of the open chunk arrived.
     open_since: Option<Instant>,
-    /// Present while the camera is offline.
-    absence: Option<Absence>,
+    /// Present while the camera has no signal.
+    heartbeats: Option<LossHeartbeats>,
+    /// Why it has none, as last told by its source.
+    reason: SignalLossReason,
 }
 
 impl Output {
@@ -70,7 +74,8 @@ impl Output {
             timeout: settings.timeout,
             refused: None,
             open_since: None,
-            absence: Some(Absence::new(Instant::now())),
+            heartbeats: Some(LossHeartbeats::new(Instant::now().into_std())),
+            reason: SignalLossReason::Connecting,
         }
     }
 
@@ -196,11 +201,17 @@ impl Output {
         self.cut().await?;
         self.chunker = None;
         metrics::LOSSES.with([reason.as_str()]).increment(1);
-        let usable_at = self.usable_at;
-        self.absence.get_or_insert_with(|| Absence::new(usable_at));
+        self.no_signal(reason.signal_loss());
         let retry_in = self.backoff.next_wait();
         self.send(IntakeEvent::Lost { reason, retry_in }).await?;
         self.meanwhile(tokio::time::sleep(retry_in)).await
+    }
+
+    /// The source cannot be used: reports that, and the camera has no signal until intake is stopped.
+    pub(super) async fn refused(&mut self, reason: RefusalReason) -> Result<(), Gone> {
+        self.no_signal(reason.signal_loss());
+        self.send(IntakeEvent::Refused { reason }).await?;
+        self.meanwhile(std::future::pending()).await
     }
 
     /// Awaits an operation. Meanwhile the open chunk is sent when it is as old as chunks get, and signal-loss heartbeats are sent
@@ -208,7 +219,7 @@ impl Output {
     pub(super) async fn meanwhile<T>(&mut self, operation: impl Future<Output = T>) -> Result<T, Gone> {
         let (mut operation, stop) = (pin!(operation), self.stop.clone());
         loop {
-            let heartbeat = self.absence.map_or_else(|| self.usable_until(), |absence| absence.due());
+            let heartbeat = self.heartbeats.map_or_else(|| self.usable_until(), |heartbeats| heartbeats.due().into());
             let flush = self.open_since.map(|since| since + self.max_duration);
             tokio::select! {
                 biased;
@@ -235,10 +246,20 @@ impl Output {
         }
     }
 
+    /// The camera has no signal since its last usable picture.
+    pub(super) fn no_signal(&mut self, reason: SignalLossReason) -> &mut LossHeartbeats {
+        self.reason = reason;
+        let usable_at = self.usable_at.into_std();
+        self.heartbeats.get_or_insert_with(|| LossHeartbeats::new(usable_at))
+    }
+
     async fn send_signal_loss(&mut self) -> Result<(), Gone> {
-        let usable_at = self.usable_at;
-        self.absence.get_or_insert_with(|| Absence::new(usable_at)).told(Instant::now());
-        let loss = SignalLoss { camera: self.camera.clone(), epoch: self.next_epoch(), at: self.now() };
+        if self.heartbeats.is_none() {
+            self.reason = self.unusable().signal_loss();
+        }
+        self.no_signal(self.reason).sent(Instant::now().into_std());
+        let (camera, reason) = (self.camera.clone(), self.reason);
+        let loss = SignalLoss { camera, epoch: self.next_epoch(), at: self.now(), reason };
         self.send(IntakeEvent::SignalLoss(loss)).await
     }
 
@@ -248,7 +269,7 @@ impl Output {
         metrics::UNITS.get().increment(chunk.units.len() as u64);
         metrics::CHUNK_BYTES.get().increment(bytes as u64);
         self.chunks_sent += 1;
-        self.absence = None;
+        self.heartbeats = None;
         self.send(IntakeEvent::Chunk(chunk)).await
     }
 }

@@ -7,7 +7,7 @@ use url::Url;
 use vedette_core::{Codec, FrameSize, Span, Timestamp};
 
 use super::output::{Gone, Output};
-use super::{Credentials, IntakeEvent, IntakeSettings, LossReason, RefusalReason};
+use super::{Credentials, IntakeSettings, LossReason, RefusalReason};
 use crate::capture::CaptureClock;
 use crate::metrics;
 
@@ -19,8 +19,7 @@ pub(super) async fn follow(
     credentials: Option<Credentials>,
 ) -> Result<(), Gone> {
     if let Some(reason) = unusable(&url) {
-        output.send(IntakeEvent::Refused { reason }).await?;
-        return output.meanwhile(std::future::pending()).await;
+        return output.refused(reason).await;
     }
     loop {
         let connecting = timeout(settings.timeout, connect(&url, credentials.as_ref()));

@@ -86,6 +86,11 @@ impl Partition {
         self.next = Some(offset + 1);
     }
 
+    /// The offset of the first record that was not processed yet; none before the first one.
+    pub(super) fn next(&self) -> Option<u64> {
+        self.next
+    }
+
     pub(super) fn insert(&mut self, known: Known) {
         self.cameras.insert(known.entry.camera.id.clone(), Box::new(known));
     }

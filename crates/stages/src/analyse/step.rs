@@ -16,7 +16,7 @@ pub(super) fn dead_lettered(record: CameraRecord) -> CameraRecord {
     let (account, frame) = match record.body {
         RecordBody::AccountOnly(_) => return record,
         RecordBody::Processed(frame) => (frame.account, Some(frame.frame)),
-        RecordBody::SignalLoss => (None, None),
+        RecordBody::SignalLoss(_) => (None, None),
     };
     let unnumbered = || FrameAccount { previous: sequence.checked_sub(1), shed: Vec::new() };
     let mut account = account.unwrap_or_else(unnumbered);
@@ -26,7 +26,7 @@ pub(super) fn dead_lettered(record: CameraRecord) -> CameraRecord {
 
 #[cfg(test)]
 mod tests {
-    use vedette_core::{CameraId, FrameAt, FrameSize, ModelRef, ProcessedFrame, Timestamp};
+    use vedette_core::{CameraId, FrameAt, FrameSize, ModelRef, ProcessedFrame, SignalLossReason, Timestamp};
 
     use super::*;
 
@@ -55,7 +55,7 @@ mod tests {
                 Some(size),
             ),
             (9, RecordBody::Processed(ProcessedFrame::empty(size)), alone(9), Some(size)),
-            (0, RecordBody::SignalLoss, alone(0), None),
+            (0, RecordBody::SignalLoss(SignalLossReason::NoData), alone(0), None),
         ] {
             let accounting = record(sequence, RecordBody::AccountOnly(AccountOnly { account, frame }));
             assert_eq!(dead_lettered(record(sequence, body)), accounting);

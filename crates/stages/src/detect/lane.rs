@@ -21,6 +21,7 @@ use vedette_wire::{DeadLetterReason, PublishedChunk, VideoRecord};
 
 use super::account::Account;
 use super::backend::{Picture, Undecoded};
+use super::loss_watch::LossWatch;
 use super::pace::Pace;
 use super::shedding::{Share, Shedding, Waiting};
 use super::watched::{Progress, WatchedDecoder};
@@ -76,6 +77,7 @@ pub(super) struct Lane {
     shedding: Shedding,
     account: Account,
     watch: PictureWatch,
+    losses: LossWatch,
     /// The previous chunk, until it is durable.
     before: Option<JoinHandle<Result<(), BusError>>>,
 }
@@ -91,6 +93,7 @@ impl Lane {
             shedding: Shedding::new(stage.shed_after),
             account: Account::default(),
             watch: PictureWatch::default(),
+            losses: LossWatch::default(),
             before: None,
             stage,
         }
@@ -99,6 +102,11 @@ impl Lane {
     /// The progress of its decoder.
     pub(super) fn progress(&self) -> Progress {
         self.decoder.progress.clone()
+    }
+
+    /// The fate of its pictures.
+    pub(super) fn losses(&self) -> LossWatch {
+        self.losses.clone()
     }
 
     /// Works until the queue ends, or until the end of the chunk during which `leave` is cancelled.
@@ -204,7 +212,12 @@ impl Lane {
     }
 
     fn shed_all(&mut self, chunk: &VideoChunk, reason: ShedReason) {
-        self.account.shed(FrameRange::counted(chunk.first_sequence, chunk.units.len() as u64), reason);
+        self.shed(FrameRange::counted(chunk.first_sequence, chunk.units.len() as u64), reason);
+    }
+
+    fn shed(&mut self, frames: FrameRange, reason: ShedReason) {
+        self.losses.shed(reason, std::time::Instant::now());
+        self.account.shed(frames, reason);
     }
 
     async fn dead_letter(
@@ -296,11 +309,12 @@ impl Lane {
         while let Some((sequence, looked)) = detecting.next().await {
             self.settle_before().await?;
             match looked {
-                Err(reason) => self.account.shed(FrameRange::counted(sequence, 1), reason),
+                Err(reason) => self.shed(FrameRange::counted(sequence, 1), reason),
                 Ok((_, Err(error))) => self.lose_frame(sequence, &error),
                 Ok((facts, Ok(detected))) => {
                     let account = self.account.up_to(sequence);
                     let record = self.record(context, sequence, facts, detected, decoded_at, account);
+                    self.losses.processed();
                     metrics::DETECT_FRAMES.get().increment(1);
                     deliveries.push(topics::DETECTIONS.send(&self.stage.bus, &record, record.at.captured).await?);
                 }
@@ -310,7 +324,7 @@ impl Lane {
     }
 
     fn lose_frame(&mut self, sequence: u64, error: &DetectError) {
-        self.account.shed(FrameRange::counted(sequence, 1), ShedReason::InferenceFailed);
+        self.shed(FrameRange::counted(sequence, 1), ShedReason::InferenceFailed);
         tracing::warn!(%error, "frame shed: inference failed");
     }
 

@@ -35,7 +35,8 @@ impl OpenAlerts {
     fn apply(&self, record: &Delivered) {
         // The alert sink dead-letters records that cannot be decoded.
         let Ok(alert) = topics::ALERTS.read(record) else { return };
-        if alert.status == AlertStatus::Open {
+        // What is shed because of overload is a signal loss, too; its alert must not add to the load.
+        if alert.status == AlertStatus::Open && alert.signal_loss.is_none() {
             self.0.entry(alert.camera).or_default().insert(alert.id);
         } else {
             self.0.remove_if_mut(&alert.camera, |_, open| {

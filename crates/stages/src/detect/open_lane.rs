@@ -7,10 +7,11 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vedette_core::{CameraId, Timestamp};
+use vedette_core::{CameraId, SignalLossReason, Timestamp};
 
 use super::Detect;
 use super::lane::{Lane, Work};
+use super::loss_watch::LossWatch;
 use super::watched::Progress;
 
 /// Chunks in the queue of a lane.
@@ -33,6 +34,7 @@ pub(super) struct OpenLane {
     leave: CancellationToken,
     task: JoinHandle<()>,
     progress: Progress,
+    losses: LossWatch,
     pub(super) partition: u32,
     /// When the last chunk was published.
     pub(super) published: Timestamp,
@@ -47,9 +49,9 @@ impl OpenLane {
     ) -> Self {
         let (queue, work) = mpsc::channel(QUEUE);
         let (lane, leave) = (Lane::new(stage.clone(), camera, progressed), CancellationToken::new());
-        let progress = lane.progress();
+        let (progress, losses) = (lane.progress(), lane.losses());
         let task = tokio::spawn(lane.run(work, leave.clone()));
-        Self { queue, waiting: VecDeque::new(), leave, task, progress, partition, published }
+        Self { queue, waiting: VecDeque::new(), leave, task, progress, losses, partition, published }
     }
 
     /// Enqueues a record; it overflows here while the queue is full.
@@ -90,6 +92,12 @@ impl OpenLane {
     /// Whether its decoder hangs.
     pub(super) fn is_blind(&self) -> bool {
         self.progress.is_abandoned()
+    }
+
+    /// Why the camera has no signal, when a heartbeat of that is due: none of its pictures was processed for `timeout`.
+    pub(super) fn signal_loss(&self, timeout: Duration, now: std::time::Instant) -> Option<SignalLossReason> {
+        let stuck_since = self.progress.since().map(tokio::time::Instant::into_std);
+        self.losses.due(timeout, stuck_since, now)
     }
 
     /// Signals it to end after its current chunk.

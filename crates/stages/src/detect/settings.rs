@@ -28,6 +28,8 @@ pub struct DetectSettings {
     pub key_frames_only: bool,
     /// Streams decoded concurrently; 0 means one per core.
     pub decoders: usize,
+    /// A camera of whose pictures none was processed for this long, although they arrive, has no signal.
+    pub timeout: Span,
     /// `[detect.shed_after]`
     pub shed_after: ShedAfter,
 }
@@ -45,6 +47,7 @@ impl Default for DetectSettings {
             max_fps: None,
             key_frames_only: false,
             decoders: 0,
+            timeout: Span::from_secs(10),
             shed_after: ShedAfter::default(),
         }
     }
@@ -75,6 +78,7 @@ impl DetectSettings {
     pub fn mistakes(&self) -> Vec<ValidationError> {
         let mut found = ValidationErrors::default();
         found.span("max_wait", self.max_wait, Span::ZERO, Span::from_secs(1));
+        found.span("timeout", self.timeout, Span::from_secs(3), Span::from_secs(300));
         self.shed_after.check(&mut found);
         found.check(self.decoders <= 1024, "decoders", self.decoders, DetectRule::Decoders);
         found.check(self.threads <= 1024, "threads", self.threads, DetectRule::Threads);

@@ -33,7 +33,8 @@ impl Progress {
         self.since().is_some_and(|since| since.elapsed() >= ANSWERS_WITHIN)
     }
 
-    fn since(&self) -> Option<Instant> {
+    /// Since when the decoder has worked on its chunk.
+    pub(super) fn since(&self) -> Option<Instant> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -24,6 +24,24 @@ impl Default for Share {
 }
 
 impl Share {
+    /// Shard `number`, from 1, of `of`; none when there is no such shard.
+    #[must_use]
+    pub fn new(number: u32, of: u32) -> Option<Self> {
+        (1..=of).contains(&number).then_some(Self { number, of })
+    }
+
+    /// Its number, from 1.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.number
+    }
+
+    /// The number of shards.
+    #[must_use]
+    pub fn of(self) -> u32 {
+        self.of
+    }
+
     /// Whether it is the first shard.
     #[must_use]
     pub fn is_first(self) -> bool {
@@ -43,8 +61,8 @@ impl FromStr for Share {
     fn from_str(text: &str) -> Result<Self, NoShare> {
         let parts = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
         match parts {
-            Some((number, of)) if (1..=of).contains(&number) => Ok(Self { number, of }),
-            _ => Err(NoShare(text.to_owned())),
+            Some((number, of)) => Self::new(number, of).ok_or_else(|| NoShare(text.to_owned())),
+            None => Err(NoShare(text.to_owned())),
         }
     }
 }

@@ -5,11 +5,12 @@ use vedette_alerts::cloudevents;
 use vedette_bus::{Header, Position};
 use vedette_core::{Alert, Camera, CameraId, CameraRecord, Policy, PolicyScope, StreamSession, Timestamp};
 use vedette_wire::{
-    AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError, address_key,
-    decode_address_change, decode_alert, decode_camera, decode_dead_letter, decode_detections, decode_near_miss,
-    decode_policy, decode_session, decode_state, decode_video, encode_address_change, encode_alert, encode_camera,
-    encode_dead_letter, encode_detections, encode_near_miss, encode_policy, encode_session, encode_signal_loss,
-    encode_state, encode_video, policy_key,
+    AddressBaseChange, AnalysisState, CameraNearMiss, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError,
+    address_key, decode_address_change, decode_alert, decode_camera, decode_dead_letter, decode_detections,
+    decode_heartbeat, decode_near_miss, decode_policy, decode_session, decode_signal, decode_state, decode_video,
+    encode_address_change, encode_alert, encode_camera, encode_dead_letter, encode_detections, encode_heartbeat,
+    encode_near_miss, encode_policy, encode_session, encode_signal, encode_signal_loss, encode_state, encode_video,
+    policy_key,
 };
 
 /// A record's key: it decides the partition and, in a compacted topic, which record supersedes which.
@@ -101,6 +102,48 @@ impl Message for StreamSession {
 
     fn decode(value: Bytes) -> Result<Self, WireError> {
         decode_session(value)
+    }
+}
+
+/// By process and stage: a process with both roles sends two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeartbeatKey(String);
+
+impl Key for HeartbeatKey {
+    fn to_bytes(&self) -> Bytes {
+        self.0.clone().into()
+    }
+}
+
+impl Message for Heartbeat {
+    type Key = HeartbeatKey;
+
+    fn key(&self) -> HeartbeatKey {
+        HeartbeatKey(format!("{}/{}", self.process, self.role.stage()))
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_heartbeat(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_heartbeat(value)
+    }
+}
+
+impl Message for CameraSignal {
+    type Key = CameraId;
+
+    fn key(&self) -> CameraId {
+        self.camera.clone()
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_signal(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_signal(value)
     }
 }
 

@@ -24,7 +24,7 @@ use vedette_runtime::clock;
 use vedette_runtime::health::Health;
 use vedette_stages::address_book::AddressBook;
 use vedette_stages::registry::Registry;
-use vedette_stages::{Analyse, AnalyseSettings, LatencyBook};
+use vedette_stages::{Analyse, AnalyseSettings, LatencyBook, Peers, Signals};
 use vedette_topics::{BusSettings, topics};
 use vedette_wire::{decode_detections, encode_alert, encode_detections, encode_near_miss};
 
@@ -212,6 +212,8 @@ pub(crate) async fn stage(input: &Input, save_every: Span, brokers: &str, prefix
         addresses: AddressBook::of(Some(input.base.clone())),
         health: Health::default(),
         latency: LatencyBook::default(),
+        signals: Signals::default(),
+        peers: Peers::default(),
     };
     let stop = CancellationToken::new();
     let running = tokio::spawn(stage.run(stop.clone()));

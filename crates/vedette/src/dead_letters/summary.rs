@@ -10,7 +10,10 @@ use vedette_core::{Alert, Camera, CameraRecord, Policy, StreamSession, VideoChun
 use vedette_stages::MetadataSettings;
 use vedette_stages::import::convert;
 use vedette_topics::topics::{self, Message, Topic};
-use vedette_wire::{AddressBaseChange, AnalysisState, CameraNearMiss, DeadLetter, VideoRecord, WireError, policy_key};
+use vedette_wire::{
+    AddressBaseChange, AnalysisState, CameraNearMiss, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError,
+    policy_key,
+};
 
 /// Most characters of text, or bytes, shown of an unreadable value.
 const SHOWN: usize = 64;
@@ -30,6 +33,8 @@ fn ours(letter: &DeadLetter) -> Result<Value, WireError> {
     let known = [
         read(letter, &topics::VIDEO, video),
         read(letter, &topics::SESSIONS, session),
+        read(letter, &topics::HEARTBEATS, heartbeat),
+        read(letter, &topics::SIGNALS, signal),
         read(letter, &topics::DETECTIONS, detections),
         read(letter, &topics::ALERTS, alert),
         read(letter, &topics::NEAR_MISSES, near_miss),
@@ -56,10 +61,20 @@ fn session(session: StreamSession) -> Value {
     json!({ "camera": session.camera, "epoch": session.epoch })
 }
 
+fn heartbeat(heartbeat: Heartbeat) -> Value {
+    json!({ "process": heartbeat.process, "stage": heartbeat.role.stage(), "cameras": heartbeat.cameras })
+}
+
+fn signal(signal: CameraSignal) -> Value {
+    json!({ "camera": signal.camera, "since": signal.since, "reason": signal.reason })
+}
+
 fn video(video: VideoRecord) -> Value {
     match video {
         VideoRecord::Chunk(published) => chunk(&published.chunk),
-        VideoRecord::SignalLoss(loss) => json!({ "camera": loss.camera, "away": loss.at.to_string() }),
+        VideoRecord::SignalLoss(loss) => {
+            json!({ "camera": loss.camera, "away": loss.at.to_string(), "reason": loss.reason })
+        }
     }
 }
 

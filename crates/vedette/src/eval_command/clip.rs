@@ -124,7 +124,7 @@ fn exported(path: &Path, info: &SequenceInfo) -> anyhow::Result<Vec<Vec<Detectio
         let (size, detections) = match record.body {
             RecordBody::Processed(frame) => (Some(frame.frame), frame.detections),
             RecordBody::AccountOnly(only) => (only.frame, Vec::new()),
-            RecordBody::SignalLoss => (None, Vec::new()),
+            RecordBody::SignalLoss(_) => (None, Vec::new()),
         };
         match size {
             Some(size) if size == info.size => frames.push(detections),

@@ -1,18 +1,25 @@
 //! A camera whose pictures are not analysed counts as offline, whatever the reason; and it is seen again when that is over.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use vedette::cli::Role;
 use vedette::config::Config;
+use vedette_analysis::{CameraAnalysis, Serving};
+use vedette_bus::StartAt;
 use vedette_core::{Span, Timestamp};
+use vedette_rules::SharedPolicy;
 use vedette_runtime::clock;
 use vedette_runtime::health::Health;
 use vedette_stages::registry::Registry;
 use vedette_stages::{Ingest, Sessions};
+use vedette_topics::{reading, topics};
 
+use crate::broker;
 use crate::product::{ALL, Product};
-use crate::support::{demo_site, edit, eventually};
+use crate::support::{demo_site, edit, eventually, vedette};
 
 const WITHOUT_INGEST: [Role; 3] = [Role::Detect, Role::Analyse, Role::Console];
 
@@ -38,7 +45,7 @@ async fn ingest(product: &Product, config: &Config, now: fn() -> Timestamp, stop
     let (registry, _followers) = Registry::open(&bus).await.unwrap();
     let (sessions, _follower) = Sessions::open(&bus, config.settings.ingest.share).await.unwrap();
     let settings = config.settings.ingest.clone();
-    let stage = Ingest { settings, bus, registry, sessions, now, health: Health::default() };
+    let stage = Ingest::new(settings, bus, registry, sessions, now, Health::default());
     stage.run(stop).await.unwrap();
 }
 
@@ -111,5 +118,118 @@ async fn a_recording_that_is_refused_is_a_camera_that_is_offline() {
     edit(&site.path().join("cameras.toml"), recording, &broken.display().to_string());
     let product = Product::start_roles(&path, &ALL, |_| {}).await;
     is_offline(&product).await;
+    product.end().await;
+}
+
+/// A process of its own with one role, killed with the test.
+struct Worker(std::process::Child);
+
+impl Worker {
+    fn start(config: &Path, role: &str) -> Self {
+        let log = std::fs::File::create(config.with_file_name(format!("{role}.log"))).unwrap();
+        let mut command = vedette();
+        command.args(["run", "--roles", role, "--operations-listen", "127.0.0.1:0", "--config"]).arg(config);
+        command.stdin(std::process::Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Worker {
+    /// With SIGKILL.
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn signal_loss(product: &Product) -> Option<String> {
+    let cameras = product.json("/api/v1/cameras").await;
+    cameras["cameras"][0]["signal_loss"]["reason"].as_str().map(str::to_owned)
+}
+
+/// The analysis of all records of `detections`, as a replay does it: ids and revisions of the alerts of `kind`.
+async fn replayed(product: &Product, config: &Config, kind: &str) -> BTreeSet<(String, u32)> {
+    let camera = Arc::new(config.cameras[0].clone());
+    let policy = Arc::new(SharedPolicy::new(config.policies[0].clone()));
+    let mut analysis = CameraAnalysis::new(camera, &Default::default()).unwrap();
+    let (bus, topic) = (&product.app.bus, topics::DETECTIONS.name());
+    let mut reader = bus.read(topic, StartAt::Earliest).await.unwrap();
+    let mut alerts = BTreeSet::new();
+    reading::to_end(bus, topic, &mut reader, |record| {
+        let record = topics::DETECTIONS.read(&record).unwrap();
+        let serving = Serving { policy: Some(&policy), base: &|_| None };
+        let raised = analysis.take(&record, serving).alerts.into_iter();
+        alerts.extend(raised.filter(|alert| alert.kind.as_str() == kind).map(|it| (it.id.to_string(), it.revision)));
+    })
+    .await
+    .unwrap();
+    alerts
+}
+
+/// Whoever is killed, the camera is offline for that reason until a successor is there, live as in a replay.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_whose_ingest_or_detect_is_killed_is_offline_for_that_reason() {
+    let Some(broker) = broker::shared() else { return };
+    let site = tempfile::tempdir().unwrap();
+    let path = demo_site(site.path());
+    add_offline_rule(site.path());
+    let kafka = format!("[bus.kafka]\nbrokers = [\"{}\"]\nprefix = \"blind.\"\n\n[ingest]", broker.brokers());
+    edit(&path, "kind = \"embedded\"", "kind = \"kafka\"");
+    edit(&path, "[ingest]", &kafka);
+    let config = Config::load(&path).unwrap();
+    let mut workers = BTreeMap::new();
+    for role in ["ingest", "detect"] {
+        workers.insert(role, Worker::start(&path, role));
+    }
+    let product = Product::start_roles(&path, &[Role::Analyse, Role::Console], |_| {}).await;
+    let sees = async |what: &str| {
+        eventually(what, async || signal_loss(&product).await.is_none().then_some(())).await;
+        let count = product.get("/api/v1/frames?camera=campus-1").await;
+        let before = if count.status().is_success() { analysed(&product).await } else { 0 };
+        eventually(what, async || {
+            let count = product.get("/api/v1/frames?camera=campus-1").await;
+            (count.status().is_success() && analysed(&product).await >= before + 10).then_some(())
+        })
+        .await;
+    };
+    sees("frames at first").await;
+    for (role, reason) in [("ingest", "ingest_gone"), ("detect", "detect_gone")] {
+        drop(workers.remove(role));
+        let alert = eventually(&format!("an alert that {role} is gone"), async || {
+            let alerts = product.alerts().await;
+            alerts.into_iter().find(|alert| alert["signal_loss"]["reason"] == reason && alert["status"] == "open")
+        })
+        .await;
+        assert_eq!((&alert["kind"], &alert["camera"]), (&"offline".into(), &"campus-1".into()), "{alert}");
+        eventually("word in the API, health and metrics", async || {
+            let health = product.json("/healthz").await["stages"]["signals"].clone();
+            let detail = health["detail"].as_str().unwrap_or_default().to_owned();
+            (signal_loss(&product).await.as_deref() == Some(reason)
+                && health["condition"] == "degraded"
+                && detail.contains(&format!("campus-1 ({reason}"))
+                && product.metric("vedette_camera_offline", "camera=\"campus-1\"").await > 0.0)
+                .then_some(())
+        })
+        .await;
+        workers.insert(role, Worker::start(&path, role));
+        sees(&format!("frames with another {role}")).await;
+        eventually("the end of the alert", async || {
+            let path = format!("/api/v1/alerts/{}", alert["id"].as_str().unwrap());
+            (product.json(&path).await["status"] == "ended").then_some(())
+        })
+        .await;
+    }
+    drop(workers);
+    let stored: BTreeSet<(String, u32)> = eventually("the alerts of the replay in the store", async || {
+        let alerts = product.alerts().await;
+        let offline = alerts.iter().filter(|alert| alert["kind"] == "offline");
+        let stored: BTreeSet<_> = offline
+            .map(|alert| (alert["id"].as_str().unwrap().to_owned(), alert["revision"].as_u64().unwrap() as u32))
+            .collect();
+        let replayed = replayed(&product, &config, "offline").await;
+        stored.is_subset(&replayed).then_some(stored)
+    })
+    .await;
+    assert!(stored.len() >= 2, "{stored:?}");
     product.end().await;
 }

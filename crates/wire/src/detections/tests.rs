@@ -1,5 +1,7 @@
 use proptest::prelude::*;
-use vedette_core::{CameraId, ModelRef, ObjectClass, PixelBox, Quality, Score, ShedReason, SignalLoss, VideoRef};
+use vedette_core::{
+    CameraId, ModelRef, ObjectClass, PixelBox, Quality, Score, ShedReason, SignalLoss, SignalLossReason, VideoRef,
+};
 
 use super::*;
 
@@ -70,7 +72,10 @@ fn marker() -> CameraRecord {
 
 fn loss() -> CameraRecord {
     let CameraRecord { camera, at, model, .. } = frame();
-    CameraRecord::signal_loss(SignalLoss { camera, epoch: at.epoch, at: at.captured }, model)
+    CameraRecord::signal_loss(
+        SignalLoss { camera, epoch: at.epoch, at: at.captured, reason: SignalLossReason::Undecodable },
+        model,
+    )
 }
 
 #[test]

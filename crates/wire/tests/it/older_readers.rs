@@ -151,7 +151,8 @@ fn detections_hold_nothing_that_a_reader_of_then_does_not_know() {
         latency: Some(StageLatency::default()),
         ..ProcessedFrame::empty(size)
     };
-    let mut records = vec![record(RecordBody::Processed(processed)), record(RecordBody::SignalLoss)];
+    let mut records =
+        vec![record(RecordBody::Processed(processed)), record(RecordBody::SignalLoss(SignalLossReason::NoData))];
     records[1].at.sequence = 0;
     for reason in [ShedReason::MaxFps, ShedReason::DeadLettered, ShedReason::NotReceived] {
         let only = AccountOnly { account: account(shed(reason)), frame: Some(size) };

@@ -139,6 +139,7 @@ fn alert() -> Alert {
         },
         quality: Quality { corrupt: true, ..Quality::default() },
         model: ModelRef { name: "nanodet-g".into(), version: "1".into() },
+        signal_loss: Some(SignalLossReason::DetectGone),
     }
 }
 

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use vedette_core::{AccountOnly, FrameAccount, ShedRange, SignalLoss, Timestamp};
+use vedette_core::{AccountOnly, FrameAccount, ShedRange, SignalLoss, SignalLossReason, Timestamp};
 
 use super::*;
 use crate::camera::test_frame::frame;
@@ -34,7 +34,7 @@ fn unnumbered(sequence: u64) -> CameraRecord {
 fn signal_loss(epoch: u64) -> CameraRecord {
     let at = Timestamp::from_micros(epoch as i64 * 1_000_000_000);
     let CameraRecord { camera, model, .. } = record(1, 0);
-    CameraRecord::signal_loss(SignalLoss { camera, epoch, at }, model)
+    CameraRecord::signal_loss(SignalLoss { camera, epoch, at, reason: SignalLossReason::NoData }, model)
 }
 
 fn shed_frames(record: &CameraRecord) -> u32 {

@@ -12,7 +12,7 @@ use vedette_bus::partition_of;
 use vedette_core::{
     AccessUnit, Camera, CameraId, CameraRecord, Codec, Condition, FrameAccount, FrameAt, FrameCounts, FrameSize,
     ModelRef, Params, Policy, ProcessedFrame, RecordBody, Rule, RuleId, RuleKind, ShedRange, ShedReason, SignalLoss,
-    Span, Timestamp, VideoChunk, VideoRef,
+    SignalLossReason, Span, Timestamp, VideoChunk, VideoRef,
 };
 use vedette_rules::SharedPolicy;
 use vedette_wire::{PublishedChunk, VideoRecord, encode_alert};
@@ -107,6 +107,7 @@ impl Input {
                 camera: camera.id.clone(),
                 epoch: 1 + second,
                 at: *last + Span::from_secs(second as i64),
+                reason: SignalLossReason::Unreachable,
             };
             let reconnected = before.len().div_ceil(IN_CHUNK);
             video.splice(

@@ -19,7 +19,7 @@ use vedette_core::{CameraId, Codec, ModelRef, ShedReason, Span, Timestamp, Video
 use vedette_detect::{DetectError, Detected, InputImage};
 use vedette_runtime::health::{Condition, Health};
 use vedette_stages::ShedAfter;
-use vedette_stages::detect::{ChunkDecoder, Detect, DetectBackend, OpenAlerts, Picture, Undecoded};
+use vedette_stages::detect::{ChunkDecoder, Detect, DetectBackend, Life, OpenAlerts, Picture, Undecoded};
 use vedette_stages::registry::Registry;
 use vedette_topics::topics;
 use vedette_wire::{DeadLetterReason, decode_dead_letter, decode_detections};
@@ -148,6 +148,8 @@ impl Bench {
             // One place for all: the decoder that hangs must not keep it.
             decoders: Arc::new(Semaphore::new(1)),
             health: health.clone(),
+            timeout: Duration::from_secs(10),
+            life: Life::default(),
         };
         Self { cluster, health, stop: CancellationToken::new(), hangs_on, neighbour, detect }
     }

@@ -17,9 +17,9 @@ use vedette_core::Timestamp;
 use vedette_runtime::blocking::Blocking;
 use vedette_runtime::health::Health;
 use vedette_stages::address_book::AddressBook;
-use vedette_stages::detect::{Detect, OpenAlerts};
+use vedette_stages::detect::{Detect, Life, OpenAlerts};
 use vedette_stages::registry::Registry;
-use vedette_stages::{AlertSink, Analyse, AnalyseSettings, LatencyBook, ShedAfter};
+use vedette_stages::{AlertSink, Analyse, AnalyseSettings, LatencyBook, Peers, ShedAfter, Signals};
 use vedette_topics::{BusSettings, topics};
 use vedette_wire::{
     VideoRecord, decode_alert, decode_dead_letter, decode_state, encode_alert, encode_signal_loss, encode_video,
@@ -155,6 +155,8 @@ impl World {
                 now: Timestamp::default,
                 decoders: Arc::new(Semaphore::new(2)),
                 health: health.clone(),
+                timeout: Duration::from_secs(10),
+                life: Life::default(),
             };
             tasks.push(keep_running(stop.clone(), move |stop| detect.clone().run(stop)));
             let analyse = Analyse {
@@ -164,6 +166,8 @@ impl World {
                 addresses: AddressBook::of(Some(self.input.base.clone())),
                 health,
                 latency: LatencyBook::default(),
+                signals: Signals::default(),
+                peers: Peers::default(),
             };
             tasks.push(keep_running(stop.clone(), move |stop| analyse.clone().run(stop)));
         } else {

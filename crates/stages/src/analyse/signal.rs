@@ -1,0 +1,68 @@
+//! What the stage says of cameras without signal: on `detections`, of those that nobody works on, and on `signals`.
+
+use std::collections::BTreeSet;
+
+use vedette_bus::partition_of;
+use vedette_core::CameraRecord;
+use vedette_topics::During;
+use vedette_topics::topics;
+
+use super::Running;
+use super::published::Published;
+use crate::metrics;
+
+/// A partition with more unread records than this is being caught up with: its cameras are not silent.
+const MOST_UNREAD: u64 = 1_000;
+
+impl Running {
+    /// Publishes what a record means for its camera's signal.
+    pub(super) async fn note_signal(&mut self, number: u32, record: &CameraRecord) -> crate::Result<()> {
+        let noted = self.stage.signals.note(&self.stage.bus, record).await;
+        if let Some(delivery) = noted.during("publishing a camera's signal")? {
+            self.partitions.entry(number).or_default().wait_for(Published::new(delivery));
+        }
+        Ok(())
+    }
+
+    /// Publishes the signal losses of cameras that nobody ingests or decodes. Reading them again, here or in a replay, has the same
+    /// effect as reading those of other stages.
+    pub(super) async fn look_for_silence(&mut self) -> crate::Result<()> {
+        self.forget_removed().await?;
+        let Some(coverage) = self.silence.gap(self.assigned.iter().copied(), &self.stage.health) else { return Ok(()) };
+        let marks = self.stage.bus.watermarks(topics::DETECTIONS.name()).await;
+        let marks = marks.during("reading the end offsets of `detections`")?;
+        let read: BTreeSet<u32> = marks
+            .iter()
+            .filter(|mark| self.assigned.contains(&mark.partition))
+            .filter(|mark| {
+                let next = self.partitions.get(&mark.partition).and_then(super::partition::Partition::next);
+                next.is_none_or(|next| mark.high.saturating_sub(next) <= MOST_UNREAD)
+            })
+            .map(|mark| mark.partition)
+            .collect();
+        let of = u32::try_from(marks.len()).unwrap_or(u32::MAX);
+        let losses = self.silence.losses(&coverage, &self.stage.registry.cameras(), &read, of);
+        for loss in losses {
+            let (number, reason) = (partition_of(loss.camera.as_str().as_bytes(), of), loss.reason);
+            let record = CameraRecord::signal_loss(loss, self.silence.model());
+            let sent = topics::DETECTIONS.send(&self.stage.bus, &record, record.at.captured).await;
+            let delivery = sent.during("publishing a signal loss")?;
+            self.partitions.entry(number).or_default().wait_for(Published::new(delivery));
+            metrics::ANALYSE_SIGNAL_LOSSES.with([reason.as_str()]).increment(1);
+        }
+        Ok(())
+    }
+
+    /// A camera that was removed or switched off is not without signal.
+    async fn forget_removed(&mut self) -> crate::Result<()> {
+        let registry = &self.stage.registry;
+        let is_watched = |camera: &_| registry.camera(camera).is_some_and(|camera| camera.enabled);
+        self.silence.forget(is_watched);
+        let gone: Vec<_> = self.stage.signals.cameras().into_iter().filter(|camera| !is_watched(camera)).collect();
+        for camera in gone {
+            let sent = self.stage.signals.restored(&self.stage.bus, &camera).await;
+            drop(sent.during("publishing a camera's signal")?);
+        }
+        Ok(())
+    }
+}
