@@ -94,6 +94,12 @@ impl Peers {
         (peers, follower)
     }
 
+    /// Peers of whom nothing is heard.
+    #[cfg(test)]
+    pub(crate) fn silent() -> Self {
+        Self(Some(Arc::default()))
+    }
+
     /// The cameras that somebody works on, by the heartbeats of the last `patience`; none when nothing is known.
     pub(crate) fn coverage(&self, patience: Duration) -> Option<Coverage> {
         let mut coverage = Coverage::default();

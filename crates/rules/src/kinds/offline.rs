@@ -13,9 +13,11 @@ parameters! {
     /// second for five and a half minutes, then after each tenth of the time since. So the alert comes at most a second late, or, for
     /// an `after` of more than five minutes, a tenth of it; its times are exact. A camera that sends no picture that can be decoded,
     /// or nothing at all without closing the connection, is lost after `ingest.timeout` (10 s). One that was never received since
-    /// ingest started, or whose source cannot be opened, is lost from then on. The alert ends with the first frame. An outage without heartbeats (ingest itself was
-    /// down, a recording of another producer) is raised when the camera is back, with its beginning and end; a forward jump of the
-    /// clock looks the same. An outage of at least three quarters of `after`, and of more than 3 s, is a near-miss of `duration`.
+    /// ingest started, or whose source cannot be opened, is lost from then on. One whose video arrives but is not processed is lost
+    /// after `detect.timeout`, one that no process ingests or decodes after `analyse.timeout`. The alert carries the cause, and ends
+    /// with the first frame. An outage without heartbeats (a recording of another producer) is raised when the camera is back, with
+    /// its beginning and end; a forward jump of the clock looks the same. An outage of at least three quarters of `after`, and of
+    /// more than 3 s, is a near-miss of `duration`.
     pub(crate) struct Offline {
         /// The time without a frame.
         after: Span [Span::from_secs(3) => A_DAY] = Span::from_secs(30);

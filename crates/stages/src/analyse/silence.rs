@@ -141,3 +141,74 @@ impl Silence {
         self.heartbeats.retain(|camera, _| known(camera));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vedette_core::{FrameAt, FrameSize, ProcessedFrame, RecordBody, SignalLossReason, Timestamp};
+    use vedette_runtime::health::Condition;
+
+    use super::*;
+    use crate::test_site;
+
+    const TIMEOUT: Duration = Duration::from_secs(10);
+
+    fn camera() -> Arc<Camera> {
+        Arc::new(test_site::cameras().remove(0))
+    }
+
+    fn frame(epoch: u64, body: RecordBody) -> CameraRecord {
+        let at = FrameAt { epoch, sequence: 0, captured: Timestamp::default() };
+        CameraRecord {
+            camera: camera().id.clone(),
+            at,
+            model: ModelRef { name: "m".into(), version: "1".into() },
+            body,
+        }
+    }
+
+    fn look(silence: &mut Silence, health: &Health, camera: &Arc<Camera>) -> Vec<SignalLossReason> {
+        let Some(coverage) = silence.gap([0].into_iter(), health) else { return Vec::new() };
+        let losses = silence.losses(&coverage, &[camera.clone()], &BTreeSet::from([0]), 1);
+        losses.into_iter().map(|loss| loss.reason).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_camera_that_nobody_ingests_is_lost_after_the_timeout_and_told_every_second() {
+        let (mut silence, health) = (Silence::new(Peers::silent(), TIMEOUT), Health::default());
+        let picture = RecordBody::Processed(ProcessedFrame::empty(FrameSize { width: 64, height: 48 }));
+        tokio::time::advance(TIMEOUT).await;
+        silence.hear(&frame(7, picture));
+        let mut told = 0;
+        for second in 1..=30_u64 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            // The heartbeats of the loss itself are no sign of life.
+            silence.hear(&frame(NO_SESSION, RecordBody::SignalLoss(SignalLossReason::IngestGone)));
+            let losses = look(&mut silence, &health, &camera());
+            assert!(losses.iter().all(|reason| *reason == SignalLossReason::IngestGone));
+            assert_eq!(losses.is_empty(), second < 10, "{second}");
+            told += losses.len();
+        }
+        assert_eq!(told, 21);
+        assert_eq!(silence.model().name, "m");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_of_the_bus_and_cameras_of_others_are_no_loss() {
+        let (mut silence, health) = (Silence::new(Peers::silent(), TIMEOUT), Health::default());
+        health.set("bus", Condition::Degraded, "");
+        for _ in 0..30 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert!(look(&mut silence, &health, &camera()).is_empty());
+        }
+        health.set("bus", Condition::Running, "");
+        assert!(look(&mut silence, &health, &camera()).is_empty(), "silence during the outage counts for nothing");
+        tokio::time::advance(TIMEOUT).await;
+        for camera in [Camera { source: None, ..(*camera()).clone() }, Camera { enabled: false, ..(*camera()).clone() }]
+        {
+            assert!(look(&mut silence, &health, &Arc::new(camera)).is_empty());
+        }
+        assert_eq!(look(&mut silence, &health, &camera()).len(), 1);
+        let unknown = Silence::new(Peers::default(), TIMEOUT);
+        assert!(unknown.peers.coverage(TIMEOUT).is_none(), "without heartbeats nothing is concluded");
+    }
+}

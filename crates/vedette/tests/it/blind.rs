@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use gstreamer::prelude::*;
 use tokio_util::sync::CancellationToken;
 use vedette::cli::Role;
 use vedette::config::Config;
@@ -32,11 +33,12 @@ fn add_offline_rule(site: &Path) {
     std::fs::write(&policies, text + rule).unwrap();
 }
 
-async fn is_offline(product: &Product) {
-    eventually("an alert that the camera is offline", async || {
-        product.alerts().await.iter().any(|alert| alert["kind"] == "offline").then_some(())
+async fn is_offline(product: &Product, reason: &str) {
+    let alert = eventually("an alert that the camera is offline", async || {
+        product.alerts().await.into_iter().find(|alert| alert["kind"] == "offline")
     })
     .await;
+    assert_eq!(alert["signal_loss"]["reason"], reason, "{alert}");
 }
 
 /// Intake with another clock, as after a restart of the machine, or on another one.
@@ -100,7 +102,7 @@ async fn a_camera_whose_password_is_missing_is_offline() {
         });
     })
     .await;
-    is_offline(&product).await;
+    is_offline(&product, "source_unavailable").await;
     let detail = product.app.health.snapshot()["ingest"].detail.clone();
     assert!(detail.contains("credential `nobody`"), "{detail}");
     product.end().await;
@@ -117,7 +119,7 @@ async fn a_recording_that_is_refused_is_a_camera_that_is_offline() {
     let recording = cameras.split("path = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
     edit(&site.path().join("cameras.toml"), recording, &broken.display().to_string());
     let product = Product::start_roles(&path, &ALL, |_| {}).await;
-    is_offline(&product).await;
+    is_offline(&product, "recording_refused").await;
     product.end().await;
 }
 
@@ -231,5 +233,58 @@ async fn a_camera_whose_ingest_or_detect_is_killed_is_offline_for_that_reason() 
     })
     .await;
     assert!(stored.len() >= 2, "{stored:?}");
+    product.end().await;
+}
+
+/// A recording with all the marks of H.264, key frames too, whose slices are cut off behind their headers: no decoder gets a picture.
+fn write_undecodable(path: &Path) {
+    let whole = path.with_extension("whole.h264");
+    let pipeline = format!(
+        "videotestsrc num-buffers=50 pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! \
+         x264enc bframes=0 key-int-max=10 speed-preset=ultrafast tune=zerolatency ! h264parse config-interval=-1 ! \
+         video/x-h264,stream-format=byte-stream,alignment=au ! filesink location={}",
+        whole.display()
+    );
+    vedette_media::init().unwrap();
+    let pipeline = gstreamer::parse::launch(&pipeline).unwrap();
+    pipeline.set_state(gstreamer::State::Playing).unwrap();
+    let kinds = [gstreamer::MessageType::Eos, gstreamer::MessageType::Error];
+    let ended = pipeline.bus().unwrap().timed_pop_filtered(gstreamer::ClockTime::from_seconds(60), &kinds).unwrap();
+    pipeline.set_state(gstreamer::State::Null).unwrap();
+    assert_eq!(ended.type_(), gstreamer::MessageType::Eos, "{ended:?}");
+    let stream = std::fs::read(&whole).unwrap();
+    let starts: Vec<usize> =
+        (0..stream.len() - 3).filter(|at| stream[*at..*at + 3] == [0, 0, 1]).map(|at| at + 3).collect();
+    let mut cut = Vec::new();
+    for (index, start) in starts.iter().enumerate() {
+        let end = starts.get(index + 1).map_or(stream.len(), |next| next - 3);
+        let nal = &stream[*start..end];
+        let is_slice = matches!(nal[0] & 0x1f, 1 | 5);
+        cut.extend_from_slice(&[0, 0, 0, 1]);
+        cut.extend_from_slice(if is_slice { &nal[..nal.len().min(8)] } else { nal });
+    }
+    std::fs::write(path, cut).unwrap();
+}
+
+/// Every access unit is a picture by all signs, so intake takes it; `detect` cannot decode one of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_whose_pictures_do_not_decode_is_offline_and_says_why() {
+    let site = tempfile::tempdir().unwrap();
+    let path = demo_site(site.path());
+    add_offline_rule(site.path());
+    let recording = site.path().join("cut.h264");
+    write_undecodable(&recording);
+    let product = Product::start_roles(&path, &ALL, |config| {
+        config.settings.detect.timeout = Span::from_secs(3);
+        config.cameras[0].source = Some(vedette_core::CameraSource::File {
+            path: recording.display().to_string(),
+            looped: true,
+            offset: Span::ZERO,
+        });
+    })
+    .await;
+    is_offline(&product, "undecodable").await;
+    let counts = product.json("/api/v1/frames?camera=campus-1").await;
+    assert_eq!(counts["analysed"], 0, "{counts}");
     product.end().await;
 }

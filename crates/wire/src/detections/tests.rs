@@ -73,7 +73,7 @@ fn marker() -> CameraRecord {
 fn loss() -> CameraRecord {
     let CameraRecord { camera, at, model, .. } = frame();
     CameraRecord::signal_loss(
-        SignalLoss { camera, epoch: at.epoch, at: at.captured, reason: SignalLossReason::Undecodable },
+        SignalLoss { camera, epoch: at.epoch, at: at.captured, reason: SignalLossReason::Unknown },
         model,
     )
 }
@@ -243,4 +243,20 @@ proptest! {
         prop_assert_eq!(&read, &record);
         prop_assert_eq!(encode_detections(&read), bytes);
     }
+}
+
+#[test]
+fn the_reason_of_a_signal_loss_reads_back_and_one_of_a_newer_version_is_unknown() {
+    let camera = CameraId::new("gate").unwrap();
+    let model = || ModelRef { name: "m".into(), version: "1".into() };
+    for reason in SignalLossReason::ALL {
+        let loss = SignalLoss { camera: camera.clone(), epoch: 0, at: Timestamp::from_micros(5), reason: *reason };
+        let record = CameraRecord::signal_loss(loss, model());
+        assert_eq!(decode_detections(encode_detections(&record)).unwrap(), record);
+    }
+    let loss = SignalLoss { camera, epoch: 0, at: Timestamp::default(), reason: SignalLossReason::NoData };
+    let mut newer = pb::FrameDetections::decode(encode_detections(&CameraRecord::signal_loss(loss, model()))).unwrap();
+    newer.away_reason = 999;
+    let read = decode_detections(newer.encode_to_vec().into()).unwrap();
+    assert_eq!(read.signal_loss_reason(), Some(SignalLossReason::Unknown));
 }
