@@ -258,6 +258,7 @@ impl Lane {
             let captured: Vec<Timestamp> = chunk.units.iter().map(|unit| unit.captured).collect();
             pace.begin(&captured);
         }
+        let is_lost = self.losses.is_lost(self.stage.timeout, std::time::Instant::now());
         let mut pictures = in_order(chunk, pictures);
         for (index, unit) in chunk.units.iter().enumerate() {
             let sequence = chunk.first_sequence + index as u64;
@@ -270,6 +271,8 @@ impl Lane {
                 _ if index >= processed => Frame::Shed(others),
                 None => Frame::Shed(ShedReason::NotDecoded),
                 Some(_) if !due && share == Share::All => Frame::Shed(ShedReason::MaxFps),
+                // What a decoder makes up for a picture shows nothing.
+                Some(picture) if picture.corrupt && is_lost => Frame::Shed(ShedReason::NotDecoded),
                 Some(picture) => self.frame(picture),
             });
         }
@@ -312,9 +315,13 @@ impl Lane {
                 Err(reason) => self.shed(FrameRange::counted(sequence, 1), reason),
                 Ok((_, Err(error))) => self.lose_frame(sequence, &error),
                 Ok((facts, Ok(detected))) => {
+                    let is_corrupt = facts.corrupt;
                     let account = self.account.up_to(sequence);
                     let record = self.record(context, sequence, facts, detected, decoded_at, account);
-                    self.losses.processed();
+                    match is_corrupt {
+                        true => self.losses.shed(ShedReason::NotDecoded, std::time::Instant::now()),
+                        false => self.losses.processed(),
+                    }
                     metrics::DETECT_FRAMES.get().increment(1);
                     deliveries.push(topics::DETECTIONS.send(&self.stage.bus, &record, record.at.captured).await?);
                 }

@@ -36,6 +36,11 @@ impl LossWatch {
             .reason = reason;
     }
 
+    /// Whether no picture was processed for `timeout`. A damaged one counts as processed only until then.
+    pub(super) fn is_lost(&self, timeout: Duration, now: Instant) -> bool {
+        self.state().is_some_and(|losing| now.duration_since(losing.since) >= timeout)
+    }
+
     /// The reason of the signal loss of which a heartbeat is due, if no picture was processed for `timeout`. `stuck_since` is when a
     /// decoder began that has not returned.
     pub(super) fn due(
