@@ -123,6 +123,13 @@ async fn a_recording_that_is_refused_is_a_camera_that_is_offline() {
     product.end().await;
 }
 
+/// Puts a site on `broker`, apart from the other tests.
+fn on_kafka(config: &Path, prefix: &str, broker: &broker::Broker) {
+    let kafka = format!("[bus.kafka]\nbrokers = [\"{}\"]\nprefix = \"{prefix}.\"\n\n[ingest]", broker.brokers());
+    edit(config, "kind = \"embedded\"", "kind = \"kafka\"");
+    edit(config, "[ingest]", &kafka);
+}
+
 /// A process of its own with one role, killed with the test.
 struct Worker(std::process::Child);
 
@@ -175,9 +182,7 @@ async fn a_camera_whose_ingest_or_detect_is_killed_is_offline_for_that_reason() 
     let site = tempfile::tempdir().unwrap();
     let path = demo_site(site.path());
     add_offline_rule(site.path());
-    let kafka = format!("[bus.kafka]\nbrokers = [\"{}\"]\nprefix = \"blind.\"\n\n[ingest]", broker.brokers());
-    edit(&path, "kind = \"embedded\"", "kind = \"kafka\"");
-    edit(&path, "[ingest]", &kafka);
+    on_kafka(&path, "blind", broker);
     let config = Config::load(&path).unwrap();
     let mut workers = BTreeMap::new();
     for role in ["ingest", "detect"] {
@@ -291,4 +296,44 @@ async fn a_camera_whose_pictures_do_not_decode_is_offline_and_says_why() {
     })
     .await;
     product.end().await;
+}
+
+/// How long after the last frame a rule of kind `offline` raises its alert, over a table of `after`. It takes eleven minutes.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: cargo test-all --test it -- --ignored --nocapture how_late_an_outage_is_told"]
+async fn how_late_an_outage_is_told() {
+    let Some(broker) = broker::shared() else { return };
+    for role in ["ingest", "detect"] {
+        let site = tempfile::tempdir().unwrap();
+        let path = demo_site(site.path());
+        let policies = site.path().join("policies.toml");
+        let mut text = std::fs::read_to_string(&policies).unwrap();
+        let table = [3, 10, 30, 60, 300];
+        for after in table {
+            text += &format!(
+                "\n[[policy.rule]]\nid = \"offline-{after}\"\nname = \"Camera offline\"\npurpose = \"test\"\n\
+                 when = {{ kind = \"offline\", after = \"{after}s\" }}\n"
+            );
+        }
+        std::fs::write(&policies, text).unwrap();
+        on_kafka(&path, &format!("late-{role}"), broker);
+        let mut workers = BTreeMap::from(["ingest", "detect"].map(|role| (role, Worker::start(&path, role))));
+        let product = Product::start_roles(&path, &[Role::Analyse, Role::Console], |_| {}).await;
+        eventually("frames", async || {
+            let count = product.get("/api/v1/frames?camera=campus-1").await;
+            (count.status().is_success() && analysed(&product).await > 50).then_some(())
+        })
+        .await;
+        drop(workers.remove(role));
+        let killed = std::time::Instant::now();
+        for after in table {
+            let id = format!("offline-{after}");
+            while !product.alerts().await.iter().any(|alert| alert["why"]["rule"] == id.as_str()) {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            let late = killed.elapsed().as_secs_f64() - f64::from(after.max(10));
+            println!("{role} killed, after = {after} s: raised {late:.2} s after max(timeout, after)");
+        }
+        product.end().await;
+    }
 }
