@@ -84,7 +84,8 @@ pub enum StoreError {
     },
     /// A stored row cannot be read.
     #[error(
-        "alert store: a stored alert cannot be read while {doing}: {cause}; the store is damaged, restore it or start a new one (alerts come back from the topic)"
+        "alert store: a stored alert cannot be read while {doing}: {cause}; the store is damaged: restore it, or move it away and restart \
+         (alerts that the bus still keeps come back from the topic; verdicts and looks at evidence do not)"
     )]
     Damaged {
         /// The attempted operation.

@@ -1,8 +1,8 @@
 use bytes::Bytes;
-use vedette_core::{AlertId, Timestamp};
+use vedette_core::{Alert, AlertId, Timestamp};
 
 use super::session::Row;
-use super::{AlertStore, EvidenceLook, StoreError};
+use super::{AlertStore, Cursor, EvidenceLook, StoreError};
 use crate::metrics;
 
 impl AlertStore {
@@ -66,7 +66,7 @@ impl AlertStore {
         const DOING: &str = "reading looks at evidence";
         let sql = "SELECT at_us, who, peer, reason, what FROM look WHERE alert = ?1 ORDER BY number DESC LIMIT 1000";
         let rows = self.read(|session| session.rows(DOING, sql, &[id.to_string().into()]))?;
-        let look = |mut row: Row| {
+        let look = |mut row: Row| -> Result<EvidenceLook, StoreError> {
             Ok(EvidenceLook {
                 alert: id,
                 at: Timestamp::from_micros(row.take(0)?),
@@ -76,6 +76,38 @@ impl AlertStore {
                 what: row.take(4)?,
             })
         };
-        rows.into_iter().map(look).collect()
+        let readable = |row| look(row).inspect_err(|error| self.damage.leave_out(&id.to_string(), error)).ok();
+        Ok(rows.into_iter().filter_map(readable).collect())
+    }
+
+    /// Alerts raised at or after `from` that have no snapshot, in order of that time and of their ids, from behind `after` on; at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn without_snapshot(
+        &self,
+        from: Timestamp,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Vec<Alert>, StoreError> {
+        const DOING: &str = "looking for alerts without snapshot";
+        let sql = "SELECT id, payload FROM alert
+                   WHERE raised_us >= ?1 AND (raised_us, id) > (?2, ?3)
+                       AND NOT EXISTS (SELECT 1 FROM snapshot WHERE snapshot.alert = alert.id)
+                   ORDER BY raised_us, id LIMIT ?4";
+        let (raised, id) = after.map_or((i64::MIN, String::new()), |at| (at.raised.as_micros(), at.id.to_string()));
+        let values = [from.as_micros().into(), raised.into(), id.into(), limit.into()];
+        let rows = self.read(|session| session.rows(DOING, sql, &values))?;
+        let readable = |mut row: Row| {
+            let id = row.text(0);
+            let payload: Result<String, StoreError> = row.take(1);
+            let alert = payload.and_then(|payload| {
+                serde_json::from_str(&payload)
+                    .map_err(|cause| StoreError::Damaged { doing: DOING, cause: cause.to_string() })
+            });
+            alert.inspect_err(|error| self.damage.leave_out(&id, error)).ok()
+        };
+        Ok(rows.into_iter().filter_map(readable).collect())
     }
 }

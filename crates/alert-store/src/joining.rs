@@ -10,6 +10,7 @@ use vedette_core::{AlertId, RuleKind};
 
 use super::StoreError;
 use super::change::next_change;
+use super::damage::Damage;
 use super::session::{Row, Session, Value};
 
 const DOING: &str = "joining alerts of one event";
@@ -23,8 +24,15 @@ pub(super) fn rejoin(
     rule: &OneEvent,
     id: AlertId,
     is: Option<Sighting>,
+    damage: &Damage,
 ) -> Result<u64, StoreError> {
-    let was = kept(session, id, is.as_ref().map(|it| it.kind))?;
+    let was = match kept(session, id, is.as_ref().map(|it| it.kind)) {
+        Err(error @ StoreError::Damaged { .. }) => {
+            damage.leave_out(&id.to_string(), &error);
+            None
+        }
+        was => was?,
+    };
     if was.as_ref().map(|(it, _)| it) == is.as_ref() {
         return Ok(0);
     }
@@ -37,10 +45,10 @@ pub(super) fn rejoin(
     let mut touched = Vec::new();
     let was_joinable = was.as_ref().filter(|(_, crowded)| !crowded).map(|(it, _)| it.clone());
     if let Some((was, _)) = &was {
-        touched.extend(mind_the_crowd(session, was, None)?);
+        touched.extend(mind_the_crowd(session, was, None, damage)?);
     }
     if let Some(is) = &is {
-        touched.extend(mind_the_crowd(session, is, Some(id))?);
+        touched.extend(mind_the_crowd(session, is, Some(id), damage)?);
     }
     touched.retain(|it: &Touched| !it.is(id));
     let is_joinable = match is {
@@ -48,7 +56,7 @@ pub(super) fn rejoin(
         _ => None,
     };
     touched.push(Touched { was: was_joinable, is: is_joinable });
-    let decided = settle(rule, &touched, &mut |it| near(session, rule, it))?;
+    let decided = settle(rule, &touched, &mut |it| near(session, rule, it, damage))?;
     apply(session, id, &decided)
 }
 
@@ -62,13 +70,18 @@ pub(super) fn touch_lead(session: &mut dyn Session, id: AlertId) -> Result<(), S
 }
 
 /// Promotes the next alert of events whose lead was deleted.
-pub(super) fn replace_deleted_leads(session: &mut dyn Session, before_us: i64) -> Result<(), StoreError> {
+pub(super) fn replace_deleted_leads(
+    session: &mut dyn Session,
+    before_us: i64,
+    damage: &Damage,
+) -> Result<(), StoreError> {
     let sql = "SELECT id, event, raised_us FROM alert WHERE event_us < ?1 AND event <> id
                    AND NOT EXISTS (SELECT 1 FROM alert AS lead WHERE lead.id = alert.event)
                ORDER BY event, raised_us, id";
     let mut leads: BTreeMap<String, (String, i64)> = BTreeMap::new();
     for mut row in session.rows(DOING, sql, &[before_us.into()])? {
-        let (id, event, raised_us): (String, String, i64) = (row.take(0)?, row.take(1)?, row.take(2)?);
+        let id: String = row.take(0)?;
+        let Some((event, raised_us)) = readable(event_of(&mut row), &id, damage) else { continue };
         let (lead, lead_us) = leads.entry(event).or_insert_with(|| (id.clone(), raised_us));
         set_event(session, &id, lead, *lead_us)?;
         number_change(session, &id)?;
@@ -129,6 +142,7 @@ fn mind_the_crowd(
     session: &mut dyn Session,
     it: &Sighting,
     newcomer: Option<AlertId>,
+    damage: &Damage,
 ) -> Result<Vec<Touched>, StoreError> {
     let crowd = Crowd::of(it);
     let there: [Value<'_>; 4] =
@@ -154,7 +168,8 @@ fn mind_the_crowd(
     session.execute(DOING, &sql, &after)?;
     let mut touched = Vec::new();
     for mut row in rows {
-        let other = Some(sighting(&mut row, it.kind)?);
+        let Some(other) = readable_sighting(&mut row, it.kind, damage) else { continue };
+        let other = Some(other);
         touched.push(match crowded {
             true => Touched { was: other, is: None },
             false => Touched { was: None, is: other },
@@ -169,7 +184,12 @@ fn is_crowded(session: &mut dyn Session, id: AlertId) -> Result<bool, StoreError
 }
 
 /// The alerts of other cameras that may be the same event as `it`.
-fn near(session: &mut dyn Session, rule: &OneEvent, it: &Sighting) -> Result<Vec<Sighting>, StoreError> {
+fn near(
+    session: &mut dyn Session,
+    rule: &OneEvent,
+    it: &Sighting,
+    damage: &Damage,
+) -> Result<Vec<Sighting>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM sighting
          WHERE kind = ?1 AND cell IN (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) AND raised_us BETWEEN ?11 AND ?12
@@ -181,7 +201,23 @@ fn near(session: &mut dyn Session, rule: &OneEvent, it: &Sighting) -> Result<Vec
     values.extend(cells_around(it).map(Value::from));
     values.extend([raised_from, raised_until, latest_start, earliest_end].map(Value::from));
     values.push((&*it.camera).into());
-    session.rows(DOING, &sql, &values)?.iter_mut().map(|row| sighting(row, it.kind)).collect()
+    let mut rows = session.rows(DOING, &sql, &values)?;
+    Ok(rows.iter_mut().filter_map(|row| readable_sighting(row, it.kind, damage)).collect())
+}
+
+/// The event of an alert, in column 1, and when it was raised.
+fn event_of(row: &mut Row) -> Result<(String, i64), StoreError> {
+    Ok((row.take(1)?, row.take(2)?))
+}
+
+/// None for a row that cannot be read, which is counted: it is joined with nothing.
+fn readable_sighting(row: &mut Row, kind: RuleKind, damage: &Damage) -> Option<Sighting> {
+    let id = row.text(0);
+    readable(sighting(row, kind), &id, damage)
+}
+
+fn readable<T>(read: Result<T, StoreError>, id: &str, damage: &Damage) -> Option<T> {
+    read.inspect_err(|error| damage.leave_out(id, error)).ok()
 }
 
 /// Reads [`COLUMNS`].
@@ -210,7 +246,10 @@ fn apply(session: &mut dyn Session, fresh: AlertId, decided: &Decided) -> Result
         let (id, lead) = (id.to_string(), lead.to_string());
         let sql = "SELECT event, event_us FROM alert WHERE id = ?1";
         let Some(mut row) = session.rows(DOING, sql, &[(&*id).into()])?.pop() else { continue };
-        let (event, event_us): (String, i64) = (row.take(0)?, row.take(1)?);
+        // One that cannot be read is set anew.
+        let event: Option<String> = row.take(0).unwrap_or_default();
+        let event_us: Option<i64> = row.take(1).unwrap_or_default();
+        let (event, event_us) = (event.unwrap_or_default(), event_us.unwrap_or_default());
         if (&event, event_us) == (&lead, *raised_us) {
             continue;
         }

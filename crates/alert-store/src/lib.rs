@@ -5,12 +5,14 @@
 //! *Must not know:* how an alert arose, HTTP, the bus.
 
 mod change;
+mod damage;
 mod error;
 mod evidence;
 mod filter;
 mod joining;
 mod metrics;
 mod postgres;
+mod progress;
 mod read;
 mod session;
 mod sqlite;
@@ -24,7 +26,7 @@ pub use error::StoreError;
 pub use filter::{AlertFilter, AlertPage, Cursor, CursorError, VerdictFilter};
 pub use metrics::METRICS;
 use session::Session;
-pub use types::{EvidenceLook, RecordPosition, StoreCounts, Upserted};
+pub use types::{EvidenceLook, Progress, RecordPosition, StoreCounts, Upserted};
 use vedette_alerts::OneEvent;
 
 /// Alerts, their snapshots, verdicts and the audit log of evidence views: in one `SQLite` file, or in a `PostgreSQL`
@@ -41,6 +43,7 @@ use vedette_alerts::OneEvent;
 pub struct AlertStore {
     backend: Backend,
     joins: Option<OneEvent>,
+    damage: damage::Damage,
 }
 
 #[derive(Debug)]
@@ -88,7 +91,7 @@ impl AlertStore {
     }
 
     const fn on(backend: Backend) -> Self {
-        Self { backend, joins: None }
+        Self { backend, joins: None, damage: damage::Damage::new() }
     }
 
     /// Correlates alerts stored from now on into events by `rule`. Without it every alert is an event of its own; earlier

@@ -11,6 +11,8 @@ vedette_metrics::define! {
     VERDICTS: Counter = "vedette_alerts_verdicts_total", Count, ["verdict"];
     /// Alerts deleted because their retention is over.
     DELETED: Counter = "vedette_alerts_deleted_total", Count, [];
+    /// Stored alerts that could not be read, since the store was opened; they are left out of lists.
+    UNREADABLE: Counter = "vedette_alerts_unreadable_total", Count, [];
     /// Recorded looks at the evidence of an alert.
     EVIDENCE_LOOKS: Counter = "vedette_alerts_evidence_looks_total", Count, [];
 }

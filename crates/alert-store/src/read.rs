@@ -1,6 +1,7 @@
 use vedette_alerts::{StoredAlert, Verdict, View};
 use vedette_core::{Alert, AlertId, Timestamp};
 
+use super::damage::Damage;
 use super::session::{Row, Session};
 use super::{AlertFilter, AlertPage, AlertStore, Cursor, StoreCounts, StoreError};
 
@@ -21,7 +22,7 @@ impl AlertStore {
     /// # Errors
     /// When it cannot be read.
     pub fn get(&self, id: AlertId) -> Result<Option<StoredAlert>, StoreError> {
-        self.read(|session| get(session, id))
+        self.read(|session| get(session, id, &self.damage))
     }
 
     /// A page of the events (or single alerts) that pass `filter`, newest first.
@@ -34,13 +35,14 @@ impl AlertStore {
         // One more than requested reveals whether there is a next page.
         let (picked, values) = filter.statement(size as i64 + 1);
         let sql = with_events(&picked, "DESC");
-        let mut found = stored(self.read(|session| session.rows(DOING, &sql, &values))?)?;
+        let mut found = stored(self.read(|session| session.rows(DOING, &sql, &values))?, &self.damage);
         let more = found.len() > size;
         found.truncate(size);
+        // Of the last entry whose id can be read: entries behind it are listed again, and left out again.
         let place =
-            |(at, stored): &(i64, StoredAlert)| Cursor { raised: Timestamp::from_micros(*at), id: stored.alert.id };
-        let next = found.last().filter(|_| more).map(place);
-        let alerts = found.into_iter().map(|(_, stored)| stored).collect();
+            |entry: &Entry| Some(Cursor { raised: Timestamp::from_micros(entry.at), id: entry.id.parse().ok()? });
+        let next = if more { found.iter().rev().find_map(place) } else { None };
+        let alerts = found.into_iter().filter_map(|entry| entry.stored).collect();
         Ok(AlertPage { alerts, next })
     }
 
@@ -52,11 +54,25 @@ impl AlertStore {
     /// When it cannot be read.
     pub fn changes_after(&self, after: u64, limit: u32) -> Result<Vec<StoredAlert>, StoreError> {
         const DOING: &str = "reading changes";
-        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let mut after = i64::try_from(after).unwrap_or(i64::MAX);
         let picked = "SELECT change AS at, id, event_us, event FROM alert WHERE change > ?1 ORDER BY change LIMIT ?2";
         let sql = with_events(picked, "ASC");
-        let rows = self.read(|session| session.rows(DOING, &sql, &[after.into(), limit.into()]))?;
-        Ok(stored(rows)?.into_iter().map(|(_, stored)| stored).collect())
+        let mut changes = Vec::new();
+        // As many as are asked for, unless there are no more: what cannot be read must not end the list early.
+        loop {
+            let wanted = (limit as usize).saturating_sub(changes.len());
+            let values = [after.into(), i64::try_from(wanted).unwrap_or(i64::MAX).into()];
+            let found = stored(self.read(|session| session.rows(DOING, &sql, &values))?, &self.damage);
+            let (all, last) = (found.len() < wanted, found.last().map(|entry| entry.at));
+            // The number is the row's own, also where a view stands in for it.
+            changes.extend(found.into_iter().filter_map(|Entry { at, stored, .. }| {
+                Some(StoredAlert { change: u64::try_from(at).unwrap_or_default(), ..stored? })
+            }));
+            match last {
+                Some(last) if !all && changes.len() < limit as usize => after = last,
+                _ => return Ok(changes),
+            }
+        }
     }
 
     /// Number of the last change; 0 when there was none.
@@ -90,27 +106,52 @@ impl AlertStore {
     }
 }
 
-pub(super) fn get(session: &mut dyn Session, id: AlertId) -> Result<Option<StoredAlert>, StoreError> {
+pub(super) fn get(session: &mut dyn Session, id: AlertId, damage: &Damage) -> Result<Option<StoredAlert>, StoreError> {
+    const DOING: &str = "reading an alert";
     let sql = with_events("SELECT change AS at, id, event_us, event FROM alert WHERE id = ?1", "ASC");
-    let rows = session.rows("reading an alert", &sql, &[id.to_string().into()])?;
-    Ok(stored(rows)?.pop().map(|(_, stored)| stored))
+    let rows = session.rows(DOING, &sql, &[id.to_string().into()])?;
+    match stored(rows, damage).pop() {
+        None => Ok(None),
+        Some(Entry { stored: Some(stored), .. }) if stored.alert.id == id => Ok(Some(stored)),
+        Some(_) => Err(StoreError::Damaged { doing: DOING, cause: format!("alert {id} is unreadable") }),
+    }
 }
 
-/// The selected alerts, each with its `at`. The rows of one are consecutive.
-fn stored(rows: Vec<Row>) -> Result<Vec<(i64, StoredAlert)>, StoreError> {
+/// A selected alert; none where neither it nor a view of its event can be read.
+struct Entry {
+    at: i64,
+    id: String,
+    stored: Option<StoredAlert>,
+}
+
+/// The selected alerts. The rows of one are consecutive. What cannot be read is left out: a view, or the whole entry.
+fn stored(rows: Vec<Row>, damage: &Damage) -> Vec<Entry> {
     let mut found = Vec::new();
     let mut of_one: Option<Picked> = None;
     for mut row in rows {
-        let (at, id, event): (i64, String, String) = (row.take(0)?, row.take(1)?, row.take(2)?);
+        let doing = row.doing();
+        let id = row.text(1);
+        let picked = (row.take(0), row.take::<String>(1), row.take::<String>(2));
+        let (at, id, event) = match picked {
+            (Ok(at), Ok(id), Ok(event)) => (at, id, event),
+            (at, by_id, event) => {
+                let error = at.map(drop).and(by_id.map(drop)).and(event.map(drop)).err();
+                let unknown = || StoreError::Damaged { doing, cause: "its position is unreadable".into() };
+                damage.leave_out(&id, &error.unwrap_or_else(unknown));
+                continue;
+            }
+        };
         if of_one.as_ref().is_none_or(|picked| picked.id != id) {
-            found.extend(of_one.take().map(Picked::finish).transpose()?);
+            found.extend(of_one.take().map(|picked| picked.finish(damage)));
         }
-        of_one
-            .get_or_insert_with(|| Picked { doing: row.doing(), at, id, event, own: None, views: Vec::new() })
-            .add(row)?;
+        let picked = of_one.get_or_insert_with(|| Picked { doing, at, id, event, own: None, views: Vec::new() });
+        let of_row = row.text(3);
+        if let Err(error) = picked.add(row) {
+            damage.leave_out(&of_row, &error);
+        }
     }
-    found.extend(of_one.map(Picked::finish).transpose()?);
-    Ok(found)
+    found.extend(of_one.map(|picked| picked.finish(damage)));
+    found
 }
 
 /// A selected alert while its rows are read.
@@ -120,7 +161,7 @@ struct Picked {
     id: String,
     event: String,
     own: Option<(View, u64)>,
-    views: Vec<View>,
+    views: Vec<(View, u64)>,
 }
 
 impl Picked {
@@ -130,16 +171,27 @@ impl Picked {
         if own {
             self.own = Some((view(&mut row)?, row.take(4)?));
         } else if self.id == self.event {
-            self.views.push(view(&mut row)?);
+            self.views.push((view(&mut row)?, row.take(4)?));
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<(i64, StoredAlert), StoreError> {
+    fn finish(mut self, damage: &Damage) -> Entry {
+        let (at, id) = (self.at, self.id.clone());
+        // The first view stands in for a lead that cannot be read, so that the lead does not hide the others.
+        if self.own.is_none() && !self.views.is_empty() {
+            self.own = Some(self.views.remove(0));
+        }
+        let stored = self.stored().inspect_err(|error| damage.leave_out(&id, error)).ok();
+        Entry { at, id, stored }
+    }
+
+    fn stored(self) -> Result<StoredAlert, StoreError> {
         let damaged = |cause: String| StoreError::Damaged { doing: self.doing, cause };
         let event = self.event.parse().map_err(damaged)?;
         let (View { alert, verdict }, change) = self.own.ok_or_else(|| damaged("an event has no lead".into()))?;
-        Ok((self.at, StoredAlert { alert, verdict, change, event, views: self.views }))
+        let views = self.views.into_iter().map(|(view, _)| view).collect();
+        Ok(StoredAlert { alert, verdict, change, event, views })
     }
 }
 

@@ -57,6 +57,14 @@ impl Row {
         self.doing
     }
 
+    /// The text of column `at` as far as there is one, for a message; it stays in the row.
+    pub(super) fn text(&self, at: usize) -> String {
+        match self.cells.get(at) {
+            Some(Cell::Text(text)) => text.clone(),
+            _ => "?".to_owned(),
+        }
+    }
+
     /// Takes the cell of column `at`, counted from 0, out of the row.
     pub(super) fn take<T: FromCell>(&mut self, at: usize) -> Result<T, StoreError> {
         let cell = self.cells.get_mut(at).map_or(Cell::Null, |cell| std::mem::replace(cell, Cell::Null));

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use vedette_core::{AlertId, Timestamp};
 
 /// Position of an alert on the `alerts` topic.
@@ -7,6 +9,17 @@ pub struct RecordPosition {
     pub partition: u32,
     /// Offset within the partition.
     pub offset: u64,
+}
+
+/// How far the store has got in a partition of the topic it is filled from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// The partition.
+    pub partition: u32,
+    /// The offset after the last record that the store has.
+    pub next: u64,
+    /// Records before it that the store lacks, and is to read again.
+    pub missing: Option<Range<u64>>,
 }
 
 /// Outcome of storing an alert.

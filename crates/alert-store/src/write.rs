@@ -3,7 +3,9 @@ use vedette_alerts::{StoredAlert, Verdict};
 use vedette_core::{Alert, AlertId, Timestamp};
 
 use super::change::next_change;
-use super::session::{Session, Value};
+use super::damage::Damage;
+use super::progress::pass;
+use super::session::{Row, Session, Value};
 use super::{AlertStore, RecordPosition, StoreError, Upserted, joining};
 use crate::metrics;
 
@@ -30,7 +32,10 @@ impl AlertStore {
     ) -> Result<Vec<Upserted>, StoreError> {
         let alerts: Vec<_> = alerts.into_iter().collect();
         let done: Vec<(Upserted, u64)> = self.write("writing alerts", |session| {
-            alerts.iter().map(|(alert, position)| upsert(session, self.joins.as_ref(), alert, *position)).collect()
+            alerts
+                .iter()
+                .map(|(alert, position)| upsert(session, self.joins.as_ref(), alert, *position, &self.damage))
+                .collect()
         })?;
         for (outcome, joined) in &done {
             metrics::UPSERTS.with([outcome.as_str()]).increment(1);
@@ -60,7 +65,7 @@ impl AlertStore {
             let sql = "INSERT INTO verdict (alert, verdict, by, note, at_us) VALUES (?1, ?2, ?3, ?4, ?5)";
             session.execute(DOING, sql, &said)?;
             joining::touch_lead(session, id)?;
-            super::read::get(session, id)?.ok_or(StoreError::UnknownAlert(id))
+            super::read::get(session, id, &self.damage)?.ok_or(StoreError::UnknownAlert(id))
         })?;
         metrics::VERDICTS.with([word]).increment(1);
         Ok(stored)
@@ -79,7 +84,7 @@ impl AlertStore {
             let sql = "DELETE FROM alert WHERE raised_us < ?1 AND coalesce(ended_us, raised_us) < ?1";
             let deleted = session.execute(DOING, sql, &at)?;
             session.execute(DOING, "DELETE FROM look WHERE at_us < ?1", &at)?;
-            joining::replace_deleted_leads(session, moment.as_micros())?;
+            joining::replace_deleted_leads(session, moment.as_micros(), &self.damage)?;
             Ok(deleted)
         })?;
         if deleted > 0 {
@@ -91,20 +96,21 @@ impl AlertStore {
 }
 
 /// The alert's effect, and how many alerts became views of another by it.
-fn upsert(
+pub(super) fn upsert(
     session: &mut dyn Session,
     joins: Option<&OneEvent>,
     alert: &Alert,
     position: Option<RecordPosition>,
+    damage: &Damage,
 ) -> Result<(Upserted, u64), StoreError> {
     const DOING: &str = "writing an alert";
     let payload = payload(alert)?;
     let sql = "SELECT revision, CASE WHEN payload = ?2 THEN 1 ELSE 0 END FROM alert WHERE id = ?1";
     let known = session.rows(DOING, sql, &[alert.id.to_string().into(), (&*payload).into()])?.pop();
-    let known: Option<(u32, bool)> = match known {
-        Some(mut row) => Some((row.take(0)?, row.take(1)?)),
-        None => None,
-    };
+    // One whose revision cannot be read is written anew.
+    let revision = |mut row: Row| -> Result<(u32, bool), StoreError> { Ok((row.take(0)?, row.take(1)?)) };
+    let known: Option<(u32, bool)> =
+        known.and_then(|row| revision(row).inspect_err(|error| damage.leave_out(&alert.id.to_string(), error)).ok());
     let outcome = match known {
         None => Upserted::Inserted,
         Some((revision, _)) if revision < alert.revision => Upserted::Superseded,
@@ -123,11 +129,14 @@ fn upsert(
         write_responsible(session, DOING, alert)?;
     }
     let joined = match joins {
-        Some(rule) if outcome.changed() => joining::rejoin(session, rule, alert.id, Sighting::of(alert))?,
+        Some(rule) if outcome.changed() => joining::rejoin(session, rule, alert.id, Sighting::of(alert), damage)?,
         _ => 0,
     };
     if outcome == Upserted::Superseded {
         joining::touch_lead(session, alert.id)?;
+    }
+    if let Some(position) = position {
+        pass(session, position)?;
     }
     Ok((outcome, joined))
 }

@@ -12,6 +12,7 @@ mod frame;
 mod frames;
 mod group;
 mod index;
+mod lock;
 mod partition;
 mod probe;
 mod pump;
@@ -25,13 +26,12 @@ mod writer;
 mod tests;
 
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -44,16 +44,12 @@ use crate::{
 use cursor::Cursor;
 use disk::{Disk, FileSystem};
 use group::{COMMITS, Groups};
+use lock::take_lock;
+use partition::Partition;
 pub use probe::Held;
 use pump::pump;
 pub use settings::{Clock, EmbeddedSettings};
 use topic::Topic;
-
-/// The file that the process with the log open keeps locked.
-const LOCK: &str = "LOCK";
-/// How long to wait for another holder of the directory to exit.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
-const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// The embedded log. Dropping it finishes pending writes and closes the files.
 pub struct EmbeddedBus {
@@ -66,7 +62,7 @@ struct Inner {
     disk: Arc<dyn Disk>,
     topics: RwLock<HashMap<String, Arc<Topic>>>,
     creating: Mutex<()>,
-    sweeping: Mutex<()>,
+    judge: Mutex<sweep::Judge>,
     groups: Arc<Groups>,
     commits: Arc<Topic>,
     closed: CancellationToken,
@@ -84,6 +80,10 @@ fn storage_error(path: &Path, error: &io::Error) -> BusError {
     BusError::Storage { path: path.display().to_string(), cause: format!("{error}{way_out}") }
 }
 
+fn no_thread(of: &str, error: &io::Error) -> BusError {
+    BusError::NoThread { of: of.to_owned(), cause: error.to_string() }
+}
+
 impl EmbeddedBus {
     /// Opens the log in a directory, creating it if new, and repairs what an unclean shutdown left behind. Blocks while it
     /// reads the most recently written segments.
@@ -99,28 +99,33 @@ impl EmbeddedBus {
         let topics_dir = settings.dir.join("topics");
         fs::create_dir_all(&topics_dir).map_err(|error| storage_error(&settings.dir, &error))?;
         let lock = take_lock(&settings.dir)?;
+        // First, since they tell how far the other topics reached.
+        let commits = match Topic::open(&topics_dir.join(COMMITS), COMMITS, &settings, &disk, &|_| None)? {
+            Some(topic) => Arc::new(topic),
+            None => {
+                Arc::new(Topic::create(&topics_dir.join(COMMITS), &group::commits_spec(), &settings, &disk, &|_| None)?)
+            }
+        };
+        let groups = Groups::load(Arc::clone(&commits), settings.clock.clone());
+        let groups = Arc::new(groups.map_err(|error| storage_error(&topics_dir.join(COMMITS), &error))?);
         let mut topics = HashMap::new();
         for entry in fs::read_dir(&topics_dir).map_err(|error| storage_error(&topics_dir, &error))? {
             let path = entry.map_err(|error| storage_error(&topics_dir, &error))?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
-            if path.is_dir()
-                && let Some(topic) = Topic::open(&path, &name, &settings, &disk)?
+            if name != COMMITS
+                && path.is_dir()
+                && let Some(topic) = Topic::open(&path, &name, &settings, &disk, &|id| groups.highest(&name, id))?
             {
                 topics.insert(name, Arc::new(topic));
             }
         }
-        let commits = match topics.remove(COMMITS) {
-            Some(topic) => topic,
-            None => Arc::new(Topic::create(&topics_dir.join(COMMITS), &group::commits_spec(), &settings, &disk)?),
-        };
-        let groups = Groups::load(Arc::clone(&commits), settings.clock.clone());
-        let groups = Arc::new(groups.map_err(|error| storage_error(&topics_dir.join(COMMITS), &error))?);
+        let judge = sweep::Judge::new(settings.clock.clone(), topics.values().map(Arc::as_ref));
         let inner = Arc::new(Inner {
             settings,
             disk,
             topics: RwLock::new(topics),
             creating: Mutex::default(),
-            sweeping: Mutex::default(),
+            judge: Mutex::new(judge),
             groups,
             commits,
             closed: CancellationToken::new(),
@@ -162,32 +167,8 @@ fn stop(inner: &Inner, sweeper: Option<(Sender<()>, JoinHandle<()>)>) {
     inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
 }
 
-fn take_lock(dir: &Path) -> Result<File, BusError> {
-    let path = dir.join(LOCK);
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|error| storage_error(&path, &error))?;
-    let deadline = Instant::now() + LOCK_PATIENCE;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            // A process being started by ours, or by the one that ended, holds a copy of the lock briefly.
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_POLL),
-            Err(TryLockError::WouldBlock) => {
-                return Err(BusError::Storage {
-                    path: dir.display().to_string(),
-                    cause: "another process, or another bus of this one, has it open; stop that one or choose another \
-                            directory"
-                        .to_owned(),
-                });
-            }
-            Err(TryLockError::Error(error)) => return Err(storage_error(&path, &error)),
-        }
-    }
-}
-
 fn start_sweeper(inner: Arc<Inner>) -> Result<(Sender<()>, JoinHandle<()>), BusError> {
     let (stop, stopped) = channel::<()>();
-    let dir = inner.settings.dir.clone();
     let thread = std::thread::Builder::new().name("log-sweeper".to_owned()).spawn(move || {
         while stopped.recv_timeout(inner.settings.sweep_interval) == Err(RecvTimeoutError::Timeout) {
             if let Err(error) = inner.sweep() {
@@ -196,7 +177,7 @@ fn start_sweeper(inner: Arc<Inner>) -> Result<(Sender<()>, JoinHandle<()>), BusE
             }
         }
     });
-    Ok((stop, thread.map_err(|error| storage_error(&dir, &error))?))
+    Ok((stop, thread.map_err(|error| no_thread("the log", &error))?))
 }
 
 async fn blocking<T: Send + 'static>(
@@ -223,10 +204,12 @@ impl Inner {
     }
 
     fn sweep(&self) -> Result<(), BusError> {
-        let _one_at_a_time = self.sweeping.lock().unwrap_or_else(PoisonError::into_inner);
+        // One sweep at a time.
+        let mut judge = self.judge.lock().unwrap_or_else(PoisonError::into_inner);
+        judge.tell();
         let mut outcome = Ok(());
         for topic in self.all_topics() {
-            outcome = outcome.and(sweep::sweep(&topic, &self.settings, self.disk.as_ref()));
+            outcome = outcome.and(sweep::sweep(&topic, &self.settings, &mut judge, self.disk.as_ref()));
         }
         outcome
     }
@@ -237,7 +220,8 @@ impl Inner {
             Ok(topic) => topic.alter(spec),
             Err(BusError::UnknownTopic(_)) => {
                 let dir: PathBuf = self.settings.dir.join("topics").join(&spec.name);
-                let topic = Topic::create(&dir, spec, &self.settings, &self.disk)?;
+                let committed = |id| self.groups.highest(&spec.name, id);
+                let topic = Topic::create(&dir, spec, &self.settings, &self.disk, &committed)?;
                 let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
                 topics.insert(spec.name.clone(), Arc::new(topic));
                 Ok(())
@@ -315,9 +299,17 @@ impl Bus for EmbeddedBus {
 
     async fn read(&self, topic: &str, start: StartAt) -> Result<Reader, BusError> {
         let topic = self.inner.topic(topic)?;
-        let ends: Vec<_> = topic.partitions.iter().map(|partition| partition.watermarks()).collect();
         let (inner, of) = (Arc::clone(&self.inner), Arc::clone(&topic));
-        let offsets = blocking(move || inner.start_offsets(&of, &start)).await?;
+        let (ends, offsets) = blocking(move || {
+            // Who reads to the end must not wait for a last record that is damaged.
+            let end = |partition: &Arc<Partition>| {
+                let high = partition.readable_end().map_err(|error| storage_error(&partition.dir, &error))?;
+                Ok(Watermarks { high, ..partition.watermarks() })
+            };
+            let ends: Vec<_> = of.partitions.iter().map(end).collect::<Result<_, BusError>>()?;
+            Ok((ends, inner.start_offsets(&of, &start)?))
+        })
+        .await?;
         let ends = names::ends(&ends, &offsets);
         let cursors = offsets
             .into_iter()
@@ -347,6 +339,31 @@ impl Bus for EmbeddedBus {
     async fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, BusError> {
         let topic = self.inner.topic(topic)?;
         Ok(topic.partitions.iter().map(|partition| partition.watermarks()).collect())
+    }
+
+    fn damage(&self) -> Option<String> {
+        let lost: Vec<String> = self
+            .inner
+            .all_topics()
+            .iter()
+            .flat_map(|topic| {
+                let name = |(id, lost): &(u32, u64)| format!("{lost} of {}/{id}", topic.name);
+                topic.lost.iter().map(name).collect::<Vec<_>>()
+            })
+            .collect();
+        (!lost.is_empty()).then(|| {
+            format!(
+                "when the log was opened, acknowledged records were missing, at least {}: it was cut or damaged; stages go on behind \
+                 them",
+                lost.join(", ")
+            )
+        })
+    }
+
+    async fn committed(&self, group: &str, topic: &str) -> Result<Vec<(u32, u64)>, BusError> {
+        let topic = self.inner.topic(topic)?;
+        let committed = |id| Some((id, self.inner.groups.committed(group, &topic.name, id)?));
+        Ok(topic.partitions.iter().filter_map(|partition| committed(partition.id)).collect())
     }
 
     async fn flush(&self) -> Result<(), BusError> {

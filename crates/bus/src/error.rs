@@ -42,6 +42,17 @@ pub enum BusError {
         /// The observed cause, with a remedy where there is one.
         cause: String,
     },
+    /// The system refused a thread.
+    #[error(
+        "a thread of {of} could not be started: {cause}; the limit of threads or of memory is reached (ulimit -u and -v, TasksMax and \
+         MemoryMax of systemd, the memory of the machine)"
+    )]
+    NoThread {
+        /// What needs it.
+        of: String,
+        /// The system's error.
+        cause: String,
+    },
     /// Any other refusal by the broker or the client.
     #[error("{action} on `{topic}`: {cause}")]
     Refused {

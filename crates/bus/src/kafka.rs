@@ -218,7 +218,7 @@ impl Inner {
 
 fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, BusError> {
     let thread = std::thread::Builder::new().name(name.clone()).spawn(work);
-    thread.map_err(|error| refused("start a thread", &name, error.to_string()))
+    thread.map_err(|error| BusError::NoThread { of: name, cause: error.to_string() })
 }
 
 #[async_trait]
@@ -340,6 +340,12 @@ impl Bus for KafkaBus {
     async fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, BusError> {
         let topic = self.inner.topic(topic).await?;
         self.inner.blocking(move |inner| inner.offsets(&topic, |offsets| offsets.watermarks())).await
+    }
+
+    async fn committed(&self, group: &str, topic: &str) -> Result<Vec<(u32, u64)>, BusError> {
+        let topic = self.inner.topic(topic).await?;
+        let group = self.inner.prefixed(group);
+        self.inner.blocking(move |inner| offsets::committed(&inner.settings, &group, &topic)).await
     }
 
     async fn flush(&self) -> Result<(), BusError> {

@@ -59,6 +59,18 @@ pub trait Bus: Send + Sync + 'static {
     /// First and next offset of every partition of `topic`.
     async fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, BusError>;
 
+    /// The committed offsets of `group` in `topic`, as (partition, offset); partitions without one are left out. An adapter that
+    /// cannot tell knows none.
+    async fn committed(&self, group: &str, topic: &str) -> Result<Vec<(u32, u64)>, BusError> {
+        let _ = (group, topic);
+        Ok(Vec::new())
+    }
+
+    /// What the bus is known to have lost, for people; an adapter that cannot tell knows of nothing.
+    fn damage(&self) -> Option<String> {
+        None
+    }
+
     /// Waits until all sent records are durable.
     async fn flush(&self) -> Result<(), BusError>;
 

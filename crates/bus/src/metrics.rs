@@ -9,10 +9,14 @@ vedette_metrics::define! {
     COMPACTIONS: Counter = "vedette_bus_compactions_total", Count, ["topic"];
     /// Sweeps in which retention or compaction failed; the next sweep tries again. Embedded bus only.
     SWEEP_FAILURES: Counter = "vedette_bus_sweep_failures_total", Count, [];
-    /// Bytes of unfinished writes that were cut off when a topic was opened; no acknowledged record was in them.
+    /// Bytes behind the last sound record that were cut off when a topic was opened: an unfinished write, which was not acknowledged,
+    /// unless the file was cut or damaged.
     TORN_BYTES: Counter = "vedette_bus_torn_bytes_total", Bytes, ["topic"];
     /// Bytes of records that the disk returned damaged; they are skipped.
     DAMAGED_BYTES: Counter = "vedette_bus_damaged_bytes_total", Bytes, ["topic"];
+    /// Acknowledged records that were missing from the end of the log when a topic was opened, at least: an index or a commit stands
+    /// behind the end.
+    LOST_RECORDS: Counter = "vedette_bus_lost_records_total", Count, ["topic"];
     /// Segment indexes that were rebuilt from the records when a topic was opened.
     INDEXES_REBUILT: Counter = "vedette_bus_indexes_rebuilt_total", Count, ["topic"];
     /// Bytes that wait in a queue of the bus: `send` is the send queue, the others are read ahead by subscriptions and readers.

@@ -96,6 +96,14 @@ impl Delivery {
         let (sender, receiver) = oneshot::channel();
         (sender, Self(receiver))
     }
+
+    /// A delivery that has resolved: nothing more needs to become durable.
+    #[must_use]
+    pub fn resolved(written: Written) -> Self {
+        let (sender, delivery) = Self::new();
+        let _ = sender.send(Ok(written));
+        delivery
+    }
 }
 
 impl Future for Delivery {

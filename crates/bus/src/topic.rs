@@ -2,6 +2,9 @@ use std::time::Duration;
 
 use crate::BusError;
 
+/// Most partitions of a topic.
+const MOST_PARTITIONS: u32 = 1024;
+
 /// Retention of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
@@ -75,17 +78,22 @@ pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), BusError>
 /// Checks whether a topic can be created from `spec`.
 pub(crate) fn check_spec(spec: &TopicSpec) -> Result<(), BusError> {
     check_name("topic", &spec.name)?;
-    if (1..=10_000).contains(&spec.partitions) && spec.max_record_bytes >= 1 && spec.max_record_bytes <= 512 << 20 {
-        return Ok(());
-    }
-    Err(BusError::Refused {
+    check_numbers(spec.partitions, spec.max_record_bytes).map_err(|cause| BusError::Refused {
         action: "ensure_topics",
         topic: spec.name.clone(),
-        cause: format!(
-            "{} partitions and records of {} bytes; 1 to 10000 partitions and 1 byte to 512 MiB are possible",
-            spec.partitions, spec.max_record_bytes
-        ),
+        cause,
     })
+}
+
+/// Checks the numbers of a topic, from a spec or a file.
+pub(crate) fn check_numbers(partitions: u32, max_record_bytes: u32) -> Result<(), String> {
+    if (1..=MOST_PARTITIONS).contains(&partitions) && (1..=512 << 20).contains(&max_record_bytes) {
+        return Ok(());
+    }
+    Err(format!(
+        "{partitions} partitions and records of {max_record_bytes} bytes; 1 to {MOST_PARTITIONS} partitions and 1 byte to 512 MiB are \
+         possible"
+    ))
 }
 
 /// Current end offsets for a reader that begins at `starts`, less the partitions in which it finds nothing.

@@ -115,9 +115,12 @@ async fn watch(store: Arc<AlertStore>, health: Health, stop: CancellationToken) 
     let asking = async {
         loop {
             ask.tick().await;
-            let store = store.clone();
+            let (store, asked) = (store.clone(), store.clone());
             match tokio::task::spawn_blocking(move || store.last_change()).await {
-                Ok(Ok(_)) => health.set(NAME, Condition::Running, ""),
+                Ok(Ok(_)) => match asked.unreadable() {
+                    None => health.set(NAME, Condition::Running, ""),
+                    Some((count, id)) => health.set(NAME, Condition::Degraded, unreadable(count, &id)),
+                },
                 Ok(Err(error)) => health.set(NAME, Condition::Failed, error.to_string()),
                 Err(error) => health.set(NAME, Condition::Failed, error.to_string()),
             }
@@ -129,4 +132,11 @@ async fn watch(store: Arc<AlertStore>, health: Health, stop: CancellationToken) 
     }
     health.set(NAME, Condition::Stopped, "");
     Ok(())
+}
+
+fn unreadable(count: usize, id: &str) -> String {
+    format!(
+        "{count} stored alerts cannot be read and are left out of lists, for example {id}: the store is damaged; restore it, or move \
+         it away and restart (alerts that the bus still keeps come back)"
+    )
 }

@@ -5,11 +5,9 @@ mod settings;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio_util::sync::CancellationToken;
 use vedette_address::{AddressBase, Bounds, Footprint, RoadLine};
 use vedette_alert_store::AlertStore;
 use vedette_alerts::json::SignalLossJson;
@@ -20,7 +18,7 @@ use vedette_console::{
 use vedette_core::{Alert, Calibration, Camera, FrameSize, Span};
 use vedette_locate::Locator;
 use vedette_runtime::blocking::Blocking;
-use vedette_runtime::health::{Condition, Health};
+use vedette_runtime::health::Condition;
 use vedette_runtime::{Service, clock};
 use vedette_topics::During;
 use vedette_wire::CameraSignal;
@@ -33,15 +31,13 @@ use crate::evidence::{BusSnapshots, NoSnapshot};
 use crate::frame_book::FrameBook;
 use crate::health_report::ReportedHealth;
 use crate::registry::Registry;
+use crate::retention::Retention;
 use crate::signals::Signals;
 use addresses::Addresses;
 pub(crate) use settings::ConsoleRule;
 pub use settings::{ConsoleSettings, OneEventSettings, StoreSetting};
 
 const CONSOLE: &str = "console";
-const RETENTION: &str = "retention";
-/// Interval between deletions of expired alerts.
-const KEEP_EVERY: Duration = Duration::from_secs(600);
 /// Frame size for drawing a view when the calibration names none; only its aspect ratio matters.
 const USUAL_FRAME: FrameSize = FrameSize { width: 1920, height: 1080 };
 
@@ -106,13 +102,14 @@ impl Desk {
             snapshots: Some(snapshots.clone()),
             health: health.clone(),
         };
+        let kept = Retention::new(&store, settings.keep);
         let (frames, follower) = FrameBook::open(&bus).await.during("reading `states`")?;
         let mut services = vec![
-            sink.service(),
+            sink.service(&kept),
             follower.service(&health),
             frames.service(registry.clone(), cameras, stale_after, &health),
             alert_store::service(&store, &health),
-            retention(store.clone(), settings.keep, &health),
+            kept.service(&health),
         ];
         let parts = ConsoleParts {
             store,
@@ -131,38 +128,6 @@ impl Desk {
         }));
         Ok(services)
     }
-}
-
-/// The service that deletes alerts older than `keep`.
-fn retention(store: Arc<AlertStore>, keep: Span, health: &Health) -> Service {
-    let health = health.clone();
-    Service::new(RETENTION, move |stop| delete_expired(store.clone(), keep, health.clone(), stop))
-}
-
-async fn delete_expired(
-    store: Arc<AlertStore>,
-    keep: Span,
-    health: Health,
-    stop: CancellationToken,
-) -> crate::Result<()> {
-    let mut tick = tokio::time::interval(KEEP_EVERY);
-    while stop.run_until_cancelled(tick.tick()).await.is_some() {
-        let store = store.clone();
-        let before = clock::now() - keep;
-        match tokio::task::spawn_blocking(move || store.delete_older_than(before)).await? {
-            Ok(deleted) => {
-                health.set(RETENTION, Condition::Running, "");
-                if deleted > 0 {
-                    tracing::info!(deleted, %before, "alerts past their retention deleted");
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "alerts past their retention could not be deleted");
-                health.set(RETENTION, Condition::Degraded, format!("alerts past their retention not deleted: {error}"));
-            }
-        }
-    }
-    Ok(())
 }
 
 struct CityMap {

@@ -1,5 +1,6 @@
 //! Cameras to `video`: one intake per camera of the registry.
 
+mod address;
 mod sessions;
 mod settings;
 mod share;
@@ -189,13 +190,17 @@ impl Ingest {
                 IntakeSource::File { path: path.into(), looped: *looped, offset: *offset }
             }
             CameraSource::Rtsp { url, credential } => {
-                let credentials = credential.as_deref().map(|name| self.credentials(name)).transpose()?;
-                IntakeSource::Rtsp { url: url.parse().map_err(SourceError::Address)?, credentials }
+                let login = credential.as_deref().map(|name| self.login(name)).transpose()?;
+                let password = login.as_ref().map(|(_, password)| password.as_str());
+                let url = address::whole(&self.settings.addresses, &camera.id, url, password)?;
+                let credentials = login.map(|(user, password)| Credentials::new(user, password));
+                IntakeSource::Rtsp { url, credentials }
             }
         })
     }
 
-    fn credentials(&self, name: &str) -> Result<Credentials, SourceError> {
+    /// User and password.
+    fn login(&self, name: &str) -> Result<(String, String), SourceError> {
         let CredentialSection { user, password_env } =
             self.settings.credentials.get(name).ok_or_else(|| SourceError::UnknownCredential(name.to_owned()))?;
         let password = std::env::var(password_env).map_err(|source| SourceError::Password {
@@ -203,7 +208,7 @@ impl Ingest {
             variable: password_env.clone(),
             source,
         })?;
-        Ok(Credentials::new(user.clone(), password))
+        Ok((user.clone(), password))
     }
 
     /// Ingests a camera until `stop`, or until its recording ends. A panicked intake is restarted.

@@ -4,6 +4,7 @@
 //! metrics. Each stage commits after effect. *Must not know:* the command line, files of settings, which stages run together.
 
 pub mod address_book;
+mod alert_refill;
 mod alert_sink;
 pub mod alert_store;
 mod analyse;
@@ -21,9 +22,11 @@ mod ingest;
 mod latency;
 mod metrics;
 pub mod registry;
+mod retention;
 mod signals;
 mod sink;
 pub mod sinks;
+mod snapshots;
 #[cfg(test)]
 mod test_site;
 

@@ -84,7 +84,13 @@ vedette_metrics::define! {
     SINK_RETRIED: Counter = "vedette_sink_retried_total", Count, ["sink"];
     /// Snapshots stored when their alert was.
     SNAPSHOTS: Counter = "vedette_snapshots_total", Count, [];
-    /// Snapshots left to be made on demand, because too many were waiting.
+    /// Snapshots made up for after their alert was stored, because too many were waiting or the process ended.
+    SNAPSHOTS_MADE_UP: Counter = "vedette_snapshots_made_up_total", Count, [];
+    /// Records of `alerts` that the alert store lacks and reads again.
+    ALERT_STORE_BEHIND: Gauge = "vedette_alert_store_behind", Count, [];
+    /// Alerts that came back into the store from `alerts`, because the store was behind.
+    ALERTS_REFILLED: Counter = "vedette_alerts_refilled_total", Count, [];
+    /// Snapshots that had to wait, because too many were waiting; they are made up for when there is time.
     SNAPSHOTS_DEFERRED: Counter = "vedette_snapshots_deferred_total", Count, [];
     /// Age of the newest frame of any camera that was analysed.
     NEWEST_FRAME_AGE_SECONDS: Gauge = "vedette_newest_frame_age_seconds", Seconds, [];

@@ -39,7 +39,10 @@ async fn watch(bus: SharedBus, health: Health, stop: CancellationToken) -> Resul
         loop {
             ask.tick().await;
             match bus.watermarks(topics::ALERTS.name()).await {
-                Ok(_) => health.set(NAME, Condition::Running, ""),
+                Ok(_) => match bus.damage() {
+                    None => health.set(NAME, Condition::Running, ""),
+                    Some(damage) => health.set(NAME, Condition::Degraded, damage),
+                },
                 Err(BusError::Closed) => return,
                 Err(error) => away(&health, &error),
             }

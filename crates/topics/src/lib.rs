@@ -7,6 +7,7 @@
 mod bus_settings;
 pub mod bus_watch;
 pub mod consumer;
+mod dead_letter_share;
 pub mod dead_letters;
 mod error;
 pub mod in_order;

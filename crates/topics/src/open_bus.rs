@@ -34,7 +34,7 @@ pub fn kafka_settings(settings: &BusSettings) -> KafkaSettings {
         foreign_topics: settings.foreign_topics.clone(),
         replication_factor: section.replication,
         min_insync_replicas: section.min_insync_replicas,
-        properties: section.properties.clone(),
+        properties: section.all_properties(),
         group_protocol: match section.group_protocol {
             GroupProtocol::Classic => kafka::GroupProtocol::Classic,
             GroupProtocol::Consumer => kafka::GroupProtocol::Consumer,

@@ -45,7 +45,7 @@ topics! {
     /// The timeline of address bases.
     pub static ADDRESSES: Topic<AddressBaseChange> =
         Topic::new(Definition::single("addresses", Keep::Compacted(Duration::ZERO)));
-    /// Unusable records. A dead letter holds a whole record and its origin.
+    /// Unusable records. A dead letter holds a whole record and its origin, or only refers to the record.
     pub static DEAD_LETTERS: Topic<DeadLetter> = Topic::new(Definition {
         max_record_bytes: 2 * MAX_RECORD_BYTES,
         ..Definition::single("dead-letters", Keep::DeadLetters)
@@ -80,7 +80,7 @@ pub enum Keep {
     Detections,
     /// For `bus.keep_alerts`.
     Alerts,
-    /// For `bus.keep_dead_letters`.
+    /// For `bus.keep_dead_letters`, and at most `bus.keep_dead_letters_bytes`.
     DeadLetters,
     /// For ten minutes.
     Briefly,
@@ -128,8 +128,10 @@ impl Definition {
             Keep::Video => (delete(settings.keep_video, Some(settings.keep_video_bytes)), Duration::ZERO),
             Keep::Detections => (delete(settings.keep_detections, None), Duration::ZERO),
             Keep::Alerts => (delete(settings.keep_alerts, None), Duration::ZERO),
-            Keep::DeadLetters => (delete(settings.keep_dead_letters, None), Duration::ZERO),
             Keep::Briefly => (Retention::Delete { age: BRIEFLY, bytes: None }, Duration::ZERO),
+            Keep::DeadLetters => {
+                (delete(settings.keep_dead_letters, Some(settings.keep_dead_letters_bytes)), Duration::ZERO)
+            }
             Keep::Compacted(lag) => (Retention::Compact, lag),
         };
         TopicSpec {

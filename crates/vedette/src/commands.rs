@@ -23,15 +23,16 @@ use crate::{address_command, dead_letters, demo, eval_command, export, models_co
 /// The error, for people.
 pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::log(cli.log_json, !matches!(cli.command, Command::Run(_)));
+    let works_on_data = match cli.command {
+        Command::Run(_) | Command::Demo(_) | Command::Export(_) | Command::DeadLetters(_) | Command::Address(_) => true,
+        Command::Check(_) | Command::Replay(_) | Command::Models(_) | Command::Transcode(_) | Command::Eval(_) => false,
+    };
+    if works_on_data {
+        keep_private();
+    }
     match cli.command {
-        Command::Run(args) => {
-            keep_private();
-            block_on(run(args))
-        }
-        Command::Demo(args) => {
-            keep_private();
-            block_on(demo::run(args))
-        }
+        Command::Run(args) => block_on(run(args)),
+        Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => check_in_time(args),
         Command::Replay(args) => {
             let summary = replay::run(&args, &mut std::io::stdout().lock())?;

@@ -20,6 +20,7 @@ mod demo;
 pub mod error_codes;
 mod eval_command;
 mod export;
+mod log_limit;
 mod models_command;
 mod operations;
 mod output;

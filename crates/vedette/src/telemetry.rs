@@ -4,8 +4,12 @@ use std::io::IsTerminal;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 use vedette_metrics::Definition;
+
+use crate::log_limit::LogLimit;
 
 /// Every metric of the product, by the crate that emits it.
 pub const METRICS: [(&str, &[&Definition]); 8] = [
@@ -23,14 +27,14 @@ pub const METRICS: [(&str, &[&Definition]); 8] = [
 pub fn log(json: bool, quiet: bool) {
     let default = if quiet { "warn" } else { "info" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         // An error of stderr would be reported there, by a panic.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
+    let lines = if json { lines.json().boxed() } else { lines.with_target(false).boxed() };
     // A second call (tests) keeps the first.
-    let _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+    let _ = tracing_subscriber::registry().with(filter).with(LogLimit::start()).with(lines).try_init();
 }
 
 /// Installs the Prometheus recorder of the process, and describes every metric to it.

@@ -45,7 +45,7 @@ impl From<&WireError> for DeadLetterReason {
     }
 }
 
-/// A dead-lettered record, whole, with its position and the reason.
+/// A dead-lettered record, with its position and the reason: whole, or a reference to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     /// Its topic.
@@ -68,12 +68,23 @@ pub struct DeadLetter {
     pub reason: DeadLetterReason,
     /// The reason, for people.
     pub detail: String,
+    /// Present when the content was not kept: value and headers are then absent.
+    pub left_out: Option<LeftOut>,
+}
+
+/// What a dead letter without content stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Size of the record's value in bytes.
+    pub bytes: u64,
+    /// Unusable records of the same key since its previous dead letter, this one included.
+    pub records: u64,
 }
 
 /// The value of a record on `dead-letters`.
 #[must_use]
 pub fn encode_dead_letter(letter: &DeadLetter) -> Bytes {
-    use pb::dead_letter::{Header, Reason};
+    use pb::dead_letter::{self, Header, Reason};
     let reason = match letter.reason {
         DeadLetterReason::Unparsable => Reason::Unparsable,
         DeadLetterReason::Invalid => Reason::Invalid,
@@ -93,6 +104,7 @@ pub fn encode_dead_letter(letter: &DeadLetter) -> Bytes {
         stage: letter.stage.clone(),
         reason: reason.into(),
         detail: letter.detail.clone(),
+        left_out: letter.left_out.map(|LeftOut { bytes, records }| dead_letter::LeftOut { bytes, records }),
     }
     .encode_to_vec()
     .into()
@@ -126,6 +138,7 @@ pub fn decode_dead_letter(bytes: Bytes) -> Result<DeadLetter, WireError> {
         stage: message.stage,
         reason,
         detail: message.detail,
+        left_out: message.left_out.map(|left| LeftOut { bytes: left.bytes, records: left.records }),
     })
 }
 
@@ -146,11 +159,15 @@ mod tests {
             stage: "detect".into(),
             reason: DeadLetterReason::Undecodable,
             detail: "no key frame".into(),
+            left_out: None,
         };
         assert_eq!(decode_dead_letter(encode_dead_letter(&letter)).unwrap(), letter);
         for value in [None, Some(Bytes::new())] {
             let letter = DeadLetter { value, ..letter.clone() };
             assert_eq!(decode_dead_letter(encode_dead_letter(&letter)).unwrap(), letter);
         }
+        let left_out = Some(LeftOut { bytes: 0, records: 7 });
+        let reference = DeadLetter { value: None, headers: Vec::new(), left_out, ..letter };
+        assert_eq!(decode_dead_letter(encode_dead_letter(&reference)).unwrap(), reference);
     }
 }

@@ -35,7 +35,7 @@ pub mod pb {
 pub use address_change::{AddressBaseChange, NewBase, address_key, decode_address_change, encode_address_change};
 pub use alert::{decode_alert, encode_alert};
 pub use camera::{decode_camera, encode_camera};
-pub use dead_letter::{DeadLetter, DeadLetterReason, decode_dead_letter, encode_dead_letter};
+pub use dead_letter::{DeadLetter, DeadLetterReason, LeftOut, decode_dead_letter, encode_dead_letter};
 pub use detections::{decode_detections, encode_detections};
 pub use error::WireError;
 pub use heartbeat::{Heartbeat, HeartbeatRole, decode_heartbeat, encode_heartbeat};

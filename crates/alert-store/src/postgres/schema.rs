@@ -5,7 +5,7 @@ use super::on::{explain, failed};
 use crate::StoreError;
 
 /// Version of the schema; increases with every change.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Advisory lock held while tables are checked and created: two processes may start at the same time. "Vdtt".
 const MAKING: i64 = 0x5664_7474;
@@ -100,6 +100,20 @@ CREATE INDEX sighting_by_place ON sighting (kind, cell, raised_us);
 UPDATE store_version SET version = 2;
 "#;
 
+/// Migration to version 3: how far the store has got in each partition of `alerts` (see the `SQLite` schema).
+const PROGRESS: &str = r#"
+CREATE TABLE progress (
+    partition BIGINT PRIMARY KEY,
+    next BIGINT NOT NULL,
+    missing_from BIGINT,
+    missing_to BIGINT
+);
+INSERT INTO progress (partition, next)
+    SELECT source_partition, max(source_offset) + 1 FROM alert
+    WHERE source_partition IS NOT NULL AND source_offset < 9223372036854775807 GROUP BY source_partition;
+UPDATE store_version SET version = 3;
+"#;
+
 /// Prepares a new connection for the store: durable commits, its own schema, tables of the known version.
 pub(super) fn prepare(client: &mut Client, server: &PostgresServer) -> Result<(), StoreError> {
     let doing = "making a connection ready";
@@ -114,7 +128,13 @@ pub(super) fn prepare(client: &mut Client, server: &PostgresServer) -> Result<()
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MAKING]).map_err(|cause| wrong(&cause))?;
     match found(&mut transaction).map_err(|cause| wrong(&cause))? {
         Found::Version(VERSION) => {}
-        Found::Version(1) => transaction.batch_execute(EVENTS).map_err(|cause| wrong(&cause))?,
+        Found::Version(old @ (1 | 2)) => {
+            for (needed, migration) in [(old < 2, EVENTS), (true, PROGRESS)] {
+                if needed {
+                    transaction.batch_execute(migration).map_err(|cause| wrong(&cause))?;
+                }
+            }
+        }
         found @ (Found::Version(_) | Found::Foreign | Found::OtherEncoding(_)) => return Err(refusal(found, server)),
         Found::Nothing => create(&mut transaction).map_err(|cause| match cause.code() {
             None => wrong(&cause),
@@ -150,7 +170,7 @@ fn refusal(found: Found, server: &PostgresServer) -> StoreError {
 pub(super) fn probe(client: &mut Client, server: &PostgresServer) -> Result<(), StoreError> {
     let wrong = |cause: &postgres::Error| failed(server, "looking at the tables", cause);
     match found(client).map_err(|cause| wrong(&cause))? {
-        Found::Version(1 | VERSION) => Ok(()),
+        Found::Version(1..=VERSION) => Ok(()),
         Found::Nothing => {
             let may = "SELECT CASE WHEN to_regnamespace('vedette') IS NULL
                            THEN has_database_privilege(current_database(), 'CREATE')
@@ -196,5 +216,6 @@ fn create(client: &mut impl GenericClient) -> Result<(), postgres::Error> {
         client.batch_execute("CREATE SCHEMA vedette")?;
     }
     client.batch_execute(SCHEMA)?;
-    client.batch_execute(EVENTS)
+    client.batch_execute(EVENTS)?;
+    client.batch_execute(PROGRESS)
 }

@@ -31,9 +31,11 @@ impl PostgresServer {
     /// for databases.
     pub fn new(address: &str, password: Option<&str>) -> Result<Self, PostgresServerError> {
         let refused = |rule: &str| PostgresServerError { given: without_password(address), rule: rule.to_owned() };
-        if !Self::is_address(address) {
+        let scheme = address.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        if !scheme.is_some_and(|scheme| scheme == "postgresql" || scheme == "postgres") {
             return Err(refused("it begins with postgresql:// or postgres://"));
         }
+        let address = &with_lower_scheme(address);
         let mut config = Config::from_str(address).map_err(|error| {
             let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
             refused(&format!("{cause}; write postgresql://USER@HOST:PORT/DATABASE"))
@@ -61,10 +63,21 @@ impl PostgresServer {
         Ok(Self { name: address.to_owned(), config })
     }
 
-    /// Whether a setting is a server address rather than a path.
+    /// Whether a setting is meant as the address of a server rather than a path: it begins with a scheme, in whatever letters, or
+    /// has user and password in front of an `@`.
     #[must_use]
     pub fn is_address(setting: &str) -> bool {
-        setting.starts_with("postgresql://") || setting.starts_with("postgres://")
+        let scheme = setting.split_once(':').is_some_and(|(scheme, rest)| {
+            rest.starts_with('/') && scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        });
+        scheme || setting.rfind('@').is_some_and(|at| setting[..at].contains(':'))
+    }
+}
+
+fn with_lower_scheme(address: &str) -> String {
+    match address.split_once("://") {
+        Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
+        None => address.to_owned(),
     }
 }
 
@@ -84,15 +97,20 @@ fn bound_waits(config: &mut Config) {
     }
 }
 
-/// The address up to its user, and the part after a password.
+/// The scheme and what follows the last `@`, without the query: user and password may be anything before it.
 fn without_password(address: &str) -> String {
-    let shown: String = address.split('?').next().unwrap_or_default().chars().take(200).collect();
-    match (shown.find("://"), shown.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme + 3 < at => {
-            let user = shown[scheme + 3..at].split(':').next().unwrap_or_default();
-            format!("{}{user}{}", &shown[..scheme + 3], &shown[at..])
+    let scheme = address.split_once("://").map_or("", |(scheme, _)| scheme);
+    let sound = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !scheme.is_empty();
+    let scheme = if sound { format!("{scheme}://") } else { String::new() };
+    match address.rsplit_once('@') {
+        // The `@` may be one of a password in the query.
+        Some((before, _)) if before.contains(['?', '#']) => scheme,
+        Some((_, rest)) => {
+            let shown: String = rest.split(['?', '#']).next().unwrap_or_default().chars().take(200).collect();
+            format!("{scheme}...@{shown}")
         }
-        _ => shown,
+        None if sound => scheme,
+        None => address.split(['?', '#', ':']).next().unwrap_or_default().chars().take(200).collect(),
     }
 }
 
@@ -123,6 +141,17 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_told_from_a_path_whatever_is_wrong_with_it() {
+        for address in ["Postgresql://u@h/db", "POSTGRES://h", "postgresql:/u@h/db", "u:p@h/db", "mysql://h/db"] {
+            assert!(PostgresServer::is_address(address), "{address}");
+        }
+        for path in ["data/alerts.sqlite", "/data/a@b/alerts.sqlite", "alerts", "C:", "a:b"] {
+            assert!(!PostgresServer::is_address(path), "{path}");
+        }
+        assert!(PostgresServer::new("POSTGRESQL://vedette@db.example/alerts", None).is_ok());
+    }
+
+    #[test]
     fn what_cannot_be_used_is_refused_without_telling_the_password() {
         for (address, says) in [
             ("data/alerts.sqlite", "begins with"),
@@ -132,6 +161,13 @@ mod tests {
             ("postgresql:///alerts", "no host"),
             ("postgresql://vedette@db.example/alerts?sslmode=require", "TLS"),
             ("postgresql://vedette@db.example/alerts?sslmode=verify-full", "USER@HOST"),
+            ("Postgresql://vedette:s3cret@db.example/alerts", "environment"),
+            ("postgresql://vedette:#/s3cret@db.example/alerts", "USER@HOST"),
+            ("postgresql://vedette:?s3cret@db.example/alerts", "USER@HOST"),
+            ("postgresql://vedette@db.example/alerts?password=@s3cret", "environment"),
+            ("postgresql:/vedette:s3cret@db.example/alerts", "begins with"),
+            ("vedette:s3cret@db.example/alerts", "begins with"),
+            ("mysql://vedette:s3cret@db.example/alerts", "begins with"),
         ] {
             let error = PostgresServer::new(address, None).unwrap_err().to_string();
             assert!(error.contains(says) && !error.contains("s3cret"), "{error}");

@@ -7,7 +7,7 @@ use crate::StoreError;
 /// `PRAGMA application_id`: "Vdtt".
 pub(super) const APPLICATION: i64 = 0x5664_7474;
 /// `PRAGMA user_version`: increases with every change of the schema.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// `change` numbers every change to an alert, so that a reader can query the changes after the last one it saw. Evidence
 /// views have no reference to the alert: they outlive it.
@@ -100,6 +100,19 @@ CREATE TABLE sighting (
 CREATE INDEX sighting_by_place ON sighting (kind, cell, raised_us);
 ";
 
+/// Migration to version 4: how far the store has got in each partition of `alerts`, as far as its alerts tell.
+const PROGRESS: &str = "
+CREATE TABLE progress (
+    partition INTEGER PRIMARY KEY,
+    next INTEGER NOT NULL,
+    missing_from INTEGER,
+    missing_to INTEGER
+) STRICT;
+INSERT INTO progress (partition, next)
+    SELECT source_partition, max(source_offset) + 1 FROM alert
+    WHERE source_partition IS NOT NULL AND source_offset < 9223372036854775807 GROUP BY source_partition;
+";
+
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let open = |cause| StoreError::Open { path: path.to_owned(), cause };
     let mut connection = Connection::open(path).map_err(open)?;
@@ -140,18 +153,22 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.execute_batch(SCHEMA)?;
     transaction.execute_batch(RESPONSIBLE)?;
     transaction.execute_batch(EVENTS)?;
+    transaction.execute_batch(PROGRESS)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }
 
-/// From version 1 or 2. Alerts of version 1 name no responsible units, so there is nothing to fill in.
+/// From version 1, 2 or 3. Alerts of version 1 name no responsible units, so there is nothing to fill in.
 fn upgrade(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     if version < 2 {
         transaction.execute_batch(RESPONSIBLE)?;
     }
-    transaction.execute_batch(EVENTS)?;
+    if version < 3 {
+        transaction.execute_batch(EVENTS)?;
+    }
+    transaction.execute_batch(PROGRESS)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }

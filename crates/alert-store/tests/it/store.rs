@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::support::{Home, alert, at, ids, place, verdict};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use vedette_alert_store::{AlertFilter, Cursor, EvidenceLook, RecordPosition, StoreError, Upserted, VerdictFilter};
+use vedette_alert_store::{
+    AlertFilter, Cursor, EvidenceLook, Progress, RecordPosition, StoreError, Upserted, VerdictFilter,
+};
 use vedette_alerts::Decision;
 use vedette_core::{Alert, AlertId, AlertStatus, EpisodePhase, EventCode, RuleKind, Severity};
 
@@ -245,6 +247,58 @@ pub(crate) fn check<S: Strategy>(cases: u32, inputs: &S, holds: impl Fn(S::Value
     TestRunner::new(ProptestConfig::with_cases(cases)).run(inputs, holds).unwrap_or_else(|error| panic!("{error}"));
 }
 
+fn the_store_knows_how_far_it_has_got_and_what_it_lacks(home: &Home) {
+    let store = home.open();
+    assert_eq!(store.progress().unwrap(), []);
+    let position = |offset| Some(RecordPosition { partition: 3, offset });
+    let alerts: Vec<Alert> = (0..6).map(|index| alert("gate-1", index, Raised)).collect();
+    store.upsert(&alerts[4], position(40)).unwrap();
+    store.upsert(&alerts[3], position(30)).unwrap();
+    let known = |next, missing| vec![Progress { partition: 3, next, missing }];
+    assert_eq!(store.progress().unwrap(), known(41, None), "what is read again does not set it back");
+    store.pass(RecordPosition { partition: 3, offset: 41 }).unwrap();
+    assert_eq!(home.open().progress().unwrap(), known(42, None));
+    let lacking = Progress { partition: 3, next: 42, missing: Some(10..30) };
+    store.set_progress(&lacking).unwrap();
+    store.upsert(&alerts[5], position(42)).unwrap();
+    assert_eq!(store.progress().unwrap(), known(43, Some(10..30)), "new ones arrive beside it");
+    let first = [(alerts[0].clone(), 10), (alerts[4].clone(), 11)];
+    assert_eq!(store.refill(3, &first, 15).unwrap(), [Upserted::Inserted, Upserted::Unchanged]);
+    assert_eq!(store.progress().unwrap(), known(43, Some(15..30)));
+    assert_eq!(store.refill(3, &[(alerts[1].clone(), 29)], 30).unwrap(), [Upserted::Inserted]);
+    assert_eq!(store.progress().unwrap(), known(43, None));
+    assert_eq!(store.counts().unwrap().alerts, 5);
+}
+
+fn the_time_of_retention_is_kept(home: &Home) {
+    let store = home.open();
+    assert_eq!(store.latest_known().unwrap(), None);
+    let alert = alert("gate-1", 0, Raised);
+    store.upsert(&alert, None).unwrap();
+    assert_eq!(store.latest_known().unwrap(), Some(alert.raised));
+    store.set_latest_known(at(500)).unwrap();
+    store.set_latest_known(at(400)).unwrap();
+    assert_eq!(home.open().latest_known().unwrap(), Some(at(400)));
+}
+
+fn alerts_without_snapshot_are_found_page_by_page(home: &Home) {
+    let store = home.open();
+    let alerts: Vec<Alert> = (0..5).map(|index| alert("gate-1", index, Raised)).collect();
+    for alert in &alerts {
+        store.upsert(alert, None).unwrap();
+    }
+    store.put_snapshot(alerts[1].id, b"jpeg").unwrap();
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.without_snapshot(alerts[0].raised, after, 2).unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(Cursor { raised: last.raised, id: last.id });
+        found.extend(page.iter().map(|alert| alert.id));
+    }
+    assert_eq!(found, [0, 2, 3, 4].map(|index| alerts[index].id));
+    assert_eq!(store.without_snapshot(alerts[4].raised, None, 9).unwrap().len(), 1);
+}
+
 /// Each of these on a file and on a server.
 macro_rules! on_both {
     ($($name:ident),* $(,)?) => {
@@ -279,6 +333,9 @@ on_both! {
     changes_come_in_order_and_once,
     retention_deletes_alerts_with_all_that_hangs_on_them,
     a_snapshot_is_replaced,
+    the_store_knows_how_far_it_has_got_and_what_it_lacks,
+    the_time_of_retention_is_kept,
+    alerts_without_snapshot_are_found_page_by_page,
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn a_store_of_before_there_were_units_is_taken_over() {
     rusqlite::Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP TABLE responsible; DROP TABLE sighting; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
+            "DROP TABLE responsible; DROP TABLE sighting; DROP TABLE progress; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
              ALTER TABLE alert DROP COLUMN event; ALTER TABLE alert DROP COLUMN event_us;
              CREATE INDEX alert_by_camera ON alert (camera, raised_us); PRAGMA user_version = 1;
              UPDATE alert SET payload = json_remove(payload, '$.place.address.responsible', '$.place.address.road',
@@ -43,7 +43,7 @@ fn a_store_of_before_there_were_events_is_taken_over() {
     rusqlite::Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP TABLE sighting; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
+            "DROP TABLE sighting; DROP TABLE progress; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
              ALTER TABLE alert DROP COLUMN event; ALTER TABLE alert DROP COLUMN event_us;
              CREATE INDEX alert_by_camera ON alert (camera, raised_us); PRAGMA user_version = 2;",
         )
@@ -89,4 +89,73 @@ fn a_file_that_is_no_store_is_left_alone() {
     drop(AlertStore::open(&newer).unwrap());
     sqlite(&newer, "PRAGMA user_version = 99");
     assert!(matches!(AlertStore::open(&newer), Err(StoreError::Newer { found: 99, .. })));
+}
+
+/// Sets a column of a stored alert to something that cannot be read.
+fn damage(path: &Path, sql: &str) {
+    rusqlite::Connection::open(path)
+        .unwrap()
+        .execute_batch(&format!("PRAGMA ignore_check_constraints = 1; {sql}"))
+        .unwrap();
+}
+
+#[test]
+fn a_damaged_row_hides_no_other() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("alerts.sqlite");
+    let alerts: Vec<_> = (0..6).map(|index| alert("gate-1", index, Raised)).collect();
+    let all: Vec<_> = alerts.iter().map(|alert| alert.id).collect();
+    let store = AlertStore::open(&path).unwrap();
+    for alert in &alerts {
+        store.upsert(alert, None).unwrap();
+    }
+    assert_eq!(store.unreadable(), None);
+    damage(&path, &format!("UPDATE alert SET payload = substr(payload, 9) WHERE id = '{}'", all[2]));
+    damage(&path, &format!("UPDATE alert SET payload = '' WHERE id = '{}'", all[3]));
+    let newest_first = [all[5], all[4], all[1], all[0]];
+    for each in [false, true] {
+        assert_eq!(ids(&store, &AlertFilter { each, ..AlertFilter::default() }), newest_first);
+        // Pages of one: some are empty, and the next one follows.
+        let (mut found, mut before) = (Vec::new(), None);
+        loop {
+            let page = store.list(&AlertFilter { each, limit: 1, before, ..AlertFilter::default() }).unwrap();
+            found.extend(page.alerts.iter().map(|stored| stored.alert.id));
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, newest_first);
+    }
+    let changes = |after, limit| -> Vec<_> {
+        store.changes_after(after, limit).unwrap().iter().map(|stored| stored.alert.id).collect()
+    };
+    assert_eq!(changes(0, 100), [all[0], all[1], all[4], all[5]]);
+    assert_eq!(changes(2, 2), [all[4], all[5]], "as many as were asked for, beyond the damaged ones");
+    assert!(matches!(store.get(all[2]), Err(StoreError::Damaged { .. })));
+    assert!(store.get(all[1]).unwrap().is_some());
+    assert_eq!(store.unreadable().unwrap().0, 2, "each is counted once");
+    assert_eq!(store.without_snapshot(at(-1_000_000), None, 100).unwrap().len(), 4);
+    // Its next revision makes it whole.
+    store.upsert(&alert("gate-1", 2, Ended), None).unwrap();
+    assert!(store.get(all[2]).unwrap().is_some());
+}
+
+#[test]
+fn a_damaged_lead_hides_no_view_and_new_alerts_are_joined_beside_damaged_ones() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("alerts.sqlite");
+    let store = AlertStore::open(&path).unwrap().joining(OneEvent::default());
+    let (lead, view) = (seen("gate-1", 0, 0.0), seen("gate-2", 100, 0.0));
+    store.upsert(&lead, None).unwrap();
+    store.upsert(&view, None).unwrap();
+    assert_eq!(store.get(view.id).unwrap().unwrap().event, lead.id);
+    damage(&path, &format!("UPDATE alert SET payload = '{{' WHERE id = '{}'", lead.id));
+    assert_eq!(ids(&store, &AlertFilter::default()), [view.id], "the view stands in for it");
+    let numbers: Vec<u64> = store.changes_after(0, 10).unwrap().iter().map(|stored| stored.change).collect();
+    assert!(numbers.is_sorted() && !numbers.is_empty(), "{numbers:?}");
+    damage(&path, "UPDATE sighting SET alert = 'x' || alert WHERE camera = 'gate-1'; ");
+    let third = seen("gate-3", 200, 0.0);
+    store.upsert(&third, None).unwrap();
+    assert!(store.get(third.id).unwrap().is_some());
 }

@@ -11,7 +11,7 @@ use super::frame::{self, FrameHead};
 /// Bytes per read.
 const BLOCK: usize = 256 << 10;
 /// Largest difference of two adjacent offsets of one segment: compaction leaves gaps, damage makes nonsense.
-const WIDEST_HOLE: u64 = 1 << 40;
+pub(super) const WIDEST_HOLE: u64 = 1 << 40;
 
 /// The next item in a file.
 #[derive(Debug)]

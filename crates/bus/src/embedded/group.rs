@@ -77,6 +77,13 @@ impl Groups {
         self.state().committed.get(&place).map(|committed| committed.next)
     }
 
+    /// The highest committed offset of any group.
+    pub(super) fn highest(&self, topic: &str, partition: u32) -> Option<u64> {
+        let state = self.state();
+        let here = state.committed.iter().filter(|((_, of, number), _)| &**of == topic && *number == partition);
+        here.map(|(_, committed)| committed.next).max()
+    }
+
     /// Makes the caller the member of `group` for `topics`, until the membership is dropped.
     pub(super) fn join(self: &Arc<Self>, group: &str, topics: &[Arc<Topic>]) -> Result<Membership, BusError> {
         let mut state = self.state();

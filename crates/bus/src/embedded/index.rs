@@ -9,6 +9,8 @@ use super::frame::FrameHead;
 /// Bytes of the segment between two entries; the most a look-up reads beyond one record.
 const EVERY: u64 = 32 << 10;
 const MAGIC: &[u8; 8] = b"VEDIDX1\n";
+/// More than the index of the largest segment takes.
+const MOST_BYTES: u64 = 64 << 20;
 const ENTRY: usize = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,23 @@ impl Index {
 
     /// Reads the index of a segment of `len` bytes; `None` when no matching one exists.
     pub(super) fn load(path: &Path, len: u64) -> Option<Self> {
+        Self::read(path).filter(|index| index.len == len)
+    }
+
+    /// The offset after the last record according to the index at `path`, whatever its segment has become since.
+    pub(super) fn known_end(path: &Path) -> Option<u64> {
+        Some(Self::read(path)?.next_offset)
+    }
+
+    /// A position close before the last record.
+    pub(super) fn last_place(&self, header: u64) -> u64 {
+        self.entries.last().map_or(header, |entry| entry.at)
+    }
+
+    fn read(path: &Path) -> Option<Self> {
+        if fs::metadata(path).ok()?.len() > MOST_BYTES {
+            return None;
+        }
         let bytes = fs::read(path).ok()?;
         let (content, crc) = bytes.split_last_chunk::<4>()?;
         if crc32fast::hash(content) != u32::from_le_bytes(*crc) {
@@ -97,7 +116,7 @@ impl Index {
         }
         let word = |at: usize| u64::from_le_bytes(words[at]);
         let (first, last) = (word(2).cast_signed(), word(3).cast_signed());
-        let index = Self {
+        Some(Self {
             entries: (4..words.len())
                 .step_by(3)
                 .map(|at| Entry { offset: word(at), at: word(at + 1), latest_before_ms: word(at + 2).cast_signed() })
@@ -105,8 +124,7 @@ impl Index {
             len: word(0),
             next_offset: word(1),
             span_ms: (first <= last).then_some((first, last)),
-        };
-        (index.len == len).then_some(index)
+        })
     }
 }
 

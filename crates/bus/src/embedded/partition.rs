@@ -2,16 +2,20 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 
 use super::disk::Disk;
-use super::frames::{Frames, Step};
+use super::frames::{Frames, Step, WIDEST_HOLE};
 use super::segment::{HEADER, Segment};
 use super::storage_error;
 use crate::{BusError, Watermarks, metrics};
 
+/// No log reaches this offset: behind it there is room for every step below.
+const HIGHEST_OFFSET: u64 = 1 << 62;
+/// More records than a group or a checkpoint is ahead of its commit.
+const COMMITS_ARE_BEHIND: u64 = 1 << 20;
 /// Attempts to open a segment while retention or compaction removes it.
 pub(super) const RELOCATIONS: usize = 16;
 
@@ -23,6 +27,10 @@ pub(super) struct Partition {
     segments: RwLock<Vec<Arc<Segment>>>,
     // Base of the active segment at the last compaction: nothing to do until there is another.
     compacted_until: AtomicU64,
+    /// The end that an index knew of, behind the last record found at the start.
+    known_end: Option<u64>,
+    /// The end that was examined, and the offset after the last record before it that can be read.
+    examined: Mutex<Option<(u64, u64)>>,
 }
 
 impl Partition {
@@ -53,13 +61,23 @@ impl Partition {
             }
         }
         bases.sort_unstable();
+        if let Some(base) = bases.iter().find(|base| **base > HIGHEST_OFFSET) {
+            return Err(BusError::Storage {
+                path: Segment::path(&dir, *base).display().to_string(),
+                cause: "its name is no offset that a log reaches; move it out of the directory".to_owned(),
+            });
+        }
         let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
+        let mut known_end = None;
         for (number, base) in bases.iter().enumerate() {
             let last = number + 1 == bases.len();
             let path = Segment::path(&dir, *base);
             let (segment, repairs) =
                 Segment::open(path.clone(), *base, last).map_err(|error| storage_error(&path, &error))?;
             report(&topic, id, &segment, repairs);
+            if last {
+                known_end = repairs.known_end;
+            }
             let covered = segments.last().map_or(0, |before| before.index().next_offset);
             if *base < covered {
                 if !compacted {
@@ -80,7 +98,56 @@ impl Partition {
             let (segment, _) = Segment::create(&dir, 0, disk).map_err(failed)?;
             segments.push(Arc::new(segment));
         }
-        Ok(Self { topic, id, dir, segments: RwLock::new(segments), compacted_until: AtomicU64::new(0) })
+        let compacted_until = AtomicU64::new(0);
+        Ok(Self {
+            topic,
+            id,
+            dir,
+            segments: RwLock::new(segments),
+            compacted_until,
+            known_end,
+            examined: Mutex::default(),
+        })
+    }
+
+    /// Begins a new segment behind every offset that was ever given out, where the end of the log is lost: an offset must not
+    /// mean another record than the one that commits and checkpoints refer to. `committed` is the highest commit. Returns the number of lost records, at
+    /// least.
+    pub(super) fn continue_behind(&self, committed: Option<u64>, disk: &dyn Disk) -> Result<Option<u64>, BusError> {
+        let high = self.watermarks().high;
+        let by_commit = committed.filter(|next| (high + 1..high + WIDEST_HOLE).contains(next));
+        // An index tells the end; a commit only tells that it was not before.
+        let end = self.known_end.max(by_commit.map(|next| next + COMMITS_ARE_BEHIND));
+        let Some(end) = end.filter(|end| *end > high) else { return Ok(None) };
+        let lost = self.known_end.max(by_commit).map_or(0, |end| end.saturating_sub(high));
+        let failed = |error| storage_error(&self.dir, &error);
+        let (segment, _) = Segment::create(&self.dir, end, disk).map_err(failed)?;
+        self.append_segment(Arc::new(segment));
+        metrics::LOST_RECORDS.with([self.topic.to_string()]).increment(lost);
+        tracing::error!(topic = %self.topic, partition = self.id, from = high, lost, continues_at = end,
+            "acknowledged records are lost: the log was cut or damaged; lost is the least number of them");
+        Ok(Some(lost))
+    }
+
+    /// The offset after the last record that can be read. It differs from the end where the last records are damaged or lost.
+    pub(super) fn readable_end(&self) -> io::Result<u64> {
+        let Watermarks { low, high, .. } = self.watermarks();
+        let mut examined = self.examined.lock().unwrap_or_else(PoisonError::into_inner);
+        match *examined {
+            Some((end, readable)) if end == high => return Ok(readable),
+            // What this process wrote since is sound.
+            Some(_) => return Ok(high),
+            None => {}
+        }
+        let mut readable = low;
+        for segment in self.segments().iter().rev() {
+            if let Some(last) = last_readable(segment)? {
+                readable = last + 1;
+                break;
+            }
+        }
+        *examined = Some((high, readable));
+        Ok(readable)
     }
 
     fn list(&self) -> RwLockReadGuard<'_, Vec<Arc<Segment>>> {
@@ -204,12 +271,37 @@ impl Partition {
     }
 }
 
+/// The offset of the last record of a segment that can be read.
+fn last_readable(segment: &Segment) -> io::Result<Option<u64>> {
+    let (near, end) = {
+        let index = segment.index();
+        (index.last_place(HEADER), index.len)
+    };
+    let file = segment.file()?;
+    for from in [near, HEADER] {
+        let mut last = None;
+        let mut frames = Frames::new(&file, from, end, segment.base);
+        loop {
+            match frames.step()? {
+                Step::Frame { head, .. } => last = Some(head.offset),
+                Step::Damage { .. } => {}
+                Step::End => break,
+            }
+        }
+        if last.is_some() {
+            return Ok(last);
+        }
+    }
+    Ok(None)
+}
+
 fn report(topic: &Arc<str>, partition: u32, segment: &Segment, repairs: super::segment::Repairs) {
     let name = topic.to_string();
     if repairs.torn_bytes > 0 {
         metrics::TORN_BYTES.with([name.clone()]).increment(repairs.torn_bytes);
         tracing::warn!(%topic, partition, path = %segment.path.display(), bytes = repairs.torn_bytes,
-            "truncated an incomplete write; it contained no acknowledged record");
+            "truncated what followed the last sound record: an unfinished write, which was not acknowledged, unless the file was cut or \
+             damaged");
     }
     if repairs.damaged_bytes > 0 {
         metrics::DAMAGED_BYTES.with([name.clone()]).increment(repairs.damaged_bytes);

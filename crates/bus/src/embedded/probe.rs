@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::lock::{LOCK, LOCK_PATIENCE, LOCK_POLL};
 use super::topic::Topic;
-use super::{EmbeddedBus, LOCK, LOCK_PATIENCE, LOCK_POLL, storage_error};
+use super::{EmbeddedBus, storage_error};
 use crate::{BusError, TopicSpec};
 
 /// The lock of a log that another process has open.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, We
 
 use super::disk::Disk;
 use super::frame::FrameHead;
-use super::frames::{Frames, Step};
+use super::frames::{Frames, Step, WIDEST_HOLE};
 use super::index::Index;
 
 pub(super) const MAGIC: &[u8; 8] = b"VEDLOG1\n";
@@ -41,6 +41,9 @@ pub(super) struct Repairs {
     pub(super) damaged_bytes: u64,
     /// Whether the index was rebuilt from the records.
     pub(super) index_rebuilt: bool,
+    /// The offset after the last record according to an index that was written earlier, where that lies behind the last record
+    /// found: the records between were acknowledged, and are lost.
+    pub(super) known_end: Option<u64>,
 }
 
 impl Segment {
@@ -85,7 +88,11 @@ impl Segment {
             Some(index) => index,
             None => {
                 repairs.index_rebuilt = true;
-                Self::scan(&mut file, base, len, last, &mut repairs)?
+                let found = Self::scan(&mut file, base, len, last, &mut repairs)?;
+                let known = Index::known_end(&path.with_extension("idx"));
+                repairs.known_end =
+                    known.filter(|end| (found.next_offset + 1..found.next_offset + WIDEST_HOLE).contains(end));
+                found
             }
         };
         let segment = Self::with_index(path, base, index);
@@ -113,7 +120,7 @@ impl Segment {
             match frames.step()? {
                 Step::Frame { at, head, .. } => index.push(&head, at),
                 Step::Damage { from, to } if to == len && last => {
-                    // Nothing sound follows: the end of an unfinished write, which was never acknowledged.
+                    // Nothing sound follows: the end of an unfinished write, which was never acknowledged; or damage.
                     repairs.torn_bytes += to - from;
                     file.set_len(from)?;
                     file.sync_all()?;

@@ -1,32 +1,57 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use vedette_core::{Span, Timestamp};
 
 use crate::BusError;
 
-/// Wall clock in milliseconds since the Unix epoch; retention uses it for the age of records.
+/// The clocks of retention, in milliseconds: the wall clock since the Unix epoch, and a steady one that only counts time that
+/// passes, from any origin.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
+pub struct Clock {
+    wall: Arc<dyn Fn() -> i64 + Send + Sync>,
+    steady: Arc<dyn Fn() -> i64 + Send + Sync>,
+}
 
 impl Clock {
-    /// The clock of the machine.
+    /// The clocks of the machine.
     #[must_use]
     pub fn system() -> Self {
         #[expect(clippy::disallowed_methods, reason = "the one place where the embedded log asks for the time")]
-        Self::new(|| {
+        let wall = || {
             let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
-        })
+        };
+        let began = Instant::now();
+        Self::with_steady(wall, move || i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// Any other source of time, in milliseconds since the Unix epoch.
+    /// Any other source of time, in milliseconds since the Unix epoch; it is steady.
     pub fn new(now_ms: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now_ms))
+        let wall: Arc<dyn Fn() -> i64 + Send + Sync> = Arc::new(now_ms);
+        Self { steady: Arc::clone(&wall), wall }
+    }
+
+    /// A wall clock that may jump, and a steady one.
+    pub fn with_steady(
+        now_ms: impl Fn() -> i64 + Send + Sync + 'static,
+        steady_ms: impl Fn() -> i64 + Send + Sync + 'static,
+    ) -> Self {
+        Self { wall: Arc::new(now_ms), steady: Arc::new(steady_ms) }
     }
 
     pub(super) fn now_ms(&self) -> i64 {
-        (self.0)()
+        (self.wall)()
+    }
+
+    pub(super) fn wall(&self) -> Timestamp {
+        Timestamp::from_micros(self.now_ms().saturating_mul(1_000))
+    }
+
+    pub(super) fn steady(&self) -> Span {
+        Span::from_micros((self.steady)().saturating_mul(1_000))
     }
 }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use vedette_core::{RetentionClock, Span, Timestamp};
 use vedette_metrics::SharedString;
 
 use super::disk::Disk;
 use super::partition::Partition;
-use super::settings::EmbeddedSettings;
+use super::settings::{Clock, EmbeddedSettings};
 use super::topic::Topic;
 use super::{compact, storage_error};
 use crate::{BusError, Retention, metrics};
@@ -16,20 +17,68 @@ use crate::{BusError, Retention, metrics};
 /// expire in time too: no record is kept longer than its age, a quarter of it, and one sweep.
 const PARTS_OF_AGE: u32 = 4;
 
+/// A clock that is further ahead than this is told.
+const TOLD_AHEAD: Span = Span::from_secs(3_600);
+
+/// The time by which the log judges the age of its records.
+pub(super) struct Judge {
+    clock: Clock,
+    retention: RetentionClock,
+    was_ahead: bool,
+}
+
+impl Judge {
+    /// `topics` are as found at the start: their newest record is the latest time known to have been.
+    pub(super) fn new<'a>(clock: Clock, topics: impl Iterator<Item = &'a Topic>) -> Self {
+        let newest = |partition: &Arc<Partition>| {
+            partition.segments().iter().filter_map(|segment| segment.index().span_ms.map(|span| span.1)).max()
+        };
+        let newest = topics.flat_map(|topic| &topic.partitions).filter_map(newest).max();
+        let newest = newest.map(|ms| Timestamp::from_micros(ms.saturating_mul(1_000)));
+        let retention = RetentionClock::new(newest, clock.wall(), clock.steady());
+        Self { clock, retention, was_ahead: false }
+    }
+
+    /// For records kept for `age`, in milliseconds since the Unix epoch.
+    pub(super) fn now_ms(&mut self, age: Duration) -> i64 {
+        let age = Span::from_micros(i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
+        self.retention.now(self.clock.wall(), self.clock.steady(), age).as_millis()
+    }
+
+    /// Warns of a clock that jumped ahead, once.
+    pub(super) fn tell(&mut self) {
+        let wall = self.clock.wall();
+        let ahead = wall.since(self.retention.now(wall, self.clock.steady(), Span::from_secs(86_400)));
+        let is_ahead = ahead > TOLD_AHEAD;
+        if is_ahead && !self.was_ahead {
+            tracing::warn!(%ahead, "the clock is ahead of the newest records: the machine was off, or the clock is wrong; records \
+                expire by the clock only after it has stood so for as long as they are kept, a day at most");
+        }
+        self.was_ahead = is_ahead;
+    }
+}
+
 /// One pass over a topic. Blocks.
-pub(super) fn sweep(topic: &Topic, settings: &EmbeddedSettings, disk: &dyn Disk) -> Result<(), BusError> {
+pub(super) fn sweep(
+    topic: &Topic,
+    settings: &EmbeddedSettings,
+    judge: &mut Judge,
+    disk: &dyn Disk,
+) -> Result<(), BusError> {
     topic.report_queue();
     for partition in &topic.partitions {
         match topic.spec().retention {
             Retention::Delete { age, bytes } => {
-                let now_ms = settings.clock.now_ms();
+                let now_ms = judge.now_ms(age);
                 roll_if_old(topic, partition, age, now_ms);
                 expire(partition, age, bytes, now_ms)?;
             }
             Retention::Compact => {
                 let limits = compact::Limits {
                     segment_bytes: topic.segment_bytes(),
-                    tombstones_until_ms: settings.clock.now_ms().saturating_sub(millis(settings.tombstone_delay)),
+                    tombstones_until_ms: judge
+                        .now_ms(settings.tombstone_delay)
+                        .saturating_sub(millis(settings.tombstone_delay)),
                     end: partition.watermarks().high,
                 };
                 compact::compact(partition, limits, disk).map_err(|error| storage_error(&partition.dir, &error))?;

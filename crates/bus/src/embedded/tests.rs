@@ -18,6 +18,7 @@ use super::segment::{HEADER, Segment};
 use super::{Clock, EmbeddedBus, EmbeddedSettings};
 use crate::{Bus, BusError, Record, Retention, StartAt, TopicSpec};
 
+mod lost;
 mod power_cut;
 
 const TOPIC: &str = "t";

@@ -1,5 +1,5 @@
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -14,11 +14,14 @@ use super::disk::Disk;
 use super::partition::Partition;
 use super::segment::sync_dir;
 use super::settings::EmbeddedSettings;
-use super::storage_error;
 use super::writer::{Append, Job, Pace, Writer};
+use super::{no_thread, storage_error};
+use crate::topic::check_numbers;
 use crate::{BusError, Delivery, Record, Retention, TopicSpec, metrics, partition_of};
 
 const SPEC_FILE: &str = "topic.json";
+/// More than a spec takes.
+const MOST_SPEC_BYTES: u64 = 64 << 10;
 /// Overhead of a record in the send queue, beside its content.
 const RECORD_BYTES: usize = 128;
 
@@ -36,6 +39,8 @@ pub(super) struct Topic {
     queued: Gauge,
     waits: Counter,
     changed: Arc<watch::Sender<u64>>,
+    /// Partitions whose end was lost, each with the least number of lost records.
+    pub(super) lost: Vec<(u32, u64)>,
 }
 
 /// The stored spec.
@@ -51,27 +56,29 @@ struct SpecFile {
 }
 
 impl Topic {
-    /// Creates a new topic. It exists from the instant its spec file does.
+    /// Creates a new topic. It exists from the instant its spec file does. `committed` are the commits of one that was there before.
     pub(super) fn create(
         dir: &Path,
         spec: &TopicSpec,
         settings: &EmbeddedSettings,
         disk: &Arc<dyn Disk>,
+        committed: &dyn Fn(u32) -> Option<u64>,
     ) -> Result<Self, BusError> {
-        let topic = Self::start(dir, spec.clone(), settings, disk)?;
+        let topic = Self::start(dir, spec.clone(), settings, disk, committed)?;
         store_spec(dir, spec)?;
         Ok(topic)
     }
 
-    /// Opens the topic in `dir`; `None` when its creation was never completed.
+    /// Opens the topic in `dir`, whose highest commits are `committed`; `None` when its creation was never completed.
     pub(super) fn open(
         dir: &Path,
         name: &str,
         settings: &EmbeddedSettings,
         disk: &Arc<dyn Disk>,
+        committed: &dyn Fn(u32) -> Option<u64>,
     ) -> Result<Option<Self>, BusError> {
         match Self::stored_spec(dir, name)? {
-            Some(spec) => Self::start(dir, spec, settings, disk).map(Some),
+            Some(spec) => Self::start(dir, spec, settings, disk, committed).map(Some),
             None => Ok(None),
         }
     }
@@ -79,14 +86,17 @@ impl Topic {
     /// The spec of the topic in `dir`; `None` when its creation was never completed.
     pub(super) fn stored_spec(dir: &Path, name: &str) -> Result<Option<TopicSpec>, BusError> {
         let path = dir.join(SPEC_FILE);
-        let text = match fs::read(&path) {
+        let mut text = Vec::new();
+        match File::open(&path).and_then(|file| file.take(MOST_SPEC_BYTES).read_to_end(&mut text)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(|error| storage_error(&path, &error))?,
         };
-        let file: SpecFile = serde_json::from_slice(&text).map_err(|error| BusError::Storage {
+        let wrong = |cause: String| BusError::Storage {
             path: path.display().to_string(),
-            cause: format!("{error}; restore the file or move the topic's directory away"),
-        })?;
+            cause: format!("{cause}; restore the file or move the topic's directory away"),
+        };
+        let file: SpecFile = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        check_numbers(file.partitions, file.max_record_bytes).map_err(wrong)?;
         let retention = if file.compact {
             Retention::Compact
         } else {
@@ -102,7 +112,13 @@ impl Topic {
         }))
     }
 
-    fn start(dir: &Path, spec: TopicSpec, settings: &EmbeddedSettings, disk: &Arc<dyn Disk>) -> Result<Self, BusError> {
+    fn start(
+        dir: &Path,
+        spec: TopicSpec,
+        settings: &EmbeddedSettings,
+        disk: &Arc<dyn Disk>,
+        committed: &dyn Fn(u32) -> Option<u64>,
+    ) -> Result<Self, BusError> {
         let name: Arc<str> = spec.name.as_str().into();
         let compacted = spec.retention == Retention::Compact;
         let changed = Arc::new(watch::Sender::new(0));
@@ -125,16 +141,20 @@ impl Topic {
             changed,
             name,
             spec: RwLock::new(spec),
+            lost: Vec::new(),
         };
         let partitions = topic.spec().partitions;
         for id in 0..partitions {
             let dir = dir.join(id.to_string());
             let partition = Partition::open(Arc::clone(&topic.name), id, dir, compacted, disk.as_ref())?;
+            if let Some(lost) = partition.continue_behind(committed(id), disk.as_ref())? {
+                topic.lost.push((id, lost));
+            }
             let partition = Arc::new(partition);
             let writer = Writer::new(Arc::clone(&partition), Arc::clone(disk), pace, Arc::clone(&topic.changed))?;
             let (jobs, queue): (_, Receiver<Job>) = channel();
             let thread = std::thread::Builder::new().name(format!("log-{}-{id}", topic.name));
-            let thread = thread.spawn(move || writer.run(&queue)).map_err(|error| storage_error(&topic.dir, &error))?;
+            let thread = thread.spawn(move || writer.run(&queue)).map_err(|error| no_thread("the log", &error))?;
             topic.partitions.push(partition);
             topic.writers.push(jobs);
             topic.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);

@@ -5,15 +5,35 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client_log::LoggingContext;
-use super::error::is_passing;
+use super::config;
+use super::error::{bus_error, is_passing};
+use super::settings::KafkaSettings;
 use super::topic::Topic;
-use crate::{StartAt, Watermarks, topic as names};
+use crate::{BusError, StartAt, Watermarks, topic as names};
 
 /// Pause before brokers are asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// The committed offsets of a group, by its full name. Asking does not join it. Blocks.
+pub(super) fn committed(settings: &KafkaSettings, group: &str, topic: &Topic) -> Result<Vec<(u32, u64)>, BusError> {
+    let failed = |error: KafkaError| bus_error("ask for commits", &topic.name, &settings.brokers, &error);
+    let consumer: BaseConsumer<LoggingContext> =
+        config::member(settings, group).create_with_context(LoggingContext).map_err(failed)?;
+    let mut asked = TopicPartitionList::new();
+    for partition in 0..topic.facts.partitions {
+        asked.add_partition(&topic.full_name, i32::try_from(partition).unwrap_or(i32::MAX));
+    }
+    let found = consumer.committed_offsets(asked, settings.request_timeout).map_err(failed)?;
+    let of = |element: TopicPartitionListElem<'_>| match element.offset() {
+        Offset::Offset(next) => Some((u32::try_from(element.partition()).ok()?, u64::try_from(next).ok()?)),
+        _ => None,
+    };
+    Ok(found.elements().into_iter().filter_map(of).collect())
+}
 
 /// Start and current end offsets of a reader, by partition.
 pub(super) struct Span {

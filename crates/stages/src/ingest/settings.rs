@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use vedette_core::{Span, ValidationError, ValidationErrors};
+use vedette_core::{CameraId, Span, ValidationError, ValidationErrors};
 
 use super::share::Share;
 
@@ -21,6 +21,9 @@ pub struct IngestSettings {
     pub share: Share,
     /// `[ingest.credentials.NAME]`
     pub credentials: BTreeMap<String, CredentialSection>,
+    /// Addresses with secrets in path or query, by camera, from this machine's camera file; on the bus they are without.
+    #[serde(skip)]
+    pub addresses: BTreeMap<CameraId, String>,
 }
 
 impl Default for IngestSettings {
@@ -32,6 +35,7 @@ impl Default for IngestSettings {
             retry_max: Span::from_secs(30),
             share: Share::default(),
             credentials: BTreeMap::new(),
+            addresses: BTreeMap::new(),
         }
     }
 }

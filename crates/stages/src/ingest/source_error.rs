@@ -7,6 +7,8 @@ pub(super) enum SourceError {
     Address(#[source] url::ParseError),
     #[error("credential `{0}` is not in [ingest.credentials] of this machine")]
     UnknownCredential(String),
+    #[error("the secret in its address is hidden on the bus, and this machine's camera file does not have this camera")]
+    HiddenAddress,
     #[error("credential `{credential}` needs the environment variable {variable}")]
     Password { credential: String, variable: String, source: std::env::VarError },
 }

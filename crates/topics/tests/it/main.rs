@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod following;
 #[cfg(test)]
+mod shares;
+#[cfg(test)]
 mod spans;
 #[cfg(test)]
 mod support;

@@ -6,6 +6,12 @@ violations! {
     pub(crate) enum ConfigRule {
         Unreadable { reason: String } = "file.unreadable": "it cannot be read: {reason}",
             "give the path of an existing TOML file; paths in a file are relative to that file";
+        NoFile = "file.not-a-file": "it is not a regular file but a device, a pipe or a socket",
+            "give the path of a TOML file";
+        TooLarge { most_mb: f64 } = "file.too-large": "it is larger than {most_mb} MiB", "give the path of a TOML file";
+        Encoding { line: f64, looks_like: String } = "file.encoding": "it is not UTF-8 from line {line}: it may be {looks_like}",
+            "save it as UTF-8";
+        ModelName = "detect.model-name": "this is not the name of a model", "give a name of `vedette models list`; it is no path";
         Syntax { reason: String } = "file.syntax": "this is not valid TOML: {reason}", "correct the file at that line";
         Value { reason: String, meant: String } = "file.value": "{reason}", "{meant}";
         ForeignEntry { list: String } = "file.foreign-entry": "this file holds [[{list}]] entries only", "remove it, or move it to the file of its kind";
@@ -16,6 +22,8 @@ violations! {
             "add [ingest.credentials.{name}] to the settings file";
         Credentials = "camera.credentials": "a camera's address holds no credentials",
             "remove user and password and name a credential: source.credential = \"NAME\"";
+        Placeholder { placeholder: String } = "camera.placeholder": "the address has {placeholder}, and no credential to fill it from",
+            "name one: source.credential = \"NAME\"";
         Url = "camera.url": "this is not a valid rtsp:// URL", "write rtsp://HOST/PATH";
 
         NobodyMeant = "policy.applies-to": "it applies to no camera",

@@ -2,6 +2,8 @@
 
 use toml::Value;
 
+use super::secrets::{HIDDEN, is_suspicious};
+
 /// The path to a value: names in tables, indices in lists.
 pub(super) type Keys = Vec<String>;
 
@@ -82,7 +84,8 @@ pub(super) fn path_of(at: &str, value: &Value, keys: &[String]) -> String {
         if matches!(parent, Some(Value::Array(_))) {
             path += &format!("[{key}]{}", get(value, &keys[..=depth]).map(name_of).unwrap_or_default());
         } else {
-            path += &if path.is_empty() { key.clone() } else { format!(".{key}") };
+            let key = if is_suspicious(key) { HIDDEN } else { key };
+            path += &if path.is_empty() { key.to_owned() } else { format!(".{key}") };
         }
     }
     path
@@ -97,6 +100,7 @@ pub(super) fn name_of(entry: &Value) -> String {
     };
     let name = text("id").or_else(scope).or_else(|| text("topic"));
     name.filter(|name| !name.is_empty() && name.len() <= 80 && !name.contains(char::is_control))
+        .filter(|name| !is_suspicious(name))
         .map(|name| format!(" ({name})"))
         .unwrap_or_default()
 }

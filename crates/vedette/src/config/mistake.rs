@@ -1,6 +1,8 @@
 use std::fmt;
 
-use vedette_core::{ValidationError, Violation};
+use vedette_core::{Argument, ValidationError, Violation};
+
+use super::secrets::{HIDDEN, is_suspicious};
 
 /// A validation error in a file: path, value, rule, remedy.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,13 +23,31 @@ impl Mistake {
         value: impl fmt::Display,
         violation: impl Into<Violation>,
     ) -> Self {
-        Self { file: file.to_string(), error: ValidationError::new(path, value, violation) }
+        Self::without_secrets(file.to_string(), ValidationError::new(path, value, violation))
     }
 
     /// A validation error that a section found in itself.
     #[must_use]
     pub fn in_section(file: &str, section: &str, error: ValidationError) -> Self {
-        Self { file: file.to_owned(), error: error.within(section) }
+        Self::without_secrets(file.to_owned(), error.within(section))
+    }
+
+    /// Neither the value nor the texts that repeat it show what may be a secret.
+    fn without_secrets(file: String, mut error: ValidationError) -> Self {
+        if is_suspicious(&error.value) {
+            let hide = |text: &mut String| *text = text.replace(&error.value, HIDDEN);
+            hide(&mut error.rule);
+            hide(&mut error.fix);
+            for (_, argument) in &mut error.arguments {
+                match argument {
+                    Argument::Text(text) => hide(text),
+                    Argument::Words(words) => words.iter_mut().for_each(hide),
+                    Argument::Number(_) => {}
+                }
+            }
+            error.value.clear();
+        }
+        Self { file, error }
     }
 }
 

@@ -7,16 +7,19 @@ mod location;
 mod metadata;
 mod mistake;
 mod registry_files;
+pub(crate) mod secrets;
 mod sections;
 mod settings;
 mod sinks;
 mod stumble;
+mod text_file;
 mod toml_file;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use toml::Value;
-use vedette_core::{Camera, Policy};
+use vedette_core::{Camera, CameraId, CameraSource, Policy};
 use vedette_stages::{IngestSettings, StoreSetting};
 
 pub(crate) use config_rule::ConfigRule;
@@ -77,7 +80,9 @@ impl Config {
             mistakes.iter().filter(|mistake| mistake.file == file).map(|mistake| mistake.error.path.clone()).collect();
         metadata::check(&file, entries, &settings.bus.kafka.prefix, &known, &unread, &mut mistakes);
         sinks::check(&file, &settings.sinks, &unread, &mut mistakes);
-        let (cameras, camera_paths) = known.into_cameras();
+        let (mut cameras, camera_paths) = known.into_cameras();
+        let mut settings = settings;
+        settings.ingest.addresses = take_addresses(&mut cameras);
         let config = Self { settings, cameras, policies };
         let touched = touched.unwrap_or_default();
         Reading { file: path.to_owned(), config, camera_paths, mistakes, settings_read, touched }
@@ -108,6 +113,20 @@ fn sound(mistakes: &[Mistake], path: &str) -> bool {
     mistakes.iter().all(|mistake| !location::related(&mistake.error.path, path))
 }
 
+/// The addresses with secrets in path or query, by camera. They stay on this machine: the cameras themselves, which are published and
+/// shown, keep an address without.
+fn take_addresses(cameras: &mut [Camera]) -> BTreeMap<CameraId, String> {
+    let mut taken = BTreeMap::new();
+    for camera in cameras {
+        if let Some(CameraSource::Rtsp { url, .. }) = &mut camera.source
+            && let Some(shown) = secrets::without_parameters(url)
+        {
+            taken.insert(camera.id.clone(), std::mem::replace(url, shown));
+        }
+    }
+    taken
+}
+
 /// Reads and validates a file of cameras.
 ///
 /// # Errors
@@ -128,24 +147,12 @@ pub fn load_policies(path: &Path, cameras: &[Camera]) -> Result<Vec<Policy>, Mis
     if mistakes.is_empty() { Ok(policies) } else { Err(Mistakes(mistakes)) }
 }
 
-/// A file's text, or the error that it cannot be read.
-fn read_text(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<String> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            let rule = ConfigRule::Unreadable { reason: error.to_string() };
-            mistakes.push(Mistake::new(path.display(), "the file", "", rule));
-            None
-        }
-    }
-}
-
 /// The settings, with defaults for unreadable values, and the paths of these; none when the file cannot be read at all. Of a file
 /// with a syntax error only the paths of the other files are used.
 fn read_settings(path: &Path, mistakes: &mut Vec<Mistake>) -> (Settings, Option<Vec<String>>) {
     let base = path.parent().unwrap_or(Path::new("."));
     let file = path.display().to_string();
-    let Some(text) = read_text(path, mistakes) else { return (anchored(Settings::default(), base), None) };
+    let Some(text) = text_file::read(path, mistakes) else { return (anchored(Settings::default(), base), None) };
     let parsed = toml_file::parse(&file, &text);
     let reading = toml_file::read::<Settings>(&file, "", Value::Table(parsed.table));
     let mut settings = anchored(reading.value.unwrap_or_default(), base);

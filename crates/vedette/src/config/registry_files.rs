@@ -18,7 +18,8 @@ use vedette_stages::IngestSettings;
 pub(super) use known::Known;
 
 use super::location::{name_of, related};
-use super::{ConfigRule, Mistake, read_text, toml_file};
+use super::secrets::PLACEHOLDER;
+use super::{ConfigRule, Mistake, text_file, toml_file};
 
 const LARGEST_FRAME: FrameSize = FrameSize { width: 1 << 20, height: 1 << 20 };
 
@@ -70,6 +71,13 @@ fn check_camera(
     }
     if let Some(CameraSource::Rtsp { url, credential }) = &camera.source {
         check_url(url, &mut add);
+        if url.contains(PLACEHOLDER) && credential.is_none() {
+            add(ValidationError::new(
+                "source.url",
+                "",
+                ConfigRule::Placeholder { placeholder: PLACEHOLDER.to_owned() },
+            ));
+        }
         let unknown = |name: &&String| ingest.is_some_and(|ingest| !ingest.credentials.contains_key(*name));
         if let Some(name) = credential.as_ref().filter(unknown) {
             let rule = ConfigRule::UnknownCredential { name: name.clone() };
@@ -81,17 +89,26 @@ fn check_camera(
     }
 }
 
+/// A value that does not parse is not repeated: it may contain a secret in any place.
 fn check_url(url: &str, add: &mut impl FnMut(ValidationError)) {
-    match url::Url::parse(url) {
-        Ok(parsed) if !parsed.username().is_empty() || parsed.password().is_some() => {
-            // The value is omitted: it contains a secret.
-            add(ValidationError::new("source.url", "", ConfigRule::Credentials));
-        }
-        Ok(parsed) if parsed.scheme() == "rtsp" && parsed.has_host() => {}
-        // A password with special characters does not parse; it is not repeated either.
-        _ if url.contains('@') => add(ValidationError::new("source.url", "", ConfigRule::Credentials)),
-        _ => add(ValidationError::new("source.url", url, ConfigRule::Url)),
-    }
+    let (shown, rule) = match url::Url::parse(url) {
+        Ok(parsed) if !parsed.username().is_empty() || parsed.password().is_some() => ("", ConfigRule::Credentials),
+        Ok(parsed) if parsed.scheme() == "rtsp" && parsed.has_host() && !holds_login(url) => return,
+        // A password with special characters does not parse, or not as a password.
+        _ if url.contains('@') => ("", ConfigRule::Credentials),
+        Ok(parsed) if parsed.has_host() && parsed.query().is_none() => (url, ConfigRule::Url),
+        _ => ("", ConfigRule::Url),
+    };
+    add(ValidationError::new("source.url", shown, rule));
+}
+
+/// Whether `user:password@` follows the scheme, although `#`, `/` or `?` in the password make it look like another part.
+fn holds_login(url: &str) -> bool {
+    let Some((before, _)) = url.rsplit_once('@') else { return false };
+    let before = before.split_once("://").map_or(before, |(_, rest)| rest);
+    let host = before.split(['/', '?', '#']).next().unwrap_or_default();
+    // A host is followed by a port at most.
+    host.rsplit_once(':').is_some_and(|(_, port)| !port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Reads `[[policy]]` entries with their `[[policy.rule]]`.
@@ -176,7 +193,7 @@ fn entries<T: DeserializeOwned>(
     known: &mut Known,
 ) -> Vec<Entry<T>> {
     let file = path.display().to_string();
-    let Some(text) = read_text(path, mistakes) else {
+    let Some(text) = text_file::read(path, mistakes) else {
         known.note_unreadable();
         return Vec::new();
     };

@@ -21,6 +21,11 @@ pub(super) fn check(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>
         let shown: String = settings.site.name.chars().take(80).collect();
         mistakes.push(Mistake::new(file, "site.name", shown, violation));
     }
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if detect.model.is_empty() || !detect.model.chars().all(is_name) || detect.model.starts_with('.') {
+        let shown: String = detect.model.chars().take(80).collect();
+        mistakes.push(Mistake::new(file, "detect.model", shown, ConfigRule::ModelName));
+    }
     if let Some(listen) = operations.listen.filter(|listen| listen.port() != 0 && *listen == console.listen) {
         mistakes.push(Mistake::new(file, "operations.listen", listen, ConfigRule::SamePort));
     }

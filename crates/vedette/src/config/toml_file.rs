@@ -10,7 +10,7 @@ use toml::Value;
 use super::filling;
 use super::location::{Keys, child_keys, get, keys_of, path_of, remove};
 use super::stumble::Stumble;
-use super::{ConfigRule, Mistake};
+use super::{ConfigRule, Mistake, secrets};
 
 /// Most errors reported per entry.
 const MOST_MISTAKES: usize = 200;
@@ -40,7 +40,12 @@ pub(super) fn parse(file: &str, text: &str) -> Parsed {
         let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
         let path = format!("line {line}");
         if mistakes.iter().all(|known| known.error.path != path) {
-            mistakes.push(Mistake::new(file, path, "", ConfigRule::Syntax { reason: error.message().to_owned() }));
+            mistakes.push(Mistake::new(
+                file,
+                path,
+                "",
+                ConfigRule::Syntax { reason: secrets::scrubbed(error.message(), false).into_owned() },
+            ));
         }
     }
     let table = serde::Deserialize::deserialize(toml::de::Deserializer::from(table)).unwrap_or_default();
@@ -191,10 +196,14 @@ impl<A: Fn(&Value) -> Result<(), Stumble>> Work<'_, A> {
 
     fn note(&mut self, keys: &Keys, stumble: &Stumble) {
         let unknown = stumble.unknown_field().is_some();
-        let found = get(&self.original, keys).filter(|_| !unknown).map(shorten).unwrap_or_default();
+        let path = path_of(self.at, &self.original, keys);
+        let whole = get(&self.original, keys).map(Value::to_string).unwrap_or_default();
+        // Judged before it is shortened: the part that gives it away may be cut off.
+        let hidden = secrets::is_secret_setting(&path) || secrets::is_suspicious(&whole);
+        let found = get(&self.original, keys).filter(|_| !unknown && !hidden).map(shorten).unwrap_or_default();
         let meant = stumble.unknown_field().and_then(|name| meant(&stumble.message, name)).unwrap_or_default();
-        let rule = ConfigRule::Value { reason: stumble.message.clone(), meant };
-        self.mistakes.push(Mistake::new(self.file, path_of(self.at, &self.original, keys), found, rule));
+        let reason = secrets::scrubbed(&stumble.message, hidden && !unknown).into_owned();
+        self.mistakes.push(Mistake::new(self.file, path, found, ConfigRule::Value { reason, meant }));
     }
 
     /// Removes the value. One without default, and an element of a list, whose removal would shift the others, is replaced.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use bytes::Bytes;
 use serde::Serialize;
-use vedette_bus::{Delivered, SharedBus, StartAt};
+use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{CameraId, Timestamp};
 use vedette_stages::MetadataSettings;
 use vedette_topics::{reading, topics};
@@ -28,7 +28,9 @@ pub(super) struct Entry {
     /// The record's own timestamp.
     pub(super) written_ms: i64,
     /// Size of its value in bytes.
-    pub(super) bytes: usize,
+    pub(super) bytes: u64,
+    /// None when its content was kept; else the number of records that this dead letter stands for.
+    pub(super) stands_for: Option<u64>,
     /// How often it was dead-lettered; more than once after a restart at the wrong instant.
     pub(super) times: u32,
     /// When it was last redriven to its topic.
@@ -104,7 +106,11 @@ impl Entry {
             detail: letter.detail.clone(),
             key: letter.key.clone(),
             written_ms: letter.timestamp_ms,
-            bytes: letter.value.as_ref().map_or(0, Bytes::len),
+            bytes: match letter.left_out {
+                Some(left) => left.bytes,
+                None => letter.value.as_ref().map_or(0, |value| value.len() as u64),
+            },
+            stands_for: letter.left_out.map(|left| left.records.max(1)),
             times: 1,
             replayed: None,
             replay_of: replay_of.map(|(_, value)| String::from_utf8_lossy(value).into_owned()),
@@ -142,6 +148,8 @@ impl Entry {
             camera: self.camera(metadata),
             written: Timestamp::from_micros(self.written_ms.saturating_mul(1_000)).to_string(),
             bytes: self.bytes,
+            kept: self.stands_for.is_none(),
+            stands_for: self.stands_for.unwrap_or(1),
             times: self.times,
             replayed: self.replayed.map(|at| at.to_string()),
             replay_of: self.replay_of.clone(),
@@ -163,7 +171,11 @@ pub(super) struct EntryJson {
     key: String,
     camera: Option<CameraId>,
     written: String,
-    bytes: usize,
+    bytes: u64,
+    /// Whether the dead letter has the record's content.
+    kept: bool,
+    /// Unusable records of the key that it stands for: more than itself where the content was not kept.
+    stands_for: u64,
     times: u32,
     replayed: Option<String>,
     replay_of: Option<String>,
@@ -205,16 +217,48 @@ fn note(
     let refused = Timestamp::from_micros(record.record.timestamp_ms.saturating_mul(1_000));
     found
         .entry(Source::of(&letter))
-        .and_modify(|entry| entry.times += 1)
+        .and_modify(|entry| {
+            entry.times += 1;
+            // After a restart the same record may have been kept whole.
+            if entry.stands_for.is_some() && letter.left_out.is_none() {
+                *entry = Entry { refused: entry.refused, times: entry.times, ..Entry::new(&letter, at, refused) };
+            }
+        })
         .or_insert_with(|| Entry::new(&letter, at, refused));
     Ok(())
 }
 
-/// The dead letter of an entry, with the record's content.
+/// The dead letter of an entry. The content of a record that was not kept comes from the record's own topic.
 pub(super) async fn fetch(bus: &SharedBus, entry: &Entry) -> anyhow::Result<DeadLetter> {
     let (partition, offset) = entry.at;
     let record = bus.fetch(topics::DEAD_LETTERS.name(), partition, offset).await?;
     let gone = || format!("{}: retention has taken its dead letter meanwhile", entry.source);
     let record = record.filter(|record| record.record.value.is_some()).with_context(gone)?;
-    Ok(topics::DEAD_LETTERS.read(&record)?)
+    completed(bus, topics::DEAD_LETTERS.read(&record)?).await
+}
+
+/// The dead letter with its content: a mere reference is filled from the record's own topic.
+///
+/// # Errors
+/// When that no longer has the record.
+pub(super) async fn completed(bus: &SharedBus, letter: DeadLetter) -> anyhow::Result<DeadLetter> {
+    if letter.left_out.is_none() {
+        return Ok(letter);
+    }
+    let DeadLetter { topic, partition, offset, .. } = &letter;
+    let record = match bus.fetch(topic, *partition, *offset).await {
+        Err(BusError::UnknownTopic(_) | BusError::Refused { .. }) => None,
+        fetched => fetched?,
+    };
+    // A topic that was made anew has another record there.
+    let same =
+        |record: &Delivered| record.record.key == letter.key && record.record.timestamp_ms == letter.timestamp_ms;
+    let record = record.filter(same).with_context(|| {
+        format!(
+            "{topic}/{partition}/{offset}: its content was not kept, because its camera had used up its share of the dead letters, \
+             and `{topic}` no longer has the record"
+        )
+    })?;
+    let headers = record.record.headers.into_iter().map(|header| (header.name, header.value)).collect();
+    Ok(DeadLetter { value: record.record.value, headers, left_out: None, ..letter })
 }

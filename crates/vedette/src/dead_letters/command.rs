@@ -185,7 +185,11 @@ fn row(entry: &Entry) -> [String; 8] {
         entry.reason.as_str().to_owned(),
         // Data of others go to a terminal: no control characters.
         short(&String::from_utf8_lossy(&entry.key).escape_debug().to_string(), 40),
-        entry.bytes.to_string(),
+        match entry.stands_for {
+            None => entry.bytes.to_string(),
+            Some(1) => format!("{} (not kept)", entry.bytes),
+            Some(records) => format!("{} (not kept, {records} records)", entry.bytes),
+        },
         entry.replayed.and_then(seconds).unwrap_or_else(|| "-".into()),
         short(&entry.detail.escape_debug().to_string(), 80),
     ]
@@ -195,7 +199,18 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let Open { bus, metadata } = open(&args.bus).await?;
     let catalog = read(&bus).await?;
     let entry = at(&catalog, &args.position)?;
-    let letter = catalog::fetch(&bus, entry).await?;
+    let letter = match catalog::fetch(&bus, entry).await {
+        Ok(letter) => letter,
+        // There is nothing to write to a file then.
+        Err(error) if entry.stands_for.is_some() && args.value.is_none() => {
+            crate::terminal::tell_line!("{error:#}");
+            let mut shown = serde_json::to_value(entry.json(&metadata))?;
+            shown["headers"] = Value::Object(serde_json::Map::new());
+            shown["content"] = Value::Null;
+            return print(args, &shown);
+        }
+        Err(error) => return Err(error),
+    };
     if let Some(path) = &args.value {
         let value = letter.value.as_deref().unwrap_or_default();
         std::fs::write(path, value).with_context(|| format!("writing {}", path.display()))?;
@@ -204,16 +219,20 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let headers = letter.headers.iter().map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into()));
     shown["headers"] = Value::Object(headers.collect());
     shown["content"] = summary::summary(&letter, &metadata);
+    print(args, &shown)
+}
+
+fn print(args: &ShowArgs, shown: &Value) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match args.json {
-        true => writeln!(out, "{}", serde_json::to_string_pretty(&shown)?)?,
-        false => lines(&mut out, &shown)?,
+        true => writeln!(out, "{}", serde_json::to_string_pretty(shown)?)?,
+        false => lines(&mut out, shown)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Most important fields first.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 16] = [
     "position",
     "refused",
     "stage",
@@ -222,6 +241,8 @@ const ORDER: [&str; 14] = [
     "camera",
     "key",
     "bytes",
+    "kept",
+    "stands_for",
     "written",
     "times",
     "replayed",

@@ -47,6 +47,10 @@ pub(super) async fn replay(
         if let Some(entry) = wanted.remove(&at) {
             let letter =
                 record.record.value.context("it has no value").and_then(|value| Ok(decode_dead_letter(value)?));
+            let letter = match letter {
+                Ok(letter) => catalog::completed(bus, letter).await,
+                Err(error) => Err(error),
+            };
             batch.add(bus, entry, letter, told).await;
         }
     }

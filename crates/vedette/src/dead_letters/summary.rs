@@ -218,6 +218,7 @@ mod tests {
                 stage: "test".to_owned(),
                 reason: DeadLetterReason::Unparsable,
                 detail: String::new(),
+                left_out: None,
             };
             // It is decoded as the topic's own message, which it is not.
             let why = summary(&letter, &[])["unreadable"].as_str().map(str::to_owned);

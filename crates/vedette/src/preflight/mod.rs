@@ -3,6 +3,7 @@
 
 mod bus;
 mod cameras;
+mod danger;
 mod finding;
 mod models;
 mod ports;
@@ -69,6 +70,7 @@ pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Fin
     let ask = Ask { reading, roles, by };
     let mut found = Vec::new();
     found.extend(site::passwords(&ask));
+    found.extend(danger::kafka_variables(&ask));
     let own = async {
         let (models, site, store) = (models::look(&ask), site::bases(&ask), site::store(&ask));
         tokio::join!(models, site, store)
@@ -81,6 +83,7 @@ pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Fin
     found.extend(own.2);
     found.extend(ports::look(&ask));
     found.extend(privacy::look(&ask));
+    found.extend(danger::look(&ask));
     if by.offline() {
         found.push(ask.settings(Level::Note, "bus, console.store", "", PreflightRule::Offline));
     }

@@ -21,6 +21,19 @@ violations! {
         OpenToOthers { mode: String, path: String } = "data.open-to-others":
             "other users of this machine may read it: its mode is {mode}", "run `chmod -R go= {path}`";
 
+        OpenPage = "console.open-to-network": "other machines reach the page and the API: whoever gets there sees alerts and pictures of \
+            people, and can judge alerts",
+            "listen at 127.0.0.1 and put a proxy in front that asks who it is, with TLS (README)";
+        NotPixelated = "console.not-pixelated": "people in snapshots are not pixelated", "set it to true unless this is permitted here";
+        OpenOperations = "operations.open-to-network":
+            "other machines reach health and metrics, which tell the number and names of cameras",
+            "listen at 127.0.0.1, or let only the monitoring reach it";
+        SecretInFile { name: String } = "secret.in-file": "this file holds a secret: whoever reads the file has it",
+            "move it to an environment variable, and name that in bus.kafka.properties_env as the value of \"{name}\"";
+        SecretInAddress { placeholder: String } = "camera.secret-in-address":
+            "the address has what looks like a secret in its path or query: whoever reads the file has it",
+            "write {placeholder} in its place and name a credential, whose password comes from the environment";
+
         NoMedia { reason: String } = "media.missing": "{reason}",
             "install what is named; cameras can be neither read nor decoded without it";
         RecordingNotRead = "recording.not-read": "this recording was not read: it took too long",

@@ -57,13 +57,16 @@ pub(super) fn passwords(ask: &Ask<'_>) -> Vec<Finding> {
     found
 }
 
-fn unset(ask: &Ask<'_>, level: Level, path: &str, variable: &str) -> Option<Finding> {
+/// The finding that an environment variable is not usable. A text that is no usual name of one is not repeated: somebody may have
+/// written the secret itself.
+pub(super) fn unset(ask: &Ask<'_>, level: Level, path: &str, variable: &str) -> Option<Finding> {
     let rule = match std::env::var(variable) {
         Ok(_) => return None,
         Err(std::env::VarError::NotPresent) => PreflightRule::Unset,
         Err(std::env::VarError::NotUnicode(_)) => PreflightRule::NotText,
     };
-    Some(ask.settings(level, path, variable, rule))
+    let is_usual = variable.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    Some(ask.settings(level, path, if is_usual { variable } else { "" }, rule))
 }
 
 /// The address base, and the directory of the published ones.

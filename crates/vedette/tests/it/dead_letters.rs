@@ -186,3 +186,48 @@ async fn a_record_without_value_goes_back_without() {
     assert_eq!(records.len(), 2);
     assert_eq!((&records[1].key, &records[1].value), (&records[0].key, &None));
 }
+
+/// A dead letter that only refers to its record: shown and redriven from the record's own topic as long as that has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_was_not_kept_comes_from_its_topic_or_is_told_as_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = site(folder.path(), None);
+    let bus = vedette_topics::open_bus(&Config::load(&config).unwrap().settings.bus).await.unwrap();
+    bus.ensure_topics(&topics::specs(&Config::load(&config).unwrap().settings.bus)).await.unwrap();
+    let (key, value) = (Bytes::from_static(b"campus-1"), Bytes::from_static(b"no protobuf"));
+    let record = Record { key: key.clone(), value: Some(value.clone()), timestamp_ms: 5, ..Record::default() };
+    let written = bus.send(topics::DETECTIONS.name(), record).await.unwrap().await.unwrap();
+    for offset in [written.offset.unwrap(), 999] {
+        let letter = vedette_wire::DeadLetter {
+            topic: topics::DETECTIONS.name().into(),
+            partition: written.partition,
+            offset,
+            key: key.clone(),
+            value: None,
+            headers: Vec::new(),
+            timestamp_ms: 5,
+            stage: "analyse".into(),
+            reason: vedette_wire::DeadLetterReason::Unparsable,
+            detail: "test".into(),
+            left_out: Some(vedette_wire::LeftOut { bytes: 11, records: 120 }),
+        };
+        topics::DEAD_LETTERS.send(&bus, &letter, clock::now()).await.unwrap().await.unwrap();
+    }
+    bus.close().await.unwrap();
+
+    let all = listed(&config, &[]);
+    assert!(all.iter().all(|entry| entry["kept"] == false && entry["stands_for"] == 120 && entry["bytes"] == 11));
+    assert!(lines(&config, &["list"]).concat().contains("not kept, 120 records"));
+    let position = |offset: u64| format!("detections/{}/{offset}", written.partition);
+    let (here, gone) = (position(written.offset.unwrap()), position(999));
+    let file = folder.path().join("value.bin");
+    lines(&config, &["show", &here, "--value", file.to_str().unwrap()]);
+    assert_eq!(std::fs::read(file).unwrap(), value);
+    assert!(lines(&config, &["show", &gone]).concat().contains("kept           false"));
+    let output = finish(dead_letters(&config, &["replay", "--all"]));
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains(&here) && said(&output).contains("no longer has the record"), "{}", said(&output));
+    let bus = vedette_topics::open_bus(&Config::load(&config).unwrap().settings.bus).await.unwrap();
+    let records = records_on(&bus, topics::DETECTIONS.name()).await;
+    assert_eq!((records.len(), &records[1].value), (2, &Some(value)));
+}

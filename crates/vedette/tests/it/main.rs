@@ -29,6 +29,8 @@ mod every_mistake;
 #[cfg(test)]
 mod kafka;
 #[cfg(test)]
+mod lost_data;
+#[cfg(test)]
 mod metadata;
 #[cfg(test)]
 mod metrics;
@@ -46,6 +48,11 @@ mod producer;
 mod product;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+#[path = "../../../alerts/tests/it/scene.rs"]
+mod scene;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
