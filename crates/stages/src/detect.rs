@@ -133,7 +133,8 @@ impl DetectSettings {
             life: Life::default(),
         };
         let holdings = stage.life.holdings.clone();
-        let heartbeats = heartbeats::service(HEARTBEATS, &stage.bus, &stage.life.pulse, move || holdings.role());
+        let heartbeats =
+            heartbeats::service(HEARTBEATS, &stage.bus, (&stage.life.pulse, &health), move || holdings.role());
         [follower.service(&health), heartbeats, Service::new(STAGE, move |stop| stage.clone().run(stop))]
     }
 }

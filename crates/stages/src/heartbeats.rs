@@ -10,6 +10,7 @@ use dashmap::DashMap;
 use tokio::time::{Instant, MissedTickBehavior};
 use vedette_bus::{Delivered, SharedBus, StartAt};
 use vedette_core::{CameraId, SignalLossReason};
+use vedette_runtime::health::{Condition, Health};
 use vedette_runtime::{Service, clock};
 use vedette_topics::dead_letters::Refusal;
 use vedette_topics::reading::{Follower, View};
@@ -46,12 +47,14 @@ impl Pulse {
 pub(crate) fn service(
     name: &'static str,
     bus: &SharedBus,
-    pulse: &Pulse,
+    (pulse, health): (&Pulse, &Health),
     holds: impl Fn() -> (u32, HeartbeatRole) + Clone + Send + Sync + 'static,
 ) -> Service {
-    let (bus, pulse, process) = (bus.clone(), pulse.clone(), format!("{:016x}", fastrand::u64(..)));
+    let (bus, pulse, health) = (bus.clone(), pulse.clone(), health.clone());
+    let process = format!("{:016x}", fastrand::u64(..));
     Service::new(name, move |stop| {
-        let (bus, pulse, process, holds) = (bus.clone(), pulse.clone(), process.clone(), holds.clone());
+        let (bus, pulse, health) = (bus.clone(), pulse.clone(), health.clone());
+        let (process, holds) = (process.clone(), holds.clone());
         async move {
             let mut every = tokio::time::interval(EVERY);
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,8 +63,10 @@ pub(crate) fn service(
                 if pulse.count() != turned.0 {
                     turned = (pulse.count(), Instant::now());
                 } else if turned.1.elapsed() > STALLED {
+                    health.set(name, Condition::Degraded, "the stage makes no progress, so it sends no heartbeats");
                     continue;
                 }
+                health.set(name, Condition::Running, "");
                 let (cameras, role) = holds();
                 let heartbeat = Heartbeat { process: process.clone(), cameras, role };
                 // Without waiting until it is durable: the next one follows soon.

@@ -81,7 +81,7 @@ impl IngestSettings {
         let (role, intakes) =
             (HeartbeatRole::Ingest { number: self.share.number(), of: self.share.of() }, stage.intakes.clone());
         let holds = move || (intakes.load(Ordering::Relaxed), role.clone());
-        let heartbeats = heartbeats::service(HEARTBEATS, &stage.bus, &stage.pulse, holds);
+        let heartbeats = heartbeats::service(HEARTBEATS, &stage.bus, (&stage.pulse, &stage.health), holds);
         Ok([follower, heartbeats, Service::new(STAGE, move |stop| stage.clone().run(stop))])
     }
 }
