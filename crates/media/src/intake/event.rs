@@ -133,7 +133,9 @@ impl LossReason {
             Self::NoVideo => SignalLossReason::NoVideo,
             Self::UnsupportedCodec(_) => SignalLossReason::UnsupportedCodec,
             Self::StreamEnded => SignalLossReason::StreamEnded,
-            Self::BFrames | Self::BrokenStream(_) => SignalLossReason::BrokenStream,
+            Self::Redirected(_) | Self::Transport(_) | Self::Protocol(_) => SignalLossReason::Refused,
+            Self::PictureSize => SignalLossReason::NoParameterSets,
+            Self::BrokenStream(_) => SignalLossReason::BrokenStream,
             Self::FileMissing(_) => SignalLossReason::FileMissing,
         }
     }

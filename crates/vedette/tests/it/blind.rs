@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use gstreamer::prelude::*;
 use tokio_util::sync::CancellationToken;
 use vedette::cli::Role;
 use vedette::config::Config;
@@ -19,19 +18,11 @@ use vedette_stages::{Ingest, Sessions};
 use vedette_topics::{reading, topics};
 
 use crate::broker;
+use crate::encoding::{H264, encode};
 use crate::product::{ALL, Product};
-use crate::support::{demo_site, edit, eventually, vedette};
+use crate::support::{add_offline_rule, demo_site, edit, eventually, vedette};
 
 const WITHOUT_INGEST: [Role; 3] = [Role::Detect, Role::Analyse, Role::Console];
-
-/// A rule that the demo's camera is offline.
-fn add_offline_rule(site: &Path) {
-    let policies = site.join("policies.toml");
-    let rule = "\n[[policy.rule]]\nid = \"offline\"\nname = \"Camera offline\"\npurpose = \"test\"\n\
-                when = { kind = \"offline\", after = \"3s\" }\n";
-    let text = std::fs::read_to_string(&policies).unwrap();
-    std::fs::write(&policies, text + rule).unwrap();
-}
 
 async fn is_offline(product: &Product, reason: &str) {
     let alert = eventually("an alert that the camera is offline", async || {
@@ -244,21 +235,7 @@ async fn a_camera_whose_ingest_or_detect_is_killed_is_offline_for_that_reason() 
 /// A recording with all the marks of H.264, key frames too, whose slices are cut off behind their headers: a decoder that conceals
 /// errors makes grey pictures of them, and others none.
 fn write_undecodable(path: &Path) {
-    let whole = path.with_extension("whole.h264");
-    let pipeline = format!(
-        "videotestsrc num-buffers=50 pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! \
-         x264enc bframes=0 key-int-max=10 speed-preset=ultrafast tune=zerolatency ! h264parse config-interval=-1 ! \
-         video/x-h264,stream-format=byte-stream,alignment=au ! filesink location={}",
-        whole.display()
-    );
-    vedette_media::init().unwrap();
-    let pipeline = gstreamer::parse::launch(&pipeline).unwrap();
-    pipeline.set_state(gstreamer::State::Playing).unwrap();
-    let kinds = [gstreamer::MessageType::Eos, gstreamer::MessageType::Error];
-    let ended = pipeline.bus().unwrap().timed_pop_filtered(gstreamer::ClockTime::from_seconds(60), &kinds).unwrap();
-    pipeline.set_state(gstreamer::State::Null).unwrap();
-    assert_eq!(ended.type_(), gstreamer::MessageType::Eos, "{ended:?}");
-    let stream = std::fs::read(&whole).unwrap();
+    let stream = encode(H264, 50).concat();
     let starts: Vec<usize> =
         (0..stream.len() - 3).filter(|at| stream[*at..*at + 3] == [0, 0, 1]).map(|at| at + 3).collect();
     let mut cut = Vec::new();

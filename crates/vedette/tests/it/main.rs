@@ -21,11 +21,15 @@ mod cluster;
 #[cfg(test)]
 mod dead_letters;
 #[cfg(test)]
+mod encoding;
+#[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
 mod eval;
 #[cfg(test)]
 mod every_mistake;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod kafka;
 #[cfg(test)]

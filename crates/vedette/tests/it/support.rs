@@ -88,6 +88,15 @@ pub(crate) fn demo_site(directory: &Path) -> PathBuf {
     directory.join("vedette.toml")
 }
 
+/// A rule that the demo's camera is offline.
+pub(crate) fn add_offline_rule(site: &Path) {
+    let policies = site.join("policies.toml");
+    let rule = "\n[[policy.rule]]\nid = \"offline\"\nname = \"Camera offline\"\npurpose = \"test\"\n\
+                when = { kind = \"offline\", after = \"3s\" }\n";
+    let text = std::fs::read_to_string(&policies).unwrap();
+    std::fs::write(&policies, text + rule).unwrap();
+}
+
 /// Changes a file: `from` must be in it.
 pub(crate) fn edit(path: &Path, from: &str, to: &str) {
     let text = std::fs::read_to_string(path).unwrap();
