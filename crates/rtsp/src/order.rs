@@ -86,7 +86,12 @@ impl Order {
         }
     }
 
-    /// Packets lost so far, and the highest number.
+    /// The source whose packets are put in order.
+    pub(crate) fn source(&self) -> Option<u32> {
+        self.next.map(|(source, _)| source)
+    }
+
+    /// Source, packets lost so far, and the highest number.
     pub(crate) fn totals(&self) -> Option<(u32, u64, u64)> {
         self.next.map(|(source, next)| (source, self.lost, next.saturating_sub(1)))
     }

@@ -8,7 +8,7 @@ use crate::bits::Bits;
 /// Most bytes of a parameter set that is remembered.
 pub(crate) const MAX_SET: usize = 8 * 1024;
 /// Most sets that are remembered of each kind.
-const MAX_SETS: usize = 256;
+const MAX_SETS: usize = 64;
 /// Longest side of a picture, in pixels; a set that says more is not believed.
 const MAX_SIDE: u32 = 65_535;
 

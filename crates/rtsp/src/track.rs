@@ -33,6 +33,8 @@ pub(crate) struct Track {
     /// Middle of the last report's NTP time, and when it came.
     last_report: Option<(u32, Instant)>,
     jumped_to: Option<i64>,
+    /// Packets lost before those of another payload type.
+    lost: u32,
     bad: u32,
     ready: VecDeque<Item>,
 }
@@ -50,6 +52,7 @@ impl Track {
             early: None,
             last_report: None,
             jumped_to: None,
+            lost: 0,
             bad: 0,
             ready: VecDeque::new(),
         }
@@ -71,10 +74,10 @@ impl Track {
             Ok(packet) => packet,
             Err(why) => return self.useless(why),
         };
-        if packet.payload_type == self.payload_type {
-            self.seen_payload_type = true;
-        } else if self.seen_payload_type || packet.payload_type < DYNAMIC {
-            return self.useless("a packet is of another payload type");
+        self.seen_payload_type |= packet.payload_type == self.payload_type;
+        // Those of the same source count for its numbers.
+        if self.is_foreign(&packet) && self.order.source() != Some(packet.source) {
+            return Ok(());
         }
         let mut ordered = Vec::new();
         self.order.push(packet, now, &mut ordered);
@@ -127,6 +130,11 @@ impl Track {
     fn take(&mut self, ordered: Vec<Ordered>) -> Result<(), Error> {
         let mut pictures = Vec::new();
         for Ordered { packet, lost, .. } in ordered {
+            let lost = lost.saturating_add(std::mem::take(&mut self.lost));
+            if self.is_foreign(&packet) {
+                self.lost = lost;
+                continue;
+            }
             let (time, jumped) = self.timeline.packet(packet.time);
             if jumped {
                 self.jumped_to = Some(time);
@@ -148,6 +156,11 @@ impl Track {
             }
         }
         Ok(())
+    }
+
+    /// Packets of another payload type carry no picture of this track.
+    fn is_foreign(&self, packet: &Packet) -> bool {
+        packet.payload_type != self.payload_type && (self.seen_payload_type || packet.payload_type < DYNAMIC)
     }
 
     fn picture(&mut self, picture: Picture) {
@@ -259,6 +272,9 @@ mod tests {
         for (sequence, payload_type) in [(1, 98), (2, 8), (3, 96), (4, 98)] {
             track.rtp(&with_type(sequence, payload_type), now).unwrap();
         }
-        assert_eq!(std::iter::from_fn(|| track.next()).count(), 2);
+        let lost: Vec<_> = std::iter::from_fn(|| track.next())
+            .map(|item| if let Item::Unit(unit) = item { unit.lost } else { 9 })
+            .collect();
+        assert_eq!(lost, [0, 0]);
     }
 }

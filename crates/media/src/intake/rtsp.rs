@@ -90,7 +90,7 @@ impl Connection {
         }
         self.size = Some(size);
         if unit.jumped {
-            tracing::info!("the camera's stream time jumped");
+            tracing::debug!("the camera's stream time jumped");
         }
         if unit.lost > 0 {
             metrics::RTP_PACKETS_LOST.get().increment(u64::from(unit.lost));

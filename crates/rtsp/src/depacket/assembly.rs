@@ -172,7 +172,7 @@ impl Assembly {
         }
         self.unit.data.extend_from_slice(&START_CODE);
         self.unit.data.extend_from_slice(nal);
-        self.unit.sets.extend(set);
+        self.unit.sets.extend(set.filter(|set| !self.unit.sets.contains(set)));
         self.unit.may_start |= may_start(self.codec, nal);
         if is_delimiter {
             self.unit.delimiter = self.unit.data.len();
