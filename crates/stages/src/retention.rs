@@ -12,8 +12,8 @@ use vedette_runtime::{Service, clock};
 const NAME: &str = "retention";
 /// Interval between deletions of expired alerts.
 const KEEP_EVERY: Duration = Duration::from_secs(600);
-/// A clock that is further ahead of the time of retention than this is told.
-const TOLD_AHEAD: Span = Span::from_secs(3_600);
+/// A clock that is further ahead of the time of retention than this is told: longer than a machine is usually off.
+const TOLD_AHEAD: Span = Span::from_secs(7 * 86_400);
 
 /// How long alerts are kept, by a clock that does not believe a jump at once.
 pub(crate) struct Retention {

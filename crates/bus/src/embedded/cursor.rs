@@ -57,6 +57,8 @@ impl Cursor {
                     self.place = Some(place);
                     continue;
                 }
+                // Between the two there may be a gap, which holds no records.
+                self.next = self.next.max(following.base);
                 self.place = self.open(following)?;
                 continue;
             }

@@ -18,7 +18,7 @@ use crate::{BusError, Retention, metrics};
 const PARTS_OF_AGE: u32 = 4;
 
 /// A clock that is further ahead than this is told.
-const TOLD_AHEAD: Span = Span::from_secs(3_600);
+const TOLD_AHEAD: Span = Span::from_secs(86_400);
 
 /// The time by which the log judges the age of its records.
 pub(super) struct Judge {
