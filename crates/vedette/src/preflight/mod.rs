@@ -2,6 +2,7 @@
 //! problems are reported at once.
 
 mod bus;
+mod calibrations;
 mod cameras;
 mod finding;
 mod models;
@@ -81,6 +82,7 @@ pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Fin
     found.extend(own.2);
     found.extend(ports::look(&ask));
     found.extend(privacy::look(&ask));
+    found.extend(calibrations::look(&ask));
     if by.offline() {
         found.push(ask.settings(Level::Note, "bus, console.store", "", PreflightRule::Offline));
     }
