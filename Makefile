@@ -83,6 +83,10 @@ chaos-kafka: assets test-deps ## Inject faults into the product on three real br
 	cargo build --release --locked -p vedette --example chaos
 	$(CARGO_TARGET_DIR)/release/examples/chaos $(or $(CHAOS),--report docs/CHAOS.md)
 
+.PHONY: fuzz
+fuzz: deps ## Fuzz every reader of input from outside, FOR=1h for all together (a minute each by default)
+	@scripts/fuzz $(or $(FOR),$(shell ls tests/fuzz/corpus | wc -l)m)
+
 .PHONY: lint
 lint: test-deps web ## rustfmt, clippy and cargo-deny
 	cargo fmt --all --check

@@ -17,6 +17,8 @@ mod entity;
 mod file;
 #[cfg(test)]
 mod fuzz;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz_targets;
 mod ground;
 mod inspect;
 mod layer;
@@ -35,7 +37,9 @@ mod table;
 pub mod text;
 
 pub use base::{AddressBase, Bounds, Footprint, RoadLine};
-pub use builder::{BaseBuilder, BuildError, BuilderOptions, ImportReport, Reason, Refusal, SourceCrs};
+pub use builder::{
+    BaseBuilder, BuildError, BuilderOptions, ImportReport, LikelySystem, Reason, Refusal, SourceCrs, TextEncoding,
+};
 pub use covering::Surroundings;
 pub use delta::{DeltaError, DeltaHead};
 pub use entity::{AddressEntity, EntityName, FormerCode};

@@ -1,5 +1,6 @@
 use vedette_core::{
-    AddressCandidate, AddressLevel, AddressMatch, GroundPoint, NearbyPlate, NearbyRoad, ResponsibleUnit, Timestamp,
+    AddressCandidate, AddressCode, AddressLevel, AddressMatch, GroundPoint, NearbyPlate, NearbyRoad, ResponsibleUnit,
+    Timestamp,
 };
 
 use crate::base::AddressBase;
@@ -37,6 +38,35 @@ impl AddressBase {
             responsible: self.responsible_at(first),
             best,
             alternatives,
+            base_version: self.version().to_owned(),
+            synthetic: self.synthetic(),
+        })
+    }
+
+    /// The address of a code that somebody stated, such as a camera's own: certain, and as precise as the code. A former code
+    /// gives its successor. None when the base holds neither.
+    #[must_use]
+    pub fn stated(&self, code: &AddressCode) -> Option<AddressMatch> {
+        let prefix = code.prefix(code.level())?;
+        let successor = || self.former_code(prefix.as_str()).map(|former| former.code);
+        let (prefix, entity) = match self.entity(&prefix) {
+            Some(entity) => (prefix, entity),
+            None => {
+                let successor = successor()?;
+                let entity = self.entity(&successor)?;
+                (successor, entity)
+            }
+        };
+        let code = format!("{:*<25}", prefix.as_str()).parse::<AddressCode>().ok()?;
+        let best = AddressCandidate { code, text: entity.text, distance_m: 0.0, confidence: 1.0 };
+        Some(AddressMatch {
+            best,
+            level: entity.level,
+            alternatives: Vec::new(),
+            ambiguous: false,
+            road: None,
+            plate: None,
+            responsible: self.responsible_for_entity(&prefix),
             base_version: self.version().to_owned(),
             synthetic: self.synthetic(),
         })

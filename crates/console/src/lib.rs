@@ -31,6 +31,6 @@ pub fn violations() -> &'static [vedette_core::ViolationInfo] {
 
 pub use settings::{ConsoleError, ConsoleParts, ConsoleSettings};
 pub use sources::{
-    CameraSignalLoss, CameraSummary, FrameReport, FrameSource, HealthReport, HealthSource, MapArea, MapCentre,
+    CalibrationReport, CameraSignalLoss, CameraSummary, FrameReport, FrameSource, HealthReport, HealthSource, MapArea, MapCentre,
     MapSource, SnapshotSource, SnapshotUnavailable, StageCondition, StageReport,
 };

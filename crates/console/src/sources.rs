@@ -53,6 +53,9 @@ pub struct CameraSummary {
     /// Why none of its pictures is analysed now; null while they are.
     #[schema(required = true)]
     pub signal_loss: Option<CameraSignalLoss>,
+    /// What its calibration is worth; null without calibration.
+    #[schema(required = true)]
+    pub calibration: Option<CalibrationReport>,
 }
 
 /// A camera without signal.
@@ -64,6 +67,22 @@ pub struct CameraSignalLoss {
     /// The cause.
     #[serde(flatten)]
     pub loss: SignalLossJson,
+}
+
+/// What a camera's calibration is worth.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CalibrationReport {
+    /// Metres from each control point to where the calibration puts its pixel, in the order of the points; empty for a pose. With
+    /// four points all are 0.
+    pub residuals_m: Vec<f64>,
+    /// Number, from 0, of the control point that agrees remarkably less than the others; null if none does.
+    #[schema(required = true)]
+    pub odd_point: Option<usize>,
+    /// Part of the lower half of the picture, 0 to 1, whose pixels have a usable place on the ground.
+    pub ground_share: f64,
+    /// Whether most objects have no place of their own: most of the lower half of the picture, or most control points, lie above
+    /// the horizon or are too uncertain.
+    pub mostly_above_horizon: bool,
 }
 
 /// Buildings, grids, roads and cameras. Calls may compute but not wait: they run on a blocking thread.

@@ -13,6 +13,12 @@ pub enum TableError {
     Metadata { file: String, why: String },
     #[error("`{file}` has its places in `{column}` encoded as {encoding}; only WKB is read, write the file with WKB")]
     Encoding { file: String, column: String, encoding: String },
+    #[error(
+        "`{file}` has its column `{column}` compressed with {compression}, which is not supported; write the file with zstd or snappy compression (GeoPandas: to_parquet(path, compression=\"zstd\"); GDAL: -lco COMPRESSION=ZSTD)"
+    )]
+    Compression { file: String, column: String, compression: String },
+    #[error("`{file}` {why}, as no table of addresses does; write it again from its source")]
+    TooLarge { file: String, why: String },
     #[error("`{file}` is damaged at row {row}, column `{column}`: {why}")]
     Damaged { file: String, row: u64, column: String, why: String },
 }

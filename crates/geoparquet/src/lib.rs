@@ -4,6 +4,10 @@
 //! `vedette-address`. *Must not know:* what the columns mean.
 
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz_targets;
+mod page_header;
+mod pages;
 mod table;
 mod values;
 

@@ -1,19 +1,24 @@
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use geo::Geometry;
 use geo_traits::to_geo::ToGeoGeometry;
-use parquet::basic::Type;
-use parquet::column::reader::ColumnReader;
+use parquet::basic::{Compression, Type};
+use parquet::column::reader::{ColumnReader, get_column_reader};
+use parquet::data_type::ByteArray;
 use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::schema::types::SchemaDescriptor;
 use serde::Deserialize;
 use vedette_address::{DeclaredCrs, GeoRow, GeoTable};
 
 use crate::TableError;
+use crate::pages::{Budget, Checked, Shared, check_headers};
 use crate::values::{Cell, Meaning, read};
 
 /// Rows decoded at a time.
 const BATCH: usize = 1024;
+/// Longest geometry in bytes of WKB; a shape of half a million corners is shorter.
+const LONGEST_PLACE: usize = 16 << 20;
 
 /// An open GeoParquet file: an iterator over its rows. After an error there are no more.
 pub struct GeoParquet {
@@ -27,7 +32,11 @@ pub struct GeoParquet {
     readers: Vec<ColumnReader>,
     /// Row count according to the metadata of the groups begun.
     promised: u64,
-    rows: VecDeque<GeoRow>,
+    /// What the file may still unpack to.
+    budget: Budget,
+    /// Checks the headers of the pages in a range of the file.
+    headers: Box<dyn Fn(Range<u64>) -> Result<(), String>>,
+    rows: VecDeque<(GeoRow, Option<ByteArray>)>,
     read: u64,
     failed: bool,
 }
@@ -51,6 +60,10 @@ struct Geo {
 /// # Errors
 /// When it is no Parquet file, has no or wrong `geo` metadata, or encodes its places in another way.
 pub fn read_geoparquet(source: impl ChunkReader + 'static, file: &str) -> Result<GeoParquet, TableError> {
+    let budget = Budget::of(source.len());
+    let source = Shared::new(source);
+    let (again, left) = (source.again(), budget.clone());
+    let headers = Box::new(move |range| check_headers(&again, range, &left));
     let opened = guarded(|| SerializedFileReader::new(source).map_err(|error| error.to_string()));
     let parquet = opened.map_err(|why| TableError::NotParquet { file: file.to_owned(), why })?;
     let schema = parquet.metadata().file_metadata().schema_descr();
@@ -67,6 +80,7 @@ pub fn read_geoparquet(source: impl ChunkReader + 'static, file: &str) -> Result
         .collect();
     let columns = plan.iter().map(|(_, _, name)| name.clone()).collect();
     plan.push((geometry, Meaning::Wkb, schema.column(geometry).name().to_owned()));
+    check_chunks(&parquet, &plan, &budget, file)?;
     Ok(GeoParquet {
         file: file.to_owned(),
         columns,
@@ -76,10 +90,41 @@ pub fn read_geoparquet(source: impl ChunkReader + 'static, file: &str) -> Result
         next_group: 0,
         readers: Vec::new(),
         promised: 0,
+        budget,
+        headers,
         rows: VecDeque::new(),
         read: 0,
         failed: false,
     })
+}
+
+/// Checks how the columns are compressed, and what the file says they unpack to.
+fn check_chunks(
+    parquet: &dyn FileReader,
+    plan: &[(usize, Meaning, String)],
+    budget: &Budget,
+    file: &str,
+) -> Result<(), TableError> {
+    let file = || file.to_owned();
+    let mut unpacked = 0_u64;
+    for group in parquet.metadata().row_groups() {
+        for (index, _, name) in plan {
+            let chunk = group.columns().get(*index);
+            let chunk = chunk.ok_or_else(|| TableError::NotParquet {
+                file: file(),
+                why: "a row group has fewer columns than the file".to_owned(),
+            })?;
+            let compression = chunk.compression();
+            if !matches!(compression, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)) {
+                let compression = format!("{compression:?}");
+                let compression = compression.split('(').next().unwrap_or_default().to_lowercase();
+                return Err(TableError::Compression { file: file(), column: name.clone(), compression });
+            }
+            unpacked = unpacked.saturating_add(u64::try_from(chunk.uncompressed_size()).unwrap_or(0));
+        }
+    }
+    // The budget itself is for what is really unpacked.
+    budget.holds(unpacked).map_err(|why| TableError::TooLarge { file: file(), why })
 }
 
 /// The number of the primary geometry column, and its system.
@@ -170,7 +215,15 @@ impl GeoParquet {
             let readers: Result<Vec<ColumnReader>, String> = self
                 .plan
                 .iter()
-                .map(|(index, ..)| group.get_column_reader(*index).map_err(|error| error.to_string()))
+                .map(|(index, ..)| {
+                    let column = group.metadata().schema_descr().column(*index);
+                    let (start, length) = group.metadata().column(*index).byte_range();
+                    (self.headers)(start..start.saturating_add(length))?;
+                    let pages = group.get_column_page_reader(*index).map_err(|error| error.to_string())?;
+                    let nullable = column.max_def_level() > 0;
+                    let pages = Checked { pages, budget: self.budget.clone(), nullable };
+                    Ok(get_column_reader(column, Box::new(pages)))
+                })
                 .collect();
             let rows = u64::try_from(group.metadata().num_rows()).map_err(|_| "a row group has a negative length")?;
             Ok((readers?, rows))
@@ -185,7 +238,11 @@ impl GeoParquet {
         let mut columns = Vec::with_capacity(self.plan.len());
         for index in 0..self.plan.len() {
             let (reader, meaning) = (&mut self.readers[index], self.plan[index].1);
-            match guarded(|| read(reader, meaning, BATCH)) {
+            let cells = guarded(|| read(reader, meaning, BATCH)).and_then(|cells| {
+                let bytes = cells.iter().map(|cell| cell.len() as u64).sum();
+                self.budget.spend(bytes, cells.len() as u64).map(|()| cells)
+            });
+            match cells {
                 Ok(cells) => columns.push(cells),
                 Err(why) => return Err(self.damaged(&self.plan[index].2, why)),
             }
@@ -200,16 +257,17 @@ impl GeoParquet {
             let mut cells = columns.iter_mut().map(|column| column.next().unwrap_or_default());
             let mut row =
                 GeoRow { number: self.read, fields: Vec::with_capacity(self.columns.len()), geometry: Ok(None) };
+            let mut place = None;
             for cell in &mut cells {
                 match cell {
                     Cell::Text(text) => row.fields.push(text),
-                    Cell::Wkb(bytes) => row.geometry = geometry(bytes.data()),
+                    Cell::Wkb(bytes) => place = Some(bytes),
                     // The geometry is the last cell and no field.
                     Cell::Null if row.fields.len() < self.columns.len() => row.fields.push(String::new()),
                     Cell::Null => {}
                 }
             }
-            self.rows.push_back(row);
+            self.rows.push_back((row, place));
         }
     }
 }
@@ -239,11 +297,20 @@ impl Iterator for GeoParquet {
                 }
             }
         }
-        self.rows.pop_front().map(Ok)
+        // Geometries are decoded one at a time: the file may hold one large geometry for all its rows.
+        self.rows.pop_front().map(|(mut row, place)| {
+            if let Some(bytes) = place {
+                row.geometry = geometry(bytes.data());
+            }
+            Ok(row)
+        })
     }
 }
 
 fn geometry(bytes: &[u8]) -> Result<Option<Geometry<f64>>, String> {
+    if bytes.len() > LONGEST_PLACE {
+        return Err("a geometry has 16 MiB at most".to_owned());
+    }
     guarded(|| {
         let geometry =
             wkb::reader::read_wkb(bytes).map_err(|error| format!("it is not valid well-known binary: {error}"))?;

@@ -5,6 +5,11 @@ use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::schema::types::ColumnDescriptor;
 
+/// Whole doubles below it are exact: 2 to the power of 53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+/// Bytes of a text that are kept. No address is that long, and one long text may stand in every row.
+const LONGEST_TEXT: usize = 16 << 10;
+
 /// What a column's numbers and bytes mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
@@ -68,6 +73,17 @@ pub(super) enum Cell {
     Wkb(ByteArray),
 }
 
+impl Cell {
+    /// Bytes of its content.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Null => 0,
+            Self::Text(text) => text.len(),
+            Self::Wkb(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// Reads up to `most` cells.
 ///
 /// # Errors
@@ -93,12 +109,14 @@ pub(super) fn read(reader: &mut ColumnReader, meaning: Meaning, most: usize) -> 
             text(number(meaning, (day - 2_440_588) * 86_400_000 + millis.clamp(0, 86_399_999)))
         }),
         ColumnReader::FloatColumnReader(reader) => batch(reader, most, |value| text(value.to_string())),
-        // A code that went through a spreadsheet is a double: its digits come out whole.
-        ColumnReader::DoubleColumnReader(reader) => batch(reader, most, |value| text(value.to_string())),
+        // A code that went through a spreadsheet is a double: its digits come out whole, or with the exponent that lost them.
+        ColumnReader::DoubleColumnReader(reader) => batch(reader, most, |value| {
+            text(if value.abs() < EXACT { value.to_string() } else { format!("{value:E}") })
+        }),
         ColumnReader::ByteArrayColumnReader(reader) => batch(reader, most, |value: ByteArray| match meaning {
             Meaning::Wkb => Ok(Cell::Wkb(value)),
             _ => match std::str::from_utf8(value.data()) {
-                Ok(value) => text(value.to_owned()),
+                Ok(value) => text(value[..value.floor_char_boundary(LONGEST_TEXT)].to_owned()),
                 Err(error) => Err(format!("the text is not UTF-8: {error}")),
             },
         }),

@@ -31,6 +31,9 @@ violations! {
         Contradiction { times: String } = "calibration.contradiction":
             "the points contradict each other: their residuals are {times} times the stated errors",
             "check this point first, then its neighbours; state larger survey errors if they are true";
+        WrongPoint { most: f64, rest: String } = "calibration.wrong-point":
+            "this point contradicts the others, which agree to {rest} m: it lies {most} m or more from where they put it",
+            "correct its pixel or its coordinates, or remove it";
 
         Height = "calibration.height": "a camera hangs 0.3 m to 500 m above the ground",
             "give metres above the ground that it looks at, not above sea level";

@@ -6,6 +6,7 @@ use crate::error::R95_PER_SIGMA;
 use crate::fit::{FitError, Pair, homography};
 use crate::plane::TangentPlane;
 use crate::projection::Projection;
+use crate::residual::{Odd, odd_one};
 
 /// One sigma in pixels with which a person marks a point in a picture.
 const MARK_SIGMA_PX: f64 = 1.0;
@@ -19,6 +20,15 @@ const FARTHEST_M: f64 = 2_000.0;
 /// Residuals this many times larger than the stated errors, and larger than this many metres, indicate a wrong pair.
 const GROSS_MISFIT: f64 = 10.0;
 const GROSS_RESIDUAL_M: f64 = 1.0;
+/// Likewise for residuals that no survey has.
+const LARGE_MISFIT: f64 = 5.0;
+const LARGE_RESIDUAL_M: f64 = 3.0;
+/// A point this far from where the others put it, in metres and in sigmas, is wrong.
+const WRONG_M: f64 = 3.0;
+const WRONG_SIGMAS: f64 = 6.0;
+/// A point this far from there is remarkable.
+const REMARKABLE_M: f64 = 1.0;
+const REMARKABLE_SIGMAS: f64 = 4.0;
 
 /// Control points solved to a projection for the frame size in which they were marked.
 #[derive(Debug, Clone)]
@@ -29,6 +39,16 @@ pub(crate) struct Surveyed {
     pub(crate) camera: Vector2<f64>,
     /// Metres from the camera to the farthest control point.
     pub(crate) extent_m: f64,
+    pub(crate) agreement: Agreement,
+}
+
+/// How well control points agree with their common projection.
+#[derive(Debug, Clone)]
+pub(crate) struct Agreement {
+    /// Residual of each point in metres.
+    pub(crate) residuals: Vec<f64>,
+    /// The point that agrees remarkably less than the others.
+    pub(crate) odd: Option<Odd>,
 }
 
 impl Surveyed {
@@ -62,10 +82,10 @@ impl Surveyed {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let projection = fit(&pairs)?;
+        let (projection, agreement) = fit(&pairs)?;
         let camera = plane.to_metres(position);
         let extent_m = pairs.iter().map(|pair| (pair.metres - camera).norm()).fold(0.0, f64::max);
-        Ok(Self { plane, projection, camera, extent_m })
+        Ok(Self { plane, projection, camera, extent_m, agreement })
     }
 }
 
@@ -168,17 +188,23 @@ fn triples(n: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     (0..n).flat_map(move |i| (i + 1..n).flat_map(move |j| (j + 1..n).map(move |k| (i, j, k))))
 }
 
-fn fit(pairs: &[Pair]) -> Result<Projection, Vec<ValidationError>> {
+fn fit(pairs: &[Pair]) -> Result<(Projection, Agreement), Vec<ValidationError>> {
     let refuse = |rule: CalibrationRule| {
         vec![ValidationError::new("calibration.points", format!("{} points", pairs.len()), rule)]
     };
-    let fitted = homography(pairs).map_err(|error| match error {
+    let fitted = homography(pairs);
+    let odd = odd_one(pairs, fitted.as_ref().map_or(f64::INFINITY, |fitted| fitted.chi_squared));
+    if let Some(odd) = odd.filter(|odd| odd.sigmas >= WRONG_SIGMAS && odd.off_m.is_none_or(|off| off >= WRONG_M)) {
+        return Err(vec![wrong_point(odd)]);
+    }
+    let fitted = fitted.map_err(|error| match error {
         FitError::Degenerate => refuse(CalibrationRule::Degenerate),
         FitError::Horizon => refuse(CalibrationRule::Horizon),
     })?;
     let worst = (0..pairs.len()).max_by(|a, b| fitted.residuals[*a].total_cmp(&fitted.residuals[*b])).unwrap_or(0);
     let residual = fitted.residuals.get(worst).copied().unwrap_or(0.0);
-    if fitted.misfit > GROSS_MISFIT && residual > GROSS_RESIDUAL_M {
+    let is_gross = fitted.misfit > GROSS_MISFIT && residual > GROSS_RESIDUAL_M;
+    if is_gross || (fitted.misfit > LARGE_MISFIT && residual > LARGE_RESIDUAL_M) {
         let rule = CalibrationRule::Contradiction { times: format!("{:.0}", fitted.misfit) };
         return Err(vec![ValidationError::new(
             format!("calibration.points[{worst}]"),
@@ -188,5 +214,16 @@ fn fit(pairs: &[Pair]) -> Result<Projection, Vec<ValidationError>> {
     }
     let mean = pairs.iter().map(|pair| pair.pixel).sum::<Vector2<f64>>() / pairs.len() as f64;
     let middle = PixelPoint::new(mean.x as f32, mean.y as f32);
-    Projection::new(fitted.to_ground, fitted.causes, 0.0, middle).ok_or_else(|| refuse(CalibrationRule::Degenerate))
+    let remarkable = |odd: &Odd| odd.sigmas >= REMARKABLE_SIGMAS && odd.off_m.is_none_or(|off| off >= REMARKABLE_M);
+    let agreement = Agreement { residuals: fitted.residuals, odd: odd.filter(remarkable) };
+    let projection = Projection::new(fitted.to_ground, fitted.causes, 0.0, middle);
+    projection.map(|projection| (projection, agreement)).ok_or_else(|| refuse(CalibrationRule::Degenerate))
+}
+
+fn wrong_point(odd: Odd) -> ValidationError {
+    let off = odd.off_m.map_or_else(|| "beyond their horizon".to_owned(), |off| format!("{off:.1} m off"));
+    let value =
+        odd.instead.map_or_else(|| off.clone(), |other| format!("{off}, unless points[{other}] is the wrong one"));
+    let rule = CalibrationRule::WrongPoint { most: WRONG_M, rest: format!("{:.1}", odd.rest_m) };
+    ValidationError::new(format!("calibration.points[{}]", odd.index), value, rule)
 }

@@ -20,8 +20,17 @@ pub(crate) struct Fitted {
     pub(crate) causes: Vec<Matrix3<f64>>,
     /// Factor by which the residuals exceed the stated errors; at least 1.
     pub(crate) misfit: f64,
+    /// Sum of the squared residuals in units of the stated errors.
+    pub(crate) chi_squared: f64,
     /// Residual of each pair in metres.
     pub(crate) residuals: Vec<f64>,
+}
+
+impl Fitted {
+    /// Metres of a pixel; none above the horizon.
+    pub(crate) fn image(&self, pixel: Vector2<f64>) -> Option<Vector2<f64>> {
+        image(&self.to_ground, pixel)
+    }
 }
 
 /// Why the fit failed.
@@ -72,7 +81,13 @@ pub(crate) fn homography(pairs: &[Pair]) -> Result<Fitted, FitError> {
             image(&matrix(&parameters), pair.pixel).map_or(f64::MAX, |at| (at - pair.metres).norm()) / ground_scale
         })
         .collect();
-    Ok(Fitted { to_ground: from_ground_frame * matrix(&parameters) * pixel_frame, causes, misfit, residuals })
+    Ok(Fitted {
+        to_ground: from_ground_frame * matrix(&parameters) * pixel_frame,
+        causes,
+        misfit,
+        chi_squared,
+        residuals,
+    })
 }
 
 /// Moves the mean to the origin and the mean distance from it to the square root of 2.

@@ -15,9 +15,12 @@ mod locator;
 mod plane;
 mod pose;
 mod projection;
+mod quality;
+mod residual;
 mod view;
 
 pub use locator::Locator;
+pub use quality::{CalibrationQuality, OddPoint};
 pub use view::GroundView;
 
 /// The definitions of all validation errors of calibrations.

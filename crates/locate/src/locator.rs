@@ -1,7 +1,7 @@
 use nalgebra::Vector2;
 use vedette_core::{Calibration, Camera, FrameSize, GroundPoint, PixelPoint, PlaceSource, ValidationError};
 
-use crate::control::Surveyed;
+use crate::control::{Agreement, Surveyed};
 use crate::error::radius_95;
 use crate::plane::TangentPlane;
 use crate::pose::Pinhole;
@@ -102,6 +102,14 @@ impl Locator {
         }
         let error = (distance + error).clamp(self.reach_m, *REACH_M.end());
         (self.stand_in(error), PlaceSource::AboveHorizon)
+    }
+
+    /// How well its control points agree; none without control points.
+    pub(crate) fn agreement(&self) -> Option<&Agreement> {
+        match &self.ground {
+            Ground::Control { surveyed, .. } => Some(&surveyed.agreement),
+            Ground::Unknown | Ground::Pose { .. } => None,
+        }
     }
 
     /// The ground in metres for frames of size `frame`; none without calibration and when the frame shows no ground.

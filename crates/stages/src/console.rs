@@ -12,11 +12,11 @@ use vedette_address::{AddressBase, Bounds, Footprint, RoadLine};
 use vedette_alert_store::AlertStore;
 use vedette_alerts::json::SignalLossJson;
 use vedette_console::{
-    CameraSignalLoss, CameraSummary, Console, ConsoleError, ConsoleParts, MapArea, MapCentre, MapSource,
+    CalibrationReport, CameraSignalLoss, CameraSummary, Console, ConsoleError, ConsoleParts, MapArea, MapCentre, MapSource,
     SnapshotSource, SnapshotUnavailable,
 };
 use vedette_core::{Alert, Calibration, Camera, FrameSize, Span};
-use vedette_locate::Locator;
+use vedette_locate::{CalibrationQuality, Locator};
 use vedette_runtime::blocking::Blocking;
 use vedette_runtime::health::Condition;
 use vedette_runtime::{Service, clock};
@@ -195,7 +195,9 @@ fn summary(camera: &Camera, lost: Option<CameraSignal>) -> CameraSummary {
         Some(Calibration::ControlPoints { frame, .. }) => *frame,
         _ => USUAL_FRAME,
     };
-    let view = Locator::new(camera).ok().and_then(|locator| locator.view_polygon(frame)).unwrap_or_default();
+    let locator = Locator::new(camera).ok();
+    let view = locator.as_ref().and_then(|locator| locator.view_polygon(frame)).unwrap_or_default();
+    let quality = locator.as_ref().and_then(|locator| CalibrationQuality::of(camera, locator));
     CameraSummary {
         id: camera.id.to_string(),
         name: camera.name.clone(),
@@ -207,6 +209,16 @@ fn summary(camera: &Camera, lost: Option<CameraSignal>) -> CameraSummary {
         view: view.iter().map(|point| [point.longitude(), point.latitude()]).collect(),
         signal_loss: lost
             .map(|lost| CameraSignalLoss { since: lost.since.to_string(), loss: SignalLossJson::from(lost.reason) }),
+        calibration: quality.map(calibration),
+    }
+}
+
+fn calibration(quality: CalibrationQuality) -> CalibrationReport {
+    CalibrationReport {
+        odd_point: quality.odd.map(|odd| odd.index),
+        ground_share: quality.ground_share,
+        mostly_above_horizon: quality.is_mostly_lost(),
+        residuals_m: quality.residuals_m,
     }
 }
 

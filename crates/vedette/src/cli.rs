@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use vedette_address::TextEncoding;
 use vedette_core::{CameraId, Span, Timestamp};
+use vedette_locate::crs::Crs;
 
+use crate::address_command::per_table::PerTable;
 use crate::address_command::synth::AddressSynthArgs;
 pub use crate::dead_letters::command::DeadLettersCommand;
 pub use crate::eval_command::{ClipArgs, EvalCommand, EventsArgs, TracksArgs};
@@ -233,13 +236,18 @@ pub struct AddressInputs {
     /// addresses, grids, names, former codes, roads, working grids (docs/ADDRESS_BASE.md).
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
-    /// Coordinate system of the inputs; a GeoParquet file's own takes precedence.
-    #[arg(long, default_value = "EPSG:4326", value_parser = ["EPSG:4326", "EPSG:4490", "EPSG:4547", "GCJ-02", "BD-09"])]
-    pub crs: String,
+    /// Coordinate system of the inputs, or with `TABLE=` of one of them, by its file name; repeat it. EPSG:4326 (the default),
+    /// EPSG:4490, EPSG:4547, GCJ-02 or BD-09. The declaration of a GeoParquet file, or an `SRID=` in WKT, takes precedence.
+    #[arg(long, value_name = "[TABLE=]SYSTEM")]
+    pub crs: Vec<PerTable<Crs>>,
+    /// Encoding of CSV and GeoJSON inputs, or with `TABLE=` of one of them; repeat it. By default UTF-8, UTF-16 and GB 18030 (GBK)
+    /// are recognised; also utf-8, gb18030, gbk, utf-16le, utf-16be. A byte order mark takes precedence.
+    #[arg(long, value_name = "[TABLE=]ENCODING")]
+    pub encoding: Vec<PerTable<TextEncoding>>,
     /// Fraction of refused rows, 0 to 1, above which nothing is written.
     #[arg(long, default_value_t = 0.01)]
     pub refuse_at_most: f64,
-    /// Write the refused rows as JSON lines to this file.
+    /// Write the refused rows as JSON lines to this file, also if the build fails; it is empty when none was refused.
     #[arg(long)]
     pub report: Option<PathBuf>,
 }

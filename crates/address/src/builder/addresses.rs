@@ -4,9 +4,10 @@ use geo::Geometry;
 use vedette_core::{AddressCode, AddressLevel};
 
 use super::Reason;
+use super::cells::and_cause;
 use super::draft::{BuildingDraft, Draft, FormerDraft, Source, UnitDraft};
 use super::fields::{Field, Row};
-use super::geometry::{Ground, Placed, place};
+use super::geometry::{Ground, Placed, Refused, place};
 use crate::code::BuildingKey;
 use crate::date::NO_END;
 use crate::file::NONE;
@@ -29,7 +30,8 @@ impl Draft {
         }
         let building = &code.as_str()[..AddressLevel::Building.prefix_len()];
         if !id.is_empty() && id != building {
-            let rule = format!("`building_id` is the first 19 characters of `code`, here {building}");
+            let cause = and_cause(id);
+            let rule = format!("`building_id` is the first 19 characters of `code`, here {building}{cause}");
             return self.refuse(source, "building_id", id, Reason::CodeMeaning, rule);
         }
         let Some(key) = BuildingKey::parse(building) else { return };
@@ -85,8 +87,9 @@ impl Draft {
     fn add_building(&mut self, source: Source, row: &Row<'_>, key: BuildingKey, raw: Option<&Geometry<f64>>) -> bool {
         let placed = match raw.map(|raw| place(raw, &self.crs(source), &self.options)).transpose() {
             Ok(placed) => placed,
-            Err((reason, rule)) => {
+            Err(Refused { reason, rule, guess }) => {
                 let (field, value) = geometry_field(row);
+                self.note_guess(source.0, guess);
                 self.refuse(source, field, value, reason, rule);
                 return false;
             }

@@ -4,12 +4,15 @@ mod ground;
 mod tables;
 mod units;
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexSet;
 use zerocopy::little_endian::{F32, I32, U32, U64};
 
 use super::draft::Draft;
+use super::geometry::Guess;
 use super::names::ALWAYS;
-use super::{BuildError, ImportReport};
+use super::{BuildError, ImportReport, LikelySystem};
 use crate::code::BuildingKey;
 use crate::date::NO_END;
 use crate::file::{
@@ -63,7 +66,8 @@ pub(super) fn finish(mut draft: Draft) -> Result<(Vec<u8>, ImportReport), BuildE
     ]
     .iter()
     .sum();
-    let report = std::mem::take(report);
+    let mut report = std::mem::take(report);
+    report.likely_systems = likely_systems(&draft);
     if report.accepted == 0 {
         return Err(BuildError::Nothing(Box::new(report)));
     }
@@ -82,6 +86,25 @@ pub(super) fn finish(mut draft: Draft) -> Result<(Vec<u8>, ImportReport), BuildE
     // A size limit is reported here, not when the base is published.
     base.apply(&delta).map_err(|error| failed(error.to_string()))?;
     Ok((delta, report))
+}
+
+/// Of each table the system that most of its refused places fit.
+fn likely_systems(draft: &Draft) -> Vec<LikelySystem> {
+    let mut of_tables: BTreeMap<u16, (&Guess, usize)> = BTreeMap::new();
+    for ((table, guess), records) in &draft.guesses {
+        let best = of_tables.entry(*table).or_insert((guess, *records));
+        if *records > best.1 {
+            *best = (guess, *records);
+        }
+    }
+    let likely = of_tables.into_iter().map(|(table, (guess, records))| LikelySystem {
+        file: draft.file_of((table, 0)).to_string(),
+        given: draft.crs((table, 0)).name().to_owned(),
+        likely: guess.system.clone(),
+        exchanged: guess.exchanged,
+        records,
+    });
+    likely.collect()
 }
 
 /// A building's record has three bytes for its period.

@@ -2,17 +2,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use geo::{Geometry, LineString, MultiPolygon};
+use geo::{Coord, Geometry, LineString, MultiPolygon};
 use indexmap::IndexSet;
 use vedette_core::AddressCodeError;
 
-use super::fields::{Kind, Row};
-use super::geometry::Placed;
-use super::{BuilderOptions, ImportReport, Reason, Refusal, SourceCrs};
+use super::cells::and_cause;
+use super::encoding::TextEncoding;
+use super::fields::{Field, Has, Kind, Row};
+use super::geometry::{Guess, Placed};
+use super::{BuildError, BuilderOptions, ImportReport, Reason, Refusal, SourceCrs};
 use crate::base::AddressBase;
 use crate::code::BuildingKey;
 use crate::file::Interner;
 use crate::name::NameKind;
+
+/// Columns that an error about a header shows.
+const SHOWN_COLUMNS: usize = 60;
+/// Most characters of a refusal's rule.
+const LONGEST_RULE: usize = 400;
 
 /// Table and line of a record.
 pub(super) type Source = (u16, u64);
@@ -29,6 +36,8 @@ pub(super) struct GridDraft {
     pub(super) source: Source,
     pub(super) work_code: u32,
     pub(super) path: u32,
+    /// One of its coordinates as in the source.
+    pub(super) raw: Coord<f64>,
     pub(super) shape: MultiPolygon<f64>,
 }
 
@@ -98,10 +107,20 @@ pub(super) struct Last {
     pub(super) composed: String,
 }
 
+/// The known columns of a table.
+#[derive(Debug)]
+pub(super) struct Columns {
+    pub(super) kind: Kind,
+    /// Column, field.
+    pub(super) fields: Vec<(usize, usize)>,
+}
+
 /// Everything collected so far.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) options: BuilderOptions,
+    /// Encoding of the text tables that come next.
+    pub(super) encoding: TextEncoding,
     pub(super) tables: Vec<Table>,
     pub(super) strings: Interner,
     pub(super) paths: IndexSet<[u32; 5], FixedState>,
@@ -123,6 +142,8 @@ pub(super) struct Draft {
     pub(super) base: Option<AddressBase>,
     /// Codes that a delta removes.
     pub(super) removed: BTreeSet<String>,
+    /// Number of records whose place fits another system, by table and system.
+    pub(super) guesses: BTreeMap<(u16, Guess), usize>,
 }
 
 impl Draft {
@@ -132,6 +153,7 @@ impl Draft {
         strings.intern("");
         Self {
             options,
+            encoding: TextEncoding::default(),
             strings,
             tables: Vec::new(),
             paths: IndexSet::default(),
@@ -149,6 +171,7 @@ impl Draft {
             last: Last::default(),
             base: None,
             removed: BTreeSet::new(),
+            guesses: BTreeMap::new(),
         }
     }
 
@@ -161,6 +184,50 @@ impl Draft {
 
     pub(super) fn crs(&self, source: Source) -> SourceCrs {
         self.tables[usize::from(source.0)].crs.clone()
+    }
+
+    pub(super) fn file_of(&self, source: Source) -> Arc<str> {
+        self.tables[usize::from(source.0)].file.clone()
+    }
+
+    /// The known columns of a table with a header. `geometry`: each record has its own geometry.
+    pub(super) fn columns(&self, names: &[String], file: &str, geometry: bool) -> Result<Columns, BuildError> {
+        let fields: Vec<(usize, usize)> =
+            names.iter().enumerate().filter_map(|(column, name)| Some((column, Field::of(name)?))).collect();
+        for (index, (column, field)) in fields.iter().enumerate() {
+            if let Some((twin, _)) = fields[..index].iter().find(|(_, known)| known == field) {
+                let columns = [*twin, *column].map(|column| names[column].clone());
+                return Err(BuildError::DoubleColumn { file: file.to_owned(), columns, name: Field::name_of(*field) });
+            }
+        }
+        let mut has = Has::default();
+        fields.iter().for_each(|(_, field)| has.add(*field));
+        let kind = has.kind(geometry);
+        let missing = has.missing(kind, geometry);
+        if missing.is_empty() {
+            return Ok(Columns { kind, fields });
+        }
+        let found = names.iter().filter(|name| !name.is_empty()).take(SHOWN_COLUMNS).cloned().collect();
+        Err(BuildError::Columns { file: file.to_owned(), missing, found })
+    }
+
+    /// Notes that a table was not in UTF-8.
+    pub(super) fn note_encoding(&mut self, file: &str, encoding: Option<&str>) {
+        if let Some(encoding) = encoding {
+            self.report.notes.push(format!("`{file}` is read as {encoding}"));
+        }
+    }
+
+    /// Notes that a table has no records.
+    pub(super) fn note_empty(&mut self, file: &str) {
+        self.report.notes.push(format!("`{file}` holds no records"));
+    }
+
+    /// Counts a record whose place fits another system than its table's.
+    pub(super) fn note_guess(&mut self, table: u16, guess: Option<Guess>) {
+        if let Some(guess) = guess {
+            *self.guesses.entry((table, guess)).or_default() += 1;
+        }
     }
 
     /// `file:line`.
@@ -183,6 +250,7 @@ impl Draft {
 
     pub(super) fn refuse(&mut self, source: Source, field: &str, value: &str, reason: Reason, rule: String) {
         let value = value.chars().take(80).collect();
+        let rule = if rule.chars().count() > LONGEST_RULE { rule.chars().take(LONGEST_RULE).collect() } else { rule };
         let (file, field) = (self.tables[usize::from(source.0)].file.to_string(), field.to_owned());
         self.report.refuse(Refusal { file, line: source.1, field, value, rule, reason });
     }
@@ -192,7 +260,8 @@ impl Draft {
             AddressCodeError::Length { .. } => Reason::CodeLength,
             AddressCodeError::Character { .. } => Reason::CodeCharacter,
         };
-        self.refuse(source, field, value, reason, error.to_string());
+        let cause = and_cause(value);
+        self.refuse(source, field, value, reason, format!("{error}{cause}"));
     }
 
     /// Counts whether a record is synthetic.

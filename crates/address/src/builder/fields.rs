@@ -63,16 +63,59 @@ const NAMES: [&str; COUNT] = [
     "removed_code",
 ];
 
+/// Other names of fields.
+const ALIASES: [(&str, Field); 3] = [("longitude", Field::Lon), ("lng", Field::Lon), ("latitude", Field::Lat)];
+
 impl Field {
     pub(super) fn name(self) -> &'static str {
         NAMES[self as usize]
     }
 
-    /// The field of a column of this name, case-insensitive.
-    pub(super) fn of(name: &str) -> Option<usize> {
-        let name = name.trim_start_matches('\u{feff}').trim();
-        NAMES.iter().position(|known| known.eq_ignore_ascii_case(name))
+    /// The name of a field by its number.
+    pub(super) fn name_of(field: usize) -> &'static str {
+        NAMES.get(field).copied().unwrap_or_default()
     }
+
+    /// The field of a column of this name, whatever its case and the spaces around it.
+    pub(super) fn of(name: &str) -> Option<usize> {
+        let name = trimmed(name);
+        let is = |known: &str| known.eq_ignore_ascii_case(name);
+        NAMES
+            .iter()
+            .position(|known| is(known))
+            .or_else(|| ALIASES.iter().find(|(alias, _)| is(alias)).map(|(_, field)| *field as usize))
+    }
+
+    /// Whether full-width characters in its values stand for plain ones: in codes, numbers, dates and words, not in names.
+    pub(super) fn is_plain(field: usize) -> bool {
+        use Field::{
+            BuildingId, Changed, Code, FormerCode, Gridcode, Kind, Lat, Lon, RemovedCode, Source, ValidFrom, ValidTo,
+            Wkt,
+        };
+        const PLAIN: [Field; 13] = [
+            Code,
+            BuildingId,
+            Gridcode,
+            FormerCode,
+            Changed,
+            ValidFrom,
+            ValidTo,
+            Kind,
+            Source,
+            Wkt,
+            Lon,
+            Lat,
+            RemovedCode,
+        ];
+        PLAIN.iter().any(|plain| *plain as usize == field)
+    }
+}
+
+/// Without spaces of any kind around it, visible or not.
+pub(super) fn trimmed(value: &str) -> &str {
+    value.trim_matches(|character: char| {
+        character.is_whitespace() || matches!(character, '\u{feff}' | '\u{200b}' | '\u{200e}' | '\u{200f}')
+    })
 }
 
 /// The fields of a record, empty where absent.
@@ -83,7 +126,7 @@ impl<'a> Row<'a> {
     pub(super) const EMPTY: Self = Self([""; COUNT]);
 
     pub(super) fn set(&mut self, field: usize, value: &'a str) {
-        self.0[field] = value.trim();
+        self.0[field] = trimmed(value);
     }
 
     #[inline]

@@ -1,14 +1,23 @@
+//! Features of GeoJSON files.
+
 use std::fmt;
 
 use geo::Geometry;
-use geojson::{Feature, JsonValue};
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::{Number, Value};
 
-use super::draft::Draft;
-use super::fields::{Field, Has, Kind, Row};
+use super::cells::{BadCell, Cells};
+use super::draft::{Draft, Source};
+use super::encoding::Text;
+use super::features::{Features, Piece, without_position};
+use super::fields::{Field, Has, Kind};
 use super::{BuildError, Reason, SourceCrs};
 
-/// Reads the features of a collection one by one, so that a city's file need not fit into memory.
+/// Whole numbers below it are exact in floating point: 2 to the power of 53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Reads the features of a collection one by one.
 pub(super) fn add(
     draft: &mut Draft,
     reader: impl std::io::Read,
@@ -17,102 +26,111 @@ pub(super) fn add(
 ) -> Result<(), BuildError> {
     let table = draft.table(file, crs);
     let mut number = 0_u64;
-    let mut take = |feature: Feature| {
-        number += 1;
-        take_feature(draft, (table, number), feature);
-    };
-    let mut json = serde_json::Deserializer::from_reader(std::io::BufReader::with_capacity(1 << 18, reader));
-    let read = Collection(&mut take).deserialize(&mut json).and_then(|()| json.end());
-    match read {
-        Err(error) => Err(BuildError::Unreadable { file: file.to_owned(), why: error.to_string() }),
-        Ok(()) if number == 0 => Err(BuildError::Empty { file: file.to_owned() }),
-        Ok(()) => Ok(()),
+    let mut features = Features::new(Text::new(reader, draft.encoding));
+    let unreadable = |why: String| BuildError::Unreadable { file: file.to_owned(), why };
+    while let Some(piece) = features.next().map_err(unreadable)? {
+        match piece {
+            Piece::Feature(bytes) => {
+                number += 1;
+                let source = (table, number);
+                if let Err((field, value, reason, rule)) = take(draft, source, bytes) {
+                    draft.refuse(source, field, &value, reason, rule);
+                }
+            }
+            Piece::Lost { features, why } => {
+                for _ in 0..features {
+                    number += 1;
+                    let rule = format!("the feature is not well formed: {why}");
+                    draft.refuse((table, number), "feature", "", Reason::Unreadable, rule);
+                }
+            }
+        }
+    }
+    if number == 0 {
+        draft.note_empty(file);
+    }
+    draft.note_encoding(file, features.foreign());
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Feature {
+    #[serde(rename = "type")]
+    _kind: FeatureType,
+    properties: Option<Properties>,
+    geometry: Option<geojson::Geometry>,
+}
+
+#[derive(Deserialize)]
+enum FeatureType {
+    Feature,
+}
+
+/// Properties in their order, also those that are there twice.
+struct Properties(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Properties {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Properties;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of properties")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Properties, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Properties(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
     }
 }
 
-fn take_feature(draft: &mut Draft, source: (u16, u64), feature: Feature) {
+fn take(draft: &mut Draft, source: Source, bytes: &[u8]) -> Result<(), BadCell> {
+    let unreadable = |field, rule: String| (field, String::new(), Reason::Unreadable, rule);
+    let feature: Feature = serde_json::from_slice(bytes)
+        .map_err(|error| unreadable("feature", format!("the feature cannot be read: {}", without_position(&error))))?;
     let mut has = Has::default();
-    let mut values: Vec<(usize, String)> = Vec::new();
-    for (name, value) in feature.properties.unwrap_or_default() {
+    let mut values: Vec<(usize, String, String)> = Vec::new();
+    for (name, value) in feature.properties.map(|properties| properties.0).unwrap_or_default() {
         let Some(field) = Field::of(&name) else { continue };
         let value = match value {
-            JsonValue::String(text) => text,
-            JsonValue::Number(number) => number.to_string(),
+            Value::String(text) => text,
+            Value::Number(number) => text_of(&number),
             _ => continue,
         };
-        has.add(field);
-        values.push((field, value));
-    }
-    let mut row = Row::EMPTY;
-    values.iter().for_each(|(field, value)| row.set(*field, value));
-    let raw = match feature.geometry.map(Geometry::<f64>::try_from).transpose() {
-        Ok(raw) => raw,
-        Err(error) => {
-            let rule = format!("the geometry cannot be read: {error}");
-            return draft.refuse(source, "geometry", row.subject(), Reason::BadGeometry, rule);
+        if let Some((_, twin, _)) = values.iter().find(|(known, ..)| *known == field) {
+            let rule = format!("two properties stand for `{}`: `{twin}` and `{name}`", Field::name_of(field));
+            return Err(unreadable("properties", rule));
         }
-    };
+        has.add(field);
+        values.push((field, name, value));
+    }
+    let cells = Cells::read(values.iter().map(|(field, _, value)| (*field, value.as_str())))?;
+    let row = cells.row();
+    let raw = feature.geometry.map(Geometry::<f64>::try_from).transpose().map_err(|error| {
+        let rule = format!("the geometry cannot be read: {error}");
+        ("geometry", row.subject().to_owned(), Reason::BadGeometry, rule)
+    })?;
     let kind = has.kind(raw.is_some());
     if kind == Kind::Addresses && !has.has(Field::Code) && !has.has(Field::BuildingId) {
         let rule = "a feature has the property `GRIDCODE` (grid), `code` or `building_id` (building) or `road`";
-        return draft.refuse(source, "properties", "", Reason::Unreadable, rule.to_owned());
+        return Err(unreadable("properties", rule.to_owned()));
     }
     draft.take(kind, source, &row, raw);
+    Ok(())
 }
 
-/// A FeatureCollection whose features are handed over while it is parsed.
-struct Collection<F>(F);
-
-impl<'de, F: FnMut(Feature)> DeserializeSeed<'de> for Collection<F> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de, F: FnMut(Feature)> Visitor<'de> for Collection<F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a FeatureCollection")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        let (mut is_collection, mut has_features) = (false, false);
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "type" => is_collection = map.next_value::<String>()? == "FeatureCollection",
-                "features" => {
-                    map.next_value_seed(Features(&mut self.0))?;
-                    has_features = true;
-                }
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        if is_collection && has_features { Ok(()) } else { Err(A::Error::custom("it is not a FeatureCollection")) }
-    }
-}
-
-struct Features<'a, F>(&'a mut F);
-
-impl<'de, F: FnMut(Feature)> DeserializeSeed<'de> for Features<'_, F> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de, F: FnMut(Feature)> Visitor<'de> for Features<'_, F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of features")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut features: A) -> Result<(), A::Error> {
-        while let Some(feature) = features.next_element::<Feature>()? {
-            (self.0)(feature);
-        }
-        Ok(())
+/// A number as a table has it: a whole one without a fraction, one whose digits were lost with its exponent.
+fn text_of(number: &Number) -> String {
+    match number.as_f64() {
+        Some(value) if number.is_f64() && value.fract() == 0.0 && value.abs() < EXACT => format!("{value:.0}"),
+        Some(value) if number.is_f64() && value.abs() >= EXACT => format!("{value:E}"),
+        _ => number.to_string(),
     }
 }

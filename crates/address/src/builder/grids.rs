@@ -5,9 +5,10 @@ use vedette_core::{AddressLevel, AddressPrefix, ResponsibleUnit};
 
 use super::Reason;
 use super::addresses::geometry_field;
+use super::cells::and_cause;
 use super::draft::{Draft, FormerDraft, GridDraft, Source, WorkGridDraft};
 use super::fields::{Field, Row};
-use super::geometry::{Ground, Placed, place};
+use super::geometry::{Ground, Placed, Refused, place};
 use super::names::entity_code;
 use crate::code::{BuildingKey, digits};
 use crate::date::NO_END;
@@ -24,14 +25,15 @@ impl Draft {
             Err(error) => return self.refuse_code(source, "GRIDCODE", given, &error),
         };
         let Some(code) = digits(prefix.as_str()) else { return };
-        let shape = match raw.map(|raw| place(raw, &self.crs(source), &self.options)).transpose() {
-            Ok(Some(Placed { ground: Ground::Shape(shape), .. })) => shape,
+        let (shape, raw) = match raw.map(|raw| place(raw, &self.crs(source), &self.options)).transpose() {
+            Ok(Some(Placed { ground: Ground::Shape(shape), raw })) => (shape, raw),
             Ok(_) => {
                 let rule = "a grid has a polygon".to_owned();
                 return self.refuse(source, "geometry", given, Reason::NoGeometry, rule);
             }
-            Err((reason, rule)) => {
+            Err(Refused { reason, rule, guess }) => {
                 let (field, value) = geometry_field(row);
+                self.note_guess(source.0, guess);
                 return self.refuse(source, field, value, reason, rule);
             }
         };
@@ -48,7 +50,7 @@ impl Draft {
         self.note_source(row);
         let path = self.note_path(row, code);
         let work_code = self.strings.intern(row.get(Field::Workcode));
-        self.grids.insert(code, GridDraft { source, work_code, path, shape });
+        self.grids.insert(code, GridDraft { source, work_code, path, raw, shape });
     }
 
     pub(super) fn add_work_grid(&mut self, source: Source, row: &Row<'_>) {
@@ -58,7 +60,8 @@ impl Draft {
         }
         let given = row.get(Field::Gridcode);
         let Some(grid) = digits(given) else {
-            let rule = "a basic grid's code has 14 digits".to_owned();
+            let cause = and_cause(given);
+            let rule = format!("a basic grid's code has 14 digits{cause}");
             let reason = if given.len() == 14 { Reason::CodeCharacter } else { Reason::CodeLength };
             return self.refuse(source, "gridcode", given, reason, rule);
         };

@@ -2,16 +2,22 @@
 
 mod addresses;
 mod assemble;
+mod cells;
 mod csv;
+mod dates;
 mod draft;
+mod encoding;
+mod features;
 mod fields;
 mod geojson;
 mod geometry;
 mod grids;
 mod names;
+mod records;
 mod refusal;
 mod roads;
 mod table;
+mod well_known;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +26,8 @@ use crate::base::{AddressBase, Bounds};
 use crate::table::GeoTable;
 use draft::Draft;
 
-pub use refusal::{ImportReport, Reason, Refusal};
+pub use encoding::TextEncoding;
+pub use refusal::{ImportReport, LikelySystem, Reason, Refusal};
 
 /// Longitude and latitude in WGS 84 from an easting or longitude and a northing or latitude.
 type ToWgs84 = dyn Fn(f64, f64) -> Option<(f64, f64)> + Send + Sync;
@@ -93,15 +100,17 @@ impl Default for BuilderOptions {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum BuildError {
-    #[error("`{file}` holds no records; give a file with a header line and rows, or a FeatureCollection with features")]
+    #[error("`{file}` is empty; give a file with a header line and rows, or a FeatureCollection")]
     Empty { file: String },
     #[error("`{file}` has no column {}; it has {}; rename its columns", list(missing), list(found))]
     Columns { file: String, missing: Vec<String>, found: Vec<String> },
+    #[error("`{file}` has two columns for `{name}`: {}; remove or rename one of them", list(columns))]
+    DoubleColumn { file: String, columns: [String; 2], name: &'static str },
     #[error(transparent)]
     Table(Box<dyn std::error::Error + Send + Sync>),
     #[error("`{file}` has coordinates in {declared}; supported are {}; convert it to one of them", list(known))]
     UnknownCrs { file: String, declared: String, known: Vec<String> },
-    #[error("`{file}` cannot be read: {why}; it must be UTF-8 (convert GBK or GB 18030 first)")]
+    #[error("`{file}` cannot be read: {why}")]
     Unreadable { file: String, why: String },
     #[error(
         "{synthetic} records say source=synthetic and {real} do not; never mix synthetic and real addresses in a base"
@@ -117,6 +126,17 @@ pub enum BuildError {
     TooWide { degrees: f64 },
     #[error("the base cannot be written: {0}")]
     Write(String),
+}
+
+impl BuildError {
+    /// Accepted and refused records, where these are the reason.
+    #[must_use]
+    pub fn report(&self) -> Option<&ImportReport> {
+        match self {
+            Self::Nothing(report) | Self::TooManyRefused { report, .. } => Some(report),
+            _ => None,
+        }
+    }
 }
 
 fn list(names: &[String]) -> String {
@@ -139,6 +159,17 @@ impl BaseBuilder {
         Self { draft: Draft::new(options) }
     }
 
+    /// Text tables that are added from now on are in `encoding`; until then it is recognised.
+    pub fn read_as(&mut self, encoding: TextEncoding) {
+        self.draft.encoding = encoding;
+    }
+
+    /// The records refused so far, for a build that ends early.
+    #[must_use]
+    pub fn report(&self) -> &ImportReport {
+        &self.draft.report
+    }
+
     /// Adds a CSV file with a header. The kind of its rows follows from its columns (case-insensitive; others are ignored):
     ///
     /// | rows | columns |
@@ -153,16 +184,17 @@ impl BaseBuilder {
     /// `file` names the file in refusals, `crs` is the coordinate system of its places.
     ///
     /// # Errors
-    /// When the file is empty, not UTF-8 or lacks columns. Single bad rows are refused and reported by [`Self::finish`].
+    /// When the file is empty or no text, or lacks columns or has one twice. Single bad rows are refused and reported by
+    /// [`Self::finish`].
     pub fn add_csv(&mut self, reader: impl std::io::Read, file: &str, crs: &SourceCrs) -> Result<(), BuildError> {
         csv::add(&mut self.draft, reader, file, crs)
     }
 
-    /// Adds a GeoJSON FeatureCollection, feature by feature; their properties are the columns of [`Self::add_csv`]. `crs`
+    /// Adds a GeoJSON FeatureCollection, or features line by line, feature by feature; their properties are the columns of [`Self::add_csv`]. `crs`
     /// is the system of the coordinates, WGS 84 by the standard.
     ///
     /// # Errors
-    /// When it is not a FeatureCollection, or an empty one.
+    /// When it is not a FeatureCollection, or truncated. Single bad features are refused.
     pub fn add_geojson(&mut self, reader: impl std::io::Read, file: &str, crs: &SourceCrs) -> Result<(), BuildError> {
         geojson::add(&mut self.draft, reader, file, crs)
     }

@@ -1,12 +1,11 @@
 //! Rows of other names and of former codes; the dates of any row.
 
-use jiff::civil::Date;
 use vedette_core::AddressPrefix;
 
-use super::Reason;
 use super::draft::{Draft, FormerDraft, NameDraft, Source};
 use super::fields::{Field, Row};
-use crate::date::{NO_END, NO_START, days_of_date};
+use super::{Reason, dates};
+use crate::date::{NO_END, NO_START};
 use crate::name::NameKind;
 
 /// Open on both sides.
@@ -69,10 +68,9 @@ impl Draft {
         if text.is_empty() {
             return Some(absent);
         }
-        match text.parse::<Date>() {
-            Ok(date) => Some(days_of_date(date)),
-            Err(_) => {
-                let rule = "a date is written as 2018-01-01".to_owned();
+        match dates::day(text) {
+            Ok(day) => Some(day),
+            Err(rule) => {
                 self.refuse(source, field.name(), text, Reason::BadValue, rule);
                 None
             }

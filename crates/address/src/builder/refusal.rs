@@ -77,6 +77,32 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// A table that is probably in another coordinate system than the one it was taken for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LikelySystem {
+    /// The file.
+    pub file: String,
+    /// The system it was taken for.
+    pub given: String,
+    /// The system that fits.
+    pub likely: String,
+    /// Whether its two numbers are in the other order.
+    pub exchanged: bool,
+    /// Number of refused records that fit it.
+    pub records: usize,
+}
+
+impl fmt::Display for LikelySystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, given, likely, exchanged, records } = self;
+        let order = if *exchanged { " with its two numbers exchanged" } else { "" };
+        write!(
+            f,
+            "`{file}` was taken as {given} and is probably in {likely}{order}: {records} refused records fit that"
+        )
+    }
+}
+
 /// Accepted and refused records of a build.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct ImportReport {
@@ -100,6 +126,12 @@ pub struct ImportReport {
     pub working_grid_members: usize,
     /// Codes removed by a delta.
     pub removed: usize,
+    /// Rows without any value, which are skipped.
+    pub blank_rows: usize,
+    /// Remarks on tables: an encoding other than UTF-8, no records.
+    pub notes: Vec<String>,
+    /// Tables whose refused places fit another coordinate system.
+    pub likely_systems: Vec<LikelySystem>,
     /// Refused records by reason.
     pub counts: BTreeMap<Reason, usize>,
     /// The first 10,000 refused records.
@@ -119,6 +151,12 @@ impl ImportReport {
         let refused = self.refused_count();
         let all = refused + self.accepted;
         if all == 0 { 0.0 } else { refused as f64 / all as f64 }
+    }
+
+    /// Refused records that [`Self::refused`] does not list.
+    #[must_use]
+    pub fn unlisted(&self) -> usize {
+        self.refused_count().saturating_sub(self.refused.len())
     }
 
     pub(crate) fn refuse(&mut self, refusal: Refusal) {
@@ -145,6 +183,9 @@ impl fmt::Display for ImportReport {
         )?;
         for (reason, count) in &self.counts {
             write!(f, ", {count} {}", reason.as_str())?;
+        }
+        for likely in &self.likely_systems {
+            write!(f, "; {likely}")?;
         }
         if let Some(first) = self.refused.first() {
             write!(f, "; first: {first}")?;

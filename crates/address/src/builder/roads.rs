@@ -6,7 +6,7 @@ use super::Reason;
 use super::addresses::geometry_field;
 use super::draft::{Draft, Source};
 use super::fields::{Field, Row};
-use super::geometry::way;
+use super::geometry::{Refused, way};
 
 impl Draft {
     pub(super) fn add_road(&mut self, source: Source, row: &Row<'_>, raw: Option<&Geometry<f64>>) {
@@ -22,8 +22,9 @@ impl Draft {
                 self.note_source(row);
                 self.roads.push((name.to_owned(), lines));
             }
-            Err((reason, rule)) => {
+            Err(Refused { reason, rule, guess }) => {
                 let (field, value) = geometry_field(row);
+                self.note_guess(source.0, guess);
                 self.refuse(source, field, value, reason, rule);
             }
         }

@@ -1,7 +1,9 @@
-use super::draft::Draft;
-use super::fields::{Field, Has, Row};
+//! Rows of tables with a geometry column.
+
+use super::cells::{BadCell, Cells};
+use super::draft::{Columns, Draft, Source};
 use super::{BuildError, Reason, SourceCrs};
-use crate::table::{DeclaredCrs, GeoTable};
+use crate::table::{DeclaredCrs, GeoRow, GeoTable};
 
 /// Names of WGS 84 with axis order longitude, latitude.
 const WGS84: [&str; 3] = ["EPSG:4326", "OGC:CRS84", "WGS 84"];
@@ -9,36 +11,33 @@ const WGS84: [&str; 3] = ["EPSG:4326", "OGC:CRS84", "WGS 84"];
 /// Reads a table of any kind whose rows have their places in a geometry column.
 pub(super) fn add(draft: &mut Draft, rows: impl GeoTable, file: &str, crs: &SourceCrs) -> Result<(), BuildError> {
     let crs = declared(rows.crs(), crs, &draft.options.systems, file)?;
-    let names = rows.columns().to_vec();
-    // Column, field.
-    let columns: Vec<(usize, usize)> =
-        names.iter().enumerate().filter_map(|(column, name)| Some((column, Field::of(name)?))).collect();
-    let mut has = Has::default();
-    columns.iter().for_each(|(_, field)| has.add(*field));
-    let kind = has.kind(true);
-    let missing = has.missing(kind, true);
-    if !missing.is_empty() {
-        return Err(BuildError::Columns { file: file.to_owned(), missing, found: names });
-    }
+    let columns = draft.columns(rows.columns(), file, true)?;
     let table = draft.table(file, &crs);
-    let mut seen = false;
+    let mut any = false;
     for row in rows {
         let found = row.map_err(|error| BuildError::Table(error.into()))?;
-        seen = true;
+        any = true;
         let source = (table, found.number);
-        let mut row = Row::EMPTY;
-        for (column, field) in &columns {
-            row.set(*field, found.fields.get(*column).map_or("", String::as_str));
-        }
-        match found.geometry {
-            Ok(raw) => draft.take(kind, source, &row, raw),
-            Err(why) => {
-                let rule = format!("the geometry cannot be read: {why}");
-                draft.refuse(source, "geometry", row.subject(), Reason::BadGeometry, rule);
-            }
+        if let Err((field, value, reason, rule)) = take(draft, source, &columns, found) {
+            draft.refuse(source, field, &value, reason, rule);
         }
     }
-    if seen { Ok(()) } else { Err(BuildError::Empty { file: file.to_owned() }) }
+    if !any {
+        draft.note_empty(file);
+    }
+    Ok(())
+}
+
+fn take(draft: &mut Draft, source: Source, columns: &Columns, found: GeoRow) -> Result<(), BadCell> {
+    let text = |column: &usize| found.fields.get(*column).map_or("", String::as_str);
+    let cells = Cells::read(columns.fields.iter().map(|(column, field)| (*field, text(column))))?;
+    let row = cells.row();
+    let raw = found.geometry.map_err(|why| {
+        let rule = format!("the geometry cannot be read: {why}");
+        ("geometry", row.subject().to_owned(), Reason::BadGeometry, rule)
+    })?;
+    draft.take(columns.kind, source, &row, raw);
+    Ok(())
 }
 
 /// The system of a file's places.

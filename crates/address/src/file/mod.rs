@@ -24,8 +24,8 @@ pub(crate) use shapes::{Ring, ShapeWriter, Steps, key_before, rings, to_geometry
 pub(crate) use strings::{Interner, Strings};
 pub(crate) use tree::{Boxed, Tree, build as build_tree};
 
-/// Exposed for tests that sign altered files.
-#[cfg(test)]
+/// Exposed for tests and fuzzers that sign altered files.
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing {
     pub(crate) use super::layout::{HEADER, Header};
 }

@@ -334,7 +334,7 @@ fn bad_rows_of_every_table_are_refused_with_their_rule() {
         ("code,kind,text,source\n4403050010010199999,common,x,synthetic", Reason::UnknownCode, "not in the base"),
         ("code,kind,text,source\n4403050010010100001,nick,x,synthetic", Reason::BadValue, "full, administrative"),
         ("code,kind,text,source\n4403050010010100001,short,,synthetic", Reason::BadValue, "a name has a text"),
-        ("code,kind,text,valid_to,source\n440305001,short,x,30.6.2015,synthetic", Reason::BadValue, "2018-01-01"),
+        ("code,kind,text,valid_to,source\n440305001,short,x,30.6.2015,synthetic", Reason::BadValue, "2018-01-05"),
         (
             "former_code,code,changed,source\n44030500100177,4403050010010100001,,synthetic",
             Reason::CodeMeaning,

@@ -5,4 +5,6 @@ mod base;
 #[cfg(test)]
 mod change;
 #[cfg(test)]
+mod tables;
+#[cfg(test)]
 mod text;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use vedette_address::AddressBase;
 use vedette_alerts::{AlertContext, alert_id, assemble};
-use vedette_core::{Alert, AlertStatus, CameraRecord, Episode, EpisodePhase, FrameSize, Place, PlaceSource, Quality};
+use vedette_core::{
+    AddressMatch, Alert, AlertStatus, CameraRecord, Episode, EpisodePhase, FrameSize, GroundPoint, Place, PlaceSource,
+    Quality, Timestamp,
+};
 use vedette_rules::{Subject, rule_kind};
 
 use super::CameraAnalysis;
@@ -41,7 +44,7 @@ impl CameraAnalysis {
         } else {
             self.locator.locate(episode.anchor, frame, ANCHOR_SIGMA_PX)
         };
-        let address = base.and_then(|base| base.resolve(&ground, record.at.captured));
+        let address = base.and_then(|base| self.address(base, &ground, source, record.at.captured));
         let rule_name = self.policy.as_ref().and_then(|policy| {
             policy.policy().rules.iter().find(|rule| rule.id == episode.rule).map(|rule| rule.name.clone())
         });
@@ -58,6 +61,21 @@ impl CameraAnalysis {
                 path,
             },
         )
+    }
+
+    /// The address of a place. Without calibration an event may be anywhere in view, so the camera's own address is better than what
+    /// stands around its mount; with one it stands in where the base has nothing.
+    fn address(
+        &self,
+        base: &AddressBase,
+        ground: &GroundPoint,
+        source: PlaceSource,
+        at: Timestamp,
+    ) -> Option<AddressMatch> {
+        let own = || base.stated(self.camera.address.as_ref()?);
+        let is_anywhere = source == PlaceSource::CameraPosition && self.camera.calibration.is_none();
+        let first = if is_anywhere { own() } else { None };
+        first.or_else(|| base.resolve(ground, at)).or_else(own)
     }
 
     /// The second revision of a raised alert: the same content, its address too, now with its end.

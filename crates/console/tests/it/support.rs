@@ -281,6 +281,7 @@ impl MapSource for Town {
                 [longitude + 0.00022, LATITUDE + 0.00036],
             ],
             signal_loss: None,
+            calibration: None,
         };
         vec![camera("gate-1", "East gate", LONGITUDE), camera("gate-2", "West gate", LONGITUDE - 0.0008)]
     }

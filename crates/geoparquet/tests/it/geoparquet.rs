@@ -7,7 +7,7 @@ use geo::{Geometry, MultiPolygon, Point, Polygon, polygon};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type, Int96, Int96Type};
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
@@ -206,6 +206,69 @@ fn foreign_and_cut_files_are_errors() {
         bytes.drain(500..500 + gap);
         assert!(read(bytes).is_err(), "{gap} bytes are missing");
     }
+}
+
+#[test]
+fn an_unsupported_compression_is_named_with_its_remedy() {
+    let mut bytes = file(5, Some(GEO), Compression::SNAPPY);
+    let footer = bytes.len() - 8 - u32::from_le_bytes(bytes[bytes.len() - 8..][..4].try_into().unwrap()) as usize;
+    // The codec in the metadata of each column: field 4, an i32 (zigzag), before field 5, an i64. Brotli is 4.
+    for at in footer..bytes.len() - 10 {
+        if bytes[at..at + 3] == [0x15, 0x02, 0x16] {
+            bytes[at + 1] = 0x08;
+        }
+    }
+    let error = read(bytes).unwrap_err();
+    assert!(matches!(&error, TableError::Compression { compression, .. } if compression == "brotli"), "{error}");
+    assert!(error.to_string().contains("zstd or snappy"), "{error}");
+}
+
+/// A file with one text and one place for all of its rows, written once.
+fn same_in_every_row(rows: usize, text: &[u8], place: &Geometry<f64>, dictionary: bool) -> Vec<u8> {
+    let schema = "message schema { required binary code (UTF8); required binary geometry; }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_key_value_metadata(Some(vec![KeyValue::new("geo".to_owned(), GEO.to_owned())]))
+        .set_dictionary_enabled(dictionary)
+        .set_dictionary_page_size_limit(64 << 20)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .build();
+    let mut bytes = Vec::new();
+    let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties)).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for value in [ByteArray::from(text.to_vec()), wkb(place)] {
+        let mut column = group.next_column().unwrap().unwrap();
+        for _ in 0..rows.div_ceil(1_000) {
+            column.typed::<ByteArrayType>().write_batch(&vec![value.clone(); rows.min(1_000)], None, None).unwrap();
+        }
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+#[test]
+fn a_small_file_does_not_unpack_without_bound() {
+    let point = Geometry::Point(Point::new(114.0, 22.5));
+    let line = geo::LineString::from(vec![(114.0, 22.5); 6_000]);
+    for (what, bytes) in [
+        ("a long text in every row", same_in_every_row(20_000, &[b'x'; 17 << 10], &point, true)),
+        ("a long place in every row", same_in_every_row(2_000, b"x", &Geometry::LineString(line), true)),
+        ("pages of one letter", same_in_every_row(100, &[b'x'; 1 << 20], &point, false)),
+    ] {
+        assert!(bytes.len() < 100_000, "{what}: {}", bytes.len());
+        let table = read_geoparquet(Bytes::from(bytes), "city.parquet");
+        let error = match table {
+            Err(error) => error,
+            Ok(mut table) => table.find_map(Result::err).unwrap_or_else(|| panic!("{what}: it was read")),
+        };
+        assert!(error.to_string().contains("unpacks to more than"), "{what}: {error}");
+    }
+    // A long text alone is cut, so that its row can be refused.
+    let rows = read(same_in_every_row(1, &[b'x'; 17 << 10], &point, true)).unwrap();
+    assert_eq!(rows[0].fields[0].len(), 16 << 10);
 }
 
 proptest! {

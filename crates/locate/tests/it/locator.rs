@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use vedette_core::{Calibration, Camera, CameraPose, ControlPoint, FrameSize, GroundPoint, PixelPoint, PlaceSource};
-use vedette_locate::Locator;
+use vedette_locate::{CalibrationQuality, Locator};
 
 const FRAME: FrameSize = FrameSize { width: 768, height: 576 };
 const LATITUDE: f64 = 22.531;
@@ -259,6 +259,74 @@ fn every_mistake_of_control_points_is_named() {
     };
     expect(mistakes(line), &["no three on a line"]);
     expect(mistakes(|points| points[5].ground = moved(&points[5].ground, 1e-4, 1e-4)), &["contradict"]);
+}
+
+#[test]
+fn a_wrong_point_is_named_whichever_it_is() {
+    let truth = posed(pose());
+    let (mut first, mut total) = (0, 0);
+    for count in [6, 8, 10] {
+        for wrong in 0..count {
+            for (north, east) in [(1.8e-4, 0.0), (-1.8e-4, 0.0), (0.0, 1.9e-4), (0.0, -1.9e-4)] {
+                let mut noise = Noise(11);
+                let Calibration::ControlPoints { frame, mut points } = surveyed(&truth, count, Some(&mut noise)) else {
+                    unreachable!()
+                };
+                points[wrong].ground = moved(&points[wrong].ground, north, east);
+                let found = Locator::new(&camera(Some(Calibration::ControlPoints { frame, points })));
+                let found: Vec<String> = found.map(drop).unwrap_err().iter().map(ToString::to_string).collect();
+                let named = found.iter().any(|mistake| mistake.contains(&format!("points[{wrong}]")));
+                first += usize::from(found[0].starts_with(&format!("calibration.points[{wrong}]")));
+                total += 1;
+                // Another rule may hold before the fit: two points at one place, a mirrored view.
+                let earlier =
+                    found.iter().all(|mistake| mistake.contains("mirrored") || mistake.contains("same place"));
+                assert!(named || earlier, "{count} points, {wrong}, {north} {east}: {found:?}");
+            }
+        }
+    }
+    assert!(first * 10 >= total * 8, "{first} of {total}");
+}
+
+#[test]
+fn honest_points_are_never_refused_and_their_residuals_are_told() {
+    let truth = posed(pose());
+    let mut noise = Noise(3);
+    for count in [4, 5, 6, 7, 10] {
+        for _ in 0..100 {
+            let camera = camera(Some(surveyed(&truth, count, Some(&mut noise))));
+            let locator = Locator::new(&camera).unwrap_or_else(|mistakes| panic!("{count}: {mistakes:?}"));
+            let quality = CalibrationQuality::of(&camera, &locator).unwrap();
+            assert_eq!(quality.residuals_m.len(), count);
+            assert!(quality.residuals_m.iter().all(|residual| *residual < 15.0), "{quality:?}");
+            assert!(count > 4 || quality.residuals_m.iter().all(|residual| *residual < 0.01), "{quality:?}");
+            assert!(!quality.is_mostly_lost(), "{quality:?}");
+        }
+    }
+}
+
+#[test]
+fn a_point_off_by_less_stands_out() {
+    let Calibration::ControlPoints { frame, mut points } = surveyed(&posed(pose()), 10, None) else { unreachable!() };
+    points[4].ground = moved(&points[4].ground, 1.8e-5, 0.0);
+    let camera = camera(Some(Calibration::ControlPoints { frame, points }));
+    let quality = CalibrationQuality::of(&camera, &Locator::new(&camera).unwrap()).unwrap();
+    let odd = quality.odd.unwrap();
+    assert_eq!(odd.index, 4);
+    assert!((1.8..2.2).contains(&odd.off_m.unwrap()), "{odd:?}");
+}
+
+#[test]
+fn a_camera_that_looks_at_the_sky_says_so() {
+    let lost = |pitch_deg: f64| {
+        let camera = camera(Some(Calibration::Pose(CameraPose { pitch_deg, ..pose() })));
+        CalibrationQuality::of(&camera, &Locator::new(&camera).unwrap()).unwrap()
+    };
+    assert!(lost(-30.0).is_mostly_lost() && lost(-30.0).ground_share == 0.0);
+    assert!(lost(-8.0).is_mostly_lost());
+    assert!(!lost(16.0).is_mostly_lost() && lost(16.0).ground_share > 0.95);
+    let bare = camera(None);
+    assert!(CalibrationQuality::of(&bare, &Locator::new(&bare).unwrap()).is_none());
 }
 
 fn mirrored(point: &ControlPoint) -> ControlPoint {

@@ -11,6 +11,7 @@ use vedette_address::{AddressBase, BaseBuilder, BuilderOptions, DeltaHead, Impor
 use vedette_geoparquet::read_geoparquet;
 use vedette_locate::crs::Crs;
 
+use super::per_table::{of_table, unknown_table};
 use crate::cli::{AddressBuildArgs, AddressDeltaArgs, AddressInputs};
 
 /// Refused rows shown on the terminal; the report file contains all.
@@ -38,7 +39,6 @@ pub(super) fn base(args: &AddressBuildArgs) -> anyhow::Result<ExitCode> {
     write_whole(&args.output, &bytes)?;
     let size = bytes.len();
     let base = AddressBase::from_bytes(bytes)?;
-    tell(&report, args.inputs.report.as_deref())?;
     tell_coverage(&base);
     crate::terminal::print_line!(
         "{}: version {}{}, {} grids, {} buildings ({} without footprint), {} units, {} roads, {} alternative names, {} former \
@@ -66,7 +66,6 @@ pub(super) fn delta(args: &AddressDeltaArgs) -> anyhow::Result<ExitCode> {
     let head = DeltaHead::read(&bytes)?;
     let changed = base.apply(&bytes)?;
     write_whole(&args.output, &bytes)?;
-    tell(&report, args.inputs.report.as_deref())?;
     tell_coverage(&changed);
     crate::terminal::print_line!(
         "{}: from version {} to {}, {} grids and {} buildings with {} units new or replaced, {} removed, {} bytes",
@@ -82,31 +81,61 @@ pub(super) fn delta(args: &AddressDeltaArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Adds every table of the inputs to the builder, and finishes it.
+/// Adds every table of the inputs to the builder, finishes it, and reports the refused rows, whether it is refused or not.
 fn collect(mut builder: BaseBuilder, inputs: &AddressInputs) -> anyhow::Result<(Vec<u8>, ImportReport)> {
-    let crs = source_crs(inputs.crs.parse()?);
-    let tables = tables(&inputs.inputs)?;
-    let sizes: u64 = tables.iter().filter_map(|table| Some(table.metadata().ok()?.len())).sum();
-    let bar = progress(sizes);
-    for table in &tables {
-        let name = table.display().to_string();
-        let file = File::open(table).with_context(|| format!("opening {name}"))?;
-        bar.set_message(table.file_name().unwrap_or_default().to_string_lossy().into_owned());
-        match kind_of(table) {
-            Some(TableKind::Csv) => builder.add_csv(bar.wrap_read(file), &name, &crs)?,
-            Some(TableKind::GeoJson) => builder.add_geojson(bar.wrap_read(file), &name, &crs)?,
-            Some(TableKind::GeoParquet) => {
-                let size = file.metadata().map_or(0, |metadata| metadata.len());
-                builder.add_table(read_geoparquet(file, &name)?, &name, &crs)?;
-                bar.inc(size);
-            }
-            None => anyhow::bail!("{name}: give .csv, .json, .geojson or .parquet files, or a directory of them"),
+    let to = inputs.report.as_deref();
+    if let Err(error) = add_tables(&mut builder, inputs) {
+        tell(builder.report(), to)?;
+        return Err(error);
+    }
+    let before = builder.report().clone();
+    match builder.finish() {
+        Ok((bytes, report)) => {
+            tell(&report, to)?;
+            Ok((bytes, report))
+        }
+        Err(error) => {
+            tell(error.report().unwrap_or(&before), to)?;
+            Err(error.into())
         }
     }
-    bar.set_message("sorting, indexing and writing");
-    let finished = builder.finish();
+}
+
+fn add_tables(builder: &mut BaseBuilder, inputs: &AddressInputs) -> anyhow::Result<()> {
+    let tables = tables(&inputs.inputs)?;
+    for (option, unknown) in
+        [("crs", unknown_table(&inputs.crs, &tables)), ("encoding", unknown_table(&inputs.encoding, &tables))]
+    {
+        if let Some(table) = unknown {
+            anyhow::bail!(
+                "--{option} {table}=...: no input has this name; give the file name of one, such as buildings.csv"
+            );
+        }
+    }
+    let sizes: u64 = tables.iter().filter_map(|table| Some(table.metadata().ok()?.len())).sum();
+    let bar = progress(sizes);
+    let added = tables.iter().try_for_each(|table| add_table(builder, inputs, table, &bar));
     bar.finish_and_clear();
-    Ok(finished?)
+    added
+}
+
+fn add_table(builder: &mut BaseBuilder, inputs: &AddressInputs, table: &Path, bar: &ProgressBar) -> anyhow::Result<()> {
+    let name = table.display().to_string();
+    let crs = source_crs(of_table(&inputs.crs, table).unwrap_or(Crs::Wgs84));
+    builder.read_as(of_table(&inputs.encoding, table).unwrap_or_default());
+    let file = File::open(table).with_context(|| format!("opening {name}"))?;
+    bar.set_message(table.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    match kind_of(table) {
+        Some(TableKind::Csv) => builder.add_csv(bar.wrap_read(file), &name, &crs)?,
+        Some(TableKind::GeoJson) => builder.add_geojson(bar.wrap_read(file), &name, &crs)?,
+        Some(TableKind::GeoParquet) => {
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            builder.add_table(read_geoparquet(file, &name)?, &name, &crs)?;
+            bar.inc(size);
+        }
+        None => anyhow::bail!("{name}: give .csv, .json, .geojson, .ndjson or .parquet files, or a directory of them"),
+    }
+    Ok(())
 }
 
 fn progress(bytes: u64) -> ProgressBar {
@@ -127,8 +156,8 @@ enum TableKind {
 
 fn kind_of(path: &Path) -> Option<TableKind> {
     match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-        "csv" => Some(TableKind::Csv),
-        "json" | "geojson" => Some(TableKind::GeoJson),
+        "csv" | "tsv" => Some(TableKind::Csv),
+        "json" | "geojson" | "geojsonl" | "geojsons" | "ndjson" => Some(TableKind::GeoJson),
         "parquet" | "geoparquet" => Some(TableKind::GeoParquet),
         _ => None,
     }
@@ -152,7 +181,7 @@ fn tables(inputs: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         tables[before..].sort();
         anyhow::ensure!(
             tables.len() > before,
-            "{}: it holds no table; give .csv, .json, .geojson or .parquet files",
+            "{}: it holds no table; give .csv, .json, .geojson, .ndjson or .parquet files",
             input.display()
         );
     }
@@ -171,19 +200,15 @@ fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 fn tell(report: &ImportReport, to: Option<&Path>) -> anyhow::Result<()> {
+    for note in &report.notes {
+        crate::terminal::tell_line!("{note}");
+    }
+    if report.blank_rows > 0 {
+        crate::terminal::tell_line!("{} blank rows skipped", report.blank_rows);
+    }
     let refused = report.refused_count();
-    if refused == 0 {
-        return Ok(());
-    }
-    crate::terminal::tell_line!("{refused} rows refused:");
-    for (reason, count) in &report.counts {
-        crate::terminal::tell_line!("  {:<24}{count:>8}", reason.as_str());
-    }
-    for refusal in report.refused.iter().take(SHOWN) {
-        crate::terminal::tell_line!("  {refusal}");
-    }
-    if report.refused.len() > SHOWN && to.is_none() {
-        crate::terminal::tell_line!("  and more; --report FILE writes all of them");
+    if refused > 0 {
+        tell_refused(report, refused, to.is_some());
     }
     if let Some(path) = to {
         let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
@@ -192,9 +217,33 @@ fn tell(report: &ImportReport, to: Option<&Path>) -> anyhow::Result<()> {
             serde_json::to_writer(&mut out, refusal)?;
             writeln!(out)?;
         }
+        if report.unlisted() > 0 {
+            writeln!(out, "{}", serde_json::json!({ "unlisted": report.unlisted() }))?;
+        }
         out.flush()?;
     }
     Ok(())
+}
+
+fn tell_refused(report: &ImportReport, refused: usize, is_written: bool) {
+    crate::terminal::tell_line!("{refused} rows refused:");
+    for (reason, count) in &report.counts {
+        crate::terminal::tell_line!("  {:<24}{count:>8}", reason.as_str());
+    }
+    for refusal in report.refused.iter().take(SHOWN) {
+        crate::terminal::tell_line!("  {refusal}");
+    }
+    if report.refused.len() > SHOWN && !is_written {
+        crate::terminal::tell_line!("  and more; --report FILE writes them");
+    }
+    for likely in &report.likely_systems {
+        let name = Path::new(&likely.file).file_name().unwrap_or_default().to_string_lossy();
+        let remedy = match likely.exchanged {
+            true => "exchange its two columns of coordinates".to_owned(),
+            false => format!("if so, give --crs {name}={}", likely.likely),
+        };
+        crate::terminal::tell_line!("{likely}; {remedy}");
+    }
 }
 
 /// Reports where working grids leave basic grids out, or share them.

@@ -3,6 +3,7 @@
 mod build;
 mod inspect;
 mod lookup;
+pub mod per_table;
 pub mod publish;
 pub mod synth;
 

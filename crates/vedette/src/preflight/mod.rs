@@ -2,6 +2,7 @@
 //! problems are reported at once.
 
 mod bus;
+mod calibrations;
 mod cameras;
 mod danger;
 mod finding;
@@ -84,6 +85,7 @@ pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Fin
     found.extend(ports::look(&ask));
     found.extend(privacy::look(&ask));
     found.extend(danger::look(&ask));
+    found.extend(calibrations::look(&ask));
     if by.offline() {
         found.push(ask.settings(Level::Note, "bus, console.store", "", PreflightRule::Offline));
     }

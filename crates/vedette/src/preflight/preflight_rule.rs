@@ -71,6 +71,16 @@ violations! {
             "set it to the password for the process that runs";
         Secret { reason: String } = "secret.unusable": "{reason}", "correct the value of the variable for the process that runs";
 
+        Residuals { rms: String, worst: String } = "calibration.residuals":
+            "residuals of the control points in metres, in their order: {rms} m in the root mean square, {worst} m at worst";
+        NoResiduals = "calibration.no-residuals": "four control points show no errors, since any four have a projection",
+            "add two or more, so that a wrong one is found";
+        OddPoint { off: String } = "calibration.odd-point": "this point lies {off} from where the others put it",
+            "check its pixel and its coordinates; alerts near it are as far off";
+        MostlyLost { share: String } = "calibration.above-horizon":
+            "{share} % of the lower half of the picture has a place on the ground; alerts elsewhere get the camera's own position",
+            "check the coordinates and the order of the control points, or height and pitch of the pose";
+
         NoBase = "address.no-base": "there is no such file", "correct the path, or build it with `vedette address build`";
         Base { reason: String } = "address.base": "{reason}";
         BaseNotRead = "address.base-not-read": "this base was not read: it took too long",

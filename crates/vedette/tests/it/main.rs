@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod address_change;
 #[cfg(test)]
+mod address_tables;
+#[cfg(test)]
 mod adopt_simulation;
 #[cfg(test)]
 mod anywhere;

@@ -6,9 +6,9 @@ use geo::{BoundingRect, Centroid, Coord, CoordsIter, InteriorPoint, Intersects, 
 use zerocopy::little_endian::{I32, U32, U64};
 
 use super::Output;
-use crate::builder::draft::{BuildingDraft, Draft};
-use crate::builder::geometry::{Ground, Placed, guess};
-use crate::builder::{BuildError, Reason, SourceCrs};
+use crate::builder::draft::{BuildingDraft, Draft, GridDraft, Source};
+use crate::builder::geometry::{Ground, Guess, Placed, guess, looks_like};
+use crate::builder::{BuildError, Reason};
 use crate::code::{BuildingKey, building_text_of};
 use crate::file::{AreaRecord, Boxed, GridRecord, NONE, Steps, Tree, build_tree, rings};
 use crate::ground::relate;
@@ -49,8 +49,11 @@ pub(super) fn check_buildings(draft: &mut Draft) -> Vec<CheckedBuilding> {
             draft.refuse(source, "address", &key.text(), Reason::Unreadable, rule);
             continue;
         }
-        if let Some(rule) = outside_its_grid(draft, key, &placed, &draft.crs(source)) {
+        if let Some(Outside { rule, suspect }) = outside_its_grid(draft, key, source, &placed) {
             let value = format!("{}, {}", placed.raw.x, placed.raw.y);
+            if let Some((table, guess)) = suspect {
+                draft.note_guess(table, Some(guess));
+            }
             draft.refuse(source, "geometry", &value, Reason::Coordinates, rule);
             continue;
         }
@@ -77,9 +80,17 @@ fn point_of(shape: &MultiPolygon<f64>) -> Coord<f64> {
     centroid.or_else(|| shape.interior_point()).map(|point| point.0).unwrap_or_default()
 }
 
-/// The refusal of a building that stands far outside the grid of its code; none otherwise, or when the grid is not in the base.
-fn outside_its_grid(draft: &Draft, key: BuildingKey, placed: &Placed, crs: &SourceCrs) -> Option<String> {
+/// A building far outside the grid of its code.
+struct Outside {
+    rule: String,
+    /// The table that is probably in another system.
+    suspect: Option<(u16, Guess)>,
+}
+
+/// Whether a building stands far outside the grid of its code; none when it does not, or when the grid is not in the base.
+fn outside_its_grid(draft: &Draft, key: BuildingKey, source: Source, placed: &Placed) -> Option<Outside> {
     let grid = draft.grids.get(&key.prefix)?;
+    let crs = &draft.crs(source);
     let at = match &placed.ground {
         Ground::Point(at) => *at,
         Ground::Shape(shape) => shape.centroid()?.0,
@@ -92,9 +103,28 @@ fn outside_its_grid(draft: &Draft, key: BuildingKey, placed: &Placed, crs: &Sour
     if off <= GRID_TOLERANCE_M {
         return None;
     }
-    let likely = guess(placed.raw, crs, &draft.options, |x, y| distance(Coord { x, y }) == 0.0);
-    let likely = likely.unwrap_or_else(|| "no known system puts it inside; check its code".to_owned());
-    Some(format!("it stands {off:.0} m outside the grid of its code when taken as {}; {likely}", crs.name()))
+    let own = guess(placed.raw, crs, &draft.options, |x, y| distance(Coord { x, y }) == 0.0);
+    let (likely, suspect) = if let Some(guess) = own {
+        (looks_like(&guess, crs), Some((source.0, guess)))
+    } else if let Some(guess) = guess_of_grid(draft, grid, |shift| distance(at + shift) == 0.0) {
+        (format!("the grid in {} looks like {guess}", draft.place_of(grid.source)), Some((grid.source.0, guess)))
+    } else {
+        ("no known system puts it inside; check its code".to_owned(), None)
+    };
+    let rule = format!("it stands {off:.0} m outside the grid of its code when taken as {}; {likely}", crs.name());
+    Some(Outside { rule, suspect })
+}
+
+/// A guess at the system of a grid: the first one whose shift against the given one, in degrees, `fits`.
+fn guess_of_grid(draft: &Draft, grid: &GridDraft, fits: impl Fn(Coord<f64>) -> bool) -> Option<Guess> {
+    let given = draft.crs(grid.source);
+    let taken = given.convert(grid.raw.x, grid.raw.y)?;
+    let others = draft.options.systems.iter().filter(|system| system.name() != given.name());
+    let found = others.into_iter().find(|system| {
+        let there = system.convert(grid.raw.x, grid.raw.y);
+        there.is_some_and(|there| fits(Coord { x: taken.0 - there.0, y: taken.1 - there.1 }))
+    });
+    found.map(|system| Guess { system: system.name().to_owned(), exchanged: false })
 }
 
 /// The origin in the middle of all places, on a hundredth of a degree.

@@ -8,6 +8,7 @@ use super::Output;
 use super::ground::{CheckedBuilding, Grounds};
 use crate::base::AddressBase;
 use crate::builder::Reason;
+use crate::builder::cells::and_cause;
 use crate::builder::draft::Draft;
 use crate::code::{BuildingKey, digits, grid_digits};
 use crate::file::{
@@ -106,12 +107,9 @@ impl Output {
             };
             let level_fits = level_of(former.former.len()).is_some() && former.former.len() == former.code.len();
             if !level_fits || !former.former.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-                refuse(
-                    "former_code",
-                    &former.former,
-                    Reason::CodeLength,
-                    "a former code has as many characters as the one in its place",
-                );
+                let cause = and_cause(&former.former);
+                let rule = format!("a former code has as many characters as the one in its place{cause}");
+                refuse("former_code", &former.former, Reason::CodeLength, &rule);
                 continue;
             }
             if !known.holds(&former.code) && !followed.contains(&former.code) {

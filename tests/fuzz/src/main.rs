@@ -1,0 +1,45 @@
+//! One binary for all fuzz targets: `VEDETTE_FUZZ_TARGET` names the one to run; the arguments are those of libFuzzer.
+
+#![no_main]
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+
+use libfuzzer_sys::fuzz_target;
+
+type Target = fn(&[u8]);
+
+const TARGETS: &[(&str, Target)] = &[
+    ("csv", vedette_address::fuzz_targets::csv),
+    ("geojson", vedette_address::fuzz_targets::geojson),
+    ("wkt", vedette_address::fuzz_targets::wkt),
+    ("base", vedette_address::fuzz_targets::base),
+    ("delta", vedette_address::fuzz_targets::delta),
+    ("geoparquet", vedette_geoparquet::fuzz_targets::geoparquet),
+];
+
+thread_local!(static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) });
+
+fn start() -> Target {
+    // libFuzzer's hook aborts at any panic, also at those of parsers that the product catches.
+    std::panic::set_hook(Box::new(|panic| LAST_PANIC.with_borrow_mut(|last| *last = panic.to_string())));
+    let name = std::env::var("VEDETTE_FUZZ_TARGET").unwrap_or_default();
+    match TARGETS.iter().find(|(known, _)| *known == name) {
+        Some((_, target)) => *target,
+        None => {
+            let known: Vec<&str> = TARGETS.iter().map(|(known, _)| *known).collect();
+            eprintln!("VEDETTE_FUZZ_TARGET is one of {}", known.join(", "));
+            std::process::exit(2);
+        }
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    static TARGET: OnceLock<Target> = OnceLock::new();
+    let target = TARGET.get_or_init(start);
+    if catch_unwind(AssertUnwindSafe(|| target(input))).is_err() {
+        LAST_PANIC.with_borrow(|last| eprintln!("{last}"));
+        std::process::abort();
+    }
+});
