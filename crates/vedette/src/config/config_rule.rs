@@ -6,6 +6,8 @@ violations! {
     pub(crate) enum ConfigRule {
         Unreadable { reason: String } = "file.unreadable": "it cannot be read: {reason}",
             "give the path of an existing TOML file; paths in a file are relative to that file";
+        NotUtf8 = "file.not-utf8": "it is not UTF-8 text: an editor saved it as GBK, UTF-16 or another encoding",
+            "save it as UTF-8, or convert it with `iconv -f GB18030 -t UTF-8`";
         Syntax { reason: String } = "file.syntax": "this is not valid TOML: {reason}", "correct the file at that line";
         Value { reason: String, meant: String } = "file.value": "{reason}", "{meant}";
         ForeignEntry { list: String } = "file.foreign-entry": "this file holds [[{list}]] entries only", "remove it, or move it to the file of its kind";

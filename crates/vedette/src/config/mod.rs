@@ -133,7 +133,10 @@ fn read_text(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<String> {
     match std::fs::read_to_string(path) {
         Ok(text) => Some(text),
         Err(error) => {
-            let rule = ConfigRule::Unreadable { reason: error.to_string() };
+            let rule = match error.kind() {
+                std::io::ErrorKind::InvalidData => ConfigRule::NotUtf8,
+                _ => ConfigRule::Unreadable { reason: error.to_string() },
+            };
             mistakes.push(Mistake::new(path.display(), "the file", "", rule));
             None
         }

@@ -10,6 +10,7 @@ mod preflight_rule;
 mod privacy;
 mod running;
 mod site;
+mod time_zones;
 mod writable;
 
 use std::collections::HashSet;
@@ -81,6 +82,7 @@ pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Fin
     found.extend(own.2);
     found.extend(ports::look(&ask));
     found.extend(privacy::look(&ask));
+    found.extend(time_zones::look(&ask));
     if by.offline() {
         found.push(ask.settings(Level::Note, "bus, console.store", "", PreflightRule::Offline));
     }
