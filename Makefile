@@ -15,7 +15,7 @@ VEDETTE := $(CARGO_TARGET_DIR)/release/vedette
 RUN_PACKAGES := build-essential pkg-config libssl-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly \
 	gstreamer1.0-libav python3
-TEST_PACKAGES := libgstrtspserver-1.0-dev gstreamer1.0-tools chromium postgresql
+TEST_PACKAGES := libgstrtspserver-1.0-dev gstreamer1.0-tools chromium postgresql nginx
 FOR ?=
 BUS ?= embedded
 SEEDS ?= 1000

@@ -5,6 +5,15 @@ use super::session::Row;
 use super::{AlertStore, Cursor, EvidenceLook, StoreError};
 use crate::metrics;
 
+/// A page of evidence views.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookPage {
+    /// The views, newest first.
+    pub looks: Vec<EvidenceLook>,
+    /// Where the next page begins; none on the last one.
+    pub next: Option<u64>,
+}
+
 impl AlertStore {
     /// Stores the snapshot of an alert, JPEG, in the form that may leave the system; a later one replaces it.
     ///
@@ -63,21 +72,39 @@ impl AlertStore {
     /// # Errors
     /// When they cannot be read.
     pub fn looks(&self, id: AlertId) -> Result<Vec<EvidenceLook>, StoreError> {
+        Ok(self.looks_before(id, None, 1000)?.looks)
+    }
+
+    /// A page of at most `limit` evidence views of one alert, newest first: the newest ones, or those after the page whose `next`
+    /// was `before`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn looks_before(&self, id: AlertId, before: Option<u64>, limit: u32) -> Result<LookPage, StoreError> {
         const DOING: &str = "reading looks at evidence";
-        let sql = "SELECT at_us, who, peer, reason, what FROM look WHERE alert = ?1 ORDER BY number DESC LIMIT 1000";
-        let rows = self.read(|session| session.rows(DOING, sql, &[id.to_string().into()]))?;
-        let look = |mut row: Row| -> Result<EvidenceLook, StoreError> {
+        let sql = "SELECT number, at_us, who, peer, reason, what FROM look WHERE alert = ?1 AND number < ?2
+                   ORDER BY number DESC LIMIT ?3";
+        let before = before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
+        // One more tells whether there is another page.
+        let values = [id.to_string().into(), before.into(), (i64::from(limit) + 1).into()];
+        let mut rows = self.read(|session| session.rows(DOING, sql, &values))?;
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let mut next = None;
+        let mut look = |mut row: Row| -> Result<EvidenceLook, StoreError> {
+            next = u64::try_from(row.take::<i64>(0)?).ok();
             Ok(EvidenceLook {
                 alert: id,
-                at: Timestamp::from_micros(row.take(0)?),
-                who: row.take(1)?,
-                peer: row.take(2)?,
-                reason: row.take(3)?,
-                what: row.take(4)?,
+                at: Timestamp::from_micros(row.take(1)?),
+                who: row.take(2)?,
+                peer: row.take(3)?,
+                reason: row.take(4)?,
+                what: row.take(5)?,
             })
         };
         let readable = |row| look(row).inspect_err(|error| self.damage.leave_out(&id.to_string(), error)).ok();
-        Ok(rows.into_iter().filter_map(readable).collect())
+        let looks = rows.into_iter().filter_map(readable).collect();
+        Ok(LookPage { looks, next: next.filter(|_| more) })
     }
 
     /// Alerts raised at or after `from` that have no snapshot, in order of that time and of their ids, from behind `after` on; at most

@@ -23,6 +23,7 @@ use std::path::Path;
 
 pub use self::postgres::{PostgresServer, PostgresServerError};
 pub use error::StoreError;
+pub use evidence::LookPage;
 pub use filter::{AlertFilter, AlertPage, Cursor, CursorError, VerdictFilter};
 pub use metrics::METRICS;
 use session::Session;

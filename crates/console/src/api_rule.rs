@@ -14,7 +14,10 @@ violations! {
         Page { most: u32 } = "parameter.page": "it is outside 1 to {most}",
             "use `before` with the `next` of a page to get more";
         Length { most: usize } = "parameter.length": "it is longer than {most} characters", "shorten it";
-        Control = "parameter.control": "it holds control characters", "leave them out";
+        Control = "parameter.control": "it holds control characters, line breaks or invisible format characters", "leave them out";
+        Plus { written: String } = "parameter.plus": "a `+` in a URL means a space, so the value lost one", "write {written}";
+        PathText = "path.encoding": "the path is not UTF-8 once its percent-encoding is removed",
+            "encode its parts as UTF-8, then percent-encode them";
         NoOperator = "parameter.no-operator": "the name is empty", "give the name of the person who decides";
 
         Number { reason: String, expected: String } = "parameter.number": "{reason}", "give {expected}";
@@ -45,8 +48,21 @@ violations! {
         Body { reason: String } = "body.invalid": "{reason}",
             "send {{\"verdict\": \"confirmed\" or \"false_alarm\", \"by\": \"who decides\", \"note\": \"optional\", \
              \"revision\": optional}}";
+        BodyTooLarge { most: usize } = "body.too-large": "the body has more than {most} bytes", "send less: no request needs more";
+        BodySlow { seconds: f64 } = "body.slow": "the body did not arrive within {seconds} s", "send it at once";
+        BodyBroken { reason: String } = "body.broken": "the body could not be received: {reason}", "send it again";
         ContentType { given: String } = "body.content-type": "the content type is `{given}`",
             "send `Content-Type: application/json`";
+
+        HostMissing = "host.missing": "the request has no `Host`", "send the name under which the console is opened";
+        HostTwice = "host.twice": "the request has more than one `Host`", "send one";
+        HostMalformed { given: String } = "host.malformed": "`{given}` is not a host",
+            "send NAME, NAME:PORT or an IP address as `Host`; an IPv6 address stands in brackets";
+        HostUnknown { given: String } = "host.unknown": "the console is not opened as `{given}`",
+            "open it by its address; if this is one of its names, add it to console.hosts";
+        CrossSite { site: String } = "cross-site.refused": "a page of another site asks: {site}",
+            "use the console's own page; if that is what asks, add the name under which it is opened to console.hosts, or let the \
+             proxy pass on `Host`";
 
         NoPath = "not-found.path": "there is nothing at this path", "see /api/v1/openapi.json";
         NoPage { path: String } = "not-found.page": "there is no /{path}", "open / for the page";
@@ -66,7 +82,11 @@ violations! {
         Pending { reason: String } = "evidence.pending": "{reason}", "ask again in a few seconds";
         TooManySnapshots = "busy.snapshots": "too many snapshots are being made", "ask again in a few seconds";
         TooManyStreams { most: usize } = "busy.streams": "{most} live streams are open, which is the most",
-            "close one, or raise the console's limit";
+            "close one, or raise console.limits.streams";
+        TooManyStreamsOfClient { most: usize } = "busy.streams-of-client": "{most} live streams of this client are open, which is the most",
+            "close one, or raise console.limits.streams_per_client; behind a proxy, name it in console.trusted_proxies";
+        TooManyConnections = "busy.connections": "the most connections are open, each with a request in progress",
+            "ask again in a few seconds; console.limits sets how many may be open";
         StoreUnreachable = "busy.store": "the alert store cannot be reached", "ask again in a few seconds; /healthz says why";
         Internal { operation: String } = "internal.failed": "{operation} failed; the server's log says why",
             "ask again; when it stays, ask the operator to read the server's log";

@@ -11,10 +11,10 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 use vedette_alert_store::{AlertStore, StoreError};
 use vedette_alerts::StoredAlert;
-use vedette_alerts::json::AlertJson;
 
-use crate::ConsoleParts;
+use crate::base_path::BasePath;
 use crate::metrics;
+use crate::{ConsoleParts, ConsoleSettings};
 
 const BATCH: u32 = 200;
 const RETRY: Duration = Duration::from_secs(1);
@@ -29,8 +29,8 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    pub(crate) fn of(stored: &StoredAlert) -> Result<Self, serde_json::Error> {
-        Ok(Self { number: stored.change, json: serde_json::to_string(&AlertJson::from(stored))? })
+    fn of(stored: &StoredAlert, base: &BasePath) -> Result<Self, serde_json::Error> {
+        Ok(Self { number: stored.change, json: serde_json::to_string(&base.json(stored))? })
     }
 }
 
@@ -54,15 +54,16 @@ impl Feed {
 }
 
 /// Starts the task; it ends with `stop`.
-pub(crate) fn start(parts: &ConsoleParts, buffer: usize, stop: CancellationToken) -> Feed {
-    let feed = Feed { changes: broadcast::channel(buffer.max(1)).0, decided: Arc::new(Notify::new()) };
+pub(crate) fn start(parts: &ConsoleParts, settings: &ConsoleSettings, stop: CancellationToken) -> Feed {
+    let feed = Feed { changes: broadcast::channel(settings.stream_buffer.max(1)).0, decided: Arc::new(Notify::new()) };
     let (task, store) = (feed.clone(), parts.store.clone());
+    let base = settings.base_path.clone();
     let mut stored = parts.live.subscribe();
     tokio::spawn(stop.run_until_cancelled_owned(async move {
         let mut sent = start_of(&store).await;
         let mut open = true;
         loop {
-            match forward(&store, &task.changes, &mut sent).await {
+            match forward(&store, &base, &task.changes, &mut sent).await {
                 Ok(()) => tokio::select! {
                     signal = stored.recv(), if open => open = !matches!(signal, Err(RecvError::Closed)),
                     () = task.decided.notified() => {}
@@ -93,12 +94,13 @@ async fn start_of(store: &Arc<AlertStore>) -> u64 {
 
 async fn forward(
     store: &Arc<AlertStore>,
+    base: &BasePath,
     changes: &broadcast::Sender<Arc<Change>>,
     sent: &mut u64,
 ) -> Result<(), FeedError> {
     loop {
-        let (store, after) = (store.clone(), *sent);
-        let batch = tokio::task::spawn_blocking(move || read(&store, after, BATCH)).await??;
+        let (store, base, after) = (store.clone(), base.clone(), *sent);
+        let batch = tokio::task::spawn_blocking(move || read(&store, &base, after, BATCH)).await??;
         let full = batch.len() == BATCH as usize;
         for change in batch {
             *sent = change.number;
@@ -113,9 +115,9 @@ async fn forward(
 }
 
 /// The changes after number `after`; blocks.
-pub(crate) fn read(store: &AlertStore, after: u64, limit: u32) -> Result<Vec<Change>, FeedError> {
+pub(crate) fn read(store: &AlertStore, base: &BasePath, after: u64, limit: u32) -> Result<Vec<Change>, FeedError> {
     let changed = store.changes_after(after, limit)?;
-    Ok(changed.iter().map(Change::of).collect::<Result<_, _>>()?)
+    Ok(changed.iter().map(|stored| Change::of(stored, base)).collect::<Result<_, _>>()?)
 }
 
 /// Why changes cannot be read.

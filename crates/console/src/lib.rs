@@ -4,23 +4,38 @@
 //! metrics). *Out:* JSON, `GeoJSON`, JPEG, server-sent events, Prometheus text and the page; verdicts and evidence accesses go to
 //! the store. *Must not know:* how alerts arose, the bus, files of the address base, how a picture is decoded.
 
+mod accept;
 mod addresses;
 mod api;
 mod api_rule;
+mod arrival;
+mod base_path;
+mod connections;
 mod feed;
+mod gate;
+mod hosts;
+mod links;
 mod metrics;
 mod page;
 mod params;
+mod path_text;
 mod problem;
+mod proxies;
+mod refusals;
 mod security;
 mod server;
 mod settings;
 mod sources;
+mod stall_guard;
+mod stream_places;
 
 pub use addresses::{
     AddressSource, BaseReport, EntityJson, FormerCodeJson, GeometryJson, HitJson, NameJson, RefusalJson, ServedJson,
 };
+pub use base_path::{BasePath, NotABasePath};
+pub use hosts::{HostPort, NotAHost};
 pub use metrics::METRICS;
+pub use proxies::{NotANetwork, ProxyNetwork};
 pub use server::{Console, serve};
 
 /// The definitions of all problems that the API answers.
@@ -29,7 +44,7 @@ pub fn violations() -> &'static [vedette_core::ViolationInfo] {
     api_rule::ApiRule::ALL
 }
 
-pub use settings::{ConsoleError, ConsoleParts, ConsoleSettings};
+pub use settings::{ConsoleError, ConsoleParts, ConsoleSettings, Limits};
 pub use sources::{
     CalibrationReport, CameraSignalLoss, CameraSummary, FrameReport, FrameSource, HealthReport, HealthSource, MapArea, MapCentre,
     MapSource, SnapshotSource, SnapshotUnavailable, StageCondition, StageReport,

@@ -11,7 +11,12 @@ vedette_metrics::define! {
     SNAPSHOTS: Counter = "vedette_console_snapshots_total", Count, ["outcome"];
     /// Live streams that are open.
     STREAMS: Gauge = "vedette_console_streams", Count, [];
-    /// Live streams refused because the most are open.
+    /// Open connections to the page and the API.
+    CONNECTIONS: Gauge = "vedette_console_connections", Count, [];
+    /// Refused requests and closed connections, by reason: `host`, `cross_site`, `body`, `slow_body`, `slow_headers`, `stalled`,
+    /// `connections`, `connections_of_client`, `streams`, `streams_of_client`, `accept`.
+    REFUSED: Counter = "vedette_console_refused_total", Count, ["reason"];
+    /// Live streams refused because the most are open, overall or of one client.
     STREAMS_REFUSED: Counter = "vedette_console_streams_refused_total", Count, [];
     /// Alerts sent to live streams, each as often as there were streams.
     STREAM_EVENTS: Counter = "vedette_console_stream_events_total", Count, [];

@@ -9,7 +9,11 @@ use crate::problem::Problem;
 
 /// The query of a request: unknown and repeated parameters are refused.
 #[derive(Debug)]
-pub(crate) struct Params(BTreeMap<String, String>);
+pub(crate) struct Params {
+    values: BTreeMap<String, String>,
+    /// Whether the query has a `+`, which means a space.
+    plus: bool,
+}
 
 impl Params {
     /// Parses the query. An empty value counts as absent.
@@ -28,12 +32,12 @@ impl Params {
             }
         }
         params.retain(|_, value| !value.is_empty());
-        Ok(Self(params))
+        Ok(Self { values: params, plus: query.is_some_and(|query| query.contains('+')) })
     }
 
     /// The text of a parameter.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.values.get(name).map(String::as_str)
     }
 
     /// A parameter parsed from its text.
@@ -42,7 +46,13 @@ impl Params {
         T: FromStr<Err: Display>,
     {
         let Some(text) = self.text(name) else { return Ok(None) };
-        text.parse().map(Some).map_err(|error: T::Err| Problem::parameter(name, text, rule(error.to_string())))
+        text.parse().map(Some).map_err(|error: T::Err| {
+            let meant = text.replace(' ', "+");
+            if self.plus && meant != text && meant.parse::<T>().is_ok() {
+                return Problem::parameter(name, text, ApiRule::Plus { written: meant.replace('+', "%2B") });
+            }
+            Problem::parameter(name, text, rule(error.to_string()))
+        })
     }
 
     /// A parameter with one of a few values, as in JSON.
@@ -72,6 +82,23 @@ mod tests {
     fn a_parameter_counts_once_and_an_empty_one_not_at_all() {
         assert!(Params::read(Some("kind=a&kind=b"), &["kind"]).is_err());
         assert_eq!(Params::read(Some("kind="), &["kind"]).unwrap().text("kind"), None);
+    }
+
+    #[test]
+    fn a_plus_that_became_a_space_is_told() {
+        let refused = |value: &str| {
+            let params = Params::read(Some(&format!("from={value}")), &["from"]).unwrap();
+            let at = params.parse::<vedette_core::Timestamp>("from", |reason| ApiRule::Instant { reason });
+            serde_json::to_value(at.unwrap_err()).unwrap()
+        };
+        let problem = refused("2026-03-01T16:01:00+08:00");
+        assert_eq!(
+            (&problem["code"], &problem["fix"]),
+            (&"parameter.plus".into(), &"write 2026-03-01T16:01:00%2B08:00".into())
+        );
+        for value in ["2026-03-01T16:01:00%2008:00", "next+week"] {
+            assert_eq!(refused(value)["code"], "parameter.instant", "{value}");
+        }
     }
 
     #[test]

@@ -68,12 +68,25 @@ impl ProblemKind {
     pub(crate) const BODY: Self = Self("urn:vedette:problem:body", "The body cannot be used", StatusCode::BAD_REQUEST);
     pub(crate) const CONTENT_TYPE: Self =
         Self("urn:vedette:problem:body", "The body cannot be used", StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    pub(crate) const TOO_LARGE: Self =
+        Self("urn:vedette:problem:body", "The body cannot be used", StatusCode::PAYLOAD_TOO_LARGE);
+    pub(crate) const SLOW: Self =
+        Self("urn:vedette:problem:body", "The body came too slowly", StatusCode::REQUEST_TIMEOUT);
+    /// The request itself is malformed, not one of its parameters.
+    pub(crate) const REQUEST: Self =
+        Self("urn:vedette:problem:request", "The request is malformed", StatusCode::BAD_REQUEST);
+    pub(crate) const HOST: Self =
+        Self("urn:vedette:problem:host", "The console has no such name", StatusCode::MISDIRECTED_REQUEST);
+    pub(crate) const CROSS_SITE: Self =
+        Self("urn:vedette:problem:cross-site", "Another site asks", StatusCode::FORBIDDEN);
     pub(crate) const NOT_FOUND: Self = Self("urn:vedette:problem:not-found", "Not found", StatusCode::NOT_FOUND);
     pub(crate) const CONFLICT: Self =
         Self("urn:vedette:problem:conflict", "It conflicts with the stored state", StatusCode::CONFLICT);
     pub(crate) const METHOD: Self =
         Self("urn:vedette:problem:method", "The method is not allowed here", StatusCode::METHOD_NOT_ALLOWED);
     pub(crate) const GONE: Self = Self("urn:vedette:problem:evidence-gone", "The evidence is gone", StatusCode::GONE);
+    pub(crate) const BUSY_FOR_CLIENT: Self =
+        Self("urn:vedette:problem:busy", "Too many of one client", StatusCode::TOO_MANY_REQUESTS);
     pub(crate) const BUSY: Self = Self("urn:vedette:problem:busy", "Not now", StatusCode::SERVICE_UNAVAILABLE);
     pub(crate) const INTERNAL: Self =
         Self("urn:vedette:problem:internal", "The server failed", StatusCode::INTERNAL_SERVER_ERROR);
@@ -109,6 +122,11 @@ impl Problem {
         problem
     }
 
+    /// The reason, about this request.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// A failure of the server. The cause goes to the log, not to the client.
     pub(crate) fn internal(operation: &'static str, cause: &dyn std::error::Error) -> Self {
         tracing::error!(%cause, operation, "a request failed");
@@ -135,7 +153,7 @@ impl IntoResponse for Problem {
         let mut response = (status, axum::Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response

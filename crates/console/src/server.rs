@@ -1,13 +1,13 @@
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::accept::{self, Server};
+use crate::connections::{ConnectionLimits, Connections, descriptors, three_quarters};
+use crate::refusals::Refusals;
 use crate::{ConsoleError, ConsoleParts, ConsoleSettings, api, feed};
-
-/// Grace period of requests in flight at shutdown.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// A console that holds its port and does not serve yet.
 #[derive(Debug)]
@@ -36,41 +36,41 @@ impl Console {
     }
 
     /// Serves until `stop`; then ends the live streams and gives other requests five seconds.
-    ///
-    /// # Errors
-    /// When accepting connections fails.
-    pub async fn run(self, parts: ConsoleParts, stop: CancellationToken) -> Result<(), ConsoleError> {
-        let Self { settings, listener, local } = self;
+    pub async fn run(self, parts: ConsoleParts, stop: CancellationToken) {
+        let Self { mut settings, listener, local } = self;
         // Cancelled on return, whatever the result.
         let tasks = stop.child_token();
         let _ends_tasks = tasks.clone().drop_guard();
-        let feed = feed::start(&parts, settings.stream_buffer, tasks.clone());
-        let app = api::router(settings, parts, feed, tasks);
-        let service = app.into_make_service_with_connect_info::<SocketAddr>();
-        tracing::info!(address = %local, "console listening");
-        let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
-        let drained_or_late = async {
-            stop.cancelled().await;
-            tokio::time::sleep(DRAIN).await;
-        };
-        tokio::select! {
-            ended = async { serving.await } => ended.map_err(|cause| ConsoleError::Serve { listen: local, cause }),
-            () = drained_or_late => {
-                tracing::warn!(address = %local, "console stopped with requests in flight");
-                Ok(())
-            }
-        }
+        let feed = feed::start(&parts, &settings, tasks.clone());
+        let limits = &mut settings.limits;
+        let configured = ConnectionLimits { overall: limits.connections, per_peer: limits.connections_per_client };
+        let within = ConnectionLimits::within(configured, descriptors());
+        // Streams leave connections for other requests.
+        limits.streams = limits.streams.min(three_quarters(within.overall));
+        limits.streams_per_client = limits.streams_per_client.min(three_quarters(within.per_peer));
+        let refusals = Arc::new(Refusals::default());
+        tokio::spawn({
+            let (refusals, tasks) = (refusals.clone(), tasks.clone());
+            async move { refusals.keep_log(tasks).await }
+        });
+        let app = api::router(settings.clone(), parts, feed, refusals.clone(), tasks);
+        let ConnectionLimits { overall, per_peer } = within;
+        tracing::info!(address = %local, connections = overall, of_one_client = per_peer, "console listening");
+        let connections = Connections::new(within);
+        let abort = CancellationToken::new();
+        accept::serve(listener, Server { settings, app, connections, refusals, stop, abort }).await;
     }
 }
 
 /// Binds the port and serves until `stop`.
 ///
 /// # Errors
-/// When the port cannot be bound or accepting connections fails.
+/// When the port cannot be bound.
 pub async fn serve(
     settings: ConsoleSettings,
     parts: ConsoleParts,
     stop: CancellationToken,
 ) -> Result<(), ConsoleError> {
-    Console::bind(settings).await?.run(parts, stop).await
+    Console::bind(settings).await?.run(parts, stop).await;
+    Ok(())
 }

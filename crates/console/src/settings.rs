@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 use vedette_alert_store::AlertStore;
 use vedette_core::{Alert, Timestamp};
 
-use crate::{AddressSource, FrameSource, HealthSource, MapSource, SnapshotSource};
+use crate::{AddressSource, BasePath, FrameSource, HealthSource, HostPort, MapSource, ProxyNetwork, SnapshotSource};
 
 /// Settings of the console.
 #[derive(Debug, Clone)]
@@ -15,8 +15,14 @@ pub struct ConsoleSettings {
     /// Address and port to listen on; port 0 binds a free one. There is no login: keep it on this machine, or put an authenticating
     /// proxy in front.
     pub listen: SocketAddr,
-    /// Most concurrent live streams; further ones are refused with status 503.
-    pub max_streams: usize,
+    /// The path under which a proxy publishes it.
+    pub base_path: BasePath,
+    /// Names under which it may be opened, besides those of this machine and the address of `listen`.
+    pub hosts: Vec<HostPort>,
+    /// Proxies whose `X-Forwarded-For` and `Forwarded` are believed.
+    pub trusted_proxies: Vec<ProxyNetwork>,
+    /// What clients may take up.
+    pub limits: Limits,
     /// Buffered changes for slow live streams; one that falls further behind gets a `lagged` event.
     pub stream_buffer: usize,
     /// Most changes sent to a reconnecting live stream; one that missed more gets a `lagged` event.
@@ -31,13 +37,48 @@ pub struct ConsoleSettings {
     pub people_pixelated: bool,
 }
 
+/// Limits of connections, live streams and slow clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most open connections; fewer where the process may open fewer than twice as many descriptors.
+    pub connections: usize,
+    /// Most open connections of one client: an IPv4 address or an IPv6 network of 64 bits.
+    pub connections_per_client: usize,
+    /// Most live streams; further ones are refused with status 503.
+    pub streams: usize,
+    /// Most live streams of one client; further ones are refused with status 429.
+    pub streams_per_client: usize,
+    /// Longest time until the head of a request is whole, and until a kept connection has another one.
+    pub header_timeout: Duration,
+    /// Longest time until the body of a request is whole.
+    pub body_timeout: Duration,
+    /// Longest time for which a client accepts nothing of an answer.
+    pub stall_timeout: Duration,
+}
+
+impl Limits {
+    /// The default limits.
+    pub const DEFAULT: Self = Self {
+        connections: 1_000,
+        connections_per_client: 256,
+        streams: 256,
+        streams_per_client: 64,
+        header_timeout: Duration::from_secs(10),
+        body_timeout: Duration::from_secs(10),
+        stall_timeout: Duration::from_secs(60),
+    };
+}
+
 impl ConsoleSettings {
     /// The default settings with `listen`.
     #[must_use]
     pub const fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
-            max_streams: 256,
+            base_path: BasePath::ROOT,
+            hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            limits: Limits::DEFAULT,
             stream_buffer: 256,
             resume_limit: 1000,
             snapshots_at_once: 2,
@@ -79,14 +120,6 @@ pub enum ConsoleError {
         "console: cannot listen on {listen}: {cause}; stop the program that holds the port, or set `console.listen` to another address"
     )]
     Bind {
-        /// The address.
-        listen: SocketAddr,
-        /// The system's error.
-        cause: std::io::Error,
-    },
-    /// Accepting connections failed.
-    #[error("console: serving on {listen} failed: {cause}")]
-    Serve {
         /// The address.
         listen: SocketAddr,
         /// The system's error.

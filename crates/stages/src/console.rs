@@ -35,7 +35,7 @@ use crate::retention::Retention;
 use crate::signals::Signals;
 use addresses::Addresses;
 pub(crate) use settings::ConsoleRule;
-pub use settings::{ConsoleSettings, OneEventSettings, StoreSetting};
+pub use settings::{ConsoleSettings, LimitSettings, OneEventSettings, StoreSetting};
 
 const CONSOLE: &str = "console";
 /// Frame size for drawing a view when the calibration names none; only its aspect ratio matters.
@@ -65,9 +65,7 @@ impl ConsoleSettings {
     /// # Errors
     /// When the port is taken, or the store is unusable.
     pub async fn open(&self) -> Result<Desk, DeskError> {
-        let usual = vedette_console::ConsoleSettings::new(self.listen);
-        let settings = vedette_console::ConsoleSettings { people_pixelated: self.pixelate, ..usual };
-        let console = Console::bind(settings).await?;
+        let console = Console::bind(self.of_server()).await?;
         Ok(Desk { settings: self.clone(), console, store: alert_store::open(self).await? })
     }
 }
@@ -124,7 +122,8 @@ impl Desk {
         };
         services.push(Service::once(CONSOLE, move |stop| async move {
             health.set(CONSOLE, Condition::Running, "");
-            console.run(parts, stop).await
+            console.run(parts, stop).await;
+            Ok::<_, ConsoleError>(())
         }));
         Ok(services)
     }

@@ -32,7 +32,7 @@ mod test_site;
 
 pub use alert_sink::AlertSink;
 pub use analyse::{Analyse, AnalyseSettings};
-pub use console::{ConsoleSettings, OneEventSettings, StoreSetting};
+pub use console::{ConsoleSettings, LimitSettings, OneEventSettings, StoreSetting};
 pub use deps::Deps;
 pub use detect::{DetectSettings, ShedAfter};
 pub use error::{Result, StageError};

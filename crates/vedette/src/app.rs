@@ -83,7 +83,10 @@ impl App {
             false => None,
         };
         let sinks: Vec<_> = match roles.contains(&Role::Deliver) {
-            true => settings.sinks.iter().map(|sink| Ok((sink, sink.open()?))).collect::<anyhow::Result<_>>()?,
+            true => {
+                let base = settings.console.base_path();
+                settings.sinks.iter().map(|sink| Ok((sink, sink.open(&base)?))).collect::<anyhow::Result<_>>()?
+            }
             false => Vec::new(),
         };
         let bus = open_bus(&settings.bus).await?;

@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use vedette_alerts::json::AddressJson;
@@ -9,6 +9,7 @@ use super::{App, Shared};
 use crate::addresses::{AddressSource, BaseReport, EntityJson, HitJson};
 use crate::api_rule::ApiRule;
 use crate::params::Params;
+use crate::path_text::PathText;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
 
 const USUAL_HITS: usize = 10;
@@ -92,7 +93,7 @@ pub(crate) async fn find(State(app): State<App>, RawQuery(query): RawQuery) -> R
     ))]
 pub(crate) async fn get(
     State(app): State<App>,
-    Path(code): Path<String>,
+    PathText(code): PathText,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EntityJson>, Problem> {
     Params::read(query.as_deref(), &[])?;

@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vedette_alert_store::{AlertFilter, VerdictFilter};
@@ -9,6 +9,7 @@ use vedette_alerts::json::{AlertJson, SeverityWords, StatusWords};
 use super::{App, alert_id, find, with_store};
 use crate::api_rule::ApiRule;
 use crate::params::Params;
+use crate::path_text::PathText;
 use crate::problem::{Problem, ProblemJson};
 
 const MAX_LIMIT: u32 = 1000;
@@ -158,7 +159,7 @@ pub(crate) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> R
     let filter = filter(query.as_deref())?;
     let page = with_store(&app, move |store| store.list(&filter)).await?;
     Ok(Json(AlertList {
-        alerts: page.alerts.iter().map(AlertJson::from).collect(),
+        alerts: page.alerts.iter().map(|stored| app.settings.base_path.json(stored)).collect(),
         next: page.next.map(|cursor| cursor.to_string()),
     }))
 }
@@ -173,10 +174,10 @@ pub(crate) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> R
     ))]
 pub(crate) async fn get(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathText(id): PathText,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AlertJson>, Problem> {
     Params::read(query.as_deref(), &[])?;
     let stored = find(&app, alert_id(&id)?).await?;
-    Ok(Json(AlertJson::from(&stored)))
+    Ok(Json(app.settings.base_path.json(&stored)))
 }

@@ -1,7 +1,5 @@
-use std::net::SocketAddr;
-
 use axum::Json;
-use axum::extract::{ConnectInfo, Path, RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::header;
 use axum::response::IntoResponse;
 use bytes::Bytes;
@@ -9,16 +7,20 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use vedette_alert_store::EvidenceLook;
 use vedette_alerts::StoredAlert;
+use vedette_core::text_violation;
 
 use super::{App, Shared, alert_id, find, with_store};
 use crate::SnapshotUnavailable;
 use crate::api_rule::ApiRule;
+use crate::gate::Client;
 use crate::metrics;
 use crate::params::Params;
+use crate::path_text::PathText;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
 
 const MAX_WHO: usize = 64;
 const MAX_REASON: usize = 200;
+const MOST_LOOKS: u32 = 1000;
 
 /// The person who views the evidence, and the purpose.
 #[derive(IntoParams)]
@@ -50,17 +52,33 @@ pub(crate) struct LookJson {
 /// Accesses to the evidence of an alert, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LookList {
-    /// At most 1000.
+    /// A page of them.
     looks: Vec<LookJson>,
+    /// Pass it as `before` for the next page; null on the last one.
+    #[schema(required = true)]
+    next: Option<String>,
 }
 
-/// A short text from a user: without control characters, of bounded length.
+/// Which page.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the parameters; `looks` reads them")]
+pub(crate) struct LooksQuery {
+    /// Most accesses, 1 to 1000; 1000 when absent.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// Continue after a page: the value of its `next`.
+    before: Option<String>,
+}
+
+/// A short text from a user, of bounded length. Other than visible characters would forge lines of a log or show another name.
 pub(super) fn short_text(name: &str, text: &str, max: usize) -> Result<String, Problem> {
     let text = text.trim();
     if text.chars().count() > max {
         return Err(Problem::parameter(name, text, ApiRule::Length { most: max }));
     }
-    if text.chars().any(|c| c.is_control() && c != '\n') {
+    // Its length is checked above.
+    if text_violation(text, usize::MAX).is_some() {
         return Err(Problem::parameter(name, text, ApiRule::Control));
     }
     Ok(text.to_owned())
@@ -81,8 +99,8 @@ pub(super) fn short_text(name: &str, text: &str, max: usize) -> Result<String, P
     ))]
 pub(crate) async fn snapshot(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path(id): Path<String>,
+    Extension(Client(client)): Extension<Client>,
+    PathText(id): PathText,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Problem> {
     let params = Params::read(query.as_deref(), &["by", "reason"])?;
@@ -92,7 +110,7 @@ pub(crate) async fn snapshot(
     let jpeg = picture(&app, &stored).await?;
     let what = if app.settings.people_pixelated { "snapshot, people pixelated" } else { "snapshot" }.to_owned();
     let (alert, at) = (stored.alert.id, (app.parts.clock)());
-    let look = EvidenceLook { alert, at, who, peer: peer.ip().to_string(), reason, what };
+    let look = EvidenceLook { alert, at, who, peer: client.to_string(), reason, what };
     with_store(&app, move |store| store.record_look(&look)).await?;
     // Not cached by the browser: every access must be recorded.
     Ok(([(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "no-store")], jpeg))
@@ -132,28 +150,33 @@ async fn picture(app: &Shared, stored: &StoredAlert) -> Result<Bytes, Problem> {
     Ok(jpeg)
 }
 
-/// The access log of an alert's evidence
+/// The access log of an alert's evidence, newest first
 #[utoipa::path(get, path = "/api/v1/alerts/{id}/looks", tag = "alerts", operation_id = "listLooks",
-    params(("id" = String, Path, description = "The alert's id (UUID)")),
+    params(("id" = String, Path, description = "The alert's id (UUID)"), LooksQuery),
     responses(
-        (status = 200, description = "The accesses", body = LookList),
-        (status = 400, description = "Not an alert id", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 200, description = "A page of the accesses", body = LookList),
+        (status = 400, description = "Not an alert id, or a parameter breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn looks(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathText(id): PathText,
     RawQuery(query): RawQuery,
 ) -> Result<Json<LookList>, Problem> {
-    Params::read(query.as_deref(), &[])?;
+    let params = Params::read(query.as_deref(), &["limit", "before"])?;
     let id = alert_id(&id)?;
+    let limit = params.parse::<u32>("limit", ApiRule::number("a number from 1 to 1000"))?.unwrap_or(MOST_LOOKS);
+    if !(1..=MOST_LOOKS).contains(&limit) {
+        return Err(Problem::parameter("limit", limit, ApiRule::Page { most: MOST_LOOKS }));
+    }
+    let before = params.parse::<u64>("before", |reason| ApiRule::Cursor { reason })?;
     // Accesses outlive their alert, so the alert need not exist.
-    let looks = with_store(&app, move |store| store.looks(id)).await?;
-    let looks = looks.into_iter().map(|look| LookJson {
+    let page = with_store(&app, move |store| store.looks_before(id, before, limit)).await?;
+    let looks = page.looks.into_iter().map(|look| LookJson {
         at: look.at.to_string(),
         by: look.who,
         peer: look.peer,
         reason: look.reason,
         what: look.what,
     });
-    Ok(Json(LookList { looks: looks.collect() }))
+    Ok(Json(LookList { looks: looks.collect(), next: page.next.map(|next| next.to_string()) }))
 }

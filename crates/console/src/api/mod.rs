@@ -1,5 +1,6 @@
 mod addresses;
 mod alerts;
+mod common_answers;
 mod evidence;
 mod map;
 mod operations;
@@ -10,14 +11,15 @@ mod verdict;
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::middleware::{Next, from_fn};
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
+use utoipa::openapi::Server;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use vedette_alert_store::{AlertStore, StoreError};
@@ -25,12 +27,13 @@ use vedette_alerts::StoredAlert;
 use vedette_core::AlertId;
 
 use crate::api_rule::ApiRule;
+use crate::base_path::{BasePath, NoSlash};
 use crate::feed::Feed;
-use crate::problem::{Problem, ProblemKind};
+use crate::gate::{self, Gate};
+use crate::problem::Problem;
+use crate::refusals::Refusals;
+use crate::stream_places::StreamPlaces;
 use crate::{ConsoleParts, ConsoleSettings, metrics, page, security};
-
-/// Most bytes of a request's body.
-const MAX_BODY: usize = 16 * 1024;
 
 /// Shared state of the handlers.
 struct Shared {
@@ -38,7 +41,8 @@ struct Shared {
     parts: ConsoleParts,
     feed: Feed,
     stop: CancellationToken,
-    streams: Arc<Semaphore>,
+    streams: StreamPlaces,
+    refusals: Arc<Refusals>,
     snapshots: Semaphore,
     description: OnceLock<String>,
 }
@@ -65,9 +69,18 @@ type App = Arc<Shared>;
 struct Description;
 
 /// All routes.
-pub(crate) fn router(settings: ConsoleSettings, parts: ConsoleParts, feed: Feed, stop: CancellationToken) -> Router {
+pub(crate) fn router(
+    settings: ConsoleSettings,
+    parts: ConsoleParts,
+    feed: Feed,
+    refusals: Arc<Refusals>,
+    stop: CancellationToken,
+) -> Router {
+    let gate = Arc::new(Gate { settings: settings.clone(), refusals: refusals.clone() });
+    let base = settings.base_path.clone();
     let app = Arc::new(Shared {
-        streams: Arc::new(Semaphore::new(settings.max_streams)),
+        streams: StreamPlaces::new(settings.limits.streams, settings.limits.streams_per_client),
+        refusals: refusals.clone(),
         snapshots: Semaphore::new(settings.snapshots_at_once.max(1)),
         settings,
         parts,
@@ -75,15 +88,25 @@ pub(crate) fn router(settings: ConsoleSettings, parts: ConsoleParts, feed: Feed,
         stop,
         description: OnceLock::new(),
     });
-    let (api, description) = described().with_state(app.clone()).split_for_parts();
+    let (api, mut description) = described().with_state(app.clone()).split_for_parts();
+    common_answers::describe(&mut description);
+    if base != BasePath::ROOT {
+        description.servers = Some(vec![Server::new(base.to_string())]);
+    }
     tokio::spawn(operations::keep_gauges(app.clone()));
     app.description.get_or_init(|| description.to_json().expect("a description made of texts only"));
-    api.route("/", get(page::index))
+    let index = move |request: Request| async move {
+        match request.extensions().get::<NoSlash>() {
+            Some(NoSlash) => page::to_slash(&base),
+            None => page::index(request.headers(), &base),
+        }
+    };
+    api.route("/", get(index))
         .route("/assets/{*path}", get(page::asset))
-        .fallback(async || Problem::new(ProblemKind::NOT_FOUND, ApiRule::NoPath))
-        .method_not_allowed_fallback(async || Problem::new(ProblemKind::METHOD, ApiRule::Method))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .fallback(gate::no_path)
+        .method_not_allowed_fallback(gate::other_method)
         .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(gate, gate::pass))
         .layer(from_fn(measure))
         .layer(from_fn(security::headers))
 }

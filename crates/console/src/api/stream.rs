@@ -3,22 +3,28 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::extract::{Extension, RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, header};
+use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures::Stream;
-use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::{App, Shared};
 use crate::api_rule::ApiRule;
 use crate::feed::{Change, read};
+use crate::gate::Client;
 use crate::metrics;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
+use crate::refusals::Refusal;
+use crate::stream_places::StreamPlace;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const RECONNECT: Duration = Duration::from_secs(2);
+/// Proxies send each event on at once: nginx would otherwise fill a buffer first, and others compress.
+const UNBUFFERED: [(HeaderName, &str); 2] =
+    [(HeaderName::from_static("x-accel-buffering"), "no"), (header::CACHE_CONTROL, "no-store, no-transform")];
 
 /// One live stream: first the missed changes, then new ones.
 struct Live {
@@ -27,23 +33,7 @@ struct Live {
     /// Number of the last change sent.
     sent: u64,
     stop: CancellationToken,
-    _open: Open,
-}
-
-/// Counts as an open stream until dropped.
-struct Open(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
-
-impl Open {
-    fn new(permit: OwnedSemaphorePermit) -> Self {
-        metrics::STREAMS.get().increment(1.0);
-        Self(permit)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        metrics::STREAMS.get().decrement(1.0);
-    }
+    _place: StreamPlace,
 }
 
 /// Alerts as they change (server-sent events)
@@ -58,26 +48,34 @@ impl Drop for Open {
     responses(
         (status = 200, description = "An event stream without end", body = String, content_type = "text/event-stream"),
         (status = 400, description = "`Last-Event-ID` is not a number", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 429, description = "Too many streams of this client are open", body = ProblemJson, content_type = "application/problem+json"),
         (status = 503, description = "Too many streams are open", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn stream(
     State(app): State<App>,
+    Extension(Client(client)): Extension<Client>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     Params::read(query.as_deref(), &[])?;
     let last = last_event(&headers)?;
-    let Ok(permit) = app.streams.clone().try_acquire_owned() else {
+    let place = app.streams.take(client).map_err(|(limit, most)| {
         metrics::STREAMS_REFUSED.get().increment(1);
-        let most = app.settings.max_streams;
-        return Err(Problem::new(ProblemKind::BUSY, ApiRule::TooManyStreams { most }));
-    };
+        app.refusals.note(limit, &client);
+        match limit {
+            Refusal::StreamsOfClient => {
+                Problem::new(ProblemKind::BUSY_FOR_CLIENT, ApiRule::TooManyStreamsOfClient { most })
+            }
+            _ => Problem::new(ProblemKind::BUSY, ApiRule::TooManyStreams { most }),
+        }
+    })?;
     // Subscribing comes first: a change in between is then received twice and recognised by its number.
     let changes = app.feed.subscribe();
     let (sent, ready) = look_back(&app, last).await?;
-    let live = Live { changes, ready, sent, stop: app.stop.clone(), _open: Open::new(permit) };
-    let events = futures::stream::unfold(live, |mut live| async move { Some((Ok(live.next().await?), live)) });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    let live = Live { changes, ready, sent, stop: app.stop.clone(), _place: place };
+    let events =
+        futures::stream::unfold(live, |mut live| async move { Some((Ok::<_, Infallible>(live.next().await?), live)) });
+    Ok((UNBUFFERED, Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))))
 }
 
 fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
@@ -89,11 +87,12 @@ fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 /// The changes that a client missed since `last`, and the number of the last one.
 async fn look_back(app: &Shared, last: Option<u64>) -> Result<(u64, VecDeque<Event>), Problem> {
     let (store, limit) = (app.parts.store.clone(), app.settings.resume_limit);
+    let base = app.settings.base_path.clone();
     let looked = tokio::task::spawn_blocking(move || {
         let newest = store.last_change()?;
         match last {
             Some(last) if last < newest && newest - last <= u64::from(limit) => {
-                Ok::<_, crate::feed::FeedError>((newest, read(&store, last, limit)?))
+                Ok::<_, crate::feed::FeedError>((newest, read(&store, &base, last, limit)?))
             }
             _ => Ok((newest, Vec::new())),
         }

@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -12,6 +12,7 @@ use super::evidence::short_text;
 use super::{App, alert_id, find, with_store};
 use crate::api_rule::ApiRule;
 use crate::params::Params;
+use crate::path_text::PathText;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
 
 const MAX_BY: usize = 64;
@@ -53,7 +54,7 @@ pub(crate) struct VerdictRequest {
     ))]
 pub(crate) async fn set(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathText(id): PathText,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
@@ -74,7 +75,7 @@ pub(crate) async fn set(
     let verdict = Verdict { decision: request.verdict, by, note, at: (app.parts.clock)() };
     let stored = with_store(&app, move |store| store.set_verdict(id, &verdict)).await?;
     app.feed.verdict_stored();
-    Ok(Json(AlertJson::from(&stored)))
+    Ok(Json(app.settings.base_path.json(&stored)))
 }
 
 /// A revision stays or is superseded, never deleted, so a revision found now is still there when the verdict is written.
@@ -89,7 +90,7 @@ async fn require_held(app: &App, id: AlertId, seen: u32) -> Result<(), Problem> 
     Err(Problem::new(ProblemKind::CONFLICT, ApiRule::Superseded { seen, id, held }))
 }
 
-/// Another site's form cannot send this type without a CORS preflight, which is not answered here.
+/// Another site's form cannot send this type without a CORS preflight, whose answer here allows nothing.
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();

@@ -1,12 +1,14 @@
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
+use vedette_alert_store::EvidenceLook;
 use vedette_alerts::Decision;
 use vedette_console::{Console, ConsoleError, ConsoleSettings};
+use vedette_core::Timestamp;
 
 use crate::support::{BASE, CODE, FORMER_CODE, NEW_BASE, Running, alert, ended, settings, view_of};
 
-async fn problem(response: reqwest::Response, status: u16) -> Value {
+pub(crate) async fn problem(response: reqwest::Response, status: u16) -> Value {
     assert_eq!(response.status(), status, "{}", response.url());
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     let problem: Value = response.json().await.unwrap();
@@ -117,6 +119,7 @@ async fn a_refusal_names_parameter_value_rule_and_fix() {
         ("/api/v1/addresses/base?x=1", "x", "no parameters"),
         ("/api/v1/cameras?name=x", "name", "no parameters"),
         ("/healthz?verbose=1", "verbose", "no parameters"),
+        ("/api/v1/alerts?until=2026-03-01T16:01:00+08:00", "until", "write 2026-03-01T16:01:00%2B08:00"),
     ] {
         let problem = problem(console.get(path).await, 400).await;
         assert_eq!(problem["parameter"], parameter, "{path}");
@@ -164,6 +167,50 @@ async fn a_snapshot_is_made_once_and_every_view_is_logged() {
     assert_eq!(looks["looks"], json!([]), "nothing left, so nobody looked");
     let long = console.get(&format!("{path}?by={}", "x".repeat(65))).await;
     assert_eq!(problem(long, 400).await["parameter"], "by");
+    for invisible in ["%0A", "%0D%0A", "%00", "%E2%80%AE", "%E2%80%8B", "%E2%80%A8"] {
+        for name in ["by", "reason"] {
+            let refused = problem(console.get(&format!("{path}?{name}=a{invisible}b")).await, 400).await;
+            assert_eq!((&refused["code"], &refused["parameter"]), (&json!("parameter.control"), &json!(name)));
+        }
+    }
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_of_evidence_are_listed_in_pages() {
+    let console = Running::start().await;
+    let alert = alert(0);
+    let look = |number: u32, alert| EvidenceLook {
+        alert,
+        at: Timestamp::from_micros(1_772_352_000_000_000),
+        who: format!("operator {number}"),
+        peer: "192.0.2.1".into(),
+        reason: "review".into(),
+        what: "snapshot".into(),
+    };
+    for number in 1..=1_003 {
+        console.store.record_look(&look(number, alert.id)).unwrap();
+        if number % 100 == 0 {
+            console.store.record_look(&look(number, view_of(&alert).id)).unwrap();
+        }
+    }
+    let path = format!("/api/v1/alerts/{}/looks", alert.id);
+    let mut seen = Vec::new();
+    let mut query = String::new();
+    loop {
+        let page = console.json(&format!("{path}{query}")).await;
+        seen.extend(page["looks"].as_array().unwrap().iter().map(|look| look["by"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        query = format!("?before={next}");
+    }
+    assert_eq!(seen, (1..=1_003).rev().map(|number| format!("operator {number}")).collect::<Vec<_>>());
+    let two = console.json(&format!("{path}?limit=2")).await;
+    assert_eq!((two["looks"].as_array().unwrap().len(), &two["looks"][1]["by"]), (2, &json!("operator 1002")));
+    for (query, parameter) in
+        [("limit=0", "limit"), ("limit=1001", "limit"), ("before=page2", "before"), ("page=2", "page")]
+    {
+        assert_eq!(problem(console.get(&format!("{path}?{query}")).await, 400).await["parameter"], parameter);
+    }
     console.stop().await;
 }
 
@@ -187,14 +234,21 @@ async fn a_verdict_is_kept_and_must_be_well_formed() {
         json!({ "verdict": "confirmed", "by": "  " }),
         json!({ "verdict": "confirmed", "by": "x", "nota": "" }),
         json!({ "verdict": "confirmed", "by": "x".repeat(65) }),
-        json!({ "verdict": "confirmed", "by": "x", "note": "\u{1b}[2J" }),
     ] {
         problem(client.post(&url).json(&body).send().await.unwrap(), 400).await;
+    }
+    for invisible in ["\u{1b}[2J", "\n", "\r\n", "\u{85}", "\u{200b}", "\u{202e}", "\u{2066}", "\u{2028}", "\u{feff}"] {
+        for field in ["by", "note"] {
+            let mut body = good.clone();
+            body[field] = format!("operator{invisible}7").into();
+            let refused = problem(client.post(&url).json(&body).send().await.unwrap(), 400).await;
+            assert_eq!((&refused["code"], &refused["parameter"]), (&json!("parameter.control"), &json!(field)));
+        }
     }
     let form = client.post(&url).header("content-type", "text/plain").body(good.to_string());
     problem(form.send().await.unwrap(), 415).await;
     let huge = client.post(&url).json(&json!({ "note": "x".repeat(20_000) })).send().await.unwrap();
-    assert_eq!(huge.status(), 413);
+    problem(huge, 413).await;
     let unknown = url.replace(&alert(0).id.to_string(), &alert(1).id.to_string());
     problem(client.post(unknown).json(&good).send().await.unwrap(), 404).await;
     console.stop().await;

@@ -48,6 +48,25 @@ async fn the_description_lists_every_route() {
     console.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_any_request_may_be_refused_with_is_described() {
+    let console = Running::start().await;
+    let description = console.json("/api/v1/openapi.json").await;
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let of_body: &[&str] = if method == "post" { &["408", "413", "415"] } else { &[] };
+            for status in ["400", "403", "421", "500", "503"].iter().chain(of_body) {
+                let content = &operation["responses"][status]["content"];
+                // `/readyz` says with 503 which stage does not work.
+                let known = content["application/problem+json"].is_object() || path == "/readyz" && *status == "503";
+                assert!(known, "{method} {path} does not describe {status}");
+            }
+        }
+    }
+    assert!(description["paths"]["/api/v1/alerts/stream"]["get"]["responses"]["429"].is_object());
+    console.stop().await;
+}
+
 /// The page's types are made from the file. After a change: `VEDETTE_BLESS=1 cargo test -p vedette-console --test it`.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_description_is_kept_in_a_file() {

@@ -5,10 +5,20 @@ mod api;
 #[cfg(test)]
 mod described;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod health;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod nginx;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
 mod stream;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod wire;

@@ -11,7 +11,16 @@ use crate::support::{ADDRESS, Running, alert, ended, view_of};
 
 /// The page in headless Chromium: the script looks and acts as a person, this feeds what it says it `wants`, once each. Pictures
 /// go to `VEDETTE_PAGE_SHOTS` when set.
-async fn play(script: &str, console: &Running, mut feed: impl FnMut(&str)) {
+async fn play(script: &str, console: &Running, feed: impl FnMut(&str)) {
+    play_at(script, &console.url, feed).await;
+}
+
+/// The same with a page at another address, such as a proxy's.
+pub(crate) async fn play_at(script: &str, url: &str, feed: impl FnMut(&str)) {
+    play_with(script, &[url, ADDRESS], feed).await;
+}
+
+async fn play_with(script: &str, arguments: &[&str], mut feed: impl FnMut(&str)) {
     let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
     assert!(
         web.join("node_modules/playwright-core").is_dir(),
@@ -20,7 +29,7 @@ async fn play(script: &str, console: &Running, mut feed: impl FnMut(&str)) {
     assert!(web.join("dist/index.html").is_file(), "the page is not built: run `scripts/build-web`");
     let mut browser = Command::new("node")
         .arg(web.join("test").join(script))
-        .args([&console.url, ADDRESS])
+        .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
@@ -197,5 +206,17 @@ async fn kinds_are_called_what_the_server_calls_them() {
     })
     .await;
     assert_eq!(verdict(&console, alert(5).id).unwrap().1, "operator 7");
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_rebound_to_this_machine_reads_nothing_and_decides_nothing() {
+    let console = Running::start().await;
+    console.raise(&alert(0));
+    let id = alert(0).id.to_string();
+    play_with("rebinding.mjs", &[&console.url, ADDRESS, &id], |wanted| panic!("{wanted}?")).await;
+    assert_eq!(verdict(&console, alert(0).id), None);
+    let looks = console.store.looks(alert(0).id).unwrap();
+    assert!(looks.iter().all(|look| look.who != "operator 7"), "{looks:?}");
     console.stop().await;
 }

@@ -1,25 +1,30 @@
 use futures::StreamExt;
 use serde_json::{Value, json};
-use vedette_console::ConsoleSettings;
+use vedette_console::{ConsoleSettings, Limits};
 
 use crate::support::{Running, alert, ended, settings, view_of};
 
 /// A reader of server-sent events.
-struct Events {
+pub(crate) struct Events {
     response: std::pin::Pin<Box<dyn futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
     text: String,
 }
 
 #[derive(Debug, PartialEq)]
-struct Event {
-    name: String,
-    id: Option<u64>,
-    data: Value,
+pub(crate) struct Event {
+    pub(crate) name: String,
+    pub(crate) id: Option<u64>,
+    pub(crate) data: Value,
 }
 
 impl Events {
     async fn open(console: &Running, last: Option<u64>) -> Self {
-        let mut request = reqwest::Client::new().get(format!("{}/api/v1/alerts/stream", console.url));
+        Self::at(&console.url, last).await
+    }
+
+    /// The stream of the console at `url`, which may be a proxy's.
+    pub(crate) async fn at(url: &str, last: Option<u64>) -> Self {
+        let mut request = reqwest::Client::new().get(format!("{url}/api/v1/alerts/stream"));
         if let Some(last) = last {
             request = request.header("last-event-id", last.to_string());
         }
@@ -46,7 +51,7 @@ impl Events {
         }
     }
 
-    async fn expect(&mut self, name: &str) -> Event {
+    pub(crate) async fn expect(&mut self, name: &str) -> Event {
         let event = self.next().await.unwrap();
         assert_eq!(event.name, name, "{event:?}");
         event
@@ -155,7 +160,8 @@ async fn a_slow_client_loses_the_oldest_and_is_told_how_many() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_stream_too_many_is_refused() {
-    let console = Running::with(ConsoleSettings { max_streams: 1, ..settings() }, true).await;
+    let console =
+        Running::with(ConsoleSettings { limits: Limits { streams: 1, ..Limits::DEFAULT }, ..settings() }, true).await;
     let mut first = Events::open(&console, None).await;
     first.expect("ready").await;
     let second = console.get("/api/v1/alerts/stream").await;

@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use vedette_alert_store::AlertStore;
 use vedette_alerts::OneEvent;
 use vedette_console::{
-    AddressSource, BaseReport, CameraSummary, Console, ConsoleError, ConsoleParts, ConsoleSettings, EntityJson,
-    FormerCodeJson, FrameReport, FrameSource, GeometryJson, HitJson, MapArea, MapCentre, MapSource, NameJson,
-    RefusalJson, ServedJson, SnapshotSource, SnapshotUnavailable,
+    AddressSource, BaseReport, CameraSummary, Console, ConsoleParts, ConsoleSettings, EntityJson, FormerCodeJson,
+    FrameReport, FrameSource, GeometryJson, HitJson, MapArea, MapCentre, MapSource, NameJson, RefusalJson, ServedJson,
+    SnapshotSource, SnapshotUnavailable,
 };
 use vedette_core::{AddressMatch, AddressPrefix, Alert, AlertId, GroundPoint, Timestamp};
 
@@ -35,12 +35,13 @@ const LONGITUDE: f64 = 113.9490;
 /// A running console.
 pub(crate) struct Running {
     pub(crate) url: String,
+    pub(crate) address: SocketAddr,
     pub(crate) store: Arc<AlertStore>,
     live: broadcast::Sender<Arc<Alert>>,
     pub(crate) snapshots: Arc<Pictures>,
     pub(crate) health: Arc<Stages>,
     stop: CancellationToken,
-    served: JoinHandle<Result<(), ConsoleError>>,
+    served: JoinHandle<()>,
     pub(crate) folder: TempDir,
 }
 
@@ -73,10 +74,11 @@ impl Running {
             clock: || Timestamp::from_micros(1_772_352_000_000_000),
         };
         let console = Console::bind(settings).await.unwrap();
-        let url = format!("http://{}", console.local_addr());
+        let address = console.local_addr();
+        let url = format!("http://{address}");
         let stop = CancellationToken::new();
         let served = tokio::spawn(console.run(parts, stop.clone()));
-        Self { url, store, live, snapshots, health, stop, served, folder }
+        Self { url, address, store, live, snapshots, health, stop, served, folder }
     }
 
     /// What the pipeline does with an alert: store it, then say so.
@@ -98,7 +100,7 @@ impl Running {
     /// Stops it; fails when it does not stop by itself.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
-        self.served.await.unwrap().unwrap();
+        self.served.await.unwrap();
     }
 }
 

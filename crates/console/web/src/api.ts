@@ -36,6 +36,12 @@ type ListQuery = NonNullable<operations["listAlerts"]["parameters"]["query"]>;
 /** The filters of the list, as in the form; empty matches anything. */
 export type Filter = Record<keyof Pick<ListQuery, "kind" | "status" | "verdict" | "address" | "responsible">, string>;
 
+/** The folder of the page, with a final slash: the script is at `assets/` in it. A proxy may publish it under any path. */
+const BASE = new URL("..", import.meta.url);
+
+/** The address of a path below the page's folder; it begins without a slash. */
+export const below = (path: string): string => new URL(`./${path}`, BASE).href;
+
 /** Timeout of a verdict, in milliseconds. */
 export const VERDICT_MS = 10_000;
 
@@ -52,37 +58,37 @@ async function refuse(response: Response): Promise<never> {
 }
 
 async function json<T>(path: string, init?: RequestInit): Promise<T> {
-  const response = await fetch(path, init);
+  const response = await fetch(below(path), init);
   return response.ok ? response.json() : refuse(response);
 }
 
 export function listAlerts(filter: Filter, before?: string): Promise<AlertPage> {
   const query = new URLSearchParams({ limit: "100" });
   for (const [name, value] of Object.entries({ ...filter, before })) if (value) query.set(name, value);
-  return json(`/api/v1/alerts?${query}`);
+  return json(`api/v1/alerts?${query}`);
 }
 
-export const getAlert = (id: string): Promise<Alert> => json(`/api/v1/alerts/${encodeURIComponent(id)}`);
+export const getAlert = (id: string): Promise<Alert> => json(`api/v1/alerts/${encodeURIComponent(id)}`);
 
-export const listCameras = (): Promise<CameraList> => json("/api/v1/cameras");
+export const listCameras = (): Promise<CameraList> => json("api/v1/cameras");
 
-export const listRuleKinds = (signal: AbortSignal): Promise<RuleKind[]> => json("/api/v1/rule-kinds", { signal });
+export const listRuleKinds = (signal: AbortSignal): Promise<RuleKind[]> => json("api/v1/rule-kinds", { signal });
 
 export const getFeatures = (kind: "footprints" | "grids" | "roads", bbox: string, signal: AbortSignal): Promise<Features> =>
-  json(`/api/v1/map/${kind}?bbox=${bbox}`, { signal });
+  json(`api/v1/map/${kind}?bbox=${bbox}`, { signal });
 
-export const getEntity = (code: string): Promise<Entity> => json(`/api/v1/addresses/${encodeURIComponent(code)}`);
+export const getEntity = (code: string): Promise<Entity> => json(`api/v1/addresses/${encodeURIComponent(code)}`);
 
-export const getFrames = (): Promise<Frames> => json("/api/v1/frames");
+export const getFrames = (): Promise<Frames> => json("api/v1/frames");
 
-export const getBases = (): Promise<Bases> => json("/api/v1/addresses/base");
+export const getBases = (): Promise<Bases> => json("api/v1/addresses/base");
 
-export const getHealth = (signal: AbortSignal): Promise<Health> => json("/healthz", { signal });
+export const getHealth = (signal: AbortSignal): Promise<Health> => json("healthz", { signal });
 
 /** A verdict on an alert as displayed, with its id and revision. */
 export function setVerdict(about: Alert, verdict: Decision, by: string, note: string): Promise<Alert> {
   const request: VerdictRequest = { verdict, by, note, revision: about.revision };
-  return json(`/api/v1/alerts/${encodeURIComponent(about.id)}/verdict`, {
+  return json(`api/v1/alerts/${encodeURIComponent(about.id)}/verdict`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(request),
@@ -91,9 +97,9 @@ export function setVerdict(about: Alert, verdict: Decision, by: string, note: st
 }
 
 /** The snapshot; the server records every call with viewer and purpose. */
-export async function getSnapshot(path: string, by: string, reason: string, signal: AbortSignal): Promise<Blob> {
+export async function getSnapshot(id: string, by: string, reason: string, signal: AbortSignal): Promise<Blob> {
   const query = new URLSearchParams({ reason });
   if (by) query.set("by", by);
-  const response = await fetch(`${path}?${query}`, { signal });
+  const response = await fetch(below(`api/v1/alerts/${encodeURIComponent(id)}/snapshot?${query}`), { signal });
   return response.ok ? response.blob() : refuse(response);
 }

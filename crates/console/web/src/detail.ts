@@ -223,7 +223,7 @@ export class Detail {
     this.message("Loading the snapshot", "", "loading");
     for (let attempt = 1; ; attempt++) {
       try {
-        const blob = await getSnapshot(alert.evidence.snapshot, this.operator(), reason, loading.signal);
+        const blob = await getSnapshot(alert.id, this.operator(), reason, loading.signal);
         if (!loading.signal.aborted) this.draw(alert, blob);
         return;
       } catch (error) {

@@ -1,10 +1,11 @@
 import type { Alert } from "./api";
+import { below } from "./api";
 
 export type Connection = "connecting" | "live" | "lost";
 
 /** The live stream. The browser reconnects automatically and sends the last number, so nothing is missed. */
 export function follow(on: { alert: (alert: Alert) => void; reload: () => void; state: (state: Connection) => void }): void {
-  const source = new EventSource("/api/v1/alerts/stream");
+  const source = new EventSource(below("api/v1/alerts/stream"));
   let began = false;
   source.addEventListener("ready", () => {
     on.state("live");

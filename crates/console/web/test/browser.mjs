@@ -6,8 +6,8 @@ import { chromium } from "playwright-core";
 const [url, address] = process.argv.slice(2);
 const executablePath = process.env.VEDETTE_CHROMIUM ?? "/usr/bin/chromium";
 
-/** Runs `play` with a page that is not opened yet, and what scripts need. */
-export async function inBrowser(play, viewport = { width: 1440, height: 900 }) {
+/** Runs `play` with a page that is not opened yet, and what scripts need; `more` are further arguments of the browser. */
+export async function inBrowser(play, viewport = { width: 1440, height: 900 }, more = []) {
   if (!existsSync(executablePath)) {
     console.error(`${executablePath} is missing: install Chromium, or name one in VEDETTE_CHROMIUM`);
     process.exit(2);
@@ -17,7 +17,7 @@ export async function inBrowser(play, viewport = { width: 1440, height: 900 }) {
     headless: true,
     args: [
       "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync",
+      "--disable-component-update", "--disable-sync", ...more,
     ],
   });
   try {
@@ -33,6 +33,9 @@ export async function inBrowser(play, viewport = { width: 1440, height: 900 }) {
     const verdicts = [];
     page.on("request", (request) => request.url().endsWith("/verdict") && verdicts.push(request.postDataJSON()));
     const folder = process.env.VEDETTE_PAGE_SHOTS;
+    const said = (error) => {
+      throw wrong.length ? new Error(`${error.message}\nthe browser complained: ${wrong.join("; ")}`, { cause: error }) : error;
+    };
     const picture = (name) => page.screenshot({ path: `${folder}/${name}.png` });
     await play({
       page, url, address, wrong, verdicts,
@@ -49,7 +52,7 @@ export async function inBrowser(play, viewport = { width: 1440, height: 900 }) {
         await picture(`${name}-390x844`);
         await page.setViewportSize(viewport);
       },
-    });
+    }).catch(said);
     console.log("done");
   } finally {
     await browser.close();

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use vedette_alert_store::PostgresServer;
 use vedette_alerts::{OneEvent, OneEventError};
+use vedette_console::{BasePath, HostPort, Limits, ProxyNetwork};
 use vedette_core::{Span, ValidationError, ValidationErrors, violations};
 
 /// Where the alerts are kept: the path of an SQLite file, or a database of a PostgreSQL server.
@@ -43,6 +45,14 @@ pub struct ConsoleSettings {
     pub stale_after: Span,
     /// `[console.one_event]`
     pub one_event: OneEventSettings,
+    /// Path under which a proxy publishes the page, as in `/vedette`; empty for the root.
+    pub base_path: String,
+    /// Names under which the page may be opened, NAME or NAME:PORT, besides those of this machine and the address of `listen`.
+    pub hosts: Vec<String>,
+    /// Addresses or networks of proxies whose `X-Forwarded-For` and `Forwarded` are believed.
+    pub trusted_proxies: Vec<String>,
+    /// `[console.limits]`
+    pub limits: LimitSettings,
 }
 
 impl Default for ConsoleSettings {
@@ -55,6 +65,79 @@ impl Default for ConsoleSettings {
             pixelate: true,
             stale_after: Span::from_secs(30),
             one_event: OneEventSettings::default(),
+            base_path: String::new(),
+            hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            limits: LimitSettings::default(),
+        }
+    }
+}
+
+/// `[console.limits]`: what clients of the page and the API may take up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Most open connections; never more than half of the descriptors that the process may open.
+    pub connections: u32,
+    /// Most open connections of one client.
+    pub connections_per_client: u32,
+    /// Most live streams.
+    pub streams: u32,
+    /// Most live streams of one client.
+    pub streams_per_client: u32,
+    /// Longest time until the head of a request is whole.
+    pub header_timeout: Span,
+    /// Longest time until the body of a request is whole.
+    pub body_timeout: Span,
+    /// Longest time for which a client accepts nothing of an answer.
+    pub stall_timeout: Span,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        let usual = Limits::DEFAULT;
+        let count = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        let span = |time: Duration| Span::from_millis(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+        Self {
+            connections: count(usual.connections),
+            connections_per_client: count(usual.connections_per_client),
+            streams: count(usual.streams),
+            streams_per_client: count(usual.streams_per_client),
+            header_timeout: span(usual.header_timeout),
+            body_timeout: span(usual.body_timeout),
+            stall_timeout: span(usual.stall_timeout),
+        }
+    }
+}
+
+impl LimitSettings {
+    fn limits(&self) -> Limits {
+        Limits {
+            connections: self.connections as usize,
+            connections_per_client: self.connections_per_client as usize,
+            streams: self.streams as usize,
+            streams_per_client: self.streams_per_client as usize,
+            header_timeout: self.header_timeout.to_std(),
+            body_timeout: self.body_timeout.to_std(),
+            stall_timeout: self.stall_timeout.to_std(),
+        }
+    }
+
+    fn check(&self, found: &mut ValidationErrors) {
+        for (name, count, least) in [
+            ("connections", self.connections, 16),
+            ("connections_per_client", self.connections_per_client, 8),
+            ("streams", self.streams, 1),
+            ("streams_per_client", self.streams_per_client, 1),
+        ] {
+            found.number(&format!("limits.{name}"), count, least, 100_000);
+        }
+        for (name, time) in [
+            ("header_timeout", self.header_timeout),
+            ("body_timeout", self.body_timeout),
+            ("stall_timeout", self.stall_timeout),
+        ] {
+            found.span(&format!("limits.{name}"), time, Span::from_secs(1), Span::from_secs(300));
         }
     }
 }
@@ -97,7 +180,44 @@ impl ConsoleSettings {
         found.span("stale_after", self.stale_after, Span::from_secs(5), Span::from_secs(86_400));
         self.check_store(&mut found);
         self.one_event.check(&mut found);
+        self.check_access(&mut found);
+        self.limits.check(&mut found);
         found.into_vec()
+    }
+
+    fn check_access(&self, found: &mut ValidationErrors) {
+        if let Err(reason) = self.base_path.parse::<BasePath>() {
+            found.add("base_path", &self.base_path, ConsoleRule::BasePath { reason: reason.to_string() });
+        }
+        for (index, host) in self.hosts.iter().enumerate() {
+            if let Err(reason) = host.parse::<HostPort>() {
+                found.add(format!("hosts[{index}]"), host, ConsoleRule::Host { reason: reason.to_string() });
+            }
+        }
+        for (index, proxy) in self.trusted_proxies.iter().enumerate() {
+            if let Err(reason) = proxy.parse::<ProxyNetwork>() {
+                let rule = ConsoleRule::TrustedProxy { reason: reason.to_string() };
+                found.add(format!("trusted_proxies[{index}]"), proxy, rule);
+            }
+        }
+    }
+
+    /// The path under which a proxy publishes the page.
+    #[must_use]
+    pub fn base_path(&self) -> BasePath {
+        self.base_path.parse().unwrap_or_default()
+    }
+
+    /// The settings of the server. Entries that [`ConsoleSettings::mistakes`] refuses are left out.
+    pub(super) fn of_server(&self) -> vedette_console::ConsoleSettings {
+        vedette_console::ConsoleSettings {
+            base_path: self.base_path(),
+            hosts: self.hosts.iter().filter_map(|host| host.parse().ok()).collect(),
+            trusted_proxies: self.trusted_proxies.iter().filter_map(|proxy| proxy.parse().ok()).collect(),
+            limits: self.limits.limits(),
+            people_pixelated: self.pixelate,
+            ..vedette_console::ConsoleSettings::new(self.listen)
+        }
     }
 
     /// The value is not repeated: it may hold a password.
@@ -136,6 +256,12 @@ violations! {
             "name the variable with the password in console.store_password_env";
         FilePassword = "console.file-password": "a store in a file has no password",
             "remove it, or give console.store as \"postgresql://USER@HOST/DATABASE\"";
+        BasePath { reason: String } = "console.base-path": "{reason}",
+            "write /vedette for a page at https://example/vedette/, or leave it out for the root";
+        Host { reason: String } = "console.host": "{reason}",
+            "write the name as it stands in the browser, without https://, as in \"vedette.example\" or \"vedette.example:8443\"";
+        TrustedProxy { reason: String } = "console.trusted-proxy": "{reason}",
+            "write the address from which the proxy connects, as in \"127.0.0.1\" or \"10.0.0.0/8\"";
         OneEvent { reason: String } = "console.one-event": "{reason}",
             "leave it out for the default, or set console.one_event.enabled = false to join nothing";
     }

@@ -11,6 +11,7 @@ mod webhook;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use vedette_console::BasePath;
 use vedette_core::{ValidationError, ValidationErrors, ViolationInfo};
 
 pub use deliver::{Deliver, Undelivered};
@@ -42,8 +43,8 @@ trait SinkKind {
     /// Checks the keys that only this kind has.
     fn check(&self, found: &mut ValidationErrors);
 
-    /// Prepares it for delivery.
-    fn open(&self) -> Result<Arc<dyn Deliver>, SinkError>;
+    /// Prepares it for delivery. Links of alerts lead to a console below `base`.
+    fn open(&self, base: &BasePath) -> Result<Arc<dyn Deliver>, SinkError>;
 }
 
 vedette_core::violations! {
@@ -90,12 +91,12 @@ impl SinkSettings {
         found.into_vec()
     }
 
-    /// Prepares it for delivery.
+    /// Prepares it for delivery. Links of alerts lead to a console below `base`, as in `console.base_path`.
     ///
     /// # Errors
     /// When its secret is missing or unusable.
-    pub fn open(&self) -> Result<Arc<dyn Deliver>, SinkError> {
-        self.kind().open()
+    pub fn open(&self, base: &BasePath) -> Result<Arc<dyn Deliver>, SinkError> {
+        self.kind().open(base)
     }
 }
 

@@ -14,6 +14,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use serde::Deserialize;
 use sha2::Sha256;
 use url::{Host, Url};
+use vedette_console::BasePath;
 use vedette_core::{Alert, Span, ValidationErrors, ViolationInfo, violations};
 use vedette_runtime::clock;
 
@@ -87,8 +88,8 @@ impl SinkKind for WebhookSettings {
         found.span("timeout", self.timeout, Span::from_millis(100), Span::from_secs(120));
     }
 
-    fn open(&self) -> Result<Arc<dyn Deliver>, SinkError> {
-        Ok(Arc::new(Webhook::open(self)?))
+    fn open(&self, base: &BasePath) -> Result<Arc<dyn Deliver>, SinkError> {
+        Ok(Arc::new(Webhook::open(self, base)?))
     }
 }
 
@@ -172,10 +173,12 @@ struct Webhook {
     client: reqwest::Client,
     url: Url,
     secret: Secret,
+    /// Of the console to which links lead.
+    base: BasePath,
 }
 
 impl Webhook {
-    fn open(settings: &WebhookSettings) -> Result<Self, SinkError> {
+    fn open(settings: &WebhookSettings, base: &BasePath) -> Result<Self, SinkError> {
         let variable = &settings.secret_env;
         let (sink, variable) = (settings.name.clone(), variable.clone());
         let secret = std::env::var(&variable).map_err(|source| SinkError::NoSecret {
@@ -194,7 +197,7 @@ impl Webhook {
             .user_agent(concat!("vedette/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(OpenError::Client)?;
-        Ok(Self { client, url: Url::parse(&settings.url).map_err(OpenError::Address)?, secret })
+        Ok(Self { client, url: Url::parse(&settings.url).map_err(OpenError::Address)?, secret, base: base.clone() })
     }
 }
 
@@ -202,7 +205,7 @@ impl Webhook {
 impl Deliver for Webhook {
     async fn deliver(&self, alert: &Alert) -> Result<(), Undelivered> {
         let id = event::id(alert);
-        let body = event::json(alert).to_string();
+        let body = event::json(alert, &self.base).to_string();
         // The time of the attempt, not of the event: receivers refuse old requests.
         let timestamp = clock::now().as_millis() / 1_000;
         let request = self

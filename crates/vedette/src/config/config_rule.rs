@@ -10,7 +10,7 @@ violations! {
             "give the path of a TOML file";
         TooLarge { most_mb: f64 } = "file.too-large": "it is larger than {most_mb} MiB", "give the path of a TOML file";
         Encoding { line: f64, looks_like: String } = "file.encoding": "it is not UTF-8 from line {line}: it may be {looks_like}",
-            "save it as UTF-8";
+            "save it as UTF-8, or convert it with `iconv -t UTF-8 -f` and its encoding";
         ModelName = "detect.model-name": "this is not the name of a model", "give a name of `vedette models list`; it is no path";
         Syntax { reason: String } = "file.syntax": "this is not valid TOML: {reason}", "correct the file at that line";
         Value { reason: String, meant: String } = "file.value": "{reason}", "{meant}";

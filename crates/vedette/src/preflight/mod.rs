@@ -12,6 +12,7 @@ mod preflight_rule;
 mod privacy;
 mod running;
 mod site;
+mod time_zones;
 mod writable;
 
 use std::collections::HashSet;
@@ -86,6 +87,7 @@ pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Fin
     found.extend(privacy::look(&ask));
     found.extend(danger::look(&ask));
     found.extend(calibrations::look(&ask));
+    found.extend(time_zones::look(&ask));
     if by.offline() {
         found.push(ask.settings(Level::Note, "bus, console.store", "", PreflightRule::Offline));
     }

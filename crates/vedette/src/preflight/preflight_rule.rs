@@ -88,6 +88,10 @@ violations! {
         NoBases = "address.no-directory":
             "this is not a directory; bases that are published could not be found in it", "name a directory";
 
+        InvertedZone { meant: String, opposite: String } = "policy.inverted-time-zone":
+            "in this time zone the sign is inverted: it means {meant}",
+            "write {opposite} if you meant the other, or better a place, as in Asia/Shanghai";
+
         StoreFile { reason: String } = "store.file": "{reason}",
             "give this user the right to write there, or name another file";
         Store { reason: String } = "store.unusable": "{reason}";

@@ -42,7 +42,7 @@ pub(super) fn passwords(ask: &Ask<'_>) -> Vec<Finding> {
             if ask.reading.is_sound(&path) && !variable.is_empty() {
                 let unset = unset(ask, Level::Mistake, &path, variable);
                 let unusable = || {
-                    let error = sink.open().err()?;
+                    let error = sink.open(&ask.reading.config.settings.console.base_path()).err()?;
                     Some(ask.settings(
                         Level::Mistake,
                         &path,

@@ -48,6 +48,12 @@ max_tracks = 100
 [console]
 listen = "127.0.0.1:8080"
 keep = "720h"
+base_path = "/vedette"
+hosts = ["vedette.example"]
+trusted_proxies = ["127.0.0.1"]
+
+[console.limits]
+streams = 100
 
 [console.one_event]
 within_m = 5.0
@@ -150,6 +156,10 @@ const IN_SETTINGS: &[Planted] = &[
     ("high_score = 0.5", "high_score = -1.0", "analyse.tracker.high_score = -1"),
     ("max_tracks = 100", "max_trakcs = 100", "analyse.tracker.max_trakcs"),
     ("listen = \"127.0.0.1:8080\"", "listen = \"8080\"", "console.listen = \"8080\""),
+    ("base_path = \"/vedette\"", "base_path = \"vedette\"", "console.base_path = vedette"),
+    ("\"vedette.example\"", "\"https://vedette.example\"", "console.hosts[0] = https://vedette.example"),
+    ("\"127.0.0.1\"]", "\"localhost\"]", "console.trusted_proxies[0] = localhost"),
+    ("streams = 100", "streams = 0", "console.limits.streams = 0"),
     ("within_m = 5.0", "within_m = 50.0", "console.one_event.within_m = 50"),
     ("format = \"nvschema\"", "format = \"xml\"", "metadata[0] (mdx-raw).format = \"xml\""),
     ("\"Sensor 1\" = \"foreign\"", "\"Sensor 1\" = \"nobody\"", "metadata[0] (mdx-raw).cameras.Sensor 1 = nobody"),
@@ -243,6 +253,21 @@ fn every_mistake_is_said_in_one_round_and_nothing_else() {
             let left = site(Some((part, index)));
             assert_eq!(left.len(), planted - 1, "without {begins}:\n{}", left.join("\n"));
         }
+    }
+}
+
+#[test]
+fn a_file_in_another_encoding_is_called_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let gbk = [b"[site]\nname = \"".as_slice(), &[0xc9, 0xee, 0xdb, 0xda], b"\"\n"].concat();
+    let utf16: Vec<u8> = [0xfeff].into_iter().chain("[site]".encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    for text in [gbk, utf16] {
+        let path = folder.path().join("vedette.toml");
+        std::fs::write(&path, text).unwrap();
+        let found = Config::read(&path).mistakes;
+        let of_file = found.iter().find(|mistake| mistake.to_string().contains("vedette.toml: the file"));
+        let said = of_file.unwrap_or_else(|| panic!("{found:?}")).to_string();
+        assert!(said.contains("UTF-8") && said.contains("iconv"), "{said}");
     }
 }
 

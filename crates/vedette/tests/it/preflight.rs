@@ -390,3 +390,25 @@ fn what_cannot_be_read_is_not_looked_at() {
     edit(&config, "kind = \"embedded\"", "kind = \"kafka\"\nkafka = { replication = 0, min_insync_replicas = 2 }");
     assert_says(&check(&config), 1, &["bus.kafka.replication = 0"]);
 }
+
+#[test]
+fn time_zones_that_mean_the_opposite_are_warned_of() {
+    let site = tempfile::tempdir().unwrap();
+    let config = demo_site(site.path());
+    let schedule = |zone: &str| {
+        format!(
+            "name = \"Person on the lawn\"\n\
+             schedule = {{ time_zone = \"{zone}\", windows = [{{ from = \"08:00\", until = \"18:00\" }}] }}"
+        )
+    };
+    let policies = site.path().join("policies.toml");
+    edit(&policies, "name = \"Person on the lawn\"", &schedule("Etc/GMT+8"));
+    assert_says(
+        &check(&config),
+        0,
+        &["schedule.time_zone = Etc/GMT+8", "it means UTC-8", "Etc/GMT-8", "Asia/Shanghai"],
+    );
+    edit(&policies, "Etc/GMT+8", "Asia/Shanghai");
+    let said = said(&check(&config));
+    assert!(!said.contains("time_zone"), "{said}");
+}

@@ -97,6 +97,7 @@ fn with_sink(config: &std::path::Path, port: u64, more: &str) {
 async fn others_receive_signed_events_of_every_alert_in_order() {
     let (site, peer) = (tempfile::tempdir().unwrap(), Peer::start("503,302,200"));
     let config = demo_site(site.path());
+    support::edit(&config, "[console]", "[console]\nbase_path = \"/vedette\"");
     with_sink(&config, peer.port, "");
     let product = Product::start_roles(&config, &ALL, |_| {}).await;
     let requests = tokio::task::spawn_blocking(move || (peer.requests(4), peer)).await.unwrap();
@@ -112,6 +113,8 @@ async fn others_receive_signed_events_of_every_alert_in_order() {
         let data = &event["data"];
         assert_eq!(event["id"], format!("{}-{}", data["id"].as_str().unwrap(), data["revision"]));
         assert_eq!(event["subject"], data["place"]["address"]["code"]);
+        let snapshot = format!("/vedette/api/v1/alerts/{}/snapshot", data["id"].as_str().unwrap());
+        assert_eq!(data["evidence"]["snapshot"], snapshot);
         assert_eq!(event["source"], format!("/cameras/{}", data["camera"].as_str().unwrap()));
         let previous = last.insert(data["camera"].to_string(), event["time"].as_str().unwrap().to_owned());
         assert!(previous.is_none_or(|previous| previous.as_str() <= event["time"].as_str().unwrap()), "{requests:#?}");

@@ -1,0 +1,34 @@
+//! The answers that any request may get, described once for all operations.
+
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+
+const EVERY: [(&str, &str); 5] = [
+    ("400", "A parameter breaks a rule, or the request is malformed"),
+    ("403", "A page of another site asks"),
+    ("421", "The console is not opened under this name"),
+    ("500", "The server failed; its log says why"),
+    ("503", "The alert store cannot be reached, or the most connections are open"),
+];
+const WITH_BODY: [(&str, &str); 2] = [("408", "The body came too slowly"), ("413", "The body has more than 16 KiB")];
+
+/// Adds the answers to each operation that does not describe its own.
+pub(super) fn describe(description: &mut OpenApi) {
+    for item in description.paths.paths.values_mut() {
+        [&mut item.get, &mut item.post].into_iter().filter_map(Option::as_mut).for_each(add);
+    }
+}
+
+fn add(operation: &mut Operation) {
+    let of_body: &[_] = if operation.request_body.is_some() { &WITH_BODY } else { &[] };
+    for (status, meaning) in EVERY.iter().chain(of_body) {
+        let responses = &mut operation.responses.responses;
+        responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(problem(meaning)));
+    }
+}
+
+fn problem(meaning: &str) -> Response {
+    let schema = Ref::from_schema_name("ProblemJson");
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new().description(meaning).content("application/problem+json", content).build()
+}
