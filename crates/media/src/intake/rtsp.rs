@@ -1,6 +1,7 @@
 use futures::StreamExt;
 use retina::client::{Demuxed, PlayOptions, Session, SessionOptions, SetupOptions};
 use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoFrame};
+use retina::rtcp::ReceivedCompoundPacket;
 use retina::{NtpTimestamp, UNIX_EPOCH};
 use tokio::time::{timeout, timeout_at};
 use url::Url;
@@ -8,8 +9,11 @@ use vedette_core::{Codec, FrameSize, Span, Timestamp};
 
 use super::output::{Gone, Output};
 use super::{Credentials, IntakeEvent, IntakeSettings, LossReason, RefusalReason};
-use crate::capture::CaptureClock;
+use crate::capture::{CaptureClock, TimeSource};
 use crate::metrics;
+
+/// Frames whose time goes back by less, microseconds, are B-frames; by more, the camera's stream time jumped.
+const REORDERED: i64 = 500_000;
 
 /// Receives a network camera over RTSP with RTP interleaved in TCP, and reconnects after every loss.
 pub(super) async fn follow(
@@ -28,7 +32,13 @@ pub(super) async fn follow(
             Err(_) => LossReason::Timeout(settings.timeout),
             Ok(Err(reason)) => reason,
             Ok(Ok((stream, demuxed))) => {
-                let mut connection = Connection { codec: stream.1, index: stream.0, size: None, clock: None };
+                let mut connection = Connection {
+                    codec: stream.1,
+                    index: stream.0,
+                    size: None,
+                    clock: CaptureClock::default(),
+                    last_stream: None,
+                };
                 connection.read(output, demuxed).await?
             }
         };
@@ -36,7 +46,7 @@ pub(super) async fn follow(
     }
 }
 
-fn unusable(url: &Url) -> Option<RefusalReason> {
+pub(super) fn unusable(url: &Url) -> Option<RefusalReason> {
     if url.scheme() != "rtsp" {
         return Some(RefusalReason::Address("it has to start with rtsp://"));
     }
@@ -49,7 +59,10 @@ fn unusable(url: &Url) -> Option<RefusalReason> {
     None
 }
 
-async fn connect(url: &Url, credentials: Option<&Credentials>) -> Result<((usize, Codec), Demuxed), LossReason> {
+pub(super) async fn connect(
+    url: &Url,
+    credentials: Option<&Credentials>,
+) -> Result<((usize, Codec), Demuxed), LossReason> {
     let options = SessionOptions::default()
         .creds(credentials.map(Credentials::for_retina))
         .user_agent(concat!("vedette/", env!("CARGO_PKG_VERSION")).into());
@@ -69,7 +82,7 @@ async fn connect(url: &Url, credentials: Option<&Credentials>) -> Result<((usize
     Ok((first, playing.demuxed().map_err(|error| reason(&error))?))
 }
 
-fn codec_of(encoding: &str) -> Option<Codec> {
+pub(super) fn codec_of(encoding: &str) -> Option<Codec> {
     match encoding {
         "h264" => Some(Codec::H264),
         "h265" => Some(Codec::H265),
@@ -83,12 +96,8 @@ struct Connection {
     codec: Codec,
     index: usize,
     size: Option<FrameSize>,
-    clock: Option<Times>,
-}
-
-struct Times {
-    capture: CaptureClock,
-    last_stream: Span,
+    clock: CaptureClock,
+    last_stream: Option<Span>,
 }
 
 impl Connection {
@@ -102,12 +111,8 @@ impl Connection {
                 Ok(None) => return Ok(LossReason::StreamEnded),
                 Ok(Some(Err(error))) => return Ok(reason(&error)),
                 Ok(Some(Ok(CodecItem::Rtcp(packet)))) => {
-                    if let Some(stream) = packet.rtp_timestamp() {
-                        let reports = packet.pkts().filter_map(|packet| packet.as_sender_report().ok().flatten());
-                        for report in reports {
-                            let wall = wall_of(report.ntp_timestamp());
-                            self.times().capture.report(stream_time(stream), wall);
-                        }
+                    for (stream, wall) in reported(&packet) {
+                        self.clock.report(stream, wall);
                     }
                 }
                 Ok(Some(Ok(CodecItem::VideoFrame(frame)))) => {
@@ -125,11 +130,6 @@ impl Connection {
                 Ok(Some(Ok(_))) => {}
             }
         }
-    }
-
-    fn times(&mut self) -> &mut Times {
-        self.clock
-            .get_or_insert_with(|| Times { capture: CaptureClock::default(), last_stream: Span::from_micros(i64::MIN) })
     }
 
     /// Processes a frame; returns the reason when the connection has to be dropped.
@@ -157,23 +157,30 @@ impl Connection {
             }
         }
         let stream = stream_time(frame.timestamp());
-        let arrival = output.now();
-        let times = self.times();
-        if stream < times.last_stream {
+        let back =
+            self.last_stream.replace(stream).map_or(0, |last| last.as_micros().saturating_sub(stream.as_micros()));
+        if (1..REORDERED).contains(&back) {
             return Ok(Some(LossReason::BFrames));
         }
-        times.last_stream = stream;
-        let (captured, believed) = times.capture.captured(stream, arrival);
-        if !believed {
+        let key = frame.is_random_access_point();
+        let captured = self.clock.captured(stream, output.arrival(), key);
+        if captured.source == TimeSource::Arrivals {
             metrics::CAPTURE_TIMES_BY_ARRIVAL.get().increment(1);
         }
-        output.unit(frame.into_data().into(), captured).await?;
+        output.captured_unit(frame.into_data().into(), captured).await?;
         Ok(None)
     }
 }
 
+/// Stream time and the camera's clock of each sender report.
+pub(super) fn reported(packet: &ReceivedCompoundPacket) -> impl Iterator<Item = (Span, Timestamp)> {
+    let stream = packet.rtp_timestamp().map(stream_time);
+    let reports = packet.pkts().filter_map(|packet| packet.as_sender_report().ok().flatten());
+    reports.filter_map(move |report| Some((stream?, wall_of(report.ntp_timestamp()))))
+}
+
 /// Time since the stream's first frame.
-fn stream_time(timestamp: retina::Timestamp) -> Span {
+pub(super) fn stream_time(timestamp: retina::Timestamp) -> Span {
     let micros = i128::from(timestamp.elapsed()) * 1_000_000 / i128::from(timestamp.clock_rate().get());
     Span::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
 }
@@ -186,7 +193,7 @@ fn wall_of(ntp: NtpTimestamp) -> Timestamp {
 }
 
 /// The kind of a retina error. Of its text only the first line is kept, which names no peer, request or credential.
-fn reason(error: &retina::Error) -> LossReason {
+pub(super) fn reason(error: &retina::Error) -> LossReason {
     match error.status_code() {
         Some(401 | 403) => return LossReason::Unauthorized,
         Some(404 | 454) => return LossReason::NotFound,
