@@ -30,6 +30,8 @@ pub(super) fn probe(
             heard = Instant::now();
             if let (Some(codec), Some((data, time))) = (container.told().codec, unit_of(&sample)) {
                 let seen = seen.get_or_insert_with(|| Seen::new(codec, time));
+                let format = sample.caps().and_then(|caps| caps.structure(0));
+                seen.interlaced |= format.is_some_and(format::is_interlaced);
                 if seen.add(data, time, settings) {
                     break;
                 }
@@ -79,11 +81,12 @@ struct Seen {
     observer: Observer,
     first: Span,
     key: Option<Bytes>,
+    interlaced: bool,
 }
 
 impl Seen {
     fn new(codec: vedette_core::Codec, first: Span) -> Self {
-        Self { codec, observer: Observer::new(codec), first, key: None }
+        Self { codec, observer: Observer::new(codec), first, key: None, interlaced: false }
     }
 
     /// Adds a frame; whether that is enough.
@@ -98,6 +101,7 @@ impl Seen {
 
     fn report(self, report: &mut ProbeReport) {
         self.observer.fill(report);
+        report.interlaced = self.interlaced;
         report.encoding = format!("{:?}", self.codec);
         let Some(key) = self.key else { return };
         describe_key(self.codec, key, report);

@@ -57,10 +57,15 @@ fn fill(structure: &gst::StructureRef, report: &mut ProbeReport) {
     report.level = text("level");
     report.bit_depth = structure.get::<u32>("bit-depth-luma").ok().or_else(|| number("bit-depth-luma"));
     report.chroma = text("chroma-format");
-    report.interlaced = text("interlace-mode").is_some_and(|mode| mode != "progressive");
+    report.interlaced |= is_interlaced(structure);
     if let Some(aspect) = fraction("pixel-aspect-ratio") {
         report.pixel_aspect = u32::try_from(aspect.numer()).ok().zip(u32::try_from(aspect.denom()).ok());
     }
     let rate = fraction("framerate").filter(|rate| rate.numer() > 0 && rate.denom() > 0);
     report.rates.told = report.rates.told.or(rate.map(|rate| f64::from(rate.numer()) / f64::from(rate.denom())));
+}
+
+/// Whether the parser or the container says that the lines of a picture are of two instants.
+pub(super) fn is_interlaced(structure: &gst::StructureRef) -> bool {
+    structure.get::<&str>("interlace-mode").is_ok_and(|mode| mode != "progressive")
 }
