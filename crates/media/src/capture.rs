@@ -20,6 +20,8 @@ const DRIFTS: u64 = 100_000;
 const DRIFTS_NO_MORE: u64 = 20_000;
 /// How long a new session waits for a key frame, microseconds: the frames before the next one cannot be decoded in it.
 const KEY_FRAME_WAIT: i64 = 2_000_000;
+/// How long frames have to be late by more than can be corrected, microseconds: perhaps the network only held them back.
+const LATE_FOR: i64 = 1_000_000;
 /// Frames at the stream time of the one before, in excess of others, and jumps of the stream time that make it useless.
 const MOST_STUCK: u32 = 8;
 const MOST_JUMPS: u32 = 4;
@@ -90,6 +92,8 @@ pub(crate) struct CaptureClock {
 struct Restart {
     /// By the steady clock, microseconds.
     since: i64,
+    /// When it may begin.
+    from: i64,
     /// Whether it may turn out to be unnecessary.
     revocable: bool,
 }
@@ -113,7 +117,7 @@ impl CaptureClock {
             let far = set > MOST_CORRECTED.unsigned_abs();
             self.reports.host_was_set(far);
             if far {
-                self.require_restart(steady, false);
+                self.require_restart(steady, steady, false);
             }
         }
         let passed = steady.saturating_sub(self.last_arrival).max(0);
@@ -155,7 +159,7 @@ impl CaptureClock {
         let expected = at.saturating_add(step as i64);
         let error = target.saturating_sub(expected);
         if error.unsigned_abs() > MOST_CORRECTED.unsigned_abs() {
-            self.require_restart(steady, true);
+            self.require_restart(steady, if error > 0 { steady.saturating_add(LATE_FOR) } else { steady }, true);
         } else if self.restart.is_some_and(|restart| restart.revocable) {
             self.restart = None;
         }
@@ -180,7 +184,7 @@ impl CaptureClock {
         self.arrivals.restart((stream, steady));
         self.reports.restart();
         self.stuck = 0;
-        self.require_restart(steady, false);
+        self.require_restart(steady, steady, false);
         let target = self.target(stream, steady, false);
         if self.restart_is_due(steady, key) {
             return self.begin(stream, target);
@@ -207,13 +211,15 @@ impl CaptureClock {
         reported.unwrap_or(arrivals)
     }
 
-    fn require_restart(&mut self, steady: i64, revocable: bool) {
-        let restart = self.restart.get_or_insert(Restart { since: steady, revocable });
+    fn require_restart(&mut self, since: i64, from: i64, revocable: bool) {
+        let restart = self.restart.get_or_insert(Restart { since, from, revocable });
         restart.revocable &= revocable;
+        restart.from = restart.from.min(from);
     }
 
     fn restart_is_due(&self, steady: i64, possible: bool) -> bool {
-        self.restart.is_some_and(|restart| possible || steady.saturating_sub(restart.since) >= KEY_FRAME_WAIT)
+        self.restart
+            .is_some_and(|it| possible && steady >= it.from || steady.saturating_sub(it.since) >= KEY_FRAME_WAIT)
     }
 
     fn told(&self, captured: i64, new_session: bool) -> Captured {

@@ -4,7 +4,7 @@
 //! RGB frames from [`Decoder`], JPEG with people pixelated from [`snapshot`], a report on a source from [`probe`].
 //! *Must not know:* models, detections, Kafka, what a chunk is called on the bus.
 //!
-//! Intake never decodes. Bytes from the network meet memory-safe code first (`retina` takes RTP apart); the decoder takes
+//! Intake never decodes. Bytes from the network meet memory-safe code first (`vedette-rtsp` takes RTSP and RTP apart); the decoder takes
 //! elementary streams only, checks sizes before the codec sees them, and builds from a short list of GStreamer elements.
 
 mod capture;

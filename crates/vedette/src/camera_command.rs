@@ -241,7 +241,8 @@ fn network_rows(report: &ProbeReport) -> Vec<(&'static str, String)> {
         rows.push(("clock", format!("{offset}; capture times from {source}")));
     }
     if let Some(it) = report.transmission {
-        rows.push(("network", format!("jitter {:.0} ms, {} packets lost", it.jitter.as_secs_f64() * 1e3, it.lost)));
+        let (transport, jitter) = (report.transport.unwrap_or("RTP"), it.jitter.as_secs_f64() * 1e3);
+        rows.push(("network", format!("{transport}, jitter {jitter:.0} ms, {} packets lost", it.lost)));
     }
     rows
 }
@@ -296,6 +297,7 @@ fn json(shown: &str, report: &ProbeReport, still: Option<&Path>, found: &[Violat
         "beside": report.beside,
         "authentication": report.authentication,
         "clock": clock,
+        "transport": report.transport,
         "jitter_seconds": report.transmission.map(|it| it.jitter.as_secs_f64()),
         "packets_lost": report.transmission.map(|it| it.lost),
         "still": still.map(|path| path.display().to_string()),

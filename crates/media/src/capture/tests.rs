@@ -262,6 +262,17 @@ fn the_pictures_that_a_server_kept_come_at_once() {
 }
 
 #[test]
+fn a_young_stream_that_stops_for_a_moment_is_no_other_session() {
+    let mut clock = CaptureClock::default();
+    for index in 0..60 {
+        let (stream, stop) = (index * 10_000, if index < 5 { 0 } else { 1_200_000 });
+        let steady = stream + stop;
+        let arrival = Arrival { wall: Timestamp::from_micros(WALL + steady), steady: Span::from_micros(steady) };
+        assert!(!clock.captured(Span::from_micros(stream), arrival, true).new_session, "frame {index}");
+    }
+}
+
+#[test]
 fn stream_times_that_say_nothing_are_not_used() {
     let streams: [(&str, fn(i64) -> i64); 3] = [
         ("constant", |_| 5),

@@ -67,14 +67,25 @@ pub enum LossReason {
     /// The camera offers video in an unsupported codec.
     #[error("the camera encodes video as `{0}`; set it to H.264, H.265 or JPEG")]
     UnsupportedCodec(String),
-    /// Decoding and display order differ.
-    #[error("the camera sends B-frames; switch them off in its encoder settings")]
-    BFrames,
+    /// The camera redirects to where nobody can follow.
+    #[error("the camera redirects {0}")]
+    Redirected(String),
+    /// The camera offers no transport that can be used.
+    #[error("the camera refuses {0}")]
+    Transport(String),
+    /// The camera violates the protocol, or asks for something unsupported.
+    #[error("{0}")]
+    Protocol(String),
+    /// The size of JPEG pictures is unknown.
+    #[error(
+        "the camera sends JPEG wider or higher than 2040 pixels without its size; lower the resolution or set it to H.264"
+    )]
+    PictureSize,
     /// The camera ended the stream.
     #[error("the camera ended the stream")]
     StreamEnded,
-    /// The data violates the protocol.
-    #[error("the stream is corrupt: {0}")]
+    /// The connection to the camera, or the reading of a recording, broke.
+    #[error("the stream broke: {0}")]
     BrokenStream(String),
     /// The recording does not exist (any more).
     #[error("`{0}` does not exist or cannot be read")]
@@ -94,7 +105,10 @@ impl LossReason {
             Self::Status(_) => "status",
             Self::NoVideo => "no_video",
             Self::UnsupportedCodec(_) => "unsupported_codec",
-            Self::BFrames => "b_frames",
+            Self::Redirected(_) => "redirected",
+            Self::Transport(_) => "transport",
+            Self::Protocol(_) => "protocol",
+            Self::PictureSize => "picture_size",
             Self::StreamEnded => "stream_ended",
             Self::BrokenStream(_) => "broken_stream",
             Self::FileMissing(_) => "file_missing",
@@ -110,7 +124,7 @@ fn remedy(refused: &str) -> &'static str {
             "no key frame (IDR) arrives; set a key-frame interval of a few seconds and switch intra refresh off"
         }
         "no_parameter_sets" => {
-            "its size is unknown, since no parameter sets arrive or it sends JPEG wider than 2040 pixels"
+            "its size is unknown, since no parameter sets arrive; restart it, and check its firmware"
         }
         _ => "its units hold no picture",
     }

@@ -1,21 +1,15 @@
-use futures::StreamExt;
-use retina::client::{Demuxed, PlayOptions, Session, SessionOptions, SetupOptions};
-use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoFrame};
-use retina::rtcp::ReceivedCompoundPacket;
-use retina::{NtpTimestamp, UNIX_EPOCH};
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout_at;
 use url::Url;
-use vedette_core::{Codec, FrameSize, Span, Timestamp};
+use vedette_core::FrameSize;
+use vedette_rtsp::{Error, Item, Session, Unit};
 
 use super::output::{Gone, Output};
 use super::{Credentials, IntakeEvent, IntakeSettings, LossReason, RefusalReason};
 use crate::capture::{CaptureClock, TimeSource};
 use crate::metrics;
+use crate::nal::is_key;
 
-/// Frames whose time goes back by less, microseconds, are B-frames; by more, the camera's stream time jumped.
-const REORDERED: i64 = 500_000;
-
-/// Receives a network camera over RTSP with RTP interleaved in TCP, and reconnects after every loss.
+/// Receives a network camera over RTSP, and reconnects after every loss.
 pub(super) async fn follow(
     output: &mut Output,
     settings: &IntakeSettings,
@@ -27,19 +21,11 @@ pub(super) async fn follow(
         return output.meanwhile(std::future::pending()).await;
     }
     loop {
-        let connecting = timeout(settings.timeout, connect(&url, credentials.as_ref()));
-        let reason = match output.meanwhile(connecting).await? {
-            Err(_) => LossReason::Timeout(settings.timeout),
-            Ok(Err(reason)) => reason,
-            Ok(Ok((stream, demuxed))) => {
-                let mut connection = Connection {
-                    codec: stream.1,
-                    index: stream.0,
-                    size: None,
-                    clock: CaptureClock::default(),
-                    last_stream: None,
-                };
-                connection.read(output, demuxed).await?
+        let reason = match output.meanwhile(connect(&url, credentials.as_ref(), settings)).await? {
+            Err(error) => reason(error),
+            Ok(session) => {
+                let mut connection = Connection { size: None, clock: CaptureClock::default() };
+                connection.read(output, session).await?
             }
         };
         output.lost(reason).await?;
@@ -62,153 +48,85 @@ pub(super) fn unusable(url: &Url) -> Option<RefusalReason> {
 pub(super) async fn connect(
     url: &Url,
     credentials: Option<&Credentials>,
-) -> Result<((usize, Codec), Demuxed), LossReason> {
-    let options = SessionOptions::default()
-        .creds(credentials.map(Credentials::for_retina))
-        .user_agent(concat!("vedette/", env!("CARGO_PKG_VERSION")).into());
-    let mut session = Session::describe(url.clone(), options).await.map_err(|error| reason(&error))?;
-    let mut video = session.streams().iter().enumerate().filter(|(_, stream)| stream.media() == "video");
-    let Some((first, stream)) = video.next() else { return Err(LossReason::NoVideo) };
-    let first = match codec_of(stream.encoding_name()) {
-        Some(codec) => (first, codec),
-        None => video
-            .find_map(|(index, stream)| Some((index, codec_of(stream.encoding_name())?)))
-            .ok_or_else(|| LossReason::UnsupportedCodec(stream.encoding_name().to_owned()))?,
+    settings: &IntakeSettings,
+) -> Result<Session, Error> {
+    let client = vedette_rtsp::Settings {
+        timeout: settings.timeout,
+        user_agent: concat!("vedette/", env!("CARGO_PKG_VERSION")).to_owned(),
+        ..vedette_rtsp::Settings::default()
     };
-    drop(video);
-    let setup = SetupOptions::default().frame_format(FrameFormat::SIMPLE);
-    session.setup(first.0, setup).await.map_err(|error| reason(&error))?;
-    let playing = session.play(PlayOptions::default()).await.map_err(|error| reason(&error))?;
-    Ok((first, playing.demuxed().map_err(|error| reason(&error))?))
+    vedette_rtsp::connect(url, credentials.map(Credentials::for_rtsp).as_ref(), &client).await
 }
 
-pub(super) fn codec_of(encoding: &str) -> Option<Codec> {
-    match encoding {
-        "h264" => Some(Codec::H264),
-        "h265" => Some(Codec::H265),
-        "jpeg" => Some(Codec::Jpeg),
-        _ => None,
-    }
-}
-
-/// One connection, from its first frame to its loss.
+/// One connection, from its first picture to its loss.
 struct Connection {
-    codec: Codec,
-    index: usize,
     size: Option<FrameSize>,
     clock: CaptureClock,
-    last_stream: Option<Span>,
 }
 
 impl Connection {
-    async fn read(&mut self, output: &mut Output, mut demuxed: Demuxed) -> Result<LossReason, Gone> {
+    async fn read(&mut self, output: &mut Output, mut session: Session) -> Result<LossReason, Gone> {
         output.connecting();
         loop {
             // Whatever arrives, only a usable picture counts.
-            let item = timeout_at(output.usable_until(), demuxed.next());
+            let item = timeout_at(output.usable_until(), session.next());
             match output.meanwhile(item).await? {
                 Err(_) => return Ok(output.unusable()),
-                Ok(None) => return Ok(LossReason::StreamEnded),
-                Ok(Some(Err(error))) => return Ok(reason(&error)),
-                Ok(Some(Ok(CodecItem::Rtcp(packet)))) => {
-                    for (stream, wall) in reported(&packet) {
-                        self.clock.report(stream, wall);
-                    }
-                }
-                Ok(Some(Ok(CodecItem::VideoFrame(frame)))) => {
-                    let size = match demuxed.streams().get(self.index).and_then(retina::client::Stream::parameters) {
-                        Some(ParametersRef::Video(video)) => {
-                            let (width, height) = video.pixel_dimensions();
-                            Some(FrameSize { width, height })
-                        }
-                        _ => None,
-                    };
-                    if let Some(lost) = self.frame(output, frame, size).await? {
-                        return Ok(lost);
-                    }
-                }
-                Ok(Some(Ok(_))) => {}
+                Ok(Err(error)) => return Ok(reason(error)),
+                Ok(Ok(Item::Report(report))) => self.clock.report(report.time.span(), report.wall()),
+                Ok(Ok(Item::Unit(unit))) => self.unit(output, &session, unit).await?,
             }
         }
     }
 
-    /// Processes a frame; returns the reason when the connection has to be dropped.
-    async fn frame(
-        &mut self,
-        output: &mut Output,
-        frame: VideoFrame,
-        size: Option<FrameSize>,
-    ) -> Result<Option<LossReason>, Gone> {
-        let Some(size) = size.filter(|size| size.width > 0 && size.height > 0) else {
+    async fn unit(&mut self, output: &mut Output, session: &Session, unit: Unit) -> Result<(), Gone> {
+        let Some(size) = unit.size else {
             // Parameter sets have not arrived yet, or say no size: the frame could not be decoded.
             output.refuse("no_parameter_sets");
-            return Ok(None);
+            return Ok(());
         };
         if self.size.is_none() {
-            output.connected(self.codec, size).await?;
+            output.connected(session.description().codec, size).await?;
         } else if self.size != Some(size) {
             output.resized(size).await?;
         }
         self.size = Some(size);
-        if frame.loss() > 0 {
-            metrics::RTP_PACKETS_LOST.get().increment(u64::from(frame.loss()));
-            if !frame.is_random_access_point() {
-                output.cut().await?;
-            }
+        if unit.jumped {
+            tracing::info!("the camera's stream time jumped");
         }
-        let stream = stream_time(frame.timestamp());
-        let back =
-            self.last_stream.replace(stream).map_or(0, |last| last.as_micros().saturating_sub(stream.as_micros()));
-        if (1..REORDERED).contains(&back) {
-            return Ok(Some(LossReason::BFrames));
+        if unit.lost > 0 {
+            metrics::RTP_PACKETS_LOST.get().increment(u64::from(unit.lost));
+            output.cut().await?;
         }
-        let key = frame.is_random_access_point();
-        let captured = self.clock.captured(stream, output.arrival(), key);
+        let key = is_key(session.description().codec, &unit.data);
+        let captured = self.clock.captured(unit.time.span(), output.arrival(), key);
         if captured.source == TimeSource::Arrivals {
             metrics::CAPTURE_TIMES_BY_ARRIVAL.get().increment(1);
         }
-        output.captured_unit(frame.into_data().into(), captured).await?;
-        Ok(None)
+        output.captured_unit(unit.data, captured).await
     }
 }
 
-/// Stream time and the camera's clock of each sender report.
-pub(super) fn reported(packet: &ReceivedCompoundPacket) -> impl Iterator<Item = (Span, Timestamp)> {
-    let stream = packet.rtp_timestamp().map(stream_time);
-    let reports = packet.pkts().filter_map(|packet| packet.as_sender_report().ok().flatten());
-    reports.filter_map(move |report| Some((stream?, wall_of(report.ntp_timestamp()))))
-}
-
-/// Time since the stream's first frame.
-pub(super) fn stream_time(timestamp: retina::Timestamp) -> Span {
-    let micros = i128::from(timestamp.elapsed()) * 1_000_000 / i128::from(timestamp.clock_rate().get());
-    Span::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
-}
-
-/// NTP time: seconds since 1900 in the upper 32 bits, fractions of a second in the lower.
-fn wall_of(ntp: NtpTimestamp) -> Timestamp {
-    let since = ntp.0.wrapping_sub(UNIX_EPOCH.0);
-    let micros = (since >> 32) * 1_000_000 + (((since & 0xffff_ffff) * 1_000_000) >> 32);
-    Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
-}
-
-/// The kind of a retina error. Of its text only the first line is kept, which names no peer, request or credential.
-pub(super) fn reason(error: &retina::Error) -> LossReason {
-    match error.status_code() {
-        Some(401 | 403) => return LossReason::Unauthorized,
-        Some(404 | 454) => return LossReason::NotFound,
-        Some(status @ 300..) => return LossReason::Status(status),
-        _ => {}
-    }
-    let text = error.to_string();
-    let line: String = text.lines().next().unwrap_or_default().chars().take(160).collect();
-    if line.starts_with("Unable to connect") {
-        LossReason::Unreachable(line)
-    } else if line.starts_with("Unsupported") {
-        LossReason::BrokenStream(line)
-    } else if line.starts_with("Timeout") {
-        LossReason::BrokenStream("the camera stopped answering".into())
-    } else {
-        LossReason::BrokenStream(line)
+/// What an error of the client means for the camera's signal.
+pub(super) fn reason(error: Error) -> LossReason {
+    match error {
+        Error::Unreachable(why) => LossReason::Unreachable(why),
+        Error::Timeout(after) => LossReason::Timeout(after),
+        Error::Unauthorized => LossReason::Unauthorized,
+        Error::NotFound => LossReason::NotFound,
+        Error::Status(status) => LossReason::Status(status),
+        Error::Redirect(why) => LossReason::Redirected(why.to_string()),
+        Error::Transport(why) => LossReason::Transport(why.to_string()),
+        Error::NoVideo => LossReason::NoVideo,
+        Error::UnsupportedCodec(name) => LossReason::UnsupportedCodec(name),
+        Error::NoPictureSize => LossReason::PictureSize,
+        Error::Ended => LossReason::StreamEnded,
+        Error::Broken(why) => LossReason::BrokenStream(format!("{why}; check the camera's power and network")),
+        other @ (Error::Address(_)
+        | Error::Authentication(_)
+        | Error::NotRtsp
+        | Error::TooLarge { .. }
+        | Error::Protocol(_)
+        | Error::TooManyBadPackets { .. }) => LossReason::Protocol(other.to_string()),
     }
 }

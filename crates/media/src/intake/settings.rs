@@ -26,8 +26,8 @@ impl Credentials {
         Self { user, password }
     }
 
-    pub(crate) fn for_retina(&self) -> retina::client::Credentials {
-        retina::client::Credentials { username: self.user.clone(), password: self.password.clone() }
+    pub(crate) fn for_rtsp(&self) -> vedette_rtsp::Credentials {
+        vedette_rtsp::Credentials::new(self.user.clone(), self.password.clone())
     }
 }
 
@@ -50,7 +50,7 @@ pub enum IntakeSource {
         /// Where to start; taken modulo the length when looped.
         offset: Span,
     },
-    /// A network camera, RTSP over TCP.
+    /// A network camera: RTSP with RTP in the same connection, or in UDP where the camera serves nothing else.
     Rtsp {
         /// `rtsp://host[:port]/path`. An address with user or password in it is refused: addresses are displayed, passwords not.
         url: Url,
@@ -88,7 +88,7 @@ pub struct IntakeSettings {
     pub chunk_max_duration: Duration,
     /// Most bytes of payload in a chunk. Default 900,000.
     pub chunk_max_bytes: usize,
-    /// Timeout for connecting, and for a silent camera. Default 10 s.
+    /// Timeout of each request, and for a silent camera; connecting takes three times as long at most. Default 10 s.
     pub timeout: Duration,
     /// First reconnect delay; doubles from there. Default 500 ms.
     pub backoff_min: Duration,

@@ -2,7 +2,10 @@ use vedette_core::{Codec, Span};
 
 use super::MOST_FRAMES;
 use super::report::{Groups, KeyFrames, ProbeReport, Rates, Transmission};
-use crate::nal::{UnitKind, has_parameter_sets, unit_kind};
+use crate::nal::{UnitKind, has_parameter_sets, is_key, unit_kind};
+
+/// Stream time that differs from the arrivals by more, microseconds, jumped.
+const JUMP: u64 = 5_000_000;
 
 /// An encoded frame as it was received.
 pub(super) struct Received<'a> {
@@ -23,6 +26,8 @@ pub(super) struct Observer {
     largest: u64,
     reordered: u64,
     lost: u64,
+    /// Added to the stream time, so that it continues after a jump, microseconds.
+    added: i64,
     /// Presentation times in decoding order, microseconds.
     times: Vec<i64>,
     arrivals: Vec<i64>,
@@ -39,6 +44,7 @@ impl Observer {
             largest: 0,
             reordered: 0,
             lost: 0,
+            added: 0,
             times: Vec::new(),
             arrivals: Vec::new(),
             keys: Vec::new(),
@@ -53,8 +59,9 @@ impl Observer {
         if matches!(kind, UnitKind::None) || self.times.len() >= MOST_FRAMES {
             return false;
         }
-        let is_key = !matches!(kind, UnitKind::Delta);
-        let time = received.time.as_micros();
+        let is_key = is_key(self.codec, received.data);
+        let arrival = received.arrival.map(Span::as_micros);
+        let time = self.continued(received.time.as_micros(), arrival);
         if is_key {
             self.keys.push((self.times.len(), time, received.data.len()));
             self.keys_with_sets += u64::from(has_parameter_sets(self.codec, received.data));
@@ -63,7 +70,7 @@ impl Observer {
         self.bytes += received.data.len() as u64;
         self.largest = self.largest.max(received.data.len() as u64);
         self.times.push(time);
-        self.arrivals.extend(received.arrival.map(Span::as_micros));
+        self.arrivals.extend(arrival);
         is_key
     }
 
@@ -73,6 +80,20 @@ impl Observer {
 
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The time of a frame, as if the stream time had not jumped: another warning tells that.
+    fn continued(&mut self, time: i64, arrival: Option<i64>) -> i64 {
+        let continued = time.saturating_add(self.added);
+        let (Some(latest), Some(before), Some(arrival)) = (self.latest(), self.arrivals.last(), arrival) else {
+            return continued;
+        };
+        let expected = latest.saturating_add(arrival.saturating_sub(*before));
+        if continued.abs_diff(expected) <= JUMP {
+            return continued;
+        }
+        self.added = expected.saturating_sub(time);
+        expected
     }
 
     fn latest(&self) -> Option<i64> {
@@ -182,6 +203,17 @@ mod tests {
         assert!((report.stream_rate().unwrap() - 0.5).abs() < 0.01);
         let late: Vec<_> = (0..50).map(|i| (i == 0, i * 40, Some(i * 40 + i % 2 * 70))).collect();
         assert_eq!(observed(&late).transmission.unwrap().jitter, Span::from_millis(70));
+    }
+
+    #[test]
+    fn a_jump_of_the_stream_time_is_neither_b_frames_nor_jitter() {
+        for jump in [-30_000, 30_000] {
+            let time = |index: i64| index * 200 + if index < 20 { 0 } else { jump };
+            let frames: Vec<_> = (0..50).map(|index| (index % 10 == 0, time(index), Some(index * 200))).collect();
+            let report = observed(&frames);
+            assert_eq!((report.reordered, report.length), (0, Span::from_millis(9_800)));
+            assert_eq!(report.transmission.unwrap().jitter, Span::ZERO);
+        }
     }
 
     #[test]

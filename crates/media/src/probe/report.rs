@@ -51,6 +51,8 @@ pub struct ProbeReport {
     pub clock: Option<CameraClock>,
     /// Authentication schemes that the camera asks for, without credentials; empty when it asks for none, none when unknown.
     pub authentication: Option<Vec<String>>,
+    /// How they travel: `TCP` or `UDP`.
+    pub transport: Option<&'static str>,
     /// How the frames arrived.
     pub transmission: Option<Transmission>,
     /// The first key frame.

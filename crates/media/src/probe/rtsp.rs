@@ -1,16 +1,15 @@
-use std::time::Duration;
-
 use bytes::Bytes;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use vedette_core::{Codec, Span, Timestamp};
+use vedette_rtsp::Transport;
 
 use super::observer::{Observer, Received};
 use super::report::{CameraClock, ClockSource, ProbeReport};
 use super::{MOST_BYTES, MOST_FRAMES, ProbeError, ProbeSettings, authentication, file};
 use crate::capture::{Arrival, CaptureClock, TimeSource};
-use crate::intake::stream::{Offer, Stream, StreamItem};
+use crate::intake::stream::{Stream, StreamItem};
 use crate::{Clock, Credentials, LossReason};
 
 /// Looks at a network camera.
@@ -21,24 +20,13 @@ pub(super) async fn probe(
     clock: Clock,
     stop: CancellationToken,
 ) -> Result<ProbeReport, ProbeError> {
-    let work = look(url, credentials, settings, clock, &stop);
-    let (mut report, key) = tokio::select! {
-        biased;
-        looked = work => looked?,
-        () = stopped_long(&stop, settings.timeout) => return Err(ProbeError::Stopped),
-    };
+    let (mut report, key) = look(url, credentials, settings, clock, &stop).await?;
     let Some((codec, key)) = report.codec.zip(key) else { return Ok(report) };
     let work = tokio::task::spawn_blocking(move || {
         file::describe_key(codec, key, &mut report);
         report
     });
     work.await.map_err(|error| LossReason::BrokenStream(error.to_string()).into())
-}
-
-/// A stop interrupts what does not end by itself.
-async fn stopped_long(stop: &CancellationToken, patience: Duration) {
-    stop.cancelled().await;
-    tokio::time::sleep(patience.min(Duration::from_secs(2))).await;
 }
 
 async fn look(
@@ -48,9 +36,8 @@ async fn look(
     clock: Clock,
     stop: &CancellationToken,
 ) -> Result<(ProbeReport, Option<Bytes>), ProbeError> {
-    let connecting = timeout(settings.timeout, Stream::open(url, credentials.as_ref()));
     let opened = tokio::select! {
-        opened = connecting => opened.map_err(|_| LossReason::Timeout(settings.timeout))?,
+        opened = Stream::open(url, credentials.as_ref(), settings.timeout) => opened,
         () = stop.cancelled() => return Err(ProbeError::Stopped),
     };
     let mut report = ProbeReport { is_camera: true, ..ProbeReport::default() };
@@ -59,13 +46,19 @@ async fn look(
         Err(LossReason::UnsupportedCodec(encoding)) => return Ok((ProbeReport { encoding, ..report }, None)),
         Err(reason) => return Err(reason.into()),
     };
-    let Offer { codec, encoding, rate, beside, sets } = stream.offer();
-    (report.encoding, report.beside, report.sets_described, report.rates.told) = (encoding, beside, sets, rate);
-    let watched = watch(&mut stream, codec, settings, clock, stop).await?;
+    let told = stream.description().clone();
+    (report.encoding, report.beside, report.rates.told) = (told.encoding, told.other_media, told.frame_rate);
+    report.sets_described = told.has_parameter_sets;
+    report.transport = Some(if told.transport == Transport::Udp { "UDP" } else { "TCP" });
+    let watched = watch(&mut stream, told.codec, settings, clock, stop).await?;
     drop(stream);
     watched.observer.fill(&mut report);
     report.clock = Some(watched.clock);
-    report.authentication = authentication::schemes(url, settings.timeout).await;
+    report.authentication = tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        schemes = authentication::schemes(url, settings.timeout) => schemes,
+    };
     Ok((report, watched.key))
 }
 

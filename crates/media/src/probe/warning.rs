@@ -8,8 +8,8 @@ const LONGEST_GROUP: Span = Span::from_millis(9_500);
 const LARGEST_FRAME: u64 = 16 * 1024 * 1024;
 /// Longest side that is decoded, in pixels.
 const LONGEST_SIDE: u32 = 8192;
-/// Largest error of a camera's clock.
-const LARGEST_OFFSET: Span = Span::from_secs(5);
+/// Largest error of a camera's clock; a smaller one may be the network's delay.
+const LARGEST_OFFSET: Span = Span::from_secs(1);
 /// Frame rates differ from this ratio on.
 const RATE_DIFFERS: f64 = 1.1;
 /// Frames that are needed to judge a rate.

@@ -1,6 +1,10 @@
 //! Streams of real encoders and servers, from outside.
 
 #[cfg(test)]
+mod cameras;
+#[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod decode;

@@ -1,0 +1,165 @@
+//! RTP and RTCP packets in their time.
+
+use std::sync::Arc;
+
+use super::packets::{Payload, is_set, nal_units, payloads};
+use super::script::{End, Script};
+use vedette_core::Codec;
+
+const SOURCE: u32 = 0xabcd;
+
+/// What is sent at one time.
+#[derive(Debug)]
+pub(super) enum Burst {
+    /// Packets; those with `true` are RTCP.
+    Packets(Vec<(bool, Vec<u8>)>),
+    Silence,
+    Close,
+}
+
+#[derive(Debug)]
+pub(super) struct Player {
+    script: Arc<Script>,
+    sequence: u16,
+    next: usize,
+    sent: usize,
+    said_bye: bool,
+}
+
+impl Player {
+    pub(super) fn new(script: Arc<Script>) -> Self {
+        let (sequence, next) = (script.first_sequence, script.first_unit);
+        Self { script, sequence, next, sent: 0, said_bye: false }
+    }
+
+    pub(super) fn next(&mut self) -> Burst {
+        let script = self.script.clone();
+        if self.next >= script.units.len() {
+            match script.end {
+                End::Repeat => self.next = 0,
+                End::Silence => return Burst::Silence,
+                End::Close => return Burst::Close,
+                End::Bye if self.said_bye => return Burst::Silence,
+                End::Bye => {
+                    self.said_bye = true;
+                    let bye = [&[0x81, 203, 0, 1][..], &SOURCE.to_be_bytes()].concat();
+                    return Burst::Packets(vec![(true, bye)]);
+                }
+                End::Garbage => return Burst::Packets(vec![(false, vec![1, 2, 3])]),
+            }
+        }
+        let Some(unit) = script.units.get(self.next) else { return Burst::Silence };
+        let time = self.time();
+        let mut packets = Vec::new();
+        let every = |each: Option<usize>| each.is_some_and(|each| self.sent % each == each - 1);
+        let (undefined, broken, lost) =
+            (every(script.undefined_every), every(script.broken_every), every(script.lost_every));
+        if script.reports.is_some_and(|reports| self.sent % reports.every == 0) {
+            packets.push((true, self.report(time)));
+        }
+        if undefined {
+            packets.push((false, self.packet(time, &Payload { data: vec![0x7e, 1, 2, 3], ..Payload::default() })));
+        }
+        if broken {
+            let data = if script.codec == Codec::H265 { vec![0x62, 1, 1, 9] } else { vec![0x7c, 1, 9] };
+            packets.push((false, self.packet(time, &Payload { data, ..Payload::default() })));
+        }
+        let delay = script.delays.get(self.sent % script.delays.len().max(1)).copied().unwrap_or(0);
+        for (index, payload) in payloads(&script, unit).iter().enumerate() {
+            let packet = self.packet(time.wrapping_add(delay), payload);
+            if !(lost && index == 0) {
+                packets.push((false, packet));
+            }
+        }
+        if script.swaps {
+            packets.chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
+        }
+        self.next += 1;
+        self.sent += 1;
+        Burst::Packets(packets)
+    }
+
+    fn time(&self) -> u32 {
+        let script = &self.script;
+        let jump = script.jump.filter(|(at, _)| self.sent >= *at).map_or(0, |(_, ticks)| ticks as u32);
+        script.first_time.wrapping_add((self.sent as u32).wrapping_mul(script.ticks)).wrapping_add(jump)
+    }
+
+    fn packet(&mut self, time: u32, payload: &Payload) -> Vec<u8> {
+        let payload_type = if self.script.codec == Codec::Jpeg { 26 } else { 96 };
+        let mut packet = vec![
+            if payload.extension.is_some() { 0x90 } else { 0x80 },
+            if payload.marker { 0x80 | payload_type } else { payload_type },
+        ];
+        packet.extend(self.sequence.to_be_bytes());
+        packet.extend(time.to_be_bytes());
+        packet.extend(SOURCE.to_be_bytes());
+        if let Some((profile, data)) = &payload.extension {
+            packet.extend(profile.to_be_bytes());
+            packet.extend(((data.len() / 4) as u16).to_be_bytes());
+            packet.extend_from_slice(data);
+        }
+        packet.extend_from_slice(&payload.data);
+        self.sequence = self.sequence.wrapping_add(1);
+        packet
+    }
+
+    fn report(&self, time: u32) -> Vec<u8> {
+        let since = self.script.pace.as_nanos() * self.sent as u128;
+        let start = self.script.reports.map_or(0, |reports| reports.ntp);
+        let ntp = start.wrapping_add(((since << 32) / 1_000_000_000) as u64);
+        let mut report = vec![0x80, 200, 0, 6];
+        report.extend(SOURCE.to_be_bytes());
+        report.extend(ntp.to_be_bytes());
+        report.extend(time.to_be_bytes());
+        report.extend([0; 8]);
+        report
+    }
+}
+
+/// The description of what a script plays.
+pub(super) fn description(script: &Script) -> String {
+    if let Some(text) = &script.description {
+        return text.clone();
+    }
+    let mut lines = vec!["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=camera", "t=0 0", "a=control:*"]
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    if script.other_media {
+        lines.extend(["m=audio 0 RTP/AVP 8", "a=control:track9"].map(str::to_owned));
+    }
+    if script.codec == Codec::Jpeg {
+        lines.push("m=video 0 RTP/AVP 26".to_owned());
+    } else {
+        let name = if script.codec == Codec::H264 { "H264" } else { "H265" };
+        lines.extend(["m=video 0 RTP/AVP 96".to_owned(), format!("a=rtpmap:96 {name}/90000")]);
+        lines.extend(parameter_sets(script));
+    }
+    lines.push(format!("a=control:{}", script.control));
+    lines.extend(script.attributes.iter().cloned());
+    if script.other_media {
+        let metadata = ["m=application 0 RTP/AVP 107", "a=rtpmap:107 vnd.onvif.metadata/90000", "a=control:track8"];
+        lines.extend(metadata.map(str::to_owned));
+    }
+    lines.join("\r\n") + "\r\n"
+}
+
+fn parameter_sets(script: &Script) -> Option<String> {
+    use base64::Engine;
+    let first = script.units.first().filter(|_| script.describes_sets)?;
+    let sets: Vec<String> = nal_units(first)
+        .into_iter()
+        .filter(|nal| is_set(script.codec, nal))
+        .map(|nal| base64::engine::general_purpose::STANDARD.encode(nal))
+        .collect();
+    match (script.codec, &sets[..]) {
+        (Codec::H264, [_, ..]) => {
+            Some(format!("a=fmtp:96 packetization-mode=1;sprop-parameter-sets={}", sets.join(",")))
+        }
+        (Codec::H265, [video, sequence, picture, ..]) => {
+            Some(format!("a=fmtp:96 sprop-vps={video};sprop-sps={sequence};sprop-pps={picture}"))
+        }
+        _ => None,
+    }
+}
