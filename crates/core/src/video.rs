@@ -41,6 +41,8 @@ pub struct VideoChunk {
     pub last: bool,
     /// Frame number of the first unit within the session.
     pub first_sequence: u64,
+    /// The clock of its capture times is being corrected, or about to begin a session: they are off by more than a tenth of a second.
+    pub clock_drift: bool,
     /// The frames in decoding order, at least one.
     pub units: Vec<AccessUnit>,
 }

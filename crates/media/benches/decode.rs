@@ -42,6 +42,7 @@ fn chunks(units: &[Bytes], frame: FrameSize) -> Vec<VideoChunk> {
         part: index as u32 % 5,
         last: index % 5 == 4,
         first_sequence: index as u64 * 5,
+        clock_drift: false,
         units: data
             .iter()
             .enumerate()

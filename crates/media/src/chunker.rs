@@ -22,6 +22,9 @@ pub(crate) struct Chunker {
     part: u32,
     open: Vec<AccessUnit>,
     open_bytes: usize,
+    /// Whether the clock of the next unit's capture time is being corrected, and of those in the open chunk.
+    drifting: bool,
+    open_drifts: bool,
     /// Capture time of the last unit.
     last: Option<Timestamp>,
     /// Time between the last two units.
@@ -78,6 +81,8 @@ impl Chunker {
             part: 0,
             open: Vec::new(),
             open_bytes: 0,
+            drifting: false,
+            open_drifts: false,
             last: None,
             interval: Span::ZERO,
         }
@@ -96,6 +101,11 @@ impl Chunker {
         let done = self.finish();
         self.frame = frame;
         done
+    }
+
+    /// Whether the capture times of the following units are being corrected.
+    pub(crate) fn set_drifting(&mut self, drifting: bool) {
+        self.drifting = drifting;
     }
 
     /// Adds a unit. Units are numbered whether they are kept or not, so that a gap is visible.
@@ -126,6 +136,7 @@ impl Chunker {
             }
         }
         self.open_bytes += unit.data.len();
+        self.open_drifts |= self.drifting;
         self.open.push(unit);
         self.next_sequence += 1;
         if self.codec == Codec::Jpeg {
@@ -176,6 +187,7 @@ impl Chunker {
             part,
             last,
             first_sequence: self.next_sequence - units.len() as u64,
+            clock_drift: std::mem::take(&mut self.open_drifts),
             units,
         })
     }

@@ -19,6 +19,8 @@ vedette_metrics::define! {
     RTP_PACKETS_LOST: Counter = "vedette_media_rtp_packets_lost_total", Count, [];
     /// Frames whose capture time was taken from their arrival, because that of the stream cannot be right.
     CAPTURE_TIMES_BY_ARRIVAL: Counter = "vedette_media_capture_times_by_arrival_total", Count, [];
+    /// Stream sessions that began because a camera's stream time or this host's clock jumped.
+    CLOCK_RESTARTS: Counter = "vedette_media_clock_restarts_total", Count, [];
     /// Recordings that are cut short.
     FILES_TRUNCATED: Counter = "vedette_media_files_truncated_total", Count, [];
     /// Time to decode a chunk.

@@ -73,6 +73,11 @@ pub(crate) fn unit_kind(codec: Codec, data: &[u8]) -> UnitKind {
     }
 }
 
+/// Whether decoding can start with an access unit.
+pub(crate) fn is_key(codec: Codec, data: &[u8]) -> bool {
+    !matches!(unit_kind(codec, data), UnitKind::Delta | UnitKind::None)
+}
+
 /// Whether an access unit carries the sequence parameter set that a decoder needs to start.
 pub(crate) fn has_parameter_sets(codec: Codec, data: &[u8]) -> bool {
     match codec {

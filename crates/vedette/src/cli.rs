@@ -9,6 +9,7 @@ use vedette_locate::crs::Crs;
 
 use crate::address_command::per_table::PerTable;
 use crate::address_command::synth::AddressSynthArgs;
+pub use crate::camera_command::{CameraCommand, ProbeArgs};
 pub use crate::dead_letters::command::DeadLettersCommand;
 pub use crate::eval_command::{ClipArgs, EvalCommand, EventsArgs, TracksArgs};
 pub use crate::overrides::{BusChoice, ConfigArgs, Overrides};
@@ -57,6 +58,9 @@ pub enum Command {
     /// List, fetch and verify detection models and ONNX Runtime.
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Look at a camera or recording, before it is part of a configuration.
+    #[command(subcommand)]
+    Camera(CameraCommand),
     /// Re-encode a recording to H.264 without B-frames, as live cameras send it.
     Transcode(TranscodeArgs),
     /// Track recorded clips and apply rules, and score both against ground truth.

@@ -15,7 +15,9 @@ use crate::cli::{CheckArgs, Cli, Command, Overrides, Role, RunArgs, TranscodeArg
 use crate::config::{Config, Mistakes};
 use crate::preflight::{For, preflight, refuse_unready};
 use crate::process::{block_on, block_on_code, stop_on_signal};
-use crate::{address_command, dead_letters, demo, eval_command, export, models_command, replay, telemetry};
+use crate::{
+    address_command, camera_command, dead_letters, demo, eval_command, export, models_command, replay, telemetry,
+};
 
 /// Runs the command. The exit code is 0 on success, 1 on an error, 2 when a check found errors.
 ///
@@ -50,6 +52,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::DeadLetters(command) => block_on_code(dead_letters::command::run(command)),
         Command::Address(command) => address_command::run(command),
         Command::Models(command) => models_command::run(command),
+        Command::Camera(command) => camera_command::run(command),
         Command::Transcode(args) => transcode(&args),
         Command::Eval(command) => eval_command::run(&command),
     }

@@ -18,6 +18,7 @@ pub fn groups() -> Vec<(&'static str, Vec<ViolationInfo>)> {
         ("Calibrations", vedette_locate::violations().to_vec()),
         ("Policies", vedette_rules::violations()),
         ("Checks before a run", crate::preflight::PreflightRule::ALL.to_vec()),
+        ("A look at a camera (`vedette camera probe`)", vedette_media::probe_violations().to_vec()),
         ("API", vedette_console::violations().to_vec()),
     ]
 }

@@ -14,6 +14,7 @@ pub mod telemetry;
 mod terminal;
 
 pub mod address_command;
+mod camera_command;
 mod commands;
 pub mod dead_letters;
 mod demo;

@@ -82,6 +82,7 @@ pub fn encode_video(chunk: &VideoChunk, published: Timestamp) -> Bytes {
         published_us: published.as_micros(),
         away_us: None,
         away_reason: 0,
+        clock_drift: chunk.clock_drift,
         payload: payload.freeze(),
     }
     .encode_to_vec()
@@ -135,6 +136,7 @@ pub fn decode_video(bytes: Bytes) -> Result<VideoRecord, WireError> {
             part: message.part,
             last: message.last,
             first_sequence: message.first_sequence,
+            clock_drift: message.clock_drift,
             units: split(&message.units, message.payload)?,
         },
     }))
@@ -184,14 +186,18 @@ mod tests {
             part: 0,
             last: true,
             first_sequence: 30,
+            clock_drift: false,
             units: units.collect(),
         }
     }
 
     proptest! {
         #[test]
-        fn a_chunk_reads_back(data in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 1..20)) {
-            let chunk = chunk(data);
+        fn a_chunk_reads_back(
+            data in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 1..20),
+            clock_drift: bool,
+        ) {
+            let chunk = VideoChunk { clock_drift, ..chunk(data) };
             let published = Timestamp::from_micros(99);
             let read = decode_video(encode_video(&chunk, published)).unwrap();
             prop_assert_eq!(read, VideoRecord::Chunk(PublishedChunk { chunk, published }));

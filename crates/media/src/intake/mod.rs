@@ -5,6 +5,7 @@ mod output;
 mod reader;
 mod rtsp;
 mod settings;
+pub(crate) mod stream;
 
 use std::sync::Arc;
 

@@ -6,14 +6,19 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vedette_core::{
-    AccessUnit, Backoff, CameraId, Codec, FrameSize, LossHeartbeats, SignalLoss, SignalLossReason, Timestamp,
+    AccessUnit, Backoff, CameraId, Codec, FrameSize, LossHeartbeats, SignalLoss, SignalLossReason, Span, Timestamp,
     VideoChunk,
 };
 
 use super::{Clock, IntakeEvent, IntakeSettings, LossReason, NewestEpoch, RefusalReason};
+use crate::capture::{Arrival, Captured};
 use crate::chunker::Chunker;
 use crate::metrics;
 use crate::nal::{UnitKind, unit_kind};
+
+/// Both clocks of this host are read within this time, in so many attempts.
+const READ_TOGETHER: Duration = Duration::from_millis(5);
+const READINGS: u32 = 5;
 
 /// Intake was asked to stop, or the receiver is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +30,7 @@ pub(super) struct Output {
     out: mpsc::Sender<IntakeEvent>,
     stop: CancellationToken,
     clock: Clock,
+    began: Instant,
     newest_epoch: NewestEpoch,
     max_duration: Duration,
     max_bytes: usize,
@@ -62,6 +68,7 @@ impl Output {
             out,
             stop,
             clock,
+            began: Instant::now(),
             newest_epoch,
             max_duration: settings.chunk_max_duration,
             max_bytes: settings.chunk_max_bytes,
@@ -81,6 +88,24 @@ impl Output {
 
     pub(super) fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// Now, by both clocks. They are read again if time passed between the readings: that would look like a clock being set.
+    pub(super) fn arrival(&self) -> Arrival {
+        let mut before = Instant::now();
+        for _ in 0..READINGS {
+            let (wall, after) = (self.now(), Instant::now());
+            if after.duration_since(before) < READ_TOGETHER {
+                return self.arrived(wall, after);
+            }
+            before = after;
+        }
+        self.arrived(self.now(), before)
+    }
+
+    fn arrived(&self, wall: Timestamp, steady: Instant) -> Arrival {
+        let steady = i64::try_from(steady.duration_since(self.began).as_micros()).unwrap_or(i64::MAX);
+        Arrival { wall, steady: Span::from_micros(steady) }
     }
 
     /// Number of chunks sent since intake started.
@@ -123,6 +148,22 @@ impl Output {
             Some(chunk) => self.send_chunk(chunk).await,
             None => Ok(()),
         }
+    }
+
+    /// Adds a unit of a network camera, which begins a stream session if its capture time does not continue the session's.
+    pub(super) async fn captured_unit(&mut self, data: bytes::Bytes, captured: Captured) -> Result<(), Gone> {
+        if captured.new_session
+            && let Some(session) = self.chunker.as_ref().map(Chunker::session)
+        {
+            metrics::CLOCK_RESTARTS.get().increment(1);
+            tracing::warn!(captured = %captured.at, "the camera's clock or this host's jumped: a stream session begins");
+            self.cut().await?;
+            self.connected(self.codec, session.1).await?;
+        }
+        if let Some(chunker) = &mut self.chunker {
+            chunker.set_drifting(captured.drifting);
+        }
+        self.unit(data, captured.at).await
     }
 
     /// Adds a unit; one without a picture is counted and skipped.
@@ -282,6 +323,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::capture::TimeSource;
 
     const SIZE: FrameSize = FrameSize { width: 64, height: 48 };
     const TIMEOUT: Duration = Duration::from_secs(10);
@@ -383,6 +425,33 @@ mod tests {
             all.iter().map(|event| if let IntakeEvent::Chunk(chunk) = event { chunk.units.len() } else { 0 }).sum();
         assert_eq!(units, 5, "{all:?}");
         assert!(!all.iter().any(|event| matches!(event, IntakeEvent::SignalLoss(_))), "{all:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_that_does_not_continue_begins_a_session_and_corrected_times_are_marked() {
+        let (mut output, mut events) = intake(Arc::new(|| 0));
+        output.connected(Codec::H264, SIZE).await.unwrap();
+        let hour = 3_600_000;
+        for (unit, ms, drifting, new_session) in [
+            (KEY, hour, false, false),
+            (DELTA, hour + 40, true, false),
+            (KEY, hour + 80, false, false),
+            (DELTA, 0, false, true),
+            (KEY, 40, false, false),
+        ] {
+            let at = Timestamp::from_micros(ms * 1_000);
+            let captured = Captured { at, source: TimeSource::Arrivals, drifting, new_session };
+            output.captured_unit(Bytes::from_static(unit), captured).await.unwrap();
+        }
+        output.cut().await.unwrap();
+        let all = std::iter::from_fn(|| events.try_recv().ok());
+        let chunks: Vec<VideoChunk> =
+            all.filter_map(|event| if let IntakeEvent::Chunk(chunk) = event { Some(chunk) } else { None }).collect();
+        let told: Vec<_> = chunks.iter().map(|chunk| (chunk.units.len(), chunk.clock_drift)).collect();
+        assert_eq!(told, [(2, true), (1, false), (1, false)]);
+        assert!(chunks[0].epoch == chunks[1].epoch && chunks[1].epoch < chunks[2].epoch);
+        // A picture that refers to those of the session before cannot be decoded, but has a number.
+        assert_eq!((chunks[2].units[0].captured, chunks[2].first_sequence), (Timestamp::from_micros(40_000), 1));
     }
 
     #[tokio::test(start_paused = true)]

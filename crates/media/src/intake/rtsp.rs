@@ -5,8 +5,9 @@ use vedette_rtsp::{Error, Item, Session, Unit};
 
 use super::output::{Gone, Output};
 use super::{Credentials, IntakeSettings, LossReason, RefusalReason};
-use crate::capture::CaptureClock;
+use crate::capture::{CaptureClock, TimeSource};
 use crate::metrics;
+use crate::nal::is_key;
 
 /// Receives a network camera over RTSP, and reconnects after every loss.
 pub(super) async fn follow(
@@ -96,11 +97,12 @@ impl Connection {
             metrics::RTP_PACKETS_LOST.get().increment(u64::from(unit.lost));
             output.cut().await?;
         }
-        let (captured, believed) = self.clock.captured(unit.time.span(), output.now());
-        if !believed {
+        let key = is_key(session.description().codec, &unit.data);
+        let captured = self.clock.captured(unit.time.span(), output.arrival(), key);
+        if captured.source == TimeSource::Arrivals {
             metrics::CAPTURE_TIMES_BY_ARRIVAL.get().increment(1);
         }
-        output.unit(unit.data, captured).await
+        output.captured_unit(unit.data, captured).await
     }
 }
 

@@ -102,6 +102,7 @@ pub(crate) fn chunks(codec: Codec, units: &[Bytes], per_part: usize) -> Vec<Vide
             part,
             last: false,
             first_sequence: index as u64,
+            clock_drift: false,
             units: vec![unit],
         });
     }

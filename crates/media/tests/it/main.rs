@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cameras;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod decode;

@@ -1,6 +1,7 @@
 //! Network cameras, played by a real RTSP server.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,10 +11,13 @@ use gstreamer_rtsp_server::gst_rtsp::{RTSPAuthMethod, RTSPLowerTrans};
 use gstreamer_rtsp_server::prelude::*;
 use gstreamer_rtsp_server::{RTSPAuth, RTSPFilterResult, RTSPMediaFactory, RTSPServer, RTSPToken};
 use tokio::sync::mpsc;
-use vedette_core::{Codec, FrameSize, SignalLoss, VideoChunk};
-use vedette_media::{Credentials, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, LossReason};
+use tokio_util::sync::CancellationToken;
+use vedette_core::{CameraId, Codec, FrameSize, SignalLoss, Span, VideoChunk};
+use vedette_media::{
+    Clock, Credentials, Decoder, DecoderSettings, Intake, IntakeEvent, IntakeSettings, IntakeSource, LossReason,
+};
 
-use crate::common::{encoder, next, start};
+use crate::common::{START, encoder, next, start};
 
 const PASSWORD: &str = "s3cret-Pa55phrase";
 
@@ -209,6 +213,50 @@ async fn a_camera_that_vanishes_is_found_again_in_a_new_epoch() {
     assert!(second > loss.epoch);
     let chunk = chunk(&mut events).await;
     assert_eq!((chunk.epoch, chunk.first_sequence, chunk.part), (second, 0, 0));
+}
+
+#[tokio::test]
+async fn a_host_clock_that_is_set_begins_a_session_at_the_new_time() {
+    const HOUR: i64 = 3_600_000_000;
+    let camera = Camera::new(&Camera::live(Codec::H264), 0, None);
+    let (began, set) = (tokio::time::Instant::now(), Arc::new(AtomicI64::new(0)));
+    let of_host = set.clone();
+    let clock: Clock = Arc::new(move || {
+        let passed = i64::try_from(began.elapsed().as_micros()).unwrap();
+        START + Span::from_micros(passed + of_host.load(Ordering::SeqCst))
+    });
+    let (sender, mut events) = mpsc::channel(8);
+    let stop = CancellationToken::new();
+    let intake = Intake::new(CameraId::new("gate").unwrap(), camera.source(None), settings(), clock);
+    tokio::spawn(intake.run(sender, stop.clone()));
+    let (mut epoch, ..) = connected(&mut events).await;
+    for offset in [-HOUR, HOUR] {
+        for _ in 0..3 {
+            assert_eq!(chunk(&mut events).await.epoch, epoch);
+        }
+        set.store(offset, Ordering::SeqCst);
+        let (mut before, mut reached) = (None, false);
+        while !reached {
+            match next(&mut events).await.unwrap() {
+                IntakeEvent::Connected { epoch: next, .. } => {
+                    assert!(next > epoch);
+                    (epoch, before) = (next, None);
+                }
+                IntakeEvent::Chunk(chunk) => {
+                    for unit in &chunk.units {
+                        let step = before.map_or(Span::from_secs(1), |before| unit.captured.since(before));
+                        assert!(step >= Span::from_millis(5), "frames {step} apart");
+                        before = Some(unit.captured);
+                    }
+                    let off = chunk.units[0].captured.since(START).as_micros() - offset;
+                    let passed = i64::try_from(began.elapsed().as_micros()).unwrap();
+                    reached = chunk.epoch == epoch && (-1_000_000..=passed).contains(&off);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    stop.cancel();
 }
 
 #[tokio::test]

@@ -9,8 +9,9 @@ use crate::step::Step;
 
 parameters! {
     /// Capture times are at least `at_least` ahead of or behind the time at which intake publishes the frame, or the frame is
-    /// marked as drifting: for a minute after a jump of the clock, and while it is more than 2 s ahead or 30 s behind. RTSP intake
-    /// rejects a clock that is more than 5 s off, and uses the arrival time. Overloaded intake looks like a clock that is behind.
+    /// marked as drifting: for a minute after a jump of the clock, while it is more than 2 s ahead or 30 s behind, and while RTSP
+    /// intake corrects its capture times. RTSP intake believes a camera's clock only when it agrees with the arrivals to 0.4 s, and
+    /// uses the arrival time otherwise. Overloaded intake looks like a clock that is behind.
     pub(crate) struct ClockDrift {
         /// The offset.
         at_least: Span [Span::from_millis(100) => A_DAY] = Span::from_secs(2);

@@ -98,6 +98,7 @@ mod tests {
             part: 0,
             last: false,
             first_sequence,
+            clock_drift: false,
             units: vec![unit; units],
         }
     }

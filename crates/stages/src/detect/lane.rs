@@ -350,7 +350,12 @@ impl Lane {
         let processed = ProcessedFrame {
             frame: native,
             detections,
-            quality: Quality { corrupt, degraded: self.stage.backend.is_degraded(), ..Quality::default() },
+            quality: Quality {
+                clock_drift: context.chunk.clock_drift,
+                corrupt,
+                degraded: self.stage.backend.is_degraded(),
+                ..Quality::default()
+            },
             video: Some(VideoRef { partition: context.partition, offset: context.group_offset, sequence: unit }),
             latency: Some(StageLatency {
                 chunk: published.since(captured),

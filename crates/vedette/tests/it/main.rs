@@ -16,6 +16,8 @@ mod blind;
 #[path = "../../../bus/tests/it/broker.rs"]
 mod broker;
 #[cfg(test)]
+mod camera_probe;
+#[cfg(test)]
 mod circles;
 #[cfg(test)]
 #[path = "../../../alert-store/tests/it/cluster.rs"]

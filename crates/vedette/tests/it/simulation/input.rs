@@ -90,6 +90,7 @@ impl Input {
                     part: (index % PARTS) as u32,
                     last: index % PARTS == PARTS - 1,
                     first_sequence: (index * IN_CHUNK) as u64,
+                    clock_drift: false,
                     units: units.collect(),
                 });
             }
