@@ -54,7 +54,7 @@ pub enum Command {
     /// List, fetch and verify detection models and ONNX Runtime.
     #[command(subcommand)]
     Models(ModelsCommand),
-    /// Re-encode a recording to H.264 without B-frames, as live cameras send it.
+    /// Re-encode a recording to H.264, for those that intake does not play.
     Transcode(TranscodeArgs),
     /// Track recorded clips and apply rules, and score both against ground truth.
     #[command(subcommand)]

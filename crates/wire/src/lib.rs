@@ -18,10 +18,12 @@ mod field;
 mod legacy_condition;
 mod name;
 mod near_miss;
+mod piece;
 mod policy;
 mod session;
 mod state;
 mod video;
+mod video_record;
 mod zone;
 
 /// Types made from `proto/vedette/v1` by prost.
@@ -37,7 +39,9 @@ pub use dead_letter::{DeadLetter, DeadLetterReason, decode_dead_letter, encode_d
 pub use detections::{decode_detections, encode_detections};
 pub use error::WireError;
 pub use near_miss::{CameraNearMiss, decode_near_miss, encode_near_miss};
+pub use piece::{PieceJoiner, video_records};
 pub use policy::{decode_policy, encode_policy, policy_key};
 pub use session::{decode_session, encode_session};
 pub use state::{AnalysisState, decode_state, encode_state};
-pub use video::{PublishedChunk, VideoRecord, decode_video, encode_signal_loss, encode_video};
+pub use video::{decode_video, encode_piece, encode_signal_loss, encode_video};
+pub use video_record::{MAX_UNIT_BYTES, PublishedChunk, VideoPiece, VideoRecord};

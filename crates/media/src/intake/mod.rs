@@ -1,4 +1,5 @@
 mod absence;
+mod demux;
 mod event;
 mod file;
 mod inspect;
@@ -6,6 +7,7 @@ mod output;
 mod reader;
 mod rtsp;
 mod settings;
+mod source_display;
 
 use std::sync::Arc;
 

@@ -59,6 +59,11 @@ fn session(session: StreamSession) -> Value {
 fn video(video: VideoRecord) -> Value {
     match video {
         VideoRecord::Chunk(published) => chunk(&published.chunk),
+        VideoRecord::Piece(piece) => {
+            let mut summary = chunk(&piece.of.chunk);
+            summary["piece"] = json!({ "index": piece.index, "count": piece.count, "unit_bytes": piece.unit_bytes });
+            summary
+        }
         VideoRecord::SignalLoss(loss) => json!({ "camera": loss.camera, "away": loss.at.to_string() }),
     }
 }
