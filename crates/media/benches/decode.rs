@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSrc};
-use vedette_core::{AccessUnit, CameraId, Codec, FrameSize, Span, Timestamp, VideoChunk};
+use vedette_core::{AccessUnit, CameraId, Codec, Display, FrameSize, Span, Timestamp, VideoChunk};
 use vedette_media::{Decoder, DecoderSettings, OutputSize};
 
 const FRAMES: usize = 100;
@@ -38,9 +38,11 @@ fn chunks(units: &[Bytes], frame: FrameSize) -> Vec<VideoChunk> {
         epoch: 1,
         codec: Codec::H264,
         frame,
+        display: Display::default(),
         gop: index as u64 / 5,
         part: index as u32 % 5,
         last: index % 5 == 4,
+        continues: false,
         first_sequence: index as u64 * 5,
         clock_drift: false,
         units: data

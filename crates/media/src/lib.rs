@@ -7,18 +7,24 @@
 //! Intake never decodes. Bytes from the network meet memory-safe code first (`vedette-rtsp` takes RTSP and RTP apart); the decoder takes
 //! elementary streams only, checks sizes before the codec sees them, and builds from a short list of GStreamer elements.
 
+mod bits;
 mod capture;
 mod chunker;
 mod decode;
+mod fields;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod init;
 mod intake;
 mod metrics;
 mod nal;
+mod parameter_sets;
 mod probe;
 mod snapshot;
 mod sps;
 mod transcode;
 
+pub use chunker::MAX_UNIT_BYTES;
 pub use decode::{DecodeError, DecodedFrame, Decoder, DecoderSettings, Keep, OutputSize, RgbImage};
 pub use init::{MediaError, init};
 pub use intake::{

@@ -64,8 +64,8 @@ pub enum SnapshotError {
 
 /// Decodes frame `sequence` and encodes it as JPEG: boxes of `people` pixelated (if enabled), boxes of `highlight` outlined.
 ///
-/// `chunks` are the parts of the frame's group of pictures from part 0 on, in order; everything behind the frame is ignored.
-/// Boxes are in pixels of the frame as it was encoded. Blocks, for about 10 ms to 100 ms.
+/// `chunks` are the parts of the frame's group of pictures from part 0 on, in order, after those of the group before it if the group
+/// [continues](VideoChunk::continues) that one; everything behind the frame is ignored. Boxes are in pixels of the frame as it is shown. Blocks, for about 10 ms to 100 ms.
 ///
 /// # Errors
 /// When the frame is not in the chunks or cannot be decoded or encoded.
@@ -110,14 +110,18 @@ pub fn snapshot(
     Ok(Snapshot { jpeg: jpeg.into(), size, frame: decoded.frame })
 }
 
-/// The parts from the last part 0 up to the frame, without anything behind it, the last one marked as such so that the decoder
-/// holds nothing back.
+/// The parts from the last part 0 at which decoding can start up to the frame, without anything behind it, the last one marked as
+/// such so that the decoder holds nothing back.
 fn parts_up_to(chunks: &[VideoChunk], sequence: u64) -> Option<(vedette_core::Codec, Vec<VideoChunk>)> {
     let holds = |chunk: &VideoChunk| {
         sequence.checked_sub(chunk.first_sequence).is_some_and(|index| index < chunk.units.len() as u64)
     };
     let end = chunks.iter().position(holds)?;
-    let start = chunks[..=end].iter().rposition(|chunk| chunk.part == 0)?;
+    let begins = |chunk: &VideoChunk| chunk.part == 0;
+    let mut start = chunks[..=end].iter().rposition(begins)?;
+    if chunks[start].continues {
+        start = chunks[..start].iter().rposition(begins).unwrap_or(start);
+    }
     let mut parts = chunks[start..=end].to_vec();
     let last = parts.last_mut()?;
     last.units.truncate(usize::try_from(sequence - last.first_sequence).ok()? + 1);

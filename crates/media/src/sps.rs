@@ -1,24 +1,89 @@
-//! The frame size declared by an elementary stream, read before a decoder sees it: a few hostile bytes can otherwise make the
-//! codec library allocate gigabytes.
+//! What the headers of an elementary stream declare. The frame size is read before a decoder sees it: a few hostile bytes can
+//! otherwise make the codec library allocate gigabytes.
 
-use vedette_core::{Codec, FrameSize};
+use vedette_core::{Codec, FrameSize, PixelAspect};
 
-use crate::nal::before_slices;
+use crate::bits::Bits;
+use crate::nal::{before_slices, first_slice, nal_type};
 
 /// The largest coded size that the parameter sets of an access unit declare, in pixels; none when no readable one is
 /// declared. A side that overflows is `u32::MAX`.
 pub(crate) fn declared_size(codec: Codec, data: &[u8]) -> Option<FrameSize> {
     let sizes: Vec<_> = match codec {
         Codec::Jpeg => jpeg_size(data).into_iter().collect(),
-        Codec::H264 => {
-            before_slices(codec, data).filter(|nal| nal[0] & 0x1f == 7).filter_map(|nal| h264_size(&nal[1..])).collect()
-        }
-        Codec::H265 => before_slices(codec, data)
-            .filter(|nal| (nal[0] >> 1) & 0x3f == 33)
-            .filter_map(|nal| h265_size(nal.get(2..)?))
-            .collect(),
+        Codec::H264 => before_slices(codec, data).filter_map(|nal| h264_sps(codec, nal)).map(|sps| sps.size).collect(),
+        Codec::H265 => before_slices(codec, data).filter_map(|nal| h265_sps(codec, nal)).map(|sps| sps.size).collect(),
     };
     sizes.into_iter().reduce(|a, b| FrameSize { width: a.width.max(b.width), height: a.height.max(b.height) })
+}
+
+/// The shape of a pixel by the parameter sets of an access unit; none when they are silent about it. For H.265 it is not read.
+pub(crate) fn pixel_aspect(codec: Codec, data: &[u8]) -> Option<PixelAspect> {
+    let of_set = |nal| h264_sps(codec, nal)?.pixel_aspect;
+    before_slices(codec, data).filter(|_| codec == Codec::H264).filter_map(of_set).last()
+}
+
+/// The kind (its NAL type) and number of a parameter set; none for another NAL unit, or an unreadable one.
+pub(crate) fn parameter_set_id(codec: Codec, nal: &[u8]) -> Option<(u8, u32)> {
+    let kind = nal_type(codec, nal);
+    let id = match (codec, kind) {
+        (Codec::H264, 7) => h264_sps(codec, nal)?.id,
+        (Codec::H264, 8) => Bits::new(nal.get(1..)?).exp_golomb()?,
+        (Codec::H265, 32) => Bits::new(nal.get(2..)?).take(4)?,
+        (Codec::H265, 33) => h265_sps(codec, nal)?.id,
+        (Codec::H265, 34) => Bits::new(nal.get(2..)?).exp_golomb()?,
+        _ => return None,
+    };
+    (id < 256).then_some((kind, id))
+}
+
+/// A sequence parameter set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sps {
+    id: u32,
+    /// Coded size, before cropping.
+    size: FrameSize,
+    pixel_aspect: Option<PixelAspect>,
+    /// None where each picture is a frame.
+    fields: Option<FieldSyntax>,
+}
+
+/// What has to be known of a sequence parameter set to recognise a field by its slice header (H.264).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FieldSyntax {
+    separate_colour_planes: bool,
+    frame_num_bits: u32,
+}
+
+/// A field (H.264): half of the lines of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Field {
+    pub(crate) frame_num: u32,
+    pub(crate) bottom: bool,
+}
+
+/// By the last sequence parameter set of a unit, if it has one: how to recognise fields, if there may be any.
+pub(crate) fn field_syntax(codec: Codec, data: &[u8]) -> Option<Option<FieldSyntax>> {
+    before_slices(codec, data).filter_map(|nal| h264_sps(codec, nal)).map(|sps| sps.fields).last()
+}
+
+/// The field that an access unit holds; none if it holds a frame.
+pub(crate) fn field_of(syntax: FieldSyntax, data: &[u8]) -> Option<Field> {
+    let slice = first_slice(Codec::H264, data)?;
+    if !matches!(nal_type(Codec::H264, slice), 1 | 5) {
+        return None;
+    }
+    // The header is short; an emulation prevention byte may lie in it.
+    let mut bits = Bits::new(slice.get(1..)?);
+    for _ in 0..3 {
+        bits.exp_golomb()?;
+    }
+    bits.skip(if syntax.separate_colour_planes { 2 } else { 0 })?;
+    let frame_num = bits.take(syntax.frame_num_bits)?;
+    if bits.take(1)? == 0 {
+        return None;
+    }
+    Some(Field { frame_num, bottom: bits.take(1)? == 1 })
 }
 
 /// Start of frame marker of a JPEG picture (ITU-T T.81, B.2.2).
@@ -46,15 +111,19 @@ fn jpeg_size(data: &[u8]) -> Option<FrameSize> {
 }
 
 /// Sequence parameter set of ITU-T H.264, 7.3.2.1.1.
-fn h264_size(rbsp: &[u8]) -> Option<FrameSize> {
-    let mut bits = Bits::new(rbsp);
+fn h264_sps(codec: Codec, nal: &[u8]) -> Option<Sps> {
+    if codec != Codec::H264 || nal_type(codec, nal) != 7 {
+        return None;
+    }
+    let mut bits = Bits::new(nal.get(1..)?);
     let profile = bits.take(8)?;
     bits.skip(16)?;
-    bits.exp_golomb()?;
+    let id = bits.exp_golomb()?;
+    let mut separate_colour_planes = false;
     if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
         let chroma = bits.exp_golomb()?;
         if chroma == 3 {
-            bits.skip(1)?;
+            separate_colour_planes = bits.take(1)? == 1;
         }
         bits.exp_golomb()?;
         bits.exp_golomb()?;
@@ -67,7 +136,7 @@ fn h264_size(rbsp: &[u8]) -> Option<FrameSize> {
             }
         }
     }
-    bits.exp_golomb()?;
+    let frame_num_bits = bits.exp_golomb()?.saturating_add(4);
     match bits.exp_golomb()? {
         0 => {
             bits.exp_golomb()?;
@@ -87,7 +156,50 @@ fn h264_size(rbsp: &[u8]) -> Option<FrameSize> {
     let width = bits.exp_golomb()?.saturating_add(1).saturating_mul(16);
     let map_units = bits.exp_golomb()?.saturating_add(1);
     let fields = 2 - bits.take(1)?;
-    Some(FrameSize { width, height: map_units.saturating_mul(16).saturating_mul(fields) })
+    let size = FrameSize { width, height: map_units.saturating_mul(16).saturating_mul(fields) };
+    // What follows is not needed for decoding, and may be missing.
+    let pixel_aspect = h264_pixel_aspect(&mut bits, fields == 2);
+    let syntax = FieldSyntax { separate_colour_planes, frame_num_bits };
+    let fields = (fields == 2 && frame_num_bits <= 16).then_some(syntax);
+    Some(Sps { id, size, pixel_aspect, fields })
+}
+
+/// The shapes of pixels by their index (ITU-T H.264, table E-1).
+const ASPECTS: [(u32, u32); 16] = [
+    (1, 1),
+    (12, 11),
+    (10, 11),
+    (16, 11),
+    (40, 33),
+    (24, 11),
+    (20, 11),
+    (32, 11),
+    (80, 33),
+    (18, 11),
+    (15, 11),
+    (64, 33),
+    (160, 99),
+    (4, 3),
+    (3, 2),
+    (2, 1),
+];
+
+/// The rest of a sequence parameter set up to `aspect_ratio_info` of its VUI (ITU-T H.264, E.1.1).
+fn h264_pixel_aspect(bits: &mut Bits<'_>, has_fields: bool) -> Option<PixelAspect> {
+    bits.skip(if has_fields { 2 } else { 1 })?;
+    if bits.take(1)? == 1 {
+        for _ in 0..4 {
+            bits.exp_golomb()?;
+        }
+    }
+    if bits.take(1)? == 0 || bits.take(1)? == 0 {
+        return None;
+    }
+    match bits.take(8)? {
+        0 => None,
+        255 => Some(PixelAspect::new(bits.take(16)?, bits.take(16)?)),
+        index => ASPECTS.get(index as usize - 1).map(|(width, height)| PixelAspect::new(*width, *height)),
+    }
 }
 
 fn skip_scaling_list(bits: &mut Bits<'_>, length: u32) -> Option<()> {
@@ -106,8 +218,11 @@ fn skip_scaling_list(bits: &mut Bits<'_>, length: u32) -> Option<()> {
 }
 
 /// Sequence parameter set of ITU-T H.265, 7.3.2.2, for the base layer.
-fn h265_size(rbsp: &[u8]) -> Option<FrameSize> {
-    let mut bits = Bits::new(rbsp);
+fn h265_sps(codec: Codec, nal: &[u8]) -> Option<Sps> {
+    if codec != Codec::H265 || nal_type(codec, nal) != 33 {
+        return None;
+    }
+    let mut bits = Bits::new(nal.get(2..)?);
     bits.skip(4)?;
     let sub_layers = bits.take(3)?;
     bits.skip(1)?;
@@ -123,67 +238,12 @@ fn h265_size(rbsp: &[u8]) -> Option<FrameSize> {
     for (profile, level) in present {
         bits.skip(if profile { 88 } else { 0 } + if level { 8 } else { 0 })?;
     }
-    bits.exp_golomb()?;
+    let id = bits.exp_golomb()?;
     if bits.exp_golomb()? == 3 {
         bits.skip(1)?;
     }
-    Some(FrameSize { width: bits.exp_golomb()?, height: bits.exp_golomb()? })
-}
-
-/// Reads bits and Exp-Golomb codes, skipping emulation prevention bytes.
-struct Bits<'a> {
-    bytes: std::slice::Iter<'a, u8>,
-    zeros: u32,
-    current: u8,
-    left: u32,
-}
-
-impl<'a> Bits<'a> {
-    fn new(data: &'a [u8]) -> Self {
-        Self { bytes: data.iter(), zeros: 0, current: 0, left: 0 }
-    }
-
-    fn bit(&mut self) -> Option<u32> {
-        if self.left == 0 {
-            let mut byte = *self.bytes.next()?;
-            if self.zeros >= 2 && byte == 3 {
-                self.zeros = 0;
-                byte = *self.bytes.next()?;
-            }
-            self.zeros = if byte == 0 { self.zeros + 1 } else { 0 };
-            self.current = byte;
-            self.left = 8;
-        }
-        self.left -= 1;
-        Some(u32::from(self.current >> self.left) & 1)
-    }
-
-    fn take(&mut self, count: u32) -> Option<u32> {
-        let mut value = 0;
-        for _ in 0..count {
-            value = value << 1 | self.bit()?;
-        }
-        Some(value)
-    }
-
-    fn skip(&mut self, count: u32) -> Option<()> {
-        for _ in 0..count {
-            self.bit()?;
-        }
-        Some(())
-    }
-
-    /// `ue(v)`; none when it is longer than 32 bits.
-    fn exp_golomb(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while self.bit()? == 0 {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        Some(((1_u64 << zeros) - 1 + u64::from(self.take(zeros)?)).try_into().unwrap_or(u32::MAX))
-    }
+    let size = FrameSize { width: bits.exp_golomb()?, height: bits.exp_golomb()? };
+    Some(Sps { id, size, pixel_aspect: None, fields: None })
 }
 
 #[cfg(test)]
@@ -211,10 +271,34 @@ mod tests {
         assert_eq!(declared_size(Codec::H264, &data), Some(FrameSize { width: 320, height: 240 }));
     }
 
+    #[test]
+    fn the_shape_of_a_pixel_is_read_behind_the_size() {
+        // Main, 704x288 (frame_mbs_only), no cropping, VUI with an extended aspect of 1:2, then one that is in the table.
+        for (aspect, expected) in [
+            ("11111111 0000000000000001 0000000000000010", Some(PixelAspect::new(1, 2))),
+            ("00000010", Some(PixelAspect::new(12, 11))),
+            ("00000000", None),
+            ("10000000", None),
+        ] {
+            let bits = format!("01001101 00000000 00011110 1 1 1 1 010 0 00000101100 000010010 1 1 0 1 1 {aspect} 1");
+            let mut data = vec![0, 0, 0, 1, 0x67];
+            for byte in bits.replace(' ', "").as_bytes().chunks(8) {
+                let text = format!("{:0<8}", std::str::from_utf8(byte).unwrap());
+                data.push(u8::from_str_radix(&text, 2).unwrap());
+            }
+            assert_eq!(declared_size(Codec::H264, &data), Some(FrameSize { width: 704, height: 288 }));
+            assert_eq!(pixel_aspect(Codec::H264, &data), expected, "{aspect}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_taken(data in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = (h264_size(&data), h265_size(&data), jpeg_size(&data));
+            let _ = jpeg_size(&data);
+            for (codec, header) in [(Codec::H264, &[0x67][..]), (Codec::H265, &[0x42, 1])] {
+                let nal = [header, &data].concat();
+                let _ = (h264_sps(codec, &nal), h265_sps(codec, &nal), parameter_set_id(codec, &nal));
+            }
         }
     }
 }

@@ -6,14 +6,18 @@
 
 mod account;
 mod backend;
+mod group;
 mod lane;
 mod loss_report;
 mod loss_watch;
 mod open_alerts;
 mod open_lane;
 mod pace;
+mod records;
+mod reorder;
 mod settings;
 mod shedding;
+mod unfinished;
 mod watched;
 
 use std::collections::BTreeMap;
@@ -42,7 +46,7 @@ use crate::heartbeats::{self, Pulse};
 use crate::metrics;
 use crate::registry::Registry;
 
-pub use backend::{ChunkDecoder, DetectBackend, ModelBackend, Picture, Undecoded};
+pub use backend::{ChunkDecoder, DetectBackend, ModelBackend, Picture, Undecoded, video_decoder};
 pub use open_alerts::OpenAlerts;
 pub use open_lane::LaneEnded;
 pub(crate) use settings::DetectRule;
@@ -98,14 +102,6 @@ struct Running {
     newest: BTreeMap<u32, Timestamp>,
     /// Lanes that have dequeued a chunk, so that their overflow can follow.
     progressed: (mpsc::UnboundedSender<CameraId>, mpsc::UnboundedReceiver<CameraId>),
-}
-
-/// Whether the camera needs no records before this one.
-fn begins_anew(video: &VideoRecord) -> bool {
-    match video {
-        VideoRecord::Chunk(published) => published.chunk.part == 0,
-        VideoRecord::SignalLoss(_) => true,
-    }
 }
 
 impl DetectSettings {
@@ -178,14 +174,12 @@ impl Consumer for Running {
     async fn take(&mut self, record: Delivered, video: VideoRecord, offsets: &mut Offsets) -> crate::Result<Effect> {
         let partition = record.position.partition;
         let (camera, published) = (video.camera().clone(), video.published());
-        if begins_anew(&video) {
-            offsets.hold(camera.clone(), &record.position);
-        }
         let lane = self
             .lanes
             .entry(camera.clone())
             .or_insert_with(|| OpenLane::open(&self.stage, camera, self.progressed.0.clone(), (partition, published)));
         lane.published = published;
+        lane.hold(&video, &record.position, offsets);
         let newest = self.newest.entry(partition).or_insert(lane.published);
         *newest = lane.published.max(*newest);
         metrics::DETECT_RECORDS_IN_HAND.get().set(offsets.open() as f64);

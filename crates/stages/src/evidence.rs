@@ -7,6 +7,7 @@ use vedette_bus::{Delivered, SharedBus, StartAt};
 use vedette_core::{Alert, PixelBox, VideoChunk, VideoRef};
 use vedette_media::{SnapshotSettings, snapshot};
 use vedette_topics::topics;
+use vedette_wire::{PieceJoiner, VideoRecord};
 
 /// How long to wait for a chunk that should be on the bus.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -62,20 +63,17 @@ impl BusSnapshots {
         }
     }
 
-    /// The parts of the frame's group of pictures, up to the one with the frame.
+    /// The parts of the frame's group of pictures, after those of the group to which it refers, up to the one with the frame.
     async fn group_of_pictures(&self, alert: &Alert, video: VideoRef) -> Result<Vec<VideoChunk>, NoSnapshot> {
         let first =
             self.bus.fetch(topics::VIDEO.name(), video.partition, video.offset).await?.ok_or(NoSnapshot::Expired)?;
-        let read = |record: &Delivered| {
-            topics::VIDEO
-                .read(record)
-                .map_err(|error| NoSnapshot::Decode(error.to_string()))?
-                .into_chunk()
-                .ok_or(NoSnapshot::Expired)
-        };
-        let mut chunks = vec![read(&first)?];
+        let read =
+            |record: &Delivered| topics::VIDEO.read(record).map_err(|error| NoSnapshot::Decode(error.to_string()));
+        let mut pieces = PieceJoiner::default();
+        let mut chunks: Vec<VideoChunk> = Vec::new();
         let holds = |chunk: &VideoChunk| chunk.first_sequence + chunk.units.len() as u64 > video.sequence;
-        if holds(&chunks[0]) {
+        chunks.extend(pieces.join(read(&first)?).and_then(VideoRecord::into_chunk));
+        if chunks.first().is_some_and(holds) {
             return Ok(chunks);
         }
         let start = StartAt::Offsets(vec![(video.partition, video.offset + 1)]);
@@ -85,8 +83,12 @@ impl BusSnapshots {
             if record.record.key != alert.camera.as_str().as_bytes() {
                 continue;
             }
-            let chunk = read(&record)?;
-            if chunk.gop != chunks[0].gop || chunk.epoch != chunks[0].epoch {
+            let video = read(&record)?;
+            if matches!(video, VideoRecord::SignalLoss(_)) {
+                return Err(NoSnapshot::Expired);
+            }
+            let Some(chunk) = pieces.join(video).and_then(VideoRecord::into_chunk) else { continue };
+            if chunks.last().is_some_and(|before| !follows(before, &chunk)) {
                 return Err(NoSnapshot::Expired);
             }
             let found = holds(&chunk);
@@ -97,4 +99,10 @@ impl BusSnapshots {
         }
         Err(NoSnapshot::Expired)
     }
+}
+
+/// Whether a chunk is of the same group of pictures as the one before, or of the next one, which refers to it.
+fn follows(before: &VideoChunk, chunk: &VideoChunk) -> bool {
+    let next = before.gop + u64::from(chunk.part == 0 && chunk.continues);
+    chunk.epoch == before.epoch && chunk.gop == next
 }

@@ -20,7 +20,7 @@ use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSour
 use vedette_runtime::health::{Condition, Health};
 use vedette_runtime::{Service, clock, report};
 use vedette_topics::{During, topics};
-use vedette_wire::{HeartbeatRole, PublishedChunk, VideoRecord};
+use vedette_wire::{HeartbeatRole, PublishedChunk, VideoRecord, video_records};
 
 use crate::deps::Deps;
 use crate::error::StageError;
@@ -278,19 +278,21 @@ impl Ingest {
     async fn publish(&self, chunk: VideoChunk) {
         let frames = chunk.units.len() as u64;
         let Some(captured) = chunk.units.last().map(|unit| unit.captured) else { return };
-        let video = VideoRecord::Chunk(PublishedChunk { chunk, published: clock::now() });
-        match topics::VIDEO.send(&self.bus, &video, captured).await {
-            Ok(delivery) => {
-                let counted = async move {
-                    match delivery.await {
-                        Ok(_) => metrics::INGEST_FRAMES.get().increment(frames),
-                        Err(error) => shed(frames, &error),
-                    }
-                };
-                tokio::spawn(counted.in_current_span());
+        let mut deliveries = Vec::new();
+        for video in video_records(PublishedChunk { chunk, published: clock::now() }, topics::MAX_CHUNK_BYTES) {
+            match topics::VIDEO.send(&self.bus, &video, captured).await {
+                Ok(delivery) => deliveries.push(delivery),
+                // Without one of its pieces a picture is of no use.
+                Err(error) => return shed(frames, &error),
             }
-            Err(error) => shed(frames, &error),
         }
+        let counted = async move {
+            match futures::future::try_join_all(deliveries).await {
+                Ok(_) => metrics::INGEST_FRAMES.get().increment(frames),
+                Err(error) => shed(frames, &error),
+            }
+        };
+        tokio::spawn(counted.in_current_span());
     }
 }
 

@@ -16,8 +16,8 @@ pub(crate) struct Ledger<H> {
 struct Partition<H> {
     open: BTreeMap<u64, ()>,
     next: u64,
-    /// The restart offsets of each holder, ascending.
-    holds: BTreeMap<H, VecDeque<u64>>,
+    /// The restart offsets of each holder, ascending, and up to where all must be finished for each.
+    holds: BTreeMap<H, VecDeque<(u64, u64)>>,
     committed: Option<u64>,
 }
 
@@ -47,10 +47,10 @@ impl<H: Ord> Ledger<H> {
         }
     }
 
-    /// `holder` can restart at `offset`: after a restart it needs the records from there on, once all earlier ones are finished.
-    pub(crate) fn hold(&mut self, partition: u32, holder: H, offset: u64) {
+    /// `holder` can restart at `offset`, once all before `from` are finished: after a restart it needs the records from there on.
+    pub(crate) fn hold(&mut self, partition: u32, holder: H, offset: u64, from: u64) {
         if let Some(entry) = self.partitions.get_mut(&partition) {
-            entry.holds.entry(holder).or_default().push_back(offset);
+            entry.holds.entry(holder).or_default().push_back((offset, from));
         }
     }
 
@@ -95,11 +95,11 @@ impl<H: Ord> Ledger<H> {
         for (partition, entry) in &mut self.partitions {
             let unfinished = entry.open.keys().next().copied().unwrap_or(entry.next);
             for starts in entry.holds.values_mut() {
-                while starts.get(1).is_some_and(|next| *next <= unfinished) {
+                while starts.get(1).is_some_and(|(_, from)| *from <= unfinished) {
                     starts.pop_front();
                 }
             }
-            let held = entry.holds.values().filter_map(|starts| starts.front().copied()).min();
+            let held = entry.holds.values().filter_map(|starts| starts.front().map(|(at, _)| *at)).min();
             let point = held.map_or(unfinished, |held| held.min(unfinished));
             if entry.committed.is_none_or(|committed| point > committed) {
                 entry.committed = Some(point);
@@ -170,10 +170,10 @@ mod tests {
             ledger.begin(0, offset);
             ledger.finish(0, offset);
         }
-        ledger.hold(0, "gate", 2);
-        ledger.hold(0, "hall", 4);
+        ledger.hold(0, "gate", 2, 2);
+        ledger.hold(0, "hall", 4, 4);
         assert_eq!(ledger.take_commits(), [(0, 2)]);
-        ledger.hold(0, "gate", 5);
+        ledger.hold(0, "gate", 5, 5);
         assert_eq!(ledger.take_commits(), [(0, 4)]);
         ledger.release(0, &"hall");
         assert_eq!(ledger.take_commits(), [(0, 5)]);
@@ -185,12 +185,29 @@ mod tests {
         for offset in 0..4 {
             ledger.begin(0, offset);
         }
-        ledger.hold(0, "gate", 0);
-        ledger.hold(0, "gate", 3);
+        ledger.hold(0, "gate", 0, 0);
+        ledger.hold(0, "gate", 3, 3);
         ledger.finish(0, 0);
         ledger.finish(0, 1);
         assert_eq!(ledger.take_commits(), [(0, 0)]);
         ledger.finish(0, 2);
+        assert_eq!(ledger.take_commits(), [(0, 3)]);
+    }
+
+    #[test]
+    fn a_group_to_which_the_next_refers_is_held_until_that_one_is_finished() {
+        let mut ledger = Ledger::default();
+        for offset in 0..9 {
+            ledger.begin(0, offset);
+        }
+        for (at, from) in [(0, 0), (0, 3), (3, 6)] {
+            ledger.hold(0, "gate", at, from);
+        }
+        for offset in 0..5 {
+            ledger.finish(0, offset);
+        }
+        assert_eq!(ledger.take_commits(), [(0, 0)]);
+        ledger.finish(0, 5);
         assert_eq!(ledger.take_commits(), [(0, 3)]);
     }
 

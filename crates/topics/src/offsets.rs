@@ -23,10 +23,11 @@ impl Offsets {
         }
     }
 
-    /// A camera can restart at this record: after a restart it needs the records from there on.
-    pub fn hold(&mut self, camera: CameraId, at: &Position) {
+    /// A camera can restart at the record `at`, as soon as all before `from` (the same record, or a later one) are finished: after a
+    /// restart it needs the records from `at` on.
+    pub fn hold(&mut self, camera: CameraId, at: &Position, from: &Position) {
         if let Some(ledger) = self.ledgers.get_mut(&at.topic) {
-            ledger.hold(at.partition, camera, at.offset);
+            ledger.hold(at.partition, camera, at.offset, from.offset);
         }
     }
 

@@ -61,7 +61,7 @@ pub enum Command {
     /// Look at a camera or recording, before it is part of a configuration.
     #[command(subcommand)]
     Camera(CameraCommand),
-    /// Re-encode a recording to H.264 without B-frames, as live cameras send it.
+    /// Re-encode a recording to H.264, for those that intake does not play.
     Transcode(TranscodeArgs),
     /// Track recorded clips and apply rules, and score both against ground truth.
     #[command(subcommand)]

@@ -19,11 +19,13 @@ mod heartbeat;
 mod legacy_condition;
 mod name;
 mod near_miss;
+mod piece;
 mod policy;
 mod session;
 mod signal;
 mod state;
 mod video;
+mod video_record;
 mod zone;
 
 /// Types made from `proto/vedette/v1` by prost.
@@ -40,8 +42,10 @@ pub use detections::{decode_detections, encode_detections};
 pub use error::WireError;
 pub use heartbeat::{Heartbeat, HeartbeatRole, decode_heartbeat, encode_heartbeat};
 pub use near_miss::{CameraNearMiss, decode_near_miss, encode_near_miss};
+pub use piece::{PieceJoiner, video_records};
 pub use policy::{decode_policy, encode_policy, policy_key};
 pub use session::{decode_session, encode_session};
 pub use signal::{CameraSignal, decode_signal, encode_signal};
 pub use state::{AnalysisState, decode_state, encode_state};
-pub use video::{PublishedChunk, VideoRecord, decode_video, encode_signal_loss, encode_video};
+pub use video::{decode_video, encode_piece, encode_signal_loss, encode_video};
+pub use video_record::{MAX_UNIT_BYTES, PublishedChunk, VideoPiece, VideoRecord};

@@ -1,60 +1,34 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
-use vedette_core::{AccessUnit, CameraId, Codec, SignalLoss, Timestamp, VideoChunk};
+use vedette_core::{AccessUnit, Codec, Display, PixelAspect, Rotation, SignalLoss, Timestamp, VideoChunk};
 
 use crate::error::parse;
+use crate::video_record::{MAX_UNIT_BYTES, PublishedChunk, VideoPiece, VideoRecord};
 use crate::{WireError, field, pb};
-
-/// A record on `video`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VideoRecord {
-    /// Pictures.
-    Chunk(PublishedChunk),
-    /// A signal loss.
-    SignalLoss(SignalLoss),
-}
-
-impl VideoRecord {
-    /// The camera.
-    #[must_use]
-    pub fn camera(&self) -> &CameraId {
-        match self {
-            Self::Chunk(published) => &published.chunk.camera,
-            Self::SignalLoss(loss) => &loss.camera,
-        }
-    }
-
-    /// When intake published it.
-    #[must_use]
-    pub fn published(&self) -> Timestamp {
-        match self {
-            Self::Chunk(published) => published.published,
-            Self::SignalLoss(loss) => loss.at,
-        }
-    }
-
-    /// The pictures, if it contains any.
-    #[must_use]
-    pub fn into_chunk(self) -> Option<VideoChunk> {
-        match self {
-            Self::Chunk(published) => Some(published.chunk),
-            Self::SignalLoss(_) => None,
-        }
-    }
-}
-
-/// A chunk as published on the bus.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublishedChunk {
-    /// The pictures.
-    pub chunk: VideoChunk,
-    /// When intake published them.
-    pub published: Timestamp,
-}
 
 /// Encodes a record on `video`.
 #[must_use]
 pub fn encode_video(chunk: &VideoChunk, published: Timestamp) -> Bytes {
+    with_units(chunk, published).encode_to_vec().into()
+}
+
+/// Encodes a piece of a unit on `video`. A reader that knows no pieces refuses it, since it holds no units.
+#[must_use]
+pub fn encode_piece(piece: &VideoPiece) -> Bytes {
+    let PublishedChunk { chunk, published } = &piece.of;
+    let mut message = with_units(chunk, *published);
+    message.units.clear();
+    message.piece = chunk.units.first().map(|unit| pb::video_chunk::Piece {
+        index: piece.index,
+        count: piece.count,
+        unit_bytes: piece.unit_bytes,
+        captured_us: unit.captured.as_micros(),
+        key: unit.key,
+    });
+    message.encode_to_vec().into()
+}
+
+fn with_units(chunk: &VideoChunk, published: Timestamp) -> pb::VideoChunk {
     let mut payload = BytesMut::with_capacity(chunk.units.iter().map(|unit| unit.data.len()).sum());
     for unit in &chunk.units {
         payload.put_slice(&unit.data);
@@ -83,10 +57,30 @@ pub fn encode_video(chunk: &VideoChunk, published: Timestamp) -> Bytes {
         away_us: None,
         away_reason: 0,
         clock_drift: chunk.clock_drift,
+        continues: chunk.continues,
+        display: pb_display(chunk.display),
+        piece: None,
         payload: payload.freeze(),
     }
-    .encode_to_vec()
-    .into()
+}
+
+/// Absent for the default, so that such records are what they were before it existed.
+fn pb_display(display: Display) -> Option<pb::video_chunk::Display> {
+    let Display { rotation, pixel_aspect } = display;
+    (display != Display::default()).then(|| pb::video_chunk::Display {
+        rotation: rotation.degrees(),
+        pixel_width: pixel_aspect.width(),
+        pixel_height: pixel_aspect.height(),
+    })
+}
+
+fn display(display: Option<pb::video_chunk::Display>) -> Result<Display, WireError> {
+    let Some(pb::video_chunk::Display { rotation, pixel_width, pixel_height }) = display else {
+        return Ok(Display::default());
+    };
+    let rotation = Rotation::from_degrees(rotation)
+        .ok_or_else(|| WireError::invalid("display", format!("{rotation} degrees are not 0, 90, 180 or 270")))?;
+    Ok(Display { rotation, pixel_aspect: PixelAspect::new(pixel_width, pixel_height) })
 }
 
 /// Encodes a signal loss on `video`.
@@ -125,21 +119,47 @@ pub fn decode_video(bytes: Bytes) -> Result<VideoRecord, WireError> {
             return Err(WireError::invalid("codec", format!("{} is not a valid codec", message.codec)));
         }
     };
-    Ok(VideoRecord::Chunk(PublishedChunk {
+    let units = match &message.piece {
+        None => split(&message.units, message.payload)?,
+        Some(piece) => vec![part_of_unit(piece, &message.units, message.payload)?],
+    };
+    let published = PublishedChunk {
         published: Timestamp::from_micros(message.published_us),
         chunk: VideoChunk {
             camera: field::camera_id(&message.camera)?,
             epoch: message.epoch,
             codec,
             frame: field::frame_size("frame", message.frame)?,
+            display: display(message.display)?,
             gop: message.gop,
             part: message.part,
             last: message.last,
+            continues: message.continues,
             first_sequence: message.first_sequence,
             clock_drift: message.clock_drift,
-            units: split(&message.units, message.payload)?,
+            units,
         },
-    }))
+    };
+    Ok(match message.piece {
+        None => VideoRecord::Chunk(published),
+        Some(pb::video_chunk::Piece { index, count, unit_bytes, .. }) => {
+            VideoRecord::Piece(VideoPiece { of: published, index, count, unit_bytes })
+        }
+    })
+}
+
+fn part_of_unit(
+    piece: &pb::video_chunk::Piece,
+    units: &[pb::video_chunk::Unit],
+    payload: Bytes,
+) -> Result<AccessUnit, WireError> {
+    if !units.is_empty() {
+        return Err(WireError::invalid("piece", "a record with a part of a unit holds no units"));
+    }
+    if piece.index >= piece.count || payload.is_empty() || piece.unit_bytes as usize > MAX_UNIT_BYTES {
+        return Err(WireError::invalid("piece", "its index is not below its count, or it is empty or too large"));
+    }
+    Ok(AccessUnit { data: payload, captured: Timestamp::from_micros(piece.captured_us), key: piece.key })
 }
 
 fn split(index: &[pb::video_chunk::Unit], mut payload: Bytes) -> Result<Vec<AccessUnit>, WireError> {
@@ -167,7 +187,7 @@ fn split(index: &[pb::video_chunk::Unit], mut payload: Bytes) -> Result<Vec<Acce
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use vedette_core::{FrameSize, SignalLossReason};
+    use vedette_core::{CameraId, FrameSize, SignalLossReason};
 
     use super::*;
 
@@ -184,7 +204,9 @@ mod tests {
             frame: FrameSize { width: 768, height: 576 },
             gop: 3,
             part: 0,
+            display: Display { rotation: Rotation::Quarter, pixel_aspect: PixelAspect::new(4, 3) },
             last: true,
+            continues: true,
             first_sequence: 30,
             clock_drift: false,
             units: units.collect(),
@@ -214,6 +236,13 @@ mod tests {
         fn any_bytes_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = decode_video(bytes.into());
         }
+    }
+
+    #[test]
+    fn a_display_that_turns_by_less_than_a_quarter_is_refused() {
+        let mut bad = pb::VideoChunk::decode(encode_video(&chunk(vec![vec![1; 10]]), Timestamp::default())).unwrap();
+        bad.display.as_mut().unwrap().rotation = 45;
+        assert!(matches!(decode_video(bad.encode_to_vec().into()), Err(WireError::Invalid { .. })));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use vedette_core::{Codec, FrameSize, Timestamp, VideoChunk};
+use vedette_core::{Codec, Display, FrameSize, Timestamp, VideoChunk};
 
 use super::pipeline::{Out, Pipeline, Shape};
 use super::{DecodeError, DecodedFrame, Keep, OutputSize};
 use crate::metrics;
-use crate::nal::{UnitKind, has_parameter_sets, unit_kind};
+use crate::nal::{Start, UnitKind, has_parameter_sets, unit_kind};
 use crate::sps::declared_size;
 
 /// Settings of a decoder.
@@ -37,13 +37,14 @@ impl Default for DecoderSettings {
     }
 }
 
-/// The decoder's position in a stream.
+/// The part that comes next in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Position {
     epoch: u64,
     gop: u64,
-    /// The next part.
     part: u32,
+    /// Number of its first frame.
+    sequence: u64,
 }
 
 /// A unit in the decoder.
@@ -56,8 +57,9 @@ struct Pending {
 
 /// Decodes the chunks of one camera, one after the other, in one pipeline that lives as long as the stream is sound.
 ///
-/// Streams without B-frames yield each frame before [`Decoder::decode`] of its chunk returns. With B-frames some frames come
-/// with the next part; at the end of a group, or before the next group begins, nothing is held back.
+/// Frames come in the order in which they are shown. Streams without B-frames yield each frame before [`Decoder::decode`] of its
+/// chunk returns. With B-frames some frames come with the next chunk, or with [`Decoder::finish`]; behind the [last](VideoChunk::last)
+/// part of a group nothing is held back.
 pub struct Decoder {
     codec: Codec,
     settings: DecoderSettings,
@@ -68,6 +70,13 @@ pub struct Decoder {
     next_ticket: u64,
     /// Frames are suspect from the damaged one up to the next key frame.
     damaged: bool,
+    /// Of the pipeline's pictures.
+    display: Display,
+    /// Whether the pipeline refers to pictures that it decoded before.
+    refers: bool,
+    /// Capture time of the last unit pushed, and whether a unit was ever captured before its predecessor.
+    last: Option<Timestamp>,
+    reorders: bool,
 }
 
 impl Decoder {
@@ -82,6 +91,10 @@ impl Decoder {
             pending: BTreeMap::new(),
             next_ticket: 0,
             damaged: false,
+            display: Display::default(),
+            refers: false,
+            last: None,
+            reorders: false,
         }
     }
 
@@ -118,24 +131,38 @@ impl Decoder {
         result
     }
 
+    /// The frames that are held back, where no more of the stream comes. Decoding resumes at the next part 0.
+    ///
+    /// # Errors
+    /// When they cannot be decoded.
+    pub fn finish(&mut self) -> Result<Vec<DecodedFrame>, DecodeError> {
+        self.position = None;
+        let mut frames = Vec::new();
+        if !self.pending.is_empty() {
+            let drained = self.drain(&mut |frame| frames.push(frame));
+            if let Err(error) = drained {
+                self.restart();
+                return Err(error);
+            }
+        }
+        Ok(frames)
+    }
+
     fn try_decode(&mut self, chunk: &VideoChunk, hand_on: &mut dyn FnMut(DecodedFrame)) -> Result<(), DecodeError> {
-        let begins = self.check(chunk)?;
-        if begins && self.position.is_some_and(|position| position.epoch != chunk.epoch) {
-            // Another session is another stream: nothing of the old one is needed any more.
-            self.restart();
+        if let Some(start) = self.check(chunk)? {
+            self.begin_group(chunk, start, hand_on)?;
         }
         if self.pipeline.is_none() {
             self.pending.clear();
             let shape = Shape {
                 codec: self.codec,
                 output: self.settings.output,
+                display: chunk.display,
                 max_threads: self.settings.max_threads,
                 max_side: self.settings.max_side,
             };
             self.pipeline = Some(Pipeline::new(shape)?);
-        }
-        if begins && !self.pending.is_empty() {
-            self.drain(hand_on)?;
+            self.display = chunk.display;
         }
         let pipeline = self.pipeline.as_mut().expect("it was built above");
         let mut sent = 0;
@@ -148,39 +175,74 @@ impl Decoder {
             let ticket = self.next_ticket;
             self.next_ticket += 1;
             self.pending.insert(ticket, Pending { sequence, captured: unit.captured, key: unit.key });
+            self.reorders |= self.last.replace(unit.captured).is_some_and(|last| unit.captured < last);
             pipeline.push(ticket, unit.data.clone(), wanted)?;
+            self.refers = true;
             sent += 1;
         }
         pipeline.mark()?;
         let (came, complaints) = self.collect(hand_on)?;
-        if complaints > 0 && came < sent {
+        if complaints > 0 && came < sent && !self.reorders {
             let lost = sent - came;
             return Err(DecodeError::Broken(format!("{lost} of {sent} frames could not be decoded")));
         }
-        let drained = if chunk.last { self.drain(hand_on)? } else { 0 };
+        let ends = chunk.last;
+        let drained = if ends && !self.pending.is_empty() { self.drain(hand_on)? } else { 0 };
         // A stream with B-frames may hold back one part; a whole group without a frame is a fault.
         let silent = came + drained == 0 && sent > 0;
-        if silent && (chunk.last || self.pending.len() > MOST_HELD_BACK) {
+        if silent && (ends || self.pending.len() > MOST_HELD_BACK) {
             return Err(DecodeError::NoFrames { units: sent });
         }
         self.forget_overdue();
-        self.position = Some(Position { epoch: chunk.epoch, gop: chunk.gop, part: chunk.part.saturating_add(1) });
+        self.position = Some(Position {
+            epoch: chunk.epoch,
+            gop: chunk.gop,
+            part: chunk.part.saturating_add(1),
+            sequence: chunk.first_sequence.saturating_add(chunk.units.len() as u64),
+        });
         Ok(())
     }
 
-    /// Whether the chunk begins a group; an error when it must not be passed to the codec library.
-    fn check(&self, chunk: &VideoChunk) -> Result<bool, DecodeError> {
+    /// Prepares for a group that begins with a chunk. The decoder goes on as it is if the group continues the former one.
+    fn begin_group(
+        &mut self,
+        chunk: &VideoChunk,
+        start: Start,
+        hand_on: &mut dyn FnMut(DecodedFrame),
+    ) -> Result<(), DecodeError> {
+        let before = self.position;
+        let goes_on = chunk.continues
+            && before.is_some_and(|before| {
+                (before.epoch, before.gop.saturating_add(1), before.sequence)
+                    == (chunk.epoch, chunk.gop, chunk.first_sequence)
+            });
+        if before.is_some_and(|position| position.epoch != chunk.epoch) {
+            // Another session is another stream: nothing of the old one is needed any more.
+            self.restart();
+        } else if self.pipeline.is_some() && chunk.display != self.display {
+            self.drain(hand_on)?;
+            self.restart();
+        } else if !goes_on && (!self.pending.is_empty() || (self.refers && start != Start::Closed)) {
+            // Pictures must not refer to those before a gap.
+            self.drain(hand_on)?;
+        }
+        Ok(())
+    }
+
+    /// The start of the group that the chunk begins, if it does; an error when it must not be passed to the codec library.
+    fn check(&self, chunk: &VideoChunk) -> Result<Option<Start>, DecodeError> {
         if chunk.codec != self.codec {
             return Err(DecodeError::WrongCodec { expected: self.codec, found: chunk.codec });
         }
         let first = chunk.units.first().ok_or(DecodeError::Malformed("it holds no unit"))?;
         let begins = chunk.part == 0;
+        let kind = unit_kind(self.codec, &first.data);
         if !begins {
-            let here = Position { epoch: chunk.epoch, gop: chunk.gop, part: chunk.part };
-            if self.position != Some(here) {
+            let here = (chunk.epoch, chunk.gop, chunk.part);
+            if self.position.is_none_or(|position| (position.epoch, position.gop, position.part) != here) {
                 return Err(DecodeError::NeedsKeyFrame { gop: chunk.gop, part: chunk.part });
             }
-        } else if unit_kind(self.codec, &first.data) != UnitKind::Key {
+        } else if !matches!(kind, UnitKind::Key(_)) {
             return Err(DecodeError::Malformed("part 0 does not start with a key frame"));
         } else if !has_parameter_sets(self.codec, &first.data) {
             return Err(DecodeError::Malformed("part 0 starts without parameter sets"));
@@ -191,12 +253,16 @@ impl Decoder {
             }
             if let Some(frame) = declared_size(self.codec, &unit.data) {
                 self.check_size(frame)?;
+                self.check_size(chunk.display.shown(frame))?;
             }
         }
         if begins && declared_size(self.codec, &first.data).is_none() {
             return Err(DecodeError::Malformed("its parameter sets cannot be read"));
         }
-        Ok(begins)
+        Ok(match kind {
+            UnitKind::Key(start) if begins => Some(start),
+            _ => None,
+        })
     }
 
     fn check_size(&self, frame: FrameSize) -> Result<(), DecodeError> {
@@ -208,10 +274,11 @@ impl Decoder {
     }
 
     fn drain(&mut self, hand_on: &mut dyn FnMut(DecodedFrame)) -> Result<usize, DecodeError> {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && !self.refers {
             return Ok(0);
         }
         self.pipeline.as_mut().expect("what is pending lies in it").drain()?;
+        self.refers = false;
         let (came, _) = self.collect(hand_on)?;
         let missing = std::mem::take(&mut self.pending).len();
         count_missing(missing);
@@ -251,6 +318,10 @@ impl Decoder {
         let pending = self.pending.remove(&ticket)?;
         if pending.key {
             self.damaged = false;
+            // Pictures that are shown before it and have not come refer to what the decoder never had.
+            let before = self.pending.len();
+            self.pending.retain(|_, other| other.captured > pending.captured);
+            count_missing(before - self.pending.len());
         }
         self.damaged |= corrupt;
         if self.damaged {
@@ -276,6 +347,8 @@ impl Decoder {
         self.pipeline = None;
         self.pending.clear();
         self.damaged = false;
+        self.refers = false;
+        (self.last, self.reorders) = (None, false);
     }
 }
 

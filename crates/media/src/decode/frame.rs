@@ -2,12 +2,12 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use bytes::Bytes;
-use vedette_core::{FrameSize, Timestamp};
+use vedette_core::{Display, FrameSize, Rotation, Timestamp};
 
 /// Output size of decoded pictures. They are scaled down before conversion to RGB, which is cheaper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OutputSize {
-    /// As they were encoded.
+    /// As they are shown: upright, with square pixels.
     #[default]
     Native,
     /// As large as fits into this box with the aspect ratio kept, never larger than native. Nothing is padded.
@@ -72,6 +72,32 @@ pub struct RgbImage {
     pub data: Bytes,
 }
 
+impl RgbImage {
+    /// The picture after a clockwise turn.
+    pub(crate) fn turned(self, rotation: Rotation) -> Self {
+        let (width, height) = (self.size.width as usize, self.size.height as usize);
+        let pixels = || self.data.chunks_exact(3);
+        let size = Display { rotation, ..Display::default() }.turned(self.size);
+        let mut data = Vec::with_capacity(self.data.len());
+        match rotation {
+            Rotation::None => return self,
+            Rotation::Half => pixels().rev().for_each(|pixel| data.extend_from_slice(pixel)),
+            Rotation::Quarter | Rotation::ThreeQuarters => {
+                let quarter = rotation == Rotation::Quarter;
+                for row in 0..width {
+                    let column = if quarter { row } else { width - 1 - row };
+                    for line in 0..height {
+                        let line = if quarter { height - 1 - line } else { line };
+                        let at = (line * width + column) * 3;
+                        data.extend_from_slice(&self.data[at..at + 3]);
+                    }
+                }
+            }
+        }
+        Self { size, data: data.into() }
+    }
+}
+
 impl fmt::Debug for RgbImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RgbImage({}x{})", self.size.width, self.size.height)
@@ -87,7 +113,7 @@ pub struct DecodedFrame {
     pub sequence: u64,
     /// Whether it is a key frame.
     pub key: bool,
-    /// Encoded size, to which boxes refer.
+    /// Size as it is shown, upright and with square pixels, to which boxes refer.
     pub frame: FrameSize,
     /// The picture, in the requested size. Divide by [`DecodedFrame::scale`] to convert its pixels to the frame's.
     pub image: RgbImage,
@@ -109,6 +135,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_picture_is_turned_clockwise() {
+        let image = |width, height, pixels: &[u8]| RgbImage {
+            size: FrameSize { width, height },
+            data: pixels.iter().flat_map(|pixel| [*pixel; 3]).collect(),
+        };
+        let upright = image(3, 2, &[1, 2, 3, 4, 5, 6]);
+        for (rotation, expected) in [
+            (Rotation::None, image(3, 2, &[1, 2, 3, 4, 5, 6])),
+            (Rotation::Quarter, image(2, 3, &[4, 1, 5, 2, 6, 3])),
+            (Rotation::Half, image(3, 2, &[6, 5, 4, 3, 2, 1])),
+            (Rotation::ThreeQuarters, image(2, 3, &[3, 6, 2, 5, 1, 4])),
+        ] {
+            assert!(upright.clone().turned(rotation) == expected, "{rotation:?}");
+        }
+    }
 
     proptest! {
         #[test]

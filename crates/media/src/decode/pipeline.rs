@@ -7,7 +7,7 @@ use gstreamer::prelude::*;
 use gstreamer::{self as gst, MessageView, PadProbeData, PadProbeReturn, PadProbeType};
 use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc, AppStreamType};
 use gstreamer_video as gst_video;
-use vedette_core::{Codec, FrameSize};
+use vedette_core::{Codec, Display, FrameSize};
 
 use super::{DecodeError, OutputSize, RgbImage};
 use crate::init::codec_complaints;
@@ -18,6 +18,7 @@ use crate::metrics;
 pub(super) struct Shape {
     pub(super) codec: Codec,
     pub(super) output: OutputSize,
+    pub(super) display: Display,
     pub(super) max_threads: u32,
     pub(super) max_side: u32,
 }
@@ -68,7 +69,7 @@ impl Pipeline {
         filter.set_property("caps", rgb_caps(None));
         let native = Arc::new(Mutex::new(FrameSize { width: 0, height: 0 }));
         let sink = AppSink::builder().sync(false).qos(false).async_(false).max_buffers(1).build();
-        sink.set_callbacks(deliver(sender.clone(), Arc::clone(&native)));
+        sink.set_callbacks(deliver(sender.clone(), Arc::clone(&native), shape.display));
 
         let pipeline = gst::Pipeline::new();
         let chain = [source.upcast_ref(), &decoder, &scale, &convert, &filter, sink.upcast_ref()];
@@ -207,7 +208,8 @@ fn rgb_caps(size: Option<FrameSize>) -> gst::Caps {
         None => caps.build(),
         Some(size) => {
             let side = |length: u32| i32::try_from(length).unwrap_or(i32::MAX);
-            caps.width(side(size.width)).height(side(size.height)).build()
+            let caps = caps.width(side(size.width)).height(side(size.height));
+            caps.pixel_aspect_ratio(gst::Fraction::new(1, 1)).build()
         }
     }
 }
@@ -237,7 +239,7 @@ fn watch_marks(decoder: &gst::Element, sender: SyncSender<Sent>) {
     });
 }
 
-/// Inspects the decoder's output: sets the output size, rejects oversized pictures, drops unwanted ones.
+/// Inspects the decoder's output: sets the output size (with square pixels), rejects oversized pictures, drops unwanted ones.
 fn watch_pictures(
     decoder: &gst::Element,
     filter: &gst::Element,
@@ -256,9 +258,11 @@ fn watch_pictures(
                 let _ = sender.send(Err(DecodeError::TooLarge { frame, max_side: shape.max_side }));
                 return PadProbeReturn::Drop;
             }
-            *native.lock().unwrap_or_else(PoisonError::into_inner) = frame;
+            let shown = shape.display.shown(frame);
+            *native.lock().unwrap_or_else(PoisonError::into_inner) = shown;
             if let Some(filter) = filter.upgrade() {
-                filter.set_property("caps", rgb_caps(Some(shape.output.of(frame))));
+                // The turn comes after.
+                filter.set_property("caps", rgb_caps(Some(shape.display.turned(shape.output.of(shown)))));
             }
             PadProbeReturn::Ok
         }
@@ -299,12 +303,13 @@ fn complained() -> bool {
     SEEN.replace(now) != now
 }
 
-fn deliver(sender: SyncSender<Sent>, native: Arc<Mutex<FrameSize>>) -> AppSinkCallbacks {
+fn deliver(sender: SyncSender<Sent>, native: Arc<Mutex<FrameSize>>, display: Display) -> AppSinkCallbacks {
     AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             let frame = *native.lock().unwrap_or_else(PoisonError::into_inner);
             let (ticket, corrupt, image) = picture(&sample).ok_or(gst::FlowError::Error)?;
+            let image = image.turned(display.rotation);
             let out = Out::Frame { ticket, corrupt: corrupt || complained(), frame, image };
             sender.send(Ok(out)).map(|()| gst::FlowSuccess::Ok).map_err(|_| gst::FlowError::Flushing)
         })
@@ -339,7 +344,13 @@ mod tests {
 
     #[test]
     fn a_pipeline_that_gives_nothing_is_given_up_and_can_be_dropped() {
-        let shape = Shape { codec: Codec::H264, output: OutputSize::Native, max_threads: 1, max_side: 8192 };
+        let shape = Shape {
+            codec: Codec::H264,
+            output: OutputSize::Native,
+            display: Display::default(),
+            max_threads: 1,
+            max_side: 8192,
+        };
         let mut pipeline = Pipeline::new(shape).unwrap();
         let patience = Duration::from_millis(1);
         assert_eq!(pipeline.next(patience).err(), Some(DecodeError::Stuck(patience)));

@@ -144,10 +144,8 @@ impl LossReason {
 /// The remedy for pictures refused for a reason of `vedette_media_units_refused_total`.
 fn remedy(refused: &str) -> &'static str {
     match refused {
-        "too_large" => "its frames exceed 900 KB; lower resolution, quality or bit rate in its encoder settings",
-        "before_key_frame" => {
-            "no key frame (IDR) arrives; set a key-frame interval of a few seconds and switch intra refresh off"
-        }
+        "too_large" => "its frames exceed 16 MB; lower resolution, quality or bit rate in its encoder settings",
+        "before_key_frame" => "no key frame or recovery point arrives; set a key-frame interval of a few seconds",
         "no_parameter_sets" => {
             "its size is unknown, since no parameter sets arrive; restart it, and check its firmware"
         }
@@ -172,7 +170,8 @@ impl RefusalReason {
 pub enum RefusalReason {
     /// The file is not a supported video.
     #[error(
-        "`{path}` is not a video: {detail}; give an MP4, Matroska, AVI or elementary stream of H.264, H.265 or JPEG"
+        "`{path}` is not a video that can be played: {detail}; give an MP4, Matroska, AVI, MPEG or elementary stream of H.264, H.265 or \
+         JPEG, or try to convert it with `vedette transcode '{path}' NEW.mp4`"
     )]
     NotVideo {
         /// The file.
@@ -181,7 +180,9 @@ pub enum RefusalReason {
         detail: String,
     },
     /// The file's video is in an unsupported codec.
-    #[error("`{path}` contains video in {codec}; convert it to H.264, H.265 or JPEG")]
+    #[error(
+        "`{path}` contains video in {codec}; convert it with `vedette transcode '{path}' NEW.mp4` and name NEW.mp4 instead"
+    )]
     UnsupportedCodec {
         /// The file.
         path: String,

@@ -1,3 +1,4 @@
+mod demux;
 mod event;
 mod file;
 mod inspect;
@@ -5,6 +6,7 @@ mod output;
 mod reader;
 mod rtsp;
 mod settings;
+mod source_display;
 pub(crate) mod stream;
 
 use std::sync::Arc;

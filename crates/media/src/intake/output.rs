@@ -6,15 +6,18 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vedette_core::{
-    AccessUnit, Backoff, CameraId, Codec, FrameSize, LossHeartbeats, SignalLoss, SignalLossReason, Span, Timestamp,
-    VideoChunk,
+    Backoff, CameraId, Codec, FrameSize, LossHeartbeats, SignalLoss, SignalLossReason, Span, Timestamp, VideoChunk,
 };
 
+use super::source_display::SourceDisplay;
 use super::{Clock, IntakeEvent, IntakeSettings, LossReason, NewestEpoch, RefusalReason};
 use crate::capture::{Arrival, Captured};
 use crate::chunker::Chunker;
+use crate::fields::Fields;
 use crate::metrics;
 use crate::nal::{UnitKind, unit_kind};
+use crate::parameter_sets::ParameterSets;
+use crate::sps::pixel_aspect;
 
 /// Both clocks of this host are read within this time, in so many attempts.
 const READ_TOGETHER: Duration = Duration::from_millis(5);
@@ -38,6 +41,12 @@ pub(super) struct Output {
     last_epoch: u64,
     chunker: Option<Chunker>,
     codec: Codec,
+    /// Size of the pictures as they are encoded.
+    coded: FrameSize,
+    /// How the source says they are shown.
+    display: SourceDisplay,
+    sets: ParameterSets,
+    fields: Fields,
     chunks_sent: u64,
     /// When the last picture that can be decoded arrived, or else when intake began or connected.
     usable_at: Instant,
@@ -76,6 +85,10 @@ impl Output {
             last_epoch: 0,
             chunker: None,
             codec: Codec::H264,
+            coded: FrameSize { width: 1, height: 1 },
+            display: SourceDisplay::default(),
+            sets: ParameterSets::default(),
+            fields: Fields::default(),
             chunks_sent: 0,
             usable_at: Instant::now(),
             timeout: settings.timeout,
@@ -129,10 +142,19 @@ impl Output {
     /// Begins a new stream session.
     pub(super) async fn connected(&mut self, codec: Codec, frame: FrameSize) -> Result<(), Gone> {
         let epoch = self.next_epoch();
-        self.codec = codec;
+        if codec != self.codec {
+            self.sets = ParameterSets::default();
+        }
+        (self.codec, self.coded) = (codec, frame);
         self.open_since = None;
+        let frame = self.display.of(None).shown(frame);
         self.chunker = Some(Chunker::new(self.camera.clone(), epoch, codec, frame, self.max_duration, self.max_bytes));
         self.send(IntakeEvent::Connected { epoch, codec, frame }).await
+    }
+
+    /// How the source says that the following pictures are shown.
+    pub(super) fn set_display(&mut self, display: SourceDisplay) {
+        self.display = display;
     }
 
     fn next_epoch(&mut self) -> u64 {
@@ -142,9 +164,19 @@ impl Output {
         self.last_epoch
     }
 
-    /// The following pictures have this size.
+    /// The following pictures are encoded in this size.
     pub(super) async fn resized(&mut self, frame: FrameSize) -> Result<(), Gone> {
-        match self.chunker.as_mut().and_then(|chunker| chunker.set_frame(frame)) {
+        match std::mem::replace(&mut self.coded, frame) == frame {
+            true => Ok(()),
+            false => self.cut().await,
+        }
+    }
+
+    /// The pictures from this key frame on are shown as the source or their parameter sets tell.
+    async fn show(&mut self, key_frame: &bytes::Bytes) -> Result<(), Gone> {
+        let display = self.display.of(pixel_aspect(self.codec, key_frame));
+        let shown = display.shown(self.coded);
+        match self.chunker.as_mut().and_then(|chunker| chunker.set_picture(shown, display)) {
             Some(chunk) => self.send_chunk(chunk).await,
             None => Ok(()),
         }
@@ -152,13 +184,11 @@ impl Output {
 
     /// Adds a unit of a network camera, which begins a stream session if its capture time does not continue the session's.
     pub(super) async fn captured_unit(&mut self, data: bytes::Bytes, captured: Captured) -> Result<(), Gone> {
-        if captured.new_session
-            && let Some(session) = self.chunker.as_ref().map(Chunker::session)
-        {
+        if captured.new_session && self.chunker.is_some() {
             metrics::CLOCK_RESTARTS.get().increment(1);
             tracing::warn!(captured = %captured.at, "the camera's clock or this host's jumped: a stream session begins");
             self.cut().await?;
-            self.connected(self.codec, session.1).await?;
+            self.connected(self.codec, self.coded).await?;
         }
         if let Some(chunker) = &mut self.chunker {
             chunker.set_drifting(captured.drifting);
@@ -168,25 +198,37 @@ impl Output {
 
     /// Adds a unit; one without a picture is counted and skipped.
     pub(super) async fn unit(&mut self, data: bytes::Bytes, captured: Timestamp) -> Result<(), Gone> {
-        let Some(session) = self.chunker.as_ref().map(Chunker::session) else { return Ok(()) };
-        let key = match unit_kind(self.codec, &data) {
-            UnitKind::Key => true,
-            UnitKind::Delta => false,
+        for (data, captured) in self.fields.push(self.codec, data, captured) {
+            self.picture(data, captured).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds the unit of a picture.
+    async fn picture(&mut self, data: bytes::Bytes, captured: Timestamp) -> Result<(), Gone> {
+        let Some(epoch) = self.chunker.as_ref().map(Chunker::epoch) else { return Ok(()) };
+        self.sets.learn(self.codec, &data);
+        let (data, start) = match unit_kind(self.codec, &data) {
+            UnitKind::Key(start) => (self.sets.complete(self.codec, data), Some(start)),
+            UnitKind::Delta => (data, None),
             UnitKind::None => {
                 self.refuse("no_picture");
                 return Ok(());
             }
         };
         // A session ends with the first heartbeat after it: its records would be older than the heartbeat's.
-        if session.0 != self.last_epoch {
-            if !key {
+        if epoch != self.last_epoch {
+            if start.is_none() {
                 self.refuse("before_key_frame");
                 return Ok(());
             }
-            self.connected(self.codec, session.1).await?;
+            self.connected(self.codec, self.coded).await?;
+        }
+        if start.is_some() {
+            self.show(&data).await?;
         }
         let Some(chunker) = self.chunker.as_mut() else { return Ok(()) };
-        let pushed = chunker.push(AccessUnit { data, captured, key });
+        let pushed = chunker.push(data, captured, start);
         let has_open_units = chunker.has_open_units();
         match pushed.refused {
             Some(why) => self.refuse(why.as_str()),
@@ -201,6 +243,13 @@ impl Output {
             self.open_since.get_or_insert_with(Instant::now);
         }
         Ok(())
+    }
+
+    /// The next unit is the last one before [`Self::cut`].
+    pub(super) fn expect_end(&mut self) {
+        if let Some(chunker) = &mut self.chunker {
+            chunker.expect_end();
+        }
     }
 
     /// Counts a picture that cannot be used.
@@ -230,6 +279,9 @@ impl Output {
 
     /// The group cannot continue: the open chunk is completed, and units are dropped until the next key frame.
     pub(super) async fn cut(&mut self) -> Result<(), Gone> {
+        if let Some((data, captured)) = self.fields.take() {
+            self.picture(data, captured).await?;
+        }
         self.open_since = None;
         match self.chunker.as_mut().and_then(Chunker::finish) {
             Some(chunk) => self.send_chunk(chunk).await,
@@ -374,7 +426,7 @@ mod tests {
     /// Key frames that fit no chunk, pictures before the first key frame, units without a picture: all of it arrives on time.
     #[tokio::test(start_paused = true)]
     async fn whatever_arrives_only_a_usable_picture_counts() {
-        let large: &'static [u8] = Box::leak([KEY, &vec![7; 1_000_000]].concat().into_boxed_slice());
+        let large: &'static [u8] = Box::leak([KEY, &vec![7; 17_000_000]].concat().into_boxed_slice());
         let end_of_stream: &[u8] = &[0, 0, 0, 1, 0x0b];
         for (unit, refused) in [(large, "too_large"), (DELTA, "before_key_frame"), (end_of_stream, "no_picture")] {
             let (mut output, mut events) = intake(Arc::new(|| 0));

@@ -1,22 +1,21 @@
-//! Demuxes recordings on a thread of its own: container and framing only, nothing is decoded.
+//! Reads recordings on a thread of its own: container and framing only, nothing is decoded.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gstreamer::prelude::*;
-use gstreamer::{self as gst, MessageView};
-use gstreamer_app::AppSink;
+use gstreamer as gst;
 use tokio::sync::mpsc;
-use vedette_core::{Codec, FrameSize, Span};
+use vedette_core::Span;
 
 use super::RefusalReason;
+use super::demux::{Format, Open, Problem, format_of};
+use crate::nal::{UnitKind, unit_kind};
 
 /// Output of the reader.
 pub(super) enum Item {
     /// Format of the following units.
-    Format(Codec, FrameSize),
+    Format(Format),
     /// An encoded frame and its time since the first one, continuing over repetitions.
     Unit(Bytes, Span),
     /// The file is shorter than its index declares; the pass continues to its end.
@@ -58,7 +57,7 @@ struct Reader {
     base: Option<Span>,
     /// Time left to skip before the first unit.
     skip: Span,
-    format: Option<(Codec, FrameSize)>,
+    format: Option<Format>,
 }
 
 /// Outcome of a pass through the file.
@@ -118,13 +117,13 @@ impl Reader {
             if self.items.is_closed() {
                 return Err(Closed);
             }
-            if let Some(sample) = open.sink.try_pull_sample(gst::ClockTime::from_mseconds(50)) {
+            if let Some(sample) = open.sample(gst::ClockTime::from_mseconds(50)) {
                 heard = Instant::now();
                 pass.units += 1;
-                self.sample(&sample, &mut times)?;
+                self.sample(&open, &sample, &mut times)?;
                 continue;
             }
-            let ended = open.sink.is_eos();
+            let ended = open.is_eos();
             match open.problem() {
                 Some(Problem::Codec(codec)) if pass.units == 0 => {
                     let path = self.order.path.display().to_string();
@@ -161,20 +160,20 @@ impl Reader {
         Ok(Ok(pass))
     }
 
-    fn sample(&mut self, sample: &gst::Sample, times: &mut Times) -> Result<(), Closed> {
+    fn sample(&mut self, open: &Open, sample: &gst::Sample, times: &mut Times) -> Result<(), Closed> {
         let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps()) else { return Ok(()) };
         let pts = sample
             .segment()
             .and_then(|segment| segment.downcast_ref::<gst::ClockTime>())
             .and_then(|segment| segment.to_running_time(buffer.pts()?));
         let time = times.next(pts, frame_interval(caps));
-        let Some((codec, frame)) = format_of(caps) else { return Ok(()) };
+        let Some(format) = format_of(caps, open.rotation()) else { return Ok(()) };
         let Ok(map) = buffer.into_mapped_buffer_readable() else { return Ok(()) };
         let data = Bytes::copy_from_slice(&map);
         let base = match self.base {
             Some(base) => base,
             None => {
-                let starts = crate::nal::unit_kind(codec, &data) == crate::nal::UnitKind::Key;
+                let starts = matches!(unit_kind(format.codec, &data), UnitKind::Key(_));
                 if time < self.skip || !starts {
                     return Ok(());
                 }
@@ -183,9 +182,9 @@ impl Reader {
                 base
             }
         };
-        if self.format != Some((codec, frame)) {
-            self.format = Some((codec, frame));
-            self.items.blocking_send(Item::Format(codec, frame)).map_err(|_| Closed)?;
+        if self.format != Some(format) {
+            self.format = Some(format);
+            self.items.blocking_send(Item::Format(format)).map_err(|_| Closed)?;
         }
         let time = Span::from_micros(base.as_micros() + time.as_micros());
         self.items.blocking_send(Item::Unit(data, time)).map_err(|_| Closed)
@@ -243,158 +242,4 @@ fn frame_interval(caps: &gst::CapsRef) -> i64 {
         }
         _ => 40_000,
     }
-}
-
-fn format_of(caps: &gst::CapsRef) -> Option<(Codec, FrameSize)> {
-    let structure = caps.structure(0)?;
-    let side = |name| structure.get::<i32>(name).ok().and_then(|side| u32::try_from(side).ok()).filter(|s| *s > 0);
-    Some((codec_of(structure.name())?, FrameSize { width: side("width")?, height: side("height")? }))
-}
-
-fn codec_of(media_type: &str) -> Option<Codec> {
-    match media_type {
-        "video/x-h264" => Some(Codec::H264),
-        "video/x-h265" => Some(Codec::H265),
-        "image/jpeg" => Some(Codec::Jpeg),
-        _ => None,
-    }
-}
-
-enum Problem {
-    /// There is video, in an unsupported codec.
-    Codec(String),
-    Error(String),
-}
-
-/// A file being demuxed.
-struct Open {
-    pipeline: gst::Pipeline,
-    sink: AppSink,
-    codec: Arc<Mutex<Option<String>>>,
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        let _ = self.pipeline.set_state(gst::State::Null);
-    }
-}
-
-impl Open {
-    fn new(path: &Path) -> Result<Self, String> {
-        let text = |error: &dyn std::fmt::Display| error.to_string();
-        if std::fs::metadata(path).map_err(|error| text(&error))?.len() == 0 {
-            return Err("it is empty".into());
-        }
-        let pipeline = gst::Pipeline::new();
-        let source = gst::ElementFactory::make("filesrc").property("location", path).build().map_err(|e| text(&e))?;
-        let parse = gst::ElementFactory::make("parsebin").build().map_err(|e| text(&e))?;
-        let sink = AppSink::builder().sync(false).max_buffers(16).build();
-        pipeline.add_many([&source, &parse, sink.upcast_ref()]).map_err(|e| text(&e))?;
-        source.link(&parse).map_err(|e| text(&e))?;
-        let codec = Arc::new(Mutex::new(None));
-        let (weak, target, unknown) = (pipeline.downgrade(), sink.clone(), Arc::clone(&codec));
-        parse.connect_pad_added(move |_, pad| {
-            let Some(pipeline) = weak.upgrade() else { return };
-            let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-            let name = caps.structure(0).map_or_else(String::new, |s| s.name().to_string());
-            let wanted = codec_of(&name).filter(|_| target.static_pad("sink").is_some_and(|pad| !pad.is_linked()));
-            let linked = match wanted {
-                Some(codec) => frame_to(&pipeline, pad, codec, &target),
-                None => {
-                    if codec_of(&name).is_none() && (name.starts_with("video/") || name.starts_with("image/")) {
-                        let described = caps.structure(0).map_or(name, describe);
-                        *unknown.lock().unwrap_or_else(PoisonError::into_inner) = Some(described);
-                    }
-                    swallow(&pipeline, pad, &target)
-                }
-            };
-            if let Err(error) = linked {
-                tracing::debug!(%error, "a stream of the file could not be linked");
-            }
-        });
-        let open = Self { pipeline, sink, codec };
-        match open.pipeline.set_state(gst::State::Playing) {
-            Ok(_) => Ok(open),
-            Err(_) => Err(match open.problem() {
-                Some(Problem::Error(detail)) => detail,
-                _ => "it cannot be opened".into(),
-            }),
-        }
-    }
-
-    /// The problem since the last call.
-    fn problem(&self) -> Option<Problem> {
-        if let Some(codec) = self.codec.lock().unwrap_or_else(PoisonError::into_inner).take()
-            && self.sink.static_pad("sink").is_some_and(|pad| !pad.is_linked())
-        {
-            return Some(Problem::Codec(codec));
-        }
-        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
-        match message.view() {
-            MessageView::Error(error) => Some(Problem::Error(error.error().message().to_string())),
-            _ => None,
-        }
-    }
-
-    /// The declared length of the file.
-    fn announced(&self) -> Option<Span> {
-        let length = self.pipeline.query_duration::<gst::ClockTime>()?;
-        Some(Span::from_micros(i64::try_from(length.useconds()).ok()?))
-    }
-}
-
-/// The codec as text: its media type, and its version where one type stands for several.
-fn describe(structure: &gst::StructureRef) -> String {
-    match structure.get::<i32>("mpegversion").or_else(|_| structure.get::<i32>("msmpegversion")) {
-        Ok(version) => format!("{} version {version}", structure.name()),
-        Err(_) => structure.name().to_string(),
-    }
-}
-
-/// Frames of `pad` to `sink`: Annex B with parameter sets at each key frame, or JPEG.
-fn frame_to(
-    pipeline: &gst::Pipeline,
-    pad: &gst::Pad,
-    codec: Codec,
-    sink: &AppSink,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let (name, caps) = match codec {
-        Codec::H264 => ("h264parse", "video/x-h264,stream-format=byte-stream,alignment=au"),
-        Codec::H265 => ("h265parse", "video/x-h265,stream-format=byte-stream,alignment=au"),
-        Codec::Jpeg => ("jpegparse", "image/jpeg"),
-    };
-    let mut parser = gst::ElementFactory::make(name);
-    if codec != Codec::Jpeg {
-        // -1: with every key frame.
-        parser = parser.property("config-interval", -1);
-    }
-    let parser = parser.build()?;
-    sink.set_caps(Some(&caps.parse::<gst::Caps>()?));
-    pipeline.add(&parser)?;
-    parser.link(sink)?;
-    parser.sync_state_with_parent()?;
-    pad.link(&parser.static_pad("sink").ok_or("a parser has a sink pad")?)?;
-    Ok(())
-}
-
-/// Discards audio and further streams, so that the demuxer does not stall on them. If one of them ends before any
-/// video has appeared, there is none: `parsebin` does not report that.
-fn swallow(pipeline: &gst::Pipeline, pad: &gst::Pad, video: &AppSink) -> Result<(), Box<dyn std::error::Error>> {
-    let sink = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build()?;
-    pipeline.add(&sink)?;
-    sink.sync_state_with_parent()?;
-    let entry = sink.static_pad("sink").ok_or("a sink has a sink pad")?;
-    let (sink, video) = (sink.downgrade(), video.clone());
-    entry.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        if let Some(gst::PadProbeData::Event(event)) = &info.data
-            && event.type_() == gst::EventType::Eos
-            && video.static_pad("sink").is_some_and(|pad| !pad.is_linked())
-            && let Some(sink) = sink.upgrade()
-        {
-            gst::element_error!(sink, gst::StreamError::WrongType, ("it holds no video stream"));
-        }
-        gst::PadProbeReturn::Ok
-    });
-    pad.link(&entry)?;
-    Ok(())
 }

@@ -42,7 +42,7 @@ impl fmt::Debug for Credentials {
 pub enum IntakeSource {
     /// A recording, played in real time.
     File {
-        /// MP4, Matroska, AVI, MPEG-TS, or an H.264, H.265 or Motion JPEG elementary stream. A missing file is
+        /// MP4, Matroska, AVI, MPEG-TS, MPEG-PS, or an H.264, H.265 or Motion JPEG elementary stream. A missing file is
         /// waited for; it should then appear complete, by renaming.
         path: PathBuf,
         /// Restart at the end; session, frame numbers and capture times continue.

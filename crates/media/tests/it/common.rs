@@ -9,7 +9,7 @@ use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use vedette_core::{AccessUnit, CameraId, Codec, FrameSize, Span, Timestamp, VideoChunk};
+use vedette_core::{AccessUnit, CameraId, Codec, Display, FrameSize, Span, Timestamp, VideoChunk};
 use vedette_media::{Clock, Intake, IntakeEvent, IntakeSettings, IntakeSource};
 
 /// 2026-01-01T00:00:00Z.
@@ -98,9 +98,11 @@ pub(crate) fn chunks(codec: Codec, units: &[Bytes], per_part: usize) -> Vec<Vide
             epoch: 7,
             codec,
             frame: FrameSize { width: 320, height: 240 },
+            display: Display::default(),
             gop,
             part,
             last: false,
+            continues: false,
             first_sequence: index as u64,
             clock_drift: false,
             units: vec![unit],

@@ -262,15 +262,12 @@ fn a_recording_is_looked_at_before_it_is_played() {
         [("a.mp4", Codec::H264, "mp4mux"), ("d.mkv", Codec::H265, "matroskamux"), ("e.avi", Codec::Jpeg, "avimux")]
     {
         let path = record(directory.path(), name, codec, 25, mux);
-        assert_eq!(inspect(&path, PATIENCE), Ok(Recording { codec, frame: SIZE, b_frames: false }), "{name}");
+        assert_eq!(inspect(&path, PATIENCE), Ok(Recording { codec, frame: SIZE }), "{name}");
     }
     let reordered = directory.path().join("b.mp4");
     let encoder = "x264enc bframes=2 b-adapt=false key-int-max=10 ! video/x-h264,profile=main ! h264parse";
     run_to_end(&format!("{} ! {encoder} ! mp4mux ! filesink location={}", source(25), reordered.display()));
-    assert!(inspect(&reordered, PATIENCE).unwrap().b_frames);
-    let plain = directory.path().join("plain.mp4");
-    transcode_to_h264(&reordered, &plain, &TranscodeSettings::default(), |_| ()).unwrap();
-    assert!(!inspect(&plain, PATIENCE).unwrap().b_frames, "the way out leads out");
+    assert_eq!(inspect(&reordered, PATIENCE), Ok(Recording { codec: Codec::H264, frame: SIZE }));
 }
 
 #[test]

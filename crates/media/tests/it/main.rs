@@ -11,6 +11,10 @@ mod decode;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod order;
+#[cfg(test)]
 mod rtsp;
+#[cfg(test)]
+mod shape;
 #[cfg(test)]
 mod snapshot;

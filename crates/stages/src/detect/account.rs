@@ -8,7 +8,7 @@ use crate::metrics;
 #[derive(Debug, Default)]
 pub(super) struct Account {
     epoch: Option<u64>,
-    /// The frame that the next chunk begins with if nothing is lost.
+    /// The unit that the next chunk begins with if nothing is lost.
     next: u64,
     /// Watermark: the frame up to which every frame is accounted for.
     watermark: Option<u64>,
@@ -17,35 +17,37 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Begins a signal loss, with a stream session of its own and no frames: earlier sessions are fully accounted for. False when
-    /// it is a repeat.
-    pub(super) fn begin_signal_loss(&mut self, epoch: u64) -> bool {
-        if self.epoch.is_some_and(|known| epoch <= known) {
-            return false;
-        }
-        *self = Self { epoch: Some(epoch), ..Self::default() };
-        true
+    /// The current stream session.
+    pub(super) fn epoch(&self) -> Option<u64> {
+        self.epoch
     }
 
-    /// Begins a chunk. False when it is a repeat: its frames are accounted for.
-    pub(super) fn begin(&mut self, chunk: &VideoChunk) -> bool {
+    /// Whether records of a stream session end the current one: it is a later one, or the first.
+    pub(super) fn is_later(&self, epoch: u64) -> bool {
+        self.epoch.is_none_or(|known| epoch > known)
+    }
+
+    /// Begins a later signal loss, with a stream session of its own and no frames: earlier sessions are fully accounted for.
+    pub(super) fn begin_signal_loss(&mut self, epoch: u64) {
+        *self = Self { epoch: Some(epoch), ..Self::default() };
+    }
+
+    /// Begins a chunk: the frames before it that never came. None when it is a repeat: its frames are accounted for.
+    pub(super) fn begin(&mut self, chunk: &VideoChunk) -> Option<FrameRange> {
         let frames = FrameRange::counted(chunk.first_sequence, chunk.units.len() as u64);
-        if self.epoch != Some(chunk.epoch) {
-            if self.epoch.is_some_and(|epoch| chunk.epoch < epoch) {
-                return false;
-            }
+        if self.is_later(chunk.epoch) {
             // A new lane starts behind a commit, and everything before that was accounted for.
             let known = self.epoch.replace(chunk.epoch).is_some();
             self.watermark = if known { None } else { frames.start().checked_sub(1) };
             self.next = if known { 0 } else { frames.start() };
             self.shed.clear();
         }
-        if frames.start() < self.next {
-            return false;
+        if self.epoch != Some(chunk.epoch) || frames.start() < self.next {
+            return None;
         }
-        self.shed(FrameRange::until(self.next, frames.start()), ShedReason::NotReceived);
+        let missing = FrameRange::until(self.next, frames.start());
         self.next = frames.end();
-        true
+        Some(missing)
     }
 
     /// The next frames in order were not processed.
@@ -83,7 +85,7 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use vedette_core::{AccessUnit, CameraId, Codec, FrameSize, Timestamp};
+    use vedette_core::{AccessUnit, CameraId, Codec, Display, FrameSize, Timestamp};
 
     use super::*;
 
@@ -94,9 +96,11 @@ mod tests {
             epoch,
             codec: Codec::H264,
             frame: FrameSize { width: 64, height: 48 },
+            display: Display::default(),
             gop: 0,
             part: 0,
             last: false,
+            continues: false,
             first_sequence,
             clock_drift: false,
             units: vec![unit; units],
@@ -110,7 +114,7 @@ mod tests {
     #[test]
     fn every_frame_is_accounted_for_by_the_next_record() {
         let mut account = Account::default();
-        assert!(account.begin(&chunk(1, 0, 5)));
+        assert!(account.begin(&chunk(1, 0, 5)).is_some_and(FrameRange::is_empty));
         assert_eq!(account.up_to(0), FrameAccount::default());
         account.shed(FrameRange::counted(1, 1), ShedReason::MaxFps);
         account.shed(FrameRange::counted(2, 1), ShedReason::MaxFps);
@@ -127,28 +131,27 @@ mod tests {
     fn chunks_that_come_again_or_never_are_told() {
         let mut account = Account::default();
         // A lane that starts in the middle: earlier frames were accounted for before.
-        assert!(account.begin(&chunk(1, 40, 10)));
+        assert_eq!(account.begin(&chunk(1, 40, 10)), Some(FrameRange::until(40, 40)));
         assert_eq!(account.up_to(49).previous, Some(39));
-        assert!(!account.begin(&chunk(1, 40, 10)));
-        assert!(account.begin(&chunk(1, 60, 10)));
-        let expected = FrameAccount { previous: Some(49), shed: vec![range(50, 10, ShedReason::NotReceived)] };
-        assert_eq!(account.up_to(60), expected);
+        assert_eq!(account.begin(&chunk(1, 40, 10)), None);
+        assert_eq!(account.begin(&chunk(1, 60, 10)), Some(FrameRange::until(50, 60)));
         // A later session whose start was lost.
-        assert!(account.begin(&chunk(2, 3, 1)));
-        let expected = FrameAccount { previous: None, shed: vec![range(0, 3, ShedReason::NotReceived)] };
-        assert_eq!(account.up_to(3), expected);
-        assert!(!account.begin(&chunk(1, 70, 1)));
+        assert!(account.is_later(2) && !account.is_later(1));
+        assert_eq!(account.begin(&chunk(2, 3, 1)), Some(FrameRange::until(0, 3)));
+        assert_eq!(account.up_to(3), FrameAccount::default());
+        assert_eq!(account.begin(&chunk(1, 70, 1)), None);
     }
 
     #[test]
     fn a_signal_loss_has_no_frames_to_account_for() {
         let mut account = Account::default();
-        assert!(account.begin_signal_loss(5));
-        assert!(!account.begin_signal_loss(5));
-        assert!(account.begin(&chunk(6, 0, 2)));
+        assert!(account.is_later(5));
+        account.begin_signal_loss(5);
+        assert!(!account.is_later(5));
+        assert!(account.begin(&chunk(6, 0, 2)).is_some());
         assert_eq!(account.up_to(0), FrameAccount::default());
-        assert!(account.begin_signal_loss(7));
-        assert!(!account.begin(&chunk(6, 2, 2)));
+        account.begin_signal_loss(7);
+        assert_eq!(account.begin(&chunk(6, 2, 2)), None);
         assert_eq!(account.of_rest(true), None);
     }
 }

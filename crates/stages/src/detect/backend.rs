@@ -26,11 +26,20 @@ pub trait DetectBackend: Send + Sync + 'static {
 /// Decodes the chunks of one camera, one after the other.
 #[async_trait]
 pub trait ChunkDecoder: Send {
-    /// Decodes the pictures of a chunk.
+    /// Decodes a chunk. The pictures come in the order in which they are shown; some may come with the next chunk of the group, or of
+    /// the next group if it continues this one.
     ///
     /// # Errors
     /// When the chunk cannot be decoded; pictures then resume at the next key frame.
     async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded>;
+
+    /// The pictures that are held back, where no more of the stream comes.
+    ///
+    /// # Errors
+    /// When they cannot be decoded.
+    async fn finish(&mut self) -> Result<Vec<Picture>, Undecoded> {
+        Ok(Vec::new())
+    }
 }
 
 /// Why a chunk yielded no pictures.
@@ -55,7 +64,7 @@ pub struct Picture {
     pub sequence: u64,
     /// Capture time.
     pub captured: Timestamp,
-    /// Size of the frame as the camera sent it.
+    /// Size of the frame as it is shown.
     pub native: FrameSize,
     /// Whether it is damaged.
     pub corrupt: bool,
@@ -82,7 +91,7 @@ impl ModelBackend {
 #[async_trait]
 impl DetectBackend for ModelBackend {
     fn decoder(&self, codec: Codec) -> Box<dyn ChunkDecoder> {
-        Box::new(VideoDecoder { codec, input: self.input, decoder: None })
+        video_decoder(codec, self.input)
     }
 
     async fn detect(&self, image: InputImage) -> Result<Detected, DetectError> {
@@ -98,7 +107,12 @@ impl DetectBackend for ModelBackend {
     }
 }
 
-/// A decoder that works off the async threads; a panicked one is replaced.
+/// The production decoder, of pictures in size `input`. It works off the async threads; when it panics it is replaced.
+#[must_use]
+pub fn video_decoder(codec: Codec, input: OutputSize) -> Box<dyn ChunkDecoder> {
+    Box::new(VideoDecoder { codec, input, decoder: None })
+}
+
 struct VideoDecoder {
     codec: Codec,
     input: OutputSize,
@@ -108,11 +122,24 @@ struct VideoDecoder {
 #[async_trait]
 impl ChunkDecoder for VideoDecoder {
     async fn decode(&mut self, chunk: VideoChunk) -> Result<Vec<Picture>, Undecoded> {
+        self.work(move |decoder| decoder.decode(&chunk)).await
+    }
+
+    async fn finish(&mut self) -> Result<Vec<Picture>, Undecoded> {
+        self.work(Decoder::finish).await
+    }
+}
+
+impl VideoDecoder {
+    async fn work(
+        &mut self,
+        work: impl FnOnce(&mut Decoder) -> Result<Vec<DecodedFrame>, DecodeError> + Send + 'static,
+    ) -> Result<Vec<Picture>, Undecoded> {
         let settings = || DecoderSettings { output: self.input, ..DecoderSettings::default() };
         let mut decoder = self.decoder.take().unwrap_or_else(|| Decoder::new(self.codec, settings()));
         let span = Span::current();
         let decoding = tokio::task::spawn_blocking(move || {
-            let frames = span.in_scope(|| decoder.decode(&chunk));
+            let frames = span.in_scope(|| work(&mut decoder));
             (decoder, frames)
         });
         let (decoder, frames) =

@@ -7,7 +7,10 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use vedette_bus::Position;
 use vedette_core::{CameraId, SignalLossReason, Timestamp};
+use vedette_topics::consumer::Offsets;
+use vedette_wire::VideoRecord;
 
 use super::Detect;
 use super::lane::{Lane, Work};
@@ -28,6 +31,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 pub struct LaneEnded;
 
 pub(super) struct OpenLane {
+    camera: CameraId,
+    /// First record of the current group of pictures.
+    group: Option<Position>,
     queue: mpsc::Sender<Work>,
     waiting: VecDeque<Work>,
     /// Ends the lane after its current chunk.
@@ -48,10 +54,21 @@ impl OpenLane {
         (partition, published): (u32, Timestamp),
     ) -> Self {
         let (queue, work) = mpsc::channel(QUEUE);
-        let (lane, leave) = (Lane::new(stage.clone(), camera, progressed), CancellationToken::new());
+        let (lane, leave) = (Lane::new(stage.clone(), camera.clone(), progressed), CancellationToken::new());
         let (progress, losses) = (lane.progress(), lane.losses());
         let task = tokio::spawn(lane.run(work, leave.clone()));
-        Self { queue, waiting: VecDeque::new(), leave, task, progress, losses, partition, published }
+        let waiting = VecDeque::new();
+        Self { camera, group: None, queue, waiting, leave, task, progress, losses, partition, published }
+    }
+
+    /// Notes where the camera can restart: at the start of a group of pictures, or one group earlier if it refers to that.
+    pub(super) fn hold(&mut self, video: &VideoRecord, at: &Position, offsets: &mut Offsets) {
+        let is_loss = matches!(video, VideoRecord::SignalLoss(_));
+        if is_loss || video.begins_group() {
+            let before = self.group.take().filter(|_| video.continues());
+            offsets.hold(self.camera.clone(), before.as_ref().unwrap_or(at), at);
+            self.group = Some(at.clone()).filter(|_| !is_loss);
+        }
     }
 
     /// Enqueues a record; it overflows here while the queue is full.

@@ -71,15 +71,40 @@ impl WatchedDecoder {
             return Err(Undecoded::StillStuck);
         }
         let codec = chunk.codec;
-        let mut decoder = match self.decoder.take() {
+        let decoder = match self.decoder.take() {
             Some((of, decoder)) if of == codec => decoder,
             _ => backend.decoder(codec),
         };
+        self.work(decoders, codec, decoder, Some(chunk)).await
+    }
+
+    /// The pictures that the decoder holds back.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub(super) async fn finish(&mut self, decoders: &Semaphore) -> Result<Vec<Picture>, Undecoded> {
+        match self.decoder.take() {
+            Some((codec, decoder)) => self.work(decoders, codec, decoder, None).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Decodes a chunk, or else finishes.
+    async fn work(
+        &mut self,
+        decoders: &Semaphore,
+        codec: Codec,
+        mut decoder: Box<dyn ChunkDecoder>,
+        chunk: Option<VideoChunk>,
+    ) -> Result<Vec<Picture>, Undecoded> {
         // The semaphore is never closed.
         let place = decoders.acquire().await.ok();
         self.progress.set(Some(Instant::now()));
         let work = async move {
-            let pictures = decoder.decode(chunk).await;
+            let pictures = match chunk {
+                Some(chunk) => decoder.decode(chunk).await,
+                None => decoder.finish().await,
+            };
             (decoder, pictures)
         };
         let mut decoding: Decoding = tokio::spawn(work.in_current_span());

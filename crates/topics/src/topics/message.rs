@@ -9,8 +9,8 @@ use vedette_wire::{
     address_key, decode_address_change, decode_alert, decode_camera, decode_dead_letter, decode_detections,
     decode_heartbeat, decode_near_miss, decode_policy, decode_session, decode_signal, decode_state, decode_video,
     encode_address_change, encode_alert, encode_camera, encode_dead_letter, encode_detections, encode_heartbeat,
-    encode_near_miss, encode_policy, encode_session, encode_signal, encode_signal_loss, encode_state, encode_video,
-    policy_key,
+    encode_near_miss, encode_piece, encode_policy, encode_session, encode_signal, encode_signal_loss, encode_state,
+    encode_video, policy_key,
 };
 
 /// A record's key: it decides the partition and, in a compacted topic, which record supersedes which.
@@ -80,6 +80,7 @@ impl Message for VideoRecord {
     fn encode(&self) -> Bytes {
         match self {
             Self::Chunk(published) => encode_video(&published.chunk, published.published),
+            Self::Piece(piece) => encode_piece(piece),
             Self::SignalLoss(loss) => encode_signal_loss(loss),
         }
     }

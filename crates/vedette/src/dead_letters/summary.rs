@@ -72,6 +72,11 @@ fn signal(signal: CameraSignal) -> Value {
 fn video(video: VideoRecord) -> Value {
     match video {
         VideoRecord::Chunk(published) => chunk(&published.chunk),
+        VideoRecord::Piece(piece) => {
+            let mut summary = chunk(&piece.of.chunk);
+            summary["piece"] = json!({ "index": piece.index, "count": piece.count, "unit_bytes": piece.unit_bytes });
+            summary
+        }
         VideoRecord::SignalLoss(loss) => {
             json!({ "camera": loss.camera, "away": loss.at.to_string(), "reason": loss.reason })
         }

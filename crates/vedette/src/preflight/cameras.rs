@@ -85,9 +85,13 @@ async fn recordings(ask: &Ask<'_>) -> Vec<Finding> {
 type Looked = Result<Result<Recording, RefusalReason>, std::io::Error>;
 
 fn look_at(path: &Path) -> Looked {
-    let file = std::fs::File::open(path)?;
-    if file.metadata()?.is_dir() {
+    let file = std::fs::metadata(path)?;
+    if file.is_dir() {
         return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    if file.is_file() {
+        // Of a pipe it would not return.
+        std::fs::File::open(path)?;
     }
     Ok(inspect(path, PATIENCE))
 }
@@ -99,8 +103,11 @@ fn verdict(path: &Path, looked: Looked) -> Option<(Level, PreflightRule)> {
         Ok(Err(reason @ RefusalReason::NotVideo { .. })) => {
             Some((Level::Camera, PreflightRule::NotVideo { reason: reason.to_string() }))
         }
+        Ok(Err(RefusalReason::UnsupportedCodec { codec, .. })) => {
+            let reason = format!("it contains video in {codec}");
+            Some((Level::Camera, PreflightRule::Transcode { reason, path }))
+        }
         Ok(Err(reason)) => Some((Level::Camera, PreflightRule::Transcode { reason: reason.to_string(), path })),
-        Ok(Ok(recording)) if recording.b_frames => Some((Level::Warning, PreflightRule::BFrames { path })),
         Ok(Ok(_)) => None,
     }
 }

@@ -43,9 +43,6 @@ violations! {
         NotVideo { reason: String } = "recording.not-video": "{reason}";
         Transcode { reason: String, path: String } = "recording.refused": "{reason}",
             "run `vedette transcode {path} NEW.mp4` and name NEW.mp4 here";
-        BFrames { path: String } = "recording.b-frames":
-            "this recording has B-frames: frames that come in another order than they are shown are lost",
-            "run `vedette transcode {path} NEW.mp4` and name NEW.mp4 here";
 
         Model { reason: String } = "detect.model": "{reason}";
         ModelSlow = "detect.model-slow": "reading the model took too long",

@@ -47,6 +47,8 @@ mod one_event;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
+mod order;
+#[cfg(test)]
 mod postgres;
 #[cfg(test)]
 mod preflight;

@@ -173,3 +173,46 @@ fn a_state_tells_a_reader_of_then_its_format_and_counts() {
     let bytes = encode_state(&state);
     assert_eq!(as_read_then("AnalysisState", bytes.clone()), bytes);
 }
+
+fn large_unit(bytes: usize) -> PublishedChunk {
+    let unit = AccessUnit { data: vec![7; bytes].into(), captured: Timestamp::from_micros(3), key: true };
+    let chunk = VideoChunk {
+        camera: CameraId::new("gate").unwrap(),
+        epoch: 1,
+        codec: Codec::H264,
+        frame: FrameSize { width: 240, height: 320 },
+        display: Display { rotation: Rotation::Quarter, pixel_aspect: PixelAspect::new(1, 2) },
+        gop: 4,
+        part: 0,
+        last: true,
+        continues: true,
+        first_sequence: 40,
+        units: vec![unit],
+    };
+    PublishedChunk { chunk, published: Timestamp::from_micros(9) }
+}
+
+/// A piece is no unit: a reader of then finds none in its record and puts it among the dead letters, and decodes no half picture.
+#[test]
+fn a_piece_of_a_picture_is_refused_by_a_reader_of_then() {
+    let records = video_records(large_unit(900), 400);
+    assert_eq!(records.len(), 3);
+    for record in records {
+        let VideoRecord::Piece(piece) = record else { panic!("it is too large for one record") };
+        let read = as_read_then("VideoChunk", encode_piece(&piece));
+        assert!(matches!(decode_video(read), Err(WireError::Invalid { field: "units", .. })));
+    }
+}
+
+#[test]
+fn a_chunk_has_its_units_for_a_reader_of_then() {
+    let PublishedChunk { chunk, published } = large_unit(900);
+    let read = as_read_then("VideoChunk", encode_video(&chunk, published));
+    let plain = VideoChunk { display: Display::default(), continues: false, ..chunk };
+    assert_eq!(
+        decode_video(read.clone()).unwrap(),
+        VideoRecord::Chunk(PublishedChunk { chunk: plain.clone(), published })
+    );
+    // What has neither is written as it was then.
+    assert_eq!(encode_video(&plain, published), read);
+}

@@ -10,9 +10,9 @@ use vedette_address::AddressBase;
 use vedette_analysis::{CameraAnalysis, Serving, record_line};
 use vedette_bus::partition_of;
 use vedette_core::{
-    AccessUnit, Camera, CameraId, CameraRecord, Codec, Condition, FrameAccount, FrameAt, FrameCounts, FrameSize,
-    ModelRef, Params, Policy, ProcessedFrame, RecordBody, Rule, RuleId, RuleKind, ShedRange, ShedReason, SignalLoss,
-    SignalLossReason, Span, Timestamp, VideoChunk, VideoRef,
+    AccessUnit, Camera, CameraId, CameraRecord, Codec, Condition, Display, FrameAccount, FrameAt, FrameCounts,
+    FrameSize, ModelRef, Params, Policy, ProcessedFrame, RecordBody, Rule, RuleId, RuleKind, ShedRange, ShedReason,
+    SignalLoss, SignalLossReason, Span, Timestamp, VideoChunk, VideoRef,
 };
 use vedette_rules::SharedPolicy;
 use vedette_wire::{PublishedChunk, VideoRecord, encode_alert};
@@ -86,9 +86,11 @@ impl Input {
                     epoch,
                     codec: Codec::H264,
                     frame: frames[0].1.frame,
+                    display: Display::default(),
                     gop: (index / PARTS) as u64,
                     part: (index % PARTS) as u32,
                     last: index % PARTS == PARTS - 1,
+                    continues: false,
                     first_sequence: (index * IN_CHUNK) as u64,
                     clock_drift: false,
                     units: units.collect(),
@@ -149,6 +151,7 @@ impl Input {
         for (record, offset) in self.video[&camera.id].iter().zip(self.offsets(camera)) {
             let chunk = match record {
                 VideoRecord::Chunk(published) => &published.chunk,
+                VideoRecord::Piece(piece) => unreachable!("no recorded unit is that large: {piece:?}"),
                 VideoRecord::SignalLoss(loss) => {
                     records.push(CameraRecord::signal_loss(loss.clone(), self.model()));
                     continue;

@@ -163,7 +163,7 @@ impl Bench {
 fn sent(camera: &CameraId) -> u64 {
     let chunks = INPUT.video[camera].iter().filter_map(|video| match video {
         vedette_wire::VideoRecord::Chunk(published) => Some(published.chunk.units.len() as u64),
-        vedette_wire::VideoRecord::SignalLoss(_) => None,
+        vedette_wire::VideoRecord::Piece(_) | vedette_wire::VideoRecord::SignalLoss(_) => None,
     });
     chunks.sum()
 }

@@ -22,7 +22,8 @@ use vedette_stages::registry::Registry;
 use vedette_stages::{AlertSink, Analyse, AnalyseSettings, LatencyBook, Peers, ShedAfter, Signals};
 use vedette_topics::{BusSettings, topics};
 use vedette_wire::{
-    VideoRecord, decode_alert, decode_dead_letter, decode_state, encode_alert, encode_signal_loss, encode_video,
+    VideoRecord, decode_alert, decode_dead_letter, decode_state, encode_alert, encode_piece, encode_signal_loss,
+    encode_video,
 };
 
 use super::check::Outcome;
@@ -301,6 +302,7 @@ pub(crate) async fn record_video(cluster: &Cluster, input: &Input) {
         for video in &input.video[&camera.id] {
             let value = match video {
                 VideoRecord::Chunk(published) => encode_video(&published.chunk, published.published),
+                VideoRecord::Piece(piece) => encode_piece(piece),
                 VideoRecord::SignalLoss(loss) => encode_signal_loss(loss),
             };
             let record = Record {

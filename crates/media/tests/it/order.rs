@@ -1,0 +1,204 @@
+//! Streams whose pictures are decoded in another order than they are shown in, with every kind of picture at which decoding can
+//! start: nothing is lost, order and times are right.
+
+use std::path::Path;
+use std::time::Duration;
+
+use vedette_core::{Codec, VideoChunk};
+use vedette_media::{DecodedFrame, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, SnapshotSettings, snapshot};
+
+use crate::common::{file, next, run_to_end, start};
+
+struct Case {
+    name: &'static str,
+    codec: Codec,
+    fps: i64,
+    /// Chunks of at most this duration.
+    chunk_ms: u64,
+    encoder: &'static str,
+    mux: &'static str,
+    /// Whether groups of pictures refer to those before them.
+    open: bool,
+}
+
+const FRAMES: usize = 40;
+
+const X264: &str = "x264enc b-adapt=false key-int-max=10 speed-preset=ultrafast option-string=scenecut=0";
+const X265: &str = "x265enc key-int-max=10 speed-preset=ultrafast option-string=scenecut=0:log-level=none";
+
+const CASES: [Case; 9] = [
+    Case {
+        name: "b-frames",
+        codec: Codec::H264,
+        fps: 25,
+        chunk_ms: 500,
+        encoder: "bframes=2",
+        mux: "mp4mux",
+        open: false,
+    },
+    Case {
+        name: "b-frames, short chunks",
+        codec: Codec::H264,
+        fps: 10,
+        chunk_ms: 100,
+        encoder: "bframes=3",
+        mux: "matroskamux",
+        open: false,
+    },
+    Case {
+        name: "pyramid",
+        codec: Codec::H264,
+        fps: 25,
+        chunk_ms: 100,
+        encoder: "bframes=3 b-pyramid=true",
+        mux: "mpegtsmux",
+        open: false,
+    },
+    Case {
+        name: "open",
+        codec: Codec::H264,
+        fps: 25,
+        chunk_ms: 100,
+        encoder: ":open-gop=1 bframes=3",
+        mux: "mp4mux",
+        open: true,
+    },
+    Case {
+        name: "intra refresh",
+        codec: Codec::H264,
+        fps: 25,
+        chunk_ms: 200,
+        encoder: "intra-refresh=true bframes=0",
+        mux: "matroskamux",
+        open: true,
+    },
+    Case {
+        name: "h265 closed",
+        codec: Codec::H265,
+        fps: 10,
+        chunk_ms: 500,
+        encoder: ":open-gop=0:bframes=3",
+        mux: "mp4mux",
+        open: false,
+    },
+    Case {
+        name: "h265 open",
+        codec: Codec::H265,
+        fps: 25,
+        chunk_ms: 500,
+        encoder: ":open-gop=1:bframes=3",
+        mux: "mp4mux",
+        open: true,
+    },
+    Case {
+        name: "h265 open, short chunks",
+        codec: Codec::H265,
+        fps: 10,
+        chunk_ms: 100,
+        encoder: ":open-gop=1:bframes=4:b-pyramid=1",
+        mux: "matroskamux",
+        open: true,
+    },
+    Case {
+        name: "h265 cra",
+        codec: Codec::H265,
+        fps: 25,
+        chunk_ms: 100,
+        encoder: ":open-gop=1:bframes=0",
+        mux: "mpegtsmux",
+        open: true,
+    },
+];
+
+impl Case {
+    fn write(&self, path: &Path) {
+        let (encoder, parser) = match self.codec {
+            Codec::H265 => (X265, "h265parse"),
+            _ => (X264, "h264parse"),
+        };
+        // What begins with a colon goes on with the encoder's own options.
+        let glue = if self.encoder.starts_with(':') { "" } else { " " };
+        run_to_end(&format!(
+            "videotestsrc num-buffers={FRAMES} pattern=ball ! video/x-raw,format=I420,width=160,height=120,framerate={}/1 \
+             ! {encoder}{glue}{} ! {parser} ! {} ! filesink location={}",
+            self.fps,
+            self.encoder,
+            self.mux,
+            path.display()
+        ));
+    }
+
+    async fn chunks(&self, path: &Path) -> Vec<VideoChunk> {
+        let chunk_max_duration = Duration::from_millis(self.chunk_ms);
+        let settings = IntakeSettings { chunk_max_duration, ..IntakeSettings::default() };
+        let (mut events, _stop) = start(file(path), settings);
+        let mut chunks = Vec::new();
+        while let Some(event) = next(&mut events).await {
+            match event {
+                IntakeEvent::Chunk(chunk) => chunks.push(chunk),
+                IntakeEvent::Connected { .. } | IntakeEvent::Ended => {}
+                other => panic!("{}: {other:?}", self.name),
+            }
+        }
+        chunks
+    }
+
+    fn check(&self, chunks: &[VideoChunk]) {
+        let name = self.name;
+        let units: Vec<_> = chunks.iter().flat_map(|chunk| &chunk.units).collect();
+        assert_eq!(units.len(), FRAMES, "{name}");
+        let frames = decode(self.codec, chunks);
+        let mut times: Vec<_> = units.iter().map(|unit| unit.captured).collect();
+        times.sort_unstable();
+        assert_eq!(frames.iter().map(|frame| frame.captured).collect::<Vec<_>>(), times, "{name}");
+        let spacing = times.windows(2).map(|pair| pair[1].since(pair[0]).as_micros());
+        spacing.for_each(|step| assert!((step - 1_000_000 / self.fps).abs() <= 1_100, "{name}: {step}"));
+        let mut numbers: Vec<_> = frames.iter().map(|frame| frame.sequence).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..FRAMES as u64).collect::<Vec<_>>(), "{name}");
+        assert!(frames.iter().all(|frame| !frame.corrupt), "{name}");
+        let continues: Vec<_> = chunks.iter().filter(|chunk| chunk.part == 0).map(|chunk| chunk.continues).collect();
+        assert!(continues.len() >= 3 && !continues[0], "{name}: {continues:?}");
+        assert!(continues[1..].iter().all(|continues| *continues == self.open), "{name}: {continues:?}");
+        assert!(chunks.last().unwrap().last, "{name}");
+        self.check_from_the_middle(chunks, &frames);
+    }
+
+    /// A decoder that starts one group earlier has the same pictures as one that came from the beginning; so has a snapshot.
+    fn check_from_the_middle(&self, chunks: &[VideoChunk], all: &[DecodedFrame]) {
+        let name = self.name;
+        let starts: Vec<usize> = (0..chunks.len()).filter(|index| chunks[*index].part == 0).collect();
+        let wanted = &chunks[starts[2]..starts.get(3).copied().unwrap_or(chunks.len())];
+        let later = decode(self.codec, &chunks[starts[1]..]);
+        for unit in wanted[0].first_sequence..wanted.last().unwrap().first_sequence {
+            let of = |frames: &[DecodedFrame]| frames.iter().find(|frame| frame.sequence == unit).cloned();
+            let (frame, expected) = (of(&later).expect(name), of(all).unwrap());
+            assert!(frame.image == expected.image && !frame.corrupt, "{name}: frame {unit}");
+        }
+        let leading = wanted[0].first_sequence + 1;
+        let settings = SnapshotSettings { jpeg_quality: 95, ..SnapshotSettings::default() };
+        let shown = snapshot(chunks, leading, &[], &[], &settings).unwrap();
+        let shown = image::load_from_memory(&shown.jpeg).unwrap().to_rgb8();
+        let expected = all.iter().find(|frame| frame.sequence == leading).unwrap();
+        let off: u64 = shown.iter().zip(&expected.image.data).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        assert!(off / (shown.len() as u64) < 4, "{name}: snapshot of {leading}");
+    }
+}
+
+fn decode(codec: Codec, chunks: &[VideoChunk]) -> Vec<DecodedFrame> {
+    let mut decoder = Decoder::new(codec, DecoderSettings::default());
+    chunks.iter().flat_map(|chunk| decoder.decode(chunk).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn no_frame_is_lost_and_all_come_as_they_are_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let playing = CASES.iter().enumerate().map(|(index, case)| {
+        let path = directory.path().join(format!("{index}.video"));
+        case.write(&path);
+        async move { (case, case.chunks(&path).await) }
+    });
+    for (case, chunks) in futures::future::join_all(playing).await {
+        case.check(&chunks);
+    }
+}
