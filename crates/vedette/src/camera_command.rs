@@ -12,7 +12,7 @@ use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
 use url::Url;
-use vedette_core::{Codec, Span, Violation, printable};
+use vedette_core::{Codec, FrameSize, PixelAspect, Rotation, Span, Violation, printable};
 use vedette_media::{ClockSource, Credentials, ProbeReport, ProbeSettings, ProbeSource, draw_grid, probe, warnings};
 use vedette_runtime::clock;
 
@@ -177,14 +177,21 @@ fn video(report: &ProbeReport) -> String {
 
 fn picture_rows(report: &ProbeReport) -> Vec<(&'static str, String)> {
     let size = report.size.map_or_else(|| "unknown".to_owned(), |size| format!("{} x {}", size.width, size.height));
-    let pixels = match report.pixel_aspect {
-        Some((width, height)) if width != height => format!("pixels {width} : {height}"),
-        _ => "square pixels".to_owned(),
+    let aspect = report.display.pixel_aspect;
+    let pixels = match aspect == PixelAspect::default() {
+        true => "square pixels".to_owned(),
+        false => format!("pixels {} : {}", aspect.width(), aspect.height()),
     };
-    let turn =
-        if report.rotation == 0 { "upright".to_owned() } else { format!("turned by {} degrees", report.rotation) };
+    let turn = match report.display.rotation {
+        Rotation::None => "upright".to_owned(),
+        rotation => format!("to be turned by {} degrees", rotation.degrees()),
+    };
     let lines = if report.interlaced { "interlaced" } else { "progressive" };
-    vec![("size", format!("{size}, {pixels}, {turn}, {lines}"))]
+    let mut rows = vec![("size", format!("{size}, {pixels}, {turn}, {lines}"))];
+    if let Some(FrameSize { width, height }) = report.shown().filter(|shown| Some(*shown) != report.size) {
+        rows.push(("shown as", format!("{width} x {height}, upright with square pixels; zones and calibrations refer to that")));
+    }
+    rows
 }
 
 fn stream_rows(report: &ProbeReport) -> Vec<(&'static str, String)> {
@@ -272,8 +279,10 @@ fn json(shown: &str, report: &ProbeReport, still: Option<&Path>, found: &[Violat
         "chroma": report.chroma,
         "width_px": report.size.map(|size| size.width),
         "height_px": report.size.map(|size| size.height),
-        "pixel_aspect": report.pixel_aspect,
-        "rotation_degrees": report.rotation,
+        "pixel_aspect": [report.display.pixel_aspect.width(), report.display.pixel_aspect.height()],
+        "rotation_degrees": report.display.rotation.degrees(),
+        "shown_width_px": report.shown().map(|size| size.width),
+        "shown_height_px": report.shown().map(|size| size.height),
         "interlaced": report.interlaced,
         "frames": report.frames,
         "bytes": report.bytes,

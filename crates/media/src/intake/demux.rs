@@ -1,7 +1,7 @@
 //! A recording being demuxed: encoded frames of its first usable video stream, and what the container says about them.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gstreamer::prelude::*;
 use gstreamer::{self as gst, MessageView};
@@ -12,15 +12,15 @@ use super::source_display::SourceDisplay;
 
 /// The format of encoded frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Format {
-    pub(super) codec: Codec,
+pub(crate) struct Format {
+    pub(crate) codec: Codec,
     /// Encoded size.
-    pub(super) frame: FrameSize,
-    pub(super) display: SourceDisplay,
+    pub(crate) frame: FrameSize,
+    pub(crate) display: SourceDisplay,
 }
 
 /// By the caps of a stream of pictures that have to be turned by `rotation`.
-pub(super) fn format_of(caps: &gst::CapsRef, rotation: Rotation) -> Option<Format> {
+pub(crate) fn format_of(caps: &gst::CapsRef, rotation: Rotation) -> Option<Format> {
     let structure = caps.structure(0)?;
     let side = |name| structure.get::<i32>(name).ok().and_then(|side| u32::try_from(side).ok()).filter(|s| *s > 0);
     let aspect = structure.get::<gst::Fraction>("pixel-aspect-ratio").ok();
@@ -44,17 +44,35 @@ fn codec_of(media_type: &str) -> Option<Codec> {
     }
 }
 
-pub(super) enum Problem {
+pub(crate) enum Problem {
     /// There is video, in an unsupported codec.
     Codec(String),
     Error(String),
 }
 
+/// The streams of a file beside the one that is read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Streams {
+    /// Video in a codec that is not supported.
+    pub(crate) unsupported: Option<String>,
+    /// Media types of the others.
+    pub(crate) beside: Vec<String>,
+    /// All of them are known.
+    pub(crate) complete: bool,
+}
+
+impl Streams {
+    /// There is no other video than one in a codec that is not supported.
+    pub(crate) fn is_unsupported(&self) -> bool {
+        self.complete && self.unsupported.is_some()
+    }
+}
+
 /// A file being demuxed.
-pub(super) struct Open {
+pub(crate) struct Open {
     pipeline: gst::Pipeline,
     sink: AppSink,
-    codec: Arc<Mutex<Option<String>>>,
+    streams: Arc<Mutex<Streams>>,
 }
 
 impl Drop for Open {
@@ -64,7 +82,7 @@ impl Drop for Open {
 }
 
 impl Open {
-    pub(super) fn new(path: &Path) -> Result<Self, String> {
+    pub(crate) fn new(path: &Path) -> Result<Self, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let file = std::fs::metadata(path).map_err(|error| text(&error))?;
         if !file.is_file() {
@@ -80,8 +98,8 @@ impl Open {
         let sink = AppSink::builder().sync(false).max_buffers(16).build();
         pipeline.add_many([&source, &parse, sink.upcast_ref()]).map_err(|e| text(&e))?;
         source.link(&parse).map_err(|e| text(&e))?;
-        let codec = Arc::new(Mutex::new(None));
-        let (weak, target, unknown) = (pipeline.downgrade(), sink.clone(), Arc::clone(&codec));
+        let streams = Arc::new(Mutex::new(Streams::default()));
+        let (weak, target, found) = (pipeline.downgrade(), sink.clone(), Arc::clone(&streams));
         parse.connect_pad_added(move |_, pad| {
             let Some(pipeline) = weak.upgrade() else { return };
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
@@ -91,8 +109,9 @@ impl Open {
                 Some(codec) => frame_to(&pipeline, pad, codec, &target),
                 None => {
                     if codec_of(&name).is_none() && (name.starts_with("video/") || name.starts_with("image/")) {
-                        let described = caps.structure(0).map_or(name, describe);
-                        *unknown.lock().unwrap_or_else(PoisonError::into_inner) = Some(described);
+                        lock(&found).unsupported = Some(caps.structure(0).map_or(name, describe));
+                    } else {
+                        lock(&found).beside.push(name);
                     }
                     swallow(&pipeline, pad, &target)
                 }
@@ -101,7 +120,9 @@ impl Open {
                 tracing::debug!(%error, "a stream of the file could not be linked");
             }
         });
-        let open = Self { pipeline, sink, codec };
+        let found = Arc::clone(&streams);
+        parse.connect_no_more_pads(move |_| lock(&found).complete = true);
+        let open = Self { pipeline, sink, streams };
         match open.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(open),
             Err(_) => Err(match open.problem() {
@@ -112,17 +133,17 @@ impl Open {
     }
 
     /// The next frame, if one comes within `patience`.
-    pub(super) fn sample(&self, patience: gst::ClockTime) -> Option<gst::Sample> {
+    pub(crate) fn sample(&self, patience: gst::ClockTime) -> Option<gst::Sample> {
         self.sink.try_pull_sample(patience)
     }
 
     /// Whether all frames have been taken.
-    pub(super) fn is_eos(&self) -> bool {
+    pub(crate) fn is_eos(&self) -> bool {
         self.sink.is_eos()
     }
 
     /// The turn that makes the pictures upright, by the tags of the container. Mirrored pictures stay mirrored.
-    pub(super) fn rotation(&self) -> Rotation {
+    pub(crate) fn rotation(&self) -> Rotation {
         let Some(pad) = self.sink.static_pad("sink") else { return Rotation::default() };
         let tags = (0..).map_while(|index| pad.sticky_event::<gst::event::Tag>(index));
         let orientation = tags.filter_map(|event| {
@@ -132,9 +153,14 @@ impl Open {
         orientation.last().and_then(Rotation::from_degrees).unwrap_or_default()
     }
 
+    /// What is known of the other streams.
+    pub(crate) fn streams(&self) -> Streams {
+        lock(&self.streams).clone()
+    }
+
     /// The problem since the last call.
-    pub(super) fn problem(&self) -> Option<Problem> {
-        if let Some(codec) = self.codec.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) fn problem(&self) -> Option<Problem> {
+        if let Some(codec) = lock(&self.streams).unsupported.clone()
             && self.sink.static_pad("sink").is_some_and(|pad| !pad.is_linked())
         {
             return Some(Problem::Codec(codec));
@@ -151,6 +177,10 @@ impl Open {
         let length = self.pipeline.query_duration::<gst::ClockTime>()?;
         Some(Span::from_micros(i64::try_from(length.useconds()).ok()?))
     }
+}
+
+fn lock(streams: &Mutex<Streams>) -> MutexGuard<'_, Streams> {
+    streams.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The codec as text: its media type, and its version where one type stands for several.

@@ -1,4 +1,4 @@
-mod demux;
+pub(crate) mod demux;
 mod event;
 mod file;
 mod inspect;
@@ -6,7 +6,7 @@ mod output;
 mod reader;
 mod rtsp;
 mod settings;
-mod source_display;
+pub(crate) mod source_display;
 pub(crate) mod stream;
 
 use std::sync::Arc;

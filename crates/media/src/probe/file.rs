@@ -4,13 +4,15 @@ use std::time::Instant;
 use bytes::Bytes;
 use gstreamer as gst;
 use tokio_util::sync::CancellationToken;
-use vedette_core::{FrameSize, Span};
+use vedette_core::{Codec, Span};
 
-use super::container::Container;
 use super::observer::{Observer, Received};
 use super::report::ProbeReport;
 use super::{MOST_BYTES, MOST_FRAMES, ProbeError, ProbeSettings, format, still};
 use crate::RefusalReason;
+use crate::intake::demux::{Format, Open, Problem, format_of};
+use crate::intake::source_display::SourceDisplay;
+use crate::sps::pixel_aspect;
 
 /// Looks at the beginning of a recording. Blocks.
 pub(super) fn probe(
@@ -19,47 +21,39 @@ pub(super) fn probe(
     stop: &CancellationToken,
 ) -> Result<ProbeReport, ProbeError> {
     let refused = |detail: String| RefusalReason::NotVideo { path: path.display().to_string(), detail };
-    let container = Container::open(path).map_err(|error| refused(error.to_string()))?;
+    let open = Open::new(path).map_err(refused)?;
     let mut seen: Option<Seen> = None;
     let mut heard = Instant::now();
-    loop {
-        if stop.is_cancelled() {
-            break;
-        }
-        if let Some(sample) = container.sink.try_pull_sample(gst::ClockTime::from_mseconds(50)) {
+    let mut error = None;
+    while !stop.is_cancelled() {
+        if let Some(sample) = open.sample(gst::ClockTime::from_mseconds(50)) {
             heard = Instant::now();
-            if let (Some(codec), Some((data, time))) = (container.told().codec, unit_of(&sample)) {
-                let seen = seen.get_or_insert_with(|| Seen::new(codec, time));
-                let format = sample.caps().and_then(|caps| caps.structure(0));
-                seen.interlaced |= format.is_some_and(format::is_interlaced);
+            let format = sample.caps().and_then(|caps| Some((caps, format_of(caps, open.rotation())?)));
+            if let (Some((caps, format)), Some((data, time))) = (format, unit_of(&sample)) {
+                let seen = seen.get_or_insert_with(|| Seen::new(format, time));
+                seen.rate = seen.rate.or(caps.structure(0).and_then(format::rate));
+                seen.interlaced |= caps.structure(0).is_some_and(format::is_interlaced);
                 if seen.add(data, time, settings) {
                     break;
                 }
             }
             continue;
         }
-        let (told, error) = (container.told(), container.error());
-        let is_over = container.sink.is_eos() || error.is_some() || heard.elapsed() > settings.timeout;
-        let only_unsupported = told.complete && told.codec.is_none() && told.unsupported.is_some();
-        if is_over || only_unsupported {
-            if seen.is_none() && told.unsupported.is_none() {
-                return Err(refused(error.unwrap_or_else(|| "it holds no frame".into())).into());
-            }
+        if let Some(Problem::Error(detail)) = open.problem() {
+            error = Some(detail);
+        }
+        let is_over = open.is_eos() || error.is_some() || heard.elapsed() > settings.timeout;
+        if is_over || seen.is_none() && open.streams().is_unsupported() {
             break;
         }
     }
-    let told = container.told();
-    let mut report = ProbeReport {
-        beside: told.beside,
-        rotation: told.rotation,
-        encoding: told.unsupported.unwrap_or_default(),
-        ..ProbeReport::default()
-    };
-    report.rates.told = told.rate;
-    match seen {
-        Some(seen) => seen.report(&mut report),
-        None if report.encoding.is_empty() => return Err(ProbeError::Stopped),
-        None => {}
+    let streams = open.streams();
+    let mut report = ProbeReport { beside: streams.beside, ..ProbeReport::default() };
+    match (seen, streams.unsupported) {
+        (Some(seen), _) => seen.report(&mut report),
+        (None, Some(encoding)) => report.encoding = encoding,
+        (None, None) if stop.is_cancelled() => return Err(ProbeError::Stopped),
+        (None, None) => return Err(refused(error.unwrap_or_else(|| "it holds no frame".into())).into()),
     }
     Ok(report)
 }
@@ -77,16 +71,17 @@ fn unit_of(sample: &gst::Sample) -> Option<(Bytes, Span)> {
 }
 
 struct Seen {
-    codec: vedette_core::Codec,
+    format: Format,
     observer: Observer,
     first: Span,
     key: Option<Bytes>,
+    rate: Option<f64>,
     interlaced: bool,
 }
 
 impl Seen {
-    fn new(codec: vedette_core::Codec, first: Span) -> Self {
-        Self { codec, observer: Observer::new(codec), first, key: None, interlaced: false }
+    fn new(format: Format, first: Span) -> Self {
+        Self { format, observer: Observer::new(format.codec), first, key: None, rate: None, interlaced: false }
     }
 
     /// Adds a frame; whether that is enough.
@@ -100,18 +95,21 @@ impl Seen {
     }
 
     fn report(self, report: &mut ProbeReport) {
+        let Format { codec, display, .. } = self.format;
         self.observer.fill(report);
-        report.interlaced = self.interlaced;
-        report.encoding = format!("{:?}", self.codec);
+        (report.rates.told, report.interlaced) = (self.rate, self.interlaced);
+        report.encoding = format!("{codec:?}");
         let Some(key) = self.key else { return };
-        describe_key(self.codec, key, report);
+        describe_key(codec, key, display, report);
     }
 }
 
 /// What the first key frame shows. Blocks.
-pub(super) fn describe_key(codec: vedette_core::Codec, key: Bytes, report: &mut ProbeReport) {
+pub(super) fn describe_key(codec: Codec, key: Bytes, display: SourceDisplay, report: &mut ProbeReport) {
+    report.display = display.of(pixel_aspect(codec, &key));
     format::describe(codec, key.clone(), report);
-    match still::decode(codec, report.size.unwrap_or(FrameSize { width: 1, height: 1 }), key) {
+    let Some(size) = report.size else { return };
+    match still::decode(codec, (size, report.display), key) {
         Ok(still) => report.still = Some(still),
         Err(reason) => report.undecodable = Some(reason),
     }

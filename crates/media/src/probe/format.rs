@@ -48,7 +48,6 @@ fn caps_of(codec: Codec, unit: Bytes) -> Result<gst::Caps, AnyError> {
 fn fill(structure: &gst::StructureRef, report: &mut ProbeReport) {
     let text = |name: &str| structure.get::<String>(name).ok();
     let number = |name: &str| structure.get::<i32>(name).ok().and_then(|it| u32::try_from(it).ok());
-    let fraction = |name: &str| structure.get::<gst::Fraction>(name).ok();
     let side = |name: &str| number(name).filter(|side| *side > 0);
     if let Some((width, height)) = side("width").zip(side("height")) {
         report.size = Some(FrameSize { width, height });
@@ -58,11 +57,13 @@ fn fill(structure: &gst::StructureRef, report: &mut ProbeReport) {
     report.bit_depth = structure.get::<u32>("bit-depth-luma").ok().or_else(|| number("bit-depth-luma"));
     report.chroma = text("chroma-format");
     report.interlaced |= is_interlaced(structure);
-    if let Some(aspect) = fraction("pixel-aspect-ratio") {
-        report.pixel_aspect = u32::try_from(aspect.numer()).ok().zip(u32::try_from(aspect.denom()).ok());
-    }
-    let rate = fraction("framerate").filter(|rate| rate.numer() > 0 && rate.denom() > 0);
-    report.rates.told = report.rates.told.or(rate.map(|rate| f64::from(rate.numer()) / f64::from(rate.denom())));
+    report.rates.told = report.rates.told.or(rate(structure));
+}
+
+/// The frame rate that the parser or the container tells.
+pub(super) fn rate(structure: &gst::StructureRef) -> Option<f64> {
+    let rate = structure.get::<gst::Fraction>("framerate").ok()?;
+    (rate.numer() > 0 && rate.denom() > 0).then(|| f64::from(rate.numer()) / f64::from(rate.denom()))
 }
 
 /// Whether the parser or the container says that the lines of a picture are of two instants.

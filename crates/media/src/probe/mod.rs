@@ -1,7 +1,6 @@
 //! Looks at a camera or recording, without the rest of the product.
 
 mod authentication;
-mod container;
 mod file;
 mod format;
 mod grid;

@@ -1,4 +1,4 @@
-use vedette_core::{Codec, FrameSize, Span};
+use vedette_core::{Codec, Display, FrameSize, Span};
 
 use super::still::ProbeStill;
 
@@ -21,10 +21,8 @@ pub struct ProbeReport {
     pub chroma: Option<String>,
     /// Encoded size, in pixels.
     pub size: Option<FrameSize>,
-    /// Width and height of a pixel.
-    pub pixel_aspect: Option<(u32, u32)>,
-    /// The turn that makes the picture upright, in degrees clockwise, as the container tells it.
-    pub rotation: u32,
+    /// How encoded pictures become those that are shown and analysed.
+    pub display: Display,
     /// Its lines are those of two instants.
     pub interlaced: bool,
     /// Frames looked at.
@@ -133,6 +131,12 @@ pub struct Transmission {
 }
 
 impl ProbeReport {
+    /// Size of the pictures as they are shown and analysed, in pixels: zones and calibrations refer to it.
+    #[must_use]
+    pub fn shown(&self) -> Option<FrameSize> {
+        self.size.map(|size| self.display.shown(size))
+    }
+
     /// Bits per second.
     #[must_use]
     pub fn bit_rate(&self) -> Option<f64> {

@@ -9,6 +9,7 @@ use super::observer::{Observer, Received};
 use super::report::{CameraClock, ClockSource, ProbeReport};
 use super::{MOST_BYTES, MOST_FRAMES, ProbeError, ProbeSettings, authentication, file};
 use crate::capture::{Arrival, CaptureClock, TimeSource};
+use crate::intake::source_display::SourceDisplay;
 use crate::intake::stream::{Stream, StreamItem};
 use crate::{Clock, Credentials, LossReason};
 
@@ -23,7 +24,7 @@ pub(super) async fn probe(
     let (mut report, key) = look(url, credentials, settings, clock, &stop).await?;
     let Some((codec, key)) = report.codec.zip(key) else { return Ok(report) };
     let work = tokio::task::spawn_blocking(move || {
-        file::describe_key(codec, key, &mut report);
+        file::describe_key(codec, key, SourceDisplay::default(), &mut report);
         report
     });
     work.await.map_err(|error| LossReason::BrokenStream(error.to_string()).into())

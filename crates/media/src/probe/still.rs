@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-use vedette_core::{AccessUnit, CameraId, Codec, FrameSize, Timestamp, VideoChunk};
+use vedette_core::{AccessUnit, CameraId, Codec, Display, FrameSize, Timestamp, VideoChunk};
 
 use crate::{Decoder, DecoderSettings};
 
@@ -38,17 +38,19 @@ impl std::fmt::Debug for ProbeStill {
 ///
 /// # Errors
 /// Why it cannot be decoded.
-pub(super) fn decode(codec: Codec, frame: FrameSize, data: Bytes) -> Result<ProbeStill, String> {
+pub(super) fn decode(codec: Codec, (coded, display): (FrameSize, Display), data: Bytes) -> Result<ProbeStill, String> {
     let camera = CameraId::new("probe").map_err(|error| error.to_string())?;
     let unit = AccessUnit { data, captured: Timestamp::default(), key: true };
     let chunk = VideoChunk {
         camera,
         epoch: 1,
         codec,
-        frame,
+        frame: display.shown(coded),
+        display,
         gop: 0,
         part: 0,
         last: true,
+        continues: false,
         first_sequence: 0,
         clock_drift: false,
         units: vec![unit],

@@ -40,12 +40,6 @@ violations! {
             "its largest frame has {bytes} bytes, and more than {most} are refused", "lower resolution, quality or bit rate";
         SizeTooLarge { width: u32, height: u32, most: u32 } = "probe.size-too-large":
             "its pictures have {width} x {height} pixels, and sides of more than {most} are refused", "lower the resolution";
-        PixelAspect { width: u32, height: u32 } = "probe.pixel-aspect":
-            "its pixels are not square but {width} : {height}: people look squeezed to a detector trained on square pixels",
-            "choose a resolution with square pixels, such as 1280 x 720 in place of 2CIF or 1080N";
-        Rotated { degrees: u32 } = "probe.rotated":
-            "the file tells a turn of {degrees} degrees: its encoded pictures lie on their side or head",
-            "check the still, and turn the camera or the recording so that people stand upright";
         Interlaced = "probe.interlaced": "its pictures are interlaced: what moves is torn into lines",
             "set the camera or encoder to progressive";
         RateDiffers { told: f64, measured: f64 } = "probe.rate-differs":
@@ -115,14 +109,6 @@ fn picture(report: &ProbeReport) -> Vec<ProbeWarning> {
         && width.max(height) > LONGEST_SIDE
     {
         found.push(ProbeWarning::SizeTooLarge { width, height, most: LONGEST_SIDE });
-    }
-    if let Some((width, height)) = report.pixel_aspect
-        && width != height
-    {
-        found.push(ProbeWarning::PixelAspect { width, height });
-    }
-    if report.rotation != 0 {
-        found.push(ProbeWarning::Rotated { degrees: report.rotation });
     }
     if report.interlaced {
         found.push(ProbeWarning::Interlaced);
@@ -212,7 +198,6 @@ mod tests {
             codec: Some(Codec::H264),
             encoding: "h264".into(),
             size: Some(FrameSize { width: 1_920, height: 1_080 }),
-            pixel_aspect: Some((1, 1)),
             frames: 250,
             bytes: 5_000_000,
             length: Span::from_secs(10),
@@ -243,8 +228,6 @@ mod tests {
             ("probe.b-frames", |it| it.reordered = 150),
             ("probe.frame-too-large", |it| it.largest_frame = 20_000_000),
             ("probe.size-too-large", |it| it.size = Some(FrameSize { width: 12_000, height: 3_000 })),
-            ("probe.pixel-aspect", |it| it.pixel_aspect = Some((1, 2))),
-            ("probe.rotated", |it| it.rotation = 90),
             ("probe.interlaced", |it| it.interlaced = true),
             ("probe.rate-differs", |it| it.rates.told = Some(30.0)),
             ("probe.unstable-rate", |it| {

@@ -195,6 +195,7 @@ mod tests {
             part,
             last: false,
             continues: false,
+            clock_drift: false,
             first_sequence,
             units: times.iter().enumerate().map(unit).collect(),
         }
