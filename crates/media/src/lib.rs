@@ -13,7 +13,7 @@ mod chunker;
 mod decode;
 mod fields;
 #[cfg(any(test, feature = "fuzzing"))]
-pub mod fuzz;
+pub mod fuzz_targets;
 mod init;
 mod intake;
 mod metrics;

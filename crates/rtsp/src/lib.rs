@@ -15,7 +15,7 @@ mod client;
 mod depacket;
 mod error;
 #[cfg(feature = "fuzzing")]
-pub mod fuzz;
+pub mod fuzz_targets;
 mod item;
 mod login;
 mod message;

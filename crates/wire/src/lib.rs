@@ -15,6 +15,8 @@ mod dead_letter;
 mod detections;
 mod error;
 mod field;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz_targets;
 mod heartbeat;
 mod legacy_condition;
 mod name;

@@ -17,6 +17,14 @@ const TARGETS: &[(&str, Target)] = &[
     ("base", vedette_address::fuzz_targets::base),
     ("delta", vedette_address::fuzz_targets::delta),
     ("geoparquet", vedette_geoparquet::fuzz_targets::geoparquet),
+    ("rtsp-messages", vedette_rtsp::fuzz_targets::messages),
+    ("rtsp-description", vedette_rtsp::fuzz_targets::description),
+    ("rtsp-challenge", vedette_rtsp::fuzz_targets::challenge),
+    ("rtp-packets", vedette_rtsp::fuzz_targets::packets),
+    ("rtp-payloads", vedette_rtsp::fuzz_targets::payloads),
+    ("elementary-stream", vedette_media::fuzz_targets::elementary_stream),
+    ("video-record", vedette_wire::fuzz_targets::video_record),
+    ("record", vedette_wire::fuzz_targets::record),
 ];
 
 thread_local!(static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) });

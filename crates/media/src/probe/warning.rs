@@ -185,7 +185,7 @@ fn signed(span: Span) -> String {
 mod tests {
     use std::path::Path;
 
-    use vedette_core::Codec;
+    use vedette_core::{Codec, SignalLossReason};
 
     use super::*;
     use crate::probe::report::{CameraClock, ClockSource, Groups, KeyFrames, Rates, Transmission};
@@ -284,11 +284,15 @@ mod tests {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/CAMERAS.md");
         let page = std::fs::read_to_string(&path).unwrap();
         let (head, _) = page.split_once(MARK).unwrap();
-        let mut made = format!("{head}{MARK}");
+        let mut made = format!("{head}{MARK}\n## Warnings of the probe\n\nEach with an example of its text.\n");
         for (code, change) in examples() {
             for Violation { rule, fix, .. } in warned(change) {
                 made += &format!("\n### `{code}`\n\n> {rule}\n\nRemedy: {fix}.\n");
             }
+        }
+        made += "\n## Reasons of a signal loss\n\n| reason | the camera's card, alert and `/healthz` say |\n| --- | --- |\n";
+        for reason in SignalLossReason::ALL {
+            made += &format!("| `{}` | {} |\n", reason.as_str(), reason.text());
         }
         if std::env::var_os("VEDETTE_BLESS").is_some() {
             std::fs::write(&path, &made).unwrap();
