@@ -92,6 +92,7 @@ mod tests {
             part: u32::try_from(sequence).unwrap(),
             last: false,
             continues: false,
+            clock_drift: false,
             first_sequence: sequence,
             units: vec![unit],
         };

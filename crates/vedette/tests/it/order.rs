@@ -22,7 +22,7 @@ use vedette_detect::{DetectError, Detected, InputImage};
 use vedette_media::{Intake, IntakeEvent, IntakeSettings, IntakeSource, OutputSize};
 use vedette_runtime::health::Health;
 use vedette_stages::ShedAfter;
-use vedette_stages::detect::{ChunkDecoder, Detect, DetectBackend, OpenAlerts, video_decoder};
+use vedette_stages::detect::{ChunkDecoder, Detect, DetectBackend, Life, OpenAlerts, video_decoder};
 use vedette_stages::registry::Registry;
 use vedette_topics::{BusSettings, topics};
 use vedette_wire::{PublishedChunk, decode_detections, encode_detections, video_records};
@@ -136,6 +136,8 @@ fn detect(client: Client) -> Detect {
         now: Timestamp::default,
         decoders: Arc::new(Semaphore::new(2)),
         health: Health::default(),
+        timeout: Duration::from_secs(10),
+        life: Life::default(),
     }
 }
 

@@ -186,6 +186,7 @@ fn large_unit(bytes: usize) -> PublishedChunk {
         part: 0,
         last: true,
         continues: true,
+        clock_drift: false,
         first_sequence: 40,
         units: vec![unit],
     };

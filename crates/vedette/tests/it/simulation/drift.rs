@@ -11,7 +11,7 @@ use vedette_bus::simulated::Cluster;
 use vedette_core::Timestamp;
 use vedette_runtime::health::Health;
 use vedette_stages::ShedAfter;
-use vedette_stages::detect::{Detect, OpenAlerts};
+use vedette_stages::detect::{Detect, Life, OpenAlerts};
 use vedette_stages::registry::Registry;
 use vedette_topics::topics;
 use vedette_wire::{VideoRecord, decode_detections};
@@ -48,6 +48,8 @@ async fn the_frames_of_a_chunk_whose_clock_is_corrected_are_marked() {
         now: Timestamp::default,
         decoders: Arc::new(Semaphore::new(4)),
         health: Health::default(),
+        timeout: Duration::from_secs(10),
+        life: Life::default(),
     };
     let stop = CancellationToken::new();
     let running = tokio::spawn(detect.run(stop.clone()));
