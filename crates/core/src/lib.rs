@@ -70,6 +70,6 @@ pub use text::{LONGEST_NAME, LONGEST_PURPOSE, printable, text_violation};
 pub use time::{Span, SpanError, Timestamp};
 pub use track::Track;
 pub use validation::{ValidationError, ValidationErrors, value_violations};
-pub use video::{AccessUnit, Display, PixelAspect, Rotation, StreamSession, VideoChunk};
+pub use video::{AccessUnit, Display, MAX_UNIT_BYTES, PixelAspect, Rotation, StreamSession, VideoChunk};
 pub use violation::{Argument, Arguments, Violation, ViolationInfo, Words};
 pub use zone::{Area, Zone};

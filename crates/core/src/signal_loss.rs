@@ -123,6 +123,20 @@ reasons! {
     InferenceFailed = 22, "inference_failed": "the model fails on its pictures; see the log of detect", "模型推理失败；请查看 detect 日志";
     /// All its pictures are shed, since `detect` is behind.
     Overload = 23, "overload": "all its pictures are shed, since detect is overloaded", "detect 过载，图像被全部丢弃";
+    /// Nothing of it reaches the analysis, although `ingest` and `detect` run.
+    NoRecords = 24, "no_records": "nothing of the camera is analysed, although ingest and detect run; see their logs and health",
+        "ingest 和 detect 正在运行，但没有收到该摄像机的任何数据；请查看其日志和健康状态";
+    /// Its redirection is not followed.
+    Redirected = 25, "redirected": "the camera redirects to where it is not followed; give the final address", "摄像机重定向到无法跟随的地址；请填写最终地址";
+    /// No transport is agreed on.
+    Transport = 26, "transport": "the camera offers neither RTP over TCP nor over UDP that can be used; see the log of ingest",
+        "摄像机不提供可用的 TCP 或 UDP 传输；请查看 ingest 日志";
+    /// Its answers violate the protocol.
+    Protocol = 27, "protocol": "the camera's answers violate RTSP or ask for something unsupported; see the log of ingest",
+        "摄像机的应答违反 RTSP 或要求不支持的功能；请查看 ingest 日志";
+    /// JPEG pictures of unknown size.
+    PictureSize = 28, "picture_size": "the camera's JPEG pictures have no size; lower the resolution to 2040 pixels a side or set it to H.264",
+        "JPEG 图像没有尺寸；请将分辨率降到每边 2040 像素以内或改用 H.264";
 }
 
 impl SignalLossReason {

@@ -2,6 +2,9 @@ use bytes::Bytes;
 
 use crate::{CameraId, Codec, FrameSize, Timestamp};
 
+/// Most bytes of an encoded frame: four times the key frames of 8K cameras. Larger ones are refused, and counted.
+pub const MAX_UNIT_BYTES: usize = 16_000_000;
+
 /// One encoded frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessUnit {

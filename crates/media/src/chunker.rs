@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use vedette_core::{AccessUnit, CameraId, Codec, Display, FrameSize, Span, Timestamp, VideoChunk};
+use vedette_core::{AccessUnit, CameraId, Codec, Display, FrameSize, MAX_UNIT_BYTES, Span, Timestamp, VideoChunk};
 
 use crate::nal::Start;
 
@@ -58,9 +58,6 @@ pub(crate) enum Refused {
     /// It exceeds [`MAX_UNIT_BYTES`]. The group ends here; later units would refer to it.
     TooLarge,
 }
-
-/// The largest unit that is taken; one beyond [`crate::IntakeSettings::chunk_max_bytes`] is a chunk of its own.
-pub const MAX_UNIT_BYTES: usize = 16_000_000;
 
 impl Refused {
     pub(crate) const fn as_str(self) -> &'static str {

@@ -24,7 +24,6 @@ mod snapshot;
 mod sps;
 mod transcode;
 
-pub use chunker::MAX_UNIT_BYTES;
 pub use decode::{DecodeError, DecodedFrame, Decoder, DecoderSettings, Keep, OutputSize, RgbImage};
 pub use init::{MediaError, init};
 pub use intake::{

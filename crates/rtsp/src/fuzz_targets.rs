@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use vedette_core::Codec;
+use vedette_core::{Codec, MAX_UNIT_BYTES};
 
 use crate::Item;
 use crate::challenge::{next_nonce, strongest};
-use crate::depacket::{Depacketizer, MAX_PICTURE, Payload};
+use crate::depacket::{Depacketizer, Payload};
 use crate::message::{Incoming, MAX_BODY, MAX_HEAD, Reader};
 use crate::sdp::{self, Video};
 use crate::track::Track;
@@ -103,7 +103,7 @@ fn depacketize(codec: Codec, data: &[u8], begin: &[u8]) {
         let _ = depacketizer.push(&payload, &mut out);
     }
     for picture in out {
-        assert!(picture.data.starts_with(begin) && picture.data.len() <= MAX_PICTURE + 100_000);
+        assert!(picture.data.starts_with(begin) && picture.data.len() <= MAX_UNIT_BYTES + 100_000);
         assert!(picture.size.is_none_or(|size| size.width > 0 && size.height > 0));
     }
 }

@@ -50,6 +50,7 @@ use partition::{Panicked, Partition};
 use published::Published;
 use save::{Saved, Saving};
 pub use settings::AnalyseSettings;
+use signal::OwnCameras;
 use silence::Silence;
 use states::States;
 
@@ -94,6 +95,7 @@ struct Running {
     to_save: Vec<u32>,
     counters: Counters,
     silence: Silence,
+    cameras: OwnCameras,
     /// Whether it is time to look for cameras without signal.
     looks: bool,
 }
@@ -129,6 +131,7 @@ impl Analyse {
             to_save: Vec::new(),
             counters: Counters::new(),
             silence: Silence::new(self.peers.clone(), self.settings.timeout.to_std()),
+            cameras: OwnCameras::default(),
             looks: false,
             stage: self,
         };

@@ -1,6 +1,6 @@
 //! Signs of life of the stages that cameras depend on: sent by `ingest` and `detect`, observed by `analyse`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -99,10 +99,21 @@ impl Peers {
         (peers, follower)
     }
 
-    /// Peers of whom nothing is heard.
+    /// Peers of which these sent heartbeats now.
     #[cfg(test)]
-    pub(crate) fn silent() -> Self {
-        Self(Some(Arc::default()))
+    pub(crate) fn heard(roles: &[HeartbeatRole]) -> Self {
+        let peers = Self(Some(Arc::default()));
+        peers.beat(roles);
+        peers
+    }
+
+    /// They send heartbeats again.
+    #[cfg(test)]
+    pub(crate) fn beat(&self, roles: &[HeartbeatRole]) {
+        for role in roles {
+            let peer = Peer { role: role.clone(), at: Instant::now() };
+            self.0.as_ref().unwrap().insert(role.stage().to_owned(), peer);
+        }
     }
 
     /// The cameras that somebody works on, by the heartbeats of the last `patience`; none when nothing is known.
@@ -110,7 +121,12 @@ impl Peers {
         let mut coverage = Coverage::default();
         for peer in self.0.as_ref()?.iter().filter(|peer| peer.at.elapsed() <= patience) {
             match &peer.role {
-                HeartbeatRole::Ingest { number, of } => coverage.shares.extend(Share::new(*number, *of)),
+                HeartbeatRole::Ingest { number, of, idle, more_idle } => {
+                    let Some(share) = Share::new(*number, *of) else { continue };
+                    coverage.shares.push(share);
+                    coverage.idle.extend(idle.iter().cloned());
+                    coverage.more_idle.extend(more_idle.then_some(share));
+                }
                 HeartbeatRole::Detect { partitions } => coverage.partitions.extend(partitions),
             }
         }
@@ -143,6 +159,10 @@ pub(crate) struct Coverage {
     shares: Vec<Share>,
     /// Partitions of `video` with a live owner.
     partitions: BTreeSet<u32>,
+    /// Cameras from which nothing is to be expected now.
+    idle: HashSet<CameraId>,
+    /// Shares with more of them.
+    more_idle: Vec<Share>,
 }
 
 impl Coverage {
@@ -158,6 +178,11 @@ impl Coverage {
                 self.shares.iter().filter(|share| share.of() == of).map(|share| share.number()).collect();
             numbers.len() == of as usize
         })
+    }
+
+    /// Whether a camera may send nothing, for all that is known.
+    pub(crate) fn may_be_idle(&self, camera: &CameraId) -> bool {
+        self.idle.contains(camera) || self.more_idle.iter().any(|share| share.holds(camera))
     }
 
     /// The stage that nobody runs for a camera of the partition.
@@ -181,6 +206,7 @@ mod tests {
         let coverage = |numbers: &[u32], partitions: &[u32]| Coverage {
             shares: numbers.iter().map(|number| share(*number, 3)).collect(),
             partitions: partitions.iter().copied().collect(),
+            ..Coverage::default()
         };
         let others: Vec<u32> = (1..=3).filter(|number| *number != holder).collect();
         for (shares, partitions, missing, complete) in [

@@ -1,6 +1,7 @@
 //! Cameras to `video`: one intake per camera of the registry.
 
 mod address;
+mod idle;
 mod sessions;
 mod settings;
 mod share;
@@ -20,7 +21,7 @@ use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSour
 use vedette_runtime::health::{Condition, Health};
 use vedette_runtime::{Service, clock, report};
 use vedette_topics::{During, topics};
-use vedette_wire::{HeartbeatRole, PublishedChunk, VideoRecord, video_records};
+use vedette_wire::{PublishedChunk, VideoRecord, video_records};
 
 use crate::deps::Deps;
 use crate::error::StageError;
@@ -28,6 +29,7 @@ use crate::heartbeats::{self, Pulse};
 use crate::metrics;
 use crate::registry::Registry;
 
+use idle::Idle;
 pub use sessions::Sessions;
 pub use settings::{CredentialSection, IngestSettings};
 pub use share::{NoShare, Share};
@@ -55,6 +57,8 @@ pub struct Ingest {
     pub(crate) pulse: Pulse,
     /// Number of cameras with an intake.
     pub(crate) intakes: Arc<AtomicU32>,
+    /// Cameras from which nothing is to be expected now.
+    pub(crate) idle: Idle,
 }
 
 struct Running {
@@ -78,9 +82,8 @@ impl IngestSettings {
         let (sessions, follower) = Sessions::open(&bus, self.share).await.during("reading `sessions`")?;
         let follower = follower.service(&health);
         let stage = Ingest::new(self.clone(), bus, registry, sessions, clock::now, health);
-        let (role, intakes) =
-            (HeartbeatRole::Ingest { number: self.share.number(), of: self.share.of() }, stage.intakes.clone());
-        let holds = move || (intakes.load(Ordering::Relaxed), role.clone());
+        let (share, intakes, idle) = (self.share, stage.intakes.clone(), stage.idle.clone());
+        let holds = move || (intakes.load(Ordering::Relaxed), idle.heartbeat(share));
         let heartbeats = heartbeats::service(HEARTBEATS, &stage.bus, (&stage.pulse, &stage.health), holds);
         Ok([follower, heartbeats, Service::new(STAGE, move |stop| stage.clone().run(stop))])
     }
@@ -97,7 +100,8 @@ impl Ingest {
         now: fn() -> Timestamp,
         health: Health,
     ) -> Self {
-        Self { settings, bus, registry, sessions, now, health, pulse: Pulse::default(), intakes: Arc::default() }
+        let (pulse, intakes, idle) = (Pulse::default(), Arc::default(), Idle::default());
+        Self { settings, bus, registry, sessions, now, health, pulse, intakes, idle }
     }
 
     /// Keeps one intake running for each enabled camera with a source, until `stop`.
@@ -159,6 +163,7 @@ impl Ingest {
                 tracing::info!(camera = %id, "intake stopped: the camera was changed or removed");
                 camera.stop.cancel();
                 let _ = camera.task.await;
+                self.idle.forget(&id);
             }
         }
         for (id, camera) in wanted {
@@ -243,7 +248,9 @@ impl Ingest {
         let intake = Intake::new(camera.clone(), source, settings, Arc::new(self.now))
             .after(Arc::new(move || sessions.newest(&newest_of)));
         let reading = tokio::spawn(intake.run(sender, stop).in_current_span());
+        let mut idle = self.idle.of(camera);
         while let Some(event) = events.recv().await {
+            idle.set(matches!(event, IntakeEvent::Waiting | IntakeEvent::Ended));
             match event {
                 IntakeEvent::Chunk(chunk) => self.publish(chunk).await,
                 IntakeEvent::SignalLoss(loss) => {
@@ -259,9 +266,15 @@ impl Ingest {
                 }
                 IntakeEvent::Refused { reason } => tracing::error!(%reason, "camera refused"),
                 IntakeEvent::Ended => tracing::info!("the recording ended"),
+                IntakeEvent::Waiting => tracing::debug!("the next picture of the recording is not due"),
             }
         }
-        reading.await.map(drop)
+        let end = reading.await.map(drop);
+        if end.is_ok() {
+            // It stays as it is until the camera is changed or removed.
+            idle.keep();
+        }
+        end
     }
 
     /// Publishes a signal-loss heartbeat. If the publish fails, the next heartbeat retries it.

@@ -1,13 +1,18 @@
 use bytes::Bytes;
 use prost::Message;
+use vedette_core::CameraId;
 
 use crate::error::parse;
+use crate::field::camera_id;
 use crate::{WireError, pb};
 
 /// Most bytes of a process name.
 const LONGEST_PROCESS: usize = 64;
 /// Most partitions of a topic, as the settings allow.
 const MOST_PARTITIONS: usize = 1024;
+
+/// Most cameras that a heartbeat names as idle.
+pub const MOST_IDLE: usize = 2_000;
 
 /// A sign of life of a stage, on `heartbeats`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +34,10 @@ pub enum HeartbeatRole {
         number: u32,
         /// At least `number`.
         of: u32,
+        /// The cameras from which nothing is to be expected now: recordings that ended, or whose next picture is not due.
+        idle: Vec<CameraId>,
+        /// There are more of them than [`MOST_IDLE`].
+        more_idle: bool,
     },
     /// `detect`, with its partitions of `video`.
     Detect {
@@ -53,7 +62,12 @@ impl HeartbeatRole {
 pub fn encode_heartbeat(heartbeat: &Heartbeat) -> Bytes {
     use pb::heartbeat::{Detect, Ingest, Role};
     let role = match &heartbeat.role {
-        HeartbeatRole::Ingest { number, of } => Role::Ingest(Ingest { number: *number, of: *of }),
+        HeartbeatRole::Ingest { number, of, idle, more_idle } => Role::Ingest(Ingest {
+            number: *number,
+            of: *of,
+            idle: idle.iter().map(ToString::to_string).collect(),
+            more_idle: *more_idle,
+        }),
         HeartbeatRole::Detect { partitions } => Role::Detect(Detect { partitions: partitions.clone() }),
     };
     let (process, cameras) = (heartbeat.process.clone(), heartbeat.cameras);
@@ -72,7 +86,10 @@ pub fn decode_heartbeat(value: Bytes) -> Result<Heartbeat, WireError> {
     }
     let role = match message.role.ok_or(WireError::missing("role"))? {
         Role::Ingest(share) if (1..=share.of).contains(&share.number) => {
-            HeartbeatRole::Ingest { number: share.number, of: share.of }
+            let idle = share.idle.into_iter().take(MOST_IDLE + 1).map(|camera| camera_id(&camera));
+            let idle: Vec<CameraId> = idle.collect::<Result<_, _>>()?;
+            let more_idle = share.more_idle || idle.len() > MOST_IDLE;
+            HeartbeatRole::Ingest { number: share.number, of: share.of, idle, more_idle }
         }
         Role::Ingest(_) => return Err(WireError::invalid("ingest.number", "give a number from 1 to `of`")),
         Role::Detect(detect) if detect.partitions.len() <= MOST_PARTITIONS => {
@@ -89,16 +106,21 @@ pub fn decode_heartbeat(value: Bytes) -> Result<Heartbeat, WireError> {
 mod tests {
     use super::*;
 
+    fn ingest(number: u32, of: u32) -> HeartbeatRole {
+        HeartbeatRole::Ingest { number, of, idle: Vec::new(), more_idle: false }
+    }
+
     #[test]
     fn heartbeats_read_back_and_wrong_ones_are_refused() {
-        for role in [HeartbeatRole::Ingest { number: 2, of: 3 }, HeartbeatRole::Detect { partitions: vec![0, 7] }] {
+        let idle = vec![CameraId::new("tape").unwrap()];
+        for role in [ingest(2, 3), HeartbeatRole::Ingest { number: 1, of: 1, idle, more_idle: true }, HeartbeatRole::Detect { partitions: vec![0, 7] }] {
             let heartbeat = Heartbeat { process: "p1".into(), cameras: 4, role };
             assert_eq!(decode_heartbeat(encode_heartbeat(&heartbeat)).unwrap(), heartbeat);
         }
         for (process, role) in [
             ("", HeartbeatRole::Detect { partitions: Vec::new() }),
-            ("p", HeartbeatRole::Ingest { number: 0, of: 3 }),
-            ("p", HeartbeatRole::Ingest { number: 4, of: 3 }),
+            ("p", ingest(0, 3)),
+            ("p", ingest(4, 3)),
             ("p", HeartbeatRole::Detect { partitions: vec![0; 1_025] }),
         ] {
             let wrong = Heartbeat { process: process.into(), cameras: 0, role };

@@ -1,9 +1,9 @@
 //! Units larger than a record: split into pieces for the bus, and joined again.
 
 use bytes::{Bytes, BytesMut};
-use vedette_core::{AccessUnit, VideoChunk};
+use vedette_core::{AccessUnit, MAX_UNIT_BYTES, VideoChunk};
 
-use crate::video_record::{MAX_UNIT_BYTES, PublishedChunk, VideoPiece, VideoRecord};
+use crate::video_record::{PublishedChunk, VideoPiece, VideoRecord};
 
 /// The records of a chunk with at most `max_bytes` (at least 1) of pictures each: the chunk itself, or the pieces of its only unit.
 #[must_use]

@@ -1,9 +1,11 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
-use vedette_core::{AccessUnit, Codec, Display, PixelAspect, Rotation, SignalLoss, Timestamp, VideoChunk};
+use vedette_core::{
+    AccessUnit, Codec, Display, MAX_UNIT_BYTES, PixelAspect, Rotation, SignalLoss, Timestamp, VideoChunk,
+};
 
 use crate::error::parse;
-use crate::video_record::{MAX_UNIT_BYTES, PublishedChunk, VideoPiece, VideoRecord};
+use crate::video_record::{PublishedChunk, VideoPiece, VideoRecord};
 use crate::{WireError, field, pb};
 
 /// Encodes a record on `video`.

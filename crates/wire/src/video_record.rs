@@ -75,9 +75,6 @@ pub struct PublishedChunk {
     pub published: Timestamp,
 }
 
-/// The largest unit that travels in pieces, in bytes.
-pub const MAX_UNIT_BYTES: usize = 16_000_000;
-
 /// A part of a unit that is larger than a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VideoPiece {

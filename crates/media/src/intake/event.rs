@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use vedette_core::{Codec, FrameSize, SignalLoss, SignalLossReason, VideoChunk};
+use vedette_core::{Codec, FrameSize, MAX_UNIT_BYTES, SignalLoss, SignalLossReason, VideoChunk};
 
 /// An event of intake.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,8 @@ pub enum IntakeEvent {
     SignalLoss(SignalLoss),
     /// The recording is over and not looped.
     Ended,
+    /// The next picture of the recording is due later than a live camera's could be.
+    Waiting,
     /// A retry is pointless until the source is changed. Signal-loss heartbeats follow.
     Refused {
         /// The cause.
@@ -133,8 +135,10 @@ impl LossReason {
             Self::NoVideo => SignalLossReason::NoVideo,
             Self::UnsupportedCodec(_) => SignalLossReason::UnsupportedCodec,
             Self::StreamEnded => SignalLossReason::StreamEnded,
-            Self::Redirected(_) | Self::Transport(_) | Self::Protocol(_) => SignalLossReason::Refused,
-            Self::PictureSize => SignalLossReason::NoParameterSets,
+            Self::Redirected(_) => SignalLossReason::Redirected,
+            Self::Transport(_) => SignalLossReason::Transport,
+            Self::Protocol(_) => SignalLossReason::Protocol,
+            Self::PictureSize => SignalLossReason::PictureSize,
             Self::BrokenStream(_) => SignalLossReason::BrokenStream,
             Self::FileMissing(_) => SignalLossReason::FileMissing,
         }
@@ -190,12 +194,10 @@ pub enum RefusalReason {
         codec: String,
     },
     /// No key frame in the whole file.
-    #[error("`{path}` contains no frame at which decoding could start within the chunk limit of {max_bytes} bytes")]
+    #[error("`{path}` contains no frame of at most {MAX_UNIT_BYTES} bytes at which decoding could start")]
     NothingUsable {
         /// The file.
         path: String,
-        /// Most bytes of payload in a chunk.
-        max_bytes: usize,
     },
     /// The address cannot be used.
     #[error("the address is unusable: {0}")]

@@ -34,7 +34,6 @@ pub(super) async fn play(
             looped,
             offset,
             timeout: settings.timeout,
-            max_bytes: settings.chunk_max_bytes,
         };
         if let Err(error) = spawn(order, sender) {
             output.lost(LossReason::BrokenStream(format!("no thread to read it: {error}"))).await?;
@@ -80,8 +79,7 @@ pub(super) async fn play(
                 Some(Item::PassEnded) => {
                     output.cut().await?;
                     if output.chunks_sent() == 0 && connected.is_some() && anchor.is_some() {
-                        let max_bytes = settings.chunk_max_bytes;
-                        break Some(RefusalReason::NothingUsable { path: shown, max_bytes });
+                        break Some(RefusalReason::NothingUsable { path: shown });
                     }
                 }
                 Some(Item::Refused(reason)) => break Some(reason),

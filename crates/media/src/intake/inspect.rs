@@ -29,7 +29,7 @@ pub fn inspect(path: &Path, patience: Duration) -> Result<Recording, RefusalReas
     let shown = path.display().to_string();
     let (sender, mut items) = mpsc::channel(1);
     let order =
-        Order { path: path.to_owned(), looped: false, offset: Span::ZERO, timeout: patience, max_bytes: usize::MAX };
+        Order { path: path.to_owned(), looped: false, offset: Span::ZERO, timeout: patience };
     spawn(order, sender).map_err(|error| RefusalReason::NotVideo {
         path: shown.clone(),
         detail: format!("no thread to read it: {error}"),
@@ -44,5 +44,5 @@ pub fn inspect(path: &Path, patience: Duration) -> Result<Recording, RefusalReas
         }
     }
     // As intake reports it when a whole pass held no key frame.
-    Err(RefusalReason::NothingUsable { path: shown, max_bytes: usize::MAX })
+    Err(RefusalReason::NothingUsable { path: shown })
 }

@@ -327,6 +327,10 @@ impl Output {
     /// Waits for the next picture of a recording, which is at hand: a time-lapse recording is no camera without signal.
     pub(super) async fn until_due(&mut self, due: Instant) -> Result<(), Gone> {
         self.usable_at = self.usable_at.max(due);
+        if due.saturating_duration_since(Instant::now()) >= self.timeout / 2 {
+            self.flush().await?;
+            self.send(IntakeEvent::Waiting).await?;
+        }
         self.meanwhile(tokio::time::sleep_until(due)).await
     }
 

@@ -33,8 +33,6 @@ pub(super) struct Order {
     pub(super) offset: Span,
     /// Timeout for the file's next data.
     pub(super) timeout: Duration,
-    /// Most bytes in a chunk; for the error message when nothing is usable.
-    pub(super) max_bytes: usize,
 }
 
 /// Starts a reader. It ends with the file, or when `items` is closed.
@@ -191,7 +189,7 @@ impl Reader {
     }
 
     fn nothing_usable(&self) -> RefusalReason {
-        RefusalReason::NothingUsable { path: self.order.path.display().to_string(), max_bytes: self.order.max_bytes }
+        RefusalReason::NothingUsable { path: self.order.path.display().to_string() }
     }
 
     fn not_video(&self, detail: String) -> RefusalReason {

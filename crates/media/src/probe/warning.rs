@@ -1,11 +1,9 @@
-use vedette_core::{FrameSize, Span, Violation, Words, violations};
+use vedette_core::{FrameSize, MAX_UNIT_BYTES, Span, Violation, Words, violations};
 
 use super::report::ProbeReport;
 
 /// Longest time without a key frame.
 const LONGEST_GROUP: Span = Span::from_millis(9_500);
-/// Largest frame that fits a record.
-const LARGEST_FRAME: u64 = 16 * 1024 * 1024;
 /// Longest side that is decoded, in pixels.
 const LONGEST_SIDE: u32 = 8192;
 /// Largest error of a camera's clock; a smaller one may be the network's delay.
@@ -26,7 +24,7 @@ violations! {
         Undecodable { reason: String } = "probe.undecodable": "its first key frame cannot be decoded: {reason}",
             "set profile Main or High with 8 bit and 4:2:0; convert a recording with `vedette transcode OLD NEW.mp4`";
         NoKeyFrame { seconds: f64 } = "probe.no-key-frame": "no key frame came within {seconds} s: nothing can be decoded",
-            "set a key-frame interval of 1 to 2 s, and switch intra refresh and smart codecs off";
+            "set a key-frame interval of 1 to 2 s, and switch smart codecs off";
         KeyFramesRare { seconds: f64 } = "probe.key-frames-rare":
             "for {seconds} s there was no key frame: after a loss the camera is blind for as long",
             "set a key-frame interval of 1 to 2 s, and switch smart codecs off";
@@ -92,8 +90,8 @@ fn decoding(report: &ProbeReport) -> Vec<ProbeWarning> {
     } else if let Some(reason) = report.undecodable.clone() {
         found.push(ProbeWarning::Undecodable { reason });
     }
-    if report.largest_frame > LARGEST_FRAME {
-        let (bytes, most) = (report.largest_frame as f64, LARGEST_FRAME as f64);
+    if report.largest_frame > MAX_UNIT_BYTES as u64 {
+        let (bytes, most) = (report.largest_frame as f64, MAX_UNIT_BYTES as f64);
         found.push(ProbeWarning::FrameTooLarge { bytes, most });
     }
     if report.reordered > 0 {

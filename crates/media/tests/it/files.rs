@@ -240,14 +240,19 @@ async fn a_real_recording_decodes() {
 }
 
 #[tokio::test]
-async fn a_recording_whose_frames_fit_into_no_chunk_is_refused() {
+async fn a_recording_without_a_frame_at_which_decoding_starts_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    let path = record(directory.path(), "a.mp4", Codec::H264, 5, "mp4mux");
-    let settings = IntakeSettings { chunk_max_bytes: 20, ..settings() };
+    let path = record(directory.path(), "a.mkv", Codec::H264, 5, "matroskamux");
+    // The only IDR slice becomes one that refers to others.
+    let mut data = std::fs::read(&path).unwrap();
+    let slices: Vec<usize> = (0..data.len() - 3).filter(|at| data[*at..].starts_with(&[0x65, 0x88, 0x84])).collect();
+    assert!(!slices.is_empty());
+    slices.into_iter().for_each(|at| data[at] = 0x41);
+    std::fs::write(&path, data).unwrap();
     let looped = IntakeSource::File { path, looped: true, offset: Span::ZERO };
-    let (mut events, _stop) = start(looped, settings);
+    let (mut events, _stop) = start(looped, settings());
     let seen = all(&mut events).await;
-    let Some(IntakeEvent::Refused { reason: RefusalReason::NothingUsable { max_bytes: 20, .. } }) = seen.last() else {
+    let Some(IntakeEvent::Refused { reason: RefusalReason::NothingUsable { .. } }) = seen.last() else {
         panic!("{seen:?}")
     };
 }

@@ -1,9 +1,9 @@
 //! NAL units to access units.
 
 use bytes::Bytes;
-use vedette_core::{Codec, FrameSize};
+use vedette_core::{Codec, FrameSize, MAX_UNIT_BYTES};
 
-use super::{Fault, MAX_PICTURE, Picture};
+use super::{Fault, Picture};
 use crate::parameter_sets::{ParameterSets, SetId, SetKind, begins_picture, may_start, nal_type};
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
@@ -114,7 +114,7 @@ impl Assembly {
             }
             return Err(self.spoil("a fragment's begin is missing"));
         }
-        if self.fragment.len() + data.len() > MAX_PICTURE {
+        if self.fragment.len() + data.len() > MAX_UNIT_BYTES {
             return Err(self.spoil("a picture is larger than 16 MB"));
         }
         self.fragment.extend_from_slice(data);
@@ -166,7 +166,7 @@ impl Assembly {
         if self.unit.damaged {
             return Ok(());
         }
-        if self.unit.data.len() + nal.len() > MAX_PICTURE {
+        if self.unit.data.len() + nal.len() > MAX_UNIT_BYTES {
             self.unit.data = Vec::new();
             return Err(self.spoil("a picture is larger than 16 MB"));
         }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use vedette_core::FrameSize;
+use vedette_core::{FrameSize, MAX_UNIT_BYTES};
 
 use super::jfif::{Header, Segments, picture, tables_of_quality};
-use super::{Fault, MAX_PICTURE, Payload, Picture};
+use super::{Fault, Payload, Picture};
 
 /// Most bytes of quantisation tables.
 const MAX_TABLES: usize = 1024;
@@ -111,7 +111,7 @@ impl Jpeg {
         if frame.scan.len() != head.offset {
             return Err(Fault::Bad("a part of a JPEG picture is missing"));
         }
-        if frame.scan.len() + data.len() > MAX_PICTURE {
+        if frame.scan.len() + data.len() > MAX_UNIT_BYTES {
             frame.scan = Vec::new();
             return Err(Fault::Bad("a picture is larger than 16 MB"));
         }

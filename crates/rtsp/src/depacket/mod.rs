@@ -14,8 +14,6 @@ use h264::H264;
 use h265::H265;
 use jpeg::Jpeg;
 
-/// Most bytes of a picture.
-pub(crate) const MAX_PICTURE: usize = 16 * 1024 * 1024;
 
 /// The payload of an RTP packet.
 #[derive(Debug, Clone)]

@@ -1,18 +1,45 @@
-//! What the stage says of cameras without signal: on `detections`, of those that nobody works on, and on `signals`.
+//! What the stage says of cameras without signal: on `detections`, of those of which nothing is told, and on `signals`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use vedette_bus::partition_of;
-use vedette_core::CameraRecord;
+use vedette_core::{Camera, CameraRecord};
 use vedette_topics::During;
 use vedette_topics::topics;
 
 use super::Running;
 use super::published::Published;
 use crate::metrics;
+use crate::registry::Registry;
 
 /// A partition with more unread records than this is being caught up with: its cameras are not silent.
 const MOST_UNREAD: u64 = 1_000;
+
+/// The cameras of the assigned partitions, from a registry of all.
+#[derive(Default)]
+pub(super) struct OwnCameras {
+    /// The state of the registry, the partitions and their number, for which they hold.
+    of: Option<(u64, BTreeSet<u32>, u32)>,
+    cameras: Vec<(Arc<Camera>, u32)>,
+}
+
+impl OwnCameras {
+    /// Each with its partition among `of`.
+    fn of_partitions(&mut self, registry: &Registry, partitions: &BTreeSet<u32>, of: u32) -> &[(Arc<Camera>, u32)] {
+        let state = *registry.changes().borrow();
+        if self.of.as_ref().is_none_or(|known| (known.0, &known.1, known.2) != (state, partitions, of)) {
+            let with_partition = |camera: Arc<Camera>| {
+                let partition = partition_of(camera.id.as_str().as_bytes(), of);
+                (camera, partition)
+            };
+            let all = registry.cameras().into_iter().map(with_partition);
+            self.cameras = all.filter(|(_, partition)| partitions.contains(partition)).collect();
+            self.of = Some((state, partitions.clone(), of));
+        }
+        &self.cameras
+    }
+}
 
 impl Running {
     /// Publishes what a record means for its camera's signal.
@@ -24,11 +51,13 @@ impl Running {
         Ok(())
     }
 
-    /// Publishes the signal losses of cameras that nobody ingests or decodes. Reading them again, here or in a replay, has the same
+    /// Publishes the signal losses of cameras of which nothing is told any more. Reading them again, here or in a replay, has the same
     /// effect as reading those of other stages.
     pub(super) async fn look_for_silence(&mut self) -> crate::Result<()> {
         self.forget_removed().await?;
-        let Some(coverage) = self.silence.gap(self.assigned.iter().copied(), &self.stage.health) else { return Ok(()) };
+        let Some(coverage) = self.silence.coverage(self.assigned.iter().copied(), &self.stage.health) else {
+            return Ok(());
+        };
         let marks = self.stage.bus.watermarks(topics::DETECTIONS.name()).await;
         let marks = marks.during("reading the end offsets of `detections`")?;
         let read: BTreeSet<u32> = marks
@@ -41,9 +70,9 @@ impl Running {
             .map(|mark| mark.partition)
             .collect();
         let of = u32::try_from(marks.len()).unwrap_or(u32::MAX);
-        let losses = self.silence.losses(&coverage, &self.stage.registry.cameras(), &read, of);
-        for loss in losses {
-            let (number, reason) = (partition_of(loss.camera.as_str().as_bytes(), of), loss.reason);
+        let cameras = self.cameras.of_partitions(&self.stage.registry, &self.assigned, of);
+        for (loss, number) in self.silence.losses(&coverage, cameras, &read) {
+            let reason = loss.reason;
             let record = CameraRecord::signal_loss(loss, self.silence.model());
             let sent = topics::DETECTIONS.send(&self.stage.bus, &record, record.at.captured).await;
             let delivery = sent.during("publishing a signal loss")?;

@@ -1,12 +1,11 @@
-//! Signal losses that only `analyse` can see: no process ingests or decodes a camera any more, so nothing tells of it.
+//! Signal losses that only `analyse` can see: nothing tells of a camera any more. Mostly no process ingests or decodes it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior};
-use vedette_bus::partition_of;
-use vedette_core::{Camera, CameraId, CameraRecord, LossHeartbeats, ModelRef, NO_SESSION, SignalLoss};
+use vedette_core::{Camera, CameraId, CameraRecord, LossHeartbeats, ModelRef, NO_SESSION, SignalLoss, SignalLossReason};
 use vedette_runtime::clock;
 use vedette_runtime::health::Health;
 use vedette_topics::bus_watch;
@@ -27,21 +26,31 @@ pub(super) struct Silence {
     every: Interval,
     /// When the judgement began: silence before does not count.
     since: Instant,
-    /// When the last record of a camera arrived.
-    heard: HashMap<CameraId, Instant>,
+    heard: HashMap<CameraId, Heard>,
     heartbeats: HashMap<CameraId, LossHeartbeats>,
+    /// When the cameras were last looked at, since the judgement began.
+    looked: Option<Instant>,
     /// When removed cameras were last forgotten.
     forgot: Instant,
     /// The model of the last record, which a loss of a camera of whom none is known names.
     model: Option<ModelRef>,
 }
 
+/// The last record of a camera.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    /// When it arrived; when the camera was first looked at, if none did.
+    at: Instant,
+    /// It is a signal loss: the next may follow much later.
+    is_loss: bool,
+}
+
 impl Silence {
     pub(super) fn new(peers: Peers, timeout: Duration) -> Self {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (heard, heartbeats) = (HashMap::new(), HashMap::new());
-        Self { peers, timeout, every, since: Instant::now(), heard, heartbeats, forgot: Instant::now(), model: None }
+        let (heard, heartbeats, now) = (HashMap::new(), HashMap::new(), Instant::now());
+        Self { peers, timeout, every, since: now, heard, heartbeats, looked: None, forgot: now, model: None }
     }
 
     /// Resolves when it is time to look.
@@ -51,7 +60,7 @@ impl Silence {
 
     /// Partitions were assigned, or the bus did not answer: silence before counts for nothing.
     pub(super) fn begin_anew(&mut self) {
-        self.since = Instant::now();
+        (self.since, self.looked) = (Instant::now(), None);
     }
 
     /// A record of a camera arrived. Losses that belong to no stream session are our own, or those of `detect`.
@@ -59,12 +68,10 @@ impl Silence {
         if record.at.epoch == NO_SESSION {
             return;
         }
-        let now = Instant::now();
+        let heard = Heard { at: Instant::now(), is_loss: record.signal_loss_reason().is_some() };
         match self.heard.get_mut(&record.camera) {
-            Some(heard) => *heard = now,
-            None => {
-                self.heard.insert(record.camera.clone(), now);
-            }
+            Some(before) => *before = heard,
+            None => drop(self.heard.insert(record.camera.clone(), heard)),
         }
         if !self.heartbeats.is_empty() {
             self.heartbeats.remove(&record.camera);
@@ -74,8 +81,9 @@ impl Silence {
         }
     }
 
-    /// The stages that nobody runs for some camera of `partitions`; none when every camera is worked on, or nothing can be concluded.
-    pub(super) fn gap(&mut self, partitions: impl Iterator<Item = u32>, health: &Health) -> Option<Coverage> {
+    /// What the stages before work on, when it is time to look at the cameras of `partitions`: at once where one of them is missing or
+    /// a camera is silent, else a few times within the timeout. None when nothing can be concluded.
+    pub(super) fn coverage(&mut self, partitions: impl Iterator<Item = u32>, health: &Health) -> Option<Coverage> {
         if !bus_watch::answers(health) {
             self.begin_anew();
             return None;
@@ -85,35 +93,46 @@ impl Silence {
         }
         let patience = (self.timeout / 2).clamp(EVERY * 5 / 2, MOST_PATIENCE);
         let coverage = self.peers.coverage(patience)?;
-        (!coverage.is_complete(partitions)).then_some(coverage)
+        let is_urgent = !self.heartbeats.is_empty() || !coverage.is_complete(partitions);
+        let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= self.timeout / 8);
+        (is_urgent || is_due).then_some(coverage)
     }
 
-    /// The signal losses that are due for the cameras of `partitions`, which were read to their ends.
+    /// The signal losses that are due for cameras of this process, each with its partition; `read` are the partitions that were read to
+    /// their ends.
     pub(super) fn losses(
         &mut self,
         coverage: &Coverage,
-        cameras: &[Arc<Camera>],
-        partitions: &BTreeSet<u32>,
-        of: u32,
-    ) -> Vec<SignalLoss> {
+        cameras: &[(Arc<Camera>, u32)],
+        read: &BTreeSet<u32>,
+    ) -> Vec<(SignalLoss, u32)> {
+        let unseen = if self.looked.is_none() { self.since } else { Instant::now() };
+        self.looked = Some(Instant::now());
         let mut losses = Vec::new();
-        for camera in cameras.iter().filter(|camera| camera.enabled && camera.source.is_some()) {
-            let partition = partition_of(camera.id.as_str().as_bytes(), of);
-            if !partitions.contains(&partition) {
+        for (camera, partition) in cameras.iter().filter(|(_, partition)| read.contains(partition)) {
+            let Camera { id, enabled, source, .. } = &**camera;
+            if !enabled || source.is_none() {
+                self.heard.remove(id);
                 continue;
             }
-            if let Some(reason) = coverage.missing(&camera.id, partition)
-                && self.is_due(&camera.id)
+            let heard = match self.heard.get(id) {
+                Some(heard) => *heard,
+                None => *self.heard.entry(id.clone()).or_insert(Heard { at: unseen, is_loss: false }),
+            };
+            let nothing = || (!heard.is_loss && !coverage.may_be_idle(id)).then_some(SignalLossReason::NoRecords);
+            if let Some(reason) = coverage.missing(id, *partition).or_else(nothing)
+                && self.is_due(id, heard.at)
             {
-                losses.push(SignalLoss { camera: camera.id.clone(), epoch: NO_SESSION, at: clock::now(), reason });
+                let loss = SignalLoss { camera: id.clone(), epoch: NO_SESSION, at: clock::now(), reason };
+                losses.push((loss, *partition));
             }
         }
         losses
     }
 
     /// Whether the camera has been silent for the timeout, and a heartbeat of that is due.
-    fn is_due(&mut self, camera: &CameraId) -> bool {
-        let heard = self.heard.get(camera).map_or(self.since, |heard| self.since.max(*heard));
+    fn is_due(&mut self, camera: &CameraId, heard: Instant) -> bool {
+        let heard = self.since.max(heard);
         if heard.elapsed() < self.timeout {
             return false;
         }
@@ -144,8 +163,9 @@ impl Silence {
 
 #[cfg(test)]
 mod tests {
-    use vedette_core::{FrameAt, FrameSize, ProcessedFrame, RecordBody, SignalLossReason, Timestamp};
+    use vedette_core::{FrameAt, FrameSize, ProcessedFrame, RecordBody, Timestamp};
     use vedette_runtime::health::Condition;
+    use vedette_wire::HeartbeatRole;
 
     use super::*;
     use crate::test_site;
@@ -167,17 +187,26 @@ mod tests {
     }
 
     fn look(silence: &mut Silence, health: &Health, camera: &Arc<Camera>) -> Vec<SignalLossReason> {
-        let Some(coverage) = silence.gap([0].into_iter(), health) else { return Vec::new() };
-        let losses = silence.losses(&coverage, &[camera.clone()], &BTreeSet::from([0]), 1);
-        losses.into_iter().map(|loss| loss.reason).collect()
+        let Some(coverage) = silence.coverage([0].into_iter(), health) else { return Vec::new() };
+        let losses = silence.losses(&coverage, &[(camera.clone(), 0)], &BTreeSet::from([0]));
+        losses.into_iter().map(|(loss, _)| loss.reason).collect()
+    }
+
+    fn picture() -> RecordBody {
+        RecordBody::Processed(ProcessedFrame::empty(FrameSize { width: 64, height: 48 }))
+    }
+
+    /// Both stages, with these idle cameras.
+    fn stages(idle: &[CameraId], more_idle: bool) -> [HeartbeatRole; 2] {
+        let ingest = HeartbeatRole::Ingest { number: 1, of: 1, idle: idle.to_vec(), more_idle };
+        [ingest, HeartbeatRole::Detect { partitions: vec![0] }]
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_camera_that_nobody_ingests_is_lost_after_the_timeout_and_told_every_second() {
-        let (mut silence, health) = (Silence::new(Peers::silent(), TIMEOUT), Health::default());
-        let picture = RecordBody::Processed(ProcessedFrame::empty(FrameSize { width: 64, height: 48 }));
+        let (mut silence, health) = (Silence::new(Peers::heard(&[]), TIMEOUT), Health::default());
         tokio::time::advance(TIMEOUT).await;
-        silence.hear(&frame(7, picture));
+        silence.hear(&frame(7, picture()));
         let mut told = 0;
         for second in 1..=30_u64 {
             tokio::time::advance(Duration::from_secs(1)).await;
@@ -192,9 +221,47 @@ mod tests {
         assert_eq!(silence.model().name, "m");
     }
 
+    /// The reasons told of a camera each second, while both stages send heartbeats.
+    async fn told(
+        last: Option<RecordBody>,
+        idle: (&[CameraId], bool),
+        seconds: u64,
+    ) -> Vec<(u64, SignalLossReason)> {
+        let roles = stages(idle.0, idle.1);
+        let (mut silence, health) = (Silence::new(Peers::heard(&roles), TIMEOUT), Health::default());
+        tokio::time::advance(TIMEOUT).await;
+        last.into_iter().for_each(|body| silence.hear(&frame(7, body)));
+        let mut told = Vec::new();
+        for second in 1..=seconds {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            silence.peers.beat(&roles);
+            told.extend(look(&mut silence, &health, &camera()).into_iter().map(|reason| (second, reason)));
+        }
+        told
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_camera_of_which_nothing_arrives_is_lost_although_both_stages_live() {
+        for (last, first) in [(Some(picture()), 10), (None, 1)] {
+            let told = told(last, (&[], false), 30).await;
+            assert!(told.iter().all(|(_, reason)| *reason == SignalLossReason::NoRecords), "{told:?}");
+            assert_eq!(told.iter().map(|(second, _)| *second).collect::<Vec<_>>(), (first..=30).collect::<Vec<_>>());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_recording_that_ended_and_a_loss_that_was_told_are_no_silence() {
+        let (gate, other) = (camera().id.clone(), CameraId::new("other").unwrap());
+        let loss = RecordBody::SignalLoss(SignalLossReason::NoData);
+        assert_eq!(told(Some(picture()), (&[gate], false), 60).await, []);
+        assert_eq!(told(Some(picture()), (&[other.clone()], true), 60).await, []);
+        assert_eq!(told(Some(loss), (&[], false), 60).await, []);
+        assert!(!told(Some(picture()), (&[other], false), 60).await.is_empty());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_outage_of_the_bus_and_cameras_of_others_are_no_loss() {
-        let (mut silence, health) = (Silence::new(Peers::silent(), TIMEOUT), Health::default());
+        let (mut silence, health) = (Silence::new(Peers::heard(&[]), TIMEOUT), Health::default());
         health.set("bus", Condition::Degraded, "");
         for _ in 0..30 {
             tokio::time::advance(Duration::from_secs(1)).await;

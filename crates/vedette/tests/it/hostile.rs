@@ -63,8 +63,8 @@ fn table(elsewhere: &Server) -> Vec<(&'static str, Script, Outcome)> {
         ("wrong-password", Script { guard: guarded("another"), ..plain.clone() }, Lost("unauthorized")),
         ("no-such-stream", describes(Misdeed::Status(404, vec![])), Lost("not_found")),
         ("error-503", describes(Misdeed::Status(503, vec![])), Lost("refused")),
-        ("huge-answer", describes(Misdeed::Bytes(huge)), Lost("refused")),
-        ("endless-headers", describes(Misdeed::Endless(b"X-Header: 1\r\n".to_vec())), Lost("refused")),
+        ("huge-answer", describes(Misdeed::Bytes(huge)), Lost("protocol")),
+        ("endless-headers", describes(Misdeed::Endless(b"X-Header: 1\r\n".to_vec())), Lost("protocol")),
         ("never-answers", describes(Misdeed::Silence), Lost("no_data")),
         ("hangs-up", describes(Misdeed::Close), Lost("broken_stream")),
     ]
