@@ -5,20 +5,13 @@ use vedette_core::Codec;
 use crate::bits::Bits;
 
 /// The NAL units of `data` without their start codes; bytes before the first start code are skipped.
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn nal_units(data: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = find_start(data).map(|(_, after)| &data[after..]);
+    let mut rest = data;
     std::iter::from_fn(move || {
-        let now = rest?;
-        match find_start(now) {
-            Some((end, after)) => {
-                rest = Some(&now[after..]);
-                Some(&now[..end])
-            }
-            None => {
-                rest = None;
-                Some(now)
-            }
-        }
+        let nal;
+        (nal, rest) = split_first(rest)?;
+        Some(nal)
     })
     .filter(|nal| !nal.is_empty())
 }
