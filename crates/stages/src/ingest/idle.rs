@@ -92,7 +92,7 @@ mod tests {
     fn a_heartbeat_is_bounded_and_says_so() {
         let idle = Idle::default();
         for number in 0..=MOST_IDLE {
-            let mut entry = idle.of(&CameraId::new(format!("camera-{number}")).unwrap());
+            let mut entry = idle.of(&CameraId::new(&format!("camera-{number}")).unwrap());
             entry.set(true);
             entry.keep();
             assert_eq!(names(&idle), (names(&idle).0, number == MOST_IDLE));

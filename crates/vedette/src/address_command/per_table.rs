@@ -1,3 +1,5 @@
+//! Settings of `vedette address` that hold for all tables or for one.
+
 use std::path::Path;
 use std::str::FromStr;
 
