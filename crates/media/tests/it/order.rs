@@ -5,9 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use vedette_core::{Codec, VideoChunk};
-use vedette_media::{DecodedFrame, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, SnapshotSettings, snapshot};
+use vedette_media::{
+    DecodedFrame, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, SnapshotSettings, snapshot,
+};
+use vedette_rtsp::testing::{End, Script, Server};
 
-use crate::common::{file, next, run_to_end, start};
+use crate::common::{encode_shown, file, next, run_to_end, start};
 
 struct Case {
     name: &'static str,
@@ -112,12 +115,8 @@ const CASES: [Case; 9] = [
 
 impl Case {
     fn write(&self, path: &Path) {
-        let (encoder, parser) = match self.codec {
-            Codec::H265 => (X265, "h265parse"),
-            _ => (X264, "h264parse"),
-        };
-        // What begins with a colon goes on with the encoder's own options.
-        let glue = if self.encoder.starts_with(':') { "" } else { " " };
+        let (encoder, glue) = self.encoder();
+        let parser = if self.codec == Codec::H265 { "h265parse" } else { "h264parse" };
         run_to_end(&format!(
             "videotestsrc num-buffers={FRAMES} pattern=ball ! video/x-raw,format=I420,width=160,height=120,framerate={}/1 \
              ! {encoder}{glue}{} ! {parser} ! {} ! filesink location={}",
@@ -141,6 +140,68 @@ impl Case {
             }
         }
         chunks
+    }
+
+    /// Its units, and by how many frames each is shown after it comes.
+    fn encode(&self) -> (Vec<Vec<u8>>, Vec<u32>) {
+        let (encoder, glue) = self.encoder();
+        let stream = match self.codec {
+            Codec::H265 => "h265parse config-interval=-1 ! video/x-h265,stream-format=byte-stream,alignment=au",
+            _ => "h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au",
+        };
+        let source =
+            "videotestsrc num-buffers=100 pattern=ball ! video/x-raw,format=I420,width=160,height=120,framerate=25/1";
+        let (units, delays) = encode_shown(source, &format!("{encoder}{glue}{} ! {stream}", self.encoder));
+        (units.iter().map(|unit| unit.to_vec()).collect(), delays)
+    }
+
+    /// The first unit behind the first of all that begins a group of pictures: parameter sets come with it.
+    fn second_start(&self, units: &[Vec<u8>]) -> usize {
+        let kinds = if self.codec == Codec::H265 { [0x42, 0x42] } else { [0x67, 0x27] };
+        let begins = |unit: &Vec<u8>| unit.windows(4).any(|w| w[..3] == [0, 0, 1] && kinds.contains(&w[3]));
+        1 + units[1..].iter().position(begins).expect(self.name)
+    }
+
+    /// Decodes what a camera plays from a unit on.
+    async fn follow(&self, units: &[Vec<u8>], delays: &[u32], first_unit: usize) {
+        let name = self.name;
+        let script = Script {
+            first_unit,
+            delays: delays.iter().map(|frames| frames * 3600).collect(),
+            end: End::Silence,
+            ..Script::new(self.codec, units.to_vec())
+        };
+        let server = Server::start(script).await;
+        let settings = IntakeSettings {
+            chunk_max_duration: Duration::from_millis(self.chunk_ms),
+            timeout: Duration::from_secs(60),
+            ..IntakeSettings::default()
+        };
+        let (mut events, _stop) = start(IntakeSource::Rtsp { url: server.url(), credentials: None }, settings);
+        let mut decoder = Decoder::new(self.codec, DecoderSettings::default());
+        let (mut came, mut frames) = (0, Vec::new());
+        while came < units.len() - first_unit {
+            let IntakeEvent::Chunk(chunk) = next(&mut events).await.unwrap() else { continue };
+            came += chunk.units.len();
+            let (gop, part) = (chunk.gop, chunk.part);
+            frames.extend(
+                decoder
+                    .decode(&chunk)
+                    .unwrap_or_else(|error| panic!("{name} from {first_unit}, {gop}/{part}: {error}")),
+            );
+        }
+        frames.extend(decoder.finish().unwrap());
+        println!(
+            "{name} from {first_unit}: {came} units, {} frames, {} corrupt",
+            frames.len(),
+            frames.iter().filter(|f| f.corrupt).count()
+        );
+    }
+
+    fn encoder(&self) -> (&'static str, &'static str) {
+        // What begins with a colon goes on with the encoder's own options.
+        let glue = if self.encoder.starts_with(':') { "" } else { " " };
+        (if self.codec == Codec::H265 { X265 } else { X264 }, glue)
     }
 
     fn check(&self, chunks: &[VideoChunk]) {
@@ -201,4 +262,16 @@ async fn no_frame_is_lost_and_all_come_as_they_are_shown() {
     for (case, chunks) in futures::future::join_all(playing).await {
         case.check(&chunks);
     }
+}
+
+/// The same from a camera, which is joined at its begin, and at its second group of pictures.
+#[tokio::test]
+async fn cameras_with_every_kind_of_picture_are_followed() {
+    let following = CASES.iter().map(|case| async move {
+        let (units, delays) = case.encode();
+        for first_unit in [0, case.second_start(&units)] {
+            case.follow(&units, &delays, first_unit).await;
+        }
+    });
+    futures::future::join_all(following).await;
 }

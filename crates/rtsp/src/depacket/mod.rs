@@ -14,7 +14,6 @@ use h264::H264;
 use h265::H265;
 use jpeg::Jpeg;
 
-
 /// The payload of an RTP packet.
 #[derive(Debug, Clone)]
 pub(crate) struct Payload {
@@ -47,6 +46,8 @@ pub(crate) enum Fault {
     Bad(&'static str),
     /// A JPEG picture tells no size.
     NoPictureSize,
+    /// Its picture is too large to be used; told once.
+    TooLarge,
 }
 
 /// Puts pictures together.
