@@ -14,7 +14,6 @@ use h264::H264;
 use h265::H265;
 use jpeg::Jpeg;
 
-
 /// The payload of an RTP packet.
 #[derive(Debug, Clone)]
 pub(crate) struct Payload {
