@@ -200,7 +200,8 @@ async fn a_pipe_in_place_of_a_recording_delays_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("pipe.mp4");
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-    let seen = tokio::task::spawn_blocking(move || inspect(&path, Duration::from_secs(10))).await.unwrap();
+    let looked_at = path.clone();
+    let seen = tokio::task::spawn_blocking(move || inspect(&looked_at, Duration::from_secs(10))).await.unwrap();
     assert!(seen.is_err());
     let (mut events, stop) = start(file(&path), settings());
     let Some(event) = next(&mut events).await else { panic!("no event") };

@@ -18,10 +18,10 @@ use crate::support::{demo_site, eventually};
 const CONSOLE: [Role; 1] = [Role::Console];
 
 async fn console(config: &Path) -> Product {
-    product(config, &CONSOLE).await
+    with_roles(config, &CONSOLE).await
 }
 
-async fn product(config: &Path, roles: &[Role]) -> Product {
+async fn with_roles(config: &Path, roles: &[Role]) -> Product {
     Product::start_roles(config, roles, |config| config.settings.console.keep = Span::from_secs(100 * 365 * 86_400))
         .await
 }
@@ -145,7 +145,7 @@ async fn a_log_of_alerts_that_was_cut_is_told_and_goes_on() {
     }
     assert!(cut > 0);
     // With the role that owns the registry nobody else opens the log before.
-    let product = product(&config, &[Role::Ingest, Role::Console]).await;
+    let product = with_roles(&config, &[Role::Ingest, Role::Console]).await;
     let told = eventually("word of the loss", async || {
         let health = health(&product).await;
         let detail = health["stages"]["bus_log"]["detail"].as_str()?.to_owned();
