@@ -66,6 +66,8 @@ mod secrets;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod upgrade;
