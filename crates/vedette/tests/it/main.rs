@@ -43,6 +43,8 @@ mod metadata;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod offline_restart;
+#[cfg(test)]
 mod one_event;
 #[cfg(test)]
 mod operations;
