@@ -18,6 +18,8 @@ mod broker;
 #[cfg(test)]
 mod camera_probe;
 #[cfg(test)]
+mod cameras;
+#[cfg(test)]
 mod circles;
 #[cfg(test)]
 #[path = "../../../alert-store/tests/it/cluster.rs"]
