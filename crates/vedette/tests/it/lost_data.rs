@@ -66,11 +66,25 @@ fn remove_store(site: &Path) {
     }
 }
 
+/// The log beside a store, without some of what was written to it.
+fn damaged(mut log: Vec<u8>, damage: &str) -> Vec<u8> {
+    let middle = log.len() / 2;
+    match damage {
+        "log is garbage" => log.fill(0x5a),
+        "log goes on with garbage" => log[32..].iter_mut().enumerate().for_each(|(at, byte)| *byte = (at * 7) as u8),
+        "log is damaged" => log[middle] ^= 0xff,
+        "log is cut" => log.truncate(middle + 100),
+        other => panic!("{other}?"),
+    }
+    log
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_was_lost_emptied_or_is_older_fills_up_again() {
     let site = tempfile::tempdir().unwrap();
     let config = demo_site(site.path());
-    let store = site.path().join("data/alerts.sqlite");
+    let data = site.path().join("data");
+    let store = data.join("alerts.sqlite");
     let older = site.path().join("older.sqlite");
 
     let product = console(&config).await;
@@ -82,14 +96,23 @@ async fn a_store_that_was_lost_emptied_or_is_older_fills_up_again() {
     publish(&product.app.bus, &alerts(10..30)).await;
     product.alerts_reach(30).await;
     let all = ids(&product).await;
+    // As a kill leaves it: the newest alerts are in the log beside the store only.
+    let killed = ["alerts.sqlite", "alerts.sqlite-wal"].map(|name| std::fs::read(data.join(name)).unwrap());
     product.end().await;
 
-    for loss in ["lost", "emptied", "older"] {
+    let losses =
+        ["lost", "emptied", "older", "log is garbage", "log goes on with garbage", "log is damaged", "log is cut"];
+    for loss in losses {
         remove_store(site.path());
         match loss {
+            "lost" => {}
             "emptied" => std::fs::write(&store, "").unwrap(),
             "older" => drop(std::fs::copy(&older, &store).unwrap()),
-            _ => {}
+            damage => {
+                let [store, log] = killed.clone();
+                std::fs::write(data.join("alerts.sqlite"), store).unwrap();
+                std::fs::write(data.join("alerts.sqlite-wal"), damaged(log, damage)).unwrap();
+            }
         }
         let product = console(&config).await;
         product.alerts_reach(30).await;
