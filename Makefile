@@ -84,8 +84,8 @@ chaos-kafka: assets test-deps ## Inject faults into the product on three real br
 	$(CARGO_TARGET_DIR)/release/examples/chaos $(or $(CHAOS),--report docs/CHAOS.md)
 
 .PHONY: fuzz
-fuzz: deps ## Fuzz every reader of input from outside, FOR=1h for all together (a minute each by default)
-	@scripts/fuzz $(or $(FOR),$(shell ls tests/fuzz/corpus | wc -l)m)
+fuzz: deps ## Fuzz every reader of input from outside: a minute each, or FOR=1h for all together
+	@scripts/fuzz $(FOR)
 
 .PHONY: lint
 lint: test-deps web ## rustfmt, clippy and cargo-deny

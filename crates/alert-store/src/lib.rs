@@ -11,6 +11,7 @@ mod evidence;
 mod filter;
 mod joining;
 mod metrics;
+mod position;
 mod postgres;
 mod progress;
 mod read;

@@ -3,7 +3,8 @@
 
 use vedette_core::{Alert, Timestamp};
 
-use super::session::{Session, Value};
+use super::position::{number, pass};
+use super::session::Value;
 use super::write::upsert;
 use super::{AlertStore, Progress, RecordPosition, StoreError, Upserted};
 use crate::metrics;
@@ -105,18 +106,4 @@ impl AlertStore {
         let values: [Value<'_>; 2] = [JUDGED.into(), at.as_micros().into()];
         self.write(DOING, |session| session.execute(DOING, sql, &values)).map(drop)
     }
-}
-
-/// The store has everything up to the record at `position`; a record that is read again changes nothing.
-pub(super) fn pass(session: &mut dyn Session, position: RecordPosition) -> Result<(), StoreError> {
-    let sql = "INSERT INTO progress (partition, next) VALUES (?1, ?2)
-               ON CONFLICT (partition) DO UPDATE SET
-                  next = CASE WHEN progress.next < excluded.next THEN excluded.next ELSE progress.next END";
-    let next = number(position.offset.saturating_add(1));
-    session.execute("writing the position of the store", sql, &[position.partition.into(), next.into()])?;
-    Ok(())
-}
-
-fn number(offset: u64) -> i64 {
-    i64::try_from(offset).unwrap_or(i64::MAX)
 }

@@ -4,7 +4,7 @@ use vedette_core::{Alert, AlertId, Timestamp};
 
 use super::change::next_change;
 use super::damage::Damage;
-use super::progress::pass;
+use super::position::pass;
 use super::session::{Row, Session, Value};
 use super::{AlertStore, RecordPosition, StoreError, Upserted, joining};
 use crate::metrics;

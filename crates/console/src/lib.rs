@@ -46,6 +46,6 @@ pub fn violations() -> &'static [vedette_core::ViolationInfo] {
 
 pub use settings::{ConsoleError, ConsoleParts, ConsoleSettings, Limits};
 pub use sources::{
-    CalibrationReport, CameraSignalLoss, CameraSummary, FrameReport, FrameSource, HealthReport, HealthSource, MapArea, MapCentre,
-    MapSource, SnapshotSource, SnapshotUnavailable, StageCondition, StageReport,
+    CalibrationReport, CameraSignalLoss, CameraSummary, FrameReport, FrameSource, HealthReport, HealthSource, MapArea,
+    MapCentre, MapSource, SnapshotSource, SnapshotUnavailable, StageCondition, StageReport,
 };

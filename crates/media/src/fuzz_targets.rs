@@ -1,9 +1,10 @@
 //! Entry points for fuzzing: what reads bytes from the network before the decoder does. Any bytes are taken.
 
 use bytes::Bytes;
-use vedette_core::Codec;
+use vedette_core::{Codec, Timestamp};
 
-use crate::nal::{has_parameter_sets, nal_units, unit_kind};
+use crate::fields::Fields;
+use crate::nal::{first_slice, has_parameter_sets, nal_units, unit_kind};
 use crate::parameter_sets::ParameterSets;
 use crate::sps::{declared_size, pixel_aspect};
 
@@ -19,7 +20,27 @@ pub fn elementary_stream(data: &[u8]) {
         let whole = sets.complete(codec, Bytes::copy_from_slice(data));
         assert!(whole.ends_with(&data[data.len() - data.len().min(1)..]));
         assert_eq!(unit_kind(codec, &whole), kind);
+        if let Some(slice) = first_slice(codec, data) {
+            let alone = Bytes::from([&[0, 0, 0, 1], slice].concat());
+            let whole = sets.complete(codec, alone.clone());
+            assert!(whole.ends_with(&alone));
+            assert_eq!(unit_kind(codec, &whole), unit_kind(codec, &alone));
+            fields(codec, &[whole, alone, Bytes::copy_from_slice(data)]);
+        }
     }
+}
+
+/// No byte is lost where fields are joined.
+fn fields(codec: Codec, units: &[Bytes]) {
+    let mut fields = Fields::default();
+    let mut joined: Vec<u8> = Vec::new();
+    for unit in units {
+        for (unit, _) in fields.push(codec, unit.clone(), Timestamp::default()) {
+            joined.extend_from_slice(&unit);
+        }
+    }
+    joined.extend(fields.take().into_iter().flat_map(|(unit, _)| unit));
+    assert_eq!(joined, units.concat());
 }
 
 #[cfg(test)]

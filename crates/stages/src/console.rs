@@ -12,8 +12,8 @@ use vedette_address::{AddressBase, Bounds, Footprint, RoadLine};
 use vedette_alert_store::AlertStore;
 use vedette_alerts::json::SignalLossJson;
 use vedette_console::{
-    CalibrationReport, CameraSignalLoss, CameraSummary, Console, ConsoleError, ConsoleParts, MapArea, MapCentre, MapSource,
-    SnapshotSource, SnapshotUnavailable,
+    CalibrationReport, CameraSignalLoss, CameraSummary, Console, ConsoleError, ConsoleParts, MapArea, MapCentre,
+    MapSource, SnapshotSource, SnapshotUnavailable,
 };
 use vedette_core::{Alert, Calibration, Camera, FrameSize, Span};
 use vedette_locate::{CalibrationQuality, Locator};

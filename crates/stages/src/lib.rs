@@ -23,6 +23,9 @@ mod latency;
 mod metrics;
 pub mod registry;
 mod retention;
+#[cfg(test)]
+#[path = "../../alerts/tests/it/scene.rs"]
+mod scene;
 mod signals;
 mod sink;
 pub mod sinks;

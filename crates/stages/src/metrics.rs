@@ -86,6 +86,9 @@ vedette_metrics::define! {
     SNAPSHOTS: Counter = "vedette_snapshots_total", Count, [];
     /// Snapshots made up for after their alert was stored, because too many were waiting or the process ended.
     SNAPSHOTS_MADE_UP: Counter = "vedette_snapshots_made_up_total", Count, [];
+    /// Alerts that get no snapshot, by reason: `no_video` (the detections have another producer), `expired` (the video is no longer
+    /// retained), `undecodable` or `panic`.
+    SNAPSHOTS_MISSING: Counter = "vedette_snapshots_missing_total", Count, ["reason"];
     /// Records of `alerts` that the alert store lacks and reads again.
     ALERT_STORE_BEHIND: Gauge = "vedette_alert_store_behind", Count, [];
     /// Alerts that came back into the store from `alerts`, because the store was behind.

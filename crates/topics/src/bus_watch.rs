@@ -12,6 +12,8 @@ use crate::error::TopicError;
 use crate::topics;
 
 const NAME: &str = "bus";
+/// What the log of this process lacks; its bus answers all the same.
+const LOG: &str = "bus_log";
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// A stage found the bus unreachable. It recovers by itself; until the bus answers again, health reports the outage.
@@ -39,10 +41,12 @@ async fn watch(bus: SharedBus, health: Health, stop: CancellationToken) -> Resul
         loop {
             ask.tick().await;
             match bus.watermarks(topics::ALERTS.name()).await {
-                Ok(_) => match bus.damage() {
-                    None => health.set(NAME, Condition::Running, ""),
-                    Some(damage) => health.set(NAME, Condition::Degraded, damage),
-                },
+                Ok(_) => {
+                    health.set(NAME, Condition::Running, "");
+                    if let Some(damage) = bus.damage() {
+                        health.set(LOG, Condition::Degraded, damage);
+                    }
+                }
                 Err(BusError::Closed) => return,
                 Err(error) => away(&health, &error),
             }

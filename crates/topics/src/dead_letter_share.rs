@@ -9,10 +9,12 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use vedette_core::{Span, Timestamp};
 
-/// Bytes of whole records of one key.
-const SHARE: u64 = 8 << 20;
-/// Bytes of whole records of all keys: half of what the topic keeps by default.
-const SHARE_OF_ALL: u64 = 128 << 20;
+/// Most bytes of whole records of one key, and the least, which one record of any size has room in.
+const SHARE: std::ops::RangeInclusive<u64> = 1 << 20..=8 << 20;
+/// A key has this part of what the topic keeps.
+const KEYS: u64 = 32;
+/// What the topic keeps by default.
+const TOPIC: u64 = 256 << 20;
 /// How long a used-up share takes to grow back.
 const GROWS_BACK: Span = Span::from_secs(86_400);
 /// Shortest time between two references of a key.
@@ -37,7 +39,10 @@ pub(crate) enum Form {
 /// The shares of all keys.
 #[derive(Debug)]
 pub(crate) struct Shares {
+    /// Of all keys: half of what the topic keeps.
     of_all: Share,
+    /// Bytes of whole records of one key.
+    of_key: u64,
     by_key: HashMap<(String, Bytes), OfKey>,
 }
 
@@ -83,17 +88,26 @@ impl Share {
 
 impl Default for Shares {
     fn default() -> Self {
-        Self { of_all: Share::new(SHARE_OF_ALL), by_key: HashMap::new() }
+        let mut shares = Self { of_all: Share::new(0), of_key: 0, by_key: HashMap::new() };
+        shares.limit(TOPIC);
+        shares
     }
 }
 
 impl Shares {
+    /// Shares of a topic that keeps so many bytes.
+    pub(crate) fn limit(&mut self, topic: u64) {
+        self.of_all.most = topic / 2;
+        self.of_key = (topic / KEYS).clamp(*SHARE.start(), *SHARE.end());
+    }
+
     /// The form for an unusable record of `bytes`, which is charged to its key.
     pub(crate) fn charge(&mut self, topic: &str, key: &Bytes, bytes: u64, now: Timestamp) -> Form {
         let place = self.place(topic, key, now);
-        let Self { of_all, by_key } = self;
+        let Self { of_all, of_key: most, by_key } = self;
         let of_key =
-            by_key.entry(place).or_insert_with(|| OfKey { share: Share::new(SHARE), referred: None, uncounted: 0 });
+            by_key.entry(place).or_insert_with(|| OfKey { share: Share::new(*most), referred: None, uncounted: 0 });
+        of_key.share.most = *most;
         of_key.share.grow(now);
         of_all.grow(now);
         if of_key.share.has(bytes) && of_all.has(bytes) {
@@ -169,7 +183,7 @@ mod tests {
             }
         }
         // The clock runs for five and a half hours, in minutes that repeat.
-        assert!(bytes <= SHARE_OF_ALL + SHARE_OF_ALL / 3, "{bytes}");
+        assert!(bytes <= TOPIC / 2 + TOPIC / 6, "{bytes}");
         assert!(shares.by_key.len() <= MOST_KEYS + 1);
         let mut shares = Shares::default();
         let key = Bytes::from_static(b"gate");
@@ -177,5 +191,21 @@ mod tests {
         let back = shares.charge("video", &key, KEY_FRAME, at(0));
         assert_eq!(back, Form::Reference { records: 1 });
         assert_eq!(shares.charge("video", &key, u64::MAX / 2, at(1)), Form::Counted);
+    }
+
+    #[test]
+    fn a_smaller_topic_has_smaller_shares() {
+        let whole = |topic: u64, days: i64| {
+            let mut shares = Shares::default();
+            shares.limit(topic);
+            let key = Bytes::from_static(b"bad");
+            // One every ten seconds.
+            let forms = (0..days * 8_640).map(|number| shares.charge("video", &key, KEY_FRAME, at(number * 10)));
+            KEY_FRAME * forms.filter(|form| *form == Form::Whole).count() as u64
+        };
+        for topic in [16 << 20, 64 << 20, TOPIC, TOPIC << 4] {
+            let bytes = whole(topic, 14);
+            assert!((1..topic).contains(&bytes), "{bytes} of {topic}: others have no room");
+        }
     }
 }

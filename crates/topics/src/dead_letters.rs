@@ -50,6 +50,11 @@ const LONGEST_DETAIL: usize = 2_000;
 /// Of the process: all stages write to the one topic.
 static SHARES: LazyLock<Mutex<Shares>> = LazyLock::new(Mutex::default);
 
+/// The topic keeps so many bytes; the shares are parts of that.
+pub(crate) fn limit(bytes: u64) {
+    SHARES.lock().unwrap_or_else(PoisonError::into_inner).limit(bytes);
+}
+
 /// Dead-letters `record`, or counts it for the next reference of its key. It counts as handled once the delivery resolves.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
 use vedette_bus::kafka::{self, KafkaBus, KafkaSettings};
 use vedette_bus::{BusError, SharedBus};
 
-use crate::{BusKind, BusSettings, GroupProtocol};
+use crate::{BusKind, BusSettings, GroupProtocol, dead_letters};
 
 /// Longest wait of a record for others to share its sync: short, since an alert passes through three syncs.
 const SYNC_AFTER: Duration = Duration::from_millis(1);
@@ -16,6 +16,7 @@ const SYNC_AFTER: Duration = Duration::from_millis(1);
 /// # Errors
 /// When the directory cannot be used, or no broker answers.
 pub async fn open_bus(settings: &BusSettings) -> Result<SharedBus, BusError> {
+    dead_letters::limit(settings.keep_dead_letters_bytes);
     Ok(match settings.kind {
         BusKind::Embedded => EmbeddedBus::open(EmbeddedSettings {
             sync_after: SYNC_AFTER,

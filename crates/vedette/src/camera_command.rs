@@ -189,7 +189,10 @@ fn picture_rows(report: &ProbeReport) -> Vec<(&'static str, String)> {
     let lines = if report.interlaced { "interlaced" } else { "progressive" };
     let mut rows = vec![("size", format!("{size}, {pixels}, {turn}, {lines}"))];
     if let Some(FrameSize { width, height }) = report.shown().filter(|shown| Some(*shown) != report.size) {
-        rows.push(("shown as", format!("{width} x {height}, upright with square pixels; zones and calibrations refer to that")));
+        rows.push((
+            "shown as",
+            format!("{width} x {height}, upright with square pixels; zones and calibrations refer to that"),
+        ));
     }
     rows
 }

@@ -26,7 +26,12 @@ use crate::{
 pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::log(cli.log_json, !matches!(cli.command, Command::Run(_)));
     let works_on_data = match cli.command {
-        Command::Run(_) | Command::Demo(_) | Command::Export(_) | Command::DeadLetters(_) | Command::Address(_) | Command::Camera(_) => true,
+        Command::Run(_)
+        | Command::Demo(_)
+        | Command::Export(_)
+        | Command::DeadLetters(_)
+        | Command::Address(_)
+        | Command::Camera(_) => true,
         Command::Check(_) | Command::Replay(_) | Command::Models(_) | Command::Transcode(_) | Command::Eval(_) => false,
     };
     if works_on_data {

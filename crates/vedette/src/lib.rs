@@ -22,6 +22,7 @@ pub mod error_codes;
 mod eval_command;
 mod export;
 mod log_limit;
+mod metrics;
 mod models_command;
 mod operations;
 mod output;

@@ -17,6 +17,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::metrics;
+
 /// The length of a window.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Lines of one kind in a window.
@@ -125,6 +127,15 @@ impl LogLimit {
     }
 }
 
+/// The level of a line that is limited, as a label.
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        _ => "info",
+    }
+}
+
 /// What the spans around a line are about.
 struct Subject(u64);
 
@@ -176,7 +187,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLimit {
             scope.find_map(|span| span.extensions().get::<Subject>().map(|subject| subject.0))
         };
         let subject = reading.subject.or_else(around);
-        self.0.windows().admit(metadata.callsite(), subject, || reading.message)
+        let is_written = self.0.windows().admit(metadata.callsite(), subject, || reading.message);
+        if !is_written {
+            metrics::LOG_LINES_LEFT_OUT.with([word(*metadata.level())]).increment(1);
+        }
+        is_written
     }
 }
 
@@ -254,6 +269,26 @@ mod tests {
         assert_eq!(lines.len(), LINES as usize + 200);
         assert_eq!(left_out.len(), 1);
         assert_eq!((left_out[0].lines, left_out[0].subjects), (200 - u64::from(LINES), 0));
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_by_level() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        vedette_metrics::with_local_recorder(&recorder, || {
+            logged(|| {
+                for _ in 0..LINES + 7 {
+                    tracing::error!("accept error");
+                }
+                for _ in 0..LINES + 2 {
+                    tracing::info!("connection lost");
+                }
+            });
+        });
+        let text = handle.render();
+        for line in ["{level=\"error\"} 7", "{level=\"info\"} 2"] {
+            assert!(text.contains(&format!("vedette_log_lines_left_out_total{line}")), "{text}");
+        }
     }
 
     #[test]

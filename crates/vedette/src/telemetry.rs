@@ -12,7 +12,7 @@ use vedette_metrics::Definition;
 use crate::log_limit::LogLimit;
 
 /// Every metric of the product, by the crate that emits it.
-pub const METRICS: [(&str, &[&Definition]); 8] = [
+pub const METRICS: [(&str, &[&Definition]); 9] = [
     ("media", vedette_media::METRICS),
     ("detect", vedette_detect::METRICS),
     ("stages", vedette_stages::METRICS),
@@ -21,6 +21,7 @@ pub const METRICS: [(&str, &[&Definition]); 8] = [
     ("alert-store", vedette_alert_store::METRICS),
     ("console", vedette_console::METRICS),
     ("runtime", vedette_runtime::METRICS),
+    ("vedette", crate::metrics::METRICS),
 ];
 
 /// Starts logging, with the filter in `RUST_LOG`; `info` by default.

@@ -27,7 +27,8 @@ pub fn video_record(data: &[u8]) {
 /// A record of any other topic.
 pub fn record(data: &[u8]) {
     let bytes = || Bytes::copy_from_slice(data);
-    let _ = (decode_address_change(bytes()), decode_alert(bytes()), decode_camera(bytes()), decode_dead_letter(bytes()));
+    let _ =
+        (decode_address_change(bytes()), decode_alert(bytes()), decode_camera(bytes()), decode_dead_letter(bytes()));
     let _ = (decode_detections(bytes()), decode_heartbeat(bytes()), decode_near_miss(bytes()), decode_policy(bytes()));
     let _ = (decode_session(bytes()), decode_signal(bytes()), decode_state(bytes()));
 }

@@ -113,7 +113,11 @@ mod tests {
     #[test]
     fn heartbeats_read_back_and_wrong_ones_are_refused() {
         let idle = vec![CameraId::new("tape").unwrap()];
-        for role in [ingest(2, 3), HeartbeatRole::Ingest { number: 1, of: 1, idle, more_idle: true }, HeartbeatRole::Detect { partitions: vec![0, 7] }] {
+        for role in [
+            ingest(2, 3),
+            HeartbeatRole::Ingest { number: 1, of: 1, idle, more_idle: true },
+            HeartbeatRole::Detect { partitions: vec![0, 7] },
+        ] {
             let heartbeat = Heartbeat { process: "p1".into(), cameras: 4, role };
             assert_eq!(decode_heartbeat(encode_heartbeat(&heartbeat)).unwrap(), heartbeat);
         }

@@ -1,9 +1,11 @@
-//! One binary for all fuzz targets: `VEDETTE_FUZZ_TARGET` names the one to run; the arguments are those of libFuzzer.
+//! One binary for all fuzz targets: `VEDETTE_FUZZ_TARGET` names the one to run; the arguments are those of libFuzzer. Without it, the
+//! names are printed.
 
 #![no_main]
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::exit;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
@@ -27,25 +29,27 @@ const TARGETS: &[(&str, Target)] = &[
     ("record", vedette_wire::fuzz_targets::record),
 ];
 
+static TARGET: OnceLock<Target> = OnceLock::new();
+
 thread_local!(static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) });
 
-fn start() -> Target {
+fn start() {
+    let Ok(name) = std::env::var("VEDETTE_FUZZ_TARGET") else {
+        TARGETS.iter().for_each(|(known, _)| println!("{known}"));
+        exit(0);
+    };
+    let Some((_, target)) = TARGETS.iter().find(|(known, _)| *known == name) else {
+        let known: Vec<&str> = TARGETS.iter().map(|(known, _)| *known).collect();
+        eprintln!("VEDETTE_FUZZ_TARGET is `{name}`, which is not a target; it is one of {}", known.join(", "));
+        exit(2);
+    };
+    TARGET.get_or_init(|| *target);
     // libFuzzer's hook aborts at any panic, also at those of parsers that the product catches.
     std::panic::set_hook(Box::new(|panic| LAST_PANIC.with_borrow_mut(|last| *last = panic.to_string())));
-    let name = std::env::var("VEDETTE_FUZZ_TARGET").unwrap_or_default();
-    match TARGETS.iter().find(|(known, _)| *known == name) {
-        Some((_, target)) => *target,
-        None => {
-            let known: Vec<&str> = TARGETS.iter().map(|(known, _)| *known).collect();
-            eprintln!("VEDETTE_FUZZ_TARGET is one of {}", known.join(", "));
-            std::process::exit(2);
-        }
-    }
 }
 
-fuzz_target!(|input: &[u8]| {
-    static TARGET: OnceLock<Target> = OnceLock::new();
-    let target = TARGET.get_or_init(start);
+fuzz_target!(init: start(), |input: &[u8]| {
+    let Some(target) = TARGET.get() else { return };
     if catch_unwind(AssertUnwindSafe(|| target(input))).is_err() {
         LAST_PANIC.with_borrow(|last| eprintln!("{last}"));
         std::process::abort();

@@ -95,7 +95,7 @@ fn a_file_that_is_no_store_is_left_alone() {
 fn damage(path: &Path, sql: &str) {
     rusqlite::Connection::open(path)
         .unwrap()
-        .execute_batch(&format!("PRAGMA ignore_check_constraints = 1; {sql}"))
+        .execute_batch(&format!("PRAGMA ignore_check_constraints = 1; PRAGMA foreign_keys = 0; {sql}"))
         .unwrap();
 }
 

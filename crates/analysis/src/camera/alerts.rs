@@ -63,8 +63,8 @@ impl CameraAnalysis {
         )
     }
 
-    /// The address of a place. Without calibration an event may be anywhere in view, so the camera's own address is better than what
-    /// stands around its mount; with one it stands in where the base has nothing.
+    /// The address of a place. Without calibration, and above the horizon, an event may be anywhere in view, so the camera's own
+    /// address is better than what stands around its mount; otherwise it stands in where the base has nothing.
     fn address(
         &self,
         base: &AddressBase,
@@ -73,7 +73,12 @@ impl CameraAnalysis {
         at: Timestamp,
     ) -> Option<AddressMatch> {
         let own = || base.stated(self.camera.address.as_ref()?);
-        let is_anywhere = source == PlaceSource::CameraPosition && self.camera.calibration.is_none();
+        let is_anywhere = match source {
+            PlaceSource::Calibration => false,
+            PlaceSource::AboveHorizon => true,
+            // With a calibration, it is about the camera itself, which is at its mount.
+            PlaceSource::CameraPosition => self.camera.calibration.is_none(),
+        };
         let first = if is_anywhere { own() } else { None };
         first.or_else(|| base.resolve(ground, at)).or_else(own)
     }

@@ -1,6 +1,8 @@
 //! The analysis on recorded and scripted detections, from outside.
 
 #[cfg(test)]
+mod addresses;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod golden;

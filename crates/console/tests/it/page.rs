@@ -4,7 +4,8 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use vedette_alerts::Decision;
-use vedette_core::{Alert, AlertId, Quantity, RuleKind, Timestamp};
+use vedette_console::{CalibrationReport, CameraSignalLoss};
+use vedette_core::{Alert, AlertId, Quantity, RuleKind, SignalLossReason, Timestamp};
 
 use crate::health::Kept;
 use crate::support::{ADDRESS, Running, alert, ended, view_of};
@@ -218,5 +219,49 @@ async fn a_name_rebound_to_this_machine_reads_nothing_and_decides_nothing() {
     assert_eq!(verdict(&console, alert(0).id), None);
     let looks = console.store.looks(alert(0).id).unwrap();
     assert!(looks.iter().all(|look| look.who != "operator 7"), "{looks:?}");
+    console.stop().await;
+}
+
+/// The alert that a camera is away.
+fn offline(number: u32, reason: SignalLossReason) -> Alert {
+    Alert { kind: RuleKind::named("offline"), objects: Vec::new(), signal_loss: Some(reason), ..alert(number) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_without_signal_says_why_and_a_calibration_what_it_is_worth() {
+    let console = Running::start().await;
+    let lose = |reason: SignalLossReason| {
+        let mut cameras = console.cameras.lock().unwrap();
+        let loss = CameraSignalLoss { since: "2026-03-01T08:00:00.000000Z".into(), loss: reason.into() };
+        cameras[0].signal_loss = Some(loss);
+    };
+    play("cameras.mjs", &console, |wanted| match wanted {
+        "loss" => lose(SignalLossReason::NoData),
+        "other reason" => lose(SignalLossReason::Unauthorized),
+        "alert" => console.raise(&offline(0, SignalLossReason::Unauthorized)),
+        "calibrations" => {
+            let good = CalibrationReport {
+                residuals_m: vec![0.1, 0.4, 0.2, 0.1, 0.3],
+                odd_point: None,
+                ground_share: 0.9,
+                mostly_above_horizon: false,
+            };
+            let mut cameras = console.cameras.lock().unwrap();
+            let odd = CalibrationReport { odd_point: Some(3), mostly_above_horizon: true, ..good.clone() };
+            cameras[0].calibration = Some(good);
+            cameras[1].calibration = Some(odd);
+        }
+        "all" => {
+            let mut cameras = console.cameras.lock().unwrap();
+            let lost = cameras[0].clone();
+            cameras.extend((3..63).map(|number| {
+                let id = format!("gate-{number}");
+                vedette_console::CameraSummary { id, ..lost.clone() }
+            }));
+        }
+        "back" => console.cameras.lock().unwrap().iter_mut().for_each(|camera| camera.signal_loss = None),
+        other => panic!("{other}?"),
+    })
+    .await;
     console.stop().await;
 }

@@ -1,8 +1,8 @@
 //! A console to talk to, and alerts to feed it with.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::health::Stages;
 use bytes::Bytes;
@@ -40,6 +40,8 @@ pub(crate) struct Running {
     live: broadcast::Sender<Arc<Alert>>,
     pub(crate) snapshots: Arc<Pictures>,
     pub(crate) health: Arc<Stages>,
+    /// What it says of the cameras.
+    pub(crate) cameras: Arc<Mutex<Vec<CameraSummary>>>,
     stop: CancellationToken,
     served: JoinHandle<()>,
     pub(crate) folder: TempDir,
@@ -62,11 +64,12 @@ impl Running {
         let snapshots = Arc::new(Pictures::default());
         let health = Arc::new(Stages::default());
         health.set("analyse", if ready { "running" } else { "failed" }, "");
+        let cameras = Arc::new(Mutex::new(cameras()));
         let parts = ConsoleParts {
             store: store.clone(),
             live: live.clone(),
-            map: Arc::new(Town),
-            addresses: Arc::new(Town),
+            map: Arc::new(Town(cameras.clone())),
+            addresses: Arc::new(Town(cameras.clone())),
             snapshots: snapshots.clone(),
             health: health.clone(),
             frames: Arc::new(Frames),
@@ -78,7 +81,7 @@ impl Running {
         let url = format!("http://{address}");
         let stop = CancellationToken::new();
         let served = tokio::spawn(console.run(parts, stop.clone()));
-        Self { url, address, store, live, snapshots, health, stop, served, folder }
+        Self { url, address, store, live, snapshots, health, cameras, stop, served, folder }
     }
 
     /// What the pipeline does with an alert: store it, then say so.
@@ -215,8 +218,29 @@ impl SnapshotSource for Pictures {
     }
 }
 
-/// A block of houses and two cameras.
-struct Town;
+fn cameras() -> Vec<CameraSummary> {
+    let camera = |id: &str, name: &str, longitude: f64| CameraSummary {
+        id: id.into(),
+        name: name.into(),
+        purpose: "safety of the forecourt".into(),
+        enabled: true,
+        latitude: LATITUDE,
+        longitude,
+        address: Some(CODE.into()),
+        view: vec![
+            [longitude + 0.0001, LATITUDE + 0.00006],
+            [longitude + 0.0005, LATITUDE + 0.00008],
+            [longitude + 0.0006, LATITUDE + 0.0004],
+            [longitude + 0.00022, LATITUDE + 0.00036],
+        ],
+        signal_loss: None,
+        calibration: None,
+    };
+    vec![camera("gate-1", "East gate", LONGITUDE), camera("gate-2", "West gate", LONGITUDE - 0.0008)]
+}
+
+/// A block of houses and its cameras.
+struct Town(Arc<Mutex<Vec<CameraSummary>>>);
 
 impl MapSource for Town {
     fn footprints(&self, area: MapArea, at_most: usize) -> Value {
@@ -268,24 +292,7 @@ impl MapSource for Town {
     }
 
     fn cameras(&self) -> Vec<CameraSummary> {
-        let camera = |id: &str, name: &str, longitude: f64| CameraSummary {
-            id: id.into(),
-            name: name.into(),
-            purpose: "safety of the forecourt".into(),
-            enabled: true,
-            latitude: LATITUDE,
-            longitude,
-            address: Some(CODE.into()),
-            view: vec![
-                [longitude + 0.0001, LATITUDE + 0.00006],
-                [longitude + 0.0005, LATITUDE + 0.00008],
-                [longitude + 0.0006, LATITUDE + 0.0004],
-                [longitude + 0.00022, LATITUDE + 0.00036],
-            ],
-            signal_loss: None,
-            calibration: None,
-        };
-        vec![camera("gate-1", "East gate", LONGITUDE), camera("gate-2", "West gate", LONGITUDE - 0.0008)]
+        self.0.lock().unwrap().clone()
     }
 
     fn centre(&self) -> Option<MapCentre> {

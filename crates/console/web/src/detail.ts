@@ -190,7 +190,7 @@ export class Detail {
           "Why",
           fact("Rule", `${alert.why.rule_name} (${alert.why.rule}, policy ${alert.why.policy_version})`),
           fact("Measured", why(alert)),
-          ...(alert.signal_loss ? [fact("Cause", alert.signal_loss.text)] : []),
+          ...(alert.signal_loss ? [fact("Cause", alert.signal_loss.text, el("p", { lang: "zh-Hans" }, alert.signal_loss.text_zh))] : []),
           fact("Objects", alert.objects.map((object) => `${object.class} ${percent(object.score)}`).join(", ") || "none"),
         ),
         card(

@@ -1,7 +1,8 @@
 import "leaflet/dist/leaflet.css";
 import "./style.css";
 import type { Alert, Decision, Filter } from "./api";
-import { getAlert, getBases, listAlerts, listCameras, setVerdict } from "./api";
+import { getAlert, getBases, listAlerts, setVerdict } from "./api";
+import { followCameras } from "./cameras";
 import { Detail } from "./detail";
 import { byId, isTyping } from "./dom";
 import { decided, isOpen } from "./event";
@@ -252,8 +253,7 @@ async function start(): Promise<void> {
   void followFrames();
   const kinds = loadKinds(renamed);
   try {
-    const { cameras, centre } = await listCameras();
-    map.cameras(cameras, centre);
+    await followCameras(({ cameras, centre }) => map.cameras(cameras, centre));
   } catch (error) {
     problem(`Cameras cannot be loaded: ${(error as Error).message}`);
   }

@@ -1,6 +1,7 @@
 import * as L from "leaflet";
 import type { Alert, Bases, Camera, CameraList, Entity, Severity } from "./api";
 import { getEntity, getFeatures } from "./api";
+import { about } from "./cameras";
 import { byId, el } from "./dom";
 import { addressText, code } from "./format";
 
@@ -31,6 +32,8 @@ export class AlertMap {
   private entities = new Map<string, Promise<Entity>>();
   private shown = "";
   private serving = "";
+  /** Whether it has shown the cameras: where it is from then on is a person's choice. */
+  private placed = false;
 
   constructor(private readonly choose: (id: string) => void) {
     this.map = L.map(this.box, { zoomControl: true, attributionControl: false, minZoom: 3, maxZoom: 21, zoomSnap: 0.5 });
@@ -65,11 +68,13 @@ export class AlertMap {
         L.polygon(corners, { color: "#4fd1c5", weight: 1, opacity: 0.55, fillOpacity: 0.07, dashArray: "4 4", interactive: false })
           .addTo(this.views);
       }
-      L.circleMarker(at, { radius: 6, color: "#0a1118", weight: 2, fillColor: camera.enabled ? "#4fd1c5" : "#6c7f90", fillOpacity: 1, className: "camera" })
-        .bindTooltip(el("span", {}, `${camera.name} (${camera.id})`))
+      const fillColor = camera.signal_loss ? COLOURS.critical : camera.enabled ? "#4fd1c5" : "#6c7f90";
+      L.circleMarker(at, { radius: 6, color: "#0a1118", weight: 2, fillColor, fillOpacity: 1, className: camera.signal_loss ? "camera lost" : "camera" })
+        .bindTooltip(about(camera))
         .addTo(this.views);
     }
-    if (centre) this.map.setView([centre.latitude, centre.longitude], 18, { animate: false });
+    if (centre && !this.placed) this.map.setView([centre.latitude, centre.longitude], 18, { animate: false });
+    this.placed = true;
   }
 
   alerts(alerts: Alert[], selected: string | null): void {

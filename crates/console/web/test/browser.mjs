@@ -23,6 +23,8 @@ export async function inBrowser(play, viewport = { width: 1440, height: 900 }, m
   try {
     const context = await browser.newContext({ viewport, locale: "en-GB", timezoneId: "Asia/Shanghai" });
     const page = await context.newPage();
+    // Maps are drawn by the processor here, which other tests use too.
+    page.setDefaultTimeout(120_000);
     const wrong = [];
     page.on("pageerror", (error) => wrong.push(`error: ${error.message}`));
     page.on("console", (message) => message.type() === "error" && wrong.push(`console: ${message.text()}`));

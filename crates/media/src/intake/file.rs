@@ -29,12 +29,7 @@ pub(super) async fn play(
             continue;
         }
         let (sender, mut items) = mpsc::channel(READ_AHEAD);
-        let order = Order {
-            path: path.to_owned(),
-            looped,
-            offset,
-            timeout: settings.timeout,
-        };
+        let order = Order { path: path.to_owned(), looped, offset, timeout: settings.timeout };
         if let Err(error) = spawn(order, sender) {
             output.lost(LossReason::BrokenStream(format!("no thread to read it: {error}"))).await?;
             continue;

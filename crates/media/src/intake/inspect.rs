@@ -28,8 +28,7 @@ pub fn inspect(path: &Path, patience: Duration) -> Result<Recording, RefusalReas
     crate::init()?;
     let shown = path.display().to_string();
     let (sender, mut items) = mpsc::channel(1);
-    let order =
-        Order { path: path.to_owned(), looped: false, offset: Span::ZERO, timeout: patience };
+    let order = Order { path: path.to_owned(), looped: false, offset: Span::ZERO, timeout: patience };
     spawn(order, sender).map_err(|error| RefusalReason::NotVideo {
         path: shown.clone(),
         detail: format!("no thread to read it: {error}"),

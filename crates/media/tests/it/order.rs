@@ -248,7 +248,10 @@ impl Case {
 
 fn decode(codec: Codec, chunks: &[VideoChunk]) -> Vec<DecodedFrame> {
     let mut decoder = Decoder::new(codec, DecoderSettings::default());
-    chunks.iter().flat_map(|chunk| decoder.decode(chunk).unwrap()).collect()
+    chunks
+        .iter()
+        .flat_map(|chunk| decoder.decode(chunk).unwrap_or_else(|error| panic!("{error}: {} {}", chunk.gop, chunk.part)))
+        .collect()
 }
 
 #[tokio::test]

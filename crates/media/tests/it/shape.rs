@@ -97,7 +97,8 @@ async fn a_rotated_recording_is_shown_upright() {
         run_to_end(&format!("{} ! {X264} ! mp4mux ! filesink location={}", pictures(320, 240, "1/1"), path.display()));
         turn(&path, rotation);
         let (connected, chunks) = play(&path).await;
-        assert_eq!((connected, inspect(&path, Duration::from_secs(10)).unwrap().frame), (shown, shown), "{rotation:?}");
+        let seen = tokio::task::spawn_blocking(move || inspect(&path, Duration::from_secs(10))).await.unwrap();
+        assert_eq!((connected, seen.unwrap().frame), (shown, shown), "{rotation:?}");
         assert!(chunks.iter().all(|chunk| chunk.display.rotation == rotation && chunk.frame == shown));
         let frames = decode(&chunks, OutputSize::Native);
         assert_eq!(frames.len(), 8);
@@ -223,7 +224,9 @@ async fn a_pipe_in_place_of_a_recording_delays_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("pipe.mp4");
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-    assert!(inspect(&path, Duration::from_secs(10)).is_err());
+    let looked_at = path.clone();
+    let seen = tokio::task::spawn_blocking(move || inspect(&looked_at, Duration::from_secs(10))).await.unwrap();
+    assert!(seen.is_err());
     let (mut events, stop) = start(file(&path), settings());
     let Some(event) = next(&mut events).await else { panic!("no event") };
     assert!(

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -17,10 +18,12 @@ use crate::message::{Incoming, Reader};
 const READ: usize = 32 * 1024;
 /// Most bytes that wait for a camera that does not read.
 const MAX_UNSENT: usize = 128 * 1024;
+/// How long a camera has to close a connection after the last message.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     reader: Reader,
     unsent: BytesMut,
 }
@@ -34,7 +37,7 @@ impl Connection {
         };
         // Requests are small and waited for.
         let _ = stream.set_nodelay(true);
-        Ok(Self { stream, reader: Reader::default(), unsent: BytesMut::new() })
+        Ok(Self { stream: Arc::new(stream), reader: Reader::default(), unsent: BytesMut::new() })
     }
 
     pub(super) fn peer(&self) -> Result<SocketAddr, Error> {
@@ -54,11 +57,20 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a message at once, if there is room for it, before the connection is closed.
+    /// Sends a message and closes the connection, in the background. Closed with unread bytes it would be reset, and the camera might
+    /// not get the message: so they are read until the camera closes it, for a while.
     pub(super) fn send_last(&mut self, message: &str) {
-        if self.unsent.is_empty() {
-            let _ = self.stream.try_write(message.as_bytes());
-        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        self.unsent.extend_from_slice(message.as_bytes());
+        let (stream, mut unsent) = (Arc::clone(&self.stream), std::mem::take(&mut self.unsent));
+        let farewell = async move {
+            let mut waste = BytesMut::new();
+            while exchange(&stream, &mut unsent, &mut waste).await? != Some(0) {
+                waste.clear();
+            }
+            std::io::Result::Ok(())
+        };
+        runtime.spawn(timeout(FAREWELL, farewell));
     }
 
     /// What arrives next. Nothing is lost when the future is dropped.
@@ -69,27 +81,34 @@ impl Connection {
             if let Some(incoming) = self.reader.next()? {
                 return Ok(incoming);
             }
-            let interest =
-                if self.unsent.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
-            let ready = self.stream.ready(interest).await.map_err(|error| broken(&error))?;
-            if ready.is_writable() && !self.unsent.is_empty() {
-                match self.stream.try_write(&self.unsent) {
-                    Ok(sent) => self.unsent.advance(sent),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(broken(&error)),
-                }
-            }
-            if ready.is_readable() {
-                let buffer = self.reader.buffer();
-                buffer.reserve(READ);
-                match self.stream.try_read_buf(buffer) {
-                    Ok(0) => return Err(Error::Ended),
-                    Ok(_) => {}
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(broken(&error)),
-                }
+            match exchange(&self.stream, &mut self.unsent, self.reader.buffer()).await {
+                Ok(Some(0)) => return Err(Error::Ended),
+                Ok(_) => {}
+                Err(error) => return Err(broken(&error)),
             }
         }
+    }
+}
+
+/// Sends and receives as soon as one of the two is possible: how many bytes were read, 0 at the end of the stream.
+async fn exchange(stream: &TcpStream, unsent: &mut BytesMut, read: &mut BytesMut) -> std::io::Result<Option<usize>> {
+    let interest = if unsent.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+    let ready = stream.ready(interest).await?;
+    if ready.is_writable() && !unsent.is_empty() {
+        match stream.try_write(unsent) {
+            Ok(sent) => unsent.advance(sent),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if !ready.is_readable() {
+        return Ok(None);
+    }
+    read.reserve(READ);
+    match stream.try_read_buf(read) {
+        Ok(length) => Ok(Some(length)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

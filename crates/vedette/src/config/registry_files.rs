@@ -93,22 +93,13 @@ fn check_camera(
 fn check_url(url: &str, add: &mut impl FnMut(ValidationError)) {
     let (shown, rule) = match url::Url::parse(url) {
         Ok(parsed) if !parsed.username().is_empty() || parsed.password().is_some() => ("", ConfigRule::Credentials),
-        Ok(parsed) if parsed.scheme() == "rtsp" && parsed.has_host() && !holds_login(url) => return,
-        // A password with special characters does not parse, or not as a password.
+        Ok(parsed) if parsed.scheme() == "rtsp" && parsed.has_host() && !url.contains('@') => return,
+        // A password with special characters does not parse, or not as a password: behind `/`, `?` or `#` it looks like another part.
         _ if url.contains('@') => ("", ConfigRule::Credentials),
         Ok(parsed) if parsed.has_host() && parsed.query().is_none() => (url, ConfigRule::Url),
         _ => ("", ConfigRule::Url),
     };
     add(ValidationError::new("source.url", shown, rule));
-}
-
-/// Whether `user:password@` follows the scheme, although `#`, `/` or `?` in the password make it look like another part.
-fn holds_login(url: &str) -> bool {
-    let Some((before, _)) = url.rsplit_once('@') else { return false };
-    let before = before.split_once("://").map_or(before, |(_, rest)| rest);
-    let host = before.split(['/', '?', '#']).next().unwrap_or_default();
-    // A host is followed by a port at most.
-    host.rsplit_once(':').is_some_and(|(_, port)| !port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Reads `[[policy]]` entries with their `[[policy.rule]]`.

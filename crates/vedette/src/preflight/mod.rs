@@ -112,7 +112,10 @@ pub(crate) async fn refuse_unready(reading: &Reading, roles: &HashSet<Role>) -> 
         crate::terminal::tell!("{findings}");
         return Err(Mistakes(mistakes).into());
     }
-    for what in findings.at(Level::Camera).chain(findings.at(Level::Warning)) {
+    // The log takes only so many lines of one kind: what is said of the settings stands before what is said of each camera.
+    let file = reading.file.display().to_string();
+    let (settings, rest): (Vec<_>, Vec<_>) = findings.at(Level::Warning).partition(|what| what.file == file);
+    for what in settings.into_iter().chain(findings.at(Level::Camera)).chain(rest) {
         tracing::warn!("{what}");
     }
     Ok(())

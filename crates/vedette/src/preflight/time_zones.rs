@@ -17,7 +17,10 @@ pub(super) fn look(ask: &Ask<'_>) -> Vec<Finding> {
         for (index, rule, schedule) in schedules {
             let zone = &schedule.time_zone;
             let Some((meant, opposite)) = inverted(zone).filter(|_| told.insert(zone)) else { continue };
-            let path = format!("policy[{number}] ({}).rule[{index}] ({rule}).schedule.time_zone", policy_key(&policy.applies_to));
+            let path = format!(
+                "policy[{number}] ({}).rule[{index}] ({rule}).schedule.time_zone",
+                policy_key(&policy.applies_to)
+            );
             let rule = PreflightRule::InvertedZone { meant, opposite };
             found.push(Finding::new(Level::Warning, &config.settings.site.policies, &path, zone, rule));
         }

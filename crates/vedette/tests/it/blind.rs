@@ -9,7 +9,7 @@ use vedette::cli::Role;
 use vedette::config::Config;
 use vedette_analysis::{CameraAnalysis, Serving};
 use vedette_bus::StartAt;
-use vedette_core::{Span, Timestamp};
+use vedette_core::{Camera, Span, Timestamp};
 use vedette_rules::SharedPolicy;
 use vedette_runtime::clock;
 use vedette_runtime::health::Health;
@@ -115,17 +115,17 @@ async fn a_recording_that_is_refused_is_a_camera_that_is_offline() {
 }
 
 /// Puts a site on `broker`, apart from the other tests.
-fn on_kafka(config: &Path, prefix: &str, broker: &broker::Broker) {
+pub(crate) fn on_kafka(config: &Path, prefix: &str, broker: &broker::Broker) {
     let kafka = format!("[bus.kafka]\nbrokers = [\"{}\"]\nprefix = \"{prefix}.\"\n\n[ingest]", broker.brokers());
     edit(config, "kind = \"embedded\"", "kind = \"kafka\"");
     edit(config, "[ingest]", &kafka);
 }
 
 /// A process of its own with one role, killed with the test.
-struct Worker(std::process::Child);
+pub(crate) struct Worker(std::process::Child);
 
 impl Worker {
-    fn start(config: &Path, role: &str) -> Self {
+    pub(crate) fn start(config: &Path, role: &str) -> Self {
         let log = std::fs::File::create(config.with_file_name(format!("{role}.log"))).unwrap();
         let mut command = vedette();
         command.args(["run", "--roles", role, "--operations-listen", "127.0.0.1:0", "--config"]).arg(config);
@@ -147,16 +147,24 @@ async fn signal_loss(product: &Product) -> Option<String> {
     cameras["cameras"][0]["signal_loss"]["reason"].as_str().map(str::to_owned)
 }
 
-/// The analysis of all records of `detections`, as a replay does it: ids and revisions of the alerts of `kind`.
-async fn replayed(product: &Product, config: &Config, kind: &str) -> BTreeSet<(String, u32)> {
-    let camera = Arc::new(config.cameras[0].clone());
+/// The analysis of all records of a camera on `detections`, as a replay does it: ids and revisions of the alerts of `kind`.
+pub(crate) async fn replayed(
+    product: &Product,
+    config: &Config,
+    camera: &Camera,
+    kind: &str,
+) -> BTreeSet<(String, u32)> {
+    let camera = Arc::new(camera.clone());
     let policy = Arc::new(SharedPolicy::new(config.policies[0].clone()));
-    let mut analysis = CameraAnalysis::new(camera, &Default::default()).unwrap();
+    let mut analysis = CameraAnalysis::new(camera.clone(), &Default::default()).unwrap();
     let (bus, topic) = (&product.app.bus, topics::DETECTIONS.name());
     let mut reader = bus.read(topic, StartAt::Earliest).await.unwrap();
     let mut alerts = BTreeSet::new();
     reading::to_end(bus, topic, &mut reader, |record| {
         let record = topics::DETECTIONS.read(&record).unwrap();
+        if record.camera != camera.id {
+            return;
+        }
         let serving = Serving { policy: Some(&policy), base: &|_| None };
         let raised = analysis.take(&record, serving).alerts.into_iter();
         alerts.extend(raised.filter(|alert| alert.kind.as_str() == kind).map(|it| (it.id.to_string(), it.revision)));
@@ -224,7 +232,7 @@ async fn a_camera_whose_ingest_or_detect_is_killed_is_offline_for_that_reason() 
         let stored: BTreeSet<_> = offline
             .map(|alert| (alert["id"].as_str().unwrap().to_owned(), alert["revision"].as_u64().unwrap() as u32))
             .collect();
-        let replayed = replayed(&product, &config, "offline").await;
+        let replayed = replayed(&product, &config, &config.cameras[0], "offline").await;
         stored.is_subset(&replayed).then_some(stored)
     })
     .await;

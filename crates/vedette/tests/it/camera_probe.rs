@@ -129,11 +129,7 @@ fn what_the_product_will_not_like_about_a_recording_is_said() {
             &["probe.interlaced"],
         ),
         ("old.avi", format!("{} ! avenc_mpeg4 ! avimux", pictures(10)), &["probe.codec"]),
-        (
-            "turned.mp4",
-            format!("{} ! x264enc bframes=0 key-int-max=25 ! h264parse ! mp4mux", pictures(50)),
-            &[],
-        ),
+        ("turned.mp4", format!("{} ! x264enc bframes=0 key-int-max=25 ! h264parse ! mp4mux", pictures(50)), &[]),
     ] {
         record(&chain, &at(name));
         if name == "turned.mp4" {

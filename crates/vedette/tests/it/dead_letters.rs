@@ -231,3 +231,58 @@ async fn a_record_that_was_not_kept_comes_from_its_topic_or_is_told_as_gone() {
     let records = records_on(&bus, topics::DETECTIONS.name()).await;
     assert_eq!((records.len(), &records[1].value), (2, &Some(value)));
 }
+
+/// Bytes of all files in a folder.
+fn size(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries.map(|entry| if entry.path().is_dir() { size(&entry.path()) } else { entry.metadata().unwrap().len() }).sum()
+}
+
+/// What the documentation says is kept whole of a camera.
+const SHARE: usize = 8 << 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_that_sends_garbage_leaves_room_for_others_and_is_counted() {
+    const FLOOD: usize = 60;
+    let folder = tempfile::tempdir().unwrap();
+    let config = site(folder.path(), None);
+    let product = Product::start_roles(&config, &ROLES, |_| {}).await;
+    let (bus, topic) = (&product.app.bus, topics::DETECTIONS.name());
+    let garbage = |camera: &str, number: usize, bytes: usize| {
+        let mut value = vec![0xff; bytes];
+        value[1..9].copy_from_slice(&number.to_be_bytes());
+        let key = Bytes::from(camera.to_owned());
+        Record { key, value: Some(value.into()), timestamp_ms: clock::now().as_millis(), ..Record::default() }
+    };
+    let calm = ["calm-1", "calm-2", "calm-3"];
+    for number in 0..FLOOD {
+        send(bus, topic, vec![garbage("flooding", number, 800_000)]).await;
+        if number % 20 == 10 {
+            send(bus, topic, calm.map(|camera| garbage(camera, number, 500)).to_vec()).await;
+        }
+    }
+    let left_out = async || product.metric("vedette_dead_letters_left_out_total", "stage=\"analyse\"").await;
+    let least = FLOOD - SHARE / 800_000;
+    let letters = eventually("the dead letters of the calm cameras, and the count of the others", async || {
+        let letters = records_on(bus, topics::DEAD_LETTERS.name()).await;
+        let of_calm = letters.iter().filter(|letter| letter.value.as_ref().is_some_and(|value| value.len() < 2_000));
+        (of_calm.count() >= 9 && left_out().await >= least as f64).then_some(letters)
+    })
+    .await;
+    let bytes: usize = letters.iter().filter_map(|letter| Some(letter.value.as_ref()?.len())).sum();
+    assert!((SHARE - 900_000..SHARE + 100_000).contains(&bytes), "{bytes}");
+    let on_disk = size(&folder.path().join("data/bus/topics/dead-letters"));
+    let cap = Config::load(&config).unwrap().settings.bus.keep_dead_letters_bytes;
+    assert!(on_disk < cap && on_disk < 3 * SHARE as u64, "{on_disk} of {cap}");
+    product.end().await;
+
+    for camera in calm {
+        let found = listed(&config, &["--camera", camera]);
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found.iter().all(|letter| letter["kept"] == true && letter["bytes"] == 500), "{found:?}");
+    }
+    let flooding = listed(&config, &["--camera", "flooding"]);
+    let (whole, references): (Vec<_>, Vec<_>) = flooding.iter().partition(|letter| letter["kept"] == true);
+    assert_eq!(whole.len(), SHARE / 800_000, "as many as its share holds");
+    assert!(!references.is_empty() && references.iter().all(|letter| letter["stands_for"].as_u64() >= Some(1)));
+}

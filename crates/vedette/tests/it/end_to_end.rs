@@ -6,8 +6,8 @@ use vedette_bus::StartAt;
 use vedette_topics::topics;
 use vedette_wire::{DeadLetterReason, decode_alert, decode_dead_letter, decode_detections};
 
-use crate::product::{Product, send_garbage};
-use crate::support::{self, demo_site, eventually};
+use crate::product::{Product, recorded_chunks, send_garbage};
+use crate::support::{demo_site, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorded_camera_gives_alerts_with_an_address() {
@@ -166,25 +166,4 @@ async fn eventually_next(reader: &mut vedette_bus::Reader) -> vedette_bus::Recor
         .expect("a record in two minutes")
         .unwrap()
         .record
-}
-
-/// Whole groups of pictures of the recording, each one chunk, as intake cuts them.
-async fn recorded_chunks(groups: usize) -> Vec<vedette_core::VideoChunk> {
-    use vedette_media::{Intake, IntakeEvent, IntakeSettings, IntakeSource};
-    let source = IntakeSource::File { path: support::recording(), looped: true, offset: vedette_core::Span::ZERO };
-    let settings =
-        IntakeSettings { chunk_max_duration: std::time::Duration::from_secs(2), ..IntakeSettings::default() };
-    let (sender, mut events) = tokio::sync::mpsc::channel(8);
-    let stop = tokio_util::sync::CancellationToken::new();
-    let clock = std::sync::Arc::new(vedette_runtime::clock::now);
-    tokio::spawn(Intake::new("campus-1".parse().unwrap(), source, settings, clock).run(sender, stop.clone()));
-    let mut chunks: Vec<vedette_core::VideoChunk> = Vec::new();
-    while chunks.len() < groups {
-        if let IntakeEvent::Chunk(chunk) = events.recv().await.unwrap() {
-            assert_eq!(chunk.part, 0);
-            chunks.push(chunk);
-        }
-    }
-    stop.cancel();
-    chunks
 }

@@ -272,6 +272,26 @@ fn a_file_in_another_encoding_is_called_so() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = crate::support::demo_site(folder.path());
+    let plain = Config::load(&config).unwrap();
+    for name in ["vedette.toml", "cameras.toml", "policies.toml"] {
+        let path = folder.path().join(name);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("\u{feff}{text}")).unwrap();
+        let marked = Config::load(&config).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((&marked.cameras, &marked.policies), (&plain.cameras, &plain.policies), "{name}");
+        assert_eq!(marked.settings.site.name, plain.settings.site.name, "{name}");
+    }
+    let path = folder.path().join("cameras.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("[[camera]]", "\u{feff}[[camera]]")).unwrap();
+    let refused = Config::read(&config).mistakes;
+    assert!(refused.iter().any(|mistake| mistake.to_string().contains("cameras.toml")), "{refused:?}");
+}
+
+#[test]
 fn a_file_that_is_no_toml_hides_no_other() {
     let broken = |text: &str| format!("{text}\nbroken = = 1\n");
     let found = mistakes(&broken(SETTINGS), &broken(CAMERAS), &plant(POLICIES, &IN_POLICIES[..2], None));

@@ -18,6 +18,8 @@ mod broker;
 #[cfg(test)]
 mod camera_probe;
 #[cfg(test)]
+mod cameras;
+#[cfg(test)]
 mod circles;
 #[cfg(test)]
 #[path = "../../../alert-store/tests/it/cluster.rs"]
@@ -43,6 +45,8 @@ mod metadata;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod offline_restart;
+#[cfg(test)]
 mod one_event;
 #[cfg(test)]
 mod operations;
@@ -65,6 +69,8 @@ mod scene;
 mod secrets;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod snapshots;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use vedette_core::Span;
 use vedette_stages::{ShedAfter, registry};
 use vedette_topics::{open_bus, topics};
 
-use crate::support::eventually;
+use crate::support::{eventually, recording};
 
 /// All roles.
 pub(crate) const ALL: [Role; 5] = [Role::Ingest, Role::Detect, Role::Analyse, Role::Console, Role::Deliver];
@@ -116,4 +116,25 @@ pub(crate) async fn send_garbage(bus: &SharedBus, topic: &str) {
         timestamp_ms: 0,
     };
     bus.send(topic, record).await.unwrap().await.unwrap();
+}
+
+/// Whole groups of pictures of the recording, each one chunk, as intake cuts them.
+pub(crate) async fn recorded_chunks(groups: usize) -> Vec<vedette_core::VideoChunk> {
+    use vedette_media::{Intake, IntakeEvent, IntakeSettings, IntakeSource};
+    let source = IntakeSource::File { path: recording(), looped: true, offset: vedette_core::Span::ZERO };
+    let settings =
+        IntakeSettings { chunk_max_duration: std::time::Duration::from_secs(2), ..IntakeSettings::default() };
+    let (sender, mut events) = tokio::sync::mpsc::channel(8);
+    let stop = tokio_util::sync::CancellationToken::new();
+    let clock = std::sync::Arc::new(vedette_runtime::clock::now);
+    tokio::spawn(Intake::new("campus-1".parse().unwrap(), source, settings, clock).run(sender, stop.clone()));
+    let mut chunks: Vec<vedette_core::VideoChunk> = Vec::new();
+    while chunks.len() < groups {
+        if let IntakeEvent::Chunk(chunk) = events.recv().await.unwrap() {
+            assert_eq!(chunk.part, 0);
+            chunks.push(chunk);
+        }
+    }
+    stop.cancel();
+    chunks
 }

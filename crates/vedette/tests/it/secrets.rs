@@ -140,6 +140,38 @@ fn dangerous_settings_are_warned_of() {
     assert_checked(unset, 2, &["properties_env.sasl.password = VEDETTE_TEST_UNSET", "secret.unset"]);
 }
 
+/// As many warnings about cameras as the log has lines for do not hide what is said of the whole site.
+#[test]
+fn run_warns_of_what_is_dangerous_however_many_cameras_there_are() {
+    let site = tempfile::tempdir().unwrap();
+    let config = demo_site(site.path());
+    edit(&config, "listen = \"127.0.0.1:8080\"", "pixelate = false");
+    for number in 0..40 {
+        let source = format!("{{ kind = \"rtsp\", url = \"rtsp://127.0.0.1:9/live?token=GEHEIM{number}\" }}");
+        append(&site.path().join("cameras.toml"), &camera(&format!("gate-{number}"), &source));
+    }
+    let bus = site.path().join("data/bus");
+    std::fs::create_dir_all(&bus).unwrap();
+    std::fs::set_permissions(&bus, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = vedette();
+    command.args(["run", "--listen", "0.0.0.0:0", "--operations-listen", "0.0.0.0:0", "--for", "1s", "--config"]);
+    let output = finish({
+        command.arg(&config);
+        command
+    });
+    let said = said(&output);
+    assert!(output.status.success() && !said.contains("EHEIM"), "{said}");
+    for rule in [
+        "console.open-to-network",
+        "operations.open-to-network",
+        "console.not-pixelated",
+        "data.open-to-others",
+        "camera.secret-in-address",
+    ] {
+        assert!(said.contains(&format!("[{rule}]")), "`{rule}` is not in:\n{said}");
+    }
+}
+
 #[test]
 fn absurd_values_and_files_are_refused() {
     let bus = |line: &'static str| {

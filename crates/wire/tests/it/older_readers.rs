@@ -152,7 +152,7 @@ fn detections_hold_nothing_that_a_reader_of_then_does_not_know() {
         ..ProcessedFrame::empty(size)
     };
     let mut records =
-        vec![record(RecordBody::Processed(processed)), record(RecordBody::SignalLoss(SignalLossReason::NoData))];
+        vec![record(RecordBody::Processed(processed)), record(RecordBody::SignalLoss(SignalLossReason::Unknown))];
     records[1].at.sequence = 0;
     for reason in [ShedReason::MaxFps, ShedReason::DeadLettered, ShedReason::NotReceived] {
         let only = AccountOnly { account: account(shed(reason)), frame: Some(size) };
