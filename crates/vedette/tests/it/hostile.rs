@@ -62,6 +62,8 @@ async fn product(cameras: &[(Row, Server)]) -> (tempfile::TempDir, Product) {
     let site = tempfile::tempdir().unwrap();
     let path = demo_site(site.path());
     add_offline_rule(site.path());
+    // Each outage is told, however soon after another.
+    edit(&site.path().join("policies.toml"), "id = \"offline\"", "id = \"offline\"\ncooldown = \"0s\"");
     let login = "[ingest.credentials.operator]\nuser = \"operator\"\npassword_env = \"VEDETTE_TEST_CAMERA_PASSWORD\"\n\n[detect]";
     edit(&path, "[detect]", login);
     edit(&path, "nanodet-g-640x480", "nanodet-g-416x320");
