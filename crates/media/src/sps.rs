@@ -1,10 +1,13 @@
 //! What the headers of an elementary stream declare. The frame size is read before a decoder sees it: a few hostile bytes can
 //! otherwise make the codec library allocate gigabytes.
 
+mod h265;
+
 use vedette_core::{Codec, FrameSize, PixelAspect};
 
 use crate::bits::Bits;
 use crate::nal::{before_slices, first_slice, nal_type};
+use h265::h265_sps;
 
 /// The largest coded size that the parameter sets of an access unit declare, in pixels; none when no readable one is
 /// declared. A side that overflows is `u32::MAX`.
@@ -17,10 +20,10 @@ pub(crate) fn declared_size(codec: Codec, data: &[u8]) -> Option<FrameSize> {
     sizes.into_iter().reduce(|a, b| FrameSize { width: a.width.max(b.width), height: a.height.max(b.height) })
 }
 
-/// The shape of a pixel by the parameter sets of an access unit; none when they are silent about it. For H.265 it is not read.
+/// The shape of a pixel by the parameter sets of an access unit; none when they are silent about it.
 pub(crate) fn pixel_aspect(codec: Codec, data: &[u8]) -> Option<PixelAspect> {
-    let of_set = |nal| h264_sps(codec, nal)?.pixel_aspect;
-    before_slices(codec, data).filter(|_| codec == Codec::H264).filter_map(of_set).last()
+    let of_set = |nal| h264_sps(codec, nal).or_else(|| h265_sps(codec, nal))?.pixel_aspect;
+    before_slices(codec, data).filter_map(of_set).last()
 }
 
 /// The kind (its NAL type) and number of a parameter set; none for another NAL unit, or an unreadable one.
@@ -195,6 +198,11 @@ fn h264_pixel_aspect(bits: &mut Bits<'_>, has_fields: bool) -> Option<PixelAspec
     if bits.take(1)? == 0 || bits.take(1)? == 0 {
         return None;
     }
+    aspect_ratio(bits)
+}
+
+/// `aspect_ratio_idc` with what follows it, the same in both codecs.
+fn aspect_ratio(bits: &mut Bits<'_>) -> Option<PixelAspect> {
     match bits.take(8)? {
         0 => None,
         255 => Some(PixelAspect::new(bits.take(16)?, bits.take(16)?)),
@@ -215,35 +223,6 @@ fn skip_scaling_list(bits: &mut Bits<'_>, length: u32) -> Option<()> {
         }
     }
     Some(())
-}
-
-/// Sequence parameter set of ITU-T H.265, 7.3.2.2, for the base layer.
-fn h265_sps(codec: Codec, nal: &[u8]) -> Option<Sps> {
-    if codec != Codec::H265 || nal_type(codec, nal) != 33 {
-        return None;
-    }
-    let mut bits = Bits::new(nal.get(2..)?);
-    bits.skip(4)?;
-    let sub_layers = bits.take(3)?;
-    bits.skip(1)?;
-    // profile_tier_level: 88 bits of general profile, 8 of level, then both for each sub-layer.
-    bits.skip(96)?;
-    let mut present = Vec::new();
-    for _ in 0..sub_layers {
-        present.push((bits.take(1)? == 1, bits.take(1)? == 1));
-    }
-    if sub_layers > 0 {
-        bits.skip(2 * (8 - sub_layers))?;
-    }
-    for (profile, level) in present {
-        bits.skip(if profile { 88 } else { 0 } + if level { 8 } else { 0 })?;
-    }
-    let id = bits.exp_golomb()?;
-    if bits.exp_golomb()? == 3 {
-        bits.skip(1)?;
-    }
-    let size = FrameSize { width: bits.exp_golomb()?, height: bits.exp_golomb()? };
-    Some(Sps { id, size, pixel_aspect: None, fields: None })
 }
 
 #[cfg(test)]

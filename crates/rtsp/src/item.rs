@@ -13,6 +13,8 @@ pub enum Item {
     Unit(Unit),
     /// The camera relates its stream time to its clock.
     Report(SenderReport),
+    /// A picture of more than [`MAX_UNIT_BYTES`](vedette_core::MAX_UNIT_BYTES) was dropped; the next unit tells that it misses something.
+    TooLarge,
 }
 
 /// An encoded picture. Units come in decoding order, so with B-frames their times go back now and then.

@@ -36,6 +36,8 @@ pub(crate) struct Track {
     /// Packets lost before those of another payload type.
     lost: u32,
     bad: u32,
+    /// RTP packets so far, useless ones too.
+    packets: u64,
     ready: VecDeque<Item>,
 }
 
@@ -54,6 +56,7 @@ impl Track {
             jumped_to: None,
             lost: 0,
             bad: 0,
+            packets: 0,
             ready: VecDeque::new(),
         }
     }
@@ -68,8 +71,14 @@ impl Track {
         self.ready.pop_front()
     }
 
+    /// The RTP packets so far, useless ones too.
+    pub(crate) fn packets(&self) -> u64 {
+        self.packets
+    }
+
     /// Takes an RTP packet.
     pub(crate) fn rtp(&mut self, data: &Bytes, now: Instant) -> Result<(), Error> {
+        self.packets += 1;
         let packet = match Packet::read(data) {
             Ok(packet) => packet,
             Err(why) => return self.useless(why),
@@ -153,6 +162,7 @@ impl Track {
                 Ok(()) => {}
                 Err(Fault::Bad(why)) => self.useless(why)?,
                 Err(Fault::NoPictureSize) => return Err(Error::NoPictureSize),
+                Err(Fault::TooLarge) => self.ready.push_back(Item::TooLarge),
             }
         }
         Ok(())

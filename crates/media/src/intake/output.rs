@@ -12,7 +12,7 @@ use vedette_core::{
 use super::source_display::SourceDisplay;
 use super::{Clock, IntakeEvent, IntakeSettings, LossReason, NewestEpoch, RefusalReason};
 use crate::capture::{Arrival, Captured};
-use crate::chunker::Chunker;
+use crate::chunker::{Chunker, Refused};
 use crate::fields::Fields;
 use crate::metrics;
 use crate::nal::{UnitKind, unit_kind};
@@ -255,7 +255,15 @@ impl Output {
     /// Counts a picture that cannot be used.
     pub(super) fn refuse(&mut self, reason: &'static str) {
         metrics::UNITS_REFUSED.with([reason]).increment(1);
-        self.refused = Some(reason);
+        // Pictures behind a key frame that was too large miss a key frame only for that.
+        if (self.refused, reason) != (Some(Refused::TooLarge.as_str()), Refused::BeforeKeyFrame.as_str()) {
+            self.refused = Some(reason);
+        }
+    }
+
+    /// Packets came, and no unit of them.
+    pub(super) fn refuse_packets(&mut self) {
+        self.refused = self.refused.or(Some("no_picture"));
     }
 
     /// A connection begins: it has the whole timeout for its first usable picture.
@@ -443,6 +451,10 @@ mod tests {
             }
             assert!(told.len() >= 2, "{refused}: {told:?}");
             assert_eq!(output.unusable(), LossReason::NoUsablePicture { timeout: TIMEOUT, refused });
+            // What follows from the cause does not hide it.
+            push(&mut output, DELTA, 12_000).await;
+            let shown = if refused == "no_picture" { "before_key_frame" } else { refused };
+            assert_eq!(output.unusable(), LossReason::NoUsablePicture { timeout: TIMEOUT, refused: shown });
         }
     }
 

@@ -6,6 +6,7 @@ use vedette_rtsp::{Error, Item, Session, Unit};
 use super::output::{Gone, Output};
 use super::{Credentials, IntakeSettings, LossReason, RefusalReason};
 use crate::capture::{CaptureClock, TimeSource};
+use crate::chunker::Refused;
 use crate::metrics;
 use crate::nal::is_key;
 
@@ -66,14 +67,24 @@ struct Connection {
 impl Connection {
     async fn read(&mut self, output: &mut Output, mut session: Session) -> Result<LossReason, Gone> {
         output.connecting();
+        let mut packets = 0;
         loop {
             // Whatever arrives, only a usable picture counts.
             let item = timeout_at(output.usable_until(), session.next());
             match output.meanwhile(item).await? {
-                Err(_) => return Ok(output.unusable()),
+                Err(_) => {
+                    if session.packets() > packets {
+                        output.refuse_packets();
+                    }
+                    return Ok(output.unusable());
+                }
                 Ok(Err(error)) => return Ok(reason(error)),
                 Ok(Ok(Item::Report(report))) => self.clock.report(report.time.span(), report.wall()),
-                Ok(Ok(Item::Unit(unit))) => self.unit(output, &session, unit).await?,
+                Ok(Ok(Item::Unit(unit))) => {
+                    packets = session.packets();
+                    self.unit(output, &session, unit).await?;
+                }
+                Ok(Ok(Item::TooLarge)) => output.refuse(Refused::TooLarge.as_str()),
             }
         }
     }

@@ -16,6 +16,8 @@ pub(crate) enum StreamItem {
     Unit { data: Bytes, time: Span, lost: u32 },
     /// A sender report.
     Report { time: Span, wall: Timestamp },
+    /// A frame is not given, as it is too large.
+    TooLarge,
 }
 
 /// A stream that plays.
@@ -44,6 +46,7 @@ impl Stream {
     pub(crate) async fn next(&mut self) -> Result<StreamItem, LossReason> {
         Ok(match self.0.next().await.map_err(reason)? {
             Item::Unit(unit) => StreamItem::Unit { data: unit.data, time: unit.time.span(), lost: unit.lost },
+            Item::TooLarge => StreamItem::TooLarge,
             Item::Report(report) => StreamItem::Report { time: report.time.span(), wall: report.wall() },
         })
     }

@@ -1,4 +1,4 @@
-use vedette_core::{Codec, Span};
+use vedette_core::{Codec, MAX_UNIT_BYTES, Span};
 
 use super::MOST_FRAMES;
 use super::report::{Groups, KeyFrames, ProbeReport, Rates, Transmission};
@@ -72,6 +72,11 @@ impl Observer {
         self.times.push(time);
         self.arrivals.extend(arrival);
         is_key
+    }
+
+    /// A frame is larger than can be received.
+    pub(super) fn too_large(&mut self) {
+        self.largest = self.largest.max(MAX_UNIT_BYTES as u64 + 1);
     }
 
     pub(super) fn frames(&self) -> usize {

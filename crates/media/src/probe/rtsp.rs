@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +11,7 @@ use super::observer::{Observer, Received};
 use super::report::{CameraClock, ClockSource, ProbeReport};
 use super::{MOST_BYTES, MOST_FRAMES, ProbeError, ProbeSettings, authentication, file};
 use crate::capture::{Arrival, CaptureClock, TimeSource};
+use crate::chunker::Refused;
 use crate::intake::source_display::SourceDisplay;
 use crate::intake::stream::{Stream, StreamItem};
 use crate::{Clock, Credentials, LossReason};
@@ -63,6 +66,14 @@ async fn look(
     Ok((report, watched.key))
 }
 
+/// Why no frame came within the time.
+fn silence(timeout: Duration, too_large: bool) -> LossReason {
+    match too_large {
+        true => LossReason::NoUsablePicture { timeout, refused: Refused::TooLarge.as_str() },
+        false => LossReason::Timeout(timeout),
+    }
+}
+
 struct Watched {
     observer: Observer,
     clock: CameraClock,
@@ -79,14 +90,14 @@ async fn watch(
     let mut observer = Observer::new(codec);
     let (mut capture, mut key, mut times) = (CaptureClock::default(), None, Times::default());
     let began = Instant::now();
-    let mut ends = began + settings.timeout;
+    let (mut ends, mut too_large) = (began + settings.timeout, false);
     let lost = loop {
         if observer.bytes() >= MOST_BYTES || observer.frames() >= MOST_FRAMES {
             break None;
         }
         let item = tokio::select! {
             item = stream.next() => item,
-            () = tokio::time::sleep_until(ends) => break Some(LossReason::Timeout(settings.timeout)),
+            () = tokio::time::sleep_until(ends) => break Some(silence(settings.timeout, too_large)),
             () = stop.cancelled() => break None,
         };
         match item {
@@ -94,6 +105,10 @@ async fn watch(
             Ok(StreamItem::Report { time, wall }) => {
                 times.report(time, wall, (clock)());
                 capture.report(time, wall);
+            }
+            Ok(StreamItem::TooLarge) => {
+                too_large = true;
+                observer.too_large();
             }
             Ok(StreamItem::Unit { data, time, lost }) => {
                 let now = Instant::now();

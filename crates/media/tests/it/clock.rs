@@ -14,7 +14,8 @@ const PACE: Duration = Duration::from_millis(40);
 const TICKS: u32 = 3_600;
 
 fn script() -> Script {
-    let units = encode(Codec::H264, 20).iter().map(|unit| unit.to_vec()).collect();
+    // As many as the pattern of the test with B-frames fits into.
+    let units = encode(Codec::H264, 21).iter().map(|unit| unit.to_vec()).collect();
     Script { pace: PACE, ticks: TICKS, ..Script::new(Codec::H264, units) }
 }
 

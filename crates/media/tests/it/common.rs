@@ -48,17 +48,26 @@ pub(crate) fn run_to_end(description: &str) {
 
 /// Encoded frames, as bytes.
 pub(crate) fn encode_with(source: &str, encoder: &str) -> Vec<Bytes> {
+    encode_shown(source, encoder).0
+}
+
+/// Encoded frames, and by how many frames of 25 a second each is shown after it comes.
+pub(crate) fn encode_shown(source: &str, encoder: &str) -> (Vec<Bytes>, Vec<u32>) {
     vedette_media::init().unwrap();
     let pipeline = gst::parse::launch(&format!("{source} ! {encoder} ! appsink name=out sync=false")).unwrap();
     let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
     let sink = pipeline.by_name("out").unwrap().downcast::<AppSink>().unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
-    let mut units = Vec::new();
+    let (mut units, mut shown) = (Vec::new(), Vec::new());
     while let Ok(sample) = sink.pull_sample() {
-        units.push(Bytes::copy_from_slice(&sample.buffer().unwrap().map_readable().unwrap()));
+        let buffer = sample.buffer().unwrap();
+        units.push(Bytes::copy_from_slice(&buffer.map_readable().unwrap()));
+        shown.push((buffer.pts().unwrap().mseconds() / 40) as i64);
     }
     pipeline.set_state(gst::State::Null).unwrap();
-    units
+    let later: Vec<i64> = (0..).zip(&shown).map(|(index, shown)| shown - index).collect();
+    let least = later.iter().min().copied().unwrap_or(0);
+    (units, later.iter().map(|later| (later - least) as u32).collect())
 }
 
 pub(crate) fn encode(codec: Codec, frames: u32) -> Vec<Bytes> {

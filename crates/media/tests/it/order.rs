@@ -5,9 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use vedette_core::{Codec, VideoChunk};
-use vedette_media::{DecodedFrame, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, SnapshotSettings, snapshot};
+use vedette_media::{
+    DecodedFrame, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, SnapshotSettings, snapshot,
+};
+use vedette_rtsp::testing::{End, Script, Server};
 
-use crate::common::{file, next, run_to_end, start};
+use crate::common::{encode_shown, file, next, run_to_end, start};
 
 struct Case {
     name: &'static str,
@@ -112,12 +115,8 @@ const CASES: [Case; 9] = [
 
 impl Case {
     fn write(&self, path: &Path) {
-        let (encoder, parser) = match self.codec {
-            Codec::H265 => (X265, "h265parse"),
-            _ => (X264, "h264parse"),
-        };
-        // What begins with a colon goes on with the encoder's own options.
-        let glue = if self.encoder.starts_with(':') { "" } else { " " };
+        let (encoder, glue) = self.encoder();
+        let parser = if self.codec == Codec::H265 { "h265parse" } else { "h264parse" };
         run_to_end(&format!(
             "videotestsrc num-buffers={FRAMES} pattern=ball ! video/x-raw,format=I420,width=160,height=120,framerate={}/1 \
              ! {encoder}{glue}{} ! {parser} ! {} ! filesink location={}",
@@ -141,6 +140,68 @@ impl Case {
             }
         }
         chunks
+    }
+
+    /// Its units, and by how many frames each is shown after it comes.
+    fn encode(&self) -> (Vec<Vec<u8>>, Vec<u32>) {
+        let (encoder, glue) = self.encoder();
+        let stream = match self.codec {
+            Codec::H265 => "h265parse config-interval=-1 ! video/x-h265,stream-format=byte-stream,alignment=au",
+            _ => "h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au",
+        };
+        let source =
+            "videotestsrc num-buffers=60 pattern=ball ! video/x-raw,format=I420,width=160,height=120,framerate=25/1";
+        let (units, delays) = encode_shown(source, &format!("{encoder}{glue}{} ! {stream}", self.encoder));
+        (units.iter().map(|unit| unit.to_vec()).collect(), delays)
+    }
+
+    /// The first unit behind another that begins a group of pictures: parameter sets come with it.
+    fn start_behind(&self, unit: usize, units: &[Vec<u8>]) -> usize {
+        let kind = |byte: u8| if self.codec == Codec::H265 { byte >> 1 == 33 } else { byte & 0x1f == 7 };
+        let begins = |unit: &Vec<u8>| unit.windows(4).any(|w| w[..3] == [0, 0, 1] && kind(w[3]));
+        unit + 1 + units[unit + 1..].iter().position(begins).expect(self.name)
+    }
+
+    /// Decodes what a camera plays from a unit on. Behind a group in the middle of the stream, which may lack what it refers to, every
+    /// frame is there and sound, and all are in the order in which they are shown.
+    async fn follow(&self, units: &[Vec<u8>], delays: &[u32], first_unit: usize) {
+        let name = self.name;
+        let script = Script {
+            first_unit,
+            delays: delays.iter().map(|frames| frames * 3600).collect(),
+            end: End::Silence,
+            ..Script::new(self.codec, units.to_vec())
+        };
+        let server = Server::start(script).await;
+        let settings = IntakeSettings {
+            chunk_max_duration: Duration::from_millis(self.chunk_ms),
+            timeout: Duration::from_secs(60),
+            ..IntakeSettings::default()
+        };
+        let (mut events, _stop) = start(IntakeSource::Rtsp { url: server.url(), credentials: None }, settings);
+        let mut decoder = Decoder::new(self.codec, DecoderSettings::default());
+        let (mut came, mut frames, mut epoch) = (0, Vec::new(), None);
+        while came < units.len() - first_unit {
+            let IntakeEvent::Chunk(chunk) = next(&mut events).await.unwrap() else { continue };
+            came += chunk.units.len();
+            assert_eq!(*epoch.get_or_insert(chunk.epoch), chunk.epoch, "{name} from {first_unit}: one session");
+            let decoded = decoder.decode(&chunk);
+            frames.extend(decoded.unwrap_or_else(|error| panic!("{name} from {first_unit}, {}: {error}", chunk.gop)));
+        }
+        frames.extend(decoder.finish().unwrap());
+        let unit = |frame: &DecodedFrame| first_unit + frame.sequence as usize;
+        let shown = frames.iter().map(|frame| unit(frame) + delays[unit(frame)] as usize);
+        assert!(shown.is_sorted_by(|a, b| a < b), "{name} from {first_unit}");
+        assert!(frames.is_sorted_by(|a, b| a.captured < b.captured), "{name} from {first_unit}");
+        let whole = if first_unit == 0 { 0 } else { self.start_behind(first_unit, units) };
+        frames.retain(|frame| unit(frame) >= whole && !frame.corrupt);
+        assert_eq!(frames.len(), units.len() - whole, "{name} from {first_unit}");
+    }
+
+    fn encoder(&self) -> (&'static str, &'static str) {
+        // What begins with a colon goes on with the encoder's own options.
+        let glue = if self.encoder.starts_with(':') { "" } else { " " };
+        (if self.codec == Codec::H265 { X265 } else { X264 }, glue)
     }
 
     fn check(&self, chunks: &[VideoChunk]) {
@@ -204,4 +265,16 @@ async fn no_frame_is_lost_and_all_come_as_they_are_shown() {
     for (case, chunks) in futures::future::join_all(playing).await {
         case.check(&chunks);
     }
+}
+
+/// The same from a camera, which is joined at its begin, and at its second group of pictures.
+#[tokio::test]
+async fn cameras_with_every_kind_of_picture_are_followed() {
+    let following = CASES.iter().map(|case| async move {
+        let (units, delays) = case.encode();
+        for first_unit in [0, case.start_behind(0, &units)] {
+            case.follow(&units, &delays, first_unit).await;
+        }
+    });
+    futures::future::join_all(following).await;
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use vedette_core::{Codec, Display, FrameSize, PixelAspect, PixelBox, Rotation, VideoChunk};
 use vedette_media::{
-    DecodedFrame, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, LossReason, OutputSize, SnapshotSettings,
-    inspect, snapshot,
+    DecodedFrame, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, LossReason, OutputSize,
+    SnapshotSettings, inspect, snapshot,
 };
+use vedette_rtsp::testing::{Script, Server};
 
-use crate::common::{file, next, run_to_end, start};
+use crate::common::{encode_with, file, next, run_to_end, start};
 
 const SIZE: FrameSize = FrameSize { width: 320, height: 240 };
 
@@ -142,6 +143,29 @@ async fn pixels_become_square() {
         for frame in decode(&chunks, OutputSize::Native) {
             assert_eq!((frame.frame, frame.image.size), (shown, shown));
         }
+    }
+}
+
+#[tokio::test]
+async fn pixels_of_a_camera_become_square() {
+    for (codec, encoder) in [(Codec::H264, X264), (Codec::H265, X265)] {
+        let stream = match codec {
+            Codec::H265 => "config-interval=-1 ! video/x-h265,stream-format=byte-stream,alignment=au",
+            _ => "config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au",
+        };
+        let units = encode_with(&pictures(320, 120, "1/2"), &format!("{encoder} {stream}"));
+        let units = units.iter().map(|unit| unit.to_vec()).collect();
+        let server = Server::start(Script { pace: Duration::from_millis(20), ..Script::new(codec, units) }).await;
+        let (mut events, _stop) = start(IntakeSource::Rtsp { url: server.url(), credentials: None }, settings());
+        let mut chunks: Vec<VideoChunk> = Vec::new();
+        while chunks.iter().map(|chunk| chunk.units.len()).sum::<usize>() < 8 {
+            if let IntakeEvent::Chunk(chunk) = next(&mut events).await.unwrap() {
+                chunks.push(chunk);
+            }
+        }
+        let display = Display { rotation: Rotation::None, pixel_aspect: PixelAspect::new(1, 2) };
+        assert!(chunks.iter().all(|chunk| (chunk.display, chunk.frame) == (display, SIZE)), "{codec:?}");
+        assert!(decode(&chunks, OutputSize::Native).iter().all(|frame| frame.image.size == SIZE));
     }
 }
 

@@ -68,6 +68,12 @@ impl Session {
         &self.description
     }
 
+    /// The packets of the video so far, whether or not they make a picture.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.track.packets()
+    }
+
     /// The next picture or report. It waits for as long as the camera is silent; nothing is lost when the future is dropped.
     ///
     /// # Errors

@@ -36,6 +36,8 @@ pub(super) struct Assembly {
     /// The fragmented NAL unit that is being put together; `data` is empty when none is.
     fragment: Vec<u8>,
     lost: u32,
+    /// A picture was too large, which is not told yet.
+    too_large: bool,
     /// Time of the last complete unit.
     ended: Option<i64>,
     begun: bool,
@@ -55,6 +57,7 @@ impl Assembly {
             unit: Unit::default(),
             fragment: Vec::new(),
             lost: 0,
+            too_large: false,
             ended: None,
             begun: false,
             believes_marker: true,
@@ -99,6 +102,19 @@ impl Assembly {
         Fault::Bad(why)
     }
 
+    /// The picture is too large to be used.
+    fn exceed(&mut self) {
+        (self.fragment, self.unit.data) = (Vec::new(), Vec::new());
+        self.unit.damaged = true;
+        self.lost = self.lost.max(1);
+        self.too_large = true;
+    }
+
+    /// An error once for each picture that is too large.
+    pub(super) fn check_size(&mut self) -> Result<(), Fault> {
+        if std::mem::take(&mut self.too_large) { Err(Fault::TooLarge) } else { Ok(()) }
+    }
+
     /// The first fragment of a NAL unit.
     pub(super) fn first_fragment(&mut self, header: &[u8], data: &[u8], out: &mut Vec<Picture>) {
         self.end_fragment(out);
@@ -115,7 +131,8 @@ impl Assembly {
             return Err(self.spoil("a fragment's begin is missing"));
         }
         if self.fragment.len() + data.len() > MAX_UNIT_BYTES {
-            return Err(self.spoil("a picture is larger than 16 MB"));
+            self.exceed();
+            return Ok(());
         }
         self.fragment.extend_from_slice(data);
         if last {
@@ -167,8 +184,8 @@ impl Assembly {
             return Ok(());
         }
         if self.unit.data.len() + nal.len() > MAX_UNIT_BYTES {
-            self.unit.data = Vec::new();
-            return Err(self.spoil("a picture is larger than 16 MB"));
+            self.exceed();
+            return Ok(());
         }
         self.unit.data.extend_from_slice(&START_CODE);
         self.unit.data.extend_from_slice(nal);

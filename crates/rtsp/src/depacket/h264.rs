@@ -22,7 +22,7 @@ impl H264 {
         self.0.begin(payload.time, payload.lost, out);
         let result = self.payload(&payload.data, out);
         self.0.end(payload.marker, out);
-        result
+        self.0.check_size().and(result)
     }
 
     fn payload(&mut self, data: &[u8], out: &mut Vec<Picture>) -> Result<(), Fault> {
@@ -225,10 +225,26 @@ mod tests {
         let mut stream = Stream::new(&[]);
         stream.push(0, false, &[0x7c, 0x85, 1]).unwrap();
         let piece = [&[0x7c, 0x05][..], &[9; 60_000]].concat();
-        let failed = (0..1000).filter(|_| stream.push(0, false, &piece).is_err()).count();
-        assert_eq!(failed, 1);
+        let failed: Vec<Fault> = (0..1000).filter_map(|_| stream.push(0, false, &piece).err()).collect();
+        assert_eq!(failed, [Fault::TooLarge]);
         stream.push(1, true, SLICE).unwrap();
         assert_eq!(stream.pictures(), [(1, 1, annex_b(&[SLICE]))]);
+    }
+
+    #[test]
+    fn a_picture_whose_slices_together_are_too_large_is_dropped_and_told_once() {
+        let mut stream = Stream::new(&[]);
+        let (piece, mut failed) = ([&[0x7c, 0x01][..], &[9; 60_000]].concat(), Vec::new());
+        for picture in 0..3 {
+            for slice in 0..40 {
+                failed.extend(stream.push(picture, false, &[0x7c, 0x81, if slice == 0 { 0x9a } else { 0x1a }]).err());
+                (0..10).for_each(|_| failed.extend(stream.push(picture, false, &piece).err()));
+                failed.extend(stream.push(picture, slice == 39, &[0x7c, 0x41, 9]).err());
+            }
+        }
+        assert_eq!(failed, [Fault::TooLarge; 3]);
+        stream.push(3, true, SLICE).unwrap();
+        assert_eq!(stream.pictures(), [(3, 1, annex_b(&[SLICE]))]);
     }
 
     proptest! {

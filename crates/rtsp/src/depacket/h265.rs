@@ -27,7 +27,7 @@ impl H265 {
         self.assembly.begin(payload.time, payload.lost, out);
         let result = self.payload(&payload.data, out);
         self.assembly.end(payload.marker, out);
-        result
+        self.assembly.check_size().and(result)
     }
 
     fn payload(&mut self, data: &[u8], out: &mut Vec<Picture>) -> Result<(), Fault> {

@@ -113,7 +113,7 @@ impl Jpeg {
         }
         if frame.scan.len() + data.len() > MAX_UNIT_BYTES {
             frame.scan = Vec::new();
-            return Err(Fault::Bad("a picture is larger than 16 MB"));
+            return Err(Fault::TooLarge);
         }
         frame.scan.extend_from_slice(data);
         Ok(())

@@ -46,6 +46,8 @@ pub(crate) enum Fault {
     Bad(&'static str),
     /// A JPEG picture tells no size.
     NoPictureSize,
+    /// Its picture is too large to be used; told once.
+    TooLarge,
 }
 
 /// Puts pictures together.

@@ -23,7 +23,9 @@ pub(super) struct Conversation {
     script: Arc<Script>,
     shared: Arc<Shared>,
     player: Option<Player>,
+    /// When the next picture is to be sent, and when without jitter.
     due: Instant,
+    punctual: Instant,
     udp: Option<Udp>,
     alive: Instant,
 }
@@ -65,7 +67,7 @@ impl Answer {
 impl Conversation {
     pub(super) fn new(stream: TcpStream, peer: IpAddr, script: Arc<Script>, shared: Arc<Shared>) -> Self {
         let now = Instant::now();
-        Self { stream, peer, script, shared, player: None, due: now + LATER, udp: None, alive: now }
+        Self { stream, peer, script, shared, player: None, due: now + LATER, punctual: now, udp: None, alive: now }
     }
 
     pub(super) async fn run(mut self) {
@@ -95,11 +97,14 @@ impl Conversation {
     }
 
     async fn play(&mut self) -> Result<(), Over> {
-        self.due += self.script.pace;
-        match self.player.as_mut().map(Player::next) {
-            None | Some(Burst::Silence) => self.due = Instant::now() + LATER,
-            Some(Burst::Close) => return Err(Over),
-            Some(Burst::Packets(packets)) => {
+        let Some(player) = &mut self.player else { return Ok(()) };
+        let burst = player.next();
+        self.punctual += player.pause();
+        self.due = self.punctual + self.script.jitter.mul_f64(fastrand::f64());
+        match burst {
+            Burst::Silence => self.due = Instant::now() + LATER,
+            Burst::Close => return Err(Over),
+            Burst::Packets(packets) => {
                 for (is_control, packet) in packets {
                     match &self.udp {
                         None => {
@@ -161,7 +166,7 @@ impl Conversation {
         }
         if plays && self.player.is_none() {
             self.player = Some(Player::new(script));
-            self.due = Instant::now();
+            (self.due, self.punctual) = (Instant::now(), Instant::now());
         }
         Ok(())
     }

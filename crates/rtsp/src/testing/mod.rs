@@ -63,17 +63,32 @@ impl Server {
         Self::start_on(script, 0).await
     }
 
+    /// Starts a camera that plays each script for one connection, in turn, and the last one for all that follow; they are without
+    /// exceptions.
+    ///
+    /// # Panics
+    /// Without a free port.
+    pub async fn in_turn(scripts: Vec<Script>) -> Self {
+        assert!(scripts.iter().all(|script| script.rules.is_empty()), "exceptions are counted for one script");
+        Self::play(scripts, 0).await
+    }
+
     /// Starts a camera on a port of the loopback; 0 takes a free one.
     ///
     /// # Panics
     /// When the port is in use.
     pub async fn start_on(script: Script, port: u16) -> Self {
+        Self::play(vec![script], port).await
+    }
+
+    async fn play(scripts: Vec<Script>, port: u16) -> Self {
         let Ok(listener) = TcpListener::bind(("127.0.0.1", port)).await else { panic!("port {port} cannot be used") };
         let Ok(address) = listener.local_addr() else { panic!("the listener has no address") };
         let shared = Arc::new(Shared::default());
-        *lock(&shared.applied) = vec![0; script.rules.len()];
+        *lock(&shared.applied) = vec![0; scripts.iter().map(|script| script.rules.len()).sum()];
         *lock(&shared.nonce) = fastrand::u64(..);
-        let running = tokio::spawn(serve(listener, Arc::new(script), shared.clone()));
+        let scripts = scripts.into_iter().map(Arc::new).collect();
+        let running = tokio::spawn(serve(listener, scripts, shared.clone()));
         Self { address, shared, running }
     }
 
@@ -134,12 +149,13 @@ impl Drop for Server {
     }
 }
 
-async fn serve(listener: TcpListener, script: Arc<Script>, shared: Arc<Shared>) {
+async fn serve(listener: TcpListener, scripts: Vec<Arc<Script>>, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
+    let mut scripts = scripts.iter().chain(scripts.last().into_iter().cycle());
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                let Ok((stream, peer)) = accepted else { continue };
+                let (Ok((stream, peer)), Some(script)) = (accepted, scripts.next()) else { continue };
                 *lock(&shared.connections) += 1;
                 let conversation = Conversation::new(stream, peer.ip(), script.clone(), shared.clone());
                 connections.spawn(conversation.run());

@@ -29,12 +29,13 @@ pub(super) struct Payload {
     pub(super) extension: Option<(u16, Vec<u8>)>,
 }
 
-fn kind(codec: Codec, nal: &[u8]) -> u8 {
+/// The type of a NAL unit.
+pub(super) fn kind(codec: Codec, nal: &[u8]) -> u8 {
     if codec == Codec::H264 { nal[0] & 0x1f } else { nal[0] >> 1 & 0x3f }
 }
 
 /// Whether a NAL unit is a parameter set.
-pub(super) fn is_set(codec: Codec, nal: &[u8]) -> bool {
+fn is_set(codec: Codec, nal: &[u8]) -> bool {
     match codec {
         Codec::H264 => matches!(kind(codec, nal), 7 | 8),
         Codec::H265 => matches!(kind(codec, nal), 32..=34),

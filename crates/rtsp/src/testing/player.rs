@@ -1,9 +1,10 @@
 //! RTP and RTCP packets in their time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::packets::{Payload, is_set, nal_units, payloads};
-use super::script::{End, Script};
+use super::packets::{Payload, kind, nal_units, payloads};
+use super::script::{End, Reports, Script};
 use vedette_core::Codec;
 
 const SOURCE: u32 = 0xabcd;
@@ -23,20 +24,22 @@ pub(super) struct Player {
     sequence: u16,
     next: usize,
     sent: usize,
+    /// The time that stalls took.
+    stalled: Duration,
     said_bye: bool,
 }
 
 impl Player {
     pub(super) fn new(script: Arc<Script>) -> Self {
         let (sequence, next) = (script.first_sequence, script.first_unit);
-        Self { script, sequence, next, sent: 0, said_bye: false }
+        Self { script, sequence, next, sent: 0, stalled: Duration::ZERO, said_bye: false }
     }
 
     pub(super) fn next(&mut self) -> Burst {
         let script = self.script.clone();
         if self.next >= script.units.len() {
             match script.end {
-                End::Repeat => self.next = 0,
+                End::Repeat => self.next = script.again,
                 End::Silence => return Burst::Silence,
                 End::Close => return Burst::Close,
                 End::Bye if self.said_bye => return Burst::Silence,
@@ -64,7 +67,7 @@ impl Player {
             let data = if script.codec == Codec::H265 { vec![0x62, 1, 1, 9] } else { vec![0x7c, 1, 9] };
             packets.push((false, self.packet(time, &Payload { data, ..Payload::default() })));
         }
-        let delay = script.delays.get(self.sent % script.delays.len().max(1)).copied().unwrap_or(0);
+        let delay = script.delays.get(self.next % script.delays.len().max(1)).copied().unwrap_or(0);
         for (index, payload) in payloads(&script, unit).iter().enumerate() {
             let packet = self.packet(time.wrapping_add(delay), payload);
             if !(lost && index == 0) {
@@ -79,10 +82,20 @@ impl Player {
         Burst::Packets(packets)
     }
 
+    /// How long to wait behind a burst.
+    pub(super) fn pause(&mut self) -> Duration {
+        let stall =
+            self.script.stall.filter(|(every, _)| self.sent % every == 0).map_or(Duration::ZERO, |(_, time)| time);
+        self.stalled += stall;
+        self.script.pace + stall
+    }
+
     fn time(&self) -> u32 {
         let script = &self.script;
         let jump = script.jump.filter(|(at, _)| self.sent >= *at).map_or(0, |(_, ticks)| ticks as u32);
-        script.first_time.wrapping_add((self.sent as u32).wrapping_mul(script.ticks)).wrapping_add(jump)
+        let stalled = (self.stalled.as_millis() * 90) as u32;
+        let ticks = (self.sent as u32).wrapping_mul(script.ticks).wrapping_add(stalled);
+        script.first_time.wrapping_add(ticks).wrapping_add(jump)
     }
 
     fn packet(&mut self, time: u32, payload: &Payload) -> Vec<u8> {
@@ -105,9 +118,10 @@ impl Player {
     }
 
     fn report(&self, time: u32) -> Vec<u8> {
-        let since = self.script.pace.as_nanos() * self.sent as u128;
-        let start = self.script.reports.map_or(0, |reports| reports.ntp);
-        let ntp = start.wrapping_add(((since << 32) / 1_000_000_000) as u64);
+        let since = self.script.pace.as_nanos() * self.sent as u128 + self.stalled.as_nanos();
+        let Reports { every, ntp: start, errors } = self.script.reports.unwrap_or_default();
+        let error = errors.get(self.sent / every.max(1) % errors.len().max(1)).copied().unwrap_or(0);
+        let ntp = start.wrapping_add(((since << 32) / 1_000_000_000) as u64).wrapping_add((error << 32) as u64);
         let mut report = vec![0x80, 200, 0, 6];
         report.extend(SOURCE.to_be_bytes());
         report.extend(ntp.to_be_bytes());
@@ -148,18 +162,16 @@ pub(super) fn description(script: &Script) -> String {
 fn parameter_sets(script: &Script) -> Option<String> {
     use base64::Engine;
     let first = script.units.first().filter(|_| script.describes_sets)?;
-    let sets: Vec<String> = nal_units(first)
-        .into_iter()
-        .filter(|nal| is_set(script.codec, nal))
-        .map(|nal| base64::engine::general_purpose::STANDARD.encode(nal))
-        .collect();
-    match (script.codec, &sets[..]) {
-        (Codec::H264, [_, ..]) => {
-            Some(format!("a=fmtp:96 packetization-mode=1;sprop-parameter-sets={}", sets.join(",")))
+    let of = |kinds: std::ops::RangeInclusive<u8>| {
+        let nals = nal_units(first).into_iter().filter(|nal| kinds.contains(&kind(script.codec, nal)));
+        let texts: Vec<_> = nals.map(|nal| base64::engine::general_purpose::STANDARD.encode(nal)).collect();
+        texts.join(",")
+    };
+    match script.codec {
+        Codec::H264 => Some(format!("a=fmtp:96 packetization-mode=1;sprop-parameter-sets={}", of(7..=8))),
+        Codec::H265 => {
+            Some(format!("a=fmtp:96 sprop-vps={};sprop-sps={};sprop-pps={}", of(32..=32), of(33..=33), of(34..=34)))
         }
-        (Codec::H265, [video, sequence, picture, ..]) => {
-            Some(format!("a=fmtp:96 sprop-vps={video};sprop-sps={sequence};sprop-pps={picture}"))
-        }
-        _ => None,
+        Codec::Jpeg => None,
     }
 }

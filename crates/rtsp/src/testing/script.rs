@@ -13,11 +13,17 @@ pub struct Script {
     pub units: Vec<Vec<u8>>,
     /// The picture at which it begins.
     pub first_unit: usize,
+    /// The picture at which it goes on behind the last one, with [`End::Repeat`].
+    pub again: usize,
     /// Time between two pictures.
     pub pace: Duration,
+    /// Each picture is sent later by up to this.
+    pub jitter: Duration,
+    /// Behind each Nth picture it sends nothing for so long; its RTP time goes on.
+    pub stall: Option<(usize, Duration)>,
     /// Ticks of RTP time between two pictures.
     pub ticks: u32,
-    /// Ticks by which each picture is shown later, in turn; empty: none.
+    /// Ticks by which each picture is shown later; fewer than pictures: over and over.
     pub delays: Vec<u32>,
     /// RTP time of the first picture.
     pub first_time: u32,
@@ -89,7 +95,10 @@ impl Script {
             codec,
             units,
             first_unit: 0,
+            again: 0,
             pace: Duration::from_millis(40),
+            jitter: Duration::ZERO,
+            stall: None,
             ticks: 3600,
             delays: Vec::new(),
             first_time: 1000,
@@ -147,7 +156,7 @@ pub enum Markers {
 /// What comes behind the last picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The first one again; numbers and times go on.
+    /// The one at [`Script::again`]; numbers and times go on.
     Repeat,
     /// Nothing.
     Silence,
@@ -160,12 +169,14 @@ pub enum End {
 }
 
 /// Sender reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reports {
     /// One before each Nth picture.
     pub every: usize,
     /// NTP time of the first picture; later ones as the pace says.
     pub ntp: u64,
+    /// Seconds by which they are off, in turn; empty: none are.
+    pub errors: &'static [i64],
 }
 
 /// The transports that a camera serves.

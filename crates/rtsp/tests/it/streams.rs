@@ -70,7 +70,7 @@ async fn jumps_of_the_time_are_told() {
 async fn reports_relate_stream_time_to_the_cameras_clock() {
     // 2026-01-01T00:00:00Z.
     let ntp = (1_767_225_600 + 2_208_988_800) << 32;
-    let server = Server::start(Script { reports: Some(Reports { every: 4, ntp }), ..script() }).await;
+    let server = Server::start(Script { reports: Some(Reports { every: 4, ntp, errors: &[] }), ..script() }).await;
     let mut session = open(&server).await;
     for index in 0..3 {
         let report = loop {

@@ -1,133 +1,183 @@
 //! Network cameras as they are in the field: whatever one does, its pictures are analysed, or it has no signal for a typed reason, and
 //! the cameras beside it work.
 
-use std::time::Duration;
+mod dialects;
+mod large;
+mod moods;
+mod renumbered;
+mod row;
+mod streams;
+mod times;
 
-use vedette_core::{CameraId, CameraSource, Codec, Span};
-use vedette_rtsp::testing::{End, Guard, Misdeed, Scheme, Script, Server, Transports, nal_units};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use crate::encoding::{H264, JPEG, encode};
+use vedette_bus::StartAt;
+use vedette_core::{Alert, AlertStatus, CameraId, CameraSource, Codec, FrameSize, Span};
+use vedette_rtsp::testing::Server;
+use vedette_topics::{reading, topics};
+
+use crate::encoding::{H264, encode};
 use crate::product::{ALL, Product};
-use crate::support::{add_offline_rule, demo_site, edit, eventually};
+use crate::support::{add_offline_rule, demo_site, edit};
+use row::{Outcome, Row};
 
-/// What becomes of a camera.
-#[derive(Debug, Clone, Copy)]
-enum Outcome {
-    /// Its pictures are analysed.
-    Analysed,
-    /// It has no signal, for this reason.
-    Lost(&'static str),
-    /// First the one, then the other.
-    AnalysedThenLost(&'static str),
+/// Analysed frames after which a camera counts as analysed: several groups of pictures.
+const ENOUGH: u64 = 3;
+/// A slow machine with other tests beside it may need so long.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What the product says of a camera.
+#[derive(Debug, Default)]
+struct State {
+    analysed: u64,
+    /// Why it has no signal now.
+    lost: Option<String>,
+    /// The reasons of its alerts of kind `offline`, and whether one has ended.
+    told: Vec<&'static str>,
+    is_over: bool,
 }
 
-/// Five pictures a second.
-fn script(codec: Codec, units: Vec<Vec<u8>>) -> Script {
-    Script { pace: Duration::from_millis(200), ticks: 18_000, ..Script::new(codec, units) }
-}
-
-fn without_key_frames(units: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let is_key = |unit: &&Vec<u8>| nal_units(unit).iter().any(|nal| nal.first().is_some_and(|byte| byte & 0x1f == 5));
-    units.iter().filter(|unit| !is_key(unit)).cloned().collect()
-}
-
-/// Every camera with what becomes of it.
-fn table(elsewhere: &Server) -> Vec<(&'static str, Script, Outcome)> {
-    use Outcome::{Analysed, AnalysedThenLost, Lost};
-    let units = encode(H264, 20);
-    let plain = script(Codec::H264, units.clone());
-    let jpeg = script(Codec::Jpeg, encode(JPEG, 5));
-    let describes = |misdeed| plain.clone().with("DESCRIBE", misdeed);
-    let guarded = |password| Some(Guard { one_time: true, ..Guard::new(password, &[Scheme::Sha256, Scheme::Md5]) });
-    let redirected = Misdeed::Status(302, vec![("Location", elsewhere.url().to_string())]);
-    let huge = b"RTSP/1.0 200 OK\r\nContent-Length: 4000000000\r\n\r\n".to_vec();
-    vec![
-        ("plain", plain.clone(), Analysed),
-        ("redirects", describes(redirected), Analysed),
-        ("nonce-a-request", Script { guard: guarded("geheim"), ..plain.clone() }, Analysed),
-        ("udp-only", Script { transports: Transports::Udp, ..plain.clone() }, Analysed),
-        ("undefined-nal", Script { undefined_every: Some(5), ..plain.clone() }, Analysed),
-        ("broken-nal", Script { broken_every: Some(15), ..plain.clone() }, Analysed),
-        ("sets-in-sdp-only", Script { strips_sets: true, ..plain.clone() }, Analysed),
-        ("other-media", Script { other_media: true, ..plain.clone() }, Analysed),
-        ("time-jumps-back", Script { jump: Some((25, -30 * 90_000)), ..plain.clone() }, Analysed),
-        ("jpeg-with-header", Script { hides_size: true, header_extension: true, ..jpeg.clone() }, Analysed),
-        ("falls-silent", Script { end: End::Silence, ..plain.clone() }, AnalysedThenLost("no_data")),
-        ("no-key-frame", script(Codec::H264, without_key_frames(&units)), Lost("no_key_frame")),
-        (
-            "no-parameter-sets",
-            Script { strips_sets: true, describes_sets: false, ..plain.clone() },
-            Lost("no_parameter_sets"),
-        ),
-        ("jpeg-without-size", Script { hides_size: true, ..jpeg }, Lost("no_parameter_sets")),
-        ("wrong-password", Script { guard: guarded("another"), ..plain.clone() }, Lost("unauthorized")),
-        ("no-such-stream", describes(Misdeed::Status(404, vec![])), Lost("not_found")),
-        ("error-503", describes(Misdeed::Status(503, vec![])), Lost("refused")),
-        ("huge-answer", describes(Misdeed::Bytes(huge)), Lost("protocol")),
-        ("endless-headers", describes(Misdeed::Endless(b"X-Header: 1\r\n".to_vec())), Lost("protocol")),
-        ("never-answers", describes(Misdeed::Silence), Lost("no_data")),
-        ("hangs-up", describes(Misdeed::Close), Lost("broken_stream")),
-    ]
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_camera_is_analysed_or_has_no_signal_for_a_reason() {
-    let units = encode(H264, 20);
-    let elsewhere = Server::start(script(Codec::H264, units)).await;
-    let mut cameras = Vec::new();
-    for (name, script, outcome) in table(&elsewhere) {
-        cameras.push((name, Server::start(script).await, outcome));
+impl State {
+    /// Whether that is what is to become of the camera; `before`: the frames analysed before.
+    fn fulfils(&self, outcome: Outcome, before: u64) -> bool {
+        let (analysed, lost) = (self.analysed >= before + ENOUGH, self.lost.as_deref());
+        match outcome {
+            Outcome::Analysed => analysed && lost.is_none(),
+            Outcome::Lost(reason) => lost == Some(reason) && !self.told.is_empty(),
+            Outcome::AnalysedThenLost(reason) => self.analysed > 0 && lost == Some(reason) && !self.told.is_empty(),
+            Outcome::Returns(reason) => analysed && self.told.contains(&reason) && self.is_over,
+        }
     }
+}
+
+fn rows(elsewhere: &Server) -> Vec<Row> {
+    let all = [dialects::rows(elsewhere), streams::rows(), times::rows()].concat();
+    let names: std::collections::BTreeSet<_> = all.iter().map(|row| row.name).collect();
+    assert_eq!(names.len(), all.len(), "each has a name of its own");
+    all
+}
+
+async fn product(cameras: &[(Row, Server)]) -> (tempfile::TempDir, Product) {
     let site = tempfile::tempdir().unwrap();
     let path = demo_site(site.path());
     add_offline_rule(site.path());
     let login = "[ingest.credentials.operator]\nuser = \"operator\"\npassword_env = \"VEDETTE_TEST_CAMERA_PASSWORD\"\n\n[detect]";
     edit(&path, "[detect]", login);
+    edit(&path, "nanodet-g-640x480", "nanodet-g-416x320");
     let product = Product::start_roles(&path, &ALL, |config| {
         config.settings.ingest.timeout = Span::from_secs(5);
-        config.settings.detect.max_fps = Some(1.0);
+        config.settings.ingest.chunk = Span::from_millis(500);
+        config.settings.detect.timeout = Span::from_secs(5);
+        config.settings.detect.max_fps = Some(0.5);
         let first = config.cameras.remove(0);
-        config.cameras.extend(cameras.iter().map(|(name, server, _)| vedette_core::Camera {
-            id: CameraId::new(name).unwrap(),
+        config.cameras.extend(cameras.iter().map(|(row, server)| vedette_core::Camera {
+            id: CameraId::new(row.name).unwrap(),
             calibration: None,
             source: Some(CameraSource::Rtsp { url: server.url().to_string(), credential: Some("operator".into()) }),
             ..first.clone()
         }));
     })
     .await;
-    for (name, _, outcome) in &cameras {
-        match *outcome {
-            Outcome::Analysed => is_analysed(&product, name).await,
-            Outcome::Lost(reason) => is_lost(&product, name, reason).await,
-            Outcome::AnalysedThenLost(reason) => {
-                is_analysed(&product, name).await;
-                is_lost(&product, name, reason).await;
-            }
+    (site, product)
+}
+
+async fn alerts(product: &Product) -> Vec<Alert> {
+    let (bus, topic) = (&product.app.bus, topics::ALERTS.name());
+    let mut reader = bus.read(topic, StartAt::Earliest).await.unwrap();
+    let mut alerts = Vec::new();
+    reading::to_end(bus, topic, &mut reader, |record| alerts.push(topics::ALERTS.read(&record).unwrap()))
+        .await
+        .unwrap();
+    alerts
+}
+
+/// What the product says of each camera.
+async fn states(product: &Product, cameras: &[(Row, Server)]) -> BTreeMap<&'static str, State> {
+    let mut states: BTreeMap<&str, State> = cameras.iter().map(|(row, _)| (row.name, State::default())).collect();
+    let list = product.json("/api/v1/cameras").await;
+    for camera in list["cameras"].as_array().unwrap() {
+        let state = states.get_mut(camera["id"].as_str().unwrap()).unwrap();
+        state.lost = camera["signal_loss"]["reason"].as_str().map(str::to_owned);
+    }
+    for alert in alerts(product).await.iter().filter(|alert| alert.kind.as_str() == "offline") {
+        let state = states.get_mut(alert.camera.as_str()).unwrap();
+        match (alert.status, alert.signal_loss) {
+            (AlertStatus::Open, Some(reason)) => state.told.push(reason.as_str()),
+            (AlertStatus::Open, None) => panic!("{alert:?} without reason"),
+            (AlertStatus::Ended, _) => state.is_over = true,
         }
     }
+    for (name, state) in &mut states {
+        let counts = product.get(&format!("/api/v1/frames?camera={name}")).await;
+        if counts.status().is_success() {
+            state.analysed = counts.json::<serde_json::Value>().await.unwrap()["analysed"].as_u64().unwrap_or(0);
+        }
+    }
+    states
+}
+
+/// Waits until each camera is as its row says, with more frames than `before`.
+async fn settle(product: &Product, cameras: &[(Row, Server)], before: &BTreeMap<&str, State>) {
+    let mut open: BTreeMap<&str, Outcome> = cameras.iter().map(|(row, _)| (row.name, row.outcome)).collect();
+    let started = Instant::now();
+    loop {
+        let states = states(product, cameras).await;
+        open.retain(|name, outcome| !states[name].fulfils(*outcome, before.get(name).map_or(0, |it| it.analysed)));
+        if open.is_empty() {
+            return;
+        }
+        let wrong = open.iter().map(|(name, outcome)| format!("\n{name}: {outcome:?} expected, {:?}", states[name]));
+        assert!(started.elapsed() < PATIENCE, "{}", wrong.collect::<String>());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// The sizes in which the frames of each camera were analysed.
+async fn sizes(product: &Product) -> BTreeMap<String, Vec<FrameSize>> {
+    let (bus, topic) = (&product.app.bus, topics::DETECTIONS.name());
+    let mut reader = bus.read(topic, StartAt::Earliest).await.unwrap();
+    let mut sizes: BTreeMap<String, Vec<FrameSize>> = BTreeMap::new();
+    reading::to_end(bus, topic, &mut reader, |record| {
+        let record = topics::DETECTIONS.read(&record).unwrap();
+        let Some(frame) = record.processed().map(|processed| processed.frame) else { return };
+        let sizes = sizes.entry(record.camera.to_string()).or_default();
+        if !sizes.contains(&frame) {
+            sizes.push(frame);
+        }
+    })
+    .await
+    .unwrap();
+    sizes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_camera_is_analysed_or_has_no_signal_for_a_reason() {
+    let elsewhere = Server::start(row::script(Codec::H264, encode(H264, 20))).await;
+    let mut cameras = Vec::new();
+    for row in rows(&elsewhere) {
+        let server = match row.then.clone() {
+            None => Server::start(row.script.clone()).await,
+            Some(then) => Server::in_turn(vec![row.script.clone(), then]).await,
+        };
+        cameras.push((row, server));
+    }
+    let (_site, product) = product(&cameras).await;
+    settle(&product, &cameras, &BTreeMap::new()).await;
+    // Once the worst is known of all, the good ones go on, and the bad ones are still said to be bad.
+    let before = states(&product, &cameras).await;
+    settle(&product, &cameras, &before).await;
+    let health = product.json("/healthz").await["stages"]["signals"].clone();
+    assert_eq!(health["condition"], "degraded", "{health}");
+    for (row, _) in cameras.iter().filter(|(row, _)| matches!(row.outcome, Outcome::Lost(_))) {
+        let labels = format!("camera=\"{}\"", row.name);
+        assert!(product.metric("vedette_camera_offline", &labels).await > 0.0, "{}", row.name);
+    }
+    let sizes = sizes(&product).await;
+    for (row, _) in cameras.iter().filter(|(row, _)| !row.sizes.is_empty()) {
+        let mut found = sizes.get(row.name).cloned().unwrap_or_default();
+        found.sort_unstable_by_key(|size| (size.width, size.height));
+        assert_eq!(found, row.sizes, "{}", row.name);
+    }
     product.end().await;
-}
-
-async fn is_analysed(product: &Product, camera: &str) {
-    eventually(&format!("analysed frames of `{camera}`"), async || {
-        let counts = product.get(&format!("/api/v1/frames?camera={camera}")).await;
-        (counts.status().is_success()
-            && counts.json::<serde_json::Value>().await.unwrap()["analysed"].as_u64() >= Some(5))
-        .then_some(())
-    })
-    .await;
-}
-
-async fn is_lost(product: &Product, camera: &str, reason: &str) {
-    eventually(&format!("`{camera}` without signal, with the reason {reason}"), async || {
-        let list = product.json("/api/v1/cameras").await;
-        let found = list["cameras"].as_array().unwrap().iter().find(|it| it["id"] == camera).cloned();
-        (found.unwrap()["signal_loss"]["reason"] == reason).then_some(())
-    })
-    .await;
-    eventually(&format!("an alert that `{camera}` is offline"), async || {
-        let alerts = product.alerts().await;
-        alerts.iter().any(|alert| alert["camera"] == camera && alert["kind"] == "offline").then_some(())
-    })
-    .await;
 }
