@@ -22,11 +22,11 @@ enum Outcome {
 }
 
 /// Five pictures a second.
-fn script(codec: Codec, units: Vec<Vec<u8>>) -> Script {
+pub(crate) fn script(codec: Codec, units: Vec<Vec<u8>>) -> Script {
     Script { pace: Duration::from_millis(200), ticks: 18_000, ..Script::new(codec, units) }
 }
 
-fn without_key_frames(units: &[Vec<u8>]) -> Vec<Vec<u8>> {
+pub(crate) fn without_key_frames(units: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let is_key = |unit: &&Vec<u8>| nal_units(unit).iter().any(|nal| nal.first().is_some_and(|byte| byte & 0x1f == 5));
     units.iter().filter(|unit| !is_key(unit)).cloned().collect()
 }
@@ -108,7 +108,7 @@ async fn every_camera_is_analysed_or_has_no_signal_for_a_reason() {
     product.end().await;
 }
 
-async fn is_analysed(product: &Product, camera: &str) {
+pub(crate) async fn is_analysed(product: &Product, camera: &str) {
     eventually(&format!("analysed frames of `{camera}`"), async || {
         let counts = product.get(&format!("/api/v1/frames?camera={camera}")).await;
         (counts.status().is_success()

@@ -33,6 +33,8 @@ mod eval;
 #[cfg(test)]
 mod every_mistake;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod kafka;
