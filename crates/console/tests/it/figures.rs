@@ -15,8 +15,6 @@ use crate::wire::{PATIENCE, connect, exchange};
 
 const MANY: [u8; 4] = [127, 0, 0, 2];
 const OTHER: [u8; 4] = [127, 0, 0, 3];
-/// Four clients with slow connections: fewer each than one client may have, so that all of them stay open.
-const SLOW: [[u8; 4]; 4] = [[127, 0, 1, 1], [127, 0, 1, 2], [127, 0, 1, 3], [127, 0, 1, 4]];
 const SLOW_CONNECTIONS: usize = 500;
 const STREAMS: usize = 2_000;
 
@@ -60,53 +58,54 @@ async fn ask(console: &Running, count: usize) -> Vec<Duration> {
     took
 }
 
+/// What became of the connections of the hostile client.
+#[derive(Default)]
+struct Hostile {
+    slow_tried: AtomicUsize,
+    streams_tried: AtomicUsize,
+    streams_open: AtomicUsize,
+}
+
+/// How long the hostile client waits until it opens a connection again.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// A connection that never gets anywhere: half of them send a request byte by byte, half ask for much and read nothing.
-async fn dawdle(console: Arc<Running>, number: usize, held: Arc<AtomicUsize>) {
+async fn dawdle(console: Arc<Running>, number: usize, hostile: Arc<Hostile>) {
     loop {
-        let mut stream = connect(&console, SLOW[number % SLOW.len()]).await;
-        held.fetch_add(1, Ordering::Relaxed);
-        if number % 2 == 0 {
-            let _ = stream.write_all(b"GET /api/v1/frames HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").await;
-            while stream.write_all(b"x").await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
+        let mut stream = connect(&console, MANY).await;
+        let (begin, go_on) = if number % 2 == 0 {
+            ("GET /api/v1/frames HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".to_owned(), "x")
         } else {
-            let ask = b"GET /api/v1/alerts?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n";
-            let _ = stream.write_all(&ask.repeat(20)).await;
-            // Without reading, a closed connection shows when something more is sent.
-            while stream.write_all(b"\r\n").await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
+            ("GET /api/v1/alerts?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20), "\r\n")
+        };
+        let mut open = stream.write_all(begin.as_bytes()).await.is_ok();
+        hostile.slow_tried.fetch_add(1, Ordering::Relaxed);
+        while open {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            open = stream.write_all(go_on.as_bytes()).await.is_ok();
         }
-        held.fetch_sub(1, Ordering::Relaxed);
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
-/// What became of the streams of the hostile client.
-#[derive(Default)]
-struct Streams {
-    tried: AtomicUsize,
-    served: AtomicUsize,
-}
-
-/// A live stream, asked for again two seconds after it was refused or ended.
-async fn listen(console: Arc<Running>, streams: Arc<Streams>) {
+/// A live stream that is asked for again when it was refused or ended.
+async fn listen(console: Arc<Running>, hostile: Arc<Hostile>) {
     let request = b"GET /api/v1/alerts/stream HTTP/1.1\r\nHost: localhost\r\n\r\n";
     loop {
         let mut stream = connect(&console, MANY).await;
         let mut head = [0; 12];
-        let served = stream.write_all(request).await.is_ok()
+        let is_served = stream.write_all(request).await.is_ok()
             && matches!(tokio::time::timeout(PATIENCE, stream.read_exact(&mut head)).await, Ok(Ok(_)))
             && head.ends_with(b"200");
-        streams.tried.fetch_add(1, Ordering::Relaxed);
-        if served {
-            streams.served.fetch_add(1, Ordering::Relaxed);
+        hostile.streams_tried.fetch_add(1, Ordering::Relaxed);
+        if is_served {
+            hostile.streams_open.fetch_add(1, Ordering::Relaxed);
             let mut unread = [0; 4096];
             while stream.read(&mut unread).await.is_ok_and(|read| read > 0) {}
-            streams.served.fetch_sub(1, Ordering::Relaxed);
+            hostile.streams_open.fetch_sub(1, Ordering::Relaxed);
         }
         drop(stream);
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
@@ -120,16 +119,16 @@ async fn others_are_served_beside_slow_connections_and_streams_of_one_client() {
     }
     Durations::new(ask(&console, 200).await).print("nobody else", target);
 
-    let (held, streams) = (Arc::new(AtomicUsize::new(0)), Arc::new(Streams::default()));
-    let mut hostile = JoinSet::new();
+    let (hostile, mut tasks) = (Arc::new(Hostile::default()), JoinSet::new());
     for number in 0..SLOW_CONNECTIONS {
-        hostile.spawn(dawdle(console.clone(), number, held.clone()));
+        tasks.spawn(dawdle(console.clone(), number, hostile.clone()));
     }
     for _ in 0..STREAMS {
-        hostile.spawn(listen(console.clone(), streams.clone()));
+        tasks.spawn(listen(console.clone(), hostile.clone()));
     }
+    let count = |number: &AtomicUsize| number.load(Ordering::Relaxed);
     let mut took = Vec::new();
-    while streams.tried.load(Ordering::Relaxed) < STREAMS || held.load(Ordering::Relaxed) < SLOW_CONNECTIONS {
+    while count(&hostile.slow_tried) < SLOW_CONNECTIONS || count(&hostile.streams_tried) < STREAMS {
         took.extend(ask(&console, 4).await);
     }
     Durations::new(took).print("while the hostile ones come", target);
@@ -139,15 +138,14 @@ async fn others_are_served_beside_slow_connections_and_streams_of_one_client() {
         console.raise(&alert(300 + number));
         took.extend(ask(&console, 10).await);
     }
-    Durations::new(took).print("while they stay", target);
-    let count = |number: &AtomicUsize| number.load(Ordering::Relaxed);
+    Durations::new(took).print("while they stay and come again", target);
     println!(
-        "meanwhile {} slow connections, {} streams open, {} tried",
-        count(&held),
-        count(&streams.served),
-        count(&streams.tried)
+        "until now {} slow connections and {} streams were tried; {} streams are open",
+        count(&hostile.slow_tried),
+        count(&hostile.streams_tried),
+        count(&hostile.streams_open)
     );
-    hostile.shutdown().await;
+    tasks.shutdown().await;
     Arc::into_inner(console).expect("nobody else has it").stop().await;
 }
 
