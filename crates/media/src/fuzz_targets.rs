@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use vedette_core::Codec;
 
+use crate::frame_numbers::FrameNumbers;
 use crate::nal::{has_parameter_sets, nal_units, unit_kind};
 use crate::parameter_sets::ParameterSets;
 use crate::sps::{declared_size, pixel_aspect};
 
-/// Reads `data` as an access unit of each codec: its NAL units, its kind, its headers, its parameter sets.
+/// Reads `data` as an access unit of each codec: its NAL units, its kind, its headers, its parameter sets, its frame numbers.
 pub fn elementary_stream(data: &[u8]) {
     let total: usize = nal_units(data).map(<[u8]>::len).sum();
     assert!(total <= data.len());
@@ -19,6 +20,9 @@ pub fn elementary_stream(data: &[u8]) {
         let whole = sets.complete(codec, Bytes::copy_from_slice(data));
         assert!(whole.ends_with(&data[data.len() - data.len().min(1)..]));
         assert_eq!(unit_kind(codec, &whole), kind);
+        if let Some(mut numbers) = FrameNumbers::from(codec, &whole) {
+            assert_eq!(unit_kind(codec, &numbers.apply(&whole)), kind);
+        }
     }
 }
 
