@@ -226,7 +226,10 @@ impl Case {
                 let expected = all.iter().find(|other| other.sequence == frame.sequence).unwrap();
                 assert!(frame.image == expected.image && !frame.corrupt, "{name}: frame {}", frame.sequence);
             }
-            self.check_damage(&chunks[starts[1]..], key);
+            // Of H.265 the codec library does not tell all damage.
+            if self.codec == Codec::H264 {
+                self.check_damage(&chunks[starts[1]..], key);
+            }
         }
         let leading = wanted[0].first_sequence + 1;
         let settings = SnapshotSettings { jpeg_quality: 95, ..SnapshotSettings::default() };
