@@ -17,6 +17,7 @@ RUN_PACKAGES := build-essential pkg-config libssl-dev libgstreamer1.0-dev libgst
 	gstreamer1.0-libav python3
 TEST_PACKAGES := libgstrtspserver-1.0-dev gstreamer1.0-tools chromium postgresql nginx
 FOR ?=
+WHAT ?=
 BUS ?= embedded
 SEEDS ?= 1000
 SEED ?=
@@ -65,7 +66,7 @@ test: test-deps web ## Run every test, real Kafka and headless Chromium included
 	@$(CARGO_TARGET_DIR)/debug/vedette models fetch
 	@scripts/fetch-recording "$(CARGO_TARGET_DIR)/debug/vedette" "$(VEDETTE_DEMO_VIDEO)"
 	@deploy/kafka/start.sh --fetch-only
-	VEDETTE_REQUIRE_KAFKA=1 cargo test-all
+	VEDETTE_REQUIRE_KAFKA=1 VEDETTE_REQUIRE_NGINX=1 cargo test-all
 
 .PHONY: test-pure
 test-pure: ## Run the tests of the crates that need no native library: formats, geometry, rules, the analysis
@@ -94,8 +95,8 @@ lint: test-deps web ## rustfmt, clippy and cargo-deny
 	@scripts/cargo-deny
 
 .PHONY: bench
-bench: assets test-deps ## Run the benchmarks and print the figures of the README's first table
-	benches/run
+bench: assets test-deps ## Run the benchmarks and print the figures of the README's first table (WHAT="offline growth" for some of them)
+	benches/run $(WHAT)
 
 .PHONY: clean
 clean: ## Remove build outputs, but no downloads

@@ -17,6 +17,7 @@ use crate::hosts::{HostPort, is_allowed, is_own_origin};
 use crate::problem::{Problem, ProblemKind};
 use crate::proxies::{client, forwarded_hosts};
 use crate::refusals::{Refusal, Refusals};
+use crate::turns::{Turns, Work};
 use crate::{ConsoleSettings, Limits};
 
 /// Most bytes of a request's body.
@@ -35,6 +36,7 @@ pub(crate) struct Client(pub(crate) IpAddr);
 pub(crate) struct Gate {
     pub(crate) settings: ConsoleSettings,
     pub(crate) refusals: Arc<Refusals>,
+    pub(crate) turns: Arc<Turns>,
 }
 
 /// A middleware that answers refused requests itself.
@@ -59,7 +61,15 @@ pub(crate) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
             }
         }
     }
-    next.run(request).await
+    let Some(work) = Work::of(request.uri().path()) else { return next.run(request).await };
+    let turn = gate.turns.take(client, work).await;
+    // To its end, even when the client leaves: its turn would be over otherwise, and its work would not.
+    let worked = tokio::spawn(async move {
+        let response = next.run(request).await;
+        drop(turn);
+        response
+    });
+    worked.await.unwrap_or_else(|error| Problem::internal("answering the request", &error).into_response())
 }
 
 impl Gate {

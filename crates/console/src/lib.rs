@@ -28,6 +28,7 @@ mod settings;
 mod sources;
 mod stall_guard;
 mod stream_places;
+mod turns;
 
 pub use addresses::{
     AddressSource, BaseReport, EntityJson, FormerCodeJson, GeometryJson, HitJson, NameJson, RefusalJson, ServedJson,

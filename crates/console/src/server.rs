@@ -1,13 +1,17 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{self, Server};
 use crate::connections::{ConnectionLimits, Connections, descriptors, three_quarters};
 use crate::refusals::Refusals;
 use crate::{ConsoleError, ConsoleParts, ConsoleSettings, api, feed};
+
+/// Connections that wait to be accepted, where the system allows as many. The next one would be tried again after a second, whoever
+/// filled the places.
+const BACKLOG: u32 = 4096;
 
 /// A console that holds its port and does not serve yet.
 #[derive(Debug)]
@@ -24,7 +28,7 @@ impl Console {
     /// When the port is in use or the address is not local.
     pub async fn bind(settings: ConsoleSettings) -> Result<Self, ConsoleError> {
         let bind = |cause| ConsoleError::Bind { listen: settings.listen, cause };
-        let listener = TcpListener::bind(settings.listen).await.map_err(bind)?;
+        let listener = listen(settings.listen).map_err(bind)?;
         let local = listener.local_addr().map_err(bind)?;
         Ok(Self { settings, listener, local })
     }
@@ -60,6 +64,14 @@ impl Console {
         let abort = CancellationToken::new();
         accept::serve(listener, Server { settings, app, connections, refusals, stop, abort }).await;
     }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As any server's: the port of a server that just ended is free.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Binds the port and serves until `stop`.

@@ -3,12 +3,12 @@
 use bytes::{Bytes, BytesMut};
 use vedette_core::{Codec, Timestamp};
 
-use crate::sps::{Field, FieldSyntax, field_of, field_syntax};
+use crate::sps::{Field, SliceSyntax, field_of, field_syntax};
 
 /// Holds a first field until the next unit. Streams without fields pass without delay.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
-    syntax: Option<FieldSyntax>,
+    syntax: Option<SliceSyntax>,
     first: Option<(Bytes, Timestamp, Field)>,
 }
 

@@ -4,11 +4,12 @@ use bytes::Bytes;
 use vedette_core::{Codec, Timestamp};
 
 use crate::fields::Fields;
+use crate::frame_numbers::FrameNumbers;
 use crate::nal::{first_slice, has_parameter_sets, nal_units, unit_kind};
 use crate::parameter_sets::ParameterSets;
 use crate::sps::{declared_size, pixel_aspect};
 
-/// Reads `data` as an access unit of each codec: its NAL units, its kind, its headers, its parameter sets.
+/// Reads `data` as an access unit of each codec: its NAL units, its kind, its headers, its parameter sets, its frame numbers.
 pub fn elementary_stream(data: &[u8]) {
     let total: usize = nal_units(data).map(<[u8]>::len).sum();
     assert!(total <= data.len());
@@ -26,6 +27,9 @@ pub fn elementary_stream(data: &[u8]) {
             assert!(whole.ends_with(&alone));
             assert_eq!(unit_kind(codec, &whole), unit_kind(codec, &alone));
             fields(codec, &[whole, alone, Bytes::copy_from_slice(data)]);
+        }
+        if let Some(mut numbers) = FrameNumbers::from(codec, &whole) {
+            assert_eq!(unit_kind(codec, &numbers.apply(&whole)), kind);
         }
     }
 }

@@ -67,7 +67,12 @@ pub fn init() -> Result<(), MediaError> {
 
 thread_local! {
     static COMPLAINTS: Cell<u64> = const { Cell::new(0) };
+    static MISSING_EXPECTED: Cell<bool> = const { Cell::new(false) };
 }
+
+/// How complaints begin that a picture is missing to which a header of H.264 refers.
+const MISSING: [&str; 4] =
+    ["mmco: unref", "Missing reference picture", "reference picture missing", "co located POCs unavailable"];
 
 /// Number of errors that the codec library has logged on this thread.
 ///
@@ -75,6 +80,12 @@ thread_local! {
 /// thread per pipeline, a complaint belongs to the frame being decoded.
 pub(crate) fn codec_complaints() -> u64 {
     COMPLAINTS.get()
+}
+
+/// Whether from now on no complaint on this thread counts that a picture is missing: where decoding begins in the
+/// middle of a stream, headers refer to earlier pictures, and those that cannot be right the library flags itself.
+pub(crate) fn expect_missing_pictures(expected: bool) {
+    MISSING_EXPECTED.set(expected);
 }
 
 fn listen_to_the_codec_library() {
@@ -86,10 +97,10 @@ fn listen_to_the_codec_library() {
     gst::log::set_threshold_for_name("libav", gst::DebugLevel::Error);
     gst::log::add_log_function(|category, level, _, _, _, _, message| {
         if category.name() == "libav" && level == gst::DebugLevel::Error {
-            COMPLAINTS.set(COMPLAINTS.get() + 1);
-            if let Some(text) = message.get() {
-                tracing::debug!(message = %text.trim_end(), "message of the codec library");
-            }
+            let text = message.get().unwrap_or_default();
+            let expected = MISSING_EXPECTED.get() && MISSING.iter().any(|missing| text.starts_with(missing));
+            COMPLAINTS.set(COMPLAINTS.get() + u64::from(!expected));
+            tracing::debug!(message = %text.trim_end(), "message of the codec library");
         }
     });
 }

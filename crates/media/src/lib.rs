@@ -12,6 +12,7 @@ mod capture;
 mod chunker;
 mod decode;
 mod fields;
+mod frame_numbers;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz_targets;
 mod init;

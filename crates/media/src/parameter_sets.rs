@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use vedette_core::Codec;
 
 use crate::nal::{before_slices, nal_type, split_first};
-use crate::sps::parameter_set_id;
+use crate::sps::{SliceSyntax, countable_slices, parameter_set_id, picture_set_of, sequence_set_of};
 
 /// Larger sets are not remembered.
 const MOST_BYTES: usize = 4_096;
@@ -55,6 +55,12 @@ impl ParameterSets {
         }
         whole.extend_from_slice(rest);
         whole.freeze()
+    }
+
+    /// How a slice of H.264 begins, by the sets that it names; none where its frame number cannot be counted from another one.
+    pub(crate) fn countable_slices(&self, slice: &[u8]) -> Option<SliceSyntax> {
+        let picture = self.known.get(&(8, picture_set_of(slice)?))?;
+        countable_slices(self.known.get(&(7, sequence_set_of(picture)?))?)
     }
 }
 

@@ -47,15 +47,28 @@ struct Sps {
     /// Coded size, before cropping.
     size: FrameSize,
     pixel_aspect: Option<PixelAspect>,
-    /// None where each picture is a frame.
-    fields: Option<FieldSyntax>,
+    /// How its slices begin; none where that is not read.
+    slices: Option<SliceSyntax>,
+    /// Whether a picture may be a field.
+    has_fields: bool,
 }
 
-/// What has to be known of a sequence parameter set to recognise a field by its slice header (H.264).
+/// What has to be known of a sequence parameter set to read the beginning of a slice header (H.264).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FieldSyntax {
+pub(crate) struct SliceSyntax {
     separate_colour_planes: bool,
     frame_num_bits: u32,
+    /// Whether the order of output depends on more than differences of frame numbers.
+    order_has_cycle: bool,
+}
+
+/// `frame_num` of a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FrameNum {
+    pub(crate) value: u32,
+    pub(crate) bits: u32,
+    /// Its first bit behind the header of the NAL unit, emulation prevention bytes not counted.
+    pub(crate) at: usize,
 }
 
 /// A field (H.264): half of the lines of a frame.
@@ -66,23 +79,55 @@ pub(crate) struct Field {
 }
 
 /// By the last sequence parameter set of a unit, if it has one: how to recognise fields, if there may be any.
-pub(crate) fn field_syntax(codec: Codec, data: &[u8]) -> Option<Option<FieldSyntax>> {
-    before_slices(codec, data).filter_map(|nal| h264_sps(codec, nal)).map(|sps| sps.fields).last()
+pub(crate) fn field_syntax(codec: Codec, data: &[u8]) -> Option<Option<SliceSyntax>> {
+    let sets = before_slices(codec, data).filter_map(|nal| h264_sps(codec, nal));
+    sets.map(|sps| sps.slices.filter(|_| sps.has_fields)).last()
+}
+
+/// How slices under a sequence parameter set of H.264 begin; none where their frame numbers cannot be counted from another one.
+pub(crate) fn countable_slices(nal: &[u8]) -> Option<SliceSyntax> {
+    h264_sps(Codec::H264, nal)?.slices.filter(|syntax| !syntax.order_has_cycle)
+}
+
+/// The number of the sequence parameter set that a picture parameter set of H.264 names.
+pub(crate) fn sequence_set_of(nal: &[u8]) -> Option<u32> {
+    let mut bits = Bits::new(nal.get(1..)?);
+    bits.exp_golomb()?;
+    bits.exp_golomb()
+}
+
+/// The number of the picture parameter set that a slice of H.264 names.
+pub(crate) fn picture_set_of(slice: &[u8]) -> Option<u32> {
+    let mut bits = Bits::new(slice.get(1..)?);
+    bits.exp_golomb()?;
+    bits.exp_golomb()?;
+    bits.exp_golomb()
+}
+
+/// `frame_num` of a slice.
+pub(crate) fn frame_num(syntax: SliceSyntax, slice: &[u8]) -> Option<FrameNum> {
+    frame_num_of(syntax, &mut Bits::new(slice.get(1..)?))
+}
+
+/// Reads a slice header up to the end of `frame_num`.
+fn frame_num_of(syntax: SliceSyntax, bits: &mut Bits<'_>) -> Option<FrameNum> {
+    for _ in 0..3 {
+        bits.exp_golomb()?;
+    }
+    bits.skip(if syntax.separate_colour_planes { 2 } else { 0 })?;
+    let at = bits.position();
+    Some(FrameNum { value: bits.take(syntax.frame_num_bits)?, bits: syntax.frame_num_bits, at })
 }
 
 /// The field that an access unit holds; none if it holds a frame.
-pub(crate) fn field_of(syntax: FieldSyntax, data: &[u8]) -> Option<Field> {
+pub(crate) fn field_of(syntax: SliceSyntax, data: &[u8]) -> Option<Field> {
     let slice = first_slice(Codec::H264, data)?;
     if !matches!(nal_type(Codec::H264, slice), 1 | 5) {
         return None;
     }
     // The header is short; an emulation prevention byte may lie in it.
     let mut bits = Bits::new(slice.get(1..)?);
-    for _ in 0..3 {
-        bits.exp_golomb()?;
-    }
-    bits.skip(if syntax.separate_colour_planes { 2 } else { 0 })?;
-    let frame_num = bits.take(syntax.frame_num_bits)?;
+    let frame_num = frame_num_of(syntax, &mut bits)?.value;
     if bits.take(1)? == 0 {
         return None;
     }
@@ -140,6 +185,7 @@ fn h264_sps(codec: Codec, nal: &[u8]) -> Option<Sps> {
         }
     }
     let frame_num_bits = bits.exp_golomb()?.saturating_add(4);
+    let mut order_has_cycle = false;
     match bits.exp_golomb()? {
         0 => {
             bits.exp_golomb()?;
@@ -148,7 +194,9 @@ fn h264_sps(codec: Codec, nal: &[u8]) -> Option<Sps> {
             bits.skip(1)?;
             bits.exp_golomb()?;
             bits.exp_golomb()?;
-            for _ in 0..bits.exp_golomb()?.min(255) {
+            let cycle = bits.exp_golomb()?.min(255);
+            order_has_cycle = cycle > 1;
+            for _ in 0..cycle {
                 bits.exp_golomb()?;
             }
         }
@@ -162,9 +210,9 @@ fn h264_sps(codec: Codec, nal: &[u8]) -> Option<Sps> {
     let size = FrameSize { width, height: map_units.saturating_mul(16).saturating_mul(fields) };
     // What follows is not needed for decoding, and may be missing.
     let pixel_aspect = h264_pixel_aspect(&mut bits, fields == 2);
-    let syntax = FieldSyntax { separate_colour_planes, frame_num_bits };
-    let fields = (fields == 2 && frame_num_bits <= 16).then_some(syntax);
-    Some(Sps { id, size, pixel_aspect, fields })
+    let slices = SliceSyntax { separate_colour_planes, frame_num_bits, order_has_cycle };
+    let slices = (frame_num_bits <= 16).then_some(slices);
+    Some(Sps { id, size, pixel_aspect, slices, has_fields: fields == 2 })
 }
 
 /// The shapes of pixels by their index (ITU-T H.264, table E-1).

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use geo::Geometry;
+use geojson::{GeometryValue, Position};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Number, Value};
@@ -113,8 +114,8 @@ fn take(draft: &mut Draft, source: Source, bytes: &[u8]) -> Result<(), BadCell> 
     }
     let cells = Cells::read(values.iter().map(|(field, _, value)| (*field, value.as_str())))?;
     let row = cells.row();
-    let raw = feature.geometry.map(Geometry::<f64>::try_from).transpose().map_err(|error| {
-        let rule = format!("the geometry cannot be read: {error}");
+    let raw = feature.geometry.map(shape).transpose().map_err(|why| {
+        let rule = format!("the geometry cannot be read: {why}");
         ("geometry", row.subject().to_owned(), Reason::BadGeometry, rule)
     })?;
     let kind = has.kind(raw.is_some());
@@ -126,11 +127,61 @@ fn take(draft: &mut Draft, source: Source, bytes: &[u8]) -> Result<(), BadCell> 
     Ok(())
 }
 
+fn shape(geometry: geojson::Geometry) -> Result<Geometry<f64>, String> {
+    if !has_whole_positions(&geometry.value) {
+        return Err("a position is two numbers, longitude and latitude".to_owned());
+    }
+    Geometry::try_from(geometry).map_err(|error| error.to_string())
+}
+
+/// The conversion takes for granted that a position has two numbers.
+fn has_whole_positions(geometry: &GeometryValue) -> bool {
+    let is_whole = |position: &Position| position.len() >= 2;
+    match geometry {
+        GeometryValue::Point { coordinates } => is_whole(coordinates),
+        GeometryValue::MultiPoint { coordinates } | GeometryValue::LineString { coordinates } => {
+            coordinates.iter().all(is_whole)
+        }
+        GeometryValue::MultiLineString { coordinates } | GeometryValue::Polygon { coordinates } => {
+            coordinates.iter().flatten().all(is_whole)
+        }
+        GeometryValue::MultiPolygon { coordinates } => coordinates.iter().flatten().flatten().all(is_whole),
+        GeometryValue::GeometryCollection { geometries } => {
+            geometries.iter().all(|geometry| has_whole_positions(&geometry.value))
+        }
+    }
+}
+
 /// A number as a table has it: a whole one without a fraction, one whose digits were lost with its exponent.
 fn text_of(number: &Number) -> String {
     match number.as_f64() {
         Some(value) if number.is_f64() && value.fract() == 0.0 && value.abs() < EXACT => format!("{value:.0}"),
         Some(value) if number.is_f64() && value.abs() >= EXACT => format!("{value:E}"),
         _ => number.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_has_at_least_two_numbers() {
+        let read = |geometry: &str| serde_json::from_str(geometry).map_err(|error| error.to_string()).and_then(shape);
+        for (kind, before, after) in [
+            ("Point", "", ""),
+            ("MultiPoint", "[[1,2],", "]"),
+            ("LineString", "[[1,2],", "]"),
+            ("MultiLineString", "[[[1,2],[2,2]],[[1,2],", "]]"),
+            ("Polygon", "[[[1,2],[2,2],[2,1],", "]]"),
+            ("MultiPolygon", "[[[[1,2],[2,2],[2,1],", "]]]"),
+        ] {
+            for (position, is_whole) in [("[]", false), ("[1]", false), ("[1,2]", true), ("[1,2,3]", true)] {
+                let geometry = format!(r#"{{"type":"{kind}","coordinates":{before}{position}{after}}}"#);
+                assert_eq!(read(&geometry).is_ok(), is_whole, "{geometry}");
+                let within = format!(r#"{{"type":"GeometryCollection","geometries":[{geometry}]}}"#);
+                assert_eq!(read(&within).is_ok(), is_whole, "{within}");
+            }
+        }
     }
 }

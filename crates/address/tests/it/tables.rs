@@ -370,6 +370,7 @@ fn geojson_is_read_with_a_mark_line_by_line_and_without_its_broken_features() {
             "two properties",
             grid(0.0).replace("\"WORKCODE\"", "\"gridcode\":\"1\",\"WORKCODE\"").replace("0301", "0302"),
         ),
+        ("position", grid(0.0).replace("[[[", "[[[113.9],[").replace("0301", "0302")),
         ("no feature", r#"{"type":"Feature","geometry":7}"#.to_owned()),
         ("NUL", grid(0.0).replace("\"W\"", "\"W\\u0000\"").replace("0301", "0302")),
     ] {

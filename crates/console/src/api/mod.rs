@@ -76,7 +76,7 @@ pub(crate) fn router(
     refusals: Arc<Refusals>,
     stop: CancellationToken,
 ) -> Router {
-    let gate = Arc::new(Gate { settings: settings.clone(), refusals: refusals.clone() });
+    let gate = Arc::new(Gate { settings: settings.clone(), refusals: refusals.clone(), turns: Arc::default() });
     let base = settings.base_path.clone();
     let app = Arc::new(Shared {
         streams: StreamPlaces::new(settings.limits.streams, settings.limits.streams_per_client),

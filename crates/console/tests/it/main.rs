@@ -5,6 +5,8 @@ mod api;
 #[cfg(test)]
 mod described;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod health;

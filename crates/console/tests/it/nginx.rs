@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::time::Instant;
 use vedette_console::ConsoleSettings;
 
 use crate::page::play_at;
@@ -82,12 +83,16 @@ fn next_address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 20_000 + u16::try_from(number % 10_000).unwrap()))
 }
 
-/// Debian has it where users' paths do not lead.
+/// Debian has it where users' paths do not lead. `VEDETTE_REQUIRE_NGINX=1` turns a missing one into a failing test.
 fn program() -> Option<&'static str> {
     let found = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"]
         .into_iter()
         .find(|path| std::path::Path::new(path).exists());
     if found.is_none() {
+        assert!(
+            std::env::var_os("VEDETTE_REQUIRE_NGINX").is_none(),
+            "nginx is not installed; `make test-deps` installs it"
+        );
         let _ = std::io::stderr().write_all(b"\nSKIPPED nginx: it is not installed; `make test` installs it\n");
     }
     found
@@ -100,8 +105,16 @@ async fn the_live_stream_passes_nginx_at_once() {
     let mut events = Events::at(&nginx.url, None).await;
     // Buffered, neither would come: nothing follows that would fill the buffer.
     tokio::time::timeout(PATIENCE, events.expect("ready")).await.expect("the stream begins");
-    console.raise(&alert(0));
-    tokio::time::timeout(PATIENCE, events.expect("alert")).await.expect("the alert comes by itself");
+    let mut took = Vec::new();
+    for number in 0..20 {
+        console.raise(&alert(number));
+        let stored = Instant::now();
+        tokio::time::timeout(PATIENCE, events.expect("alert")).await.expect("the alert comes by itself");
+        took.push(stored.elapsed());
+    }
+    // The median: a busy machine may hold up single ones. `benches/run console` has the target.
+    took.sort_unstable();
+    assert!(took[10] < Duration::from_secs(2), "{took:?}");
     console.stop().await;
 }
 

@@ -3,8 +3,9 @@ use std::time::{Duration, Instant};
 
 use vedette_core::{Codec, Display, FrameSize, Timestamp, VideoChunk};
 
-use super::pipeline::{Out, Pipeline, Shape};
+use super::pipeline::{Label, Out, Pipeline, Shape};
 use super::{DecodeError, DecodedFrame, Keep, OutputSize};
+use crate::frame_numbers::FrameNumbers;
 use crate::metrics;
 use crate::nal::{Start, UnitKind, has_parameter_sets, unit_kind};
 use crate::sps::declared_size;
@@ -74,6 +75,10 @@ pub struct Decoder {
     display: Display,
     /// Whether the pipeline refers to pictures that it decoded before.
     refers: bool,
+    /// Where decoding began in the middle of a stream.
+    numbers: Option<FrameNumbers>,
+    /// Whether decoding began in the middle with this group, which may refer to earlier ones.
+    lacks: bool,
     /// Capture time of the last unit pushed, and whether a unit was ever captured before its predecessor.
     last: Option<Timestamp>,
     reorders: bool,
@@ -93,6 +98,8 @@ impl Decoder {
             damaged: false,
             display: Display::default(),
             refers: false,
+            numbers: None,
+            lacks: false,
             last: None,
             reorders: false,
         }
@@ -176,7 +183,11 @@ impl Decoder {
             self.next_ticket += 1;
             self.pending.insert(ticket, Pending { sequence, captured: unit.captured, key: unit.key });
             self.reorders |= self.last.replace(unit.captured).is_some_and(|last| unit.captured < last);
-            pipeline.push(ticket, unit.data.clone(), wanted)?;
+            let data = match &mut self.numbers {
+                Some(numbers) => numbers.apply(&unit.data),
+                None => unit.data.clone(),
+            };
+            pipeline.push(Label { ticket, wanted, lacks: self.lacks }, data)?;
             self.refers = true;
             sent += 1;
         }
@@ -212,6 +223,7 @@ impl Decoder {
     ) -> Result<(), DecodeError> {
         let before = self.position;
         let goes_on = chunk.continues
+            && self.settings.keep != Keep::KeyFrames
             && before.is_some_and(|before| {
                 (before.epoch, before.gop.saturating_add(1), before.sequence)
                     == (chunk.epoch, chunk.gop, chunk.first_sequence)
@@ -225,6 +237,12 @@ impl Decoder {
         } else if !goes_on && (!self.pending.is_empty() || (self.refers && start != Start::Closed)) {
             // Pictures must not refer to those before a gap.
             self.drain(hand_on)?;
+        }
+        self.lacks = start != Start::Closed && !self.refers;
+        if start == Start::Closed {
+            self.numbers = None;
+        } else if self.lacks {
+            self.numbers = chunk.units.first().and_then(|unit| FrameNumbers::from(self.codec, &unit.data));
         }
         Ok(())
     }

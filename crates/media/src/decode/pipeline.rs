@@ -10,7 +10,7 @@ use gstreamer_video as gst_video;
 use vedette_core::{Codec, Display, FrameSize};
 
 use super::{DecodeError, OutputSize, RgbImage};
-use crate::init::codec_complaints;
+use crate::init::{codec_complaints, expect_missing_pictures};
 use crate::metrics;
 
 /// Build parameters of a pipeline.
@@ -21,6 +21,31 @@ pub(super) struct Shape {
     pub(super) display: Display,
     pub(super) max_threads: u32,
     pub(super) max_side: u32,
+}
+
+/// What travels with a unit, and then with its picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Label {
+    pub(super) ticket: u64,
+    /// Whether the picture is to be output.
+    pub(super) wanted: bool,
+    /// Whether it may refer to pictures that the decoder never had.
+    pub(super) lacks: bool,
+}
+
+impl Label {
+    fn to_time(self) -> gst::ClockTime {
+        gst::ClockTime::from_nseconds(self.ticket << 2 | u64::from(self.lacks) << 1 | u64::from(self.wanted))
+    }
+
+    fn of(buffer: &gst::BufferRef) -> Option<Self> {
+        let time = buffer
+            .iter_meta::<gst::ReferenceTimestampMeta>()
+            .find(|meta| meta.reference().structure(0).is_some_and(|structure| structure.name() == TICKET))?
+            .timestamp()
+            .nseconds();
+        Some(Self { ticket: time >> 2, wanted: time & 1 == 1, lacks: time & 2 == 2 })
+    }
 }
 
 /// The output of a pipeline, in order.
@@ -91,13 +116,12 @@ impl Pipeline {
     }
 
     /// Passes a unit to the decoder; does not wait.
-    pub(super) fn push(&self, ticket: u64, data: Bytes, wanted: bool) -> Result<(), DecodeError> {
+    pub(super) fn push(&self, label: Label, data: Bytes) -> Result<(), DecodeError> {
         let mut buffer = gst::Buffer::from_slice(data);
         {
             let buffer = buffer.make_mut();
-            buffer.set_pts(gst::ClockTime::from_mseconds(ticket));
-            let label = gst::ClockTime::from_nseconds(ticket << 1 | u64::from(wanted));
-            gst::ReferenceTimestampMeta::add(buffer, &self.ticket_caps, label, gst::ClockTime::NONE);
+            buffer.set_pts(gst::ClockTime::from_mseconds(label.ticket));
+            gst::ReferenceTimestampMeta::add(buffer, &self.ticket_caps, label.to_time(), gst::ClockTime::NONE);
         }
         self.source.push_buffer(buffer).map(|_| ()).map_err(|_| self.failure())
     }
@@ -227,6 +251,9 @@ fn watch_marks(decoder: &gst::Element, sender: SyncSender<Sent>) {
             complained();
             now
         });
+        if let Some(PadProbeData::Buffer(buffer)) = &info.data {
+            expect_missing_pictures(Label::of(buffer).is_some_and(|label| label.lacks));
+        }
         let Some(PadProbeData::Event(event)) = &info.data else { return PadProbeReturn::Ok };
         if event.structure().is_none_or(|structure| structure.name() != MARK) {
             return PadProbeReturn::Ok;
@@ -266,8 +293,8 @@ fn watch_pictures(
             }
             PadProbeReturn::Ok
         }
-        Some(PadProbeData::Buffer(buffer)) => match label(buffer) {
-            Some((ticket, false)) => {
+        Some(PadProbeData::Buffer(buffer)) => match Label::of(buffer) {
+            Some(Label { ticket, wanted: false, .. }) => {
                 let corrupt = buffer.flags().contains(gst::BufferFlags::CORRUPTED) || complained();
                 let _ = sender.send(Ok(Out::Skipped { ticket, corrupt }));
                 PadProbeReturn::Drop
@@ -282,16 +309,6 @@ fn frame_size(caps: &gst::CapsRef) -> Option<FrameSize> {
     let structure = caps.structure(0)?;
     let side = |name| structure.get::<i32>(name).ok().and_then(|side| u32::try_from(side).ok());
     Some(FrameSize { width: side("width")?, height: side("height")? })
-}
-
-/// Ticket of a unit or picture, and whether it is wanted.
-fn label(buffer: &gst::BufferRef) -> Option<(u64, bool)> {
-    let label = buffer
-        .iter_meta::<gst::ReferenceTimestampMeta>()
-        .find(|meta| meta.reference().structure(0).is_some_and(|structure| structure.name() == TICKET))?
-        .timestamp()
-        .nseconds();
-    Some((label >> 1, label & 1 == 1))
 }
 
 /// Whether the codec library complained on this thread since the last call.
@@ -318,7 +335,7 @@ fn deliver(sender: SyncSender<Sent>, native: Arc<Mutex<FrameSize>>, display: Dis
 
 fn picture(sample: &gst::Sample) -> Option<(u64, bool, RgbImage)> {
     let buffer = sample.buffer_owned()?;
-    let (ticket, _) = label(&buffer)?;
+    let ticket = Label::of(&buffer)?.ticket;
     let corrupt = buffer.flags().contains(gst::BufferFlags::CORRUPTED);
     let info = gst_video::VideoInfo::from_caps(sample.caps()?).ok()?;
     let row = info.width() as usize * 3;

@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use vedette_core::{Codec, VideoChunk};
+use vedette_core::{Codec, Timestamp, VideoChunk};
 use vedette_media::{
-    DecodedFrame, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, SnapshotSettings, snapshot,
+    DecodedFrame, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, Keep, SnapshotSettings, snapshot,
 };
 use vedette_rtsp::testing::{End, Script, Server};
 
@@ -29,7 +29,7 @@ const FRAMES: usize = 40;
 const X264: &str = "x264enc b-adapt=false key-int-max=10 speed-preset=ultrafast option-string=scenecut=0";
 const X265: &str = "x265enc key-int-max=10 speed-preset=ultrafast option-string=scenecut=0:log-level=none";
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 13] = [
     Case {
         name: "b-frames",
         codec: Codec::H264,
@@ -67,12 +67,48 @@ const CASES: [Case; 9] = [
         open: true,
     },
     Case {
+        name: "open, pyramid",
+        codec: Codec::H264,
+        fps: 25,
+        chunk_ms: 500,
+        encoder: ":open-gop=1:ref=3:b-pyramid=strict bframes=3",
+        mux: "matroskamux",
+        open: true,
+    },
+    Case {
+        name: "open, no pyramid",
+        codec: Codec::H264,
+        fps: 25,
+        chunk_ms: 100,
+        encoder: ":open-gop=1:ref=3:b-pyramid=none bframes=3",
+        mux: "mpegtsmux",
+        open: true,
+    },
+    Case {
+        name: "open, interlaced",
+        codec: Codec::H264,
+        fps: 25,
+        chunk_ms: 200,
+        encoder: ":open-gop=1:ref=3 bframes=2 interlaced=true",
+        mux: "mp4mux",
+        open: true,
+    },
+    Case {
         name: "intra refresh",
         codec: Codec::H264,
         fps: 25,
         chunk_ms: 200,
         encoder: "intra-refresh=true bframes=0",
         mux: "matroskamux",
+        open: true,
+    },
+    Case {
+        name: "intra refresh, references",
+        codec: Codec::H264,
+        fps: 25,
+        chunk_ms: 100,
+        encoder: ":ref=4 intra-refresh=true bframes=0",
+        mux: "mp4mux",
         open: true,
     },
     Case {
@@ -114,6 +150,11 @@ const CASES: [Case; 9] = [
 ];
 
 impl Case {
+    /// Whether it takes several frames to recover from a start.
+    fn refreshes(&self) -> bool {
+        self.encoder.contains("intra-refresh")
+    }
+
     fn write(&self, path: &Path) {
         let (encoder, glue) = self.encoder();
         let parser = if self.codec == Codec::H265 { "h265parse" } else { "h264parse" };
@@ -223,6 +264,7 @@ impl Case {
         assert!(continues[1..].iter().all(|continues| *continues == self.open), "{name}: {continues:?}");
         assert!(chunks.last().unwrap().last, "{name}");
         self.check_from_the_middle(chunks, &frames);
+        self.check_key_frames(chunks, &frames);
     }
 
     /// A decoder that starts one group earlier has the same pictures as one that came from the beginning; so has a snapshot.
@@ -234,7 +276,19 @@ impl Case {
         for unit in wanted[0].first_sequence..wanted.last().unwrap().first_sequence {
             let of = |frames: &[DecodedFrame]| frames.iter().find(|frame| frame.sequence == unit).cloned();
             let (frame, expected) = (of(&later).expect(name), of(all).unwrap());
-            assert!(frame.image == expected.image && !frame.corrupt, "{name}: frame {unit}");
+            assert!(frame.image == expected.image, "{name}: frame {unit}");
+            assert!(!frame.corrupt, "{name}: frame {unit}");
+        }
+        if !self.refreshes() {
+            let key = later.iter().find(|frame| frame.key).unwrap().captured;
+            for frame in later.iter().filter(|frame| frame.captured >= key) {
+                let expected = all.iter().find(|other| other.sequence == frame.sequence).unwrap();
+                assert!(frame.image == expected.image && !frame.corrupt, "{name}: frame {}", frame.sequence);
+            }
+            // Of H.265 the codec library does not tell all damage.
+            if self.codec == Codec::H264 {
+                self.check_damage(&chunks[starts[1]..], key);
+            }
         }
         let leading = wanted[0].first_sequence + 1;
         let settings = SnapshotSettings { jpeg_quality: 95, ..SnapshotSettings::default() };
@@ -243,6 +297,36 @@ impl Case {
         let expected = all.iter().find(|frame| frame.sequence == leading).unwrap();
         let off: u64 = shown.iter().zip(&expected.image.data).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
         assert!(off / (shown.len() as u64) < 4, "{name}: snapshot of {leading}");
+    }
+
+    /// Damage behind the key frame `key` with which decoding begins is told, although references to what was before are not.
+    fn check_damage(&self, chunks: &[VideoChunk], key: Timestamp) {
+        let mut chunks = chunks.to_vec();
+        let gop = chunks[0].gop;
+        let units = chunks.iter_mut().filter(|chunk| chunk.gop == gop).flat_map(|chunk| &mut chunk.units);
+        let unit = units.filter(|unit| unit.captured > key).max_by_key(|unit| unit.data.len()).unwrap();
+        unit.data.truncate(unit.data.len() / 2);
+        let mut decoder = Decoder::new(self.codec, DecoderSettings::default());
+        let told = chunks.iter().any(|chunk| match decoder.decode(chunk) {
+            Ok(frames) => frames.iter().any(|frame| frame.captured >= key && frame.corrupt),
+            Err(_) => true,
+        });
+        assert!(told, "{}", self.name);
+    }
+
+    /// The key frames alone are the same pictures, unless the stream takes more than one to recover.
+    fn check_key_frames(&self, chunks: &[VideoChunk], all: &[DecodedFrame]) {
+        let name = self.name;
+        let settings = DecoderSettings { keep: Keep::KeyFrames, ..DecoderSettings::default() };
+        let mut decoder = Decoder::new(self.codec, settings);
+        let mut frames: Vec<_> = chunks.iter().flat_map(|chunk| decoder.decode(chunk).expect(name)).collect();
+        frames.extend(decoder.finish().expect(name));
+        let keys: Vec<_> = all.iter().filter(|frame| frame.key).map(|frame| frame.sequence).collect();
+        assert_eq!(frames.iter().map(|frame| frame.sequence).collect::<Vec<_>>(), keys, "{name}");
+        for frame in frames.iter().filter(|_| !self.refreshes()) {
+            let expected = all.iter().find(|other| other.sequence == frame.sequence).unwrap();
+            assert!(frame.image == expected.image && !frame.corrupt, "{name}: key frame {}", frame.sequence);
+        }
     }
 }
 

@@ -240,10 +240,9 @@ async fn a_camera_whose_ingest_or_detect_is_killed_is_offline_for_that_reason() 
     product.end().await;
 }
 
-/// A recording with all the marks of H.264, key frames too, whose slices are cut off behind their headers: a decoder that conceals
+/// A stream with all the marks of H.264, key frames too, whose slices are cut off behind their headers: a decoder that conceals
 /// errors makes grey pictures of them, and others none.
-fn write_undecodable(path: &Path) {
-    let stream = encode(H264, 50).concat();
+pub(crate) fn cut_slices(stream: &[u8]) -> Vec<u8> {
     let starts: Vec<usize> =
         (0..stream.len() - 3).filter(|at| stream[*at..*at + 3] == [0, 0, 1]).map(|at| at + 3).collect();
     let mut cut = Vec::new();
@@ -254,7 +253,7 @@ fn write_undecodable(path: &Path) {
         cut.extend_from_slice(&[0, 0, 0, 1]);
         cut.extend_from_slice(if is_slice { &nal[..nal.len().min(8)] } else { nal });
     }
-    std::fs::write(path, cut).unwrap();
+    cut
 }
 
 /// Every access unit is a picture by all signs, so intake takes it; `detect` decodes none of them without error.
@@ -264,7 +263,7 @@ async fn a_camera_whose_pictures_do_not_decode_is_offline_and_says_why() {
     let path = demo_site(site.path());
     add_offline_rule(site.path());
     let recording = site.path().join("cut.h264");
-    write_undecodable(&recording);
+    std::fs::write(&recording, cut_slices(&encode(H264, 50).concat())).unwrap();
     let product = Product::start_roles(&path, &ALL, |config| {
         config.settings.detect.timeout = Span::from_secs(3);
         config.cameras[0].source = Some(vedette_core::CameraSource::File {
@@ -285,7 +284,7 @@ async fn a_camera_whose_pictures_do_not_decode_is_offline_and_says_why() {
 
 /// How long after the last frame a rule of kind `offline` raises its alert, over a table of `after`. It takes eleven minutes.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement: cargo test-all --test it -- --ignored --nocapture how_late_an_outage_is_told"]
+#[ignore = "a measurement: benches/run offline"]
 async fn how_late_an_outage_is_told() {
     let Some(broker) = broker::shared() else { return };
     for role in ["ingest", "detect"] {

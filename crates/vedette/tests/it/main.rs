@@ -35,6 +35,8 @@ mod eval;
 #[cfg(test)]
 mod every_mistake;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod kafka;
