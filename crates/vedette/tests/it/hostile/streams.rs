@@ -209,9 +209,12 @@ fn shapes() -> Vec<Row> {
 
 /// Key frames larger than a record of the bus, and than can be used.
 fn sizes() -> Vec<Row> {
-    let second = Duration::from_secs(1);
-    let slowly =
-        |Stream { units, .. }, payload| Script { pace: second, ticks: 90_000, payload, ..script(Codec::H264, units) };
+    let slowly = |Stream { units, .. }, payload| Script {
+        pace: Duration::from_secs(2),
+        ticks: 180_000,
+        payload,
+        ..script(Codec::H264, units)
+    };
     let (one, five) = (large::stream((1280, 1024), 4), large::stream((2944, 2000), 4));
     assert!(one.units[0].len() > 1_000_000 && five.units[0].len() > 5_000_000);
     let filler = [&[0x0c][..], &[0xff; 17_000_000], &[0x80]].concat();
