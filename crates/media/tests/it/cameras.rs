@@ -1,10 +1,15 @@
 //! Network cameras that misbehave, with pictures of a real encoder.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use vedette_core::Codec;
-use vedette_media::{Credentials, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, LossReason};
-use vedette_rtsp::testing::{Guard, Misdeed, Scheme, Script, Server, Transports};
+use tokio_util::sync::CancellationToken;
+use vedette_core::{Codec, Timestamp};
+use vedette_media::{
+    Credentials, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, LossReason, ProbeError,
+    ProbeReport, ProbeSettings, ProbeSource, probe, warnings,
+};
+use vedette_rtsp::testing::{Guard, Misdeed, Scheme, Script, Server, Transports, nal_units};
 
 use crate::common::{encode, next, start};
 
@@ -105,4 +110,44 @@ async fn what_cannot_be_followed_has_a_reason_with_a_remedy() {
         let text = reason.to_string();
         assert!(reason.as_str() == kind && text.contains(part) && !text.contains("192.0.2.1"), "{text}");
     }
+}
+
+/// Why no picture is usable, of a camera with these pictures: to intake, and to a probe.
+async fn unusable(units: Vec<Vec<u8>>) -> (LossReason, Result<ProbeReport, ProbeError>) {
+    let timeout = Duration::from_secs(2);
+    let script = Script { pace: Duration::from_millis(100), payload: 60_000, ..script(Codec::H264) };
+    let server = Server::start(Script { units, ..script }).await;
+    let (mut events, stop) = start(source(&server, None), IntakeSettings { timeout, ..settings() });
+    let reason = loop {
+        if let IntakeEvent::Lost { reason, .. } = next(&mut events).await.unwrap() {
+            break reason;
+        }
+    };
+    stop.cancel();
+    let settings = ProbeSettings { timeout, length: timeout };
+    let looked_at = ProbeSource::Rtsp { url: server.url(), credentials: None };
+    let clock = Arc::new(|| Timestamp::from_micros(0));
+    (reason, probe(looked_at, settings, clock, CancellationToken::new()).await)
+}
+
+#[tokio::test]
+async fn pictures_that_cannot_be_used_have_their_reason() {
+    let units: Vec<Vec<u8>> = encode(Codec::H264, 4).iter().map(|unit| unit.to_vec()).collect();
+    let filler = [&[0, 0, 0, 1, 0x0c][..], &[0xff; 17_000_000], &[0x80]].concat();
+    let too_large = |unit: &Vec<u8>| [&unit[..], &filler].concat();
+    let no_usable = |refused| LossReason::NoUsablePicture { timeout: Duration::from_secs(2), refused };
+
+    // All of them, and only the one that the others refer to.
+    let (reason, report) = unusable(units.iter().map(too_large).collect()).await;
+    assert_eq!((&reason, report.unwrap_err()), (&no_usable("too_large"), ProbeError::Lost(no_usable("too_large"))));
+    let key_too_large = [vec![too_large(&units[0])], units[1..].to_vec()].concat();
+    let (reason, report) = unusable(key_too_large).await;
+    assert_eq!(reason, no_usable("too_large"));
+    let codes: Vec<_> = warnings(&report.unwrap()).iter().map(|warning| warning.code).collect();
+    assert!(codes.contains(&"probe.frame-too-large"), "{codes:?}");
+
+    // Packets without pictures.
+    let sets = nal_units(&units[0]).into_iter().filter(|nal| matches!(nal[0] & 0x1f, 7 | 8));
+    let (reason, _) = unusable(vec![sets.flat_map(|set| [&[0, 0, 0, 1], set].concat()).collect()]).await;
+    assert_eq!(reason, no_usable("no_picture"));
 }
