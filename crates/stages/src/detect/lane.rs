@@ -312,10 +312,7 @@ impl Lane {
         let looked = match fate {
             Err(reason) => Err(reason),
             Ok(Decoded { paced: true, .. }) if !due => Err(ShedReason::MaxFps),
-            // What a decoder makes up for a picture shows nothing.
-            Ok(Decoded { picture: Picture { corrupt: true, .. }, .. })
-                if self.losses.is_lost(self.stage.timeout, Instant::now()) =>
-            {
+            Ok(Decoded { picture: Picture { corrupt: true, .. }, .. }) if !self.losses.shows(Instant::now()) => {
                 Err(ShedReason::NotDecoded)
             }
             Ok(Decoded { picture: Picture { image, native, corrupt, .. }, .. }) => {
