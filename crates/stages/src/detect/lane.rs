@@ -267,6 +267,7 @@ impl Lane {
             open_alert: self.stage.open_alerts.has(&self.camera),
             begins: chunk.part == 0,
         };
+        self.stage.life.holdings.waited(waiting.age, Instant::now());
         let (share, others) = match self.shedding.share(waiting) {
             Share::All if self.stage.key_frames_only => (Share::KeyFrame, ShedReason::NotKeyFrame),
             share => (share, ShedReason::Overload),
