@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use vedette_core::{Codec, FrameSize};
+use vedette_core::Codec;
 use vedette_rtsp::testing::{Script, nal_units};
 
 use crate::encoding::Stream;
@@ -27,7 +27,7 @@ pub(super) struct Row {
     pub(super) then: Option<Script>,
     pub(super) outcome: Outcome,
     /// The sizes in which its pictures are shown, ascending; empty: whatever it says.
-    pub(super) sizes: Vec<FrameSize>,
+    pub(super) sizes: Vec<(u32, u32)>,
 }
 
 impl Row {
@@ -51,14 +51,14 @@ impl Row {
 
     /// With the sizes in which its pictures are shown.
     pub(super) fn shown(mut self, sizes: &[(u32, u32)]) -> Self {
-        self.sizes = sizes.iter().map(|(width, height)| FrameSize { width: *width, height: *height }).collect();
+        self.sizes = sizes.to_vec();
         self
     }
 }
 
-/// Four pictures a second.
+/// Five pictures in two seconds.
 pub(super) fn script(codec: Codec, units: Vec<Vec<u8>>) -> Script {
-    Script { pace: Duration::from_millis(250), ticks: 22_500, ..Script::new(codec, units) }
+    Script { pace: Duration::from_millis(400), ticks: 36_000, ..Script::new(codec, units) }
 }
 
 /// The same of a stream whose pictures may come in another order than they are shown in.

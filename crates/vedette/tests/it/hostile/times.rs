@@ -24,10 +24,10 @@ fn stream_times(plain: &Script) -> Vec<Row> {
     let noise = (0..500).map(|_| random.u32(..)).collect();
     let steps = (0..20).map(|index| if index % 2 == 0 { 0 } else { 15_000 }).collect();
     vec![
-        Row::analysed("time-twice-as-fast", ticks(45_000)),
-        Row::analysed("time-half-as-fast", ticks(11_250)),
+        Row::analysed("time-twice-as-fast", ticks(72_000)),
+        Row::analysed("time-half-as-fast", ticks(18_000)),
         Row::analysed("time-stands-still", ticks(0)),
-        Row::analysed("time-runs-backwards", ticks(0_u32.wrapping_sub(22_500))),
+        Row::analysed("time-runs-backwards", ticks(0_u32.wrapping_sub(36_000))),
         Row::analysed("time-wraps", Script { first_time: u32::MAX - 200_000, ..plain.clone() }),
         Row::analysed("time-jumps-back", jump(-30)),
         Row::analysed("time-jumps-ahead", jump(3_600)),
@@ -54,8 +54,8 @@ fn clocks(plain: &Script) -> Vec<Row> {
 fn arrivals(plain: &Script) -> Vec<Row> {
     let stall = |pictures, seconds| Script { stall: Some((pictures, Duration::from_secs(seconds))), ..plain.clone() };
     vec![
-        Row::analysed("jitter", Script { jitter: Duration::from_millis(600), ..plain.clone() }),
+        Row::analysed("jitter", Script { jitter: Duration::from_millis(900), ..plain.clone() }),
         Row::analysed("pauses", stall(12, 2)),
-        Row::new("stalls", stall(40, 12), Outcome::Returns("no_data")),
+        Row::new("stalls", stall(20, 12), Outcome::Returns("no_data")),
     ]
 }
