@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use dashmap::DashMap;
 use tokio::time::{Instant, MissedTickBehavior};
 use vedette_bus::{Delivered, SharedBus, StartAt};
-use vedette_core::{CameraId, SignalLossReason};
+use vedette_core::{CameraId, SignalLossReason, Span};
 use vedette_runtime::health::{Condition, Health};
 use vedette_runtime::{Service, clock};
 use vedette_topics::dead_letters::Refusal;
@@ -127,7 +127,10 @@ impl Peers {
                     coverage.idle.extend(idle.iter().cloned());
                     coverage.more_idle.extend(more_idle.then_some(share));
                 }
-                HeartbeatRole::Detect { partitions } => coverage.partitions.extend(partitions),
+                HeartbeatRole::Detect { partitions, behind } => {
+                    coverage.partitions.extend(partitions);
+                    coverage.behind = coverage.behind.max(*behind);
+                }
             }
         }
         Some(coverage)
@@ -163,6 +166,8 @@ pub(crate) struct Coverage {
     idle: HashSet<CameraId>,
     /// Shares with more of them.
     more_idle: Vec<Share>,
+    /// How far `detect` is behind: for so long nothing of a camera that sends may arrive.
+    behind: Span,
 }
 
 impl Coverage {
@@ -178,6 +183,11 @@ impl Coverage {
                 self.shares.iter().filter(|share| share.of() == of).map(|share| share.number()).collect();
             numbers.len() == of as usize
         })
+    }
+
+    /// How far `detect` is behind.
+    pub(crate) fn behind(&self) -> Duration {
+        self.behind.to_std()
     }
 
     /// Whether a camera may send nothing, for all that is known.

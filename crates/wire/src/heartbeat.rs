@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use prost::Message;
-use vedette_core::CameraId;
+use vedette_core::{CameraId, Span};
 
 use crate::error::parse;
 use crate::field::camera_id;
@@ -43,6 +43,8 @@ pub enum HeartbeatRole {
     Detect {
         /// Their numbers.
         partitions: Vec<u32>,
+        /// How long video waited that was decoded within the last seconds, at most.
+        behind: Span,
     },
 }
 
@@ -68,7 +70,10 @@ pub fn encode_heartbeat(heartbeat: &Heartbeat) -> Bytes {
             idle: idle.iter().map(ToString::to_string).collect(),
             more_idle: *more_idle,
         }),
-        HeartbeatRole::Detect { partitions } => Role::Detect(Detect { partitions: partitions.clone() }),
+        HeartbeatRole::Detect { partitions, behind } => Role::Detect(Detect {
+            partitions: partitions.clone(),
+            behind_us: u64::try_from(behind.as_micros()).unwrap_or(0),
+        }),
     };
     let (process, cameras) = (heartbeat.process.clone(), heartbeat.cameras);
     pb::Heartbeat { process, cameras, role: Some(role) }.encode_to_vec().into()
@@ -93,7 +98,8 @@ pub fn decode_heartbeat(value: Bytes) -> Result<Heartbeat, WireError> {
         }
         Role::Ingest(_) => return Err(WireError::invalid("ingest.number", "give a number from 1 to `of`")),
         Role::Detect(detect) if detect.partitions.len() <= MOST_PARTITIONS => {
-            HeartbeatRole::Detect { partitions: detect.partitions }
+            let behind = Span::from_micros(i64::try_from(detect.behind_us).unwrap_or(i64::MAX));
+            HeartbeatRole::Detect { partitions: detect.partitions, behind }
         }
         Role::Detect(_) => {
             return Err(WireError::invalid("detect.partitions", format!("give {MOST_PARTITIONS} at most")));
@@ -116,16 +122,16 @@ mod tests {
         for role in [
             ingest(2, 3),
             HeartbeatRole::Ingest { number: 1, of: 1, idle, more_idle: true },
-            HeartbeatRole::Detect { partitions: vec![0, 7] },
+            HeartbeatRole::Detect { partitions: vec![0, 7], behind: Span::from_millis(1_500) },
         ] {
             let heartbeat = Heartbeat { process: "p1".into(), cameras: 4, role };
             assert_eq!(decode_heartbeat(encode_heartbeat(&heartbeat)).unwrap(), heartbeat);
         }
         for (process, role) in [
-            ("", HeartbeatRole::Detect { partitions: Vec::new() }),
+            ("", HeartbeatRole::Detect { partitions: Vec::new(), behind: Span::ZERO }),
             ("p", ingest(0, 3)),
             ("p", ingest(4, 3)),
-            ("p", HeartbeatRole::Detect { partitions: vec![0; 1_025] }),
+            ("p", HeartbeatRole::Detect { partitions: vec![0; 1_025], behind: Span::ZERO }),
         ] {
             let wrong = Heartbeat { process: process.into(), cameras: 0, role };
             assert!(decode_heartbeat(encode_heartbeat(&wrong)).is_err(), "{wrong:?}");

@@ -121,8 +121,10 @@ impl Silence {
                 Some(heard) => *heard,
                 None => *self.heard.entry(id.clone()).or_insert(Heard { at: unseen, is_loss: false }),
             };
-            let nothing = || (!heard.is_loss && !coverage.may_be_idle(id)).then_some(SignalLossReason::NoRecords);
-            if let Some(reason) = coverage.missing(id, *partition).or_else(nothing)
+            let late = coverage.behind() + self.timeout;
+            let is_nothing = !heard.is_loss && heard.at.elapsed() >= late && !coverage.may_be_idle(id);
+            let nothing = is_nothing.then_some(SignalLossReason::NoRecords);
+            if let Some(reason) = coverage.missing(id, *partition).or(nothing)
                 && self.is_due(id, heard.at)
             {
                 let loss = SignalLoss { camera: id.clone(), epoch: NO_SESSION, at: clock::now(), reason };
@@ -165,7 +167,7 @@ impl Silence {
 
 #[cfg(test)]
 mod tests {
-    use vedette_core::{FrameAt, FrameSize, ProcessedFrame, RecordBody, Timestamp};
+    use vedette_core::{FrameAt, FrameSize, ProcessedFrame, RecordBody, Span, Timestamp};
     use vedette_runtime::health::Condition;
     use vedette_wire::HeartbeatRole;
 
@@ -199,9 +201,9 @@ mod tests {
     }
 
     /// Both stages, with these idle cameras.
-    fn stages(idle: &[CameraId], more_idle: bool) -> [HeartbeatRole; 2] {
+    fn stages(idle: &[CameraId], more_idle: bool, behind: Span) -> [HeartbeatRole; 2] {
         let ingest = HeartbeatRole::Ingest { number: 1, of: 1, idle: idle.to_vec(), more_idle };
-        [ingest, HeartbeatRole::Detect { partitions: vec![0] }]
+        [ingest, HeartbeatRole::Detect { partitions: vec![0], behind }]
     }
 
     #[tokio::test(start_paused = true)]
@@ -224,8 +226,13 @@ mod tests {
     }
 
     /// The reasons told of a camera each second, while both stages send heartbeats.
-    async fn told(last: Option<RecordBody>, idle: (&[CameraId], bool), seconds: u64) -> Vec<(u64, SignalLossReason)> {
-        let roles = stages(idle.0, idle.1);
+    async fn told(
+        last: Option<RecordBody>,
+        idle: (&[CameraId], bool),
+        behind: Span,
+        seconds: u64,
+    ) -> Vec<(u64, SignalLossReason)> {
+        let roles = stages(idle.0, idle.1, behind);
         let (mut silence, health) = (Silence::new(Peers::heard(&roles), TIMEOUT), Health::default());
         tokio::time::advance(TIMEOUT).await;
         last.into_iter().for_each(|body| silence.hear(&frame(7, body)));
@@ -241,7 +248,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_camera_of_which_nothing_arrives_is_lost_although_both_stages_live() {
         for (last, first) in [(Some(picture()), 10), (None, 1)] {
-            let told = told(last, (&[], false), 30).await;
+            let told = told(last, (&[], false), Span::ZERO, 30).await;
             assert!(told.iter().all(|(_, reason)| *reason == SignalLossReason::NoRecords), "{told:?}");
             let (begin, _) = told[0];
             assert!((first..=first + 1).contains(&begin), "{begin}");
@@ -250,13 +257,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_camera_whose_video_waits_for_detect_is_late_and_not_lost() {
+        let told = told(Some(picture()), (&[], false), Span::from_secs(30), 60).await;
+        assert!((40..=41).contains(&told[0].0), "{told:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_recording_that_ended_and_a_loss_that_was_told_are_no_silence() {
         let (gate, other) = (camera().id.clone(), CameraId::new("other").unwrap());
         let loss = RecordBody::SignalLoss(SignalLossReason::NoData);
-        assert_eq!(told(Some(picture()), (&[gate], false), 60).await, []);
-        assert_eq!(told(Some(picture()), (&[other.clone()], true), 60).await, []);
-        assert_eq!(told(Some(loss), (&[], false), 60).await, []);
-        assert!(!told(Some(picture()), (&[other], false), 60).await.is_empty());
+        assert_eq!(told(Some(picture()), (&[gate], false), Span::ZERO, 60).await, []);
+        assert_eq!(told(Some(picture()), (&[other.clone()], true), Span::ZERO, 60).await, []);
+        assert_eq!(told(Some(loss), (&[], false), Span::ZERO, 60).await, []);
+        assert!(!told(Some(picture()), (&[other], false), Span::ZERO, 60).await.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -267,6 +267,7 @@ impl Lane {
             open_alert: self.stage.open_alerts.has(&self.camera),
             begins: chunk.part == 0,
         };
+        self.stage.life.holdings.waited(waiting.age, Instant::now());
         let (share, others) = match self.shedding.share(waiting) {
             Share::All if self.stage.key_frames_only => (Share::KeyFrame, ShedReason::NotKeyFrame),
             share => (share, ShedReason::Overload),
@@ -312,10 +313,7 @@ impl Lane {
         let looked = match fate {
             Err(reason) => Err(reason),
             Ok(Decoded { paced: true, .. }) if !due => Err(ShedReason::MaxFps),
-            // What a decoder makes up for a picture shows nothing.
-            Ok(Decoded { picture: Picture { corrupt: true, .. }, .. })
-                if self.losses.is_lost(self.stage.timeout, Instant::now()) =>
-            {
+            Ok(Decoded { picture: Picture { corrupt: true, .. }, .. }) if !self.losses.shows(Instant::now()) => {
                 Err(ShedReason::NotDecoded)
             }
             Ok(Decoded { picture: Picture { image, native, corrupt, .. }, .. }) => {

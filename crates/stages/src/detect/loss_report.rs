@@ -1,32 +1,57 @@
 //! Publishes the signal losses that `detect` finds, and holds what its heartbeats tell.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use vedette_core::{CameraRecord, NO_SESSION, SignalLoss};
+use vedette_core::{CameraRecord, NO_SESSION, SignalLoss, Span};
 use vedette_topics::topics;
 use vedette_wire::HeartbeatRole;
 
 use super::Running;
 use crate::metrics;
 
-/// The cameras that the stage holds, for its heartbeats. Cheap to clone.
+/// How long a wait of video counts as that of the last seconds.
+const LATELY: Duration = Duration::from_secs(10);
+/// Longest wait that is told; a longer one is that of clocks that differ.
+const LONGEST_WAIT: Span = Span::from_secs(300);
+
+/// The cameras that the stage holds, and how far it is behind, for its heartbeats. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Holdings(Arc<Mutex<(u32, BTreeSet<u32>)>>);
+pub(crate) struct Holdings(Arc<Mutex<Held>>);
+
+#[derive(Debug, Default)]
+struct Held {
+    cameras: u32,
+    partitions: BTreeSet<u32>,
+    /// The longest wait of the last seconds, and when it ended.
+    waited: Option<(Span, Instant)>,
+}
 
 impl Holdings {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Changes the number of cameras and the partitions of `video`.
     pub(super) fn change(&self, change: impl FnOnce(&mut u32, &mut BTreeSet<u32>)) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (cameras, partitions) = &mut *held;
+        let Held { cameras, partitions, .. } = &mut *self.held();
         change(cameras, partitions);
     }
 
-    /// Both, as heartbeats tell them.
+    /// Video is decoded that waited for so long.
+    pub(super) fn waited(&self, wait: Span, now: Instant) {
+        let waited = &mut self.held().waited;
+        if waited.is_none_or(|(longest, at)| wait >= longest || now.duration_since(at) > LATELY) {
+            *waited = Some((wait.clamp(Span::ZERO, LONGEST_WAIT), now));
+        }
+    }
+
+    /// All of it, as heartbeats tell it.
     pub(super) fn role(&self) -> (u32, HeartbeatRole) {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (held.0, HeartbeatRole::Detect { partitions: held.1.iter().copied().collect() })
+        let held = self.held();
+        let behind = held.waited.map_or(Span::ZERO, |(wait, _)| wait);
+        (held.cameras, HeartbeatRole::Detect { partitions: held.partitions.iter().copied().collect(), behind })
     }
 }
 

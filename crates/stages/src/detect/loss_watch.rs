@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use vedette_core::{LossHeartbeats, ShedReason, SignalLossReason};
 
+/// How long after the last sound picture damaged ones are processed: until then a loss of packets costs no frames.
+const DAMAGED_SHOWS: Duration = Duration::from_millis(1_500);
+
 /// The fate of one camera's latest pictures: its lane tells, the stage asks. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LossWatch(Arc<Mutex<Option<Losing>>>);
@@ -36,9 +39,9 @@ impl LossWatch {
             .reason = reason;
     }
 
-    /// Whether no picture was processed for `timeout`. A damaged one counts as processed only until then.
-    pub(super) fn is_lost(&self, timeout: Duration, now: Instant) -> bool {
-        self.state().is_some_and(|losing| now.duration_since(losing.since) >= timeout)
+    /// Whether a damaged picture shows anything: soon after a sound one. Later it is what the decoder made up.
+    pub(super) fn shows(&self, now: Instant) -> bool {
+        self.state().is_none_or(|losing| now.duration_since(losing.since) < DAMAGED_SHOWS)
     }
 
     /// The reason of the signal loss of which a heartbeat is due, if no picture was processed for `timeout`. `stuck_since` is when a
@@ -99,6 +102,16 @@ mod tests {
         assert_eq!(watch.due(TIMEOUT, None, at(30)), None, "once a second");
         watch.processed();
         assert_eq!(watch.due(TIMEOUT, None, at(60)), None);
+    }
+
+    #[test]
+    fn damaged_pictures_show_something_soon_after_sound_ones_only() {
+        let (watch, start) = (LossWatch::default(), Instant::now());
+        assert!(watch.shows(start));
+        watch.shed(ShedReason::NotDecoded, start);
+        assert!(watch.shows(start + Duration::from_secs(1)) && !watch.shows(start + Duration::from_secs(2)));
+        watch.processed();
+        assert!(watch.shows(start + Duration::from_secs(2)));
     }
 
     #[test]
