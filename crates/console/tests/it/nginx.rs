@@ -120,25 +120,26 @@ async fn the_live_stream_passes_nginx_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_works_below_a_path_of_nginx_stripped_or_not() {
-    let (base_path, trusted_proxies) = ("/vedette".parse().unwrap(), vec!["127.0.0.1".parse().unwrap()]);
-    let console = Running::with(ConsoleSettings { base_path, trusted_proxies, ..settings() }, true).await;
-    let headers = "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n\
-         proxy_set_header Forwarded \"\";";
-    let whole = format!("{headers}\nlocation /vedette {{ proxy_pass {}; }}", console.url);
-    let stripped = format!("{headers}\nlocation /vedette/ {{ proxy_pass {}/; }}", console.url);
-    for (number, locations) in [whole, stripped].iter().enumerate() {
-        let Some(nginx) = Nginx::start(locations).await else { return };
-        let of = |step: u32| alert(u32::try_from(number).unwrap() * 2 + step);
+    for is_stripped in [false, true] {
+        let (base_path, trusted_proxies) = ("/vedette".parse().unwrap(), vec!["127.0.0.1".parse().unwrap()]);
+        let console = Running::with(ConsoleSettings { base_path, trusted_proxies, ..settings() }, true).await;
+        let headers = "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n\
+             proxy_set_header Forwarded \"\";";
+        let location = match is_stripped {
+            false => format!("location /vedette {{ proxy_pass {}; }}", console.url),
+            true => format!("location /vedette/ {{ proxy_pass {}/; }}", console.url),
+        };
+        let Some(nginx) = Nginx::start(&format!("{headers}\n{location}")).await else { return };
         play_at("base-path.mjs", &format!("{}/vedette", nginx.url), |wanted| match wanted {
-            "first" => console.raise(&of(0)),
-            "second" => console.raise(&of(1)),
+            "first" => console.raise(&alert(0)),
+            "second" => console.raise(&alert(1)),
             other => panic!("{other}?"),
         })
         .await;
-        let stored = console.store.get(of(1).id).unwrap().unwrap();
+        let stored = console.store.get(alert(1).id).unwrap().unwrap();
         assert_eq!(stored.verdict.unwrap().by, "operator 7");
+        console.stop().await;
     }
-    console.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
