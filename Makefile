@@ -84,6 +84,13 @@ chaos-kafka: assets test-deps ## Inject faults into the product on three real br
 	cargo build --release --locked -p vedette --example chaos
 	$(CARGO_TARGET_DIR)/release/examples/chaos $(or $(CHAOS),--report docs/CHAOS.md)
 
+.PHONY: cameras
+cameras: test-deps web ## Play every kind of camera of the test table at once, on a machine that does nothing else: each is analysed, or offline for its reason
+	cargo build-all --bin vedette
+	@$(CARGO_TARGET_DIR)/debug/vedette models fetch
+	@scripts/fetch-recording "$(CARGO_TARGET_DIR)/debug/vedette" "$(VEDETTE_DEMO_VIDEO)"
+	cargo test-all --test it -- hostile::every --ignored
+
 .PHONY: fuzz
 fuzz: deps ## Fuzz every reader of input from outside: a minute each, or FOR=1h for all together
 	@scripts/fuzz $(FOR)

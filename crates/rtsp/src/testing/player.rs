@@ -57,7 +57,7 @@ impl Player {
         let every = |each: Option<usize>| each.is_some_and(|each| self.sent % each == each - 1);
         let (undefined, broken, lost) =
             (every(script.undefined_every), every(script.broken_every), every(script.lost_every));
-        if script.reports.is_some_and(|reports| self.sent % reports.every == 0) {
+        if script.reports.is_some_and(|reports| self.sent.is_multiple_of(reports.every)) {
             packets.push((true, self.report(time)));
         }
         if undefined {
@@ -85,7 +85,7 @@ impl Player {
     /// How long to wait behind a burst.
     pub(super) fn pause(&mut self) -> Duration {
         let stall =
-            self.script.stall.filter(|(every, _)| self.sent % every == 0).map_or(Duration::ZERO, |(_, time)| time);
+            self.script.stall.filter(|(every, _)| self.sent.is_multiple_of(*every)).map_or(Duration::ZERO, |(_, time)| time);
         self.stalled += stall;
         self.script.pace + stall
     }
