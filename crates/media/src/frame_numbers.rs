@@ -73,7 +73,7 @@ impl FrameNumbers {
         let mut beginning: Vec<u8> = bytes.by_ref().take(end.div_ceil(8)).collect();
         write(&mut beginning, number, number.value.wrapping_sub(self.less));
         // Emulation prevention depends on the zeros before a byte: behind any other one it is what it was.
-        while let Some(byte) = bytes.next() {
+        for byte in bytes.by_ref() {
             beginning.push(byte);
             if byte != 0 {
                 break;

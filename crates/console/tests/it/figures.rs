@@ -73,7 +73,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 async fn dawdle(console: Arc<Running>, number: usize, hostile: Arc<Hostile>) {
     loop {
         let mut stream = connect(&console, MANY).await;
-        let (begin, go_on) = if number % 2 == 0 {
+        let (begin, go_on) = if number.is_multiple_of(2) {
             ("GET /api/v1/frames HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".to_owned(), "x")
         } else {
             ("GET /api/v1/alerts?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20), "\r\n")

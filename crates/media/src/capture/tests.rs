@@ -4,6 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// What a clock shows at a time, microseconds.
+type Clock = fn(i64) -> i64;
+/// How long a frame takes to arrive, microseconds.
+type Delay = fn(i64, &mut Dice) -> i64;
+
 const SECOND: i64 = 1_000_000;
 /// When the fault comes, and how long it may take until times are right again.
 const FAULT: i64 = 20 * SECOND;
@@ -113,7 +118,7 @@ fn variants(fault: &Scene, mut each: impl FnMut(&str, &Scene)) {
 
 #[test]
 fn a_fault_that_is_no_change_of_time_begins_no_session() {
-    let pause: fn(i64) -> Option<i64> = |t| (t < FAULT || t > FAULT + 4 * SECOND).then_some(t + 5_000);
+    let pause: fn(i64) -> Option<i64> = |t| (!(FAULT..=FAULT + 4 * SECOND).contains(&t)).then_some(t + 5_000);
     let often: fn(i64) -> Option<i64> = |t| (t % (3 * SECOND) > 1_200_000).then_some(t + 5_000);
     let stall: fn(i64) -> Option<i64> =
         |t| Some(if (FAULT..FAULT + 4 * SECOND).contains(&t) { FAULT + 4 * SECOND } else { t + 5_000 });
@@ -144,7 +149,7 @@ fn a_fault_that_is_no_change_of_time_begins_no_session() {
 
 #[test]
 fn a_wrong_clock_of_the_camera_is_not_followed() {
-    let cameras: [(&str, fn(i64, &mut Dice) -> i64); 7] = [
+    let cameras: [(&str, Delay); 7] = [
         ("4 s slow", |_, _| -4 * SECOND),
         ("4 s fast", |_, _| 4 * SECOND),
         ("at 5 s", |_, dice| 5 * SECOND - 40_000 + dice.below(80_000)),
@@ -169,7 +174,7 @@ fn a_wrong_clock_of_the_camera_is_not_followed() {
 
 #[test]
 fn a_stream_time_of_another_rate_is_followed() {
-    let rates: [(&str, fn(i64) -> i64); 12] = [
+    let rates: [(&str, Clock); 12] = [
         ("1.5 times slow", |t| t * 2 / 3),
         ("1.5 times fast", |t| t * 3 / 2),
         ("3 times slow", |t| t / 3),
@@ -193,7 +198,7 @@ fn a_stream_time_of_another_rate_is_followed() {
 
 #[test]
 fn a_large_jump_begins_a_session_and_a_small_one_is_corrected() {
-    let streams: [(&str, fn(i64) -> i64, bool); 8] = [
+    let streams: [(&str, Clock, bool); 8] = [
         ("30 s back", |t| if t < FAULT { t } else { t - 30 * SECOND }, true),
         ("30 s ahead", |t| if t < FAULT { t } else { t + 30 * SECOND }, true),
         ("3 s back", |t| if t < FAULT { t } else { t - 3 * SECOND }, true),
@@ -212,7 +217,7 @@ fn a_large_jump_begins_a_session_and_a_small_one_is_corrected() {
             assert!(began <= 1 && (may || began == 0) && (!begins || began == 1), "{name}: {began}");
         });
     }
-    let hosts: [(&str, fn(i64) -> i64, bool); 6] = [
+    let hosts: [(&str, Clock, bool); 6] = [
         ("an hour back", |t| if t < FAULT { 0 } else { -3_600 * SECOND }, true),
         ("an hour ahead", |t| if t < FAULT { 0 } else { 3_600 * SECOND }, true),
         ("0.6 s back", |t| if t < FAULT { 0 } else { -600_000 }, true),
@@ -274,7 +279,7 @@ fn a_young_stream_that_stops_for_a_moment_is_no_other_session() {
 
 #[test]
 fn stream_times_that_say_nothing_are_not_used() {
-    let streams: [(&str, fn(i64) -> i64); 3] = [
+    let streams: [(&str, Clock); 3] = [
         ("constant", |_| 5),
         ("two values", |t| t / 40_000 % 2 * SECOND),
         ("random", |t| (t * 7_919) % 1_000_003 * 97),

@@ -215,8 +215,10 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut ProbeReport);
+
     /// What makes a good camera one that gets each warning, and no other.
-    fn examples() -> Vec<(&'static str, fn(&mut ProbeReport))> {
+    fn examples() -> Vec<(&'static str, Change)> {
         vec![
             ("probe.codec", |it| (it.codec, it.encoding) = (None, "mp4v-es".into())),
             ("probe.undecodable", |it| it.undecodable = Some("no picture came out of the decoder".into())),

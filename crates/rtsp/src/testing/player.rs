@@ -84,8 +84,11 @@ impl Player {
 
     /// How long to wait behind a burst.
     pub(super) fn pause(&mut self) -> Duration {
-        let stall =
-            self.script.stall.filter(|(every, _)| self.sent.is_multiple_of(*every)).map_or(Duration::ZERO, |(_, time)| time);
+        let stall = self
+            .script
+            .stall
+            .filter(|(every, _)| self.sent.is_multiple_of(*every))
+            .map_or(Duration::ZERO, |(_, time)| time);
         self.stalled += stall;
         self.script.pace + stall
     }

@@ -267,7 +267,7 @@ mod tests {
         let (gate, other) = (camera().id.clone(), CameraId::new("other").unwrap());
         let loss = RecordBody::SignalLoss(SignalLossReason::NoData);
         assert_eq!(told(Some(picture()), (&[gate], false), Span::ZERO, 60).await, []);
-        assert_eq!(told(Some(picture()), (&[other.clone()], true), Span::ZERO, 60).await, []);
+        assert_eq!(told(Some(picture()), (std::slice::from_ref(&other), true), Span::ZERO, 60).await, []);
         assert_eq!(told(Some(loss), (&[], false), Span::ZERO, 60).await, []);
         assert!(!told(Some(picture()), (&[other], false), Span::ZERO, 60).await.is_empty());
     }

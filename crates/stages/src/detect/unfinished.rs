@@ -5,17 +5,20 @@ use tokio::task::JoinHandle;
 use vedette_bus::{BusError, Delivery};
 use vedette_wire::{PublishedChunk, VideoPiece, VideoRecord};
 
+/// Told when a record's effects are durable, or of the bus error.
+type Done = oneshot::Sender<Result<(), BusError>>;
+
 /// A record is finished when all its frames are settled, which may take the next one, and all that was published is durable.
 #[derive(Default)]
 pub(super) struct Unfinished {
     /// The records with frames that are not settled: stream session and number of the last, and whom to tell.
-    open: Vec<((u64, u64), oneshot::Sender<Result<(), BusError>>)>,
+    open: Vec<((u64, u64), Done)>,
     /// What was published before, until it is durable.
     before: Option<JoinHandle<Result<(), BusError>>>,
 }
 
 impl Unfinished {
-    pub(super) fn begin(&mut self, video: &VideoRecord, done: oneshot::Sender<Result<(), BusError>>) {
+    pub(super) fn begin(&mut self, video: &VideoRecord, done: Done) {
         let last = match video {
             VideoRecord::Chunk(PublishedChunk { chunk, .. }) => {
                 (chunk.epoch, chunk.first_sequence.saturating_add((chunk.units.len() as u64).saturating_sub(1)))

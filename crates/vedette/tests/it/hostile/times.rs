@@ -1,6 +1,6 @@
 //! Cameras whose stream time or clock is wrong, or whose pictures come unevenly.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use vedette_core::Codec;
 use vedette_rtsp::testing::{Reports, Script};
@@ -38,7 +38,7 @@ fn stream_times(plain: &Script) -> Vec<Row> {
 
 /// The camera's own clock, by its sender reports.
 fn clocks(plain: &Script) -> Vec<Row> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + NTP;
+    let now = u64::try_from(vedette_runtime::clock::now().as_micros() / 1_000_000).unwrap() + NTP;
     let reports =
         |ntp: u64, errors| Script { reports: Some(Reports { every: 4, ntp: ntp << 32, errors }), ..plain.clone() };
     vec![
