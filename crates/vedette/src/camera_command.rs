@@ -34,7 +34,7 @@ pub enum CameraCommand {
 pub struct ProbeArgs {
     /// Recording, or `rtsp://HOST/PATH` of a camera, without user and password.
     pub source: String,
-    /// How much of the stream is looked at, up to 10 minutes.
+    /// Duration of the probe, up to 10 minutes.
     #[arg(long = "for", default_value = "10s")]
     pub length: Span,
     /// User of the camera.

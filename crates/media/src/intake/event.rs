@@ -119,7 +119,7 @@ impl LossReason {
 }
 
 impl LossReason {
-    /// The kind of the loss, for those who are told of it downstream.
+    /// The reason that signal-loss heartbeats carry.
     #[must_use]
     pub fn signal_loss(&self) -> SignalLossReason {
         match self {
@@ -158,7 +158,7 @@ fn remedy(refused: &str) -> &'static str {
 }
 
 impl RefusalReason {
-    /// The kind of the refusal, for those who are told of it downstream.
+    /// The reason that signal-loss heartbeats carry.
     #[must_use]
     pub const fn signal_loss(&self) -> SignalLossReason {
         match self {

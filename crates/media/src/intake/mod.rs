@@ -18,7 +18,8 @@ use vedette_core::{CameraId, SignalLossReason};
 pub use event::{IntakeEvent, LossReason, RefusalReason};
 pub use inspect::{Recording, inspect};
 use output::{Gone, Output};
-pub use settings::{Clock, Credentials, IntakeSettings, IntakeSource, NewestEpoch};
+pub use settings::{Clock, IntakeSettings, IntakeSource, NewestEpoch};
+pub use vedette_rtsp::Credentials;
 
 /// One camera's intake: connects, cuts the stream into chunks, reconnects after a loss.
 pub struct Intake {

@@ -55,7 +55,7 @@ pub(super) async fn connect(
         user_agent: concat!("vedette/", env!("CARGO_PKG_VERSION")).to_owned(),
         ..vedette_rtsp::Settings::default()
     };
-    vedette_rtsp::connect(url, credentials.map(Credentials::for_rtsp).as_ref(), &client).await
+    vedette_rtsp::connect(url, credentials, &client).await
 }
 
 /// One connection, from its first picture to its loss.

@@ -5,37 +5,13 @@ use std::time::Duration;
 
 use url::Url;
 use vedette_core::{Span, Timestamp};
+use vedette_rtsp::Credentials;
 
 /// Wall-clock time, injected so that tests can set it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The epoch of the camera's newest stream session, of any intake; 0 if it never had one.
 pub type NewestEpoch = Arc<dyn Fn() -> u64 + Send + Sync>;
-
-/// User and password of a camera. It prints as `Credentials(..)`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    user: String,
-    password: String,
-}
-
-impl Credentials {
-    /// From user and password.
-    #[must_use]
-    pub const fn new(user: String, password: String) -> Self {
-        Self { user, password }
-    }
-
-    pub(crate) fn for_rtsp(&self) -> vedette_rtsp::Credentials {
-        vedette_rtsp::Credentials::new(self.user.clone(), self.password.clone())
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(..)")
-    }
-}
 
 /// The source of a camera's stream.
 #[derive(Clone)]

@@ -29,7 +29,7 @@ const MOST_BYTES: u64 = 512 * 1024 * 1024;
 /// Most frames.
 const MOST_FRAMES: usize = 100_000;
 
-/// What is looked at.
+/// The source of a probe.
 #[derive(Clone)]
 pub enum ProbeSource {
     /// A recording.
@@ -46,7 +46,7 @@ pub enum ProbeSource {
 /// Bounds of a probe.
 #[derive(Debug, Clone)]
 pub struct ProbeSettings {
-    /// How much of the stream is looked at. Default 10 s.
+    /// Duration of the probe, in stream time. Default 10 s.
     pub length: Duration,
     /// Timeout for connecting, and for a source that gives nothing. Default 10 s.
     pub timeout: Duration,

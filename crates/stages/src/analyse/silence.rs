@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(silence.model().name, "m");
     }
 
-    /// The reasons told of a camera each second, while both stages send heartbeats.
+    /// The signal losses reported each second, while both stages send heartbeats.
     async fn told(
         last: Option<RecordBody>,
         idle: (&[CameraId], bool),
