@@ -210,7 +210,11 @@ impl Follower {
             }
         };
         let sent = dead_letters::send(&self.bus, self.name, record, refusal.reason, &refusal.detail).await;
-        if let Err(error) = sent {
+        let stored = match sent {
+            Ok(delivery) => delivery.await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = stored {
             tracing::error!(%error, "a refused record could not be dead-lettered");
         }
     }
