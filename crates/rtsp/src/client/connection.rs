@@ -1,12 +1,10 @@
 //! The TCP connection to a camera.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::Interest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
@@ -23,7 +21,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: Arc<TcpStream>,
+    /// None once it is left to close.
+    stream: Option<TcpStream>,
     reader: Reader,
     unsent: BytesMut,
 }
@@ -37,15 +36,15 @@ impl Connection {
         };
         // Requests are small and waited for.
         let _ = stream.set_nodelay(true);
-        Ok(Self { stream: Arc::new(stream), reader: Reader::default(), unsent: BytesMut::new() })
+        Ok(Self { stream: Some(stream), reader: Reader::default(), unsent: BytesMut::new() })
     }
 
     pub(super) fn peer(&self) -> Result<SocketAddr, Error> {
-        self.stream.peer_addr().map_err(|error| broken(&error))
+        self.stream.as_ref().ok_or(Error::Ended)?.peer_addr().map_err(|error| broken(&error))
     }
 
     pub(super) fn local(&self) -> Result<SocketAddr, Error> {
-        self.stream.local_addr().map_err(|error| broken(&error))
+        self.stream.as_ref().ok_or(Error::Ended)?.local_addr().map_err(|error| broken(&error))
     }
 
     /// Sends a message with the next arriving bytes, or before them.
@@ -61,11 +60,12 @@ impl Connection {
     /// not get the message: so they are read until the camera closes it, for a while.
     pub(super) fn send_last(&mut self, message: &str) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let Some(mut stream) = self.stream.take() else { return };
         self.unsent.extend_from_slice(message.as_bytes());
-        let (stream, mut unsent) = (Arc::clone(&self.stream), std::mem::take(&mut self.unsent));
+        let mut unsent = std::mem::take(&mut self.unsent);
         let farewell = async move {
             let mut waste = BytesMut::new();
-            while exchange(&stream, &mut unsent, &mut waste).await? != Some(0) {
+            while exchange(&mut stream, &mut unsent, &mut waste).await? > 0 {
                 waste.clear();
             }
             std::io::Result::Ok(())
@@ -73,16 +73,22 @@ impl Connection {
         runtime.spawn(timeout(FAREWELL, farewell));
     }
 
+    /// What has arrived already.
+    pub(super) fn arrived(&mut self) -> Result<Option<Incoming>, Error> {
+        self.reader.next()
+    }
+
     /// What arrives next. Nothing is lost when the future is dropped.
     pub(super) async fn next(&mut self) -> Result<Incoming, Error> {
+        let stream = self.stream.as_mut().ok_or(Error::Ended)?;
         loop {
             // A camera that floods us must not keep timers from running.
             consume_budget().await;
             if let Some(incoming) = self.reader.next()? {
                 return Ok(incoming);
             }
-            match exchange(&self.stream, &mut self.unsent, self.reader.buffer()).await {
-                Ok(Some(0)) => return Err(Error::Ended),
+            match exchange(stream, &mut self.unsent, self.reader.buffer()).await {
+                Ok(0) => return Err(Error::Ended),
                 Ok(_) => {}
                 Err(error) => return Err(broken(&error)),
             }
@@ -90,26 +96,17 @@ impl Connection {
     }
 }
 
-/// Sends and receives as soon as one of the two is possible: how many bytes were read, 0 at the end of the stream.
-async fn exchange(stream: &TcpStream, unsent: &mut BytesMut, read: &mut BytesMut) -> std::io::Result<Option<usize>> {
-    let interest = if unsent.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
-    let ready = stream.ready(interest).await?;
-    if ready.is_writable() && !unsent.is_empty() {
-        match stream.try_write(unsent) {
-            Ok(sent) => unsent.advance(sent),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+/// Receives, and sends meanwhile: how many bytes were read, 0 at the end of the stream.
+async fn exchange(stream: &mut TcpStream, unsent: &mut BytesMut, read: &mut BytesMut) -> std::io::Result<usize> {
+    read.reserve(READ);
+    while !unsent.is_empty() {
+        let (mut receiver, mut sender) = stream.split();
+        tokio::select! {
+            sent = sender.write(unsent) => unsent.advance(sent?),
+            received = receiver.read_buf(read) => return received,
         }
     }
-    if !ready.is_readable() {
-        return Ok(None);
-    }
-    read.reserve(READ);
-    match stream.try_read_buf(read) {
-        Ok(length) => Ok(Some(length)),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-        Err(error) => Err(error),
-    }
+    stream.read_buf(read).await
 }
 
 fn broken(error: &std::io::Error) -> Error {

@@ -87,17 +87,25 @@ impl Session {
                 self.interleaved(channel, &data)?;
                 continue;
             }
+            if let Some(incoming) = self.talk.connection.arrived()? {
+                self.take(incoming)?;
+                continue;
+            }
             let timer = self.track.due().map_or(self.alive_due, |due| due.min(self.alive_due));
             let timer = if self.stream.udp.is_some() { timer.min(self.report_due) } else { timer };
             tokio::select! {
-                incoming = self.talk.connection.next() => match incoming? {
-                    Incoming::Packet(channel, data) => self.interleaved(channel, &data)?,
-                    Incoming::Response(response) => self.answered(&response)?,
-                    Incoming::Request(request) => self.talk.answer(&request)?,
-                },
+                incoming = self.talk.connection.next() => self.take(incoming?)?,
                 (is_control, data) = datagram(&mut self.stream.udp) => self.packet(is_control, &data)?,
                 () = sleep_until(timer) => self.tick()?,
             }
+        }
+    }
+
+    fn take(&mut self, incoming: Incoming) -> Result<(), Error> {
+        match incoming {
+            Incoming::Packet(channel, data) => self.interleaved(channel, &data),
+            Incoming::Response(response) => self.answered(&response),
+            Incoming::Request(request) => self.talk.answer(&request),
         }
     }
 

@@ -1,6 +1,7 @@
 //! NAL units to access units.
 
 use bytes::Bytes;
+use memchr::memmem;
 use vedette_core::{Codec, FrameSize, MAX_UNIT_BYTES};
 
 use super::{Fault, Picture};
@@ -154,7 +155,7 @@ impl Assembly {
     /// A complete NAL unit. Some cameras put several into one, with start codes between them.
     pub(super) fn nal(&mut self, nal: &[u8], out: &mut Vec<Picture>) -> Result<(), Fault> {
         let mut rest = nal;
-        while let Some(end) = rest.windows(3).position(|window| window == [0, 0, 1]) {
+        while let Some(end) = memmem::find(rest, &[0, 0, 1]) {
             self.single(&rest[..end], out)?;
             rest = &rest[end + 3..];
         }
