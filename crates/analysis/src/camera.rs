@@ -8,7 +8,7 @@ mod paths;
 mod policy;
 mod state;
 #[cfg(test)]
-mod test_frame;
+pub(crate) mod test_frame;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use vedette_locate::Locator;
 use vedette_rules::{FrameFacts, FrameStats, RuleEngine, SharedPolicy};
 use vedette_track::{Tracker, TrackerSettings};
 
+use crate::setups::Setups;
 use alerts::Moment;
 use clock::{Clock, Move};
 pub use ground::ground;
@@ -29,7 +30,7 @@ use order::Order;
 pub use order::{Admission, SORT_WINDOW};
 use paths::Paths;
 pub use policy::SetupError;
-use policy::{compile, locator};
+use policy::{Refused, locator, usable_camera};
 pub use state::{STATE_FORMAT, StateError, is_readable};
 
 /// The effects of one record.
@@ -45,7 +46,7 @@ pub struct Outcome {
     pub near_misses: Vec<NearMiss>,
     /// Objects that the rules excluded, and alerts they suppressed.
     pub rules: FrameStats,
-    /// The policy is invalid: the previous one stays. Reported once per policy.
+    /// The camera's calibration or its policy is invalid: the version before stays. Reported once for each.
     pub refused: Option<SetupError>,
 }
 
@@ -56,11 +57,11 @@ impl Outcome {
     }
 }
 
-/// Policy and address bases for a camera.
+/// What is in force for a camera, by capture time.
 #[derive(Clone, Copy)]
 pub struct Serving<'a> {
-    /// The newest policy; it takes effect at the first frame captured at or after its `effective_from`.
-    pub policy: Option<&'a Arc<SharedPolicy>>,
+    /// The camera and its policy.
+    pub setups: &'a Setups,
     /// The address base of a capture time.
     pub base: &'a dyn Fn(Timestamp) -> Option<Arc<AddressBase>>,
 }
@@ -72,7 +73,7 @@ pub struct CameraAnalysis {
     tracker: Tracker,
     engine: Option<RuleEngine>,
     policy: Option<Arc<SharedPolicy>>,
-    refused: Option<Arc<SharedPolicy>>,
+    refused: Refused,
     paths: Paths,
     order: Order,
     clock: Clock,
@@ -93,41 +94,37 @@ impl CameraAnalysis {
     /// # Errors
     /// When its calibration cannot be solved.
     pub fn new(camera: Arc<Camera>, tracker: &Arc<TrackerSettings>) -> Result<Self, SetupError> {
-        Ok(Self {
-            locator: locator(&camera)?,
+        let locator = locator(&camera)?;
+        Ok(Self::fresh(camera, locator, tracker))
+    }
+
+    /// A camera without any history, as it is at a capture time; none when it never existed.
+    ///
+    /// # Errors
+    /// When no calibration of it can be solved.
+    pub fn at(
+        setups: &Setups,
+        captured: Timestamp,
+        tracker: &Arc<TrackerSettings>,
+    ) -> Option<Result<Self, SetupError>> {
+        let usable = usable_camera(setups, captured)?;
+        Some(usable.map(|(camera, locator)| Self::fresh(camera, locator, tracker)))
+    }
+
+    fn fresh(camera: Arc<Camera>, locator: Locator, tracker: &Arc<TrackerSettings>) -> Self {
+        Self {
+            locator,
             camera,
             tracker: Tracker::new(tracker.clone()),
             engine: None,
             policy: None,
-            refused: None,
+            refused: Refused::default(),
             paths: Paths::default(),
             order: Order::default(),
             clock: Clock::default(),
             last: None,
             open: BTreeMap::new(),
-        })
-    }
-
-    /// Applies another version of the camera (its name, place or calibration changed).
-    ///
-    /// # Errors
-    /// When the new calibration cannot be solved, or the policy in force needs one and it has none; the old one then stays.
-    pub fn set_camera(&mut self, camera: Arc<Camera>) -> Result<(), SetupError> {
-        if Arc::ptr_eq(&camera, &self.camera) {
-            return Ok(());
         }
-        if camera == self.camera {
-            self.camera = camera;
-            return Ok(());
-        }
-        let locator = locator(&camera)?;
-        if let (Some(engine), Some(policy)) = (&mut self.engine, &self.policy) {
-            engine.recalibrate(compile(&camera, &locator, policy)?);
-        }
-        self.tracker.forget_ground();
-        self.locator = locator;
-        self.camera = camera;
-        Ok(())
     }
 
     /// The frame size that places in the policy in force refer to.
@@ -214,15 +211,15 @@ impl CameraAnalysis {
     /// The camera had no signal at an instant: time passes for the rules that depend on it.
     fn note_signal_loss(&mut self, record: &CameraRecord, serving: Serving<'_>, outcome: &mut Outcome) {
         let captured = record.at.captured;
+        let frame_before = self.policy_frame();
         let mut episodes = Vec::new();
-        if let Err(error) = self.replace_policy(captured, serving.policy, &mut episodes) {
-            outcome.refused = Some(error);
+        outcome.refused = self.follow_setups(captured, serving.setups, &mut episodes).err().or(outcome.refused.take());
+        if let Some(engine) = &mut self.engine {
+            episodes.extend(engine.note_signal_loss(captured));
+            outcome.near_misses.extend_from_slice(engine.near_misses());
+            outcome.rules += engine.stats();
         }
-        let (Some(engine), Some(policy)) = (&mut self.engine, &self.policy) else { return };
-        let frame = policy.policy().frame;
-        episodes.extend(engine.note_signal_loss(captured));
-        outcome.near_misses.extend_from_slice(engine.near_misses());
-        outcome.rules += engine.stats();
+        let Some(frame) = self.policy_frame().or(frame_before) else { return };
         self.tell(&episodes, Moment { record, frame, quality: Quality::default() }, serving, outcome);
     }
 
@@ -252,9 +249,7 @@ impl CameraAnalysis {
             self.tracker.reset();
             self.paths.clear();
         }
-        if let Err(error) = self.replace_policy(captured, serving.policy, &mut episodes) {
-            outcome.refused = Some(error);
-        }
+        outcome.refused = self.follow_setups(captured, serving.setups, &mut episodes).err().or(outcome.refused.take());
         let since_last = self.last.map(|last| captured.since(last.captured));
         let fixes = ground::fixes(&self.locator, frame, since_last);
         self.last = Some(Last { epoch, captured });

@@ -8,8 +8,10 @@
 mod camera;
 pub mod record_line;
 mod replay;
+mod setups;
 
 pub use camera::{
     Admission, CameraAnalysis, Outcome, SORT_WINDOW, STATE_FORMAT, Serving, SetupError, StateError, ground, is_readable,
 };
 pub use replay::{Replay, ReplayCounts, ReplayError, Site};
+pub use setups::{PolicyTimeline, Setup, Setups};

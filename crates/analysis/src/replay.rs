@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vedette_address::AddressBase;
-use vedette_core::{Alert, Camera, CameraId, CameraRecord, Span, Timestamp};
-use vedette_rules::SharedPolicy;
+use vedette_core::{Alert, CameraId, CameraRecord, Span, Timestamp};
 use vedette_track::TrackerSettings;
 
-use crate::{Admission, CameraAnalysis, Outcome, SORT_WINDOW, Serving, SetupError};
+use crate::{Admission, CameraAnalysis, Outcome, SORT_WINDOW, Serving, SetupError, Setups};
 
 /// The cameras, policies and address bases of a replay.
 pub trait Site {
-    /// The camera of that id and its policy; none when it is unknown.
-    fn camera(&self, id: &CameraId) -> Option<(Arc<Camera>, Option<Arc<SharedPolicy>>)>;
+    /// The versions of the camera of that id and of its policy; none when it is unknown.
+    fn setups(&self, id: &CameraId) -> Option<Arc<Setups>>;
 
     /// The address base in force at a capture time.
     fn base(&self, at: Timestamp) -> Option<Arc<AddressBase>>;
@@ -25,6 +24,9 @@ pub enum ReplayError {
     /// The site has no such camera.
     #[error("camera {0} is not in the camera file")]
     UnknownCamera(CameraId),
+    /// The record is from after its removal.
+    #[error("camera {0} was removed before this frame")]
+    RemovedCamera(CameraId),
     /// Its calibration or policy is invalid.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -48,8 +50,13 @@ pub struct Replay<S> {
     site: S,
     tracker: Arc<TrackerSettings>,
     sort_window: Span,
-    cameras: BTreeMap<CameraId, CameraAnalysis>,
+    cameras: BTreeMap<CameraId, Replayed>,
     counts: ReplayCounts,
+}
+
+struct Replayed {
+    setups: Arc<Setups>,
+    analysis: CameraAnalysis,
 }
 
 impl<S: Site> Replay<S> {
@@ -78,14 +85,15 @@ impl<S: Site> Replay<S> {
     /// When the camera is unknown, or its calibration or policy is invalid.
     pub fn take(&mut self, record: &CameraRecord) -> Result<Outcome, ReplayError> {
         let id = &record.camera;
-        let (camera, policy) = self.site.camera(id).ok_or_else(|| ReplayError::UnknownCamera(id.clone()))?;
         if !self.cameras.contains_key(id) {
-            let mut analysis = CameraAnalysis::new(camera, &self.tracker)?;
-            analysis.set_sort_window(self.sort_window);
-            self.cameras.insert(id.clone(), analysis);
+            let replayed = self.begin(record)?;
+            self.cameras.insert(id.clone(), replayed);
         }
-        let analysis = self.cameras.get_mut(id).expect("it was inserted above");
-        let outcome = analysis.take(record, Serving { policy: policy.as_ref(), base: &|at| self.site.base(at) });
+        let Replayed { setups, analysis } = self.cameras.get_mut(id).expect("it was inserted above");
+        if setups.is_removed(record.at.captured) {
+            return Err(ReplayError::RemovedCamera(id.clone()));
+        }
+        let outcome = analysis.take(record, Serving { setups, base: &|at| self.site.base(at) });
         match outcome.admission {
             Admission::New => {}
             Admission::Repeated => self.counts.duplicates += 1,
@@ -99,12 +107,21 @@ impl<S: Site> Replay<S> {
         }
     }
 
+    fn begin(&self, record: &CameraRecord) -> Result<Replayed, ReplayError> {
+        let id = &record.camera;
+        let unknown = || ReplayError::UnknownCamera(id.clone());
+        let setups = self.site.setups(id).ok_or_else(unknown)?;
+        let analysis = CameraAnalysis::at(&setups, record.at.captured, &self.tracker);
+        let mut analysis = analysis.ok_or_else(unknown)??;
+        analysis.set_sort_window(self.sort_window);
+        Ok(Replayed { setups, analysis })
+    }
+
     /// Analyses buffered records and ends open episodes, camera by camera in id order.
     pub fn finish(&mut self) -> Vec<Alert> {
         let mut alerts = Vec::new();
-        for (id, analysis) in &mut self.cameras {
-            let policy = self.site.camera(id).and_then(|(_, policy)| policy);
-            let outcome = analysis.finish(Serving { policy: policy.as_ref(), base: &|at| self.site.base(at) });
+        for Replayed { setups, analysis } in self.cameras.values_mut() {
+            let outcome = analysis.finish(Serving { setups, base: &|at| self.site.base(at) });
             self.counts.frames += u64::from(outcome.analysed);
             alerts.extend(outcome.alerts);
         }

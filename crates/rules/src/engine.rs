@@ -259,6 +259,16 @@ impl RuleEngine {
         ended
     }
 
+    /// The end of its rules: returns the open episodes, which end with them.
+    #[must_use]
+    pub fn withdraw(self) -> Vec<Episode> {
+        let mut ended = self.state.due;
+        for mut rule in self.state.rules {
+            rule.end_all(None, &mut ended);
+        }
+        ended
+    }
+
     /// Ends open episodes, as at the end of a recording or of a stream epoch, and forgets every object. Cooldowns stay.
     /// No episode ends after `at`, except that none ends before it was raised.
     pub fn finish(&mut self, at: Timestamp) -> Vec<Episode> {

@@ -23,11 +23,10 @@ use std::sync::Arc;
 
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use vedette_analysis::{Admission, CameraAnalysis, Outcome, Serving};
+use vedette_analysis::{Admission, CameraAnalysis, Outcome, Serving, Setups};
 use vedette_bus::{BusError, Committer, Delivered, Delivery, SharedBus, Watermarks};
 use vedette_core::{Alert, CameraId, CameraRecord, NearMiss};
 use vedette_metrics::SharedString;
-use vedette_rules::SharedPolicy;
 use vedette_runtime::Service;
 use vedette_runtime::health::{Condition, Health};
 use vedette_topics::During;
@@ -287,7 +286,7 @@ impl Consumer for Running {
 }
 
 impl Running {
-    /// A frame through its camera's analysis; none when that is not loaded, or its registry entry is outdated.
+    /// A frame through its camera's analysis; none when that has to be opened first.
     fn step(&mut self, number: u32, frame: &CameraRecord) -> Option<Result<Outcome, Panicked>> {
         self.partitions.get_mut(&number)?.step(&self.stage, frame)
     }
@@ -389,7 +388,7 @@ impl Running {
 
 impl Analyse {
     /// One record through a camera's analysis.
-    fn step(&self, analysis: &mut CameraAnalysis, policy: Option<&Arc<SharedPolicy>>, frame: &CameraRecord) -> Outcome {
-        analysis.take(frame, Serving { policy, base: &|at| self.addresses.at(at) })
+    fn step(&self, analysis: &mut CameraAnalysis, setups: &Setups, frame: &CameraRecord) -> Outcome {
+        analysis.take(frame, Serving { setups, base: &|at| self.addresses.at(at) })
     }
 }

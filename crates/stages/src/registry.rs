@@ -1,17 +1,20 @@
-//! Cameras and policies from the bus, followed live.
+//! Cameras and policies from the bus by capture time, followed live.
 
-use std::collections::{BTreeMap, HashSet};
+mod publish;
+mod versions;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dashmap::{DashMap, DashSet};
+use dashmap::DashMap;
 use tokio::sync::watch;
+use vedette_analysis::Setups;
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
-use vedette_core::{Camera, CameraId, Policy, PolicyScope};
+use vedette_core::{Camera, CameraId, CameraVersion, Policy, PolicyScope, PolicyVersion, Timestamp};
 use vedette_rules::SharedPolicy;
-use vedette_runtime::clock;
 use vedette_runtime::health::Condition;
 use vedette_topics::dead_letters::Refusal;
 use vedette_topics::reading::{Follower, View};
@@ -19,14 +22,14 @@ use vedette_topics::topics;
 use vedette_wire::{WireError, policy_key};
 
 use crate::metrics;
+pub use publish::{publish, publish_onto, retire};
+use versions::{Cameras, Policies, TakeBack};
 
 /// The registry, cheap to clone. It hands out immutable versions.
 #[derive(Clone, Default)]
 pub struct Registry {
-    cameras: Arc<DashMap<CameraId, Arc<Camera>>>,
-    policies: Arc<DashMap<String, Arc<SharedPolicy>>>,
-    /// Keys of removed cameras; their last records may still arrive.
-    retired: Arc<DashSet<String>>,
+    cameras: Arc<Cameras>,
+    policies: Arc<Policies>,
     /// Older versions of policies that were refused, by key.
     outdated: Arc<DashMap<String, Outdated>>,
     version: Arc<watch::Sender<u64>>,
@@ -97,10 +100,8 @@ impl View for RegistryView {
 /// A camera's registry entry. Callers that need it for each frame keep it until it [is not current](Registry::is_current).
 #[derive(Clone)]
 pub struct Entry {
-    /// The camera.
-    pub camera: Arc<Camera>,
-    /// Its policy, as [`Registry::policy`] gives it.
-    pub policy: Option<Arc<SharedPolicy>>,
+    /// The versions of the camera and of its policy.
+    pub setups: Arc<Setups>,
     version: u64,
 }
 
@@ -110,10 +111,10 @@ impl Registry {
     pub fn of(cameras: &[Camera], policies: &[Policy]) -> Self {
         let registry = Self::default();
         for camera in cameras {
-            registry.cameras.insert(camera.id.clone(), Arc::new(camera.clone()));
+            registry.cameras.set(CameraVersion::of_camera(camera.clone(), Timestamp::default()));
         }
         for policy in policies {
-            registry.policies.insert(policy_key(&policy.applies_to), Arc::new(SharedPolicy::new(policy.clone())));
+            registry.policies.set(PolicyVersion::of_policy(policy.clone()));
         }
         registry
     }
@@ -142,42 +143,32 @@ impl Registry {
 
     fn take_camera(&self, key: &str, value: Option<Bytes>) -> Result<(), WireError> {
         match value {
-            Some(_) => {
-                let camera = topics::CAMERAS.decode(value)?;
-                self.retired.remove(camera.id.as_str());
-                self.cameras.insert(camera.id.clone(), Arc::new(camera));
-            }
-            None => {
-                self.cameras.retain(|id, _| id.as_str() != key);
-                self.retired.insert(key.to_owned());
-            }
+            Some(_) => self.cameras.set(topics::CAMERAS.decode(value)?),
+            None => self.cameras.take_back(&TakeBack::of(key)),
         }
         Ok(())
     }
 
-    /// An older version never replaces a newer one, whoever wrote it; a removed policy may return as any version.
+    /// An older version never follows a newer one or takes its place, whoever wrote it; a removed policy may return as any version.
     fn take_policy(&self, key: &str, value: Option<Bytes>) -> Result<(), WireError> {
         if value.is_none() {
-            self.policies.remove(key);
+            self.policies.take_back(&TakeBack::of(key));
             self.outdated.remove(key);
             return Ok(());
         }
-        let policy = topics::POLICIES.decode(value)?;
-        let key = policy_key(&policy.applies_to);
-        match self.policy_version(&key) {
-            Some(known) if policy.version < known => {
-                self.note_outdated(Outdated { key, version: policy.version, known, origin: "the topic `policies`" });
+        let version = topics::POLICIES.decode(value)?;
+        let key = policy_key(&version.of);
+        let number = version.content.as_ref().map(|policy| policy.version);
+        match (number, self.policies.number_at(&key, version.effective_from)) {
+            (Some(number), Some(known)) if number < known => {
+                self.note_outdated(Outdated { key, version: number, known, origin: "the topic `policies`" });
             }
             _ => {
                 self.outdated.remove(&key);
-                self.policies.insert(key, Arc::new(SharedPolicy::new(policy)));
+                self.policies.set(version);
             }
         }
         Ok(())
-    }
-
-    fn policy_version(&self, key: &str) -> Option<u32> {
-        self.policies.get(key).map(|known| known.policy().version)
     }
 
     fn note_outdated(&self, outdated: Outdated) {
@@ -192,13 +183,13 @@ impl Registry {
         self.version.subscribe()
     }
 
-    /// The camera of that id and its policy.
+    /// The versions of the camera of that id; none when it never existed.
     #[must_use]
     pub fn entry(&self, id: &CameraId) -> Option<Entry> {
         // First of all: any later change makes the entry outdated.
         let version = *self.version.borrow();
-        let camera = self.camera(id)?;
-        Some(Entry { policy: self.policy(&camera), camera, version })
+        let setups = Setups::of(&*self.cameras.versions(id)?, |scope| self.policies.versions(scope));
+        Some(Entry { setups: Arc::new(setups), version })
     }
 
     /// Whether nothing has changed since the entry was handed out. Costs next to nothing.
@@ -207,134 +198,32 @@ impl Registry {
         *self.version.borrow() == entry.version
     }
 
-    /// The camera of that id.
+    /// The newest version of the camera of that id.
     #[must_use]
     pub fn camera(&self, id: &CameraId) -> Option<Arc<Camera>> {
-        self.cameras.get(id).map(|camera| camera.clone())
+        self.cameras.versions(id)?.newest()?.clone()
     }
 
     /// Whether the camera of that id existed and was removed.
     #[must_use]
     pub fn is_retired(&self, id: &CameraId) -> bool {
-        self.retired.contains(id.as_str())
+        self.cameras.versions(id).is_some_and(|versions| versions.newest().is_none_or(Option::is_none))
     }
 
-    /// Every camera, by id.
+    /// The newest version of every camera, by id.
     #[must_use]
     pub fn cameras(&self) -> Vec<Arc<Camera>> {
-        let mut cameras: Vec<_> = self.cameras.iter().map(|entry| entry.value().clone()).collect();
-        cameras.sort_by(|a, b| a.id.cmp(&b.id));
-        cameras
+        self.cameras.newest()
     }
 
-    /// The policy of a camera: its own, else that of the first of its groups that has one.
+    /// The newest policy of a camera: its own, else that of the first of its groups that has one.
     #[must_use]
     pub fn policy(&self, camera: &Camera) -> Option<Arc<SharedPolicy>> {
         let own = PolicyScope::Camera(camera.id.clone());
         std::iter::once(own)
             .chain(camera.groups.iter().cloned().map(PolicyScope::Group))
-            .find_map(|scope| self.policies.get(&policy_key(&scope)).map(|policy| policy.clone()))
+            .find_map(|scope| self.policies.versions(&scope)?.newest()?.clone())
     }
-}
-
-/// Publishes the cameras and policies of the configuration files that differ from the bus. A policy that is older than the one
-/// on the bus is skipped, with an error in log and health. Only the registry's owner calls it: the process whose files are
-/// authoritative.
-///
-/// # Errors
-/// When the bus refuses.
-pub async fn publish(
-    bus: &SharedBus,
-    registry: &Registry,
-    cameras: &[Camera],
-    policies: &[Policy],
-) -> Result<usize, BusError> {
-    let (mut count, now) = (0, clock::now());
-    for camera in cameras.iter().filter(|camera| registry.differs_camera(camera)) {
-        topics::CAMERAS.send(bus, camera, now).await?.await?;
-        count += 1;
-    }
-    for policy in policies.iter().filter(|policy| registry.differs_policy(policy)) {
-        let key = policy_key(&policy.applies_to);
-        match registry.policy_version(&key) {
-            Some(known) if policy.version < known => {
-                let origin = "the policy file of this process";
-                registry.note_outdated(Outdated { key, version: policy.version, known, origin });
-            }
-            _ => {
-                topics::POLICIES.send(bus, policy, now).await?.await?;
-                count += 1;
-            }
-        }
-    }
-    Ok(count)
-}
-
-/// Publishes cameras and policies to a bus whose registry no process has open, for tests and tools.
-///
-/// # Errors
-/// When the bus refuses.
-pub async fn publish_onto(bus: &SharedBus, cameras: &[Camera], policies: &[Policy]) -> Result<usize, BusError> {
-    let (registry, _) = Registry::open(bus).await?;
-    publish(bus, &registry, cameras, policies).await
-}
-
-impl Registry {
-    fn differs_camera(&self, camera: &Camera) -> bool {
-        self.camera(&camera.id).as_deref() != Some(camera)
-    }
-
-    fn differs_policy(&self, policy: &Policy) -> bool {
-        self.policies.get(&policy_key(&policy.applies_to)).as_deref().map(|known| known.policy()) != Some(policy)
-    }
-
-    /// The cameras and policies of configuration files that differ from the bus, by key: for a process that does not own the
-    /// registry and so does not publish them.
-    #[must_use]
-    pub fn differences(&self, cameras: &[Camera], policies: &[Policy]) -> Vec<String> {
-        let cameras = cameras.iter().filter(|camera| self.differs_camera(camera));
-        let policies = policies.iter().filter(|policy| self.differs_policy(policy));
-        let cameras = cameras.map(|camera| format!("camera {}", camera.id));
-        cameras.chain(policies.map(|policy| format!("policy {}", policy_key(&policy.applies_to)))).collect()
-    }
-}
-
-/// Removes entries from the registry that are no longer in the configuration files, so that a removed camera is no longer
-/// recorded. For the ingesting process: its files are authoritative.
-///
-/// # Errors
-/// When the bus refuses.
-pub async fn retire(
-    bus: &SharedBus,
-    registry: &Registry,
-    cameras: &[Camera],
-    policies: &[Policy],
-) -> Result<usize, BusError> {
-    let kept: HashSet<String> = policies.iter().map(|policy| policy_key(&policy.applies_to)).collect();
-    let (mut count, now) = (0, clock::now());
-    for camera in registry.cameras() {
-        if cameras.iter().any(|kept| kept.id == camera.id) {
-            continue;
-        }
-        tracing::info!(camera = %camera.id, "retired: no longer in the configuration files");
-        registry.cameras.remove(&camera.id);
-        registry.retired.insert(camera.id.to_string());
-        topics::CAMERAS.delete(bus, &camera.id, now).await?.await?;
-        count += 1;
-    }
-    let gone = registry.policies.iter().filter(|policy| !kept.contains(policy.key()));
-    let gone: Vec<PolicyScope> = gone.map(|policy| policy.policy().applies_to.clone()).collect();
-    for scope in gone {
-        let key = policy_key(&scope);
-        tracing::info!(policy = key, "retired: no longer in the configuration files");
-        registry.policies.remove(&key);
-        topics::POLICIES.delete(bus, &scope, now).await?.await?;
-        count += 1;
-    }
-    if count > 0 {
-        registry.changed();
-    }
-    Ok(count)
 }
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use vedette_bus::{BusError, Delivered, Delivery, Record, Retention, SharedBus, TopicSpec};
-use vedette_core::{Alert, Camera, CameraRecord, Policy, Span, StreamSession, Timestamp};
+use vedette_core::{Alert, CameraRecord, CameraVersion, PolicyVersion, Span, StreamSession, Timestamp};
 use vedette_wire::{
     AddressBaseChange, AnalysisState, CameraNearMiss, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError,
 };
 
 use crate::BusSettings;
 
-pub use message::{EffectiveFrom, HeartbeatKey, Key, Message};
+pub use message::{CameraKey, EffectiveFrom, HeartbeatKey, Key, Message, PolicyKey};
 
 topics! {
     /// Encoded video, and signal losses.
@@ -38,10 +38,10 @@ topics! {
     /// Checkpoints of the analysis.
     pub static STATES: Topic<AnalysisState> =
         Topic::new(Definition::by_camera("states", Keep::Compacted(STATES_COMPACTED_AFTER)));
-    /// The registry of cameras.
-    pub static CAMERAS: Topic<Camera> = Topic::new(Definition::single("cameras", Keep::Compacted(Duration::ZERO)));
-    /// The policies.
-    pub static POLICIES: Topic<Policy> = Topic::new(Definition::single("policies", Keep::Compacted(Duration::ZERO)));
+    /// The cameras, each with its versions.
+    pub static CAMERAS: Topic<CameraVersion> = Topic::new(Definition::single("cameras", Keep::Compacted(Duration::ZERO)));
+    /// The policies, each with its versions.
+    pub static POLICIES: Topic<PolicyVersion> = Topic::new(Definition::single("policies", Keep::Compacted(Duration::ZERO)));
     /// The timeline of address bases.
     pub static ADDRESSES: Topic<AddressBaseChange> =
         Topic::new(Definition::single("addresses", Keep::Compacted(Duration::ZERO)));

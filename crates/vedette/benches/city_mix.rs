@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use vedette::config::{load_cameras, load_policies};
-use vedette_analysis::{CameraAnalysis, Serving};
+use vedette_analysis::{CameraAnalysis, Serving, Setups};
 use vedette_core::{
     Camera, CameraId, CameraRecord, Detection, FrameAccount, FrameAt, FrameSize, ModelRef, ObjectClass, PixelBox,
     ProcessedFrame, RecordBody, Score, Timestamp, VideoRef,
@@ -34,13 +34,12 @@ const REST: u64 = 45;
 const REACH: f64 = 1_300_000.0;
 const IDLE_REACH: f64 = 2_048.0;
 
-/// The analyses of cameras, as in one partition of the stage.
-type Open = HashMap<CameraId, Box<CameraAnalysis>>;
+/// The analyses of cameras by id, as in one partition of the stage, each with its number.
+type Open = HashMap<CameraId, (usize, Box<CameraAnalysis>)>;
 
 /// Data shared by all cameras, and the registry entry of each.
 struct City {
-    cameras: Vec<Arc<Camera>>,
-    policy: Arc<SharedPolicy>,
+    cameras: Vec<(Arc<Camera>, Setups)>,
     tracker: Arc<TrackerSettings>,
 }
 
@@ -52,9 +51,10 @@ fn main() {
     let policies = load_policies(&demo.join("policies.toml"), &known).expect("the demo's policies");
 
     let before = resident();
+    let policy = Arc::new(SharedPolicy::new(policies[0].clone()));
+    let with_setups = |camera: Arc<Camera>| (camera.clone(), Setups::fixed(camera, Some(policy.clone())));
     let city = City {
-        cameras: (0..cameras).map(|number| camera(&known[0], number)).collect(),
-        policy: Arc::new(SharedPolicy::new(policies[0].clone())),
+        cameras: (0..cameras).map(|number| with_setups(camera(&known[0], number))).collect(),
         tracker: Arc::default(),
     };
     println!("a camera in the registry: {:.0} bytes", (resident() - before) as f64 / cameras as f64);
@@ -97,7 +97,7 @@ fn idle(city: &City) -> (f64, usize) {
     for (number, camera) in city.cameras.iter().enumerate() {
         let mut analysis = Box::new(city.open(number));
         for tick in 0..SEEN + REST {
-            analysis.take(&frame(number, tick, tick < SEEN), city.serving());
+            analysis.take(&frame(number, tick, tick < SEEN), city.serving(number));
         }
         idle.insert(camera.id.clone(), analysis);
     }
@@ -115,7 +115,7 @@ fn run(city: &City) -> Timed {
             let record = |camera: usize, tick| encode_detections(&frame(camera, tick, busy(camera, tick)));
             let records: Vec<Vec<Bytes>> =
                 (0..TICKS).map(|tick| mine.iter().map(|camera| record(*camera, tick)).collect()).collect();
-            let open: Open = mine.iter().map(|camera| (id(*camera), Box::new(city.open(*camera)))).collect();
+            let open: Open = mine.iter().map(|camera| (id(*camera), (*camera, Box::new(city.open(*camera))))).collect();
             (records, open)
         })
         .collect();
@@ -143,8 +143,8 @@ fn take(city: &City, ticks: Vec<Vec<Bytes>>, mut cameras: Open) -> Timed {
         }
         for record in records {
             let frame = decode_detections(record.clone()).expect("a record");
-            let analysis = cameras.get_mut(&frame.camera).expect("a camera");
-            timed.alerts += analysis.take(&frame, city.serving()).alerts.len() as u64;
+            let (number, analysis) = cameras.get_mut(&frame.camera).expect("a camera");
+            timed.alerts += analysis.take(&frame, city.serving(*number)).alerts.len() as u64;
             timed.frames += 1;
         }
     }
@@ -170,11 +170,11 @@ fn camera(template: &Camera, number: usize) -> Arc<Camera> {
 
 impl City {
     fn open(&self, number: usize) -> CameraAnalysis {
-        CameraAnalysis::new(self.cameras[number].clone(), &self.tracker).expect("a camera")
+        CameraAnalysis::new(self.cameras[number].0.clone(), &self.tracker).expect("a camera")
     }
 
-    fn serving(&self) -> Serving<'_> {
-        Serving { policy: Some(&self.policy), base: &|_| None }
+    fn serving(&self, number: usize) -> Serving<'_> {
+        Serving { setups: &self.cameras[number].1, base: &|_| None }
     }
 }
 

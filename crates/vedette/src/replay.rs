@@ -8,9 +8,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde::Serialize;
 use vedette_address::AddressBase;
-use vedette_analysis::{Outcome, Replay, ReplayCounts, Site, record_line};
-use vedette_core::{Alert, Camera, CameraId, NearMiss, Timestamp};
-use vedette_rules::SharedPolicy;
+use vedette_analysis::{Outcome, Replay, ReplayCounts, Setups, Site, record_line};
+use vedette_core::{Alert, CameraId, NearMiss, Timestamp};
 use vedette_stages::address_book::AddressBook;
 use vedette_stages::registry::Registry;
 
@@ -81,8 +80,8 @@ struct Files {
 }
 
 impl Site for Files {
-    fn camera(&self, id: &CameraId) -> Option<(Arc<Camera>, Option<Arc<SharedPolicy>>)> {
-        self.registry.entry(id).map(|entry| (entry.camera, entry.policy))
+    fn setups(&self, id: &CameraId) -> Option<Arc<Setups>> {
+        self.registry.entry(id).map(|entry| entry.setups)
     }
 
     fn base(&self, at: Timestamp) -> Option<Arc<AddressBase>> {

@@ -1,13 +1,38 @@
 use bytes::Bytes;
 use prost::Message;
-use vedette_core::{Calibration, Camera, CameraPose, CameraSource, ControlPoint, Priority, Span};
+use vedette_core::{
+    Calibration, Camera, CameraId, CameraPose, CameraSource, CameraVersion, ControlPoint, Priority, Span, Timestamp,
+};
 
 use crate::error::parse;
 use crate::{WireError, field, pb};
 
+/// The key of a record on `cameras`: `ID` for the first version, `ID/EFFECTIVE_FROM_US` for later ones.
+#[must_use]
+pub fn camera_key(id: &CameraId, effective_from: Timestamp) -> String {
+    versioned_key(id.to_string(), effective_from)
+}
+
+/// The key of one version, so that compaction keeps all of them; that of the first is the one which releases without versions use.
+pub(crate) fn versioned_key(of: String, effective_from: Timestamp) -> String {
+    if effective_from == Timestamp::default() { of } else { format!("{of}/{}", effective_from.as_micros()) }
+}
+
 /// The value of a record on `cameras`.
 #[must_use]
-pub fn encode_camera(camera: &Camera) -> Bytes {
+pub fn encode_camera(version: &CameraVersion) -> Bytes {
+    let content = version.content.as_ref().map(pb_camera);
+    pb::Camera {
+        id: version.of.to_string(),
+        effective_from_us: version.effective_from.as_micros(),
+        removed: content.is_none(),
+        ..content.unwrap_or_default()
+    }
+    .encode_to_vec()
+    .into()
+}
+
+fn pb_camera(camera: &Camera) -> pb::Camera {
     pb::Camera {
         id: camera.id.to_string(),
         name: camera.name.clone(),
@@ -19,9 +44,8 @@ pub fn encode_camera(camera: &Camera) -> Bytes {
         address_code: camera.address.map(String::from).unwrap_or_default(),
         calibration: camera.calibration.as_ref().map(pb_calibration),
         priority: pb_priority(camera.priority).into(),
+        ..pb::Camera::default()
     }
-    .encode_to_vec()
-    .into()
 }
 
 fn pb_priority(priority: Priority) -> pb::camera::Priority {
@@ -84,14 +108,21 @@ fn pb_calibration(calibration: &Calibration) -> pb::camera::Calibration {
 ///
 /// # Errors
 /// When the bytes are not such a message, or a value breaks its rule. `locate` decides whether a calibration can be solved.
-pub fn decode_camera(bytes: Bytes) -> Result<Camera, WireError> {
+pub fn decode_camera(bytes: Bytes) -> Result<CameraVersion, WireError> {
     let message: pb::Camera = parse("Camera", bytes)?;
+    let effective_from = Timestamp::from_micros(message.effective_from_us);
+    let of = field::camera_id(&message.id)?;
+    let content = if message.removed { None } else { Some(camera(of.clone(), message)?) };
+    Ok(CameraVersion { of, effective_from, content })
+}
+
+fn camera(id: CameraId, message: pb::Camera) -> Result<Camera, WireError> {
     let address = match message.address_code.as_str() {
         "" => None,
         code => Some(code.parse().map_err(|error| WireError::invalid("address_code", error))?),
     };
     Ok(Camera {
-        id: field::camera_id(&message.id)?,
+        id,
         name: message.name,
         purpose: message.purpose,
         groups: message.groups,

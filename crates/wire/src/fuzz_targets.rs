@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use crate::{
     PieceJoiner, VideoRecord, decode_address_change, decode_alert, decode_camera, decode_dead_letter,
-    decode_detections, decode_heartbeat, decode_near_miss, decode_policy, decode_session, decode_signal, decode_state,
-    decode_video, encode_piece, encode_signal_loss, encode_video,
+    decode_detections, decode_heartbeat, decode_near_miss, decode_policy, decode_policy_version, decode_session,
+    decode_signal, decode_state, decode_video, encode_piece, encode_signal_loss, encode_video,
 };
 
 /// A record of the topic `video`. A returned one is within its bounds, and the same after it was written and read again.
@@ -29,7 +29,8 @@ pub fn record(data: &[u8]) {
     let bytes = || Bytes::copy_from_slice(data);
     let _ =
         (decode_address_change(bytes()), decode_alert(bytes()), decode_camera(bytes()), decode_dead_letter(bytes()));
-    let _ = (decode_detections(bytes()), decode_heartbeat(bytes()), decode_near_miss(bytes()), decode_policy(bytes()));
+    let _ = (decode_detections(bytes()), decode_heartbeat(bytes()), decode_near_miss(bytes()));
+    let _ = (decode_policy_version(bytes()), decode_policy(bytes()));
     let _ = (decode_session(bytes()), decode_signal(bytes()), decode_state(bytes()));
 }
 

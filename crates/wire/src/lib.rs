@@ -38,14 +38,16 @@ pub mod pb {
 
 pub use address_change::{AddressBaseChange, NewBase, address_key, decode_address_change, encode_address_change};
 pub use alert::{decode_alert, encode_alert};
-pub use camera::{decode_camera, encode_camera};
+pub use camera::{camera_key, decode_camera, encode_camera};
 pub use dead_letter::{DeadLetter, DeadLetterReason, LeftOut, decode_dead_letter, encode_dead_letter};
 pub use detections::{decode_detections, encode_detections};
 pub use error::WireError;
 pub use heartbeat::{Heartbeat, HeartbeatRole, MOST_IDLE, decode_heartbeat, encode_heartbeat};
 pub use near_miss::{CameraNearMiss, decode_near_miss, encode_near_miss};
 pub use piece::{PieceJoiner, video_records};
-pub use policy::{decode_policy, encode_policy, policy_key};
+pub use policy::{
+    decode_policy, decode_policy_version, encode_policy, encode_policy_version, policy_key, policy_version_key,
+};
 pub use session::{decode_session, encode_session};
 pub use signal::{CameraSignal, decode_signal, encode_signal};
 pub use state::{AnalysisState, decode_state, encode_state};

@@ -1,16 +1,23 @@
 use bytes::Bytes;
 use prost::Message;
 use vedette_core::{
-    DailyWindow, PlaceCooldown, Policy, PolicyScope, Rule, Schedule, ScoreBand, Severity, SizeBounds, Timestamp,
-    Weekday,
+    DailyWindow, PlaceCooldown, Policy, PolicyScope, PolicyVersion, Rule, Schedule, ScoreBand, Severity, SizeBounds,
+    Timestamp, Weekday,
 };
 
+use crate::camera::versioned_key;
 use crate::condition::{condition, pb_params};
 use crate::error::parse;
 use crate::field::span;
 use crate::{WireError, field, legacy_condition, pb};
 
-/// The key of a policy's record: `camera/ID` or `group/NAME`.
+/// The key of a record on `policies`: that of the scope for the first version, `.../EFFECTIVE_FROM_US` for later ones.
+#[must_use]
+pub fn policy_version_key(scope: &PolicyScope, effective_from: Timestamp) -> String {
+    versioned_key(policy_key(scope), effective_from)
+}
+
+/// The key of a policy's scope: `camera/ID` or `group/NAME`.
 #[must_use]
 pub fn policy_key(scope: &PolicyScope) -> String {
     match scope {
@@ -21,16 +28,36 @@ pub fn policy_key(scope: &PolicyScope) -> String {
 
 /// The value of a record on `policies`.
 #[must_use]
+pub fn encode_policy_version(version: &PolicyVersion) -> Bytes {
+    let Some(policy) = &version.content else {
+        let removed = pb::Policy {
+            applies_to: Some(pb_scope(&version.of)),
+            effective_from_us: version.effective_from.as_micros(),
+            removed: true,
+            ..pb::Policy::default()
+        };
+        return removed.encode_to_vec().into();
+    };
+    encode_policy(policy)
+}
+
+fn pb_scope(scope: &PolicyScope) -> pb::policy::AppliesTo {
+    match scope {
+        PolicyScope::Camera(camera) => pb::policy::AppliesTo::Camera(camera.to_string()),
+        PolicyScope::Group(group) => pb::policy::AppliesTo::Group(group.clone()),
+    }
+}
+
+/// A policy as a message.
+#[must_use]
 pub fn encode_policy(policy: &Policy) -> Bytes {
     pb::Policy {
-        applies_to: Some(match &policy.applies_to {
-            PolicyScope::Camera(camera) => pb::policy::AppliesTo::Camera(camera.to_string()),
-            PolicyScope::Group(group) => pb::policy::AppliesTo::Group(group.clone()),
-        }),
+        applies_to: Some(pb_scope(&policy.applies_to)),
         version: policy.version,
         effective_from_us: policy.effective_from.as_micros(),
         frame: field::pb_frame_size(policy.frame),
         rules: policy.rules.iter().map(pb_rule).collect(),
+        removed: false,
     }
     .encode_to_vec()
     .into()
@@ -110,12 +137,31 @@ pub(crate) fn severity(number: i32) -> Result<Severity, WireError> {
 ///
 /// # Errors
 /// When the bytes are not such a message, or a value breaks its rule. `rules` validates zones and settings.
+pub fn decode_policy_version(bytes: Bytes) -> Result<PolicyVersion, WireError> {
+    let mut message: pb::Policy = parse("Policy", bytes)?;
+    let of = scope(message.applies_to.take())?;
+    let effective_from = Timestamp::from_micros(message.effective_from_us);
+    let content = if message.removed { None } else { Some(policy(of.clone(), message)?) };
+    Ok(PolicyVersion { of, effective_from, content })
+}
+
+/// Reads a policy.
+///
+/// # Errors
+/// When the bytes are not such a message, or a value breaks its rule. `rules` validates zones and settings.
 pub fn decode_policy(bytes: Bytes) -> Result<Policy, WireError> {
-    let message: pb::Policy = parse("Policy", bytes)?;
-    let applies_to = match message.applies_to.ok_or(WireError::missing("applies_to"))? {
+    let mut message: pb::Policy = parse("Policy", bytes)?;
+    policy(scope(message.applies_to.take())?, message)
+}
+
+fn scope(applies_to: Option<pb::policy::AppliesTo>) -> Result<PolicyScope, WireError> {
+    Ok(match applies_to.ok_or(WireError::missing("applies_to"))? {
         pb::policy::AppliesTo::Camera(camera) => PolicyScope::Camera(field::camera_id(&camera)?),
         pb::policy::AppliesTo::Group(group) => PolicyScope::Group(group),
-    };
+    })
+}
+
+fn policy(applies_to: PolicyScope, message: pb::Policy) -> Result<Policy, WireError> {
     Ok(Policy {
         applies_to,
         version: message.version,

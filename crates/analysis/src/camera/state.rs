@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use vedette_core::Camera;
+use vedette_core::Timestamp;
 use vedette_rules::{EngineState, EngineState6, RuleEngine, RuleSet, SharedPolicy, StateMismatch};
 use vedette_track::Tracker;
 use vedette_wire::{WireError, decode_alert, decode_policy, encode_alert, encode_policy};
@@ -13,8 +13,9 @@ use vedette_wire::{WireError, decode_alert, decode_policy, encode_alert, encode_
 use super::clock::Clock;
 use super::order::{Order, SavedOrder};
 use super::paths::Paths;
-use super::policy::{compile, locator};
+use super::policy::{Refused, compile, usable_camera};
 use super::{CameraAnalysis, Last, SetupError};
+use crate::setups::Setups;
 
 /// Version of the encoding. When it rises, the one before is to be read, too: a state that is rebuilt numbers its tracks anew, and
 /// the ids of open alerts are derived from them.
@@ -46,6 +47,9 @@ pub enum StateError {
     /// The state of format 6 is not of its policy.
     #[error("the state of format {FORMAT_6} does not match the policy in it")]
     Unfit,
+    /// There is no camera that it could be of.
+    #[error("the camera was removed before the state was saved")]
+    NoCamera,
     /// Camera or policy are invalid.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -87,25 +91,26 @@ impl CameraAnalysis {
     ///
     /// # Errors
     /// When the bytes are of another format or damaged.
-    pub fn restore(camera: Arc<Camera>, format: u32, bytes: &[u8]) -> Result<Self, StateError> {
+    pub fn restore(setups: &Setups, format: u32, bytes: &[u8]) -> Result<Self, StateError> {
         match format {
             STATE_FORMAT => {
-                Self::restore_from(camera, postcard::from_bytes(bytes)?, |state: EngineState, _| Some(state))
+                Self::restore_from(setups, postcard::from_bytes(bytes)?, |state: EngineState, _| Some(state))
             }
-            FORMAT_6 => Self::restore_from(camera, postcard::from_bytes(bytes)?, EngineState6::upgraded),
+            FORMAT_6 => Self::restore_from(setups, postcard::from_bytes(bytes)?, EngineState6::upgraded),
             _ => Err(StateError::Format(format)),
         }
     }
 
     /// Goes on from what was saved; `upgrade` makes its engine's state today's.
     fn restore_from<E>(
-        camera: Arc<Camera>,
+        setups: &Setups,
         saved: Saved<'_, E>,
         upgrade: impl FnOnce(E, &RuleSet) -> Option<EngineState>,
     ) -> Result<Self, StateError> {
         let policy = saved.policy.map(decode_policy).transpose()?;
         let policy = policy.map(|policy| Arc::new(SharedPolicy::new(policy)));
-        let locator = locator(&camera)?;
+        let last = saved.last.map_or(Timestamp::from_micros(i64::MAX), |last| last.captured);
+        let (camera, locator) = usable_camera(setups, last).ok_or(StateError::NoCamera)??;
         let engine = match (&policy, saved.engine) {
             (Some(policy), Some(state)) => {
                 let rules = compile(&camera, &locator, policy)?;
@@ -125,7 +130,7 @@ impl CameraAnalysis {
             tracker: saved.tracker.into_owned(),
             engine,
             policy,
-            refused: None,
+            refused: Refused::default(),
             paths: saved.paths.into_owned(),
             order: Order::restore(saved.order)?,
             clock: saved.clock.into_owned(),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use vedette_address::{AddressBase, BaseBuilder, BuilderOptions, SourceCrs};
-use vedette_analysis::{CameraAnalysis, Serving};
+use vedette_analysis::{CameraAnalysis, Serving, Setups};
 use vedette_core::{
     AddressMatch, Alert, Camera, CameraRecord, Detection, FrameAt, FrameSize, ModelRef, ObjectClass, PixelBox,
     PlaceSource, Policy, ProcessedFrame, RecordBody, Score, SignalLoss, SignalLossReason, Span, Timestamp,
@@ -136,9 +136,9 @@ fn records(camera: &Camera) -> Vec<CameraRecord> {
 /// The first alert of a kind.
 fn raised(mount: &Mount, kind: &str) -> Alert {
     let camera = Arc::new(camera(mount));
-    let policy = policy();
+    let setups = Setups::fixed(camera.clone(), Some(policy()));
     let base = |_| Some(BASE.clone());
-    let serving = Serving { policy: Some(&policy), base: &base };
+    let serving = Serving { setups: &setups, base: &base };
     let mut analysis = CameraAnalysis::new(camera.clone(), &Default::default()).unwrap();
     let alerts: Vec<Alert> = records(&camera).iter().flat_map(|record| analysis.take(record, serving).alerts).collect();
     let found = alerts.into_iter().find(|alert| alert.kind.as_str() == kind);

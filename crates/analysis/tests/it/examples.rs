@@ -13,7 +13,7 @@ use std::sync::Arc;
 use scene::Scene;
 use vedette_address::AddressBase;
 use vedette_alerts::json::AlertJson;
-use vedette_analysis::{CameraAnalysis, Outcome, STATE_FORMAT, Serving, record_line};
+use vedette_analysis::{CameraAnalysis, Outcome, STATE_FORMAT, Serving, Setups, record_line};
 use vedette_core::{Alert, Camera, CameraRecord, FrameAt, ProcessedFrame, RecordBody, Span};
 use vedette_rules::{SharedPolicy, rule_kind, rule_kinds};
 
@@ -23,7 +23,7 @@ use crate::support::{cameras, policies, root};
 struct Example {
     folder: PathBuf,
     camera: Arc<Camera>,
-    policy: Arc<SharedPolicy>,
+    setups: Setups,
     address: Option<Arc<AddressBase>>,
     frames: Vec<CameraRecord>,
 }
@@ -65,12 +65,13 @@ impl Example {
         };
         let policies = policies(&folder.join("policies.toml"));
         let (camera, policy) = (Arc::new(cameras[0].clone()), Arc::new(SharedPolicy::new(policies[0].clone())));
-        Self { folder, camera, policy, address, frames }
+        let setups = Setups::fixed(camera.clone(), Some(policy));
+        Self { folder, camera, setups, address, frames }
     }
 
     fn take(&self, analysis: &mut CameraAnalysis, frames: &[CameraRecord]) -> Vec<Outcome> {
         let base = |_| self.address.clone();
-        let serving = Serving { policy: Some(&self.policy), base: &base };
+        let serving = Serving { setups: &self.setups, base: &base };
         let outcomes: Vec<Outcome> = frames.iter().map(|frame| analysis.take(frame, serving)).collect();
         assert!(outcomes.iter().all(|outcome| outcome.refused.is_none()), "the policy is refused");
         outcomes
@@ -89,12 +90,12 @@ impl Example {
         let (before, after) = self.frames.split_at(cut.unwrap_or(0));
         let mut outcomes = self.take(&mut analysis, before);
         if cut.is_some() {
-            analysis = CameraAnalysis::restore(self.camera.clone(), STATE_FORMAT, &analysis.save().unwrap()).unwrap();
+            analysis = CameraAnalysis::restore(&self.setups, STATE_FORMAT, &analysis.save().unwrap()).unwrap();
         }
         outcomes.extend(self.take(&mut analysis, after));
         let mut alerts: Vec<Alert> = outcomes.iter().flat_map(|outcome| outcome.alerts.clone()).collect();
         let base = |_| self.address.clone();
-        alerts.extend(analysis.finish(Serving { policy: Some(&self.policy), base: &base }).alerts);
+        alerts.extend(analysis.finish(Serving { setups: &self.setups, base: &base }).alerts);
         (alerts, outcomes)
     }
 }

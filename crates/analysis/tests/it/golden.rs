@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use vedette_address::AddressBase;
-use vedette_analysis::{CameraAnalysis, STATE_FORMAT, Serving, record_line};
+use vedette_analysis::{CameraAnalysis, STATE_FORMAT, Serving, Setups, record_line};
 use vedette_core::{Alert, Camera, CameraRecord, Timestamp};
 use vedette_rules::SharedPolicy;
 use vedette_wire::encode_alert;
@@ -16,7 +16,7 @@ use crate::support::{cameras, policies, root};
 
 struct Site {
     camera: Arc<Camera>,
-    policy: Arc<SharedPolicy>,
+    setups: Setups,
     base: Box<dyn Fn(Timestamp) -> Option<Arc<AddressBase>>>,
     frames: Vec<CameraRecord>,
 }
@@ -31,9 +31,10 @@ fn site() -> Site {
     let policies = policies(&demo.join("policies.toml"));
     let base = Arc::new(AddressBase::open(demo.join("address.base")).unwrap());
     let text = std::fs::read_to_string(folder().join("vtest-detections.jsonl")).unwrap();
+    let camera = Arc::new(cameras[0].clone());
     Site {
-        camera: Arc::new(cameras[0].clone()),
-        policy: Arc::new(SharedPolicy::new(policies[0].clone())),
+        setups: Setups::fixed(camera.clone(), Some(Arc::new(SharedPolicy::new(policies[0].clone())))),
+        camera,
         base: Box::new(move |_| Some(base.clone())),
         frames: text.lines().map(|line| record_line::from_line(line).unwrap()).collect(),
     }
@@ -44,7 +45,7 @@ fn new(site: &Site) -> CameraAnalysis {
 }
 
 fn serving(site: &Site) -> Serving<'_> {
-    Serving { policy: Some(&site.policy), base: &site.base }
+    Serving { setups: &site.setups, base: &site.base }
 }
 
 fn take(site: &Site, analysis: &mut CameraAnalysis, frames: &[CameraRecord]) -> Vec<Alert> {
@@ -106,7 +107,7 @@ fn an_interruption_anywhere_changes_nothing() {
         let mut first = new(&site);
         let mut alerts = take(&site, &mut first, before);
         let saved = first.save().unwrap();
-        let mut second = CameraAnalysis::restore(site.camera.clone(), STATE_FORMAT, &saved).unwrap();
+        let mut second = CameraAnalysis::restore(&site.setups, STATE_FORMAT, &saved).unwrap();
         alerts.extend(take(&site, &mut second, after));
         assert_eq!(bytes(&alerts), expected, "cut at frame {cut}");
     }

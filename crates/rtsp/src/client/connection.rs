@@ -12,8 +12,9 @@ use tokio::time::timeout;
 use crate::Error;
 use crate::message::{Incoming, Reader};
 
-/// Bytes read at once.
+/// Bytes read at once, at most and at least.
 const READ: usize = 32 * 1024;
+const READ_LEAST: usize = 4 * 1024;
 /// Most bytes that wait for a camera that does not read.
 const MAX_UNSENT: usize = 128 * 1024;
 /// How long a camera has to close a connection after the last message.
@@ -98,7 +99,9 @@ impl Connection {
 
 /// Receives, and sends meanwhile: how many bytes were read, 0 at the end of the stream.
 async fn exchange(stream: &mut TcpStream, unsent: &mut BytesMut, read: &mut BytesMut) -> std::io::Result<usize> {
-    read.reserve(READ);
+    if read.capacity() - read.len() < READ_LEAST {
+        read.reserve(READ);
+    }
     while !unsent.is_empty() {
         let (mut receiver, mut sender) = stream.split();
         tokio::select! {

@@ -1,9 +1,10 @@
 //! A stream that plays.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::talk::Talk;
 use super::udp::Udp;
@@ -43,6 +44,8 @@ pub struct Session {
     sign_of_life: &'static str,
     alive_due: Instant,
     report_due: Instant,
+    /// Of what is due next. It stays set from packet to packet: to set it costs as much as to receive one.
+    timer: Pin<Box<Sleep>>,
     own_source: u32,
 }
 
@@ -57,6 +60,7 @@ impl Session {
             sign_of_life: OPTIONS,
             alive_due: now + stream.keep_alive,
             report_due: now + REPORT,
+            timer: Box::pin(sleep_until(now)),
             own_source: fastrand::u32(..),
             stream,
         }
@@ -91,12 +95,15 @@ impl Session {
                 self.take(incoming)?;
                 continue;
             }
-            let timer = self.track.due().map_or(self.alive_due, |due| due.min(self.alive_due));
-            let timer = if self.stream.udp.is_some() { timer.min(self.report_due) } else { timer };
+            let due = self.track.due().map_or(self.alive_due, |due| due.min(self.alive_due));
+            let due = if self.stream.udp.is_some() { due.min(self.report_due) } else { due };
+            if self.timer.deadline() != due {
+                self.timer.as_mut().reset(due);
+            }
             tokio::select! {
                 incoming = self.talk.connection.next() => self.take(incoming?)?,
                 (is_control, data) = datagram(&mut self.stream.udp) => self.packet(is_control, &data)?,
-                () = sleep_until(timer) => self.tick()?,
+                () = self.timer.as_mut() => self.tick()?,
             }
         }
     }

@@ -8,7 +8,6 @@ pub mod inbox;
 mod report;
 #[cfg(test)]
 mod tests;
-mod timeline;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,12 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use vedette_address::AddressBase;
-use vedette_core::Timestamp;
+use vedette_core::{Timeline, Timestamp};
 use vedette_wire::{AddressBaseChange, NewBase};
 
 pub use follow::{Word, open_timeline, read};
 pub use report::{BookReport, Refusal, Served};
-use timeline::Timeline;
 
 /// Number of remembered names of past versions.
 const MOST_PAST: usize = 100;

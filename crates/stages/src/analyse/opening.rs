@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use vedette_analysis::{CameraAnalysis, Outcome, SetupError, is_readable};
+use vedette_analysis::{CameraAnalysis, Outcome, SetupError, StateError, is_readable};
 use vedette_bus::Delivered;
 use vedette_core::{CameraId, CameraRecord};
 use vedette_wire::{AnalysisState, DeadLetterReason};
@@ -26,12 +26,12 @@ impl Running {
     /// Ensures that the camera's analysis is ready for `record`.
     pub(super) async fn open(&mut self, record: &Delivered, frame: &CameraRecord) -> crate::Result<Opened> {
         let Some(entry) = self.stage.registry.entry(&frame.camera) else {
-            if self.stage.registry.is_retired(&frame.camera) {
-                return Ok(Opened::Retired);
-            }
             let detail = format!("camera {} is not in the registry", frame.camera);
             return Ok(Opened::Refused(DeadLetterReason::UnknownCamera, detail));
         };
+        if entry.setups.is_removed(frame.at.captured) {
+            return Ok(Opened::Retired);
+        }
         let number = record.position.partition;
         if let Some(known) = self.partitions.entry(number).or_default().cameras.get_mut(&frame.camera) {
             known.renew(entry);
@@ -53,9 +53,10 @@ impl Running {
         frame: &CameraRecord,
         entry: Entry,
     ) -> crate::Result<Result<Known, SetupError>> {
-        let saved = self.states.of(&entry.camera.id).cloned();
+        let id = &frame.camera;
+        let saved = self.states.of(id).cloned();
         if let Some(saved) = &saved {
-            match recovery::restore(&self.stage, &entry.camera, saved) {
+            match recovery::restore(&self.stage, &entry.setups, saved) {
                 Ok(analysis) => return Ok(Ok(self.go_on_from(saved, analysis, record, frame, entry).await?)),
                 Err(error) => {
                     metrics::ANALYSE_STATES_REFUSED.get().increment(1);
@@ -64,17 +65,18 @@ impl Running {
                 }
             }
         }
-        let new = match recovery::begin(&self.stage, &entry.camera) {
-            Ok(analysis) => analysis,
-            Err(error) => return Ok(Err(error)),
+        let new = match recovery::begin(&self.stage, &entry.setups, frame.at.captured) {
+            Some(Ok(analysis)) => analysis,
+            Some(Err(error)) => return Ok(Err(error)),
+            None => return Err(StateError::NoCamera.into()),
         };
         if saved.is_some() || new.is_gap_before(frame) {
-            self.rebuild(record, &entry.camera.id).await?;
+            self.rebuild(record, id).await?;
         }
         let partition = self.partitions.entry(record.position.partition).or_default();
-        let mut known = match partition.cameras.remove(&entry.camera.id) {
+        let mut known = match partition.cameras.remove(id) {
             Some(made_again) => *made_again,
-            None => Known::new(entry, new, 0),
+            None => Known::new(id.clone(), entry, new, 0),
         };
         if let Some(saved) = saved {
             known.analysis.set_counts(saved.counts);
@@ -91,12 +93,13 @@ impl Running {
         frame: &CameraRecord,
         entry: Entry,
     ) -> crate::Result<Known> {
-        self.states.remove(&entry.camera.id);
+        let id = &frame.camera;
+        self.states.remove(id);
         if analysis.is_gap_before(frame) {
             let offsets = saved.next_offset..record.position.offset;
-            analysis = self.catch_up(&entry, Some(saved), record.position.partition, offsets).await?;
+            analysis = self.catch_up(id, &entry, Some(saved), record.position.partition, offsets).await?;
         }
-        Ok(Known::new(entry, analysis, saved.next_offset))
+        Ok(Known::new(id.clone(), entry, analysis, saved.next_offset))
     }
 
     /// Once per partition: rebuilds the state of cameras without a usable checkpoint.
@@ -118,11 +121,11 @@ impl Running {
         let ends = here.filter(of_other_format).map(|state| state.next_offset);
         let before = ends.fold(offset, u64::max);
         let rebuilt = recovery::rebuild(&self.stage, record, before, &end_of).await?;
-        for (entry, mut analysis) in rebuilt {
-            if let Some(saved) = self.states.remove(&entry.camera.id) {
+        for (id, (entry, mut analysis)) in rebuilt {
+            if let Some(saved) = self.states.remove(&id) {
                 analysis.set_counts(saved.counts);
             }
-            partition.insert(Known::new(entry, analysis, 0));
+            partition.insert(Known::new(id, entry, analysis, 0));
         }
         Ok(())
     }
@@ -136,7 +139,7 @@ impl Running {
     ) -> crate::Result<Outcome> {
         let Panicked { words, entry } = panicked;
         self.dead_letter(record, DeadLetterReason::Panic, &words).await?;
-        let mut known = self.before_panic(record, entry).await?;
+        let mut known = self.before_panic(record, &frame.camera, entry).await?;
         let accounting = step::dead_lettered(frame.clone());
         let outcome = step::run(|| known.step(&self.stage, &accounting))
             .map_err(|panic| StageError::PanickedAgain { camera: frame.camera.clone(), panic })?;
@@ -147,26 +150,27 @@ impl Running {
     }
 
     /// The analysis as it was before `record`, after the one that processed it panicked.
-    async fn before_panic(&mut self, record: &Delivered, entry: Entry) -> crate::Result<Known> {
+    async fn before_panic(&mut self, record: &Delivered, id: &CameraId, entry: Entry) -> crate::Result<Known> {
         let number = record.position.partition;
         self.finish_saving().await?;
-        let saved = states::newest_of(&self.stage.bus, &entry.camera.id).await?;
+        let saved = states::newest_of(&self.stage.bus, id).await?;
         let saved = saved.filter(|saved| is_readable(saved.format));
         let first = self.partitions.get(&number).and_then(|partition| partition.first).unwrap_or_default();
         let from = saved.as_ref().map_or(first, |saved| saved.next_offset);
-        let analysis = self.catch_up(&entry, saved.as_ref(), number, from..record.position.offset).await?;
-        Ok(Known::new(entry, analysis, saved.map_or(0, |saved| saved.next_offset)))
+        let analysis = self.catch_up(id, &entry, saved.as_ref(), number, from..record.position.offset).await?;
+        Ok(Known::new(id.clone(), entry, analysis, saved.map_or(0, |saved| saved.next_offset)))
     }
 
     /// Replays the records in `offsets` that `saved` has not processed.
     async fn catch_up(
         &mut self,
+        id: &CameraId,
         entry: &Entry,
         saved: Option<&AnalysisState>,
         number: u32,
         offsets: Range<u64>,
     ) -> crate::Result<CameraAnalysis> {
-        let caught_up = recovery::catch_up(&self.stage, entry, saved, number, offsets).await?;
+        let caught_up = recovery::catch_up(&self.stage, id, entry, saved, number, offsets).await?;
         for alert in &caught_up.alerts {
             self.publish(number, None, alert).await?;
         }

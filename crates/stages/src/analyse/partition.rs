@@ -17,6 +17,7 @@ use crate::registry::Entry;
 
 /// A camera of the partition.
 pub(super) struct Known {
+    pub(super) id: CameraId,
     pub(super) analysis: CameraAnalysis,
     entry: Entry,
     /// The offset of its newest checkpoint, durable or in flight; 0 when there is none.
@@ -32,20 +33,17 @@ pub(super) struct Panicked {
 }
 
 impl Known {
-    pub(super) fn new(entry: Entry, analysis: CameraAnalysis, stands_at: u64) -> Self {
-        Self { analysis, entry, stands_at, is_dirty: false }
+    pub(super) fn new(id: CameraId, entry: Entry, analysis: CameraAnalysis, stands_at: u64) -> Self {
+        Self { id, analysis, entry, stands_at, is_dirty: false }
     }
 
     /// The registry has changed.
     pub(super) fn renew(&mut self, entry: Entry) {
-        if let Err(error) = self.analysis.set_camera(entry.camera.clone()) {
-            tracing::error!(%error, "the camera's new version is refused; the old one stays in force");
-        }
         self.entry = entry;
     }
 
     pub(super) fn step(&mut self, stage: &Analyse, frame: &CameraRecord) -> Outcome {
-        stage.step(&mut self.analysis, self.entry.policy.as_ref(), frame)
+        stage.step(&mut self.analysis, &self.entry.setups, frame)
     }
 }
 
@@ -92,13 +90,14 @@ impl Partition {
     }
 
     pub(super) fn insert(&mut self, known: Known) {
-        self.cameras.insert(known.entry.camera.id.clone(), Box::new(known));
+        self.cameras.insert(known.id.clone(), Box::new(known));
     }
 
-    /// A frame through its camera's analysis; none when that is not loaded, or its registry entry is outdated.
+    /// A frame through its camera's analysis; none when that is not loaded, its registry entry is outdated, or the camera was removed
+    /// before the frame.
     pub(super) fn step(&mut self, stage: &Analyse, frame: &CameraRecord) -> Option<Result<Outcome, Panicked>> {
         let known = self.cameras.get_mut(&frame.camera)?;
-        if !stage.registry.is_current(&known.entry) {
+        if !stage.registry.is_current(&known.entry) || known.entry.setups.is_removed(frame.at.captured) {
             return None;
         }
         mark(known, &mut self.dirty);
@@ -156,6 +155,6 @@ impl Partition {
 /// Adds the camera to the next checkpoint, once.
 fn mark(known: &mut Known, dirty: &mut Vec<CameraId>) {
     if !std::mem::replace(&mut known.is_dirty, true) {
-        dirty.push(known.entry.camera.id.clone());
+        dirty.push(known.id.clone());
     }
 }

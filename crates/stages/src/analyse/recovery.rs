@@ -4,11 +4,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 
-use vedette_analysis::{CameraAnalysis, SetupError, StateError};
+use vedette_analysis::{CameraAnalysis, SetupError, Setups, StateError};
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
-use vedette_core::{Alert, Camera, CameraId, CameraRecord};
+use vedette_core::{Alert, CameraId, CameraRecord, Timestamp};
 use vedette_topics::During;
 use vedette_topics::topics;
 use vedette_wire::AnalysisState;
@@ -19,22 +18,24 @@ use crate::metrics;
 use crate::registry::Entry;
 
 /// Restores a checkpoint.
-pub(super) fn restore(
-    stage: &Analyse,
-    camera: &Arc<Camera>,
-    saved: &AnalysisState,
-) -> Result<CameraAnalysis, StateError> {
-    let mut analysis = CameraAnalysis::restore(camera.clone(), saved.format, &saved.state)?;
+pub(super) fn restore(stage: &Analyse, setups: &Setups, saved: &AnalysisState) -> Result<CameraAnalysis, StateError> {
+    let mut analysis = CameraAnalysis::restore(setups, saved.format, &saved.state)?;
     analysis.set_sort_window(stage.settings.sort_window);
     analysis.set_tracker(&stage.settings.tracker);
     Ok(analysis)
 }
 
-/// Begins with an unknown camera.
-pub(super) fn begin(stage: &Analyse, camera: &Arc<Camera>) -> Result<CameraAnalysis, SetupError> {
-    let mut analysis = CameraAnalysis::new(camera.clone(), &stage.settings.tracker)?;
-    analysis.set_sort_window(stage.settings.sort_window);
-    Ok(analysis)
+/// Begins with a camera of which nothing is known, at a capture time; none when it does not exist.
+pub(super) fn begin(
+    stage: &Analyse,
+    setups: &Setups,
+    captured: Timestamp,
+) -> Option<Result<CameraAnalysis, SetupError>> {
+    let analysis = CameraAnalysis::at(setups, captured, &stage.settings.tracker)?;
+    Some(analysis.map(|mut analysis| {
+        analysis.set_sort_window(stage.settings.sort_window);
+        analysis
+    }))
 }
 
 /// A caught-up analysis, and the alerts that it raised meanwhile. They may have been published before; publishing them twice is
@@ -48,18 +49,18 @@ pub(super) struct CaughtUp {
 /// dead-lettered the first time, and is skipped.
 pub(super) async fn catch_up(
     stage: &Analyse,
+    id: &CameraId,
     entry: &Entry,
     saved: Option<&AnalysisState>,
     partition: u32,
     offsets: Range<u64>,
 ) -> crate::Result<CaughtUp> {
-    let Entry { camera, policy, .. } = entry;
-    let (id, from, before) = (&camera.id, offsets.start, offsets.end);
+    let (setups, from, before) = (&entry.setups, offsets.start, offsets.end);
     tracing::info!(from, before, "replaying the records since the checkpoint");
     metrics::ANALYSE_CATCH_UPS.get().increment(1);
     let mut frames = Vec::new();
     read(&stage.bus, partition, offsets, |_, frame| {
-        if frame.camera == *id {
+        if frame.camera == *id && !setups.is_removed(frame.at.captured) {
             frames.push(frame);
         }
     })
@@ -67,8 +68,11 @@ pub(super) async fn catch_up(
     let mut bad = BTreeSet::new();
     'again: loop {
         let mut analysis = match saved {
-            Some(saved) => restore(stage, camera, saved)?,
-            None => begin(stage, camera)?,
+            Some(saved) => restore(stage, setups, saved)?,
+            None => {
+                let first = frames.first().map_or(Timestamp::default(), |frame| frame.at.captured);
+                begin(stage, setups, first).ok_or(StateError::NoCamera)??
+            }
         };
         let mut alerts = Vec::new();
         for (index, frame) in frames.iter().enumerate() {
@@ -77,7 +81,7 @@ pub(super) async fn catch_up(
             } else {
                 Cow::Borrowed(frame)
             };
-            match step::run(|| stage.step(&mut analysis, policy.as_ref(), &frame)) {
+            match step::run(|| stage.step(&mut analysis, setups, &frame)) {
                 Ok(outcome) => alerts.extend(outcome.alerts),
                 Err(_) if bad.insert(index) => continue 'again,
                 Err(panic) => return Err(StageError::PanickedAgain { camera: id.clone(), panic }),
@@ -94,7 +98,7 @@ pub(super) async fn rebuild(
     record: &Delivered,
     before: u64,
     end_of: &(dyn Fn(&CameraId) -> Option<u64> + Send + Sync),
-) -> crate::Result<Vec<(Entry, CameraAnalysis)>> {
+) -> crate::Result<Vec<(CameraId, (Entry, CameraAnalysis))>> {
     let (partition, offset) = (record.position.partition, record.position.offset);
     let since = record.record.timestamp_ms - stage.settings.rebuild.as_micros() / 1_000;
     let from = offset_at(&stage.bus, partition, offset, since).await?;
@@ -109,18 +113,22 @@ pub(super) async fn rebuild(
         }
         let begun = rebuilt.remove(&frame.camera).or_else(|| {
             let entry = stage.registry.entry(&frame.camera)?;
-            let analysis = begin(stage, &entry.camera).ok()?;
+            let analysis = begin(stage, &entry.setups, frame.at.captured)?.ok()?;
             Some((entry, analysis))
         });
         let Some((entry, mut analysis)) = begun else { return };
+        if entry.setups.is_removed(frame.at.captured) {
+            rebuilt.insert(frame.camera, (entry, analysis));
+            return;
+        }
         // One that panics starts over with its next record.
-        if step::run(|| stage.step(&mut analysis, entry.policy.as_ref(), &frame)).is_ok() {
+        if step::run(|| stage.step(&mut analysis, &entry.setups, &frame)).is_ok() {
             rebuilt.insert(frame.camera, (entry, analysis));
         }
     })
     .await?;
     metrics::ANALYSE_STATES_REBUILT.get().increment(rebuilt.len() as u64);
-    Ok(rebuilt.into_values().collect())
+    Ok(rebuilt.into_iter().collect())
 }
 
 /// Reads the retained records of one partition of `detections` in `offsets`.

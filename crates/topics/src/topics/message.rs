@@ -3,14 +3,16 @@
 use bytes::Bytes;
 use vedette_alerts::cloudevents;
 use vedette_bus::{Header, Position};
-use vedette_core::{Alert, Camera, CameraId, CameraRecord, Policy, PolicyScope, StreamSession, Timestamp};
+use vedette_core::{
+    Alert, CameraId, CameraRecord, CameraVersion, PolicyScope, PolicyVersion, StreamSession, Timestamp,
+};
 use vedette_wire::{
     AddressBaseChange, AnalysisState, CameraNearMiss, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError,
-    address_key, decode_address_change, decode_alert, decode_camera, decode_dead_letter, decode_detections,
-    decode_heartbeat, decode_near_miss, decode_policy, decode_session, decode_signal, decode_state, decode_video,
-    encode_address_change, encode_alert, encode_camera, encode_dead_letter, encode_detections, encode_heartbeat,
-    encode_near_miss, encode_piece, encode_policy, encode_session, encode_signal, encode_signal_loss, encode_state,
-    encode_video, policy_key,
+    address_key, camera_key, decode_address_change, decode_alert, decode_camera, decode_dead_letter, decode_detections,
+    decode_heartbeat, decode_near_miss, decode_policy_version, decode_session, decode_signal, decode_state,
+    decode_video, encode_address_change, encode_alert, encode_camera, encode_dead_letter, encode_detections,
+    encode_heartbeat, encode_near_miss, encode_piece, encode_policy_version, encode_session, encode_signal,
+    encode_signal_loss, encode_state, encode_video, policy_version_key,
 };
 
 /// A record's key: it decides the partition and, in a compacted topic, which record supersedes which.
@@ -48,9 +50,23 @@ impl Key for CameraId {
     }
 }
 
-impl Key for PolicyScope {
+/// A camera, and the capture time from which a version of it is effective.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameraKey(pub CameraId, pub Timestamp);
+
+impl Key for CameraKey {
     fn to_bytes(&self) -> Bytes {
-        policy_key(self).into()
+        camera_key(&self.0, self.1).into()
+    }
+}
+
+/// The scope of a policy, and the capture time from which a version of it is effective.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyKey(pub PolicyScope, pub Timestamp);
+
+impl Key for PolicyKey {
+    fn to_bytes(&self) -> Bytes {
+        policy_version_key(&self.0, self.1).into()
     }
 }
 
@@ -202,11 +218,11 @@ impl Message for CameraNearMiss {
     }
 }
 
-impl Message for Camera {
-    type Key = CameraId;
+impl Message for CameraVersion {
+    type Key = CameraKey;
 
-    fn key(&self) -> CameraId {
-        self.id.clone()
+    fn key(&self) -> CameraKey {
+        CameraKey(self.of.clone(), self.effective_from)
     }
 
     fn encode(&self) -> Bytes {
@@ -218,19 +234,19 @@ impl Message for Camera {
     }
 }
 
-impl Message for Policy {
-    type Key = PolicyScope;
+impl Message for PolicyVersion {
+    type Key = PolicyKey;
 
-    fn key(&self) -> PolicyScope {
-        self.applies_to.clone()
+    fn key(&self) -> PolicyKey {
+        PolicyKey(self.of.clone(), self.effective_from)
     }
 
     fn encode(&self) -> Bytes {
-        encode_policy(self)
+        encode_policy_version(self)
     }
 
     fn decode(value: Bytes) -> Result<Self, WireError> {
-        decode_policy(value)
+        decode_policy_version(value)
     }
 }
 

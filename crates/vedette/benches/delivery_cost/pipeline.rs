@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use vedette::config::{load_cameras, load_policies};
 use vedette_address::AddressBase;
 use vedette_alerts::cloudevents;
-use vedette_analysis::{CameraAnalysis, Outcome, Serving, record_line};
+use vedette_analysis::{CameraAnalysis, Outcome, Serving, Setups, record_line};
 use vedette_bus::kafka::{KafkaBus, KafkaSettings};
 use vedette_bus::{Header, Reader, Record, SharedBus, StartAt};
 use vedette_core::{
@@ -111,15 +111,13 @@ impl Input {
     }
 
     fn analyses(&self) -> Analyses {
+        let policy = Arc::new(SharedPolicy::new(self.policies[0].clone()));
         let analysis = |camera: &Camera| {
-            let analysis = CameraAnalysis::new(Arc::new(camera.clone()), &Default::default());
-            (camera.id.clone(), analysis.expect("the demo's calibration"))
+            let camera = Arc::new(camera.clone());
+            let analysis = CameraAnalysis::new(camera.clone(), &Default::default()).expect("the demo's calibration");
+            (camera.id.clone(), (Setups::fixed(camera, Some(policy.clone())), analysis))
         };
-        Analyses {
-            policy: Arc::new(SharedPolicy::new(self.policies[0].clone())),
-            base: self.base.clone(),
-            of: self.cameras.iter().map(analysis).collect(),
-        }
+        Analyses { base: self.base.clone(), of: self.cameras.iter().map(analysis).collect() }
     }
 
     pub(crate) fn frames(&self) -> usize {
@@ -171,21 +169,20 @@ fn displaced(detections: &[Detection], number: usize) -> Vec<Detection> {
 
 /// The analysis of each camera.
 struct Analyses {
-    policy: Arc<SharedPolicy>,
     base: Arc<AddressBase>,
-    of: HashMap<CameraId, CameraAnalysis>,
+    of: HashMap<CameraId, (Setups, CameraAnalysis)>,
 }
 
 impl Analyses {
     fn take(&mut self, frame: &CameraRecord) -> Outcome {
         let base = |_| Some(self.base.clone());
-        let analysis = self.of.get_mut(&frame.camera).expect("a camera of ours");
-        analysis.take(frame, Serving { policy: Some(&self.policy), base: &base })
+        let (setups, analysis) = self.of.get_mut(&frame.camera).expect("a camera of ours");
+        analysis.take(frame, Serving { setups, base: &base })
     }
 
     fn state(&self) -> SavedState {
         let began = Instant::now();
-        let bytes: usize = self.of.values().map(|analysis| analysis.save().expect("it is encoded").len()).sum();
+        let bytes: usize = self.of.values().map(|(_, analysis)| analysis.save().expect("it is encoded").len()).sum();
         let cameras = self.of.len();
         SavedState { bytes: bytes / cameras, encoding: began.elapsed() / cameras as u32 }
     }

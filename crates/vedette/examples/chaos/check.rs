@@ -83,7 +83,7 @@ fn replay(
     findings: &mut Findings,
 ) -> anyhow::Result<Replayed> {
     let mut analysis = CameraAnalysis::new(Arc::new(camera.clone()), &Default::default())?;
-    let policy = rules.registry.policy(camera);
+    let setups = rules.registry.entry(&camera.id).context("the camera is in the registry")?.setups;
     let base = |_| Some(rules.base.clone());
     let until = content.states.get(&camera.id).map_or(u64::MAX, |state| state.next_offset);
     let (mut seen, mut state, mut end) = (HashSet::new(), None, 0);
@@ -101,7 +101,7 @@ fn replay(
             continue;
         }
         end = offset + 1;
-        for alert in analysis.take(frame, Serving { policy: policy.as_ref(), base: &base }).alerts {
+        for alert in analysis.take(frame, Serving { setups: &setups, base: &base }).alerts {
             if alert.revision == 1 {
                 findings.raised.push(alert.raised);
             }

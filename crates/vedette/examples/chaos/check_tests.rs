@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use vedette::config::{load_cameras, load_policies};
-use vedette_analysis::record_line;
+use vedette_analysis::{Setups, record_line};
 use vedette_core::{CameraRecord, FrameAccount, FrameAt, Policy};
 use vedette_rules::SharedPolicy;
 use vedette_wire::AnalysisState;
@@ -42,6 +42,7 @@ impl World {
     fn live(&mut self, partition: u32, camera: &Camera, frames: &[CameraRecord]) {
         let policy = Arc::new(SharedPolicy::new(self.policies[0].clone()));
         let base = |_| Some(self.base.clone());
+        let setups = Setups::fixed(Arc::new(camera.clone()), Some(policy));
         let mut analysis = CameraAnalysis::new(Arc::new(camera.clone()), &Default::default()).unwrap();
         let mut stored: BTreeMap<String, Stored> = BTreeMap::new();
         for (sequence, frame) in (0..).zip(frames) {
@@ -51,7 +52,7 @@ impl World {
             let mut frame = CameraRecord { camera: id, at, ..frame.clone() };
             frame.processed_mut().unwrap().account = Some(account);
             self.content.detections.push(Lying { partition, offset: sequence, frame: frame.clone() });
-            for alert in analysis.take(&frame, Serving { policy: Some(&policy), base: &base }).alerts {
+            for alert in analysis.take(&frame, Serving { setups: &setups, base: &base }).alerts {
                 self.content.alerts.push(encode_alert(&alert));
                 let id = alert.id.to_string();
                 stored.insert(id.clone(), Stored { id, revision: alert.revision, alert });

@@ -125,7 +125,10 @@ impl Entry {
             return None;
         }
         if topic == topics::POLICIES.name() {
-            return CameraId::new(key.strip_prefix("camera/")?).ok();
+            return CameraId::new(without_time(key.strip_prefix("camera/")?)).ok();
+        }
+        if topic == topics::CAMERAS.name() {
+            return CameraId::new(without_time(key)).ok();
         }
         match metadata.iter().find(|entry| entry.topic == topic) {
             Some(entry) => entry.camera(key),
@@ -261,4 +264,8 @@ pub(super) async fn completed(bus: &SharedBus, letter: DeadLetter) -> anyhow::Re
     })?;
     let headers = record.record.headers.into_iter().map(|header| (header.name, header.value)).collect();
     Ok(DeadLetter { value: record.record.value, headers, left_out: None, ..letter })
+}
+/// The id in the key of a version: later versions have the time from which they are effective behind it.
+fn without_time(key: &str) -> &str {
+    key.split('/').next().unwrap_or(key)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use vedette_bus::{Delivered, Header, Position, Record};
-use vedette_core::{Alert, Camera, CameraRecord, Policy, StreamSession, VideoChunk};
+use vedette_core::{Alert, CameraRecord, CameraVersion, PolicyVersion, StreamSession, VideoChunk};
 use vedette_stages::MetadataSettings;
 use vedette_stages::import::convert;
 use vedette_topics::topics::{self, Message, Topic};
@@ -118,13 +118,24 @@ fn state(state: AnalysisState) -> Value {
     json!({ "camera": state.camera, "partition": state.partition, "next_offset": state.next_offset })
 }
 
-fn camera(camera: Camera) -> Value {
-    json!({ "camera": camera.id, "name": camera.name, "enabled": camera.enabled })
+fn camera(version: CameraVersion) -> Value {
+    let effective_from = version.effective_from.to_string();
+    match version.content {
+        Some(camera) => json!({
+            "camera": camera.id, "effective_from": effective_from, "name": camera.name, "enabled": camera.enabled,
+        }),
+        None => json!({ "camera": version.of, "effective_from": effective_from, "removed": true }),
+    }
 }
 
-fn policy(policy: Policy) -> Value {
-    let key = policy_key(&policy.applies_to);
-    json!({ "applies_to": key, "version": policy.version, "rules": policy.rules.len() })
+fn policy(version: PolicyVersion) -> Value {
+    let (key, effective_from) = (policy_key(&version.of), version.effective_from.to_string());
+    match version.content {
+        Some(policy) => json!({
+            "applies_to": key, "effective_from": effective_from, "version": policy.version, "rules": policy.rules.len(),
+        }),
+        None => json!({ "applies_to": key, "effective_from": effective_from, "removed": true }),
+    }
 }
 
 fn address_change(change: AddressBaseChange) -> Value {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use vedette::cli::Role;
 use vedette::config::Config;
-use vedette_analysis::{CameraAnalysis, Serving};
+use vedette_analysis::{CameraAnalysis, Serving, Setups};
 use vedette_bus::StartAt;
 use vedette_core::{Camera, Span, Timestamp};
 use vedette_rules::SharedPolicy;
@@ -156,6 +156,7 @@ pub(crate) async fn replayed(
 ) -> BTreeSet<(String, u32)> {
     let camera = Arc::new(camera.clone());
     let policy = Arc::new(SharedPolicy::new(config.policies[0].clone()));
+    let setups = Setups::fixed(camera.clone(), Some(policy));
     let mut analysis = CameraAnalysis::new(camera.clone(), &Default::default()).unwrap();
     let (bus, topic) = (&product.app.bus, topics::DETECTIONS.name());
     let mut reader = bus.read(topic, StartAt::Earliest).await.unwrap();
@@ -165,7 +166,7 @@ pub(crate) async fn replayed(
         if record.camera != camera.id {
             return;
         }
-        let serving = Serving { policy: Some(&policy), base: &|_| None };
+        let serving = Serving { setups: &setups, base: &|_| None };
         let raised = analysis.take(&record, serving).alerts.into_iter();
         alerts.extend(raised.filter(|alert| alert.kind.as_str() == kind).map(|it| (it.id.to_string(), it.revision)));
     })

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use vedette::cli::Role;
 use vedette::config::Config;
 use vedette_address::AddressBase;
-use vedette_analysis::{CameraAnalysis, Serving, record_line};
+use vedette_analysis::{CameraAnalysis, Serving, Setups, record_line};
 use vedette_bus::{Record, SharedBus, StartAt, partition_of};
 use vedette_core::{Camera, CameraId, CameraRecord, Span};
 use vedette_rules::SharedPolicy;
@@ -295,9 +295,11 @@ impl Fleet {
         let base = |_| Some(address.clone());
         let mut expected: BTreeMap<_, Vec<Bytes>> = BTreeMap::new();
         for camera in &self.cameras {
-            let mut analysis = CameraAnalysis::new(Arc::new(camera.clone()), &Default::default()).unwrap();
+            let camera_now = Arc::new(camera.clone());
+            let setups = Setups::fixed(camera_now.clone(), Some(self.policy.clone()));
+            let mut analysis = CameraAnalysis::new(camera_now, &Default::default()).unwrap();
             for frame in self.seen_by(camera, &self.frames) {
-                let serving = Serving { policy: Some(&self.policy), base: &base };
+                let serving = Serving { setups: &setups, base: &base };
                 for alert in analysis.take(&frame, serving).alerts {
                     let of = expected.entry((alert.id.to_string(), alert.revision)).or_default();
                     of.push(encode_alert(&alert));

@@ -172,6 +172,11 @@ fn two_payloads_of_one_alert_are_found() {
 }
 
 #[test]
+fn the_newest_policy_for_old_frames_is_found() {
+    is_found(&[], Story::Bug(InjectedFault::NewestPolicy), "P1");
+}
+
+#[test]
 fn a_second_id_of_one_event_is_found() {
     is_found(&[], Story::Bug(InjectedFault::SecondId), "P2");
 }

@@ -212,7 +212,8 @@ fn parameters_that_are_no_values_are_refused() {
 
 #[test]
 fn a_camera_reads_back() {
-    assert_eq!(decode_camera(encode_camera(&camera())).unwrap(), camera());
+    let first = CameraVersion::of_camera(camera(), Timestamp::default());
+    assert_eq!(decode_camera(encode_camera(&first)).unwrap(), first);
     let pose = CameraPose {
         height_m: 8.0,
         heading_deg: 90.0,
@@ -223,13 +224,23 @@ fn a_camera_reads_back() {
     };
     let source = CameraSource::File { path: "a.mp4".into(), looped: true, offset: Span::from_secs(3) };
     let other = Camera { source: Some(source), calibration: Some(Calibration::Pose(pose)), address: None, ..camera() };
-    assert_eq!(decode_camera(encode_camera(&other)).unwrap(), other);
+    let later = CameraVersion::of_camera(other, Timestamp::from_micros(17));
+    assert_eq!(decode_camera(encode_camera(&later)).unwrap(), later);
+    let removed = CameraVersion::removed(later.of, Timestamp::from_micros(18));
+    assert_eq!(decode_camera(encode_camera(&removed)).unwrap(), removed);
+    assert_eq!(camera_key(&removed.of, first.effective_from), removed.of.as_str());
+    assert_eq!(camera_key(&removed.of, removed.effective_from), format!("{}/18", removed.of));
 }
 
 #[test]
 fn a_policy_reads_back() {
     assert_eq!(decode_policy(encode_policy(&policy())).unwrap(), policy());
     assert_eq!(policy_key(&policy().applies_to), "group/campus");
+    let version = PolicyVersion::of_policy(policy());
+    assert_eq!(decode_policy_version(encode_policy_version(&version)).unwrap(), version);
+    let removed = PolicyVersion::removed(version.of, Timestamp::from_micros(18));
+    assert_eq!(decode_policy_version(encode_policy_version(&removed)).unwrap(), removed);
+    assert_eq!(policy_version_key(&removed.of, removed.effective_from), "group/campus/18");
 }
 
 #[test]
@@ -330,7 +341,7 @@ proptest! {
     #[test]
     fn damaged_records_never_panic(
         a in damaged(encode_alert(&alert())),
-        c in damaged(encode_camera(&camera())),
+        c in damaged(encode_camera(&CameraVersion::of_camera(camera(), Timestamp::default()))),
         p in damaged(encode_policy(&policy())),
         b in damaged(encode_address_change(&changes()[0])),
     ) {

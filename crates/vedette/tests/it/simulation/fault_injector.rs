@@ -19,6 +19,8 @@ pub(crate) enum InjectedFault {
     OtherPayload,
     /// Alerts that ended at once are raised under a second id too.
     SecondId,
+    /// The newest policy applies to frames from before it was in force.
+    NewestPolicy,
 }
 
 /// Sends through `client`, with the fault.

@@ -11,10 +11,10 @@ use vedette_analysis::{CameraAnalysis, Serving, record_line};
 use vedette_bus::partition_of;
 use vedette_core::{
     AccessUnit, Camera, CameraId, CameraRecord, Codec, Condition, Display, FrameAccount, FrameAt, FrameCounts,
-    FrameSize, ModelRef, Params, Policy, ProcessedFrame, RecordBody, Rule, RuleId, RuleKind, ShedRange, ShedReason,
-    SignalLoss, SignalLossReason, Span, Timestamp, VideoChunk, VideoRef,
+    FrameSize, ModelRef, Params, Policy, ProcessedFrame, RecordBody, Rule, RuleId, RuleKind, Score, ScoreBand,
+    ShedRange, ShedReason, SignalLoss, SignalLossReason, Span, Timestamp, VideoChunk, VideoRef,
 };
-use vedette_rules::SharedPolicy;
+use vedette_stages::registry::Registry;
 use vedette_wire::{PublishedChunk, VideoRecord, encode_alert};
 
 use super::check::Outcome;
@@ -45,6 +45,18 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// A policy that is changed twice while the video runs: scores are lower for a while, then it is what it was.
+fn changes(policy: Policy, start: Timestamp) -> Vec<Policy> {
+    let low = Score::new(0.2).unwrap();
+    let at = |secs| start + Span::from_secs(secs);
+    let mut loose = Policy { version: policy.version + 1, effective_from: at(9), ..policy.clone() };
+    for rule in &mut loose.rules {
+        rule.score = ScoreBand { enter: low, stay: low };
+    }
+    let undone = Policy { version: policy.version + 2, effective_from: at(21), ..policy.clone() };
+    vec![policy, loose, undone]
+}
+
 impl Input {
     pub(crate) fn recorded() -> Self {
         let demo = root().join("deploy/demo");
@@ -59,7 +71,9 @@ impl Input {
         let records: Vec<CameraRecord> =
             text.lines().take(FRAMES).map(|line| record_line::from_line(line).unwrap()).collect();
         let model = records[0].model.clone();
-        let frames = records.iter().map(|record| (record.at.captured, record.processed().unwrap().clone())).collect();
+        let frames: Vec<_> =
+            records.iter().map(|record| (record.at.captured, record.processed().unwrap().clone())).collect();
+        policies = changes(policies.remove(0), frames[0].0);
         let camera = |name: &str| Camera { id: CameraId::new(name).unwrap(), ..cameras[0].clone() };
         // Two on one partition, one alone.
         let cameras = ["sim-0", "sim-1", "sim-2"].map(camera).to_vec();
@@ -125,9 +139,9 @@ impl Input {
     pub(crate) fn expected(&self) -> Outcome {
         let mut outcome = Outcome::default();
         for camera in &self.cameras {
+            let setups = Registry::of(&self.cameras, &self.policies).entry(&camera.id).unwrap().setups;
+            let serving = Serving { setups: &setups, base: &|_| Some(self.base.clone()) };
             let mut analysis = CameraAnalysis::new(Arc::new(camera.clone()), &Default::default()).unwrap();
-            let policy = Arc::new(SharedPolicy::new(self.policies[0].clone()));
-            let serving = Serving { policy: Some(&policy), base: &|_| Some(self.base.clone()) };
             for frame in self.frames_of(camera) {
                 for alert in analysis.take(&frame, serving).alerts {
                     outcome.note(alert.id, alert.revision, encode_alert(&alert));

@@ -13,7 +13,7 @@ use vedette_alert_store::{AlertFilter, AlertStore};
 use vedette_alerts::OneEvent;
 use vedette_bus::simulated::{Client, Cluster, Faults, Sabotage};
 use vedette_bus::{Bus, Record, SharedBus};
-use vedette_core::Timestamp;
+use vedette_core::{Policy, Timestamp};
 use vedette_runtime::blocking::Blocking;
 use vedette_runtime::health::Health;
 use vedette_stages::address_book::AddressBook;
@@ -142,7 +142,11 @@ impl World {
         };
         let stop = CancellationToken::new();
         let health = Health::default();
-        let registry = Registry::of(&self.input.cameras, &self.input.policies);
+        let policies = match fault {
+            Some(InjectedFault::NewestPolicy) => newest(&self.input.policies),
+            _ => self.input.policies.clone(),
+        };
+        let registry = Registry::of(&self.input.cameras, &policies);
         let mut tasks = Vec::new();
         if role == Role::Worker {
             let detect = Detect {
@@ -291,6 +295,12 @@ impl World {
         outcome.dead_letters.dedup();
         outcome.trace = self.cluster.trace();
     }
+}
+
+/// The newest policy, as if it had always been in force.
+fn newest(policies: &[Policy]) -> Vec<Policy> {
+    let newest = policies.iter().max_by_key(|policy| policy.effective_from).cloned();
+    newest.map(|policy| Policy { effective_from: Timestamp::default(), ..policy }).into_iter().collect()
 }
 
 /// All cameras' video, as if it had waited.

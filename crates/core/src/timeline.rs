@@ -1,50 +1,85 @@
-use vedette_core::Timestamp;
+use crate::Timestamp;
 
-/// Values by the instant from which they are effective: the newest whose instant has passed is in force. Insertion order does
-/// not matter.
-#[derive(Debug, Clone)]
-pub(super) struct Timeline<T> {
+/// Values by the capture time from which they are effective: at any time the newest that is effective is in force. Insertion order
+/// does not matter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timeline<T> {
     /// By instant, each once. None is before every instant.
     entries: Vec<(Option<Timestamp>, T)>,
 }
 
+impl<T> Default for Timeline<T> {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
 impl<T> Timeline<T> {
     /// `first` is effective from the beginning of time.
-    pub(super) fn new(first: Option<T>) -> Self {
+    #[must_use]
+    pub fn new(first: Option<T>) -> Self {
         Self { entries: first.into_iter().map(|first| (None, first)).collect() }
     }
 
     /// Sets the value effective from `moment` on, replacing any earlier one for the same instant.
-    pub(super) fn set(&mut self, moment: Timestamp, value: T) -> Option<T> {
-        match self.entries.binary_search_by_key(&Some(moment), |(from, _)| *from) {
+    pub fn set(&mut self, moment: Timestamp, value: T) -> Option<T> {
+        self.set_from(Some(moment), value)
+    }
+
+    /// The same, or with none for `from`, from the beginning of time on.
+    pub fn set_from(&mut self, from: Option<Timestamp>, value: T) -> Option<T> {
+        match self.entries.binary_search_by_key(&from, |(from, _)| *from) {
             Ok(index) => Some(std::mem::replace(&mut self.entries[index].1, value)),
             Err(index) => {
-                self.entries.insert(index, (Some(moment), value));
+                self.entries.insert(index, (from, value));
                 None
             }
         }
     }
 
     /// Removes the value set for `moment`.
-    pub(super) fn remove(&mut self, moment: Timestamp) -> Option<T> {
+    pub fn remove(&mut self, moment: Timestamp) -> Option<T> {
         let index = self.entries.binary_search_by_key(&Some(moment), |(from, _)| *from).ok()?;
         Some(self.entries.remove(index).1)
     }
 
     /// The value in force at `moment`.
-    pub(super) fn at(&self, moment: Timestamp) -> Option<&T> {
+    #[must_use]
+    pub fn at(&self, moment: Timestamp) -> Option<&T> {
+        self.until(moment).next_back()
+    }
+
+    /// The values in force at `moment` or before, oldest first.
+    pub fn until(&self, moment: Timestamp) -> impl DoubleEndedIterator<Item = &T> {
         let after = self.entries.partition_point(|(from, _)| *from <= Some(moment));
-        Some(&self.entries[after.checked_sub(1)?].1)
+        self.entries[..after].iter().map(|(_, value)| value)
+    }
+
+    /// The times after `moment` from which other values are in force.
+    pub fn after(&self, moment: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
+        self.entries.iter().filter_map(|(from, _)| *from).filter(move |from| *from > moment)
+    }
+
+    /// The value that is in force last.
+    #[must_use]
+    pub fn newest(&self) -> Option<&T> {
+        self.entries.last().map(|(_, value)| value)
+    }
+
+    /// Whether it has no value.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Removes and returns the values expired by `moment`, oldest first. The one in force at `moment` stays.
-    pub(super) fn forget_before(&mut self, moment: Timestamp) -> Vec<(Option<Timestamp>, T)> {
+    pub fn forget_before(&mut self, moment: Timestamp) -> Vec<(Option<Timestamp>, T)> {
         let over = self.entries.partition_point(|(from, _)| *from <= Some(moment)).saturating_sub(1);
         self.entries.drain(..over).collect()
     }
 
     /// All values, oldest first, each with its instant (none: from the beginning).
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (Option<Timestamp>, &T)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Option<Timestamp>, &T)> {
         self.entries.iter().map(|(from, value)| (*from, value))
     }
 }

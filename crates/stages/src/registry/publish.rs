@@ -1,0 +1,166 @@
+//! Publishes the cameras and policies of the configuration files as versions.
+
+use std::collections::HashSet;
+
+use vedette_bus::{BusError, SharedBus};
+use vedette_core::{Camera, CameraVersion, Policy, PolicyScope, PolicyVersion, Span, Timestamp};
+use vedette_runtime::clock;
+use vedette_topics::topics::{self, CameraKey, PolicyKey};
+use vedette_wire::policy_key;
+
+use super::{Outdated, Registry};
+
+/// How long after its publication a change takes effect: by then every process knows it.
+const LEAD: Span = Span::from_secs(1);
+
+/// Publishes the cameras and policies of the configuration files that differ from the bus. A first version is effective for all time, a
+/// policy at its `effective_from`, and a change a second from now. A policy that is older than the one on the bus is skipped, with an error
+/// in log and health. Only the registry's owner calls it: the process whose files are authoritative.
+///
+/// # Errors
+/// When the bus refuses.
+pub async fn publish(
+    bus: &SharedBus,
+    registry: &Registry,
+    cameras: &[Camera],
+    policies: &[Policy],
+) -> Result<usize, BusError> {
+    let (mut count, now) = (0, clock::now());
+    for camera in cameras.iter().filter(|camera| registry.differs_camera(camera)) {
+        let is_first = registry.cameras.versions(&camera.id).is_none();
+        let effective_from = if is_first { Timestamp::default() } else { now + LEAD };
+        put_camera(bus, registry, &CameraVersion::of_camera(camera.clone(), effective_from), now).await?;
+        count += 1;
+    }
+    for policy in policies.iter().filter(|policy| registry.differs_policy(policy)) {
+        let key = policy_key(&policy.applies_to);
+        match registry.newest_number(policy) {
+            Some(known) if policy.version < known => {
+                let origin = "the policy file of this process";
+                registry.note_outdated(Outdated { key, version: policy.version, known, origin });
+            }
+            _ => {
+                let effective_from = registry.effective_from(policy, now);
+                let version = PolicyVersion::of_policy(Policy { effective_from, ..policy.clone() });
+                put_policy(bus, registry, &version, now).await?;
+                count += 1;
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// Publishes a version, and takes back those that would follow it: they were set for later, or by a clock that has been set back.
+async fn put_camera(
+    bus: &SharedBus,
+    registry: &Registry,
+    version: &CameraVersion,
+    now: Timestamp,
+) -> Result<(), BusError> {
+    topics::CAMERAS.send(bus, version, now).await?.await?;
+    let versions = registry.cameras.versions(&version.of);
+    for later in versions.iter().flat_map(|versions| versions.after(version.effective_from)) {
+        topics::CAMERAS.delete(bus, &CameraKey(version.of.clone(), later), now).await?.await?;
+    }
+    Ok(())
+}
+
+/// The same for a policy.
+async fn put_policy(
+    bus: &SharedBus,
+    registry: &Registry,
+    version: &PolicyVersion,
+    now: Timestamp,
+) -> Result<(), BusError> {
+    topics::POLICIES.send(bus, version, now).await?.await?;
+    let versions = registry.policies.versions(&version.of);
+    for later in versions.iter().flat_map(|versions| versions.after(version.effective_from)) {
+        topics::POLICIES.delete(bus, &PolicyKey(version.of.clone(), later), now).await?.await?;
+    }
+    Ok(())
+}
+
+/// Publishes cameras and policies to a bus whose registry no process has open, for tests and tools.
+///
+/// # Errors
+/// When the bus refuses.
+pub async fn publish_onto(bus: &SharedBus, cameras: &[Camera], policies: &[Policy]) -> Result<usize, BusError> {
+    let (registry, _) = Registry::open(bus).await?;
+    publish(bus, &registry, cameras, policies).await
+}
+
+impl Registry {
+    fn differs_camera(&self, camera: &Camera) -> bool {
+        self.camera(&camera.id).as_deref() != Some(camera)
+    }
+
+    /// A file gives the time of a change only where it is not to take effect at once.
+    fn differs_policy(&self, policy: &Policy) -> bool {
+        let versions = self.policies.versions(&policy.applies_to);
+        let newest = versions.as_ref().and_then(|versions| versions.newest()?.as_ref());
+        newest.is_none_or(|newest| {
+            let is_set = policy.effective_from != Timestamp::default();
+            let effective_from = if is_set { policy.effective_from } else { newest.policy().effective_from };
+            *newest.policy() != Policy { effective_from, ..policy.clone() }
+        })
+    }
+
+    fn newest_number(&self, policy: &Policy) -> Option<u32> {
+        let versions = self.policies.versions(&policy.applies_to)?;
+        Some(versions.newest()?.as_ref()?.policy().version)
+    }
+
+    /// When a changed policy takes effect: never in the past, which was analysed with the one before.
+    fn effective_from(&self, policy: &Policy, now: Timestamp) -> Timestamp {
+        let is_first = self.policies.versions(&policy.applies_to).is_none_or(|versions| versions.is_empty());
+        if is_first { policy.effective_from } else { policy.effective_from.max(now + LEAD) }
+    }
+
+    /// The cameras and policies of configuration files that differ from the bus, by key: for a process that does not own the
+    /// registry and so does not publish them.
+    #[must_use]
+    pub fn differences(&self, cameras: &[Camera], policies: &[Policy]) -> Vec<String> {
+        let cameras = cameras.iter().filter(|camera| self.differs_camera(camera));
+        let policies = policies.iter().filter(|policy| self.differs_policy(policy));
+        let cameras = cameras.map(|camera| format!("camera {}", camera.id));
+        cameras.chain(policies.map(|policy| format!("policy {}", policy_key(&policy.applies_to)))).collect()
+    }
+}
+
+/// Removes entries from the registry that are no longer in the configuration files, so that a removed camera is no longer
+/// recorded. For the ingesting process: its files are authoritative.
+///
+/// # Errors
+/// When the bus refuses.
+pub async fn retire(
+    bus: &SharedBus,
+    registry: &Registry,
+    cameras: &[Camera],
+    policies: &[Policy],
+) -> Result<usize, BusError> {
+    let kept: HashSet<String> = policies.iter().map(|policy| policy_key(&policy.applies_to)).collect();
+    let (mut count, now) = (0, clock::now());
+    for camera in registry.cameras() {
+        if cameras.iter().any(|kept| kept.id == camera.id) {
+            continue;
+        }
+        tracing::info!(camera = %camera.id, "retired: no longer in the configuration files");
+        let version = CameraVersion::removed(camera.id.clone(), now + LEAD);
+        put_camera(bus, registry, &version, now).await?;
+        registry.cameras.set(version);
+        count += 1;
+    }
+    let scopes = registry.policies.newest().into_iter().map(|policy| policy.policy().applies_to.clone());
+    let gone: Vec<PolicyScope> = scopes.filter(|scope| !kept.contains(&policy_key(scope))).collect();
+    for scope in gone {
+        tracing::info!(policy = policy_key(&scope), "retired: no longer in the configuration files");
+        let version = PolicyVersion::removed(scope, now + LEAD);
+        put_policy(bus, registry, &version, now).await?;
+        registry.policies.set(version);
+        count += 1;
+    }
+    if count > 0 {
+        registry.changed();
+    }
+    Ok(count)
+}
