@@ -38,18 +38,13 @@ impl Setups {
             let own = PolicyScope::Camera(camera.id.clone());
             std::iter::once(own).chain(camera.groups.iter().cloned().map(PolicyScope::Group)).collect::<Vec<_>>()
         };
-        let by_camera: Vec<(Option<Timestamp>, Option<Arc<Camera>>, Vec<Arc<PolicyTimeline>>)> = versions
-            .iter()
-            .map(|(from, camera)| {
-                let timelines = camera.iter().flat_map(|camera| scopes(camera)).filter_map(|scope| policies(&scope));
-                (from, camera.clone(), timelines.collect())
-            })
-            .collect();
         let mut setups = Timeline::default();
-        let mut starts = by_camera.iter().map(|(from, ..)| *from).skip(1);
-        for (index, (from, camera, timelines)) in by_camera.iter().enumerate() {
+        let mut starts = versions.iter().map(|(from, _)| from).skip(1);
+        for (index, (from, camera)) in versions.iter().enumerate() {
+            let timelines: Vec<Arc<PolicyTimeline>> =
+                camera.iter().flat_map(scopes).filter_map(|scope| policies(&scope)).collect();
             // Before its first version a camera is what it was then.
-            let from = if index == 0 { None } else { *from };
+            let from = if index == 0 { None } else { from };
             let until = starts.next();
             let within = |at: &Option<Timestamp>| *at > from && until.is_none_or(|until| *at < until);
             let changes = timelines.iter().flat_map(|timeline| timeline.iter().map(|(from, _)| from)).filter(within);

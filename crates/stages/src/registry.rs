@@ -109,14 +109,26 @@ impl Registry {
     /// A fixed registry with the given content: for replay.
     #[must_use]
     pub fn of(cameras: &[Camera], policies: &[Policy]) -> Self {
+        let cameras = cameras.iter().map(|camera| CameraVersion::of_camera(camera.clone(), Timestamp::default()));
+        Self::of_history(cameras, policies.iter().cloned().map(PolicyVersion::of_policy))
+    }
+
+    /// The same with all versions.
+    #[must_use]
+    pub fn of_history(
+        cameras: impl IntoIterator<Item = CameraVersion>,
+        policies: impl IntoIterator<Item = PolicyVersion>,
+    ) -> Self {
         let registry = Self::default();
-        for camera in cameras {
-            registry.cameras.set(CameraVersion::of_camera(camera.clone(), Timestamp::default()));
-        }
-        for policy in policies {
-            registry.policies.set(PolicyVersion::of_policy(policy.clone()));
-        }
+        cameras.into_iter().for_each(|version| registry.cameras.set(version));
+        policies.into_iter().for_each(|version| registry.policies.set(version));
         registry
+    }
+
+    /// Every version of the cameras and of the policies.
+    #[must_use]
+    pub fn history(&self) -> (Vec<CameraVersion>, Vec<PolicyVersion>) {
+        (self.cameras.history(), self.policies.history())
     }
 
     /// Reads the registry from the bus up to now, and returns the followers that keep it current while they run.
@@ -159,7 +171,7 @@ impl Registry {
         let version = topics::POLICIES.decode(value)?;
         let key = policy_key(&version.of);
         let number = version.content.as_ref().map(|policy| policy.version);
-        match (number, self.policies.number_at(&key, version.effective_from)) {
+        match (number, self.policies.number_at(&version.of, version.effective_from)) {
             (Some(number), Some(known)) if number < known => {
                 self.note_outdated(Outdated { key, version: number, known, origin: "the topic `policies`" });
             }

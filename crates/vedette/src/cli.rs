@@ -144,11 +144,15 @@ pub struct ReplayArgs {
     #[arg(short, long)]
     pub config: Option<PathBuf>,
     /// Camera file.
-    #[arg(long, required_unless_present = "config")]
+    #[arg(long, required_unless_present_any = ["config", "history"])]
     pub cameras: Option<PathBuf>,
     /// Policy file.
-    #[arg(long, required_unless_present = "config")]
+    #[arg(long, required_unless_present_any = ["config", "history"])]
     pub policies: Option<PathBuf>,
+    /// Every version of the cameras and policies, as `vedette export --history` writes them: each frame is analysed with those that
+    /// were in force.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cameras", "policies"])]
+    pub history: Option<PathBuf>,
     /// Address base, `PATH` or `PATH@TIME` (RFC 3339): in force for frames captured from that time on. Repeat it for several bases.
     #[arg(long, value_name = "PATH[@TIME]")]
     pub address_base: Vec<TimedBase>,
@@ -201,6 +205,13 @@ pub struct ExportArgs {
     /// Only frames captured at or after this time (RFC 3339).
     #[arg(long)]
     pub from: Option<Timestamp>,
+    /// Only frames captured before this time (RFC 3339).
+    #[arg(long)]
+    pub until: Option<Timestamp>,
+    /// Write every version of the cameras and policies to this file: with it, `vedette replay --history` analyses each frame with
+    /// those that were in force.
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
 }
 
 /// Format of alerts.

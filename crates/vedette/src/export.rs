@@ -6,10 +6,12 @@ use anyhow::Context;
 use vedette_analysis::record_line;
 use vedette_bus::StartAt;
 use vedette_core::CameraRecord;
+use vedette_stages::registry::Registry;
 use vedette_topics::{BusKind, BusSettings, open_bus, reading, topics};
 
 use crate::cli::ExportArgs;
 use crate::config::Config;
+use crate::history;
 
 /// Runs the command: frames in the order of the topic's partitions, and in order within a camera.
 ///
@@ -21,6 +23,11 @@ pub(crate) async fn run(args: ExportArgs) -> anyhow::Result<()> {
         None => Config::load(&args.config.config)?.settings.bus,
     };
     let bus = open_bus(&settings).await?;
+    if let Some(path) = &args.history {
+        let (registry, _) = Registry::open(&bus).await.context("reading cameras and policies")?;
+        let versions = history::write(path, &registry)?;
+        crate::terminal::tell_line!("{versions} versions of cameras and policies written to {}", path.display());
+    }
     let start = args.from.map_or(StartAt::Earliest, |from| StartAt::TimeMs(from.as_millis()));
     let mut reader = bus.read(topics::DETECTIONS.name(), start).await?;
     let mut out = std::io::stdout().lock();
@@ -33,6 +40,7 @@ pub(crate) async fn run(args: ExportArgs) -> anyhow::Result<()> {
         match topics::DETECTIONS.read(&record) {
             Ok(record) if args.camera.as_ref().is_some_and(|camera| *camera != record.camera) => {}
             Ok(record) if args.from.is_some_and(|from| record.at.captured < from) => {}
+            Ok(record) if args.until.is_some_and(|until| record.at.captured >= until) => {}
             Ok(record) => match write(&mut out, &record) {
                 Ok(()) => written += 1,
                 Err(error) => failed = Some(error),

@@ -21,6 +21,7 @@ mod demo;
 pub mod error_codes;
 mod eval_command;
 mod export;
+mod history;
 mod log_limit;
 mod metrics;
 mod models_command;

@@ -15,7 +15,7 @@ use vedette_stages::registry::Registry;
 
 use crate::cli::{AlertFormat, ReplayArgs, TimedBase};
 use crate::config::{Config, load_cameras, load_policies};
-use crate::output;
+use crate::{history, output};
 
 /// Counts of a replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -103,7 +103,11 @@ fn site(args: &ReplayArgs) -> anyhow::Result<Replay<Files>> {
     }
     let of_site = site.settings.site.address_base.map(|path| TimedBase { path, from: None });
     let given = if args.address_base.is_empty() { Vec::from_iter(of_site) } else { args.address_base.clone() };
-    let files = Files { registry: Registry::of(&site.cameras, &site.policies), addresses: bases(&given)? };
+    let registry = match &args.history {
+        Some(path) => history::read(path)?,
+        None => Registry::of(&site.cameras, &site.policies),
+    };
+    let files = Files { registry, addresses: bases(&given)? };
     let settings = site.settings.analyse;
     Ok(Replay::new(files).with(settings.tracker, settings.sort_window))
 }

@@ -26,6 +26,16 @@ pub fn policy_key(scope: &PolicyScope) -> String {
     }
 }
 
+/// The scope of such a key.
+#[must_use]
+pub fn policy_scope(key: &str) -> Option<PolicyScope> {
+    match key.split_once('/')? {
+        ("camera", id) => field::camera_id(id).ok().map(PolicyScope::Camera),
+        ("group", name) => Some(PolicyScope::Group(name.to_owned())),
+        _ => None,
+    }
+}
+
 /// The value of a record on `policies`.
 #[must_use]
 pub fn encode_policy_version(version: &PolicyVersion) -> Bytes {

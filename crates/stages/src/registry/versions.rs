@@ -6,7 +6,7 @@ use dashmap::DashMap;
 use vedette_analysis::PolicyTimeline;
 use vedette_core::{Camera, CameraId, CameraVersion, PolicyScope, PolicyVersion, Timeline, Timestamp};
 use vedette_rules::SharedPolicy;
-use vedette_wire::policy_key;
+use vedette_wire::{policy_key, policy_scope};
 
 /// The versions of a camera; none where it was removed.
 pub(super) type CameraTimeline = Timeline<Option<Arc<Camera>>>;
@@ -56,6 +56,20 @@ impl Cameras {
         back.apply(Arc::make_mut(&mut self.0.entry(id).or_default()));
     }
 
+    /// All versions, by camera and time.
+    pub(super) fn history(&self) -> Vec<CameraVersion> {
+        let mut versions: Vec<CameraVersion> = Vec::new();
+        for timeline in &self.0 {
+            versions.extend(timeline.iter().map(|(from, camera)| CameraVersion {
+                of: timeline.key().clone(),
+                effective_from: from.unwrap_or_default(),
+                content: camera.as_deref().cloned(),
+            }));
+        }
+        versions.sort_by(|a, b| (&a.of, a.effective_from).cmp(&(&b.of, b.effective_from)));
+        versions
+    }
+
     pub(super) fn versions(&self, id: &CameraId) -> Option<Arc<CameraTimeline>> {
         self.0.get(id).map(|timeline| timeline.clone())
     }
@@ -67,33 +81,48 @@ impl Cameras {
     }
 }
 
-/// The versions of all policies, by the key of their scope.
+/// The versions of all policies, by scope.
 #[derive(Default)]
-pub(super) struct Policies(DashMap<String, Arc<PolicyTimeline>>);
+pub(super) struct Policies(DashMap<PolicyScope, Arc<PolicyTimeline>>);
 
 impl Policies {
     pub(super) fn set(&self, version: PolicyVersion) {
-        let mut timeline = self.0.entry(policy_key(&version.of)).or_default();
+        let mut timeline = self.0.entry(version.of).or_default();
         let shared = version.content.map(|policy| Arc::new(SharedPolicy::new(policy)));
         Arc::make_mut(&mut timeline).set(version.effective_from, shared);
     }
 
     pub(super) fn take_back(&self, back: &TakeBack<'_>) {
-        if let Some(mut timeline) = self.0.get_mut(back.of) {
+        let Some(scope) = policy_scope(back.of) else { return };
+        if let Some(mut timeline) = self.0.get_mut(&scope) {
             back.apply(Arc::make_mut(&mut timeline));
         }
     }
 
     pub(super) fn versions(&self, scope: &PolicyScope) -> Option<Arc<PolicyTimeline>> {
-        self.0.get(&policy_key(scope)).map(|timeline| timeline.clone())
+        self.0.get(scope).map(|timeline| timeline.clone())
     }
 
     /// The number of the policy in force at a time.
-    pub(super) fn number_at(&self, key: &str, moment: Timestamp) -> Option<u32> {
-        Some(self.0.get(key)?.at(moment)?.as_ref()?.policy().version)
+    pub(super) fn number_at(&self, scope: &PolicyScope, moment: Timestamp) -> Option<u32> {
+        Some(self.0.get(scope)?.at(moment)?.as_ref()?.policy().version)
     }
 
-    /// The scopes that have a policy last, each with that.
+    /// All versions, by scope and time.
+    pub(super) fn history(&self) -> Vec<PolicyVersion> {
+        let mut versions: Vec<PolicyVersion> = Vec::new();
+        for timeline in &self.0 {
+            versions.extend(timeline.iter().map(|(from, policy)| PolicyVersion {
+                of: timeline.key().clone(),
+                effective_from: from.unwrap_or_default(),
+                content: policy.as_deref().map(|policy| policy.policy().clone()),
+            }));
+        }
+        versions.sort_by_cached_key(|version| (policy_key(&version.of), version.effective_from));
+        versions
+    }
+
+    /// The newest policy of each scope that has one.
     pub(super) fn newest(&self) -> Vec<Arc<SharedPolicy>> {
         self.0.iter().filter_map(|timeline| timeline.newest()?.clone()).collect()
     }

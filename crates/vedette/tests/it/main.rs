@@ -20,6 +20,8 @@ mod camera_probe;
 #[cfg(test)]
 mod cameras;
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod circles;
 #[cfg(test)]
 #[path = "../../../alert-store/tests/it/cluster.rs"]

@@ -236,6 +236,9 @@ fn a_camera_reads_back() {
 fn a_policy_reads_back() {
     assert_eq!(decode_policy(encode_policy(&policy())).unwrap(), policy());
     assert_eq!(policy_key(&policy().applies_to), "group/campus");
+    for scope in [policy().applies_to, PolicyScope::Camera(camera().id), PolicyScope::Group("a/1".into())] {
+        assert_eq!(policy_scope(&policy_key(&scope)), Some(scope));
+    }
     let version = PolicyVersion::of_policy(policy());
     assert_eq!(decode_policy_version(encode_policy_version(&version)).unwrap(), version);
     let removed = PolicyVersion::removed(version.of, Timestamp::from_micros(18));
