@@ -71,7 +71,7 @@ test: test-deps web ## Run every test, real Kafka and headless Chromium included
 .PHONY: test-pure
 test-pure: ## Run the tests of the crates that need no native library: formats, geometry, rules, the analysis
 	cargo test --locked --features vedette-address/disturb -p vedette-core -p vedette-wire -p vedette-interchange -p vedette-track \
-		-p vedette-rules -p vedette-locate -p vedette-address -p vedette-alerts -p vedette-picture -p vedette-analysis
+		-p vedette-rules -p vedette-locate -p vedette-address -p vedette-alerts -p vedette-picture -p vedette-analysis -p vedette-tuning
 
 .PHONY: chaos
 chaos: test-deps web ## Inject faults into the simulated product with SEEDS=1000 seeds (SEED=17 repeats one): nothing may be lost or duplicated

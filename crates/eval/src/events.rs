@@ -109,6 +109,28 @@ impl EventScore {
         Ok(score)
     }
 
+    /// Which detected events of a clip are true, by the same assignment.
+    #[must_use]
+    pub fn judge(scene: &SceneFacts<'_>, found: &[Event]) -> Vec<bool> {
+        let mut is_true = vec![false; found.len()];
+        let ours: Vec<&Event> = found.iter().collect();
+        for (rule, direction) in groups(scene.truth, &ours) {
+            let of_group = |event: &(&str, i8)| *event == (rule, direction);
+            let truth: Vec<&TrueEvent> =
+                scene.truth.iter().filter(|event| of_group(&(event.rule.as_str(), event.direction))).collect();
+            let numbered = found.iter().enumerate();
+            let (numbers, found): (Vec<usize>, Vec<&Event>) =
+                numbered.filter(|(_, event)| of_group(&(event.rule.as_str(), event.direction))).unzip();
+            let kind =
+                truth.first().map(|event| &event.kind).or_else(|| found.iter().find_map(|event| event.kind.as_ref()));
+            let Some(kind) = kind else { continue };
+            for (_, column) in pairs(&truth, &found, f64::from(scene.info.size.width), kind) {
+                is_true[numbers[column]] = true;
+            }
+        }
+        is_true
+    }
+
     /// All kinds together.
     #[must_use]
     pub fn all(&self) -> KindScore {
@@ -134,22 +156,26 @@ impl EventScore {
     }
 
     fn matched(&mut self, truth: &[&TrueEvent], found: &[&Event], width: f64, kind: &EventKind) -> KindScore {
-        let costs = Matrix::from_fn(truth.len(), found.len(), |row, column| {
-            let (truth, found) = (truth[row], found[column]);
-            let late = (truth.at_s - found.at_s).abs();
-            let away = match (truth.place, found.place()) {
-                (None, _) => 0.0,
-                (Some(_), None) => f64::INFINITY,
-                (Some(a), Some(b)) => (a[0] - b[0]).hypot(a[1] - b[1]),
-            };
-            if late <= kind.tolerance_s() && away <= REACH * width { late + away / width } else { APART }
-        });
-        let pairs = least_cost(&costs).into_iter().filter(|(row, column)| costs.at(*row, *column) < APART / 10.0);
-        let before = self.delays_s.len();
-        self.delays_s.extend(pairs.map(|(row, column)| found[column].at_s - truth[row].at_s));
-        let hits = (self.delays_s.len() - before) as u64;
+        let pairs = pairs(truth, found, width, kind);
+        let hits = pairs.len() as u64;
+        self.delays_s.extend(pairs.into_iter().map(|(row, column)| found[column].at_s - truth[row].at_s));
         KindScore { hits, false_alarms: found.len() as u64 - hits, misses: truth.len() as u64 - hits }
     }
+}
+
+/// The best one-to-one assignment of true events to detected ones of their rule and direction, as indices of both.
+fn pairs(truth: &[&TrueEvent], found: &[&Event], width: f64, kind: &EventKind) -> Vec<(usize, usize)> {
+    let costs = Matrix::from_fn(truth.len(), found.len(), |row, column| {
+        let (truth, found) = (truth[row], found[column]);
+        let late = (truth.at_s - found.at_s).abs();
+        let away = match (truth.place, found.place()) {
+            (None, _) => 0.0,
+            (Some(_), None) => f64::INFINITY,
+            (Some(a), Some(b)) => (a[0] - b[0]).hypot(a[1] - b[1]),
+        };
+        if late <= kind.tolerance_s() && away <= REACH * width { late + away / width } else { APART }
+    });
+    least_cost(&costs).into_iter().filter(|(row, column)| costs.at(*row, *column) < APART / 10.0).collect()
 }
 
 /// Rules and directions in use, each matched separately.

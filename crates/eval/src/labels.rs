@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use vedette_core::{Direction, Episode, EpisodePhase};
+use vedette_core::{Alert, Direction, Episode, EpisodePhase};
 
 use crate::{EvalError, EventKind};
 
@@ -48,6 +48,26 @@ impl Event {
             x: placed.then_some(episode.anchor.x.into()),
             y: placed.then_some(episode.anchor.y.into()),
         })
+    }
+
+    /// The event of an alert in a clip whose time begins at 0.
+    #[must_use]
+    pub fn of_alert(sequence: &str, alert: &Alert) -> Self {
+        // A rule about a zone counts objects; one about an object has one.
+        let anchor = Some(&alert.objects).filter(|objects| objects.len() == 1).map(|objects| objects[0].bbox.anchor());
+        Self {
+            sequence: sequence.to_owned(),
+            rule: alert.rule.to_string(),
+            kind: Some(EventKind::of(alert.kind)),
+            direction: match alert.direction {
+                Some(Direction::LeftToRight) => 1,
+                Some(_) => -1,
+                None => 0,
+            },
+            at_s: alert.raised.as_micros() as f64 / 1e6,
+            x: anchor.map(|anchor| anchor.x.into()),
+            y: anchor.map(|anchor| anchor.y.into()),
+        }
     }
 
     pub(crate) fn place(&self) -> Option<[f64; 2]> {

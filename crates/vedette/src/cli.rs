@@ -13,7 +13,9 @@ pub use crate::camera_command::{CameraCommand, ProbeArgs};
 pub use crate::dead_letters::command::DeadLettersCommand;
 pub use crate::eval_command::{ClipArgs, EvalCommand, EventsArgs, TracksArgs};
 pub use crate::overrides::{BusChoice, ConfigArgs, Overrides};
+use crate::recorded_site::SiteArgs;
 pub use crate::roles::{Role, RoleArgs};
+use crate::tune_command::TuneCommand;
 
 /// Video-surveillance event stream processor: camera streams in, alerts with a place and a standard address out.
 #[derive(Debug, Parser)]
@@ -47,8 +49,11 @@ pub enum Command {
     Check(CheckArgs),
     /// Analyse recorded detections: detections in, alerts out, no clock. The same records give the same alerts.
     Replay(ReplayArgs),
-    /// Write the detections on the bus as JSON lines, for `replay`.
+    /// Write the detections on the bus as JSON lines, for `replay` and `tune`.
     Export(ExportArgs),
+    /// What other rules would have raised on recorded detections, compared with the alerts that were raised and the verdicts on them.
+    #[command(subcommand)]
+    Tune(TuneCommand),
     /// List, show and redrive dead letters.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
@@ -140,54 +145,15 @@ pub struct ReplayArgs {
     /// Detections as JSON lines, `-` for standard input.
     #[arg(default_value = "-")]
     pub detections: PathBuf,
-    /// Settings file of a site: its cameras, policies, address base and `[analyse]` apply unless another option overrides them.
-    #[arg(short, long)]
-    pub config: Option<PathBuf>,
-    /// Camera file.
-    #[arg(long, required_unless_present_any = ["config", "history"])]
-    pub cameras: Option<PathBuf>,
-    /// Policy file.
-    #[arg(long, required_unless_present_any = ["config", "history"])]
-    pub policies: Option<PathBuf>,
-    /// Every version of the cameras and policies, as `vedette export --history` writes them: each frame is analysed with those that
-    /// were in force.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["cameras", "policies"])]
-    pub history: Option<PathBuf>,
-    /// Address base, `PATH` or `PATH@TIME` (RFC 3339): in force for frames captured from that time on. Repeat it for several bases.
-    #[arg(long, value_name = "PATH[@TIME]")]
-    pub address_base: Vec<TimedBase>,
+    /// The site.
+    #[command(flatten)]
+    pub site: SiteArgs,
     /// Format of alerts: `json` lines, or `text` for people.
     #[arg(long, value_enum, default_value_t = AlertFormat::Json)]
     pub format: AlertFormat,
     /// Write near-misses to this file as JSON lines: the requirement that was missed, and by how much.
     #[arg(long, value_name = "FILE")]
     pub near_misses: Option<PathBuf>,
-}
-
-/// An address base and the capture time from which it is in force; by default from the beginning.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TimedBase {
-    /// The base.
-    pub path: PathBuf,
-    /// Start of its period.
-    pub from: Option<Timestamp>,
-}
-
-impl std::str::FromStr for TimedBase {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.rsplit_once('@') {
-            // A path may contain an `@`.
-            Some((path, time)) if !time.contains('/') && !std::path::Path::new(text).exists() => {
-                let from = time.parse().map_err(|_| {
-                    format!("`{time}` is not a valid time; write RFC 3339 with an offset, as in city.base@2026-03-01T08:00:00Z")
-                })?;
-                Ok(Self { path: path.into(), from: Some(from) })
-            }
-            _ => Ok(Self { path: text.into(), from: None }),
-        }
-    }
 }
 
 /// `vedette export`

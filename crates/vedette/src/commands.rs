@@ -17,6 +17,7 @@ use crate::preflight::{For, preflight, refuse_unready};
 use crate::process::{block_on, block_on_code, stop_on_signal};
 use crate::{
     address_command, camera_command, dead_letters, demo, eval_command, export, models_command, replay, telemetry,
+    tune_command,
 };
 
 /// Runs the command. The exit code is 0 on success, 1 on an error, 2 when a check found errors.
@@ -31,6 +32,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Export(_)
         | Command::DeadLetters(_)
         | Command::Address(_)
+        | Command::Tune(_)
         | Command::Camera(_) => true,
         Command::Check(_) | Command::Replay(_) | Command::Models(_) | Command::Transcode(_) | Command::Eval(_) => false,
     };
@@ -54,6 +56,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(if summary.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
         }
         Command::Export(args) => block_on(export::run(args)),
+        Command::Tune(command) => block_on_code(tune_command::run(command)),
         Command::DeadLetters(command) => block_on_code(dead_letters::command::run(command)),
         Command::Address(command) => address_command::run(command),
         Command::Models(command) => models_command::run(command),

@@ -8,10 +8,12 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod recorded_site;
 pub mod replay;
 mod roles;
 pub mod telemetry;
 mod terminal;
+pub mod tune_command;
 
 pub mod address_command;
 mod camera_command;

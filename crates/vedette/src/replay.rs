@@ -1,21 +1,17 @@
 //! `vedette replay`: recorded detections in, alerts out, by the same code as the live stage, without a clock.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context;
 use serde::Serialize;
-use vedette_address::AddressBase;
-use vedette_analysis::{Outcome, Replay, ReplayCounts, Setups, Site, record_line};
-use vedette_core::{Alert, CameraId, NearMiss, Timestamp};
-use vedette_stages::address_book::AddressBook;
-use vedette_stages::registry::Registry;
+use vedette_analysis::{Outcome, Replay, ReplayCounts, record_line};
+use vedette_core::{Alert, CameraId, NearMiss};
 
-use crate::cli::{AlertFormat, ReplayArgs, TimedBase};
-use crate::config::{Config, load_cameras, load_policies};
-use crate::{history, output};
+use crate::cli::{AlertFormat, ReplayArgs};
+use crate::output;
+use crate::recorded_site::{self, RecordedSite};
 
 /// Counts of a replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,10 +33,12 @@ pub struct Summary {
 /// # Errors
 /// When a file cannot be read, the configuration is invalid, or the output is closed.
 pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
-    let mut replay = site(args)?;
+    let site = RecordedSite::open(&args.site)?;
+    let (tracker, sort_window) = (site.analyse.tracker.clone(), site.analyse.sort_window);
+    let mut replay = Replay::new(site).with(tracker, sort_window);
     let mut near_misses = args.near_misses.as_deref().map(create).transpose()?;
     let mut refused = 0;
-    for (index, line) in lines(&args.detections)?.enumerate() {
+    for (index, line) in recorded_site::lines(&args.detections)?.enumerate() {
         let line = line.context("reading detections")?;
         if line.trim().is_empty() {
             continue;
@@ -67,78 +65,10 @@ pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
     Ok(Summary { frames, duplicates, late, refused, alerts })
 }
 
-fn take_line(replay: &mut Replay<Files>, line: &str) -> anyhow::Result<(CameraId, Outcome)> {
+fn take_line(replay: &mut Replay<RecordedSite>, line: &str) -> anyhow::Result<(CameraId, Outcome)> {
     let record = record_line::from_line(line).context("not a record of detections")?;
     let outcome = replay.take(&record)?;
     Ok((record.camera, outcome))
-}
-
-/// Cameras, policies and bases from files.
-struct Files {
-    registry: Registry,
-    addresses: AddressBook,
-}
-
-impl Site for Files {
-    fn setups(&self, id: &CameraId) -> Option<Arc<Setups>> {
-        self.registry.entry(id).map(|entry| entry.setups)
-    }
-
-    fn base(&self, at: Timestamp) -> Option<Arc<AddressBase>> {
-        self.addresses.at(at)
-    }
-}
-
-/// A replay with the options, and with the settings file for absent ones.
-fn site(args: &ReplayArgs) -> anyhow::Result<Replay<Files>> {
-    let mut site = match &args.config {
-        Some(path) => Config::load(path)?,
-        None => Config::default(),
-    };
-    if let Some(path) = &args.cameras {
-        site.cameras = load_cameras(path)?;
-    }
-    if let Some(path) = &args.policies {
-        site.policies = load_policies(path, &site.cameras)?;
-    }
-    let of_site = site.settings.site.address_base.map(|path| TimedBase { path, from: None });
-    let given = if args.address_base.is_empty() { Vec::from_iter(of_site) } else { args.address_base.clone() };
-    let registry = match &args.history {
-        Some(path) => history::read(path)?,
-        None => Registry::of(&site.cameras, &site.policies),
-    };
-    let files = Files { registry, addresses: bases(&given)? };
-    let settings = site.settings.analyse;
-    Ok(Replay::new(files).with(settings.tracker, settings.sort_window))
-}
-
-/// The bases by the instants from which they are effective.
-fn bases(given: &[TimedBase]) -> anyhow::Result<AddressBook> {
-    let open = |base: &TimedBase| {
-        AddressBase::open(&base.path).map(Arc::new).with_context(|| format!("opening {}", base.path.display()))
-    };
-    let mut first = given.iter().filter(|base| base.from.is_none());
-    let book = AddressBook::of(first.next().map(open).transpose()?);
-    if let Some(second) = first.next() {
-        anyhow::bail!(
-            "--address-base {}: a second base without a time; write PATH@TIME for the later one",
-            second.path.display()
-        );
-    }
-    for base in given {
-        if let Some(from) = base.from {
-            book.serve(open(base)?, from);
-        }
-    }
-    Ok(book)
-}
-
-fn lines(path: &Path) -> anyhow::Result<Box<dyn Iterator<Item = std::io::Result<String>>>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(std::io::stdin().lines()));
-    }
-    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    Ok(Box::new(BufReader::new(file).lines()))
 }
 
 fn write_all(out: &mut dyn Write, format: AlertFormat, alerts: &[Alert]) -> anyhow::Result<()> {

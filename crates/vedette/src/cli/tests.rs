@@ -50,14 +50,3 @@ fn names_of_models_stand_with_commas_or_spaces_between_them() {
         assert_eq!(names, ["a", "b"]);
     }
 }
-
-#[test]
-fn a_base_may_have_a_moment() {
-    let read = |text: &str| text.parse::<TimedBase>();
-    assert_eq!(read("city.base").unwrap().from, None);
-    let timed = read("a@b/city.base@2026-03-01T08:00:00Z").unwrap();
-    assert_eq!(timed.path, PathBuf::from("a@b/city.base"));
-    assert_eq!(timed.from, "2026-03-01T08:00:00Z".parse().ok());
-    assert_eq!(read("a@b/city.base").unwrap().path, PathBuf::from("a@b/city.base"));
-    assert!(read("city.base@noon").unwrap_err().contains("RFC 3339"));
-}

@@ -78,6 +78,8 @@ mod snapshots;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tune;
+#[cfg(test)]
 mod upgrade;
 #[cfg(test)]
 mod webhook;

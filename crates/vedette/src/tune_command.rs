@@ -1,0 +1,217 @@
+//! `vedette tune`: other rules on recorded detections.
+
+mod print;
+mod window;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::Value;
+use vedette_core::{CameraId, Policy, RuleId, Timestamp};
+use vedette_tuning::{Change, Comparison, Goal, NoSuggestion, Term, compare, suggest, sweep};
+
+use crate::config::load_policies;
+use crate::recorded_site::SiteArgs;
+use window::Window;
+
+/// `vedette tune`
+#[derive(Debug, Subcommand)]
+pub enum TuneCommand {
+    /// Which alerts would be lost, gained, shifted and changed with another policy. The exit code is 3 when a confirmed alert is lost.
+    WhatIf(WhatIfArgs),
+    /// The alerts for each value of one or two thresholds.
+    Sweep(SweepArgs),
+    /// Values that the verdicts speak for: chosen on older alerts, reported on newer ones. Nothing is applied.
+    Suggest(SuggestArgs),
+}
+
+/// Recorded detections, the site, and the alerts that were raised there.
+#[derive(Debug, Args)]
+pub struct WindowArgs {
+    /// Detections as JSON lines, as `vedette export` writes them; `-` for standard input.
+    pub detections: PathBuf,
+    /// The site. With `--config`, its alert store is read: the alerts raised live, and the verdicts on them.
+    #[command(flatten)]
+    pub site: SiteArgs,
+    /// Only this camera.
+    #[arg(long)]
+    pub camera: Option<CameraId>,
+    /// Only alerts raised at or after this time (RFC 3339); the detections before it are analysed all the same.
+    #[arg(long)]
+    pub from: Option<Timestamp>,
+    /// Only alerts raised before this time (RFC 3339).
+    #[arg(long)]
+    pub until: Option<Timestamp>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `vedette tune what-if`
+#[derive(Debug, Args)]
+pub struct WhatIfArgs {
+    /// The recording.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Policy file with other rules, for the whole recording.
+    #[arg(long, required_unless_present = "set")]
+    pub draft: Option<PathBuf>,
+    /// Set one value of the policy that is in force at the end of the recording, such as `gate.score.enter=0.6`. Repeat it for several.
+    #[arg(long, value_name = "RULE.PATH=VALUE", conflicts_with = "draft")]
+    pub set: Vec<Assignment>,
+}
+
+/// `vedette tune sweep`
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// The recording.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// A value of a rule, with those to try: `gate.score.enter=0.4,0.5,0.6`. Twice for every combination.
+    #[arg(long, value_name = "RULE.PATH=VALUE,...", required = true)]
+    pub term: Vec<Assignment>,
+}
+
+/// `vedette tune suggest`
+#[derive(Debug, Args)]
+pub struct SuggestArgs {
+    /// The recording.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Rules that get the same values; all of the policy when absent.
+    #[arg(long = "rule")]
+    pub rules: Vec<RuleId>,
+    /// Values are chosen on the alerts raised before this time, and reported on the later ones (RFC 3339); by default the older 60 % of the
+    /// judged alerts.
+    #[arg(long)]
+    pub newer_from: Option<Timestamp>,
+    /// What to reach.
+    #[arg(long, value_enum, default_value_t = GoalArg::KeepConfirmed)]
+    pub goal: GoalArg,
+}
+
+/// See [`Goal`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GoalArg {
+    /// Fewest false alarms, without losing a confirmed alert.
+    KeepConfirmed,
+    /// The best F1 score of the judged alerts.
+    BestF1,
+}
+
+/// A term with values.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    term: Term,
+    values: Vec<Value>,
+}
+
+impl FromStr for Assignment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = || format!("`{text}` is no RULE.PATH=VALUE, such as gate.score.enter=0.6");
+        let (term, values) = text.split_once('=').ok_or_else(form)?;
+        let term = term.trim().parse().map_err(|error: vedette_tuning::TermError| error.to_string())?;
+        let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+        let values: Vec<Value> = values.split(',').map(str::trim).filter(|it| !it.is_empty()).map(value).collect();
+        if values.is_empty() { Err(form()) } else { Ok(Self { term, values }) }
+    }
+}
+
+/// A sweep of more policies takes too long.
+const MOST_POINTS: usize = 256;
+
+/// Runs the command.
+///
+/// # Errors
+/// The unreadable or invalid input, with its position.
+pub async fn run(command: TuneCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        TuneCommand::WhatIf(args) => what_if(args).await,
+        TuneCommand::Sweep(args) => sweep_terms(args).await,
+        TuneCommand::Suggest(args) => suggest_values(args).await,
+    }
+}
+
+async fn what_if(args: WhatIfArgs) -> anyhow::Result<ExitCode> {
+    let window = Window::open(&args.window).await?;
+    let drafts = match &args.draft {
+        Some(path) => load_policies(path, &window.cameras())?,
+        None => Vec::new(),
+    };
+    let mut all = Comparison::default();
+    for camera in window.recorded() {
+        let draft = match &args.draft {
+            Some(_) => camera.of(&drafts),
+            None => Some(assigned(camera.policy().context("the camera has no policy to change")?, &args.set)?),
+        };
+        let setups = camera.with_policy(draft.as_ref());
+        let alerts =
+            camera.recording.alerts(&setups).with_context(|| format!("the draft, on camera {}", camera.id()))?;
+        all.differences.extend(compare(&camera.alerts, &alerts, &camera.verdicts).differences);
+    }
+    let all = all.part(|at| window.has(at));
+    print::comparison(&all, window.baseline(), args.window.json)?;
+    let loses = all.tally(Change::Lost).confirmed > 0;
+    Ok(if loses { ExitCode::from(3) } else { ExitCode::SUCCESS })
+}
+
+/// A policy with values set.
+fn assigned(policy: &Policy, assignments: &[Assignment]) -> anyhow::Result<Policy> {
+    let mut draft = policy.clone();
+    for Assignment { term, values } in assignments {
+        let [value] = &values[..] else { bail!("{term}: give one value, or use `vedette tune sweep`") };
+        draft = term.set(&draft, value)?;
+    }
+    Ok(draft)
+}
+
+async fn sweep_terms(args: SweepArgs) -> anyhow::Result<ExitCode> {
+    let points: usize = args.term.iter().map(|assignment| assignment.values.len()).product();
+    if args.term.len() > 2 || points > MOST_POINTS {
+        bail!("a sweep has one or two terms and at most {MOST_POINTS} combinations; these are {points}");
+    }
+    let window = Window::open(&args.window).await?;
+    let terms: Vec<(Term, Vec<Value>)> = args.term.into_iter().map(|it| (it.term, it.values)).collect();
+    let mut sum = Vec::new();
+    for camera in window.recorded() {
+        let policy = camera.policy().context("the camera has no policy to change")?;
+        let setups = |draft: &Policy| camera.with_policy(Some(draft));
+        let points = sweep(&camera.recording, policy, &setups, &camera.alerts, &camera.verdicts, &terms);
+        let points = points.with_context(|| format!("camera {}", camera.id()))?;
+        window.add(&mut sum, points);
+    }
+    print::sweep(&terms, &sum, window.baseline(), args.window.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn suggest_values(args: SuggestArgs) -> anyhow::Result<ExitCode> {
+    let window = Window::open(&args.window).await?;
+    let goal = match args.goal {
+        GoalArg::KeepConfirmed => Goal::KeepConfirmed,
+        GoalArg::BestF1 => Goal::BestF1,
+    };
+    for camera in window.recorded() {
+        let policy = camera.policy().context("the camera has no policy to change")?;
+        let unknown = args.rules.iter().find(|rule| policy.rules.iter().all(|known| known.id != **rule));
+        if let Some(rule) = unknown {
+            bail!("camera {}: its policy has no rule `{rule}`", camera.id());
+        }
+        let rules = match args.rules.is_empty() {
+            true => policy.rules.iter().map(|rule| rule.id.clone()).collect(),
+            false => args.rules.clone(),
+        };
+        let split = args.newer_from.or_else(|| camera.split()).unwrap_or_default();
+        let setups = |draft: &Policy| camera.with_policy(Some(draft));
+        let found = suggest(&camera.recording, policy, &setups, &camera.verdicts, &rules, split, goal);
+        if let Err(NoSuggestion::Failed(error)) = found {
+            return Err(error).with_context(|| format!("camera {}", camera.id()));
+        }
+        print::suggestion(camera.id(), split, found.as_ref(), args.window.json)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,239 @@
+//! `vedette tune` on detections of the demo: what it says is what `vedette replay` gives, and the commands of docs/TUNING.md run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use vedette_alert_store::AlertStore;
+use vedette_alerts::{Decision, Verdict};
+use vedette_core::{Alert, Timestamp};
+
+use crate::product::Product;
+use crate::support::{assert_refused, demo_site, finish, root, said, vedette};
+
+/// The site of the demo and its recorded detections.
+struct Site {
+    folder: tempfile::TempDir,
+    detections: String,
+}
+
+impl Site {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        demo_site(folder.path());
+        let detections = root().join("tests/golden/vtest-detections.jsonl").display().to_string();
+        Self { folder, detections }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn command(&self, words: &[&str], more: &[&str]) -> Command {
+        let mut command = vedette();
+        command.args(words).arg(&self.detections).args(["--config", &self.path("vedette.toml")]).args(more);
+        command
+    }
+
+    fn run(&self, words: &[&str], more: &[&str]) -> Output {
+        finish(self.command(words, more))
+    }
+
+    /// The last revision of each alert of a replay.
+    fn replayed(&self, more: &[&str]) -> BTreeMap<String, Value> {
+        let output = self.run(&["replay"], more);
+        assert!(output.status.success(), "{}", said(&output));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let alerts = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        alerts.map(|alert| (alert["id"].as_str().unwrap().to_owned(), alert)).collect()
+    }
+
+    /// Stores the alerts of the site's policy as raised live, each judged.
+    fn judge(&self, judge: impl Fn(usize, &Alert) -> Option<Decision>) -> usize {
+        let config = vedette::config::Config::load(&self.folder.path().join("vedette.toml")).unwrap();
+        let vedette_stages::StoreSetting::File(path) = config.settings.console.store else { panic!("it is a file") };
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let store = AlertStore::open(&path).unwrap();
+        let records = std::fs::read_to_string(&self.detections).unwrap();
+        let mut recording = vedette_tuning::Recording {
+            records: records.lines().map(|line| vedette_analysis::record_line::from_line(line).unwrap()).collect(),
+            base: Box::new(|_| None),
+            tracker: config.settings.analyse.tracker,
+            sort_window: config.settings.analyse.sort_window,
+        };
+        let base = vedette_address::AddressBase::open(self.folder.path().join("address.base")).unwrap();
+        let base = std::sync::Arc::new(base);
+        recording.base = Box::new(move |_| Some(base.clone()));
+        let registry = vedette_stages::registry::Registry::of(&config.cameras, &config.policies);
+        let alerts = recording.alerts(&registry.entry(&config.cameras[0].id).unwrap().setups).unwrap();
+        for (number, alert) in alerts.iter().enumerate() {
+            store.upsert(alert, None).unwrap();
+            if let Some(decision) = judge(number, alert) {
+                let (by, note, at) = ("test".to_owned(), String::new(), Timestamp::default());
+                store.set_verdict(alert.id, &Verdict { decision, by, note, at }).unwrap();
+            }
+        }
+        alerts.len()
+    }
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_what_if_is_a_replay_before_and_after() {
+    let site = Site::new();
+    let text = std::fs::read_to_string(site.path("policies.toml")).unwrap();
+    let (gate, other) = ("id = \"west-gate\"\n", "min_duration = \"1s\"");
+    for (number, (from, to)) in [
+        (gate, "id = \"west-gate\"\nscore = { enter = 0.92, stay = 0.9 }\n"),
+        (other, "min_duration = \"4s\""),
+        ("cooldown = \"3s\"", "cooldown = \"90s\""),
+        ("severity = \"medium\"", "severity = \"high\""),
+        ("at_least = 4", "at_least = 3"),
+        ("version = 1", "version = 2"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert!(text.contains(from), "{from}");
+        let draft = site.path(&format!("draft-{number}.toml"));
+        std::fs::write(&draft, text.replace(from, to)).unwrap();
+        let (before, after) = (site.replayed(&[]), site.replayed(&["--policies", &draft]));
+        let output = site.run(&["tune", "what-if"], &["--draft", &draft, "--json"]);
+        assert!(output.status.success(), "{}", said(&output));
+        let (mut ours_before, mut ours_after, mut changes) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        for line in lines(&output) {
+            for (alerts, side) in [(&mut ours_before, "before"), (&mut ours_after, "after")] {
+                if let Some(id) = line[side]["id"].as_str() {
+                    alerts.insert(id.to_owned(), line[side].clone());
+                }
+            }
+            changes.extend(line["change"].as_str().map(ToOwned::to_owned));
+        }
+        assert_eq!(ours_before, before, "draft {number}");
+        assert_eq!(ours_after, after, "draft {number}");
+        if to.starts_with("version") {
+            assert!(changes.iter().all(|change| change == "kept"), "another version changes nothing: {changes:?}");
+        } else {
+            assert!(changes.iter().any(|change| change != "kept"), "draft {number} changes nothing");
+        }
+    }
+}
+
+#[test]
+fn a_lost_confirmed_alert_is_told_by_the_exit_code() {
+    let site = Site::new();
+    let count = site.judge(|number, _| (number % 2 == 0).then_some(Decision::Confirmed));
+    let lose = ["--set", "west-gate.score.enter=0.99", "--set", "north-road.score.enter=0.99"];
+    let output = site.run(&["tune", "what-if"], &lose);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains(&format!("baseline equals what was raised live: {count} of {count}")), "{text}");
+    assert!(text.contains("lost    confirmed"), "{text}");
+    let output = site.run(&["tune", "what-if"], &["--set", "west-gate.severity=high"]);
+    assert!(!output.status.success() && said(&output).contains("west-gate.severity"), "{}", said(&output));
+    let output = site.run(&["tune", "what-if"], &["--set", "west-gate.cooldown=4s"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
+#[test]
+fn a_sweep_counts_what_single_what_ifs_give() {
+    let site = Site::new();
+    site.judge(|number, _| Some(if number % 3 == 0 { Decision::FalseAlarm } else { Decision::Confirmed }));
+    let terms = ["--term", "west-gate.score.enter=0.3,0.6,2", "--json"];
+    let refused = site.run(&["tune", "sweep"], &terms);
+    assert!(!refused.status.success() && said(&refused).contains("west-gate.score.enter = 2"), "{}", said(&refused));
+    let terms = ["--term", "west-gate.score.enter=0.3,0.6,0.8", "--term", "lawn.min_duration=1s,3s", "--json"];
+    let points = lines(&site.run(&["tune", "sweep"], &terms));
+    assert_eq!(points.len(), 6);
+    for point in points {
+        let score = format!("west-gate.score.enter={}", point["values"]["west-gate.score.enter"]);
+        let duration = format!("lawn.min_duration={}", point["values"]["lawn.min_duration"].as_str().unwrap());
+        let output = site.run(&["tune", "what-if"], &["--set", &score, "--set", &duration, "--json"]);
+        let summary = lines(&output).pop().unwrap();
+        assert_eq!(point["alerts"], summary["summary"]["after"], "{score} {duration}");
+        assert_eq!(point["lost"], summary["summary"]["changes"]["lost"], "{score} {duration}");
+    }
+}
+
+#[test]
+fn suggestions_need_verdicts_and_say_how_many() {
+    let site = Site::new();
+    let output = site.run(&["tune", "suggest"], &[]);
+    assert!(output.status.success() && said(&output).contains("too few verdicts: 0 confirmed"), "{}", said(&output));
+    // Small people are false alarms.
+    site.judge(|_, alert| {
+        let height = alert.objects.iter().map(|object| object.bbox.height).fold(0.0, f32::max);
+        Some(if height < 90.0 { Decision::FalseAlarm } else { Decision::Confirmed })
+    });
+    let output = site.run(&["tune", "suggest"], &["--newer-from", "2100-01-01T00:00:00Z"]);
+    let text = said(&output);
+    assert!(output.status.success() && text.contains("->"), "{text}");
+    assert!(text.contains("do not bear it out"), "nothing is newer: {text}");
+    assert_refused(site.command(&["tune", "suggest"], &["--rule", "south-gate"]), &["no rule `south-gate`"]);
+}
+
+#[test]
+fn input_that_is_wrong_is_named() {
+    let site = Site::new();
+    for (words, more, expected) in [
+        (&["tune", "what-if"][..], &["--set", "gate"][..], &["`gate` is no RULE.PATH=VALUE"][..]),
+        (&["tune", "what-if"], &["--set", "south.score.enter=0.5"], &["no rule `south`", "west-gate"]),
+        (&["tune", "what-if"], &["--draft", "nowhere.toml"], &["nowhere.toml"]),
+        (&["tune", "what-if"], &[], &["--draft"]),
+        (
+            &["tune", "sweep"],
+            &["--camera", "campus-9", "--term", "lawn.score.enter=0.5"],
+            &["no detections of camera campus-9"],
+        ),
+    ] {
+        assert_refused(site.command(words, more), expected);
+    }
+    let broken = site.path("broken.jsonl");
+    std::fs::write(&broken, "{}\n").unwrap();
+    let site = Site { detections: broken, ..site };
+    let more = ["--set", "lawn.score.enter=0.5"];
+    assert_refused(site.command(&["tune", "what-if"], &more), &["broken.jsonl:1: not a record of detections"]);
+}
+
+/// The commands of a page, one each.
+fn commands(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("docs").join(page)).unwrap();
+    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
+    blocks.flat_map(|block| block.lines().map(ToOwned::to_owned).collect::<Vec<_>>()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_of_the_page_about_tuning_run() {
+    let site = tempfile::tempdir().unwrap();
+    let product = Product::start(&demo_site(site.path()), |_| {}).await;
+    let alerts = product.alerts_reach(6).await;
+    for alert in &alerts {
+        let url = format!("{}/api/v1/alerts/{}/verdict", product.url, alert["id"].as_str().unwrap());
+        let body = serde_json::json!({"verdict": "confirmed", "by": "test"});
+        let answer = reqwest::Client::new().post(url).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+    product.end().await;
+    let binary = Path::new(env!("CARGO_BIN_EXE_vedette")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let commands = commands("TUNING.md");
+    assert!(commands.len() >= 6, "{commands:?}");
+    for line in commands {
+        let mut command = Command::new("bash");
+        command.args(["-c", &line]).current_dir(site.path()).env("PATH", &path);
+        let output = finish(command);
+        // 3: a confirmed alert is lost.
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{line}: {}", said(&output));
+        if line.contains("what-if") {
+            let said = said(&output);
+            let tail = said.lines().last().unwrap();
+            let numbers: Vec<usize> =
+                tail.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
+            assert!(tail.starts_with("baseline equals") && numbers[0] == numbers[1] && numbers[1] >= 6, "{said}");
+        }
+    }
+}
