@@ -93,16 +93,16 @@ struct Timed {
 /// checkpoint.
 fn idle(city: &City) -> (f64, usize) {
     let before = resident();
-    let mut idle: Open = HashMap::new();
+    let mut idle: HashMap<CameraId, Box<CameraAnalysis>> = HashMap::new();
     for (number, (camera, _)) in city.cameras.iter().enumerate() {
         let mut analysis = Box::new(city.open(number));
         for tick in 0..SEEN + REST {
             analysis.take(&frame(number, tick, tick < SEEN), city.serving(number));
         }
-        idle.insert(camera.id.clone(), (number, analysis));
+        idle.insert(camera.id.clone(), analysis);
     }
     let weight = (resident() - before) as f64 / city.cameras.len() as f64;
-    (weight, idle[&city.cameras[0].0.id].1.save().expect("it is encoded").len())
+    (weight, idle[&city.cameras[0].0.id].save().expect("it is encoded").len())
 }
 
 /// Each thread has a part of the cameras, as a worker has its partitions.

@@ -66,7 +66,7 @@ impl CameraAnalysis {
                 self.camera = camera.clone();
                 break;
             }
-            if is_among(&mut self.refused.cameras, camera) {
+            if self.refused.as_mut().is_some_and(|refused| is_among(&mut refused.cameras, camera)) {
                 continue;
             }
             match locator(camera) {
@@ -75,7 +75,7 @@ impl CameraAnalysis {
                     break;
                 }
                 Err(error) => {
-                    self.refused.cameras.push(camera.clone());
+                    self.refused.get_or_insert_default().cameras.push(camera.clone());
                     outcome = outcome.and(Err(error));
                 }
             }
@@ -88,7 +88,9 @@ impl CameraAnalysis {
         self.tracker.forget_ground();
         self.locator = locator;
         self.camera = camera.clone();
-        self.refused.policies.clear();
+        if let Some(refused) = &mut self.refused {
+            refused.policies.clear();
+        }
         if let (Some(engine), Some(policy)) = (&mut self.engine, &self.policy) {
             match compile(camera, &self.locator, policy) {
                 Ok(rules) => engine.recalibrate(rules),
@@ -108,7 +110,7 @@ impl CameraAnalysis {
         let mut outcome = Ok(());
         for setup in setups.back_from(captured) {
             let Some(policy) = &setup.policy else { break };
-            if is_among(&mut self.refused.policies, policy) {
+            if self.refused.as_mut().is_some_and(|refused| is_among(&mut refused.policies, policy)) {
                 continue;
             }
             if self.policy.as_ref().is_some_and(|known| Arc::ptr_eq(known, policy)) {
@@ -120,7 +122,7 @@ impl CameraAnalysis {
                     return outcome;
                 }
                 Err(error) => {
-                    self.refused.policies.push(policy.clone());
+                    self.refused.get_or_insert_default().policies.push(policy.clone());
                     outcome = outcome.and(Err(error));
                 }
             }

@@ -13,7 +13,7 @@ use vedette_wire::{WireError, decode_alert, decode_policy, encode_alert, encode_
 use super::clock::Clock;
 use super::order::{Order, SavedOrder};
 use super::paths::Paths;
-use super::policy::{Refused, compile, usable_camera};
+use super::policy::{compile, usable_camera};
 use super::{CameraAnalysis, Last, SetupError};
 use crate::setups::Setups;
 
@@ -130,7 +130,7 @@ impl CameraAnalysis {
             tracker: saved.tracker.into_owned(),
             engine,
             policy,
-            refused: Refused::default(),
+            refused: None,
             paths: saved.paths.into_owned(),
             order: Order::restore(saved.order)?,
             clock: saved.clock.into_owned(),
