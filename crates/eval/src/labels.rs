@@ -39,11 +39,7 @@ impl Event {
             sequence: sequence.to_owned(),
             rule: episode.rule.to_string(),
             kind: Some(EventKind::of(episode.kind)),
-            direction: match episode.direction {
-                Some(Direction::LeftToRight) => 1,
-                Some(_) => -1,
-                None => 0,
-            },
+            direction: number(episode.direction),
             at_s: episode.raised.as_micros() as f64 / 1e6,
             x: placed.then_some(episode.anchor.x.into()),
             y: placed.then_some(episode.anchor.y.into()),
@@ -59,11 +55,7 @@ impl Event {
             sequence: sequence.to_owned(),
             rule: alert.rule.to_string(),
             kind: Some(EventKind::of(alert.kind)),
-            direction: match alert.direction {
-                Some(Direction::LeftToRight) => 1,
-                Some(_) => -1,
-                None => 0,
-            },
+            direction: number(alert.direction),
             at_s: alert.raised.as_micros() as f64 / 1e6,
             x: anchor.map(|anchor| anchor.x.into()),
             y: anchor.map(|anchor| anchor.y.into()),
@@ -72,6 +64,15 @@ impl Event {
 
     pub(crate) fn place(&self) -> Option<[f64; 2]> {
         Some([self.x?, self.y?])
+    }
+}
+
+/// See [`Event::direction`].
+const fn number(direction: Option<Direction>) -> i8 {
+    match direction {
+        Some(Direction::LeftToRight) => 1,
+        Some(_) => -1,
+        None => 0,
     }
 }
 

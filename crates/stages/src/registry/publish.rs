@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use vedette_bus::{BusError, SharedBus};
-use vedette_core::{Camera, CameraVersion, Policy, PolicyScope, PolicyVersion, Span, Timestamp};
+use vedette_core::{Camera, CameraVersion, Policy, PolicyScope, PolicyVersion, Span, Timeline, Timestamp, Version};
 use vedette_runtime::clock;
-use vedette_topics::topics::{self, CameraKey, PolicyKey};
+use vedette_topics::topics::{self, CameraKey, Key, Message, PolicyKey, Topic};
 use vedette_wire::policy_key;
 
 use super::{Outdated, Registry};
@@ -51,33 +51,43 @@ pub async fn publish(
 }
 
 /// Publishes a version, and takes back those that would follow it: they were set for later, or by a clock that has been set back.
+async fn put<K: Clone, T, V, R>(
+    bus: &SharedBus,
+    topic: &Topic<Version<K, T>>,
+    version: &Version<K, T>,
+    known: Option<&Timeline<V>>,
+    key: impl Fn(K, Timestamp) -> R,
+    now: Timestamp,
+) -> Result<(), BusError>
+where
+    Version<K, T>: Message<Key = R>,
+    R: Key,
+{
+    topic.send(bus, version, now).await?.await?;
+    for later in known.into_iter().flat_map(|known| known.after(version.effective_from)) {
+        topic.delete(bus, &key(version.of.clone(), later), now).await?.await?;
+    }
+    Ok(())
+}
+
 async fn put_camera(
     bus: &SharedBus,
     registry: &Registry,
     version: &CameraVersion,
     now: Timestamp,
 ) -> Result<(), BusError> {
-    topics::CAMERAS.send(bus, version, now).await?.await?;
-    let versions = registry.cameras.versions(&version.of);
-    for later in versions.iter().flat_map(|versions| versions.after(version.effective_from)) {
-        topics::CAMERAS.delete(bus, &CameraKey(version.of.clone(), later), now).await?.await?;
-    }
-    Ok(())
+    let known = registry.cameras.versions(&version.of);
+    put(bus, &topics::CAMERAS, version, known.as_deref(), CameraKey, now).await
 }
 
-/// The same for a policy.
 async fn put_policy(
     bus: &SharedBus,
     registry: &Registry,
     version: &PolicyVersion,
     now: Timestamp,
 ) -> Result<(), BusError> {
-    topics::POLICIES.send(bus, version, now).await?.await?;
-    let versions = registry.policies.versions(&version.of);
-    for later in versions.iter().flat_map(|versions| versions.after(version.effective_from)) {
-        topics::POLICIES.delete(bus, &PolicyKey(version.of.clone(), later), now).await?.await?;
-    }
-    Ok(())
+    let known = registry.policies.versions(&version.of);
+    put(bus, &topics::POLICIES, version, known.as_deref(), PolicyKey, now).await
 }
 
 /// Publishes cameras and policies to a bus whose registry no process has open, for tests and tools.

@@ -132,7 +132,7 @@ async fn a_change_is_a_version_of_its_own_and_its_undoing_another() {
     let newest = setups.at(tomorrow).unwrap().policy.clone().unwrap();
     assert_eq!((newest.policy().version, newest.policy().effective_from), (3, tomorrow));
 
-    // Removed for good at some later time, and given back.
+    // Removed while a version is scheduled for tomorrow.
     retire(&bus, &registry, &renamed, &[]).await.unwrap();
     let (registry, _) = Registry::open(&bus).await.unwrap();
     let expected = [(Some(1), false), (Some(2), true), (Some(3), true), (None, true)];
