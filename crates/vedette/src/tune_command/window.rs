@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use vedette_alert_store::AlertFilter;
+use vedette_alert_store::{AlertFilter, AlertStore, StoreError};
 use vedette_alerts::{Decision, StoredAlert};
 use vedette_analysis::{Setups, Site, record_line};
-use vedette_core::{Alert, Camera, CameraId, CameraRecord, Policy, PolicyScope, Timestamp};
+use vedette_core::{Alert, Camera, CameraId, CameraRecord, Policy, PolicyScope, Span, Timestamp};
 use vedette_rules::SharedPolicy;
 use vedette_stages::{ConsoleSettings, StoreSetting, alert_store};
 use vedette_tuning::{Baseline, Comparison, Judgement, Point, Recording, Verdicts};
@@ -53,10 +53,14 @@ impl Window {
             let whose = args.camera.as_ref().map_or(String::new(), |camera| format!(" of camera {camera}"));
             bail!("{} has no detections{whose}", args.detections.display());
         }
+        let store = match &site.console {
+            Some(console) => existing_store(console).await?,
+            None => None,
+        };
         let (mut cameras, mut baseline) = (Vec::new(), None);
         for (id, records) in by_camera {
-            let live = match &site.console {
-                Some(console) => live(console, &id, &records).await?,
+            let live = match &store {
+                Some(store) => Some(live(store, &id, &records).await?),
                 None => None,
             };
             let recorded = Recorded::open(&site, &id, records, live.as_deref())?;
@@ -187,21 +191,23 @@ fn carried(alerts: &[Alert], live: &[StoredAlert]) -> (Baseline, Verdicts) {
     Baseline::of(alerts, &live, &verdicts.collect())
 }
 
-/// The alerts of a camera that were raised live in the time of its records; none without a store.
+/// The alert store of the site; none when its file does not exist yet.
+async fn existing_store(console: &ConsoleSettings) -> anyhow::Result<Option<Arc<AlertStore>>> {
+    match &console.store {
+        StoreSetting::File(path) if !path.exists() => Ok(None),
+        _ => alert_store::open(console).await.context("reading verdicts from the alert store").map(Some),
+    }
+}
+
+/// The alerts of a camera that were raised live in the time of its records.
 async fn live(
-    console: &ConsoleSettings,
+    store: &Arc<AlertStore>,
     camera: &CameraId,
     records: &[CameraRecord],
-) -> anyhow::Result<Option<Vec<StoredAlert>>> {
-    if let StoreSetting::File(path) = &console.store
-        && !path.exists()
-    {
-        return Ok(None);
-    }
-    let store = alert_store::open(console).await.context("reading verdicts from the alert store")?;
+) -> anyhow::Result<Vec<StoredAlert>> {
     let times = || records.iter().map(|record| record.at.captured);
-    let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(None) };
-    let until = last + vedette_core::Span::from_micros(1);
+    let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(Vec::new()) };
+    let until = last + Span::from_micros(1);
     let mut filter = AlertFilter {
         each: true,
         camera: Some(camera.clone()),
@@ -210,6 +216,7 @@ async fn live(
         limit: 1_000,
         ..AlertFilter::default()
     };
+    let store = store.clone();
     let alerts = tokio::task::spawn_blocking(move || {
         let mut alerts = Vec::new();
         loop {
@@ -217,9 +224,9 @@ async fn live(
             alerts.extend(page.alerts);
             filter.before = page.next;
             if filter.before.is_none() {
-                return Ok::<_, vedette_alert_store::StoreError>(alerts);
+                return Ok::<_, StoreError>(alerts);
             }
         }
     });
-    Ok(Some(alerts.await??))
+    Ok(alerts.await??)
 }
