@@ -61,7 +61,7 @@ impl Site {
         Some(Arc::new(SharedPolicy::new(policy)))
     }
 
-    /// What became of a camera and a policy: changed, undone, taken away and given back, not usable, moved.
+    /// The versions of a camera and a policy: changed, rolled back, removed and added again, invalid, moved.
     fn versions(&self) -> Versions {
         let moved = Camera { calibration: None, name: "moved".into(), ..self.camera.clone() };
         let (camera, moved) = (Some(Arc::new(self.camera.clone())), Some(Arc::new(moved)));
