@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "near_miss",
         "heartbeat",
         "signal",
+        "change",
     ];
     let files = files.map(|name| root.join(format!("vedette/v1/{name}.proto")));
     println!("cargo:rerun-if-changed={}", root.display());

@@ -29,8 +29,8 @@ pub use ground::ground;
 use order::Order;
 pub use order::{Admission, SORT_WINDOW};
 use paths::Paths;
-pub use policy::SetupError;
 use policy::{Refused, locator, usable_camera};
+pub use policy::{SetupError, verify};
 pub use state::{STATE_FORMAT, StateError, is_readable};
 
 /// The effects of one record.

@@ -11,7 +11,8 @@ mod replay;
 mod setups;
 
 pub use camera::{
-    Admission, CameraAnalysis, Outcome, SORT_WINDOW, STATE_FORMAT, Serving, SetupError, StateError, ground, is_readable,
+    Admission, CameraAnalysis, Outcome, SORT_WINDOW, STATE_FORMAT, Serving, SetupError, StateError, ground,
+    is_readable, verify,
 };
 pub use replay::{Replay, ReplayCounts, ReplayError, Site};
-pub use setups::{PolicyTimeline, Setup, Setups};
+pub use setups::{CameraTimeline, PolicyTimeline, Setup, Setups, SharedVersion};

@@ -96,6 +96,11 @@ text_id!(
     RuleId,
     "rule id"
 );
+text_id!(
+    /// One change of cameras and policies.
+    ChangeId,
+    "change id"
+);
 
 /// One object tracked within one camera and one stream session. It never leaves its camera and is not an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

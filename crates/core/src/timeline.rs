@@ -78,6 +78,20 @@ impl<T> Timeline<T> {
         self.entries.drain(..over).collect()
     }
 
+    /// From `from` up to `until` the value that was in force just before stays in force.
+    pub fn hold(&mut self, from: Timestamp, until: Timestamp)
+    where
+        T: Clone,
+    {
+        let first = self.entries.partition_point(|(start, _)| *start < Some(from));
+        let after = self.entries.partition_point(|(start, _)| *start < Some(until));
+        let held = self.entries.drain(first..after.max(first)).next_back();
+        let starts = self.entries.get(first).is_some_and(|(start, _)| *start == Some(until));
+        if let Some((_, value)) = held.filter(|_| !starts) {
+            self.entries.insert(first, (Some(until), value));
+        }
+    }
+
     /// All values, oldest first, each with its instant (none: from the beginning).
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Option<Timestamp>, &T)> {
         self.entries.iter().map(|(from, value)| (*from, value))
@@ -106,6 +120,23 @@ mod tests {
         assert_eq!(timeline.remove(at(30)), Some("c"));
         assert_eq!((timeline.remove(at(30)), timeline.at(at(99))), (None, Some(&"B")));
         assert!(timeline.forget_before(at(5)).is_empty());
+    }
+
+    #[test]
+    fn a_held_value_stays_in_force_for_a_while() {
+        let held = |from, until| {
+            let mut timeline = Timeline::new(Some(0));
+            for (moment, value) in [(10, 1), (20, 2), (30, 3)] {
+                timeline.set(at(moment), value);
+            }
+            timeline.hold(at(from), at(until));
+            [5, 12, 15, 17, 22, 27, 35].map(|moment| *timeline.at(at(moment)).unwrap())
+        };
+        assert_eq!(held(10, 16), [0, 0, 0, 1, 2, 2, 3]);
+        assert_eq!(held(10, 25), [0, 0, 0, 0, 0, 2, 3]);
+        assert_eq!(held(10, 30), [0, 0, 0, 0, 0, 0, 3]);
+        assert_eq!(held(12, 18), [0, 1, 1, 1, 2, 2, 3], "nothing changes in the span");
+        assert_eq!(held(40, 10), [0, 1, 1, 1, 2, 2, 3], "an empty span");
     }
 
     proptest! {

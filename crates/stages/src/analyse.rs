@@ -6,6 +6,7 @@
 //! it does not include (a zombie member overwrote a newer checkpoint with an older one) are replayed.
 
 mod counters;
+mod decision;
 mod near_misses;
 mod opening;
 mod partition;
@@ -36,6 +37,7 @@ use vedette_topics::topics;
 use vedette_wire::DeadLetterReason;
 
 use crate::address_book::AddressBook;
+use crate::changes::Worker;
 use crate::deps::Deps;
 use crate::error::StageError;
 use crate::heartbeats::Peers;
@@ -76,6 +78,8 @@ pub struct Analyse {
     pub signals: Signals,
     /// The processes that cameras depend on.
     pub peers: Peers,
+    /// This process among the workers.
+    pub worker: Worker,
 }
 
 struct Running {
@@ -102,11 +106,14 @@ struct Running {
 impl AnalyseSettings {
     /// The services that analyse this process's share of the cameras, and follow the heartbeats of the stages before.
     #[must_use]
-    pub fn services(&self, deps: &Deps) -> [Service; 2] {
+    pub fn services(&self, deps: &Deps) -> [Service; 3] {
         let Deps { bus, registry, signals, addresses, latency, health, .. } = deps.clone();
         let (peers, follower) = Peers::open(&bus);
-        let stage = Analyse { settings: self.clone(), bus, registry, addresses, health, latency, signals, peers };
-        [follower.service(&deps.health), Service::new(STAGE, move |stop| stage.clone().run(stop))]
+        let worker = Worker::default();
+        let reports = worker.service(&bus, &registry, &health);
+        let stage =
+            Analyse { settings: self.clone(), bus, registry, addresses, health, latency, signals, peers, worker };
+        [follower.service(&deps.health), reports, Service::new(STAGE, move |stop| stage.clone().run(stop))]
     }
 }
 
@@ -252,6 +259,7 @@ impl Consumer for Running {
         let stands_at = partition::stands_at(&self.partitions);
         self.states.assign(&self.stage.bus, &numbers, &stands_at).await?;
         self.assigned.extend(numbers);
+        self.stage.worker.hold(&self.assigned);
         Ok(())
     }
 
@@ -266,6 +274,7 @@ impl Consumer for Running {
                 shares.extend(left.share(*number)?);
             }
         }
+        self.stage.worker.hold(&self.assigned);
         if let Some(committer) = &self.committer {
             save::write_on_leaving(shares, &self.stage.bus, committer).await;
         }

@@ -26,6 +26,7 @@ use vedette_wire::CameraSignal;
 use crate::address_book::AddressBook;
 use crate::alert_sink::AlertSink;
 use crate::alert_store::{self, OpenError};
+use crate::changes::Changes;
 use crate::deps::Deps;
 use crate::evidence::{BusSnapshots, NoSnapshot};
 use crate::frame_book::FrameBook;
@@ -102,9 +103,12 @@ impl Desk {
         };
         let kept = Retention::new(&store, settings.keep);
         let (frames, follower) = FrameBook::open(&bus).await.during("reading `states`")?;
+        let (changes, workers) = Changes::open(&bus, &registry, clock::now);
         let mut services = vec![
             sink.service(&kept),
             follower.service(&health),
+            workers.service(&health),
+            changes.service(&health),
             frames.service(registry.clone(), cameras, stale_after, &health),
             alert_store::service(&store, &health),
             kept.service(&health),

@@ -8,6 +8,7 @@ mod alert_refill;
 mod alert_sink;
 pub mod alert_store;
 mod analyse;
+pub mod changes;
 pub mod console;
 mod deps;
 pub mod detect;

@@ -37,6 +37,14 @@ vedette_metrics::define! {
     DETECT_SIGNAL_LOSSES: Counter = "vedette_detect_signal_losses_total", Count, ["reason"];
     /// 1 while a camera has no signal, 0 once its pictures are analysed again; cameras that never lost it are absent.
     CAMERA_OFFLINE: Gauge = "vedette_camera_offline", Count, ["camera"];
+    /// Changes of cameras and policies that were applied here, by outcome: `committed` or `aborted`.
+    CHANGES: Counter = "vedette_changes_total", Count, ["outcome"];
+    /// Frames that waited for the decision on a change.
+    ANALYSE_FRAMES_HELD: Counter = "vedette_analyse_frames_held_total", Count, [];
+    /// Changes without a decision in time, with which the analysis no longer waited.
+    ANALYSE_CHANGES_OVERDUE: Counter = "vedette_analyse_changes_overdue_total", Count, [];
+    /// Spans of a camera in which a change came too late, by whether a replay is `exact`.
+    ANALYSE_LATE_CHANGES: Counter = "vedette_analyse_late_changes_total", Count, ["exact"];
     /// Frames analysed.
     ANALYSE_FRAMES: Counter = "vedette_analyse_frames_total", Count, [];
     /// Records of frames that have been seen before, ignored.

@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use vedette_bus::{BusError, Delivered, Delivery, Record, Retention, SharedBus, TopicSpec};
-use vedette_core::{Alert, CameraRecord, CameraVersion, PolicyVersion, Span, StreamSession, Timestamp};
+use vedette_core::{
+    Alert, CameraRecord, CameraVersion, Change, LateChange, PolicyVersion, Span, StreamSession, Timestamp,
+};
 use vedette_wire::{
     AddressBaseChange, AnalysisState, CameraNearMiss, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError,
+    WorkerReport,
 };
 
 use crate::BusSettings;
@@ -42,6 +45,12 @@ topics! {
     pub static CAMERAS: Topic<CameraVersion> = Topic::new(Definition::single("cameras", Keep::Compacted(Duration::ZERO)));
     /// The policies, each with its versions.
     pub static POLICIES: Topic<PolicyVersion> = Topic::new(Definition::single("policies", Keep::Compacted(Duration::ZERO)));
+    /// Versions that take effect together: prepared, committed or aborted.
+    pub static CHANGES: Topic<Change> = Topic::new(Definition::single("changes", Keep::Detections));
+    /// Changes that a worker learnt of too late; kept as long as the detections they matter to.
+    pub static LATE_CHANGES: Topic<LateChange> = Topic::new(Definition::single("late-changes", Keep::Detections));
+    /// The workers that analyse, and their answers to changes.
+    pub static WORKERS: Topic<WorkerReport> = Topic::new(Definition::single("workers", Keep::Briefly));
     /// The timeline of address bases.
     pub static ADDRESSES: Topic<AddressBaseChange> =
         Topic::new(Definition::single("addresses", Keep::Compacted(Duration::ZERO)));

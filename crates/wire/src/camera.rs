@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use prost::Message;
 use vedette_core::{
@@ -21,15 +23,18 @@ pub(crate) fn versioned_key(of: String, effective_from: Timestamp) -> String {
 /// The value of a record on `cameras`.
 #[must_use]
 pub fn encode_camera(version: &CameraVersion) -> Bytes {
+    pb_version(version).encode_to_vec().into()
+}
+
+pub(crate) fn pb_version(version: &CameraVersion) -> pb::Camera {
     let content = version.content.as_ref().map(pb_camera);
     pb::Camera {
         id: version.of.to_string(),
         effective_from_us: version.effective_from.as_micros(),
         removed: content.is_none(),
+        made: version.made.as_ref().map(field::pb_authorship),
         ..content.unwrap_or_default()
     }
-    .encode_to_vec()
-    .into()
 }
 
 fn pb_camera(camera: &Camera) -> pb::Camera {
@@ -109,11 +114,15 @@ fn pb_calibration(calibration: &Calibration) -> pb::camera::Calibration {
 /// # Errors
 /// When the bytes are not such a message, or a value breaks its rule. `locate` decides whether a calibration can be solved.
 pub fn decode_camera(bytes: Bytes) -> Result<CameraVersion, WireError> {
-    let message: pb::Camera = parse("Camera", bytes)?;
+    version(parse("Camera", bytes)?)
+}
+
+pub(crate) fn version(mut message: pb::Camera) -> Result<CameraVersion, WireError> {
     let effective_from = Timestamp::from_micros(message.effective_from_us);
     let of = field::camera_id(&message.id)?;
+    let made = message.made.take().map(field::authorship).transpose()?;
     let content = if message.removed { None } else { Some(camera(of.clone(), message)?) };
-    Ok(CameraVersion { of, effective_from, content })
+    Ok(CameraVersion { of, effective_from, content, made, only: BTreeSet::new() })
 }
 
 fn camera(id: CameraId, message: pb::Camera) -> Result<Camera, WireError> {

@@ -1,8 +1,8 @@
 //! Validation and conversion of the small messages within larger ones.
 
 use vedette_core::{
-    CameraId, Direction, FrameSize, GroundPoint, ModelRef, ObjectClass, PixelBox, PixelPoint, Quality, RuleId, Score,
-    ShedReason, SignalLossReason, Span, VideoRef,
+    Authorship, CameraId, ChangeId, Direction, FrameSize, GroundPoint, ModelRef, ObjectClass, Owner, PixelBox,
+    PixelPoint, Quality, RuleId, Score, ShedReason, SignalLossReason, Span, Timestamp, VideoRef,
 };
 
 use crate::{WireError, pb};
@@ -15,6 +15,39 @@ pub(crate) fn camera_id(text: &str) -> Result<CameraId, WireError> {
 
 pub(crate) fn rule_id(text: &str) -> Result<RuleId, WireError> {
     RuleId::new(text).map_err(|error| WireError::invalid("rule", error))
+}
+
+pub(crate) fn change_id(text: &str) -> Result<ChangeId, WireError> {
+    ChangeId::new(text).map_err(|error| WireError::invalid("change", error))
+}
+
+/// Most bytes of an author's name or a reason.
+const LONGEST_WORDS: usize = 4_000;
+
+pub(crate) fn authorship(made: pb::Authorship) -> Result<Authorship, WireError> {
+    if made.author.len() > LONGEST_WORDS || made.reason.len() > LONGEST_WORDS {
+        return Err(WireError::invalid("made", format!("author and reason have {LONGEST_WORDS} bytes at most")));
+    }
+    let owner = match pb::authorship::Owner::try_from(made.owner) {
+        Ok(pb::authorship::Owner::Console) => Owner::Console,
+        _ => Owner::File,
+    };
+    let (at, parent) = (Timestamp::from_micros(made.at_us), made.parent_us.map(Timestamp::from_micros));
+    Ok(Authorship { author: made.author, reason: made.reason, at, owner, parent })
+}
+
+pub(crate) fn pb_authorship(made: &Authorship) -> pb::Authorship {
+    let owner = match made.owner {
+        Owner::File => pb::authorship::Owner::File,
+        Owner::Console => pb::authorship::Owner::Console,
+    };
+    pb::Authorship {
+        author: made.author.clone(),
+        reason: made.reason.clone(),
+        at_us: made.at.as_micros(),
+        owner: owner.into(),
+        parent_us: made.parent.map(Timestamp::as_micros),
+    }
 }
 
 pub(crate) fn frame_size(field: &'static str, size: Option<pb::FrameSize>) -> Result<FrameSize, WireError> {

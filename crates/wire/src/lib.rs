@@ -10,6 +10,7 @@ mod address_change;
 mod address_match;
 mod alert;
 mod camera;
+mod change;
 mod condition;
 mod dead_letter;
 mod detections;
@@ -28,6 +29,7 @@ mod signal;
 mod state;
 mod video;
 mod video_record;
+mod worker_report;
 mod zone;
 
 /// Types made from `proto/vedette/v1` by prost.
@@ -39,6 +41,7 @@ pub mod pb {
 pub use address_change::{AddressBaseChange, NewBase, address_key, decode_address_change, encode_address_change};
 pub use alert::{decode_alert, encode_alert};
 pub use camera::{camera_key, decode_camera, encode_camera};
+pub use change::{decode_change, decode_late_change, encode_change, encode_late_change, late_change_key};
 pub use dead_letter::{DeadLetter, DeadLetterReason, LeftOut, decode_dead_letter, encode_dead_letter};
 pub use detections::{decode_detections, encode_detections};
 pub use error::WireError;
@@ -54,3 +57,4 @@ pub use signal::{CameraSignal, decode_signal, encode_signal};
 pub use state::{AnalysisState, decode_state, encode_state};
 pub use video::{decode_video, encode_piece, encode_signal_loss, encode_video};
 pub use video_record::{PublishedChunk, VideoPiece, VideoRecord};
+pub use worker_report::{Refusal, WorkerAnswer, WorkerReport, decode_worker_report, encode_worker_report};

@@ -39,16 +39,19 @@ pub fn policy_scope(key: &str) -> Option<PolicyScope> {
 /// The value of a record on `policies`.
 #[must_use]
 pub fn encode_policy_version(version: &PolicyVersion) -> Bytes {
-    let Some(policy) = &version.content else {
-        let removed = pb::Policy {
-            applies_to: Some(pb_scope(&version.of)),
-            effective_from_us: version.effective_from.as_micros(),
-            removed: true,
-            ..pb::Policy::default()
-        };
-        return removed.encode_to_vec().into();
-    };
-    encode_policy(policy)
+    pb_version(version).encode_to_vec().into()
+}
+
+pub(crate) fn pb_version(version: &PolicyVersion) -> pb::Policy {
+    let content = version.content.as_ref().map(pb_policy);
+    pb::Policy {
+        applies_to: Some(pb_scope(&version.of)),
+        effective_from_us: version.effective_from.as_micros(),
+        removed: content.is_none(),
+        made: version.made.as_ref().map(field::pb_authorship),
+        only: version.only.iter().map(ToString::to_string).collect(),
+        ..content.unwrap_or_default()
+    }
 }
 
 fn pb_scope(scope: &PolicyScope) -> pb::policy::AppliesTo {
@@ -61,16 +64,18 @@ fn pb_scope(scope: &PolicyScope) -> pb::policy::AppliesTo {
 /// A policy as a message.
 #[must_use]
 pub fn encode_policy(policy: &Policy) -> Bytes {
+    pb_policy(policy).encode_to_vec().into()
+}
+
+fn pb_policy(policy: &Policy) -> pb::Policy {
     pb::Policy {
         applies_to: Some(pb_scope(&policy.applies_to)),
         version: policy.version,
         effective_from_us: policy.effective_from.as_micros(),
         frame: field::pb_frame_size(policy.frame),
         rules: policy.rules.iter().map(pb_rule).collect(),
-        removed: false,
+        ..pb::Policy::default()
     }
-    .encode_to_vec()
-    .into()
 }
 
 fn pb_rule(rule: &Rule) -> pb::Rule {
@@ -148,11 +153,16 @@ pub(crate) fn severity(number: i32) -> Result<Severity, WireError> {
 /// # Errors
 /// When the bytes are not such a message, or a value breaks its rule. `rules` validates zones and settings.
 pub fn decode_policy_version(bytes: Bytes) -> Result<PolicyVersion, WireError> {
-    let mut message: pb::Policy = parse("Policy", bytes)?;
+    version(parse("Policy", bytes)?)
+}
+
+pub(crate) fn version(mut message: pb::Policy) -> Result<PolicyVersion, WireError> {
     let of = scope(message.applies_to.take())?;
     let effective_from = Timestamp::from_micros(message.effective_from_us);
+    let made = message.made.take().map(field::authorship).transpose()?;
+    let only = message.only.iter().map(|camera| field::camera_id(camera)).collect::<Result<_, _>>()?;
     let content = if message.removed { None } else { Some(policy(of.clone(), message)?) };
-    Ok(PolicyVersion { of, effective_from, content })
+    Ok(PolicyVersion { of, effective_from, content, made, only })
 }
 
 /// Reads a policy.

@@ -167,6 +167,15 @@ pub(super) fn usable_camera(
     first_error.map(Err)
 }
 
+/// Whether a camera can be analysed with a policy.
+///
+/// # Errors
+/// All validation errors of its calibration, or of the policy on this camera.
+pub fn verify(camera: &Camera, policy: Option<&SharedPolicy>) -> Result<(), SetupError> {
+    let locator = locator(camera)?;
+    policy.map_or(Ok(()), |policy| compile(camera, &locator, policy).map(drop))
+}
+
 pub(super) fn locator(camera: &Camera) -> Result<Locator, SetupError> {
     Locator::new(camera).map_err(|mistakes| SetupError { camera: camera.id.clone(), mistakes })
 }

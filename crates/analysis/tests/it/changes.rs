@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vedette_address::AddressBase;
 use vedette_analysis::{
-    CameraAnalysis, Outcome, PolicyTimeline, STATE_FORMAT, Serving, SetupError, Setups, record_line,
+    CameraAnalysis, Outcome, PolicyTimeline, STATE_FORMAT, Serving, SetupError, Setups, SharedVersion, record_line,
 };
 use vedette_core::{Alert, Camera, CameraRecord, Policy, Score, ScoreBand, Span, Timeline, Timestamp};
 use vedette_rules::SharedPolicy;
@@ -82,14 +82,14 @@ impl Site {
     fn setups(&self, versions: &Versions) -> Setups {
         let mut cameras = Timeline::default();
         for (secs, camera) in &versions.cameras {
-            cameras.set(self.at(*secs), camera.clone());
+            cameras.set(self.at(*secs), SharedVersion::of(camera.clone()));
         }
         let mut policies = PolicyTimeline::default();
         for (secs, policy) in &versions.policies {
-            policies.set(self.at(*secs), policy.clone());
+            policies.set(self.at(*secs), SharedVersion::of(policy.clone()));
         }
         let policies = Arc::new(policies);
-        Setups::of(&cameras, |scope| (*scope == self.policy.applies_to).then(|| policies.clone()))
+        Setups::of(&self.camera.id, &cameras, |scope| (*scope == self.policy.applies_to).then(|| policies.clone()), &[])
     }
 
     fn take(&self, analysis: &mut CameraAnalysis, frame: &CameraRecord, setups: &Setups) -> Outcome {

@@ -8,7 +8,7 @@ use vedette_core::{CameraId, CameraRecord};
 use vedette_wire::{AnalysisState, DeadLetterReason};
 
 use super::partition::{Known, Panicked};
-use super::{Running, recovery, states, step};
+use super::{Running, decision, recovery, states, step};
 use crate::error::StageError;
 use crate::metrics;
 use crate::registry::Entry;
@@ -25,14 +25,26 @@ pub(super) enum Opened {
 impl Running {
     /// Ensures that the camera's analysis is ready for `record`.
     pub(super) async fn open(&mut self, record: &Delivered, frame: &CameraRecord) -> crate::Result<Opened> {
-        let Some(entry) = self.stage.registry.entry(&frame.camera) else {
-            let detail = format!("camera {} is not in the registry", frame.camera);
-            return Ok(Opened::Refused(DeadLetterReason::UnknownCamera, detail));
+        let number = record.position.partition;
+        let entry = loop {
+            let Some(entry) = self.stage.registry.entry(&frame.camera) else {
+                let detail = format!("camera {} is not in the registry", frame.camera);
+                return Ok(Opened::Refused(DeadLetterReason::UnknownCamera, detail));
+            };
+            if let Some(hold) = entry.hold.as_ref().filter(|hold| frame.at.captured >= hold.from) {
+                decision::wait(&self.stage, hold).await;
+                continue;
+            }
+            let known = self.partitions.entry(number).or_default().cameras.get(&frame.camera);
+            let late = known.map(|known| known.late_under(&entry)).unwrap_or_default();
+            if late.is_empty() {
+                break entry;
+            }
+            decision::record_late(&self.stage, late).await?;
         };
         if entry.setups.is_removed(frame.at.captured) {
             return Ok(Opened::Retired);
         }
-        let number = record.position.partition;
         if let Some(known) = self.partitions.entry(number).or_default().cameras.get_mut(&frame.camera) {
             known.renew(entry);
             return Ok(Opened::Ready);

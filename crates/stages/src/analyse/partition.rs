@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use vedette_analysis::{CameraAnalysis, Outcome, STATE_FORMAT};
 use vedette_bus::BusError;
-use vedette_core::{CameraId, CameraRecord};
+use vedette_core::{CameraId, CameraRecord, LateChange};
 use vedette_topics::topics;
 use vedette_wire::AnalysisState;
 
@@ -35,6 +35,12 @@ pub(super) struct Panicked {
 impl Known {
     pub(super) fn new(id: CameraId, entry: Entry, analysis: CameraAnalysis, stands_at: u64) -> Self {
         Self { id, analysis, entry, stands_at, is_dirty: false }
+    }
+
+    /// The spans in which the analysis came too late for what the registry says now.
+    pub(super) fn late_under(&self, entry: &Entry) -> Vec<LateChange> {
+        let last = self.analysis.last_captured();
+        last.map(|last| entry.setups.late_since(&self.entry.setups, &self.id, last)).unwrap_or_default()
     }
 
     /// The registry has changed.
@@ -93,11 +99,12 @@ impl Partition {
         self.cameras.insert(known.id.clone(), Box::new(known));
     }
 
-    /// A frame through its camera's analysis; none when that is not loaded, its registry entry is outdated, or the camera was removed
-    /// before the frame.
+    /// A frame through its camera's analysis; none when that is not loaded, its registry entry is outdated, the camera was removed
+    /// before the frame, or the frame has to wait for a decision.
     pub(super) fn step(&mut self, stage: &Analyse, frame: &CameraRecord) -> Option<Result<Outcome, Panicked>> {
         let known = self.cameras.get_mut(&frame.camera)?;
-        if !stage.registry.is_current(&known.entry) || known.entry.setups.is_removed(frame.at.captured) {
+        let waits = known.entry.hold.as_ref().is_some_and(|hold| frame.at.captured >= hold.from);
+        if !stage.registry.is_current(&known.entry) || known.entry.setups.is_removed(frame.at.captured) || waits {
             return None;
         }
         mark(known, &mut self.dirty);

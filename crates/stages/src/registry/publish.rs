@@ -2,8 +2,12 @@
 
 use std::collections::HashSet;
 
+use vedette_analysis::SharedVersion;
 use vedette_bus::{BusError, SharedBus};
-use vedette_core::{Camera, CameraVersion, Policy, PolicyScope, PolicyVersion, Span, Timeline, Timestamp, Version};
+use vedette_core::{
+    Authorship, Camera, CameraId, CameraVersion, Change, Owner, Policy, PolicyScope, PolicyVersion, Span, Timeline,
+    Timestamp, Version,
+};
 use vedette_runtime::clock;
 use vedette_topics::topics::{self, CameraKey, Key, Message, PolicyKey, Topic};
 use vedette_wire::policy_key;
@@ -27,9 +31,10 @@ pub async fn publish(
 ) -> Result<usize, BusError> {
     let (mut count, now) = (0, clock::now());
     for camera in cameras.iter().filter(|camera| registry.differs_camera(camera)) {
-        let is_first = registry.cameras.versions(&camera.id).is_none();
-        let effective_from = if is_first { Timestamp::default() } else { now + LEAD };
-        put_camera(bus, registry, &CameraVersion::of_camera(camera.clone(), effective_from), now).await?;
+        let known = registry.cameras.versions(&camera.id);
+        let effective_from = if known.is_none() { Timestamp::default() } else { now + LEAD };
+        let version = CameraVersion::of_camera(camera.clone(), effective_from).made(by_file(known.as_deref(), now));
+        put_camera(bus, registry, &version, now).await?;
         count += 1;
     }
     for policy in policies.iter().filter(|policy| registry.differs_policy(policy)) {
@@ -41,13 +46,27 @@ pub async fn publish(
             }
             _ => {
                 let effective_from = registry.effective_from(policy, now);
-                let version = PolicyVersion::of_policy(Policy { effective_from, ..policy.clone() });
+                let known = registry.policies.versions(&policy.applies_to);
+                let version = PolicyVersion::of_policy(Policy { effective_from, ..policy.clone() })
+                    .made(by_file(known.as_deref(), now));
                 put_policy(bus, registry, &version, now).await?;
                 count += 1;
             }
         }
     }
     Ok(count)
+}
+
+/// The authorship of a version from a configuration file.
+fn by_file<T>(known: Option<&Timeline<SharedVersion<T>>>, now: Timestamp) -> Authorship {
+    let parent = known.and_then(|known| known.iter().next_back()).map(|(from, _)| from.unwrap_or_default());
+    Authorship {
+        author: "configuration files".to_owned(),
+        at: now,
+        owner: Owner::File,
+        parent,
+        ..Authorship::default()
+    }
 }
 
 /// Publishes a version, and takes back those that would follow it: they were set for later, or by a clock that has been set back.
@@ -66,6 +85,29 @@ where
     topic.send(bus, version, now).await?.await?;
     for later in known.into_iter().flat_map(|known| known.after(version.effective_from)) {
         topic.delete(bus, &key(version.of.clone(), later), now).await?.await?;
+    }
+    Ok(())
+}
+
+/// Publishes the versions of a committed change.
+pub(crate) async fn put_change(
+    bus: &SharedBus,
+    registry: &Registry,
+    change: Change,
+    from: Timestamp,
+) -> Result<(), BusError> {
+    let now = clock::now();
+    let change = change.effective(from);
+    // Oldest first: each takes back the known ones that would follow it, and those of the change come after.
+    let mut cameras = change.cameras;
+    cameras.sort_by_key(|version| version.effective_from);
+    for version in &cameras {
+        put_camera(bus, registry, version, now).await?;
+    }
+    let mut policies = change.policies;
+    policies.sort_by_key(|version| version.effective_from);
+    for version in &policies {
+        put_policy(bus, registry, version, now).await?;
     }
     Ok(())
 }
@@ -101,14 +143,19 @@ pub async fn publish_onto(bus: &SharedBus, cameras: &[Camera], policies: &[Polic
 
 impl Registry {
     fn differs_camera(&self, camera: &Camera) -> bool {
-        self.camera(&camera.id).as_deref() != Some(camera)
+        let versions = self.cameras.versions(&camera.id);
+        let newest = versions.as_ref().and_then(|versions| versions.newest());
+        newest.is_none_or(|newest| owner(newest) == Owner::File && newest.content.as_deref() != Some(camera))
     }
 
     /// A file gives the time of a change only where it is not to take effect at once.
     fn differs_policy(&self, policy: &Policy) -> bool {
         let versions = self.policies.versions(&policy.applies_to);
-        let newest = versions.as_ref().and_then(|versions| versions.newest()?.as_ref());
-        newest.is_none_or(|newest| {
+        let newest = versions.as_ref().and_then(|versions| versions.newest());
+        if newest.is_some_and(|newest| owner(newest) == Owner::Console) {
+            return false;
+        }
+        newest.and_then(|newest| newest.content.as_ref()).is_none_or(|newest| {
             let is_set = policy.effective_from != Timestamp::default();
             let effective_from = if is_set { policy.effective_from } else { newest.policy().effective_from };
             *newest.policy() != Policy { effective_from, ..policy.clone() }
@@ -117,13 +164,25 @@ impl Registry {
 
     fn newest_number(&self, policy: &Policy) -> Option<u32> {
         let versions = self.policies.versions(&policy.applies_to)?;
-        Some(versions.newest()?.as_ref()?.policy().version)
+        Some(versions.newest()?.content.as_ref()?.policy().version)
     }
 
     /// When a changed policy takes effect: never in the past, which was analysed with the one before.
     fn effective_from(&self, policy: &Policy, now: Timestamp) -> Timestamp {
         let is_first = self.policies.versions(&policy.applies_to).is_none_or(|versions| versions.is_empty());
         if is_first { policy.effective_from } else { policy.effective_from.max(now + LEAD) }
+    }
+
+    /// Where a camera is edited.
+    #[must_use]
+    pub fn camera_owner(&self, id: &CameraId) -> Owner {
+        self.cameras.versions(id).and_then(|versions| versions.newest().map(owner)).unwrap_or_default()
+    }
+
+    /// Where a policy is edited.
+    #[must_use]
+    pub fn policy_owner(&self, scope: &PolicyScope) -> Owner {
+        self.policies.versions(scope).and_then(|versions| versions.newest().map(owner)).unwrap_or_default()
     }
 
     /// The cameras and policies of configuration files that differ from the bus, by key: for a process that does not own the
@@ -150,21 +209,26 @@ pub async fn retire(
 ) -> Result<usize, BusError> {
     let kept: HashSet<String> = policies.iter().map(|policy| policy_key(&policy.applies_to)).collect();
     let (mut count, now) = (0, clock::now());
+    let listed: HashSet<&CameraId> = cameras.iter().map(|camera| &camera.id).collect();
     for camera in registry.cameras() {
-        if cameras.iter().any(|kept| kept.id == camera.id) {
+        if listed.contains(&camera.id) || registry.camera_owner(&camera.id) == Owner::Console {
             continue;
         }
         tracing::info!(camera = %camera.id, "retired: no longer in the configuration files");
-        let version = CameraVersion::removed(camera.id.clone(), now + LEAD);
+        let made = by_file(registry.cameras.versions(&camera.id).as_deref(), now);
+        let version = CameraVersion::removed(camera.id.clone(), now + LEAD).made(made);
         put_camera(bus, registry, &version, now).await?;
         registry.cameras.set(version);
         count += 1;
     }
     let scopes = registry.policies.newest().into_iter().map(|policy| policy.policy().applies_to.clone());
-    let gone: Vec<PolicyScope> = scopes.filter(|scope| !kept.contains(&policy_key(scope))).collect();
+    let is_gone =
+        |scope: &PolicyScope| !kept.contains(&policy_key(scope)) && registry.policy_owner(scope) == Owner::File;
+    let gone: Vec<PolicyScope> = scopes.filter(is_gone).collect();
     for scope in gone {
         tracing::info!(policy = policy_key(&scope), "retired: no longer in the configuration files");
-        let version = PolicyVersion::removed(scope, now + LEAD);
+        let made = by_file(registry.policies.versions(&scope).as_deref(), now);
+        let version = PolicyVersion::removed(scope, now + LEAD).made(made);
         put_policy(bus, registry, &version, now).await?;
         registry.policies.set(version);
         count += 1;
@@ -173,4 +237,8 @@ pub async fn retire(
         registry.changed();
     }
     Ok(count)
+}
+
+fn owner<T>(version: &SharedVersion<T>) -> Owner {
+    version.made.as_ref().map_or(Owner::File, |made| made.owner)
 }

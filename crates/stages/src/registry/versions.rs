@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use vedette_analysis::PolicyTimeline;
-use vedette_core::{Camera, CameraId, CameraVersion, PolicyScope, PolicyVersion, Timeline, Timestamp};
+use vedette_analysis::{CameraTimeline, PolicyTimeline, SharedVersion};
+use vedette_core::{Camera, CameraId, CameraVersion, PolicyScope, PolicyVersion, Timeline, Timestamp, Version};
 use vedette_rules::SharedPolicy;
 use vedette_wire::{policy_key, policy_scope};
-
-/// The versions of a camera; none where it was removed.
-pub(super) type CameraTimeline = Timeline<Option<Arc<Camera>>>;
 
 /// Which version a tombstone takes back.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,8 +44,8 @@ pub(super) struct Cameras(DashMap<CameraId, Arc<CameraTimeline>>);
 
 impl Cameras {
     pub(super) fn set(&self, version: CameraVersion) {
-        let mut timeline = self.0.entry(version.of).or_default();
-        Arc::make_mut(&mut timeline).set(version.effective_from, version.content.map(Arc::new));
+        let mut timeline = self.0.entry(version.of.clone()).or_default();
+        Arc::make_mut(&mut timeline).set(version.effective_from, SharedVersion::new(version, |camera| camera));
     }
 
     pub(super) fn take_back(&self, back: &TakeBack<'_>) {
@@ -60,11 +57,7 @@ impl Cameras {
     pub(super) fn history(&self) -> Vec<CameraVersion> {
         let mut versions: Vec<CameraVersion> = Vec::new();
         for timeline in &self.0 {
-            versions.extend(timeline.iter().map(|(from, camera)| CameraVersion {
-                of: timeline.key().clone(),
-                effective_from: from.unwrap_or_default(),
-                content: camera.as_deref().cloned(),
-            }));
+            versions.extend(history(timeline.key(), timeline.value(), Camera::clone));
         }
         versions.sort_by(|a, b| (&a.of, a.effective_from).cmp(&(&b.of, b.effective_from)));
         versions
@@ -75,7 +68,8 @@ impl Cameras {
     }
 
     pub(super) fn newest(&self) -> Vec<Arc<Camera>> {
-        let mut cameras: Vec<Arc<Camera>> = self.0.iter().filter_map(|timeline| timeline.newest()?.clone()).collect();
+        let mut cameras: Vec<Arc<Camera>> =
+            self.0.iter().filter_map(|timeline| timeline.newest()?.content.clone()).collect();
         cameras.sort_by(|a, b| a.id.cmp(&b.id));
         cameras
     }
@@ -87,9 +81,8 @@ pub(super) struct Policies(DashMap<PolicyScope, Arc<PolicyTimeline>>);
 
 impl Policies {
     pub(super) fn set(&self, version: PolicyVersion) {
-        let mut timeline = self.0.entry(version.of).or_default();
-        let shared = version.content.map(|policy| Arc::new(SharedPolicy::new(policy)));
-        Arc::make_mut(&mut timeline).set(version.effective_from, shared);
+        let mut timeline = self.0.entry(version.of.clone()).or_default();
+        Arc::make_mut(&mut timeline).set(version.effective_from, SharedVersion::new(version, SharedPolicy::new));
     }
 
     pub(super) fn take_back(&self, back: &TakeBack<'_>) {
@@ -105,18 +98,21 @@ impl Policies {
 
     /// The number of the policy in force at a time.
     pub(super) fn number_at(&self, scope: &PolicyScope, moment: Timestamp) -> Option<u32> {
-        Some(self.0.get(scope)?.at(moment)?.as_ref()?.policy().version)
+        Some(self.0.get(scope)?.at(moment)?.content.as_ref()?.policy().version)
+    }
+
+    /// Every scope that has or had a policy.
+    pub(super) fn scopes(&self) -> Vec<PolicyScope> {
+        let mut scopes: Vec<PolicyScope> = self.0.iter().map(|timeline| timeline.key().clone()).collect();
+        scopes.sort_by_cached_key(policy_key);
+        scopes
     }
 
     /// All versions, by scope and time.
     pub(super) fn history(&self) -> Vec<PolicyVersion> {
         let mut versions: Vec<PolicyVersion> = Vec::new();
         for timeline in &self.0 {
-            versions.extend(timeline.iter().map(|(from, policy)| PolicyVersion {
-                of: timeline.key().clone(),
-                effective_from: from.unwrap_or_default(),
-                content: policy.as_deref().map(|policy| policy.policy().clone()),
-            }));
+            versions.extend(history(timeline.key(), timeline.value(), |policy| policy.policy().clone()));
         }
         versions.sort_by_cached_key(|version| (policy_key(&version.of), version.effective_from));
         versions
@@ -124,8 +120,23 @@ impl Policies {
 
     /// The newest policy of each scope that has one.
     pub(super) fn newest(&self) -> Vec<Arc<SharedPolicy>> {
-        self.0.iter().filter_map(|timeline| timeline.newest()?.clone()).collect()
+        self.0.iter().filter_map(|timeline| timeline.newest()?.content.clone()).collect()
     }
+}
+
+/// The versions of one camera or policy, oldest first.
+pub(super) fn history<K: Clone, T, V>(
+    of: &K,
+    timeline: &Timeline<SharedVersion<T>>,
+    copy: impl Fn(&T) -> V + Copy,
+) -> impl Iterator<Item = Version<K, V>> {
+    timeline.iter().map(move |(from, version)| Version {
+        of: of.clone(),
+        effective_from: from.unwrap_or_default(),
+        content: version.content.as_deref().map(copy),
+        made: version.made.as_deref().cloned(),
+        only: version.only.as_deref().cloned().unwrap_or_default(),
+    })
 }
 
 #[cfg(test)]

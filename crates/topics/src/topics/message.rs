@@ -4,15 +4,18 @@ use bytes::Bytes;
 use vedette_alerts::cloudevents;
 use vedette_bus::{Header, Position};
 use vedette_core::{
-    Alert, CameraId, CameraRecord, CameraVersion, PolicyScope, PolicyVersion, StreamSession, Timestamp,
+    Alert, CameraId, CameraRecord, CameraVersion, Change, ChangeId, LateChange, PolicyScope, PolicyVersion,
+    StreamSession, Timestamp,
 };
 use vedette_wire::{
     AddressBaseChange, AnalysisState, CameraNearMiss, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError,
-    address_key, camera_key, decode_address_change, decode_alert, decode_camera, decode_dead_letter, decode_detections,
-    decode_heartbeat, decode_near_miss, decode_policy_version, decode_session, decode_signal, decode_state,
-    decode_video, encode_address_change, encode_alert, encode_camera, encode_dead_letter, encode_detections,
-    encode_heartbeat, encode_near_miss, encode_piece, encode_policy_version, encode_session, encode_signal,
-    encode_signal_loss, encode_state, encode_video, policy_version_key,
+    WorkerReport, address_key, camera_key, decode_address_change, decode_alert, decode_camera, decode_change,
+    decode_dead_letter, decode_detections, decode_heartbeat, decode_late_change, decode_near_miss,
+    decode_policy_version, decode_session, decode_signal, decode_state, decode_video, decode_worker_report,
+    encode_address_change, encode_alert, encode_camera, encode_change, encode_dead_letter, encode_detections,
+    encode_heartbeat, encode_late_change, encode_near_miss, encode_piece, encode_policy_version, encode_session,
+    encode_signal, encode_signal_loss, encode_state, encode_video, encode_worker_report, late_change_key,
+    policy_version_key,
 };
 
 /// A record's key: it decides the partition and, in a compacted topic, which record supersedes which.
@@ -247,6 +250,80 @@ impl Message for PolicyVersion {
 
     fn decode(value: Bytes) -> Result<Self, WireError> {
         decode_policy_version(value)
+    }
+}
+
+impl Key for ChangeId {
+    fn to_bytes(&self) -> Bytes {
+        Bytes::copy_from_slice(self.as_str().as_bytes())
+    }
+}
+
+impl Message for Change {
+    type Key = ChangeId;
+
+    fn key(&self) -> ChangeId {
+        self.id.clone()
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_change(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_change(value)
+    }
+}
+
+/// By camera, and the time at which the change was to be effective.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateChangeKey(String);
+
+impl Key for LateChangeKey {
+    fn to_bytes(&self) -> Bytes {
+        self.0.clone().into()
+    }
+}
+
+impl Message for LateChange {
+    type Key = LateChangeKey;
+
+    fn key(&self) -> LateChangeKey {
+        LateChangeKey(late_change_key(self))
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_late_change(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_late_change(value)
+    }
+}
+
+/// By worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerKey(String);
+
+impl Key for WorkerKey {
+    fn to_bytes(&self) -> Bytes {
+        self.0.clone().into()
+    }
+}
+
+impl Message for WorkerReport {
+    type Key = WorkerKey;
+
+    fn key(&self) -> WorkerKey {
+        WorkerKey(self.worker.clone())
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_worker_report(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_worker_report(value)
     }
 }
 

@@ -211,6 +211,7 @@ pub(crate) async fn stage(input: &Input, save_every: Span, brokers: &str, prefix
         latency: LatencyBook::default(),
         signals: Signals::default(),
         peers: Peers::default(),
+        worker: vedette_stages::changes::Worker::default(),
     };
     let stop = CancellationToken::new();
     let running = tokio::spawn(stage.run(stop.clone()));

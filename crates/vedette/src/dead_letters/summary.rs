@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use vedette_bus::{Delivered, Header, Position, Record};
-use vedette_core::{Alert, CameraRecord, CameraVersion, PolicyVersion, StreamSession, VideoChunk};
+use vedette_core::{Alert, CameraRecord, CameraVersion, Change, LateChange, PolicyVersion, StreamSession, VideoChunk};
 use vedette_stages::MetadataSettings;
 use vedette_stages::import::convert;
 use vedette_topics::topics::{self, Message, Topic};
 use vedette_wire::{
     AddressBaseChange, AnalysisState, CameraNearMiss, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError,
-    policy_key,
+    WorkerReport, policy_key,
 };
 
 /// Most characters of text, or bytes, shown of an unreadable value.
@@ -41,6 +41,9 @@ fn ours(letter: &DeadLetter) -> Result<Value, WireError> {
         read(letter, &topics::STATES, state),
         read(letter, &topics::CAMERAS, camera),
         read(letter, &topics::POLICIES, policy),
+        read(letter, &topics::CHANGES, change),
+        read(letter, &topics::LATE_CHANGES, late_change),
+        read(letter, &topics::WORKERS, worker),
         read(letter, &topics::ADDRESSES, address_change),
         read(letter, &topics::DEAD_LETTERS, dead_letter),
     ];
@@ -126,6 +129,24 @@ fn camera(version: CameraVersion) -> Value {
         }),
         None => json!({ "camera": version.of, "effective_from": effective_from, "removed": true }),
     }
+}
+
+fn change(change: Change) -> Value {
+    json!({
+        "change": change.id,
+        "cameras": change.cameras.len(),
+        "policies": change.policies.iter().map(|version| policy_key(&version.of)).collect::<Vec<_>>(),
+        "prepared": change.prepared.to_string(),
+        "effective_from": change.effective_from().map(|from| from.to_string()),
+    })
+}
+
+fn late_change(late: LateChange) -> Value {
+    json!({ "camera": late.camera, "from": late.from.to_string(), "until": late.until.to_string() })
+}
+
+fn worker(report: WorkerReport) -> Value {
+    json!({ "worker": report.worker, "partitions": report.partitions.len() })
 }
 
 fn policy(version: PolicyVersion) -> Value {

@@ -17,6 +17,7 @@ use vedette_core::{Policy, Timestamp};
 use vedette_runtime::blocking::Blocking;
 use vedette_runtime::health::Health;
 use vedette_stages::address_book::AddressBook;
+use vedette_stages::changes::Worker;
 use vedette_stages::detect::{Detect, Life, OpenAlerts};
 use vedette_stages::registry::Registry;
 use vedette_stages::{AlertSink, Analyse, AnalyseSettings, LatencyBook, Peers, ShedAfter, Signals};
@@ -173,6 +174,7 @@ impl World {
                 latency: LatencyBook::default(),
                 signals: Signals::default(),
                 peers: Peers::default(),
+                worker: Worker::default(),
             };
             tasks.push(keep_running(stop.clone(), move |stop| analyse.clone().run(stop)));
         } else {

@@ -1,0 +1,86 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{CameraId, CameraVersion, ChangeId, PolicyVersion, Span, Timestamp};
+
+/// Versions of cameras and policies that take effect at one time, or not at all: a two-phase commit among the workers that analyse.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Its id.
+    pub id: ChangeId,
+    /// Versions of cameras; when they are effective is decided with the commit.
+    pub cameras: Vec<CameraVersion>,
+    /// Versions of policies, likewise.
+    pub policies: Vec<PolicyVersion>,
+    /// When it was prepared, by the clock of the process that decides.
+    pub prepared: Timestamp,
+    /// How long after the commit it is effective.
+    pub lead: Span,
+    /// How far it is.
+    pub phase: ChangePhase,
+}
+
+/// How far a change is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangePhase {
+    /// The workers check it.
+    Prepared,
+    /// It is effective from this capture time on.
+    Committed(Timestamp),
+    /// The same, and its versions are on `cameras` and `policies`.
+    Published(Timestamp),
+    /// Nothing changes.
+    Aborted(String),
+}
+
+impl Change {
+    /// No commit can make it effective before this capture time.
+    #[must_use]
+    pub fn earliest(&self) -> Timestamp {
+        self.prepared + self.lead
+    }
+
+    /// Whether nobody has decided yet.
+    #[must_use]
+    pub const fn is_undecided(&self) -> bool {
+        matches!(self.phase, ChangePhase::Prepared)
+    }
+
+    /// The capture time from which it is effective.
+    #[must_use]
+    pub const fn effective_from(&self) -> Option<Timestamp> {
+        match self.phase {
+            ChangePhase::Committed(from) | ChangePhase::Published(from) => Some(from),
+            ChangePhase::Prepared | ChangePhase::Aborted(_) => None,
+        }
+    }
+
+    /// Sets the time from which its versions are effective; one that is for later stays so.
+    #[must_use]
+    pub fn effective(mut self, from: Timestamp) -> Self {
+        for version in &mut self.cameras {
+            version.effective_from = version.effective_from.max(from);
+        }
+        for version in &mut self.policies {
+            version.effective_from = version.effective_from.max(from);
+            if let Some(policy) = &mut version.content {
+                policy.effective_from = version.effective_from;
+            }
+        }
+        self
+    }
+}
+
+/// A worker learnt of a change after it had analysed frames that the change concerns: for this camera, what was in force just before
+/// `from` stayed in force up to `until`. Replay uses it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LateChange {
+    /// The camera.
+    pub camera: CameraId,
+    /// The capture time from which the change was to be effective.
+    pub from: Timestamp,
+    /// The capture time from which it is.
+    pub until: Timestamp,
+    /// Whether a replay gives what was analysed. False where versions were deleted that had been in force already.
+    pub exact: bool,
+}

@@ -1,0 +1,409 @@
+//! Changes of cameras and policies while the product runs: a two-phase commit among the workers that analyse.
+//!
+//! A change is *prepared*: every live worker checks it on each of its cameras. If all are ready it is *committed*, to be effective
+//! [`LEAD`] later; if one refuses, nothing changes. From the earliest time at which a commit could be effective until it hears a decision,
+//! a worker holds back frames, for five seconds at most. So all workers, and every replay, change between the same two frames.
+
+mod check;
+mod worker;
+mod workers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use vedette_bus::{BusError, SharedBus};
+use vedette_core::{
+    Authorship, Camera, CameraId, CameraVersion, Change, ChangeId, ChangePhase, Owner, Policy, PolicyScope,
+    PolicyVersion, Span, Timestamp, Version,
+};
+use vedette_runtime::Service;
+use vedette_runtime::health::{Condition, Health};
+use vedette_topics::reading::Follower;
+use vedette_topics::topics::{self, Message};
+use vedette_wire::{Refusal, WorkerAnswer, policy_key};
+
+use crate::error::StageError;
+use crate::metrics;
+use crate::registry::{self, Registry};
+pub use worker::Worker;
+use workers::Workers;
+
+const NAME: &str = "changes";
+/// How long after its commit a change is effective.
+const LEAD: Span = Span::from_millis(500);
+/// How long live workers have for their answer.
+const ANSWERS: Duration = Duration::from_secs(5);
+/// How long a worker may be unknown that has just started: two of its reports.
+const UNKNOWN: Duration = Duration::from_millis(2_200);
+/// Most bytes of a change: a record of the bus, less the names of its topic and key.
+const LARGEST: usize = 900_000;
+
+/// Versions to be put in force together.
+#[derive(Debug, Clone, Default)]
+pub struct Proposal {
+    /// Cameras; without content, they are removed.
+    pub cameras: Vec<(CameraId, Option<Camera>)>,
+    /// Policies; without content, they are removed.
+    pub policies: Vec<ProposedPolicy>,
+    /// Who asks for it.
+    pub author: String,
+    /// Why.
+    pub reason: String,
+    /// Where the cameras and policies are edited from then on.
+    pub owner: Owner,
+    /// Whether it may take them over from the other place.
+    pub takes_over: bool,
+}
+
+/// A policy to be put in force.
+#[derive(Debug, Clone)]
+pub struct ProposedPolicy {
+    /// Its scope.
+    pub scope: PolicyScope,
+    /// None removes it.
+    pub content: Option<Policy>,
+    /// Some cameras of its scope on which it is tried first; all if empty.
+    pub only: BTreeSet<CameraId>,
+    /// When it is effective, if later than now.
+    pub from: Option<Timestamp>,
+    /// The time from which the version was effective on which it is based; not checked if none.
+    pub based_on: Option<Timestamp>,
+}
+
+/// A change that was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Its id.
+    pub change: ChangeId,
+    /// The capture time from which it is in force.
+    pub effective_from: Timestamp,
+    /// The workers that are ready, with the number of their cameras that it concerns and the time they took.
+    pub ready: BTreeMap<String, (u32, Duration)>,
+    /// Partitions of `detections` that no live worker held: whoever takes them on reads the change from the bus.
+    pub unattended: Vec<u32>,
+}
+
+/// Why nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// It is what is in force already.
+    #[error("nothing in it differs from what is in force")]
+    Nothing,
+    /// It cannot be applied to some cameras.
+    #[error("it cannot be applied to {} of the cameras", refusals.len())]
+    Refused {
+        /// The first reasons.
+        refusals: Vec<Refusal>,
+        /// How many others there are.
+        more: u32,
+        /// The worker that refused; none when no worker was asked.
+        worker: Option<String>,
+    },
+    /// Another version came first.
+    #[error("{of} has changed: a version of {author} is in force from {from}")]
+    Stale {
+        /// The policy.
+        of: String,
+        /// Who made the newest version.
+        author: String,
+        /// When it is effective.
+        from: Timestamp,
+    },
+    /// It is edited elsewhere.
+    #[error("{of} is kept in the {}", place(*owner))]
+    KeptElsewhere {
+        /// The camera or policy.
+        of: String,
+        /// Where it is edited.
+        owner: Owner,
+    },
+    /// Its record would be too large.
+    #[error("it takes {bytes} bytes, and a record of the bus holds {LARGEST}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Live workers did not answer in time.
+    #[error("no answer within {} s of the workers {}", ANSWERS.as_secs(), workers.join(", "))]
+    NoAnswer {
+        /// Their names.
+        workers: Vec<String>,
+    },
+    /// A worker went on without it.
+    #[error("the worker {worker} has waited too long for a decision")]
+    Overdue {
+        /// Its name.
+        worker: String,
+    },
+    /// The bus refused.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// A task failed.
+    #[error("checking the change")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+const fn place(owner: Owner) -> &'static str {
+    match owner {
+        Owner::File => "configuration files",
+        Owner::Console => "console",
+    }
+}
+
+/// Where changes are decided: one place for a site.
+#[derive(Clone)]
+pub struct Changes {
+    bus: SharedBus,
+    registry: Registry,
+    workers: Workers,
+    /// One change at a time.
+    turn: Arc<Mutex<()>>,
+    /// Wall clock.
+    now: fn() -> Timestamp,
+}
+
+impl Changes {
+    /// The desk, and the follower that hears the workers while it runs.
+    #[must_use]
+    pub fn open(bus: &SharedBus, registry: &Registry, now: fn() -> Timestamp) -> (Self, Arc<Follower>) {
+        let (workers, follower) = Workers::open(bus);
+        (Self { bus: bus.clone(), registry: registry.clone(), workers, turn: Arc::default(), now }, follower)
+    }
+
+    /// The service that ends what a process left behind that decided before.
+    #[must_use]
+    pub fn service(&self, health: &Health) -> Service {
+        let (changes, health) = (self.clone(), health.clone());
+        Service::new(NAME, move |stop| {
+            let (changes, health) = (changes.clone(), health.clone());
+            async move {
+                changes.recover().await?;
+                health.set(NAME, Condition::Running, "");
+                stop.cancelled().await;
+                Ok::<_, StageError>(())
+            }
+        })
+    }
+
+    /// The cameras and policies.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Ends what a process left behind that decided before: what it had committed is published, anything else is aborted.
+    ///
+    /// # Errors
+    /// When the bus refuses.
+    pub async fn recover(&self) -> Result<(), BusError> {
+        let _turn = self.turn.lock().await;
+        for change in self.registry.unpublished() {
+            let Some(from) = change.effective_from() else { continue };
+            self.publish(&change, from).await?;
+        }
+        for change in self.registry.undecided() {
+            self.abort(&change, "the console ended before it was decided").await?;
+        }
+        Ok(())
+    }
+
+    /// Checks a change on every camera of the site, without any effect.
+    ///
+    /// # Errors
+    /// As [`Self::apply`], of what can be known without the workers.
+    pub async fn check(&self, proposal: Proposal) -> Result<u32, ChangeError> {
+        let change = self.draft(&proposal)?;
+        self.check_here(&change).await
+    }
+
+    /// Puts a change in force.
+    ///
+    /// # Errors
+    /// Why nothing changed.
+    pub async fn apply(&self, proposal: Proposal) -> Result<Applied, ChangeError> {
+        let _turn = self.turn.lock().await;
+        let change = self.draft(&proposal)?;
+        self.check_here(&change).await?;
+        topics::CHANGES.send(&self.bus, &change, change.prepared).await?.await?;
+        let ready = match self.answers(&change.id).await {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.abort(&change, &error.to_string()).await?;
+                metrics::CHANGES.with(["aborted"]).increment(1);
+                return Err(error);
+            }
+        };
+        let of = self.bus.watermarks(topics::DETECTIONS.name()).await?.len();
+        let held = self.workers.held();
+        let unattended = (0..u32::try_from(of).unwrap_or(u32::MAX)).filter(|number| !held.contains(number)).collect();
+        // Never before the time up to which the workers do not wait.
+        let effective_from = ((self.now)() + LEAD).max(change.earliest());
+        let committed = Change { phase: ChangePhase::Committed(effective_from), ..change };
+        topics::CHANGES.send(&self.bus, &committed, (self.now)()).await?.await?;
+        metrics::CHANGES.with(["committed"]).increment(1);
+        self.publish(&committed, effective_from).await?;
+        Ok(Applied { change: committed.id, effective_from, ready, unattended })
+    }
+
+    async fn publish(&self, change: &Change, from: Timestamp) -> Result<(), BusError> {
+        registry::put_change(&self.bus, &self.registry, change.clone(), from).await?;
+        let published = Change { phase: ChangePhase::Published(from), ..change.clone() };
+        topics::CHANGES.send(&self.bus, &published, (self.now)()).await?.await.map(drop)
+    }
+
+    async fn abort(&self, change: &Change, reason: &str) -> Result<(), BusError> {
+        tracing::warn!(change = %change.id, reason, "a change was aborted");
+        let aborted = Change { phase: ChangePhase::Aborted(reason.to_owned()), ..change.clone() };
+        topics::CHANGES.send(&self.bus, &aborted, (self.now)()).await?.await.map(drop)
+    }
+
+    async fn check_here(&self, change: &Change) -> Result<u32, ChangeError> {
+        let bytes = change.encode().len();
+        if bytes > LARGEST {
+            return Err(ChangeError::TooLarge { bytes });
+        }
+        let (registry, change) = (self.registry.clone(), change.clone());
+        let checked =
+            tokio::task::spawn_blocking(move || check::check(&registry, &change, registry.cameras().into_iter()));
+        let checked = checked.await?;
+        if checked.refusals.is_empty() {
+            return Ok(checked.cameras);
+        }
+        Err(ChangeError::Refused { refusals: checked.refusals, more: checked.more, worker: None })
+    }
+
+    /// Waits until every live worker is ready.
+    async fn answers(&self, change: &ChangeId) -> Result<BTreeMap<String, (u32, Duration)>, ChangeError> {
+        let partitions = self.bus.watermarks(topics::DETECTIONS.name()).await?.len();
+        let (began, mut reports) = (Instant::now(), self.workers.reports());
+        loop {
+            let (mut ready, mut held, mut silent) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+            for (name, member) in self.workers.members().iter().filter(|(_, member)| member.is_live()) {
+                match member.answers.get(change) {
+                    Some((WorkerAnswer::Ready { cameras, .. }, at)) => {
+                        held.extend(member.partitions.iter().copied());
+                        ready.insert(name.clone(), (*cameras, at.duration_since(began)));
+                    }
+                    Some((WorkerAnswer::Refused { refusals, more, .. }, _)) => {
+                        let (refusals, more, worker) = (refusals.clone(), *more, Some(name.clone()));
+                        return Err(ChangeError::Refused { refusals, more, worker });
+                    }
+                    Some((WorkerAnswer::Overdue { .. }, _)) => {
+                        return Err(ChangeError::Overdue { worker: name.clone() });
+                    }
+                    None => silent.push(name.clone()),
+                }
+            }
+            let waited = began.elapsed();
+            // A worker that is not known yet holds the partitions that no other holds.
+            if silent.is_empty() && (held.len() >= partitions || waited >= UNKNOWN) {
+                return Ok(ready);
+            }
+            if waited >= ANSWERS {
+                return Err(ChangeError::NoAnswer { workers: silent });
+            }
+            let next = if silent.is_empty() { UNKNOWN } else { ANSWERS };
+            let _ =
+                tokio::time::timeout_at((began + next).min(Instant::now() + worker::EVERY), reports.changed()).await;
+        }
+    }
+
+    /// The change that a proposal makes, of what differs from what is in force.
+    fn draft(&self, proposal: &Proposal) -> Result<Change, ChangeError> {
+        let now = (self.now)();
+        let (mut cameras, mut policies) = (Vec::new(), Vec::new());
+        for (id, content) in &proposal.cameras {
+            let newest = self.registry.camera_versions(id).pop();
+            let made = self.authorship(proposal, format!("camera {id}"), newest.as_ref(), now)?;
+            if newest.and_then(|version| version.content) != *content {
+                let (of, content) = (id.clone(), content.clone());
+                let only = BTreeSet::new();
+                cameras.push(CameraVersion {
+                    of,
+                    effective_from: Timestamp::default(),
+                    content,
+                    made: Some(made),
+                    only,
+                });
+            }
+        }
+        for proposed in &proposal.policies {
+            policies.extend(self.policy_version(proposal, proposed, now)?);
+        }
+        if cameras.is_empty() && policies.is_empty() {
+            return Err(ChangeError::Nothing);
+        }
+        let id = ChangeId::new(&format!("{:016x}", fastrand::u64(..))).expect("letters and digits");
+        Ok(Change { id, cameras, policies, prepared: now, lead: LEAD, phase: ChangePhase::Prepared })
+    }
+
+    fn policy_version(
+        &self,
+        proposal: &Proposal,
+        proposed: &ProposedPolicy,
+        now: Timestamp,
+    ) -> Result<Option<PolicyVersion>, ChangeError> {
+        let ProposedPolicy { scope, content, only, from, based_on } = proposed;
+        let versions = self.registry.policy_versions(scope);
+        // The newest that is in force or will be; versions for later are taken back by a change.
+        let newest = versions.last();
+        let made = self.authorship(proposal, format!("policy {}", policy_key(scope)), newest, now)?;
+        if let (Some(based_on), Some(newest)) = (based_on, newest)
+            && newest.effective_from != *based_on
+        {
+            let author = newest.made.as_ref().map(|made| made.author.clone()).unwrap_or_default();
+            return Err(ChangeError::Stale { of: policy_key(scope), author, from: newest.effective_from });
+        }
+        let number = versions.iter().filter_map(|version| version.content.as_ref()).map(|policy| policy.version).max();
+        let effective_from = from.unwrap_or_default();
+        let content = content.clone().map(|policy| {
+            // Files number their versions themselves.
+            let next = number.map_or(1, |number| number.saturating_add(1));
+            let version = if proposal.owner == Owner::File { policy.version } else { next };
+            Policy { applies_to: scope.clone(), effective_from, version, ..policy }
+        });
+        let same = |newest: &PolicyVersion| {
+            let unnumbered = |policy: &Option<Policy>| {
+                let fixed =
+                    |policy: &Policy| Policy { version: 0, effective_from: Timestamp::default(), ..policy.clone() };
+                policy.as_ref().map(fixed)
+            };
+            unnumbered(&newest.content) == unnumbered(&content)
+                && newest.only == *only
+                && newest.owner() == proposal.owner
+                && from.is_none()
+        };
+        if newest.is_some_and(same) || (newest.is_none() && content.is_none()) {
+            return Ok(None);
+        }
+        Ok(Some(PolicyVersion { of: scope.clone(), effective_from, content, made: Some(made), only: only.clone() }))
+    }
+
+    fn authorship<K, T>(
+        &self,
+        proposal: &Proposal,
+        of: String,
+        newest: Option<&Version<K, T>>,
+        now: Timestamp,
+    ) -> Result<Authorship, ChangeError> {
+        let owner = newest.filter(|newest| newest.content.is_some()).map(Version::owner);
+        match owner {
+            Some(owner) if owner != proposal.owner && !proposal.takes_over => {
+                Err(ChangeError::KeptElsewhere { of, owner })
+            }
+            _ => Ok(Authorship {
+                author: proposal.author.clone(),
+                reason: proposal.reason.clone(),
+                at: now,
+                owner: proposal.owner,
+                parent: newest.map(|newest| newest.effective_from),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

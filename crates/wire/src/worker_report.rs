@@ -1,0 +1,165 @@
+use bytes::Bytes;
+use prost::Message;
+use vedette_core::{CameraId, ChangeId};
+
+use crate::error::parse;
+use crate::{WireError, field, pb};
+
+/// Most bytes of a worker's name.
+const LONGEST_WORKER: usize = 64;
+/// Most partitions of a topic, as the settings allow.
+const MOST_PARTITIONS: usize = 1024;
+/// Most refusals that one report names.
+const MOST_REFUSALS: usize = 100;
+
+/// What a worker with the role `analyse` holds, and says of a change; on `workers`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerReport {
+    /// This run of the process: a random name.
+    pub worker: String,
+    /// Its partitions of `detections`.
+    pub partitions: Vec<u32>,
+    /// Its answer to a change, if this is one.
+    pub answer: Option<WorkerAnswer>,
+}
+
+/// The answer of a worker to a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkerAnswer {
+    /// It can apply the change to each of its cameras.
+    Ready {
+        /// The change.
+        change: ChangeId,
+        /// The number of its cameras that the change concerns.
+        cameras: u32,
+    },
+    /// It cannot.
+    Refused {
+        /// The change.
+        change: ChangeId,
+        /// The first reasons.
+        refusals: Vec<Refusal>,
+        /// The number of others.
+        more: u32,
+    },
+    /// It has heard no decision for too long, and goes on without the change.
+    Overdue {
+        /// The change.
+        change: ChangeId,
+    },
+}
+
+/// Why a change cannot be applied to a camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The camera.
+    pub camera: CameraId,
+    /// The path of the value, as in a policy file.
+    pub path: String,
+    /// The value.
+    pub value: String,
+    /// The rule it breaks.
+    pub rule: String,
+    /// The remedy.
+    pub fix: String,
+}
+
+/// Encodes a record on `workers`.
+#[must_use]
+pub fn encode_worker_report(report: &WorkerReport) -> Bytes {
+    use pb::worker_report::{About, Overdue, Ready, Refused};
+    let about = report.answer.as_ref().map(|answer| match answer {
+        WorkerAnswer::Ready { change, cameras } => {
+            About::Ready(Ready { change: change.to_string(), cameras: *cameras })
+        }
+        WorkerAnswer::Refused { change, refusals, more } => About::Refused(Refused {
+            change: change.to_string(),
+            refusals: refusals.iter().map(pb_refusal).collect(),
+            more: *more,
+        }),
+        WorkerAnswer::Overdue { change } => About::Overdue(Overdue { change: change.to_string() }),
+    });
+    let (worker, partitions) = (report.worker.clone(), report.partitions.clone());
+    pb::WorkerReport { worker, partitions, about }.encode_to_vec().into()
+}
+
+fn pb_refusal(refusal: &Refusal) -> pb::worker_report::Refusal {
+    let Refusal { camera, path, value, rule, fix } = refusal.clone();
+    pb::worker_report::Refusal { camera: camera.to_string(), path, value, rule, fix }
+}
+
+/// Decodes a record on `workers`.
+///
+/// # Errors
+/// When the bytes are no such message, or a value breaks its rule.
+pub fn decode_worker_report(value: Bytes) -> Result<WorkerReport, WireError> {
+    use pb::worker_report::About;
+    let message: pb::WorkerReport = parse("WorkerReport", value)?;
+    if message.worker.is_empty() || message.worker.len() > LONGEST_WORKER {
+        return Err(WireError::invalid("worker", format!("give a name of 1 to {LONGEST_WORKER} bytes")));
+    }
+    if message.partitions.len() > MOST_PARTITIONS {
+        return Err(WireError::invalid("partitions", format!("give {MOST_PARTITIONS} at most")));
+    }
+    let answer = message.about.map(|about| {
+        Ok::<_, WireError>(match about {
+            About::Ready(ready) => {
+                WorkerAnswer::Ready { change: field::change_id(&ready.change)?, cameras: ready.cameras }
+            }
+            About::Refused(refused) if refused.refusals.len() <= MOST_REFUSALS => WorkerAnswer::Refused {
+                change: field::change_id(&refused.change)?,
+                refusals: refused.refusals.into_iter().map(refusal).collect::<Result<_, _>>()?,
+                more: refused.more,
+            },
+            About::Refused(_) => {
+                return Err(WireError::invalid("refused.refusals", format!("give {MOST_REFUSALS} at most")));
+            }
+            About::Overdue(overdue) => WorkerAnswer::Overdue { change: field::change_id(&overdue.change)? },
+        })
+    });
+    Ok(WorkerReport { worker: message.worker, partitions: message.partitions, answer: answer.transpose()? })
+}
+
+fn refusal(message: pb::worker_report::Refusal) -> Result<Refusal, WireError> {
+    let pb::worker_report::Refusal { camera, path, value, rule, fix } = message;
+    Ok(Refusal { camera: field::camera_id(&camera)?, path, value, rule, fix })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(answer: Option<WorkerAnswer>) -> WorkerReport {
+        WorkerReport { worker: "w1".into(), partitions: vec![0, 7], answer }
+    }
+
+    #[test]
+    fn reports_read_back_and_wrong_ones_are_refused() {
+        let change = ChangeId::new("c1").unwrap();
+        let refusal = Refusal {
+            camera: CameraId::new("gate").unwrap(),
+            path: "rule[0].when.at_least".into(),
+            value: "3".into(),
+            rule: "it needs a calibrated camera".into(),
+            fix: "calibrate it".into(),
+        };
+        let refused =
+            |count| WorkerAnswer::Refused { change: change.clone(), refusals: vec![refusal.clone(); count], more: 4 };
+        for answer in [
+            None,
+            Some(WorkerAnswer::Ready { change: change.clone(), cameras: 3 }),
+            Some(refused(2)),
+            Some(WorkerAnswer::Overdue { change: change.clone() }),
+        ] {
+            assert_eq!(decode_worker_report(encode_worker_report(&report(answer.clone()))).unwrap(), report(answer));
+        }
+        for wrong in [
+            WorkerReport { worker: String::new(), ..report(None) },
+            WorkerReport { partitions: vec![0; 1_025], ..report(None) },
+            report(Some(refused(101))),
+        ] {
+            assert!(decode_worker_report(encode_worker_report(&wrong)).is_err());
+        }
+        assert!(decode_worker_report(Bytes::new()).is_err());
+    }
+}
