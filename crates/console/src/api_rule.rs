@@ -48,6 +48,25 @@ violations! {
         Body { reason: String } = "body.invalid": "{reason}",
             "send {{\"verdict\": \"confirmed\" or \"false_alarm\", \"by\": \"who decides\", \"note\": \"optional\", \
              \"revision\": optional}}";
+        Field { reason: String } = "body.field": "{reason}", "correct this value; /api/v1/openapi.json describes the body";
+        NotJson { reason: String } = "body.json": "it is not one JSON value: {reason}", "send one object";
+        NothingToChange = "change.nothing": "nothing in it differs from what is in force", "change something";
+        RefusedOnCameras { count: f64 } = "change.refused": "it cannot be applied, for {count} reasons: `refusals`",
+            "correct each value as its `fix` says; nothing has changed";
+        RefusedByWorker { count: f64, worker: String } = "change.refused-by-worker":
+            "the worker {worker} cannot apply it, for {count} reasons: `refusals`",
+            "bring all workers to the same release, or correct the values; nothing has changed";
+        Stale { reason: String } = "change.stale": "{reason}", "get it again, and decide about the other change first";
+        KeptElsewhere { reason: String } = "change.kept-elsewhere": "{reason}",
+            "change it there, or set `take_over`: from then on it is kept here";
+        ChangeTooLarge { reason: String } = "change.too-large": "{reason}", "apply a part of it at a time";
+        ChangeNotNow { reason: String } = "change.not-now": "nothing has changed: {reason}", "try again";
+        NoPolicy { scope: String } = "policy.none": "there is no policy {scope}", "take a scope of /api/v1/policies";
+        NoVersion { scope: String, version: f64 } = "policy.no-version": "policy {scope} has no version {version}",
+            "take one of its versions";
+        NoRule { scope: String } = "policy.no-rule": "policy {scope} has no rule of that name", "take one of its rules";
+        PauseEnd { days: f64 } = "policy.pause-end": "it is not within the next {days} days", "give a later or an earlier time";
+        Tag = "parameter.tag": "it is no `ETag` of a policy", "send the `ETag` as it was given, or leave it out";
         BodyTooLarge { most: usize } = "body.too-large": "the body has more than {most} bytes", "send less: no request needs more";
         BodySlow { seconds: f64 } = "body.slow": "the body did not arrive within {seconds} s", "send it at once";
         BodyBroken { reason: String } = "body.broken": "the body could not be received: {reason}", "send it again";

@@ -22,8 +22,10 @@ use crate::{ConsoleSettings, Limits};
 
 /// Most bytes of a request's body.
 const MAX_BODY: usize = 16 * 1024;
-/// Most bytes that are read of one that is too large.
-const MAX_READ: usize = 1024 * 1024;
+/// The same for a change of cameras and policies, which is as large as a record of the bus.
+const MAX_CHANGE: usize = 2 * 1024 * 1024;
+/// Bytes beyond that are read of one that is too large.
+const READ_BEYOND: usize = 1024 * 1024;
 /// Characters of a header that are repeated in an answer.
 const SHOWN: usize = 80;
 
@@ -138,15 +140,22 @@ fn foreign(method: &Method, headers: &HeaderMap, opened_as: &[HostPort], configu
     (!opens).then(|| origin.unwrap_or_else(|| site.chars().take(SHOWN).collect()))
 }
 
+/// Most bytes of the body of a request for a path.
+fn most_bytes(path: &str) -> usize {
+    let is_change = path == "/api/v1/changes" || path.starts_with("/api/v1/policies/");
+    if is_change { MAX_CHANGE } else { MAX_BODY }
+}
+
 /// The request with its body read, within the limits of size and time.
 async fn whole_body(request: Request, limits: &Limits) -> Result<Request, (Refusal, Problem)> {
     let (parts, body) = request.into_parts();
-    let too_large = || (Refusal::Body, Problem::new(ProblemKind::TOO_LARGE, ApiRule::BodyTooLarge { most: MAX_BODY }));
+    let most = most_bytes(parts.uri.path());
+    let too_large = || (Refusal::Body, Problem::new(ProblemKind::TOO_LARGE, ApiRule::BodyTooLarge { most }));
     // The client asks before it sends.
-    if parts.headers.contains_key(header::EXPECT) && body.size_hint().lower() > MAX_BODY as u64 {
+    if parts.headers.contains_key(header::EXPECT) && body.size_hint().lower() > most as u64 {
         return Err(too_large());
     }
-    match tokio::time::timeout(limits.body_timeout, read(body)).await {
+    match tokio::time::timeout(limits.body_timeout, read(body, most)).await {
         Ok(Ok(Some(bytes))) => Ok(Request::from_parts(parts, Body::from(bytes))),
         Ok(Ok(None)) => Err(too_large()),
         Ok(Err(error)) => {
@@ -161,18 +170,18 @@ async fn whole_body(request: Request, limits: &Limits) -> Result<Request, (Refus
 }
 
 /// A body; none when it is too large. Some more is read then, since a client that is still sending may never see the answer.
-async fn read(mut body: Body) -> Result<Option<Vec<u8>>, axum::Error> {
+async fn read(mut body: Body, most: usize) -> Result<Option<Vec<u8>>, axum::Error> {
     let (mut bytes, mut length) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
         length += data.len();
-        if length <= MAX_BODY {
+        if length <= most {
             bytes.extend_from_slice(&data);
-        } else if length > MAX_READ {
+        } else if length > most + READ_BEYOND {
             break;
         }
     }
-    Ok((length <= MAX_BODY).then_some(bytes))
+    Ok((length <= most).then_some(bytes))
 }
 
 /// The answer to a method that a path has not. `OPTIONS` only asks which ones it has; the router adds them.

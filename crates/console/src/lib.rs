@@ -10,6 +10,7 @@ mod api;
 mod api_rule;
 mod arrival;
 mod base_path;
+mod configuration;
 mod connections;
 mod feed;
 mod gate;
@@ -45,6 +46,7 @@ pub fn violations() -> &'static [vedette_core::ViolationInfo] {
     api_rule::ApiRule::ALL
 }
 
+pub use configuration::{ChangeRefused, ConfigurationSource};
 pub use settings::{ConsoleError, ConsoleParts, ConsoleSettings, Limits};
 pub use sources::{
     CalibrationReport, CameraSignalLoss, CameraSummary, FrameReport, FrameSource, HealthReport, HealthSource, MapArea,

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use vedette_alert_store::StoreError;
-use vedette_core::{Argument, Violation};
+use vedette_core::{Argument, Refusal, Violation};
 
 use crate::api_rule::ApiRule;
 
@@ -42,6 +42,29 @@ pub(crate) struct ProblemJson {
     /// The rule it breaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
+    /// The remedy.
+    fix: String,
+    /// Why a change cannot be applied: the first reasons.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refusals: Vec<CameraRefusalJson>,
+    /// How many other reasons there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_refusals: Option<u32>,
+}
+
+/// Why a change cannot be applied to a camera.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(title = "CameraRefusal")]
+pub(crate) struct CameraRefusalJson {
+    /// The camera; null if it is about no camera.
+    #[schema(required = true)]
+    camera: Option<String>,
+    /// The path of the value, as in a policy file.
+    path: String,
+    /// The value.
+    value: String,
+    /// The rule it breaks.
+    rule: String,
     /// The remedy.
     fix: String,
 }
@@ -82,6 +105,10 @@ impl ProblemKind {
     pub(crate) const NOT_FOUND: Self = Self("urn:vedette:problem:not-found", "Not found", StatusCode::NOT_FOUND);
     pub(crate) const CONFLICT: Self =
         Self("urn:vedette:problem:conflict", "It conflicts with the stored state", StatusCode::CONFLICT);
+    pub(crate) const PRECONDITION: Self =
+        Self("urn:vedette:problem:precondition", "Another version came first", StatusCode::PRECONDITION_FAILED);
+    pub(crate) const REFUSED: Self =
+        Self("urn:vedette:problem:refused", "The change cannot be applied", StatusCode::UNPROCESSABLE_ENTITY);
     pub(crate) const METHOD: Self =
         Self("urn:vedette:problem:method", "The method is not allowed here", StatusCode::METHOD_NOT_ALLOWED);
     pub(crate) const GONE: Self = Self("urn:vedette:problem:evidence-gone", "The evidence is gone", StatusCode::GONE);
@@ -107,6 +134,8 @@ impl Problem {
             value: None,
             rule: None,
             fix,
+            refusals: Vec::new(),
+            more_refusals: None,
         }))
     }
 
@@ -120,6 +149,17 @@ impl Problem {
         problem.0.value = Some(value);
         problem.0.rule = Some(rule);
         problem
+    }
+
+    /// The same with the reasons of cameras.
+    pub(crate) fn with_refusals(mut self, refusals: Vec<Refusal>, more: u32) -> Self {
+        let json = |refusal: Refusal| {
+            let Refusal { camera, path, value, rule, fix } = refusal;
+            CameraRefusalJson { camera: camera.map(String::from), path, value, rule, fix }
+        };
+        self.0.refusals = refusals.into_iter().map(json).collect();
+        self.0.more_refusals = (more > 0).then_some(more);
+        self
     }
 
     /// The reason, about this request.

@@ -7,7 +7,10 @@ use tokio::sync::broadcast;
 use vedette_alert_store::AlertStore;
 use vedette_core::{Alert, Timestamp};
 
-use crate::{AddressSource, BasePath, FrameSource, HealthSource, HostPort, MapSource, ProxyNetwork, SnapshotSource};
+use crate::{
+    AddressSource, BasePath, ConfigurationSource, FrameSource, HealthSource, HostPort, MapSource, ProxyNetwork,
+    SnapshotSource,
+};
 
 /// Settings of the console.
 #[derive(Debug, Clone)]
@@ -106,6 +109,8 @@ pub struct ConsoleParts {
     pub health: Arc<dyn HealthSource>,
     /// Frame accounting.
     pub frames: Arc<dyn FrameSource>,
+    /// Cameras and policies, and their changes.
+    pub configuration: Arc<dyn ConfigurationSource>,
     /// The body of `/metrics`.
     pub metrics: PrometheusHandle,
     /// The wall clock, for verdicts and evidence accesses.

@@ -1,6 +1,9 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{CameraId, CameraVersion, ChangeId, PolicyVersion, Span, Timestamp};
+use crate::{Camera, CameraId, CameraVersion, ChangeId, Owner, Policy, PolicyScope, PolicyVersion, Span, Timestamp};
 
 /// Versions of cameras and policies that take effect at one time, or not at all: a two-phase commit among the workers that analyse.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,4 +86,64 @@ pub struct LateChange {
     pub until: Timestamp,
     /// Whether a replay gives what was analysed. False where versions were deleted that had been in force already.
     pub exact: bool,
+}
+
+/// Cameras and policies that somebody wants to be put in force together.
+#[derive(Debug, Clone, Default)]
+pub struct Proposal {
+    /// Cameras; without content, they are removed.
+    pub cameras: Vec<(CameraId, Option<Camera>)>,
+    /// Policies.
+    pub policies: Vec<ProposedPolicy>,
+    /// Who asks for it.
+    pub author: String,
+    /// Why.
+    pub reason: String,
+    /// Where the cameras and policies are edited from then on.
+    pub owner: Owner,
+    /// Whether it may take them over from the other place.
+    pub takes_over: bool,
+}
+
+/// A policy that somebody wants to be put in force.
+#[derive(Debug, Clone)]
+pub struct ProposedPolicy {
+    /// Its scope.
+    pub scope: PolicyScope,
+    /// None removes it.
+    pub content: Option<Policy>,
+    /// Some cameras of its scope on which it is tried first; all if empty.
+    pub only: BTreeSet<CameraId>,
+    /// When it is effective, if later than now.
+    pub from: Option<Timestamp>,
+    /// The time from which the version was effective on which it is based; not checked if none.
+    pub based_on: Option<Timestamp>,
+}
+
+/// A change that was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedChange {
+    /// Its id.
+    pub change: ChangeId,
+    /// The capture time from which it is in force.
+    pub effective_from: Timestamp,
+    /// The workers that are ready, with the number of their cameras that it concerns and the time they took.
+    pub ready: BTreeMap<String, (u32, Duration)>,
+    /// Partitions of `detections` that no live worker held: whoever takes them on reads the change from the bus.
+    pub unattended: Vec<u32>,
+}
+
+/// Why a change cannot be applied to a camera.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The camera; none if it is about no camera.
+    pub camera: Option<CameraId>,
+    /// The path of the value, as in a policy file.
+    pub path: String,
+    /// The value.
+    pub value: String,
+    /// The rule it breaks.
+    pub rule: String,
+    /// The remedy.
+    pub fix: String,
 }

@@ -16,18 +16,19 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use vedette_bus::{BusError, SharedBus};
 use vedette_core::{
-    Authorship, Camera, CameraId, CameraVersion, Change, ChangeId, ChangePhase, Owner, Policy, PolicyScope,
-    PolicyVersion, Span, Timestamp, Version,
+    AppliedChange, Authorship, CameraVersion, Change, ChangeId, ChangePhase, Owner, Policy, PolicyVersion, Proposal,
+    ProposedPolicy, Refusal, Span, Timestamp, Version,
 };
 use vedette_runtime::Service;
 use vedette_runtime::health::{Condition, Health};
 use vedette_topics::reading::Follower;
 use vedette_topics::topics::{self, Message};
-use vedette_wire::{Refusal, WorkerAnswer, policy_key};
+use vedette_wire::{WorkerAnswer, policy_key};
 
 use crate::error::StageError;
 use crate::metrics;
 use crate::registry::{self, Registry};
+pub(crate) use check::ChangeRule;
 pub use worker::Worker;
 use workers::Workers;
 
@@ -40,51 +41,6 @@ const ANSWERS: Duration = Duration::from_secs(5);
 const UNKNOWN: Duration = Duration::from_millis(2_200);
 /// Most bytes of a change: a record of the bus, less the names of its topic and key.
 const LARGEST: usize = 900_000;
-
-/// Versions to be put in force together.
-#[derive(Debug, Clone, Default)]
-pub struct Proposal {
-    /// Cameras; without content, they are removed.
-    pub cameras: Vec<(CameraId, Option<Camera>)>,
-    /// Policies; without content, they are removed.
-    pub policies: Vec<ProposedPolicy>,
-    /// Who asks for it.
-    pub author: String,
-    /// Why.
-    pub reason: String,
-    /// Where the cameras and policies are edited from then on.
-    pub owner: Owner,
-    /// Whether it may take them over from the other place.
-    pub takes_over: bool,
-}
-
-/// A policy to be put in force.
-#[derive(Debug, Clone)]
-pub struct ProposedPolicy {
-    /// Its scope.
-    pub scope: PolicyScope,
-    /// None removes it.
-    pub content: Option<Policy>,
-    /// Some cameras of its scope on which it is tried first; all if empty.
-    pub only: BTreeSet<CameraId>,
-    /// When it is effective, if later than now.
-    pub from: Option<Timestamp>,
-    /// The time from which the version was effective on which it is based; not checked if none.
-    pub based_on: Option<Timestamp>,
-}
-
-/// A change that was committed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Applied {
-    /// Its id.
-    pub change: ChangeId,
-    /// The capture time from which it is in force.
-    pub effective_from: Timestamp,
-    /// The workers that are ready, with the number of their cameras that it concerns and the time they took.
-    pub ready: BTreeMap<String, (u32, Duration)>,
-    /// Partitions of `detections` that no live worker held: whoever takes them on reads the change from the bus.
-    pub unattended: Vec<u32>,
-}
 
 /// Why nothing changed.
 #[derive(Debug, thiserror::Error)]
@@ -223,7 +179,7 @@ impl Changes {
     ///
     /// # Errors
     /// Why nothing changed.
-    pub async fn apply(&self, proposal: Proposal) -> Result<Applied, ChangeError> {
+    pub async fn apply(&self, proposal: Proposal) -> Result<AppliedChange, ChangeError> {
         let _turn = self.turn.lock().await;
         let change = self.draft(&proposal)?;
         self.check_here(&change).await?;
@@ -245,7 +201,7 @@ impl Changes {
         topics::CHANGES.send(&self.bus, &committed, (self.now)()).await?.await?;
         metrics::CHANGES.with(["committed"]).increment(1);
         self.publish(&committed, effective_from).await?;
-        Ok(Applied { change: committed.id, effective_from, ready, unattended })
+        Ok(AppliedChange { change: committed.id, effective_from, ready, unattended })
     }
 
     async fn publish(&self, change: &Change, from: Timestamp) -> Result<(), BusError> {
@@ -266,8 +222,11 @@ impl Changes {
             return Err(ChangeError::TooLarge { bytes });
         }
         let (registry, change) = (self.registry.clone(), change.clone());
-        let checked =
-            tokio::task::spawn_blocking(move || check::check(&registry, &change, registry.cameras().into_iter()));
+        let checked = tokio::task::spawn_blocking(move || {
+            let mut checked = check::check(&registry, &change, registry.cameras().into_iter());
+            check::check_scopes(&registry, &change, &mut checked);
+            checked
+        });
         let checked = checked.await?;
         if checked.refusals.is_empty() {
             return Ok(checked.cameras);

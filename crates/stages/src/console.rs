@@ -1,6 +1,7 @@
 //! The services of the console: the store of alerts and its retention, frame statistics, the page, and the sources behind it.
 
 mod addresses;
+mod configuration;
 mod settings;
 
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ use crate::registry::Registry;
 use crate::retention::Retention;
 use crate::signals::Signals;
 use addresses::Addresses;
+use configuration::Configuration;
 pub(crate) use settings::ConsoleRule;
 pub use settings::{ConsoleSettings, LimitSettings, OneEventSettings, StoreSetting};
 
@@ -121,6 +123,7 @@ impl Desk {
             snapshots: Arc::new(Pictures(snapshots)),
             health: Arc::new(ReportedHealth(health.clone())),
             frames: Arc::new(frames),
+            configuration: Arc::new(Configuration(changes)),
             metrics,
             clock: clock::now,
         };

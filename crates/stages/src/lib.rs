@@ -55,6 +55,11 @@ pub use sinks::SinkSettings;
 /// The definitions of the validation errors of the stages' settings.
 #[must_use]
 pub fn violations() -> Vec<vedette_core::ViolationInfo> {
-    let of_stages = import::MetadataRule::ALL.iter().chain(detect::DetectRule::ALL).chain(console::ConsoleRule::ALL);
+    let of_stages = import::MetadataRule::ALL
+        .iter()
+        .chain(detect::DetectRule::ALL)
+        .chain(console::ConsoleRule::ALL)
+        .chain(registry::CameraRule::ALL)
+        .chain(changes::ChangeRule::ALL);
     of_stages.chain(sinks::violations()).copied().collect()
 }

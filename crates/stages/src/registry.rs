@@ -1,5 +1,6 @@
 //! Cameras and policies from the bus by capture time, followed live.
 
+mod camera_rule;
 mod change_book;
 mod publish;
 mod versions;
@@ -25,6 +26,8 @@ use vedette_topics::topics;
 use vedette_wire::{WireError, policy_key};
 
 use crate::metrics;
+pub(crate) use camera_rule::CameraRule;
+pub use camera_rule::{PASSWORD_PLACEHOLDER, camera_mistakes};
 use change_book::ChangeBook;
 pub(crate) use change_book::{Hold, concerns};
 pub(crate) use publish::put_change;

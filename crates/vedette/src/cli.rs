@@ -9,6 +9,7 @@ use vedette_locate::crs::Crs;
 
 use crate::address_command::per_table::PerTable;
 use crate::address_command::synth::AddressSynthArgs;
+pub use crate::apply_command::ApplyArgs;
 pub use crate::camera_command::{CameraCommand, ProbeArgs};
 pub use crate::dead_letters::command::DeadLettersCommand;
 pub use crate::eval_command::{ClipArgs, EvalCommand, EventsArgs, TracksArgs};
@@ -49,6 +50,9 @@ pub enum Command {
     Check(CheckArgs),
     /// Analyse recorded detections: detections in, alerts out, no clock. The same records give the same alerts.
     Replay(ReplayArgs),
+    /// Put the cameras and policies of the configuration files in force while the product runs: print what differs, ask, and apply it
+    /// everywhere at one time, or not at all.
+    Apply(ApplyArgs),
     /// Write the detections on the bus as JSON lines, for `replay` and `tune`.
     Export(ExportArgs),
     /// What other rules would have raised on recorded detections, compared with the alerts that were raised and the verdicts on them.

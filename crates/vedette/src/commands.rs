@@ -16,8 +16,8 @@ use crate::config::{Config, Mistakes};
 use crate::preflight::{For, preflight, refuse_unready};
 use crate::process::{block_on, block_on_code, stop_on_signal};
 use crate::{
-    address_command, camera_command, dead_letters, demo, eval_command, export, models_command, replay, telemetry,
-    tune_command,
+    address_command, apply_command, camera_command, dead_letters, demo, eval_command, export, models_command, replay,
+    telemetry, tune_command,
 };
 
 /// Runs the command. The exit code is 0 on success, 1 on an error, 2 when a check found errors.
@@ -34,7 +34,12 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Address(_)
         | Command::Tune(_)
         | Command::Camera(_) => true,
-        Command::Check(_) | Command::Replay(_) | Command::Models(_) | Command::Transcode(_) | Command::Eval(_) => false,
+        Command::Apply(_)
+        | Command::Check(_)
+        | Command::Replay(_)
+        | Command::Models(_)
+        | Command::Transcode(_)
+        | Command::Eval(_) => false,
     };
     if works_on_data {
         keep_private();
@@ -55,6 +60,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             );
             Ok(if summary.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
         }
+        Command::Apply(args) => block_on_code(apply_command::run(args)),
         Command::Export(args) => block_on(export::run(args)),
         Command::Tune(command) => block_on_code(tune_command::run(command)),
         Command::DeadLetters(command) => block_on_code(dead_letters::command::run(command)),

@@ -16,6 +16,7 @@ mod terminal;
 pub mod tune_command;
 
 pub mod address_command;
+mod apply_command;
 mod camera_command;
 mod commands;
 pub mod dead_letters;

@@ -57,4 +57,4 @@ pub use signal::{CameraSignal, decode_signal, encode_signal};
 pub use state::{AnalysisState, decode_state, encode_state};
 pub use video::{decode_video, encode_piece, encode_signal_loss, encode_video};
 pub use video_record::{PublishedChunk, VideoPiece, VideoRecord};
-pub use worker_report::{Refusal, WorkerAnswer, WorkerReport, decode_worker_report, encode_worker_report};
+pub use worker_report::{WorkerAnswer, WorkerReport, decode_worker_report, encode_worker_report};

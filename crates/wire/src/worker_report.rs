@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use prost::Message;
-use vedette_core::{CameraId, ChangeId};
+use vedette_core::{ChangeId, Refusal};
 
 use crate::error::parse;
 use crate::{WireError, field, pb};
@@ -49,21 +49,6 @@ pub enum WorkerAnswer {
     },
 }
 
-/// Why a change cannot be applied to a camera.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The camera.
-    pub camera: CameraId,
-    /// The path of the value, as in a policy file.
-    pub path: String,
-    /// The value.
-    pub value: String,
-    /// The rule it breaks.
-    pub rule: String,
-    /// The remedy.
-    pub fix: String,
-}
-
 /// Encodes a record on `workers`.
 #[must_use]
 pub fn encode_worker_report(report: &WorkerReport) -> Bytes {
@@ -85,7 +70,7 @@ pub fn encode_worker_report(report: &WorkerReport) -> Bytes {
 
 fn pb_refusal(refusal: &Refusal) -> pb::worker_report::Refusal {
     let Refusal { camera, path, value, rule, fix } = refusal.clone();
-    pb::worker_report::Refusal { camera: camera.to_string(), path, value, rule, fix }
+    pb::worker_report::Refusal { camera: camera.map(String::from).unwrap_or_default(), path, value, rule, fix }
 }
 
 /// Decodes a record on `workers`.
@@ -122,11 +107,14 @@ pub fn decode_worker_report(value: Bytes) -> Result<WorkerReport, WireError> {
 
 fn refusal(message: pb::worker_report::Refusal) -> Result<Refusal, WireError> {
     let pb::worker_report::Refusal { camera, path, value, rule, fix } = message;
-    Ok(Refusal { camera: field::camera_id(&camera)?, path, value, rule, fix })
+    let camera = if camera.is_empty() { None } else { Some(field::camera_id(&camera)?) };
+    Ok(Refusal { camera, path, value, rule, fix })
 }
 
 #[cfg(test)]
 mod tests {
+    use vedette_core::CameraId;
+
     use super::*;
 
     fn report(answer: Option<WorkerAnswer>) -> WorkerReport {
@@ -137,7 +125,7 @@ mod tests {
     fn reports_read_back_and_wrong_ones_are_refused() {
         let change = ChangeId::new("c1").unwrap();
         let refusal = Refusal {
-            camera: CameraId::new("gate").unwrap(),
+            camera: CameraId::new("gate").ok(),
             path: "rule[0].when.at_least".into(),
             value: "3".into(),
             rule: "it needs a calibrated camera".into(),

@@ -10,7 +10,7 @@ const EVERY: [(&str, &str); 5] = [
     ("500", "The server failed; its log says why"),
     ("503", "The alert store cannot be reached, or the most connections are open"),
 ];
-const WITH_BODY: [(&str, &str); 2] = [("408", "The body came too slowly"), ("413", "The body has more than 16 KiB")];
+const WITH_BODY: [(&str, &str); 2] = [("408", "The body came too slowly"), ("413", "The body is too large")];
 
 /// Adds the answers to each operation that does not describe its own.
 pub(super) fn describe(description: &mut OpenApi) {

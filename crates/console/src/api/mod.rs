@@ -1,9 +1,13 @@
 mod addresses;
 mod alerts;
+mod changes;
 mod common_answers;
+mod differences;
 mod evidence;
 mod map;
 mod operations;
+mod policies;
+mod proposals;
 mod rule_kinds;
 mod stream;
 mod verdict;
@@ -12,9 +16,11 @@ use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderMap, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
@@ -30,7 +36,7 @@ use crate::api_rule::ApiRule;
 use crate::base_path::{BasePath, NoSlash};
 use crate::feed::Feed;
 use crate::gate::{self, Gate};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
 use crate::stream_places::StreamPlaces;
 use crate::{ConsoleParts, ConsoleSettings, metrics, page, security};
@@ -49,6 +55,8 @@ struct Shared {
 
 type App = Arc<Shared>;
 
+use evidence::short_text;
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -63,6 +71,7 @@ type App = Arc<Shared>;
         (name = "map", description = "Buildings, grids, roads and cameras"),
         (name = "addresses", description = "The address base: codes, texts and points, and the version in force"),
         (name = "rules", description = "The rule kinds: their parameters, units and codes in other standards"),
+        (name = "configuration", description = "Policies and cameras: versions, changes while the product runs"),
         (name = "operations", description = "Health, frame accounting, metrics and this description"),
     )
 )]
@@ -127,6 +136,13 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(addresses::base))
         .routes(routes!(addresses::get))
         .routes(routes!(rule_kinds::list))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::get))
+        .routes(routes!(policies::history))
+        .routes(routes!(policies::apply))
+        .routes(routes!(policies::roll_back))
+        .routes(routes!(policies::pause))
+        .routes(routes!(changes::apply, changes::list))
         .routes(routes!(operations::openapi))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
@@ -144,6 +160,29 @@ async fn with_store<T: Send + 'static>(
         Ok(done) => Ok(done?),
         Err(error) => Err(Problem::internal("reading or writing the alert store", &error)),
     }
+}
+
+/// The body of a request, as JSON.
+fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> {
+    require_json(headers)?;
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut reader);
+    let read = read.map_err(|error| {
+        Problem::parameter(&error.path().to_string(), "", ApiRule::Field { reason: error.into_inner().to_string() })
+    })?;
+    reader.end().map_err(|error| Problem::new(ProblemKind::BODY, ApiRule::NotJson { reason: error.to_string() }))?;
+    Ok(read)
+}
+
+/// Another site's form cannot send this type without a CORS preflight, whose answer here allows nothing.
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let given = essence.chars().take(80).collect();
+    Err(Problem::new(ProblemKind::CONTENT_TYPE, ApiRule::ContentType { given }))
 }
 
 fn alert_id(text: &str) -> Result<AlertId, Problem> {

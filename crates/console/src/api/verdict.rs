@@ -1,15 +1,14 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use vedette_alerts::json::{AlertJson, DecisionWords};
 use vedette_alerts::{Decision, Verdict};
 use vedette_core::AlertId;
 
-use super::evidence::short_text;
-use super::{App, alert_id, find, with_store};
+use super::{App, alert_id, find, require_json, short_text, with_store};
 use crate::api_rule::ApiRule;
 use crate::params::Params;
 use crate::path_text::PathText;
@@ -88,15 +87,4 @@ async fn require_held(app: &App, id: AlertId, seen: u32) -> Result<(), Problem> 
         return Ok(());
     }
     Err(Problem::new(ProblemKind::CONFLICT, ApiRule::Superseded { seen, id, held }))
-}
-
-/// Another site's form cannot send this type without a CORS preflight, whose answer here allows nothing.
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let given = essence.chars().take(80).collect();
-    Err(Problem::new(ProblemKind::CONTENT_TYPE, ApiRule::ContentType { given }))
 }

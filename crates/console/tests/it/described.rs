@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::support::{CODE, FORMER_CODE, Running, alert, view_of};
 
 /// Every route that the router knows besides the page's files.
-const ROUTES: [&str; 19] = [
+const ROUTES: [&str; 27] = [
     "get /api/v1/addresses",
     "get /api/v1/addresses/base",
     "get /api/v1/addresses/{code}",
@@ -16,6 +16,14 @@ const ROUTES: [&str; 19] = [
     "get /api/v1/alerts/{id}/looks",
     "get /api/v1/alerts/{id}/snapshot",
     "get /api/v1/cameras",
+    "get /api/v1/changes",
+    "get /api/v1/policies",
+    "get /api/v1/policies/{kind}/{name}",
+    "get /api/v1/policies/{kind}/{name}/versions",
+    "post /api/v1/changes",
+    "post /api/v1/policies/{kind}/{name}/apply",
+    "post /api/v1/policies/{kind}/{name}/pause",
+    "post /api/v1/policies/{kind}/{name}/rollback",
     "get /api/v1/frames",
     "get /api/v1/map/footprints",
     "get /api/v1/map/grids",

@@ -15,11 +15,14 @@ use tokio_util::sync::CancellationToken;
 use vedette_alert_store::AlertStore;
 use vedette_alerts::OneEvent;
 use vedette_console::{
-    AddressSource, BaseReport, CameraSummary, Console, ConsoleParts, ConsoleSettings, EntityJson, FormerCodeJson,
-    FrameReport, FrameSource, GeometryJson, HitJson, MapArea, MapCentre, MapSource, NameJson, RefusalJson, ServedJson,
-    SnapshotSource, SnapshotUnavailable,
+    AddressSource, BaseReport, CameraSummary, ChangeRefused, ConfigurationSource, Console, ConsoleParts,
+    ConsoleSettings, EntityJson, FormerCodeJson, FrameReport, FrameSource, GeometryJson, HitJson, MapArea, MapCentre,
+    MapSource, NameJson, RefusalJson, ServedJson, SnapshotSource, SnapshotUnavailable,
 };
-use vedette_core::{AddressMatch, AddressPrefix, Alert, AlertId, GroundPoint, Timestamp};
+use vedette_core::{
+    AddressMatch, AddressPrefix, Alert, AlertId, AppliedChange, CameraId, CameraVersion, Change, GroundPoint,
+    PolicyScope, PolicyVersion, Proposal, Timestamp,
+};
 
 /// The base of every alert, which no longer serves.
 pub(crate) const BASE: &str = "test-2026-03";
@@ -73,6 +76,7 @@ impl Running {
             snapshots: snapshots.clone(),
             health: health.clone(),
             frames: Arc::new(Frames),
+            configuration: Arc::new(Unchanged),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             clock: || Timestamp::from_micros(1_772_352_000_000_000),
         };
@@ -104,6 +108,40 @@ impl Running {
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.served.await.unwrap();
+    }
+}
+
+/// A site without policies; `vedette/tests/it/apply.rs` changes those of a real one.
+struct Unchanged;
+
+#[async_trait::async_trait]
+impl ConfigurationSource for Unchanged {
+    fn scopes(&self) -> Vec<PolicyScope> {
+        Vec::new()
+    }
+
+    fn policy_versions(&self, _: &PolicyScope) -> Vec<PolicyVersion> {
+        Vec::new()
+    }
+
+    fn cameras(&self) -> Vec<CameraId> {
+        Vec::new()
+    }
+
+    fn camera_versions(&self, _: &CameraId) -> Vec<CameraVersion> {
+        Vec::new()
+    }
+
+    fn changes(&self) -> Vec<Arc<Change>> {
+        Vec::new()
+    }
+
+    async fn check(&self, _: Proposal) -> Result<u32, ChangeRefused> {
+        Err(ChangeRefused::Nothing)
+    }
+
+    async fn apply(&self, _: Proposal) -> Result<AppliedChange, ChangeRefused> {
+        Err(ChangeRefused::Nothing)
     }
 }
 

@@ -2,16 +2,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vedette_analysis::verify;
-use vedette_core::{Camera, Change, PolicyScope, ValidationError};
+use vedette_core::{Camera, CameraId, Change, PolicyScope, Refusal, ValidationError, violations};
 use vedette_rules::SharedPolicy;
-use vedette_wire::{Refusal, policy_key};
+use vedette_wire::policy_key;
 
-use crate::registry::{Registry, concerns};
+use crate::registry::{Registry, camera_mistakes, concerns};
 
 /// Most refusals that are named; the others are counted.
 const MOST_NAMED: usize = 20;
 /// Most characters of a value.
 const SHOWN: usize = 120;
+
+violations! {
+    pub(crate) enum ChangeRule {
+        NobodyMeant = "change.applies-to": "it applies to no camera", "name a camera, or a group that one of them is in";
+        Outdated { newest: f64, next: f64 } = "change.version": "it is older than version {newest}, which is in force",
+            "write version = {next}";
+        NotInScope = "change.only": "the policy does not apply to this camera", "name cameras of the policy's scope";
+    }
+}
 
 /// The result of checking a change on cameras.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,17 +50,57 @@ pub(crate) fn check(registry: &Registry, change: &Change, cameras: impl Iterator
     for camera in known.into_values().filter(|camera| concerns(change, &camera.id, Some(camera))) {
         checked.cameras += 1;
         let (policy, index) = policy_after(registry, change, &policies, &camera);
-        let Err(refused) = verify(&camera, policy.as_deref()) else { continue };
-        for mistake in refused.mistakes {
-            if checked.refusals.len() < MOST_NAMED {
-                let within = index.map(|index| policy_key(&change.policies[index].of));
-                checked.refusals.push(refusal(&camera, within, mistake));
-            } else {
-                checked.more += 1;
-            }
+        let own = match change.cameras.iter().any(|version| version.of == camera.id) {
+            true => camera_mistakes(&camera),
+            false => Vec::new(),
+        };
+        let of_policy = verify(&camera, policy.as_deref()).map_or_else(|refused| refused.mistakes, |()| Vec::new());
+        for mistake in own.into_iter().chain(of_policy) {
+            let within = index.map(|index| policy_key(&change.policies[index].of));
+            checked.refuse(refusal(Some(&camera.id), within, mistake));
         }
     }
     checked
+}
+
+/// Refuses policies that apply to no camera of the site, or are older than the one in force.
+pub(crate) fn check_scopes(registry: &Registry, change: &Change, checked: &mut Checked) {
+    let cameras = registry.cameras();
+    let new = change.cameras.iter().filter_map(|version| version.content.as_ref());
+    let all: Vec<&Camera> = cameras.iter().map(|camera| &**camera).chain(new).collect();
+    for version in change.policies.iter().filter(|version| version.content.is_some()) {
+        let is_meant = |camera: &&Camera| match &version.of {
+            PolicyScope::Camera(id) => camera.id == *id,
+            PolicyScope::Group(group) => camera.groups.contains(group),
+        };
+        if !all.iter().any(is_meant) {
+            let scope = policy_key(&version.of);
+            let mistake = ValidationError::new("applies_to", scope, ChangeRule::NobodyMeant);
+            checked.refuse(refusal(None, None, mistake));
+        }
+        let number = version.content.as_ref().map(|policy| policy.version);
+        let newest = registry.newest_policy(&version.of).map(|newest| newest.policy().version);
+        if let (Some(number), Some(newest)) = (number, newest)
+            && number < newest
+        {
+            let rule = ChangeRule::Outdated { newest: f64::from(newest), next: f64::from(newest) + 1.0 };
+            checked.refuse(refusal(None, Some(policy_key(&version.of)), ValidationError::new("version", number, rule)));
+        }
+        for camera in version.only.iter().filter(|id| !all.iter().any(|camera| camera.id == **id && is_meant(camera))) {
+            let mistake = ValidationError::new("only", camera, ChangeRule::NotInScope);
+            checked.refuse(refusal(Some(camera), None, mistake));
+        }
+    }
+}
+
+impl Checked {
+    fn refuse(&mut self, refusal: Refusal) {
+        if self.refusals.len() < MOST_NAMED {
+            self.refusals.push(refusal);
+        } else {
+            self.more += 1;
+        }
+    }
 }
 
 /// The policy of a camera after the change, and its index if the change brings it.
@@ -75,11 +124,11 @@ fn policy_after(
     (None, None)
 }
 
-fn refusal(camera: &Camera, within: Option<String>, mistake: ValidationError) -> Refusal {
+fn refusal(camera: Option<&CameraId>, within: Option<String>, mistake: ValidationError) -> Refusal {
     let path = match within {
         Some(policy) => format!("{policy}: {}", mistake.path),
         None => mistake.path,
     };
     let value = mistake.value.chars().take(SHOWN).collect();
-    Refusal { camera: camera.id.clone(), path, value, rule: mistake.rule, fix: mistake.fix }
+    Refusal { camera: camera.cloned(), path, value, rule: mistake.rule, fix: mistake.fix }
 }

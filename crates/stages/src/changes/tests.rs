@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio_util::sync::CancellationToken;
 use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
-use vedette_core::FrameSize;
+use vedette_core::{CameraId, FrameSize};
 use vedette_runtime::clock;
 use vedette_runtime::health::Health;
 use vedette_topics::BusSettings;
@@ -176,7 +176,7 @@ async fn one_refusal_and_nothing_changes() {
     let camera = test_site::cameras().remove(0).id;
     let text = String::from;
     let refusal = Refusal {
-        camera,
+        camera: Some(camera),
         path: text("rule[0].when.kind"),
         value: text("presence"),
         rule: text("unknown"),

@@ -6,9 +6,8 @@ use url::Url;
 use vedette_core::CameraId;
 
 use super::source_error::SourceError;
+use crate::registry::PASSWORD_PLACEHOLDER;
 
-/// Where the password of the camera's credential is put in.
-const PLACEHOLDER: &str = "{password}";
 /// A secret that was hidden before the camera was published.
 const HIDDEN: &str = "=***";
 
@@ -25,7 +24,7 @@ pub(super) fn whole(
         None => published,
     };
     let filled = match password {
-        Some(password) => address.replace(PLACEHOLDER, &escaped(password)),
+        Some(password) => address.replace(PASSWORD_PLACEHOLDER, &escaped(password)),
         None => address.to_owned(),
     };
     filled.parse().map_err(SourceError::Address)

@@ -17,14 +17,8 @@ violations! {
         ForeignEntry { list: String } = "file.foreign-entry": "this file holds [[{list}]] entries only", "remove it, or move it to the file of its kind";
 
         SameId = "camera.same-id": "another camera has this id", "give each camera its own";
-        NoPurpose = "camera.purpose": "a camera needs a purpose", "say why this camera may be analysed";
         UnknownCredential { name: String } = "camera.unknown-credential": "no credential has this name",
             "add [ingest.credentials.{name}] to the settings file";
-        Credentials = "camera.credentials": "a camera's address holds no credentials",
-            "remove user and password and name a credential: source.credential = \"NAME\"";
-        Placeholder { placeholder: String } = "camera.placeholder": "the address has {placeholder}, and no credential to fill it from",
-            "name one: source.credential = \"NAME\"";
-        Url = "camera.url": "this is not a valid rtsp:// URL", "write rtsp://HOST/PATH";
 
         NobodyMeant = "policy.applies-to": "it applies to no camera",
             "name a camera of the camera file, or a group that one of them is in";

@@ -8,17 +8,15 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use toml::Value;
 use vedette_analysis::ground;
-use vedette_core::{
-    Camera, CameraSource, FrameSize, LONGEST_NAME, LONGEST_PURPOSE, Policy, ValidationError, text_violation,
-};
+use vedette_core::{Camera, CameraSource, FrameSize, Policy, ValidationError};
 use vedette_locate::Locator;
 use vedette_rules::RuleSet;
 use vedette_stages::IngestSettings;
+use vedette_stages::registry::camera_mistakes;
 
 pub(super) use known::Known;
 
 use super::location::{name_of, related};
-use super::secrets::PLACEHOLDER;
 use super::{ConfigRule, Mistake, text_file, toml_file};
 
 const LARGEST_FRAME: FrameSize = FrameSize { width: 1 << 20, height: 1 << 20 };
@@ -60,24 +58,8 @@ fn check_camera(
     if !entry.is_touched("id") && !seen.insert(camera.id.to_string()) {
         add(ValidationError::new("id", &camera.id, ConfigRule::SameId));
     }
-    if camera.purpose.trim().is_empty() {
-        add(ValidationError::new("purpose", "", ConfigRule::NoPurpose));
-    }
-    for (key, text, most) in [("name", &camera.name, LONGEST_NAME), ("purpose", &camera.purpose, LONGEST_PURPOSE)] {
-        if let Some(violation) = text_violation(text, most) {
-            let shown: String = text.chars().take(80).collect();
-            add(ValidationError::new(key, shown, violation));
-        }
-    }
-    if let Some(CameraSource::Rtsp { url, credential }) = &camera.source {
-        check_url(url, &mut add);
-        if url.contains(PLACEHOLDER) && credential.is_none() {
-            add(ValidationError::new(
-                "source.url",
-                "",
-                ConfigRule::Placeholder { placeholder: PLACEHOLDER.to_owned() },
-            ));
-        }
+    camera_mistakes(camera).into_iter().for_each(&mut add);
+    if let Some(CameraSource::Rtsp { credential, .. }) = &camera.source {
         let unknown = |name: &&String| ingest.is_some_and(|ingest| !ingest.credentials.contains_key(*name));
         if let Some(name) = credential.as_ref().filter(unknown) {
             let rule = ConfigRule::UnknownCredential { name: name.clone() };
@@ -87,19 +69,6 @@ fn check_camera(
     if let Err(found) = Locator::new(camera) {
         found.into_iter().for_each(add);
     }
-}
-
-/// A value that does not parse is not repeated: it may contain a secret in any place.
-fn check_url(url: &str, add: &mut impl FnMut(ValidationError)) {
-    let (shown, rule) = match url::Url::parse(url) {
-        Ok(parsed) if !parsed.username().is_empty() || parsed.password().is_some() => ("", ConfigRule::Credentials),
-        Ok(parsed) if parsed.scheme() == "rtsp" && parsed.has_host() && !url.contains('@') => return,
-        // A password with special characters does not parse, or not as a password: behind `/`, `?` or `#` it looks like another part.
-        _ if url.contains('@') => ("", ConfigRule::Credentials),
-        Ok(parsed) if parsed.has_host() && parsed.query().is_none() => (url, ConfigRule::Url),
-        _ => ("", ConfigRule::Url),
-    };
-    add(ValidationError::new("source.url", shown, rule));
 }
 
 /// Reads `[[policy]]` entries with their `[[policy.rule]]`.

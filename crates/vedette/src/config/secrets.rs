@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
+use vedette_stages::registry::PASSWORD_PLACEHOLDER;
+
 /// In place of a secret.
 pub(crate) const HIDDEN: &str = "***";
-/// In an address of a camera: where the password of its credential is put in.
-pub(crate) const PLACEHOLDER: &str = "{password}";
 
 /// Parts of the names of parameters that hold secrets.
 const PARTS: [&str; 10] =
@@ -37,7 +37,7 @@ pub(crate) fn without_parameters(address: &str) -> Option<String> {
         shown.push_str(&address[at..=equals]);
         at = equals + 1;
         let end = value.find(['&', ';', '/', '?', '#']).unwrap_or(value.len());
-        if is_secret_name(name) && end > 0 && &value[..end] != PLACEHOLDER {
+        if is_secret_name(name) && end > 0 && &value[..end] != PASSWORD_PLACEHOLDER {
             found = true;
             shown.push_str(HIDDEN);
             at += end;

@@ -3,8 +3,8 @@
 use vedette_topics::BusKind;
 
 use super::{Ask, Finding, Level, PreflightRule, cameras};
-use crate::config::secrets::PLACEHOLDER;
 use crate::roles::Role;
+use vedette_stages::registry::PASSWORD_PLACEHOLDER;
 
 pub(super) fn look(ask: &Ask<'_>) -> Vec<Finding> {
     let settings = &ask.reading.config.settings;
@@ -40,7 +40,7 @@ pub(super) fn look(ask: &Ask<'_>) -> Vec<Finding> {
 fn addresses(ask: &Ask<'_>) -> Vec<Finding> {
     let settings = &ask.reading.config.settings;
     let file = &settings.site.cameras;
-    let rule = PreflightRule::SecretInAddress { placeholder: PLACEHOLDER.to_owned() };
+    let rule = PreflightRule::SecretInAddress { placeholder: PASSWORD_PLACEHOLDER.to_owned() };
     cameras::own(ask)
         .filter(|(_, camera)| settings.ingest.addresses.contains_key(&camera.id))
         .map(|(index, _)| {

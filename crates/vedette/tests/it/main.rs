@@ -9,6 +9,8 @@ mod adopt_simulation;
 #[cfg(test)]
 mod anywhere;
 #[cfg(test)]
+mod apply;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod blind;

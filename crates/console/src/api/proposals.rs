@@ -1,0 +1,199 @@
+//! What somebody wants to be put in force, and what came of it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use vedette_core::{AppliedChange, FrameSize, Policy, PolicyScope, Proposal, Refusal, Rule};
+
+use super::differences::{Difference, differences};
+use super::{Shared, short_text};
+use crate::api_rule::ApiRule;
+use crate::configuration::ChangeRefused;
+use crate::problem::{Problem, ProblemKind};
+
+const MAX_BY: usize = 64;
+const MAX_REASON: usize = 1_000;
+
+/// The rules of a policy, as in a policy file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyBody {
+    /// The frame size that pixels refer to: `width` and `height`.
+    #[schema(value_type = Object)]
+    pub(super) frame: FrameSize,
+    /// The rules; docs/RULES.md describes them.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    pub(super) rule: Vec<Rule>,
+}
+
+impl From<&Policy> for PolicyBody {
+    fn from(policy: &Policy) -> Self {
+        Self { frame: policy.frame, rule: policy.rules.clone() }
+    }
+}
+
+/// What a change does to one camera or policy.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct PlannedJson {
+    /// `camera ID`, `policy camera/ID` or `policy group/NAME`.
+    of: String,
+    /// What happens to it.
+    action: ActionJson,
+    /// The values that differ, at most 100.
+    differences: Vec<Difference>,
+}
+
+/// What happens to a camera or policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ActionJson {
+    Add,
+    Change,
+    Remove,
+}
+
+/// What was put in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AppliedJson {
+    /// What differs; empty when nothing does.
+    planned: Vec<PlannedJson>,
+    /// The change; null when nothing differs, or when only a plan was asked for.
+    #[schema(required = true)]
+    applied: Option<CommittedJson>,
+    /// How many cameras it concerns; null when it was applied.
+    #[schema(required = true)]
+    cameras: Option<u32>,
+}
+
+/// A committed change.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CommittedJson {
+    /// Its id.
+    change: String,
+    /// The capture time from which it is in force.
+    #[schema(format = DateTime)]
+    effective_from: String,
+    /// The workers that are ready.
+    workers: Vec<WorkerJson>,
+    /// Partitions of cameras that no live worker holds: whoever takes them on reads the change from the bus.
+    unattended_partitions: Vec<u32>,
+}
+
+/// The answer of a worker.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Worker")]
+pub(crate) struct WorkerJson {
+    /// This run of the process.
+    worker: String,
+    /// How many of its cameras the change concerns.
+    cameras: u32,
+    /// Seconds until its answer.
+    seconds: f64,
+}
+
+/// Applies a proposal.
+pub(super) async fn commit(
+    app: &Shared,
+    proposal: Proposal,
+    planned: Vec<PlannedJson>,
+) -> Result<AppliedJson, Problem> {
+    match app.parts.configuration.apply(proposal).await {
+        Ok(applied) => Ok(AppliedJson { planned, applied: Some(applied.into()), cameras: None }),
+        Err(ChangeRefused::Nothing) => Ok(AppliedJson { planned: Vec::new(), applied: None, cameras: None }),
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+/// The name of the person and the reason, checked.
+pub(super) fn author(by: &str, reason: &str) -> Result<(String, String), Problem> {
+    let by = short_text("by", by, MAX_BY)?;
+    if by.is_empty() {
+        return Err(Problem::parameter("by", "", ApiRule::NoOperator));
+    }
+    Ok((by, short_text("reason", reason, MAX_REASON)?))
+}
+
+/// What a proposal does to each camera and policy that differs.
+pub(super) fn planned(app: &Shared, proposal: &Proposal) -> Vec<PlannedJson> {
+    let configuration = &app.parts.configuration;
+    let mut planned = Vec::new();
+    for (id, content) in &proposal.cameras {
+        let before = configuration.camera_versions(id).pop().and_then(|newest| newest.content);
+        planned.extend(plan(format!("camera {id}"), before.as_ref(), content.as_ref()));
+    }
+    for policy in &proposal.policies {
+        let of = format!("policy {}", scope_text(&policy.scope));
+        let before = configuration.policy_versions(&policy.scope).pop().and_then(|newest| newest.content);
+        let rules = |policy: &Policy| PolicyBody::from(policy);
+        planned.extend(plan(of, before.as_ref().map(rules).as_ref(), policy.content.as_ref().map(rules).as_ref()));
+    }
+    planned
+}
+
+fn plan<T: Serialize + PartialEq>(of: String, before: Option<&T>, after: Option<&T>) -> Option<PlannedJson> {
+    if before == after {
+        return None;
+    }
+    let action = match (before, after) {
+        (None, _) => ActionJson::Add,
+        (_, None) => ActionJson::Remove,
+        _ => ActionJson::Change,
+    };
+    let differences = match (before, after) {
+        (Some(before), Some(after)) => differences(before, after),
+        _ => Vec::new(),
+    };
+    Some(PlannedJson { of, action, differences })
+}
+
+/// A scope as in paths: `camera/ID` or `group/NAME`.
+pub(super) fn scope_text(scope: &PolicyScope) -> String {
+    match scope {
+        PolicyScope::Camera(camera) => format!("camera/{camera}"),
+        PolicyScope::Group(group) => format!("group/{group}"),
+    }
+}
+
+impl AppliedJson {
+    pub(super) const fn plan(planned: Vec<PlannedJson>, cameras: u32) -> Self {
+        Self { planned, applied: None, cameras: Some(cameras) }
+    }
+}
+
+impl From<AppliedChange> for CommittedJson {
+    fn from(applied: AppliedChange) -> Self {
+        let worker = |(worker, (cameras, took)): (String, (u32, std::time::Duration))| WorkerJson {
+            worker,
+            cameras,
+            seconds: took.as_secs_f64(),
+        };
+        Self {
+            change: applied.change.to_string(),
+            effective_from: applied.effective_from.to_string(),
+            workers: applied.ready.into_iter().map(worker).collect(),
+            unattended_partitions: applied.unattended,
+        }
+    }
+}
+
+impl From<ChangeRefused> for Problem {
+    fn from(refused: ChangeRefused) -> Self {
+        match refused {
+            ChangeRefused::Nothing => Self::new(ProblemKind::CONFLICT, ApiRule::NothingToChange),
+            ChangeRefused::Refused { refusals, more, worker } => refused_on_cameras(refusals, more, worker),
+            ChangeRefused::Stale(reason) => Self::new(ProblemKind::PRECONDITION, ApiRule::Stale { reason }),
+            ChangeRefused::KeptElsewhere(reason) => Self::new(ProblemKind::CONFLICT, ApiRule::KeptElsewhere { reason }),
+            ChangeRefused::TooLarge(reason) => Self::new(ProblemKind::TOO_LARGE, ApiRule::ChangeTooLarge { reason }),
+            ChangeRefused::NotNow(reason) => Self::new(ProblemKind::BUSY, ApiRule::ChangeNotNow { reason }),
+        }
+    }
+}
+
+fn refused_on_cameras(refusals: Vec<Refusal>, more: u32, worker: Option<String>) -> Problem {
+    let count = f64::from(more) + refusals.len() as f64;
+    let rule = match worker {
+        Some(worker) => ApiRule::RefusedByWorker { count, worker },
+        None => ApiRule::RefusedOnCameras { count },
+    };
+    Problem::new(ProblemKind::REFUSED, rule).with_refusals(refusals, more)
+}

@@ -1,0 +1,239 @@
+//! `vedette apply`: puts the cameras and policies of the configuration files in force while the product runs.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+use vedette_core::printable;
+
+use crate::config::Config;
+use crate::overrides::ConfigArgs;
+use crate::terminal::{print_line, tell, tell_line};
+
+/// Longer than the workers may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Most characters of a value that are shown.
+const SHOWN: usize = 60;
+
+/// `vedette apply`
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Address of the console; by default that of the configuration, on this machine.
+    #[arg(long, value_name = "URL")]
+    pub console: Option<Url>,
+    /// Only print what would change, and check it. The exit code is 2 when something would.
+    #[arg(long)]
+    pub plan: bool,
+    /// Apply without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// Your name.
+    #[arg(long, env = "USER", default_value = "vedette apply")]
+    pub by: String,
+    /// Why.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// Let the files take over what the console keeps.
+    #[arg(long)]
+    pub take_over: bool,
+    /// Print the console's answer as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The console's answer: what differs, and what was done.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    planned: Vec<Planned>,
+    applied: Option<Applied>,
+    cameras: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Planned {
+    of: String,
+    action: String,
+    differences: Vec<Difference>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Difference {
+    path: String,
+    before: Value,
+    after: Value,
+}
+
+#[derive(Debug, Deserialize)]
+struct Applied {
+    change: String,
+    effective_from: String,
+    workers: Vec<Value>,
+    unattended_partitions: Vec<u32>,
+}
+
+/// Plans and applies. The exit code is 0 when the files are in force, 2 when `--plan` found differences, 1 on an error.
+pub(crate) async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&args.config.config)?;
+    let desk = Desk::of(&args, &config)?;
+    let (plan, raw) = desk.ask(&args, &config, true).await?;
+    let is_last = args.plan || plan.planned.is_empty();
+    if args.json && is_last {
+        print_line!("{raw}");
+    }
+    if !args.json || !is_last {
+        print_plan(&plan);
+    }
+    if plan.planned.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.plan {
+        return Ok(ExitCode::from(2));
+    }
+    if !args.yes && !confirmed()? {
+        tell_line!("nothing was changed");
+        return Ok(ExitCode::FAILURE);
+    }
+    let (answer, raw) = desk.ask(&args, &config, false).await?;
+    if args.json {
+        print_line!("{raw}");
+    }
+    match &answer.applied {
+        Some(applied) => tell_line!(
+            "in force from {} on {} workers (change {}){}",
+            applied.effective_from,
+            applied.workers.len(),
+            applied.change,
+            match applied.unattended_partitions.len() {
+                0 => String::new(),
+                some => format!("; {some} partitions of cameras have no live worker, who takes them on will know"),
+            }
+        ),
+        None => tell_line!("somebody else has applied it meanwhile"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The running console.
+struct Desk {
+    client: reqwest::Client,
+    url: Url,
+}
+
+impl Desk {
+    fn of(args: &ApplyArgs, config: &Config) -> anyhow::Result<Self> {
+        let console = &config.settings.console;
+        let base = match &args.console {
+            Some(url) => url.clone(),
+            None => {
+                let mut address = console.listen;
+                if address.ip().is_unspecified() {
+                    address.set_ip(match address {
+                        std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+                        std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+                    });
+                }
+                format!("http://{address}{}", console.base_path()).parse().context("the console's address")?
+            }
+        };
+        let url = format!("{}/api/v1/changes", base.as_str().trim_end_matches('/'));
+        let url =
+            url.parse().with_context(|| format!("`{url}` is not a valid URL; give --console http://HOST:PORT"))?;
+        let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        Ok(Self { client: client.build().context("preparing the connection")?, url })
+    }
+
+    async fn ask(&self, args: &ApplyArgs, config: &Config, plan: bool) -> anyhow::Result<(Answer, String)> {
+        let body = json!({
+            "complete": true, "by": args.by, "reason": args.reason, "take_over": args.take_over, "plan": plan,
+        });
+        // Numbers as they are in the files: through a JSON value they would get more digits.
+        let mut body = serde_json::to_string(&body)?;
+        body.pop();
+        let (cameras, policies) = (serde_json::to_string(&config.cameras)?, serde_json::to_string(&config.policies)?);
+        body += &format!(",\"cameras\":{cameras},\"policies\":{policies}}}");
+        let request = self.client.post(self.url.clone()).header("content-type", "application/json").body(body);
+        let response = request.send().await.with_context(|| {
+            format!("no answer of {}; start the product, or give the console's address with --console", self.url)
+        })?;
+        let is_success = response.status().is_success();
+        let (status, text) = (response.status(), response.text().await.context("reading the console's answer")?);
+        if !is_success {
+            bail!("{}", refusal(&text).unwrap_or_else(|| format!("{} answers {status}", self.url)));
+        }
+        let answer = serde_json::from_str(&text).with_context(|| format!("{} is another program", self.url))?;
+        Ok((answer, text))
+    }
+}
+
+/// A problem of the console, for people.
+fn refusal(text: &str) -> Option<String> {
+    let problem: Value = serde_json::from_str(text).ok()?;
+    let word = |of: &Value, name: &str| printable(of[name].as_str().unwrap_or_default()).into_owned();
+    let mut said = format!("{}; {}", word(&problem, "detail"), word(&problem, "fix"));
+    for refusal in problem["refusals"].as_array().into_iter().flatten() {
+        let camera = refusal["camera"].as_str().map(|camera| format!("camera {camera}, ")).unwrap_or_default();
+        said += &format!(
+            "\n  {}{} = {}: {}; {}",
+            printable(&camera),
+            word(refusal, "path"),
+            word(refusal, "value"),
+            word(refusal, "rule"),
+            word(refusal, "fix")
+        );
+    }
+    if let Some(more) = problem["more_refusals"].as_u64() {
+        said += &format!("\n  and {more} others");
+    }
+    Some(said)
+}
+
+fn print_plan(plan: &Answer) {
+    if plan.planned.is_empty() {
+        print_line!("nothing differs: the files are in force");
+        return;
+    }
+    for planned in &plan.planned {
+        let sign = match planned.action.as_str() {
+            "add" => '+',
+            "remove" => '-',
+            _ => '~',
+        };
+        print_line!("{sign} {}", printable(&planned.of));
+        for Difference { path, before, after } in &planned.differences {
+            print_line!("    {}: {} -> {}", printable(path), shown(before), shown(after));
+        }
+    }
+    if let Some(cameras) = plan.cameras {
+        print_line!("{} changes, checked on {cameras} cameras", plan.planned.len());
+    }
+}
+
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "none".to_owned(),
+        other => other.to_string(),
+    };
+    let cut: String = text.chars().take(SHOWN).collect();
+    let cut = if cut.len() < text.len() { cut + "..." } else { cut };
+    printable(&cut).into_owned()
+}
+
+/// Whether a person at the terminal agrees.
+fn confirmed() -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("nobody is here to ask; run it with --yes, or only look with --plan");
+    }
+    tell!("apply this? [y/N] ");
+    std::io::stderr().flush().ok();
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("reading the answer")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,160 @@
+//! Policies that are changed while the product runs: by `vedette apply` and through the API.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+use vedette_bus::StartAt;
+use vedette_core::{Span, Timestamp};
+use vedette_runtime::clock;
+use vedette_topics::{reading, topics};
+
+use crate::product::Product;
+use crate::support::{demo_site, edit, eventually, finish, said, vedette};
+
+struct Site {
+    folder: tempfile::TempDir,
+    product: Product,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let product = Product::start(&demo_site(folder.path()), |_| {}).await;
+        Self { folder, product }
+    }
+
+    fn apply(&self, more: &[&str]) -> Output {
+        let mut apply = vedette();
+        apply.args(["apply", "--console", &self.product.url, "--by", "operator 7", "--reason", "dusk", "--config"]);
+        apply.arg(self.folder.path().join("vedette.toml")).args(more);
+        finish(apply)
+    }
+
+    fn edit(&self, from: &str, to: &str) {
+        edit(&self.folder.path().join("policies.toml"), from, to);
+    }
+
+    async fn post(&self, action: &str, tag: Option<&str>, body: &Value) -> (u16, Value) {
+        let url = format!("{}/api/v1/policies/group/campus/{action}", self.product.url);
+        let mut request = reqwest::Client::new().post(url).json(body);
+        if let Some(tag) = tag {
+            request = request.header("if-match", tag);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    async fn versions(&self) -> Vec<Value> {
+        self.product.json("/api/v1/policies/group/campus/versions").await.as_array().unwrap().clone()
+    }
+
+    /// How many stream sessions there were.
+    async fn sessions(&self) -> usize {
+        let (bus, topic) = (&self.product.app.bus, topics::SESSIONS.name());
+        let (mut reader, mut count) = (bus.read(topic, StartAt::Earliest).await.unwrap(), 0);
+        reading::to_end(bus, topic, &mut reader, |_| count += 1).await.unwrap();
+        count
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_planned_and_applied_while_the_product_runs() {
+    let site = Site::start().await;
+    site.product.alerts_reach(1).await;
+    let sessions = site.sessions().await;
+    let same = site.apply(&["--plan"]);
+    assert_eq!(same.status.code(), Some(0), "{}", said(&same));
+    assert!(said(&same).contains("nothing differs"), "{}", said(&same));
+
+    site.edit("version = 1", "version = 2");
+    site.edit("id = \"west-gate\"", "id = \"west-gate\"\nscore = { enter = 0.3, stay = 0.3 }");
+    let plan = site.apply(&["--plan"]);
+    assert_eq!(plan.status.code(), Some(2), "{}", said(&plan));
+    assert!(said(&plan).contains("~ policy group/campus"), "{}", said(&plan));
+    assert!(said(&plan).contains("rule west-gate.score.enter: 0.5 -> 0.3"), "{}", said(&plan));
+    let unasked = site.apply(&[]);
+    assert!(!unasked.status.success() && said(&unasked).contains("--yes"), "{}", said(&unasked));
+    assert_eq!(site.versions().await.len(), 1);
+
+    let applied = site.apply(&["--yes"]);
+    assert!(applied.status.success(), "{}", said(&applied));
+    assert!(said(&applied).contains("on 1 workers"), "{}", said(&applied));
+    let newest = site.versions().await.remove(0);
+    assert_eq!((&newest["version"], &newest["owner"]), (&json!(2), &json!("file")), "{newest}");
+    assert_eq!((&newest["by"], &newest["reason"]), (&json!("operator 7"), &json!("dusk")));
+    assert!(said(&site.apply(&["--yes"])).contains("nothing differs"));
+    eventually("an alert of the new version", async || {
+        site.product.alerts().await.iter().find(|alert| alert["why"]["policy_version"] == 2).map(drop)
+    })
+    .await;
+    assert_eq!(site.sessions().await, sessions, "no camera was connected again");
+
+    // A mistake that only this camera's picture shows.
+    site.edit("version = 2", "version = 3");
+    site.edit("zone = [[0, 262]", "zone = [[0, 2620]");
+    let wrong = site.apply(&["--yes"]);
+    assert!(!wrong.status.success() && said(&wrong).contains("when.zone"), "{}", said(&wrong));
+    assert_eq!(site.versions().await.len(), 2);
+    site.product.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_changes_a_policy_and_nobody_is_overwritten_unseen() {
+    let site = Site::start().await;
+    let page = site.product.get("/api/v1/policies/group/campus").await;
+    let tag = page.headers()["etag"].to_str().unwrap().to_owned();
+    let mut policy = page.json::<Value>().await.unwrap()["policy"].clone();
+    policy["rule"][0]["cooldown"] = json!("1m");
+    let wanted = json!({ "policy": policy, "by": "anna", "reason": "quieter", "take_over": true });
+
+    let (status, problem) = site.post("apply", None, &json!({ "policy": policy, "by": "anna" })).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("change.kept-elsewhere")), "{problem}");
+    let (status, plan) = site
+        .post("apply", Some(&tag), &json!({ "plan": true, "policy": policy, "by": "anna", "take_over": true }))
+        .await;
+    assert_eq!((status, &plan["cameras"], &plan["applied"]), (200, &json!(1), &Value::Null), "{plan}");
+    assert_eq!(plan["planned"][0]["differences"][0]["path"], "rule lawn.cooldown", "{plan}");
+    let (status, answer) = site.post("apply", Some(&tag), &wanted).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["applied"]["workers"].as_array().unwrap().len(), 1, "{answer}");
+    // Somebody else had the same page open.
+    let other = json!({ "policy": null, "by": "ben" });
+    let (status, problem) = site.post("apply", Some(&tag), &other).await;
+    assert_eq!((status, &problem["code"]), (412, &json!("change.stale")), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("anna"), "{problem}");
+    // The files no longer change it.
+    let apply = site.apply(&["--yes"]);
+    assert!(!apply.status.success() && said(&apply).contains("kept in the console"), "{}", said(&apply));
+
+    let mut outside = policy.clone();
+    outside["rule"][0]["when"]["zone"][0] = json!([-9, 0]);
+    let (status, problem) = site.post("apply", None, &json!({ "policy": outside, "by": "anna" })).await;
+    assert_eq!((status, &problem["refusals"][0]["camera"]), (422, &json!("campus-1")), "{problem}");
+    let (status, problem) =
+        site.post("apply", None, &json!({ "policy": { "frame": {}, "rule": [] }, "by": "anna" })).await;
+    assert_eq!((status, &problem["parameter"]), (400, &json!("policy.frame")), "{problem}");
+
+    let (status, answer) = site.post("rollback", None, &json!({ "to": 1, "by": "anna" })).await;
+    assert_eq!(status, 200, "{answer}");
+    let versions = site.versions().await;
+    let numbers: Vec<&Value> = versions.iter().map(|version| &version["version"]).collect();
+    assert_eq!(numbers, [3, 2, 1]);
+    assert_eq!(versions[0]["policy"], versions[2]["policy"]);
+    assert_eq!(site.post("rollback", None, &json!({ "to": 9, "by": "anna" })).await.0, 404);
+
+    let until = (clock::now() + Span::from_secs(3_600)).to_string();
+    let (status, answer) =
+        site.post("pause", None, &json!({ "rule": "lawn", "until": until, "by": "anna", "reason": "a fair" })).await;
+    assert_eq!(status, 200, "{answer}");
+    let versions = site.versions().await;
+    assert_eq!((&versions[0]["effective_from"], &versions[0]["policy"]), (&json!(until), &versions[2]["policy"]));
+    assert!(versions[1]["policy"]["rule"].as_array().unwrap().iter().all(|rule| rule["id"] != "lawn"));
+    for (rule, until) in [("nothing", until), ("lawn", Timestamp::default().to_string())] {
+        let (status, problem) = site.post("pause", None, &json!({ "rule": rule, "until": until, "by": "anna" })).await;
+        assert_eq!(status, 400, "{problem}");
+    }
+    let changes = site.product.json("/api/v1/changes").await;
+    let phases: Vec<&Value> = changes.as_array().unwrap().iter().map(|change| &change["phase"]).collect();
+    assert_eq!(phases, ["published"; 3], "{changes}");
+    site.product.end().await;
+}
