@@ -147,7 +147,7 @@ async fn every_worker_changes_at_the_same_time_once_all_are_ready() {
     // The files leave it alone.
     assert_eq!(registry::retire(&site.bus, &late, &test_site::cameras(), &[]).await.unwrap(), 0);
     let cameras = test_site::cameras();
-    assert_eq!(registry::publish(&site.bus, &late, &cameras, &[site.policy.clone()]).await.unwrap(), 0);
+    assert_eq!(registry::publish(&site.bus, &late, &cameras, std::slice::from_ref(&site.policy)).await.unwrap(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
