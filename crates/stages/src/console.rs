@@ -200,7 +200,6 @@ fn summary(camera: &Camera, lost: Option<CameraSignal>) -> CameraSummary {
     };
     let locator = Locator::new(camera).ok();
     let view = locator.as_ref().and_then(|locator| locator.view_polygon(frame)).unwrap_or_default();
-    let quality = locator.as_ref().and_then(|locator| CalibrationQuality::of(camera, locator));
     CameraSummary {
         id: camera.id.to_string(),
         name: camera.name.clone(),
@@ -212,7 +211,7 @@ fn summary(camera: &Camera, lost: Option<CameraSignal>) -> CameraSummary {
         view: view.iter().map(|point| [point.longitude(), point.latitude()]).collect(),
         signal_loss: lost
             .map(|lost| CameraSignalLoss { since: lost.since.to_string(), loss: SignalLossJson::from(lost.reason) }),
-        calibration: quality.map(calibration),
+        calibration: CalibrationQuality::of(camera).map(calibration),
     }
 }
 
