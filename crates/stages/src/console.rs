@@ -92,7 +92,7 @@ impl Desk {
     ) -> crate::Result<Vec<Service>> {
         let Self { settings, console, store } = self;
         let Deps { bus, registry, signals, addresses, live, health, .. } = deps.clone();
-        let snapshots = Arc::new(BusSnapshots::new(bus.clone(), settings.pixelate));
+        let snapshots = Arc::new(BusSnapshots::new(bus.clone(), registry.clone(), settings.pixelate));
         let sink = AlertSink {
             bus: bus.clone(),
             store: store.clone(),
@@ -231,7 +231,7 @@ impl SnapshotSource for Pictures {
     async fn snapshot(&self, alert: &Alert) -> Result<Bytes, SnapshotUnavailable> {
         self.0.take(alert).await.map_err(|error| match error {
             NoSnapshot::NoVideo | NoSnapshot::Expired => SnapshotUnavailable::Gone(error.to_string()),
-            NoSnapshot::Bus(_) => SnapshotUnavailable::Pending(error.to_string()),
+            NoSnapshot::Bus(_) | NoSnapshot::NoCamera => SnapshotUnavailable::Pending(error.to_string()),
             NoSnapshot::Decode(_) => SnapshotUnavailable::Failed(error.to_string()),
         })
     }
