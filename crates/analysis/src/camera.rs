@@ -10,16 +10,17 @@ mod state;
 #[cfg(test)]
 pub(crate) mod test_frame;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vedette_address::AddressBase;
 use vedette_core::{
-    Alert, AlertId, Camera, CameraRecord, Episode, FrameAt, FrameCounts, FrameSize, NO_SESSION, NearMiss,
+    Alert, AlertId, Camera, CameraRecord, Detection, Episode, FrameAt, FrameCounts, FrameSize, NO_SESSION, NearMiss,
     ProcessedFrame, Quality, RecordBody, Span, Timestamp,
 };
 use vedette_locate::Locator;
-use vedette_rules::{FrameFacts, FrameStats, RuleEngine, SharedPolicy};
+use vedette_rules::{FrameFacts, FrameStats, RuleEngine, SharedPolicy, is_masked};
 use vedette_track::{Tracker, TrackerSettings};
 
 use crate::setups::Setups;
@@ -46,6 +47,8 @@ pub struct Outcome {
     pub near_misses: Vec<NearMiss>,
     /// Objects that the rules excluded, and alerts they suppressed.
     pub rules: FrameStats,
+    /// Detections that a mask of the camera hides.
+    pub masked: u32,
     /// The camera's calibration or its policy is invalid: the version before stays. Reported once for each.
     pub refused: Option<SetupError>,
 }
@@ -53,7 +56,7 @@ pub struct Outcome {
 impl Outcome {
     fn of(admission: Admission) -> Self {
         let rules = FrameStats::default();
-        Self { admission, analysed: 0, alerts: Vec::new(), near_misses: Vec::new(), rules, refused: None }
+        Self { admission, analysed: 0, alerts: Vec::new(), near_misses: Vec::new(), rules, masked: 0, refused: None }
     }
 }
 
@@ -251,9 +254,10 @@ impl CameraAnalysis {
         }
         outcome.refused = self.follow_setups(captured, serving.setups, &mut episodes).err().or(outcome.refused.take());
         let since_last = self.last.map(|last| captured.since(last.captured));
-        let fixes = ground::fixes(&self.locator, frame, since_last);
+        let detections = self.visible(frame, outcome);
+        let fixes = ground::fixes(&self.locator, frame.frame, &detections, since_last);
         self.last = Some(Last { epoch, captured });
-        let tracks = self.tracker.update_on_ground(captured, frame.frame, &frame.detections, &fixes);
+        let tracks = self.tracker.update_on_ground(captured, frame.frame, &detections, &fixes);
         self.paths.extend(captured, tracks);
         if let Some(engine) = &mut self.engine {
             let lag = frame.latency.map(|latency| latency.chunk);
@@ -263,6 +267,17 @@ impl CameraAnalysis {
             outcome.rules += engine.stats();
         }
         self.tell(&episodes, Moment { record, frame: frame.frame, quality }, serving, outcome);
+    }
+
+    /// The detections of a frame outside the camera's masks.
+    fn visible<'a>(&self, frame: &'a ProcessedFrame, outcome: &mut Outcome) -> Cow<'a, [Detection]> {
+        let is_masked = |detection: &Detection| is_masked(&self.camera.masks, &detection.bbox, frame.frame);
+        if !frame.detections.iter().any(is_masked) {
+            return Cow::Borrowed(&frame.detections);
+        }
+        let visible: Vec<_> = frame.detections.iter().filter(|detection| !is_masked(detection)).copied().collect();
+        outcome.masked += u32::try_from(frame.detections.len() - visible.len()).unwrap_or(u32::MAX);
+        Cow::Owned(visible)
     }
 
     /// After a clock jump, earlier measurements cannot be compared with later ones: tracks restart, and open episodes end when

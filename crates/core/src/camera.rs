@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{AddressCode, Calibration, CameraId, GroundPoint};
+use crate::{AddressCode, Calibration, CameraId, GroundPoint, Mask};
 
 /// Codec of a camera's video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,6 +95,9 @@ pub struct Camera {
     /// Its calibration, the mapping of pixels to the ground.
     #[serde(default)]
     pub calibration: Option<Calibration>,
+    /// Private parts of its picture.
+    #[serde(default, rename = "mask", skip_serializing_if = "Vec::is_empty")]
+    pub masks: Vec<Mask>,
 }
 
 fn yes() -> bool {

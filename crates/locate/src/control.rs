@@ -39,7 +39,6 @@ pub(crate) struct Surveyed {
     pub(crate) camera: Vector2<f64>,
     /// Metres from the camera to the farthest control point.
     pub(crate) extent_m: f64,
-    pub(crate) agreement: Agreement,
 }
 
 /// How well control points agree with their common projection.
@@ -52,12 +51,12 @@ pub(crate) struct Agreement {
 }
 
 impl Surveyed {
-    /// Validates the points and fits the projection.
+    /// Validates the points and fits the projection; also how well they agree, which is of use to whoever sets the camera up.
     pub(crate) fn new(
         position: &GroundPoint,
         frame: FrameSize,
         points: &[ControlPoint],
-    ) -> Result<Self, Vec<ValidationError>> {
+    ) -> Result<(Self, Agreement), Vec<ValidationError>> {
         let mut found = ValidationErrors::default();
         let has_pixels = frame.width > 0 && frame.height > 0;
         let size = format!("{} x {}", frame.width, frame.height);
@@ -85,7 +84,7 @@ impl Surveyed {
         let (projection, agreement) = fit(&pairs)?;
         let camera = plane.to_metres(position);
         let extent_m = pairs.iter().map(|pair| (pair.metres - camera).norm()).fold(0.0, f64::max);
-        Ok(Self { plane, projection, camera, extent_m, agreement })
+        Ok((Self { plane, projection, camera, extent_m }, agreement))
     }
 }
 

@@ -39,7 +39,14 @@ pub struct Locator {
 enum Ground {
     Unknown,
     Control { frame: FrameSize, surveyed: Box<Surveyed> },
-    Pose { pinhole: Pinhole, plane: TangentPlane },
+    Pose(Box<Posed>),
+}
+
+/// A camera of known pose.
+#[derive(Debug, Clone)]
+struct Posed {
+    pinhole: Pinhole,
+    plane: TangentPlane,
 }
 
 impl Locator {
@@ -49,21 +56,28 @@ impl Locator {
     /// Every validation error: fewer than four points, duplicates, collinear points, mirrored, far from the
     /// camera or contradicting each other; angles, height or field of view out of range.
     pub fn new(camera: &Camera) -> Result<Self, Vec<ValidationError>> {
+        Self::with_agreement(camera).map(|(locator, _)| locator)
+    }
+
+    /// The same, and how well the control points agree; none without control points.
+    pub(crate) fn with_agreement(camera: &Camera) -> Result<(Self, Option<Agreement>), Vec<ValidationError>> {
         let position = camera.position;
+        let mut agreement = None;
         let (ground, reach_m) = match &camera.calibration {
             None => (Ground::Unknown, UNCALIBRATED_REACH_M),
             Some(Calibration::ControlPoints { frame, points }) => {
-                let surveyed = Surveyed::new(&position, *frame, points)?;
+                let (surveyed, agreed) = Surveyed::new(&position, *frame, points)?;
+                agreement = Some(agreed);
                 let reach = CONTROL_REACH * surveyed.extent_m;
                 (Ground::Control { frame: *frame, surveyed: Box::new(surveyed) }, reach)
             }
             Some(Calibration::Pose(pose)) => {
                 let pinhole = Pinhole::new(*pose, position.error_m())?;
                 let plane = TangentPlane::around(position.latitude(), position.longitude());
-                (Ground::Pose { pinhole, plane }, HEIGHT_REACH * pose.height_m)
+                (Ground::Pose(Box::new(Posed { pinhole, plane })), HEIGHT_REACH * pose.height_m)
             }
         };
-        Ok(Self { position, ground, reach_m: reach_m.clamp(*REACH_M.start(), *REACH_M.end()) })
+        Ok((Self { position, ground, reach_m: reach_m.clamp(*REACH_M.start(), *REACH_M.end()) }, agreement))
     }
 
     /// Position of the camera.
@@ -104,14 +118,6 @@ impl Locator {
         (self.stand_in(error), PlaceSource::AboveHorizon)
     }
 
-    /// How well its control points agree; none without control points.
-    pub(crate) fn agreement(&self) -> Option<&Agreement> {
-        match &self.ground {
-            Ground::Control { surveyed, .. } => Some(&surveyed.agreement),
-            Ground::Unknown | Ground::Pose { .. } => None,
-        }
-    }
-
     /// The ground in metres for frames of size `frame`; none without calibration and when the frame shows no ground.
     #[must_use]
     pub fn view(&self, frame: FrameSize) -> Option<GroundView> {
@@ -124,7 +130,7 @@ impl Locator {
             Ground::Control { frame: own, surveyed } => {
                 (surveyed.projection.rescaled(frame, *own), surveyed.plane, surveyed.camera)
             }
-            Ground::Pose { pinhole, plane } => (pinhole.projection(frame)?, *plane, Vector2::zeros()),
+            Ground::Pose(posed) => (posed.pinhole.projection(frame)?, posed.plane, Vector2::zeros()),
         };
         Some(GroundView { projection, plane, camera, reach_m: self.reach_m })
     }
@@ -142,7 +148,7 @@ impl Locator {
                 let pixel = surveyed.projection.pixel(surveyed.plane.to_metres(ground))?;
                 Some(pixel.rescaled(*own, frame))
             }
-            Ground::Pose { pinhole, plane } => pinhole.projection(frame)?.pixel(plane.to_metres(ground)),
+            Ground::Pose(posed) => posed.pinhole.projection(frame)?.pixel(posed.plane.to_metres(ground)),
         }
     }
 
@@ -200,9 +206,9 @@ impl Locator {
                 let projected = surveyed.projection.project(pixel.rescaled(frame, *own), sigma * scale)?;
                 Some((surveyed.plane, projected))
             }
-            Ground::Pose { pinhole, plane } => {
-                let projection: Projection = pinhole.projection(frame)?;
-                Some((*plane, projection.project(pixel, sigma)?))
+            Ground::Pose(posed) => {
+                let projection: Projection = posed.pinhole.projection(frame)?;
+                Some((posed.plane, projection.project(pixel, sigma)?))
             }
         }
     }

@@ -9,8 +9,6 @@ const HORIZON_SIGMAS: f64 = 2.5;
 pub(crate) struct Projection {
     /// From homogeneous pixels to homogeneous metres; the third row is positive below the horizon.
     pub(crate) to_ground: Matrix3<f64>,
-    /// Its inverse.
-    pub(crate) to_pixel: Matrix3<f64>,
     /// Change of `to_ground` by one sigma of each independent cause of error.
     pub(crate) causes: Vec<Matrix3<f64>>,
     /// Isotropic variance in square metres added to every point (the survey's own frame).
@@ -40,8 +38,8 @@ impl Projection {
         let sign = (to_ground * homogeneous(below_horizon)).z.signum();
         let to_ground = to_ground * sign;
         let causes = causes.into_iter().map(|cause| cause * sign).collect();
-        let to_pixel = to_ground.try_inverse()?;
-        to_pixel.iter().all(|value| value.is_finite()).then_some(Self { to_ground, to_pixel, causes, common_variance })
+        let is_invertible = to_ground.try_inverse()?.iter().all(|value| value.is_finite());
+        is_invertible.then_some(Self { to_ground, causes, common_variance })
     }
 
     /// Rescaled to frames of size `frame`, from frames of size `own`.
@@ -49,10 +47,8 @@ impl Projection {
         let part = |own: u32, frame: u32| f64::from(own) / f64::from(frame);
         let (x, y) = (part(own.width, frame.width), part(own.height, frame.height));
         let to_own = Matrix3::from_diagonal(&Vector3::new(x, y, 1.0));
-        let to_frame = Matrix3::from_diagonal(&Vector3::new(1.0 / x, 1.0 / y, 1.0));
         Self {
             to_ground: self.to_ground * to_own,
-            to_pixel: to_frame * self.to_pixel,
             causes: self.causes.iter().map(|cause| cause * to_own).collect(),
             common_variance: self.common_variance,
         }
@@ -91,8 +87,9 @@ impl Projection {
 
     /// The pixel of a ground point; none for a point behind the camera.
     pub(crate) fn pixel(&self, metres: Vector2<f64>) -> Option<PixelPoint> {
-        let image = self.to_pixel * Vector3::new(metres.x, metres.y, 1.0);
-        // The third row of `to_pixel` has the sign of the depth when `to_ground` has: their product is the identity.
+        // Inverted when asked for, which is rare: every camera has a projection.
+        let image = self.to_ground.try_inverse()? * Vector3::new(metres.x, metres.y, 1.0);
+        // The third row of the inverse has the sign of the depth when `to_ground` has: their product is the identity.
         if image.z <= 0.0 {
             return None;
         }

@@ -34,9 +34,10 @@ pub struct OddPoint {
 }
 
 impl CalibrationQuality {
-    /// Of a camera and its locator; none without calibration.
+    /// Of a camera; none without a valid calibration.
     #[must_use]
-    pub fn of(camera: &Camera, locator: &Locator) -> Option<Self> {
+    pub fn of(camera: &Camera) -> Option<Self> {
+        let (locator, agreement) = Locator::with_agreement(camera).ok()?;
         let is_lost = |pixel: PixelPoint, frame: FrameSize| {
             locator.locate(pixel, frame, ANCHOR_SIGMA_PX).1 != PlaceSource::Calibration
         };
@@ -57,10 +58,9 @@ impl CalibrationQuality {
                 is_lost(PixelPoint::new(x * width, y * height), frame)
             })
             .count();
-        let agreement = locator.agreement();
-        let odd = agreement.and_then(|agreement| agreement.odd);
+        let odd = agreement.as_ref().and_then(|agreement| agreement.odd);
         Some(Self {
-            residuals_m: agreement.map(|agreement| agreement.residuals.clone()).unwrap_or_default(),
+            residuals_m: agreement.map(|agreement| agreement.residuals).unwrap_or_default(),
             odd: odd.map(|odd| OddPoint { index: odd.index, off_m: odd.off_m }),
             lost_points,
             ground_share: 1.0 - lost as f64 / f64::from(rows * columns),

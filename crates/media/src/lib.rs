@@ -1,7 +1,7 @@
 //! Cameras and recordings to chunks of encoded video, chunks to pictures, pictures to snapshots.
 //!
 //! *In:* RTSP streams and video files; later the chunks themselves. *Out:* [`vedette_core::VideoChunk`] from [`Intake`],
-//! RGB frames from [`Decoder`], JPEG with people pixelated from [`snapshot`], a report on a source from [`probe`].
+//! RGB frames from [`Decoder`], JPEG with people pixelated and masks black from [`snapshot`], a report on a source from [`probe`].
 //! *Must not know:* models, detections, Kafka, what a chunk is called on the bus.
 //!
 //! Intake never decodes. Bytes from the network meet memory-safe code first (`vedette-rtsp` takes RTSP and RTP apart); the decoder takes
@@ -17,6 +17,7 @@ mod frame_numbers;
 pub mod fuzz_targets;
 mod init;
 mod intake;
+mod mask;
 mod metrics;
 mod nal;
 mod parameter_sets;
@@ -31,10 +32,11 @@ pub use intake::{
     Clock, Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource, LossReason, NewestEpoch, Recording,
     RefusalReason, inspect,
 };
+pub use mask::paint;
 pub use metrics::METRICS;
 pub use probe::{
     CameraClock, ClockSource, Groups, KeyFrames, ProbeError, ProbeReport, ProbeSettings, ProbeSource, ProbeStill,
     Rates, Transmission, draw_grid, probe, probe_violations, warnings,
 };
-pub use snapshot::{Snapshot, SnapshotError, SnapshotSettings, snapshot};
+pub use snapshot::{Marks, Snapshot, SnapshotError, SnapshotSettings, snapshot};
 pub use transcode::{TranscodeError, TranscodeProgress, TranscodeSettings, transcode_to_h264};

@@ -3,9 +3,9 @@ mod draw;
 use bytes::Bytes;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-use vedette_core::{FrameSize, PixelBox, VideoChunk};
+use vedette_core::{FrameSize, Mask, PixelBox, VideoChunk};
 
-use crate::{DecodeError, Decoder, DecoderSettings, Keep, OutputSize, metrics};
+use crate::{DecodeError, DecodedFrame, Decoder, DecoderSettings, Keep, OutputSize, mask, metrics};
 
 /// Appearance of snapshots.
 #[derive(Debug, Clone)]
@@ -22,6 +22,17 @@ impl Default for SnapshotSettings {
     fn default() -> Self {
         Self { max_width: 960, pixelate: true, jpeg_quality: 80 }
     }
+}
+
+/// What is marked in a snapshot. Boxes are in pixels of the frame as it is shown.
+#[derive(Debug, Clone, Default)]
+pub struct Marks {
+    /// Pixelated, if enabled.
+    pub people: Vec<PixelBox>,
+    /// Outlined.
+    pub highlight: Vec<PixelBox>,
+    /// Black: those of the camera that were in force when the frame was captured.
+    pub masks: Vec<Mask>,
 }
 
 /// A picture of one frame.
@@ -62,18 +73,17 @@ pub enum SnapshotError {
     },
 }
 
-/// Decodes frame `sequence` and encodes it as JPEG: boxes of `people` pixelated (if enabled), boxes of `highlight` outlined.
+/// Decodes frame `sequence` and encodes it as JPEG with its `marks`.
 ///
 /// `chunks` are the parts of the frame's group of pictures from part 0 on, in order, after those of the group before it if the group
-/// [continues](VideoChunk::continues) that one; everything behind the frame is ignored. Boxes are in pixels of the frame as it is shown. Blocks, for about 10 ms to 100 ms.
+/// [continues](VideoChunk::continues) that one; everything behind the frame is ignored. Blocks, for about 10 ms to 100 ms.
 ///
 /// # Errors
 /// When the frame is not in the chunks or cannot be decoded or encoded.
 pub fn snapshot(
     chunks: &[VideoChunk],
     sequence: u64,
-    people: &[PixelBox],
-    highlight: &[PixelBox],
+    marks: &Marks,
     settings: &SnapshotSettings,
 ) -> Result<Snapshot, SnapshotError> {
     let missing = SnapshotError::NoSuchFrame { sequence };
@@ -95,19 +105,26 @@ pub fn snapshot(
     let Some(decoded) = found.filter(|frame| frame.sequence == sequence) else { return Err(missing) };
     let size = decoded.image.size;
     let mut pixels = Vec::from(decoded.image.data.clone());
-    let mut canvas = draw::Canvas::new(&mut pixels, size);
-    let (x, y) = decoded.scale();
-    let scaled = |b: &PixelBox| PixelBox::new(b.x * x, b.y * y, b.width * x, b.height * y);
-    if settings.pixelate {
-        people.iter().for_each(|person| canvas.pixelate(&scaled(person)));
-    }
-    highlight.iter().for_each(|object| canvas.outline(&scaled(object)));
+    // First, so that the blocks of a person have no part of what is behind a mask; last, so that no outline is drawn on it.
+    mask::paint(&marks.masks, size, &mut pixels);
+    draw_marks(&mut pixels, &decoded, marks, settings);
+    mask::paint(&marks.masks, size, &mut pixels);
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, settings.jpeg_quality.clamp(1, 100))
         .write_image(&pixels, size.width, size.height, ExtendedColorType::Rgb8)
         .map_err(|error| SnapshotError::Encode { sequence, detail: error.to_string() })?;
     metrics::SNAPSHOTS.get().increment(1);
     Ok(Snapshot { jpeg: jpeg.into(), size, frame: decoded.frame })
+}
+
+fn draw_marks(pixels: &mut [u8], decoded: &DecodedFrame, marks: &Marks, settings: &SnapshotSettings) {
+    let mut canvas = draw::Canvas::new(pixels, decoded.image.size);
+    let (x, y) = decoded.scale();
+    let scaled = |b: &PixelBox| PixelBox::new(b.x * x, b.y * y, b.width * x, b.height * y);
+    if settings.pixelate {
+        marks.people.iter().for_each(|person| canvas.pixelate(&scaled(person)));
+    }
+    marks.highlight.iter().for_each(|object| canvas.outline(&scaled(object)));
 }
 
 /// The parts from the last part 0 at which decoding can start up to the frame, without anything behind it, the last one marked as

@@ -5,6 +5,7 @@ use vedette_core::{RuleKind, ViolationInfo};
 
 use crate::definition::KindInfo;
 use crate::kinds;
+use crate::mask::MaskRule;
 use crate::parameters::{ParamInfo, ParamType};
 use crate::policy_rule::PolicyRule;
 
@@ -37,7 +38,8 @@ pub fn rule_kind(name: RuleKind) -> Option<&'static KindInfo> {
 /// The definitions of all validation errors of policies.
 #[must_use]
 pub fn violations() -> Vec<ViolationInfo> {
-    PolicyRule::ALL.iter().chain(kinds::ALL.iter().flat_map(|kind| kind.violations)).copied().collect()
+    let of_kinds = kinds::ALL.iter().flat_map(|kind| kind.violations);
+    PolicyRule::ALL.iter().chain(of_kinds).chain(MaskRule::ALL).copied().collect()
 }
 
 impl RuleKindInfo {

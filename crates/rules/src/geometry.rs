@@ -1,4 +1,4 @@
-use vedette_core::PixelPoint;
+use vedette_core::{FrameSize, PixelPoint};
 
 /// A simple polygon in a plane, pixels or metres.
 #[derive(Debug, Clone)]
@@ -20,25 +20,34 @@ impl Ring {
         }
     }
 
-    /// Whether `point` lies inside, by counting the edges to its right. Each point of a border belongs to one side.
+    /// Whether `point` lies inside. Each point of a border belongs to one side.
     fn contains(&self, point: PixelPoint) -> bool {
         if point.x < self.least.x || point.x > self.most.x || point.y < self.least.y || point.y > self.most.y {
             return false;
         }
-        let mut inside = false;
-        let mut before = match self.corners.last() {
-            Some(corner) => *corner,
-            None => return false,
-        };
-        for corner in &self.corners {
-            if (corner.y > point.y) != (before.y > point.y) {
-                let part = (point.y - corner.y) / (before.y - corner.y);
-                inside ^= point.x < corner.x + part * (before.x - corner.x);
-            }
-            before = *corner;
-        }
-        inside
+        is_inside(&self.corners, point)
     }
+}
+
+/// Whether `point` lies in the outline, by counting the edges to its right.
+pub(crate) fn is_inside(corners: &[PixelPoint], point: PixelPoint) -> bool {
+    let mut inside = false;
+    let Some(mut before) = corners.last().copied() else { return false };
+    for corner in corners {
+        if (corner.y > point.y) != (before.y > point.y) {
+            let part = (point.y - corner.y) / (before.y - corner.y);
+            inside ^= point.x < corner.x + part * (before.x - corner.x);
+        }
+        before = *corner;
+    }
+    inside
+}
+
+/// The first of the points that does not lie in the frame.
+pub(crate) fn outside(points: &[PixelPoint], frame: FrameSize) -> Option<PixelPoint> {
+    let (width, height) = (frame.width as f32, frame.height as f32);
+    let inside = |point: &PixelPoint| (0.0..=width).contains(&point.x) && (0.0..=height).contains(&point.y);
+    points.iter().find(|point| !inside(point)).copied()
 }
 
 /// A polygon with holes in a plane, pixels or metres.

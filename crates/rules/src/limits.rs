@@ -4,6 +4,7 @@ use vedette_core::{FrameSize, ObjectClass, PixelPoint, Rule, RuleId, Segment, Sp
 
 use crate::definition::Context;
 use crate::found::Found;
+use crate::geometry::outside;
 use crate::policy_rule::PolicyRule;
 
 pub(crate) const SHORTEST: Span = Span::from_micros(1);
@@ -61,9 +62,7 @@ pub(crate) fn is_short(a: PixelPoint, b: PixelPoint) -> bool {
 
 /// Whether all points lie in the frame.
 pub(crate) fn check_points(key: &str, points: &[PixelPoint], frame: FrameSize, found: &mut Found) -> bool {
-    let (width, height) = (frame.width as f32, frame.height as f32);
-    let inside = |point: &PixelPoint| (0.0..=width).contains(&point.x) && (0.0..=height).contains(&point.y);
-    if let Some(point) = points.iter().find(|point| !inside(point)) {
+    if let Some(point) = outside(points, frame) {
         let FrameSize { width, height } = frame;
         found.add(key, format!("[{}, {}]", point.x, point.y), PolicyRule::PointOutside { width, height });
         return false;

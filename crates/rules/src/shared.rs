@@ -13,6 +13,8 @@ pub struct SharedPolicy {
     depends_on_ground: bool,
     /// Compiled when first requested.
     rules: OnceLock<Result<Arc<RuleSet>, Vec<ValidationError>>>,
+    /// Encoded when first requested: it is in the checkpoint of each camera.
+    encoded: OnceLock<Arc<[u8]>>,
 }
 
 impl SharedPolicy {
@@ -20,13 +22,18 @@ impl SharedPolicy {
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         let depends_on_ground = ruleset::depends_on_ground(&policy);
-        Self { policy, depends_on_ground, rules: OnceLock::new() }
+        Self { policy, depends_on_ground, rules: OnceLock::new(), encoded: OnceLock::new() }
     }
 
     /// The original policy.
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The policy as bytes, which `encode` makes once.
+    pub fn encoded(&self, encode: impl FnOnce(&Policy) -> Vec<u8>) -> &[u8] {
+        self.encoded.get_or_init(|| encode(&self.policy).into())
     }
 
     /// The rules for a camera with this ground, which is requested only when a rule needs it.

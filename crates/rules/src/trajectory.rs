@@ -78,17 +78,8 @@ pub(crate) struct Object {
 impl Object {
     /// None when the box is invalid.
     pub(crate) fn new(track: &Track, frame: FrameSize, policy: FrameSize) -> Option<Self> {
-        let anchor = track.bbox.anchor();
         let height = track.bbox.height;
-        if !(anchor.x.is_finite() && anchor.y.is_finite() && height.is_finite() && height > 0.0) {
-            return None;
-        }
-        // The anchor of an object cut off by the lower border is at the border, so that a zone drawn down to it contains the object
-        // and one that ends above it does not.
-        let (right, bottom) = (frame.width as f32 - 0.5, frame.height as f32 - 0.5);
-        let feet = if anchor.y > bottom - BORDER * frame.height as f32 { bottom } else { anchor.y.max(0.0) };
-        let anchor = PixelPoint::new(anchor.x.min(right).max(0.0), feet);
-        let place = anchor.rescaled(frame, policy);
+        let place = foot_point(&track.bbox, frame)?.rescaled(frame, policy);
         let border = BORDER * frame.width as f32;
         let cut_off = track.bbox.x < border || track.bbox.right() > frame.width as f32 - border;
         let height_part = height / frame.height as f32;
@@ -123,6 +114,19 @@ impl Object {
             && self.track.score.get() >= rule.score.stay.get()
             && size_fits(rule, self.height_part)
     }
+}
+
+/// Where an object stands: the anchor of its box, clamped to the frame; none when the box is invalid.
+pub(crate) fn foot_point(bbox: &PixelBox, frame: FrameSize) -> Option<PixelPoint> {
+    let (anchor, height) = (bbox.anchor(), bbox.height);
+    if !(anchor.x.is_finite() && anchor.y.is_finite() && height.is_finite() && height > 0.0) {
+        return None;
+    }
+    // The anchor of an object cut off by the lower border is at the border, so that a zone drawn down to it contains the object
+    // and one that ends above it does not.
+    let (right, bottom) = (frame.width as f32 - 0.5, frame.height as f32 - 0.5);
+    let feet = if anchor.y > bottom - BORDER * frame.height as f32 { bottom } else { anchor.y.max(0.0) };
+    Some(PixelPoint::new(anchor.x.min(right).max(0.0), feet))
 }
 
 /// The same box in a frame of size `to`.

@@ -94,7 +94,7 @@ impl Desk {
     ) -> crate::Result<Vec<Service>> {
         let Self { settings, console, store } = self;
         let Deps { bus, registry, signals, addresses, live, health, .. } = deps.clone();
-        let snapshots = Arc::new(BusSnapshots::new(bus.clone(), settings.pixelate));
+        let snapshots = Arc::new(BusSnapshots::new(bus.clone(), registry.clone(), settings.pixelate));
         let sink = AlertSink {
             bus: bus.clone(),
             store: store.clone(),
@@ -203,7 +203,6 @@ fn summary(camera: &Camera, lost: Option<CameraSignal>) -> CameraSummary {
     };
     let locator = Locator::new(camera).ok();
     let view = locator.as_ref().and_then(|locator| locator.view_polygon(frame)).unwrap_or_default();
-    let quality = locator.as_ref().and_then(|locator| CalibrationQuality::of(camera, locator));
     CameraSummary {
         id: camera.id.to_string(),
         name: camera.name.clone(),
@@ -215,7 +214,7 @@ fn summary(camera: &Camera, lost: Option<CameraSignal>) -> CameraSummary {
         view: view.iter().map(|point| [point.longitude(), point.latitude()]).collect(),
         signal_loss: lost
             .map(|lost| CameraSignalLoss { since: lost.since.to_string(), loss: SignalLossJson::from(lost.reason) }),
-        calibration: quality.map(calibration),
+        calibration: CalibrationQuality::of(camera).map(calibration),
     }
 }
 
@@ -235,7 +234,7 @@ impl SnapshotSource for Pictures {
     async fn snapshot(&self, alert: &Alert) -> Result<Bytes, SnapshotUnavailable> {
         self.0.take(alert).await.map_err(|error| match error {
             NoSnapshot::NoVideo | NoSnapshot::Expired => SnapshotUnavailable::Gone(error.to_string()),
-            NoSnapshot::Bus(_) => SnapshotUnavailable::Pending(error.to_string()),
+            NoSnapshot::Bus(_) | NoSnapshot::NoCamera => SnapshotUnavailable::Pending(error.to_string()),
             NoSnapshot::Decode(_) => SnapshotUnavailable::Failed(error.to_string()),
         })
     }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use vedette_bus::{Delivered, SharedBus, StartAt};
-use vedette_core::{Alert, PixelBox, VideoChunk, VideoRef};
-use vedette_media::{SnapshotSettings, snapshot};
+use vedette_core::{Alert, Mask, VideoChunk, VideoRef};
+use vedette_media::{Marks, SnapshotSettings, snapshot};
 use vedette_topics::topics;
 use vedette_wire::{PieceJoiner, VideoRecord};
+
+use crate::registry::Registry;
 
 /// How long to wait for a chunk that should be on the bus.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -20,6 +22,9 @@ pub enum NoSnapshot {
     /// The detections have another producer.
     #[error("the detections have no video")]
     NoVideo,
+    /// The registry does not have the camera (yet).
+    #[error("the camera is not in the registry, so its masks are unknown")]
+    NoCamera,
     /// It is past its retention.
     #[error("the video is no longer retained")]
     Expired,
@@ -34,14 +39,16 @@ pub enum NoSnapshot {
 /// Makes snapshots from the `video` topic.
 pub struct BusSnapshots {
     bus: SharedBus,
+    registry: Registry,
     pixelate: bool,
 }
 
 impl BusSnapshots {
-    /// Snapshots from the video on `bus`; people are pixelated unless the site is configured otherwise.
+    /// Snapshots from the video on `bus`; people are pixelated unless the site is configured otherwise, and the masks of the cameras
+    /// in `registry` are black.
     #[must_use]
-    pub fn new(bus: SharedBus, pixelate: bool) -> Self {
-        Self { bus, pixelate }
+    pub fn new(bus: SharedBus, registry: Registry, pixelate: bool) -> Self {
+        Self { bus, registry, pixelate }
     }
 
     /// The frame that raised the alert as JPEG, with its objects outlined.
@@ -51,16 +58,25 @@ impl BusSnapshots {
     pub async fn take(&self, alert: &Alert) -> Result<Bytes, NoSnapshot> {
         let video = alert.evidence.video.ok_or(NoSnapshot::NoVideo)?;
         let chunks = self.group_of_pictures(alert, video).await?;
-        let people = alert.evidence.people.clone();
-        let highlight: Vec<PixelBox> = alert.objects.iter().map(|object| object.bbox).collect();
+        let marks = Marks {
+            people: alert.evidence.people.clone(),
+            highlight: alert.objects.iter().map(|object| object.bbox).collect(),
+            masks: self.masks(alert)?,
+        };
         let settings = SnapshotSettings { pixelate: self.pixelate, ..SnapshotSettings::default() };
-        let made =
-            tokio::task::spawn_blocking(move || snapshot(&chunks, video.sequence, &people, &highlight, &settings));
+        let made = tokio::task::spawn_blocking(move || snapshot(&chunks, video.sequence, &marks, &settings));
         match made.await {
             Ok(Ok(snapshot)) => Ok(snapshot.jpeg),
             Ok(Err(error)) => Err(NoSnapshot::Decode(error.to_string())),
             Err(error) => Err(NoSnapshot::Decode(error.to_string())),
         }
+    }
+
+    /// The masks of the camera when the frame was captured. Of a camera that is not known no picture is made: it may have masks.
+    fn masks(&self, alert: &Alert) -> Result<Vec<Mask>, NoSnapshot> {
+        let entry = self.registry.entry(&alert.camera).ok_or(NoSnapshot::NoCamera)?;
+        let camera = entry.setups.camera(alert.evidence.captured).ok_or(NoSnapshot::NoCamera)?;
+        Ok(camera.masks.clone())
     }
 
     /// The parts of the frame's group of pictures, after those of the group to which it refers, up to the one with the frame.

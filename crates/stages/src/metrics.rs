@@ -53,6 +53,8 @@ vedette_metrics::define! {
     ANALYSE_LATE: Counter = "vedette_analyse_late_total", Count, [];
     /// Records of cameras that were removed from the registry, ignored.
     ANALYSE_RETIRED_CAMERAS_FRAMES: Counter = "vedette_analyse_retired_cameras_frames_total", Count, [];
+    /// Detections left out, because they lie in a mask of their camera.
+    ANALYSE_MASKED: Counter = "vedette_analyse_masked_detections_total", Count, [];
     /// Policies that could not be compiled for a camera; the one before stays in force.
     ANALYSE_POLICIES_REFUSED: Counter = "vedette_analyse_policies_refused_total", Count, [];
     /// Checkpoints that could not be used; the states were rebuilt.

@@ -94,7 +94,7 @@ impl Making {
                     NoSnapshot::NoVideo => Err("no_video"),
                     NoSnapshot::Expired => Err("expired"),
                     NoSnapshot::Decode(_) => Err("undecodable"),
-                    NoSnapshot::Bus(_) => Ok(()),
+                    NoSnapshot::Bus(_) | NoSnapshot::NoCamera => Ok(()),
                 };
             }
         };

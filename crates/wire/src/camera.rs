@@ -3,7 +3,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use prost::Message;
 use vedette_core::{
-    Calibration, Camera, CameraId, CameraPose, CameraSource, CameraVersion, ControlPoint, Priority, Span, Timestamp,
+    Calibration, Camera, CameraId, CameraPose, CameraSource, CameraVersion, ControlPoint, Mask, Priority, Span,
+    Timestamp,
 };
 
 use crate::error::parse;
@@ -49,8 +50,29 @@ fn pb_camera(camera: &Camera) -> pb::Camera {
         address_code: camera.address.map(String::from).unwrap_or_default(),
         calibration: camera.calibration.as_ref().map(pb_calibration),
         priority: pb_priority(camera.priority).into(),
+        masks: camera.masks.iter().map(pb_mask).collect(),
         ..pb::Camera::default()
     }
+}
+
+fn pb_mask(mask: &Mask) -> pb::camera::Mask {
+    pb::camera::Mask {
+        name: mask.name.clone().unwrap_or_default(),
+        frame: field::pb_frame_size(mask.frame),
+        polygon: mask.polygon.iter().copied().map(field::pb_pixel_point).collect(),
+        picture_only: mask.picture_only,
+    }
+}
+
+/// `rules` validates the polygon.
+fn mask(mask: pb::camera::Mask) -> Result<Mask, WireError> {
+    let corner = |corner| field::pixel_point("masks.polygon", Some(corner));
+    Ok(Mask {
+        name: (!mask.name.is_empty()).then_some(mask.name),
+        frame: field::frame_size("masks.frame", mask.frame)?,
+        polygon: mask.polygon.into_iter().map(corner).collect::<Result<_, WireError>>()?,
+        picture_only: mask.picture_only,
+    })
 }
 
 fn pb_priority(priority: Priority) -> pb::camera::Priority {
@@ -112,7 +134,8 @@ fn pb_calibration(calibration: &Calibration) -> pb::camera::Calibration {
 /// Reads the value of a record on `cameras`.
 ///
 /// # Errors
-/// When the bytes are not such a message, or a value breaks its rule. `locate` decides whether a calibration can be solved.
+/// When the bytes are not such a message, or a value breaks its rule. `locate` decides whether a calibration can be solved, `rules`
+/// whether masks are valid.
 pub fn decode_camera(bytes: Bytes) -> Result<CameraVersion, WireError> {
     version(parse("Camera", bytes)?)
 }
@@ -141,6 +164,7 @@ fn camera(id: CameraId, message: pb::Camera) -> Result<Camera, WireError> {
         position: field::ground_point("position", message.position)?,
         address,
         calibration: message.calibration.map(calibration).transpose()?,
+        masks: message.masks.into_iter().map(mask).collect::<Result<_, _>>()?,
     })
 }
 

@@ -49,8 +49,8 @@ pub use heartbeat::{Heartbeat, HeartbeatRole, MOST_IDLE, decode_heartbeat, encod
 pub use near_miss::{CameraNearMiss, decode_near_miss, encode_near_miss};
 pub use piece::{PieceJoiner, video_records};
 pub use policy::{
-    decode_policy, decode_policy_version, encode_policy, encode_policy_version, policy_key, policy_scope,
-    policy_version_key,
+    decode_policy, decode_policy_version, encode_policy, encode_policy_briefly, encode_policy_version, policy_key,
+    policy_scope, policy_version_key,
 };
 pub use session::{decode_session, encode_session};
 pub use signal::{CameraSignal, decode_signal, encode_signal};

@@ -61,13 +61,23 @@ fn pb_scope(scope: &PolicyScope) -> pb::policy::AppliesTo {
     }
 }
 
-/// A policy as a message.
+/// A policy as a message, each condition both by name and, where there is one, in the format of the previous version.
 #[must_use]
 pub fn encode_policy(policy: &Policy) -> Bytes {
     pb_policy(policy).encode_to_vec().into()
 }
 
 fn pb_policy(policy: &Policy) -> pb::Policy {
+    pb_policy_with(policy, pb_rule)
+}
+
+/// A policy as a message for this version and later ones only: each condition once, in the shorter of the two formats that say it.
+#[must_use]
+pub fn encode_policy_briefly(policy: &Policy) -> Bytes {
+    pb_policy_with(policy, brief_rule).encode_to_vec().into()
+}
+
+fn pb_policy_with(policy: &Policy, pb_rule: fn(&Rule) -> pb::Rule) -> pb::Policy {
     pb::Policy {
         applies_to: Some(pb_scope(&policy.applies_to)),
         version: policy.version,
@@ -102,6 +112,13 @@ fn pb_rule(rule: &Rule) -> pb::Rule {
         no_alert: !rule.alert,
         schedule: rule.schedule.as_ref().map(pb_schedule),
     }
+}
+
+fn brief_rule(rule: &Rule) -> pb::Rule {
+    let message = pb_rule(rule);
+    let older = pb::Rule { kind: String::new(), params: None, ..message.clone() };
+    let says_the_same = condition(&mut older.clone()).is_ok_and(|condition| condition == rule.condition);
+    if says_the_same { older } else { pb::Rule { when: None, zone: None, ..message } }
 }
 
 const WEEKDAYS: [(Weekday, pb::schedule::Weekday); 7] = [

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use vedette_core::{Detection, FrameSize, GroundPoint, PixelPoint, ProcessedFrame, Span};
+use vedette_core::{Detection, FrameSize, GroundPoint, PixelPoint, Span};
 use vedette_locate::{GroundView, Locator};
 use vedette_rules::{Ground, GroundMetres};
 use vedette_track::GroundFix;
@@ -35,14 +35,19 @@ const SLOW: Span = Span::from_millis(150);
 /// One sigma of the foot point, as a share of box height: detectors cut feet off or include their shadow.
 const FEET_SIGMA: f32 = 0.08;
 
-/// The ground position of each of the frame's detections, for the tracker; nothing for a camera without calibration, and at
+/// The ground position of each detection in a frame of size `frame`, for the tracker; nothing for a camera without calibration, and at
 /// short intervals. `since_last` is the time since the previous frame, if any.
-pub(super) fn fixes(locator: &Locator, frame: &ProcessedFrame, since_last: Option<Span>) -> Vec<Option<GroundFix>> {
-    if frame.detections.is_empty() || since_last.is_some_and(|span| span < SLOW) {
+pub(super) fn fixes(
+    locator: &Locator,
+    frame: FrameSize,
+    detections: &[Detection],
+    since_last: Option<Span>,
+) -> Vec<Option<GroundFix>> {
+    if detections.is_empty() || since_last.is_some_and(|span| span < SLOW) {
         return Vec::new();
     }
-    let Some(view) = locator.view(frame.frame) else { return Vec::new() };
-    frame.detections.iter().map(|detection| fix(&view, detection)).collect()
+    let Some(view) = locator.view(frame) else { return Vec::new() };
+    detections.iter().map(|detection| fix(&view, detection)).collect()
 }
 
 fn fix(view: &GroundView, detection: &Detection) -> Option<GroundFix> {
@@ -58,7 +63,7 @@ mod tests {
 
     use std::path::Path;
 
-    use vedette_core::{Camera, ObjectClass, PixelBox, Score, Timestamp};
+    use vedette_core::{Camera, ObjectClass, PixelBox, ProcessedFrame, Score, Timestamp};
     use vedette_track::{Tracker, TrackerSettings};
 
     use super::*;
@@ -92,12 +97,16 @@ mod tests {
         ProcessedFrame { detections, ..ProcessedFrame::empty(FRAME) }
     }
 
+    fn of(locator: &Locator, frame: &ProcessedFrame, since_last: Option<Span>) -> Vec<Option<GroundFix>> {
+        fixes(locator, frame.frame, &frame.detections, since_last)
+    }
+
     /// The number of tracks in the frames, and of frames with a track.
     fn tracks(frames: &[(Timestamp, ProcessedFrame)], locator: Option<&Locator>) -> (usize, usize) {
         let mut tracker = Tracker::new(std::sync::Arc::new(TrackerSettings::default()));
         let (mut ids, mut seen) = (std::collections::BTreeSet::new(), 0);
         for (captured, frame) in frames {
-            let fixes = locator.map(|locator| fixes(locator, frame, Some(Span::from_secs(1)))).unwrap_or_default();
+            let fixes = locator.map(|locator| of(locator, frame, Some(Span::from_secs(1)))).unwrap_or_default();
             let tracks = tracker.update_on_ground(*captured, frame.frame, &frame.detections, &fixes);
             ids.extend(tracks.iter().map(|track| track.id));
             seen += usize::from(!tracks.is_empty());
@@ -122,11 +131,11 @@ mod tests {
         let calibrated = Locator::new(&camera()).unwrap();
         let frames = walk(&calibrated, [150.0, 330.0], [620.0, 330.0], 2);
         let bare = Locator::new(&Camera { calibration: None, ..camera() }).unwrap();
-        assert!(fixes(&bare, &frames[0].1, None).is_empty());
-        assert!(fixes(&calibrated, &frames[0].1, Some(Span::from_millis(100))).is_empty());
-        assert!(fixes(&calibrated, &frames[0].1, None)[0].is_some());
+        assert!(of(&bare, &frames[0].1, None).is_empty());
+        assert!(of(&calibrated, &frames[0].1, Some(Span::from_millis(100))).is_empty());
+        assert!(of(&calibrated, &frames[0].1, None)[0].is_some());
         let nowhere = PixelBox { x: f32::NAN, y: 0.0, width: 10.0, height: 10.0 };
         let broken = Detection { bbox: nowhere, ..frames[0].1.detections[0] };
-        assert_eq!(fixes(&calibrated, &frame(vec![broken]), None), [None]);
+        assert_eq!(of(&calibrated, &frame(vec![broken]), None), [None]);
     }
 }

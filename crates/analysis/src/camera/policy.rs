@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vedette_core::{Camera, CameraId, Episode, Timestamp, ValidationError};
 use vedette_locate::Locator;
-use vedette_rules::{RuleEngine, RuleSet, SharedPolicy};
+use vedette_rules::{RuleEngine, RuleSet, SharedPolicy, mask_mistakes};
 
 use super::{CameraAnalysis, ground};
 use crate::setups::{Setup, Setups};
@@ -15,7 +15,7 @@ use crate::setups::{Setup, Setups};
 pub struct SetupError {
     /// The camera.
     pub camera: CameraId,
-    /// The validation errors of its calibration or of its policy.
+    /// The validation errors of its calibration, its masks or its policy.
     pub mistakes: Vec<ValidationError>,
 }
 
@@ -170,14 +170,21 @@ pub(super) fn usable_camera(
 /// Whether a camera can be analysed with a policy.
 ///
 /// # Errors
-/// All validation errors of its calibration, or of the policy on this camera.
+/// All validation errors of its calibration and its masks, or of the policy on this camera.
 pub fn verify(camera: &Camera, policy: Option<&SharedPolicy>) -> Result<(), SetupError> {
     let locator = locator(camera)?;
     policy.map_or(Ok(()), |policy| compile(camera, &locator, policy).map(drop))
 }
 
+/// The camera's projection, when all that the analysis needs of it is valid.
 pub(super) fn locator(camera: &Camera) -> Result<Locator, SetupError> {
-    Locator::new(camera).map_err(|mistakes| SetupError { camera: camera.id.clone(), mistakes })
+    let mut mistakes = mask_mistakes(&camera.masks);
+    match Locator::new(camera) {
+        Ok(locator) if mistakes.is_empty() => return Ok(locator),
+        Ok(_) => {}
+        Err(found) => mistakes.extend(found),
+    }
+    Err(SetupError { camera: camera.id.clone(), mistakes })
 }
 
 pub(super) fn compile(camera: &Camera, locator: &Locator, policy: &SharedPolicy) -> Result<Arc<RuleSet>, SetupError> {

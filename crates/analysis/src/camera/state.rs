@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use vedette_core::Timestamp;
+use vedette_core::{Policy, Timestamp};
 use vedette_rules::{EngineState, EngineState6, RuleEngine, RuleSet, SharedPolicy, StateMismatch};
 use vedette_track::Tracker;
-use vedette_wire::{WireError, decode_alert, decode_policy, encode_alert, encode_policy};
+use vedette_wire::{WireError, decode_alert, decode_policy, encode_alert, encode_policy_briefly};
 
 use super::clock::Clock;
 use super::order::{Order, SavedOrder};
@@ -60,7 +60,8 @@ pub enum StateError {
 struct Saved<'a, E> {
     tracker: Cow<'a, Tracker>,
     engine: Option<E>,
-    policy: Option<Bytes>,
+    /// The policy in force, so that the states of its rules are restored under it, whatever the registry has by now.
+    policy: Option<Cow<'a, [u8]>>,
     paths: Cow<'a, Paths>,
     order: SavedOrder<'a>,
     clock: Cow<'a, Clock>,
@@ -74,10 +75,11 @@ impl CameraAnalysis {
     /// # Errors
     /// When it cannot be encoded.
     pub fn save(&self) -> Result<Vec<u8>, StateError> {
+        let encode = |policy: &Policy| encode_policy_briefly(policy).into();
         let saved = Saved {
             tracker: Cow::Borrowed(&self.tracker),
             engine: self.engine.as_ref().map(RuleEngine::state),
-            policy: self.policy.as_ref().map(|policy| encode_policy(policy.policy())),
+            policy: self.policy.as_ref().map(|policy| Cow::Borrowed(policy.encoded(encode))),
             paths: Cow::Borrowed(&self.paths),
             order: self.order.save(),
             clock: Cow::Borrowed(&self.clock),
@@ -107,7 +109,7 @@ impl CameraAnalysis {
         saved: Saved<'_, E>,
         upgrade: impl FnOnce(E, &RuleSet) -> Option<EngineState>,
     ) -> Result<Self, StateError> {
-        let policy = saved.policy.map(decode_policy).transpose()?;
+        let policy = saved.policy.map(|bytes| decode_policy(bytes.into_owned().into())).transpose()?;
         let policy = policy.map(|policy| Arc::new(SharedPolicy::new(policy)));
         let last = saved.last.map_or(Timestamp::from_micros(i64::MAX), |last| last.captured);
         let (camera, locator) = usable_camera(setups, last).ok_or(StateError::NoCamera)??;

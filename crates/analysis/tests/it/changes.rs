@@ -7,7 +7,9 @@ use vedette_address::AddressBase;
 use vedette_analysis::{
     CameraAnalysis, Outcome, PolicyTimeline, STATE_FORMAT, Serving, SetupError, Setups, SharedVersion, record_line,
 };
-use vedette_core::{Alert, Camera, CameraRecord, Policy, Score, ScoreBand, Span, Timeline, Timestamp};
+use vedette_core::{
+    Alert, Camera, CameraRecord, FrameSize, Mask, PixelPoint, Policy, Score, ScoreBand, Span, Timeline, Timestamp,
+};
 use vedette_rules::SharedPolicy;
 use vedette_wire::encode_alert;
 
@@ -198,4 +200,65 @@ fn alerts_end_with_their_policy() {
         !alerts.iter().any(|other| ended(&other))
     });
     assert_eq!(left_open.count(), 0);
+}
+
+/// The right part of the picture, drawn on one of half its size.
+const MASKED_FROM: f32 = 300.0;
+
+fn masked(camera: &Camera, picture_only: bool) -> Option<Arc<Camera>> {
+    let half = |x: f32, y: f32| PixelPoint::new(x / 2.0, y / 2.0);
+    let polygon = vec![half(MASKED_FROM, 0.0), half(768.0, 0.0), half(768.0, 576.0), half(MASKED_FROM, 576.0)];
+    let mask = Mask { name: None, frame: FrameSize { width: 384, height: 288 }, polygon, picture_only };
+    Some(Arc::new(Camera { masks: vec![mask], ..camera.clone() }))
+}
+
+/// The boxes that are pixelated in its picture are those of everybody seen.
+fn without_people(outcomes: &[Outcome]) -> Vec<Alert> {
+    let mut alerts = alerts(outcomes);
+    alerts.iter_mut().for_each(|alert| alert.evidence.people.clear());
+    alerts
+}
+
+#[test]
+fn what_a_mask_hides_while_it_is_in_force_is_as_if_it_were_not_detected() {
+    let mut site = Site::new();
+    let plain = Some(Arc::new(site.camera.clone()));
+    let policies = vec![(-100, site.policy(0.5))];
+    let of = |cameras| Versions { cameras, policies: policies.clone() };
+    // A version of the camera of its own, as the masked ones are: each starts its ground anew.
+    let picture_only = of(vec![(-100, plain.clone()), (15, masked(&site.camera, true)), (35, plain.clone())]);
+    let hiding = site.setups(&of(vec![(-100, plain.clone()), (15, masked(&site.camera, false)), (35, plain)]));
+    let picture_only = site.setups(&picture_only);
+
+    let outcomes = site.replay(&hiding);
+    let all = site.replay(&picture_only);
+    assert!(all.iter().all(|outcome| outcome.masked == 0));
+    let (from, until) = (site.at(15), site.at(35));
+    let mut hidden = 0;
+    for record in site.frames.iter_mut().filter(|record| (from..until).contains(&record.at.captured)) {
+        let Some(frame) = record.processed_mut() else { continue };
+        let before = frame.detections.len();
+        frame.detections.retain(|detection| detection.bbox.anchor().x < MASKED_FROM);
+        hidden += before - frame.detections.len();
+    }
+    assert!(hidden > 50, "{hidden} detections are few");
+    assert_eq!(outcomes.iter().map(|outcome| outcome.masked as usize).sum::<usize>(), hidden);
+    let expected = without_people(&site.replay(&picture_only));
+    assert_eq!(without_people(&outcomes), expected);
+    assert_ne!(without_people(&all), expected, "the mask hides nothing that matters, so this shows nothing");
+}
+
+#[test]
+fn a_version_with_an_invalid_mask_is_refused_and_the_one_before_stays() {
+    let site = Site::new();
+    let plain = Some(Arc::new(site.camera.clone()));
+    let mut wrong = Camera::clone(&masked(&site.camera, false).unwrap());
+    wrong.masks[0].polygon.truncate(2);
+    let policies = vec![(-100, site.policy(0.5))];
+    let cameras = vec![(-100, plain.clone()), (15, Some(Arc::new(wrong)))];
+    let outcomes = site.replay(&site.setups(&Versions { cameras, policies: policies.clone() }));
+    let refused: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.refused.as_ref()).collect();
+    assert_eq!(refused.iter().map(|error| error.mistakes[0].code).collect::<Vec<_>>(), ["camera.mask.corners"]);
+    let expected = site.replay(&site.setups(&Versions { cameras: vec![(-100, plain)], policies }));
+    assert_eq!(bytes(&outcomes), bytes(&expected));
 }

@@ -9,4 +9,6 @@ mod examples;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod idle;
+#[cfg(test)]
 mod support;

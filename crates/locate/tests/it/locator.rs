@@ -20,6 +20,7 @@ fn camera(calibration: Option<Calibration>) -> Camera {
         position: GroundPoint::new(LATITUDE, LONGITUDE, 0.0).unwrap(),
         address: None,
         calibration,
+        masks: Vec::new(),
     }
 }
 
@@ -295,8 +296,8 @@ fn honest_points_are_never_refused_and_their_residuals_are_told() {
     for count in [4, 5, 6, 7, 10] {
         for _ in 0..100 {
             let camera = camera(Some(surveyed(&truth, count, Some(&mut noise))));
-            let locator = Locator::new(&camera).unwrap_or_else(|mistakes| panic!("{count}: {mistakes:?}"));
-            let quality = CalibrationQuality::of(&camera, &locator).unwrap();
+            Locator::new(&camera).unwrap_or_else(|mistakes| panic!("{count}: {mistakes:?}"));
+            let quality = CalibrationQuality::of(&camera).unwrap();
             assert_eq!(quality.residuals_m.len(), count);
             assert!(quality.residuals_m.iter().all(|residual| *residual < 15.0), "{quality:?}");
             assert!(count > 4 || quality.residuals_m.iter().all(|residual| *residual < 0.01), "{quality:?}");
@@ -310,7 +311,7 @@ fn a_point_off_by_less_stands_out() {
     let Calibration::ControlPoints { frame, mut points } = surveyed(&posed(pose()), 10, None) else { unreachable!() };
     points[4].ground = moved(&points[4].ground, 1.8e-5, 0.0);
     let camera = camera(Some(Calibration::ControlPoints { frame, points }));
-    let quality = CalibrationQuality::of(&camera, &Locator::new(&camera).unwrap()).unwrap();
+    let quality = CalibrationQuality::of(&camera).unwrap();
     let odd = quality.odd.unwrap();
     assert_eq!(odd.index, 4);
     assert!((1.8..2.2).contains(&odd.off_m.unwrap()), "{odd:?}");
@@ -320,13 +321,13 @@ fn a_point_off_by_less_stands_out() {
 fn a_camera_that_looks_at_the_sky_says_so() {
     let lost = |pitch_deg: f64| {
         let camera = camera(Some(Calibration::Pose(CameraPose { pitch_deg, ..pose() })));
-        CalibrationQuality::of(&camera, &Locator::new(&camera).unwrap()).unwrap()
+        CalibrationQuality::of(&camera).unwrap()
     };
     assert!(lost(-30.0).is_mostly_lost() && lost(-30.0).ground_share == 0.0);
     assert!(lost(-8.0).is_mostly_lost());
     assert!(!lost(16.0).is_mostly_lost() && lost(16.0).ground_share > 0.95);
     let bare = camera(None);
-    assert!(CalibrationQuality::of(&bare, &Locator::new(&bare).unwrap()).is_none());
+    assert!(CalibrationQuality::of(&bare).is_none());
 }
 
 fn mirrored(point: &ControlPoint) -> ControlPoint {

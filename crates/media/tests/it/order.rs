@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use vedette_core::{Codec, Timestamp, VideoChunk};
 use vedette_media::{
-    DecodedFrame, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, Keep, SnapshotSettings, snapshot,
+    DecodedFrame, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, Keep, Marks, SnapshotSettings,
+    snapshot,
 };
 use vedette_rtsp::testing::{End, Script, Server};
 
@@ -292,7 +293,7 @@ impl Case {
         }
         let leading = wanted[0].first_sequence + 1;
         let settings = SnapshotSettings { jpeg_quality: 95, ..SnapshotSettings::default() };
-        let shown = snapshot(chunks, leading, &[], &[], &settings).unwrap();
+        let shown = snapshot(chunks, leading, &Marks::default(), &settings).unwrap();
         let shown = image::load_from_memory(&shown.jpeg).unwrap().to_rgb8();
         let expected = all.iter().find(|frame| frame.sequence == leading).unwrap();
         let off: u64 = shown.iter().zip(&expected.image.data).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use vedette_core::{Codec, Display, FrameSize, PixelAspect, PixelBox, Rotation, VideoChunk};
 use vedette_media::{
-    DecodedFrame, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, LossReason, OutputSize,
+    DecodedFrame, Decoder, DecoderSettings, IntakeEvent, IntakeSettings, IntakeSource, LossReason, Marks, OutputSize,
     SnapshotSettings, inspect, snapshot,
 };
 use vedette_rtsp::testing::{Script, Server};
@@ -115,7 +115,8 @@ async fn a_rotated_recording_is_shown_upright() {
         let expected = OutputSize::Fit { width: 120, height: 120 }.of(shown);
         assert_eq!((fit[0].image.size, fit[0].frame), (expected, shown), "{rotation:?}");
         let mark = PixelBox::new(10.0, 10.0, 40.0, 80.0);
-        let taken = snapshot(&chunks, 5, &[], &[mark], &SnapshotSettings::default()).unwrap();
+        let marked = Marks { highlight: vec![mark], ..Marks::default() };
+        let taken = snapshot(&chunks, 5, &marked, &SnapshotSettings::default()).unwrap();
         assert_eq!((taken.size, taken.frame), (shown, shown), "{rotation:?}");
     }
 }

@@ -32,6 +32,9 @@ impl Counters {
         for (what, count) in left_out.into_iter().filter(|(_, count)| *count > 0) {
             metrics::RULES_LEFT_OUT.with([what]).increment(u64::from(count));
         }
+        if outcome.masked > 0 {
+            metrics::ANALYSE_MASKED.get().increment(u64::from(outcome.masked));
+        }
         if rules.mismatched > 0 {
             metrics::RULES_MISMATCHED.get().increment(u64::from(rules.mismatched));
             tracing::error!(rules = rules.mismatched, "rules were skipped: their state is of another kind");

@@ -66,6 +66,7 @@ fn check_camera(
             add(ValidationError::new("source.credential", name, rule));
         }
     }
+    vedette_rules::mask_mistakes(&camera.masks).into_iter().for_each(&mut add);
     if let Err(found) = Locator::new(camera) {
         found.into_iter().for_each(add);
     }

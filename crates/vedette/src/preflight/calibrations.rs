@@ -1,6 +1,6 @@
 //! What the calibrations of the cameras are worth.
 
-use vedette_locate::{CalibrationQuality, Locator};
+use vedette_locate::CalibrationQuality;
 
 use super::{Ask, Finding, For, Level, PreflightRule};
 
@@ -12,8 +12,7 @@ pub(super) fn look(ask: &Ask<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let file = &ask.reading.config.settings.site.cameras;
     for (index, camera) in ask.reading.config.cameras.iter().enumerate().filter(|(_, camera)| camera.enabled) {
-        let quality = Locator::new(camera).ok().and_then(|locator| CalibrationQuality::of(camera, &locator));
-        let Some(quality) = quality else { continue };
+        let Some(quality) = CalibrationQuality::of(camera) else { continue };
         let at = ask.reading.camera_paths.get(index).map_or("camera", String::as_str);
         let mut add = |level, part: &str, value: String, rule: PreflightRule| {
             found.push(Finding::new(level, file, &format!("{at}.calibration{part}"), value, rule));

@@ -71,6 +71,7 @@ fn camera(producer: &Producer) -> Camera {
         position: GroundPoint::new(22.5, 113.9, 1.0).unwrap(),
         address: None,
         calibration: None,
+        masks: Vec::new(),
     }
 }
 

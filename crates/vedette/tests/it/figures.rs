@@ -184,6 +184,7 @@ async fn how_late_a_failing_camera_is_told() {
         config.cameras.extend(plugs.iter().enumerate().map(|(number, plug)| vedette_core::Camera {
             id: CameraId::new(&id(number)).unwrap(),
             calibration: None,
+            masks: Vec::new(),
             source: Some(CameraSource::Rtsp { url: format!("rtsp://127.0.0.1:{}/live", plug.port), credential: None }),
             ..first.clone()
         }));

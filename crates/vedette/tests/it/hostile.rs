@@ -78,6 +78,7 @@ async fn product(cameras: &[(Row, Server)]) -> (tempfile::TempDir, Product) {
         config.cameras.extend(cameras.iter().map(|(row, server)| vedette_core::Camera {
             id: CameraId::new(row.name).unwrap(),
             calibration: None,
+            masks: Vec::new(),
             source: Some(CameraSource::Rtsp { url: server.url().to_string(), credential: Some("operator".into()) }),
             ..first.clone()
         }));

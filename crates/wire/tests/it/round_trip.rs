@@ -30,6 +30,15 @@ fn camera() -> Camera {
                 ground: GroundPoint::new(22.5, 113.9, 0.1).unwrap(),
             }],
         }),
+        masks: vec![
+            Mask {
+                name: Some("Window".into()),
+                frame: FrameSize { width: 640, height: 360 },
+                polygon: vec![PixelPoint::new(0.0, 0.0), PixelPoint::new(9.5, 0.0), PixelPoint::new(0.0, 9.0)],
+                picture_only: true,
+            },
+            Mask { name: None, frame: FrameSize { width: 1, height: 1 }, polygon: Vec::new(), picture_only: false },
+        ],
     }
 }
 
@@ -177,6 +186,22 @@ fn the_form_of_the_version_before_is_written_beside_and_read() {
     }
     let before = Bytes::from(message.encode_to_vec());
     assert_eq!(decode_policy(before).unwrap(), policy());
+}
+
+#[test]
+fn a_policy_reads_back_from_its_brief_form_and_is_in_it_once() {
+    let params = Params::new(serde_json::json!({"at_least": 3, "text": "5s"}).as_object().unwrap().clone());
+    let later = rule("new", Condition { kind: RuleKind::named("something_new"), params });
+    // More digits than the format of the version before holds.
+    let exact = Params::new(serde_json::json!({"below_part": 0.123_456_789_012}).as_object().unwrap().clone());
+    let exact = rule("exact", Condition { kind: RuleKind::named("blurred"), params: exact });
+    let mut policy = policy();
+    policy.rules.extend([later, exact]);
+    let brief = encode_policy_briefly(&policy);
+    assert_eq!(decode_policy(brief.clone()).unwrap(), policy);
+    let message = pb::Policy::decode(brief).unwrap();
+    let by_name: Vec<_> = message.rules.iter().map(|rule| (rule.params.is_some(), rule.when.is_some())).collect();
+    assert_eq!(by_name, [vec![(false, true); 25], vec![(true, false); 2]].concat());
 }
 
 #[test]

@@ -134,7 +134,7 @@ async fn a_key_frame_of_five_megabytes_comes_to_detections_and_to_a_snapshot() {
         let mut alert = scene::alert("gate", 0, EpisodePhase::Raised);
         (alert.evidence.frame, alert.evidence.video) = (size, frame.video);
         (alert.evidence.people, alert.objects) = (Vec::new(), Vec::new());
-        let jpeg = BusSnapshots::new(bus.clone(), false).take(&alert).await.unwrap();
+        let jpeg = BusSnapshots::new(bus.clone(), registry.clone(), false).take(&alert).await.unwrap();
         let picture = image::load_from_memory(&jpeg).unwrap().to_luma8();
         assert_eq!((picture.width(), picture.height()), (960, 652));
         let mean = |from: u32| {
