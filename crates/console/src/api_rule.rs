@@ -61,6 +61,8 @@ violations! {
             "change it there, or set `take_over`: from then on it is kept here";
         ChangeTooLarge { reason: String } = "change.too-large": "{reason}", "apply a part of it at a time";
         ChangeNotNow { reason: String } = "change.not-now": "nothing has changed: {reason}", "try again";
+        OtherCamera { id: String } = "camera.other-id": "it is the id of another camera than {id}, whose path this is", "write {id}";
+        NoCamera { id: String } = "camera.none": "there is no camera {id}", "take one of /api/v1/cameras";
         NoPolicy { scope: String } = "policy.none": "there is no policy {scope}", "take a scope of /api/v1/policies";
         NoVersion { scope: String, version: f64 } = "policy.no-version": "policy {scope} has no version {version}",
             "take one of its versions";

@@ -142,7 +142,8 @@ fn foreign(method: &Method, headers: &HeaderMap, opened_as: &[HostPort], configu
 
 /// Most bytes of the body of a request for a path.
 fn most_bytes(path: &str) -> usize {
-    let is_change = path == "/api/v1/changes" || path.starts_with("/api/v1/policies/");
+    let parts = ["/api/v1/changes", "/api/v1/policies/", "/api/v1/cameras/"];
+    let is_change = parts.iter().any(|part| path.starts_with(part));
     if is_change { MAX_CHANGE } else { MAX_BODY }
 }
 

@@ -91,8 +91,8 @@ pub struct LateChange {
 /// Cameras and policies that somebody wants to be put in force together.
 #[derive(Debug, Clone, Default)]
 pub struct Proposal {
-    /// Cameras; without content, they are removed.
-    pub cameras: Vec<(CameraId, Option<Camera>)>,
+    /// Cameras.
+    pub cameras: Vec<ProposedCamera>,
     /// Policies.
     pub policies: Vec<ProposedPolicy>,
     /// Who asks for it.
@@ -103,6 +103,17 @@ pub struct Proposal {
     pub owner: Owner,
     /// Whether it may take them over from the other place.
     pub takes_over: bool,
+}
+
+/// A camera that somebody wants to be put in force.
+#[derive(Debug, Clone)]
+pub struct ProposedCamera {
+    /// Its id.
+    pub id: CameraId,
+    /// None removes it.
+    pub content: Option<Camera>,
+    /// The time from which the version was effective on which it is based; not checked if none.
+    pub based_on: Option<Timestamp>,
 }
 
 /// A policy that somebody wants to be put in force.

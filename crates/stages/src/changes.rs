@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use vedette_bus::{BusError, SharedBus};
 use vedette_core::{
     AppliedChange, Authorship, CameraVersion, Change, ChangeId, ChangePhase, Owner, Policy, PolicyVersion, Proposal,
-    ProposedPolicy, Refusal, Span, Timestamp, Version,
+    ProposedCamera, ProposedPolicy, Refusal, Span, Timestamp, Version,
 };
 use vedette_runtime::Service;
 use vedette_runtime::health::{Condition, Health};
@@ -274,9 +274,12 @@ impl Changes {
     fn draft(&self, proposal: &Proposal) -> Result<Change, ChangeError> {
         let now = (self.now)();
         let (mut cameras, mut policies) = (Vec::new(), Vec::new());
-        for (id, content) in &proposal.cameras {
+        for ProposedCamera { id, content, based_on } in &proposal.cameras {
             let newest = self.registry.camera_versions(id).pop();
-            let made = self.authorship(proposal, format!("camera {id}"), newest.as_ref(), now)?;
+            let made = authorship(proposal, format!("camera {id}"), newest.as_ref(), now)?;
+            if let Some(newest) = &newest {
+                not_stale(&format!("camera {id}"), newest, *based_on)?;
+            }
             if newest.and_then(|version| version.content) != *content {
                 let (of, content) = (id.clone(), content.clone());
                 let only = BTreeSet::new();
@@ -309,12 +312,9 @@ impl Changes {
         let versions = self.registry.policy_versions(scope);
         // The newest that is in force or will be; versions for later are taken back by a change.
         let newest = versions.last();
-        let made = self.authorship(proposal, format!("policy {}", policy_key(scope)), newest, now)?;
-        if let (Some(based_on), Some(newest)) = (based_on, newest)
-            && newest.effective_from != *based_on
-        {
-            let author = newest.made.as_ref().map(|made| made.author.clone()).unwrap_or_default();
-            return Err(ChangeError::Stale { of: policy_key(scope), author, from: newest.effective_from });
+        let made = authorship(proposal, format!("policy {}", policy_key(scope)), newest, now)?;
+        if let Some(newest) = newest {
+            not_stale(&format!("policy {}", policy_key(scope)), newest, *based_on)?;
         }
         let number = versions.iter().filter_map(|version| version.content.as_ref()).map(|policy| policy.version).max();
         let effective_from = from.unwrap_or_default();
@@ -340,28 +340,34 @@ impl Changes {
         }
         Ok(Some(PolicyVersion { of: scope.clone(), effective_from, content, made: Some(made), only: only.clone() }))
     }
+}
 
-    fn authorship<K, T>(
-        &self,
-        proposal: &Proposal,
-        of: String,
-        newest: Option<&Version<K, T>>,
-        now: Timestamp,
-    ) -> Result<Authorship, ChangeError> {
-        let owner = newest.filter(|newest| newest.content.is_some()).map(Version::owner);
-        match owner {
-            Some(owner) if owner != proposal.owner && !proposal.takes_over => {
-                Err(ChangeError::KeptElsewhere { of, owner })
-            }
-            _ => Ok(Authorship {
-                author: proposal.author.clone(),
-                reason: proposal.reason.clone(),
-                at: now,
-                owner: proposal.owner,
-                parent: newest.map(|newest| newest.effective_from),
-            }),
-        }
+fn authorship<K, T>(
+    proposal: &Proposal,
+    of: String,
+    newest: Option<&Version<K, T>>,
+    now: Timestamp,
+) -> Result<Authorship, ChangeError> {
+    let owner = newest.filter(|newest| newest.content.is_some()).map(Version::owner);
+    match owner {
+        Some(owner) if owner != proposal.owner && !proposal.takes_over => Err(ChangeError::KeptElsewhere { of, owner }),
+        _ => Ok(Authorship {
+            author: proposal.author.clone(),
+            reason: proposal.reason.clone(),
+            at: now,
+            owner: proposal.owner,
+            parent: newest.map(|newest| newest.effective_from),
+        }),
     }
+}
+
+/// Refuses a change that is not based on the newest version.
+fn not_stale<K, T>(of: &str, newest: &Version<K, T>, based_on: Option<Timestamp>) -> Result<(), ChangeError> {
+    if based_on.is_none_or(|based_on| based_on == newest.effective_from) {
+        return Ok(());
+    }
+    let author = newest.made.as_ref().map(|made| made.author.clone()).unwrap_or_default();
+    Err(ChangeError::Stale { of: of.to_owned(), author, from: newest.effective_from })
 }
 
 #[cfg(test)]

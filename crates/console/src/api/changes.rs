@@ -8,7 +8,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use vedette_core::{Camera, CameraId, Change, ChangePhase, Owner, Policy, Proposal, ProposedPolicy};
+use vedette_core::{Camera, CameraId, Change, ChangePhase, Owner, Policy, Proposal, ProposedCamera, ProposedPolicy};
 use vedette_rules::RuleSet;
 
 use super::proposals::{AppliedJson, author, commit, planned, scope_text};
@@ -92,8 +92,8 @@ pub(crate) async fn apply(
     Params::read(query.as_deref(), &[])?;
     let request: ChangeRequest = body(&headers, &given)?;
     let (author, reason) = author(&request.by, &request.reason)?;
-    let mut cameras: Vec<(CameraId, Option<Camera>)> =
-        request.cameras.into_iter().map(|camera| (camera.id.clone(), Some(camera))).collect();
+    let whole = |camera: Camera| ProposedCamera { id: camera.id.clone(), content: Some(camera), based_on: None };
+    let mut cameras: Vec<ProposedCamera> = request.cameras.into_iter().map(whole).collect();
     let mut policies: Vec<ProposedPolicy> = request.policies.into_iter().map(proposed).collect();
     if request.complete {
         add_removals(&app, &mut cameras, &mut policies);
@@ -129,13 +129,13 @@ fn proposed(policy: Policy) -> ProposedPolicy {
 }
 
 /// Removes what the files keep and no longer have.
-fn add_removals(app: &Shared, cameras: &mut Vec<(CameraId, Option<Camera>)>, policies: &mut Vec<ProposedPolicy>) {
+fn add_removals(app: &Shared, cameras: &mut Vec<ProposedCamera>, policies: &mut Vec<ProposedPolicy>) {
     let configuration = &app.parts.configuration;
-    let listed: BTreeSet<CameraId> = cameras.iter().map(|(id, _)| id.clone()).collect();
+    let listed: BTreeSet<CameraId> = cameras.iter().map(|camera| camera.id.clone()).collect();
     for id in configuration.cameras().into_iter().filter(|id| !listed.contains(id)) {
         let newest = configuration.camera_versions(&id).pop();
         if newest.is_some_and(|newest| newest.content.is_some() && newest.owner() == Owner::File) {
-            cameras.push((id, None));
+            cameras.push(ProposedCamera { id, content: None, based_on: None });
         }
     }
     for scope in configuration.scopes() {

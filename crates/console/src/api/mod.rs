@@ -1,5 +1,6 @@
 mod addresses;
 mod alerts;
+mod cameras;
 mod changes;
 mod common_answers;
 mod differences;
@@ -136,6 +137,9 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(addresses::base))
         .routes(routes!(addresses::get))
         .routes(routes!(rule_kinds::list))
+        .routes(routes!(cameras::get))
+        .routes(routes!(cameras::history))
+        .routes(routes!(cameras::apply))
         .routes(routes!(policies::list))
         .routes(routes!(policies::get))
         .routes(routes!(policies::history))

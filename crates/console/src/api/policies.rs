@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use vedette_core::{CameraId, Owner, Policy, PolicyScope, PolicyVersion, Proposal, ProposedPolicy, RuleId, Timestamp};
 use vedette_rules::RuleSet;
 
-use super::proposals::{AppliedJson, PolicyBody, author, commit, planned, scope_text};
+use super::proposals::{AppliedJson, PolicyBody, author, commit, if_match, planned, scope_text, tag};
 use super::{App, Shared, body};
 use crate::api_rule::ApiRule;
 use crate::params::Params;
@@ -149,7 +149,7 @@ pub(crate) async fn get(
     Params::read(query.as_deref(), &[])?;
     let scope = scope(&kind, &name)?;
     let newest = newest(&app, &scope)?;
-    let tag = format!("\"{}\"", newest.effective_from.as_micros());
+    let tag = tag(newest.effective_from);
     let newest = versions(&app, &scope).pop();
     Ok(([(header::ETAG, tag)], Json(newest)))
 }
@@ -340,17 +340,6 @@ fn no_policy(scope: &PolicyScope) -> Problem {
 
 fn newest(app: &Shared, scope: &PolicyScope) -> Result<PolicyVersion, Problem> {
     app.parts.configuration.policy_versions(scope).pop().ok_or_else(|| no_policy(scope))
-}
-
-/// The time in `If-Match`, which is that of an `ETag` of [`get`].
-fn if_match(headers: &HeaderMap) -> Result<Option<Timestamp>, Problem> {
-    let Some(given) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let text = given.to_str().unwrap_or_default();
-    let micros = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
-    match micros {
-        Some(micros) => Ok(Some(Timestamp::from_micros(micros))),
-        None => Err(Problem::parameter("If-Match", text, ApiRule::Tag)),
-    }
 }
 
 /// All versions, oldest first.

@@ -1,8 +1,9 @@
 //! What somebody wants to be put in force, and what came of it.
 
+use axum::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use vedette_core::{AppliedChange, FrameSize, Policy, PolicyScope, Proposal, Refusal, Rule};
+use vedette_core::{AppliedChange, FrameSize, Policy, PolicyScope, Proposal, ProposedCamera, Refusal, Rule, Timestamp};
 
 use super::differences::{Difference, differences};
 use super::{Shared, short_text};
@@ -117,7 +118,7 @@ pub(super) fn author(by: &str, reason: &str) -> Result<(String, String), Problem
 pub(super) fn planned(app: &Shared, proposal: &Proposal) -> Vec<PlannedJson> {
     let configuration = &app.parts.configuration;
     let mut planned = Vec::new();
-    for (id, content) in &proposal.cameras {
+    for ProposedCamera { id, content, .. } in &proposal.cameras {
         let before = configuration.camera_versions(id).pop().and_then(|newest| newest.content);
         planned.extend(plan(format!("camera {id}"), before.as_ref(), content.as_ref()));
     }
@@ -144,6 +145,22 @@ fn plan<T: Serialize + PartialEq>(of: String, before: Option<&T>, after: Option<
         _ => Vec::new(),
     };
     Some(PlannedJson { of, action, differences })
+}
+
+/// The `ETag` of a version.
+pub(super) fn tag(effective_from: Timestamp) -> String {
+    format!("\"{}\"", effective_from.as_micros())
+}
+
+/// The time in `If-Match`, which is that of such a tag.
+pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Timestamp>, Problem> {
+    let Some(given) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = given.to_str().unwrap_or_default();
+    let micros = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+    match micros {
+        Some(micros) => Ok(Some(Timestamp::from_micros(micros))),
+        None => Err(Problem::parameter("If-Match", text, ApiRule::Tag)),
+    }
 }
 
 /// A scope as in paths: `camera/ID` or `group/NAME`.

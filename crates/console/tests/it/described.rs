@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::support::{CODE, FORMER_CODE, Running, alert, view_of};
 
 /// Every route that the router knows besides the page's files.
-const ROUTES: [&str; 27] = [
+const ROUTES: [&str; 30] = [
     "get /api/v1/addresses",
     "get /api/v1/addresses/base",
     "get /api/v1/addresses/{code}",
@@ -16,6 +16,9 @@ const ROUTES: [&str; 27] = [
     "get /api/v1/alerts/{id}/looks",
     "get /api/v1/alerts/{id}/snapshot",
     "get /api/v1/cameras",
+    "get /api/v1/cameras/{id}",
+    "get /api/v1/cameras/{id}/versions",
+    "post /api/v1/cameras/{id}/apply",
     "get /api/v1/changes",
     "get /api/v1/policies",
     "get /api/v1/policies/{kind}/{name}",

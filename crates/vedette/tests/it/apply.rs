@@ -158,3 +158,46 @@ async fn the_console_changes_a_policy_and_nobody_is_overwritten_unseen() {
     assert_eq!(phases, ["published"; 3], "{changes}");
     site.product.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_is_added_changed_and_removed_while_the_product_runs() {
+    let site = Site::start().await;
+    let url = |id: &str| format!("{}/api/v1/cameras/{id}/apply", site.product.url);
+    let post = async |id: &str, body: &Value| {
+        let answer = reqwest::Client::new().post(url(id)).json(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let first = site.product.json("/api/v1/cameras/campus-1").await;
+    let mut camera = first["camera"].clone();
+    let (status, problem) = post("campus-2", &json!({ "camera": camera, "by": "anna" })).await;
+    assert_eq!((status, &problem["parameter"]), (400, &json!("camera.id")), "{problem}");
+    camera["id"] = json!("campus-2");
+    camera["purpose"] = json!(" ");
+    let (status, problem) = post("campus-2", &json!({ "camera": camera, "by": "anna" })).await;
+    assert_eq!((status, &problem["refusals"][0]["path"]), (422, &json!("purpose")), "{problem}");
+    camera["purpose"] = json!("safety");
+    let (status, answer) = post("campus-2", &json!({ "camera": camera, "by": "anna" })).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["planned"][0]["action"], "add");
+    eventually("frames of the new camera", async || {
+        let counts = site.product.get("/api/v1/frames?camera=campus-2").await;
+        (counts.status().is_success() && counts.json::<Value>().await.unwrap()["analysed"].as_u64() >= Some(5))
+            .then_some(())
+    })
+    .await;
+    let sessions = site.sessions().await;
+    camera["name"] = json!("The other one");
+    let (status, answer) = post("campus-2", &json!({ "camera": camera, "by": "ben" })).await;
+    assert_eq!((status, &answer["planned"][0]["differences"][0]["path"]), (200, &json!("name")), "{answer}");
+    assert_eq!(site.sessions().await, sessions, "a name is no reason to connect again");
+    let (status, answer) = post("campus-2", &json!({ "camera": null, "by": "ben" })).await;
+    assert_eq!(status, 200, "{answer}");
+    eventually("the end of its intake", async || {
+        (site.product.metric("vedette_ingest_cameras", "").await == 1.0).then_some(())
+    })
+    .await;
+    let versions = site.product.json("/api/v1/cameras/campus-2/versions").await;
+    let names: Vec<&Value> = versions.as_array().unwrap().iter().map(|version| &version["camera"]["name"]).collect();
+    assert_eq!(names[..2], [&Value::Null, &json!("The other one")], "{versions}");
+    site.product.end().await;
+}
