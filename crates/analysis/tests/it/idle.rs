@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use vedette_analysis::{CameraAnalysis, Serving, Setups};
 use vedette_core::{
-    Camera, CameraId, CameraRecord, Detection, FrameAccount, FrameAt, FrameSize, ModelRef, ObjectClass, PixelBox,
+    CameraId, CameraRecord, Detection, FrameAccount, FrameAt, FrameSize, ModelRef, ObjectClass, PixelBox,
     ProcessedFrame, RecordBody, Score, Timestamp, VideoRef,
 };
 use vedette_rules::SharedPolicy;
