@@ -1,16 +1,21 @@
-//! Every alert whose video is kept gets its snapshot: in a burst, and over a stop in between.
+//! Every alert whose video is kept gets its snapshot: in a burst, and over a stop in between; with the masks of its time.
 
 use std::path::Path;
 
 use bytes::Bytes;
 use vedette::cli::Role;
+use vedette::config::load_cameras;
 use vedette_bus::{Delivery, Record, SharedBus};
-use vedette_core::{Alert, EpisodePhase, Span, VideoRef};
+use vedette_core::{
+    Alert, Camera, CameraVersion, EpisodePhase, FrameSize, Mask, PixelPoint, Span, Timestamp, VideoRef,
+};
 use vedette_runtime::clock;
-use vedette_topics::topics;
+use vedette_stages::registry::{self, Registry};
+use vedette_stages::{BusSnapshots, NoSnapshot};
+use vedette_topics::{BusSettings, open_bus, topics};
 
 use crate::product::{Product, recorded_chunks};
-use crate::scene::alert;
+use crate::scene::{self, alert};
 use crate::support::{demo_site, eventually};
 
 const BURST: i64 = 300;
@@ -54,6 +59,8 @@ async fn a_burst_and_a_stop_in_between_leave_no_alert_without_snapshot() {
     let config = demo_site(site.path());
     let product = Product::start_roles(&config, &[Role::Console], |_| {}).await;
     let bus = &product.app.bus;
+    // Snapshots are made with the masks of a camera, so it is to be known.
+    registry::publish_onto(bus, &load_cameras(&site.path().join("cameras.toml")).unwrap(), &[]).await.unwrap();
     let mut chunk = recorded_chunks(1).await.remove(0);
     chunk.camera = "campus-1".parse().unwrap();
     let written =
@@ -84,4 +91,55 @@ async fn a_burst_and_a_stop_in_between_leave_no_alert_without_snapshot() {
     assert_eq!(gone.status(), 410);
     product.end().await;
     println!("{before} of {BURST} snapshots were there at the stop");
+}
+
+/// The left half of the recording's picture, drawn on one of another size.
+fn left_half() -> Mask {
+    let polygon = [[0.0, 0.0], [50.0, 0.0], [50.0, 100.0], [0.0, 100.0]].map(|[x, y]| PixelPoint::new(x, y)).to_vec();
+    Mask { name: None, frame: FrameSize { width: 100, height: 100 }, polygon, picture_only: true }
+}
+
+/// The brightest of the pixels in a quarter to three quarters of each half.
+fn brightest(jpeg: &[u8]) -> [u8; 2] {
+    let picture = image::load_from_memory(jpeg).unwrap().to_luma8();
+    let (width, height) = (picture.width(), picture.height());
+    [0, width / 2].map(|left| {
+        let columns = left + width / 8..left + width * 3 / 8;
+        columns.flat_map(|x| (0..height).map(move |y| (x, y))).map(|(x, y)| picture.get_pixel(x, y).0[0]).max().unwrap()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_has_the_masks_that_were_in_force_when_its_picture_was_captured() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = BusSettings { directory: folder.path().join("bus"), ..BusSettings::default() };
+    let bus = open_bus(&settings).await.unwrap();
+    bus.ensure_topics(&topics::specs(&settings)).await.unwrap();
+    let mut chunk = recorded_chunks(1).await.remove(0);
+    chunk.camera = "campus-1".parse().unwrap();
+    let written =
+        send(&bus, topics::VIDEO.name(), vedette_wire::encode_video(&chunk, clock::now())).await.await.unwrap();
+    let video =
+        VideoRef { partition: written.partition, offset: written.offset.unwrap(), sequence: chunk.first_sequence };
+    let at = |captured: Timestamp| {
+        let mut alert = burst(video, 0..1).remove(0);
+        (alert.evidence.captured, alert.evidence.people) = (captured, Vec::new());
+        alert.objects = Vec::new();
+        alert
+    };
+    let plain = scene::camera("campus-1");
+    let (from, until) = (Timestamp::from_micros(1_000_000), Timestamp::from_micros(2_000_000));
+    let versions = [
+        CameraVersion::of_camera(plain.clone(), Timestamp::default()),
+        CameraVersion::of_camera(Camera { masks: vec![left_half()], ..plain.clone() }, from),
+        CameraVersion::of_camera(plain, until),
+    ];
+    let snapshots = BusSnapshots::new(bus.clone(), Registry::of_history(versions, [], []), true);
+    for (captured, is_masked) in [(from - Span::from_micros(1), false), (from, true), (until, false)] {
+        let [left, right] = brightest(&snapshots.take(&at(captured)).await.unwrap());
+        assert!(right > 100, "the right half is dark: {right}");
+        assert_eq!(left < 30, is_masked, "at {captured} the left half is {left}");
+    }
+    let unknown = BusSnapshots::new(bus, Registry::default(), true).take(&at(from)).await;
+    assert!(matches!(unknown, Err(NoSnapshot::NoCamera)), "{unknown:?}");
 }
