@@ -22,6 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
@@ -36,15 +37,20 @@ use crate::problem::{Problem, ProblemKind};
 use crate::proxies::is_trusted;
 use crate::refusals::{Refusal, Refusals};
 use crate::stall_guard::StallGuard;
+use crate::waiting::Waiting;
 
 /// First and longest pause after a connection could not be accepted.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Connections that are accepted before some of those that wait are served, and how many are then.
+const ACCEPTED_AT_ONCE: usize = 64;
+const BEGUN_AT_ONCE: usize = 4;
 /// Refused connections that are told so at the same time; further ones are only closed.
 const TOLD_AT_ONCE: usize = 16;
 /// Grace period of requests in progress at the stop.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long a refused connection may take to read why.
 const TELL: Duration = Duration::from_millis(500);
+
 /// What each connection needs.
 pub(crate) struct Server {
     pub(crate) settings: ConsoleSettings,
@@ -58,35 +64,93 @@ pub(crate) struct Server {
 
 /// Serves until `stop`; then closes idle connections and gives requests in progress five seconds.
 pub(crate) async fn serve(listener: TcpListener, server: Server) {
-    let server = Arc::new(server);
-    let (tasks, told) = (TaskTracker::new(), Arc::new(Semaphore::new(TOLD_AT_ONCE)));
-    let mut pause = PAUSE.0;
-    while let Some(accepted) = server.stop.run_until_cancelled(listener.accept()).await {
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            // The client has left again.
-            Err(error) if is_of_the_client(error.kind()) => continue,
-            Err(error) => {
-                server.refusals.note(Refusal::Accept, &error);
-                server.connections.close_idle();
-                server.stop.run_until_cancelled(tokio::time::sleep(pause)).await;
-                pause = (pause * 2).min(PAUSE.1);
-                continue;
+    let mut door = Door::new(Arc::new(server));
+    let stop = door.server.stop.clone();
+    loop {
+        let has_waiting = !door.waiting.is_empty();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, door.resume), if door.in_a_row < ACCEPTED_AT_ONCE || !has_waiting => {
+                door.accepted(accepted);
             }
-        };
-        pause = PAUSE.0;
-        let proxy = is_trusted(peer.ip(), &server.settings.trusted_proxies);
-        match server.connections.admit(peer.ip(), proxy) {
+            // Behind what is ready to be accepted.
+            () = tokio::task::yield_now(), if has_waiting => door.begin_some(),
+        }
+    }
+    drop(listener);
+    door.close().await;
+}
+
+/// The next connection, but none before `resume`.
+async fn accept(listener: &TcpListener, resume: Option<Instant>) -> std::io::Result<(TcpStream, SocketAddr)> {
+    if let Some(resume) = resume {
+        tokio::time::sleep_until(resume).await;
+    }
+    listener.accept().await
+}
+
+/// Lets connections in. To accept one is cheap, to serve it is not: so when very many come, they are accepted first, those in excess of
+/// a limit are closed, and of the rest clients take turns to have theirs served.
+struct Door {
+    server: Arc<Server>,
+    tasks: TaskTracker,
+    told: Arc<Semaphore>,
+    waiting: Waiting<(TcpStream, SocketAddr)>,
+    /// Connections accepted since some were served.
+    in_a_row: usize,
+    pause: Duration,
+    /// When accepting goes on after an error.
+    resume: Option<Instant>,
+}
+
+impl Door {
+    fn new(server: Arc<Server>) -> Self {
+        let told = Arc::new(Semaphore::new(TOLD_AT_ONCE));
+        Self {
+            server,
+            tasks: TaskTracker::new(),
+            told,
+            waiting: Waiting::default(),
+            in_a_row: 0,
+            pause: PAUSE.0,
+            resume: None,
+        }
+    }
+
+    fn accepted(&mut self, accepted: std::io::Result<(TcpStream, SocketAddr)>) {
+        self.in_a_row += 1;
+        match accepted {
+            Ok((stream, peer)) => {
+                (self.pause, self.resume) = (PAUSE.0, None);
+                self.admit(stream, peer);
+            }
+            // The client has left again.
+            Err(error) if is_of_the_client(error.kind()) => {}
+            Err(error) => {
+                self.server.refusals.note(Refusal::Accept, &error);
+                self.server.connections.close_idle();
+                self.waiting.drop_displaced();
+                self.resume = Some(Instant::now() + self.pause);
+                self.pause = (self.pause * 2).min(PAUSE.1);
+            }
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let proxy = is_trusted(peer.ip(), &self.server.settings.trusted_proxies);
+        match self.server.connections.admit(peer.ip(), proxy) {
             Ok((place, displaced)) => {
+                self.waiting.push(peer.ip(), (stream, peer), place);
                 if let Some(limit) = displaced {
-                    server.refusals.note(limit, &peer.ip());
+                    self.server.refusals.note(limit, &peer.ip());
+                    self.waiting.drop_displaced();
                 }
-                tasks.spawn(server.clone().hold(stream, peer, place));
             }
             Err(limit) => {
-                server.refusals.note(limit, &peer.ip());
-                if let Ok(turn) = told.clone().try_acquire_owned() {
-                    tasks.spawn(async move {
+                self.server.refusals.note(limit, &peer.ip());
+                if let Ok(turn) = self.told.clone().try_acquire_owned() {
+                    self.tasks.spawn(async move {
                         let _ = tokio::time::timeout(TELL, tell(stream)).await;
                         drop(turn);
                     });
@@ -94,12 +158,26 @@ pub(crate) async fn serve(listener: TcpListener, server: Server) {
             }
         }
     }
-    drop(listener);
-    tasks.close();
-    if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
-        tracing::warn!("console stopped with requests in flight");
-        server.abort.cancel();
-        tasks.wait().await;
+
+    /// Begins to serve some of the connections that wait.
+    fn begin_some(&mut self) {
+        self.in_a_row = 0;
+        for _ in 0..BEGUN_AT_ONCE {
+            let Some(((stream, peer), place)) = self.waiting.pop() else { return };
+            self.tasks.spawn(self.server.clone().hold(stream, peer, place));
+        }
+    }
+
+    /// Waits for requests in progress, and ends them after the grace period.
+    async fn close(self) {
+        let Self { server, tasks, waiting, .. } = self;
+        drop(waiting);
+        tasks.close();
+        if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+            tracing::warn!("console stopped with requests in flight");
+            server.abort.cancel();
+            tasks.wait().await;
+        }
     }
 }
 
@@ -150,8 +228,9 @@ impl Server {
         http.timer(TokioTimer::new()).header_read_timeout(self.settings.limits.header_timeout);
         let mut connection = pin!(http.serve_connection(io, answer));
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
+            biased;
             () = closed.cancelled() => return,
+            ended = connection.as_mut() => ended,
             () = self.stop.cancelled() => {
                 if held.is_idle() {
                     return;

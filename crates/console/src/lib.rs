@@ -30,6 +30,7 @@ mod sources;
 mod stall_guard;
 mod stream_places;
 mod turns;
+mod waiting;
 
 pub use addresses::{
     AddressSource, BaseReport, EntityJson, FormerCodeJson, GeometryJson, HitJson, NameJson, RefusalJson, ServedJson,

@@ -4,11 +4,13 @@
 //! `vedette-address`. *Must not know:* what the columns mean.
 
 mod error;
+mod footer;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz_targets;
 mod page_header;
 mod pages;
 mod table;
+mod thrift;
 mod values;
 
 pub use error::TableError;

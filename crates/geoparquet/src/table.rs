@@ -12,6 +12,7 @@ use serde::Deserialize;
 use vedette_address::{DeclaredCrs, GeoRow, GeoTable};
 
 use crate::TableError;
+use crate::footer::check_metadata;
 use crate::pages::{Budget, Checked, Shared, check_headers};
 use crate::values::{Cell, Meaning, read};
 
@@ -64,7 +65,10 @@ pub fn read_geoparquet(source: impl ChunkReader + 'static, file: &str) -> Result
     let source = Shared::new(source);
     let (again, left) = (source.again(), budget.clone());
     let headers = Box::new(move |range| check_headers(&again, range, &left));
-    let opened = guarded(|| SerializedFileReader::new(source).map_err(|error| error.to_string()));
+    let opened = guarded(|| {
+        check_metadata(&source)?;
+        SerializedFileReader::new(source).map_err(|error| error.to_string())
+    });
     let parquet = opened.map_err(|why| TableError::NotParquet { file: file.to_owned(), why })?;
     let schema = parquet.metadata().file_metadata().schema_descr();
     let key_values = parquet.metadata().file_metadata().key_value_metadata();

@@ -3,12 +3,17 @@
 use bytes::{Bytes, BytesMut};
 use vedette_core::{Codec, Timestamp};
 
-use crate::sps::{Field, SliceSyntax, field_of, field_syntax};
+use crate::nal::first_slice;
+use crate::parameter_sets::ParameterSets;
+use crate::slice::{Field, field_of};
+use crate::sps::{SliceSyntax, field_syntax};
 
 /// Holds a first field until the next unit. Streams without fields pass without delay.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     syntax: Option<SliceSyntax>,
+    sets: ParameterSets,
+    /// A first field, with the frame number that its other one has.
     first: Option<(Bytes, Timestamp, Field)>,
 }
 
@@ -17,6 +22,9 @@ impl Fields {
     pub(crate) fn push(&mut self, codec: Codec, data: Bytes, captured: Timestamp) -> Vec<(Bytes, Timestamp)> {
         if let Some(syntax) = field_syntax(codec, &data) {
             self.syntax = syntax;
+        }
+        if self.syntax.is_some() {
+            self.sets.learn(codec, &data);
         }
         let field = self.syntax.filter(|_| codec == Codec::H264).and_then(|syntax| field_of(syntax, &data));
         let first = self.first.take();
@@ -31,6 +39,8 @@ impl Fields {
                 let alone = first.map(|(data, at, _)| (data, at));
                 let frame = match field {
                     Some(field) => {
+                        let resets = first_slice(codec, &data).is_some_and(|slice| self.sets.resets_numbers(slice));
+                        let field = Field { frame_num: if resets { 0 } else { field.frame_num }, ..field };
                         self.first = Some((data, captured, field));
                         None
                     }
@@ -88,5 +98,26 @@ mod tests {
         assert!(fields.push(Codec::H264, slice(4, top), at(120)).is_empty());
         assert_eq!(fields.take(), Some((slice(4, top), at(120))));
         assert_eq!(fields.take(), None);
+    }
+
+    #[test]
+    fn the_other_field_of_one_that_resets_frame_numbers_has_number_0() {
+        const PPS: &str = "1 1 0 0 1 1 1 0 00 1 1 1 0 0 0 1";
+        let at = |ms: i64| Timestamp::from_micros(ms * 1_000);
+        // Of type I, number 9; `memory_management_control_operation` 5 and the end of them.
+        let resetting = |field: &str| nal(0x41, &format!("1 0001000 1 1001 {field} 1 00110 1 1"));
+        let first: Bytes = [nal(0x67, SPS), nal(0x68, PPS), resetting("1 0")].concat().into();
+        for (other, is_other) in [(slice(0, "1 1"), true), (slice(9, "1 1"), false), (slice(0, "1 0"), false)] {
+            let mut fields = Fields::default();
+            assert!(fields.push(Codec::H264, first.clone(), at(0)).is_empty());
+            let came = fields.push(Codec::H264, other.clone(), at(20));
+            let whole = Bytes::from([&first[..], &other].concat());
+            assert_eq!(came, [(if is_other { whole } else { first.clone() }, at(0))], "{other:?}");
+            // Numbers go on behind it, and no unit is lost.
+            let rest = usize::from(!is_other);
+            assert_eq!(fields.push(Codec::H264, slice(1, "1 0"), at(40)).len(), rest);
+            assert_eq!(fields.push(Codec::H264, slice(1, "1 1"), at(60)).len(), 1);
+            assert_eq!(fields.take(), None);
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! pictures as the stream has reference frames, and asks for a buffer for each. `avdec_h264` has buffers for the current picture only,
 //! and decoding fails. So the picture that decoding begins with gets number 1, and those behind it the next ones: the one picture that
 //! is made up, of number 0, stands for all that it refers to.
+//!
+//! Behind an IDR picture, and behind a picture that resets frame numbers, they are what they were.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use vedette_core::Codec;
@@ -11,7 +13,7 @@ use vedette_core::Codec;
 use crate::bits::{Unescaped, escape};
 use crate::nal::{first_slice, nal_type, split_first};
 use crate::parameter_sets::ParameterSets;
-use crate::sps::{FrameNum, frame_num};
+use crate::slice::{Beginning, FrameNum, beginning};
 
 const SLICE: u8 = 1;
 const IDR_SLICE: u8 = 5;
@@ -24,6 +26,8 @@ pub(crate) struct FrameNumbers {
     sets: ParameterSets,
     /// What is subtracted, modulo the size of the field.
     less: u32,
+    /// The picture behind which nothing is.
+    resetting: Option<Beginning>,
 }
 
 impl FrameNumbers {
@@ -35,12 +39,15 @@ impl FrameNumbers {
         let mut sets = ParameterSets::default();
         sets.learn(codec, data);
         let slice = first_slice(codec, data).filter(|slice| nal_type(codec, slice) == SLICE)?;
-        let number = frame_num(sets.countable_slices(slice)?, slice)?;
-        (number.value != 1).then(|| Self { sets, less: number.value.wrapping_sub(1) })
+        let number = beginning(sets.countable_slices(slice)?, slice)?.frame_num;
+        (number.value != 1).then(|| Self { sets, less: number.value.wrapping_sub(1), resetting: None })
     }
 
     /// The next unit with its new frame number. From an IDR picture on nothing is changed.
     pub(crate) fn apply(&mut self, data: &Bytes) -> Bytes {
+        if self.resetting.take().is_some() {
+            self.less = 0;
+        }
         if self.less == 0 {
             return data.clone();
         }
@@ -65,8 +72,16 @@ impl FrameNumbers {
     }
 
     /// Appends a slice with its new frame number; appends nothing if it cannot be read.
-    fn renumber(&self, slice: &[u8], out: &mut BytesMut) -> Option<()> {
-        let number = frame_num(self.sets.countable_slices(slice)?, slice)?;
+    fn renumber(&mut self, slice: &[u8], out: &mut BytesMut) -> Option<()> {
+        let beginning = beginning(self.sets.countable_slices(slice)?, slice)?;
+        // The other field of the frame has number 0.
+        if self.resetting.is_some_and(|resetting| !resetting.is_of_picture(beginning)) {
+            return None;
+        }
+        if self.sets.resets_numbers(slice) {
+            self.resetting = Some(beginning);
+        }
+        let number = beginning.frame_num;
         let (header, body) = slice.split_first()?;
         let mut bytes = Unescaped::new(body);
         let end = number.at + number.bits as usize;
@@ -182,6 +197,53 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_picture_that_resets_them_numbers_are_what_they_were() {
+        let picture_set = nal(0x68, &format!("{}{} 0 0 1 1 1 0 00 1 1 1 0 0 0 1", ue(5), ue(2)), &[]);
+        let sps = |frames: &str| {
+            nal(0x67, &format!("01000010 00000000 00001010 {} 1 011 1 0 1 1 {frames} 1 0 0 1", ue(2)), &[])
+        };
+        let slice = |macroblock: u32, number: u32, rest: &str| {
+            nal(0x41, &format!("{} 0001000 {}{number:04b} {rest}", ue(macroblock), ue(5)), &[7])
+        };
+        let (reset, none) = ("1 00110 1", "0");
+        let apply = |frames: &str, units: &[(Vec<u8>, Vec<u8>)]| {
+            let first = [sps(frames), picture_set.clone(), units[0].0.clone()].concat();
+            let mut numbers = FrameNumbers::from(Codec::H264, &first).unwrap();
+            numbers.sets.learn(Codec::H264, &first);
+            for (unit, expected) in units {
+                assert_eq!(numbers.apply(&Bytes::copy_from_slice(unit)), expected);
+            }
+        };
+        apply(
+            "1",
+            &[
+                (slice(0, 9, none), slice(0, 1, none)),
+                // In two slices; only the frame numbers are new.
+                (
+                    [slice(0, 10, reset), slice(40, 10, reset)].concat(),
+                    [slice(0, 2, reset), slice(40, 2, reset)].concat(),
+                ),
+                (slice(0, 1, none), slice(0, 1, none)),
+                (slice(0, 2, none), slice(0, 2, none)),
+            ],
+        );
+        // Frames and fields: the other field of the frame has number 0.
+        let top = |marking: &str| format!("1 0 {marking}");
+        let bottom = |marking: &str| format!("1 1 {marking}");
+        apply(
+            "0 0",
+            &[
+                (slice(0, 9, "0 0"), slice(0, 1, "0 0")),
+                (
+                    [slice(0, 10, &top(reset)), slice(0, 0, &bottom(none))].concat(),
+                    [slice(0, 2, &top(reset)), slice(0, 0, &bottom(none))].concat(),
+                ),
+                (slice(0, 1, "0 0"), slice(0, 1, "0 0")),
+            ],
+        );
+    }
+
+    #[test]
     fn emulation_prevention_comes_and_goes() {
         // Of 16 bits; the byte behind them becomes 0000 0001 or 0000 0011 with the padding.
         let sets = sets(12, BY_NUMBER);
@@ -228,7 +290,7 @@ mod tests {
             };
             let begins = [&sets[..], &unit(first, &pictures[0].1)].concat();
             let mut numbers = FrameNumbers::from(Codec::H264, &begins)
-                .unwrap_or(FrameNumbers { sets: ParameterSets::default(), less: 0 });
+                .unwrap_or(FrameNumbers { sets: ParameterSets::default(), less: 0, resetting: None });
             prop_assert_eq!(numbers.apply(&begins.into()), [&sets[..], &unit(1, &pictures[0].1)].concat());
             for (number, slices) in &pictures {
                 let expected = unit(number.wrapping_sub(first).wrapping_add(1), slices);

@@ -22,6 +22,7 @@ mod metrics;
 mod nal;
 mod parameter_sets;
 mod probe;
+mod slice;
 mod snapshot;
 mod sps;
 mod transcode;

@@ -6,7 +6,8 @@ use bytes::{Bytes, BytesMut};
 use vedette_core::Codec;
 
 use crate::nal::{before_slices, nal_type, split_first};
-use crate::sps::{SliceSyntax, countable_slices, parameter_set_id, picture_set_of, sequence_set_of};
+use crate::slice::{picture_set_of, picture_syntax, resets_numbers, sequence_set_of};
+use crate::sps::{SliceSyntax, countable_slices, parameter_set_id, slice_syntax};
 
 /// Larger sets are not remembered.
 const MOST_BYTES: usize = 4_096;
@@ -59,8 +60,22 @@ impl ParameterSets {
 
     /// How a slice of H.264 begins, by the sets that it names; none where its frame number cannot be counted from another one.
     pub(crate) fn countable_slices(&self, slice: &[u8]) -> Option<SliceSyntax> {
+        countable_slices(self.of_slice(slice)?.1)
+    }
+
+    /// Whether frame numbers begin anew behind the picture of a slice of H.264, by the sets that the slice names.
+    pub(crate) fn resets_numbers(&self, slice: &[u8]) -> bool {
+        let resets = || {
+            let (picture, sequence) = self.of_slice(slice)?;
+            resets_numbers(slice_syntax(sequence)?, picture_syntax(picture)?, slice)
+        };
+        resets().unwrap_or(false)
+    }
+
+    /// The picture and the sequence parameter set of a slice of H.264.
+    fn of_slice(&self, slice: &[u8]) -> Option<(&Bytes, &Bytes)> {
         let picture = self.known.get(&(8, picture_set_of(slice)?))?;
-        countable_slices(self.known.get(&(7, sequence_set_of(picture)?))?)
+        Some((picture, self.known.get(&(7, sequence_set_of(picture)?))?))
     }
 }
 

@@ -6,7 +6,7 @@ mod h265;
 use vedette_core::{Codec, FrameSize, PixelAspect};
 
 use crate::bits::Bits;
-use crate::nal::{before_slices, first_slice, nal_type};
+use crate::nal::{before_slices, nal_type};
 use h265::h265_sps;
 
 /// The largest coded size that the parameter sets of an access unit declare, in pixels; none when no readable one is
@@ -49,89 +49,62 @@ struct Sps {
     pixel_aspect: Option<PixelAspect>,
     /// How its slices begin; none where that is not read.
     slices: Option<SliceSyntax>,
-    /// Whether a picture may be a field.
-    has_fields: bool,
 }
 
 /// What has to be known of a sequence parameter set to read the beginning of a slice header (H.264).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SliceSyntax {
-    separate_colour_planes: bool,
-    frame_num_bits: u32,
+    pub(crate) separate_colour_planes: bool,
+    /// Whether weights are told of chroma too.
+    pub(crate) has_chroma: bool,
+    pub(crate) frame_num_bits: u32,
+    /// Whether a picture may be a field.
+    pub(crate) has_fields: bool,
+    pub(crate) order: Order,
     /// Whether the order of output depends on more than differences of frame numbers.
-    order_has_cycle: bool,
+    pub(crate) order_has_cycle: bool,
 }
 
-/// `frame_num` of a slice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FrameNum {
-    pub(crate) value: u32,
-    pub(crate) bits: u32,
-    /// Its first bit behind the header of the NAL unit, emulation prevention bytes not counted.
-    pub(crate) at: usize,
+#[cfg(test)]
+impl SliceSyntax {
+    /// Of a stream without fields, whose pictures are shown in the order of decoding.
+    pub(crate) const fn of_frames(frame_num_bits: u32) -> Self {
+        Self {
+            separate_colour_planes: false,
+            has_chroma: true,
+            frame_num_bits,
+            has_fields: false,
+            order: Order::Implied,
+            order_has_cycle: false,
+        }
+    }
 }
 
-/// A field (H.264): half of the lines of a frame.
+/// How a slice tells the order of output (`pic_order_cnt_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Field {
-    pub(crate) frame_num: u32,
-    pub(crate) bottom: bool,
+pub(crate) enum Order {
+    /// By so many low bits of a count.
+    Count(u32),
+    /// By differences from what is expected.
+    Differences,
+    /// Not at all.
+    Implied,
 }
 
 /// By the last sequence parameter set of a unit, if it has one: how to recognise fields, if there may be any.
 pub(crate) fn field_syntax(codec: Codec, data: &[u8]) -> Option<Option<SliceSyntax>> {
     let sets = before_slices(codec, data).filter_map(|nal| h264_sps(codec, nal));
-    sets.map(|sps| sps.slices.filter(|_| sps.has_fields)).last()
+    sets.map(|sps| sps.slices.filter(|syntax| syntax.has_fields)).last()
 }
 
-/// How slices under a sequence parameter set of H.264 begin; none where their frame numbers cannot be counted from another one.
+/// How slices under a sequence parameter set of H.264 begin.
+pub(crate) fn slice_syntax(nal: &[u8]) -> Option<SliceSyntax> {
+    h264_sps(Codec::H264, nal)?.slices
+}
+
+/// The same; none where their frame numbers cannot be counted from another one.
 pub(crate) fn countable_slices(nal: &[u8]) -> Option<SliceSyntax> {
-    h264_sps(Codec::H264, nal)?.slices.filter(|syntax| !syntax.order_has_cycle)
-}
-
-/// The number of the sequence parameter set that a picture parameter set of H.264 names.
-pub(crate) fn sequence_set_of(nal: &[u8]) -> Option<u32> {
-    let mut bits = Bits::new(nal.get(1..)?);
-    bits.exp_golomb()?;
-    bits.exp_golomb()
-}
-
-/// The number of the picture parameter set that a slice of H.264 names.
-pub(crate) fn picture_set_of(slice: &[u8]) -> Option<u32> {
-    let mut bits = Bits::new(slice.get(1..)?);
-    bits.exp_golomb()?;
-    bits.exp_golomb()?;
-    bits.exp_golomb()
-}
-
-/// `frame_num` of a slice.
-pub(crate) fn frame_num(syntax: SliceSyntax, slice: &[u8]) -> Option<FrameNum> {
-    frame_num_of(syntax, &mut Bits::new(slice.get(1..)?))
-}
-
-/// Reads a slice header up to the end of `frame_num`.
-fn frame_num_of(syntax: SliceSyntax, bits: &mut Bits<'_>) -> Option<FrameNum> {
-    for _ in 0..3 {
-        bits.exp_golomb()?;
-    }
-    bits.skip(if syntax.separate_colour_planes { 2 } else { 0 })?;
-    let at = bits.position();
-    Some(FrameNum { value: bits.take(syntax.frame_num_bits)?, bits: syntax.frame_num_bits, at })
-}
-
-/// The field that an access unit holds; none if it holds a frame.
-pub(crate) fn field_of(syntax: SliceSyntax, data: &[u8]) -> Option<Field> {
-    let slice = first_slice(Codec::H264, data)?;
-    if !matches!(nal_type(Codec::H264, slice), 1 | 5) {
-        return None;
-    }
-    // The header is short; an emulation prevention byte may lie in it.
-    let mut bits = Bits::new(slice.get(1..)?);
-    let frame_num = frame_num_of(syntax, &mut bits)?.value;
-    if bits.take(1)? == 0 {
-        return None;
-    }
-    Some(Field { frame_num, bottom: bits.take(1)? == 1 })
+    slice_syntax(nal).filter(|syntax| !syntax.order_has_cycle)
 }
 
 /// Start of frame marker of a JPEG picture (ITU-T T.81, B.2.2).
@@ -167,12 +140,13 @@ fn h264_sps(codec: Codec, nal: &[u8]) -> Option<Sps> {
     let profile = bits.take(8)?;
     bits.skip(16)?;
     let id = bits.exp_golomb()?;
-    let mut separate_colour_planes = false;
+    let (mut separate_colour_planes, mut has_chroma) = (false, true);
     if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
         let chroma = bits.exp_golomb()?;
         if chroma == 3 {
             separate_colour_planes = bits.take(1)? == 1;
         }
+        has_chroma = chroma != 0 && !separate_colour_planes;
         bits.exp_golomb()?;
         bits.exp_golomb()?;
         bits.skip(1)?;
@@ -186,12 +160,10 @@ fn h264_sps(codec: Codec, nal: &[u8]) -> Option<Sps> {
     }
     let frame_num_bits = bits.exp_golomb()?.saturating_add(4);
     let mut order_has_cycle = false;
-    match bits.exp_golomb()? {
-        0 => {
-            bits.exp_golomb()?;
-        }
+    let order = match bits.exp_golomb()? {
+        0 => Order::Count(bits.exp_golomb()?.saturating_add(4)),
         1 => {
-            bits.skip(1)?;
+            let differs = bits.take(1)? == 0;
             bits.exp_golomb()?;
             bits.exp_golomb()?;
             let cycle = bits.exp_golomb()?.min(255);
@@ -199,9 +171,10 @@ fn h264_sps(codec: Codec, nal: &[u8]) -> Option<Sps> {
             for _ in 0..cycle {
                 bits.exp_golomb()?;
             }
+            if differs { Order::Differences } else { Order::Implied }
         }
-        _ => {}
-    }
+        _ => Order::Implied,
+    };
     bits.exp_golomb()?;
     bits.skip(1)?;
     let width = bits.exp_golomb()?.saturating_add(1).saturating_mul(16);
@@ -210,9 +183,10 @@ fn h264_sps(codec: Codec, nal: &[u8]) -> Option<Sps> {
     let size = FrameSize { width, height: map_units.saturating_mul(16).saturating_mul(fields) };
     // What follows is not needed for decoding, and may be missing.
     let pixel_aspect = h264_pixel_aspect(&mut bits, fields == 2);
-    let slices = SliceSyntax { separate_colour_planes, frame_num_bits, order_has_cycle };
-    let slices = (frame_num_bits <= 16).then_some(slices);
-    Some(Sps { id, size, pixel_aspect, slices, has_fields: fields == 2 })
+    let has_fields = fields == 2;
+    let slices = SliceSyntax { separate_colour_planes, has_chroma, frame_num_bits, has_fields, order, order_has_cycle };
+    let slices = Some(slices).filter(|_| frame_num_bits <= 16 && !matches!(order, Order::Count(17..)));
+    Some(Sps { id, size, pixel_aspect, slices })
 }
 
 /// The shapes of pixels by their index (ITU-T H.264, table E-1).

@@ -5,7 +5,7 @@ use super::arrivals::Point;
 const PLAUSIBLE: std::ops::RangeInclusive<i64> = -20_000..=400_000;
 /// How far a latency may be from the known one, microseconds: to be believed again, and to remain so.
 const SAME: u64 = 60_000;
-const STEADY: u64 = 100_000;
+const STEADY: u64 = 70_000;
 /// For how long it may be further off, microseconds: the network may delay every frame for a while.
 const PATIENCE: i64 = 2_000_000;
 /// How far a report may be from those before it: microseconds, and the part of the time between them.

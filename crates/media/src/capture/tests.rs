@@ -64,9 +64,13 @@ struct Seen {
 }
 
 fn play(scene: &Scene) -> Vec<Seen> {
+    play_until(END, scene)
+}
+
+fn play_until(end: i64, scene: &Scene) -> Vec<Seen> {
     let (mut clock, mut dice, mut arrived, mut seen) = (CaptureClock::default(), Dice(7), 0, Vec::new());
     let mut next_report = scene.reports.map(|(first, _)| first);
-    for index in 0..END * scene.fps / SECOND {
+    for index in 0..end * scene.fps / SECOND {
         let t = index * SECOND / scene.fps;
         let Some(least) = (scene.arrival)(t) else { continue };
         arrived = (least + dice.below(scene.jitter)).max(arrived + 100);
@@ -169,6 +173,30 @@ fn a_wrong_clock_of_the_camera_is_not_followed() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_clock_that_drifts_away_is_left_before_it_is_off() {
+    let drifts: [(&str, Clock, Delay); 4] = [
+        ("fast", |t| t + t / 1_000, |t, _| t / 1_000),
+        ("slow", |t| t - t / 1_000, |t, _| -t / 1_000),
+        ("fast, its stream time right", |t| t, |t, _| t / 1_000),
+        ("slow, its stream time right", |t| t, |t, _| -t / 1_000),
+    ];
+    for (name, stream, camera) in drifts {
+        variants(&Scene { stream, camera, ..Scene::honest() }, |variant, scene| {
+            // A clock that is first believed when it is off already passes for one with that latency.
+            if scene.reports.is_some_and(|(first, _)| first > 0) {
+                return;
+            }
+            // Where every frame is late by a random time, its arrival says less about the clock.
+            let most = if scene.jitter == 0 { 100_000 } else { 130_000 };
+            for frame in play_until(300 * SECOND, scene).iter().filter(|frame| frame.t >= SETTLED) {
+                let error = frame.said.at.as_micros() - frame.truth;
+                assert!(error.abs() <= most, "{name}, {variant}: {error} us off at {} us: {:?}", frame.t, frame.said);
+            }
+        });
     }
 }
 

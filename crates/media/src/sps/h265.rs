@@ -39,7 +39,7 @@ pub(super) fn h265_sps(codec: Codec, nal: &[u8]) -> Option<Sps> {
     let size = FrameSize { width: bits.exp_golomb()?, height: bits.exp_golomb()? };
     // What follows is not needed for decoding, and may be missing.
     let pixel_aspect = pixel_aspect(&mut bits, sub_layers);
-    Some(Sps { id, size, pixel_aspect, slices: None, has_fields: false })
+    Some(Sps { id, size, pixel_aspect, slices: None })
 }
 
 /// The rest of a set up to `aspect_ratio_info` of its VUI (E.2.1).

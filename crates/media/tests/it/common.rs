@@ -120,13 +120,26 @@ pub(crate) fn chunks(codec: Codec, units: &[Bytes], per_part: usize) -> Vec<Vide
     chunks
 }
 
-/// An intake of `source` with a clock that runs with tokio's.
+/// A clock that begins at [`START`] and runs with tokio's.
+pub(crate) fn clock() -> Clock {
+    let began = tokio::time::Instant::now();
+    Arc::new(move || START + Span::from_micros(i64::try_from(began.elapsed().as_micros()).unwrap()))
+}
+
+/// An intake of `source` with a clock of its own.
 pub(crate) fn start(
     source: IntakeSource,
     settings: IntakeSettings,
 ) -> (mpsc::Receiver<IntakeEvent>, CancellationToken) {
-    let began = tokio::time::Instant::now();
-    let clock: Clock = Arc::new(move || START + Span::from_micros(i64::try_from(began.elapsed().as_micros()).unwrap()));
+    start_by(source, settings, clock())
+}
+
+/// An intake of `source` by a clock.
+pub(crate) fn start_by(
+    source: IntakeSource,
+    settings: IntakeSettings,
+    clock: Clock,
+) -> (mpsc::Receiver<IntakeEvent>, CancellationToken) {
     let (sender, events) = mpsc::channel(8);
     let stop = CancellationToken::new();
     let intake = Intake::new(CameraId::new("gate").unwrap(), source, settings, clock);

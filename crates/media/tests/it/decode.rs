@@ -35,6 +35,24 @@ fn every_frame_of_a_chunk_comes_before_decode_returns() {
     }
 }
 
+/// Of H.265 (`field_seq_flag`): unlike those of H.264, each is coded as a picture, and none waits for the other one of its frame.
+#[test]
+fn fields_of_h265_are_pictures_of_their_own() {
+    let encoder = common::encoder(Codec::H265).replace("option-string=", "option-string=interlace=tff:");
+    let units = encode_with(&source(35), &encoder);
+    for (index, unit) in units.iter().enumerate() {
+        // The message of picture timing, with `pic_struct` 1 for a top field and 2 for a bottom one.
+        let timing = unit.windows(5).find(|bytes| bytes[..4] == [0x4e, 1, 1, 1]).expect("picture timing");
+        assert_eq!(timing[4] >> 4, [1, 2][index % 2], "field {index}");
+    }
+    let mut decoder = decoder(Codec::H265);
+    let chunks = chunks(Codec::H265, &units, 4);
+    assert_eq!(chunks.iter().map(|chunk| chunk.units.len()).sum::<usize>(), 35);
+    for chunk in &chunks {
+        assert_complete(chunk, &decoder.decode(chunk).unwrap());
+    }
+}
+
 #[test]
 fn pictures_are_those_that_went_in() {
     let colors = [("red", [254, 0, 0]), ("green", [0, 255, 0]), ("blue", [0, 0, 254])];

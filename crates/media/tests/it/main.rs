@@ -18,3 +18,7 @@ mod rtsp;
 mod shape;
 #[cfg(test)]
 mod snapshot;
+#[cfg(test)]
+mod stamp;
+#[cfg(test)]
+mod truth;

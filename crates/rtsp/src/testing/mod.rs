@@ -2,6 +2,7 @@
 
 mod conversation;
 mod guard;
+mod live;
 mod packets;
 mod player;
 mod script;
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 use url::Url;
 
 pub use guard::{Guard, Scheme};
+pub use live::{Live, Taken};
 pub use packets::{jpeg_parts, nal_units};
 pub use script::{End, Markers, Misdeed, Reports, Rule, Script, Transports};
 

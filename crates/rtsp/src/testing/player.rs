@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::live::Taken;
 use super::packets::{Payload, kind, nal_units, payloads};
 use super::script::{End, Reports, Script};
 use vedette_core::Codec;
@@ -37,6 +38,9 @@ impl Player {
 
     pub(super) fn next(&mut self) -> Burst {
         let script = self.script.clone();
+        if let Some(live) = &script.live {
+            return live.take().map_or(Burst::Close, |taken| self.taken(&taken));
+        }
         if self.next >= script.units.len() {
             match script.end {
                 End::Repeat => self.next = script.again,
@@ -79,6 +83,13 @@ impl Player {
         }
         self.next += 1;
         self.sent += 1;
+        Burst::Packets(packets)
+    }
+
+    fn taken(&mut self, taken: &Taken) -> Burst {
+        let script = self.script.clone();
+        let mut packets: Vec<_> = taken.report.map(|ntp| (true, report(ntp, taken.time))).into_iter().collect();
+        packets.extend(payloads(&script, &taken.unit).iter().map(|payload| (false, self.packet(taken.time, payload))));
         Burst::Packets(packets)
     }
 
@@ -125,13 +136,18 @@ impl Player {
         let Reports { every, ntp: start, errors } = self.script.reports.unwrap_or_default();
         let error = errors.get(self.sent / every.max(1) % errors.len().max(1)).copied().unwrap_or(0);
         let ntp = start.wrapping_add(((since << 32) / 1_000_000_000) as u64).wrapping_add((error << 32) as u64);
-        let mut report = vec![0x80, 200, 0, 6];
-        report.extend(SOURCE.to_be_bytes());
-        report.extend(ntp.to_be_bytes());
-        report.extend(time.to_be_bytes());
-        report.extend([0; 8]);
-        report
+        report(ntp, time)
     }
+}
+
+/// A sender report: at this RTP time the camera's clock shows `ntp`.
+fn report(ntp: u64, time: u32) -> Vec<u8> {
+    let mut report = vec![0x80, 200, 0, 6];
+    report.extend(SOURCE.to_be_bytes());
+    report.extend(ntp.to_be_bytes());
+    report.extend(time.to_be_bytes());
+    report.extend([0; 8]);
+    report
 }
 
 /// The description of what a script plays.

@@ -1,8 +1,10 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use vedette_core::Codec;
 
 use super::guard::Guard;
+use super::live::Live;
 
 /// What a camera plays, and how it misbehaves. Times and counts are per connection.
 #[derive(Debug, Clone)]
@@ -11,6 +13,8 @@ pub struct Script {
     pub codec: Codec,
     /// The pictures: access units in Annex B format, or JPEG files.
     pub units: Vec<Vec<u8>>,
+    /// Where pictures come from instead, with their times; the description is of the first unit.
+    pub live: Option<Arc<dyn Live>>,
     /// The picture at which it begins.
     pub first_unit: usize,
     /// The picture at which it goes on behind the last one, with [`End::Repeat`].
@@ -94,6 +98,7 @@ impl Script {
         Self {
             codec,
             units,
+            live: None,
             first_unit: 0,
             again: 0,
             pace: Duration::from_millis(40),

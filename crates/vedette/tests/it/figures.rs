@@ -1,5 +1,4 @@
-//! Measurements of cameras that fail or are hostile, which `benches/run offline` and `benches/run growth` print. No test asserts them,
-//! because a machine may be busy.
+//! Measurements of cameras that fail, which `benches/run offline` prints. No test asserts them, because a machine may be busy.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,13 +7,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use vedette_core::{CameraId, CameraSource, Codec};
-use vedette_rtsp::testing::{End, Misdeed, Script, Server, nal_units};
+use vedette_rtsp::testing::{Misdeed, Script, Server, nal_units};
 use vedette_stages::ShedAfter;
 
 use crate::blind::cut_slices;
 use crate::encoding::{H264, encode};
 use crate::product::{ALL, Product};
-use crate::support::{demo_site, edit, eventually, vedette};
+use crate::support::{demo_site, eventually};
 
 /// Five pictures a second.
 fn script(codec: Codec, units: Vec<Vec<u8>>) -> Script {
@@ -108,10 +107,10 @@ async fn carry(mut near: TcpStream, mut changes: watch::Receiver<Cable>) {
 }
 
 /// The begin of an I slice of picture parameter set 200, which was never sent: of such slices a decoder makes no picture.
-const LOST_SLICE: [u8; 5] = [0x88, 0x01, 0x93, 0x5a, 0x80];
+pub(crate) const LOST_SLICE: [u8; 5] = [0x88, 0x01, 0x93, 0x5a, 0x80];
 
 /// A picture whose slices are replaced by a begin and as many bytes of which nothing is true.
-fn undecodable(unit: &[u8], begin: &[u8], bytes: u32) -> Vec<u8> {
+pub(crate) fn undecodable(unit: &[u8], begin: &[u8], bytes: u32) -> Vec<u8> {
     let mut made = Vec::new();
     for nal in nal_units(unit) {
         made.extend([0, 0, 0, 1]);
@@ -217,124 +216,4 @@ async fn how_late_a_failing_camera_is_told() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     product.end().await;
-}
-
-/// One hostile camera each.
-fn hostile() -> Vec<(&'static str, Script)> {
-    let units = encode(H264, 20);
-    let plain = Script::new(Codec::H264, units.clone());
-    let describes = |misdeed| plain.clone().with("DESCRIBE", misdeed);
-    let fast = |end| Script { pace: Duration::from_micros(200), units: units[..5].to_vec(), end, ..plain.clone() };
-    let real_begin =
-        nal_units(&units[0]).into_iter().find(|nal| nal[0] & 0x1f == 5).expect("a key frame")[1..8].to_vec();
-    // Whatever follows the first head is the body that it announces.
-    let huge = b"RTSP/1.0 200 OK\r\nContent-Length: 4000000000\r\n\r\n".repeat(100);
-    vec![
-        ("huge-answer", describes(Misdeed::Endless(huge))),
-        ("endless-headers", describes(Misdeed::Endless(b"X-Header: 1\r\n".repeat(100)))),
-        ("bad-packets", fast(End::Garbage)),
-        ("reconnect-storm", fast(End::Close)),
-        ("undecodable-800-kb", Script { units: vec![undecodable(&units[0], &LOST_SLICE, 800_000)], ..plain.clone() }),
-        ("grey-800-kb", Script { units: vec![undecodable(&units[0], &real_begin, 800_000)], ..plain }),
-    ]
-}
-
-/// The product in a process of its own, killed with the measurement.
-struct Running(std::process::Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Running {
-    fn start(config: &Path) -> Self {
-        let log = std::fs::File::create(config.with_file_name("log")).unwrap();
-        let mut command = vedette();
-        command.args(["run", "--operations-listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--config"]).arg(config);
-        command.stdin(std::process::Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        Self(command.spawn().unwrap())
-    }
-
-    fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it runs");
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-    }
-}
-
-/// Bytes of all files below a folder; one that goes away meanwhile has none.
-fn size(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    let of = |entry: std::fs::DirEntry| match entry.metadata() {
-        Ok(found) if found.is_dir() => size(&entry.path()),
-        Ok(found) => found.len(),
-        Err(_) => 0,
-    };
-    entries.flatten().map(of).sum()
-}
-
-/// What is measured, in bytes.
-struct Sample {
-    resident: u64,
-    video: u64,
-    dead_letters: u64,
-    other: u64,
-    log: u64,
-}
-
-impl Sample {
-    fn of(product: &Running, site: &Path) -> Self {
-        let data = site.join("data");
-        let topic = |name: &str| size(&data.join("bus/topics").join(name));
-        let (video, dead_letters) = (topic("video"), topic("dead-letters"));
-        let other = size(&data).saturating_sub(video + dead_letters);
-        Self { resident: product.resident(), video, dead_letters, other, log: size_of_log(site) }
-    }
-}
-
-fn size_of_log(site: &Path) -> u64 {
-    std::fs::metadata(site.join("log")).map_or(0, |log| log.len())
-}
-
-/// How memory and data grow beside one hostile camera, and nothing else, in the last 60 % of `VEDETTE_GROWTH_SECONDS` (300).
-/// `VEDETTE_GROWTH_ONLY` names one camera.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement: benches/run growth"]
-async fn how_much_grows_beside_a_hostile_camera() {
-    let seconds = std::env::var("VEDETTE_GROWTH_SECONDS").map_or(300, |text| text.parse().expect("seconds"));
-    let only = std::env::var("VEDETTE_GROWTH_ONLY").ok();
-    println!("{seconds} s each; MB after 40 % and at the end:");
-    println!(
-        "{:20}{:>18}{:>18}{:>18}{:>16}{:>14}{:>13}",
-        "camera", "memory", "video", "dead letters", "other data", "log", "connections"
-    );
-    for (name, script) in hostile().into_iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == name)) {
-        let camera = Server::start(script).await;
-        let site = tempfile::tempdir().unwrap();
-        let path = demo_site(site.path());
-        let cameras = site.path().join("cameras.toml");
-        let text = std::fs::read_to_string(&cameras).unwrap();
-        let source = text.lines().find(|line| line.starts_with("source = ")).unwrap().to_owned();
-        edit(&cameras, &source, &format!("source = {{ kind = \"rtsp\", url = \"{}\" }}", camera.url()));
-        let product = Running::start(&path);
-        tokio::time::sleep(Duration::from_secs(seconds * 2 / 5)).await;
-        let (before, connections) = (Sample::of(&product, site.path()), camera.connections());
-        tokio::time::sleep(Duration::from_secs(seconds - seconds * 2 / 5)).await;
-        let after = Sample::of(&product, site.path());
-        assert!(camera.connections() > 0, "{}", std::fs::read_to_string(site.path().join("log")).unwrap());
-        let from_to =
-            |of: fn(&Sample) -> u64| format!("{:.2} {:.2}", of(&before) as f64 / 1e6, of(&after) as f64 / 1e6);
-        println!(
-            "{name:20}{:>18}{:>18}{:>18}{:>16}{:>14}{:>13}",
-            from_to(|it| it.resident),
-            from_to(|it| it.video),
-            from_to(|it| it.dead_letters),
-            from_to(|it| it.other),
-            from_to(|it| it.log),
-            format!("{connections} {}", camera.connections()),
-        );
-    }
 }

@@ -41,6 +41,8 @@ mod every_mistake;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
+mod growth;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod kafka;
