@@ -28,7 +28,8 @@ fn list(missing: &[MissingElement]) -> String {
     each.join(", ")
 }
 
-/// The elements of intake and decoding. No others are ever instantiated for bytes from outside, except for files.
+/// The elements of intake and decoding, and the encoder of clips. No others are ever instantiated for bytes from outside, except
+/// for files.
 const ELEMENTS: &[MissingElement] = &[
     MissingElement { element: "appsrc", package: "gstreamer1.0-plugins-base" },
     MissingElement { element: "appsink", package: "gstreamer1.0-plugins-base" },
@@ -44,9 +45,10 @@ const ELEMENTS: &[MissingElement] = &[
     MissingElement { element: "jpegparse", package: "gstreamer1.0-plugins-bad" },
     MissingElement { element: "avdec_h264", package: "gstreamer1.0-libav" },
     MissingElement { element: "avdec_h265", package: "gstreamer1.0-libav" },
+    MissingElement { element: "vp8enc", package: "gstreamer1.0-plugins-good" },
 ];
 
-/// Starts GStreamer once for the process and checks that every element of intake and decoding is installed.
+/// Starts GStreamer once for the process and checks that every element that is needed is installed.
 ///
 /// It redirects GStreamer's own log: complaints of the codec library become a damage count of the frame being
 /// decoded and a `debug` line, instead of text on stderr. If `GST_DEBUG` is set, GStreamer's log also stays as it is.

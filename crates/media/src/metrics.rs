@@ -39,4 +39,8 @@ vedette_metrics::define! {
     DECODERS_STUCK: Counter = "vedette_media_decoders_stuck_total", Count, [];
     /// Snapshots made.
     SNAPSHOTS: Counter = "vedette_media_snapshots_total", Count, [];
+    /// Clips made, of alerts and of live cameras.
+    CLIPS: Counter = "vedette_media_clips_total", Count, [];
+    /// Clips that were encoded a second time, because the first try was too large.
+    CLIPS_ENCODED_AGAIN: Counter = "vedette_media_clips_encoded_again_total", Count, [];
 }

@@ -1,11 +1,10 @@
-mod draw;
-
 use bytes::Bytes;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-use vedette_core::{FrameSize, Mask, PixelBox, VideoChunk};
+use vedette_core::{FrameSize, VideoChunk};
 
-use crate::{DecodeError, DecodedFrame, Decoder, DecoderSettings, Keep, OutputSize, mask, metrics};
+use crate::redact::{Marks, redact};
+use crate::{DecodeError, Decoder, DecoderSettings, Keep, OutputSize, metrics};
 
 /// Appearance of snapshots.
 #[derive(Debug, Clone)]
@@ -22,17 +21,6 @@ impl Default for SnapshotSettings {
     fn default() -> Self {
         Self { max_width: 960, pixelate: true, jpeg_quality: 80 }
     }
-}
-
-/// What is marked in a snapshot. Boxes are in pixels of the frame as it is shown.
-#[derive(Debug, Clone, Default)]
-pub struct Marks {
-    /// Pixelated, if enabled.
-    pub people: Vec<PixelBox>,
-    /// Outlined.
-    pub highlight: Vec<PixelBox>,
-    /// Black: those of the camera that were in force when the frame was captured.
-    pub masks: Vec<Mask>,
 }
 
 /// A picture of one frame.
@@ -103,28 +91,14 @@ pub fn snapshot(
             .map_err(|source| SnapshotError::Decode { sequence, source })?;
     }
     let Some(decoded) = found.filter(|frame| frame.sequence == sequence) else { return Err(missing) };
-    let size = decoded.image.size;
-    let mut pixels = Vec::from(decoded.image.data.clone());
-    // First, so that the blocks of a person have no part of what is behind a mask; last, so that no outline is drawn on it.
-    mask::paint(&marks.masks, size, &mut pixels);
-    draw_marks(&mut pixels, &decoded, marks, settings);
-    mask::paint(&marks.masks, size, &mut pixels);
+    let picture = redact(&decoded, marks, settings.pixelate);
+    let size = picture.size;
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, settings.jpeg_quality.clamp(1, 100))
-        .write_image(&pixels, size.width, size.height, ExtendedColorType::Rgb8)
+        .write_image(&picture.pixels, size.width, size.height, ExtendedColorType::Rgb8)
         .map_err(|error| SnapshotError::Encode { sequence, detail: error.to_string() })?;
     metrics::SNAPSHOTS.get().increment(1);
     Ok(Snapshot { jpeg: jpeg.into(), size, frame: decoded.frame })
-}
-
-fn draw_marks(pixels: &mut [u8], decoded: &DecodedFrame, marks: &Marks, settings: &SnapshotSettings) {
-    let mut canvas = draw::Canvas::new(pixels, decoded.image.size);
-    let (x, y) = decoded.scale();
-    let scaled = |b: &PixelBox| PixelBox::new(b.x * x, b.y * y, b.width * x, b.height * y);
-    if settings.pixelate {
-        marks.people.iter().for_each(|person| canvas.pixelate(&scaled(person)));
-    }
-    marks.highlight.iter().for_each(|object| canvas.outline(&scaled(object)));
 }
 
 /// The parts from the last part 0 at which decoding can start up to the frame, without anything behind it, the last one marked as

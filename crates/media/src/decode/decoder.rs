@@ -82,6 +82,8 @@ pub struct Decoder {
     /// Capture time of the last unit pushed, and whether a unit was ever captured before its predecessor.
     last: Option<Timestamp>,
     reorders: bool,
+    /// Processor time of the decoding thread so far.
+    cpu: Duration,
 }
 
 impl Decoder {
@@ -102,7 +104,14 @@ impl Decoder {
             lacks: false,
             last: None,
             reorders: false,
+            cpu: Duration::ZERO,
         }
+    }
+
+    /// Processor time spent on decoding, scaling and conversion so far, on the decoder's own thread.
+    #[must_use]
+    pub const fn cpu_time(&self) -> Duration {
+        self.cpu
     }
 
     /// Decodes a chunk and waits for its frames. Blocks: call it off the async threads.
@@ -310,7 +319,10 @@ impl Decoder {
         loop {
             let pipeline = self.pipeline.as_mut().expect("frames are awaited from it");
             match pipeline.next(self.settings.watchdog)? {
-                Out::Marked { complaints } => return Ok((came, complaints)),
+                Out::Marked { complaints, cpu } => {
+                    self.cpu += cpu;
+                    return Ok((came, complaints));
+                }
                 Out::Skipped { ticket, corrupt } => {
                     came += usize::from(self.finished(ticket, corrupt).is_some());
                 }

@@ -1,5 +1,7 @@
+use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use vedette_core::{Display, FrameSize, Rotation, Timestamp};
@@ -39,7 +41,7 @@ impl OutputSize {
 }
 
 /// The frames of a chunk to output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Keep {
     /// All.
     #[default]
@@ -51,13 +53,16 @@ pub enum Keep {
     EveryNth(NonZeroU32),
     /// The frame of this number; the others are decoded but neither scaled nor converted.
     Only(u64),
+    /// The frames of these numbers, likewise.
+    Listed(Arc<BTreeSet<u64>>),
 }
 
 impl Keep {
-    pub(crate) fn hands_out(self, sequence: u64) -> bool {
+    pub(crate) fn hands_out(&self, sequence: u64) -> bool {
         match self {
             Self::All | Self::KeyFrames => true,
-            Self::Only(wanted) => sequence == wanted,
+            Self::Only(wanted) => sequence == *wanted,
+            Self::Listed(wanted) => wanted.contains(&sequence),
             Self::EveryNth(n) => sequence.is_multiple_of(u64::from(n.get())),
         }
     }

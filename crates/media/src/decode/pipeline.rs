@@ -10,6 +10,7 @@ use gstreamer_video as gst_video;
 use vedette_core::{Codec, Display, FrameSize};
 
 use super::{DecodeError, OutputSize, RgbImage};
+use crate::cpu_time::thread_cpu_time;
 use crate::init::{codec_complaints, expect_missing_pictures};
 use crate::metrics;
 
@@ -54,8 +55,8 @@ pub(super) enum Out {
     Frame { ticket: u64, corrupt: bool, frame: FrameSize, image: RgbImage },
     /// An unwanted picture.
     Skipped { ticket: u64, corrupt: bool },
-    /// Everything pushed before the mark has passed.
-    Marked { complaints: u64 },
+    /// Everything pushed before the mark has passed; `cpu` is the processor time spent on it.
+    Marked { complaints: u64, cpu: Duration },
 }
 
 /// An error is the end of the pipeline.
@@ -245,8 +246,8 @@ fn watch_marks(decoder: &gst::Element, sender: SyncSender<Sent>) {
     let kinds = PadProbeType::EVENT_DOWNSTREAM | PadProbeType::BUFFER;
     pad.add_probe(kinds, move |_, info| {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = codec_complaints();
-        // GStreamer reuses threads: complaints before the first unit are about another stream.
+        let now = (codec_complaints(), thread_cpu_time());
+        // GStreamer reuses threads: complaints and work before the first unit are about another stream.
         let before = *seen.get_or_insert_with(|| {
             complained();
             now
@@ -260,7 +261,8 @@ fn watch_marks(decoder: &gst::Element, sender: SyncSender<Sent>) {
         }
         *seen = Some(now);
         drop(seen);
-        let _ = sender.send(Ok(Out::Marked { complaints: now.saturating_sub(before) }));
+        let (complaints, cpu) = (now.0.saturating_sub(before.0), now.1.saturating_sub(before.1));
+        let _ = sender.send(Ok(Out::Marked { complaints, cpu }));
         info.data = None;
         PadProbeReturn::Handled
     });

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cameras;
 #[cfg(test)]
+mod clip;
+#[cfg(test)]
 mod clock;
 #[cfg(test)]
 mod common;
@@ -22,3 +24,5 @@ mod snapshot;
 mod stamp;
 #[cfg(test)]
 mod truth;
+#[cfg(test)]
+mod webm;

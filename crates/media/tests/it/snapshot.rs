@@ -5,6 +5,7 @@ use vedette_core::{Codec, FrameSize, Mask, PixelBox, PixelPoint};
 use vedette_media::{Marks, SnapshotError, SnapshotSettings, snapshot};
 
 use crate::common::{chunks, encode, encode_with, source};
+use crate::webm::detail;
 
 fn settings() -> SnapshotSettings {
     SnapshotSettings { jpeg_quality: 95, ..SnapshotSettings::default() }
@@ -12,17 +13,6 @@ fn settings() -> SnapshotSettings {
 
 fn open(jpeg: &[u8]) -> RgbImage {
     image::load_from_memory(jpeg).unwrap().to_rgb8()
-}
-
-/// Mean of the differences of neighbouring pixels: how much detail there is.
-fn detail(image: &RgbImage, left: u32, top: u32, width: u32, height: u32) -> f64 {
-    let mut sum = 0.0;
-    for y in top..top + height {
-        for x in left..left + width - 1 {
-            sum += f64::from(image.get_pixel(x, y)[0].abs_diff(image.get_pixel(x + 1, y)[0]));
-        }
-    }
-    sum / f64::from(width * height)
 }
 
 #[test]

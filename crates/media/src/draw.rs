@@ -8,7 +8,7 @@ const OUTLINE: [u8; 3] = [255, 196, 0];
 const OUTLINE_WIDTH: usize = 2;
 
 /// An RGB picture to draw on.
-pub(super) struct Canvas<'a> {
+pub(crate) struct Canvas<'a> {
     pixels: &'a mut [u8],
     width: usize,
     height: usize,
@@ -25,12 +25,12 @@ struct Area {
 
 impl<'a> Canvas<'a> {
     /// `pixels` are 3 bytes each, row by row without padding.
-    pub(super) fn new(pixels: &'a mut [u8], size: FrameSize) -> Self {
+    pub(crate) fn new(pixels: &'a mut [u8], size: FrameSize) -> Self {
         Self { pixels, width: size.width as usize, height: size.height as usize }
     }
 
     /// Replaces the box and a margin by at most 8 blocks along its longer side.
-    pub(super) fn pixelate(&mut self, object: &PixelBox) {
+    pub(crate) fn pixelate(&mut self, object: &PixelBox) {
         let Some(area) = self.area(object, MARGIN) else { return };
         let block = (area.right - area.left).max(area.bottom - area.top).div_ceil(MOST_BLOCKS).max(1);
         for top in (area.top..area.bottom).step_by(block) {
@@ -42,7 +42,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// Draws the box's edges.
-    pub(super) fn outline(&mut self, object: &PixelBox) {
+    pub(crate) fn outline(&mut self, object: &PixelBox) {
         let Some(area) = self.area(object, 0.0) else { return };
         let Area { left, top, right, bottom } = area;
         let (inner_left, inner_top) = ((left + OUTLINE_WIDTH).min(right), (top + OUTLINE_WIDTH).min(bottom));
