@@ -1,15 +1,17 @@
 //! The alert store: an `SQLite` file, or a `PostgreSQL` database.
 //!
-//! *In:* alerts in any order, any number of times; verdicts, snapshots, evidence views. *Out:* each alert once, in its
+//! *In:* alerts in any order, any number of times; verdicts, snapshots, clips, evidence views. *Out:* each alert once, in its
 //! latest revision, with its verdict and its event; lists, pages, changes by number.
 //! *Must not know:* how an alert arose, HTTP, the bus.
 
 mod change;
+mod clip;
 mod damage;
 mod error;
 mod evidence;
 mod filter;
 mod joining;
+mod looks;
 mod metrics;
 mod position;
 mod postgres;
@@ -24,14 +26,14 @@ use std::path::Path;
 
 pub use self::postgres::{PostgresServer, PostgresServerError};
 pub use error::StoreError;
-pub use evidence::LookPage;
 pub use filter::{AlertFilter, AlertPage, Cursor, CursorError, VerdictFilter};
+pub use looks::LookPage;
 pub use metrics::METRICS;
 use session::Session;
-pub use types::{EvidenceLook, Progress, RecordPosition, StoreCounts, Upserted};
+pub use types::{EvidenceLook, Looked, Progress, RecordPosition, StoreCounts, Upserted};
 use vedette_alerts::OneEvent;
 
-/// Alerts, their snapshots, verdicts and the audit log of evidence views: in one `SQLite` file, or in a `PostgreSQL`
+/// Alerts, their snapshots, clips, verdicts and the audit log of evidence views: in one `SQLite` file, or in a `PostgreSQL`
 /// database.
 ///
 /// Every call blocks on disk or network; call it off the async threads. A returned write is durable. Reads do not wait for
@@ -45,6 +47,7 @@ use vedette_alerts::OneEvent;
 pub struct AlertStore {
     backend: Backend,
     joins: Option<OneEvent>,
+    has_clips: bool,
     damage: damage::Damage,
 }
 
@@ -93,7 +96,7 @@ impl AlertStore {
     }
 
     const fn on(backend: Backend) -> Self {
-        Self { backend, joins: None, damage: damage::Damage::new() }
+        Self { backend, joins: None, has_clips: false, damage: damage::Damage::new() }
     }
 
     /// Correlates alerts stored from now on into events by `rule`. Without it every alert is an event of its own; earlier
@@ -101,6 +104,13 @@ impl AlertStore {
     #[must_use]
     pub const fn joining(mut self, rule: OneEvent) -> Self {
         self.joins = Some(rule);
+        self
+    }
+
+    /// Says that clips are made: that of an alert without one is pending then. Otherwise they are switched off.
+    #[must_use]
+    pub const fn with_clips(mut self) -> Self {
+        self.has_clips = true;
         self
     }
 

@@ -13,6 +13,6 @@ vedette_metrics::define! {
     DELETED: Counter = "vedette_alerts_deleted_total", Count, [];
     /// Stored alerts that could not be read, since the store was opened; they are left out of lists.
     UNREADABLE: Counter = "vedette_alerts_unreadable_total", Count, [];
-    /// Recorded looks at the evidence of an alert.
+    /// Recorded looks at the evidence of an alert, or at live pictures of a camera.
     EVIDENCE_LOOKS: Counter = "vedette_alerts_evidence_looks_total", Count, [];
 }

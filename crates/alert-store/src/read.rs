@@ -1,4 +1,4 @@
-use vedette_alerts::{StoredAlert, Verdict, View};
+use vedette_alerts::{ClipState, NoClip, StoredAlert, Verdict, View};
 use vedette_core::{Alert, AlertId, Timestamp};
 
 use super::damage::Damage;
@@ -10,8 +10,9 @@ use super::{AlertFilter, AlertPage, AlertStore, Cursor, StoreCounts, StoreError}
 fn with_events(picked: &str, order: &str) -> String {
     format!(
         "SELECT picked.at, picked.id, picked.event, it.id, it.change, it.payload, it.verdict, it.verdict_by, it.verdict_note,
-                it.verdict_at_us
+                it.verdict_at_us, CASE WHEN clip.alert IS NULL THEN 0 ELSE 1 END, clip.reason
          FROM ({picked}) AS picked JOIN alert AS it ON it.event_us = picked.event_us AND it.event = picked.event
+             LEFT JOIN clip ON clip.alert = it.id
          ORDER BY picked.at {order}, picked.id {order}, it.raised_us, it.id"
     )
 }
@@ -22,7 +23,8 @@ impl AlertStore {
     /// # Errors
     /// When it cannot be read.
     pub fn get(&self, id: AlertId) -> Result<Option<StoredAlert>, StoreError> {
-        self.read(|session| get(session, id, &self.damage))
+        let found = self.read(|session| get(session, id, &self.damage))?;
+        Ok(found.map(|stored| self.settled(stored)))
     }
 
     /// A page of the events (or single alerts) that pass `filter`, newest first.
@@ -42,7 +44,7 @@ impl AlertStore {
         let place =
             |entry: &Entry| Some(Cursor { raised: Timestamp::from_micros(entry.at), id: entry.id.parse().ok()? });
         let next = if more { found.iter().rev().find_map(place) } else { None };
-        let alerts = found.into_iter().filter_map(|entry| entry.stored).collect();
+        let alerts = found.into_iter().filter_map(|entry| Some(self.settled(entry.stored?))).collect();
         Ok(AlertPage { alerts, next })
     }
 
@@ -66,7 +68,7 @@ impl AlertStore {
             let (all, last) = (found.len() < wanted, found.last().map(|entry| entry.at));
             // The number is the row's own, also where a view stands in for it.
             changes.extend(found.into_iter().filter_map(|Entry { at, stored, .. }| {
-                Some(StoredAlert { change: u64::try_from(at).unwrap_or_default(), ..stored? })
+                Some(StoredAlert { change: u64::try_from(at).unwrap_or_default(), ..self.settled(stored?) })
             }));
             match last {
                 Some(last) if !all && changes.len() < limit as usize => after = last,
@@ -92,7 +94,8 @@ impl AlertStore {
         let sql =
             "SELECT count(*), count(*) FILTER (WHERE event = id), count(DISTINCT event) FILTER (WHERE status = 'open'),
                           count(*) FILTER (WHERE event = id) - count(DISTINCT event) FILTER (WHERE verdict IS NOT NULL),
-                          (SELECT count(*) FROM snapshot), (SELECT value FROM counter WHERE name = 'conflict')
+                          (SELECT count(*) FROM snapshot), (SELECT count(*) FROM clip WHERE reason IS NULL),
+                          (SELECT value FROM counter WHERE name = 'conflict')
                    FROM alert";
         let mut row = self.read(|session| session.row("counting", sql))?;
         Ok(StoreCounts {
@@ -101,7 +104,8 @@ impl AlertStore {
             open: row.take(2)?,
             unreviewed: row.take(3)?,
             snapshots: row.take(4)?,
-            conflicts: row.take(5)?,
+            clips: row.take(5)?,
+            conflicts: row.take(6)?,
         })
     }
 }
@@ -154,14 +158,35 @@ fn stored(rows: Vec<Row>, damage: &Damage) -> Vec<Entry> {
     found
 }
 
+/// An alert of an event.
+struct Seen {
+    view: View,
+    change: u64,
+    clip: ClipState,
+}
+
+fn seen(mut row: Row) -> Result<Seen, StoreError> {
+    let doing = row.doing();
+    let view = view(&mut row)?;
+    let clip = match (row.take::<bool>(10)?, row.take::<Option<String>>(11)?) {
+        (false, _) => ClipState::Pending,
+        (true, None) => ClipState::Made,
+        (true, Some(reason)) => {
+            let reason = reason.parse::<NoClip>().map_err(|cause| StoreError::Damaged { doing, cause })?;
+            ClipState::None(reason)
+        }
+    };
+    Ok(Seen { view, change: row.take(4)?, clip })
+}
+
 /// A selected alert while its rows are read.
 struct Picked {
     doing: &'static str,
     at: i64,
     id: String,
     event: String,
-    own: Option<(View, u64)>,
-    views: Vec<(View, u64)>,
+    own: Option<Seen>,
+    views: Vec<Seen>,
 }
 
 impl Picked {
@@ -169,9 +194,9 @@ impl Picked {
         let own = row.take::<String>(3)? == self.id;
         // A view does not list its siblings.
         if own {
-            self.own = Some((view(&mut row)?, row.take(4)?));
+            self.own = Some(seen(row)?);
         } else if self.id == self.event {
-            self.views.push((view(&mut row)?, row.take(4)?));
+            self.views.push(seen(row)?);
         }
         Ok(())
     }
@@ -189,9 +214,9 @@ impl Picked {
     fn stored(self) -> Result<StoredAlert, StoreError> {
         let damaged = |cause: String| StoreError::Damaged { doing: self.doing, cause };
         let event = self.event.parse().map_err(damaged)?;
-        let (View { alert, verdict }, change) = self.own.ok_or_else(|| damaged("an event has no lead".into()))?;
-        let views = self.views.into_iter().map(|(view, _)| view).collect();
-        Ok(StoredAlert { alert, verdict, change, event, views })
+        let Seen { view, change, clip } = self.own.ok_or_else(|| damaged("an event has no lead".into()))?;
+        let views = self.views.into_iter().map(|seen| seen.view).collect();
+        Ok(StoredAlert { alert: view.alert, verdict: view.verdict, clip, change, event, views })
     }
 }
 

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use vedette_core::{AlertId, Timestamp};
+use vedette_core::{AlertId, CameraId, Timestamp};
 
 /// Position of an alert on the `alerts` topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,11 +57,20 @@ impl Upserted {
     }
 }
 
+/// What was viewed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Looked {
+    /// The evidence of an alert.
+    Alert(AlertId),
+    /// Live pictures of a camera.
+    Camera(CameraId),
+}
+
 /// One view of evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvidenceLook {
-    /// The alert whose evidence was viewed.
-    pub alert: AlertId,
+    /// What was viewed.
+    pub of: Looked,
     /// When.
     pub at: Timestamp,
     /// The viewer's self-declared name.
@@ -87,6 +96,8 @@ pub struct StoreCounts {
     pub unreviewed: u64,
     /// Snapshots.
     pub snapshots: u64,
+    /// Clips.
+    pub clips: u64,
     /// Conflicts ever seen: the same alert and revision with different content.
     pub conflicts: u64,
 }

@@ -68,11 +68,11 @@ impl AlertStore {
             super::read::get(session, id, &self.damage)?.ok_or(StoreError::UnknownAlert(id))
         })?;
         metrics::VERDICTS.with([word]).increment(1);
-        Ok(stored)
+        Ok(self.settled(stored))
     }
 
-    /// Deletes alerts that ended before `moment` (or were raised before it and never ended) with their snapshots and
-    /// verdicts, and evidence views before it; returns the number of alerts. Deleted data is unrecoverable. An event
+    /// Deletes alerts that ended before `moment` (or were raised before it and never ended) with their snapshots, clips
+    /// and verdicts, and evidence views before it; returns the number of alerts. Deleted data is unrecoverable. An event
     /// whose lead is deleted continues under its next alert.
     ///
     /// # Errors
@@ -84,6 +84,7 @@ impl AlertStore {
             let sql = "DELETE FROM alert WHERE raised_us < ?1 AND coalesce(ended_us, raised_us) < ?1";
             let deleted = session.execute(DOING, sql, &at)?;
             session.execute(DOING, "DELETE FROM look WHERE at_us < ?1", &at)?;
+            session.execute(DOING, "DELETE FROM camera_look WHERE at_us < ?1", &at)?;
             joining::replace_deleted_leads(session, moment.as_micros(), &self.damage)?;
             Ok(deleted)
         })?;

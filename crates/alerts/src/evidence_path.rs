@@ -4,3 +4,8 @@ use vedette_core::AlertId;
 pub(crate) fn snapshot_path(alert: AlertId) -> String {
     format!("/api/v1/alerts/{alert}/snapshot")
 }
+
+/// Path of an alert's clip on the HTTP API.
+pub(crate) fn clip_path(alert: AlertId) -> String {
+    format!("/api/v1/alerts/{alert}/clip")
+}

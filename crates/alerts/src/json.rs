@@ -11,15 +11,16 @@ use vedette_core::{
 };
 use vedette_rules::rule_kind;
 
+pub use crate::clip_json::{ClipJson, ClipStateJson, NoClipJson};
+use crate::evidence_path::snapshot_path;
 pub use crate::place_json::{AddressJson, CandidateJson, PlaceJson, PlateJson, RoadJson, UnitJson};
 pub use crate::signal_loss_json::SignalLossJson;
-use crate::snapshot_path::snapshot_path;
 use crate::stored::StoredAlert;
 use crate::verdict::Verdict;
 pub use crate::verdict_json::VerdictJson;
 pub use crate::view_json::ViewJson;
 pub use crate::words::{
-    DecisionWords, DirectionWords, LevelWords, SeverityWords, SignalLossWords, SourceWords, StatusWords,
+    DecisionWords, DirectionWords, LevelWords, NoClipWords, SeverityWords, SignalLossWords, SourceWords, StatusWords,
 };
 
 /// An event at a place.
@@ -139,6 +140,10 @@ pub struct WhyJson {
 pub struct EvidenceJson {
     /// Path of the snapshot on this server; people are pixelated in it unless the site is configured otherwise.
     pub snapshot: String,
+    /// Some seconds of video around that frame. Absent only outside a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ClipJson, required = true)]
+    pub clip: Option<ClipJson>,
     /// Capture time of the frame that raised the alert.
     #[schema(format = DateTime)]
     pub captured: String,
@@ -217,11 +222,11 @@ impl AlertJson {
 
 impl From<&StoredAlert> for AlertJson {
     fn from(stored: &StoredAlert) -> Self {
-        Self {
-            view_of: stored.view_of(),
-            views: Some(stored.views.iter().map(ViewJson::from).collect()),
-            ..Self::new(&stored.alert, stored.verdict.as_ref())
-        }
+        let mut alert = Self::new(&stored.alert, stored.verdict.as_ref());
+        alert.evidence.clip = Some(ClipJson::new(stored.alert.id, stored.clip));
+        alert.view_of = stored.view_of();
+        alert.views = Some(stored.views.iter().map(ViewJson::from).collect());
+        alert
     }
 }
 
@@ -241,6 +246,7 @@ fn evidence(alert: &Alert) -> EvidenceJson {
         |step: &vedette_core::PathPoint| StepJson { at: step.at.to_string(), x_px: step.pixel.x, y_px: step.pixel.y };
     EvidenceJson {
         snapshot: snapshot_path(alert.id),
+        clip: None,
         captured: alert.evidence.captured.to_string(),
         frame_width_px: alert.evidence.frame.width,
         frame_height_px: alert.evidence.frame.height,

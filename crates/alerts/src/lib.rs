@@ -6,13 +6,15 @@
 //! *Must not know:* how tracks or places are produced, anybody's appearance, where alerts are stored, HTTP, the bus.
 
 mod assemble;
+mod clip;
+mod clip_json;
 pub mod cloudevents;
 pub mod event;
+mod evidence_path;
 mod identity;
 pub mod json;
 mod place_json;
 mod signal_loss_json;
-mod snapshot_path;
 mod stored;
 mod verdict;
 mod verdict_json;
@@ -20,6 +22,7 @@ mod view_json;
 mod words;
 
 pub use assemble::{AlertContext, assemble};
+pub use clip::{ClipState, NoClip};
 pub use event::{Lead, OneEvent, OneEventError, leads};
 pub use identity::{ALERT_NAMESPACE, alert_id};
 pub use stored::{StoredAlert, View};

@@ -2,6 +2,7 @@
 
 use vedette_core::{Alert, AlertId};
 
+use crate::clip::ClipState;
 use crate::verdict::Verdict;
 
 /// An alert as stored.
@@ -11,6 +12,8 @@ pub struct StoredAlert {
     pub alert: Alert,
     /// The latest verdict.
     pub verdict: Option<Verdict>,
+    /// What there is of its clip.
+    pub clip: ClipState,
     /// Number of the last change to this alert or, when it leads an event, to a view of it; increases over the whole store with
     /// every change.
     pub change: u64,

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vedette_core::{AlertId, AlertStatus, CameraId, RuleId, Severity};
 
+use crate::evidence_path::snapshot_path;
 use crate::place_json::PlaceJson;
-use crate::snapshot_path::snapshot_path;
 use crate::stored::View;
 use crate::verdict_json::VerdictJson;
 use crate::words::{SeverityWords, StatusWords};

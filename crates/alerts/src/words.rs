@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use vedette_core::{AddressLevel, AlertStatus, Direction, PlaceSource, Severity, SignalLossReason};
 
-use crate::Decision;
+use crate::{Decision, NoClip};
 
 macro_rules! words {
     ($($(#[doc = $doc:literal])+ $schema:ident($type:ident): $($variant:ident)+;)+) => {$(
@@ -45,6 +45,8 @@ words! {
     SourceWords(PlaceSource): Calibration AboveHorizon CameraPosition;
     /// Levels of the standard address, outermost first.
     LevelWords(AddressLevel): District Street Community Grid Building Room;
+    /// Why an alert has no clip; the texts beside it say it in words.
+    NoClipWords(NoClip): Off NoPicture NoVideo Expired QueueFull Undecodable TooLarge Failed;
     /// Why a camera has no signal; the texts beside it say it in words.
     SignalLossWords(SignalLossReason): Unknown Connecting Unreachable NoData NoUsablePicture TooLarge NoKeyFrame NoParameterSets
         Unauthorized NotFound Refused NoVideo UnsupportedCodec StreamEnded BrokenStream FileMissing RecordingRefused SourceUnavailable

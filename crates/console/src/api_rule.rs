@@ -101,6 +101,14 @@ violations! {
         Gone { reason: String } = "evidence.gone": "{reason}",
             "nothing brings it back; a longer retention of `video` keeps the next one";
         Pending { reason: String } = "evidence.pending": "{reason}", "ask again in a few seconds";
+        NoClip { word: String, reason: String } = "evidence.no-clip": "{reason}",
+            "nothing brings it back; `arguments.word` is the reason that the alert gives too";
+        ClipPending = "evidence.clip-pending": "the clip is still to be made",
+            "ask again in a few seconds; the live stream says when it is there";
+        NoPicture { reason: String } = "camera.no-picture": "{reason}", "ask again once the camera gives pictures; /api/v1/cameras says why it gives none";
+        TooManyPictures = "busy.pictures": "too many live pictures are being made", "ask again in a few seconds";
+        ByteRange { bytes: usize } = "range.unsatisfiable": "the range lies outside the {bytes} bytes of the file",
+            "ask for a range within it, or leave `Range` out";
         TooManySnapshots = "busy.snapshots": "too many snapshots are being made", "ask again in a few seconds";
         TooManyStreams { most: usize } = "busy.streams": "{most} live streams are open, which is the most",
             "close one, or raise console.limits.streams";

@@ -38,7 +38,7 @@ impl Change {
 #[derive(Debug, Clone)]
 pub(crate) struct Feed {
     changes: broadcast::Sender<Arc<Change>>,
-    decided: Arc<Notify>,
+    changed: Arc<Notify>,
 }
 
 impl Feed {
@@ -49,13 +49,13 @@ impl Feed {
 
     /// Signals that a verdict was stored.
     pub(crate) fn verdict_stored(&self) {
-        self.decided.notify_one();
+        self.changed.notify_one();
     }
 }
 
 /// Starts the task; it ends with `stop`.
 pub(crate) fn start(parts: &ConsoleParts, settings: &ConsoleSettings, stop: CancellationToken) -> Feed {
-    let feed = Feed { changes: broadcast::channel(settings.stream_buffer.max(1)).0, decided: Arc::new(Notify::new()) };
+    let feed = Feed { changes: broadcast::channel(settings.stream_buffer.max(1)).0, changed: parts.changed.clone() };
     let (task, store) = (feed.clone(), parts.store.clone());
     let base = settings.base_path.clone();
     let mut stored = parts.live.subscribe();
@@ -66,7 +66,7 @@ pub(crate) fn start(parts: &ConsoleParts, settings: &ConsoleSettings, stop: Canc
             match forward(&store, &base, &task.changes, &mut sent).await {
                 Ok(()) => tokio::select! {
                     signal = stored.recv(), if open => open = !matches!(signal, Err(RecvError::Closed)),
-                    () = task.decided.notified() => {}
+                    () = task.changed.notified() => {}
                 },
                 Err(error) => {
                     metrics::FEED_ERRORS.get().increment(1);

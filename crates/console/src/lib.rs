@@ -1,7 +1,7 @@
 //! The command centre's access: HTTP API, live stream and page, in one server.
 //!
-//! *In:* the alert store, a signal for each new alert, and six sources (map, addresses, snapshots, health, frame accounting,
-//! metrics). *Out:* JSON, `GeoJSON`, JPEG, server-sent events, Prometheus text and the page; verdicts and evidence accesses go to
+//! *In:* the alert store, a signal for each new alert, and seven sources (map, addresses, snapshots, live pictures, health,
+//! frame accounting, metrics). *Out:* JSON, `GeoJSON`, JPEG, `WebM`, server-sent events, Prometheus text and the page; verdicts and evidence accesses go to
 //! the store. *Must not know:* how alerts arose, the bus, files of the address base, how a picture is decoded.
 
 mod accept;
@@ -50,6 +50,7 @@ pub fn violations() -> &'static [vedette_core::ViolationInfo] {
 pub use configuration::{ChangeRefused, ConfigurationSource};
 pub use settings::{ConsoleError, ConsoleParts, ConsoleSettings, Limits};
 pub use sources::{
-    CalibrationReport, CameraSignalLoss, CameraSummary, FrameReport, FrameSource, HealthReport, HealthSource, MapArea,
-    MapCentre, MapSource, SnapshotSource, SnapshotUnavailable, StageCondition, StageReport,
+    CalibrationReport, CameraPictures, CameraSignalLoss, CameraSummary, FrameReport, FrameSource, HealthReport,
+    HealthSource, MapArea, MapCentre, MapSource, NoCameraPicture, SnapshotSource, SnapshotUnavailable, StageCondition,
+    StageReport,
 };

@@ -11,7 +11,8 @@ impl BasePath {
             return alert;
         }
         let views = alert.views.iter_mut().flatten().map(|view| &mut view.snapshot);
-        for path in views.chain([&mut alert.evidence.snapshot]) {
+        let clip = alert.evidence.clip.iter_mut().filter_map(|clip| clip.path.as_mut());
+        for path in views.chain([&mut alert.evidence.snapshot]).chain(clip) {
             *path = self.join(path);
         }
         alert

@@ -26,7 +26,7 @@ vedette_metrics::define! {
     STREAM_BUFFER_LENGTH: Gauge = "vedette_console_stream_buffer_length", Count, [];
     /// How often live streams had to wait because changes could not be read from the store.
     FEED_ERRORS: Counter = "vedette_console_feed_errors_total", Count, [];
-    /// Content of the store: `alerts`, `events`, `open` and `unreviewed` alerts, `snapshots`.
+    /// Content of the store: `alerts`, `events`, `open` and `unreviewed` alerts, `snapshots`, `clips`.
     STORED: Gauge = "vedette_console_stored", Count, ["what"];
     /// Records that contradict a stored alert of the same id and revision, since the store was created.
     CONFLICTS: Counter = "vedette_console_conflicts_total", Count, [];

@@ -112,6 +112,8 @@ impl ProblemKind {
     pub(crate) const METHOD: Self =
         Self("urn:vedette:problem:method", "The method is not allowed here", StatusCode::METHOD_NOT_ALLOWED);
     pub(crate) const GONE: Self = Self("urn:vedette:problem:evidence-gone", "The evidence is gone", StatusCode::GONE);
+    pub(crate) const RANGE: Self =
+        Self("urn:vedette:problem:range", "The range lies outside the file", StatusCode::RANGE_NOT_SATISFIABLE);
     pub(crate) const BUSY_FOR_CLIENT: Self =
         Self("urn:vedette:problem:busy", "Too many of one client", StatusCode::TOO_MANY_REQUESTS);
     pub(crate) const BUSY: Self = Self("urn:vedette:problem:busy", "Not now", StatusCode::SERVICE_UNAVAILABLE);

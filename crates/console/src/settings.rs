@@ -3,13 +3,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use vedette_alert_store::AlertStore;
 use vedette_core::{Alert, Timestamp};
 
 use crate::{
-    AddressSource, BasePath, ConfigurationSource, FrameSource, HealthSource, HostPort, MapSource, ProxyNetwork,
-    SnapshotSource,
+    AddressSource, BasePath, CameraPictures, ConfigurationSource, FrameSource, HealthSource, HostPort, MapSource,
+    ProxyNetwork, SnapshotSource,
 };
 
 /// Settings of the console.
@@ -36,7 +36,7 @@ pub struct ConsoleSettings {
     pub snapshot_wait: Duration,
     /// Most building footprints, grid outlines or roads in one response.
     pub max_footprints: usize,
-    /// Whether the snapshot source pixelates people; it is written into the record of evidence accesses.
+    /// Whether people are pixelated in snapshots, clips and live pictures; it is written into the record of evidence accesses.
     pub people_pixelated: bool,
 }
 
@@ -99,12 +99,16 @@ pub struct ConsoleParts {
     pub store: Arc<AlertStore>,
     /// Signals that an alert was stored. Store the alert first: the console reads the change from the store.
     pub live: broadcast::Sender<Arc<Alert>>,
+    /// Signals that an alert changed in the store otherwise: its clip was stored, say.
+    pub changed: Arc<Notify>,
     /// Buildings and cameras.
     pub map: Arc<dyn MapSource>,
     /// The address base.
     pub addresses: Arc<dyn AddressSource>,
     /// Pictures.
     pub snapshots: Arc<dyn SnapshotSource>,
+    /// Live pictures.
+    pub cameras: Arc<dyn CameraPictures>,
     /// Health of the stages.
     pub health: Arc<dyn HealthSource>,
     /// Frame accounting.

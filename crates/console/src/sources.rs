@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vedette_alerts::json::SignalLossJson;
-use vedette_core::Alert;
+use vedette_core::{Alert, Timestamp};
 
 /// An area in WGS 84 degrees; `west < east`, `south < north`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -126,6 +126,56 @@ pub trait SnapshotSource: Send + Sync {
     /// # Errors
     /// When there is no picture, none yet, or making it failed; the text is shown to people.
     async fn snapshot(&self, alert: &Alert) -> Result<Bytes, SnapshotUnavailable>;
+}
+
+/// Why there is no live picture of a camera.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoCameraPicture {
+    /// There is no such camera.
+    #[error("there is no such camera")]
+    NoCamera,
+    /// It gives none now.
+    #[error("{0}")]
+    NoPicture(String),
+    /// That of the time asked for is no longer kept.
+    #[error("{0}")]
+    Gone(String),
+    /// Too many are being made.
+    #[error("too many pictures are being made")]
+    Busy,
+    /// Making it failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl NoCameraPicture {
+    /// The name used as a metric label.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::NoCamera => "no_camera",
+            Self::NoPicture(_) => "no_picture",
+            Self::Gone(_) => "gone",
+            Self::Busy => "busy",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// Live pictures of cameras, with people pixelated.
+#[async_trait::async_trait]
+pub trait CameraPictures: Send + Sync {
+    /// The last seconds of a camera: `WebM`.
+    ///
+    /// # Errors
+    /// When there is none; the text is shown to people.
+    async fn glance(&self, camera: &str) -> Result<Bytes, NoCameraPicture>;
+
+    /// The newest picture of a camera, or the newest one up to a capture time: JPEG.
+    ///
+    /// # Errors
+    /// As [`Self::glance`].
+    async fn still(&self, camera: &str, at: Option<Timestamp>) -> Result<Bytes, NoCameraPicture>;
 }
 
 /// State of one stage.

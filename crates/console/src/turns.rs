@@ -22,7 +22,7 @@ pub(crate) enum Work {
 impl Work {
     /// The work for a request; none for what needs neither the store nor much time.
     pub(crate) fn of(path: &str) -> Option<Self> {
-        if path.ends_with("/snapshot") {
+        if ["/snapshot", "/clip", "/glance", "/still"].iter().any(|end| path.ends_with(end)) {
             Some(Self::Picture)
         } else {
             (path.starts_with("/api/") || matches!(path, "/healthz" | "/metrics")).then_some(Self::Answer)
@@ -103,6 +103,9 @@ mod tests {
         for (path, work) in [
             ("/api/v1/alerts", Some(Work::Answer)),
             ("/api/v1/alerts/4711/snapshot", Some(Work::Picture)),
+            ("/api/v1/alerts/4711/clip", Some(Work::Picture)),
+            ("/api/v1/cameras/gate-1/glance", Some(Work::Picture)),
+            ("/api/v1/cameras/gate-1/still", Some(Work::Picture)),
             ("/healthz", Some(Work::Answer)),
             ("/readyz", None),
             ("/assets/index.js", None),

@@ -67,6 +67,7 @@ pub async fn open(settings: &ConsoleSettings) -> Result<Arc<AlertStore>, OpenErr
 
 fn open_blocking(settings: &ConsoleSettings) -> Result<AlertStore, OpenError> {
     let store = open_unjoined(settings)?;
+    let store = if settings.clips { store.with_clips() } else { store };
     Ok(match settings.one_event.rule()? {
         Some(rule) => store.joining(rule),
         None => store,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Notify;
 use vedette_address::{AddressBase, Bounds, Footprint, RoadLine};
 use vedette_alert_store::AlertStore;
 use vedette_alerts::json::SignalLossJson;
@@ -28,9 +29,11 @@ use crate::address_book::AddressBook;
 use crate::alert_sink::AlertSink;
 use crate::alert_store::{self, OpenError};
 use crate::changes::Changes;
+use crate::clips::Clips;
 use crate::deps::Deps;
 use crate::evidence::{BusSnapshots, NoSnapshot};
 use crate::frame_book::FrameBook;
+use crate::glances::Glances;
 use crate::health_report::ReportedHealth;
 use crate::registry::Registry;
 use crate::retention::Retention;
@@ -115,9 +118,19 @@ impl Desk {
             alert_store::service(&store, &health),
             kept.service(&health),
         ];
+        let changed = Arc::new(Notify::new());
+        if settings.clips {
+            let (bus, store, changed) = (bus.clone(), store.clone(), changed.clone());
+            services.push(
+                Clips { bus, registry: registry.clone(), store, pixelate: settings.pixelate, changed }.service(&health),
+            );
+        }
+        let glances = Glances::new(bus, registry.clone(), signals.clone(), settings.pixelate);
         let parts = ConsoleParts {
             store,
             live,
+            changed,
+            cameras: Arc::new(glances),
             map: Arc::new(CityMap { addresses: addresses.clone(), registry, signals }),
             addresses: Arc::new(Addresses(addresses)),
             snapshots: Arc::new(Pictures(snapshots)),

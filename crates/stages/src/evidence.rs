@@ -9,6 +9,7 @@ use vedette_media::{Marks, SnapshotSettings, snapshot};
 use vedette_topics::topics;
 use vedette_wire::{PieceJoiner, VideoRecord};
 
+use crate::masks::masks_at;
 use crate::registry::Registry;
 
 /// How long to wait for a chunk that should be on the bus.
@@ -74,9 +75,7 @@ impl BusSnapshots {
 
     /// The masks of the camera when the frame was captured. Of a camera that is not known no picture is made: it may have masks.
     fn masks(&self, alert: &Alert) -> Result<Vec<Mask>, NoSnapshot> {
-        let entry = self.registry.entry(&alert.camera).ok_or(NoSnapshot::NoCamera)?;
-        let camera = entry.setups.camera(alert.evidence.captured).ok_or(NoSnapshot::NoCamera)?;
-        Ok(camera.masks.clone())
+        masks_at(&self.registry, &alert.camera, alert.evidence.captured).ok_or(NoSnapshot::NoCamera)
     }
 
     /// The parts of the frame's group of pictures, after those of the group to which it refers, up to the one with the frame.

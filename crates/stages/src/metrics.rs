@@ -99,6 +99,18 @@ vedette_metrics::define! {
     /// Alerts that get no snapshot, by reason: `no_video` (the detections have another producer), `expired` (the video is no longer
     /// retained), `undecodable` or `panic`.
     SNAPSHOTS_MISSING: Counter = "vedette_snapshots_missing_total", Count, ["reason"];
+    /// Clips of alerts made and stored.
+    CLIPS: Counter = "vedette_clips_total", Count, [];
+    /// Alerts that get no clip, by reason: `no_picture` (the alert is about the absence of pictures), `no_video` (the detections have
+    /// another producer, or the frame is unknown), `expired` (the video was no longer kept), `queue_full` (it was no longer kept once the
+    /// clips of earlier alerts were made), `undecodable`, `too_large` or `failed`.
+    CLIPS_MISSING: Counter = "vedette_clips_missing_total", Count, ["reason"];
+    /// Bytes of the clips of alerts.
+    CLIP_BYTES: Counter = "vedette_clip_bytes_total", Bytes, [];
+    /// Processor time that a clip took; the worker rests for 19 times as long.
+    CLIP_CPU_SECONDS: Histogram = "vedette_clip_cpu_seconds", Seconds, [];
+    /// Live pictures of cameras made on request, `glance` or `still`, by outcome: `made`, or why not.
+    GLANCES: Counter = "vedette_glances_total", Count, ["what", "outcome"];
     /// Records of `alerts` that the alert store lacks and reads again.
     ALERT_STORE_BEHIND: Gauge = "vedette_alert_store_behind", Count, [];
     /// Alerts that came back into the store from `alerts`, because the store was behind.

@@ -5,7 +5,7 @@ use super::on::{explain, failed};
 use crate::StoreError;
 
 /// Version of the schema; increases with every change.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Advisory lock held while tables are checked and created: two processes may start at the same time. "Vdtt".
 const MAKING: i64 = 0x5664_7474;
@@ -114,6 +114,29 @@ INSERT INTO progress (partition, next)
 UPDATE store_version SET version = 3;
 "#;
 
+/// Migration to version 4: clips, and looks at live pictures (see the `SQLite` schema).
+const CLIPS: &str = r#"
+CREATE TABLE clip (
+    alert TEXT COLLATE "C" PRIMARY KEY REFERENCES alert (id) ON DELETE CASCADE,
+    reason TEXT COLLATE "C",
+    webm BYTEA,
+    CHECK ((reason IS NULL) <> (webm IS NULL))
+);
+ALTER TABLE clip ALTER COLUMN webm SET STORAGE EXTERNAL;
+CREATE TABLE camera_look (
+    number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    camera TEXT COLLATE "C" NOT NULL,
+    at_us BIGINT NOT NULL,
+    who TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    what TEXT NOT NULL
+);
+CREATE INDEX camera_look_by_camera ON camera_look (camera);
+CREATE INDEX camera_look_by_time ON camera_look (at_us);
+UPDATE store_version SET version = 4;
+"#;
+
 /// Prepares a new connection for the store: durable commits, its own schema, tables of the known version.
 pub(super) fn prepare(client: &mut Client, server: &PostgresServer) -> Result<(), StoreError> {
     let doing = "making a connection ready";
@@ -128,8 +151,8 @@ pub(super) fn prepare(client: &mut Client, server: &PostgresServer) -> Result<()
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MAKING]).map_err(|cause| wrong(&cause))?;
     match found(&mut transaction).map_err(|cause| wrong(&cause))? {
         Found::Version(VERSION) => {}
-        Found::Version(old @ (1 | 2)) => {
-            for (needed, migration) in [(old < 2, EVENTS), (true, PROGRESS)] {
+        Found::Version(old @ 1..VERSION) => {
+            for (needed, migration) in [(old < 2, EVENTS), (old < 3, PROGRESS), (true, CLIPS)] {
                 if needed {
                     transaction.batch_execute(migration).map_err(|cause| wrong(&cause))?;
                 }
@@ -217,5 +240,6 @@ fn create(client: &mut impl GenericClient) -> Result<(), postgres::Error> {
     }
     client.batch_execute(SCHEMA)?;
     client.batch_execute(EVENTS)?;
-    client.batch_execute(PROGRESS)
+    client.batch_execute(PROGRESS)?;
+    client.batch_execute(CLIPS)
 }

@@ -7,7 +7,7 @@ use crate::StoreError;
 /// `PRAGMA application_id`: "Vdtt".
 pub(super) const APPLICATION: i64 = 0x5664_7474;
 /// `PRAGMA user_version`: increases with every change of the schema.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// `change` numbers every change to an alert, so that a reader can query the changes after the last one it saw. Evidence
 /// views have no reference to the alert: they outlive it.
@@ -113,6 +113,28 @@ INSERT INTO progress (partition, next)
     WHERE source_partition IS NOT NULL AND source_offset < 9223372036854775807 GROUP BY source_partition;
 ";
 
+/// Migration to version 5: clips of alerts, or the reason why there is none; looks at live pictures of cameras. `reason` stands before the
+/// clip, so that it is read without it.
+const CLIPS: &str = "
+CREATE TABLE clip (
+    alert TEXT PRIMARY KEY REFERENCES alert (id) ON DELETE CASCADE,
+    reason TEXT,
+    webm BLOB,
+    CHECK ((reason IS NULL) <> (webm IS NULL))
+) STRICT;
+CREATE TABLE camera_look (
+    number INTEGER PRIMARY KEY,
+    camera TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    what TEXT NOT NULL
+) STRICT;
+CREATE INDEX camera_look_by_camera ON camera_look (camera);
+CREATE INDEX camera_look_by_time ON camera_look (at_us);
+";
+
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let open = |cause| StoreError::Open { path: path.to_owned(), cause };
     let mut connection = Connection::open(path).map_err(open)?;
@@ -154,12 +176,13 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.execute_batch(RESPONSIBLE)?;
     transaction.execute_batch(EVENTS)?;
     transaction.execute_batch(PROGRESS)?;
+    transaction.execute_batch(CLIPS)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }
 
-/// From version 1, 2 or 3. Alerts of version 1 name no responsible units, so there is nothing to fill in.
+/// From an earlier version. Alerts of version 1 name no responsible units, so there is nothing to fill in.
 fn upgrade(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     if version < 2 {
@@ -168,7 +191,10 @@ fn upgrade(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
     if version < 3 {
         transaction.execute_batch(EVENTS)?;
     }
-    transaction.execute_batch(PROGRESS)?;
+    if version < 4 {
+        transaction.execute_batch(PROGRESS)?;
+    }
+    transaction.execute_batch(CLIPS)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }

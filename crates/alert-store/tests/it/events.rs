@@ -281,7 +281,7 @@ fn tables_of_before_there_were_events_are_taken_over() {
     let old = seen("gate-1", 0, 0.0);
     connect(&address).upsert(&old, None).unwrap();
     let as_before = "SET search_path TO vedette; DROP INDEX alert_by_camera; ALTER TABLE alert DROP COLUMN event, \
-        DROP COLUMN event_us; CREATE INDEX alert_by_camera ON alert (camera, raised_us); DROP TABLE sighting; DROP TABLE progress; \
+        DROP COLUMN event_us; CREATE INDEX alert_by_camera ON alert (camera, raised_us); DROP TABLE sighting; DROP TABLE progress; DROP TABLE clip; DROP TABLE camera_look; \
         UPDATE store_version SET version = 1";
     cluster.sql(address.rsplit('/').next().unwrap(), as_before);
     let store = connect(&address).joining(OneEvent::default());

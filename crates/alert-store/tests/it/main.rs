@@ -1,6 +1,8 @@
 //! The store of alerts, from outside.
 
 #[cfg(test)]
+mod clips;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod events;

@@ -6,7 +6,7 @@ use crate::support::{Home, alert, at, ids, place, verdict};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use vedette_alert_store::{
-    AlertFilter, Cursor, EvidenceLook, Progress, RecordPosition, StoreError, Upserted, VerdictFilter,
+    AlertFilter, Cursor, EvidenceLook, Looked, Progress, RecordPosition, StoreError, Upserted, VerdictFilter,
 };
 use vedette_alerts::Decision;
 use vedette_core::{Alert, AlertId, AlertStatus, EpisodePhase, EventCode, RuleKind, Severity};
@@ -152,7 +152,7 @@ fn retention_deletes_alerts_with_all_that_hangs_on_them(home: &Home) {
     store.put_snapshot(old.id, b"jpeg").unwrap();
     store.set_verdict(old.id, &verdict(Decision::Confirmed, 5)).unwrap();
     let look = EvidenceLook {
-        alert: old.id,
+        of: Looked::Alert(old.id),
         at: at(2000),
         who: "operator 7".into(),
         peer: "127.0.0.1".into(),

@@ -18,7 +18,7 @@ fn a_store_of_before_there_were_units_is_taken_over() {
     rusqlite::Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP TABLE responsible; DROP TABLE sighting; DROP TABLE progress; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
+            "DROP TABLE responsible; DROP TABLE sighting; DROP TABLE progress; DROP TABLE clip; DROP TABLE camera_look; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
              ALTER TABLE alert DROP COLUMN event; ALTER TABLE alert DROP COLUMN event_us;
              CREATE INDEX alert_by_camera ON alert (camera, raised_us); PRAGMA user_version = 1;
              UPDATE alert SET payload = json_remove(payload, '$.place.address.responsible', '$.place.address.road',
@@ -43,7 +43,7 @@ fn a_store_of_before_there_were_events_is_taken_over() {
     rusqlite::Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP TABLE sighting; DROP TABLE progress; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
+            "DROP TABLE sighting; DROP TABLE progress; DROP TABLE clip; DROP TABLE camera_look; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
              ALTER TABLE alert DROP COLUMN event; ALTER TABLE alert DROP COLUMN event_us;
              CREATE INDEX alert_by_camera ON alert (camera, raised_us); PRAGMA user_version = 2;",
         )

@@ -1,10 +1,13 @@
 mod addresses;
 mod alerts;
+mod byte_range;
+mod camera_pictures;
 mod cameras;
 mod changes;
 mod common_answers;
 mod differences;
 mod evidence;
+mod looks;
 mod map;
 mod operations;
 mod policies;
@@ -25,6 +28,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use utoipa::OpenApi;
 use utoipa::openapi::Server;
 use utoipa_axum::router::OpenApiRouter;
@@ -56,7 +60,7 @@ struct Shared {
 
 type App = Arc<Shared>;
 
-use evidence::short_text;
+use looks::short_text;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -69,7 +73,7 @@ use evidence::short_text;
     ),
     tags(
         (name = "alerts", description = "Alerts, their places and verdicts"),
-        (name = "map", description = "Buildings, grids, roads and cameras"),
+        (name = "map", description = "Buildings, grids, roads and cameras, with their live pictures"),
         (name = "addresses", description = "The address base: codes, texts and points, and the version in force"),
         (name = "rules", description = "The rule kinds: their parameters, units and codes in other standards"),
         (name = "configuration", description = "Policies and cameras: versions, changes while the product runs"),
@@ -115,7 +119,9 @@ pub(crate) fn router(
         .route("/assets/{*path}", get(page::asset))
         .fallback(gate::no_path)
         .method_not_allowed_fallback(gate::other_method)
-        .layer(CompressionLayer::new())
+        .layer(
+            CompressionLayer::new().compress_when(DefaultPredicate::new().and(NotForContentType::const_new("video/"))),
+        )
         .layer(from_fn_with_state(gate, gate::pass))
         .layer(from_fn(measure))
         .layer(from_fn(security::headers))
@@ -127,9 +133,13 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(stream::stream))
         .routes(routes!(alerts::get))
         .routes(routes!(evidence::snapshot))
-        .routes(routes!(evidence::looks))
+        .routes(routes!(evidence::clip))
+        .routes(routes!(looks::looks))
         .routes(routes!(verdict::set))
         .routes(routes!(map::cameras))
+        .routes(routes!(camera_pictures::glance))
+        .routes(routes!(camera_pictures::still))
+        .routes(routes!(looks::of_camera))
         .routes(routes!(map::footprints))
         .routes(routes!(map::grids))
         .routes(routes!(map::roads))

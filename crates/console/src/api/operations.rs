@@ -97,6 +97,7 @@ async fn refresh(app: &App) {
             ("open", counts.open),
             ("unreviewed", counts.unreviewed),
             ("snapshots", counts.snapshots),
+            ("clips", counts.clips),
         ] {
             metrics::STORED.with([held]).set(count as f64);
         }

@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
-use vedette_alert_store::EvidenceLook;
+use vedette_alert_store::{EvidenceLook, Looked};
 use vedette_alerts::Decision;
 use vedette_console::{Console, ConsoleError, ConsoleSettings};
 use vedette_core::Timestamp;
@@ -181,7 +181,7 @@ async fn views_of_evidence_are_listed_in_pages() {
     let console = Running::start().await;
     let alert = alert(0);
     let look = |number: u32, alert| EvidenceLook {
-        alert,
+        of: Looked::Alert(alert),
         at: Timestamp::from_micros(1_772_352_000_000_000),
         who: format!("operator {number}"),
         peer: "192.0.2.1".into(),

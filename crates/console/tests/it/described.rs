@@ -6,17 +6,21 @@ use serde_json::Value;
 use crate::support::{CODE, FORMER_CODE, Running, alert, view_of};
 
 /// Every route that the router knows besides the page's files.
-const ROUTES: [&str; 30] = [
+const ROUTES: [&str; 34] = [
     "get /api/v1/addresses",
     "get /api/v1/addresses/base",
     "get /api/v1/addresses/{code}",
     "get /api/v1/alerts",
     "get /api/v1/alerts/stream",
     "get /api/v1/alerts/{id}",
+    "get /api/v1/alerts/{id}/clip",
     "get /api/v1/alerts/{id}/looks",
     "get /api/v1/alerts/{id}/snapshot",
     "get /api/v1/cameras",
     "get /api/v1/cameras/{id}",
+    "get /api/v1/cameras/{id}/glance",
+    "get /api/v1/cameras/{id}/looks",
+    "get /api/v1/cameras/{id}/still",
     "get /api/v1/cameras/{id}/versions",
     "post /api/v1/cameras/{id}/apply",
     "get /api/v1/changes",

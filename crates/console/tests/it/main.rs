@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod clips;
+#[cfg(test)]
 mod described;
 #[cfg(test)]
 mod figures;

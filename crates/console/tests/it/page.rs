@@ -3,10 +3,11 @@ use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
-use vedette_alerts::Decision;
+use vedette_alerts::{Decision, NoClip};
 use vedette_console::{CalibrationReport, CameraSignalLoss};
 use vedette_core::{Alert, AlertId, Quantity, RuleKind, SignalLossReason, Timestamp};
 
+use crate::clips::film;
 use crate::health::Kept;
 use crate::support::{ADDRESS, Running, alert, ended, view_of};
 
@@ -207,6 +208,28 @@ async fn kinds_are_called_what_the_server_calls_them() {
     })
     .await;
     assert_eq!(verdict(&console, alert(5).id).unwrap().1, "operator 7");
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clip_of_an_alert_plays_beneath_its_picture() {
+    let console = Running::start().await;
+    play("clip.mjs", &console, |wanted| match wanted {
+        "alert" => console.raise(&alert(0)),
+        "clip" => {
+            console.store.put_clip(alert(0).id, &film()).unwrap();
+            console.changed.notify_one();
+        }
+        "other" => {
+            console.raise(&alert(1));
+            console.store.put_no_clip(alert(1).id, NoClip::Undecodable).unwrap();
+            console.changed.notify_one();
+        }
+        other => panic!("{other}?"),
+    })
+    .await;
+    let looks = console.store.looks(alert(0).id).unwrap();
+    assert!(looks.iter().any(|look| look.what == "clip, people pixelated"), "{looks:?}");
     console.stop().await;
 }
 

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::clips::Live;
 use crate::health::Stages;
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_alert_store::AlertStore;
@@ -41,6 +42,8 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) store: Arc<AlertStore>,
     live: broadcast::Sender<Arc<Alert>>,
+    /// Told of a clip.
+    pub(crate) changed: Arc<Notify>,
     pub(crate) snapshots: Arc<Pictures>,
     pub(crate) health: Arc<Stages>,
     /// What it says of the cameras.
@@ -62,8 +65,9 @@ impl Running {
     pub(crate) async fn with(settings: ConsoleSettings, ready: bool) -> Self {
         let folder = TempDir::new().unwrap();
         let store = AlertStore::open(&folder.path().join("alerts.sqlite")).unwrap();
-        let store = Arc::new(store.joining(OneEvent::default()));
+        let store = Arc::new(store.joining(OneEvent::default()).with_clips());
         let live = broadcast::channel(16).0;
+        let changed = Arc::new(Notify::new());
         let snapshots = Arc::new(Pictures::default());
         let health = Arc::new(Stages::default());
         health.set("analyse", if ready { "running" } else { "failed" }, "");
@@ -71,6 +75,8 @@ impl Running {
         let parts = ConsoleParts {
             store: store.clone(),
             live: live.clone(),
+            changed: changed.clone(),
+            cameras: Arc::new(Live),
             map: Arc::new(Town(cameras.clone())),
             addresses: Arc::new(Town(cameras.clone())),
             snapshots: snapshots.clone(),
@@ -85,7 +91,7 @@ impl Running {
         let url = format!("http://{address}");
         let stop = CancellationToken::new();
         let served = tokio::spawn(console.run(parts, stop.clone()));
-        Self { url, address, store, live, snapshots, health, cameras, stop, served, folder }
+        Self { url, address, store, live, changed, snapshots, health, cameras, stop, served, folder }
     }
 
     /// What the pipeline does with an alert: store it, then say so.

@@ -97,9 +97,16 @@ export function setVerdict(about: Alert, verdict: Decision, by: string, note: st
 }
 
 /** The snapshot; the server records every call with viewer and purpose. */
-export async function getSnapshot(id: string, by: string, reason: string, signal: AbortSignal): Promise<Blob> {
+export const getSnapshot = (id: string, by: string, reason: string, signal: AbortSignal): Promise<Blob> =>
+  evidence(id, "snapshot", by, reason, signal);
+
+/** The clip; likewise. */
+export const getClip = (id: string, by: string, reason: string, signal: AbortSignal): Promise<Blob> =>
+  evidence(id, "clip", by, reason, signal);
+
+async function evidence(id: string, what: "snapshot" | "clip", by: string, reason: string, signal: AbortSignal): Promise<Blob> {
   const query = new URLSearchParams({ reason });
   if (by) query.set("by", by);
-  const response = await fetch(below(`api/v1/alerts/${encodeURIComponent(id)}/snapshot?${query}`), { signal });
+  const response = await fetch(below(`api/v1/alerts/${encodeURIComponent(id)}/${what}?${query}`), { signal });
   return response.ok ? response.blob() : refuse(response);
 }

@@ -1,5 +1,6 @@
 import type { Alert, Bases, Decision } from "./api";
 import { Refused, getAlert, getSnapshot } from "./api";
+import { ClipPanel } from "./clip";
 import { byId, el, refill, svg } from "./dom";
 import { isOpen, seenBy } from "./event";
 import { addressText, ambiguity, code, distance, duration, metres, percent, time } from "./format";
@@ -25,6 +26,7 @@ export class Detail {
   private url = "";
   private readonly statement = byId("statement");
   private readonly picture = byId("picture");
+  private readonly clip: ClipPanel;
   private readonly facts = byId("facts");
 
   constructor(
@@ -33,6 +35,7 @@ export class Detail {
     private readonly goBack: (alert: Alert) => void,
     private readonly chooseUnit: (unit: string) => void,
   ) {
+    this.clip = new ClipPanel(operator);
     this.statement.append(el("p", { class: "hint" }, "Alerts appear here as they are raised."));
     this.message("No alert selected", "");
     document.addEventListener("visibilitychange", () => !document.hidden && this.reading.back());
@@ -80,6 +83,7 @@ export class Detail {
     if (this.shown) this.panel.show(this.shown, alert);
     this.tabs();
     if (another) void this.load(alert, reason);
+    this.clip.show(alert, reason);
   }
 
   /** Until the picture is loaded, no verdict is possible. */
@@ -87,6 +91,7 @@ export class Detail {
     this.seen = null;
     this.reading.clear();
     this.loading?.abort();
+    this.clip.clear();
     this.message("Loading the snapshot", "", "loading");
     this.facts.replaceChildren();
   }

@@ -15,6 +15,7 @@ use vedette_wire::AnalysisState;
 use super::{Analyse, step};
 use crate::error::StageError;
 use crate::metrics;
+use crate::offset_by_time::{low_watermark, offset_at};
 use crate::registry::Entry;
 
 /// Restores a checkpoint.
@@ -101,7 +102,7 @@ pub(super) async fn rebuild(
 ) -> crate::Result<Vec<(CameraId, (Entry, CameraAnalysis))>> {
     let (partition, offset) = (record.position.partition, record.position.offset);
     let since = record.record.timestamp_ms - stage.settings.rebuild.as_micros() / 1_000;
-    let from = offset_at(&stage.bus, partition, offset, since).await?;
+    let from = offset_at(&stage.bus, topics::DETECTIONS.name(), partition, offset, since).await?;
     if from == before {
         return Ok(Vec::new());
     }
@@ -138,7 +139,7 @@ async fn read(
     offsets: Range<u64>,
     mut take: impl FnMut(u64, CameraRecord),
 ) -> crate::Result<()> {
-    let low = low_watermark(bus, partition).await?;
+    let low = low_watermark(bus, topics::DETECTIONS.name(), partition).await?;
     if low.max(offsets.start) >= offsets.end {
         return Ok(());
     }
@@ -166,27 +167,4 @@ async fn read(
             return Ok(());
         }
     }
-}
-
-/// The first offset before `end` with timestamp `since` or later, by binary search: records are almost in that order.
-async fn offset_at(bus: &SharedBus, partition: u32, end: u64, since: i64) -> crate::Result<u64> {
-    let (mut low, mut high) = (low_watermark(bus, partition).await?.min(end), end);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let earlier = match bus.fetch(topics::DETECTIONS.name(), partition, middle).await? {
-            Some(record) => record.record.timestamp_ms < since,
-            None => true,
-        };
-        if earlier {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    Ok(low)
-}
-
-async fn low_watermark(bus: &SharedBus, partition: u32) -> crate::Result<u64> {
-    let marks = bus.watermarks(topics::DETECTIONS.name()).await?;
-    Ok(marks.iter().find(|mark| mark.partition == partition).map_or(0, |mark| mark.low))
 }

@@ -36,10 +36,12 @@ pub struct ConsoleSettings {
     pub store: StoreSetting,
     /// Environment variable that holds the password of the database; `PGPASSWORD` is used when absent.
     pub store_password_env: Option<String>,
-    /// How long alerts and their snapshots are kept.
+    /// How long alerts, their snapshots and clips are kept.
     pub keep: Span,
-    /// Pixelate people in snapshots.
+    /// Pixelate people in snapshots, clips and live pictures.
     pub pixelate: bool,
+    /// Make a clip of each alert: from 3 s before to 5 s after the frame that raised it.
+    pub clips: bool,
     /// The console is not ready when no frame of any camera was analysed for this long; at least twice `analyse.save_every`
     /// and five seconds.
     pub stale_after: Span,
@@ -63,6 +65,7 @@ impl Default for ConsoleSettings {
             store_password_env: None,
             keep: Span::from_secs(30 * 24 * 3600),
             pixelate: true,
+            clips: true,
             stale_after: Span::from_secs(30),
             one_event: OneEventSettings::default(),
             base_path: String::new(),
