@@ -14,6 +14,7 @@ pub(crate) struct Played {
     /// The length that the file declares.
     pub(crate) duration: Duration,
     /// Names of the tags of the file.
+    #[allow(dead_code, reason = "each user reads its own part")]
     pub(crate) tags: Vec<String>,
 }
 

@@ -26,6 +26,8 @@ mod changes;
 #[cfg(test)]
 mod circles;
 #[cfg(test)]
+mod clips;
+#[cfg(test)]
 #[path = "../../../alert-store/tests/it/cluster.rs"]
 mod cluster;
 #[cfg(test)]
@@ -87,3 +89,6 @@ mod tune;
 mod upgrade;
 #[cfg(test)]
 mod webhook;
+#[cfg(test)]
+#[path = "../../../media/tests/it/webm.rs"]
+mod webm;
