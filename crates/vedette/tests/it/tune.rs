@@ -56,8 +56,10 @@ impl Site {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let store = AlertStore::open(&path).unwrap();
         let records = std::fs::read_to_string(&self.detections).unwrap();
+        let records = records.lines().map(|line| vedette_analysis::record_line::from_line(line).unwrap());
         let mut recording = vedette_tuning::Recording {
-            records: records.lines().map(|line| vedette_analysis::record_line::from_line(line).unwrap()).collect(),
+            source: vedette_tuning::Source::Records(records.collect()),
+            tracked: None,
             base: Box::new(|_| None),
             tracker: config.settings.analyse.tracker,
             sort_window: config.settings.analyse.sort_window,
