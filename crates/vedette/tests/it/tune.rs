@@ -238,4 +238,15 @@ async fn the_commands_of_the_page_about_tuning_run() {
             assert!(tail.starts_with("baseline equals") && numbers[0] == numbers[1] && numbers[1] >= 6, "{said}");
         }
     }
+    // The store has what the bus had: twice, the second time with the tracks of the first.
+    let answer = |detections: &str| {
+        let line = format!("vedette tune what-if {detections} -c vedette.toml --set west-gate.score.enter=0.6 --json");
+        let mut command = Command::new("bash");
+        command.args(["-c", &line]).current_dir(site.path()).env("PATH", &path);
+        lines(&finish(command))
+    };
+    let of_file = answer("detections.jsonl --history history.jsonl");
+    assert!(of_file.len() > 6, "{of_file:?}");
+    assert_eq!(answer(""), of_file);
+    assert_eq!(answer(""), of_file);
 }
