@@ -17,7 +17,7 @@ use std::sync::Arc;
 use vedette_address::AddressBase;
 use vedette_core::{
     Alert, AlertId, Camera, CameraRecord, Detection, Episode, FrameAt, FrameCounts, FrameSize, NO_SESSION, NearMiss,
-    ProcessedFrame, Quality, RecordBody, Span, Timestamp,
+    ProcessedFrame, Quality, RecordBody, Span, Timestamp, Track,
 };
 use vedette_locate::Locator;
 use vedette_rules::{FrameFacts, FrameStats, RuleEngine, SharedPolicy, is_masked};
@@ -67,6 +67,16 @@ pub struct Serving<'a> {
     pub setups: &'a Setups,
     /// The address base of a capture time.
     pub base: &'a dyn Fn(Timestamp) -> Option<Arc<AddressBase>>,
+}
+
+/// Where the tracks of a camera come from. They do not depend on its policy.
+pub enum Tracking<'a> {
+    /// The analysis tracks the objects.
+    Own,
+    /// The same, and each analysed frame's tracks are shown.
+    Shown(Box<dyn FnMut(FrameAt, &[Track]) + 'a>),
+    /// Those of each analysed frame are known. The tracker rests: its state is that of before.
+    Known(Box<dyn FnMut(FrameAt) -> &'a [Track] + 'a>),
 }
 
 /// The state of one camera's analysis.
@@ -171,28 +181,43 @@ impl CameraAnalysis {
 
     /// Processes one record, in any order within the allowed lateness, any number of times.
     pub fn take(&mut self, record: &CameraRecord, serving: Serving<'_>) -> Outcome {
+        self.take_tracked(record, serving, &mut Tracking::Own)
+    }
+
+    /// The same with tracks from elsewhere, or for elsewhere.
+    pub fn take_tracked(
+        &mut self,
+        record: &CameraRecord,
+        serving: Serving<'_>,
+        tracking: &mut Tracking<'_>,
+    ) -> Outcome {
         if record.at.epoch == NO_SESSION && record.signal_loss_reason().is_some() {
             // It has no place among the frames: it counts when it is read.
             let mut outcome = Outcome::of(Admission::New);
-            self.analyse(record, serving, &mut outcome);
+            self.analyse(record, serving, tracking, &mut outcome);
             return outcome;
         }
         let (admission, next) = self.order.admit(record);
         let mut outcome = Outcome::of(admission);
         if let Some(record) = next {
-            self.analyse(&record, serving, &mut outcome);
+            self.analyse(&record, serving, tracking, &mut outcome);
         }
         while let Some(record) = self.order.next() {
-            self.analyse(&record, serving, &mut outcome);
+            self.analyse(&record, serving, tracking, &mut outcome);
         }
         outcome
     }
 
     /// End of the recording: analyses buffered records and ends open episodes.
     pub fn finish(&mut self, serving: Serving<'_>) -> Outcome {
+        self.finish_tracked(serving, &mut Tracking::Own)
+    }
+
+    /// The same with tracks from elsewhere, or for elsewhere.
+    pub fn finish_tracked(&mut self, serving: Serving<'_>, tracking: &mut Tracking<'_>) -> Outcome {
         let mut outcome = Outcome::of(Admission::New);
         while let Some(record) = self.order.next_of_rest() {
-            self.analyse(&record, serving, &mut outcome);
+            self.analyse(&record, serving, tracking, &mut outcome);
         }
         if let (Some(engine), Some(last)) = (&mut self.engine, self.last) {
             let episodes = engine.finish(last.captured);
@@ -202,9 +227,15 @@ impl CameraAnalysis {
     }
 
     /// Analyses the next record in order.
-    fn analyse(&mut self, record: &CameraRecord, serving: Serving<'_>, outcome: &mut Outcome) {
+    fn analyse(
+        &mut self,
+        record: &CameraRecord,
+        serving: Serving<'_>,
+        tracking: &mut Tracking<'_>,
+        outcome: &mut Outcome,
+    ) {
         match &record.body {
-            RecordBody::Processed(frame) => self.analyse_frame(record, frame, serving, outcome),
+            RecordBody::Processed(frame) => self.analyse_frame((record, frame), serving, tracking, outcome),
             RecordBody::SignalLoss(_) => self.note_signal_loss(record, serving, outcome),
             // Already counted.
             RecordBody::AccountOnly(_) => {}
@@ -238,9 +269,9 @@ impl CameraAnalysis {
     /// Tracks the objects of the next processed frame, and evaluates the rules.
     fn analyse_frame(
         &mut self,
-        record: &CameraRecord,
-        frame: &ProcessedFrame,
+        (record, frame): (&CameraRecord, &ProcessedFrame),
         serving: Serving<'_>,
+        tracking: &mut Tracking<'_>,
         outcome: &mut Outcome,
     ) {
         outcome.analysed += 1;
@@ -254,10 +285,18 @@ impl CameraAnalysis {
         }
         outcome.refused = self.follow_setups(captured, serving.setups, &mut episodes).err().or(outcome.refused.take());
         let since_last = self.last.map(|last| captured.since(last.captured));
-        let detections = self.visible(frame, outcome);
-        let fixes = ground::fixes(&self.locator, frame.frame, &detections, since_last);
         self.last = Some(Last { epoch, captured });
-        let tracks = self.tracker.update_on_ground(captured, frame.frame, &detections, &fixes);
+        let tracks = match tracking {
+            Tracking::Known(tracks) => tracks(record.at),
+            Tracking::Own | Tracking::Shown(_) => {
+                let detections = self.visible(frame, outcome);
+                let fixes = ground::fixes(&self.locator, frame.frame, &detections, since_last);
+                self.tracker.update_on_ground(captured, frame.frame, &detections, &fixes)
+            }
+        };
+        if let Tracking::Shown(show) = tracking {
+            show(record.at, tracks);
+        }
         self.paths.extend(captured, tracks);
         if let Some(engine) = &mut self.engine {
             let lag = frame.latency.map(|latency| latency.chunk);

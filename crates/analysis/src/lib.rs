@@ -11,7 +11,7 @@ mod replay;
 mod setups;
 
 pub use camera::{
-    Admission, CameraAnalysis, Outcome, SORT_WINDOW, STATE_FORMAT, Serving, SetupError, StateError, ground,
+    Admission, CameraAnalysis, Outcome, SORT_WINDOW, STATE_FORMAT, Serving, SetupError, StateError, Tracking, ground,
     is_readable, verify,
 };
 pub use replay::{Replay, ReplayCounts, ReplayError, Site};

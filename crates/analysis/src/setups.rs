@@ -135,6 +135,25 @@ impl Setups {
         late
     }
 
+    /// The same versions of the camera, each with this policy.
+    #[must_use]
+    pub fn with_policy(&self, policy: Option<Arc<SharedPolicy>>) -> Self {
+        let mut setups = Timeline::default();
+        for (from, Setup { camera, .. }) in self.0.iter() {
+            setups.set_from(from, Setup { camera: camera.clone(), policy: policy.clone() });
+        }
+        Self(setups)
+    }
+
+    /// The versions of the camera, each with the time from which it is in force.
+    pub fn cameras(&self) -> impl Iterator<Item = (Option<Timestamp>, Option<&Camera>)> {
+        let mut before = None;
+        self.0.iter().filter_map(move |(from, setup)| {
+            let camera = setup.camera.as_deref();
+            (before.replace(camera) != Some(camera)).then_some((from, camera))
+        })
+    }
+
     /// The setup in force at a capture time.
     #[must_use]
     pub fn at(&self, captured: Timestamp) -> Option<&Setup> {

@@ -18,6 +18,9 @@ pub enum StageError {
     /// The store of alerts refused something that is not about the alert itself.
     #[error("storing an alert")]
     Store(#[source] StoreError),
+    /// A file of the detection store cannot be used.
+    #[error(transparent)]
+    Detections(#[from] vedette_detection_store::FileError),
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),

@@ -76,6 +76,14 @@ vedette_metrics::define! {
     ALERTS: Counter = "vedette_alerts_total", Count, ["kind", "status"];
     /// Time from the capture of the frame that raised an alert until the alert is durable.
     ALERT_LATENCY_SECONDS: Histogram = "vedette_alert_latency_seconds", Seconds, [];
+    /// Records of `detections` that were stored for `vedette tune`.
+    DETECTION_STORE_RECORDS: Counter = "vedette_detection_store_records_total", Count, [];
+    /// Records of `detections` that were stored before and delivered again, ignored.
+    DETECTION_STORE_REPEATED: Counter = "vedette_detection_store_repeated_total", Count, [];
+    /// Size of the detection store.
+    DETECTION_STORE_BYTES: Gauge = "vedette_detection_store_bytes", Bytes, [];
+    /// Hours of a camera that were deleted from the detection store, by reason: `expired`, or `no_room` within `tuning.max_bytes`.
+    DETECTION_STORE_HOURS_DELETED: Counter = "vedette_detection_store_hours_deleted_total", Count, ["reason"];
     /// Policies refused because their version is older than the one in force.
     POLICIES_OUTDATED: Counter = "vedette_policies_outdated_total", Count, [];
     /// 1 for the version of the address base in force, 0 for those before it.

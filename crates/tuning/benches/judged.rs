@@ -17,7 +17,7 @@ use vedette_eval::{
     read_true_events,
 };
 use vedette_rules::SharedPolicy;
-use vedette_tuning::{Goal, Judgement, Recording, Verdicts, suggest};
+use vedette_tuning::{Goal, Judgement, Recording, Source, Verdicts, suggest};
 
 #[path = "../../../benches/figures.rs"]
 mod figures;
@@ -169,7 +169,8 @@ impl Clip {
 
     fn recording(&self) -> Recording<'static> {
         let records = self.records.clone();
-        Recording { records, base: Box::new(|_| None), tracker: Arc::default(), sort_window: SORT_WINDOW }
+        let (source, base) = (Source::Records(records), Box::new(|_| None));
+        Recording { source, base, tracker: Arc::default(), sort_window: SORT_WINDOW, tracked: None }
     }
 
     fn setups(&self, policy: &Policy) -> Setups {

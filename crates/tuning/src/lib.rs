@@ -2,18 +2,24 @@
 //!
 //! *In:* the records of one camera, its setups, another policy, verdicts on alerts. *Out:* which alerts would be kept, changed, shifted,
 //! lost and gained; the counts for each value of a threshold; values that verdicts speak for, with what may be claimed of them.
-//! *Must not know:* where records and verdicts come from, clocks, files.
+//! *Must not know:* where verdicts come from, clocks, the format of the detection store.
 
 mod compare;
 mod draft;
+mod error;
 mod interval;
 mod recording;
+mod source;
 mod suggest;
 mod sweep;
+mod tracked;
 
 pub use compare::{Baseline, Change, Comparison, Difference, Judgement, Tally, Verdicts, compare};
 pub use draft::{DraftError, Term, TermError};
+pub use error::RecordingError;
 pub use interval::{Interval, exact_upper, wilson};
-pub use recording::{Recording, RecordingError};
+pub use recording::Recording;
+pub use source::Source;
 pub use suggest::{Claim, Effect, Goal, NoSuggestion, Suggestion, suggest};
 pub use sweep::{Point, SweepError, sweep};
+pub use tracked::Tracked;

@@ -148,7 +148,7 @@ pub struct Suggestion {
 }
 
 /// Why there is none.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum NoSuggestion {
     /// Too few alerts are judged.
     #[error(

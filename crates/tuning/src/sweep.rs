@@ -49,7 +49,7 @@ pub fn sweep(
 }
 
 /// Why there is no sweep.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum SweepError {
     /// A term or a value does not exist.
     #[error(transparent)]

@@ -23,6 +23,7 @@ use vedette_stages::{Deps, LatencyBook, MetadataSettings, Signals};
 use vedette_topics::{BusKind, bus_watch, open_bus, topics};
 
 use crate::config::{Config, Settings};
+use crate::history;
 use crate::operations::Operations;
 use crate::roles::Role;
 
@@ -134,6 +135,9 @@ impl App {
         }
         for (sink, deliver) in sinks {
             tasks.start(sink.service(&deps, deliver));
+        }
+        if roles.contains(&Role::Console) && settings.tuning.enabled {
+            settings.tuning.services(&deps, history::lines).into_iter().for_each(|service| tasks.start(service));
         }
         if let Some(desk) = desk {
             let (cameras, stale_after) = (config.cameras.clone().into(), stale_after(settings));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::Context;
@@ -40,7 +40,14 @@ enum Line {
 
 /// Writes all versions; returns their number.
 pub(crate) fn write(path: &Path, registry: &Registry) -> anyhow::Result<usize> {
-    let mut out = BufWriter::new(File::create(path).with_context(|| format!("creating {}", path.display()))?);
+    let lines = lines(registry);
+    std::fs::write(path, &lines).with_context(|| format!("writing {}", path.display()))?;
+    Ok(lines.iter().filter(|byte| **byte == b'\n').count())
+}
+
+/// A line for each version.
+pub(crate) fn lines(registry: &Registry) -> Vec<u8> {
+    let mut out = Vec::new();
     let (cameras, policies, late) = registry.history();
     let cameras = cameras.into_iter().map(|CameraVersion { of, effective_from, content, made, .. }| Line::Camera {
         of,
@@ -55,14 +62,12 @@ pub(crate) fn write(path: &Path, registry: &Registry) -> anyhow::Result<usize> {
         made,
         only,
     });
-    let mut written = 0;
     for line in cameras.chain(policies).chain(late.into_iter().map(Line::Late)) {
-        serde_json::to_writer(&mut out, &line)?;
-        writeln!(out).with_context(|| format!("writing {}", path.display()))?;
-        written += 1;
+        serde_json::to_writer(&mut out, &line)
+            .expect("a version is JSON: it came from there, and memory takes all bytes");
+        out.push(b'\n');
     }
-    out.flush().with_context(|| format!("writing {}", path.display()))?;
-    Ok(written)
+    out
 }
 
 /// A registry of the versions in a file.

@@ -10,6 +10,7 @@ use clap::Args;
 use vedette_address::AddressBase;
 use vedette_analysis::{Setups, Site};
 use vedette_core::{CameraId, Timestamp};
+use vedette_detection_store::DetectionStore;
 use vedette_stages::address_book::AddressBook;
 use vedette_stages::registry::Registry;
 use vedette_stages::{AnalyseSettings, ConsoleSettings};
@@ -77,10 +78,35 @@ pub(crate) struct RecordedSite {
 impl RecordedSite {
     /// By the options, and by the settings file for absent ones.
     pub(crate) fn open(args: &SiteArgs) -> anyhow::Result<Self> {
-        let mut site = match &args.config {
+        let site = match &args.config {
             Some(path) => Config::load(path)?,
             None => Config::default(),
         };
+        Self::of(site, args, args.history.as_deref())
+    }
+
+    /// The same with the site's detection store, and the history in it unless the options name others.
+    pub(crate) fn with_store(args: &SiteArgs) -> anyhow::Result<(Self, DetectionStore)> {
+        let Some(path) = &args.config else {
+            anyhow::bail!(
+                "name a file of detections, or the site whose detection store is to be read: --config vedette.toml"
+            )
+        };
+        let site = Config::load(path)?;
+        let directory = &site.settings.tuning.directory;
+        let store = DetectionStore::open(directory).with_context(|| {
+            format!(
+                "there is no detection store in {}: the console writes it while it runs (`tuning.enabled`); or name a file of detections",
+                directory.display()
+            )
+        })?;
+        let stored = Some(store.history_path()).filter(|path| path.exists());
+        let stored = stored.filter(|_| args.cameras.is_none() && args.policies.is_none());
+        let history = args.history.clone().or(stored);
+        Ok((Self::of(site, args, history.as_deref())?, store))
+    }
+
+    fn of(mut site: Config, args: &SiteArgs, history: Option<&Path>) -> anyhow::Result<Self> {
         if let Some(path) = &args.cameras {
             site.cameras = load_cameras(path)?;
         }
@@ -89,7 +115,7 @@ impl RecordedSite {
         }
         let of_site = site.settings.site.address_base.map(|path| TimedBase { path, from: None });
         let given = if args.address_base.is_empty() { Vec::from_iter(of_site) } else { args.address_base.clone() };
-        let registry = match &args.history {
+        let registry = match history {
             Some(path) => history::read(path)?,
             None => Registry::of(&site.cameras, &site.policies),
         };

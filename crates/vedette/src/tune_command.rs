@@ -1,6 +1,7 @@
 //! `vedette tune`: other rules on recorded detections.
 
 mod print;
+mod recordings;
 mod window;
 
 use std::path::PathBuf;
@@ -31,8 +32,9 @@ pub enum TuneCommand {
 /// Recorded detections, the site, and the alerts that were raised there.
 #[derive(Debug, Args)]
 pub struct WindowArgs {
-    /// Detections as JSON lines, as `vedette export` writes them; `-` for standard input.
-    pub detections: PathBuf,
+    /// Detections as JSON lines, as `vedette export` writes them; `-` for standard input. Without it, the detection store of the site is
+    /// read (`tuning.directory` of `--config`), also while the product runs.
+    pub detections: Option<PathBuf>,
     /// The site. With `--config`, its alert store is read: the alerts raised live, and the verdicts on them.
     #[command(flatten)]
     pub site: SiteArgs,

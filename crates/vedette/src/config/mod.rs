@@ -182,6 +182,7 @@ fn anchor_paths(settings: &mut Settings, base: &Path) {
     anchor(&mut settings.site.policies);
     anchor(&mut settings.site.address_bases);
     anchor(&mut settings.bus.directory);
+    anchor(&mut settings.tuning.directory);
     if let StoreSetting::File(path) = &mut settings.console.store {
         anchor(path);
     }

@@ -6,13 +6,14 @@ use super::{ConfigRule, Mistake, Settings};
 
 /// All validation errors of the sections.
 pub(super) fn check(file: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
-    let Settings { bus, ingest, detect, analyse, console, operations, .. } = settings;
+    let Settings { bus, ingest, detect, analyse, console, tuning, operations, .. } = settings;
     let sections = [
         ("bus", bus.mistakes()),
         ("ingest", ingest.mistakes()),
         ("detect", detect.mistakes()),
         ("analyse", analyse.mistakes()),
         ("console", console.mistakes()),
+        ("tuning", tuning.mistakes()),
     ];
     for (section, found) in sections {
         mistakes.extend(found.into_iter().map(|mistake| Mistake::in_section(file, section, mistake)));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use vedette_stages::{
-    AnalyseSettings, ConsoleSettings, DetectSettings, IngestSettings, MetadataSettings, SinkSettings,
+    AnalyseSettings, ConsoleSettings, DetectSettings, IngestSettings, MetadataSettings, SinkSettings, TuningSettings,
 };
 use vedette_topics::BusSettings;
 
@@ -25,6 +25,8 @@ pub struct Settings {
     pub analyse: AnalyseSettings,
     /// The web page, the API and the store of alerts.
     pub console: ConsoleSettings,
+    /// The store of detections for `vedette tune`.
+    pub tuning: TuningSettings,
     /// Health and metrics of each process.
     pub operations: OperationsSettings,
     /// `[[metadata]]`: topics with the detections of other producers.

@@ -1,19 +1,18 @@
 //! Recorded detections by camera, with the alerts that they gave and the verdicts on them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use vedette_alert_store::{AlertFilter, AlertStore, StoreError};
 use vedette_alerts::{Decision, StoredAlert};
-use vedette_analysis::{Setups, Site, record_line};
-use vedette_core::{Alert, Camera, CameraId, CameraRecord, Policy, PolicyScope, Span, Timestamp};
+use vedette_analysis::{Setups, Site};
+use vedette_core::{Alert, Camera, CameraId, Policy, PolicyScope, Span, Timestamp};
 use vedette_rules::SharedPolicy;
 use vedette_stages::{ConsoleSettings, StoreSetting, alert_store};
-use vedette_tuning::{Baseline, Comparison, Judgement, Point, Recording, Verdicts};
+use vedette_tuning::{Baseline, Comparison, Judgement, Point, Recording, Source, Verdicts};
 
-use super::WindowArgs;
-use crate::recorded_site::{self, RecordedSite};
+use super::{WindowArgs, recordings};
+use crate::recorded_site::RecordedSite;
 
 pub(super) struct Window {
     site: Arc<RecordedSite>,
@@ -26,6 +25,7 @@ pub(super) struct Window {
 /// One camera of it.
 pub(super) struct Recorded {
     camera: Arc<Camera>,
+    setups: Arc<Setups>,
     policy: Option<Arc<SharedPolicy>>,
     pub(super) recording: Recording<'static>,
     /// The alerts with what was in force.
@@ -36,34 +36,18 @@ pub(super) struct Recorded {
 
 impl Window {
     pub(super) async fn open(args: &WindowArgs) -> anyhow::Result<Self> {
-        let site = Arc::new(RecordedSite::open(&args.site)?);
-        let mut by_camera: BTreeMap<CameraId, Vec<CameraRecord>> = BTreeMap::new();
-        for (number, line) in (1..).zip(recorded_site::lines(&args.detections)?) {
-            let line = line.context("reading detections")?;
-            if line.trim().is_empty() {
-                continue;
-            }
-            let at = || format!("{}:{number}: not a record of detections", args.detections.display());
-            let record = record_line::from_line(&line).with_context(at)?;
-            if args.camera.as_ref().is_none_or(|camera| *camera == record.camera) {
-                by_camera.entry(record.camera.clone()).or_default().push(record);
-            }
-        }
-        if by_camera.is_empty() {
-            let whose = args.camera.as_ref().map_or(String::new(), |camera| format!(" of camera {camera}"));
-            bail!("{} has no detections{whose}", args.detections.display());
-        }
+        let (site, by_camera) = recordings::open(args)?;
         let store = match &site.console {
             Some(console) => existing_store(console).await?,
             None => None,
         };
         let (mut cameras, mut baseline) = (Vec::new(), None);
-        for (id, records) in by_camera {
+        for (id, source) in by_camera {
             let live = match &store {
-                Some(store) => Some(live(store, &id, &records).await?),
+                Some(store) => Some(live(store, &id, &source).await?),
                 None => None,
             };
-            let recorded = Recorded::open(&site, &id, records, live.as_deref())?;
+            let recorded = Recorded::open(&site, &id, source, live.as_deref())?;
             if let Some((camera, of_camera)) = recorded {
                 cameras.push(camera);
                 baseline = sum(baseline, of_camera);
@@ -128,15 +112,16 @@ impl Recorded {
     fn open(
         site: &Arc<RecordedSite>,
         id: &CameraId,
-        records: Vec<CameraRecord>,
+        source: Source,
         live: Option<&[StoredAlert]>,
     ) -> anyhow::Result<Option<(Self, Option<Baseline>)>> {
-        let last = records.iter().map(|record| record.at.captured).max().unwrap_or_default();
+        let last = source.span().map_or(Timestamp::default(), |span| span.1);
         let Some(setups) = site.setups(id) else { return Ok(None) };
         let Some(camera) = setups.camera(last).cloned() else { return Ok(None) };
         let policy = setups.at(last).and_then(|setup| setup.policy.clone());
-        let recording = Recording {
-            records,
+        let mut recording = Recording {
+            source,
+            tracked: None,
             base: Box::new({
                 let site = site.clone();
                 move |at| site.base(at)
@@ -144,10 +129,15 @@ impl Recorded {
             tracker: site.analyse.tracker.clone(),
             sort_window: site.analyse.sort_window,
         };
+        let in_store = matches!(recording.source, Source::Stored { .. });
+        let tracked = recording.track(&setups).with_context(|| format!("camera {id}"))?;
+        if in_store {
+            recordings::tell(id, tracked);
+        }
         let alerts = recording.alerts(&setups).with_context(|| format!("camera {id}"))?;
         let (baseline, verdicts) = live.map(|live| carried(&alerts, live)).unzip();
         let verdicts = verdicts.unwrap_or_default();
-        Ok(Some((Self { camera, policy, recording, alerts, verdicts }, baseline)))
+        Ok(Some((Self { camera, setups, policy, recording, alerts, verdicts }, baseline)))
     }
 
     pub(super) fn id(&self) -> &CameraId {
@@ -169,7 +159,7 @@ impl Recorded {
 
     /// The camera with another policy for all time.
     pub(super) fn with_policy(&self, policy: Option<&Policy>) -> Setups {
-        Setups::fixed(self.camera.clone(), policy.cloned().map(SharedPolicy::new).map(Arc::new))
+        self.setups.with_policy(policy.cloned().map(SharedPolicy::new).map(Arc::new))
     }
 
     /// When the older 60 % of its judged alerts end.
@@ -200,13 +190,8 @@ async fn existing_store(console: &ConsoleSettings) -> anyhow::Result<Option<Arc<
 }
 
 /// The alerts of a camera that were raised live in the time of its records.
-async fn live(
-    store: &Arc<AlertStore>,
-    camera: &CameraId,
-    records: &[CameraRecord],
-) -> anyhow::Result<Vec<StoredAlert>> {
-    let times = || records.iter().map(|record| record.at.captured);
-    let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(Vec::new()) };
+async fn live(store: &Arc<AlertStore>, camera: &CameraId, source: &Source) -> anyhow::Result<Vec<StoredAlert>> {
+    let Some((first, last)) = source.span() else { return Ok(Vec::new()) };
     let until = last + Span::from_micros(1);
     let mut filter = AlertFilter {
         each: true,
