@@ -102,7 +102,7 @@ violations! {
             "nothing brings it back; a longer retention of `video` keeps the next one";
         Pending { reason: String } = "evidence.pending": "{reason}", "ask again in a few seconds";
         NoClip { word: String, reason: String } = "evidence.no-clip": "{reason}",
-            "nothing brings it back; `arguments.word` is the reason that the alert gives too";
+            "nothing brings it back; the alert says why too: {word}";
         ClipPending = "evidence.clip-pending": "the clip is still to be made",
             "ask again in a few seconds; the live stream says when it is there";
         NoPicture { reason: String } = "camera.no-picture": "{reason}", "ask again once the camera gives pictures; /api/v1/cameras says why it gives none";
