@@ -1,9 +1,11 @@
 //! Changes of cameras and policies while the product runs: a two-phase commit among the workers that analyse.
 //!
 //! A change is *prepared*: every live worker checks it on each of its cameras. If all are ready it is *committed*, to be effective
-//! [`LEAD`] later; if one refuses, nothing changes. From the earliest time at which a commit could be effective until it hears a decision,
-//! a worker holds back frames, for five seconds at most. So all workers, and every replay, change between the same two frames.
+//! [`LEAD`] later; if one refuses, nothing changes. From the earliest time at which a commit could be effective until it hears a
+//! decision, a worker holds back frames; after five seconds it aborts the change. The first decision on `changes` counts. So all
+//! workers, and every replay, change between the same two frames.
 
+mod change_error;
 mod check;
 mod worker;
 mod workers;
@@ -17,7 +19,7 @@ use tokio::time::Instant;
 use vedette_bus::{BusError, SharedBus};
 use vedette_core::{
     AppliedChange, Authorship, CameraVersion, Change, ChangeId, ChangePhase, Owner, Policy, PolicyVersion, Proposal,
-    ProposedCamera, ProposedPolicy, Refusal, Span, Timestamp, Version,
+    ProposedCamera, ProposedPolicy, Span, Timestamp, Version,
 };
 use vedette_runtime::Service;
 use vedette_runtime::health::{Condition, Health};
@@ -28,6 +30,8 @@ use vedette_wire::{WorkerAnswer, policy_key};
 use crate::error::StageError;
 use crate::metrics;
 use crate::registry::{self, Registry};
+pub use change_error::ChangeError;
+use change_error::{ANSWERS, LARGEST};
 pub(crate) use check::ChangeRule;
 pub use worker::Worker;
 use workers::Workers;
@@ -35,79 +39,13 @@ use workers::Workers;
 const NAME: &str = "changes";
 /// How long after its commit a change is effective.
 const LEAD: Span = Span::from_millis(500);
-/// How long live workers have for their answer.
-const ANSWERS: Duration = Duration::from_secs(5);
-/// How long a worker may be unknown that has just started: two of its reports.
-const UNKNOWN: Duration = Duration::from_millis(2_200);
-/// Most bytes of a change: a record of the bus, less the names of its topic and key.
-const LARGEST: usize = 900_000;
+/// Interval at which the reports of workers are looked at again.
+const AGAIN: Duration = Duration::from_millis(250);
+/// A clock that is set back by no more than this leaves the order of changes as it is; a time further ahead was a mistake.
+const SET_BACK: Span = Span::from_secs(60);
 
-/// Why nothing changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// It is what is in force already.
-    #[error("nothing in it differs from what is in force")]
-    Nothing,
-    /// It cannot be applied to some cameras.
-    #[error("it cannot be applied to {} of the cameras", refusals.len())]
-    Refused {
-        /// The first reasons.
-        refusals: Vec<Refusal>,
-        /// How many others there are.
-        more: u32,
-        /// The worker that refused; none when no worker was asked.
-        worker: Option<String>,
-    },
-    /// Another version came first.
-    #[error("{of} has changed: a version of {author} is in force from {from}")]
-    Stale {
-        /// The policy.
-        of: String,
-        /// Who made the newest version.
-        author: String,
-        /// When it is effective.
-        from: Timestamp,
-    },
-    /// It is edited elsewhere.
-    #[error("{of} is kept in the {}", place(*owner))]
-    KeptElsewhere {
-        /// The camera or policy.
-        of: String,
-        /// Where it is edited.
-        owner: Owner,
-    },
-    /// Its record would be too large.
-    #[error("it takes {bytes} bytes, and a record of the bus holds {LARGEST}")]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-    },
-    /// Live workers did not answer in time.
-    #[error("no answer within {} s of the workers {}", ANSWERS.as_secs(), workers.join(", "))]
-    NoAnswer {
-        /// Their names.
-        workers: Vec<String>,
-    },
-    /// A worker went on without it.
-    #[error("the worker {worker} has waited too long for a decision")]
-    Overdue {
-        /// Its name.
-        worker: String,
-    },
-    /// The bus refused.
-    #[error(transparent)]
-    Bus(#[from] BusError),
-    /// A task failed.
-    #[error("checking the change")]
-    Task(#[from] tokio::task::JoinError),
-}
-
-const fn place(owner: Owner) -> &'static str {
-    match owner {
-        Owner::File => "configuration files",
-        Owner::Console => "console",
-    }
-}
+/// The workers that are ready, with the number of their cameras that a change concerns and the time they took.
+type Ready = BTreeMap<String, (u32, Duration)>;
 
 /// Where changes are decided: one place for a site.
 #[derive(Clone)]
@@ -136,7 +74,12 @@ impl Changes {
         Service::new(NAME, move |stop| {
             let (changes, health) = (changes.clone(), health.clone());
             async move {
-                changes.recover().await?;
+                while let Err(error) = changes.recover().await {
+                    match error {
+                        ChangeError::Bus(error) => return Err(error.into()),
+                        error => health.set(NAME, Condition::Degraded, vedette_runtime::report(&error)),
+                    }
+                }
                 health.set(NAME, Condition::Running, "");
                 stop.cancelled().await;
                 Ok::<_, StageError>(())
@@ -154,16 +97,38 @@ impl Changes {
     ///
     /// # Errors
     /// When the bus refuses.
-    pub async fn recover(&self) -> Result<(), BusError> {
+    pub async fn recover(&self) -> Result<(), ChangeError> {
         let _turn = self.turn.lock().await;
+        self.settle().await
+    }
+
+    /// The same for what this process left when the bus refused: a later change builds on what is in force.
+    async fn settle(&self) -> Result<(), ChangeError> {
+        for change in self.registry.undecided() {
+            self.abort(&change, "it was left undecided").await?;
+            self.reaches(&change.id, |phase| *phase != ChangePhase::Prepared).await?;
+        }
         for change in self.registry.unpublished() {
             let Some(from) = change.effective_from() else { continue };
             self.publish(&change, from).await?;
         }
-        for change in self.registry.undecided() {
-            self.abort(&change, "the console ended before it was decided").await?;
-        }
         Ok(())
+    }
+
+    /// Waits until this process has read of a phase: the first decision on the topic counts, whoever wrote it.
+    async fn reaches(&self, id: &ChangeId, is_awaited: fn(&ChangePhase) -> bool) -> Result<ChangePhase, ChangeError> {
+        let mut changes = self.registry.changes();
+        let phase = async {
+            loop {
+                let made = self.registry.changes_made();
+                match made.iter().find(|change| change.id == *id && is_awaited(&change.phase)) {
+                    Some(change) => return Some(change.phase.clone()),
+                    None => changes.changed().await.ok()?,
+                }
+            }
+        };
+        let phase = tokio::time::timeout(ANSWERS, phase).await;
+        phase.ok().flatten().ok_or(ChangeError::Unsettled)
     }
 
     /// Checks a change on every camera of the site, without any effect.
@@ -181,6 +146,7 @@ impl Changes {
     /// Why nothing changed.
     pub async fn apply(&self, proposal: Proposal) -> Result<AppliedChange, ChangeError> {
         let _turn = self.turn.lock().await;
+        self.settle().await?;
         let change = self.draft(&proposal)?;
         self.check_here(&change).await?;
         topics::CHANGES.send(&self.bus, &change, change.prepared).await?.await?;
@@ -199,15 +165,22 @@ impl Changes {
         let effective_from = ((self.now)() + LEAD).max(change.earliest());
         let committed = Change { phase: ChangePhase::Committed(effective_from), ..change };
         topics::CHANGES.send(&self.bus, &committed, (self.now)()).await?.await?;
+        if let ChangePhase::Aborted(reason) =
+            self.reaches(&committed.id, |phase| *phase != ChangePhase::Prepared).await?
+        {
+            metrics::CHANGES.with(["aborted"]).increment(1);
+            return Err(ChangeError::Aborted { reason });
+        }
         metrics::CHANGES.with(["committed"]).increment(1);
         self.publish(&committed, effective_from).await?;
         Ok(AppliedChange { change: committed.id, effective_from, ready, unattended })
     }
 
-    async fn publish(&self, change: &Change, from: Timestamp) -> Result<(), BusError> {
+    async fn publish(&self, change: &Change, from: Timestamp) -> Result<(), ChangeError> {
         registry::put_change(&self.bus, &self.registry, change.clone(), from).await?;
         let published = Change { phase: ChangePhase::Published(from), ..change.clone() };
-        topics::CHANGES.send(&self.bus, &published, (self.now)()).await?.await.map(drop)
+        topics::CHANGES.send(&self.bus, &published, (self.now)()).await?.await?;
+        self.reaches(&change.id, |phase| matches!(phase, ChangePhase::Published(_))).await.map(drop)
     }
 
     async fn abort(&self, change: &Change, reason: &str) -> Result<(), BusError> {
@@ -235,44 +208,57 @@ impl Changes {
     }
 
     /// Waits until every live worker is ready.
-    async fn answers(&self, change: &ChangeId) -> Result<BTreeMap<String, (u32, Duration)>, ChangeError> {
-        let partitions = self.bus.watermarks(topics::DETECTIONS.name()).await?.len();
+    async fn answers(&self, change: &ChangeId) -> Result<Ready, ChangeError> {
         let (began, mut reports) = (Instant::now(), self.workers.reports());
         loop {
-            let (mut ready, mut held, mut silent) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-            for (name, member) in self.workers.members().iter().filter(|(_, member)| member.is_live()) {
-                match member.answers.get(change) {
-                    Some((WorkerAnswer::Ready { cameras, .. }, at)) => {
-                        held.extend(member.partitions.iter().copied());
-                        ready.insert(name.clone(), (*cameras, at.duration_since(began)));
-                    }
-                    Some((WorkerAnswer::Refused { refusals, more, .. }, _)) => {
-                        let (refusals, more, worker) = (refusals.clone(), *more, Some(name.clone()));
-                        return Err(ChangeError::Refused { refusals, more, worker });
-                    }
-                    Some((WorkerAnswer::Overdue { .. }, _)) => {
-                        return Err(ChangeError::Overdue { worker: name.clone() });
-                    }
-                    None => silent.push(name.clone()),
-                }
-            }
-            let waited = began.elapsed();
-            // A worker that is not known yet holds the partitions that no other holds.
-            if silent.is_empty() && (held.len() >= partitions || waited >= UNKNOWN) {
+            // A report that is on the bus counts.
+            let end = self.bus.watermarks(topics::WORKERS.name()).await?.iter().map(|mark| mark.high).max();
+            let read = *reports.borrow_and_update();
+            // None since this process began.
+            let is_read = read == 0 || read >= end.unwrap_or_default();
+            let (ready, silent) = self.heard(change, began)?;
+            if silent.is_empty() && is_read && self.workers.are_known() {
                 return Ok(ready);
             }
-            if waited >= ANSWERS {
+            if began.elapsed() >= ANSWERS {
                 return Err(ChangeError::NoAnswer { workers: silent });
             }
-            let next = if silent.is_empty() { UNKNOWN } else { ANSWERS };
-            let _ =
-                tokio::time::timeout_at((began + next).min(Instant::now() + worker::EVERY), reports.changed()).await;
+            let _ = tokio::time::timeout(AGAIN, reports.changed()).await;
         }
+    }
+
+    /// The live workers that are ready, and those without an answer.
+    fn heard(&self, change: &ChangeId, began: Instant) -> Result<(Ready, Vec<String>), ChangeError> {
+        let (mut ready, mut silent) = (BTreeMap::new(), Vec::new());
+        for (name, member) in self.workers.members().iter().filter(|(_, member)| member.is_live()) {
+            match member.answers.get(change) {
+                Some((WorkerAnswer::Ready { cameras, .. }, at)) => {
+                    ready.insert(name.clone(), (*cameras, at.duration_since(began)));
+                }
+                Some((WorkerAnswer::Refused { refusals, more, .. }, _)) => {
+                    let (refusals, more, worker) = (refusals.clone(), *more, Some(name.clone()));
+                    return Err(ChangeError::Refused { refusals, more, worker });
+                }
+                Some((WorkerAnswer::Overdue { .. }, _)) => {
+                    return Err(ChangeError::Overdue { worker: name.clone() });
+                }
+                None => silent.push(name.clone()),
+            }
+        }
+        Ok((ready, silent))
+    }
+
+    /// The time, and never before the last change is in force: a clock that was set back makes no version of the past.
+    fn after_the_last(&self) -> Timestamp {
+        let now = (self.now)();
+        let made = self.registry.changes_made();
+        let last = made.iter().filter_map(|change| change.effective_from()).max();
+        last.filter(|last| *last <= now + SET_BACK).map_or(now, |last| now.max(last))
     }
 
     /// The change that a proposal makes, of what differs from what is in force.
     fn draft(&self, proposal: &Proposal) -> Result<Change, ChangeError> {
-        let now = (self.now)();
+        let now = self.after_the_last();
         let (mut cameras, mut policies) = (Vec::new(), Vec::new());
         for ProposedCamera { id, content, based_on } in &proposal.cameras {
             let newest = self.registry.camera_versions(id).pop();

@@ -41,7 +41,7 @@ vedette_metrics::define! {
     CHANGES: Counter = "vedette_changes_total", Count, ["outcome"];
     /// Frames that waited for the decision on a change.
     ANALYSE_FRAMES_HELD: Counter = "vedette_analyse_frames_held_total", Count, [];
-    /// Changes without a decision in time, with which the analysis no longer waited.
+    /// Changes that the analysis aborted because no decision came in time.
     ANALYSE_CHANGES_OVERDUE: Counter = "vedette_analyse_changes_overdue_total", Count, [];
     /// Spans of a camera in which a change came too late, by whether a replay is `exact`.
     ANALYSE_LATE_CHANGES: Counter = "vedette_analyse_late_changes_total", Count, ["exact"];

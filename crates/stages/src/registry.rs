@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use vedette_analysis::Setups;
 use vedette_bus::{BusError, Delivered, SharedBus, StartAt};
 use vedette_core::{
-    Camera, CameraId, CameraVersion, Change, ChangeId, LateChange, Policy, PolicyScope, PolicyVersion, Timestamp,
+    Camera, CameraId, CameraVersion, Change, LateChange, Policy, PolicyScope, PolicyVersion, Timestamp,
 };
 use vedette_rules::SharedPolicy;
 use vedette_runtime::health::Condition;
@@ -88,7 +88,10 @@ impl View for RegistryView {
         let key = String::from_utf8_lossy(&record.record.key);
         let value = record.record.value.clone();
         match self.content {
-            Content::Changes => self.registry.take_change(topics::CHANGES.decode(value)?),
+            Content::Changes => {
+                self.registry.changes.read_up_to(record.position.offset + 1);
+                self.registry.take_change(topics::CHANGES.decode(value)?);
+            }
             Content::LateChanges => self.registry.changes.note_late(topics::LATE_CHANGES.decode(value)?),
             Content::Cameras => self.registry.take_camera(&key, value)?,
             Content::Policies => self.registry.take_policy(&key, value)?,
@@ -187,18 +190,19 @@ impl Registry {
         self.changes.undecided()
     }
 
+    /// The offset up to which `changes` was read.
+    pub(crate) fn changes_read(&self) -> u64 {
+        self.changes.read()
+    }
+
     /// Committed changes whose versions may not be on their topics yet.
     pub(crate) fn unpublished(&self) -> Vec<Arc<Change>> {
         self.changes.unpublished()
     }
 
-    /// Goes on without a change on which nobody has decided; returns whether it still was undecided.
-    pub(crate) fn give_up(&self, id: &ChangeId) -> bool {
-        let gave_up = self.changes.give_up(id);
-        if gave_up {
-            self.changed();
-        }
-        gave_up
+    /// Whether a late change was recorded.
+    pub(crate) fn is_noted(&self, late: &LateChange) -> bool {
+        self.changes.late(&late.camera).contains(late)
     }
 
     /// From now on a camera's setups have this late change.

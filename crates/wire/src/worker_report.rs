@@ -42,7 +42,7 @@ pub enum WorkerAnswer {
         /// The number of others.
         more: u32,
     },
-    /// It has heard no decision for too long, and goes on without the change.
+    /// It has heard no decision for too long, and aborts the change.
     Overdue {
         /// The change.
         change: ChangeId,

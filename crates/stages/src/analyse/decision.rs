@@ -1,6 +1,9 @@
 //! Changes whose decision comes while frames of the cameras that they concern arrive.
 
-use vedette_core::LateChange;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use vedette_core::{Change, ChangePhase, LateChange};
 use vedette_runtime::clock;
 use vedette_topics::{During, topics};
 
@@ -8,17 +11,29 @@ use super::Analyse;
 use crate::metrics;
 use crate::registry::Hold;
 
-/// Waits until a change is decided, or has taken too long.
-pub(super) async fn wait(stage: &Analyse, hold: &Hold) {
+/// How long an abort may take to be read.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Waits until a change is decided. If that takes too long, it is aborted from here: the first decision on the topic counts, so every
+/// process and every replay decide as this one does.
+pub(super) async fn wait(stage: &Analyse, hold: &Hold) -> crate::Result<()> {
     metrics::ANALYSE_FRAMES_HELD.get().increment(1);
-    let mut changes = stage.registry.changes();
-    while stage.registry.undecided().iter().any(|change| change.id == hold.change) {
-        let heard = tokio::time::timeout_at(hold.until, changes.changed()).await;
-        if heard.is_err() && stage.registry.give_up(&hold.change) {
-            metrics::ANALYSE_CHANGES_OVERDUE.get().increment(1);
-            tracing::warn!(change = %hold.change, "no decision on a change came in time; the analysis goes on without it");
-            stage.worker.overdue(&stage.bus, &hold.change).await;
+    let (mut changes, mut until) = (stage.registry.changes(), hold.until);
+    loop {
+        let undecided = stage.registry.undecided();
+        let Some(change) = undecided.iter().find(|change| change.id == hold.change) else { return Ok(()) };
+        if tokio::time::timeout_at(until, changes.changed()).await.is_ok() {
+            continue;
         }
+        metrics::ANALYSE_CHANGES_OVERDUE.get().increment(1);
+        tracing::warn!(change = %hold.change, "no decision on a change came in time; the analysis aborts it");
+        stage.worker.overdue(&stage.bus, &stage.registry, &hold.change).await;
+        let phase = ChangePhase::Aborted("a worker waited too long for the decision".to_owned());
+        let aborted = Change { phase, ..Change::clone(change) };
+        let sent = topics::CHANGES.send(&stage.bus, &aborted, clock::now()).await;
+        sent.during("aborting a change")?.await.during("aborting a change")?;
+        // It is read soon, or what was decided before.
+        until = Instant::now() + AGAIN;
     }
 }
 

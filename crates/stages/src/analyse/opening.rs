@@ -27,16 +27,19 @@ impl Running {
     pub(super) async fn open(&mut self, record: &Delivered, frame: &CameraRecord) -> crate::Result<Opened> {
         let number = record.position.partition;
         let entry = loop {
+            self.stage.worker.current().await;
             let Some(entry) = self.stage.registry.entry(&frame.camera) else {
                 let detail = format!("camera {} is not in the registry", frame.camera);
                 return Ok(Opened::Refused(DeadLetterReason::UnknownCamera, detail));
             };
             if let Some(hold) = entry.hold.as_ref().filter(|hold| frame.at.captured >= hold.from) {
-                decision::wait(&self.stage, hold).await;
+                decision::wait(&self.stage, hold).await?;
                 continue;
             }
             let known = self.partitions.entry(number).or_default().cameras.get(&frame.camera);
-            let late = known.map(|known| known.late_under(&entry)).unwrap_or_default();
+            let mut late = known.map(|known| known.late_under(&entry)).unwrap_or_default();
+            // One that is not exact stays different.
+            late.retain(|span| !self.stage.registry.is_noted(span));
             if late.is_empty() {
                 break entry;
             }

@@ -100,10 +100,11 @@ impl Partition {
     }
 
     /// A frame through its camera's analysis; none when that is not loaded, its registry entry is outdated, the camera was removed
-    /// before the frame, or the frame has to wait for a decision.
+    /// before the frame, or the frame has to wait for a decision or for the worker's vote.
     pub(super) fn step(&mut self, stage: &Analyse, frame: &CameraRecord) -> Option<Result<Outcome, Panicked>> {
         let known = self.cameras.get_mut(&frame.camera)?;
-        let waits = known.entry.hold.as_ref().is_some_and(|hold| frame.at.captured >= hold.from);
+        let waits =
+            !stage.worker.is_current() || known.entry.hold.as_ref().is_some_and(|hold| frame.at.captured >= hold.from);
         if !stage.registry.is_current(&known.entry) || known.entry.setups.is_removed(frame.at.captured) || waits {
             return None;
         }

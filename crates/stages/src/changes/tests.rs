@@ -255,3 +255,73 @@ async fn a_change_larger_than_a_record_is_refused() {
     let refused = site.changes.check(site.proposal(Some(policy))).await.unwrap_err();
     assert!(matches!(refused, ChangeError::TooLarge { bytes } if bytes > LARGEST), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_editors_of_one_version_the_second_is_told_of_the_first() {
+    let site = Site::new().await;
+    let _worker = site.worker([0, 1, 2, 3]).await;
+    let edit = |author: &str| {
+        let mut proposal = site.proposal(Some(site.renamed(author)));
+        proposal.author = author.to_owned();
+        proposal.policies[0].based_on = Some(Timestamp::default());
+        site.changes.apply(proposal)
+    };
+    let (anna, ben) = tokio::join!(edit("anna"), edit("ben"));
+    let (first, refused) = if anna.is_ok() { ("anna", ben) } else { ("ben", anna) };
+    match refused.unwrap_err() {
+        ChangeError::Stale { of, author, .. } => assert_eq!((of.as_str(), author.as_str()), ("group/campus", first)),
+        other => panic!("{other}"),
+    }
+    assert_eq!(site.changes.registry().policy_versions(&site.policy.applies_to).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_on_the_ground_is_refused_for_a_camera_without_calibration() {
+    let site = Site::new().await;
+    let _worker = site.worker([0, 1, 2, 3]).await;
+    let mut policy = site.policy.clone();
+    let corners = [(22.5309, 113.9380), (22.5310, 113.9380), (22.5310, 113.9381)];
+    let corners =
+        corners.map(|(latitude, longitude)| serde_json::json!({ "latitude": latitude, "longitude": longitude }));
+    let zone: vedette_core::Zone = serde_json::from_value(serde_json::json!({ "ground": corners })).unwrap();
+    let condition = &mut policy.rules[0].condition;
+    condition.params = condition.params.clone().with("zone", zone);
+    let camera = vedette_core::Camera { calibration: None, ..test_site::cameras().remove(0) };
+    let of_camera = |proposal: Proposal| Proposal {
+        cameras: vec![ProposedCamera { id: camera.id.clone(), content: Some(camera.clone()), based_on: None }],
+        ..proposal
+    };
+    let refused = site.changes.apply(of_camera(site.proposal(Some(policy)))).await.unwrap_err();
+    let ChangeError::Refused { refusals, worker: None, .. } = refused else { panic!("{refused}") };
+    let refusal = &refusals[0];
+    assert_eq!(refusal.camera.as_ref(), Some(&camera.id));
+    assert!(refusal.path.contains("rule[0] (lawn).when.zone") && !refusal.fix.is_empty(), "{refusal:?}");
+    assert_eq!(site.phases().await, []);
+    // With zones in the picture it needs none.
+    site.changes.apply(of_camera(site.proposal(Some(site.renamed("new"))))).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_or_forward_keeps_the_order_of_versions() {
+    let site = Site::new().await;
+    let _worker = site.worker([0, 1, 2, 3]).await;
+    let mut last = Timestamp::default();
+    let clocks: [fn() -> Timestamp; 5] = [
+        clock::now,
+        || clock::now() - Span::from_secs(10),
+        || clock::now() + Span::from_secs(10),
+        clock::now,
+        || clock::now() - Span::from_secs(10),
+    ];
+    for (number, now) in clocks.into_iter().enumerate() {
+        let (changes, follower) = Changes::open(&site.bus, site.changes.registry(), now);
+        let following = tokio::spawn(follower.run(Health::default(), site.stop.clone()));
+        let applied = changes.apply(site.proposal(Some(site.renamed(&format!("{number}"))))).await.unwrap();
+        assert!(applied.effective_from > last, "{number}: {applied:?} after {last}");
+        last = applied.effective_from;
+        // None that was in force is taken back.
+        let late = registry(&site.bus, &site.stop).await;
+        assert_eq!(late.policy_versions(&site.policy.applies_to).len(), number + 2);
+        following.abort();
+    }
+}

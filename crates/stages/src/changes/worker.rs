@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{SharedBus, partition_of};
 use vedette_core::{Camera, Change, ChangeId};
@@ -15,6 +15,7 @@ use vedette_topics::{During, topics};
 use vedette_wire::{WorkerAnswer, WorkerReport};
 
 use super::check::check;
+use super::workers::PATIENCE;
 use crate::error::StageError;
 use crate::registry::Registry;
 
@@ -28,12 +29,28 @@ pub struct Worker {
     name: Arc<str>,
     /// Its partitions of `detections`.
     partitions: Arc<watch::Sender<BTreeSet<u32>>>,
+    vote: Arc<watch::Sender<Vote>>,
+}
+
+/// Whether a change can be committed without this worker.
+#[derive(Debug, Clone, Copy)]
+enum Vote {
+    /// It does not report.
+    None,
+    /// Up to then it is live for every desk, which waits for its answer; and it has read `changes`.
+    Until(Instant),
+    /// It has waited too long for its reports, and goes on without.
+    Lost,
 }
 
 impl Default for Worker {
     fn default() -> Self {
         let partitions = Arc::new(watch::channel(BTreeSet::new()).0);
-        Self { name: format!("{:016x}", fastrand::u64(..)).into(), partitions }
+        Self {
+            name: format!("{:016x}", fastrand::u64(..)).into(),
+            partitions,
+            vote: Arc::new(watch::channel(Vote::None).0),
+        }
     }
 }
 
@@ -47,9 +64,49 @@ impl Worker {
         });
     }
 
-    /// Reports that it goes on without a change.
-    pub(crate) async fn overdue(&self, bus: &SharedBus, change: &ChangeId) {
-        self.report(bus, Some(WorkerAnswer::Overdue { change: change.clone() })).await;
+    /// Whether no change can be committed that it does not know of.
+    pub(crate) fn is_current(&self) -> bool {
+        match *self.vote.borrow() {
+            Vote::None | Vote::Lost => true,
+            Vote::Until(until) => Instant::now() < until,
+        }
+    }
+
+    /// Waits until it is current, which it is not after a pause; goes on without after a while, so that no camera is blind.
+    pub(crate) async fn current(&self) {
+        let mut votes = self.vote.subscribe();
+        let current = votes.wait_for(|vote| !matches!(vote, Vote::Until(until) if *until <= Instant::now()));
+        if tokio::time::timeout(PATIENCE + EVERY, current).await.is_err() {
+            tracing::warn!(
+                "the reports of this worker are late; the analysis goes on, and a change may come too late for it"
+            );
+            self.vote.send_replace(Vote::Lost);
+        }
+    }
+
+    /// A report that was sent `began` is on the bus. Once this worker has read all changes from before it, it has a vote.
+    async fn renew(self, bus: SharedBus, registry: Registry, began: Instant) {
+        let Ok(marks) = bus.watermarks(topics::CHANGES.name()).await else { return };
+        // Records past their retention need not be read.
+        let kept = marks.iter().filter(|mark| mark.low < mark.high);
+        let end = kept.map(|mark| mark.high).max().unwrap_or_default();
+        let mut changes = registry.changes();
+        while registry.changes_read() < end {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+        self.vote.send_modify(|vote| {
+            *vote = match *vote {
+                Vote::Until(until) => Vote::Until(until.max(began + PATIENCE)),
+                Vote::None | Vote::Lost => Vote::Until(began + PATIENCE),
+            };
+        });
+    }
+
+    /// Reports that it aborts a change.
+    pub(crate) async fn overdue(&self, bus: &SharedBus, registry: &Registry, change: &ChangeId) {
+        self.report(bus, registry, Some(WorkerAnswer::Overdue { change: change.clone() })).await;
     }
 
     /// The service that reports while the process runs.
@@ -61,26 +118,30 @@ impl Worker {
         })
     }
 
-    pub(super) async fn run(
-        self,
-        bus: SharedBus,
-        registry: Registry,
-        stop: CancellationToken,
-    ) -> Result<(), StageError> {
+    /// Reports, and answers changes, until `stop`.
+    ///
+    /// # Errors
+    /// When the bus or the registry ends.
+    pub async fn run(self, bus: SharedBus, registry: Registry, stop: CancellationToken) -> Result<(), StageError> {
         let (mut changes, mut partitions) = (registry.changes(), self.partitions.subscribe());
+        self.vote.send_modify(|vote| {
+            if matches!(vote, Vote::None) {
+                *vote = Vote::Until(Instant::now());
+            }
+        });
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut answered: HashSet<ChangeId> = HashSet::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                _ = every.tick() => { self.report(&bus, None).await; }
+                _ = every.tick() => { self.report(&bus, &registry, None).await; }
                 changed = changes.changed() => changed.map_err(|_| StageError::RegistryEnded)?,
                 changed = partitions.changed() => {
                     changed.map_err(|_| StageError::RegistryEnded)?;
                     // For its new cameras it has not answered.
                     answered.clear();
-                    self.report(&bus, None).await;
+                    self.report(&bus, &registry, None).await;
                 }
             }
             let undecided = registry.undecided();
@@ -97,11 +158,11 @@ impl Worker {
     async fn answer(&self, bus: &SharedBus, registry: &Registry, change: &Arc<Change>) -> Result<bool, StageError> {
         let marks = bus.watermarks(topics::DETECTIONS.name()).await;
         let of = u32::try_from(marks.during("counting the partitions of `detections`")?.len()).unwrap_or(u32::MAX);
-        let (held, registry, change) = (self.partitions.borrow().clone(), registry.clone(), change.clone());
+        let (held, known, change) = (self.partitions.borrow().clone(), registry.clone(), change.clone());
         let id = change.id.clone();
         let checked = tokio::task::spawn_blocking(move || {
             let is_own = |camera: &Arc<Camera>| held.contains(&partition_of(camera.id.as_str().as_bytes(), of));
-            check(&registry, &change, registry.cameras().into_iter().filter(is_own))
+            check(&known, &change, known.cameras().into_iter().filter(is_own))
         });
         let checked = checked.await?;
         let answer = if checked.refusals.is_empty() {
@@ -109,17 +170,29 @@ impl Worker {
         } else {
             WorkerAnswer::Refused { change: id, refusals: checked.refusals, more: checked.more }
         };
-        Ok(self.report(bus, Some(answer)).await)
+        Ok(self.report(bus, registry, Some(answer)).await)
     }
 
     /// Without waiting until it is durable: the next one follows soon.
-    async fn report(&self, bus: &SharedBus, answer: Option<WorkerAnswer>) -> bool {
+    async fn report(&self, bus: &SharedBus, registry: &Registry, answer: Option<WorkerAnswer>) -> bool {
         let partitions = self.partitions.borrow().iter().copied().collect();
         let report = WorkerReport { worker: self.name.to_string(), partitions, answer };
-        let sent = topics::WORKERS.send(bus, &report, clock::now()).await;
-        if let Err(error) = &sent {
-            tracing::debug!(%error, "a worker's report was not sent");
+        let began = Instant::now();
+        match topics::WORKERS.send(bus, &report, clock::now()).await {
+            Ok(delivery) => {
+                let (worker, bus, registry) = (self.clone(), bus.clone(), registry.clone());
+                tokio::spawn(async move {
+                    if delivery.await.is_ok() {
+                        // A later report renews it otherwise.
+                        let _ = tokio::time::timeout(PATIENCE, worker.renew(bus, registry, began)).await;
+                    }
+                });
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a worker's report was not sent");
+                false
+            }
         }
-        sent.is_ok()
     }
 }

@@ -41,13 +41,16 @@ impl Member {
 #[derive(Debug, Clone)]
 pub(super) struct Workers {
     members: Arc<Mutex<BTreeMap<String, Member>>>,
-    heard: Arc<watch::Sender<u64>>,
+    /// The offset of the next report.
+    next: Arc<watch::Sender<u64>>,
+    /// Since when it hears reports.
+    began: Instant,
 }
 
 impl Workers {
     /// Nobody yet, and the follower that hears them while it runs.
     pub(super) fn open(bus: &SharedBus) -> (Self, Arc<Follower>) {
-        let workers = Self { members: Arc::default(), heard: Arc::new(watch::channel(0).0) };
+        let workers = Self { members: Arc::default(), next: Arc::new(watch::channel(0).0), began: Instant::now() };
         let follower = Follower::new(bus, NAME, topics::WORKERS.name(), StartAt::Latest, workers.clone());
         (workers, follower)
     }
@@ -56,9 +59,14 @@ impl Workers {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Rises with every report.
+    /// The offset of the next report.
     pub(super) fn reports(&self) -> watch::Receiver<u64> {
-        self.heard.subscribe()
+        self.next.subscribe()
+    }
+
+    /// Whether every live worker has been heard.
+    pub(super) fn are_known(&self) -> bool {
+        self.began.elapsed() > PATIENCE
     }
 
     /// The partitions that live workers hold.
@@ -88,7 +96,7 @@ impl View for Workers {
                 member.answers.insert(change, (answer, now));
             }
         }
-        self.heard.send_modify(|heard| *heard += 1);
+        self.next.send_replace(record.position.offset + 1);
         Ok(())
     }
 

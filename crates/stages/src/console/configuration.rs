@@ -46,8 +46,11 @@ fn refused(error: ChangeError) -> ChangeRefused {
         ChangeError::Stale { .. } => ChangeRefused::Stale(error.to_string()),
         ChangeError::KeptElsewhere { .. } => ChangeRefused::KeptElsewhere(error.to_string()),
         ChangeError::TooLarge { .. } => ChangeRefused::TooLarge(error.to_string()),
-        ChangeError::NoAnswer { .. } | ChangeError::Overdue { .. } | ChangeError::Bus(_) | ChangeError::Task(_) => {
-            ChangeRefused::NotNow(vedette_runtime::report(&error))
-        }
+        ChangeError::NoAnswer { .. }
+        | ChangeError::Overdue { .. }
+        | ChangeError::Aborted { .. }
+        | ChangeError::Unsettled
+        | ChangeError::Bus(_)
+        | ChangeError::Task(_) => ChangeRefused::NotNow(vedette_runtime::report(&error)),
     }
 }

@@ -1,7 +1,7 @@
 //! The changes of `changes`, and the late ones of `late-changes`.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +19,6 @@ const MOST_REMEMBERED: usize = 1_000;
 struct Known {
     change: Arc<Change>,
     heard: Instant,
-    /// No decision came in time: this process goes on without it.
-    is_overdue: bool,
 }
 
 /// Changes by the order in which they were prepared.
@@ -30,6 +28,8 @@ pub(super) struct ChangeBook {
     late: DashMap<CameraId, Arc<Vec<LateChange>>>,
     /// Whether the topic was read up to its end: what was committed before is on `cameras` and `policies`, but for what was not published.
     is_current: AtomicBool,
+    /// The offset of the next record.
+    next: AtomicU64,
 }
 
 /// An undecided change that keeps frames of a camera waiting.
@@ -48,6 +48,14 @@ impl ChangeBook {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn read_up_to(&self, next: u64) {
+        self.next.store(next, Ordering::Release);
+    }
+
+    pub(super) fn read(&self) -> u64 {
+        self.next.load(Ordering::Acquire)
+    }
+
     /// Takes the next record; returns the change when it takes effect now. The first decision counts.
     pub(super) fn take(&self, change: Change) -> Option<Arc<Change>> {
         let change = Arc::new(change);
@@ -64,7 +72,7 @@ impl ChangeBook {
             return None;
         }
         let heard = before.map_or_else(Instant::now, |known| known.heard);
-        changes.insert(key, Known { change: change.clone(), heard, is_overdue: false });
+        changes.insert(key, Known { change: change.clone(), heard });
         if changes.len() > MOST_REMEMBERED
             && let Some(oldest) = changes.iter().find(|(_, known)| !known.change.is_undecided())
         {
@@ -93,7 +101,7 @@ impl ChangeBook {
     /// Changes on which nobody has decided.
     pub(super) fn undecided(&self) -> Vec<Arc<Change>> {
         let changes = self.changes();
-        let open = changes.values().filter(|known| known.change.is_undecided() && !known.is_overdue);
+        let open = changes.values().filter(|known| known.change.is_undecided());
         open.map(|known| known.change.clone()).collect()
     }
 
@@ -105,7 +113,7 @@ impl ChangeBook {
     /// What keeps frames of a camera waiting, if anything does.
     pub(super) fn hold(&self, camera: &CameraId, newest: Option<&Camera>) -> Option<Hold> {
         let changes = self.changes();
-        let open = changes.values().filter(|known| known.change.is_undecided() && !known.is_overdue);
+        let open = changes.values().filter(|known| known.change.is_undecided());
         let concerning = open.filter(|known| concerns(&known.change, camera, newest));
         concerning
             .map(|known| Hold {
@@ -114,13 +122,6 @@ impl ChangeBook {
                 until: known.heard + known.change.lead.to_std() + HOLD,
             })
             .min_by_key(|hold| hold.from)
-    }
-
-    /// Goes on without a change on which nobody has decided; returns whether it still was undecided.
-    pub(super) fn give_up(&self, id: &ChangeId) -> bool {
-        let mut changes = self.changes();
-        let open = changes.values_mut().find(|known| known.change.id == *id && known.change.is_undecided());
-        open.is_some_and(|known| !std::mem::replace(&mut known.is_overdue, true))
     }
 
     pub(super) fn note_late(&self, late: LateChange) {
@@ -186,9 +187,8 @@ mod tests {
         let hold = book.hold(&gate, None).unwrap();
         assert_eq!((hold.from, hold.until), (at(1_500), Instant::now() + Duration::from_micros(500) + HOLD));
         assert_eq!(book.hold(&lawn, None), None);
-        assert!(book.give_up(&hold.change) && !book.give_up(&hold.change));
-        assert_eq!(book.hold(&gate, None), None);
         assert!(book.take(change(ChangePhase::Committed(at(1_700)))).is_some());
+        assert_eq!(book.hold(&gate, None), None);
         assert!(book.take(change(ChangePhase::Aborted("no".into()))).is_none());
         assert_eq!(book.unpublished().len(), 1);
         assert!(book.take(change(ChangePhase::Published(at(1_700)))).is_none());
