@@ -2,7 +2,10 @@
 //! the alerts that were raised, byte for byte.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+use vedette::cli::Role;
 use vedette::config::Config;
 use vedette_alerts::json::AlertJson;
 use vedette_bus::StartAt;
@@ -10,6 +13,8 @@ use vedette_core::{Policy, Score, ScoreBand};
 use vedette_stages::registry;
 use vedette_topics::{reading, topics};
 
+use crate::blind::{Worker, on_kafka};
+use crate::broker;
 use crate::product::Product;
 use crate::support::{demo_site, edit, eventually, finish, said, vedette};
 
@@ -24,7 +29,7 @@ fn version(policy: &Policy, version: u32, score: f32) -> Policy {
 }
 
 /// The alerts on the bus as lines of JSON, by id and revision.
-async fn raised(product: &Product) -> BTreeMap<(String, u32), String> {
+async fn raised(product: &Product) -> Alerts {
     let (bus, topic) = (&product.app.bus, topics::ALERTS.name());
     let mut reader = bus.read(topic, StartAt::Earliest).await.unwrap();
     let mut alerts = BTreeMap::new();
@@ -61,7 +66,7 @@ async fn a_replay_over_three_changes_gives_the_alerts_that_were_raised() {
     more_alerts(&second, 2).await;
 
     // Then while it runs, twice.
-    let Config { cameras, policies, settings } = Config::load(&config).unwrap();
+    let Config { cameras, policies, .. } = Config::load(&config).unwrap();
     for (number, score) in [(3, 0.7), (4, 0.3)] {
         let changed = [version(&policies[0], number, score)];
         assert_eq!(registry::publish_onto(&second.app.bus, &cameras, &changed).await.unwrap(), 1);
@@ -70,19 +75,41 @@ async fn a_replay_over_three_changes_gives_the_alerts_that_were_raised() {
     let live = raised(&second).await;
     second.end().await;
 
-    let history = site.path().join("history.jsonl");
-    let mut export = vedette();
-    export.args(["export", "--bus-directory"]).arg(&settings.bus.directory).arg("--history").arg(&history);
-    let exported = finish(export);
-    assert!(exported.status.success(), "{}", said(&exported));
-    let versions = std::fs::read_to_string(&history).unwrap();
-    assert_eq!(versions.lines().filter(|line| line.contains("\"kind\":\"policy\"")).count(), 4, "{versions}");
-    let detections = site.path().join("detections.jsonl");
-    std::fs::write(&detections, &exported.stdout).unwrap();
+    let recorded = Recorded::export(&config, &site);
+    let history = std::fs::read_to_string(site.path().join("history.jsonl")).unwrap();
+    assert_eq!(history.lines().filter(|line| line.contains("\"kind\":\"policy\"")).count(), 4, "{history}");
+    recorded.assert_replay_gives(&live);
+    // The files alone are not enough.
+    let mut newest = recorded.replay(&[]);
+    newest.retain(|key, _| live.contains_key(key));
+    assert_ne!(newest, live);
+}
 
-    let replay = |more: &[&str]| {
+/// Alerts as lines of JSON, by id and revision.
+type Alerts = BTreeMap<(String, u32), String>;
+
+/// The detections of a site and the history of its cameras and policies, in files.
+struct Recorded {
+    config: PathBuf,
+    detections: PathBuf,
+    history: PathBuf,
+}
+
+impl Recorded {
+    /// Of the bus, on which no process of the site runs any more.
+    fn export(config: &Path, site: &tempfile::TempDir) -> Self {
+        let (detections, history) = (site.path().join("detections.jsonl"), site.path().join("history.jsonl"));
+        let mut export = vedette();
+        export.arg("export").arg("--config").arg(config).arg("--history").arg(&history);
+        let exported = finish(export);
+        assert!(exported.status.success(), "{}", said(&exported));
+        std::fs::write(&detections, &exported.stdout).unwrap();
+        Self { config: config.to_owned(), detections, history }
+    }
+
+    fn replay(&self, more: &[&str]) -> Alerts {
         let mut replay = vedette();
-        replay.arg("replay").arg(&detections).arg("--config").arg(&config).args(more);
+        replay.arg("replay").arg(&self.detections).arg("--config").arg(&self.config).args(more);
         let replayed = finish(replay);
         assert!(replayed.status.success(), "{}", said(&replayed));
         let mut alerts = BTreeMap::new();
@@ -92,15 +119,64 @@ async fn a_replay_over_three_changes_gives_the_alerts_that_were_raised() {
             alerts.insert((alert["id"].as_str().unwrap().to_owned(), revision), line.to_owned());
         }
         alerts
-    };
-    let mut replayed = replay(&["--history", &history.display().to_string()]);
-    // A replay ends the alerts that are open, which the product does not; frames may have come after the alerts were read.
-    let last = live.keys().filter(|key| !replayed.contains_key(*key)).collect::<Vec<_>>();
-    assert_eq!(last, Vec::<&(String, u32)>::new(), "raised live, and not by the replay");
-    replayed.retain(|key, _| live.contains_key(key));
-    assert_eq!(replayed, live);
-    // The files alone are not enough.
-    let mut newest = replay(&[]);
-    newest.retain(|key, _| live.contains_key(key));
-    assert_ne!(newest, live);
+    }
+
+    fn assert_replay_gives(&self, live: &Alerts) {
+        let mut replayed = self.replay(&["--history", &self.history.display().to_string()]);
+        // A replay ends the alerts that are open, which the product does not; frames may have come after the alerts were read.
+        let last = live.keys().filter(|key| !replayed.contains_key(*key)).collect::<Vec<_>>();
+        assert_eq!(last, Vec::<&(String, u32)>::new(), "raised live, and not by the replay");
+        replayed.retain(|key, _| live.contains_key(key));
+        assert_eq!(replayed, *live);
+    }
+}
+
+/// Applies the policy with other scores until it is in force: right after a worker was killed it may be refused.
+async fn apply(desk: &Product, policy: &Value, score: f64) {
+    let mut policy = policy.clone();
+    for rule in policy["rule"].as_array_mut().unwrap() {
+        rule["score"] = json!({ "enter": score, "stay": score });
+    }
+    let url = format!("{}/api/v1/policies/group/campus/apply", desk.url);
+    let body = json!({ "policy": policy, "by": "anna", "reason": "dusk", "take_over": true });
+    eventually("a change in force", async || {
+        let answer = reqwest::Client::new().post(&url).json(&body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        assert!(matches!(status, 200 | 503), "{}", answer.text().await.unwrap());
+        (status == 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_kafka_a_replay_gives_the_alerts_although_each_worker_was_killed_during_a_change() {
+    let Some(broker) = broker::shared() else { return };
+    let sites = [(); 4].map(|()| tempfile::tempdir().unwrap());
+    let [desk, eyes, one, two] = [0, 1, 2, 3].map(|index| {
+        let config = demo_site(sites[index].path());
+        on_kafka(&config, "changes", broker);
+        config
+    });
+    let product = Product::start_roles(&desk, &[Role::Console], |_| {}).await;
+    let _eyes = Worker::start(&eyes, "ingest,detect");
+    let (first, second) = (Worker::start(&one, "analyse"), Worker::start(&two, "analyse"));
+    more_alerts(&product, 2).await;
+    let policy = product.json("/api/v1/policies/group/campus").await["policy"].clone();
+
+    apply(&product, &policy, 0.7).await;
+    more_alerts(&product, 1).await;
+    // One of the two has the camera.
+    tokio::join!(apply(&product, &policy, 0.3), async { drop(first) });
+    let _first = Worker::start(&one, "analyse");
+    more_alerts(&product, 2).await;
+    tokio::join!(apply(&product, &policy, 0.4), async { drop(second) });
+    let _second = Worker::start(&two, "analyse");
+    more_alerts(&product, 2).await;
+
+    let live = raised(&product).await;
+    product.end().await;
+    let recorded = Recorded::export(&desk, &sites[0]);
+    let history = std::fs::read_to_string(&recorded.history).unwrap();
+    assert!(history.lines().filter(|line| line.contains("\"kind\":\"policy\"")).count() >= 4, "{history}");
+    recorded.assert_replay_gives(&live);
 }

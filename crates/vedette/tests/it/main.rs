@@ -43,6 +43,8 @@ mod every_mistake;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
+mod figures_apply;
+#[cfg(test)]
 mod growth;
 #[cfg(test)]
 mod hostile;

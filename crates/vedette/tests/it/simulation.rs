@@ -4,6 +4,7 @@
 //!
 //! `VEDETTE_CHAOS_SEEDS=1000` runs more seeds, `VEDETTE_CHAOS_SEED=17` one; a failure names its seed.
 
+mod changes;
 mod check;
 mod drift;
 mod fault_injector;

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use vedette_bus::simulated::Client;
 use vedette_bus::{Bus, BusError, Delivered, Delivery, Reader, Record, StartAt, Subscription, TopicSpec, Watermarks};
-use vedette_core::{AlertId, AlertStatus};
-use vedette_topics::topics;
+use vedette_core::{AlertId, AlertStatus, Change, ChangePhase, Span};
+use vedette_topics::topics::{self, Message};
 use vedette_wire::{AnalysisState, decode_alert, decode_state, encode_alert, encode_state};
 
 /// A format older than any that can be read.
@@ -21,6 +21,8 @@ pub(crate) enum InjectedFault {
     SecondId,
     /// The newest policy applies to frames from before it was in force.
     NewestPolicy,
+    /// Changes are committed without lead, for frames that were analysed.
+    CommitsForThePast,
 }
 
 /// Sends through `client`, with the fault.
@@ -50,6 +52,14 @@ impl FaultInjector {
                 alert.id = AlertId(!alert.id.0);
                 let second = Record { value: Some(encode_alert(&alert)), ..record.clone() };
                 (record, (alert.status == AlertStatus::Ended && alert.revision == 1).then_some(second))
+            }
+            InjectedFault::CommitsForThePast if topic == topics::CHANGES.name() => {
+                let change = topics::CHANGES.decode(Some(value)).unwrap();
+                if let ChangePhase::Committed(from) = change.phase {
+                    let phase = ChangePhase::Committed(from - Span::from_secs(3));
+                    record.value = Some(Change { phase, ..change }.encode());
+                }
+                (record, None)
             }
             _ => (record, None),
         }

@@ -250,6 +250,11 @@ impl Input {
         vec![(partition_of(camera.id.as_str().as_bytes(), PARTITIONS), self.offsets(camera)[13])]
     }
 
+    /// The recorded detections, in order.
+    pub(crate) fn frames(&self) -> &[(Timestamp, ProcessedFrame)] {
+        &self.frames
+    }
+
     pub(crate) fn frame(&self) -> FrameSize {
         self.frames[0].1.frame
     }
