@@ -69,14 +69,19 @@ pub struct Serving<'a> {
     pub base: &'a dyn Fn(Timestamp) -> Option<Arc<AddressBase>>,
 }
 
+/// Is shown the tracks of each analysed frame.
+pub type ShowTracks<'a> = Box<dyn FnMut(FrameAt, &[Track]) + 'a>;
+/// Knows the tracks of each analysed frame.
+pub type KnownTracks<'a> = Box<dyn FnMut(FrameAt) -> &'a [Track] + 'a>;
+
 /// Where the tracks of a camera come from. They do not depend on its policy.
 pub enum Tracking<'a> {
     /// The analysis tracks the objects.
     Own,
     /// The same, and each analysed frame's tracks are shown.
-    Shown(Box<dyn FnMut(FrameAt, &[Track]) + 'a>),
+    Shown(ShowTracks<'a>),
     /// Those of each analysed frame are known. The tracker rests: its state is that of before.
-    Known(Box<dyn FnMut(FrameAt) -> &'a [Track] + 'a>),
+    Known(KnownTracks<'a>),
 }
 
 /// The state of one camera's analysis.
