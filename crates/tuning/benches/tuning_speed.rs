@@ -76,7 +76,7 @@ impl Demo {
         let detections = if is_busy {
             let frame = &self.looped[number as usize % self.looped.len()];
             frame.iter().map(|detection| noisy(detection, number)).collect()
-        } else if number / 50 % 10 == 0 {
+        } else if (number / 50).is_multiple_of(10) {
             (0..3).map(|person| walker(person, number)).collect()
         } else {
             Vec::new()

@@ -230,8 +230,8 @@ async fn what_a_killed_console_left_is_ended_by_the_next() {
     let (changes, _follower) = Changes::open(&site.bus, &registry(&site.bus, &site.stop).await, clock::now);
     changes.recover().await.unwrap();
     let phases = site.phases().await;
-    assert_eq!(phases[2], ChangePhase::Published(from));
-    assert!(matches!(phases[3], ChangePhase::Aborted(_)));
+    assert!(matches!(phases[2], ChangePhase::Aborted(_)));
+    assert_eq!(phases[3], ChangePhase::Published(from));
     let names = |registry: &Registry| {
         let versions = registry.policy_versions(&site.policy.applies_to);
         versions.into_iter().map(|version| version.content.unwrap().rules[0].name.clone()).collect::<Vec<_>>()
@@ -269,7 +269,7 @@ async fn of_two_editors_of_one_version_the_second_is_told_of_the_first() {
     let (anna, ben) = tokio::join!(edit("anna"), edit("ben"));
     let (first, refused) = if anna.is_ok() { ("anna", ben) } else { ("ben", anna) };
     match refused.unwrap_err() {
-        ChangeError::Stale { of, author, .. } => assert_eq!((of.as_str(), author.as_str()), ("group/campus", first)),
+        ChangeError::Stale { of, author, .. } => assert_eq!((of.as_str(), author.as_str()), ("policy group/campus", first)),
         other => panic!("{other}"),
     }
     assert_eq!(site.changes.registry().policy_versions(&site.policy.applies_to).len(), 2);
@@ -295,7 +295,7 @@ async fn a_zone_on_the_ground_is_refused_for_a_camera_without_calibration() {
     let ChangeError::Refused { refusals, worker: None, .. } = refused else { panic!("{refused}") };
     let refusal = &refusals[0];
     assert_eq!(refusal.camera.as_ref(), Some(&camera.id));
-    assert!(refusal.path.contains("rule[0] (lawn).when.zone") && !refusal.fix.is_empty(), "{refusal:?}");
+    assert!(refusal.path.contains("rule[0] (lawn).when") && !refusal.fix.is_empty(), "{refusal:?}");
     assert_eq!(site.phases().await, []);
     // With zones in the picture it needs none.
     site.changes.apply(of_camera(site.proposal(Some(site.renamed("new"))))).await.unwrap();
