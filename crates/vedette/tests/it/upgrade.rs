@@ -185,6 +185,7 @@ fn json_as_then(mut alert: Value) -> Value {
         match value {
             Value::Object(fields) => {
                 fields.remove("event_code");
+                fields.remove("clip");
                 fields.values_mut().for_each(strip);
             }
             Value::Array(items) => items.iter_mut().for_each(strip),
