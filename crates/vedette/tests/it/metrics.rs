@@ -106,7 +106,9 @@ fn no_metric_is_emitted_without_its_definition() {
             continue;
         }
         let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
-        let depends = manifest.lines().any(|line| line.split(['.', ' ', '=']).next() == Some("metrics"));
+        // Tests may read what is emitted.
+        let product = manifest.split("[dev-dependencies]").next().unwrap_or_default();
+        let depends = product.lines().any(|line| line.split(['.', ' ', '=']).next() == Some("metrics"));
         assert!(!depends, "{} depends on `metrics`: define in its metrics.rs what it emits", folder.display());
         sources(&folder.join("src"), &mut files);
     }
