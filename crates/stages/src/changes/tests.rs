@@ -269,7 +269,9 @@ async fn of_two_editors_of_one_version_the_second_is_told_of_the_first() {
     let (anna, ben) = tokio::join!(edit("anna"), edit("ben"));
     let (first, refused) = if anna.is_ok() { ("anna", ben) } else { ("ben", anna) };
     match refused.unwrap_err() {
-        ChangeError::Stale { of, author, .. } => assert_eq!((of.as_str(), author.as_str()), ("policy group/campus", first)),
+        ChangeError::Stale { of, author, .. } => {
+            assert_eq!((of.as_str(), author.as_str()), ("policy group/campus", first))
+        }
         other => panic!("{other}"),
     }
     assert_eq!(site.changes.registry().policy_versions(&site.policy.applies_to).len(), 2);
