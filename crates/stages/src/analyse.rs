@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use vedette_analysis::{Admission, CameraAnalysis, Outcome, Serving, Setups};
+use vedette_analysis::{Admission, Outcome};
 use vedette_bus::{BusError, Committer, Delivered, Delivery, SharedBus, Watermarks};
 use vedette_core::{Alert, CameraId, CameraRecord, NearMiss};
 use vedette_metrics::SharedString;
@@ -392,12 +392,5 @@ impl Running {
             }
         }
         Ok(())
-    }
-}
-
-impl Analyse {
-    /// One record through a camera's analysis.
-    fn step(&self, analysis: &mut CameraAnalysis, setups: &Setups, frame: &CameraRecord) -> Outcome {
-        analysis.take(frame, Serving { setups, base: &|at| self.addresses.at(at) })
     }
 }

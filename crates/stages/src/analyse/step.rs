@@ -2,8 +2,18 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use vedette_analysis::{CameraAnalysis, Outcome, Serving, Setups};
 use vedette_core::{AccountOnly, CameraRecord, FrameAccount, RecordBody, ShedRange, ShedReason};
 use vedette_topics::dead_letters::panic_message;
+
+use super::Analyse;
+
+impl Analyse {
+    /// One record through a camera's analysis.
+    pub(super) fn step(&self, analysis: &mut CameraAnalysis, setups: &Setups, frame: &CameraRecord) -> Outcome {
+        analysis.take(frame, Serving { setups, base: &|at| self.addresses.at(at) })
+    }
+}
 
 /// Runs `step`; an error is its panic message. Any state it modified must then be discarded.
 pub(super) fn run<T>(step: impl FnOnce() -> T) -> Result<T, String> {
