@@ -62,6 +62,7 @@ struct Planned {
     of: String,
     action: String,
     differences: Vec<Difference>,
+    takes_back: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -210,6 +211,13 @@ fn print_plan(plan: &Answer) {
         for Difference { path, before, after } in &planned.differences {
             print_line!("    {}: {} -> {}", printable(path), shown(before), shown(after));
         }
+    }
+    for planned in plan.planned.iter().filter(|planned| !planned.takes_back.is_empty()) {
+        print_line!(
+            "{}: the versions from {} on are taken back; if a rule was paused up to then, that ends",
+            printable(&planned.of),
+            planned.takes_back.join(", ")
+        );
     }
     if let Some(cameras) = plan.cameras {
         print_line!("{} changes, checked on {cameras} cameras", plan.planned.len());

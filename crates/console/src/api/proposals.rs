@@ -42,6 +42,9 @@ pub(crate) struct PlannedJson {
     action: ActionJson,
     /// The values that differ, at most 100.
     differences: Vec<Difference>,
+    /// Times from which other versions were to be in force, as after a pause: they are taken back.
+    #[schema(value_type = Vec<String>)]
+    takes_back: Vec<String>,
 }
 
 /// What happens to a camera or policy.
@@ -117,21 +120,37 @@ pub(super) fn author(by: &str, reason: &str) -> Result<(String, String), Problem
 /// What a proposal does to each camera and policy that differs.
 pub(super) fn planned(app: &Shared, proposal: &Proposal) -> Vec<PlannedJson> {
     let configuration = &app.parts.configuration;
+    // A change follows those that are committed, and takes back what was set for later than they.
+    let committed = configuration.changes().iter().filter_map(|change| change.effective_from()).max();
+    let now = (app.parts.clock)().max(committed.unwrap_or_default());
     let mut planned = Vec::new();
     for ProposedCamera { id, content, .. } in &proposal.cameras {
         let before = configuration.camera_versions(id).pop().and_then(|newest| newest.content);
-        planned.extend(plan(format!("camera {id}"), before.as_ref(), content.as_ref()));
+        planned.extend(plan(format!("camera {id}"), before.as_ref(), content.as_ref(), Vec::new()));
     }
     for policy in &proposal.policies {
         let of = format!("policy {}", scope_text(&policy.scope));
-        let before = configuration.policy_versions(&policy.scope).pop().and_then(|newest| newest.content);
+        let mut versions = configuration.policy_versions(&policy.scope);
+        let later = versions.iter().map(|version| version.effective_from).filter(|from| *from > now);
+        let takes_back: Vec<String> = later.map(|from| from.to_string()).collect();
+        let before = versions.pop().and_then(|newest| newest.content);
         let rules = |policy: &Policy| PolicyBody::from(policy);
-        planned.extend(plan(of, before.as_ref().map(rules).as_ref(), policy.content.as_ref().map(rules).as_ref()));
+        planned.extend(plan(
+            of,
+            before.as_ref().map(rules).as_ref(),
+            policy.content.as_ref().map(rules).as_ref(),
+            takes_back,
+        ));
     }
     planned
 }
 
-fn plan<T: Serialize + PartialEq>(of: String, before: Option<&T>, after: Option<&T>) -> Option<PlannedJson> {
+fn plan<T: Serialize + PartialEq>(
+    of: String,
+    before: Option<&T>,
+    after: Option<&T>,
+    takes_back: Vec<String>,
+) -> Option<PlannedJson> {
     if before == after {
         return None;
     }
@@ -144,7 +163,7 @@ fn plan<T: Serialize + PartialEq>(of: String, before: Option<&T>, after: Option<
         (Some(before), Some(after)) => differences(before, after),
         _ => Vec::new(),
     };
-    Some(PlannedJson { of, action, differences })
+    Some(PlannedJson { of, action, differences, takes_back })
 }
 
 /// The `ETag` of a version.

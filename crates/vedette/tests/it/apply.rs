@@ -149,10 +149,13 @@ async fn the_console_changes_a_policy_and_nobody_is_overwritten_unseen() {
     let versions = site.versions().await;
     assert_eq!((&versions[0]["effective_from"], &versions[0]["policy"]), (&json!(until), &versions[2]["policy"]));
     assert!(versions[1]["policy"]["rule"].as_array().unwrap().iter().all(|rule| rule["id"] != "lawn"));
+    let paused_until = until.clone();
     for (rule, until) in [("nothing", until), ("lawn", Timestamp::default().to_string())] {
         let (status, problem) = site.post("pause", None, &json!({ "rule": rule, "until": until, "by": "anna" })).await;
         assert_eq!(status, 400, "{problem}");
     }
+    let (status, plan) = site.post("apply", None, &json!({ "plan": true, "policy": policy, "by": "anna" })).await;
+    assert_eq!((status, &plan["planned"][0]["takes_back"]), (200, &json!([paused_until])), "{plan}");
     let changes = site.product.json("/api/v1/changes").await;
     let phases: Vec<&Value> = changes.as_array().unwrap().iter().map(|change| &change["phase"]).collect();
     assert_eq!(phases, ["published"; 3], "{changes}");
