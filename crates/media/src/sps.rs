@@ -55,7 +55,7 @@ struct Sps {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SliceSyntax {
     pub(crate) separate_colour_planes: bool,
-    /// Whether weights are told of chroma too.
+    /// Whether the tables of prediction weights have chroma weights.
     pub(crate) has_chroma: bool,
     pub(crate) frame_num_bits: u32,
     /// Whether a picture may be a field.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use vedette_core::{Camera, CameraId, CameraVersion, Owner, Proposal, ProposedCamera, Timestamp};
 
 use super::proposals::{AppliedJson, author, commit, if_match, planned, tag};
-use super::{App, Shared, body};
+use super::{App, Shared, body, camera_id};
 use crate::api_rule::ApiRule;
 use crate::params::Params;
 use crate::path_text::PathText;
@@ -77,7 +77,7 @@ pub(crate) async fn get(
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let versions = known(&app, &camera_id(&id)?)?;
+    let versions = known(&app, &camera_id("id", &id)?)?;
     let newest = versions.last().map(|version| version.effective_from).unwrap_or_default();
     Ok(([(header::ETAG, tag(newest))], Json(json(&app, versions).pop())))
 }
@@ -95,7 +95,7 @@ pub(crate) async fn history(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<CameraVersionJson>>, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let mut versions = json(&app, known(&app, &camera_id(&id)?)?);
+    let mut versions = json(&app, known(&app, &camera_id("id", &id)?)?);
     versions.reverse();
     Ok(Json(versions))
 }
@@ -122,7 +122,7 @@ pub(crate) async fn apply(
     given: Bytes,
 ) -> Result<Json<AppliedJson>, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let id = camera_id(&id)?;
+    let id = camera_id("id", &id)?;
     let request: CameraRequest = body(&headers, &given)?;
     let (author, reason) = author(&request.by, &request.reason)?;
     if let Some(other) = request.camera.as_ref().filter(|camera| camera.id != id) {
@@ -137,10 +137,6 @@ pub(crate) async fn apply(
         return Ok(Json(AppliedJson::plan(planned, cameras)));
     }
     commit(&app, proposal, planned).await.map(Json)
-}
-
-fn camera_id(text: &str) -> Result<CameraId, Problem> {
-    CameraId::new(text).map_err(|error| Problem::parameter("id", text, ApiRule::Camera { reason: error.to_string() }))
 }
 
 /// The versions of a camera that there is or was.

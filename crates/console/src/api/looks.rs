@@ -7,9 +7,9 @@ use axum::extract::{RawQuery, State};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use vedette_alert_store::{EvidenceLook, Looked};
-use vedette_core::{CameraId, text_violation};
+use vedette_core::text_violation;
 
-use super::{App, Shared, alert_id, with_store};
+use super::{App, Shared, alert_id, camera_id, with_store};
 use crate::api_rule::ApiRule;
 use crate::params::Params;
 use crate::path_text::PathText;
@@ -136,9 +136,7 @@ pub(crate) async fn of_camera(
     PathText(id): PathText,
     RawQuery(query): RawQuery,
 ) -> Result<Json<LookList>, Problem> {
-    let camera = CameraId::new(&id)
-        .map_err(|error| Problem::parameter("id", &id, ApiRule::Camera { reason: error.to_string() }))?;
-    page(&app, query.as_deref(), Looked::Camera(camera)).await
+    page(&app, query.as_deref(), Looked::Camera(camera_id("id", &id)?)).await
 }
 
 async fn page(app: &Shared, query: Option<&str>, of: Looked) -> Result<Json<LookList>, Problem> {

@@ -35,7 +35,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use vedette_alert_store::{AlertStore, StoreError};
 use vedette_alerts::StoredAlert;
-use vedette_core::AlertId;
+use vedette_core::{AlertId, CameraId};
 
 use crate::api_rule::ApiRule;
 use crate::base_path::{BasePath, NoSlash};
@@ -201,6 +201,11 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 
 fn alert_id(text: &str) -> Result<AlertId, Problem> {
     text.parse().map_err(|reason| Problem::parameter("id", text, ApiRule::Alert { reason }))
+}
+
+/// A camera's id, of the parameter `name`.
+fn camera_id(name: &str, text: &str) -> Result<CameraId, Problem> {
+    CameraId::new(text).map_err(|error| Problem::parameter(name, text, ApiRule::Camera { reason: error.to_string() }))
 }
 
 async fn find(app: &Shared, id: AlertId) -> Result<StoredAlert, Problem> {

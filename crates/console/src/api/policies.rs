@@ -13,7 +13,7 @@ use vedette_core::{CameraId, Owner, Policy, PolicyScope, PolicyVersion, Proposal
 use vedette_rules::RuleSet;
 
 use super::proposals::{AppliedJson, PolicyBody, author, commit, if_match, planned, scope_text, tag};
-use super::{App, Shared, body};
+use super::{App, Shared, body, camera_id};
 use crate::api_rule::ApiRule;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
@@ -324,9 +324,7 @@ fn whole(scope: &PolicyScope, body: PolicyBody) -> Policy {
 fn scope(kind: &str, name: &str) -> Result<PolicyScope, Problem> {
     match kind {
         "group" => Ok(PolicyScope::Group(name.to_owned())),
-        "camera" => CameraId::new(name)
-            .map(PolicyScope::Camera)
-            .map_err(|error| Problem::parameter("name", name, ApiRule::Camera { reason: error.to_string() })),
+        "camera" => camera_id("name", name).map(PolicyScope::Camera),
         _ => {
             let known = ["camera", "group"].into_iter().collect();
             Err(Problem::parameter("kind", kind, ApiRule::UnknownWord { known }))

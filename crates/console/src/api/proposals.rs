@@ -1,4 +1,4 @@
-//! What somebody wants to be put in force, and what came of it.
+//! Proposed changes of cameras and policies: the plan, the commit, and its result.
 
 use axum::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
