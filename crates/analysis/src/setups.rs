@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use vedette_core::{Authorship, Camera, CameraId, LateChange, PolicyScope, Span, Timeline, Timestamp, Version};
+use vedette_core::{Authorship, Camera, CameraId, LateChange, Policy, PolicyScope, Span, Timeline, Timestamp, Version};
 use vedette_rules::SharedPolicy;
 
 /// A camera and the policy for it.
@@ -154,6 +154,11 @@ impl Setups {
         })
     }
 
+    /// Every policy that is or was in force.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.0.iter().filter_map(|(_, setup)| setup.policy.as_ref().map(|policy| policy.policy()))
+    }
+
     /// The setup in force at a capture time.
     #[must_use]
     pub fn at(&self, captured: Timestamp) -> Option<&Setup> {
@@ -196,7 +201,7 @@ fn same(a: Option<&Setup>, b: Option<&Setup>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use vedette_core::{FrameSize, Policy};
+    use vedette_core::FrameSize;
 
     use super::*;
 

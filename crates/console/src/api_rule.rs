@@ -50,6 +50,18 @@ violations! {
              \"revision\": optional}}";
         Field { reason: String } = "body.field": "{reason}", "correct this value; /api/v1/openapi.json describes the body";
         NotJson { reason: String } = "body.json": "it is not one JSON value: {reason}", "send one object";
+        Missing = "parameter.missing": "it is missing", "give it";
+        Most { most: f64 } = "parameter.most": "it is more than {most}", "give at most {most}";
+        CamerasNamed { most: usize } = "what-if.cameras": "a question is about 1 to {most} cameras", "name so many in `cameras`";
+        OneDraft = "what-if.draft": "there is no draft, or there are two", "give values in `set`, or policies in `policies`";
+        SweepSize { most: usize } = "what-if.sweep-size": "a sweep has one or two terms and at most {most} combinations of their values",
+            "give fewer values";
+        Question { reason: String } = "what-if.question": "{reason}", "ask about what is there: /api/v1/policies has the policies in force";
+        DraftRefused = "what-if.refused": "cameras cannot use the draft: `refusals`", "correct each value as its `fix` says";
+        NoDetections { reason: String } = "what-if.no-detections": "{reason}",
+            "ask about a later time; `tuning.keep` and `tuning.max_bytes` say how long detections are stored, and the newest minute is stored late";
+        NoTuning = "what-if.off": "this site stores no detections", "set tuning.enabled = true, and ask about the time from then on";
+        TooManyTrials = "busy.what-if": "too many questions about drafts wait", "ask again in a few seconds; `tuning.threads` sets how many are answered at once";
         NothingToChange = "change.nothing": "nothing in it differs from what is in force", "change something";
         RefusedOnCameras { count: f64 } = "change.refused": "it cannot be applied, for {count} reasons: `refusals`",
             "correct each value as its `fix` says; nothing has changed";

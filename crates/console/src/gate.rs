@@ -22,7 +22,7 @@ use crate::{ConsoleSettings, Limits};
 
 /// Most bytes of a request's body.
 const MAX_BODY: usize = 16 * 1024;
-/// The same for a change of cameras and policies, which is as large as a record of the bus.
+/// The same for cameras and policies: a change is as large as a record of the bus.
 const MAX_CHANGE: usize = 2 * 1024 * 1024;
 /// Bytes beyond that are read of one that is too large.
 const READ_BEYOND: usize = 1024 * 1024;
@@ -65,6 +65,11 @@ pub(crate) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
     }
     let Some(work) = Work::of(request.uri().path()) else { return next.run(request).await };
     let turn = gate.turns.take(client, work).await;
+    if work.ends_with_its_client() {
+        let response = next.run(request).await;
+        drop(turn);
+        return response;
+    }
     // To its end, even when the client leaves: its turn would be over otherwise, and its work would not.
     let worked = tokio::spawn(async move {
         let response = next.run(request).await;
@@ -142,7 +147,7 @@ fn foreign(method: &Method, headers: &HeaderMap, opened_as: &[HostPort], configu
 
 /// Most bytes of the body of a request for a path.
 fn most_bytes(path: &str) -> usize {
-    let parts = ["/api/v1/changes", "/api/v1/policies/", "/api/v1/cameras/"];
+    let parts = ["/api/v1/changes", "/api/v1/policies/", "/api/v1/cameras/", "/api/v1/what-if"];
     let is_change = parts.iter().any(|part| path.starts_with(part));
     if is_change { MAX_CHANGE } else { MAX_BODY }
 }

@@ -1,7 +1,7 @@
 //! The command centre's access: HTTP API, live stream and page, in one server.
 //!
-//! *In:* the alert store, a signal for each new alert, and seven sources (map, addresses, snapshots, live pictures, health,
-//! frame accounting, metrics). *Out:* JSON, `GeoJSON`, JPEG, `WebM`, server-sent events, Prometheus text and the page; verdicts and evidence accesses go to
+//! *In:* the alert store, a signal for each new alert, and the sources behind it (map, addresses, snapshots, live
+//! pictures, health, frame accounting, configuration, drafts on stored detections, metrics). *Out:* JSON, `GeoJSON`, JPEG, `WebM`, server-sent events, Prometheus text and the page; verdicts and evidence accesses go to
 //! the store. *Must not know:* how alerts arose, the bus, files of the address base, how a picture is decoded.
 
 mod accept;
@@ -29,6 +29,7 @@ mod settings;
 mod sources;
 mod stall_guard;
 mod stream_places;
+mod tuning;
 mod turns;
 mod waiting;
 
@@ -53,4 +54,8 @@ pub use sources::{
     CalibrationReport, CameraPictures, CameraSignalLoss, CameraSummary, FrameReport, FrameSource, HealthReport,
     HealthSource, MapArea, MapCentre, MapSource, NoCameraPicture, SnapshotSource, SnapshotUnavailable, StageCondition,
     StageReport,
+};
+pub use tuning::{
+    Arriving, ClassScores, Draft, Listed, NotTried, Scores, SuggestQuestion, SweepAnswer, TrialCameras, TuningSource,
+    WhatIfLine,
 };

@@ -9,7 +9,7 @@ use vedette_core::{Alert, Timestamp};
 
 use crate::{
     AddressSource, BasePath, CameraPictures, ConfigurationSource, FrameSource, HealthSource, HostPort, MapSource,
-    ProxyNetwork, SnapshotSource,
+    ProxyNetwork, SnapshotSource, TuningSource,
 };
 
 /// Settings of the console.
@@ -115,6 +115,8 @@ pub struct ConsoleParts {
     pub frames: Arc<dyn FrameSource>,
     /// Cameras and policies, and their changes.
     pub configuration: Arc<dyn ConfigurationSource>,
+    /// Trials of drafts; none when the site stores no detections.
+    pub tuning: Option<Arc<dyn TuningSource>>,
     /// The body of `/metrics`.
     pub metrics: PrometheusHandle,
     /// The wall clock, for verdicts and evidence accesses.

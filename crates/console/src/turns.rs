@@ -17,6 +17,7 @@ const AT_ONCE: usize = 2;
 pub(crate) enum Work {
     Answer,
     Picture,
+    Trial,
 }
 
 impl Work {
@@ -24,9 +25,18 @@ impl Work {
     pub(crate) fn of(path: &str) -> Option<Self> {
         if ["/snapshot", "/clip", "/glance", "/still"].iter().any(|end| path.ends_with(end)) {
             Some(Self::Picture)
+        } else if path.starts_with("/api/v1/what-if")
+            || ["/suggest", "/scores", "/detections"].iter().any(|end| path.ends_with(end))
+        {
+            Some(Self::Trial)
         } else {
             (path.starts_with("/api/") || matches!(path, "/healthz" | "/metrics")).then_some(Self::Answer)
         }
+    }
+
+    /// Whether it ends when the client leaves. Other work would go on without its turn.
+    pub(crate) const fn ends_with_its_client(self) -> bool {
+        matches!(self, Self::Trial)
     }
 }
 
@@ -106,6 +116,9 @@ mod tests {
             ("/api/v1/alerts/4711/clip", Some(Work::Picture)),
             ("/api/v1/cameras/gate-1/glance", Some(Work::Picture)),
             ("/api/v1/cameras/gate-1/still", Some(Work::Picture)),
+            ("/api/v1/what-if/sweep", Some(Work::Trial)),
+            ("/api/v1/policies/group/gates/suggest", Some(Work::Trial)),
+            ("/api/v1/cameras/gate-1/detections", Some(Work::Trial)),
             ("/healthz", Some(Work::Answer)),
             ("/readyz", None),
             ("/assets/index.js", None),

@@ -28,6 +28,12 @@ impl DetectionStore {
         Ok(Self { directory: directory.to_owned() })
     }
 
+    /// A store to read, whose folder may not exist yet.
+    #[must_use]
+    pub fn at(directory: &Path) -> Self {
+        Self { directory: directory.to_owned() }
+    }
+
     /// A store to read; none when the folder does not exist.
     #[must_use]
     pub fn open(directory: &Path) -> Option<Self> {

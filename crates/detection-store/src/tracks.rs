@@ -202,6 +202,29 @@ impl FrameTracks {
         if read.tracks.len() == count { Ok(read) } else { Err(Damage::Value("count")) }
     }
 
+    /// Leaves out the tracks of frames, each with its session and number.
+    pub fn retain(&mut self, keep: impl Fn(&(u64, u64)) -> bool) {
+        self.frames.retain(|(frame, _)| keep(frame));
+    }
+
+    /// Adds the tracks of later frames.
+    pub fn append(&mut self, later: Self) {
+        let begin = self.tracks.len() as u32;
+        self.frames.extend(later.frames.into_iter().map(|(frame, at)| (frame, at.start + begin..at.end + begin)));
+        self.tracks.extend(later.tracks);
+    }
+
+    /// The memory that they take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.frames[..]) + size_of_val(&self.tracks[..])
+    }
+
+    /// The tracks of each frame, with its session and number, in the order of the analysis.
+    pub fn iter(&self) -> impl Iterator<Item = ((u64, u64), &[Track])> {
+        self.frames.iter().map(|(frame, at)| (*frame, &self.tracks[at.start as usize..at.end as usize]))
+    }
+
     /// Hands out the tracks of one frame after the other.
     #[must_use]
     pub fn frames(&self) -> TracksCursor<'_> {

@@ -28,9 +28,11 @@ use vedette_wire::CameraSignal;
 use crate::address_book::AddressBook;
 use crate::alert_sink::AlertSink;
 use crate::alert_store::{self, OpenError};
+use crate::analyse::AnalyseSettings;
 use crate::changes::Changes;
 use crate::clips::Clips;
 use crate::deps::Deps;
+use crate::detection_recorder::TuningSettings;
 use crate::evidence::{BusSnapshots, NoSnapshot};
 use crate::frame_book::FrameBook;
 use crate::glances::Glances;
@@ -84,7 +86,8 @@ impl Desk {
     }
 
     /// The services behind the page: the store and its upkeep, frame statistics, and the page itself. `cameras` are the
-    /// configured ones; `stale_after` is how long no frame may be analysed.
+    /// configured ones; `stale_after` is how long no frame may be analysed. Drafts are tried with
+    /// the settings `tuning` of the detection store and of the analysis.
     ///
     /// # Errors
     /// When `states` cannot be read.
@@ -93,6 +96,7 @@ impl Desk {
         deps: &Deps,
         cameras: Arc<[Camera]>,
         stale_after: Span,
+        tuning: (&TuningSettings, &AnalyseSettings),
         metrics: PrometheusHandle,
     ) -> crate::Result<Vec<Service>> {
         let Self { settings, console, store } = self;
@@ -126,7 +130,9 @@ impl Desk {
             );
         }
         let glances = Glances::new(bus, registry.clone(), signals.clone(), settings.pixelate);
+        let (tuning, analyse) = tuning;
         let parts = ConsoleParts {
+            tuning: tuning.answers(deps, analyse, store.clone()),
             store,
             live,
             changed,

@@ -40,6 +40,7 @@ pub mod sinks;
 mod snapshots;
 #[cfg(test)]
 mod test_site;
+pub mod tuning;
 
 pub use alert_sink::AlertSink;
 pub use analyse::{Analyse, AnalyseSettings};

@@ -294,6 +294,11 @@ impl Registry {
         self.version.subscribe()
     }
 
+    /// The number of changes so far.
+    pub(crate) fn version(&self) -> u64 {
+        *self.version.borrow()
+    }
+
     /// The versions of the camera of that id; none when it never existed.
     #[must_use]
     pub fn entry(&self, id: &CameraId) -> Option<Entry> {

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use vedette_analysis::{SORT_WINDOW, Setups};
+use vedette_analysis::Setups;
 use vedette_core::{
     Alert, Camera, CameraRecord, Detection, FrameAt, ModelRef, ObjectClass, PixelBox, Policy, ProcessedFrame,
     RecordBody, RuleId, Score, ScoreBand, Timestamp,
@@ -168,9 +168,7 @@ impl Clip {
     }
 
     fn recording(&self) -> Recording<'static> {
-        let records = self.records.clone();
-        let (source, base) = (Source::Records(records), Box::new(|_| None));
-        Recording { source, base, tracker: Arc::default(), sort_window: SORT_WINDOW, tracked: None }
+        Recording::new(Source::Records(self.records.clone()))
     }
 
     fn setups(&self, policy: &Policy) -> Setups {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use vedette_address::AddressBase;
-use vedette_analysis::{Replay, SORT_WINDOW, Setups, Site, record_line};
+use vedette_analysis::{Replay, Setups, Site, record_line};
 use vedette_core::{
     Alert, AlertId, Camera, CameraId, CameraRecord, Detection, FrameAccount, FrameAt, FrameSize, ModelRef, ObjectClass,
     PictureStats, PixelBox, Policy, ProcessedFrame, RecordBody, Score, Span, StageLatency, Timestamp, VideoRef,
@@ -113,8 +113,7 @@ impl Demo {
     }
 
     fn recording(&self, parts: Vec<Part>, from: usize) -> Recording<'static> {
-        let (source, base) = (Source::Stored { parts, from }, Box::new(|_| None));
-        Recording { source, base, tracker: Arc::default(), sort_window: SORT_WINDOW, tracked: None }
+        Recording::new(Source::Stored { parts, from, within: None })
     }
 }
 

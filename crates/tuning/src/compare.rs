@@ -1,10 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use vedette_core::{Alert, AlertId, Timestamp};
 
+use crate::window::Window;
+
 /// A person's verdict on an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Judgement {
     /// The event was real.
@@ -17,7 +20,7 @@ pub enum Judgement {
 pub type Verdicts = BTreeMap<AlertId, Judgement>;
 
 /// What becomes of an alert under another policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// No longer raised.
@@ -74,7 +77,7 @@ impl Difference {
 }
 
 /// Numbers of alerts by verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Tally {
     /// Confirmed ones.
     pub confirmed: usize,
@@ -204,8 +207,16 @@ fn common_time(one: &Alert, other: &Alert) -> i64 {
     until.since(from).as_micros()
 }
 
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.confirmed += other.confirmed;
+        self.false_alarms += other.false_alarms;
+        self.unjudged += other.unjudged;
+    }
+}
+
 /// How the analysis of a recording compares with the alerts that were raised live: what is said about other policies is as exact as that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Baseline {
     /// Alerts that were raised live.
     pub live: usize,
@@ -217,14 +228,24 @@ pub struct Baseline {
     pub only_here: usize,
 }
 
+impl std::ops::AddAssign for Baseline {
+    fn add_assign(&mut self, other: Self) {
+        self.live += other.live;
+        self.equal += other.equal;
+        self.shifted += other.shifted;
+        self.only_here += other.only_here;
+    }
+}
+
 impl Baseline {
-    /// Compares the alerts under the policies that were in force with those raised live, and carries the verdicts on the latter over.
+    /// Compares the alerts under the policies that were in force with those raised live in that window, and carries the verdicts on the
+    /// latter over.
     #[must_use]
-    pub fn of(alerts: &[Alert], live: &[Alert], verdicts: &Verdicts) -> (Self, Verdicts) {
-        let comparison = compare(live, alerts, verdicts);
+    pub fn of(alerts: &[Alert], live: &[Alert], verdicts: &Verdicts, window: Window) -> (Self, Verdicts) {
+        let comparison = compare(live, alerts, verdicts).part(|at| window.has(at));
         let count = |change| comparison.tally(change).all();
         let baseline = Self {
-            live: live.len(),
+            live: comparison.before().all(),
             equal: count(Change::Kept) + count(Change::Changed),
             shifted: count(Change::Shifted),
             only_here: count(Change::Gained),
@@ -299,7 +320,7 @@ mod tests {
         let live = [alert(1, "a", 7, 0, 9), alert(2, "a", 8, 100, 109), alert(9, "a", 3, 200, 209)];
         let here = [alert(1, "a", 7, 0, 9), alert(12, "a", 8, 101, 109)];
         let verdicts = [(AlertId(1), Judgement::Confirmed), (AlertId(2), Judgement::False)].into();
-        let (baseline, carried) = Baseline::of(&here, &live, &verdicts);
+        let (baseline, carried) = Baseline::of(&here, &live, &verdicts, Window::default());
         assert_eq!(baseline, Baseline { live: 3, equal: 1, shifted: 1, only_here: 0 });
         assert_eq!(carried, [(AlertId(1), Judgement::Confirmed), (AlertId(12), Judgement::False)].into());
     }

@@ -16,6 +16,9 @@ pub enum RecordingError {
     /// A file of the detection store cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// Nobody waits for it any more.
+    #[error("it was given up")]
+    Stopped,
     /// Tracks that were just made cannot be read.
     #[error("tracks: {0}")]
     Tracks(#[from] Damage),

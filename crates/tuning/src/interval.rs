@@ -1,8 +1,9 @@
 use serde::Serialize;
 use statrs::distribution::{Beta, ContinuousCDF, DiscreteCDF, Hypergeometric, Normal};
+use utoipa::ToSchema;
 
 /// A 95 % interval of a share.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Interval {
     /// Its lower end.
     pub low: f64,

@@ -5,16 +5,21 @@
 //! *Must not know:* where verdicts come from, clocks, the format of the detection store.
 
 mod compare;
+mod coverage;
 mod draft;
 mod error;
 mod interval;
+pub mod json;
 mod recording;
 mod source;
 mod suggest;
 mod sweep;
 mod tracked;
+mod trial;
+mod window;
 
 pub use compare::{Baseline, Change, Comparison, Difference, Judgement, Tally, Verdicts, compare};
+pub use coverage::Coverage;
 pub use draft::{DraftError, Term, TermError};
 pub use error::RecordingError;
 pub use interval::{Interval, exact_upper, wilson};
@@ -23,3 +28,5 @@ pub use source::Source;
 pub use suggest::{Claim, Effect, Goal, NoSuggestion, Suggestion, suggest};
 pub use sweep::{Point, SweepError, sweep};
 pub use tracked::Tracked;
+pub use trial::{CameraTrial, LiveAlert, TrialError, lead};
+pub use window::Window;

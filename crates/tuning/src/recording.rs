@@ -1,18 +1,24 @@
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use vedette_address::AddressBase;
 use vedette_analysis::{CameraAnalysis, Outcome, Serving, Setups, Tracking};
-use vedette_core::{Alert, AlertId, Span, Timestamp};
-use vedette_detection_store::FrameTracks;
+use vedette_core::{Alert, AlertId, CameraRecord, RecordBody, Span, Timestamp, Track};
+use vedette_detection_store::{FrameTracks, Gap};
 use vedette_track::TrackerSettings;
 
+use crate::coverage::Coverage;
 use crate::error::RecordingError;
 use crate::source::Source;
 use crate::tracked::{Settings, Tracked, track};
 
 /// The address base in force at a capture time.
 type BaseAt<'a> = dyn Fn(Timestamp) -> Option<Arc<AddressBase>> + Send + Sync + 'a;
+
+/// How many records are analysed between two looks at `stop`.
+const LOOK_EVERY: usize = 512;
 
 /// What was detected on one camera, and what the analysis needs besides.
 pub struct Recording<'a> {
@@ -24,18 +30,87 @@ pub struct Recording<'a> {
     pub tracker: Arc<TrackerSettings>,
     /// Allowed lateness, see `vedette_analysis::SORT_WINDOW`.
     pub sort_window: Span,
+    /// Ends an analysis that nobody waits for any more.
+    pub stop: Arc<AtomicBool>,
     /// The tracks, if they were made for all analyses; see [`Recording::track`].
-    pub tracked: Option<Tracked>,
+    tracked: Option<Tracked>,
+    /// The parts, if they are held in memory; see [`Recording::hold`].
+    held: Option<Vec<Piece<'static>>>,
 }
 
-impl Recording<'_> {
+/// A part as it is analysed.
+struct Piece<'p> {
+    records: Cow<'p, [CameraRecord]>,
+    /// Records that cannot be read.
+    gaps: Vec<Gap>,
+    /// None when the analysis tracks the objects itself.
+    tracks: Option<FrameTracks>,
+    /// Whether a part of its records is left out.
+    is_cut: bool,
+}
+
+impl<'a> Recording<'a> {
+    /// The records of a camera. Without address bases, with the usual settings of the analysis.
+    #[must_use]
+    pub fn new(source: impl Into<Source>) -> Self {
+        Self {
+            source: source.into(),
+            base: Box::new(|_| None),
+            tracker: Arc::default(),
+            sort_window: vedette_analysis::SORT_WINDOW,
+            stop: Arc::default(),
+            tracked: None,
+            held: None,
+        }
+    }
+
+    /// The same with address bases by capture time.
+    #[must_use]
+    pub fn with_base(self, base: impl Fn(Timestamp) -> Option<Arc<AddressBase>> + Send + Sync + 'a) -> Self {
+        Self { base: Box::new(base), ..self }
+    }
+
     /// Makes the tracks once for all analyses with these versions of the camera, or takes those that are stored.
     ///
     /// # Errors
     /// When the records cannot be read, or the camera cannot be used.
     pub fn track(&mut self, setups: &Setups) -> Result<&Tracked, RecordingError> {
-        let tracked = track(&self.source, &self.settings(setups))?;
+        self.held = None;
+        let tracked = track(&self.source, &self.settings(setups), &self.stop)?;
         Ok(self.tracked.insert(tracked))
+    }
+
+    /// Reads the records and the tracks into memory for all analyses, if they take at most so many bytes; otherwise each analysis reads
+    /// them. Returns the bytes that are held.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn hold(&mut self, most_bytes: usize) -> Result<usize, RecordingError> {
+        let (mut held, mut bytes) = (Vec::new(), 0);
+        let mut reader = Reader { recording: self, tracked: self.tracked.as_ref(), before: HashSet::new() };
+        for index in 0..self.pieces() {
+            self.go_on()?;
+            let piece = reader.piece(index)?;
+            bytes += piece.bytes();
+            if bytes > most_bytes {
+                return Ok(0);
+            }
+            held.push(Piece { records: Cow::Owned(piece.records.into_owned()), ..piece });
+        }
+        self.held = Some(held);
+        Ok(bytes)
+    }
+
+    /// Whether the records are held in memory.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// What is known of the tracks, once they were made.
+    #[must_use]
+    pub fn tracked(&self) -> Option<&Tracked> {
+        self.tracked.as_ref()
     }
 
     fn settings<'s>(&'s self, setups: &'s Setups) -> Settings<'s> {
@@ -46,41 +121,155 @@ impl Recording<'_> {
     /// are ended at the end of the recording, as `vedette replay` does.
     ///
     /// # Errors
-    /// When the records cannot be read, or the camera or its policy cannot be used.
+    /// When the records cannot be read, the camera or its policy cannot be used, or `stop` was set.
     pub fn alerts(&self, setups: &Setups) -> Result<Vec<Alert>, RecordingError> {
+        self.analyse(setups, &mut None)
+    }
+
+    /// The same, with what was recorded in that time.
+    ///
+    /// # Errors
+    /// As [`Recording::alerts`].
+    pub fn alerts_and_coverage(&self, setups: &Setups) -> Result<(Vec<Alert>, Coverage), RecordingError> {
+        let mut coverage = Some(Coverage::default());
+        let alerts = self.analyse(setups, &mut coverage)?;
+        Ok((alerts, coverage.unwrap_or_default()))
+    }
+
+    fn analyse(&self, setups: &Setups, coverage: &mut Option<Coverage>) -> Result<Vec<Alert>, RecordingError> {
         let Some((_, until)) = self.source.span() else { return Ok(Vec::new()) };
-        let settings = self.settings(setups);
-        let identity = settings.identity(until);
+        let identity = self.settings(setups).identity(until);
         let tracked = self.tracked.as_ref().filter(|tracked| tracked.identity == identity);
-        let serving = Serving { setups, base: &*self.base };
-        let (mut alerts, mut analysis, mut room, mut gaps) = (BTreeMap::new(), None, Vec::new(), Vec::new());
-        for (index, part) in (self.source.first()..self.source.parts()).enumerate() {
-            let records = self.source.read(part, &mut room, &mut gaps)?;
-            let Some(first) = records.first() else { continue };
-            let known = tracked.and_then(|tracked| tracked.parts.get(index));
-            let analysis: &mut CameraAnalysis = match &mut analysis {
-                Some(analysis) => analysis,
-                none => {
-                    let state = known.and_then(|known| known.before.as_deref());
-                    let opened = settings.analysis(setups, state, first.at.captured)?;
-                    none.insert(opened.ok_or(RecordingError::NoCamera)?)
+        // What is held has the tracks that were made.
+        let held = self.held.as_ref().filter(|_| tracked.is_some() == self.tracked.is_some());
+        let mut run = Run { recording: self, setups, alerts: BTreeMap::new(), analysis: None };
+        let mut reader = Reader { recording: self, tracked, before: HashSet::new() };
+        for index in 0..self.pieces() {
+            let read;
+            let piece = match held.and_then(|held| held.get(index)) {
+                Some(piece) => piece,
+                None => {
+                    read = reader.piece(index)?;
+                    &read
                 }
             };
-            let frames = known.map(|known| FrameTracks::decode(&known.tracks)).transpose()?;
-            let mut tracking = tracking(frames.as_ref());
+            let state = tracked.and_then(|tracked| tracked.parts.get(index)?.before.as_deref());
+            run.take(piece, state.filter(|_| !piece.is_cut), index + 1 == self.pieces())?;
+            if let Some(coverage) = coverage {
+                coverage.add(&piece.records, &piece.gaps);
+            }
+        }
+        let mut alerts: Vec<Alert> = run.alerts.into_values().collect();
+        alerts.sort_by_key(|alert| (alert.raised, alert.id));
+        Ok(alerts)
+    }
+
+    /// Calls `each` with every object in every frame, once tracks were made.
+    pub(crate) fn each_track(&self, each: &mut dyn FnMut(&Track)) -> Result<(), RecordingError> {
+        let mut reader = Reader { recording: self, tracked: self.tracked.as_ref(), before: HashSet::new() };
+        for index in 0..self.pieces() {
+            self.go_on()?;
+            let read;
+            let piece = match self.held.as_ref().and_then(|held| held.get(index)) {
+                Some(piece) => piece,
+                None => {
+                    read = reader.piece(index)?;
+                    &read
+                }
+            };
+            piece.tracks.iter().flat_map(FrameTracks::iter).flat_map(|(_, tracks)| tracks).for_each(&mut *each);
+        }
+        Ok(())
+    }
+
+    fn pieces(&self) -> usize {
+        self.source.parts() - self.source.first()
+    }
+}
+
+impl Piece<'_> {
+    /// About the memory that it takes.
+    fn bytes(&self) -> usize {
+        let detections = |record: &CameraRecord| match &record.body {
+            RecordBody::Processed(frame) => size_of_val(&frame.detections[..]),
+            RecordBody::AccountOnly(_) | RecordBody::SignalLoss(_) => 0,
+        };
+        let records: usize = self.records.iter().map(|record| size_of::<CameraRecord>() + detections(record)).sum();
+        records + self.tracks.as_ref().map_or(0, FrameTracks::bytes)
+    }
+}
+
+/// Reads one part after the other.
+struct Reader<'r> {
+    recording: &'r Recording<'r>,
+    tracked: Option<&'r Tracked>,
+    /// The frames of the part before, some of which may be analysed with those of the next one.
+    before: HashSet<(u64, u64)>,
+}
+
+impl<'r> Reader<'r> {
+    fn piece(&mut self, index: usize) -> Result<Piece<'r>, RecordingError> {
+        let source = &self.recording.source;
+        let mut gaps = Vec::new();
+        let mut records = source.records(source.first() + index, &mut gaps)?;
+        let known = self.tracked.and_then(|tracked| tracked.parts.get(index));
+        let mut tracks = known.map(|known| FrameTracks::decode(&known.tracks)).transpose()?;
+        if let (Some(tracks), Some(tracked)) = (&mut tracks, self.tracked)
+            && index + 1 == self.recording.pieces()
+        {
+            tracks.append(FrameTracks::decode(&tracked.rest)?);
+        }
+        let all = records.len();
+        if let Some((from, until)) = source.within() {
+            records.to_mut().retain(|record| (from..=until).contains(&record.at.captured));
+            let frames: HashSet<(u64, u64)> =
+                records.iter().map(|record| (record.at.epoch, record.at.sequence)).collect();
+            if let Some(tracks) = &mut tracks {
+                tracks.retain(|frame| frames.contains(frame) || self.before.contains(frame));
+            }
+            self.before = frames;
+        }
+        Ok(Piece { is_cut: records.len() < all, records, gaps, tracks })
+    }
+}
+
+/// One analysis of a recording.
+struct Run<'r> {
+    recording: &'r Recording<'r>,
+    setups: &'r Setups,
+    alerts: BTreeMap<AlertId, Alert>,
+    analysis: Option<CameraAnalysis>,
+}
+
+impl Run<'_> {
+    /// Analyses a part. `state` is that before it, without which the analysis begins anew if it begins there.
+    fn take(&mut self, piece: &Piece<'_>, state: Option<&[u8]>, is_last: bool) -> Result<(), RecordingError> {
+        let Self { recording, setups, alerts, analysis } = self;
+        let serving = Serving { setups, base: &*recording.base };
+        if let (None, Some(first)) = (&analysis, piece.records.first()) {
+            let opened = recording.settings(setups).analysis(setups, state, first.at.captured)?;
+            *analysis = Some(opened.ok_or(RecordingError::NoCamera)?);
+        }
+        let Some(analysis) = analysis else { return Ok(()) };
+        let mut tracking = tracking(piece.tracks.as_ref());
+        for records in piece.records.chunks(LOOK_EVERY) {
+            recording.go_on()?;
             for record in records {
                 if !setups.is_removed(record.at.captured) {
-                    note(&mut alerts, analysis.take_tracked(record, serving, &mut tracking))?;
+                    note(alerts, analysis.take_tracked(record, serving, &mut tracking))?;
                 }
             }
         }
-        if let Some(mut analysis) = analysis {
-            let frames = tracked.map(|tracked| FrameTracks::decode(&tracked.rest)).transpose()?;
-            note(&mut alerts, analysis.finish_tracked(serving, &mut tracking(frames.as_ref())))?;
+        if is_last {
+            note(alerts, analysis.finish_tracked(serving, &mut tracking))?;
         }
-        let mut alerts: Vec<Alert> = alerts.into_values().collect();
-        alerts.sort_by_key(|alert| (alert.raised, alert.id));
-        Ok(alerts)
+        Ok(())
+    }
+}
+
+impl Recording<'_> {
+    fn go_on(&self) -> Result<(), RecordingError> {
+        if self.stop.load(Ordering::Relaxed) { Err(RecordingError::Stopped) } else { Ok(()) }
     }
 }
 

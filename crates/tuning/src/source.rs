@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use vedette_core::{CameraRecord, Timestamp};
 use vedette_detection_store::{Gap, Part, PartTracks};
 
@@ -13,6 +15,8 @@ pub enum Source {
         parts: Vec<Part>,
         /// The first of them that is analysed.
         from: usize,
+        /// The capture times, both included, between which records are analysed; all when absent.
+        within: Option<(Timestamp, Timestamp)>,
     },
 }
 
@@ -35,11 +39,31 @@ impl Source {
     pub(crate) fn first(&self) -> usize {
         match self {
             Self::Records(_) => 0,
-            Self::Stored { parts, from } => (*from).min(parts.len()),
+            Self::Stored { parts, from, .. } => (*from).min(parts.len()),
         }
     }
 
-    /// The records of a part; those of the store are read into `room`. Damaged ones are left out, and added to `gaps`.
+    /// The capture times between which records are analysed.
+    pub(crate) fn within(&self) -> Option<(Timestamp, Timestamp)> {
+        match self {
+            Self::Records(_) => None,
+            Self::Stored { within, .. } => *within,
+        }
+    }
+
+    /// The records of a part. Damaged ones are left out, and added to `gaps`.
+    pub(crate) fn records(&self, part: usize, gaps: &mut Vec<Gap>) -> Result<Cow<'_, [CameraRecord]>, RecordingError> {
+        let mut room = Vec::new();
+        match self {
+            Self::Records(records) => Ok(Cow::Borrowed(records)),
+            Self::Stored { .. } => {
+                self.read(part, &mut room, gaps)?;
+                Ok(Cow::Owned(room))
+            }
+        }
+    }
+
+    /// The same; those of the store are read into `room`.
     pub(crate) fn read<'a>(
         &'a self,
         part: usize,
@@ -89,15 +113,16 @@ impl Source {
             Self::Stored { parts, .. } => parts[self.first()..].iter().map(Part::span).collect(),
         };
         let (first, last) = (spans.iter().map(|span| span.0).min()?, spans.iter().map(|span| span.1).max()?);
-        Some((first, last))
+        let (from, until) = self.within().unwrap_or((first, last));
+        Some((first.max(from), last.min(until))).filter(|(first, last)| first <= last)
     }
 
-    /// Whether it has no records.
+    /// Whether there is nothing to analyse.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Records(records) => records.is_empty(),
-            Self::Stored { .. } => self.first() == self.parts(),
+            Self::Stored { .. } => self.span().is_none(),
         }
     }
 }

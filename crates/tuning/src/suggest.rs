@@ -1,5 +1,6 @@
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use vedette_analysis::Setups;
 use vedette_core::{Policy, RuleId, Span, Timestamp};
 
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// What a suggestion is to reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
     /// Fewest false alarms, without losing any alert that was confirmed.
@@ -22,7 +23,7 @@ pub enum Goal {
 }
 
 /// What another policy does to judged alerts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Effect {
     /// Alerts before.
     pub before: Tally,
@@ -89,7 +90,7 @@ fn safe_gain(fates: &[Fate]) -> f64 {
 
 /// What may be said of a suggestion, from alerts on which it was not chosen. The alerts of one evening are not independent: the true
 /// intervals are wider.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Claim {
     /// The share of false alarms that it removes (Wilson, 95 %); none without any.
     pub removes: Option<Interval>,

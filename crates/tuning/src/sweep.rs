@@ -1,6 +1,6 @@
 use serde_json::Value;
 use vedette_analysis::SetupError;
-use vedette_core::{Alert, Policy, ValidationError};
+use vedette_core::{Alert, Policy, Timestamp, ValidationError};
 
 use crate::{Comparison, DraftError, Recording, RecordingError, Term, Verdicts, compare};
 
@@ -11,6 +11,13 @@ pub struct Point {
     pub values: Vec<Value>,
     /// The comparison with the policy that was in force, or which rules the values break.
     pub outcome: Result<Comparison, Vec<ValidationError>>,
+}
+
+impl Point {
+    /// The part of it in which alerts are raised at a time.
+    pub(crate) fn part(self, is_in: impl Fn(Timestamp) -> bool) -> Self {
+        Self { outcome: self.outcome.map(|comparison| comparison.part(is_in)), ..self }
+    }
 }
 
 /// Every combination of the values of terms, in order.

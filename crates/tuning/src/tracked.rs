@@ -1,6 +1,7 @@
 //! The tracks of a camera, made once for all policies: the tracker takes nothing from them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use vedette_analysis::{CameraAnalysis, STATE_FORMAT, Serving, Setups, Tracking};
 use vedette_core::{CameraRecord, Span, Timestamp};
@@ -71,7 +72,7 @@ pub struct Tracked {
 }
 
 /// Makes the tracks, or takes those that are stored.
-pub(crate) fn track(source: &Source, settings: &Settings<'_>) -> Result<Tracked, RecordingError> {
+pub(crate) fn track(source: &Source, settings: &Settings<'_>, stop: &AtomicBool) -> Result<Tracked, RecordingError> {
     let until = source.span().map_or(Timestamp::default(), |span| span.1);
     let setups = settings.setups.with_policy(None);
     let settings = Settings { setups: &setups, ..*settings };
@@ -90,6 +91,9 @@ pub(crate) fn track(source: &Source, settings: &Settings<'_>) -> Result<Tracked,
     let mut analysis: Option<CameraAnalysis> = None;
     let mut room = Vec::new();
     for part in begin_part..source.parts() {
+        if stop.load(Ordering::Relaxed) {
+            return Err(RecordingError::Stopped);
+        }
         let key = key(part, state.as_deref());
         let stored = source.tracks(part).filter(|tracks| tracks.key == key);
         let is_wanted = part >= source.first();

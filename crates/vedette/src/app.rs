@@ -141,7 +141,8 @@ impl App {
         }
         if let Some(desk) = desk {
             let (cameras, stale_after) = (config.cameras.clone().into(), stale_after(settings));
-            let services = desk.services(&deps, cameras, stale_after, metrics).await?;
+            let tuning = (&settings.tuning, &settings.analyse);
+            let services = desk.services(&deps, cameras, stale_after, tuning, metrics).await?;
             services.into_iter().for_each(|service| tasks.start(service));
         }
         let Deps { bus, latency, live, health, .. } = deps;

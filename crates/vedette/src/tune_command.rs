@@ -11,12 +11,13 @@ use std::str::FromStr;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
-use vedette_core::{CameraId, Policy, RuleId, Timestamp};
-use vedette_tuning::{Change, Comparison, Goal, NoSuggestion, Term, compare, suggest, sweep};
+use vedette_core::{CameraId, RuleId, Timestamp};
+use vedette_tuning::json::{CoverageJson, Summing, add_points};
+use vedette_tuning::{Change, Goal, Term, Window};
 
 use crate::config::load_policies;
 use crate::recorded_site::SiteArgs;
-use window::Window;
+use window::Recordings;
 
 /// `vedette tune`
 #[derive(Debug, Subcommand)]
@@ -30,7 +31,7 @@ pub enum TuneCommand {
 }
 
 /// Recorded detections, the site, and the alerts that were raised there.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct WindowArgs {
     /// Detections as JSON lines, as `vedette export` writes them; `-` for standard input. Without it, the detection store of the site is
     /// read (`tuning.directory` of `--config`), also while the product runs.
@@ -139,37 +140,50 @@ pub async fn run(command: TuneCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
+impl WindowArgs {
+    fn window(&self) -> Window {
+        Window { from: self.from, until: self.until }
+    }
+}
+
 async fn what_if(args: WhatIfArgs) -> anyhow::Result<ExitCode> {
-    let window = Window::open(&args.window).await?;
+    let recordings = Recordings::open(args.window.clone()).await?;
     let drafts = match &args.draft {
-        Some(path) => load_policies(path, &window.cameras())?,
+        Some(path) => load_policies(path, &recordings.cameras())?,
         None => Vec::new(),
     };
-    let mut all = Comparison::default();
-    for camera in window.recorded() {
-        let draft = match &args.draft {
-            Some(_) => camera.of(&drafts),
-            None => Some(assigned(camera.policy().context("the camera has no policy to change")?, &args.set)?),
-        };
-        let setups = camera.with_policy(draft.as_ref());
-        let alerts =
-            camera.recording.alerts(&setups).with_context(|| format!("the draft, on camera {}", camera.id()))?;
-        all.differences.extend(compare(&camera.alerts, &alerts, &camera.verdicts).differences);
-    }
-    let all = all.part(|at| window.has(at));
-    print::comparison(&all, window.baseline(), args.window.json)?;
-    let loses = all.tally(Change::Lost).confirmed > 0;
+    let values = args.set.iter().map(Assignment::single).collect::<anyhow::Result<Vec<_>>>()?;
+    let (sum, differences) = apart(move || {
+        let (mut sum, mut differences) = (Summing::default(), Vec::new());
+        recordings.for_each(|trial| {
+            let draft = match &args.draft {
+                Some(_) => trial.policy_among(&drafts),
+                None => Some(trial.with_values(&values)?),
+            };
+            let comparison = trial.what_if(draft.as_ref()).context("the draft")?;
+            sum.add(&comparison, trial.baseline(), CoverageJson::of(trial, Vec::new()));
+            differences.extend(comparison.differences);
+            Ok(())
+        })?;
+        Ok((sum, differences))
+    })
+    .await?;
+    let loses = sum.tally(Change::Lost).confirmed > 0;
+    print::comparison(&differences, sum, args.window.json)?;
     Ok(if loses { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }
 
-/// A policy with values set.
-fn assigned(policy: &Policy, assignments: &[Assignment]) -> anyhow::Result<Policy> {
-    let mut draft = policy.clone();
-    for Assignment { term, values } in assignments {
+/// Runs what blocks, away from the async threads.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await?
+}
+
+impl Assignment {
+    fn single(&self) -> anyhow::Result<(Term, Value)> {
+        let Self { term, values } = self;
         let [value] = &values[..] else { bail!("{term}: give one value, or use `vedette tune sweep`") };
-        draft = term.set(&draft, value)?;
+        Ok((term.clone(), value.clone()))
     }
-    Ok(draft)
 }
 
 async fn sweep_terms(args: SweepArgs) -> anyhow::Result<ExitCode> {
@@ -177,43 +191,33 @@ async fn sweep_terms(args: SweepArgs) -> anyhow::Result<ExitCode> {
     if args.term.len() > 2 || points > MOST_POINTS {
         bail!("a sweep has one or two terms and at most {MOST_POINTS} combinations; these are {points}");
     }
-    let window = Window::open(&args.window).await?;
+    let recordings = Recordings::open(args.window.clone()).await?;
     let terms: Vec<(Term, Vec<Value>)> = args.term.into_iter().map(|it| (it.term, it.values)).collect();
-    let mut sum = Vec::new();
-    for camera in window.recorded() {
-        let policy = camera.policy().context("the camera has no policy to change")?;
-        let setups = |draft: &Policy| camera.with_policy(Some(draft));
-        let points = sweep(&camera.recording, policy, &setups, &camera.alerts, &camera.verdicts, &terms);
-        let points = points.with_context(|| format!("camera {}", camera.id()))?;
-        window.add(&mut sum, points);
-    }
-    print::sweep(&terms, &sum, window.baseline(), args.window.json)?;
+    let (sum, baseline, terms) = apart(move || {
+        let mut sum = Vec::new();
+        let baseline = recordings.for_each(|trial| {
+            add_points(&mut sum, trial.sweep(&terms)?);
+            Ok(())
+        })?;
+        Ok((sum, baseline, terms))
+    })
+    .await?;
+    print::sweep(&terms, &sum, baseline, args.window.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn suggest_values(args: SuggestArgs) -> anyhow::Result<ExitCode> {
-    let window = Window::open(&args.window).await?;
+    let recordings = Recordings::open(args.window.clone()).await?;
     let goal = match args.goal {
         GoalArg::KeepConfirmed => Goal::KeepConfirmed,
         GoalArg::BestF1 => Goal::BestF1,
     };
-    for camera in window.recorded() {
-        let policy = camera.policy().context("the camera has no policy to change")?;
-        let unknown = args.rules.iter().find(|rule| policy.rules.iter().all(|known| known.id != **rule));
-        if let Some(rule) = unknown {
-            bail!("camera {}: its policy has no rule `{rule}`", camera.id());
-        }
-        let rules = match args.rules.is_empty() {
-            true => policy.rules.iter().map(|rule| rule.id.clone()).collect(),
-            false => args.rules.clone(),
-        };
-        let split = args.newer_from.or_else(|| camera.split()).unwrap_or_default();
-        let setups = |draft: &Policy| camera.with_policy(Some(draft));
-        let found = suggest(&camera.recording, policy, &setups, &camera.verdicts, &rules, split, goal);
-        if let Err(NoSuggestion::Failed(error)) = found {
-            return Err(error).with_context(|| format!("camera {}", camera.id()));
-        }
-        print::suggestion(camera.id(), split, found.as_ref(), args.window.json)?;
-    }
+    apart(move || {
+        recordings.for_each(|trial| {
+            let (split, found) = trial.suggest(&args.rules, args.newer_from, goal)?;
+            print::suggestion(trial.id(), split, found.as_ref(), args.window.json)
+        })
+    })
+    .await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -14,6 +14,7 @@ mod policies;
 mod proposals;
 mod rule_kinds;
 mod stream;
+mod tuning;
 mod verdict;
 
 use std::sync::{Arc, OnceLock};
@@ -77,6 +78,7 @@ use looks::short_text;
         (name = "addresses", description = "The address base: codes, texts and points, and the version in force"),
         (name = "rules", description = "The rule kinds: their parameters, units and codes in other standards"),
         (name = "configuration", description = "Policies and cameras: versions, changes while the product runs"),
+        (name = "tuning", description = "Drafts of policies, tried on what was detected"),
         (name = "operations", description = "Health, frame accounting, metrics and this description"),
     )
 )]
@@ -120,7 +122,12 @@ pub(crate) fn router(
         .fallback(gate::no_path)
         .method_not_allowed_fallback(gate::other_method)
         .layer(
-            CompressionLayer::new().compress_when(DefaultPredicate::new().and(NotForContentType::const_new("video/"))),
+            CompressionLayer::new().compress_when(
+                DefaultPredicate::new()
+                    .and(NotForContentType::const_new("video/"))
+                    // Lines are sent as they are made, and not when a buffer is full.
+                    .and(NotForContentType::const_new("application/x-ndjson")),
+            ),
         )
         .layer(from_fn_with_state(gate, gate::pass))
         .layer(from_fn(measure))
@@ -157,6 +164,11 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(policies::roll_back))
         .routes(routes!(policies::pause))
         .routes(routes!(changes::apply, changes::list))
+        .routes(routes!(tuning::what_if))
+        .routes(routes!(tuning::sweep))
+        .routes(routes!(tuning::suggest))
+        .routes(routes!(tuning::scores))
+        .routes(routes!(tuning::detections))
         .routes(routes!(operations::openapi))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

@@ -316,12 +316,12 @@ fn pause_end(text: &str, now: Timestamp) -> Result<Timestamp, Problem> {
     Ok(until)
 }
 
-fn whole(scope: &PolicyScope, body: PolicyBody) -> Policy {
+pub(super) fn whole(scope: &PolicyScope, body: PolicyBody) -> Policy {
     let (applies_to, effective_from) = (scope.clone(), Timestamp::default());
     RuleSet::complete(Policy { applies_to, version: 0, effective_from, frame: body.frame, rules: body.rule })
 }
 
-fn scope(kind: &str, name: &str) -> Result<PolicyScope, Problem> {
+pub(super) fn scope(kind: &str, name: &str) -> Result<PolicyScope, Problem> {
     match kind {
         "group" => Ok(PolicyScope::Group(name.to_owned())),
         "camera" => camera_id("name", name).map(PolicyScope::Camera),

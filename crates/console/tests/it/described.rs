@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::support::{CODE, FORMER_CODE, Running, alert, view_of};
 
 /// Every route that the router knows besides the page's files.
-const ROUTES: [&str; 34] = [
+const ROUTES: [&str; 39] = [
     "get /api/v1/addresses",
     "get /api/v1/addresses/base",
     "get /api/v1/addresses/{code}",
@@ -18,8 +18,10 @@ const ROUTES: [&str; 34] = [
     "get /api/v1/alerts/{id}/snapshot",
     "get /api/v1/cameras",
     "get /api/v1/cameras/{id}",
+    "get /api/v1/cameras/{id}/detections",
     "get /api/v1/cameras/{id}/glance",
     "get /api/v1/cameras/{id}/looks",
+    "get /api/v1/cameras/{id}/scores",
     "get /api/v1/cameras/{id}/still",
     "get /api/v1/cameras/{id}/versions",
     "post /api/v1/cameras/{id}/apply",
@@ -31,6 +33,9 @@ const ROUTES: [&str; 34] = [
     "post /api/v1/policies/{kind}/{name}/apply",
     "post /api/v1/policies/{kind}/{name}/pause",
     "post /api/v1/policies/{kind}/{name}/rollback",
+    "post /api/v1/policies/{kind}/{name}/suggest",
+    "post /api/v1/what-if",
+    "post /api/v1/what-if/sweep",
     "get /api/v1/frames",
     "get /api/v1/map/footprints",
     "get /api/v1/map/grids",

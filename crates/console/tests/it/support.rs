@@ -83,6 +83,7 @@ impl Running {
             health: health.clone(),
             frames: Arc::new(Frames),
             configuration: Arc::new(Unchanged),
+            tuning: None,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             clock: || Timestamp::from_micros(1_772_352_000_000_000),
         };

@@ -17,6 +17,8 @@ pub struct TuningSettings {
     pub keep: Span,
     /// Most bytes of all of them; the oldest hours make room.
     pub max_bytes: usize,
+    /// Threads on which drafts are tried, of the lowest priority.
+    pub threads: usize,
 }
 
 impl Default for TuningSettings {
@@ -26,6 +28,7 @@ impl Default for TuningSettings {
             directory: "data/detections".into(),
             keep: Span::from_secs(7 * 24 * 3600),
             max_bytes: 20_000_000_000,
+            threads: 1,
         }
     }
 }
@@ -37,6 +40,7 @@ impl TuningSettings {
         let mut found = ValidationErrors::default();
         found.span("keep", self.keep, Span::from_secs(3600), Span::from_secs(400 * 24 * 3600));
         found.number("max_bytes", self.max_bytes, 16_777_216, 1_000_000_000_000_000);
+        found.number("threads", self.threads, 1, 64);
         found.into_vec()
     }
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use vedette_analysis::{SORT_WINDOW, Setups};
+use vedette_analysis::Setups;
 use vedette_core::{
     Alert, Camera, CameraId, CameraRecord, Detection, FrameAccount, FrameAt, FrameSize, ModelRef, ObjectClass,
-    PixelBox, ProcessedFrame, RecordBody, Score, ShedRange, ShedReason, SignalLossReason, Timestamp,
+    PixelBox, ProcessedFrame, RecordBody, Score, ShedRange, ShedReason, SignalLossReason, Span, Timestamp,
 };
 use vedette_detection_store::{BusPosition, DetectionStore, Part};
 use vedette_rules::SharedPolicy;
 use vedette_track::TrackerSettings;
-use vedette_tuning::{Recording, Source};
+use vedette_tuning::{Recording, RecordingError, Source};
 
 const FRAME: FrameSize = FrameSize { width: 640, height: 480 };
 /// Three minutes before an hour.
@@ -125,8 +125,7 @@ fn walker(person: u32, micros: i64) -> Detection {
 }
 
 fn recording(source: Source) -> Recording<'static> {
-    let (base, tracker) = (Box::new(|_| None), Arc::new(TrackerSettings::default()));
-    Recording { source, base, tracker, sort_window: SORT_WINDOW, tracked: None }
+    Recording::new(source)
 }
 
 fn stored(records: &[CameraRecord], folder: &std::path::Path, segment: usize) -> Vec<Part> {
@@ -163,14 +162,18 @@ proptest! {
         // In memory, made for the store, taken from it, and the latter only for the last part.
         let mut in_memory = recording(Source::Records(records));
         in_memory.track(&drafts[0]).unwrap();
-        let mut first = recording(Source::Stored { parts: parts.clone(), from: 0 });
+        let mut first = recording(Source::Stored { parts: parts.clone(), from: 0, within: None });
         let made = first.track(&drafts[0]).unwrap();
         prop_assert_eq!((made.reused, made.made), (0, count));
-        let mut again = recording(Source::Stored { parts: parts.clone(), from: 0 });
+        let mut again = recording(Source::Stored { parts: parts.clone(), from: 0, within: None });
         let reused = again.track(&drafts[1]).unwrap();
         prop_assert_eq!((reused.reused, reused.made), (count, 0), "they do not depend on the policy");
+        let mut held = recording(Source::Stored { parts, from: 0, within: None });
+        held.track(&drafts[0]).unwrap();
+        prop_assert!(held.hold(1).unwrap() == 0 && !held.is_held());
+        prop_assert!(held.hold(usize::MAX).unwrap() > 0 && held.is_held());
         for (draft, expected) in drafts.iter().zip(&expected) {
-            for recording in [&in_memory, &first, &again] {
+            for recording in [&in_memory, &first, &again, &held] {
                 prop_assert_eq!(&recording.alerts(draft).unwrap(), expected);
             }
         }
@@ -191,7 +194,7 @@ fn a_window_has_the_track_numbers_of_the_whole() {
     let whole = recording(Source::Records(two_hours())).alerts(&setups).unwrap();
     let hour = parts[1].hour().start();
     for _ in 0..2 {
-        let mut window = recording(Source::Stored { parts: parts.clone(), from: 1 });
+        let mut window = recording(Source::Stored { parts: parts.clone(), from: 1, within: None });
         assert!(!window.track(&setups).unwrap().begins_anew);
         let alerts = window.alerts(&setups).unwrap();
         let later = |alert: &&Alert| alert.rule.as_str() == "a" && alert.started >= hour;
@@ -203,17 +206,61 @@ fn a_window_has_the_track_numbers_of_the_whole() {
 }
 
 #[test]
+fn a_cut_window_has_the_alerts_of_the_whole_whether_it_is_held_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = stored(&two_hours(), folder.path(), 300);
+    let setups = policy(0.5, 3, 2, 1);
+    let whole = recording(Source::Records(two_hours())).alerts(&setups).unwrap();
+    let hour = parts[1].hour().start();
+    // It begins and ends in the middle of a part.
+    let (from, until) = (hour - Span::from_secs(90), hour + Span::from_secs(60));
+    let mut window = recording(Source::Stored { parts, from: 0, within: Some((from, until)) });
+    window.track(&setups).unwrap();
+    let read = window.alerts(&setups).unwrap();
+    window.hold(usize::MAX).unwrap();
+    assert_eq!(window.alerts(&setups).unwrap(), read);
+    // What began within, and ended before its end.
+    let within = |alert: &&Alert| {
+        let (first, last) = (from + Span::from_secs(10), until - Span::from_secs(5));
+        alert.rule.as_str() == "a" && alert.started > first && alert.ended.is_some_and(|ended| ended < last)
+    };
+    // The points of a trajectory are chosen from its first frame on, which may be another one.
+    let of = |alerts: &[Alert]| -> Vec<_> {
+        alerts
+            .iter()
+            .filter(within)
+            .map(|alert| (alert.id, alert.raised, alert.measured, alert.objects.clone()))
+            .collect()
+    };
+    let expected = of(&whole);
+    assert!(expected.len() > 5, "{}", expected.len());
+    assert_eq!(of(&read), expected);
+    let (first, last) = window.source.span().unwrap();
+    assert!(first == from && last == until);
+}
+
+#[test]
+fn an_analysis_that_nobody_waits_for_ends() {
+    let mut given_up = recording(Source::Records(two_hours()));
+    given_up.stop = Arc::new(true.into());
+    let setups = policy(0.5, 3, 2, 1);
+    assert!(matches!(given_up.alerts(&setups), Err(RecordingError::Stopped)));
+    assert!(matches!(given_up.track(&setups), Err(RecordingError::Stopped)));
+}
+
+#[test]
 fn tracks_of_other_settings_are_not_taken() {
     let folder = tempfile::tempdir().unwrap();
     let parts = stored(&two_hours(), folder.path(), 300);
     let setups = policy(0.5, 3, 2, 1);
-    let source = || Source::Stored { parts: parts.clone(), from: 0 };
+    let source = || Source::Stored { parts: parts.clone(), from: 0, within: None };
     recording(source()).track(&setups).unwrap();
     let moved = Camera { name: "Moved".into(), ..Camera::clone(&camera()) };
     let other_camera = Setups::fixed(Arc::new(moved), None);
     assert_eq!(recording(source()).track(&setups).unwrap().made, 0);
     let settings = TrackerSettings { confirm_hits: 2, ..TrackerSettings::default() };
-    let mut other_settings = Recording { tracker: Arc::new(settings), ..recording(source()) };
+    let mut other_settings = recording(source());
+    other_settings.tracker = Arc::new(settings);
     assert_eq!(other_settings.track(&setups).unwrap().made, 2);
     assert_eq!(recording(source()).track(&other_camera).unwrap().made, 2);
     // Those of the camera as it was are made again, and give the same.

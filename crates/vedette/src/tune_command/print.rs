@@ -2,32 +2,27 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
 use serde_json::{Value, json};
-use vedette_alerts::json::AlertJson;
-use vedette_core::{Alert, CameraId, Timestamp};
+use vedette_core::{CameraId, Timestamp};
+use vedette_tuning::json::{AlertDifferenceJson, PointJson, SuggestionJson, Summing};
 use vedette_tuning::{
-    Baseline, Change, Claim, Comparison, Difference, Judgement, NoSuggestion, Point, Suggestion, Tally, Term, wilson,
+    Baseline, Change, Claim, Difference, Judgement, NoSuggestion, Point, Suggestion, Tally, Term, wilson,
 };
 
 use crate::output;
 use crate::terminal::print_text;
 
-pub(super) fn comparison(all: &Comparison, baseline: Option<Baseline>, as_json: bool) -> anyhow::Result<()> {
+pub(super) fn comparison(differences: &[Difference], sum: Summing, as_json: bool) -> anyhow::Result<()> {
     let mut text = String::new();
-    let shown = all.differences.iter().filter(|difference| difference.change != Change::Kept);
     if as_json {
-        for difference in &all.differences {
-            writeln!(text, "{}", serde_json::to_string(&DifferenceLine::of(difference))?)?;
+        for difference in differences {
+            writeln!(text, "{}", serde_json::to_string(&AlertDifferenceJson::from(difference))?)?;
         }
-        let changes: serde_json::Map<String, Value> =
-            Change::ALL.iter().map(|change| (change.as_str().to_owned(), json!(all.tally(*change)))).collect();
-        let summary = json!({"changes": changes, "before": all.before(), "after": all.after(), "baseline": baseline});
-        writeln!(text, "{}", json!({ "summary": summary }))?;
+        writeln!(text, "{}", json!({ "summary": sum.finish(0) }))?;
         print_text!("{text}");
         return Ok(());
     }
-    for difference in shown {
+    for difference in differences.iter().filter(|difference| difference.change != Change::Kept) {
         let judged = match difference.judgement {
             Some(Judgement::Confirmed) => "confirmed",
             Some(Judgement::False) => "false",
@@ -36,33 +31,16 @@ pub(super) fn comparison(all: &Comparison, baseline: Option<Baseline>, as_json: 
         writeln!(text, "{:8}{judged:12}{}", difference.change.as_str(), output::line(difference.alert()))?;
     }
     writeln!(text, "\n{:12}{:>8}{:>11}{:>8}{:>12}", "", "alerts", "confirmed", "false", "not judged")?;
-    let tallies = Change::ALL.map(|change| (change.as_str(), all.tally(change)));
-    for (name, tally) in tallies.into_iter().chain([("before", all.before()), ("after", all.after())]) {
+    let (before, after) = sum.sides();
+    let tallies = Change::ALL.map(|change| (change.as_str(), sum.tally(change)));
+    for (name, tally) in tallies.into_iter().chain([("before", before), ("after", after)]) {
         let Tally { confirmed, false_alarms, unjudged } = tally;
         writeln!(text, "{name:12}{:>8}{confirmed:>11}{false_alarms:>8}{unjudged:>12}", tally.all())?;
     }
-    let share = |tally: Tally| false_share(tally);
-    writeln!(text, "false among judged: before {}, after {}", share(all.before()), share(all.after()))?;
-    text += &said(baseline);
+    writeln!(text, "false among judged: before {}, after {}", false_share(before), false_share(after))?;
+    text += &said(sum.baseline());
     print_text!("{text}");
     Ok(())
-}
-
-/// One alert under both policies, each as in the API.
-#[derive(Serialize)]
-struct DifferenceLine {
-    change: Change,
-    judgement: Option<Judgement>,
-    before: Option<AlertJson>,
-    after: Option<AlertJson>,
-}
-
-impl DifferenceLine {
-    fn of(difference: &Difference) -> Self {
-        let alert = |alert: &Option<Alert>| alert.as_ref().map(|alert| AlertJson::new(alert, None));
-        let Difference { change, judgement, before, after } = difference;
-        Self { change: *change, judgement: *judgement, before: alert(before), after: alert(after) }
-    }
 }
 
 /// `52 of 70, 0.74 (0.63 to 0.83)`.
@@ -116,24 +94,19 @@ pub(super) fn sweep(
         )?;
     }
     for point in points {
-        let values: serde_json::Map<String, Value> = names.iter().cloned().zip(point.values.clone()).collect();
+        if as_json {
+            writeln!(text, "{}", serde_json::to_string(&PointJson::new(terms, point))?)?;
+            continue;
+        }
         let shown: String = point.values.iter().map(|value| format!("{:>28}", plain(value))).collect();
-        match (&point.outcome, as_json) {
-            (Ok(all), true) => {
-                let (lost, gained) = (all.tally(Change::Lost), all.tally(Change::Gained));
-                writeln!(text, "{}", json!({"values": values, "alerts": all.after(), "lost": lost, "gained": gained}))?;
-            }
-            (Ok(all), false) => {
+        match &point.outcome {
+            Ok(all) => {
                 let Tally { confirmed, false_alarms, unjudged } = all.after();
                 let (lost, gained) = (all.tally(Change::Lost).all(), all.tally(Change::Gained).all());
                 let sum = all.after().all();
                 writeln!(text, "{shown}{sum:>8}{confirmed:>11}{false_alarms:>8}{unjudged:>12}{lost:>8}{gained:>8}")?;
             }
-            (Err(mistakes), true) => {
-                let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-                writeln!(text, "{}", json!({"values": values, "refused": mistakes}))?;
-            }
-            (Err(mistakes), false) => {
+            Err(mistakes) => {
                 let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
                 writeln!(text, "{shown}  refused: {}", mistakes.join("; "))?;
             }
@@ -157,21 +130,13 @@ pub(super) fn suggestion(
     as_json: bool,
 ) -> anyhow::Result<()> {
     let mut text = String::new();
-    match (found, as_json) {
-        (Err(none), true) => writeln!(text, "{}", json!({"camera": camera, "none": none.to_string()}))?,
-        (Err(none), false) => writeln!(text, "{camera}: no suggestion: {none}")?,
-        (Ok(suggestion), true) => {
-            let changes: Vec<Value> = suggestion
-                .changes
-                .iter()
-                .map(|(term, now, value)| json!({"term": term.to_string(), "now": now, "value": value}))
-                .collect();
-            let Suggestion { older, newer, claim, .. } = suggestion;
-            let line = json!({"camera": camera, "changes": changes, "split": split.to_string(), "older": older,
-                "newer": newer, "claim": claim, "holds": claim.holds()});
-            writeln!(text, "{line}")?;
-        }
-        (Ok(suggestion), false) => {
+    if as_json {
+        print_text!("{}\n", serde_json::to_string(&SuggestionJson::new(camera, split, found))?);
+        return Ok(());
+    }
+    match found {
+        Err(none) => writeln!(text, "{camera}: no suggestion: {none}")?,
+        Ok(suggestion) => {
             writeln!(text, "{camera}:")?;
             for (term, now, value) in &suggestion.changes {
                 let now = now.as_ref().map_or("not set".to_owned(), plain);

@@ -5,16 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use vedette_analysis::record_line;
-use vedette_core::{CameraId, CameraRecord, Span, Timestamp};
-use vedette_detection_store::{DetectionStore, Part};
-use vedette_tuning::{Source, Tracked};
+use vedette_analysis::{Site, record_line};
+use vedette_core::{CameraId, CameraRecord};
+use vedette_detection_store::DetectionStore;
+use vedette_stages::tuning::recorded;
+use vedette_tuning::{CameraTrial, Source, Tracked, lead};
 
 use super::WindowArgs;
 use crate::recorded_site::{self, RecordedSite};
-
-/// The rules begin that long before the first alert in question, so that what had begun by then is raised.
-const LEAD: Span = Span::from_secs(600);
 
 /// The site, and the records of each camera.
 pub(super) fn open(args: &WindowArgs) -> anyhow::Result<(Arc<RecordedSite>, BTreeMap<CameraId, Source>)> {
@@ -25,7 +23,8 @@ pub(super) fn open(args: &WindowArgs) -> anyhow::Result<(Arc<RecordedSite>, BTre
         }
         None => {
             let (site, store) = RecordedSite::with_store(&args.site)?;
-            Ok((Arc::new(site), of_store(&store, args)?))
+            let sources = of_store(&site, &store, args)?;
+            Ok((Arc::new(site), sources))
         }
     }
 }
@@ -50,27 +49,31 @@ fn of_file(path: &Path, only: Option<&CameraId>) -> anyhow::Result<BTreeMap<Came
     Ok(by_camera.into_iter().map(|(camera, records)| (camera, Source::Records(records))).collect())
 }
 
-fn of_store(store: &DetectionStore, args: &WindowArgs) -> anyhow::Result<BTreeMap<CameraId, Source>> {
+fn of_store(
+    site: &RecordedSite,
+    store: &DetectionStore,
+    args: &WindowArgs,
+) -> anyhow::Result<BTreeMap<CameraId, Source>> {
     let cameras = match &args.camera {
         Some(camera) => vec![camera.clone()],
         None => store.cameras()?,
     };
+    let window = args.window();
     let mut by_camera = BTreeMap::new();
     for camera in cameras {
-        let recorded = store.recorded(&camera)?;
+        let setups = site.setups(&camera);
+        let lead = lead(setups.iter().flat_map(|setups| setups.policies()));
+        let recorded = recorded(store, &camera, window, lead)?;
         recorded.gaps.iter().for_each(|gap| crate::terminal::tell_line!("{gap}"));
-        let source = window(recorded.parts, args.from, args.until);
-        if source.is_empty() {
+        if recorded.source.is_empty() {
             continue;
         }
-        if let (Some(from), Some((first, _))) = (args.from, source.span())
-            && from < first
-        {
+        if let Some(first) = recorded.begins {
             crate::terminal::tell_line!(
                 "camera {camera}: the detections before {first} are gone, or were never stored"
             );
         }
-        by_camera.insert(camera, source);
+        by_camera.insert(camera, recorded.source);
     }
     if by_camera.is_empty() {
         let whose = args.camera.as_ref().map_or(String::new(), |camera| format!(" of camera {camera}"));
@@ -79,23 +82,13 @@ fn of_store(store: &DetectionStore, args: &WindowArgs) -> anyhow::Result<BTreeMa
     Ok(by_camera)
 }
 
-/// The parts up to a time, and which of them are analysed.
-fn window(parts: Vec<Part>, from: Option<Timestamp>, until: Option<Timestamp>) -> Source {
-    let mut parts = parts;
-    parts.truncate(
-        parts.iter().rposition(|part| until.is_none_or(|until| part.span().0 < until)).map_or(0, |at| at + 1),
-    );
-    let is_wanted = |part: &Part| from.is_none_or(|from| part.span().1 >= from - LEAD);
-    let from = parts.iter().position(is_wanted).unwrap_or(parts.len());
-    Source::Stored { parts, from }
-}
-
 /// What is said of the tracks and of the records.
-pub(super) fn tell(camera: &CameraId, tracked: &Tracked) {
-    let Tracked { reused, made, begins_anew, gaps, .. } = tracked;
-    gaps.iter().for_each(|gap| crate::terminal::tell_line!("{gap}"));
+pub(super) fn tell(trial: &CameraTrial<'_>) {
+    let Some(Tracked { reused, made, begins_anew, .. }) = trial.recording().tracked() else { return };
+    trial.coverage().gaps.iter().for_each(|gap| crate::terminal::tell_line!("{gap}"));
     let begins = if *begins_anew { "; they are numbered from the beginning of the store" } else { "" };
     crate::terminal::tell_line!(
-        "camera {camera}: tracks of {reused} hours were stored, those of {made} are made now{begins}"
+        "camera {}: tracks of {reused} hours were stored, those of {made} are made now{begins}",
+        trial.id()
     );
 }

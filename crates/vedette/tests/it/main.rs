@@ -94,3 +94,5 @@ mod webhook;
 #[cfg(test)]
 #[path = "../../../media/tests/it/webm.rs"]
 mod webm;
+#[cfg(test)]
+mod what_if;

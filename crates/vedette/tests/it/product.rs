@@ -61,10 +61,12 @@ impl Product {
 
     /// Starts these roles on what lies on the bus already.
     pub(crate) async fn start_unowned(config: &Path, roles: &[Role]) -> Self {
-        let config = Config::load(config).unwrap();
+        let mut config = Config::load(config).unwrap();
+        config.settings.console.listen = ([127, 0, 0, 1], 0).into();
         let stop = CancellationToken::new();
         let app = App::start(&config, roles, metrics(), stop.clone()).await.unwrap();
-        Self { app, url: String::new(), stop }
+        let url = app.page.map(|page| format!("http://{page}")).unwrap_or_default();
+        Self { app, url, stop }
     }
 
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {

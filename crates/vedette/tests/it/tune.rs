@@ -57,16 +57,12 @@ impl Site {
         let store = AlertStore::open(&path).unwrap();
         let records = std::fs::read_to_string(&self.detections).unwrap();
         let records = records.lines().map(|line| vedette_analysis::record_line::from_line(line).unwrap());
-        let mut recording = vedette_tuning::Recording {
-            source: vedette_tuning::Source::Records(records.collect()),
-            tracked: None,
-            base: Box::new(|_| None),
-            tracker: config.settings.analyse.tracker,
-            sort_window: config.settings.analyse.sort_window,
-        };
         let base = vedette_address::AddressBase::open(self.folder.path().join("address.base")).unwrap();
         let base = std::sync::Arc::new(base);
-        recording.base = Box::new(move |_| Some(base.clone()));
+        let source = vedette_tuning::Source::Records(records.collect());
+        let mut recording = vedette_tuning::Recording::new(source).with_base(move |_| Some(base.clone()));
+        recording.tracker = config.settings.analyse.tracker;
+        recording.sort_window = config.settings.analyse.sort_window;
         let registry = vedette_stages::registry::Registry::of(&config.cameras, &config.policies);
         let alerts = recording.alerts(&registry.entry(&config.cameras[0].id).unwrap().setups).unwrap();
         for (number, alert) in alerts.iter().enumerate() {
@@ -243,7 +239,10 @@ async fn the_commands_of_the_page_about_tuning_run() {
         let line = format!("vedette tune what-if {detections} -c vedette.toml --set west-gate.score.enter=0.6 --json");
         let mut command = Command::new("bash");
         command.args(["-c", &line]).current_dir(site.path()).env("PATH", &path);
-        lines(&finish(command))
+        let mut answer = lines(&finish(command));
+        // The last frame may have come when the stage that stores detections had ended.
+        answer.last_mut().unwrap()["summary"].as_object_mut().unwrap().remove("cameras");
+        answer
     };
     let of_file = answer("detections.jsonl --history history.jsonl");
     assert!(of_file.len() > 6, "{of_file:?}");

@@ -1,0 +1,221 @@
+//! Drafts that are tried through the API: the answers are those of `vedette tune` and `vedette replay`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use vedette::cli::Role;
+
+use crate::product::Product;
+use crate::support::{demo_site, edit, eventually, finish, said, vedette};
+
+/// A site on which alerts were raised and judged, and whose detections are stored.
+struct Site {
+    folder: tempfile::TempDir,
+    product: Product,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = demo_site(folder.path());
+        let product = Product::start(&config, |_| {}).await;
+        for (number, alert) in product.alerts_reach(8).await.iter().enumerate() {
+            let url = format!("{}/api/v1/alerts/{}/verdict", product.url, alert["id"].as_str().unwrap());
+            let verdict = if number % 3 == 0 { "false_alarm" } else { "confirmed" };
+            let body = json!({"verdict": verdict, "by": "test"});
+            let answer = reqwest::Client::new().post(url).json(&body).send().await.unwrap();
+            assert!(answer.status().is_success());
+        }
+        product.end().await;
+        let product = Product::start_unowned(&config, &[Role::Analyse, Role::Console]).await;
+        Self { folder, product }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> (u16, String) {
+        let url = format!("{}/api/v1/{path}", self.product.url);
+        let answer = reqwest::Client::new().post(url).json(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// A question about the whole time.
+    async fn ask(&self, path: &str, more: &Value) -> (u16, String) {
+        let mut body =
+            json!({"cameras": ["campus-1"], "from": "2000-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"});
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        self.post(path, &body).await
+    }
+
+    async fn refused(&self, path: &str, more: &Value) -> (u16, Value) {
+        let (status, text) = self.ask(path, more).await;
+        (status, serde_json::from_str(&text).unwrap())
+    }
+
+    /// The lines of an answer.
+    async fn lines(&self, path: &str, more: &Value) -> Vec<Value> {
+        let (status, text) = self.ask(path, more).await;
+        assert_eq!(status, 200, "{text}");
+        lines(&text)
+    }
+
+    fn command(&self, words: &[&str]) -> String {
+        let mut command = vedette();
+        command.args(words).current_dir(self.folder.path());
+        let output = finish(command);
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{words:?}: {}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The alerts of one side, by id.
+fn side(lines: &[Value], side: &str) -> BTreeMap<String, Value> {
+    let alerts = lines.iter().filter_map(|line| Some((line[side]["id"].as_str()?.to_owned(), line[side].clone())));
+    alerts.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_what_if_through_the_api_is_what_replay_gives() {
+    let site = Site::start().await;
+    let draft = json!({"set": {"west-gate.score.enter": 0.6, "west-gate.score.stay": 0.6}, "kept": true});
+    let answer = site.lines("what-if", &draft).await;
+    let summary = &answer.last().unwrap()["summary"];
+    assert_eq!(summary["baseline"]["equal"], summary["baseline"]["live"], "{summary}");
+    assert!(summary["baseline"]["live"].as_u64().unwrap() >= 8, "{summary}");
+    let camera = &summary["cameras"][0];
+    assert!(camera["frames"].as_u64() > Some(100) && camera["models"].as_array().unwrap().len() == 1, "{camera}");
+    assert!(answer.iter().any(|line| line["progress"] == json!({"done": 1, "of": 1})));
+
+    // The records of the same time, as `vedette export` writes them.
+    let span = "from=2000-01-01T00:00:00Z&until=2100-01-01T00:00:00Z";
+    let records = site.product.get(&format!("/api/v1/cameras/campus-1/detections?{span}")).await;
+    assert_eq!(records.headers()["content-type"], "application/x-ndjson");
+    std::fs::write(site.path("detections.jsonl"), records.text().await.unwrap()).unwrap();
+    let replay = |more: &[&str]| {
+        let text = site.command(&[&["replay", "detections.jsonl", "-c", "vedette.toml"], more].concat());
+        let alerts = lines(&text).into_iter().map(|alert| (alert["id"].as_str().unwrap().to_owned(), alert));
+        alerts.collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(side(&answer, "before"), replay(&[]));
+    let text = std::fs::read_to_string(site.path("policies.toml")).unwrap();
+    std::fs::write(site.path("draft.toml"), text).unwrap();
+    let score = "id = \"west-gate\"\nscore = { enter = 0.6, stay = 0.6 }";
+    edit(&site.folder.path().join("draft.toml"), "id = \"west-gate\"", score);
+    assert_eq!(side(&answer, "after"), replay(&["--policies", "draft.toml"]));
+
+    // The same draft as a whole policy, on the cameras of its scope, and on the command line.
+    let policy = site.product.json("/api/v1/policies/group/campus").await["policy"].clone();
+    let mut draft = policy.clone();
+    let gate = draft["rule"].as_array_mut().unwrap().iter_mut().find(|rule| rule["id"] == "west-gate").unwrap();
+    gate["score"] = json!({"enter": 0.6, "stay": 0.6});
+    let of_scope = json!({"cameras": [], "policies": [{"scope": "group/campus", "policy": draft}], "kept": true});
+    assert_eq!(site.lines("what-if", &of_scope).await, answer);
+    let set = ["--set", "west-gate.score.enter=0.6", "--set", "west-gate.score.stay=0.6", "--json"];
+    let told = lines(&site.command(&[&["tune", "what-if", "-c", "vedette.toml"], &set[..]].concat()));
+    let differences =
+        |lines: &[Value]| lines.iter().filter(|line| line["change"].is_string()).cloned().collect::<Vec<_>>();
+    assert_eq!(differences(&told), differences(&answer));
+    assert_eq!(told.last().unwrap()["summary"]["changes"], summary["changes"]);
+
+    // Fewer are listed, all are counted.
+    let nothing = site.lines("what-if", &json!({"set": {"west-gate.score.enter": 0.99}, "limit": 1})).await;
+    let lost = nothing.last().unwrap()["summary"]["changes"]["lost"].clone();
+    assert!(differences(&nothing).len() == 1 && lost["confirmed"].as_u64() > Some(0), "{lost}");
+    site.product.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sweeps_suggestions_and_scores_are_asked_for_while_the_product_runs() {
+    let site = Site::start().await;
+    let terms = json!({"terms": [{"term": "west-gate.score.enter", "values": [0.3, 0.6, 2]}]});
+    let (status, problem) = site.refused("what-if/sweep", &terms).await;
+    assert_eq!((status, &problem["code"]), (400, &json!("what-if.question")), "{problem}");
+    let terms = json!({"terms": [{"term": "west-gate.score.enter", "values": [0.3, 0.6, 0.8]}, {"term": "lawn.min_duration", "values": ["1s", "3s"]}]});
+    let (status, sweep) = site.refused("what-if/sweep", &terms).await;
+    assert_eq!((status, sweep["points"].as_array().map(Vec::len)), (200, Some(6)), "{sweep}");
+    let single =
+        site.lines("what-if", &json!({"set": {"west-gate.score.enter": 0.8, "lawn.min_duration": "3s"}})).await;
+    assert_eq!(sweep["points"][5]["alerts"], single.last().unwrap()["summary"]["after"]);
+
+    let (status, suggested) = site.refused("policies/group/campus/suggest", &json!({"cameras": []})).await;
+    assert_eq!((status, &suggested[0]["camera"]), (200, &json!("campus-1")), "{suggested}");
+    assert!(suggested[0]["none"].is_string() || suggested[0]["changes"].is_array(), "{suggested}");
+    let (status, problem) = site.refused("policies/group/campus/suggest", &json!({"rules": ["south"]})).await;
+    assert!(status == 400 && problem["detail"].as_str().unwrap().contains("no rule `south`"), "{problem}");
+
+    let span = "from=2000-01-01T00:00:00Z&until=2100-01-01T00:00:00Z";
+    let scores = site.product.json(&format!("/api/v1/cameras/campus-1/scores?{span}")).await;
+    let people: u64 = scores["objects"]["person"].as_array().unwrap().iter().filter_map(Value::as_u64).sum();
+    let of_alerts =
+        |verdict: &str| -> u64 { scores["alerts"][verdict].as_array().unwrap().iter().filter_map(Value::as_u64).sum() };
+    assert!(people > 10 && of_alerts("confirmed") > of_alerts("false") && of_alerts("false") > 0, "{scores}");
+    site.product.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_that_cannot_be_answered_say_why() {
+    let site = Site::start().await;
+    let set = json!({"west-gate.score.enter": 0.6});
+    let policy = site.product.json("/api/v1/policies/group/campus").await["policy"].clone();
+    let mut outside = policy.clone();
+    outside["rule"][0]["when"]["zone"] = json!([[0, 0], [9000, 0], [9000, 9000]]);
+    let drafted = |policy: &Value| json!([{"scope": "group/campus", "policy": policy}]);
+    for (more, status, code) in [
+        (json!({"set": set, "cameras": ["campus-9"]}), 404, "camera.none"),
+        (
+            json!({"set": set, "from": "2001-01-01T00:00:00Z", "until": "2002-01-01T00:00:00Z"}),
+            410,
+            "what-if.no-detections",
+        ),
+        (json!({"set": set, "until": "1999-01-01T00:00:00Z"}), 400, "parameter.until"),
+        (json!({"set": set, "from": "yesterday"}), 400, "parameter.instant"),
+        (json!({"set": {"south.score.enter": 0.6}}), 400, "what-if.question"),
+        (json!({"set": {"west-gate": 0.6}}), 400, "body.field"),
+        (json!({"set": set, "policies": drafted(&policy)}), 400, "what-if.draft"),
+        (json!({}), 400, "what-if.draft"),
+        (json!({"set": set, "cameras": []}), 400, "what-if.cameras"),
+        (json!({"set": set, "cameras": ["campus-1", "campus-1"]}), 400, "parameter.twice"),
+        (json!({"set": set, "limit": 10_001}), 400, "parameter.most"),
+        (json!({"set": set, "threshold": 1}), 400, "body.field"),
+        (json!({"policies": drafted(&outside)}), 422, "what-if.refused"),
+        (json!({"policies": [{"scope": "group/nobody", "policy": policy}], "cameras": []}), 400, "what-if.question"),
+        (json!({"policies": [{"scope": "campus", "policy": policy}]}), 400, "parameter.unknown-word"),
+    ] {
+        let (found, problem) = site.refused("what-if", &more).await;
+        assert_eq!((found, &problem["code"]), (status, &json!(code)), "{more}: {problem}");
+    }
+    let (_, problem) = site.refused("what-if", &json!({"policies": drafted(&outside)})).await;
+    let refusal = &problem["refusals"][0];
+    assert!(refusal["camera"] == "campus-1" && refusal["path"].as_str().unwrap().contains("zone"), "{problem}");
+
+    // Fifty at once: each is answered or refused, and the page is served meanwhile.
+    let draft = json!({"set": {"west-gate.score.enter": 0.7}});
+    let asked = (0..50).map(|_| site.ask("what-if", &draft));
+    let (answers, health) = tokio::join!(futures::future::join_all(asked), site.product.get("/api/v1/alerts"));
+    assert!(health.status().is_success());
+    assert!(answers.iter().all(|(status, text)| *status == 200 || (*status == 503 && text.contains("busy.what-if"))));
+    let answered: Vec<&String> = answers.iter().filter(|(status, _)| *status == 200).map(|(_, text)| text).collect();
+    assert!(!answered.is_empty() && answered.iter().all(|text| *text == answered[0]));
+
+    // One that leaves holds nobody up.
+    let scores: Vec<f64> = (1..=90).map(|hundredths| f64::from(hundredths) / 100.0).collect();
+    let sweep = json!({"terms": [{"term": "lawn.score.enter", "values": scores}]});
+    for _ in 0..8 {
+        let left = site.ask("what-if/sweep", &sweep);
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(20), left).await;
+    }
+    eventually("an answer", async || {
+        let (status, _) = site.ask("what-if", &draft).await;
+        (status == 200).then_some(())
+    })
+    .await;
+    site.product.end().await;
+}
