@@ -86,7 +86,8 @@ fn told(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let (median, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
     let verdict = if p99 <= TARGET { "met" } else { "MISSED" };
-    println!("{what}: median {median:.0?}, p99 {p99:.0?} of {} (target: p99 {TARGET:.0?}) {verdict}", times.len());
+    let (median, p99, target) = (median.as_millis(), p99.as_millis(), TARGET.as_millis());
+    println!("{what}: median {median} ms, p99 {p99} ms of {} (target: p99 {target} ms) {verdict}", times.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,6 +45,8 @@ mod figures;
 #[cfg(test)]
 mod figures_apply;
 #[cfg(test)]
+mod figures_what_if;
+#[cfg(test)]
 mod growth;
 #[cfg(test)]
 mod hostile;

@@ -61,8 +61,14 @@ impl Product {
 
     /// Starts these roles on what lies on the bus already.
     pub(crate) async fn start_unowned(config: &Path, roles: &[Role]) -> Self {
+        Self::start_with(config, roles, |_| {}).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn start_with(config: &Path, roles: &[Role], change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::load(config).unwrap();
         config.settings.console.listen = ([127, 0, 0, 1], 0).into();
+        change(&mut config);
         let stop = CancellationToken::new();
         let app = App::start(&config, roles, metrics(), stop.clone()).await.unwrap();
         let url = app.page.map(|page| format!("http://{page}")).unwrap_or_default();
