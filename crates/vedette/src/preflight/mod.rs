@@ -83,6 +83,7 @@ pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Fin
     found.extend(own.1);
     found.extend(bus);
     found.extend(own.2);
+    found.extend(site::detections(&ask));
     found.extend(ports::look(&ask));
     found.extend(privacy::look(&ask));
     found.extend(danger::look(&ask));

@@ -9,6 +9,8 @@ violations! {
 
         BusDirectory { reason: String } = "bus.directory": "{reason}",
             "give this user the right to write there, or name another directory";
+        DetectionStore { reason: String } = "tuning.directory": "{reason}",
+            "give this user the right to write there, name another directory, or set tuning.enabled = false";
         BusUnreadable { reason: String } = "bus.unreadable": "{reason}", "give this user the right to read it, or name another directory";
         BusHeldByThis { process: String } = "bus.held-by-this-site": "{process} runs this configuration and has the log open";
         BusHeld { process: String } = "bus.held": "{process} has the log open",

@@ -102,6 +102,17 @@ pub(super) async fn bases(ask: &Ask<'_>) -> Vec<Finding> {
     found
 }
 
+/// Whether detections can be stored.
+pub(super) fn detections(ask: &Ask<'_>) -> Option<Finding> {
+    const PATH: &str = "tuning.directory";
+    let tuning = &ask.reading.config.settings.tuning;
+    if !ask.has(Role::Console) || !tuning.enabled || !ask.reading.is_sound(PATH) {
+        return None;
+    }
+    let reason = writable::refusal(&tuning.directory)?;
+    Some(ask.settings(Level::Mistake, PATH, tuning.directory.display(), PreflightRule::DetectionStore { reason }))
+}
+
 /// Whether the store of alerts can be opened.
 pub(super) async fn store(ask: &Ask<'_>) -> Vec<Finding> {
     let console = &ask.reading.config.settings.console;

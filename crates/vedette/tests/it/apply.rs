@@ -119,8 +119,12 @@ async fn the_console_changes_a_policy_and_nobody_is_overwritten_unseen() {
     assert_eq!(answer["applied"]["workers"].as_array().unwrap().len(), 1, "{answer}");
     // Somebody else had the same page open.
     let other = json!({ "policy": null, "by": "ben" });
-    let (status, problem) = site.post("apply", Some(&tag), &other).await;
-    assert_eq!((status, &problem["code"]), (412, &json!("change.stale")), "{problem}");
+    // A proxy that compresses answers weakens their tags.
+    for tag in [&tag, &format!("W/{tag}")] {
+        let (status, problem) = site.post("apply", Some(tag), &other).await;
+        assert_eq!((status, &problem["code"]), (412, &json!("change.stale")), "{problem}");
+    }
+    let (_, problem) = site.post("apply", Some(&tag), &other).await;
     assert!(problem["detail"].as_str().unwrap().contains("anna"), "{problem}");
     // The files no longer change it.
     let apply = site.apply(&["--yes"]);

@@ -248,7 +248,7 @@ fn what_lies_on_the_disk_is_checked() {
     let site = tempfile::tempdir().unwrap();
     let config = demo_site(site.path());
     edit(&config, "kind = \"embedded\"", "kind = \"embedded\"\ndirectory = \"policies.toml/bus\"");
-    append(&config, "store = \"cameras.toml\"\n");
+    append(&config, "store = \"cameras.toml\"\n[tuning]\ndirectory = \"policies.toml/detections\"\n");
     let base = site.path().join("address.base");
     let mut bytes = std::fs::read(&base).unwrap();
     bytes[5_000] ^= 1;
@@ -262,8 +262,9 @@ fn what_lies_on_the_disk_is_checked() {
         "site.address_base =",
         "checksum",
         "site.address_bases",
+        "tuning.directory",
     ];
-    assert_says(&check(&config), 4, &expected);
+    assert_says(&check(&config), 5, &expected);
 }
 
 #[test]
