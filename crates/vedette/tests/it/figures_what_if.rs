@@ -64,7 +64,7 @@ async fn ask(url: &str, begin: Timestamp, number: usize) -> Duration {
     let until = begin + Span::from_micros(INTERVAL.as_micros() * STORED as i64);
     let body = json!({
         "cameras": ["campus-1"], "from": (until - Span::from_secs(3_600)).to_string(), "until": until.to_string(),
-        "set": {"west-gate.score.enter": 0.4 + number as f64 / 100.0},
+        "set": {"west-gate.score.enter": 0.4 + number as f64 / 200.0},
     });
     let began = Instant::now();
     let answer = reqwest::Client::new().post(format!("{url}/api/v1/what-if")).json(&body).send().await.unwrap();
