@@ -79,16 +79,12 @@ impl Setups {
         policies: impl Fn(&PolicyScope) -> Option<Arc<PolicyTimeline>>,
         late: &[LateChange],
     ) -> Self {
-        let scopes = |camera: &Arc<Camera>| {
-            let own = PolicyScope::Camera(camera.id.clone());
-            std::iter::once(own).chain(camera.groups.iter().cloned().map(PolicyScope::Group)).collect::<Vec<_>>()
-        };
         let mut setups = Timeline::default();
         let mut starts = versions.iter().map(|(from, _)| from).skip(1);
         for (index, (from, version)) in versions.iter().enumerate() {
             let camera = &version.content;
             let timelines: Vec<Arc<PolicyTimeline>> =
-                camera.iter().flat_map(scopes).filter_map(|scope| policies(&scope)).collect();
+                camera.iter().flat_map(|camera| camera.policy_scopes()).filter_map(|scope| policies(&scope)).collect();
             // Before its first version a camera is what it was then.
             let from = if index == 0 { None } else { from };
             let until = starts.next();

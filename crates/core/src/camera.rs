@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{AddressCode, Calibration, CameraId, GroundPoint, Mask};
+use crate::{AddressCode, Calibration, CameraId, GroundPoint, Mask, PolicyScope};
 
 /// Codec of a camera's video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,6 +98,23 @@ pub struct Camera {
     /// Private parts of its picture.
     #[serde(default, rename = "mask", skip_serializing_if = "Vec::is_empty")]
     pub masks: Vec<Mask>,
+}
+
+impl Camera {
+    /// The scopes whose policy may apply to it, in their order: the first one with a policy decides.
+    pub fn policy_scopes(&self) -> impl Iterator<Item = PolicyScope> {
+        let own = PolicyScope::Camera(self.id.clone());
+        std::iter::once(own).chain(self.groups.iter().cloned().map(PolicyScope::Group))
+    }
+
+    /// Whether it is the camera of a scope, or in its group.
+    #[must_use]
+    pub fn is_in(&self, scope: &PolicyScope) -> bool {
+        match scope {
+            PolicyScope::Camera(id) => self.id == *id,
+            PolicyScope::Group(group) => self.groups.contains(group),
+        }
+    }
 }
 
 fn yes() -> bool {

@@ -25,7 +25,7 @@ impl DetectionStore {
     /// When it cannot be created.
     pub fn create(directory: &Path) -> Result<Self, FileError> {
         files::create_folder(directory)?;
-        Ok(Self { directory: directory.to_owned() })
+        Ok(Self::at(directory))
     }
 
     /// A store to read, whose folder may not exist yet.
@@ -37,7 +37,7 @@ impl DetectionStore {
     /// A store to read; none when the folder does not exist.
     #[must_use]
     pub fn open(directory: &Path) -> Option<Self> {
-        directory.is_dir().then(|| Self { directory: directory.to_owned() })
+        directory.is_dir().then(|| Self::at(directory))
     }
 
     /// Its folder.

@@ -6,7 +6,7 @@
 //! workers, and every replay, change between the same two frames.
 
 mod change_error;
-mod check;
+pub(crate) mod check;
 mod worker;
 mod workers;
 

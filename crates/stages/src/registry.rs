@@ -345,10 +345,7 @@ impl Registry {
     /// The newest policy of a camera: its own, else that of the first of its groups that has one.
     #[must_use]
     pub fn policy(&self, camera: &Camera) -> Option<Arc<SharedPolicy>> {
-        let own = PolicyScope::Camera(camera.id.clone());
-        std::iter::once(own)
-            .chain(camera.groups.iter().cloned().map(PolicyScope::Group))
-            .find_map(|scope| self.newest_policy(&scope))
+        camera.policy_scopes().find_map(|scope| self.newest_policy(&scope))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::analyse::AnalyseSettings;
 use crate::deps::Deps;
 use crate::detection_recorder::TuningSettings;
 use answers::Answers;
-use site::LiveSite;
+pub use site::KnownSite;
 pub use trials::{Recorded, TrialSite, Trials, TrialsError, recorded};
 
 impl TuningSettings {
@@ -35,7 +35,7 @@ impl TuningSettings {
         if !self.enabled {
             return None;
         }
-        let site = LiveSite { registry: deps.registry.clone(), addresses: deps.addresses.clone() };
+        let site = KnownSite { registry: deps.registry.clone(), addresses: deps.addresses.clone() };
         let trials = Trials::new(Arc::new(site), analyse, Some(alerts));
         let store = DetectionStore::at(&self.directory);
         Some(Arc::new(Answers::new(deps.registry.clone(), store, trials, self)))

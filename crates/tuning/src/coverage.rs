@@ -41,9 +41,8 @@ impl Coverage {
         }
     }
 
-    /// Neighbours have the same one nearly always.
     fn add_model(&mut self, model: &ModelRef) {
-        if self.models.last() != Some(model) && !self.models.contains(model) {
+        if !self.models.contains(model) {
             self.models.push(model.clone());
         }
     }

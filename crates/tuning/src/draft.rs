@@ -84,6 +84,14 @@ impl Term {
         (!value.is_null()).then_some(value)
     }
 
+    /// The policy with other values, see [`Term::set`].
+    ///
+    /// # Errors
+    /// When the policy has no such rule, or the rule no such value.
+    pub fn set_all(policy: &Policy, values: &[(Self, Value)]) -> Result<Policy, DraftError> {
+        values.iter().try_fold(policy.clone(), |policy, (term, value)| term.set(&policy, value))
+    }
+
     /// The policy with another value. A score of `enter` below `stay` takes `stay` with it. Whether a camera can use the policy is not
     /// checked.
     ///

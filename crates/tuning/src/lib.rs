@@ -26,7 +26,7 @@ pub use interval::{Interval, exact_upper, wilson};
 pub use recording::Recording;
 pub use source::Source;
 pub use suggest::{Claim, Effect, Goal, NoSuggestion, Suggestion, suggest};
-pub use sweep::{Point, SweepError, sweep};
+pub use sweep::{MOST_POINTS, Point, SweepError, sweep};
 pub use tracked::Tracked;
 pub use trial::{CameraTrial, LiveAlert, TrialError, lead};
 pub use window::Window;

@@ -87,7 +87,7 @@ impl<'a> Recording<'a> {
     /// When the records cannot be read.
     pub fn hold(&mut self, most_bytes: usize) -> Result<usize, RecordingError> {
         let (mut held, mut bytes) = (Vec::new(), 0);
-        let mut reader = Reader { recording: self, tracked: self.tracked.as_ref(), before: HashSet::new() };
+        let mut reader = Reader { recording: self, tracked: self.tracked.as_ref(), left_out: HashSet::new() };
         for index in 0..self.pieces() {
             self.go_on()?;
             let piece = reader.piece(index)?;
@@ -143,22 +143,14 @@ impl<'a> Recording<'a> {
         // What is held has the tracks that were made.
         let held = self.held.as_ref().filter(|_| tracked.is_some() == self.tracked.is_some());
         let mut run = Run { recording: self, setups, alerts: BTreeMap::new(), analysis: None };
-        let mut reader = Reader { recording: self, tracked, before: HashSet::new() };
-        for index in 0..self.pieces() {
-            let read;
-            let piece = match held.and_then(|held| held.get(index)) {
-                Some(piece) => piece,
-                None => {
-                    read = reader.piece(index)?;
-                    &read
-                }
-            };
+        self.each_piece(tracked, held, &mut |index, piece| {
             let state = tracked.and_then(|tracked| tracked.parts.get(index)?.before.as_deref());
             run.take(piece, state.filter(|_| !piece.is_cut), index + 1 == self.pieces())?;
             if let Some(coverage) = coverage {
                 coverage.add(&piece.records, &piece.gaps);
             }
-        }
+            Ok(())
+        })?;
         let mut alerts: Vec<Alert> = run.alerts.into_values().collect();
         alerts.sort_by_key(|alert| (alert.raised, alert.id));
         Ok(alerts)
@@ -166,18 +158,26 @@ impl<'a> Recording<'a> {
 
     /// Calls `each` with every object in every frame, once tracks were made.
     pub(crate) fn each_track(&self, each: &mut dyn FnMut(&Track)) -> Result<(), RecordingError> {
-        let mut reader = Reader { recording: self, tracked: self.tracked.as_ref(), before: HashSet::new() };
+        self.each_piece(self.tracked.as_ref(), self.held.as_ref(), &mut |_, piece| {
+            piece.tracks.iter().flat_map(FrameTracks::iter).flat_map(|(_, tracks)| tracks).for_each(&mut *each);
+            Ok(())
+        })
+    }
+
+    /// Calls `each` with one part after the other, which is held or read.
+    fn each_piece(
+        &self,
+        tracked: Option<&Tracked>,
+        held: Option<&Vec<Piece<'static>>>,
+        each: &mut dyn FnMut(usize, &Piece<'_>) -> Result<(), RecordingError>,
+    ) -> Result<(), RecordingError> {
+        let mut reader = Reader { recording: self, tracked, left_out: HashSet::new() };
         for index in 0..self.pieces() {
             self.go_on()?;
-            let read;
-            let piece = match self.held.as_ref().and_then(|held| held.get(index)) {
-                Some(piece) => piece,
-                None => {
-                    read = reader.piece(index)?;
-                    &read
-                }
-            };
-            piece.tracks.iter().flat_map(FrameTracks::iter).flat_map(|(_, tracks)| tracks).for_each(&mut *each);
+            match held.and_then(|held| held.get(index)) {
+                Some(piece) => each(index, piece)?,
+                None => each(index, &reader.piece(index)?)?,
+            }
         }
         Ok(())
     }
@@ -203,8 +203,8 @@ impl Piece<'_> {
 struct Reader<'r> {
     recording: &'r Recording<'r>,
     tracked: Option<&'r Tracked>,
-    /// The frames of the part before, some of which may be analysed with those of the next one.
-    before: HashSet<(u64, u64)>,
+    /// The frames that are outside of the window. Those at the end of a part have their tracks with the next one.
+    left_out: HashSet<(u64, u64)>,
 }
 
 impl<'r> Reader<'r> {
@@ -219,17 +219,19 @@ impl<'r> Reader<'r> {
         {
             tracks.append(FrameTracks::decode(&tracked.rest)?);
         }
-        let all = records.len();
-        if let Some((from, until)) = source.within() {
-            records.to_mut().retain(|record| (from..=until).contains(&record.at.captured));
-            let frames: HashSet<(u64, u64)> =
-                records.iter().map(|record| (record.at.epoch, record.at.sequence)).collect();
-            if let Some(tracks) = &mut tracks {
-                tracks.retain(|frame| frames.contains(frame) || self.before.contains(frame));
-            }
-            self.before = frames;
+        let is_within = |record: &CameraRecord| {
+            source.within().is_none_or(|(from, until)| (from..=until).contains(&record.at.captured))
+        };
+        let is_cut = !records.iter().all(is_within);
+        if is_cut {
+            let left_out = records.iter().filter(|record| !is_within(record));
+            self.left_out.extend(left_out.map(|record| (record.at.epoch, record.at.sequence)));
+            records.to_mut().retain(is_within);
         }
-        Ok(Piece { is_cut: records.len() < all, records, gaps, tracks })
+        if let (Some(tracks), false) = (&mut tracks, self.left_out.is_empty()) {
+            tracks.retain(|frame| !self.left_out.contains(frame));
+        }
+        Ok(Piece { records, gaps, tracks, is_cut })
     }
 }
 

@@ -4,6 +4,9 @@ use vedette_core::{Alert, Policy, Timestamp, ValidationError};
 
 use crate::{Comparison, DraftError, Recording, RecordingError, Term, Verdicts, compare};
 
+/// Most combinations of values: a sweep of more takes too long.
+pub const MOST_POINTS: usize = 256;
+
 /// A policy with other values of some terms, and what comes of it.
 #[derive(Debug, Clone)]
 pub struct Point {

@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 use vedette_analysis::{SetupError, Setups};
-use vedette_core::{Alert, Camera, CameraId, FromParam, Policy, PolicyScope, RuleId, Span, Timestamp, Track};
+use vedette_core::{Alert, Camera, CameraId, FromParam, Policy, RuleId, Span, Timestamp, Track};
 use vedette_rules::SharedPolicy;
 
 use crate::compare::{Baseline, Comparison, Judgement, Verdicts, compare};
@@ -190,7 +190,7 @@ impl<'a> CameraTrial<'a> {
     /// The policy among these that would apply to it.
     #[must_use]
     pub fn policy_among(&self, policies: &[Policy]) -> Option<Policy> {
-        policy_of(&self.camera, policies).cloned()
+        self.camera.policy_scopes().find_map(|scope| policies.iter().find(|policy| policy.applies_to == scope)).cloned()
     }
 
     /// The camera with another policy for all time.
@@ -204,11 +204,7 @@ impl<'a> CameraTrial<'a> {
     /// # Errors
     /// When there is no policy, or it has no such value.
     pub fn with_values(&self, values: &[(Term, Value)]) -> Result<Policy, TrialError> {
-        let mut draft = self.policy().ok_or(TrialError::NoPolicy)?.clone();
-        for (term, value) in values {
-            draft = term.set(&draft, value)?;
-        }
-        Ok(draft)
+        Ok(Term::set_all(self.policy().ok_or(TrialError::NoPolicy)?, values)?)
     }
 
     /// What becomes of its alerts with a draft for all time.
@@ -263,14 +259,6 @@ impl<'a> CameraTrial<'a> {
         let judged: Vec<Timestamp> = judged.map(|alert| alert.raised).collect();
         judged.get(judged.len() * 3 / 5).copied()
     }
-}
-
-/// The policy among these that would apply to a camera: its own, or else that of the first of its groups.
-fn policy_of<'p>(camera: &Camera, policies: &'p [Policy]) -> Option<&'p Policy> {
-    let own = PolicyScope::Camera(camera.id.clone());
-    let groups = camera.groups.iter().cloned().map(PolicyScope::Group);
-    let mut scopes = std::iter::once(own).chain(groups);
-    scopes.find_map(|scope| policies.iter().find(|policy| policy.applies_to == scope))
 }
 
 /// How long before a window the rules of these policies are to be evaluated, so that what has begun by then is raised, and what rests

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use vedette_address::AddressBase;
-use vedette_analysis::{Setups, Site};
-use vedette_core::{CameraId, Timestamp};
+use vedette_core::Timestamp;
 use vedette_detection_store::DetectionStore;
 use vedette_stages::address_book::AddressBook;
 use vedette_stages::registry::Registry;
+use vedette_stages::tuning::KnownSite;
 use vedette_stages::{AnalyseSettings, ConsoleSettings};
 
 use crate::config::{Config, load_cameras, load_policies};
@@ -67,8 +67,8 @@ impl std::str::FromStr for TimedBase {
 
 /// See the module.
 pub(crate) struct RecordedSite {
-    pub(crate) registry: Registry,
-    pub(crate) addresses: AddressBook,
+    /// Its cameras, policies and address bases.
+    pub(crate) known: KnownSite,
     /// Settings of the analysis.
     pub(crate) analyse: AnalyseSettings,
     /// Where the alerts of the site are, if a settings file tells.
@@ -120,17 +120,8 @@ impl RecordedSite {
             None => Registry::of(&site.cameras, &site.policies),
         };
         let console = args.config.is_some().then_some(site.settings.console);
-        Ok(Self { registry, addresses: bases(&given)?, analyse: site.settings.analyse, console })
-    }
-}
-
-impl Site for RecordedSite {
-    fn setups(&self, id: &CameraId) -> Option<Arc<Setups>> {
-        self.registry.entry(id).map(|entry| entry.setups)
-    }
-
-    fn base(&self, at: Timestamp) -> Option<Arc<AddressBase>> {
-        self.addresses.at(at)
+        let known = KnownSite { registry, addresses: bases(&given)? };
+        Ok(Self { known, analyse: site.settings.analyse, console })
     }
 }
 

@@ -8,6 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 use vedette_analysis::{Outcome, Replay, ReplayCounts, record_line};
 use vedette_core::{Alert, CameraId, NearMiss};
+use vedette_stages::tuning::KnownSite;
 
 use crate::cli::{AlertFormat, ReplayArgs};
 use crate::output;
@@ -35,7 +36,7 @@ pub struct Summary {
 pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
     let site = RecordedSite::open(&args.site)?;
     let (tracker, sort_window) = (site.analyse.tracker.clone(), site.analyse.sort_window);
-    let mut replay = Replay::new(site).with(tracker, sort_window);
+    let mut replay = Replay::new(site.known).with(tracker, sort_window);
     let mut near_misses = args.near_misses.as_deref().map(create).transpose()?;
     let mut refused = 0;
     for (index, line) in recorded_site::lines(&args.detections)?.enumerate() {
@@ -65,7 +66,7 @@ pub fn run(args: &ReplayArgs, out: &mut dyn Write) -> anyhow::Result<Summary> {
     Ok(Summary { frames, duplicates, late, refused, alerts })
 }
 
-fn take_line(replay: &mut Replay<RecordedSite>, line: &str) -> anyhow::Result<(CameraId, Outcome)> {
+fn take_line(replay: &mut Replay<KnownSite>, line: &str) -> anyhow::Result<(CameraId, Outcome)> {
     let record = record_line::from_line(line).context("not a record of detections")?;
     let outcome = replay.take(&record)?;
     Ok((record.camera, outcome))

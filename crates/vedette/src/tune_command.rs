@@ -2,7 +2,7 @@
 
 mod print;
 mod recordings;
-mod window;
+mod sources;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,11 +13,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 use vedette_core::{CameraId, RuleId, Timestamp};
 use vedette_tuning::json::{CoverageJson, Summing, add_points};
-use vedette_tuning::{Change, Goal, Term, Window};
+use vedette_tuning::{Change, Goal, MOST_POINTS, Term, Window};
 
 use crate::config::load_policies;
 use crate::recorded_site::SiteArgs;
-use window::Recordings;
+use recordings::Recordings;
 
 /// `vedette tune`
 #[derive(Debug, Subcommand)]
@@ -124,9 +124,6 @@ impl FromStr for Assignment {
         if values.is_empty() { Err(form()) } else { Ok(Self { term, values }) }
     }
 }
-
-/// A sweep of more policies takes too long.
-const MOST_POINTS: usize = 256;
 
 /// Runs the command.
 ///

@@ -5,6 +5,7 @@ mod camera_pictures;
 mod cameras;
 mod changes;
 mod common_answers;
+mod detections;
 mod differences;
 mod evidence;
 mod looks;
@@ -14,8 +15,10 @@ mod policies;
 mod proposals;
 mod rule_kinds;
 mod stream;
-mod tuning;
+mod thresholds;
+mod trials;
 mod verdict;
+mod what_if;
 
 use std::sync::{Arc, OnceLock};
 
@@ -164,11 +167,11 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(policies::roll_back))
         .routes(routes!(policies::pause))
         .routes(routes!(changes::apply, changes::list))
-        .routes(routes!(tuning::what_if))
-        .routes(routes!(tuning::sweep))
-        .routes(routes!(tuning::suggest))
-        .routes(routes!(tuning::scores))
-        .routes(routes!(tuning::detections))
+        .routes(routes!(what_if::what_if))
+        .routes(routes!(thresholds::sweep))
+        .routes(routes!(thresholds::suggest))
+        .routes(routes!(thresholds::scores))
+        .routes(routes!(detections::detections))
         .routes(routes!(operations::openapi))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

@@ -2,14 +2,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vedette_analysis::verify;
-use vedette_core::{Camera, CameraId, Change, PolicyScope, Refusal, ValidationError, violations};
+use vedette_core::{Camera, CameraId, Change, Refusal, ValidationError, violations};
 use vedette_rules::SharedPolicy;
 use vedette_wire::policy_key;
 
 use crate::registry::{Registry, camera_mistakes, concerns};
 
 /// Most refusals that are named; the others are counted.
-const MOST_NAMED: usize = 20;
+pub(crate) const MOST_NAMED: usize = 20;
 /// Most characters of a value.
 const SHOWN: usize = 120;
 
@@ -69,10 +69,7 @@ pub(crate) fn check_scopes(registry: &Registry, change: &Change, checked: &mut C
     let new = change.cameras.iter().filter_map(|version| version.content.as_ref());
     let all: Vec<&Camera> = cameras.iter().map(|camera| &**camera).chain(new).collect();
     for version in change.policies.iter().filter(|version| version.content.is_some()) {
-        let is_meant = |camera: &&Camera| match &version.of {
-            PolicyScope::Camera(id) => camera.id == *id,
-            PolicyScope::Group(group) => camera.groups.contains(group),
-        };
+        let is_meant = |camera: &&Camera| camera.is_in(&version.of);
         if !all.iter().any(is_meant) {
             let scope = policy_key(&version.of);
             let mistake = ValidationError::new("applies_to", scope, ChangeRule::NobodyMeant);
@@ -110,8 +107,7 @@ fn policy_after(
     policies: &[Option<Arc<SharedPolicy>>],
     camera: &Camera,
 ) -> (Option<Arc<SharedPolicy>>, Option<usize>) {
-    let own = PolicyScope::Camera(camera.id.clone());
-    for scope in std::iter::once(own).chain(camera.groups.iter().cloned().map(PolicyScope::Group)) {
+    for scope in camera.policy_scopes() {
         let changed = change.policies.iter().position(|version| version.of == scope && version.is_for(&camera.id));
         let policy = match changed {
             Some(index) => policies[index].clone(),
@@ -124,7 +120,8 @@ fn policy_after(
     (None, None)
 }
 
-fn refusal(camera: Option<&CameraId>, within: Option<String>, mistake: ValidationError) -> Refusal {
+/// A validation error on a camera, of the policy `within`.
+pub(crate) fn refusal(camera: Option<&CameraId>, within: Option<String>, mistake: ValidationError) -> Refusal {
     let path = match within {
         Some(policy) => format!("{policy}: {}", mistake.path),
         None => mistake.path,

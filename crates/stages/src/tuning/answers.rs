@@ -8,6 +8,7 @@ use vedette_console::{
 };
 use vedette_core::CameraId;
 use vedette_detection_store::DetectionStore;
+use vedette_tuning::json::SuggestionJson;
 use vedette_tuning::{Term, Window};
 
 use super::desk::Desk;
@@ -87,7 +88,7 @@ impl TuningSource for Answers {
         cameras: TrialCameras,
         window: Window,
         question: SuggestQuestion,
-    ) -> Result<Vec<vedette_tuning::json::SuggestionJson>, NotTried> {
+    ) -> Result<Vec<SuggestionJson>, NotTried> {
         self.ask(move |desk, stop| desk.suggest(&cameras, window, &question, stop)).await
     }
 

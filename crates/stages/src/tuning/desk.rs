@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::Value;
 use vedette_analysis::{record_line, verify};
 use vedette_console::{Draft, Listed, NotTried, Scores, SuggestQuestion, SweepAnswer, TrialCameras, WhatIfLine};
-use vedette_core::{Camera, CameraId, Policy, PolicyScope, Refusal, Span, Timestamp, ValidationError};
+use vedette_core::{Camera, CameraId, Policy, Span, Timestamp};
 use vedette_detection_store::DetectionStore;
 use vedette_rules::SharedPolicy;
 use vedette_tuning::json::{AlertDifferenceJson, PointJson, SuggestionJson, Summing, add_points};
@@ -14,15 +14,13 @@ use vedette_tuning::{Change, Difference, Point, Term, TrialError, Window, lead};
 use super::held::{HeldTrials, Key, Opened};
 use super::scores::scores;
 use super::trials::{self, Trials, TrialsError};
+use crate::changes::check::{MOST_NAMED, refusal};
 use crate::registry::Registry;
 
 /// Cameras of one question.
 const MOST_CAMERAS: usize = 100;
 /// Bytes of records that are sent at once.
 const CHUNK: usize = 64 * 1024;
-/// Most refusals that are named, and characters of a value.
-const MOST_NAMED: usize = 20;
-const SHOWN: usize = 120;
 
 /// Answers questions about drafts from the detection store. It blocks.
 pub(super) struct Desk {
@@ -151,12 +149,7 @@ impl Desk {
             }
             TrialCameras::Of(scopes) => scopes,
         };
-        let is_meant = |camera: &Arc<Camera>| {
-            scopes.iter().any(|scope| match scope {
-                PolicyScope::Camera(id) => camera.id == *id,
-                PolicyScope::Group(group) => camera.groups.contains(group),
-            })
-        };
+        let is_meant = |camera: &Arc<Camera>| scopes.iter().any(|scope| camera.is_in(scope));
         let cameras: Vec<Arc<Camera>> = self.registry.cameras().into_iter().filter(is_meant).collect();
         match cameras.len() {
             0 => {
@@ -175,25 +168,20 @@ impl Desk {
             Draft::Values(values) => {
                 let no_policy = || NotTried::Question(format!("camera {}: it has no policy to change", camera.id));
                 let policy = self.registry.policy(camera).ok_or_else(no_policy)?;
-                let set = |policy: Policy, (term, value): &(Term, Value)| term.set(&policy, value);
-                let draft = values.iter().try_fold(policy.policy().clone(), set);
+                let draft = Term::set_all(policy.policy(), values);
                 draft.map(Some).map_err(|error| NotTried::Question(format!("camera {}: {error}", camera.id)))
             }
-            Draft::Policies(policies) => {
-                let own = PolicyScope::Camera(camera.id.clone());
-                let mut scopes = std::iter::once(own).chain(camera.groups.iter().cloned().map(PolicyScope::Group));
-                Ok(scopes.find_map(|scope| {
-                    let newest = self.registry.newest_policy(&scope).map(|policy| policy.policy().clone());
-                    match policies.iter().find(|(of, _)| *of == scope) {
-                        // Its number is given when it is applied.
-                        Some((_, content)) => content.clone().map(|draft| Policy {
-                            version: newest.map_or(draft.version, |newest| newest.version),
-                            ..draft
-                        }),
-                        None => newest,
-                    }
-                }))
-            }
+            Draft::Policies(policies) => Ok(camera.policy_scopes().find_map(|scope| {
+                let newest = self.registry.newest_policy(&scope).map(|policy| policy.policy().clone());
+                match policies.iter().find(|(of, _)| *of == scope) {
+                    // Its number is given when it is applied.
+                    Some((_, content)) => content.clone().map(|draft| Policy {
+                        version: newest.map_or(draft.version, |newest| newest.version),
+                        ..draft
+                    }),
+                    None => newest,
+                }
+            })),
         }
     }
 
@@ -248,7 +236,7 @@ fn check<'a>(drafts: impl Iterator<Item = (&'a Arc<Camera>, &'a Option<Policy>)>
     for (camera, draft) in drafts {
         let draft = draft.clone().map(SharedPolicy::new);
         if let Err(refused) = verify(camera, draft.as_ref()) {
-            refusals.extend(refused.mistakes.into_iter().map(|mistake| refusal(&camera.id, mistake)));
+            refusals.extend(refused.mistakes.into_iter().map(|mistake| refusal(Some(&camera.id), None, mistake)));
         }
         if refusals.len() >= MOST_NAMED {
             refusals.truncate(MOST_NAMED);
@@ -256,11 +244,6 @@ fn check<'a>(drafts: impl Iterator<Item = (&'a Arc<Camera>, &'a Option<Policy>)>
         }
     }
     if refusals.is_empty() { Ok(()) } else { Err(NotTried::Refused(refusals)) }
-}
-
-fn refusal(camera: &CameraId, mistake: ValidationError) -> Refusal {
-    let ValidationError { path, value, rule, fix, .. } = mistake;
-    Refusal { camera: Some(camera.clone()), path, value: value.chars().take(SHOWN).collect(), rule, fix }
 }
 
 fn no_detections(camera: &CameraId) -> NotTried {
@@ -284,7 +267,12 @@ fn not_tried(camera: &CameraId, error: TrialError) -> NotTried {
     }
     if let Some(refused) = error.setup() {
         return NotTried::Refused(
-            refused.mistakes.iter().take(MOST_NAMED).map(|mistake| refusal(camera, mistake.clone())).collect(),
+            refused
+                .mistakes
+                .iter()
+                .take(MOST_NAMED)
+                .map(|mistake| refusal(Some(camera), None, mistake.clone()))
+                .collect(),
         );
     }
     match error {

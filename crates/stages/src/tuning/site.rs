@@ -7,13 +7,15 @@ use vedette_core::{CameraId, Timestamp};
 use crate::address_book::AddressBook;
 use crate::registry::Registry;
 
-/// The cameras, policies and address bases of the running product.
-pub(super) struct LiveSite {
-    pub(super) registry: Registry,
-    pub(super) addresses: AddressBook,
+/// The cameras, policies and address bases of a running product, or of files.
+pub struct KnownSite {
+    /// Cameras and policies, by capture time.
+    pub registry: Registry,
+    /// Address bases, by capture time.
+    pub addresses: AddressBook,
 }
 
-impl Site for LiveSite {
+impl Site for KnownSite {
     fn setups(&self, id: &CameraId) -> Option<Arc<Setups>> {
         self.registry.entry(id).map(|entry| entry.setups)
     }

@@ -79,8 +79,8 @@ impl Trials {
         &*self.site
     }
 
-    /// Analyses the records of a camera with what was in force, for alerts that are raised within `window`. Records and tracks of at most `hold_bytes` are held in memory. None when
-    /// the site does not know the camera. It blocks.
+    /// Analyses the records of a camera with what was in force, for alerts that are raised within `window`. Records and tracks of at most
+    /// `hold_bytes` are held in memory. None when the site does not know the camera. It blocks.
     ///
     /// # Errors
     /// When the records cannot be analysed, or the alert store cannot be read.
@@ -98,15 +98,12 @@ impl Trials {
         recording.tracker = self.tracker.clone();
         recording.sort_window = self.sort_window;
         recording.stop = stop;
-        let span = recording.source.span();
         let Some(mut trial) = CameraTrial::open(recording, setups, window, hold_bytes)? else { return Ok(None) };
-        if let (Some(store), Some(span)) = (&self.alerts, span) {
-            trial.compare_with_live(&live_alerts(store, camera, span)?);
-        }
+        self.refresh(&mut trial)?;
         Ok(Some(trial))
     }
 
-    /// Reads again which alerts were raised live, and the verdicts on them.
+    /// Reads which alerts were raised live, and the verdicts on them.
     ///
     /// # Errors
     /// When the alert store cannot be read.

@@ -1,94 +1,71 @@
-//! Where recorded detections come from: a file, or the detection store of the site.
+//! Recorded detections by camera, with the alerts that they gave and the verdicts on them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
-use vedette_analysis::{Site, record_line};
-use vedette_core::{CameraId, CameraRecord};
-use vedette_detection_store::DetectionStore;
-use vedette_stages::tuning::recorded;
-use vedette_tuning::{CameraTrial, Source, Tracked, lead};
+use anyhow::Context;
+use vedette_alert_store::AlertStore;
+use vedette_core::{Camera, CameraId};
+use vedette_stages::tuning::{KnownSite, Trials};
+use vedette_stages::{ConsoleSettings, StoreSetting, alert_store};
+use vedette_tuning::{Baseline, CameraTrial, Source};
 
-use super::WindowArgs;
-use crate::recorded_site::{self, RecordedSite};
+use super::{WindowArgs, sources};
 
-/// The site, and the records of each camera.
-pub(super) fn open(args: &WindowArgs) -> anyhow::Result<(Arc<RecordedSite>, BTreeMap<CameraId, Source>)> {
-    match &args.detections {
-        Some(path) => {
-            let site = RecordedSite::open(&args.site)?;
-            Ok((Arc::new(site), of_file(path, args.camera.as_ref())?))
+/// The recordings that a command is about.
+pub(super) struct Recordings {
+    site: Arc<KnownSite>,
+    trials: Trials,
+    sources: BTreeMap<CameraId, Source>,
+    args: WindowArgs,
+}
+
+impl Recordings {
+    pub(super) async fn open(args: WindowArgs) -> anyhow::Result<Self> {
+        let (site, sources) = sources::open(&args)?;
+        let store = match &site.console {
+            Some(console) => existing_store(console).await?,
+            None => None,
+        };
+        let (site, analyse) = (Arc::new(site.known), site.analyse);
+        let trials = Trials::new(site.clone(), &analyse, store);
+        Ok(Self { site, trials, sources, args })
+    }
+
+    /// The cameras of the site.
+    pub(super) fn cameras(&self) -> Vec<Camera> {
+        self.site.registry.cameras().iter().map(|camera| Camera::clone(camera)).collect()
+    }
+
+    /// Calls `each` with one camera after the other; returns how they compare with what was raised live. It blocks.
+    pub(super) fn for_each(
+        self,
+        mut each: impl FnMut(&CameraTrial<'static>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Option<Baseline>> {
+        let mut baseline: Option<Baseline> = None;
+        for (id, source) in self.sources {
+            let is_stored = matches!(source, Source::Stored { .. });
+            let opened = self.trials.open(&id, source, self.args.window(), 0, Arc::default());
+            let Some(trial) = opened.with_context(|| format!("camera {id}"))? else {
+                crate::terminal::tell_line!("camera {id} is not known to the site: its detections are left out");
+                continue;
+            };
+            if is_stored {
+                sources::tell(&trial);
+            }
+            if let Some(more) = trial.baseline() {
+                *baseline.get_or_insert_default() += more;
+            }
+            each(&trial).with_context(|| format!("camera {id}"))?;
         }
-        None => {
-            let (site, store) = RecordedSite::with_store(&args.site)?;
-            let sources = of_store(&site, &store, args)?;
-            Ok((Arc::new(site), sources))
-        }
+        Ok(baseline)
     }
 }
 
-fn of_file(path: &Path, only: Option<&CameraId>) -> anyhow::Result<BTreeMap<CameraId, Source>> {
-    let mut by_camera: BTreeMap<CameraId, Vec<CameraRecord>> = BTreeMap::new();
-    for (number, line) in (1..).zip(recorded_site::lines(path)?) {
-        let line = line.context("reading detections")?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let at = || format!("{}:{number}: not a record of detections", path.display());
-        let record = record_line::from_line(&line).with_context(at)?;
-        if only.is_none_or(|camera| *camera == record.camera) {
-            by_camera.entry(record.camera.clone()).or_default().push(record);
-        }
+/// The alert store of the site; none when its file does not exist yet.
+async fn existing_store(console: &ConsoleSettings) -> anyhow::Result<Option<Arc<AlertStore>>> {
+    match &console.store {
+        StoreSetting::File(path) if !path.exists() => Ok(None),
+        _ => alert_store::open(console).await.context("reading verdicts from the alert store").map(Some),
     }
-    if by_camera.is_empty() {
-        let whose = only.map_or(String::new(), |camera| format!(" of camera {camera}"));
-        bail!("{} has no detections{whose}", path.display());
-    }
-    Ok(by_camera.into_iter().map(|(camera, records)| (camera, Source::Records(records))).collect())
-}
-
-fn of_store(
-    site: &RecordedSite,
-    store: &DetectionStore,
-    args: &WindowArgs,
-) -> anyhow::Result<BTreeMap<CameraId, Source>> {
-    let cameras = match &args.camera {
-        Some(camera) => vec![camera.clone()],
-        None => store.cameras()?,
-    };
-    let window = args.window();
-    let mut by_camera = BTreeMap::new();
-    for camera in cameras {
-        let setups = site.setups(&camera);
-        let lead = lead(setups.iter().flat_map(|setups| setups.policies()));
-        let recorded = recorded(store, &camera, window, lead)?;
-        recorded.gaps.iter().for_each(|gap| crate::terminal::tell_line!("{gap}"));
-        if recorded.source.is_empty() {
-            continue;
-        }
-        if let Some(first) = recorded.begins {
-            crate::terminal::tell_line!(
-                "camera {camera}: the detections before {first} are gone, or were never stored"
-            );
-        }
-        by_camera.insert(camera, recorded.source);
-    }
-    if by_camera.is_empty() {
-        let whose = args.camera.as_ref().map_or(String::new(), |camera| format!(" of camera {camera}"));
-        bail!("{} has no detections{whose} of that time", store.directory().display());
-    }
-    Ok(by_camera)
-}
-
-/// What is said of the tracks and of the records.
-pub(super) fn tell(trial: &CameraTrial<'_>) {
-    let Some(Tracked { reused, made, begins_anew, .. }) = trial.recording().tracked() else { return };
-    trial.coverage().gaps.iter().for_each(|gap| crate::terminal::tell_line!("{gap}"));
-    let begins = if *begins_anew { "; they are numbered from the beginning of the store" } else { "" };
-    crate::terminal::tell_line!(
-        "camera {}: tracks of {reused} hours were stored, those of {made} are made now{begins}",
-        trial.id()
-    );
 }

@@ -75,10 +75,8 @@ impl Known {
     }
 
     pub(super) fn meant(&self, scope: &PolicyScope) -> impl Iterator<Item = &Entry<Camera>> {
-        self.cameras.iter().filter(move |entry| match scope {
-            PolicyScope::Camera(id) => entry.value.id == *id && !entry.is_touched("id"),
-            PolicyScope::Group(group) => entry.value.groups.contains(group),
-        })
+        let is_sound = |entry: &Entry<Camera>| matches!(scope, PolicyScope::Group(_)) || !entry.is_touched("id");
+        self.cameras.iter().filter(move |entry| entry.value.is_in(scope) && is_sound(entry))
     }
 
     /// The entries as cameras, each with its path.
