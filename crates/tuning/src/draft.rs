@@ -52,10 +52,16 @@ impl FromStr for Term {
         let wrong = || TermError(text.chars().take(80).collect());
         let names: Vec<&str> = text.split('.').collect();
         let begin = names.iter().skip(1).position(|name| FIELDS.contains(name)).ok_or_else(wrong)? + 1;
+        if names.len() - begin > DEEPEST {
+            return Err(wrong());
+        }
         let rule = RuleId::new(&names[..begin].join(".")).map_err(|_| wrong())?;
         Ok(Self { rule, path: names[begin..].iter().map(|&name| name.to_owned()).collect() })
     }
 }
+
+/// Most names on the way to a value: no rule has values deeper in it.
+const DEEPEST: usize = 8;
 
 /// The names with a value that can be tuned.
 const FIELDS: [&str; 7] = ["when", "score", "size", "min_duration", "gap_tolerance", "cooldown", "place_cooldown"];
@@ -155,6 +161,7 @@ mod tests {
     #[test]
     fn a_value_that_no_rule_has_is_refused_by_name() {
         assert!("gate".parse::<Term>().unwrap_err().to_string().contains("`gate`"));
+        assert!(format!("gate.when{}", ".a".repeat(100_000)).parse::<Term>().is_err());
         for (term, value, words) in [
             ("south.score.enter", json!(0.3), "no rule `south`; it has north.gate"),
             ("north.gate.score.entr", json!(0.3), "unknown field `entr`"),

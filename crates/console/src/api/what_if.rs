@@ -21,6 +21,8 @@ use crate::tuning::{Draft, Listed, WhatIfLine};
 /// Most differences that are listed, and how many if the question does not say.
 const MOST_LISTED: usize = 10_000;
 const USUALLY_LISTED: usize = 1_000;
+/// Most values of a draft.
+const MOST_VALUES: usize = 64;
 
 /// A draft, tried on cameras.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,7 +38,7 @@ pub(crate) struct WhatIfRequest {
     /// Alerts raised before this capture time.
     #[schema(format = DateTime)]
     until: String,
-    /// Values of the policy in force at the end: `{"gate.score.enter": 0.6}`. Give these or `policies`.
+    /// Values of the policy in force at the end: `{"gate.score.enter": 0.6}`, at most 64. Give these or `policies`.
     #[serde(default)]
     #[schema(value_type = Object)]
     set: Map<String, Value>,
@@ -110,6 +112,10 @@ pub(crate) async fn what_if(
 fn draft(set: Map<String, Value>, policies: Vec<DraftPolicy>) -> Result<(Draft, Vec<PolicyScope>), Problem> {
     if set.is_empty() == policies.is_empty() {
         return Err(Problem::new(ProblemKind::BODY, ApiRule::OneDraft));
+    }
+    if set.len() > MOST_VALUES {
+        let given = format!("{} values", set.len());
+        return Err(Problem::parameter("set", given, ApiRule::Most { most: MOST_VALUES as f64 }));
     }
     if !set.is_empty() {
         let values = set.into_iter().map(|(name, value)| Ok((term(&name)?, value)));

@@ -1,6 +1,7 @@
 //! Drafts that are tried through the API: the answers are those of `vedette tune` and `vedette replay`.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use vedette::cli::Role;
@@ -168,6 +169,9 @@ async fn questions_that_cannot_be_answered_say_why() {
     let mut outside = policy.clone();
     outside["rule"][0]["when"]["zone"] = json!([[0, 0], [9000, 0], [9000, 9000]]);
     let drafted = |policy: &Value| json!([{"scope": "group/campus", "policy": policy}]);
+    let deep = format!("west-gate.when{}", ".a".repeat(200_000));
+    let many: serde_json::Map<String, Value> =
+        (0..20_000).map(|number| (format!("west-gate.when.x{number}"), json!(1))).collect();
     for (more, status, code) in [
         (json!({"set": set, "cameras": ["campus-9"]}), 404, "camera.none"),
         (
@@ -179,6 +183,9 @@ async fn questions_that_cannot_be_answered_say_why() {
         (json!({"set": set, "from": "yesterday"}), 400, "parameter.instant"),
         (json!({"set": {"south.score.enter": 0.6}}), 400, "what-if.question"),
         (json!({"set": {"west-gate": 0.6}}), 400, "body.field"),
+        // A value so deep that reading it would take the process with it, and so many that nobody else would have a turn.
+        (json!({ "set": { deep: 1 } }), 400, "body.field"),
+        (json!({ "set": many }), 400, "parameter.most"),
         (json!({"set": set, "policies": drafted(&policy)}), 400, "what-if.draft"),
         (json!({}), 400, "what-if.draft"),
         (json!({"set": set, "cameras": []}), 400, "what-if.cameras"),
@@ -218,4 +225,35 @@ async fn questions_that_cannot_be_answered_say_why() {
     })
     .await;
     site.product.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_of_the_store_is_told_and_the_rest_is_analysed() {
+    let site = Site::start().await;
+    let mut files: Vec<PathBuf> = Vec::new();
+    find(&site.folder.path().join("data"), "detections", &mut files);
+    let file = files.first().unwrap();
+    let mut bytes = std::fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x55;
+    std::fs::write(file, bytes).unwrap();
+    let draft = json!({"set": {"west-gate.score.enter": 0.6}});
+    let (status, text) = site.ask("what-if", &draft).await;
+    assert_eq!(status, 200, "{text}");
+    let summary = lines(&text).pop().unwrap()["summary"].clone();
+    let gaps = summary["cameras"][0]["gaps"].to_string();
+    assert!(gaps.contains("checksum does not match") && gaps.contains("are missing"), "{gaps}");
+    assert!(summary["baseline"]["equal"].as_u64() < summary["baseline"]["live"].as_u64(), "{summary}");
+    site.product.end().await;
+}
+
+fn find(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            find(&path, ending, found);
+        } else if path.extension().is_some_and(|it| it == ending) {
+            found.push(path);
+        }
+    }
 }
