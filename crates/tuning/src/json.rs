@@ -9,8 +9,8 @@ use vedette_alerts::json::AlertJson;
 use vedette_core::{Alert, CameraId, Timestamp};
 
 use crate::{
-    Baseline, CameraTrial, Change, Claim, Comparison, Coverage, Difference, Effect, Interval, Judgement, NoSuggestion,
-    Point, Suggestion, Tally, Term, wilson,
+    Baseline, CameraTrial, Change, Claim, Comparison, Counts, Coverage, Difference, Effect, Interval, Judgement,
+    NoSuggestion, Point, Suggestion, Tally, Term, wilson,
 };
 
 /// One alert under two policies.
@@ -239,13 +239,9 @@ impl PointJson {
         let names = terms.iter().map(|(term, _)| term.to_string());
         let values = names.zip(point.values.clone()).collect();
         match &point.outcome {
-            Ok(all) => Self {
-                values,
-                alerts: Some(all.after()),
-                lost: Some(all.tally(Change::Lost)),
-                gained: Some(all.tally(Change::Gained)),
-                refused: Vec::new(),
-            },
+            Ok(Counts { alerts, lost, gained }) => {
+                Self { values, alerts: Some(*alerts), lost: Some(*lost), gained: Some(*gained), refused: Vec::new() }
+            }
             Err(mistakes) => {
                 let refused = mistakes.iter().map(ToString::to_string).collect();
                 Self { values, alerts: None, lost: None, gained: None, refused }
@@ -297,7 +293,7 @@ pub fn add_points(sum: &mut Vec<Point>, points: Vec<Point>) {
     }
     for (sum, point) in sum.iter_mut().zip(points) {
         match (&mut sum.outcome, point.outcome) {
-            (Ok(sum), Ok(more)) => sum.differences.extend(more.differences),
+            (Ok(sum), Ok(more)) => *sum += more,
             (Ok(_), Err(mistakes)) => sum.outcome = Err(mistakes),
             (Err(_), _) => {}
         }

@@ -5,7 +5,6 @@ use vedette_analysis::Setups;
 use vedette_core::{Policy, RuleId, Span, Timestamp};
 
 use crate::interval::chance;
-use crate::sweep::SweepError;
 use crate::{
     Change, Comparison, Difference, Interval, Judgement, Recording, RecordingError, Tally, Term, Verdicts, compare,
     exact_upper, wilson,
@@ -166,13 +165,7 @@ pub enum NoSuggestion {
     NothingHelps,
     /// The recording cannot be analysed.
     #[error(transparent)]
-    Failed(#[from] SweepError),
-}
-
-impl From<RecordingError> for NoSuggestion {
-    fn from(error: RecordingError) -> Self {
-        Self::Failed(error.into())
-    }
+    Failed(#[from] RecordingError),
 }
 
 /// The best values for rules of one policy, which all get the same: chosen on the alerts raised before `split`, reported on those from

@@ -1,8 +1,11 @@
-use serde_json::Value;
-use vedette_analysis::SetupError;
-use vedette_core::{Alert, Policy, Timestamp, ValidationError};
+use std::ops::AddAssign;
 
-use crate::{Comparison, DraftError, Recording, RecordingError, Term, Verdicts, compare};
+use serde_json::Value;
+use vedette_core::{Policy, ValidationError};
+
+use crate::compare::{Change, Comparison, Tally};
+use crate::draft::Term;
+use crate::error::TrialError;
 
 /// Most combinations of values: a sweep of more takes too long.
 pub const MOST_POINTS: usize = 256;
@@ -12,29 +15,45 @@ pub const MOST_POINTS: usize = 256;
 pub struct Point {
     /// The values, in the order of the terms.
     pub values: Vec<Value>,
-    /// The comparison with the policy that was in force, or which rules the values break.
-    pub outcome: Result<Comparison, Vec<ValidationError>>,
+    /// The alerts, or which rules the values break.
+    pub outcome: Result<Counts, Vec<ValidationError>>,
 }
 
-impl Point {
-    /// The part of it in which alerts are raised at a time.
-    pub(crate) fn part(self, is_in: impl Fn(Timestamp) -> bool) -> Self {
-        Self { outcome: self.outcome.map(|comparison| comparison.part(is_in)), ..self }
+/// The alerts of a draft, beside those with what was in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// All of them.
+    pub alerts: Tally,
+    /// Those that it loses.
+    pub lost: Tally,
+    /// Those that it gains.
+    pub gained: Tally,
+}
+
+impl Counts {
+    fn of(comparison: &Comparison) -> Self {
+        let (lost, gained) = (comparison.tally(Change::Lost), comparison.tally(Change::Gained));
+        Self { alerts: comparison.after(), lost, gained }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.alerts += other.alerts;
+        self.lost += other.lost;
+        self.gained += other.gained;
     }
 }
 
 /// Every combination of the values of terms, in order.
 ///
 /// # Errors
-/// When a term or a value does not exist, or the recording cannot be analysed.
-pub fn sweep(
-    recording: &Recording<'_>,
+/// When a term or a value does not exist, or `what_if` fails otherwise than by a rule that the values break.
+pub(crate) fn sweep(
     policy: &Policy,
-    setups: &dyn Fn(&Policy) -> vedette_analysis::Setups,
-    baseline: &[Alert],
-    verdicts: &Verdicts,
     terms: &[(Term, Vec<Value>)],
-) -> Result<Vec<Point>, SweepError> {
+    what_if: &dyn Fn(&Policy) -> Result<Comparison, TrialError>,
+) -> Result<Vec<Point>, TrialError> {
     let mut drafts = vec![(Vec::new(), policy.clone())];
     for (term, values) in terms {
         let mut next = Vec::new();
@@ -48,23 +67,14 @@ pub fn sweep(
         drafts = next;
     }
     let point = |(values, draft): (Vec<Value>, Policy)| {
-        let outcome = match recording.alerts(&setups(&draft)) {
-            Ok(alerts) => Ok(compare(baseline, &alerts, verdicts)),
-            Err(RecordingError::Setup(SetupError { mistakes, .. })) => Err(mistakes),
-            Err(error) => return Err(error.into()),
+        let outcome = match what_if(&draft) {
+            Ok(comparison) => Ok(Counts::of(&comparison)),
+            Err(error) => match error.setup() {
+                Some(refused) => Err(refused.mistakes.clone()),
+                None => return Err(error),
+            },
         };
         Ok(Point { values, outcome })
     };
     drafts.into_iter().map(point).collect()
-}
-
-/// Why there is no sweep.
-#[derive(Debug, thiserror::Error)]
-pub enum SweepError {
-    /// A term or a value does not exist.
-    #[error(transparent)]
-    Draft(#[from] DraftError),
-    /// The recording cannot be analysed.
-    #[error(transparent)]
-    Recording(#[from] RecordingError),
 }

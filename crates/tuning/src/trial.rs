@@ -2,17 +2,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
-use vedette_analysis::{SetupError, Setups};
+use vedette_analysis::Setups;
 use vedette_core::{Alert, Camera, CameraId, FromParam, Policy, RuleId, Span, Timestamp, Track};
 use vedette_rules::SharedPolicy;
 
 use crate::compare::{Baseline, Comparison, Judgement, Verdicts, compare};
 use crate::coverage::Coverage;
-use crate::draft::{DraftError, Term};
-use crate::error::RecordingError;
+use crate::draft::Term;
+use crate::error::{RecordingError, TrialError};
 use crate::recording::Recording;
 use crate::suggest::{Goal, NoSuggestion, Suggestion, suggest};
-use crate::sweep::{Point, SweepError, sweep};
+use crate::sweep::{Point, sweep};
 use crate::window::Window;
 
 /// Shortest and longest time before a window from which rules are evaluated.
@@ -33,54 +33,6 @@ pub struct CameraTrial<'a> {
     verdicts: Verdicts,
     coverage: Coverage,
     baseline: Option<Baseline>,
-}
-
-/// Why a camera cannot be tried.
-#[derive(Debug, thiserror::Error)]
-pub enum TrialError {
-    /// It has no policy to be changed.
-    #[error("it has no policy to change")]
-    NoPolicy,
-    /// Its policy has no such rule.
-    #[error("its policy has no rule `{rule}`; it has {known}")]
-    NoRule {
-        /// The rule.
-        rule: RuleId,
-        /// Those it has.
-        known: String,
-    },
-    /// A term or a value does not exist.
-    #[error(transparent)]
-    Draft(#[from] DraftError),
-    /// The recording cannot be analysed.
-    #[error(transparent)]
-    Recording(#[from] RecordingError),
-}
-
-impl TrialError {
-    /// The rules that a policy breaks on the camera, if that is the reason.
-    #[must_use]
-    pub fn setup(&self) -> Option<&SetupError> {
-        match self {
-            Self::Recording(RecordingError::Setup(error)) => Some(error),
-            _ => None,
-        }
-    }
-
-    /// Whether it was given up.
-    #[must_use]
-    pub const fn is_stopped(&self) -> bool {
-        matches!(self, Self::Recording(RecordingError::Stopped))
-    }
-}
-
-impl From<SweepError> for TrialError {
-    fn from(error: SweepError) -> Self {
-        match error {
-            SweepError::Draft(error) => error.into(),
-            SweepError::Recording(error) => error.into(),
-        }
-    }
 }
 
 impl<'a> CameraTrial<'a> {
@@ -222,9 +174,7 @@ impl<'a> CameraTrial<'a> {
     /// When there is no policy, a term or value does not exist, or the recording cannot be analysed.
     pub fn sweep(&self, terms: &[(Term, Vec<Value>)]) -> Result<Vec<Point>, TrialError> {
         let policy = self.policy().ok_or(TrialError::NoPolicy)?;
-        let setups = |draft: &Policy| self.with_policy(Some(draft));
-        let points = sweep(&self.recording, policy, &setups, &self.alerts, &self.verdicts, terms)?;
-        Ok(points.into_iter().map(|point| point.part(|at| self.window.has(at))).collect())
+        sweep(policy, terms, &|draft| self.what_if(Some(draft)))
     }
 
     /// Other values for rules that verdicts speak for; for all rules if none are named. They are chosen on the alerts raised before

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use vedette_core::{CameraId, Timestamp};
 use vedette_tuning::json::{AlertDifferenceJson, PointJson, SuggestionJson, Summing};
 use vedette_tuning::{
-    Baseline, Change, Claim, Difference, Judgement, NoSuggestion, Point, Suggestion, Tally, Term, wilson,
+    Baseline, Change, Claim, Counts, Difference, Judgement, NoSuggestion, Point, Suggestion, Tally, Term, wilson,
 };
 
 use crate::output;
@@ -100,10 +100,9 @@ pub(super) fn sweep(
         }
         let shown: String = point.values.iter().map(|value| format!("{:>28}", plain(value))).collect();
         match &point.outcome {
-            Ok(all) => {
-                let Tally { confirmed, false_alarms, unjudged } = all.after();
-                let (lost, gained) = (all.tally(Change::Lost).all(), all.tally(Change::Gained).all());
-                let sum = all.after().all();
+            Ok(Counts { alerts, lost, gained }) => {
+                let Tally { confirmed, false_alarms, unjudged } = *alerts;
+                let (sum, lost, gained) = (alerts.all(), lost.all(), gained.all());
                 writeln!(text, "{shown}{sum:>8}{confirmed:>11}{false_alarms:>8}{unjudged:>12}{lost:>8}{gained:>8}")?;
             }
             Err(mistakes) => {
