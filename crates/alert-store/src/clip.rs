@@ -30,7 +30,7 @@ impl AlertStore {
         let id_text = id.to_string();
         self.write(DOING, |session| {
             let change = next_change(session)?;
-            let sql = "UPDATE alert SET change = ?2 WHERE id = ?1";
+            let sql = "UPDATE alert SET change = ?2, own_change = ?2 WHERE id = ?1";
             if session.execute(DOING, sql, &[(&*id_text).into(), change.into()])? == 0 {
                 return Err(StoreError::UnknownAlert(id));
             }
@@ -72,7 +72,7 @@ impl AlertStore {
                    WHERE raised_us >= ?1 AND raised_us < ?2 AND (raised_us, id) > (?3, ?4)
                        AND NOT EXISTS (SELECT 1 FROM clip WHERE clip.alert = alert.id)
                    ORDER BY raised_us, id LIMIT ?5";
-        let (raised, id) = after.map_or((i64::MIN, String::new()), |at| (at.raised.as_micros(), at.id.to_string()));
+        let (raised, id) = after.map_or((i64::MIN, String::new()), |at| (at.at.as_micros(), at.id.to_string()));
         let values = [from.as_micros().into(), until.as_micros().into(), raised.into(), id.into(), limit.into()];
         let rows = self.read(|session| session.rows(DOING, sql, &values))?;
         Ok(rows.into_iter().filter_map(|row| self.alert_of(DOING, row)).collect())
@@ -94,9 +94,13 @@ impl AlertStore {
 
     /// The alert as it is seen: without clips, none is pending.
     pub(super) fn settled(&self, stored: StoredAlert) -> StoredAlert {
-        match stored.clip {
-            ClipState::Pending if !self.has_clips => StoredAlert { clip: ClipState::None(NoClip::Off), ..stored },
-            _ => stored,
+        StoredAlert { clip: self.settled_clip(stored.clip), ..stored }
+    }
+
+    pub(super) const fn settled_clip(&self, clip: ClipState) -> ClipState {
+        match clip {
+            ClipState::Pending if !self.has_clips => ClipState::None(NoClip::Off),
+            _ => clip,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::metrics;
 /// Most ids that are remembered; further unreadable rows are left out too, and not counted.
 const MOST: usize = 1_000;
 
-/// The stored alerts that could not be read. They are left out of every result, so that one does not hide the others.
+/// The stored rows that could not be read. They are left out of every result, so that one does not hide the others.
 #[derive(Debug)]
 pub(super) struct Damage(Mutex<BTreeSet<String>>);
 
@@ -20,18 +20,18 @@ impl Damage {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves out the row of alert `id`. The first time it is counted.
+    /// Leaves out the row of alert `id`, or of `near-miss ID`, `account NAME` and others. The first time it is counted.
     pub(super) fn leave_out(&self, id: &str, error: &StoreError) {
         let mut ids = self.ids();
         if ids.len() < MOST && ids.insert(id.chars().take(80).collect()) {
             metrics::UNREADABLE.get().increment(1);
-            tracing::error!(alert = id, %error, "a stored alert cannot be read; it is left out");
+            tracing::error!(row = id, %error, "a stored row cannot be read; it is left out");
         }
     }
 }
 
 impl AlertStore {
-    /// The number of stored alerts that could not be read since the store was opened, and the id of one. At most 1000 are counted.
+    /// The number of stored rows (alerts, near-misses, accounts and others) that could not be read since the store was opened, and the id of one. At most 1000 are counted.
     #[must_use]
     pub fn unreadable(&self) -> Option<(usize, String)> {
         let ids = self.damage.ids();

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
-use vedette_core::AlertId;
+use vedette_access::Name;
+use vedette_core::{AlertId, CameraId};
 
 /// Errors of the alert store.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +73,14 @@ pub enum StoreError {
         /// The cause.
         cause: serde_json::Error,
     },
+    /// The near-miss contains such a value.
+    #[error("a near-miss of camera {camera}: it cannot be stored: {cause}; every number in it must be finite")]
+    UnstorableNearMiss {
+        /// Its camera.
+        camera: CameraId,
+        /// The cause.
+        cause: serde_json::Error,
+    },
     /// The database permanently refuses the values of a statement: they break a constraint or are too large.
     #[error("alert store {store}: {doing} failed for the values given: {cause}")]
     Values {
@@ -84,7 +93,7 @@ pub enum StoreError {
     },
     /// A stored row cannot be read.
     #[error(
-        "alert store: a stored alert cannot be read while {doing}: {cause}; the store is damaged: restore it, or move it away and restart \
+        "alert store: a stored row cannot be read while {doing}: {cause}; the store is damaged: restore it, or move it away and restart \
          (alerts that the bus still keeps come back from the topic; verdicts and looks at evidence do not)"
     )]
     Damaged {
@@ -96,6 +105,39 @@ pub enum StoreError {
     /// There is no such alert.
     #[error("alert {0} is not in the store; it was never raised or its retention is over")]
     UnknownAlert(AlertId),
+    /// There is no such account.
+    #[error("there is no account `{0}`; it was removed, or its name is another")]
+    UnknownAccount(Name),
+    /// There is no such session.
+    #[error("there is no session `{0}`; it has ended")]
+    UnknownSession(String),
+    /// There is no such token.
+    #[error("there is no token `{0}`; it was revoked, or its name is another")]
+    UnknownToken(Name),
+    /// There is one already.
+    #[error("there is already the {what} `{name}`; give another name, or remove that one first")]
+    AlreadyThere {
+        /// `account` or `token`.
+        what: &'static str,
+        /// The name of the one that is there.
+        name: Name,
+    },
+    /// There are as many as there may be.
+    #[error("there are already {most} {what}; remove those that nobody uses")]
+    TooMany {
+        /// `accounts` or `tokens`.
+        what: &'static str,
+        /// Most of them.
+        most: u32,
+    },
+    /// The last enabled administrator would be gone.
+    #[error(
+        "no administrator would be left; give another enabled account the role `administrator` for the whole site first"
+    )]
+    LastAdministrator,
+    /// An account was changed during a login.
+    #[error("the account `{0}` was changed or disabled during the login; log in again")]
+    AccountChanged(Name),
 }
 
 impl StoreError {
@@ -105,9 +147,9 @@ impl StoreError {
         matches!(self, Self::Unreachable { .. })
     }
 
-    /// Whether the call is bound to fail again in any state of the store: the alert to be written is the cause.
+    /// Whether the call is bound to fail again in any state of the store: the alert or near-miss to be written is the cause.
     #[must_use]
-    pub const fn is_about_the_alert(&self) -> bool {
-        matches!(self, Self::Unstorable { .. } | Self::Values { .. })
+    pub const fn is_about_the_content(&self) -> bool {
+        matches!(self, Self::Unstorable { .. } | Self::UnstorableNearMiss { .. } | Self::Values { .. })
     }
 }

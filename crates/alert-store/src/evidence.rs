@@ -53,7 +53,7 @@ impl AlertStore {
                    WHERE raised_us >= ?1 AND (raised_us, id) > (?2, ?3)
                        AND NOT EXISTS (SELECT 1 FROM snapshot WHERE snapshot.alert = alert.id)
                    ORDER BY raised_us, id LIMIT ?4";
-        let (raised, id) = after.map_or((i64::MIN, String::new()), |at| (at.raised.as_micros(), at.id.to_string()));
+        let (raised, id) = after.map_or((i64::MIN, String::new()), |at| (at.at.as_micros(), at.id.to_string()));
         let values = [from.as_micros().into(), raised.into(), id.into(), limit.into()];
         let rows = self.read(|session| session.rows(DOING, sql, &values))?;
         Ok(rows.into_iter().filter_map(|row| self.alert_of(DOING, row)).collect())

@@ -1,9 +1,10 @@
-use std::fmt;
-use std::str::FromStr;
+mod inside;
 
 use vedette_alerts::{Decision, StoredAlert};
-use vedette_core::{AddressPrefix, AlertId, AlertStatus, CameraId, ResponsibleRef, RuleKind, Severity, Timestamp};
+use vedette_core::{AddressPrefix, AlertStatus, CameraId, ResponsibleRef, RuleKind, Severity, Timestamp};
 
+use super::conditions::Conditions;
+use super::cursor::Cursor;
 use super::session::Value;
 
 /// The events to list, each by its lead. Empty fields do not restrict. An event passes when one of its alerts meets all
@@ -54,37 +55,6 @@ pub struct AlertPage {
     pub next: Option<Cursor>,
 }
 
-/// A position in the list of alerts. It stays valid when alerts are added or removed. As text `<microseconds>.<alert id>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
-    /// Raising time of the last alert seen.
-    pub raised: Timestamp,
-    /// Its id.
-    pub id: AlertId,
-}
-
-/// The text is not a cursor.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a cursor; pass the `next` of the previous page unchanged")]
-pub struct CursorError(String);
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.raised.as_micros(), self.id)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = CursorError;
-    fn from_str(text: &str) -> Result<Self, CursorError> {
-        let parse = || {
-            let (micros, id) = text.split_once('.')?;
-            Some(Self { raised: Timestamp::from_micros(micros.parse().ok()?), id: id.parse().ok()? })
-        };
-        parse().ok_or_else(|| CursorError(text.chars().take(80).collect()))
-    }
-}
-
 impl AlertFilter {
     /// The page size.
     #[must_use]
@@ -125,42 +95,42 @@ impl AlertFilter {
         )
     }
 
-    /// The `WHERE` clause (empty or starting with `WHERE`) and its values.
-    fn conditions(&self) -> (String, Vec<Value<'static>>) {
-        let mut terms: Vec<String> = Vec::new();
-        let mut values: Vec<Value<'static>> = Vec::new();
-        // Each `?` of a term is the next value.
-        let mut add = |term: &str, these: Vec<Value<'static>>| {
-            let mut parts = term.split('?');
-            let mut numbered = parts.next().unwrap_or_default().to_owned();
-            for (part, value) in parts.zip(these) {
-                values.push(value);
-                numbered.push_str(&format!("?{}{part}", values.len()));
-            }
-            terms.push(numbered);
-        };
+    /// The conditions of place, unit, kind, camera and severity on alert `of` (empty, or its name and a dot), with their values.
+    fn facts(&self, of: &str) -> Vec<(String, Vec<Value<'static>>)> {
+        let mut facts: Vec<(String, Vec<Value<'static>>)> = Vec::new();
+        let mut add = |term: String, values: Vec<Value<'static>>| facts.push((term, values));
         if let Some(prefix) = &self.code_prefix {
             // Codes are ASCII: everything that starts with the prefix sorts below prefix + DEL.
             let text = prefix.as_str();
-            add("code >= ? AND code < ?", vec![text.to_owned().into(), format!("{text}\u{7f}").into()]);
+            let values = vec![text.to_owned().into(), format!("{text}\u{7f}").into()];
+            add(format!("{of}code >= ? AND {of}code < ?"), values);
         }
         if let Some(ResponsibleRef { kind, code }) = &self.responsible {
             let mut values: Vec<Value<'static>> = vec![code.clone().into()];
             values.extend(kind.clone().map(Value::from));
-            let term = match kind {
-                Some(_) => "alert.id IN (SELECT responsible.alert FROM responsible WHERE code = ? AND kind = ?)",
-                None => "alert.id IN (SELECT responsible.alert FROM responsible WHERE code = ?)",
-            };
-            add(term, values);
+            let id = if of.is_empty() { "alert.id".to_owned() } else { format!("{of}id") };
+            let and_kind = if kind.is_some() { " AND kind = ?" } else { "" };
+            let units = "SELECT responsible.alert FROM responsible WHERE code = ?";
+            add(format!("{id} IN ({units}{and_kind})"), values);
         }
         if let Some(kind) = self.kind {
-            add("kind = ?", vec![kind.as_str().to_owned().into()]);
+            add(format!("{of}kind = ?"), vec![kind.as_str().to_owned().into()]);
         }
         if let Some(camera) = &self.camera {
-            add("camera = ?", vec![camera.as_str().to_owned().into()]);
+            add(format!("{of}camera = ?"), vec![camera.as_str().to_owned().into()]);
         }
         if let Some(severity) = self.severity {
-            add("severity = ?", vec![(severity as i64).into()]);
+            add(format!("{of}severity = ?"), vec![(severity as i64).into()]);
+        }
+        facts
+    }
+
+    /// The `WHERE` clause (empty or starting with `WHERE`) and its values.
+    fn conditions(&self) -> (String, Vec<Value<'static>>) {
+        let mut conditions = Conditions::default();
+        let mut add = |term: &str, values: Vec<Value<'static>>| conditions.add(term, values);
+        for (term, values) in self.facts("") {
+            add(&term, values);
         }
         let (at, id) = self.key();
         if let Some(from) = self.from {
@@ -184,35 +154,63 @@ impl AlertFilter {
             }
         }
         if let Some(before) = self.before {
-            let values = vec![before.raised.as_micros().into(), before.id.to_string().into()];
+            let values = vec![before.at.as_micros().into(), before.id.to_string().into()];
             add(&format!("({at}, {id}) < (?, ?)"), values);
         }
-        let clause = if terms.is_empty() { String::new() } else { format!("WHERE {}", terms.join(" AND ")) };
-        (clause, values)
+        conditions.clause()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::areas::Inside;
+    use crate::entries::with_events_inside;
     use crate::sqlite::schema;
+    use vedette_access::Areas;
+
+    fn plan(statement: &str, values: Vec<Value<'static>>) -> Vec<String> {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = schema::open_writer(&folder.path().join("alerts.sqlite")).unwrap();
+        let mut query = store.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+        let steps = query.query_map(rusqlite::params_from_iter(values), |row| row.get(3)).unwrap();
+        steps.map(Result::unwrap).collect()
+    }
 
     #[test]
     fn alerts_of_a_unit_are_found_by_index() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let store = schema::open_writer(&folder.path().join("alerts.sqlite")).unwrap();
         for unit in ["police:P01", "P01"] {
             let filter = AlertFilter { responsible: unit.parse().ok(), ..AlertFilter::default() };
             let (statement, values) = filter.statement(100);
-            let sql = format!("EXPLAIN QUERY PLAN {statement}");
-            let mut query = store.prepare(&sql).unwrap();
-            let plan: Vec<String> = query
-                .query_map(rusqlite::params_from_iter(values), |row| row.get(3))
-                .unwrap()
-                .map(Result::unwrap)
-                .collect();
+            let plan = plan(&statement, values);
             assert!(plan.iter().any(|step| step.contains("responsible_by_unit")), "{plan:?}");
             assert!(!plan.iter().any(|step| step.starts_with("SCAN alert")), "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn alerts_of_an_area_are_read_in_the_order_of_an_index() {
+        let before = Some(Cursor { at: Timestamp::from_micros(5), id: vedette_core::AlertId(7) });
+        for (area, index) in [
+            ("address:440304", "alert_by_district"),
+            ("address:440304001", "alert_by_street"),
+            ("address:440304001001", "alert_by_community"),
+            ("group:gates", "SEARCH held USING PRIMARY KEY (name=?"),
+        ] {
+            for filter in [AlertFilter::default(), AlertFilter { before, ..AlertFilter::default() }] {
+                let mut values = Vec::new();
+                let areas = Areas::Only([area.parse().unwrap()].into());
+                let inside = Inside::new(&areas, &mut values).unwrap();
+                let (statement, values) = filter.statement_inside(&inside, values, 100);
+                let of_list = plan(&statement, values.clone());
+                assert!(of_list.iter().any(|step| step.contains(index)), "{area}: {of_list:?}");
+                assert!(!of_list.iter().any(|it| it.contains("SCAN alert") || it.contains("ORDER BY")), "{of_list:?}");
+                // The other alerts of an event are found by the event, not among all of the area.
+                let whole = plan(&with_events_inside(&statement, "DESC", &inside), values);
+                let others = whole.iter().filter(|it| it.starts_with("SEARCH first") || it.starts_with("SEARCH it "));
+                let others: Vec<&String> = others.collect();
+                assert!(others.len() == 2 && others.iter().all(|it| it.contains("alert_by_event")), "{whole:?}");
+            }
         }
     }
 }

@@ -1,18 +1,27 @@
 //! The alert store: an `SQLite` file, or a `PostgreSQL` database.
 //!
-//! *In:* alerts in any order, any number of times; verdicts, snapshots, clips, evidence views. *Out:* each alert once, in its
-//! latest revision, with its verdict and its event; lists, pages, changes by number.
+//! *In:* alerts in any order, any number of times; verdicts, snapshots, clips, evidence views; near-misses; accounts, sessions, tokens,
+//! entries of the audit log. *Out:* each alert once, in its latest revision, with its verdict and its event; near-misses; lists, pages,
+//! counts by value, changes by number; who may log in; the audit log as a verified chain.
 //! *Must not know:* how an alert arose, HTTP, the bus.
 
+mod access;
+mod areas;
+mod audit;
+mod cameras;
 mod change;
+mod changes;
 mod clip;
+mod conditions;
+mod cursor;
 mod damage;
+mod entries;
 mod error;
 mod evidence;
 mod filter;
 mod joining;
-mod looks;
 mod metrics;
+mod near_misses;
 mod position;
 mod postgres;
 mod progress;
@@ -25,15 +34,23 @@ mod write;
 use std::path::Path;
 
 pub use self::postgres::{PostgresServer, PostgresServerError};
+pub use access::{AccountChange, ProviderLogin};
+pub use audit::{AuditFilter, AuditPage, LookPage};
+pub use cameras::CameraPlace;
+pub use changes::Changed;
+pub use cursor::{Cursor, CursorError};
 pub use error::StoreError;
-pub use filter::{AlertFilter, AlertPage, Cursor, CursorError, VerdictFilter};
-pub use looks::LookPage;
+pub use filter::{AlertFilter, AlertPage, VerdictFilter};
 pub use metrics::METRICS;
+pub use near_misses::{
+    HistogramFilter, NearMissFilter, NearMissLimits, NearMissPage, NearMissesStored, StoredNearMiss, Tally,
+    ThresholdCount, ValueBin, ValueHistogram,
+};
 use session::Session;
 pub use types::{EvidenceLook, Looked, Progress, RecordPosition, StoreCounts, Upserted};
 use vedette_alerts::OneEvent;
 
-/// Alerts, their snapshots, clips, verdicts and the audit log of evidence views: in one `SQLite` file, or in a `PostgreSQL`
+/// Alerts, their snapshots, clips, verdicts; accounts, sessions, tokens; the audit log: in one `SQLite` file, or in a `PostgreSQL`
 /// database.
 ///
 /// Every call blocks on disk or network; call it off the async threads. A returned write is durable. Reads do not wait for

@@ -11,8 +11,14 @@ vedette_metrics::define! {
     VERDICTS: Counter = "vedette_alerts_verdicts_total", Count, ["verdict"];
     /// Alerts deleted because their retention is over.
     DELETED: Counter = "vedette_alerts_deleted_total", Count, [];
-    /// Stored alerts that could not be read, since the store was opened; they are left out of lists.
+    /// Stored rows (alerts, near-misses, accounts and others) that could not be read, since the store was opened; they are left out of lists.
     UNREADABLE: Counter = "vedette_alerts_unreadable_total", Count, [];
     /// Recorded looks at the evidence of an alert, or at live pictures of a camera.
     EVIDENCE_LOOKS: Counter = "vedette_alerts_evidence_looks_total", Count, [];
+    /// Near-misses given to the store: `inserted`, `repeated` ones that it had, `expired` ones past their retention.
+    NEAR_MISSES_STORED: Counter = "vedette_near_misses_stored_total", Count, ["outcome"];
+    /// Near-misses that made room for newer ones, because of the limit of their camera (`camera`) or of that of all cameras (`all`).
+    NEAR_MISSES_DISPLACED: Counter = "vedette_near_misses_displaced_total", Count, ["limit"];
+    /// Near-misses deleted because their retention is over.
+    NEAR_MISSES_DELETED: Counter = "vedette_near_misses_deleted_total", Count, [];
 }

@@ -52,6 +52,11 @@ impl Row {
         Self { doing, cells }
     }
 
+    /// The number of columns.
+    pub(super) const fn len(&self) -> usize {
+        self.cells.len()
+    }
+
     /// The operation that read the row.
     pub(super) const fn doing(&self) -> &'static str {
         self.doing

@@ -73,8 +73,12 @@ pub struct EvidenceLook {
     pub of: Looked,
     /// When.
     pub at: Timestamp,
-    /// The viewer's self-declared name.
+    /// The viewer.
     pub who: String,
+    /// The viewer's roles then.
+    pub role: String,
+    /// The id of the viewer's session or token; empty without.
+    pub session: String,
     /// The recipient's network address; empty on this machine's console.
     pub peer: String,
     /// The stated reason.

@@ -1,12 +1,15 @@
+use vedette_access::{Areas, AuditEntry};
 use vedette_alerts::event::{OneEvent, Sighting};
 use vedette_alerts::{StoredAlert, Verdict};
 use vedette_core::{Alert, AlertId, Timestamp};
 
+use super::areas::Inside;
+use super::cameras::write_alert_groups;
 use super::change::next_change;
 use super::damage::Damage;
 use super::position::pass;
 use super::session::{Row, Session, Value};
-use super::{AlertStore, RecordPosition, StoreError, Upserted, joining};
+use super::{AlertStore, RecordPosition, StoreError, Upserted, audit, entries, joining};
 use crate::metrics;
 
 impl AlertStore {
@@ -44,19 +47,27 @@ impl AlertStore {
         Ok(done.into_iter().map(|(outcome, _)| outcome).collect())
     }
 
-    /// Records a person's verdict. A later verdict replaces an earlier one; all are kept in the history.
+    /// Records a person's verdict on an alert inside of `areas`, with its row of the audit log. A later verdict replaces an earlier one; all are kept in the history.
     ///
     /// # Errors
-    /// When there is no such alert, or it cannot be written.
-    pub fn set_verdict(&self, id: AlertId, verdict: &Verdict) -> Result<StoredAlert, StoreError> {
+    /// When there is no such alert inside of `areas`, or it cannot be written.
+    pub fn set_verdict(
+        &self,
+        id: AlertId,
+        verdict: &Verdict,
+        areas: &Areas,
+        act: Option<&AuditEntry>,
+    ) -> Result<StoredAlert, StoreError> {
         const DOING: &str = "writing a verdict";
         let (id_text, word, at) = (id.to_string(), verdict.decision.as_str(), verdict.at.as_micros());
         let said: [Value<'_>; 5] =
             [(&*id_text).into(), word.into(), (&*verdict.by).into(), (&*verdict.note).into(), at.into()];
         let stored = self.write(DOING, |session| {
+            require_inside(session, DOING, id, areas)?;
             let change = next_change(session)?;
             let sql =
-                "UPDATE alert SET verdict = ?2, verdict_by = ?3, verdict_note = ?4, verdict_at_us = ?5, change = ?6
+                "UPDATE alert SET verdict = ?2, verdict_by = ?3, verdict_note = ?4, verdict_at_us = ?5, change = ?6,
+                           own_change = ?6
                        WHERE id = ?1";
             let values: Vec<Value<'_>> = said.iter().cloned().chain([change.into()]).collect();
             if session.execute(DOING, sql, &values)? == 0 {
@@ -65,15 +76,16 @@ impl AlertStore {
             let sql = "INSERT INTO verdict (alert, verdict, by, note, at_us) VALUES (?1, ?2, ?3, ?4, ?5)";
             session.execute(DOING, sql, &said)?;
             joining::touch_lead(session, id)?;
-            super::read::get(session, id, &self.damage)?.ok_or(StoreError::UnknownAlert(id))
+            audit::append(session, act)?;
+            entries::get(session, id, areas, &self.damage)?.ok_or(StoreError::UnknownAlert(id))
         })?;
         metrics::VERDICTS.with([word]).increment(1);
         Ok(self.settled(stored))
     }
 
     /// Deletes alerts that ended before `moment` (or were raised before it and never ended) with their snapshots, clips
-    /// and verdicts, and evidence views before it; returns the number of alerts. Deleted data is unrecoverable. An event
-    /// whose lead is deleted continues under its next alert.
+    /// and verdicts; returns the number of alerts. Deleted data is unrecoverable. An event whose lead is deleted continues under its
+    /// next alert. The audit log stays.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -83,8 +95,6 @@ impl AlertStore {
         let deleted = self.write(DOING, |session| {
             let sql = "DELETE FROM alert WHERE raised_us < ?1 AND coalesce(ended_us, raised_us) < ?1";
             let deleted = session.execute(DOING, sql, &at)?;
-            session.execute(DOING, "DELETE FROM look WHERE at_us < ?1", &at)?;
-            session.execute(DOING, "DELETE FROM camera_look WHERE at_us < ?1", &at)?;
             joining::replace_deleted_leads(session, moment.as_micros(), &self.damage)?;
             Ok(deleted)
         })?;
@@ -93,6 +103,22 @@ impl AlertStore {
         }
         metrics::DELETED.get().increment(deleted);
         Ok(deleted)
+    }
+}
+
+/// One outside of the areas is as one that does not exist.
+fn require_inside(
+    session: &mut dyn Session,
+    doing: &'static str,
+    id: AlertId,
+    areas: &Areas,
+) -> Result<(), StoreError> {
+    let mut values: Vec<Value<'static>> = vec![id.to_string().into()];
+    let Some(inside) = Inside::new(areas, &mut values) else { return Ok(()) };
+    let sql = format!("SELECT 1 FROM alert WHERE id = ?1 AND {}", inside.alert("alert"));
+    match session.rows(doing, &sql, &values)?.is_empty() {
+        true => Err(StoreError::UnknownAlert(id)),
+        false => Ok(()),
     }
 }
 
@@ -128,6 +154,7 @@ pub(super) fn upsert(
         let change = next_change(session)?;
         write(session, DOING, alert, &payload, position, change)?;
         write_responsible(session, DOING, alert)?;
+        write_alert_groups(session, &alert.id.to_string())?;
     }
     let joined = match joins {
         Some(rule) if outcome.changed() => joining::rejoin(session, rule, alert.id, Sighting::of(alert), damage)?,
@@ -174,14 +201,14 @@ fn write(
     let code = alert.place.address.as_ref().map(|address| address.best.code.to_string());
     let offset = position.map(|at| i64::try_from(at.offset).unwrap_or(i64::MAX));
     let sql = "INSERT INTO alert (id, revision, change, camera, kind, severity, status, raised_us, ended_us, code,
-                                  source_partition, source_offset, payload, event, event_us)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?1, ?8)
+                                  source_partition, source_offset, payload, event, event_us, own_change)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?1, ?8, ?3)
                ON CONFLICT (id) DO UPDATE SET
                   revision = excluded.revision, change = excluded.change, camera = excluded.camera,
                   kind = excluded.kind, severity = excluded.severity, status = excluded.status,
                   raised_us = excluded.raised_us, ended_us = excluded.ended_us, code = excluded.code,
                   source_partition = excluded.source_partition, source_offset = excluded.source_offset,
-                  payload = excluded.payload";
+                  payload = excluded.payload, own_change = excluded.own_change";
     let values = [
         alert.id.to_string().into(),
         alert.revision.into(),

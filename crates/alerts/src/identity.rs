@@ -1,5 +1,8 @@
+use std::fmt;
+use std::str::FromStr;
+
 use uuid::Uuid;
-use vedette_core::{AlertId, CameraId, RuleId, Timestamp, TrackId};
+use vedette_core::{AlertId, CameraId, CameraNearMiss, RuleId, Timestamp, TrackId};
 
 /// Namespace of alert ids: a random UUID, fixed forever. Changing it would change every alert's id.
 pub const ALERT_NAMESPACE: Uuid = Uuid::from_u128(0x3f0d_5a5e_7c1b_4f0e_9a54_2d1c_86b7_e0f1);
@@ -16,12 +19,53 @@ pub const ALERT_NAMESPACE: Uuid = Uuid::from_u128(0x3f0d_5a5e_7c1b_4f0e_9a54_2d1
 #[must_use]
 pub fn alert_id(camera: &CameraId, rule: &RuleId, started: Timestamp, subject: Option<TrackId>) -> AlertId {
     let mut name = Vec::with_capacity(camera.as_str().len() + rule.as_str().len() + 25);
-    for text in [camera.as_str(), rule.as_str()] {
+    push_texts(&mut name, &[camera.as_str(), rule.as_str()]);
+    name.extend_from_slice(&started.as_micros().to_be_bytes());
+    push_subject(&mut name, subject);
+    AlertId(Uuid::new_v5(&ALERT_NAMESPACE, &name).as_u128())
+}
+
+/// Namespace of the ids of near-misses: a random UUID, fixed forever.
+const NEAR_MISS_NAMESPACE: Uuid = Uuid::from_u128(0x9d26_b1c4_58e7_4a3b_8f60_c7d1_0e94_a25b);
+
+/// Identity of a near-miss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NearMissId(Uuid);
+
+impl fmt::Display for NearMissId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for NearMissId {
+    type Err = uuid::Error;
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+
+/// The id of a near-miss: a UUID version 5 over its camera, rule, term, subject and times, so that a repeated one is recognised.
+#[must_use]
+pub fn near_miss_id(of: &CameraNearMiss) -> NearMissId {
+    let mut name = Vec::with_capacity(160);
+    push_texts(&mut name, &[of.camera.as_str(), of.miss.rule.as_str(), of.miss.term.as_str()]);
+    name.extend_from_slice(&of.miss.started.as_micros().to_be_bytes());
+    name.extend_from_slice(&of.miss.ended.as_micros().to_be_bytes());
+    push_subject(&mut name, of.miss.subject);
+    NearMissId(Uuid::new_v5(&NEAR_MISS_NAMESPACE, &name))
+}
+
+/// Each with its length, so that no character slips from one to the next.
+fn push_texts(name: &mut Vec<u8>, texts: &[&str]) {
+    for text in texts {
         let length = u32::try_from(text.len()).expect("an id has at most 64 bytes");
         name.extend_from_slice(&length.to_be_bytes());
         name.extend_from_slice(text.as_bytes());
     }
-    name.extend_from_slice(&started.as_micros().to_be_bytes());
+}
+
+fn push_subject(name: &mut Vec<u8>, subject: Option<TrackId>) {
     match subject {
         None => name.push(0),
         Some(track) => {
@@ -29,7 +73,6 @@ pub fn alert_id(camera: &CameraId, rule: &RuleId, started: Timestamp, subject: O
             name.extend_from_slice(&track.0.to_be_bytes());
         }
     }
-    AlertId(Uuid::new_v5(&ALERT_NAMESPACE, &name).as_u128())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Alerts and their formats.
 //!
-//! *In:* an episode of a rule with its frame and place; later, a person's verdict.
-//! *Out:* an [`Alert`](vedette_core::Alert) with an immutable identity, its `CloudEvents` headers, its JSON form, and
+//! *In:* an episode of a rule with its frame and place; later, a person's verdict; near-misses.
+//! *Out:* the identity of a near-miss; an [`Alert`](vedette_core::Alert) with an immutable identity, its `CloudEvents` headers, its JSON form, and
 //! cross-camera events.
 //! *Must not know:* how tracks or places are produced, anybody's appearance, where alerts are stored, HTTP, the bus.
 
@@ -24,6 +24,6 @@ mod words;
 pub use assemble::{AlertContext, assemble};
 pub use clip::{ClipState, NoClip};
 pub use event::{Lead, OneEvent, OneEventError, leads};
-pub use identity::{ALERT_NAMESPACE, alert_id};
+pub use identity::{ALERT_NAMESPACE, NearMissId, alert_id, near_miss_id};
 pub use stored::{StoredAlert, View};
 pub use verdict::{Decision, Verdict};

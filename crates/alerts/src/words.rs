@@ -50,7 +50,7 @@ words! {
     /// Why a camera has no signal; the texts beside it say it in words.
     SignalLossWords(SignalLossReason): Unknown Connecting Unreachable NoData NoUsablePicture TooLarge NoKeyFrame NoParameterSets
         Unauthorized NotFound Refused NoVideo UnsupportedCodec StreamEnded BrokenStream FileMissing RecordingRefused SourceUnavailable
-        IngestGone DetectGone Undecodable DecoderStuck InferenceFailed Overload NoRecords Redirected Transport Protocol PictureSize;
+        IngestGone DetectGone Undecodable DecoderStuck InferenceFailed Overload NoRecords Redirected Transport Protocol PictureSize PasswordUnopened;
 }
 
 fn schema<T: Serialize>(doc: &str, variants: impl IntoIterator<Item = T>) -> RefOr<Schema> {

@@ -74,6 +74,9 @@ pub type ShowTracks<'a> = Box<dyn FnMut(FrameAt, &[Track]) + 'a>;
 /// Knows the tracks of each analysed frame.
 pub type KnownTracks<'a> = Box<dyn FnMut(FrameAt) -> &'a [Track] + 'a>;
 
+/// Is shown the rules after each frame that they evaluated.
+pub type ShowRules<'a> = Box<dyn FnMut(FrameAt, &RuleEngine) + 'a>;
+
 /// Where the tracks of a camera come from. They do not depend on its policy.
 pub enum Tracking<'a> {
     /// The analysis tracks the objects.
@@ -82,6 +85,8 @@ pub enum Tracking<'a> {
     Shown(ShowTracks<'a>),
     /// Those of each analysed frame are known. The tracker rests: its state is that of before.
     Known(KnownTracks<'a>),
+    /// The same, and the rules after each frame are shown.
+    Watched(KnownTracks<'a>, ShowRules<'a>),
 }
 
 /// The state of one camera's analysis.
@@ -292,7 +297,7 @@ impl CameraAnalysis {
         let since_last = self.last.map(|last| captured.since(last.captured));
         self.last = Some(Last { epoch, captured });
         let tracks = match tracking {
-            Tracking::Known(tracks) => tracks(record.at),
+            Tracking::Known(tracks) | Tracking::Watched(tracks, _) => tracks(record.at),
             Tracking::Own | Tracking::Shown(_) => {
                 let detections = self.visible(frame, outcome);
                 let fixes = ground::fixes(&self.locator, frame.frame, &detections, since_last);
@@ -305,10 +310,15 @@ impl CameraAnalysis {
         self.paths.extend(captured, tracks);
         if let Some(engine) = &mut self.engine {
             let lag = frame.latency.map(|latency| latency.chunk);
-            let facts = FrameFacts { quality, lag, picture: frame.picture };
+            let facts = FrameFacts { at: Some(record.at), video: frame.video, quality, lag, picture: frame.picture };
             episodes.extend(engine.update_with(captured, frame.frame, tracks, facts));
             outcome.near_misses.extend_from_slice(engine.near_misses());
             outcome.rules += engine.stats();
+            if let Tracking::Watched(_, show) = tracking
+                && !engine.stats().late
+            {
+                show(record.at, engine);
+            }
         }
         self.tell(&episodes, Moment { record, frame: frame.frame, quality }, serving, outcome);
     }

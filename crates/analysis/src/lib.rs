@@ -11,8 +11,8 @@ mod replay;
 mod setups;
 
 pub use camera::{
-    Admission, CameraAnalysis, KnownTracks, Outcome, SORT_WINDOW, STATE_FORMAT, Serving, SetupError, ShowTracks,
-    StateError, Tracking, ground, is_readable, verify,
+    Admission, CameraAnalysis, KnownTracks, Outcome, SORT_WINDOW, STATE_FORMAT, Serving, SetupError, ShowRules,
+    ShowTracks, StateError, Tracking, ground, is_readable, verify,
 };
 pub use replay::{Replay, ReplayCounts, ReplayError, Site};
 pub use setups::{CameraTimeline, PolicyTimeline, Setup, Setups, SharedVersion};

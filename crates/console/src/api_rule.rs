@@ -18,6 +18,8 @@ violations! {
         Plus { written: String } = "parameter.plus": "a `+` in a URL means a space, so the value lost one", "write {written}";
         PathText = "path.encoding": "the path is not UTF-8 once its percent-encoding is removed",
             "encode its parts as UTF-8, then percent-encode them";
+        NoReason = "parameter.no-reason": "a look at pictures needs a reason on this site", "say why, in `reason`";
+        NameGiven = "parameter.name-given": "a person with an account acts under its name", "leave `by` out";
         NoOperator = "parameter.no-operator": "the name is empty", "give the name of the person who decides";
 
         Number { reason: String, expected: String } = "parameter.number": "{reason}", "give {expected}";
@@ -31,8 +33,10 @@ violations! {
             "give KIND:CODE, as in police:P-0101, or CODE alone for any kind; alerts carry both in `responsible`";
         Camera { reason: String } = "parameter.camera": "{reason}", "take a camera's id from /api/v1/cameras";
         Cursor { reason: String } = "parameter.cursor": "{reason}", "pass the `next` of the page before as it was given";
+        Rule { reason: String } = "parameter.rule": "{reason}", "take a rule's id from /api/v1/policies";
+        Term { reason: String } = "parameter.term": "{reason}", "take the `term` of one of /api/v1/near-misses";
         Alert { reason: String } = "parameter.alert": "{reason}", "take an id from /api/v1/alerts";
-        Until { from: Timestamp } = "parameter.until": "it is not after `from` ({from}), so no alert can match",
+        Until { from: Timestamp } = "parameter.until": "it is not after `from` ({from}), so nothing can match",
             "give a later `until`";
         LastEvent = "parameter.last-event": "it is not the number of a change",
             "send the id of the last event as it was given, or leave it out";
@@ -71,6 +75,17 @@ violations! {
         Stale { reason: String } = "change.stale": "{reason}", "get it again, and decide about the other change first";
         KeptElsewhere { reason: String } = "change.kept-elsewhere": "{reason}",
             "change it there, or set `take_over`: from then on it is kept here";
+        NoPublicKey = "password.no-key": "the console has no public key to seal a password with",
+            "make one with `vedette key new`, and name the .pub file as site.public_key where the console runs; or give the password \
+             as `vedette camera seal` prints it";
+        PublicKey { reason: String } = "password.key-unusable": "{reason}", "correct site.public_key where the console runs";
+        Password { reason: String } = "password.unusable": "{reason}", "give the password of the camera's user";
+        PasswordAddress = "password.address": "a password is sealed for host and port, and the address has none",
+            "give rtsp://HOST/PATH as source.url";
+        NoSecretKey = "password.no-secret-key": "this process reads no cameras, or has no secret key",
+            "run `vedette key rotate` on a machine with the role ingest";
+        NotKept { key: String } = "password.not-kept": "the camera has no password now that is sealed with key {key}",
+            "get the camera again, or give its password";
         ChangeTooLarge { reason: String } = "change.too-large": "{reason}", "apply a part of it at a time";
         ChangeNotNow { reason: String } = "change.not-now": "nothing has changed: {reason}", "try again";
         OtherCamera { id: String } = "camera.other-id": "it is the id of another camera than {id}, whose path this is", "write {id}";
@@ -93,6 +108,31 @@ violations! {
             "send NAME, NAME:PORT or an IP address as `Host`; an IPv6 address stands in brackets";
         HostUnknown { given: String } = "host.unknown": "the console is not opened as `{given}`",
             "open it by its address; if this is one of its names, add it to console.hosts";
+        LoginNeeded = "access.login-needed": "nobody is logged in", "log in, or send a token as `Authorization: Bearer ...`";
+        SessionOver = "access.session-over": "the session is over", "log in again";
+        TokenMalformed = "access.token-malformed": "the header `Authorization` has no token", "send `Bearer ` and the token as it was shown";
+        TokenUnknown = "access.token-unknown": "the token is not known, was revoked, or has expired", "ask an administrator for another one";
+        WrongLogin = "access.wrong-login": "name or password is wrong, or the account is disabled", "try again, or ask an administrator";
+        LoginWait { seconds: f64 } = "access.login-wait": "too many logins failed", "try again in {seconds} s";
+        TooManyLogins = "busy.logins": "too many people log in at once", "try again in a few seconds";
+        NoAccounts = "access.no-accounts": "the console has no accounts, so it answers programs of its own machine only",
+            "make an account there: vedette user add NAME --grant administrator";
+        NotOpen = "access.not-open": "no rule opens this path to anybody", "report it as a fault of the product";
+        NotPermitted { permission: String } = "access.not-permitted": "none of the caller's roles has the permission `{permission}`",
+            "ask an administrator for a role that has it; docs/ACCESS.md lists them";
+        NotHere { permission: String } = "access.not-here": "the caller has the permission `{permission}` in some areas only",
+            "ask somebody who has it for the whole site";
+        CameraElsewhere = "access.camera-elsewhere": "the camera would lie outside of the areas of the caller",
+            "give it a group or an address inside of them";
+        LocalNeedsNone = "access.local": "the caller has no account", "make one: vedette user add NAME --grant administrator";
+        ProviderAccount = "access.provider-account": "the account logs in at a provider", "change the password there";
+        WrongPassword = "access.wrong-password": "the password is wrong", "give the present one";
+        NoAccount { name: String } = "access.no-account": "there is no account {name}", "take one of /api/v1/accounts";
+        AccountRefused { reason: String } = "access.refused": "{reason}", "look at /api/v1/accounts";
+        NoToken { name: String } = "access.no-token": "there is no token {name}", "take one of /api/v1/tokens";
+        NoSession { id: String } = "access.no-session": "there is no session {id}", "take one of /api/v1/sessions";
+        MoreThanOwn = "access.more-than-own": "the grants are more than those of the caller", "give fewer";
+        LifeOfToken { most: f64 } = "access.token-life": "a token lives 1 to {most} days", "give so many `days`";
         CrossSite { site: String } = "cross-site.refused": "a page of another site asks: {site}",
             "use the console's own page; if that is what asks, add the name under which it is opened to console.hosts, or let the \
              proxy pass on `Host`";
@@ -137,6 +177,9 @@ violations! {
 }
 
 impl ApiRule {
+    /// The code of a login that failed.
+    pub(crate) const WRONG_LOGIN: &str = "access.wrong-login";
+
     /// The violation of a parameter that is not the `expected` number.
     pub(crate) fn number(expected: &str) -> impl FnOnce(String) -> Self {
         let expected = expected.to_owned();

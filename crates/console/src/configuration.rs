@@ -1,6 +1,10 @@
 use std::sync::Arc;
 
-use vedette_core::{AppliedChange, CameraId, CameraVersion, Change, PolicyScope, PolicyVersion, Proposal, Refusal};
+use vedette_core::{
+    AppliedChange, CameraId, CameraVersion, Change, PolicyScope, PolicyVersion, Proposal, ProposedCamera, Refusal,
+    SealedPassword,
+};
+use zeroize::Zeroizing;
 
 /// Why nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +30,28 @@ pub enum ChangeRefused {
     NotNow(String),
 }
 
+/// Why a password was not sealed. Nothing of it is repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SealRefused {
+    /// There is no public key.
+    NoKey,
+    /// The public key cannot be read, for people.
+    Key(String),
+    /// It is no password, for people.
+    Password(String),
+    /// The camera's address has no host.
+    Address,
+}
+
+/// Cameras whose password was sealed with an older key.
+#[derive(Debug, Clone)]
+pub struct ResealedCameras {
+    /// With it sealed with the newest.
+    pub cameras: Vec<ProposedCamera>,
+    /// Those whose password cannot be opened, with the reason, for people.
+    pub unopened: Vec<(CameraId, String)>,
+}
+
 /// The cameras and policies of the site, and their changes.
 #[async_trait::async_trait]
 pub trait ConfigurationSource: Send + Sync {
@@ -43,6 +69,23 @@ pub trait ConfigurationSource: Send + Sync {
 
     /// The changes that are remembered, newest first.
     fn changes(&self) -> Vec<Arc<Change>>;
+
+    /// Seals the password of a camera at an address with the site's public key. It reads a file.
+    ///
+    /// # Errors
+    /// Why it cannot be sealed.
+    fn seal(
+        &self,
+        camera: &CameraId,
+        address: &str,
+        password: Zeroizing<String>,
+    ) -> Result<SealedPassword, SealRefused>;
+
+    /// The passwords of the cameras that the console keeps, sealed with the newest key. It reads a file.
+    ///
+    /// # Errors
+    /// When this process has no secret key.
+    fn reseal(&self) -> Result<ResealedCameras, SealRefused>;
 
     /// Checks a change on every camera, without any effect; returns how many cameras it concerns.
     ///

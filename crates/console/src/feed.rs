@@ -3,14 +3,15 @@
 //! One task reads the changes in order and broadcasts them through a bounded ring. The signal for a new alert only wakes it: it
 //! sends the content of the store, so every stream has the same order and the same numbers, also after a reconnect.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
-use vedette_alert_store::{AlertStore, StoreError};
-use vedette_alerts::StoredAlert;
+use vedette_access::Areas;
+use vedette_alert_store::{AlertStore, Changed, StoreError};
 
 use crate::base_path::BasePath;
 use crate::metrics;
@@ -24,13 +25,26 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct Change {
     /// Its number in the store.
     pub(crate) number: u64,
-    /// The current alert, JSON.
-    pub(crate) json: String,
+    /// The current alert, JSON, as a caller for the whole site sees it.
+    json: String,
+    /// It again, for callers within areas.
+    changed: Changed,
 }
 
 impl Change {
-    fn of(stored: &StoredAlert, base: &BasePath) -> Result<Self, serde_json::Error> {
-        Ok(Self { number: stored.change, json: serde_json::to_string(&base.json(stored))? })
+    fn of(changed: Changed, base: &BasePath) -> Result<Self, serde_json::Error> {
+        let json = serde_json::to_string(&base.json(&changed.stored))?;
+        Ok(Self { number: changed.stored.change, json, changed })
+    }
+
+    /// The alert, JSON, as a caller within `areas` sees it who saw everything up to change number `since`; none if nothing changed for it.
+    pub(crate) fn json(&self, areas: &Areas, since: u64, base: &BasePath) -> Option<Cow<'_, str>> {
+        if *areas == Areas::Everywhere {
+            return Some(Cow::Borrowed(&self.json));
+        }
+        let stored = self.changed.visible(areas, since)?;
+        // It could be written as part of the whole one.
+        serde_json::to_string(&base.json(&stored)).ok().map(Cow::Owned)
     }
 }
 
@@ -116,8 +130,8 @@ async fn forward(
 
 /// The changes after number `after`; blocks.
 pub(crate) fn read(store: &AlertStore, base: &BasePath, after: u64, limit: u32) -> Result<Vec<Change>, FeedError> {
-    let changed = store.changes_after(after, limit)?;
-    Ok(changed.iter().map(|stored| Change::of(stored, base)).collect::<Result<_, _>>()?)
+    let changed = store.placed_changes_after(after, limit)?;
+    Ok(changed.into_iter().map(|changed| Change::of(changed, base)).collect::<Result<_, _>>()?)
 }
 
 /// Why changes cannot be read.

@@ -33,6 +33,10 @@ const SHOWN: usize = 80;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Client(pub(crate) IpAddr);
 
+/// Whether a request comes from a program of this machine, under a name of this machine: an extension of the request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OnThisMachine(pub(crate) bool);
+
 /// The state of the gate.
 #[derive(Debug)]
 pub(crate) struct Gate {
@@ -48,9 +52,17 @@ pub(crate) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
             .into_response();
     };
     let client = client(arrival.peer.ip(), request.headers(), &gate.settings.trusted_proxies);
-    if let Err((refusal, problem)) = gate.check(&request, arrival) {
-        gate.refusals.note(refusal, &format_args!("{client}: {}", problem.detail()));
-        return problem.into_response();
+    match gate.check(&request, arrival) {
+        Err((refusal, problem)) => {
+            gate.refusals.note(refusal, &format_args!("{client}: {}", problem.detail()));
+            return problem.into_response();
+        }
+        Ok(opened_as) => {
+            let from = [arrival.peer.ip(), client];
+            let is_here =
+                from.iter().all(|ip| ip.to_canonical().is_loopback()) && opened_as.iter().all(HostPort::is_loopback);
+            request.extensions_mut().insert(OnThisMachine(is_here));
+        }
     }
     request.extensions_mut().insert(Client(client));
     // Only these are read by a handler.
@@ -80,7 +92,8 @@ pub(crate) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
 }
 
 impl Gate {
-    fn check(&self, request: &Request, arrival: Arrival) -> Result<(), (Refusal, Problem)> {
+    /// The names under which the console was opened, if it may be.
+    fn check(&self, request: &Request, arrival: Arrival) -> Result<Vec<HostPort>, (Refusal, Problem)> {
         let ConsoleSettings { hosts, trusted_proxies, .. } = &self.settings;
         let mut opened_as = opened_as(request).map_err(|problem| (Refusal::Host, problem))?;
         let forwarded = forwarded_hosts(arrival.peer.ip(), request.headers(), trusted_proxies);
@@ -91,10 +104,13 @@ impl Gate {
             return Err((Refusal::Host, Problem::new(ProblemKind::HOST, rule)));
         }
         let foreign = foreign(request.method(), request.headers(), &opened_as, hosts);
-        foreign.map_or(Ok(()), |site| {
-            let rule = ApiRule::CrossSite { site };
-            Err((Refusal::CrossSite, Problem::new(ProblemKind::CROSS_SITE, rule)))
-        })
+        match foreign {
+            None => Ok(opened_as),
+            Some(site) => {
+                let rule = ApiRule::CrossSite { site };
+                Err((Refusal::CrossSite, Problem::new(ProblemKind::CROSS_SITE, rule)))
+            }
+        }
     }
 }
 
@@ -201,7 +217,7 @@ pub(crate) async fn other_method(method: Method) -> Response {
 /// The answer to a path that there is not. `OPTIONS *` asks about the whole server.
 pub(crate) async fn no_path(request: Request) -> Response {
     if *request.method() == Method::OPTIONS && request.uri().path() == "*" {
-        return (StatusCode::NO_CONTENT, [(header::ALLOW, "GET,HEAD,POST")]).into_response();
+        return (StatusCode::NO_CONTENT, [(header::ALLOW, "GET,HEAD,POST,DELETE")]).into_response();
     }
     Problem::new(ProblemKind::NOT_FOUND, ApiRule::NoPath).into_response()
 }

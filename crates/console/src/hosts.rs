@@ -71,7 +71,9 @@ fn host_name(text: &str) -> Result<HostName, NotAHost> {
 }
 
 impl HostPort {
-    fn is_loopback(&self) -> bool {
+    /// Whether it is this machine under a name that no other has.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
         match &self.host {
             HostName::Address(address) => address.is_loopback(),
             // RFC 6761: these names always lead to the loopback address.

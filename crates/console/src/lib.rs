@@ -9,11 +9,13 @@ mod addresses;
 mod api;
 mod api_rule;
 mod arrival;
+mod audit_row;
 mod base_path;
 mod configuration;
 mod connections;
 mod feed;
 mod gate;
+mod guard;
 mod hosts;
 mod links;
 mod metrics;
@@ -36,6 +38,7 @@ mod waiting;
 pub use addresses::{
     AddressSource, BaseReport, EntityJson, FormerCodeJson, GeometryJson, HitJson, NameJson, RefusalJson, ServedJson,
 };
+pub use audit_row::AuditRowJson;
 pub use base_path::{BasePath, NotABasePath};
 pub use hosts::{HostPort, NotAHost};
 pub use metrics::METRICS;
@@ -48,14 +51,14 @@ pub fn violations() -> &'static [vedette_core::ViolationInfo] {
     api_rule::ApiRule::ALL
 }
 
-pub use configuration::{ChangeRefused, ConfigurationSource};
-pub use settings::{ConsoleError, ConsoleParts, ConsoleSettings, Limits};
+pub use configuration::{ChangeRefused, ConfigurationSource, ResealedCameras, SealRefused};
+pub use settings::{AccessSettings, ConsoleError, ConsoleParts, ConsoleSettings, Limits};
 pub use sources::{
     CalibrationReport, CameraPictures, CameraSignalLoss, CameraSummary, FrameReport, FrameSource, HealthReport,
     HealthSource, MapArea, MapCentre, MapSource, NoCameraPicture, SnapshotSource, SnapshotUnavailable, StageCondition,
     StageReport,
 };
 pub use tuning::{
-    Arriving, ClassScores, Draft, Listed, NotTried, Scores, SuggestQuestion, SweepAnswer, TrialCameras, TuningSource,
-    WhatIfLine,
+    Arriving, ClassScores, Draft, Explained, Listed, NotTried, Scores, SuggestQuestion, SweepAnswer, TrialCameras,
+    TuningSource, WhatIfLine,
 };

@@ -3,9 +3,13 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
+use vedette_core::Timestamp;
 
 use crate::api_rule::ApiRule;
 use crate::problem::Problem;
+
+/// Largest page of a list.
+const MOST_OF_PAGE: u32 = 1000;
 
 /// The query of a request: unknown and repeated parameters are refused.
 #[derive(Debug)]
@@ -53,6 +57,29 @@ impl Params {
             }
             Problem::parameter(name, text, rule(error.to_string()))
         })
+    }
+
+    /// `from` and `until`, of which the second must be later.
+    pub(crate) fn times(&self) -> Result<(Option<Timestamp>, Option<Timestamp>), Problem> {
+        let instant = |reason| ApiRule::Instant { reason };
+        let (from, until) = (self.parse("from", instant)?, self.parse("until", instant)?);
+        match (from, until) {
+            (Some(from), Some(until)) if from >= until => {
+                Err(Problem::parameter("until", until, ApiRule::Until { from }))
+            }
+            times => Ok(times),
+        }
+    }
+
+    /// `limit`, the size of a page; 0 when absent.
+    pub(crate) fn page_limit(&self) -> Result<u32, Problem> {
+        let limit = self.parse::<u32>("limit", ApiRule::number("a number from 1 to 1000"))?;
+        match limit {
+            Some(limit) if !(1..=MOST_OF_PAGE).contains(&limit) => {
+                Err(Problem::parameter("limit", limit, ApiRule::Page { most: MOST_OF_PAGE }))
+            }
+            limit => Ok(limit.unwrap_or_default()),
+        }
     }
 
     /// A parameter with one of a few values, as in JSON.

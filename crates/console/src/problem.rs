@@ -50,6 +50,9 @@ pub(crate) struct ProblemJson {
     /// How many other reasons there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     more_refusals: Option<u32>,
+    /// Seconds after which the same request may succeed.
+    #[serde(skip)]
+    retry_after: Option<u64>,
 }
 
 /// Why a change cannot be applied to a camera.
@@ -102,6 +105,10 @@ impl ProblemKind {
         Self("urn:vedette:problem:host", "The console has no such name", StatusCode::MISDIRECTED_REQUEST);
     pub(crate) const CROSS_SITE: Self =
         Self("urn:vedette:problem:cross-site", "Another site asks", StatusCode::FORBIDDEN);
+    pub(crate) const UNKNOWN_CALLER: Self =
+        Self("urn:vedette:problem:unknown-caller", "The caller is not known", StatusCode::UNAUTHORIZED);
+    pub(crate) const FORBIDDEN: Self =
+        Self("urn:vedette:problem:forbidden", "The caller may not do this", StatusCode::FORBIDDEN);
     pub(crate) const NOT_FOUND: Self = Self("urn:vedette:problem:not-found", "Not found", StatusCode::NOT_FOUND);
     pub(crate) const CONFLICT: Self =
         Self("urn:vedette:problem:conflict", "It conflicts with the stored state", StatusCode::CONFLICT);
@@ -138,6 +145,7 @@ impl Problem {
             fix,
             refusals: Vec::new(),
             more_refusals: None,
+            retry_after: None,
         }))
     }
 
@@ -151,6 +159,32 @@ impl Problem {
         problem.0.value = Some(value);
         problem.0.rule = Some(rule);
         problem
+    }
+
+    /// A rule of accounts, roles or names that a field breaks.
+    pub(crate) fn violation(name: &str, value: impl ToString, violation: Violation) -> Self {
+        let mut problem = Self::new(ProblemKind::PARAMETER, ApiRule::Missing);
+        let Violation { code, arguments, rule, fix } = violation;
+        let value: String = value.to_string().chars().take(80).collect();
+        problem.0.code = code;
+        problem.0.arguments = arguments.into_iter().collect();
+        problem.0.detail = format!("`{name}` is `{value}`: {rule}");
+        problem.0.fix = fix;
+        problem.0.parameter = Some(name.to_owned());
+        problem.0.value = Some(value);
+        problem.0.rule = Some(rule);
+        problem
+    }
+
+    /// The same, which may succeed after some seconds.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after = Some(seconds);
+        self
+    }
+
+    /// Whether the request is at fault, not the server.
+    pub(crate) fn is_refusal(&self) -> bool {
+        (400..500).contains(&self.0.status)
     }
 
     /// The same with the reasons of cameras.
@@ -180,6 +214,19 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::UnknownAlert(id) => Self::new(ProblemKind::NOT_FOUND, ApiRule::NoAlert { id }),
+            StoreError::UnknownAccount(name) => {
+                Self::new(ProblemKind::NOT_FOUND, ApiRule::NoAccount { name: name.to_string() })
+            }
+            StoreError::UnknownSession(id) => Self::new(ProblemKind::NOT_FOUND, ApiRule::NoSession { id }),
+            StoreError::UnknownToken(name) => {
+                Self::new(ProblemKind::NOT_FOUND, ApiRule::NoToken { name: name.to_string() })
+            }
+            refused @ (StoreError::AlreadyThere { .. }
+            | StoreError::LastAdministrator
+            | StoreError::TooMany { .. }
+            | StoreError::AccountChanged(_)) => {
+                Self::new(ProblemKind::CONFLICT, ApiRule::AccountRefused { reason: refused.to_string() })
+            }
             away @ StoreError::Unreachable { .. } => {
                 tracing::warn!(cause = %away, "the alert store cannot be reached");
                 Self::new(ProblemKind::BUSY, ApiRule::StoreUnreachable)
@@ -192,11 +239,16 @@ impl From<StoreError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.0.retry_after;
         let mut response = (status, axum::Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            headers.insert(header::RETRY_AFTER, retry_after.unwrap_or(2).into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // No browser asks for a password by itself: the page does.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"vedette\""));
         }
         response
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Notify, broadcast};
 use vedette_alert_store::AlertStore;
-use vedette_core::{Alert, Timestamp};
+use vedette_core::{Alert, Span, Timestamp};
 
 use crate::{
     AddressSource, BasePath, CameraPictures, ConfigurationSource, FrameSource, HealthSource, HostPort, MapSource,
@@ -15,8 +15,7 @@ use crate::{
 /// Settings of the console.
 #[derive(Debug, Clone)]
 pub struct ConsoleSettings {
-    /// Address and port to listen on; port 0 binds a free one. There is no login: keep it on this machine, or put an authenticating
-    /// proxy in front.
+    /// Address and port to listen on; port 0 binds a free one. Without accounts it answers programs of this machine only.
     pub listen: SocketAddr,
     /// The path under which a proxy publishes it.
     pub base_path: BasePath,
@@ -24,6 +23,8 @@ pub struct ConsoleSettings {
     pub hosts: Vec<HostPort>,
     /// Proxies whose `X-Forwarded-For` and `Forwarded` are believed.
     pub trusted_proxies: Vec<ProxyNetwork>,
+    /// Sessions, and reasons of looks.
+    pub access: AccessSettings,
     /// What clients may take up.
     pub limits: Limits,
     /// Buffered changes for slow live streams; one that falls further behind gets a `lagged` event.
@@ -38,6 +39,23 @@ pub struct ConsoleSettings {
     pub max_footprints: usize,
     /// Whether people are pixelated in snapshots, clips and live pictures; it is written into the record of evidence accesses.
     pub people_pixelated: bool,
+}
+
+/// Settings of logins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccessSettings {
+    /// A session ends when it is not used for so long.
+    pub idle: Span,
+    /// The longest life of a session.
+    pub longest: Span,
+    /// Whether a look at pictures needs a reason.
+    pub reasons: bool,
+}
+
+impl AccessSettings {
+    /// The default settings.
+    pub const DEFAULT: Self =
+        Self { idle: Span::from_secs(3_600), longest: Span::from_secs(12 * 3_600), reasons: false };
 }
 
 /// Limits of connections, live streams and slow clients.
@@ -81,6 +99,7 @@ impl ConsoleSettings {
             base_path: BasePath::ROOT,
             hosts: Vec::new(),
             trusted_proxies: Vec::new(),
+            access: AccessSettings::DEFAULT,
             limits: Limits::DEFAULT,
             stream_buffer: 256,
             resume_limit: 1000,
@@ -119,7 +138,9 @@ pub struct ConsoleParts {
     pub tuning: Option<Arc<dyn TuningSource>>,
     /// The body of `/metrics`.
     pub metrics: PrometheusHandle,
-    /// The wall clock, for verdicts and evidence accesses.
+    /// How long the bus keeps the video of a frame, which pictures are made from.
+    pub keep_video: Span,
+    /// The wall clock, for verdicts, evidence accesses and how long pictures can be made.
     pub clock: fn() -> Timestamp,
 }
 

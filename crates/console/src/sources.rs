@@ -37,6 +37,8 @@ pub struct CameraSummary {
     pub name: String,
     /// The legal basis or purpose of its analysis.
     pub purpose: String,
+    /// The groups it belongs to.
+    pub groups: Vec<String>,
     /// Whether it is enabled.
     pub enabled: bool,
     /// Degrees north, WGS 84.

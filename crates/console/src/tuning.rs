@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use vedette_alert_store::StoreError;
 use vedette_core::{CameraId, Policy, PolicyScope, Refusal, RuleId, Timestamp};
 use vedette_tuning::json::{AlertDifferenceJson, CoverageJson, PointJson, SuggestionJson, SummaryJson};
-use vedette_tuning::{Baseline, Goal, Term, Window};
+use vedette_tuning::{Baseline, Explanation, Goal, Question, Term, Window};
 
 /// The cameras of a question.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +102,15 @@ pub struct Scores {
     pub coverage: CoverageJson,
 }
 
+/// Why an alert was raised, or was not.
+#[derive(Debug)]
+pub struct Explained {
+    /// The explanation.
+    pub explanation: Explanation,
+    /// What was recorded.
+    pub coverage: CoverageJson,
+}
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum NotTried {
@@ -165,6 +174,12 @@ pub trait TuningSource: Send + Sync {
     /// # Errors
     /// Why there is no answer.
     async fn scores(&self, camera: CameraId, window: Window) -> Result<Scores, NotTried>;
+
+    /// Why an alert of a camera was raised around a time, or was not.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    async fn explain(&self, camera: CameraId, at: Timestamp, question: Question) -> Result<Explained, NotTried>;
 
     /// The records of one camera, as lines of text.
     ///

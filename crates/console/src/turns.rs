@@ -23,10 +23,14 @@ pub(crate) enum Work {
 impl Work {
     /// The work for a request; none for what needs neither the store nor much time.
     pub(crate) fn of(path: &str) -> Option<Self> {
+        // Logins wait for each other, and must not keep the client's other requests waiting.
+        if path == "/api/v1/session" {
+            return None;
+        }
         if ["/snapshot", "/clip", "/glance", "/still"].iter().any(|end| path.ends_with(end)) {
             Some(Self::Picture)
         } else if path.starts_with("/api/v1/what-if")
-            || ["/suggest", "/scores", "/detections"].iter().any(|end| path.ends_with(end))
+            || ["/suggest", "/scores", "/detections", "/explain"].iter().any(|end| path.ends_with(end))
         {
             Some(Self::Trial)
         } else {
@@ -119,7 +123,10 @@ mod tests {
             ("/api/v1/what-if/sweep", Some(Work::Trial)),
             ("/api/v1/policies/group/gates/suggest", Some(Work::Trial)),
             ("/api/v1/cameras/gate-1/detections", Some(Work::Trial)),
+            ("/api/v1/explain", Some(Work::Trial)),
+            ("/api/v1/alerts/4711/explain", Some(Work::Trial)),
             ("/healthz", Some(Work::Answer)),
+            ("/api/v1/session", None),
             ("/readyz", None),
             ("/assets/index.js", None),
         ] {

@@ -1,6 +1,8 @@
+use std::convert::Infallible;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{AddressCode, Calibration, CameraId, GroundPoint, Mask, PolicyScope};
+use crate::{AddressCode, Calibration, CameraId, GroundPoint, Mask, PolicyScope, SealedLogin};
 
 /// Codec of a camera's video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -14,11 +16,12 @@ pub enum Codec {
     Jpeg,
 }
 
-/// Source of a camera's stream. It never contains credentials: they are looked up by name on the machine that
-/// connects, so that they never reach the bus, a log or a metric.
+/// Source of a camera's stream. It never contains a password that can be read: a credential is looked up by name on the machine that
+/// connects, and a sealed password is opened there, so that none reaches the bus, a log or a metric.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum CameraSource {
+#[serde(bound(deserialize = "L: Deserialize<'de>"))]
+pub enum CameraSource<L = SealedLogin> {
     /// A recording, played in real time.
     File {
         /// Path on the machine that runs the `ingest` role.
@@ -37,7 +40,30 @@ pub enum CameraSource {
         /// Name of a credential in the configuration of the `ingest` role.
         #[serde(default)]
         credential: Option<String>,
+        /// User and sealed password, in place of a credential.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        login: Option<L>,
     },
+}
+
+impl<L> CameraSource<L> {
+    /// The address of a network camera.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::Rtsp { url, .. } => Some(url),
+            Self::File { .. } => None,
+        }
+    }
+
+    /// User and sealed password.
+    #[must_use]
+    pub const fn login(&self) -> Option<&L> {
+        match self {
+            Self::Rtsp { login, .. } => login.as_ref(),
+            Self::File { .. } => None,
+        }
+    }
 }
 
 /// Order of load shedding: lower priorities are shed first.
@@ -65,10 +91,11 @@ impl Priority {
     }
 }
 
-/// One camera of the registry.
+/// One camera of the registry. Its login is [`SealedLogin`] wherever a camera is kept; the API has others, as a person gives one and as it
+/// is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Camera {
+#[serde(deny_unknown_fields, bound(deserialize = "L: Deserialize<'de>"))]
+pub struct Camera<L = SealedLogin> {
     /// Its id, the key of all its records.
     pub id: CameraId,
     /// Its display name.
@@ -86,7 +113,7 @@ pub struct Camera {
     pub priority: Priority,
     /// Source of the stream; none for a camera whose detections are imported.
     #[serde(default)]
-    pub source: Option<CameraSource>,
+    pub source: Option<CameraSource<L>>,
     /// Where it is mounted.
     pub position: GroundPoint,
     /// Its own standard address, when known.
@@ -98,6 +125,43 @@ pub struct Camera {
     /// Private parts of its picture.
     #[serde(default, rename = "mask", skip_serializing_if = "Vec::is_empty")]
     pub masks: Vec<Mask>,
+}
+
+impl<L> Camera<L> {
+    /// The address of a network camera.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.source.as_ref()?.url()
+    }
+
+    /// User and sealed password.
+    #[must_use]
+    pub fn login(&self) -> Option<&L> {
+        self.source.as_ref()?.login()
+    }
+
+    /// The same camera with its login, if it has one, in another form.
+    #[must_use]
+    pub fn map_login<M>(self, form: impl FnOnce(L) -> M) -> Camera<M> {
+        let Ok(camera) = self.try_map_login(|login| Ok::<_, Infallible>(form(login)));
+        camera
+    }
+
+    /// The same, unless that fails.
+    ///
+    /// # Errors
+    /// That of `form`.
+    pub fn try_map_login<M, E>(self, form: impl FnOnce(L) -> Result<M, E>) -> Result<Camera<M>, E> {
+        let source = match self.source {
+            Some(CameraSource::Rtsp { url, credential, login }) => {
+                Some(CameraSource::Rtsp { url, credential, login: login.map(form).transpose()? })
+            }
+            Some(CameraSource::File { path, looped, offset }) => Some(CameraSource::File { path, looped, offset }),
+            None => None,
+        };
+        let Self { id, name, purpose, groups, enabled, priority, position, address, calibration, masks, .. } = self;
+        Ok(Camera { id, name, purpose, groups, enabled, priority, source, position, address, calibration, masks })
+    }
 }
 
 impl Camera {

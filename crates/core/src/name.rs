@@ -153,6 +153,30 @@ name!(
     }
 );
 
+impl Term {
+    /// The quantity that an alert measures where a near-miss missed this term; none where alerts do not tell that value.
+    #[must_use]
+    pub fn quantity(self) -> Option<Quantity> {
+        [
+            (Self::DURATION, Quantity::DURATION),
+            (Self::OBJECTS, Quantity::OBJECTS),
+            (Self::DENSITY, Quantity::DENSITY),
+            (Self::SPEED, Quantity::SPEED),
+            (Self::HEIGHTS, Quantity::HEIGHTS),
+            (Self::GAP, Quantity::GAP),
+            (Self::FRAME_RATE, Quantity::FRAME_RATE),
+            (Self::LEVELS, Quantity::LEVELS),
+            (Self::PART, Quantity::PART),
+            (Self::OFFSET, Quantity::OFFSET),
+            // Of the kinds congestion and queue.
+            (Self::named("share"), Quantity::named("share")),
+            (Self::named("wait"), Quantity::named("waited_seconds")),
+        ]
+        .into_iter()
+        .find_map(|(term, quantity)| (term == self).then_some(quantity))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

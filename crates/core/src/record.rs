@@ -1,10 +1,12 @@
+use serde::{Deserialize, Serialize};
+
 use crate::{
     CameraId, Detection, FrameAccount, FrameSize, ModelRef, PictureStats, Quality, SignalLoss, SignalLossReason,
     StageLatency, Timestamp, VideoRef,
 };
 
 /// Identity of a camera's frame, and its capture time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameAt {
     /// The stream session: microseconds since the Unix epoch at which intake (re)connected.
     pub epoch: u64,

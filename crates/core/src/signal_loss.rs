@@ -137,6 +137,9 @@ reasons! {
     /// JPEG pictures of unknown size.
     PictureSize = 28, "picture_size": "the camera's JPEG pictures have no size; lower the resolution to 2040 pixels a side or set it to H.264",
         "JPEG 图像没有尺寸；请将分辨率降到每边 2040 像素以内或改用 H.264";
+    /// Its sealed password cannot be opened.
+    PasswordUnopened = 29, "password_unopened": "the camera's sealed password cannot be opened; the health of ingest names key and remedy",
+        "无法解开该摄像机的密封密码；请查看 ingest 的健康状态";
 }
 
 impl SignalLossReason {

@@ -1,9 +1,11 @@
 //! The metadata at the end of a file, checked before it is parsed: the parser walks through a list that it does not know element by
-//! element, however many there are said to be, and elements that are flags take it no bytes.
+//! element, however many there are said to be, and elements that are flags take it no bytes; and it reads a field that it knows without
+//! a look at the type that is there.
 
 use parquet::file::reader::ChunkReader;
 
-use crate::thrift::{STRUCT, Thrift};
+use crate::schema::{FILE_METADATA, STRUCT};
+use crate::thrift::Thrift;
 
 /// Deepest nesting of metadata.
 const DEEPEST: usize = 24;
@@ -25,7 +27,9 @@ pub(crate) fn check_metadata(source: &impl ChunkReader) -> Result<(), String> {
     };
     let Some(start) = end.checked_sub(length) else { return Ok(()) };
     let metadata = read(start, length)?;
-    Thrift::new(&metadata).skip(STRUCT, DEEPEST).ok_or_else(|| "its metadata is damaged".to_owned())
+    Thrift::new(&metadata)
+        .skip(STRUCT, Some(&FILE_METADATA), DEEPEST)
+        .ok_or_else(|| "its metadata is damaged".to_owned())
 }
 
 #[cfg(test)]
@@ -54,6 +58,21 @@ mod tests {
         assert_eq!(check_metadata(&file(&[0xf9, 0x41, 1, 1, 2, 1, 0])), damaged);
         let error = crate::read_geoparquet(file(&many(1)), "many.parquet").unwrap_err();
         assert!(error.to_string().contains("its metadata is damaged"), "{error}");
+    }
+
+    #[test]
+    fn fields_of_another_type_than_the_format_defines_are_refused() {
+        let damaged = Err("its metadata is damaged".to_owned());
+        // The number of rows as a number, as a text, and as a list of numbers.
+        assert_eq!(check_metadata(&file(&[0x36, 2, 0])), Ok(()));
+        assert_eq!(check_metadata(&file(&[0x38, 1, b'a', 0])), damaged);
+        assert_eq!(check_metadata(&file(&[0x39, 0x15, 2, 0])), damaged);
+        // The schema as a list of structs, of numbers, and with a name that is a number.
+        assert_eq!(check_metadata(&file(&[0x29, 0x1c, 0x48, 1, b'a', 0, 0])), Ok(()));
+        assert_eq!(check_metadata(&file(&[0x29, 0x15, 2, 0])), damaged);
+        assert_eq!(check_metadata(&file(&[0x29, 0x1c, 0x45, 2, 0, 0])), damaged);
+        // A field of a later version of the format.
+        assert_eq!(check_metadata(&file(&[0xf9, 0x1c, 0x48, 1, b'a', 0, 0])), Ok(()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod footer;
 pub mod fuzz_targets;
 mod page_header;
 mod pages;
+mod schema;
 mod table;
 mod thrift;
 mod values;

@@ -2,6 +2,7 @@
 //!
 //! Headers are structs in Thrift's compact protocol; fields 1 to 3 are type, unpacked and packed size.
 
+use crate::schema::PAGE_HEADER;
 use crate::thrift::Thrift;
 
 /// Deepest nesting of a header.
@@ -24,7 +25,7 @@ impl PageSizes {
         while let Some(kind) = thrift.field(&mut field)? {
             match (field, kind) {
                 (2 | 3, 5) => sizes[field as usize - 2] = u64::try_from(thrift.number()?).ok(),
-                _ => thrift.skip(kind, DEEPEST)?,
+                _ => thrift.skip(kind, PAGE_HEADER.field(field), DEEPEST)?,
             }
         }
         let header = (bytes.len() - thrift.left()) as u64;
@@ -38,9 +39,9 @@ mod tests {
 
     #[test]
     fn sizes_are_read_past_other_fields() {
-        // Type 0, unpacked 300, packed 5, a struct with a list of two bytes' text, a checksum in a long field.
+        // Type 0, unpacked 300, packed 5, a later field with a list of two bytes' text, a checksum in a long field.
         let header = [
-            0x15, 0x00, 0x15, 0xd8, 0x04, 0x15, 0x0a, 0x2c, 0x19, 0x18, 0x02, b'a', b'b', 0x00, 0x05, 0x0e, 0x02, 0x00,
+            0x15, 0x00, 0x15, 0xd8, 0x04, 0x15, 0x0a, 0x6c, 0x19, 0x18, 0x02, b'a', b'b', 0x00, 0x05, 0x08, 0x02, 0x00,
             0xff,
         ];
         let sizes = PageSizes { header: 18, unpacked: 300, packed: 5 };

@@ -1,7 +1,6 @@
 //! Thrift's compact protocol, as far as Parquet uses it.
 
-/// The type of a struct.
-pub(crate) const STRUCT: u8 = 12;
+use crate::schema::{STRUCT, Type};
 
 /// Reads values, in time and memory that the bytes bound, whatever they say.
 pub(crate) struct Thrift<'a>(&'a [u8]);
@@ -58,9 +57,13 @@ impl<'a> Thrift<'a> {
         Some(())
     }
 
-    /// Reads a value of a type, nested at most so deeply; none when the bytes end in it, or are no value of the type.
-    pub(crate) fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
+    /// Reads a value of a type, nested at most so deeply; none when the bytes end in it, or are no value of the type. `expected` is what
+    /// the format defines, if anything.
+    pub(crate) fn skip(&mut self, kind: u8, expected: Option<&Type>, depth: usize) -> Option<()> {
         let depth = depth.checked_sub(1)?;
+        if expected.is_some_and(|expected| !expected.is(kind)) {
+            return None;
+        }
         match kind {
             1 | 2 => Some(()),
             3 => self.advance(1),
@@ -70,29 +73,32 @@ impl<'a> Thrift<'a> {
                 let length = self.unsigned()?;
                 self.advance(length)
             }
-            9 | 10 => {
-                let head = self.byte()?;
-                let size = if head >> 4 == 15 { self.unsigned()? } else { u64::from(head >> 4) };
-                // Each element takes a byte or more.
-                if size > self.0.len() as u64 {
-                    return None;
-                }
-                // Parquet has no lists of flags here, and its parser takes their elements for nothing.
-                let element = head & 0x0f;
-                if matches!(element, 1 | 2) && size > 0 {
-                    return None;
-                }
-                (0..size).try_for_each(|_| self.skip(element, depth))
-            }
+            9 | 10 => self.skip_list(expected.and_then(Type::element), depth),
             STRUCT => {
                 let mut number = 0;
                 while let Some(kind) = self.field(&mut number)? {
-                    self.skip(kind, depth)?;
+                    self.skip(kind, expected.and_then(|expected| expected.field(number)), depth)?;
                 }
                 Some(())
             }
             // Parquet has no maps.
             _ => None,
         }
+    }
+
+    /// A list, whose elements have the `expected` type.
+    fn skip_list(&mut self, expected: Option<&Type>, depth: usize) -> Option<()> {
+        let head = self.byte()?;
+        let size = if head >> 4 == 15 { self.unsigned()? } else { u64::from(head >> 4) };
+        // Each element takes a byte or more.
+        if size > self.0.len() as u64 {
+            return None;
+        }
+        // Parquet has no lists of flags here, and its parser takes their elements for nothing.
+        let element = head & 0x0f;
+        if matches!(element, 1 | 2) && size > 0 {
+            return None;
+        }
+        (0..size).try_for_each(|_| self.skip(element, expected, depth))
     }
 }

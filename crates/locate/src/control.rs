@@ -192,7 +192,8 @@ fn fit(pairs: &[Pair]) -> Result<(Projection, Agreement), Vec<ValidationError>> 
         vec![ValidationError::new("calibration.points", format!("{} points", pairs.len()), rule)]
     };
     let fitted = homography(pairs);
-    let odd = odd_one(pairs, fitted.as_ref().map_or(f64::INFINITY, |fitted| fitted.chi_squared));
+    let chi_squared = fitted.as_ref().map_or(f64::INFINITY, |fitted| fitted.chi_squared);
+    let odd = odd_one(pairs, chi_squared, REMARKABLE_SIGMAS);
     if let Some(odd) = odd.filter(|odd| odd.sigmas >= WRONG_SIGMAS && odd.off_m.is_none_or(|off| off >= WRONG_M)) {
         return Err(vec![wrong_point(odd)]);
     }

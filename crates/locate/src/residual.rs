@@ -21,10 +21,11 @@ pub(crate) struct Odd {
     pub(crate) instead: Option<usize>,
 }
 
-/// Finds the point without which the others agree best; none with fewer than six points. `chi_squared` is
-/// the sum of squares of all points, infinite when they have no common projection.
-pub(crate) fn odd_one(pairs: &[Pair], chi_squared: f64) -> Option<Odd> {
-    if pairs.len() < LEAST_POINTS {
+/// Finds the point without which the others agree best, if it may be off by `least` sigmas; none with fewer than six points.
+/// `chi_squared` is the sum of squares of all points, infinite when they have no common projection.
+pub(crate) fn odd_one(pairs: &[Pair], chi_squared: f64, least: f64) -> Option<Odd> {
+    // No point is farther off than all of them together, which saves a fit without each.
+    if pairs.len() < LEAST_POINTS || chi_squared < least * least {
         return None;
     }
     let freedom = (2 * (pairs.len() - 1) - 8) as f64;

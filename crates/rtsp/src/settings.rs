@@ -1,6 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 /// How pictures travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Transport {
@@ -13,18 +15,18 @@ pub enum Transport {
     Udp,
 }
 
-/// User and password of a camera. It prints as `Credentials(..)`.
+/// User and password of a camera. It prints as `Credentials(..)`, and the memory of the password is wiped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     user: String,
-    password: String,
+    password: Zeroizing<String>,
 }
 
 impl Credentials {
     /// From user and password.
     #[must_use]
-    pub const fn new(user: String, password: String) -> Self {
-        Self { user, password }
+    pub fn new(user: String, password: String) -> Self {
+        Self { user, password: Zeroizing::new(password) }
     }
 
     pub(crate) fn user(&self) -> &str {

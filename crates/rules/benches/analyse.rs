@@ -7,8 +7,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use vedette_core::{Detection, FrameSize, ObjectClass, PixelBox, Policy, Score, Timestamp};
-use vedette_rules::{RuleEngine, RuleSet};
+use vedette_core::{Detection, FrameAt, FrameSize, ObjectClass, PixelBox, Policy, Score, Timestamp, VideoRef};
+use vedette_rules::{FrameFacts, RuleEngine, RuleSet};
 use vedette_track::{Tracker, TrackerSettings};
 
 const FRAME: FrameSize = FrameSize { width: 1920, height: 1080 };
@@ -87,7 +87,13 @@ fn track_and_rules(frames: &[Vec<Detection>], rules: &RuleSet) {
     for (number, detections) in frames.iter().enumerate() {
         let at = Timestamp::from_micros(number as i64 * 40_000);
         let tracks = tracker.update(at, FRAME, detections);
-        black_box(engine.update(at, FRAME, tracks));
+        // As the analysis does, so that near-misses keep the frames they refer to.
+        let facts = FrameFacts {
+            at: Some(FrameAt { epoch: 1, sequence: number as u64, captured: at }),
+            video: Some(VideoRef { partition: 0, offset: number as u64, sequence: number as u64 }),
+            ..FrameFacts::default()
+        };
+        black_box(engine.update_with(at, FRAME, tracks, facts));
     }
 }
 

@@ -1,10 +1,11 @@
 //! Rules about other rules: shared by sequence, absence and together.
 
 use serde::{Deserialize, Serialize};
-use vedette_core::{Episode, Measured, Span, Term, Timestamp, Track};
+use vedette_core::{Episode, Measured, PixelPoint, Span, Term, Timestamp, Track, TrackId};
 
 use crate::held::Held;
-use crate::near_miss::Shortfall;
+use crate::near_miss::{About, Shortfall};
+use crate::nearest::Nearest;
 use crate::state::{Reassociation, State};
 use crate::step::{Signal, Step, middle};
 
@@ -21,13 +22,20 @@ pub(crate) struct Combination {
     pub(crate) held: Option<Held>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Fired {
     pub(crate) at: Timestamp,
     pub(crate) track: Option<Track>,
+    /// The frame, of a pending firing whose object it shows.
+    #[serde(skip)]
+    nearest: Nearest,
 }
 
 impl Fired {
+    pub(crate) const fn new(at: Timestamp, track: Option<Track>) -> Self {
+        Self { at, track, nearest: None }
+    }
+
     pub(crate) fn is_same_object(&self, track: Option<Track>) -> bool {
         self.track.zip(track).is_some_and(|(one, other)| one.id == other.id)
     }
@@ -50,6 +58,14 @@ impl State for Box<Combination> {
     fn reassociate(&mut self, change: &Reassociation) {
         let tracks = self.waiting.iter_mut().filter_map(|fired| fired.track.as_mut());
         tracks.filter(|track| track.id == change.old).for_each(|track| track.id = change.new);
+    }
+
+    fn nearest<'a>(&'a self, places: &mut Vec<&'a Nearest>) {
+        places.extend(self.waiting.iter().map(|fired| &fired.nearest));
+    }
+
+    fn nearest_mut<'a>(&'a mut self, places: &mut Vec<&'a mut Nearest>) {
+        places.extend(self.waiting.iter_mut().map(|fired| &mut fired.nearest));
     }
 }
 
@@ -75,12 +91,16 @@ impl<'a> Step<'a> {
                 waiting.remove(0);
                 self.stats.limited += 1;
             }
-            waiting.push(Fired { at: self.frame.at, track: *track });
+            let mut fired = Fired::new(self.frame.at, *track);
+            if let Some(object) = track.and_then(|track| self.frame.object(track.id)) {
+                self.frame.keep(&mut fired.nearest, &object);
+            }
+            waiting.push(fired);
         }
     }
 
     /// Raises an instantaneous episode about `first` and what followed. Whether it was raised.
-    pub(crate) fn raise_combined(&mut self, first: Fired, then: Option<Track>, measured: Measured) -> bool {
+    pub(crate) fn raise_combined(&mut self, first: &Fired, then: Option<Track>, measured: Measured) -> bool {
         let objects = distinct(first.track.into_iter().chain(then));
         let subject = first.track.or(then).map(|track| track.id);
         let mut episode = self.episode(subject, first.at, objects, measured);
@@ -90,13 +110,19 @@ impl<'a> Step<'a> {
         if may {
             self.raise(episode);
         } else {
-            self.silenced(subject, (first.at, self.frame.at), place);
+            self.silenced(self.about_combined(first, subject, place));
         }
         may
     }
 
+    /// About the object that fired first, or the second one. It is shown as it is now, or else as it was when it fired.
+    fn about_combined(&self, first: &Fired, subject: Option<TrackId>, place: PixelPoint) -> About {
+        let now = subject.and_then(|subject| self.frame.object(subject)).and_then(|object| self.frame.view(&object));
+        About { subject, times: (first.at, self.frame.at), place, nearest: now.or(first.nearest.as_deref().copied()) }
+    }
+
     /// The second rule fired a little too late for a sequence, or just in time to prevent an absence.
-    pub(crate) fn gap_missed(&mut self, first: Fired, then: Option<Track>, within: Span) {
+    pub(crate) fn gap_missed(&mut self, first: &Fired, then: Option<Track>, within: Span) {
         let at = self.frame.at;
         let objects = distinct(first.track.into_iter().chain(then));
         let place = middle(&objects).rescaled(self.frame.size, self.frame.policy_frame);
@@ -105,7 +131,8 @@ impl<'a> Step<'a> {
         }
         let subject = first.track.or(then).map(|track| track.id);
         let (value, threshold) = (at.since(first.at).as_secs_f64() as f32, within.as_secs_f64() as f32);
-        self.miss(subject, (first.at, at), place, Shortfall { term: Term::GAP, value, threshold });
+        let about = self.about_combined(first, subject, place);
+        self.miss(about, Shortfall { term: Term::GAP, value, threshold });
     }
 }
 

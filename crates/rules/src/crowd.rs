@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use vedette_core::{Episode, Measured, PixelPoint, Quantity, Term, Timestamp, Track};
 
-use crate::near_miss::Shortfall;
+use crate::near_miss::{About, Shortfall};
 use crate::state::{State, until};
 use crate::step::{self, Step, middle_of};
 use crate::trajectory::Trajectory;
@@ -80,7 +80,7 @@ impl Step<'_> {
                     let most = kind.measured(self, most).value;
                     self.end(step::end(*open, began, full, most));
                 }
-                None => self.missed(None, (began, full), middle(&members), rule.min_duration),
+                None => self.missed(About::whole((began, full), middle(&members)), rule.min_duration),
             }
         }
         let Some(full) = full else {

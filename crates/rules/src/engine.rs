@@ -1,6 +1,8 @@
+mod look;
+
 use std::sync::Arc;
 
-use vedette_core::{Episode, FrameSize, NearMiss, RuleId, RuleKind, Span, Timestamp, Track};
+use vedette_core::{Episode, FrameSize, NearMiss, RuleId, RuleKind, Span, Timestamp, Track, TrackId};
 
 use crate::engine_state::{EngineState, RuleState};
 use crate::facts::FrameFacts;
@@ -10,6 +12,7 @@ use crate::state::Reassociation;
 use crate::stats::FrameStats;
 use crate::step::{Frame, Signal, Step};
 use crate::trajectory::{self, Object, Remembered};
+pub use look::Sight;
 
 /// A frame older than the newest by at most this is late and ignored; by more, the clock was set back.
 const REWIND_LIMIT: Span = Span::from_secs(2);
@@ -37,6 +40,8 @@ pub struct RuleEngine {
     /// Per rule the last evaluated UTC minute and whether the rule was armed in it; empty when all always are.
     armed: Vec<Option<(i64, bool)>>,
     objects: Vec<Object>,
+    /// Track re-associations of the newest frame.
+    continued: Vec<(TrackId, TrackId)>,
     misses: Vec<NearMiss>,
 }
 
@@ -74,6 +79,7 @@ impl RuleEngine {
             quiet: false,
             armed: Vec::new(),
             objects: Vec::new(),
+            continued: Vec::new(),
             misses: Vec::new(),
         };
         engine.state.due = engine.replace(rules);
@@ -136,6 +142,7 @@ impl RuleEngine {
     ) -> Vec<Episode> {
         self.stats = FrameStats::default();
         self.misses = Vec::new();
+        self.continued = Vec::new();
         let mut episodes = std::mem::take(&mut self.state.due);
         let previous = self.state.newest;
         if let Some(newest) = previous
@@ -299,7 +306,7 @@ impl RuleEngine {
     }
 
     fn see(&mut self, at: Timestamp, frame: FrameSize, tracks: &[Track]) {
-        let Self { rules, state, stats, objects, .. } = self;
+        let Self { rules, state, stats, objects, continued, .. } = self;
         objects.clear();
         objects.extend(tracks.iter().filter_map(|track| Object::new(track, frame, rules.frame)));
         if !objects.is_sorted_by_key(|object| object.track.id) {
@@ -312,9 +319,9 @@ impl RuleEngine {
         if let Some(ground) = &rules.ground {
             objects.iter_mut().for_each(|object| object.locate(&**ground));
         }
-        let changed = trajectory::reassociate(at, objects, &mut state.known, rules.with_history);
-        stats.recognised = count(changed.len());
-        for (old, new) in changed {
+        *continued = trajectory::reassociate(at, objects, &mut state.known, rules.with_history);
+        stats.recognised = count(continued.len());
+        for &(old, new) in continued.iter() {
             for (state, rule) in state.rules.iter_mut().zip(&rules.rules) {
                 state.reassociate(&Reassociation { at, old, new, gap_tolerance: rule.ready.rule.gap_tolerance });
             }
@@ -338,7 +345,7 @@ fn is_armed(ready: &Ready, at: Timestamp, asked: Option<&mut Option<(i64, bool)>
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use vedette_core::{ObjectClass, PixelBox, Score, TrackId};
+    use vedette_core::{ObjectClass, PixelBox, Score};
 
     use super::*;
 

@@ -8,6 +8,7 @@ use crate::cooldown::Cooldown;
 use crate::kinds::AnyState;
 use crate::lazy_box::LazyBox;
 use crate::near_miss::NearMisses;
+use crate::nearest::{Nearest, NearestFrames};
 use crate::ready::Watched;
 use crate::ruleset::CompiledRule;
 use crate::state::Reassociation;
@@ -25,6 +26,24 @@ pub struct EngineState {
     pub(crate) rules: Vec<RuleState>,
     /// Episodes that ended because their rule was removed, not emitted yet.
     pub(crate) due: Vec<Episode>,
+}
+
+impl EngineState {
+    /// The frames that it keeps for near-misses.
+    #[must_use]
+    pub fn nearest_frames(&self) -> NearestFrames {
+        let mut places = Vec::new();
+        self.rules.iter().for_each(|rule| rule.nearest(&mut places));
+        NearestFrames::of(&places)
+    }
+
+    /// Takes its [frames](Self::nearest_frames) back, without which it was stored; none when they are those of another state.
+    #[must_use]
+    pub fn with_nearest_frames(mut self, frames: NearestFrames) -> Option<Self> {
+        let mut places = Vec::new();
+        self.rules.iter_mut().for_each(|rule| rule.nearest_mut(&mut places));
+        frames.restore(places).then_some(self)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,5 +99,19 @@ impl RuleState {
             near.reassociate(change.old, change.new);
         }
         self.state.reassociate(change);
+    }
+
+    fn nearest<'a>(&'a self, places: &mut Vec<&'a Nearest>) {
+        if let Some(near) = self.near.get() {
+            near.nearest(places);
+        }
+        self.state.nearest(places);
+    }
+
+    fn nearest_mut<'a>(&'a mut self, places: &mut Vec<&'a mut Nearest>) {
+        if let Some(near) = self.near.allocated() {
+            near.nearest_mut(places);
+        }
+        self.state.nearest_mut(places);
     }
 }

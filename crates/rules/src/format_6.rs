@@ -269,7 +269,7 @@ impl Visit6 {
     fn upgraded(self) -> Option<ZoneDwell> {
         let Self { track, subject, began, held, place, owner, peak, open } = self;
         let open = upgraded(open, Episode6::upgraded)?;
-        Some(ZoneDwell { track, subject, began, held, place, owner, peak, open })
+        Some(ZoneDwell { track, subject, began, held, place, owner, peak, open, nearest: None })
     }
 }
 

@@ -67,6 +67,15 @@ impl Polygon {
         self.outline.contains(point) && !self.holes.iter().any(|hole| hole.contains(point))
     }
 
+    /// Distance of a point from it, in the plane's unit; 0 inside.
+    pub(crate) fn distance(&self, point: PixelPoint) -> f32 {
+        if self.contains(point) {
+            return 0.0;
+        }
+        let rings = std::iter::once(&self.outline).chain(&self.holes);
+        rings.map(|ring| distance_to_border(&ring.corners, point)).fold(f32::INFINITY, f32::min)
+    }
+
     /// In the square of the plane's unit, holes left out.
     pub(crate) fn area(&self) -> f64 {
         area(&self.outline.corners) - self.holes.iter().map(|hole| area(&hole.corners)).sum::<f64>()
@@ -101,6 +110,11 @@ impl Line {
         if distance.abs() > self.band { Some(distance > 0.0) } else { None }
     }
 
+    /// Distance of a point from the segment, in pixels.
+    pub(crate) fn distance_from_segment(&self, point: PixelPoint) -> f32 {
+        distance_to_segment(self.a, PixelPoint::new(self.a.x + self.along.x, self.a.y + self.along.y), point)
+    }
+
     /// Whether the path from one side to the other crosses the segment, not past its ends.
     pub(crate) fn met_between(&self, from: PixelPoint, to: PixelPoint) -> bool {
         let (start, end) = (self.distance(from), self.distance(to));
@@ -109,6 +123,20 @@ impl Line {
         let along = (met.x - self.a.x) * self.along.x + (met.y - self.a.y) * self.along.y;
         (0.0..=self.length * self.length).contains(&along)
     }
+}
+
+/// Distance of a point from a segment.
+pub(crate) fn distance_to_segment(a: PixelPoint, b: PixelPoint, point: PixelPoint) -> f32 {
+    let (along_x, along_y) = (b.x - a.x, b.y - a.y);
+    let length = (along_x * along_x + along_y * along_y).max(f32::MIN_POSITIVE);
+    let part = (((point.x - a.x) * along_x + (point.y - a.y) * along_y) / length).clamp(0.0, 1.0);
+    distance(point, PixelPoint::new(a.x + part * along_x, a.y + part * along_y))
+}
+
+fn distance_to_border(corners: &[PixelPoint], point: PixelPoint) -> f32 {
+    let Some(mut before) = corners.last().copied() else { return f32::INFINITY };
+    let of = |corner: &PixelPoint| distance_to_segment(std::mem::replace(&mut before, *corner), *corner, point);
+    corners.iter().map(of).fold(f32::INFINITY, f32::min)
 }
 
 /// Twice the signed area of the triangle.
@@ -226,6 +254,10 @@ mod tests {
             let within = |from: f32, to: f32| (from..to).contains(&x) && (from..to).contains(&y);
             let inside = within(0.0, 10.0) && !within(2.0, 4.0);
             prop_assert_eq!(zone.contains(PixelPoint::new(x, y)), inside);
+            let beside = |value: f32| (-value).max(value - 10.0).max(0.0);
+            let into = |value: f32| (value - 2.0).min(4.0 - value).max(0.0);
+            let expected = if inside { 0.0 } else { beside(x).hypot(beside(y)).max(into(x).min(into(y))) };
+            prop_assert!((zone.distance(PixelPoint::new(x, y)) - expected).abs() < 1e-4);
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use vedette_core::{Episode, Measured, PixelPoint, Timestamp, Track};
 
+use crate::near_miss::About;
 use crate::state::until;
 use crate::step::{self, Step, middle, seconds};
 
@@ -89,7 +90,7 @@ impl Step<'_> {
         let (times, place) = ((held.began, held.held), held.place);
         match held.end(None) {
             Some(episode) => self.end(episode),
-            None => self.missed(None, times, place, self.ready.rule.min_duration),
+            None => self.missed(About::whole(times, place), self.ready.rule.min_duration),
         }
     }
 }

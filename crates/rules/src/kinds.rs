@@ -33,6 +33,7 @@ use vedette_core::{Condition, Episode, Params, RuleKind, Segment, Timestamp, Vio
 
 use crate::definition::{Context, Kind, KindInfo};
 use crate::found::Found;
+use crate::nearest::Nearest;
 use crate::parameters::{ParamInfo, Parameter, Parameters};
 use crate::policy_rule::PolicyRule;
 use crate::state::{Reassociation, State};
@@ -133,6 +134,18 @@ macro_rules! kinds {
             pub(crate) fn reassociate(&mut self, change: &Reassociation) {
                 match self {
                     $(Self::$kind(state) => state.reassociate(change),)*
+                }
+            }
+
+            pub(crate) fn nearest<'a>(&'a self, places: &mut Vec<&'a Nearest>) {
+                match self {
+                    $(Self::$kind(state) => State::nearest(state, places),)*
+                }
+            }
+
+            pub(crate) fn nearest_mut<'a>(&'a mut self, places: &mut Vec<&'a mut Nearest>) {
+                match self {
+                    $(Self::$kind(state) => State::nearest_mut(state, places),)*
                 }
             }
         }

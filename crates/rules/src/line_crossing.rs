@@ -64,7 +64,7 @@ impl Step<'_> {
                 let Some((subject, direction)) = self.pass(&object, segment, sides, MOST_FOLLOWED) else { continue };
                 let crossing = Crossing { object, subject, direction };
                 let Some(measured) = kind.measured(self, &crossing, last) else { continue };
-                if self.may_raise_instant(subject, at, object.place()) {
+                if self.may_raise_instant(self.about(subject, at, &object)) {
                     let episode = self.instant(subject, at, object.track(), Some(direction), measured);
                     self.raise(episode);
                 }
@@ -86,7 +86,7 @@ impl Step<'_> {
             }
             for segment in 0..self.ready.lines.len() {
                 if let Some((subject, _)) = self.pass(&object, segment, &mut near, MOST_LACKING) {
-                    self.miss(Some(subject), (at, at), object.place(), shortfall);
+                    self.miss(self.about(subject, at, &object), shortfall);
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! Tracks near-misses from frame to frame.
 
-use vedette_core::{NearMiss, PixelPoint, Span, Term, Timestamp, TrackId};
+use vedette_core::{NearMiss, PixelPoint, Span, Term, TrackId};
 
-use crate::near_miss::{Lacking, MOST_LACKING, Nearly, Shortfall};
+use crate::near_miss::{About, Lacking, MOST_LACKING, Nearly, Shortfall};
 use crate::step::{Step, decimal};
 use crate::trajectory::Trajectory;
 
@@ -19,16 +19,19 @@ impl Step<'_> {
 
     /// Tracks an object in the zone that lacks one requirement.
     pub(crate) fn lacks(&mut self, object: &Trajectory<'_>, shortfall: Shortfall) {
-        let at = self.frame.at;
+        let (frame, at) = (self.frame, self.frame.at);
         let lacking = &mut self.near.get_mut().lacking;
         if let Some(lacking) = lacking.iter_mut().find(|lacking| lacking.track == object.id()) {
             lacking.held = at;
-            if lacking.shortfall.term == shortfall.term && lacking.shortfall.value < shortfall.value {
+            let known = &lacking.shortfall;
+            if known.term == shortfall.term && shortfall.distance() < known.distance() {
                 (lacking.shortfall, lacking.place) = (shortfall, object.place());
+                frame.keep(&mut lacking.nearest, object);
             }
         } else if lacking.len() < MOST_LACKING {
             let (track, place) = (object.id(), object.place());
-            lacking.push(Lacking { track, began: at, held: at, place, shortfall });
+            let nearest = frame.view(object).map(Box::new);
+            lacking.push(Lacking { track, began: at, held: at, place, shortfall, nearest });
         } else {
             self.stats.near_misses_left_out += 1;
         }
@@ -40,42 +43,32 @@ impl Step<'_> {
         let (at, gap) = (self.frame.at, self.ready.rule.gap_tolerance);
         let Some(near) = self.near.allocated() else { return };
         let over: Vec<Lacking> = near.lacking.extract_if(.., |lacking| at.since(lacking.held) > gap).collect();
-        for Lacking { track, began, held, place, shortfall } in over {
+        for Lacking { track, began, held, place, shortfall, nearest } in over {
             let enough = held.since(began) >= needed || !matches!(shortfall.term, Term::SCORE | Term::SIZE);
             if enough {
-                self.miss(Some(track), (began, held), place, shortfall);
+                self.miss(About::object(track, (began, held), place, &nearest), shortfall);
             }
         }
     }
 
     /// Emits a near-miss of a condition that held for a time and was never raised: it was too short, or the rule was in cooldown.
-    pub(crate) fn missed(
-        &mut self,
-        subject: Option<TrackId>,
-        (began, held): (Timestamp, Timestamp),
-        place: PixelPoint,
-        needed: Span,
-    ) {
+    pub(crate) fn missed(&mut self, about: About, needed: Span) {
+        let (began, held) = about.times;
         let lasted = held.since(began);
         let (value, threshold) = (lasted.as_secs_f64() as f32, needed.as_secs_f64() as f32);
         if lasted >= needed {
-            self.silenced(subject, (began, held), place);
+            self.silenced(about);
         } else if f64::from(value) >= NEAR_DURATION * f64::from(threshold) {
-            self.miss(subject, (began, held), place, Shortfall { term: Term::DURATION, value, threshold });
+            self.miss(about, Shortfall { term: Term::DURATION, value, threshold });
         }
     }
 
     /// Emits a near-miss of a condition that was met while the rule or the place was in cooldown.
-    pub(crate) fn silenced(
-        &mut self,
-        subject: Option<TrackId>,
-        (began, held): (Timestamp, Timestamp),
-        place: PixelPoint,
-    ) {
-        let rule = &self.ready.rule;
+    pub(crate) fn silenced(&mut self, about: About) {
+        let (rule, About { times: (_, held), place, .. }) = (&self.ready.rule, about);
         let Some((passed, whole)) = self.cooldown.passed(held, place, rule, self.frame.policy_frame) else { return };
         let (value, threshold) = (passed.as_secs_f64() as f32, whole.as_secs_f64() as f32);
-        self.miss(subject, (began, held), place, Shortfall { term: Term::COOLDOWN, value, threshold });
+        self.miss(about, Shortfall { term: Term::COOLDOWN, value, threshold });
     }
 
     /// Updates the shortfall of the whole zone or the camera in this frame; none when it is larger or there is none. Emitted once
@@ -90,7 +83,7 @@ impl Step<'_> {
             self.near.allocated().and_then(|near| near.whole.take_if(is_over))
             && held.since(began) >= rule.min_duration
         {
-            self.miss(None, (began, held), place, shortfall);
+            self.miss(About::whole((began, held), place), shortfall);
         }
         let Some((shortfall, place)) = shortfall else { return };
         let fresh = Nearly { began: at, held: at, place, shortfall };
@@ -119,13 +112,8 @@ impl Step<'_> {
     }
 
     /// Emits a near-miss, unless one of the same term came just before.
-    pub(crate) fn miss(
-        &mut self,
-        subject: Option<TrackId>,
-        (started, ended): (Timestamp, Timestamp),
-        place: PixelPoint,
-        shortfall: Shortfall,
-    ) {
+    pub(crate) fn miss(&mut self, about: About, shortfall: Shortfall) {
+        let About { subject, times: (started, ended), place, nearest } = about;
         let Shortfall { term, value, threshold } = shortfall;
         if !self.near.get_mut().may_emit(term, self.frame.at) {
             self.stats.near_misses_left_out += 1;
@@ -143,6 +131,7 @@ impl Step<'_> {
             term,
             value: decimal(value),
             threshold: decimal(threshold),
+            nearest,
         });
     }
 }

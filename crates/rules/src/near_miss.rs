@@ -1,8 +1,9 @@
 //! The state of near-misses, separate from the rule's state.
 
 use serde::{Deserialize, Serialize};
-use vedette_core::{PixelPoint, Rule, Span, Term, Timestamp, TrackId};
+use vedette_core::{NearestFrame, PixelPoint, Rule, Span, Term, Timestamp, TrackId};
 
+use crate::nearest::Nearest;
 use crate::side::LineSide;
 use crate::trajectory::Object;
 
@@ -28,13 +29,16 @@ pub(crate) struct NearMisses {
     emitted: Vec<(Term, Timestamp)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Lacking {
     pub(crate) track: TrackId,
     pub(crate) began: Timestamp,
     pub(crate) held: Timestamp,
     pub(crate) place: PixelPoint,
     pub(crate) shortfall: Shortfall,
+    /// The frame in which the shortfall was least.
+    #[serde(skip)]
+    pub(crate) nearest: Nearest,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -43,6 +47,35 @@ pub(crate) struct Nearly {
     pub(crate) held: Timestamp,
     pub(crate) place: PixelPoint,
     pub(crate) shortfall: Shortfall,
+}
+
+/// The subject of a near-miss, with time and place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About {
+    pub(crate) subject: Option<TrackId>,
+    /// When it began, and when it was last seen.
+    pub(crate) times: (Timestamp, Timestamp),
+    /// In pixels of the policy's frame.
+    pub(crate) place: PixelPoint,
+    /// The frame in which the subject came nearest to an alert.
+    pub(crate) nearest: Option<NearestFrame>,
+}
+
+impl About {
+    /// About a whole zone or the camera.
+    pub(crate) const fn whole(times: (Timestamp, Timestamp), place: PixelPoint) -> Self {
+        Self { subject: None, times, place, nearest: None }
+    }
+
+    /// About an object and a frame that was kept.
+    pub(crate) fn object(
+        subject: TrackId,
+        times: (Timestamp, Timestamp),
+        place: PixelPoint,
+        nearest: &Nearest,
+    ) -> Self {
+        Self { subject: Some(subject), times, place, nearest: nearest.as_deref().copied() }
+    }
 }
 
 /// A requirement that was almost met.
@@ -115,6 +148,14 @@ impl NearMisses {
             side.track = new;
         }
         self.sides.sort_by_key(LineSide::key);
+    }
+
+    pub(crate) fn nearest<'a>(&'a self, places: &mut Vec<&'a Nearest>) {
+        places.extend(self.lacking.iter().map(|lacking| &lacking.nearest));
+    }
+
+    pub(crate) fn nearest_mut<'a>(&'a mut self, places: &mut Vec<&'a mut Nearest>) {
+        places.extend(self.lacking.iter_mut().map(|lacking| &mut lacking.nearest));
     }
 
     /// Whether a near-miss of this term may be emitted at `at`; if so, the next has to wait.

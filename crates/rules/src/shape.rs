@@ -52,6 +52,15 @@ impl ZoneShape {
         }
     }
 
+    /// Distance of an object from it, in metres if it lies on the ground, else in pixels of the policy's frame; 0 inside.
+    pub(crate) fn distance(&self, object: &Object) -> Option<f32> {
+        match self {
+            Self::Pixels(polygon) => Some(polygon.distance(object.place)),
+            Self::Ground(polygon) => object.metres.map(|metres| polygon.distance(metres.into())),
+            Self::Empty => None,
+        }
+    }
+
     /// Its area on the ground, square metres.
     pub(crate) fn ground_area(&self) -> Option<f64> {
         match self {

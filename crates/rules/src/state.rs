@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use vedette_core::{Episode, Span, Timestamp, TrackId};
 
+use crate::nearest::Nearest;
+
 /// The state of a rule of some kind. The default is that of a rule without history.
 pub(crate) trait State: std::fmt::Debug + Clone + PartialEq + Default + Serialize + DeserializeOwned {
     /// Ends open episodes at the time their condition last held, at most `not_after`, and drops the rest.
@@ -22,6 +24,12 @@ pub(crate) trait State: std::fmt::Debug + Clone + PartialEq + Default + Serializ
 
     /// An object continues under another track id.
     fn reassociate(&mut self, _change: &Reassociation) {}
+
+    /// The places of the frames it keeps for near-misses, in its order.
+    fn nearest<'a>(&'a self, _places: &mut Vec<&'a Nearest>) {}
+
+    /// The same, to be filled.
+    fn nearest_mut<'a>(&'a mut self, _places: &mut Vec<&'a mut Nearest>) {}
 }
 
 /// The object of track `old` has the track `new` from now on.

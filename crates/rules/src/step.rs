@@ -1,15 +1,16 @@
 //! One rule in one frame: its input and its results.
 
 use vedette_core::{
-    Direction, Episode, EpisodePhase, FrameSize, Measured, NearMiss, PixelPoint, Quantity, Span, Timestamp, Track,
-    TrackId,
+    Direction, Episode, EpisodePhase, FrameSize, Measured, NearMiss, NearestFrame, PixelPoint, Quantity, Span,
+    Timestamp, Track, TrackId,
 };
 
 use crate::cooldown::Cooldown;
 use crate::facts::FrameFacts;
 use crate::ground::Ground;
 use crate::lazy_box::LazyBox;
-use crate::near_miss::{NearMisses, Shortfall};
+use crate::near_miss::{About, NearMisses, Shortfall};
+use crate::nearest::Nearest;
 use crate::ready::Ready;
 use crate::stats::FrameStats;
 use crate::trajectory::{Object, Remembered, Trajectory};
@@ -65,6 +66,22 @@ impl Frame<'_> {
     pub(crate) fn object(&self, track: TrackId) -> Option<Trajectory<'_>> {
         let found = self.objects.binary_search_by_key(&track, |object| object.track.id).ok()?;
         Some(Trajectory::new(self.at, &self.objects[found], self.remembered))
+    }
+
+    /// An object's box in this frame; none when the frame's record is unknown.
+    pub(crate) fn view(&self, object: &Trajectory<'_>) -> Option<NearestFrame> {
+        let bbox = object.track().bbox;
+        let is_usable = bbox.width > 0.0 && [bbox.x, bbox.y, bbox.width].iter().all(|value| value.is_finite());
+        let at = self.facts.at.filter(|_| is_usable)?;
+        Some(NearestFrame { at, frame: self.size, video: self.facts.video, bbox })
+    }
+
+    /// Keeps this frame as the one in which the object came nearest to an alert.
+    pub(crate) fn keep(&self, kept: &mut Nearest, object: &Trajectory<'_>) {
+        match (self.view(object), kept) {
+            (Some(view), Some(kept)) => **kept = view,
+            (view, kept) => *kept = view.map(Box::new),
+        }
     }
 
     /// When a track was last seen; none when that is too long ago.
@@ -157,12 +174,18 @@ impl<'a> Step<'a> {
     }
 
     /// Whether an instantaneous episode may be raised; one suppressed by a cooldown is a near-miss.
-    pub(crate) fn may_raise_instant(&mut self, subject: TrackId, began: Timestamp, place: PixelPoint) -> bool {
-        let may = self.may_raise(0, place);
+    pub(crate) fn may_raise_instant(&mut self, about: About) -> bool {
+        let may = self.may_raise(0, about.place);
         if !may {
-            self.silenced(Some(subject), (began, self.frame.at), place);
+            self.silenced(about);
         }
         may
+    }
+
+    /// About an object of this frame, since `began`.
+    pub(crate) fn about(&self, subject: TrackId, began: Timestamp, object: &Trajectory<'_>) -> About {
+        let (times, nearest) = ((began, self.frame.at), self.frame.view(object));
+        About { subject: Some(subject), times, place: object.place(), nearest }
     }
 
     pub(crate) fn raise(&mut self, episode: Episode) {

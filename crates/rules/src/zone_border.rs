@@ -59,7 +59,7 @@ impl Step<'_> {
             if let Some(turned) = side.turned.take() {
                 let (subject, needed) = (side.subject, self.ready.rule.min_duration);
                 if entry != inside {
-                    self.missed(Some(subject), (turned, at), object.place(), needed);
+                    self.missed(self.about(subject, turned, object), needed);
                 }
             }
             return;
@@ -70,7 +70,7 @@ impl Step<'_> {
         }
         (side.inside, side.turned) = (inside, None);
         let subject = side.subject;
-        if entry == inside && self.may_raise_instant(subject, turned, object.place()) {
+        if entry == inside && self.may_raise_instant(self.about(subject, turned, object)) {
             let episode = self.instant(subject, turned, object.track(), None, CROSSED);
             self.raise(episode);
         }

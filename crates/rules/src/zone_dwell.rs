@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use vedette_core::{Episode, Measured, PixelPoint, Rule, Span, Term, Timestamp, TrackId};
 
-use crate::near_miss::Shortfall;
+use crate::near_miss::{About, Shortfall};
+use crate::nearest::Nearest;
 use crate::state::{Reassociation, State, until};
 use crate::step::{self, MOST_FOLLOWED, Step, decimal, seconds};
 use crate::trajectory::Trajectory;
@@ -25,6 +26,9 @@ pub(crate) struct ZoneDwell {
     /// The greatest measured value, if that is not a duration.
     pub(crate) peak: f32,
     pub(crate) open: Option<Box<Episode>>,
+    /// The last frame in which the condition held, while no episode is open.
+    #[serde(skip)]
+    pub(crate) nearest: Nearest,
 }
 
 /// By rising track id.
@@ -96,7 +100,10 @@ impl Step<'_> {
         for dwell in self.follow(kind, dwells) {
             match dwell.open {
                 Some(open) => self.end(step::end(*open, dwell.began, dwell.held, decimal(dwell.peak))),
-                None => self.missed(Some(dwell.subject), (dwell.began, dwell.held), dwell.place, needed),
+                None => {
+                    let times = (dwell.began, dwell.held);
+                    self.missed(About::object(dwell.subject, times, dwell.place, &dwell.nearest), needed);
+                }
             }
         }
         self.emit_lacking(needed);
@@ -136,8 +143,14 @@ impl Step<'_> {
                 Verdict::Holds(value) if self.frame.goes_on(dwell.held, gap) => {
                     dwell.held = at;
                     dwell.peak = dwell.peak.max(value);
+                    if dwell.open.is_none() {
+                        self.frame.keep(&mut dwell.nearest, &object);
+                    }
                 }
-                Verdict::Attended if dwell.open.is_none() => (dwell.began, dwell.held) = (at, at),
+                Verdict::Attended if dwell.open.is_none() => {
+                    (dwell.began, dwell.held) = (at, at);
+                    self.frame.keep(&mut dwell.nearest, &object);
+                }
                 Verdict::Fails(_) | Verdict::Attended => {}
                 // A passer-by may occlude a part of it: it counts as moved only if it stays moved.
                 Verdict::Moved if dwell.held.since(dwell.began) > gap && at.since(dwell.held) <= gap => {}
@@ -162,7 +175,8 @@ impl Step<'_> {
             Verdict::Fails(shortfall) => return Err(shortfall),
             Verdict::Moved => return Err(None),
         };
-        Ok(ZoneDwell { track, subject: track, began: at, held: at, place, owner, peak, open: None })
+        let nearest = self.frame.view(object).map(Box::new);
+        Ok(ZoneDwell { track, subject: track, began: at, held: at, place, owner, peak, open: None, nearest })
     }
 
     fn raise_dwells(&mut self, kind: &impl ObjectInZone, needed: Span, dwells: &mut ZoneDwells) {
@@ -178,7 +192,7 @@ impl Step<'_> {
             }
             let measured = kind.measured(decimal(dwell.peak)).unwrap_or_else(|| seconds(at.since(dwell.began), needed));
             let episode = self.episode(Some(dwell.subject), dwell.began, vec![object.track()], measured);
-            dwell.open = Some(Box::new(episode.clone()));
+            (dwell.open, dwell.nearest) = (Some(Box::new(episode.clone())), None);
             self.raise(episode);
             open += 1;
         }
@@ -215,5 +229,13 @@ impl State for ZoneDwells {
             dwell.track = change.new;
             self.sort_by_key(|dwell| dwell.track);
         }
+    }
+
+    fn nearest<'a>(&'a self, places: &mut Vec<&'a Nearest>) {
+        places.extend(self.iter().map(|dwell| &dwell.nearest));
+    }
+
+    fn nearest_mut<'a>(&'a mut self, places: &mut Vec<&'a mut Nearest>) {
+        places.extend(self.iter_mut().map(|dwell| &mut dwell.nearest));
     }
 }

@@ -166,7 +166,7 @@ impl Refill {
 }
 
 fn is_about_an_alert(error: &StoreError) -> bool {
-    error.is_about_the_alert() || matches!(error, StoreError::Damaged { doing: PANICKED, .. })
+    error.is_about_the_content() || matches!(error, StoreError::Damaged { doing: PANICKED, .. })
 }
 
 /// The position that the store should have in a partition with the records `kept`, and what it lacks up to there; none when it has

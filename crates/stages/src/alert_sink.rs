@@ -124,7 +124,7 @@ impl AlertSink {
         let position = RecordPosition { partition: record.position.partition, offset: record.position.offset };
         match self.blocking.run(move || store.upsert(&written, Some(position))).await {
             Ok(Ok(_)) => Ok(Ok(alert)),
-            Ok(Err(error)) if error.is_about_the_alert() => {
+            Ok(Err(error)) if error.is_about_the_content() => {
                 Ok(Err(Refusal { reason: DeadLetterReason::Invalid, detail: error.to_string() }))
             }
             Ok(Err(error)) => Err(StageError::Store(error)),

@@ -65,6 +65,15 @@ pub async fn open(settings: &ConsoleSettings) -> Result<Arc<AlertStore>, OpenErr
     Ok(Arc::new(store))
 }
 
+/// Whether anybody has to log in.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn has_accounts(store: &Arc<AlertStore>) -> Result<bool, OpenError> {
+    let store = store.clone();
+    Ok(tokio::task::spawn_blocking(move || store.has_accounts()).await??)
+}
+
 fn open_blocking(settings: &ConsoleSettings) -> Result<AlertStore, OpenError> {
     let store = open_unjoined(settings)?;
     let store = if settings.clips { store.with_clips() } else { store };
@@ -137,7 +146,7 @@ async fn watch(store: Arc<AlertStore>, health: Health, stop: CancellationToken) 
 
 fn unreadable(count: usize, id: &str) -> String {
     format!(
-        "{count} stored alerts cannot be read and are left out of lists, for example {id}: the store is damaged; restore it, or move \
+        "{count} stored alerts or near-misses cannot be read and are left out of lists, for example {id}: the store is damaged; restore it, or move \
          it away and restart (alerts that the bus still keeps come back)"
     )
 }

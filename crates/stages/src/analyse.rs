@@ -181,10 +181,12 @@ impl Consumer for Running {
             match self.open(&record, &frame).await? {
                 Opened::Ready => {}
                 Opened::Retired => {
+                    self.silence.hear_unloaded(&frame);
                     metrics::ANALYSE_RETIRED_CAMERAS_FRAMES.get().increment(1);
                     return Ok(Effect::Durable);
                 }
                 Opened::Refused(reason, detail) => {
+                    self.silence.hear_unloaded(&frame);
                     self.dead_letter(&record, reason, &detail).await?;
                     return Ok(Effect::Durable);
                 }

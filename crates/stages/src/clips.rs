@@ -168,7 +168,7 @@ impl Work {
                 }
                 let span = tracing::error_span!("clip", camera = %alert.camera, alert = %alert.id);
                 let (is_decided, cpu) = self.decide(&alert).instrument(span).await?;
-                at = Some(Cursor { raised: alert.raised, id: alert.id });
+                at = Some(Cursor { at: alert.raised, id: alert.id });
                 all_decided &= is_decided;
                 if all_decided {
                     self.after = at;

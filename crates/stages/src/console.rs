@@ -29,6 +29,7 @@ use crate::address_book::AddressBook;
 use crate::alert_sink::AlertSink;
 use crate::alert_store::{self, OpenError};
 use crate::analyse::AnalyseSettings;
+use crate::camera_places;
 use crate::changes::Changes;
 use crate::clips::Clips;
 use crate::deps::Deps;
@@ -37,13 +38,15 @@ use crate::evidence::{BusSnapshots, NoSnapshot};
 use crate::frame_book::FrameBook;
 use crate::glances::Glances;
 use crate::health_report::ReportedHealth;
+use crate::near_miss_recorder::NearMissRecorder;
 use crate::registry::Registry;
 use crate::retention::Retention;
 use crate::signals::Signals;
 use addresses::Addresses;
 use configuration::Configuration;
+pub use configuration::KeyFiles;
 pub(crate) use settings::ConsoleRule;
-pub use settings::{ConsoleSettings, LimitSettings, OneEventSettings, StoreSetting};
+pub use settings::{ConsoleSettings, LimitSettings, NearMissSettings, OneEventSettings, StoreSetting};
 
 const CONSOLE: &str = "console";
 /// Frame size for drawing a view when the calibration names none; only its aspect ratio matters.
@@ -65,16 +68,33 @@ pub enum DeskError {
     /// The store of alerts.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// Nobody would have to log in.
+    #[error(
+        "{setting} is {value}, so others could reach the console, and the store has no account: anybody would be an administrator; make one with \
+         `vedette user add NAME --grant administrator`, or leave the console on its own machine (listen on 127.0.0.1, no console.hosts)"
+    )]
+    Unprotected {
+        /// The setting by which it can be reached.
+        setting: &'static str,
+        /// Its value.
+        value: String,
+    },
 }
 
 impl ConsoleSettings {
     /// Takes the port and opens the store.
     ///
     /// # Errors
-    /// When the port is taken, or the store is unusable.
+    /// When the port is taken, the store is unusable, or others could reach a console without accounts.
     pub async fn open(&self) -> Result<Desk, DeskError> {
         let console = Console::bind(self.of_server()).await?;
-        Ok(Desk { settings: self.clone(), console, store: alert_store::open(self).await? })
+        let store = alert_store::open(self).await?;
+        if let Some((setting, value)) = self.reachable_by()
+            && !alert_store::has_accounts(&store).await?
+        {
+            return Err(DeskError::Unprotected { setting, value });
+        }
+        Ok(Desk { settings: self.clone(), console, store })
     }
 }
 
@@ -86,8 +106,8 @@ impl Desk {
     }
 
     /// The services behind the page: the store and its upkeep, frame statistics, and the page itself. `cameras` are the
-    /// configured ones; `stale_after` is how long no frame may be analysed. Drafts are tried with
-    /// the settings `tuning` of the detection store and of the analysis.
+    /// configured ones; `stale_after` is how long no frame may be analysed, `keep_video` how long the bus keeps video. Drafts are tried
+    /// with the settings `tuning` of the detection store and of the analysis. Passwords are sealed with the keys in `keys`.
     ///
     /// # Errors
     /// When `states` cannot be read.
@@ -95,8 +115,9 @@ impl Desk {
         self,
         deps: &Deps,
         cameras: Arc<[Camera]>,
-        stale_after: Span,
+        (stale_after, keep_video): (Span, Span),
         tuning: (&TuningSettings, &AnalyseSettings),
+        keys: KeyFiles,
         metrics: PrometheusHandle,
     ) -> crate::Result<Vec<Service>> {
         let Self { settings, console, store } = self;
@@ -110,16 +131,26 @@ impl Desk {
             snapshots: Some(snapshots.clone()),
             health: health.clone(),
         };
-        let kept = Retention::new(&store, settings.keep);
+        let kept = Retention::new(&store, settings.kept());
+        let near_misses = NearMissRecorder {
+            bus: bus.clone(),
+            store: store.clone(),
+            blocking: Blocking::Apart,
+            kept: kept.clone(),
+            limits: settings.near_misses.limits(),
+            health: health.clone(),
+        };
         let (frames, follower) = FrameBook::open(&bus).await.during("reading `states`")?;
         let (changes, workers) = Changes::open(&bus, &registry, clock::now);
         let mut services = vec![
             sink.service(&kept),
+            near_misses.service(),
             follower.service(&health),
             workers.service(&health),
             changes.service(&health),
             frames.service(registry.clone(), cameras, stale_after, &health),
             alert_store::service(&store, &health),
+            camera_places::service(&store, &registry, &health),
             kept.service(&health),
         ];
         let changed = Arc::new(Notify::new());
@@ -142,8 +173,9 @@ impl Desk {
             snapshots: Arc::new(Pictures(snapshots)),
             health: Arc::new(ReportedHealth(health.clone())),
             frames: Arc::new(frames),
-            configuration: Arc::new(Configuration(changes)),
+            configuration: Arc::new(Configuration { changes, keys }),
             metrics,
+            keep_video,
             clock: clock::now,
         };
         services.push(Service::once(CONSOLE, move |stop| async move {
@@ -226,6 +258,7 @@ fn summary(camera: &Camera, lost: Option<CameraSignal>) -> CameraSummary {
         id: camera.id.to_string(),
         name: camera.name.clone(),
         purpose: camera.purpose.clone(),
+        groups: camera.groups.clone(),
         enabled: camera.enabled,
         latitude: camera.position.latitude(),
         longitude: camera.position.longitude(),

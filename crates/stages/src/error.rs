@@ -15,8 +15,8 @@ pub enum StageError {
     /// The bus refused something.
     #[error(transparent)]
     Bus(#[from] TopicError),
-    /// The store of alerts refused something that is not about the alert itself.
-    #[error("storing an alert")]
+    /// The store of alerts refused something that is not about the alert or near-miss itself.
+    #[error("writing to the alert store")]
     Store(#[source] StoreError),
     /// A file of the detection store cannot be used.
     #[error(transparent)]

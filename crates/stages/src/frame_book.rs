@@ -198,7 +198,8 @@ mod tests {
     async fn frames_that_stop_fail_and_frames_that_come_back_heal() {
         let mut cameras = crate::test_site::cameras();
         cameras[0].id = CameraId::new("a").unwrap();
-        cameras[0].source = Some(CameraSource::Rtsp { url: "rtsp://10.0.0.1/live".into(), credential: None });
+        cameras[0].source =
+            Some(CameraSource::Rtsp { url: "rtsp://10.0.0.1/live".into(), credential: None, login: None });
         let (book, health, stop) = (FrameBook::default(), Health::default(), CancellationToken::new());
         let registry = Registry::of(&cameras, &[]);
         let watching = book.clone().watch(registry, Arc::default(), Span::from_secs(30), health.clone(), stop.clone());
@@ -245,7 +246,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn cameras_that_nobody_has_published_are_missed() {
         let mut cameras = crate::test_site::cameras();
-        cameras[0].source = Some(CameraSource::Rtsp { url: "rtsp://10.0.0.1/live".into(), credential: None });
+        cameras[0].source =
+            Some(CameraSource::Rtsp { url: "rtsp://10.0.0.1/live".into(), credential: None, login: None });
         let (health, stop) = (Health::default(), CancellationToken::new());
         let empty = Registry::default();
         let watching =

@@ -2,6 +2,7 @@
 
 mod address;
 mod idle;
+mod opening;
 mod sessions;
 mod settings;
 mod share;
@@ -10,16 +11,17 @@ mod source_error;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use vedette_bus::SharedBus;
-use vedette_core::{Backoff, Camera, CameraId, CameraSource, SignalLoss, Timestamp, VideoChunk};
-use vedette_media::{Credentials, Intake, IntakeEvent, IntakeSettings, IntakeSource};
+use vedette_core::{Backoff, Camera, CameraId, SignalLoss, Timestamp, VideoChunk};
+use vedette_media::{Intake, IntakeEvent, IntakeSettings, IntakeSource};
 use vedette_runtime::health::{Condition, Health};
-use vedette_runtime::{Service, clock, report};
+use vedette_runtime::{Service, clock};
 use vedette_topics::{During, topics};
 use vedette_wire::{PublishedChunk, VideoRecord, video_records};
 
@@ -30,10 +32,10 @@ use crate::metrics;
 use crate::registry::Registry;
 
 use idle::Idle;
+use opening::{Opened, Opening};
 pub use sessions::Sessions;
 pub use settings::{CredentialSection, IngestSettings};
 pub use share::{NoShare, Share};
-use source_error::SourceError;
 
 const STAGE: &str = "ingest";
 const HEARTBEATS: &str = "ingest_heartbeats";
@@ -65,10 +67,11 @@ struct Running {
     camera: Arc<Camera>,
     stop: CancellationToken,
     task: JoinHandle<()>,
-    /// Why its source cannot be opened on this machine.
-    refused: Option<String>,
+    opened: Opened,
 }
 
+/// How often passwords are tried again for which no key was there.
+const KEYS_AGAIN: Duration = Duration::from_secs(5);
 /// Chunks of one camera that wait for the bus.
 const CHUNKS_IN_HAND: usize = 8;
 
@@ -132,8 +135,10 @@ impl Ingest {
                     }
                 }
             };
+            let awaits_key = running.values().any(|camera| camera.opened.awaits_key());
             tokio::select! {
                 () = stop.cancelled() => break,
+                () = tokio::time::sleep(KEYS_AGAIN), if awaits_key => {}
                 changed = changed => changed.map_err(|_| StageError::RegistryEnded)?,
             }
         }
@@ -153,67 +158,54 @@ impl Ingest {
             .filter(|camera| camera.enabled && camera.source.is_some() && self.settings.share.holds(&camera.id))
             .map(|camera| (camera.id.clone(), camera))
             .collect();
-        let gone: Vec<_> = running
-            .iter()
-            .filter(|(id, now)| wanted.get(*id).is_none_or(|camera| camera.source != now.camera.source))
-            .map(|(id, _)| id.clone())
-            .collect();
+        let gone: Vec<_> = running.keys().filter(|id| !wanted.contains_key(*id)).cloned().collect();
         for id in gone {
-            if let Some(camera) = running.remove(&id) {
-                tracing::info!(camera = %id, "intake stopped: the camera was changed or removed");
-                camera.stop.cancel();
-                let _ = camera.task.await;
-                self.idle.forget(&id);
-            }
+            self.end(running, &id).await;
         }
+        let mut opening = Opening::new(&self.settings);
         for (id, camera) in wanted {
-            if running.contains_key(&id) {
-                continue;
+            if let Some(now) = running.get_mut(&id) {
+                if now.camera.source == camera.source && !now.opened.awaits_key() {
+                    continue;
+                }
+                let opened = opening.open(&camera);
+                // A password that was sealed again is still the same.
+                if now.opened.source == opened.source {
+                    (now.camera, now.opened) = (camera, opened);
+                    continue;
+                }
+                self.end(running, &id).await;
+                running.insert(id, self.begin(camera, opened, stop));
+            } else {
+                let opened = opening.open(&camera);
+                running.insert(id, self.begin(camera, opened, stop));
             }
-            let (source, refused) = match self.source_of(&camera) {
-                Ok(source) => (source, None),
-                Err(error) => (IntakeSource::Unavailable, Some(report(&error))),
-            };
-            if let Some(error) = &refused {
-                tracing::error!(camera = %id, error, "intake cannot start: the camera counts as offline");
-            }
-            let stop = stop.child_token();
-            // Of the highest level, so that warnings name the camera whatever the log shows.
-            let span = tracing::error_span!("intake", camera = %id);
-            let task = tokio::spawn(self.clone().follow(id.clone(), source, stop.clone()).instrument(span));
-            running.insert(id, Running { camera, stop, task, refused });
         }
-        let refused = running.iter().filter_map(|(id, now)| Some(format!("{id}: {}", now.refused.as_ref()?)));
+        let refused = running.iter().filter_map(|(id, now)| Some(format!("{id}: {}", now.opened.refused.as_ref()?)));
         let mut refused: Vec<String> = refused.collect();
         refused.sort();
         refused
     }
 
-    fn source_of(&self, camera: &Camera) -> Result<IntakeSource, SourceError> {
-        Ok(match camera.source.as_ref().ok_or(SourceError::NoSource)? {
-            CameraSource::File { path, looped, offset } => {
-                IntakeSource::File { path: path.into(), looped: *looped, offset: *offset }
-            }
-            CameraSource::Rtsp { url, credential } => {
-                let login = credential.as_deref().map(|name| self.login(name)).transpose()?;
-                let password = login.as_ref().map(|(_, password)| password.as_str());
-                let url = address::whole(&self.settings.addresses, &camera.id, url, password)?;
-                let credentials = login.map(|(user, password)| Credentials::new(user, password));
-                IntakeSource::Rtsp { url, credentials }
-            }
-        })
+    fn begin(&self, camera: Arc<Camera>, opened: Opened, stop: &CancellationToken) -> Running {
+        let id = camera.id.clone();
+        if let Some(error) = &opened.refused {
+            tracing::error!(camera = %id, error, "intake cannot start: the camera counts as offline");
+        }
+        let stop = stop.child_token();
+        // Of the highest level, so that warnings name the camera whatever the log shows.
+        let span = tracing::error_span!("intake", camera = %id);
+        let task = tokio::spawn(self.clone().follow(id, opened.source.clone(), stop.clone()).instrument(span));
+        Running { camera, stop, task, opened }
     }
 
-    /// User and password.
-    fn login(&self, name: &str) -> Result<(String, String), SourceError> {
-        let CredentialSection { user, password_env } =
-            self.settings.credentials.get(name).ok_or_else(|| SourceError::UnknownCredential(name.to_owned()))?;
-        let password = std::env::var(password_env).map_err(|source| SourceError::Password {
-            credential: name.to_owned(),
-            variable: password_env.clone(),
-            source,
-        })?;
-        Ok((user.clone(), password))
+    async fn end(&self, running: &mut HashMap<CameraId, Running>, id: &CameraId) {
+        if let Some(camera) = running.remove(id) {
+            tracing::info!(camera = %id, "intake stopped: the camera was changed or removed");
+            camera.stop.cancel();
+            let _ = camera.task.await;
+            self.idle.forget(id);
+        }
     }
 
     /// Ingests a camera until `stop`, or until its recording ends. A panicked intake is restarted.

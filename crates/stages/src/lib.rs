@@ -8,6 +8,7 @@ mod alert_refill;
 mod alert_sink;
 pub mod alert_store;
 mod analyse;
+mod camera_places;
 pub mod changes;
 mod clips;
 pub mod console;
@@ -27,9 +28,11 @@ mod ingest;
 mod latency;
 mod masks;
 mod metrics;
+mod near_miss_recorder;
 mod offset_by_time;
 mod people;
 pub mod registry;
+mod resealing;
 mod retention;
 #[cfg(test)]
 #[path = "../../alerts/tests/it/scene.rs"]
@@ -44,7 +47,7 @@ pub mod tuning;
 
 pub use alert_sink::AlertSink;
 pub use analyse::{Analyse, AnalyseSettings};
-pub use console::{ConsoleSettings, LimitSettings, OneEventSettings, StoreSetting};
+pub use console::{ConsoleSettings, LimitSettings, NearMissSettings, OneEventSettings, StoreSetting};
 pub use deps::Deps;
 pub use detect::{DetectSettings, ShedAfter};
 pub use detection_recorder::{HistoryLines, TuningSettings};
@@ -57,6 +60,7 @@ pub use import::{MetadataSettings, TimeSource};
 pub use ingest::{CredentialSection, Ingest, IngestSettings, NoShare, Sessions, Share};
 pub use latency::{LatencyBook, LatencySummary};
 pub use metrics::METRICS;
+pub use resealing::Resealing;
 pub use signals::Signals;
 pub use sink::Sink;
 pub use sinks::SinkSettings;

@@ -145,7 +145,7 @@ impl Left {
                     break;
                 }
             }
-            self.after = self.found.back().map(|last| Cursor { raised: last.raised, id: last.id });
+            self.after = self.found.back().map(|last| Cursor { at: last.raised, id: last.id });
         }
         self.is_due = false;
         self.after = None;

@@ -229,7 +229,12 @@ impl<C: Consumer> Running<C> {
         match event {
             Ok(GroupEvent::Record(record)) => {
                 let span = span::of_record(&record, || self.consumer.camera(&record));
-                self.take(record).instrument(span).await?;
+                // Without a log there is nothing to enter and leave at each step.
+                if span.is_disabled() {
+                    self.take(record).await?;
+                } else {
+                    self.take(record).instrument(span).await?;
+                }
             }
             Ok(GroupEvent::Assigned(partitions)) => {
                 let numbers: Vec<u32> = partitions.iter().map(|(_, number)| *number).collect();

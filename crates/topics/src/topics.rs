@@ -9,11 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use vedette_bus::{BusError, Delivered, Delivery, Record, Retention, SharedBus, TopicSpec};
 use vedette_core::{
-    Alert, CameraRecord, CameraVersion, Change, LateChange, PolicyVersion, Span, StreamSession, Timestamp,
+    Alert, CameraNearMiss, CameraRecord, CameraVersion, Change, LateChange, PolicyVersion, Span, StreamSession,
+    Timestamp,
 };
 use vedette_wire::{
-    AddressBaseChange, AnalysisState, CameraNearMiss, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError,
-    WorkerReport,
+    AddressBaseChange, AnalysisState, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError, WorkerReport,
 };
 
 use crate::BusSettings;

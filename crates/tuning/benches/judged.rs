@@ -168,7 +168,7 @@ impl Clip {
     }
 
     fn recording(&self) -> Recording<'static> {
-        Recording::new(Source::Records(self.records.clone()))
+        Recording::new(Source::from(self.records.clone()))
     }
 
     fn setups(&self, policy: &Policy) -> Setups {

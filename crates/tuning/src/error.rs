@@ -1,5 +1,5 @@
 use vedette_analysis::{SetupError, StateError};
-use vedette_core::RuleId;
+use vedette_core::{AlertId, Policy, RuleId, Timestamp, TrackId};
 use vedette_detection_store::{Damage, FileError};
 
 use crate::draft::DraftError;
@@ -41,6 +41,32 @@ pub enum TrialError {
         /// Those it has.
         known: String,
     },
+    /// The recording does not give the alert.
+    #[error(
+        "the recording gives no alert {0} with the policy of that time: its detections are gone, or tracks have other numbers there; \
+         name a rule, a track and a time instead"
+    )]
+    NoAlert(AlertId),
+    /// A track was not there.
+    #[error("track {} was not seen near {at}; tracks that were: {near}", track.0)]
+    NoTrack {
+        /// The track.
+        track: TrackId,
+        /// The time in question.
+        at: Timestamp,
+        /// Those that were.
+        near: String,
+    },
+    /// The question is about one of several tracks.
+    #[error("rule `{rule}` is about single objects; name a track near {at}: {near}")]
+    WhichTrack {
+        /// The rule.
+        rule: RuleId,
+        /// The time in question.
+        at: Timestamp,
+        /// The tracks.
+        near: String,
+    },
     /// A term or a value does not exist.
     #[error(transparent)]
     Draft(#[from] DraftError),
@@ -50,6 +76,12 @@ pub enum TrialError {
 }
 
 impl TrialError {
+    /// A policy has no such rule.
+    pub(crate) fn no_rule(rule: &RuleId, policy: &Policy) -> Self {
+        let known = policy.rules.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>().join(", ");
+        Self::NoRule { rule: rule.clone(), known }
+    }
+
     /// The rules that a policy breaks on the camera, if that is the reason.
     #[must_use]
     pub fn setup(&self) -> Option<&SetupError> {

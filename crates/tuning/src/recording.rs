@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use vedette_address::AddressBase;
 use vedette_analysis::{CameraAnalysis, Outcome, Serving, Setups, Tracking};
-use vedette_core::{Alert, AlertId, CameraRecord, RecordBody, Span, Timestamp, Track};
+use vedette_core::{Alert, AlertId, CameraRecord, FrameAt, RecordBody, Span, Timestamp, Track};
 use vedette_detection_store::{FrameTracks, Gap};
+use vedette_rules::RuleEngine;
 use vedette_track::TrackerSettings;
 
 use crate::coverage::Coverage;
@@ -16,6 +17,9 @@ use crate::tracked::{Settings, Tracked, track};
 
 /// The address base in force at a capture time.
 type BaseAt<'a> = dyn Fn(Timestamp) -> Option<Arc<AddressBase>> + Send + Sync + 'a;
+
+/// Is shown the rules after each analysed frame.
+type Watch<'w> = &'w mut dyn FnMut(FrameAt, &RuleEngine);
 
 /// How many records are analysed between two looks at `stop`.
 const LOOK_EVERY: usize = 512;
@@ -101,6 +105,12 @@ impl<'a> Recording<'a> {
         Ok(bytes)
     }
 
+    /// Leaves out what was captured outside of a time, both ends included, for all analyses. Tracks keep their numbers.
+    pub fn narrow(&mut self, within: (Timestamp, Timestamp)) {
+        self.held = None;
+        self.source.narrow(within);
+    }
+
     /// Whether the records are held in memory.
     #[must_use]
     pub const fn is_held(&self) -> bool {
@@ -123,7 +133,12 @@ impl<'a> Recording<'a> {
     /// # Errors
     /// When the records cannot be read, the camera or its policy cannot be used, or `stop` was set.
     pub fn alerts(&self, setups: &Setups) -> Result<Vec<Alert>, RecordingError> {
-        self.analyse(setups, &mut None)
+        self.analyse(setups, &mut None, None)
+    }
+
+    /// The same, and the rules are shown after each analysed frame, once tracks were made.
+    pub(crate) fn watched(&self, setups: &Setups, watch: Watch<'_>) -> Result<Vec<Alert>, RecordingError> {
+        self.analyse(setups, &mut None, Some(watch))
     }
 
     /// The same, with what was recorded in that time.
@@ -132,17 +147,25 @@ impl<'a> Recording<'a> {
     /// As [`Recording::alerts`].
     pub fn alerts_and_coverage(&self, setups: &Setups) -> Result<(Vec<Alert>, Coverage), RecordingError> {
         let mut coverage = Some(Coverage::default());
-        let alerts = self.analyse(setups, &mut coverage)?;
+        let alerts = self.analyse(setups, &mut coverage, None)?;
         Ok((alerts, coverage.unwrap_or_default()))
     }
 
-    fn analyse(&self, setups: &Setups, coverage: &mut Option<Coverage>) -> Result<Vec<Alert>, RecordingError> {
-        let Some((_, until)) = self.source.span() else { return Ok(Vec::new()) };
-        let identity = self.settings(setups).identity(until);
-        let tracked = self.tracked.as_ref().filter(|tracked| tracked.identity == identity);
+    fn analyse(
+        &self,
+        setups: &Setups,
+        coverage: &mut Option<Coverage>,
+        watch: Option<Watch<'_>>,
+    ) -> Result<Vec<Alert>, RecordingError> {
+        if self.source.span().is_none() {
+            return Ok(Vec::new());
+        }
+        let settings = self.settings(setups);
+        let is_same = |tracked: &&Tracked| tracked.identity == settings.identity(tracked.until);
+        let tracked = self.tracked.as_ref().filter(is_same);
         // What is held has the tracks that were made.
         let held = self.held.as_ref().filter(|_| tracked.is_some() == self.tracked.is_some());
-        let mut run = Run { recording: self, setups, alerts: BTreeMap::new(), analysis: None };
+        let mut run = Run { recording: self, setups, alerts: BTreeMap::new(), analysis: None, watch };
         self.each_piece(tracked, held, &mut |index, piece| {
             let state = tracked.and_then(|tracked| tracked.parts.get(index)?.before.as_deref());
             run.take(piece, state.filter(|_| !piece.is_cut), index + 1 == self.pieces())?;
@@ -236,24 +259,25 @@ impl<'r> Reader<'r> {
 }
 
 /// One analysis of a recording.
-struct Run<'r> {
+struct Run<'r, 'w> {
     recording: &'r Recording<'r>,
     setups: &'r Setups,
     alerts: BTreeMap<AlertId, Alert>,
     analysis: Option<CameraAnalysis>,
+    watch: Option<Watch<'w>>,
 }
 
-impl Run<'_> {
+impl Run<'_, '_> {
     /// Analyses a part. `state` is that before it, without which the analysis begins anew if it begins there.
     fn take(&mut self, piece: &Piece<'_>, state: Option<&[u8]>, is_last: bool) -> Result<(), RecordingError> {
-        let Self { recording, setups, alerts, analysis } = self;
+        let Self { recording, setups, alerts, analysis, watch } = self;
         let serving = Serving { setups, base: &*recording.base };
         if let (None, Some(first)) = (&analysis, piece.records.first()) {
             let opened = recording.settings(setups).analysis(setups, state, first.at.captured)?;
             *analysis = Some(opened.ok_or(RecordingError::NoCamera)?);
         }
         let Some(analysis) = analysis else { return Ok(()) };
-        let mut tracking = tracking(piece.tracks.as_ref());
+        let mut tracking = tracking(piece.tracks.as_ref(), watch);
         for records in piece.records.chunks(LOOK_EVERY) {
             recording.go_on()?;
             for record in records {
@@ -275,10 +299,14 @@ impl Recording<'_> {
     }
 }
 
-fn tracking(frames: Option<&FrameTracks>) -> Tracking<'_> {
+fn tracking<'t>(frames: Option<&'t FrameTracks>, watch: &'t mut Option<Watch<'_>>) -> Tracking<'t> {
     let Some(frames) = frames else { return Tracking::Own };
     let mut cursor = frames.frames();
-    Tracking::Known(Box::new(move |at| cursor.of(at)))
+    let tracks = Box::new(move |at| cursor.of(at));
+    match watch {
+        Some(watch) => Tracking::Watched(tracks, Box::new(|at, rules| watch(at, rules))),
+        None => Tracking::Known(tracks),
+    }
 }
 
 fn note(alerts: &mut BTreeMap<AlertId, Alert>, outcome: Outcome) -> Result<(), RecordingError> {

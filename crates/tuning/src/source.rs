@@ -8,7 +8,12 @@ use crate::error::RecordingError;
 /// The records of one camera, in the order in which they were published.
 pub enum Source {
     /// In memory: one part.
-    Records(Vec<CameraRecord>),
+    Records {
+        /// The records.
+        records: Vec<CameraRecord>,
+        /// As that of the store. Those outside give the tracks their numbers.
+        within: Option<(Timestamp, Timestamp)>,
+    },
     /// In the detection store. Those before `from` give the tracks their numbers; their tracks are made if they are not stored.
     Stored {
         /// The parts, from the beginning of the store on.
@@ -22,7 +27,7 @@ pub enum Source {
 
 impl From<Vec<CameraRecord>> for Source {
     fn from(records: Vec<CameraRecord>) -> Self {
-        Self::Records(records)
+        Self::Records { records, within: None }
     }
 }
 
@@ -30,7 +35,7 @@ impl Source {
     /// The number of parts.
     pub(crate) fn parts(&self) -> usize {
         match self {
-            Self::Records(_) => 1,
+            Self::Records { .. } => 1,
             Self::Stored { parts, .. } => parts.len(),
         }
     }
@@ -38,7 +43,7 @@ impl Source {
     /// The first part that is analysed.
     pub(crate) fn first(&self) -> usize {
         match self {
-            Self::Records(_) => 0,
+            Self::Records { .. } => 0,
             Self::Stored { parts, from, .. } => (*from).min(parts.len()),
         }
     }
@@ -46,8 +51,17 @@ impl Source {
     /// The capture times between which records are analysed.
     pub(crate) fn within(&self) -> Option<(Timestamp, Timestamp)> {
         match self {
-            Self::Records(_) => None,
-            Self::Stored { within, .. } => *within,
+            Self::Records { within, .. } | Self::Stored { within, .. } => *within,
+        }
+    }
+
+    /// Leaves out what was captured outside of a time.
+    pub(crate) fn narrow(&mut self, (from, until): (Timestamp, Timestamp)) {
+        match self {
+            Self::Records { within, .. } | Self::Stored { within, .. } => {
+                let (first, last) = within.unwrap_or((from, until));
+                *within = Some((first.max(from), last.min(until)));
+            }
         }
     }
 
@@ -55,7 +69,7 @@ impl Source {
     pub(crate) fn records(&self, part: usize, gaps: &mut Vec<Gap>) -> Result<Cow<'_, [CameraRecord]>, RecordingError> {
         let mut room = Vec::new();
         match self {
-            Self::Records(records) => Ok(Cow::Borrowed(records)),
+            Self::Records { records, .. } => Ok(Cow::Borrowed(records)),
             Self::Stored { .. } => {
                 self.read(part, &mut room, gaps)?;
                 Ok(Cow::Owned(room))
@@ -71,7 +85,7 @@ impl Source {
         gaps: &mut Vec<Gap>,
     ) -> Result<&'a [CameraRecord], RecordingError> {
         match self {
-            Self::Records(records) => Ok(records),
+            Self::Records { records, .. } => Ok(records),
             Self::Stored { parts, .. } => {
                 let Some(part) = parts.get(part) else { return Ok(&[]) };
                 gaps.extend(part.read(room)?);
@@ -83,7 +97,7 @@ impl Source {
     /// Identity of a part's records; none of those in memory, whose tracks are not stored.
     pub(crate) fn checksum(&self, part: usize) -> Option<[u8; 32]> {
         match self {
-            Self::Records(_) => None,
+            Self::Records { .. } => None,
             Self::Stored { parts, .. } => parts.get(part).map(Part::checksum),
         }
     }
@@ -91,7 +105,7 @@ impl Source {
     /// The tracks that are stored for a part.
     pub(crate) fn tracks(&self, part: usize) -> Option<PartTracks> {
         match self {
-            Self::Records(_) => None,
+            Self::Records { .. } => None,
             Self::Stored { parts, .. } => parts.get(part)?.tracks(),
         }
     }
@@ -109,7 +123,9 @@ impl Source {
     #[must_use]
     pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
         let spans: Vec<(Timestamp, Timestamp)> = match self {
-            Self::Records(records) => records.iter().map(|record| (record.at.captured, record.at.captured)).collect(),
+            Self::Records { records, .. } => {
+                records.iter().map(|record| (record.at.captured, record.at.captured)).collect()
+            }
             Self::Stored { parts, .. } => parts[self.first()..].iter().map(Part::span).collect(),
         };
         let (first, last) = (spans.iter().map(|span| span.0).min()?, spans.iter().map(|span| span.1).max()?);
@@ -121,7 +137,7 @@ impl Source {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         match self {
-            Self::Records(records) => records.is_empty(),
+            Self::Records { records, .. } => records.is_empty(),
             Self::Stored { .. } => self.span().is_none(),
         }
     }

@@ -61,6 +61,8 @@ pub struct Tracked {
     /// Of the frames that waited for others when the records ended.
     pub(crate) rest: Vec<u8>,
     pub(crate) identity: TracksKey,
+    /// The latest capture time of the records.
+    pub(crate) until: Timestamp,
     /// Parts whose tracks were stored.
     pub reused: usize,
     /// Parts whose tracks were made now.
@@ -76,7 +78,7 @@ pub(crate) fn track(source: &Source, settings: &Settings<'_>, stop: &AtomicBool)
     let until = source.span().map_or(Timestamp::default(), |span| span.1);
     let setups = settings.setups.with_policy(None);
     let settings = Settings { setups: &setups, ..*settings };
-    let mut tracked = Tracked { identity: settings.identity(until), ..Tracked::default() };
+    let mut tracked = Tracked { identity: settings.identity(until), until, ..Tracked::default() };
     let identities: Vec<TracksKey> = (0..source.parts()).map(|part| settings.identity(source.until(part))).collect();
     let key = |part: usize, before: Option<&[u8]>| key(&identities[part], source.checksum(part), before);
     let is_sound = |part: usize, tracks: &PartTracks| tracks.key == key(part, tracks.before.as_deref());
@@ -123,7 +125,7 @@ impl Source {
     /// The latest capture time of a part.
     fn until(&self, part: usize) -> Timestamp {
         match self {
-            Self::Records(_) => self.span().map_or(Timestamp::default(), |span| span.1),
+            Self::Records { .. } => self.span().map_or(Timestamp::default(), |span| span.1),
             Self::Stored { parts, .. } => parts.get(part).map_or(Timestamp::default(), |part| part.span().1),
         }
     }

@@ -84,6 +84,25 @@ impl<'a> CameraTrial<'a> {
         self.recording.stop = stop;
     }
 
+    /// The time in which alerts are in question.
+    #[must_use]
+    pub const fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Limits it to alerts raised within another window, and to the records that rules need for them. At most `hold_bytes` of these are
+    /// held in memory.
+    ///
+    /// # Errors
+    /// When the recording cannot be analysed.
+    pub fn narrow(&mut self, window: Window, hold_bytes: usize) -> Result<(), RecordingError> {
+        (self.window, self.baseline) = (window, None);
+        self.recording.narrow(window.reach(lead(self.setups.policies())));
+        self.recording.hold(hold_bytes)?;
+        (self.alerts, self.coverage) = self.recording.alerts_and_coverage(&self.setups)?;
+        Ok(())
+    }
+
     /// Its recording.
     #[must_use]
     pub const fn recording(&self) -> &Recording<'a> {
@@ -191,8 +210,7 @@ impl<'a> CameraTrial<'a> {
         let policy = self.policy().ok_or(TrialError::NoPolicy)?;
         let known: Vec<RuleId> = policy.rules.iter().map(|rule| rule.id.clone()).collect();
         if let Some(rule) = rules.iter().find(|rule| !known.contains(rule)) {
-            let known = known.iter().map(RuleId::as_str).collect::<Vec<_>>().join(", ");
-            return Err(TrialError::NoRule { rule: rule.clone(), known });
+            return Err(TrialError::no_rule(rule, policy));
         }
         let rules = if rules.is_empty() { &known } else { rules };
         let split = newer_from.or_else(|| self.split()).unwrap_or_default();

@@ -16,7 +16,7 @@ use vedette_runtime::health::{Condition, Health};
 use vedette_runtime::supervise::Supervisor;
 use vedette_runtime::{Service, clock};
 use vedette_stages::address_book::{self, AddressBook, inbox};
-use vedette_stages::console::Desk;
+use vedette_stages::console::{Desk, KeyFiles};
 use vedette_stages::detector::Detecting;
 use vedette_stages::registry::{self, Registry};
 use vedette_stages::{Deps, LatencyBook, MetadataSettings, Signals};
@@ -140,9 +140,12 @@ impl App {
             settings.tuning.services(&deps, history::lines).into_iter().for_each(|service| tasks.start(service));
         }
         if let Some(desk) = desk {
-            let (cameras, stale_after) = (config.cameras.clone().into(), stale_after(settings));
+            let cameras = config.cameras.clone().into();
+            let times = (stale_after(settings), settings.bus.keep_video);
             let tuning = (&settings.tuning, &settings.analyse);
-            let services = desk.services(&deps, cameras, stale_after, tuning, metrics).await?;
+            let secret = settings.ingest.key_file.clone().filter(|_| roles.contains(&Role::Ingest));
+            let keys = KeyFiles { public: settings.site.public_key.clone(), secret };
+            let services = desk.services(&deps, cameras, times, tuning, keys, metrics).await?;
             services.into_iter().for_each(|service| tasks.start(service));
         }
         let Deps { bus, latency, live, health, .. } = deps;

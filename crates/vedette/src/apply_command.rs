@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -12,11 +11,10 @@ use url::Url;
 use vedette_core::printable;
 
 use crate::config::Config;
+use crate::console_client::ConsoleClient;
 use crate::overrides::ConfigArgs;
 use crate::terminal::{print_line, tell, tell_line};
 
-/// Longer than the workers may take.
-const TIMEOUT: Duration = Duration::from_secs(60);
 /// Most characters of a value that are shown.
 const SHOWN: usize = 60;
 
@@ -83,8 +81,8 @@ struct Applied {
 /// Plans and applies. The exit code is 0 when the files are in force, 2 when `--plan` found differences, 1 on an error.
 pub(crate) async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config.config)?;
-    let desk = Desk::of(&args, &config)?;
-    let (plan, raw) = desk.ask(&args, &config, true).await?;
+    let console = ConsoleClient::of(args.console.as_ref(), &config)?;
+    let (plan, raw) = ask(&console, &args, &config, true).await?;
     let is_last = args.plan || plan.planned.is_empty();
     if args.json && is_last {
         print_line!("{raw}");
@@ -102,7 +100,7 @@ pub(crate) async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
         tell_line!("nothing was changed");
         return Ok(ExitCode::FAILURE);
     }
-    let (answer, raw) = desk.ask(&args, &config, false).await?;
+    let (answer, raw) = ask(&console, &args, &config, false).await?;
     if args.json {
         print_line!("{raw}");
     }
@@ -122,78 +120,23 @@ pub(crate) async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The running console.
-struct Desk {
-    client: reqwest::Client,
-    url: Url,
-}
-
-impl Desk {
-    fn of(args: &ApplyArgs, config: &Config) -> anyhow::Result<Self> {
-        let console = &config.settings.console;
-        let base = match &args.console {
-            Some(url) => url.clone(),
-            None => {
-                let mut address = console.listen;
-                if address.ip().is_unspecified() {
-                    address.set_ip(match address {
-                        std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-                        std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-                    });
-                }
-                format!("http://{address}{}", console.base_path()).parse().context("the console's address")?
-            }
-        };
-        let url = format!("{}/api/v1/changes", base.as_str().trim_end_matches('/'));
-        let url =
-            url.parse().with_context(|| format!("`{url}` is not a valid URL; give --console http://HOST:PORT"))?;
-        let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
-        Ok(Self { client: client.build().context("preparing the connection")?, url })
-    }
-
-    async fn ask(&self, args: &ApplyArgs, config: &Config, plan: bool) -> anyhow::Result<(Answer, String)> {
-        let body = json!({
-            "complete": true, "by": args.by, "reason": args.reason, "take_over": args.take_over, "plan": plan,
-        });
-        // Numbers as they are in the files: through a JSON value they would get more digits.
-        let mut body = serde_json::to_string(&body)?;
-        body.pop();
-        let (cameras, policies) = (serde_json::to_string(&config.cameras)?, serde_json::to_string(&config.policies)?);
-        body += &format!(",\"cameras\":{cameras},\"policies\":{policies}}}");
-        let request = self.client.post(self.url.clone()).header("content-type", "application/json").body(body);
-        let response = request.send().await.with_context(|| {
-            format!("no answer of {}; start the product, or give the console's address with --console", self.url)
-        })?;
-        let is_success = response.status().is_success();
-        let (status, text) = (response.status(), response.text().await.context("reading the console's answer")?);
-        if !is_success {
-            bail!("{}", refusal(&text).unwrap_or_else(|| format!("{} answers {status}", self.url)));
-        }
-        let answer = serde_json::from_str(&text).with_context(|| format!("{} is another program", self.url))?;
-        Ok((answer, text))
-    }
-}
-
-/// A problem of the console, for people.
-fn refusal(text: &str) -> Option<String> {
-    let problem: Value = serde_json::from_str(text).ok()?;
-    let word = |of: &Value, name: &str| printable(of[name].as_str().unwrap_or_default()).into_owned();
-    let mut said = format!("{}; {}", word(&problem, "detail"), word(&problem, "fix"));
-    for refusal in problem["refusals"].as_array().into_iter().flatten() {
-        let camera = refusal["camera"].as_str().map(|camera| format!("camera {camera}, ")).unwrap_or_default();
-        said += &format!(
-            "\n  {}{} = {}: {}; {}",
-            printable(&camera),
-            word(refusal, "path"),
-            word(refusal, "value"),
-            word(refusal, "rule"),
-            word(refusal, "fix")
-        );
-    }
-    if let Some(more) = problem["more_refusals"].as_u64() {
-        said += &format!("\n  and {more} others");
-    }
-    Some(said)
+/// Asks the console what the files would change, or to apply them.
+async fn ask(
+    console: &ConsoleClient,
+    args: &ApplyArgs,
+    config: &Config,
+    plan: bool,
+) -> anyhow::Result<(Answer, String)> {
+    let body = json!({
+        "complete": true, "by": console.signature(&args.by), "reason": args.reason, "take_over": args.take_over, "plan": plan,
+    });
+    // Numbers as they are in the files: through a JSON value they would get more digits.
+    let mut body = serde_json::to_string(&body)?;
+    body.pop();
+    let (cameras, policies) = (serde_json::to_string(&config.cameras)?, serde_json::to_string(&config.policies)?);
+    body += &format!(",\"cameras\":{cameras},\"policies\":{policies}}}");
+    let text = console.post("changes", body, None).await?;
+    Ok((console.read(&text)?, text))
 }
 
 fn print_plan(plan: &Answer) {

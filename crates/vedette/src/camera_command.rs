@@ -1,4 +1,4 @@
-//! `vedette camera`: looks at one camera or recording, before it is part of a configuration.
+//! `vedette camera`: looks at one camera or recording before it is part of a configuration, and seals its password.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,6 +16,7 @@ use vedette_core::{Codec, FrameSize, PixelAspect, Rotation, Span, Violation, pri
 use vedette_media::{ClockSource, Credentials, ProbeReport, ProbeSettings, ProbeSource, draw_grid, probe, warnings};
 use vedette_runtime::clock;
 
+use crate::camera_seal::{self, SealArgs};
 use crate::process::{block_on_code, stop_on_signal};
 
 /// Longest look at a camera.
@@ -27,6 +28,9 @@ pub enum CameraCommand {
     /// Look at a camera or recording for some seconds, and say what it sends, what of that the product will not like, and the remedy
     /// (docs/CAMERAS.md). The exit code is 0 without warnings, 2 with any, and 1 when nothing can be received.
     Probe(ProbeArgs),
+    /// Seal a camera's password with the site's public key, and print the login for its entry in a camera file. Only the machines with
+    /// the secret key can open it.
+    Seal(SealArgs),
 }
 
 /// `vedette camera probe`
@@ -59,8 +63,10 @@ pub struct ProbeArgs {
 /// # Errors
 /// When nothing can be received or written, with the remedy.
 pub(crate) fn run(command: CameraCommand) -> anyhow::Result<ExitCode> {
-    let CameraCommand::Probe(args) = command;
-    block_on_code(probe_once(args))
+    match command {
+        CameraCommand::Probe(args) => block_on_code(probe_once(args)),
+        CameraCommand::Seal(args) => camera_seal::run(&args).map(|()| ExitCode::SUCCESS),
+    }
 }
 
 async fn probe_once(args: ProbeArgs) -> anyhow::Result<ExitCode> {

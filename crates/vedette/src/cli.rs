@@ -7,12 +7,15 @@ use vedette_address::TextEncoding;
 use vedette_core::{CameraId, Span, Timestamp};
 use vedette_locate::crs::Crs;
 
+pub use crate::access_command::{AuditCommand, TokenCommand, UserCommand};
 use crate::address_command::per_table::PerTable;
 use crate::address_command::synth::AddressSynthArgs;
 pub use crate::apply_command::ApplyArgs;
 pub use crate::camera_command::{CameraCommand, ProbeArgs};
+pub use crate::camera_seal::SealArgs;
 pub use crate::dead_letters::command::DeadLettersCommand;
 pub use crate::eval_command::{ClipArgs, EvalCommand, EventsArgs, TracksArgs};
+pub use crate::key_command::{KeyCommand, NewKeyArgs, RotateArgs};
 pub use crate::overrides::{BusChoice, ConfigArgs, Overrides};
 use crate::recorded_site::SiteArgs;
 pub use crate::roles::{Role, RoleArgs};
@@ -67,9 +70,21 @@ pub enum Command {
     /// List, fetch and verify detection models and ONNX Runtime.
     #[command(subcommand)]
     Models(ModelsCommand),
-    /// Look at a camera or recording, before it is part of a configuration.
+    /// Look at a camera or recording before it is part of a configuration; seal a camera's password.
     #[command(subcommand)]
     Camera(CameraCommand),
+    /// Make and change the site's key, with which passwords of cameras are sealed.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Make and change accounts of people. While there are none, the console serves programs of its own machine only.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make and revoke tokens of machines.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// List, export and verify the audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Re-encode a recording to H.264, for those that intake does not play.
     Transcode(TranscodeArgs),
     /// Track recorded clips and apply rules, and score both against ground truth.

@@ -16,8 +16,8 @@ use crate::config::{Config, Mistakes};
 use crate::preflight::{For, preflight, refuse_unready};
 use crate::process::{block_on, block_on_code, stop_on_signal};
 use crate::{
-    address_command, apply_command, camera_command, dead_letters, demo, eval_command, export, models_command, replay,
-    telemetry, tune_command,
+    access_command, address_command, apply_command, camera_command, dead_letters, demo, eval_command, export,
+    key_command, models_command, replay, telemetry, tune_command,
 };
 
 /// Runs the command. The exit code is 0 on success, 1 on an error, 2 when a check found errors.
@@ -33,7 +33,11 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::DeadLetters(_)
         | Command::Address(_)
         | Command::Tune(_)
-        | Command::Camera(_) => true,
+        | Command::Camera(_)
+        | Command::Key(_)
+        | Command::User(_)
+        | Command::Token(_)
+        | Command::Audit(_) => true,
         Command::Apply(_)
         | Command::Check(_)
         | Command::Replay(_)
@@ -67,6 +71,10 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Address(command) => address_command::run(command),
         Command::Models(command) => models_command::run(command),
         Command::Camera(command) => camera_command::run(command),
+        Command::Key(command) => key_command::run(command),
+        Command::User(command) => block_on_code(access_command::run_user(command)),
+        Command::Token(command) => block_on_code(access_command::run_token(command)),
+        Command::Audit(command) => block_on_code(access_command::run_audit(command)),
         Command::Transcode(args) => transcode(&args),
         Command::Eval(command) => eval_command::run(&command),
     }

@@ -19,6 +19,7 @@ pub fn groups() -> Vec<(&'static str, Vec<ViolationInfo>)> {
         ("Policies", vedette_rules::violations()),
         ("Checks before a run", crate::preflight::PreflightRule::ALL.to_vec()),
         ("A look at a camera (`vedette camera probe`)", vedette_media::probe_violations().to_vec()),
+        ("Accounts and roles", vedette_access::violations().to_vec()),
         ("API", vedette_console::violations().to_vec()),
     ]
 }

@@ -20,7 +20,7 @@ enum Line {
     Camera {
         of: CameraId,
         effective_from: Timestamp,
-        content: Option<Camera>,
+        content: Option<Box<Camera>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         made: Option<Authorship>,
     },
@@ -52,7 +52,7 @@ pub(crate) fn lines(registry: &Registry) -> Vec<u8> {
     let cameras = cameras.into_iter().map(|CameraVersion { of, effective_from, content, made, .. }| Line::Camera {
         of,
         effective_from,
-        content,
+        content: content.map(Box::new),
         made,
     });
     let policies = policies.into_iter().map(|PolicyVersion { of, effective_from, content, made, only }| Line::Policy {
@@ -83,6 +83,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Registry> {
         let how = "it is not a line of `vedette export --history`";
         match read.with_context(|| format!("{}:{number}: {how}", path.display()))? {
             Line::Camera { of, effective_from, content, made } => {
+                let content = content.map(|camera| *camera);
                 cameras.push(CameraVersion { of, effective_from, content, made, only: BTreeSet::new() });
             }
             Line::Policy { of, effective_from, content, made, only } => {

@@ -15,16 +15,20 @@ pub mod telemetry;
 mod terminal;
 pub mod tune_command;
 
+mod access_command;
 pub mod address_command;
 mod apply_command;
 mod camera_command;
+mod camera_seal;
 mod commands;
+mod console_client;
 pub mod dead_letters;
 mod demo;
 pub mod error_codes;
 mod eval_command;
 mod export;
 mod history;
+mod key_command;
 mod log_limit;
 mod metrics;
 mod models_command;
@@ -33,5 +37,6 @@ mod output;
 mod overrides;
 pub mod preflight;
 mod process;
+mod secret_input;
 
 pub use commands::execute;

@@ -1,5 +1,6 @@
 //! `vedette tune`: other rules on recorded detections.
 
+mod explain;
 mod print;
 mod recordings;
 mod sources;
@@ -17,6 +18,7 @@ use vedette_tuning::{Change, Goal, MOST_POINTS, Term, Window};
 
 use crate::config::load_policies;
 use crate::recorded_site::SiteArgs;
+pub use explain::ExplainArgs;
 use recordings::Recordings;
 
 /// `vedette tune`
@@ -28,6 +30,9 @@ pub enum TuneCommand {
     Sweep(SweepArgs),
     /// Values that the verdicts speak for: chosen on older alerts, reported on newer ones. Nothing is applied.
     Suggest(SuggestArgs),
+    /// Why an alert was raised, or why a rule raised none about a track: each value of the rule, what was measured, and from where on
+    /// another value decides otherwise.
+    Explain(ExplainArgs),
 }
 
 /// Recorded detections, the site, and the alerts that were raised there.
@@ -134,6 +139,7 @@ pub async fn run(command: TuneCommand) -> anyhow::Result<ExitCode> {
         TuneCommand::WhatIf(args) => what_if(args).await,
         TuneCommand::Sweep(args) => sweep_terms(args).await,
         TuneCommand::Suggest(args) => suggest_values(args).await,
+        TuneCommand::Explain(args) => explain::run(args).await,
     }
 }
 

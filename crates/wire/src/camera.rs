@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use prost::Message;
 use vedette_core::{
-    Calibration, Camera, CameraId, CameraPose, CameraSource, CameraVersion, ControlPoint, Mask, Priority, Span,
-    Timestamp,
+    Calibration, Camera, CameraId, CameraPose, CameraSource, CameraVersion, ControlPoint, Mask, Priority, SealedLogin,
+    Span, Timestamp,
 };
 
 use crate::error::parse;
@@ -99,9 +99,12 @@ fn pb_source(source: &CameraSource) -> pb::camera::Source {
             looped: *looped,
             offset_us: offset.as_micros(),
         }),
-        CameraSource::Rtsp { url, credential } => pb::camera::Source::Rtsp(pb::camera::RtspSource {
+        CameraSource::Rtsp { url, credential, login } => pb::camera::Source::Rtsp(pb::camera::RtspSource {
             url: url.clone(),
             credential: credential.clone().unwrap_or_default(),
+            login: login
+                .as_ref()
+                .map(|login| pb::camera::SealedLogin { user: login.user.clone(), sealed: login.password.to_text() }),
         }),
     }
 }
@@ -160,7 +163,7 @@ fn camera(id: CameraId, message: pb::Camera) -> Result<Camera, WireError> {
         groups: message.groups,
         enabled: message.enabled,
         priority: priority(message.priority)?,
-        source: message.source.map(source),
+        source: message.source.map(source).transpose()?,
         position: field::ground_point("position", message.position)?,
         address,
         calibration: message.calibration.map(calibration).transpose()?,
@@ -168,17 +171,24 @@ fn camera(id: CameraId, message: pb::Camera) -> Result<Camera, WireError> {
     })
 }
 
-fn source(source: pb::camera::Source) -> CameraSource {
-    match source {
+fn source(source: pb::camera::Source) -> Result<CameraSource, WireError> {
+    Ok(match source {
         pb::camera::Source::File(file) => CameraSource::File {
             path: file.path,
             looped: file.looped,
             offset: Span::from_micros(file.offset_us.max(0)),
         },
-        pb::camera::Source::Rtsp(rtsp) => {
-            CameraSource::Rtsp { url: rtsp.url, credential: (!rtsp.credential.is_empty()).then_some(rtsp.credential) }
-        }
-    }
+        pb::camera::Source::Rtsp(rtsp) => CameraSource::Rtsp {
+            url: rtsp.url,
+            credential: (!rtsp.credential.is_empty()).then_some(rtsp.credential),
+            login: rtsp.login.map(login).transpose()?,
+        },
+    })
+}
+
+fn login(login: pb::camera::SealedLogin) -> Result<SealedLogin, WireError> {
+    let password = login.sealed.parse().map_err(|error| WireError::invalid("source.login.sealed", error))?;
+    Ok(SealedLogin { user: login.user, password })
 }
 
 fn calibration(calibration: pb::camera::Calibration) -> Result<Calibration, WireError> {

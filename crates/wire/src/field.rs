@@ -90,6 +90,14 @@ pub(crate) fn pb_pixel_box(bbox: PixelBox) -> pb::PixelBox {
     pb::PixelBox { x: bbox.x, y: bbox.y, width: bbox.width, height: bbox.height }
 }
 
+pub(crate) fn finite(field: &'static str, value: f64) -> Result<f64, WireError> {
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(WireError::invalid(field, format!("{value} is not a finite number")))
+    }
+}
+
 pub(crate) fn ground_point(field: &'static str, point: Option<pb::GroundPoint>) -> Result<GroundPoint, WireError> {
     let point = point.ok_or(WireError::missing(field))?;
     GroundPoint::new(point.latitude, point.longitude, point.error_m).map_err(|error| WireError::invalid(field, error))

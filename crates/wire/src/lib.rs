@@ -46,7 +46,7 @@ pub use dead_letter::{DeadLetter, DeadLetterReason, LeftOut, decode_dead_letter,
 pub use detections::{decode_detections, encode_detections};
 pub use error::WireError;
 pub use heartbeat::{Heartbeat, HeartbeatRole, MOST_IDLE, decode_heartbeat, encode_heartbeat};
-pub use near_miss::{CameraNearMiss, decode_near_miss, encode_near_miss};
+pub use near_miss::{decode_near_miss, encode_near_miss};
 pub use piece::{PieceJoiner, video_records};
 pub use policy::{
     decode_policy, decode_policy_version, encode_policy, encode_policy_briefly, encode_policy_version, policy_key,

@@ -1,20 +1,9 @@
 use bytes::Bytes;
 use prost::Message;
-use vedette_core::{CameraId, FrameSize, NearMiss, Timestamp, TrackId};
+use vedette_core::{CameraId, CameraNearMiss, FrameAt, FrameSize, NearMiss, NearestFrame, Timestamp, TrackId};
 
 use crate::error::parse;
 use crate::{WireError, field, name, pb};
-
-/// A record on `near-misses`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CameraNearMiss {
-    /// The camera.
-    pub camera: CameraId,
-    /// The frame to which the place refers.
-    pub frame: FrameSize,
-    /// The near-miss.
-    pub miss: NearMiss,
-}
 
 /// Encodes a record on `near-misses`.
 #[must_use]
@@ -36,6 +25,7 @@ pub fn encode_near_miss(camera: &CameraId, frame: FrameSize, miss: &NearMiss) ->
         term_name,
         value: miss.value,
         threshold: miss.threshold,
+        nearest: miss.nearest.as_ref().map(pb_nearest),
     }
     .encode_to_vec()
     .into()
@@ -59,8 +49,31 @@ pub fn decode_near_miss(bytes: Bytes) -> Result<CameraNearMiss, WireError> {
             ended: Timestamp::from_micros(message.ended_us),
             place: field::pixel_point("place", message.place)?,
             term: name::term(message.term, &message.term_name)?,
-            value: message.value,
-            threshold: message.threshold,
+            value: field::finite("value", message.value)?,
+            threshold: field::finite("threshold", message.threshold)?,
+            nearest: message.nearest.map(nearest).transpose()?,
         },
+    })
+}
+
+fn pb_nearest(nearest: &NearestFrame) -> pb::NearestFrame {
+    let FrameAt { epoch, sequence, captured } = nearest.at;
+    pb::NearestFrame {
+        epoch,
+        sequence,
+        captured_us: captured.as_micros(),
+        frame: field::pb_frame_size(nearest.frame),
+        r#box: Some(field::pb_pixel_box(nearest.bbox)),
+        video: nearest.video.map(field::pb_video_ref),
+    }
+}
+
+fn nearest(message: pb::NearestFrame) -> Result<NearestFrame, WireError> {
+    let captured = Timestamp::from_micros(message.captured_us);
+    Ok(NearestFrame {
+        at: FrameAt { epoch: message.epoch, sequence: message.sequence, captured },
+        frame: field::frame_size("nearest.frame", message.frame)?,
+        video: message.video.map(field::video_ref),
+        bbox: field::pixel_box("nearest.box", message.r#box)?,
     })
 }

@@ -1,5 +1,7 @@
 //! The store in a `PostgreSQL` database.
 
+mod access;
+mod areas;
 mod connection;
 mod on;
 mod schema;

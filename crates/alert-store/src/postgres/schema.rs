@@ -1,11 +1,15 @@
+use std::collections::HashMap;
+
 use postgres::{Client, GenericClient};
 
 use super::PostgresServer;
-use super::on::{explain, failed};
-use crate::StoreError;
+use super::access::{ACCESS, NO_LOOKS};
+use super::areas::AREAS;
+use super::on::{On, explain, failed};
+use crate::{StoreError, audit};
 
 /// Version of the schema; increases with every change.
-const VERSION: i64 = 4;
+const VERSION: i64 = 7;
 
 /// Advisory lock held while tables are checked and created: two processes may start at the same time. "Vdtt".
 const MAKING: i64 = 0x5664_7474;
@@ -137,6 +141,29 @@ CREATE INDEX camera_look_by_time ON camera_look (at_us);
 UPDATE store_version SET version = 4;
 "#;
 
+/// Migration to version 5: near-misses (see the `SQLite` schema).
+const NEAR_MISSES: &str = r#"
+CREATE TABLE near_miss (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    camera TEXT COLLATE "C" NOT NULL,
+    rule TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    term TEXT COLLATE "C" NOT NULL,
+    at_us BIGINT NOT NULL,
+    value_e6 BIGINT NOT NULL,
+    threshold_e6 BIGINT NOT NULL,
+    payload TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX near_miss_by_time ON near_miss (at_us, id);
+CREATE INDEX near_miss_by_camera ON near_miss (camera, at_us, id);
+CREATE INDEX near_miss_by_rule ON near_miss (rule, at_us, id);
+CREATE INDEX near_miss_by_value ON near_miss (rule, term, at_us, threshold_e6, value_e6, camera);
+CREATE TABLE near_miss_count (camera TEXT COLLATE "C" PRIMARY KEY, held BIGINT NOT NULL);
+CREATE TABLE near_miss_progress (partition BIGINT PRIMARY KEY, next BIGINT NOT NULL);
+INSERT INTO counter VALUES ('near_misses', 0);
+UPDATE store_version SET version = 5;
+"#;
+
 /// Prepares a new connection for the store: durable commits, its own schema, tables of the known version.
 pub(super) fn prepare(client: &mut Client, server: &PostgresServer) -> Result<(), StoreError> {
     let doing = "making a connection ready";
@@ -151,18 +178,15 @@ pub(super) fn prepare(client: &mut Client, server: &PostgresServer) -> Result<()
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MAKING]).map_err(|cause| wrong(&cause))?;
     match found(&mut transaction).map_err(|cause| wrong(&cause))? {
         Found::Version(VERSION) => {}
-        Found::Version(old @ 1..VERSION) => {
-            for (needed, migration) in [(old < 2, EVENTS), (old < 3, PROGRESS), (true, CLIPS)] {
-                if needed {
-                    transaction.batch_execute(migration).map_err(|cause| wrong(&cause))?;
-                }
-            }
-        }
+        Found::Version(old @ 1..VERSION) => migrate(&mut transaction, server, old)?,
         found @ (Found::Version(_) | Found::Foreign | Found::OtherEncoding(_)) => return Err(refusal(found, server)),
-        Found::Nothing => create(&mut transaction).map_err(|cause| match cause.code() {
-            None => wrong(&cause),
-            Some(_) => unprepared(server, explain(&cause), MAY_MAKE),
-        })?,
+        Found::Nothing => {
+            create(&mut transaction).map_err(|cause| match cause.code() {
+                None => wrong(&cause),
+                Some(_) => unprepared(server, explain(&cause), MAY_MAKE),
+            })?;
+            migrate(&mut transaction, server, 1)?;
+        }
     }
     transaction.commit().map_err(|cause| wrong(&cause))
 }
@@ -238,8 +262,24 @@ fn create(client: &mut impl GenericClient) -> Result<(), postgres::Error> {
     if !there {
         client.batch_execute("CREATE SCHEMA vedette")?;
     }
-    client.batch_execute(SCHEMA)?;
-    client.batch_execute(EVENTS)?;
-    client.batch_execute(PROGRESS)?;
-    client.batch_execute(CLIPS)
+    client.batch_execute(SCHEMA)
+}
+
+/// From an earlier version.
+fn migrate(client: &mut impl GenericClient, server: &PostgresServer, version: i64) -> Result<(), StoreError> {
+    let wrong = |cause| failed(server, "migrating the tables", &cause);
+    for (reached, migration) in [(2, EVENTS), (3, PROGRESS), (4, CLIPS), (5, NEAR_MISSES)] {
+        if version < reached {
+            client.batch_execute(migration).map_err(wrong)?;
+        }
+    }
+    if version < 6 {
+        client.batch_execute(ACCESS).map_err(wrong)?;
+        audit::move_looks(&mut On { client, statements: &mut HashMap::new(), server })?;
+        client.batch_execute(NO_LOOKS).map_err(wrong)?;
+    }
+    if version < 7 {
+        client.batch_execute(AREAS).map_err(wrong)?;
+    }
+    Ok(())
 }

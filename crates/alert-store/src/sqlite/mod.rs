@@ -1,5 +1,7 @@
 //! The store in an `SQLite` file.
 
+mod access;
+mod areas;
 mod probe;
 pub(super) mod schema;
 

@@ -1,13 +1,16 @@
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction};
 
-use crate::StoreError;
+use super::On;
+use super::access::{ACCESS, NO_LOOKS};
+use super::areas::AREAS;
+use crate::{StoreError, audit};
 
 /// `PRAGMA application_id`: "Vdtt".
 pub(super) const APPLICATION: i64 = 0x5664_7474;
 /// `PRAGMA user_version`: increases with every change of the schema.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 8;
 
 /// `change` numbers every change to an alert, so that a reader can query the changes after the last one it saw. Evidence
 /// views have no reference to the alert: they outlive it.
@@ -135,19 +138,42 @@ CREATE INDEX camera_look_by_camera ON camera_look (camera);
 CREATE INDEX camera_look_by_time ON camera_look (at_us);
 ";
 
+/// Migration to version 6: near-misses, in millionths of their term's unit; how many each camera has, and how far the store has got on
+/// their topic.
+const NEAR_MISSES: &str = "
+CREATE TABLE near_miss (
+    id TEXT PRIMARY KEY,
+    camera TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    term TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    value_e6 INTEGER NOT NULL,
+    threshold_e6 INTEGER NOT NULL,
+    payload TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX near_miss_by_time ON near_miss (at_us, id);
+CREATE INDEX near_miss_by_camera ON near_miss (camera, at_us, id);
+CREATE INDEX near_miss_by_rule ON near_miss (rule, at_us, id);
+CREATE INDEX near_miss_by_value ON near_miss (rule, term, at_us, threshold_e6, value_e6, camera);
+CREATE TABLE near_miss_count (camera TEXT PRIMARY KEY, held INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE near_miss_progress (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL) STRICT;
+INSERT INTO counter VALUES ('near_misses', 0);
+";
+
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let open = |cause| StoreError::Open { path: path.to_owned(), cause };
     let mut connection = Connection::open(path).map_err(open)?;
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(open);
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     if application == 0 && version == 0 && is_empty(&connection).map_err(open)? {
-        create(&mut connection).map_err(open)?;
+        create(&mut connection, path)?;
     } else if application != APPLICATION {
         return Err(StoreError::Foreign { store: path.display().to_string() });
     } else if version > VERSION {
         return Err(StoreError::Newer { store: path.display().to_string(), found: version, known: VERSION });
     } else if version < VERSION {
-        upgrade(&mut connection, version).map_err(open)?;
+        upgrade(&mut connection, path, version)?;
     }
     configure(&connection).map_err(open)?;
     connection.pragma_update(None, "secure_delete", true).map_err(open)?;
@@ -168,35 +194,40 @@ fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
 }
 
-fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+fn create(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let open = |cause| StoreError::Open { path: path.to_owned(), cause };
     // Only before the first table: freed pages can be returned to the file system.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    let transaction = connection.transaction()?;
-    transaction.execute_batch(SCHEMA)?;
-    transaction.execute_batch(RESPONSIBLE)?;
-    transaction.execute_batch(EVENTS)?;
-    transaction.execute_batch(PROGRESS)?;
-    transaction.execute_batch(CLIPS)?;
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", VERSION)?;
-    transaction.commit()
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(open)?;
+    let transaction = connection.transaction().map_err(open)?;
+    transaction.execute_batch(SCHEMA).map_err(open)?;
+    transaction.pragma_update(None, "application_id", APPLICATION).map_err(open)?;
+    migrate(transaction, path, 1)
 }
 
 /// From an earlier version. Alerts of version 1 name no responsible units, so there is nothing to fill in.
-fn upgrade(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
-    if version < 2 {
-        transaction.execute_batch(RESPONSIBLE)?;
+fn upgrade(connection: &mut Connection, path: &Path, version: i64) -> Result<(), StoreError> {
+    let transaction = connection.transaction().map_err(|cause| StoreError::Open { path: path.to_owned(), cause })?;
+    migrate(transaction, path, version)
+}
+
+fn migrate(transaction: Transaction<'_>, path: &Path, version: i64) -> Result<(), StoreError> {
+    let open = |cause| StoreError::Open { path: path.to_owned(), cause };
+    let run = |sql| transaction.execute_batch(sql).map_err(open);
+    for (reached, migration) in [(2, RESPONSIBLE), (3, EVENTS), (4, PROGRESS), (5, CLIPS), (6, NEAR_MISSES)] {
+        if version < reached {
+            run(migration)?;
+        }
     }
-    if version < 3 {
-        transaction.execute_batch(EVENTS)?;
+    if version < 7 {
+        run(ACCESS)?;
+        audit::move_looks(&mut On { connection: &transaction, name: &path.display().to_string() })?;
+        run(NO_LOOKS)?;
     }
-    if version < 4 {
-        transaction.execute_batch(PROGRESS)?;
+    if version < 8 {
+        run(AREAS)?;
     }
-    transaction.execute_batch(CLIPS)?;
-    transaction.pragma_update(None, "user_version", VERSION)?;
-    transaction.commit()
+    transaction.pragma_update(None, "user_version", VERSION).map_err(open)?;
+    transaction.commit().map_err(open)
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {

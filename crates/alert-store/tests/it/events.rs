@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::cluster::Cluster;
 use crate::store::check;
-use crate::support::{Home, at, connect, ids, seen, verdict};
+use crate::support::{Home, SERVER_BEFORE_ACCESS, at, connect, ids, seen, verdict};
 use proptest::prelude::*;
+use vedette_access::Areas;
 use vedette_alert_store::{AlertFilter, AlertStore, VerdictFilter};
 use vedette_alerts::{Decision, OneEvent, leads};
 use vedette_core::{Alert, AlertId, AlertStatus, PlaceSource, RuleKind, Timestamp};
@@ -25,7 +26,7 @@ fn store_of(home: &Home, alerts: &[&Alert]) -> AlertStore {
 /// The event of each alert.
 fn events(store: &AlertStore) -> BTreeMap<AlertId, AlertId> {
     let each = AlertFilter { each: true, limit: 1000, ..AlertFilter::default() };
-    store.list(&each).unwrap().alerts.iter().map(|it| (it.alert.id, it.event)).collect()
+    store.list(&each, &Areas::Everywhere).unwrap().alerts.iter().map(|it| (it.alert.id, it.event)).collect()
 }
 
 fn expected(alerts: &[Alert]) -> BTreeMap<AlertId, AlertId> {
@@ -34,7 +35,7 @@ fn expected(alerts: &[Alert]) -> BTreeMap<AlertId, AlertId> {
 
 /// The events of a list, each as its cameras, lead first.
 fn listed(store: &AlertStore) -> Vec<Vec<String>> {
-    let page = store.list(&AlertFilter::default()).unwrap();
+    let page = store.list(&AlertFilter::default(), &Areas::Everywhere).unwrap();
     let cameras = |it: &vedette_alerts::StoredAlert| {
         let views = it.views.iter().map(|view| &view.alert);
         std::iter::once(&it.alert).chain(views).map(|alert| alert.camera.to_string()).collect()
@@ -52,10 +53,13 @@ fn two_cameras_give_one_entry_whichever_comes_first(home: &Home) {
     let before = store.last_change().unwrap();
     store.upsert(&first, None).unwrap();
     assert_eq!(listed(&store), [["gate-1", "gate-2"]]);
-    let (lead, view) = (store.get(first.id).unwrap().unwrap(), store.get(second.id).unwrap().unwrap());
+    let (lead, view) = (
+        store.get(first.id, &Areas::Everywhere).unwrap().unwrap(),
+        store.get(second.id, &Areas::Everywhere).unwrap().unwrap(),
+    );
     assert_eq!((lead.view_of(), lead.views[0].alert.clone()), (None, second.clone()));
     assert_eq!((view.view_of(), view.views.len()), (Some(first.id), 0));
-    let changed = store.changes_after(before, 10).unwrap();
+    let changed = store.changes_after(before, before, 10, &Areas::Everywhere).unwrap();
     let changed: Vec<_> = changed.iter().map(|it| (it.alert.id, it.view_of())).collect();
     assert_eq!(
         changed,
@@ -64,7 +68,7 @@ fn two_cameras_give_one_entry_whichever_comes_first(home: &Home) {
     );
     let each = AlertFilter { each: true, ..AlertFilter::default() };
     assert_eq!(ids(&store, &each), [second.id, first.id]);
-    let counts = store.counts().unwrap();
+    let counts = store.counts(&Areas::Everywhere).unwrap();
     assert_eq!((counts.alerts, counts.events, counts.open, counts.unreviewed), (2, 1, 1, 1));
     // Once more, and by a store that was opened anew: nothing changes.
     let last = store.last_change().unwrap();
@@ -114,7 +118,7 @@ fn what_stays_is_joined_while_it_goes_on(home: &Home) {
     assert_eq!(listed(&store), [["gate-2"], ["gate-1"]]);
     // Somebody who walks does not stay where the alert was.
     let walker = store_of(home, &[&seen("gate-1", 2_000_000, 0.0), &seen("gate-2", 2_030_000, 0.0)]);
-    assert_eq!(walker.counts().unwrap().events, 4);
+    assert_eq!(walker.counts(&Areas::Everywhere).unwrap().events, 4);
 }
 
 fn an_event_is_found_by_any_of_its_alerts(home: &Home) {
@@ -137,15 +141,19 @@ fn an_event_is_found_by_any_of_its_alerts(home: &Home) {
     finds(&AlertFilter { status: Some(AlertStatus::Ended), each: true, ..any.clone() }, &[&alone, &view]);
     finds(&AlertFilter { from: Some(at(1)), ..any.clone() }, &[&alone]);
     let changes = store.last_change().unwrap();
-    store.set_verdict(view.id, &verdict(Decision::Confirmed, 9)).unwrap();
-    let told: Vec<AlertId> = store.changes_after(changes, 9).unwrap().iter().map(|it| it.alert.id).collect();
+    store.set_verdict(view.id, &verdict(Decision::Confirmed, 9), &Areas::Everywhere, None).unwrap();
+    let told: Vec<AlertId> =
+        store.changes_after(changes, changes, 9, &Areas::Everywhere).unwrap().iter().map(|it| it.alert.id).collect();
     assert_eq!(told, [view.id, lead.id], "the entry tells of its views");
-    assert_eq!(store.get(lead.id).unwrap().unwrap().views[0].verdict, Some(verdict(Decision::Confirmed, 9)));
+    assert_eq!(
+        store.get(lead.id, &Areas::Everywhere).unwrap().unwrap().views[0].verdict,
+        Some(verdict(Decision::Confirmed, 9))
+    );
     finds(&AlertFilter { verdict: Some(VerdictFilter::Unreviewed), ..any.clone() }, &[&alone]);
     let confirmed = AlertFilter { verdict: Some(VerdictFilter::Is(Decision::Confirmed)), ..any };
     finds(&confirmed, &[&lead]);
     finds(&AlertFilter { each: true, ..confirmed }, &[&view]);
-    assert_eq!(store.counts().unwrap().unreviewed, 1);
+    assert_eq!(store.counts(&Areas::Everywhere).unwrap().unreviewed, 1);
 }
 
 fn pages_of_events_join_to_the_whole_list(home: &Home) {
@@ -155,7 +163,7 @@ fn pages_of_events_join_to_the_whole_list(home: &Home) {
     let store = store_of(home, &alerts.iter().collect::<Vec<_>>());
     let (mut joined, mut before) = (Vec::new(), None);
     loop {
-        let page = store.list(&AlertFilter { limit: 2, before, ..AlertFilter::default() }).unwrap();
+        let page = store.list(&AlertFilter { limit: 2, before, ..AlertFilter::default() }, &Areas::Everywhere).unwrap();
         assert!(page.alerts.iter().all(|event| event.views.len() == 2), "a page has whole events");
         joined.extend(page.alerts.into_iter().map(|event| event.alert.id));
         before = page.next;
@@ -173,7 +181,7 @@ fn an_event_whose_lead_is_deleted_goes_on_under_the_next(home: &Home) {
     store.delete_older_than(at(20)).unwrap();
     assert_eq!(listed(&store), [["gate-2", "gate-3"]]);
     store.delete_older_than(at(100)).unwrap();
-    assert_eq!((store.counts().unwrap().alerts, home.rows("sighting")), (0, 0));
+    assert_eq!((store.counts(&Areas::Everywhere).unwrap().alerts, home.rows("sighting")), (0, 0));
 }
 
 fn in_a_crowd_nobody_is_joined(home: &Home) {
@@ -182,12 +190,12 @@ fn in_a_crowd_nobody_is_joined(home: &Home) {
     let (few, rest) = alerts.split_at(100);
     let store = open(home);
     store.upsert_all(few.iter().map(|alert| (alert, None))).unwrap();
-    assert!(store.counts().unwrap().events < 100);
+    assert!(store.counts(&Areas::Everywhere).unwrap().events < 100);
     assert_eq!(events(&store), expected(few));
     store.upsert(&rest[0], None).unwrap();
-    assert_eq!(store.counts().unwrap().events, 101);
+    assert_eq!(store.counts(&Areas::Everywhere).unwrap().events, 101);
     store.upsert(&rest[1], None).unwrap();
-    assert_eq!(store.counts().unwrap().events, 102);
+    assert_eq!(store.counts(&Areas::Everywhere).unwrap().events, 102);
     assert_eq!(events(&store), expected(&alerts));
     // Two turn out to be something else: the others are no crowd any more.
     for alert in rest {
@@ -195,7 +203,7 @@ fn in_a_crowd_nobody_is_joined(home: &Home) {
         store.upsert(&other, None).unwrap();
     }
     assert_eq!(events(&store)[&few[1].id], expected(few)[&few[1].id]);
-    assert!(store.counts().unwrap().events < 102);
+    assert!(store.counts(&Areas::Everywhere).unwrap().events < 102);
 }
 
 /// Alerts of a few cameras, moments and places, near enough to one another that it is not clear which belong together. Some
@@ -239,7 +247,7 @@ fn any_order_gives_the_same_events(cases: u32, home: fn() -> Home) {
         let home = home();
         let store = store_of(&home, &shuffled.iter().collect::<Vec<_>>());
         prop_assert_eq!(events(&store), expected(&last));
-        prop_assert_eq!(store.counts().unwrap().events as usize, listed(&store).len());
+        prop_assert_eq!(store.counts(&Areas::Everywhere).unwrap().events as usize, listed(&store).len());
         Ok(())
     });
 }
@@ -280,15 +288,17 @@ fn tables_of_before_there_were_events_are_taken_over() {
     let address = cluster.database();
     let old = seen("gate-1", 0, 0.0);
     connect(&address).upsert(&old, None).unwrap();
+    cluster.sql(address.rsplit('/').next().unwrap(), &format!("SET search_path TO vedette; {SERVER_BEFORE_ACCESS}"));
     let as_before = "SET search_path TO vedette; DROP INDEX alert_by_camera; ALTER TABLE alert DROP COLUMN event, \
-        DROP COLUMN event_us; CREATE INDEX alert_by_camera ON alert (camera, raised_us); DROP TABLE sighting; DROP TABLE progress; DROP TABLE clip; DROP TABLE camera_look; \
+        DROP COLUMN event_us; CREATE INDEX alert_by_camera ON alert (camera, raised_us); DROP TABLE sighting; DROP TABLE progress; DROP TABLE clip; DROP TABLE camera_look; DROP TABLE near_miss; DROP TABLE near_miss_count; \
+        DROP TABLE near_miss_progress; DELETE FROM counter WHERE name = 'near_misses'; \
         UPDATE store_version SET version = 1";
     cluster.sql(address.rsplit('/').next().unwrap(), as_before);
     let store = connect(&address).joining(OneEvent::default());
-    assert_eq!(store.get(old.id).unwrap().unwrap().event, old.id);
+    assert_eq!(store.get(old.id, &Areas::Everywhere).unwrap().unwrap().event, old.id);
     let new = seen("gate-2", 100, 0.0);
     store.upsert(&new, None).unwrap();
-    assert_eq!(store.counts().unwrap().events, 2, "what was there before is an event of its own");
+    assert_eq!(store.counts(&Areas::Everywhere).unwrap().events, 2, "what was there before is an event of its own");
     // Until it comes again: it ends.
     store.upsert(&ended(&old, at(3)), None).unwrap();
     assert_eq!(listed(&store), [["gate-1", "gate-2"]]);

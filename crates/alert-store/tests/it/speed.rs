@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::support::{Home, seen};
+use vedette_access::Areas;
 use vedette_alert_store::AlertStore;
 use vedette_alerts::OneEvent;
 use vedette_core::{Alert, GroundPoint};
@@ -52,7 +53,7 @@ fn measure(name: &str, home: fn() -> Home) {
     }
     let [alone, joined] = stores.each_ref().map(|store| write(store, &more));
     let [alone_one, joined_one] = stores.each_ref().map(|store| one_by_one(store, &single));
-    let counts = stores[1].counts().unwrap();
+    let counts = stores[1].counts(&Areas::Everywhere).unwrap();
     assert!(counts.events < counts.alerts * 7 / 10, "{counts:?}");
     eprintln!(
         "{name}, {STORED} alerts stored: {alone:.0} upserts a second in batches of {BATCH} without joining, {joined:.0} with \

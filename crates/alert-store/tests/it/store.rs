@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::support::{Home, alert, at, ids, place, verdict};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use vedette_access::Areas;
 use vedette_alert_store::{
     AlertFilter, Cursor, EvidenceLook, Looked, Progress, RecordPosition, StoreError, Upserted, VerdictFilter,
 };
@@ -17,7 +18,7 @@ fn an_alert_reads_back_to_the_last_bit_also_after_reopening(home: &Home) {
     let alert = alert("gate-1", 0, Raised);
     let position = Some(RecordPosition { partition: 3, offset: u64::MAX });
     assert_eq!(home.open().upsert(&alert, position).unwrap(), Upserted::Inserted);
-    let stored = home.open().get(alert.id).unwrap().unwrap();
+    let stored = home.open().get(alert.id, &Areas::Everywhere).unwrap().unwrap();
     assert_eq!(stored.alert, alert);
     assert_eq!(stored.verdict, None);
 }
@@ -31,8 +32,8 @@ fn a_repeated_alert_lands_once_and_a_contradiction_is_counted(home: &Home) {
     assert_eq!(store.upsert(&raised, None).unwrap(), Upserted::Stale);
     let other = Alert { rule_name: "Another name".into(), ..ended.clone() };
     assert_eq!(store.upsert(&other, None).unwrap(), Upserted::Conflict);
-    assert_eq!(store.get(ended.id).unwrap().unwrap().alert, ended, "the first one stays");
-    let counts = store.counts().unwrap();
+    assert_eq!(store.get(ended.id, &Areas::Everywhere).unwrap().unwrap().alert, ended, "the first one stays");
+    let counts = store.counts(&Areas::Everywhere).unwrap();
     assert_eq!((counts.alerts, counts.open, counts.conflicts), (1, 0, 1));
 }
 
@@ -44,13 +45,13 @@ fn an_alert_without_the_event_code_of_a_later_version_is_no_contradiction(home: 
         assert_eq!(store.upsert(&coded(index, first), None).unwrap(), Upserted::Inserted);
         assert_eq!(store.upsert(&coded(index, second), None).unwrap(), Upserted::Unchanged);
         assert_eq!(
-            store.get(coded(index, first).id).unwrap().unwrap().alert,
+            store.get(coded(index, first).id, &Areas::Everywhere).unwrap().unwrap().alert,
             coded(index, first),
             "the first one stays"
         );
     }
     assert_eq!(store.upsert(&coded(1, EventCode::new(7).ok()), None).unwrap(), Upserted::Conflict);
-    assert_eq!(store.counts().unwrap().conflicts, 1);
+    assert_eq!(store.counts(&Areas::Everywhere).unwrap().conflicts, 1);
 }
 
 fn a_number_that_json_cannot_hold_is_refused_whole(home: &Home) {
@@ -60,24 +61,24 @@ fn a_number_that_json_cannot_hold_is_refused_whole(home: &Home) {
     bad.measured.value = f64::NAN;
     let error = store.upsert_all([(&good, None), (&bad, None)]).unwrap_err();
     assert!(matches!(&error, StoreError::Unstorable { alert, .. } if *alert == bad.id), "{error}");
-    assert_eq!(store.counts().unwrap().alerts, 0, "all or nothing");
+    assert_eq!(store.counts(&Areas::Everywhere).unwrap().alerts, 0, "all or nothing");
 }
 
 fn a_verdict_stays_when_the_alert_ends(home: &Home) {
     let store = home.open();
     let raised = alert("gate-1", 0, Raised);
     store.upsert(&raised, None).unwrap();
-    store.set_verdict(raised.id, &verdict(Decision::FalseAlarm, 5)).unwrap();
-    let changed = store.set_verdict(raised.id, &verdict(Decision::Confirmed, 6)).unwrap();
+    store.set_verdict(raised.id, &verdict(Decision::FalseAlarm, 5), &Areas::Everywhere, None).unwrap();
+    let changed = store.set_verdict(raised.id, &verdict(Decision::Confirmed, 6), &Areas::Everywhere, None).unwrap();
     assert_eq!(changed.verdict, Some(verdict(Decision::Confirmed, 6)));
     assert_eq!(home.rows("verdict"), 2, "all are kept");
     store.upsert(&alert("gate-1", 0, Ended), None).unwrap();
-    let stored = store.get(raised.id).unwrap().unwrap();
+    let stored = store.get(raised.id, &Areas::Everywhere).unwrap().unwrap();
     assert_eq!(stored.alert.status, AlertStatus::Ended);
     assert_eq!(stored.verdict, Some(verdict(Decision::Confirmed, 6)));
     let unknown = alert("gate-2", 0, Raised).id;
     assert!(matches!(
-        store.set_verdict(unknown, &verdict(Decision::Confirmed, 6)),
+        store.set_verdict(unknown, &verdict(Decision::Confirmed, 6), &Areas::Everywhere, None),
         Err(StoreError::UnknownAlert(id)) if id == unknown
     ));
 }
@@ -94,7 +95,7 @@ fn every_filter_lets_through_what_it_names(home: &Home) {
     for alert in [&one, &two, &three, &four] {
         store.upsert(alert, None).unwrap();
     }
-    store.set_verdict(two.id, &verdict(Decision::Confirmed, 400)).unwrap();
+    store.set_verdict(two.id, &verdict(Decision::Confirmed, 400), &Areas::Everywhere, None).unwrap();
     let any = AlertFilter::default();
     for (filter, expected) in [
         (any.clone(), vec![&four, &three, &two, &one]),
@@ -138,11 +139,16 @@ fn changes_come_in_order_and_once(home: &Home) {
     let seen = store.last_change().unwrap();
     store.upsert(&two, None).unwrap();
     store.upsert(&two, None).unwrap();
-    store.set_verdict(one.id, &verdict(Decision::Confirmed, 5)).unwrap();
-    let changes = store.changes_after(seen, 10).unwrap();
+    store.set_verdict(one.id, &verdict(Decision::Confirmed, 5), &Areas::Everywhere, None).unwrap();
+    let changes = store.changes_after(seen, seen, 10, &Areas::Everywhere).unwrap();
     assert_eq!(changes.iter().map(|it| it.alert.id).collect::<Vec<_>>(), [two.id, one.id]);
     assert_eq!(changes.last().unwrap().change, store.last_change().unwrap());
-    assert!(store.changes_after(store.last_change().unwrap(), 10).unwrap().is_empty());
+    assert!(
+        store
+            .changes_after(store.last_change().unwrap(), store.last_change().unwrap(), 10, &Areas::Everywhere)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 fn retention_deletes_alerts_with_all_that_hangs_on_them(home: &Home) {
@@ -150,11 +156,13 @@ fn retention_deletes_alerts_with_all_that_hangs_on_them(home: &Home) {
     let (old, new) = (alert("gate-1", 0, Ended), alert("gate-1", 1000, Raised));
     store.upsert_all([(&old, None), (&new, None)]).unwrap();
     store.put_snapshot(old.id, b"jpeg").unwrap();
-    store.set_verdict(old.id, &verdict(Decision::Confirmed, 5)).unwrap();
+    store.set_verdict(old.id, &verdict(Decision::Confirmed, 5), &Areas::Everywhere, None).unwrap();
     let look = EvidenceLook {
         of: Looked::Alert(old.id),
         at: at(2000),
         who: "operator 7".into(),
+        role: String::new(),
+        session: String::new(),
         peer: "127.0.0.1".into(),
         reason: "review".into(),
         what: "snapshot, people pixelated".into(),
@@ -164,10 +172,11 @@ fn retention_deletes_alerts_with_all_that_hangs_on_them(home: &Home) {
     assert_eq!(store.delete_older_than(at(10)).unwrap(), 1);
     assert_eq!(ids(&store, &AlertFilter::default()), [new.id]);
     assert_eq!(store.snapshot(old.id).unwrap(), None);
-    assert_eq!(store.looks(old.id).unwrap(), [look], "who looked is known for longer than what they saw");
+    let looks = vec![look];
+    assert_eq!(store.looks(old.id).unwrap(), looks, "who looked is known for longer than what they saw");
     assert!(matches!(store.put_snapshot(old.id, b"jpeg"), Err(StoreError::UnknownAlert(_))));
     assert_eq!(store.delete_older_than(at(3000)).unwrap(), 1);
-    assert!(store.looks(old.id).unwrap().is_empty());
+    assert_eq!(store.looks(old.id).unwrap(), looks);
 }
 
 fn a_snapshot_is_replaced(home: &Home) {
@@ -178,7 +187,7 @@ fn a_snapshot_is_replaced(home: &Home) {
     store.put_snapshot(alert.id, b"one").unwrap();
     store.put_snapshot(alert.id, b"two").unwrap();
     assert_eq!(store.snapshot(alert.id).unwrap().as_deref(), Some(&b"two"[..]));
-    assert_eq!(store.counts().unwrap().snapshots, 1);
+    assert_eq!(store.counts(&Areas::Everywhere).unwrap().snapshots, 1);
 }
 
 /// Alerts of a few cameras and moments, with revisions 1 to 3.
@@ -212,10 +221,15 @@ fn revisions_in_any_order(cases: u32, home: fn() -> Home) {
         for alert in &shuffled {
             store.upsert(alert, None).unwrap();
         }
-        let held: BTreeMap<_, _> =
-            store.list(&AlertFilter::default()).unwrap().alerts.into_iter().map(|it| (it.alert.id, it.alert)).collect();
+        let held: BTreeMap<_, _> = store
+            .list(&AlertFilter::default(), &Areas::Everywhere)
+            .unwrap()
+            .alerts
+            .into_iter()
+            .map(|it| (it.alert.id, it.alert))
+            .collect();
         prop_assert_eq!(held, latest);
-        prop_assert_eq!(store.counts().unwrap().conflicts, 0);
+        prop_assert_eq!(store.counts(&Areas::Everywhere).unwrap().conflicts, 0);
         Ok(())
     });
 }
@@ -230,7 +244,8 @@ fn pages_of_any_size(cases: u32, home: fn() -> Home) {
         let mut joined = Vec::new();
         let mut before = None;
         loop {
-            let page = store.list(&AlertFilter { limit, before, ..AlertFilter::default() }).unwrap();
+            let page =
+                store.list(&AlertFilter { limit, before, ..AlertFilter::default() }, &Areas::Everywhere).unwrap();
             prop_assert!(page.alerts.len() <= limit as usize);
             joined.extend(page.alerts.iter().map(|stored| stored.alert.id));
             before = page.next;
@@ -267,7 +282,7 @@ fn the_store_knows_how_far_it_has_got_and_what_it_lacks(home: &Home) {
     assert_eq!(store.progress().unwrap(), known(43, Some(15..30)));
     assert_eq!(store.refill(3, &[(alerts[1].clone(), 29)], 30).unwrap(), [Upserted::Inserted]);
     assert_eq!(store.progress().unwrap(), known(43, None));
-    assert_eq!(store.counts().unwrap().alerts, 5);
+    assert_eq!(store.counts(&Areas::Everywhere).unwrap().alerts, 5);
 }
 
 fn the_time_of_retention_is_kept(home: &Home) {
@@ -292,7 +307,7 @@ fn alerts_without_snapshot_are_found_page_by_page(home: &Home) {
     loop {
         let page = store.without_snapshot(alerts[0].raised, after, 2).unwrap();
         let Some(last) = page.last() else { break };
-        after = Some(Cursor { raised: last.raised, id: last.id });
+        after = Some(Cursor { at: last.raised, id: last.id });
         found.extend(page.iter().map(|alert| alert.id));
     }
     assert_eq!(found, [0, 2, 3, 4].map(|index| alerts[index].id));
@@ -340,7 +355,7 @@ on_both! {
 
 #[test]
 fn a_cursor_prints_and_reads_back() {
-    let cursor = Cursor { raised: at(-5_000_000_000), id: AlertId(7) };
+    let cursor = Cursor { at: at(-5_000_000_000), id: AlertId(7) };
     assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
     for wrong in ["", "5", "5.x", "x.0f8fad5b-d9cb-569f-a165-70867728950e"] {
         assert!(wrong.parse::<Cursor>().unwrap_err().to_string().contains("not a cursor"));

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::support::{alert, at, ids, seen};
+use crate::support::{FILE_BEFORE_ACCESS, alert, at, ids, seen};
 use tempfile::TempDir;
+use vedette_access::Areas;
 use vedette_alert_store::{AlertFilter, AlertStore, StoreError};
 use vedette_alerts::OneEvent;
 use vedette_core::EpisodePhase::{Ended, Raised};
@@ -15,10 +16,10 @@ fn a_store_of_before_there_were_units_is_taken_over() {
     let old = alert("gate-1", 0, Raised);
     AlertStore::open(&path).unwrap().upsert(&old, None).unwrap();
     // As version 1 left it: no table of units, alerts that do not know of any, and no events.
-    rusqlite::Connection::open(&path)
-        .unwrap()
-        .execute_batch(
-            "DROP TABLE responsible; DROP TABLE sighting; DROP TABLE progress; DROP TABLE clip; DROP TABLE camera_look; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute_batch(FILE_BEFORE_ACCESS).unwrap();
+    file.execute_batch(
+            "DROP TABLE responsible; DROP TABLE sighting; DROP TABLE progress; DROP TABLE clip; DROP TABLE camera_look; DROP TABLE near_miss; DROP TABLE near_miss_count; DROP TABLE near_miss_progress; DELETE FROM counter WHERE name = 'near_misses'; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
              ALTER TABLE alert DROP COLUMN event; ALTER TABLE alert DROP COLUMN event_us;
              CREATE INDEX alert_by_camera ON alert (camera, raised_us); PRAGMA user_version = 1;
              UPDATE alert SET payload = json_remove(payload, '$.place.address.responsible', '$.place.address.road',
@@ -26,7 +27,7 @@ fn a_store_of_before_there_were_units_is_taken_over() {
         )
         .unwrap();
     let store = AlertStore::open(&path).unwrap();
-    let read = store.get(old.id).unwrap().unwrap().alert.place.address.unwrap();
+    let read = store.get(old.id, &Areas::Everywhere).unwrap().unwrap().alert.place.address.unwrap();
     assert!(read.responsible.is_empty() && read.road.is_none());
     let new = alert("gate-1", 50, Raised);
     store.upsert(&new, None).unwrap();
@@ -40,16 +41,16 @@ fn a_store_of_before_there_were_events_is_taken_over() {
     let path = folder.path().join("alerts.sqlite");
     let old = seen("gate-1", 0, 0.0);
     AlertStore::open(&path).unwrap().upsert(&old, None).unwrap();
-    rusqlite::Connection::open(&path)
-        .unwrap()
-        .execute_batch(
-            "DROP TABLE sighting; DROP TABLE progress; DROP TABLE clip; DROP TABLE camera_look; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute_batch(FILE_BEFORE_ACCESS).unwrap();
+    file.execute_batch(
+            "DROP TABLE sighting; DROP TABLE progress; DROP TABLE clip; DROP TABLE camera_look; DROP TABLE near_miss; DROP TABLE near_miss_count; DROP TABLE near_miss_progress; DELETE FROM counter WHERE name = 'near_misses'; DROP INDEX alert_by_event; DROP INDEX alert_by_camera;
              ALTER TABLE alert DROP COLUMN event; ALTER TABLE alert DROP COLUMN event_us;
              CREATE INDEX alert_by_camera ON alert (camera, raised_us); PRAGMA user_version = 2;",
         )
         .unwrap();
     let store = AlertStore::open(&path).unwrap().joining(OneEvent::default());
-    assert_eq!(store.get(old.id).unwrap().unwrap().event, old.id);
+    assert_eq!(store.get(old.id, &Areas::Everywhere).unwrap().unwrap().event, old.id);
     let new = seen("gate-2", 100, 0.0);
     store.upsert(&new, None).unwrap();
     assert_eq!(ids(&store, &AlertFilter::default()), [new.id, old.id], "what was there before is an event of its own");
@@ -118,7 +119,9 @@ fn a_damaged_row_hides_no_other() {
         // Pages of one: some are empty, and the next one follows.
         let (mut found, mut before) = (Vec::new(), None);
         loop {
-            let page = store.list(&AlertFilter { each, limit: 1, before, ..AlertFilter::default() }).unwrap();
+            let page = store
+                .list(&AlertFilter { each, limit: 1, before, ..AlertFilter::default() }, &Areas::Everywhere)
+                .unwrap();
             found.extend(page.alerts.iter().map(|stored| stored.alert.id));
             before = page.next;
             if before.is_none() {
@@ -128,17 +131,22 @@ fn a_damaged_row_hides_no_other() {
         assert_eq!(found, newest_first);
     }
     let changes = |after, limit| -> Vec<_> {
-        store.changes_after(after, limit).unwrap().iter().map(|stored| stored.alert.id).collect()
+        store
+            .changes_after(after, after, limit, &Areas::Everywhere)
+            .unwrap()
+            .iter()
+            .map(|stored| stored.alert.id)
+            .collect()
     };
     assert_eq!(changes(0, 100), [all[0], all[1], all[4], all[5]]);
     assert_eq!(changes(2, 2), [all[4], all[5]], "as many as were asked for, beyond the damaged ones");
-    assert!(matches!(store.get(all[2]), Err(StoreError::Damaged { .. })));
-    assert!(store.get(all[1]).unwrap().is_some());
+    assert!(matches!(store.get(all[2], &Areas::Everywhere), Err(StoreError::Damaged { .. })));
+    assert!(store.get(all[1], &Areas::Everywhere).unwrap().is_some());
     assert_eq!(store.unreadable().unwrap().0, 2, "each is counted once");
     assert_eq!(store.without_snapshot(at(-1_000_000), None, 100).unwrap().len(), 4);
     // Its next revision makes it whole.
     store.upsert(&alert("gate-1", 2, Ended), None).unwrap();
-    assert!(store.get(all[2]).unwrap().is_some());
+    assert!(store.get(all[2], &Areas::Everywhere).unwrap().is_some());
 }
 
 #[test]
@@ -149,13 +157,14 @@ fn a_damaged_lead_hides_no_view_and_new_alerts_are_joined_beside_damaged_ones() 
     let (lead, view) = (seen("gate-1", 0, 0.0), seen("gate-2", 100, 0.0));
     store.upsert(&lead, None).unwrap();
     store.upsert(&view, None).unwrap();
-    assert_eq!(store.get(view.id).unwrap().unwrap().event, lead.id);
+    assert_eq!(store.get(view.id, &Areas::Everywhere).unwrap().unwrap().event, lead.id);
     damage(&path, &format!("UPDATE alert SET payload = '{{' WHERE id = '{}'", lead.id));
     assert_eq!(ids(&store, &AlertFilter::default()), [view.id], "the view stands in for it");
-    let numbers: Vec<u64> = store.changes_after(0, 10).unwrap().iter().map(|stored| stored.change).collect();
+    let numbers: Vec<u64> =
+        store.changes_after(0, 0, 10, &Areas::Everywhere).unwrap().iter().map(|stored| stored.change).collect();
     assert!(numbers.is_sorted() && !numbers.is_empty(), "{numbers:?}");
     damage(&path, "UPDATE sighting SET alert = 'x' || alert WHERE camera = 'gate-1'; ");
     let third = seen("gate-3", 200, 0.0);
     store.upsert(&third, None).unwrap();
-    assert!(store.get(third.id).unwrap().is_some());
+    assert!(store.get(third.id, &Areas::Everywhere).unwrap().is_some());
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::cluster::Cluster;
 use crate::support::{alert, connect, verdict};
+use vedette_access::Areas;
 use vedette_alert_store::{AlertStore, PostgresServer, StoreError, Upserted};
 use vedette_alerts::{Decision, StoredAlert};
 use vedette_core::EpisodePhase::{Ended, Raised};
@@ -40,7 +41,7 @@ fn two_writers_of_the_same_alerts_leave_each_once_and_a_reader_misses_no_change(
             loop {
                 let last_round = !writing.load(Ordering::SeqCst);
                 let after = seen.last().map_or(0, |change| change.change);
-                seen.extend(reader.changes_after(after, 3).unwrap());
+                seen.extend(reader.changes_after(after, after, 3, &Areas::Everywhere).unwrap());
                 if last_round && seen.last().map_or(0, |change| change.change) == reader.last_change().unwrap() {
                     return seen;
                 }
@@ -53,7 +54,7 @@ fn two_writers_of_the_same_alerts_leave_each_once_and_a_reader_misses_no_change(
     let changed = outcomes.iter().filter(|outcome| outcome.changed()).count() as u64;
     assert_eq!(reader.last_change().unwrap(), changed, "each change has a number, and only a change");
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Upserted::Inserted).count(), 20);
-    let counts = reader.counts().unwrap();
+    let counts = reader.counts(&Areas::Everywhere).unwrap();
     assert_eq!((counts.alerts, counts.open, counts.conflicts), (20, 0, 0));
     // Who followed by number saw every alert as it is in the end: no number became visible behind one already seen.
     let ended: BTreeSet<AlertId> = seen.iter().filter(|it| it.alert.ended.is_some()).map(|it| it.alert.id).collect();
@@ -89,8 +90,8 @@ fn contradictions_of_writers_at_the_same_moment_leave_the_first_and_are_all_coun
     assert_eq!((first.len(), others.len()), (1, WRITERS - 1), "{outcomes:?}");
     assert!(others.iter().all(|(_, outcome)| *outcome == Upserted::Conflict));
     let store = connect(&address);
-    assert_eq!(store.get(named("").id).unwrap().unwrap().alert.rule_name, first[0].0);
-    assert_eq!(store.counts().unwrap().conflicts, WRITERS as u64 - 1);
+    assert_eq!(store.get(named("").id, &Areas::Everywhere).unwrap().unwrap().alert.rule_name, first[0].0);
+    assert_eq!(store.counts(&Areas::Everywhere).unwrap().conflicts, WRITERS as u64 - 1);
     assert_eq!(store.last_change().unwrap(), 1);
 }
 
@@ -104,7 +105,7 @@ fn a_server_that_is_killed_and_comes_back_has_lost_nothing_and_a_reader_goes_on_
         store.upsert(alert, None).unwrap();
     }
     let seen = store.last_change().unwrap();
-    store.set_verdict(alerts[0].id, &verdict(Decision::Confirmed, 5)).unwrap();
+    store.set_verdict(alerts[0].id, &verdict(Decision::Confirmed, 5), &Areas::Everywhere, None).unwrap();
 
     cluster.kill();
     for error in [store.upsert(&alerts[3], None).unwrap_err(), store.last_change().unwrap_err()] {
@@ -122,10 +123,11 @@ fn a_server_that_is_killed_and_comes_back_has_lost_nothing_and_a_reader_goes_on_
     for alert in &alerts[6..] {
         store.upsert(alert, None).unwrap();
     }
-    let resumed: Vec<AlertId> = store.changes_after(seen, 100).unwrap().iter().map(|it| it.alert.id).collect();
+    let resumed: Vec<AlertId> =
+        store.changes_after(seen, seen, 100, &Areas::Everywhere).unwrap().iter().map(|it| it.alert.id).collect();
     let expected: Vec<AlertId> = [0].into_iter().chain(3..9).map(|at: usize| alerts[at].id).collect();
     assert_eq!(resumed, expected, "the verdict and all that came after, in order, each once");
-    assert_eq!(store.counts().unwrap().alerts, 9);
+    assert_eq!(store.counts(&Areas::Everywhere).unwrap().alerts, 9);
 }
 
 /// A store that found no server does not try again for a moment.
@@ -165,7 +167,7 @@ fn tables_of_others_and_of_later_versions_are_left_alone() {
     // Tables of the same names in another schema do not matter.
     let shared = cluster.database();
     cluster.sql(database(&shared), "CREATE TABLE alert (title text); CREATE SCHEMA vedette");
-    assert_eq!(connect(&shared).counts().unwrap().alerts, 0);
+    assert_eq!(connect(&shared).counts(&Areas::Everywhere).unwrap().alerts, 0);
 }
 
 #[test]
@@ -225,6 +227,9 @@ fn lists_are_found_by_index() {
     };
     for (condition, index) in [
         ("code >= '440304' AND code < '440304\u{7f}'", "alert_by_code"),
+        ("substr(code, 1, 6) = '440304'", "alert_by_district"),
+        ("substr(code, 1, 9) = '440304001'", "alert_by_street"),
+        ("substr(code, 1, 12) = '440304001001'", "alert_by_community"),
         ("camera = 'gate-1'", "alert_by_"),
         ("(raised_us, id) < (5, 'x')", "alert_by_time"),
         ("id IN (SELECT alert FROM responsible WHERE code = 'P01' AND kind = 'police')", "responsible_by_unit"),

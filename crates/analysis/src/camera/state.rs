@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use vedette_core::{Policy, Timestamp};
-use vedette_rules::{EngineState, EngineState6, RuleEngine, RuleSet, SharedPolicy, StateMismatch};
+use vedette_rules::{EngineState, EngineState6, NearestFrames, RuleEngine, RuleSet, SharedPolicy, StateMismatch};
 use vedette_track::Tracker;
 use vedette_wire::{WireError, decode_alert, decode_policy, encode_alert, encode_policy_briefly};
 
@@ -44,8 +44,8 @@ pub enum StateError {
     /// A rule's state does not match the rule's kind.
     #[error("the state cannot be used: {0}")]
     Mismatch(#[from] StateMismatch),
-    /// The state of format 6 is not of its policy.
-    #[error("the state of format {FORMAT_6} does not match the policy in it")]
+    /// The state of the engine is not of its policy, or its frames are not of it.
+    #[error("the state of the rules does not match the policy or the frames stored with it")]
     Unfit,
     /// There is no camera that it could be of.
     #[error("the camera was removed before the state was saved")]
@@ -55,7 +55,8 @@ pub enum StateError {
     Setup(#[from] SetupError),
 }
 
-/// The checkpoint, with the state of the engine as `E`. Messages with a schema are stored in it.
+/// The checkpoint, with the state of the engine as `E`. Messages with a schema are stored in it. Behind it stand the frames of the
+/// engine's near-misses, unless there are none: a program of a version without them ignores what follows.
 #[derive(Serialize, Deserialize)]
 struct Saved<'a, E> {
     tracker: Cow<'a, Tracker>,
@@ -86,7 +87,11 @@ impl CameraAnalysis {
             last: self.last,
             open: self.open.values().map(|alert| encode_alert(alert)).collect(),
         };
-        Ok(postcard::to_stdvec(&saved)?)
+        let bytes = postcard::to_stdvec(&saved)?;
+        match self.engine.as_ref().map(|engine| engine.state().nearest_frames()) {
+            Some(frames) if !frames.is_empty() => Ok(postcard::to_extend(&frames, bytes)?),
+            _ => Ok(bytes),
+        }
     }
 
     /// Restores a checkpoint: from here on the camera's output is the same as without the interruption.
@@ -96,7 +101,10 @@ impl CameraAnalysis {
     pub fn restore(setups: &Setups, format: u32, bytes: &[u8]) -> Result<Self, StateError> {
         match format {
             STATE_FORMAT => {
-                Self::restore_from(setups, postcard::from_bytes(bytes)?, |state: EngineState, _| Some(state))
+                let (saved, rest) = postcard::take_from_bytes(bytes)?;
+                let frames: NearestFrames =
+                    if rest.is_empty() { NearestFrames::default() } else { postcard::from_bytes(rest)? };
+                Self::restore_from(setups, saved, |state: EngineState, _| state.with_nearest_frames(frames))
             }
             FORMAT_6 => Self::restore_from(setups, postcard::from_bytes(bytes)?, EngineState6::upgraded),
             _ => Err(StateError::Format(format)),

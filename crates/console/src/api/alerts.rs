@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vedette_alert_store::{AlertFilter, VerdictFilter};
@@ -8,13 +8,13 @@ use vedette_alerts::json::{AlertJson, SeverityWords, StatusWords};
 
 use super::{App, alert_id, find, with_store};
 use crate::api_rule::ApiRule;
+use crate::guard::Allowed;
 use crate::params::Params;
 use crate::path_text::PathText;
 use crate::problem::{Problem, ProblemJson};
 
-const MAX_LIMIT: u32 = 1000;
 /// Names of the rule kinds.
-fn kinds() -> Vec<&'static str> {
+pub(super) fn kinds() -> Vec<&'static str> {
     vedette_rules::rule_kinds().map(|kind| kind.info.name.as_str()).collect()
 }
 const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
@@ -116,13 +116,7 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
         "before",
     ];
     let params = Params::read(query, &known)?;
-    let instant = |reason| ApiRule::Instant { reason };
-    let limit = params.parse::<u32>("limit", ApiRule::number("a number from 1 to 1000"))?;
-    if let Some(limit) = limit
-        && !(1..=MAX_LIMIT).contains(&limit)
-    {
-        return Err(Problem::parameter("limit", limit, ApiRule::Page { most: MAX_LIMIT }));
-    }
+    let (from, until) = params.times()?;
     let filter = AlertFilter {
         each: params.word::<Views>("views", &VIEWS)? == Some(Views::All),
         code_prefix: params.parse("address", |reason| ApiRule::Prefix { reason })?,
@@ -130,18 +124,13 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
         kind: params.word("kind", &kinds())?,
         camera: params.parse("camera", |reason| ApiRule::Camera { reason })?,
         severity: params.word("severity", &SEVERITIES)?,
-        from: params.parse("from", instant)?,
-        until: params.parse("until", instant)?,
+        from,
+        until,
         status: params.word("status", &["open", "ended"])?,
         verdict: params.word::<Review>("verdict", &VERDICTS)?.map(VerdictFilter::from),
-        limit: limit.unwrap_or_default(),
+        limit: params.page_limit()?,
         before: params.parse("before", |reason| ApiRule::Cursor { reason })?,
     };
-    if let (Some(from), Some(until)) = (filter.from, filter.until)
-        && from >= until
-    {
-        return Err(Problem::parameter("until", until, ApiRule::Until { from }));
-    }
     Ok(filter)
 }
 
@@ -155,9 +144,13 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
         (status = 200, description = "A page", body = AlertList),
         (status = 400, description = "A parameter breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
     ))]
-pub(crate) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<AlertList>, Problem> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<AlertList>, Problem> {
     let filter = filter(query.as_deref())?;
-    let page = with_store(&app, move |store| store.list(&filter)).await?;
+    let page = with_store(&app, move |store| store.list(&filter, &allowed.areas)).await?;
     Ok(Json(AlertList {
         alerts: page.alerts.iter().map(|stored| app.settings.base_path.json(stored)).collect(),
         next: page.next.map(|cursor| cursor.to_string()),
@@ -174,10 +167,11 @@ pub(crate) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> R
     ))]
 pub(crate) async fn get(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AlertJson>, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let stored = find(&app, alert_id(&id)?).await?;
+    let stored = find(&app, &allowed, alert_id(&id)?).await?;
     Ok(Json(app.settings.base_path.json(&stored)))
 }

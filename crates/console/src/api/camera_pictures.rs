@@ -5,12 +5,13 @@ use utoipa::IntoParams;
 use vedette_alert_store::Looked;
 use vedette_core::{CameraId, Timestamp};
 
-use super::App;
 use super::byte_range;
 use super::looks::{LOOK, LookQuery, Viewer};
+use super::within::sees_camera;
+use super::{App, Shared};
 use crate::NoCameraPicture;
 use crate::api_rule::ApiRule;
-use crate::gate::Client;
+use crate::guard::Allowed;
 use crate::params::Params;
 use crate::path_text::PathText;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
@@ -42,14 +43,14 @@ pub(crate) struct StillQuery {
     ))]
 pub(crate) async fn glance(
     State(app): State<App>,
-    Extension(Client(client)): Extension<Client>,
+    Extension(allowed): Extension<Allowed>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let params = Params::read(query.as_deref(), LOOK)?;
-    let viewer = Viewer::read(&params, client)?;
-    let camera = camera(&id)?;
+    let viewer = Viewer::read(&app, &params, &allowed)?;
+    let camera = camera(&app, &allowed, &id)?;
     let webm = app.parts.cameras.glance(&id).await.map_err(|why| problem(why, &id))?;
     let part = byte_range::part(&headers, webm.len())?;
     viewer.record(&app, Looked::Camera(camera), "glance").await?;
@@ -71,23 +72,24 @@ pub(crate) async fn glance(
     ))]
 pub(crate) async fn still(
     State(app): State<App>,
-    Extension(Client(client)): Extension<Client>,
+    Extension(allowed): Extension<Allowed>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Problem> {
     let params = Params::read(query.as_deref(), &["at", "by", "reason"])?;
-    let viewer = Viewer::read(&params, client)?;
+    let viewer = Viewer::read(&app, &params, &allowed)?;
     let at = params.parse::<Timestamp>("at", |reason| ApiRule::Instant { reason })?;
-    let camera = camera(&id)?;
+    let camera = camera(&app, &allowed, &id)?;
     let jpeg = app.parts.cameras.still(&id, at).await.map_err(|why| problem(why, &id))?;
     viewer.record(&app, Looked::Camera(camera), "still").await?;
     // Not cached by the browser: every access must be recorded.
     Ok(([(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "no-store")], jpeg))
 }
 
-/// No camera has another id.
-fn camera(id: &str) -> Result<CameraId, Problem> {
-    CameraId::new(id).map_err(|_| problem(NoCameraPicture::NoCamera, id))
+/// A camera inside of the caller's areas. No camera has another id.
+fn camera(app: &Shared, allowed: &Allowed, id: &str) -> Result<CameraId, Problem> {
+    let camera = CameraId::new(id).map_err(|_| problem(NoCameraPicture::NoCamera, id))?;
+    if sees_camera(app, &allowed.areas, &camera) { Ok(camera) } else { Err(problem(NoCameraPicture::NoCamera, id)) }
 }
 
 fn problem(why: NoCameraPicture, id: &str) -> Problem {

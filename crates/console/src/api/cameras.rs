@@ -2,16 +2,20 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use vedette_access::Areas;
 use vedette_core::{Camera, CameraId, CameraVersion, Owner, Proposal, ProposedCamera, Timestamp};
 
+use super::logins::{self, GivenLogin, ShownLogin};
 use super::proposals::{AppliedJson, author, commit, if_match, planned, tag};
+use super::within::require_camera;
 use super::{App, Shared, body, camera_id};
 use crate::api_rule::ApiRule;
+use crate::guard::Allowed;
 use crate::params::Params;
 use crate::path_text::PathText;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
@@ -35,21 +39,24 @@ pub(crate) struct CameraVersionJson {
     /// When it was made; null if unknown.
     #[schema(required = true, format = DateTime)]
     made: Option<String>,
-    /// The camera as in a camera file, without secrets; null where it was removed.
+    /// The camera as in a camera file, without secrets; null where it was removed. Of a login it has `user` and `sealed_with`, the id of
+    /// the key with which the password is sealed.
     #[schema(required = true, value_type = Option<Object>)]
-    camera: Option<Camera>,
+    camera: Option<Camera<ShownLogin>>,
 }
 
 /// A camera to be put in force.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CameraRequest {
-    /// The whole camera, as in a camera file; null removes it.
+    /// The whole camera, as in a camera file; null removes it. `source.login` has `user` and one of `password`, in clear, which is sealed
+    /// before it is kept and never returned; `sealed`, as in a camera file; `sealed_with`, as it is shown, which keeps the password.
     #[schema(value_type = Option<Object>)]
-    camera: Option<Camera>,
-    /// The name of the person, 1 to 64 characters.
+    camera: Option<Camera<GivenLogin>>,
+    /// The name of the person while there are no accounts, 1 to 64 characters; left out otherwise.
+    #[serde(default)]
     #[schema(min_length = 1, max_length = 64, example = "operator 7")]
-    by: String,
+    by: Option<String>,
     /// Why, at most 1000 characters.
     #[serde(default)]
     #[schema(max_length = 1000)]
@@ -73,11 +80,12 @@ pub(crate) struct CameraRequest {
     ))]
 pub(crate) async fn get(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let versions = known(&app, &camera_id("id", &id)?)?;
+    let versions = known(&app, &require_camera(&app, &allowed, camera_id("id", &id)?)?)?;
     let newest = versions.last().map(|version| version.effective_from).unwrap_or_default();
     Ok(([(header::ETAG, tag(newest))], Json(json(&app, versions).pop())))
 }
@@ -91,11 +99,12 @@ pub(crate) async fn get(
     ))]
 pub(crate) async fn history(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<CameraVersionJson>>, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let mut versions = json(&app, known(&app, &camera_id("id", &id)?)?);
+    let mut versions = json(&app, known(&app, &require_camera(&app, &allowed, camera_id("id", &id)?)?)?);
     versions.reverse();
     Ok(Json(versions))
 }
@@ -116,6 +125,7 @@ pub(crate) async fn history(
     ))]
 pub(crate) async fn apply(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -124,11 +134,20 @@ pub(crate) async fn apply(
     Params::read(query.as_deref(), &[])?;
     let id = camera_id("id", &id)?;
     let request: CameraRequest = body(&headers, &given)?;
-    let (author, reason) = author(&request.by, &request.reason)?;
+    let (author, reason) = author(&allowed, request.by.as_deref(), &request.reason)?;
     if let Some(other) = request.camera.as_ref().filter(|camera| camera.id != id) {
         return Err(Problem::parameter("camera.id", &other.id, ApiRule::OtherCamera { id: id.to_string() }));
     }
-    let cameras = vec![ProposedCamera { id, content: request.camera, based_on: if_match(&headers)? }];
+    // Neither from elsewhere nor to elsewhere. One that there is not yet has only the place that it is to get.
+    let is_known = !app.parts.configuration.camera_versions(&id).is_empty();
+    let id = if is_known { require_camera(&app, &allowed, id)? } else { id };
+    if allowed.areas != Areas::Everywhere
+        && request.camera.as_ref().is_some_and(|camera| !allowed.areas.has_camera(camera))
+    {
+        return Err(Problem::new(ProblemKind::FORBIDDEN, ApiRule::CameraElsewhere));
+    }
+    let content = logins::sealed(&app, request.camera.into_iter().collect()).await?.pop();
+    let cameras = vec![ProposedCamera { id, content, based_on: if_match(&headers)? }];
     let owner = Owner::Console;
     let proposal = Proposal { cameras, author, reason, owner, takes_over: request.take_over, ..Proposal::default() };
     let planned = planned(&app, &proposal);
@@ -136,7 +155,7 @@ pub(crate) async fn apply(
         let cameras = app.parts.configuration.check(proposal).await?;
         return Ok(Json(AppliedJson::plan(planned, cameras)));
     }
-    commit(&app, proposal, planned).await.map(Json)
+    commit(&app, &allowed, proposal, planned).await.map(Json)
 }
 
 /// The versions of a camera that there is or was.
@@ -162,7 +181,7 @@ fn json(app: &Shared, versions: Vec<CameraVersion>) -> Vec<CameraVersionJson> {
             by: made.author,
             reason: made.reason,
             made: (made.at != Timestamp::default()).then(|| made.at.to_string()),
-            camera: version.content,
+            camera: version.content.map(logins::shown),
         }
     };
     versions.into_iter().enumerate().map(version).collect()

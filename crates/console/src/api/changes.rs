@@ -1,19 +1,24 @@
 //! Changes of cameras and policies as a whole: what `vedette apply` sends, and what became of each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use vedette_access::Permission;
 use vedette_core::{Camera, CameraId, Change, ChangePhase, Owner, Policy, Proposal, ProposedCamera, ProposedPolicy};
 use vedette_rules::RuleSet;
 
+use super::logins::{self, GivenLogin};
 use super::proposals::{AppliedJson, author, commit, planned, scope_text};
+use super::within::{require_everywhere, sees_camera, sees_scope};
 use super::{App, Shared, body};
 use crate::configuration::ChangeRefused;
+use crate::guard::Allowed;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson};
 
@@ -21,10 +26,10 @@ use crate::problem::{Problem, ProblemJson};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeRequest {
-    /// Whole cameras, as in a camera file.
+    /// Whole cameras, as in a camera file, or with a password in clear or kept as in `applyCamera`.
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
-    cameras: Vec<Camera>,
+    cameras: Vec<Camera<GivenLogin>>,
     /// Whole policies, as in a policy file.
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
@@ -32,9 +37,10 @@ pub(crate) struct ChangeRequest {
     /// Whether these are all cameras and policies of the files: others that the files keep are removed.
     #[serde(default)]
     complete: bool,
-    /// The name of the person or program, 1 to 64 characters.
+    /// The name of the person or program while there are no accounts, 1 to 64 characters; left out otherwise.
+    #[serde(default)]
     #[schema(min_length = 1, max_length = 64)]
-    by: String,
+    by: Option<String>,
     /// Why, at most 1000 characters.
     #[serde(default)]
     #[schema(max_length = 1000)]
@@ -85,15 +91,18 @@ pub(crate) struct ChangeJson {
     ))]
 pub(crate) async fn apply(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     given: Bytes,
 ) -> Result<Json<AppliedJson>, Problem> {
     Params::read(query.as_deref(), &[])?;
     let request: ChangeRequest = body(&headers, &given)?;
-    let (author, reason) = author(&request.by, &request.reason)?;
+    require_everywhere(&allowed, Permission::ChangeCameras)?;
+    let (author, reason) = author(&allowed, request.by.as_deref(), &request.reason)?;
     let whole = |camera: Camera| ProposedCamera { id: camera.id.clone(), content: Some(camera), based_on: None };
-    let mut cameras: Vec<ProposedCamera> = request.cameras.into_iter().map(whole).collect();
+    let cameras = logins::sealed(&app, request.cameras).await?;
+    let mut cameras: Vec<ProposedCamera> = cameras.into_iter().map(whole).collect();
     let mut policies: Vec<ProposedPolicy> = request.policies.into_iter().map(proposed).collect();
     if request.complete {
         add_removals(&app, &mut cameras, &mut policies);
@@ -108,7 +117,7 @@ pub(crate) async fn apply(
             Err(refused) => Err(refused.into()),
         };
     }
-    commit(&app, proposal, planned).await.map(Json)
+    commit(&app, &allowed, proposal, planned).await.map(Json)
 }
 
 /// The last changes
@@ -116,9 +125,17 @@ pub(crate) async fn apply(
 /// The changes of the last days, newest first.
 #[utoipa::path(get, path = "/api/v1/changes", tag = "configuration", operation_id = "listChanges",
     responses((status = 200, description = "The changes, newest first", body = Vec<ChangeJson>)))]
-pub(crate) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<Vec<ChangeJson>>, Problem> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Vec<ChangeJson>>, Problem> {
     Params::read(query.as_deref(), &[])?;
-    Ok(Json(app.parts.configuration.changes().iter().map(|change| ChangeJson::from(&**change)).collect()))
+    let sees = |change: &&Arc<Change>| {
+        change.cameras.iter().all(|version| sees_camera(&app, &allowed.areas, &version.of))
+            && change.policies.iter().all(|version| sees_scope(&app, &allowed.areas, &version.of))
+    };
+    Ok(Json(app.parts.configuration.changes().iter().filter(sees).map(|change| ChangeJson::from(&**change)).collect()))
 }
 
 /// A whole policy, for all cameras of its scope, from now on.

@@ -1,11 +1,16 @@
 //! The answers that any request may get, described once for all operations.
 
+use axum::http::Method;
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
-const EVERY: [(&str, &str); 5] = [
+use crate::guard::{Need, need};
+
+const EVERY: [(&str, &str); 6] = [
     ("400", "A parameter breaks a rule, or the request is malformed"),
-    ("403", "A page of another site asks"),
+    ("401", "Nobody is logged in, and there is no valid token"),
+    ("403", "The caller lacks the permission, or a page of another site asks"),
     ("421", "The console is not opened under this name"),
     ("500", "The server failed; its log says why"),
     ("503", "The alert store cannot be reached, or the most connections are open"),
@@ -14,8 +19,24 @@ const WITH_BODY: [(&str, &str); 2] = [("408", "The body came too slowly"), ("413
 
 /// Adds the answers to each operation that does not describe its own.
 pub(super) fn describe(description: &mut OpenApi) {
-    for item in description.paths.paths.values_mut() {
-        [&mut item.get, &mut item.post].into_iter().filter_map(Option::as_mut).for_each(add);
+    for (path, item) in &mut description.paths.paths {
+        for (method, operation) in [
+            (Method::GET, &mut item.get),
+            (Method::POST, &mut item.post),
+            (Method::PUT, &mut item.put),
+            (Method::DELETE, &mut item.delete),
+        ] {
+            let Some(operation) = operation else { continue };
+            add(operation);
+            if let Some(need) = need(&method, path) {
+                let name = match need {
+                    Need::Anyone => "anyone",
+                    Need::Caller => "caller",
+                    Need::Has(permission) => permission.as_str(),
+                };
+                operation.extensions = Some(Extensions::builder().add("x-permission", name).build());
+            }
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! The records of the detection store.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::response::Response;
 
 use super::trials::{SpanQuery, lines, tuning, window_of};
+use super::within::require_camera;
 use super::{App, camera_id};
+use crate::guard::Allowed;
 use crate::path_text::PathText;
 use crate::problem::{Problem, ProblemJson};
 
@@ -22,10 +24,12 @@ use crate::problem::{Problem, ProblemJson};
     ))]
 pub(crate) async fn detections(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let window = window_of(query.as_deref())?;
-    let answer = tuning(&app)?.records(camera_id("id", &id)?, window).await?;
+    let camera = require_camera(&app, &allowed, camera_id("id", &id)?)?;
+    let answer = tuning(&app)?.records(camera, window).await?;
     Ok(lines(answer, |lines| lines))
 }

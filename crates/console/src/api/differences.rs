@@ -20,6 +20,13 @@ pub(crate) struct Difference {
     after: Value,
 }
 
+impl Difference {
+    /// Of what is shown in words.
+    pub(super) fn of_texts(path: &str, before: String, after: String) -> Self {
+        Self { path: path.to_owned(), before: before.into(), after: after.into() }
+    }
+}
+
 /// The values in which two of a kind differ, [`MOST`] at most.
 pub(super) fn differences<T: Serialize>(before: &T, after: &T) -> Vec<Difference> {
     // By their text, in which numbers are as short as people write them.

@@ -10,7 +10,7 @@ use super::looks::{LOOK, LookQuery, Viewer};
 use super::{App, Shared, alert_id, find, with_store};
 use crate::SnapshotUnavailable;
 use crate::api_rule::ApiRule;
-use crate::gate::Client;
+use crate::guard::Allowed;
 use crate::metrics;
 use crate::params::Params;
 use crate::path_text::PathText;
@@ -31,13 +31,13 @@ use crate::problem::{Problem, ProblemJson, ProblemKind};
     ))]
 pub(crate) async fn snapshot(
     State(app): State<App>,
-    Extension(Client(client)): Extension<Client>,
+    Extension(allowed): Extension<Allowed>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Problem> {
     let params = Params::read(query.as_deref(), LOOK)?;
-    let viewer = Viewer::read(&params, client)?;
-    let stored = find(&app, alert_id(&id)?).await?;
+    let viewer = Viewer::read(&app, &params, &allowed)?;
+    let stored = find(&app, &allowed, alert_id(&id)?).await?;
     let jpeg = picture(&app, &stored).await?;
     viewer.record(&app, Looked::Alert(stored.alert.id), "snapshot").await?;
     // Not cached by the browser: every access must be recorded.
@@ -96,14 +96,14 @@ async fn picture(app: &Shared, stored: &StoredAlert) -> Result<Bytes, Problem> {
     ))]
 pub(crate) async fn clip(
     State(app): State<App>,
-    Extension(Client(client)): Extension<Client>,
+    Extension(allowed): Extension<Allowed>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let params = Params::read(query.as_deref(), LOOK)?;
-    let viewer = Viewer::read(&params, client)?;
-    let stored = find(&app, alert_id(&id)?).await?;
+    let viewer = Viewer::read(&app, &params, &allowed)?;
+    let stored = find(&app, &allowed, alert_id(&id)?).await?;
     let id = stored.alert.id;
     let pending = || Problem::new(ProblemKind::BUSY, ApiRule::ClipPending);
     let webm = match stored.clip {

@@ -1,16 +1,16 @@
 //! Accesses to evidence and live pictures: who, from where, why. They are recorded before a picture is sent.
 
-use std::net::IpAddr;
-
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
+use vedette_access::AuditEntry;
 use vedette_alert_store::{EvidenceLook, Looked};
 use vedette_core::text_violation;
 
 use super::{App, Shared, alert_id, camera_id, with_store};
 use crate::api_rule::ApiRule;
+use crate::guard::Allowed;
 use crate::params::Params;
 use crate::path_text::PathText;
 use crate::problem::{Problem, ProblemJson};
@@ -27,9 +27,9 @@ pub(super) const LOOK: &[&str] = &["by", "reason"];
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it describes the parameters; `Viewer` reads them")]
 pub(crate) struct LookQuery {
-    /// The name of the viewer, at most 64 characters; `unnamed` when absent.
+    /// The name of the viewer while there are no accounts, at most 64 characters.
     by: Option<String>,
-    /// The purpose, at most 200 characters; `review` when absent.
+    /// The purpose, at most 200 characters; `review` when absent, unless the site asks for reasons.
     reason: Option<String>,
 }
 
@@ -39,13 +39,13 @@ pub(crate) struct LookJson {
     /// The time, by the server's clock.
     #[schema(format = DateTime)]
     at: String,
-    /// The viewer, by the name given.
+    /// The viewer: an account, `token:NAME`, or `local` while there were no accounts.
     by: String,
     /// The network address of the viewer.
     peer: String,
     /// The purpose.
     reason: String,
-    /// The kind of evidence.
+    /// The kind of evidence; with the name that `local` gave.
     what: String,
 }
 
@@ -86,24 +86,32 @@ pub(super) fn short_text(name: &str, text: &str, max: usize) -> Result<String, P
 
 /// The person who views a picture.
 pub(super) struct Viewer {
-    who: String,
-    peer: String,
+    allowed: Allowed,
+    /// The name that is given while there are no accounts.
+    name: Option<String>,
     reason: String,
 }
 
 impl Viewer {
     /// Reads [`LookQuery`].
-    pub(super) fn read(params: &Params, peer: IpAddr) -> Result<Self, Problem> {
-        let who = short_text("by", params.text("by").unwrap_or("unnamed"), MAX_WHO)?;
-        let reason = short_text("reason", params.text("reason").unwrap_or("review"), MAX_REASON)?;
-        Ok(Self { who, peer: peer.to_string(), reason })
+    pub(super) fn read(app: &Shared, params: &Params, allowed: &Allowed) -> Result<Self, Problem> {
+        let name = params.text("by").map(|name| short_text("by", name, MAX_WHO)).transpose()?;
+        allowed.name(name.as_deref())?;
+        let reason = match params.text("reason") {
+            None if app.settings.access.reasons => return Err(Problem::parameter("reason", "", ApiRule::NoReason)),
+            given => short_text("reason", given.unwrap_or("review"), MAX_REASON)?,
+        };
+        Ok(Self { allowed: allowed.clone(), name, reason })
     }
 
     /// Records the access; without a record nothing may be sent.
     pub(super) async fn record(self, app: &Shared, of: Looked, what: &str) -> Result<(), Problem> {
         let pixelated = if app.settings.people_pixelated { ", people pixelated" } else { "" };
-        let (at, what) = ((app.parts.clock)(), format!("{what}{pixelated}"));
-        let look = EvidenceLook { of, at, who: self.who, peer: self.peer, reason: self.reason, what };
+        let under = self.name.map(|name| format!(", as {name}")).unwrap_or_default();
+        let what = format!("{what}{pixelated}{under}");
+        let AuditEntry { at, who, role, session, peer, .. } =
+            self.allowed.entry((app.parts.clock)(), "", String::new());
+        let look = EvidenceLook { of, at, who, role, session, peer, reason: self.reason, what };
         with_store(app, move |store| store.record_look(&look)).await
     }
 }

@@ -1,14 +1,16 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::header;
 use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
+use vedette_access::Areas;
 
 use super::App;
 use crate::api_rule::ApiRule;
+use crate::guard::Allowed;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson};
 use crate::{CameraSummary, GeometryJson, MapArea, MapCentre, MapSource};
@@ -79,12 +81,32 @@ pub(crate) struct AreaQuery {
 /// The cameras
 #[utoipa::path(get, path = "/api/v1/cameras", tag = "map", operation_id = "listCameras",
     responses((status = 200, description = "The cameras", body = CameraList)))]
-pub(crate) async fn cameras(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<CameraList>, Problem> {
+pub(crate) async fn cameras(
+    State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<CameraList>, Problem> {
     Params::read(query.as_deref(), &[])?;
     let map = app.parts.map.clone();
-    let list = move || CameraList { cameras: map.cameras(), centre: map.centre() };
+    let list = move || {
+        let sees = |camera: &CameraSummary| {
+            let code = camera.address.as_deref().and_then(|code| code.parse().ok());
+            allowed.areas.has_code(code.as_ref()) || camera.groups.iter().any(|group| allowed.areas.has_group(group))
+        };
+        let cameras: Vec<CameraSummary> = map.cameras().into_iter().filter(sees).collect();
+        // That of the whole site would tell where the others are.
+        let centre = if allowed.areas == Areas::Everywhere { map.centre() } else { mean(&cameras) };
+        CameraList { cameras, centre }
+    };
     let list = tokio::task::spawn_blocking(list).await;
     list.map(Json).map_err(|error| Problem::internal("listing cameras", &error))
+}
+
+fn mean(cameras: &[CameraSummary]) -> Option<MapCentre> {
+    let count = cameras.len() as f64;
+    let mean = |of: fn(&CameraSummary) -> f64| cameras.iter().map(of).sum::<f64>() / count;
+    (!cameras.is_empty())
+        .then(|| MapCentre { latitude: mean(|camera| camera.latitude), longitude: mean(|camera| camera.longitude) })
 }
 
 /// Buildings of the address base (`GeoJSON`)

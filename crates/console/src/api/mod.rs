@@ -1,5 +1,7 @@
+mod accounts;
 mod addresses;
 mod alerts;
+mod audit;
 mod byte_range;
 mod camera_pictures;
 mod cameras;
@@ -8,17 +10,25 @@ mod common_answers;
 mod detections;
 mod differences;
 mod evidence;
+mod explain;
+mod logins;
 mod looks;
 mod map;
+mod near_miss_histogram;
+mod near_misses;
 mod operations;
+mod passwords;
 mod policies;
 mod proposals;
 mod rule_kinds;
+mod session;
 mod stream;
 mod thresholds;
+mod tokens;
 mod trials;
 mod verdict;
 mod what_if;
+mod within;
 
 use std::sync::{Arc, OnceLock};
 
@@ -45,6 +55,7 @@ use crate::api_rule::ApiRule;
 use crate::base_path::{BasePath, NoSlash};
 use crate::feed::Feed;
 use crate::gate::{self, Gate};
+use crate::guard::{self, Allowed, Callers, Entry, Guard};
 use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
 use crate::stream_places::StreamPlaces;
@@ -59,6 +70,8 @@ struct Shared {
     streams: StreamPlaces,
     refusals: Arc<Refusals>,
     snapshots: Semaphore,
+    guard: Arc<Guard>,
+    entry: Entry,
     description: OnceLock<String>,
 }
 
@@ -73,7 +86,8 @@ use looks::short_text;
         description = "Geo-tagged alerts with standard addresses, live and stored, with their evidence and verdicts. \
             Times are RFC 3339; units stand in field names; GeoJSON has longitude first. Errors are \
             `application/problem+json` (RFC 9457) and name the parameter, its value, the rule and the fix. Unknown \
-            parameters are refused. There is no login: put one in front before you open it to a network."
+            parameters are refused. A person has a session (cookie), a machine a token (`Authorization: Bearer`); while there are no \
+            accounts, programs of the console's own machine are served. docs/ACCESS.md describes roles and areas."
     ),
     tags(
         (name = "alerts", description = "Alerts, their places and verdicts"),
@@ -81,7 +95,8 @@ use looks::short_text;
         (name = "addresses", description = "The address base: codes, texts and points, and the version in force"),
         (name = "rules", description = "The rule kinds: their parameters, units and codes in other standards"),
         (name = "configuration", description = "Policies and cameras: versions, changes while the product runs"),
-        (name = "tuning", description = "Drafts of policies, tried on what was detected"),
+        (name = "tuning", description = "Near-misses, and drafts of policies, tried on what was detected"),
+        (name = "access", description = "Sessions, accounts, tokens and the audit log"),
         (name = "operations", description = "Health, frame accounting, metrics and this description"),
     )
 )]
@@ -97,10 +112,13 @@ pub(crate) fn router(
 ) -> Router {
     let gate = Arc::new(Gate { settings: settings.clone(), refusals: refusals.clone(), turns: Arc::default() });
     let base = settings.base_path.clone();
+    let guard = Arc::new(Guard::new(Callers::new(parts.store.clone(), settings.access, parts.clock)));
     let app = Arc::new(Shared {
         streams: StreamPlaces::new(settings.limits.streams, settings.limits.streams_per_client),
         refusals: refusals.clone(),
         snapshots: Semaphore::new(settings.snapshots_at_once.max(1)),
+        guard: guard.clone(),
+        entry: Entry::new(settings.access),
         settings,
         parts,
         feed,
@@ -120,7 +138,8 @@ pub(crate) fn router(
             None => page::index(request.headers(), &base),
         }
     };
-    api.route("/", get(index))
+    api.route_layer(from_fn_with_state(guard, guard::check))
+        .route("/", get(index))
         .route("/assets/{*path}", get(page::asset))
         .fallback(gate::no_path)
         .method_not_allowed_fallback(gate::other_method)
@@ -156,6 +175,8 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(addresses::find))
         .routes(routes!(addresses::base))
         .routes(routes!(addresses::get))
+        .routes(routes!(near_misses::list))
+        .routes(routes!(near_miss_histogram::histogram))
         .routes(routes!(rule_kinds::list))
         .routes(routes!(cameras::get))
         .routes(routes!(cameras::history))
@@ -167,11 +188,24 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(policies::roll_back))
         .routes(routes!(policies::pause))
         .routes(routes!(changes::apply, changes::list))
+        .routes(routes!(passwords::reseal))
         .routes(routes!(what_if::what_if))
         .routes(routes!(thresholds::sweep))
         .routes(routes!(thresholds::suggest))
         .routes(routes!(thresholds::scores))
+        .routes(routes!(explain::track))
+        .routes(routes!(explain::alert))
         .routes(routes!(detections::detections))
+        .routes(routes!(session::log_in, session::get, session::log_out))
+        .routes(routes!(session::change_password))
+        .routes(routes!(accounts::list, accounts::add))
+        .routes(routes!(accounts::change, accounts::remove))
+        .routes(routes!(accounts::sessions))
+        .routes(routes!(accounts::end_session))
+        .routes(routes!(tokens::list, tokens::add))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
         .routes(routes!(operations::openapi))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
@@ -223,8 +257,10 @@ fn camera_id(name: &str, text: &str) -> Result<CameraId, Problem> {
     CameraId::new(text).map_err(|error| Problem::parameter(name, text, ApiRule::Camera { reason: error.to_string() }))
 }
 
-async fn find(app: &Shared, id: AlertId) -> Result<StoredAlert, Problem> {
-    with_store(app, move |store| store.get(id)?.ok_or(StoreError::UnknownAlert(id))).await
+/// An alert inside of the caller's areas.
+async fn find(app: &Shared, allowed: &Allowed, id: AlertId) -> Result<StoredAlert, Problem> {
+    let areas = allowed.areas.clone();
+    with_store(app, move |store| store.get(id, &areas)?.ok_or(StoreError::UnknownAlert(id))).await
 }
 
 /// Counts requests by route and status. The duration ends with the response headers, so a live stream counts once, when it opens.

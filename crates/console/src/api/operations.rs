@@ -1,14 +1,17 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use tokio::time::MissedTickBehavior;
 use utoipa::IntoParams;
+use vedette_access::{Areas, Permission};
 
-use super::{App, with_store};
+use super::within::{require_camera, require_everywhere};
+use super::{App, camera_id, with_store};
 use crate::api_rule::ApiRule;
+use crate::guard::{Allowed, Known};
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
 use crate::{FrameReport, HealthReport, metrics};
@@ -25,14 +28,28 @@ const GAUGES_EVERY: Duration = Duration::from_secs(15);
         (status = 200, description = "The process is alive", body = HealthReport),
         (status = 500, description = "The store cannot be read", body = ProblemJson, content_type = "application/problem+json"),
     ))]
-pub(crate) async fn healthz(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<HealthReport>, Problem> {
+pub(crate) async fn healthz(
+    State(app): State<App>,
+    Extension(known): Extension<Known>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<HealthReport>, Problem> {
     Params::read(query.as_deref(), &[])?;
     with_store(&app, |store| match store.last_change() {
         Err(error) if !error.is_unreachable() => Err(error),
         _ => Ok(()),
     })
     .await?;
-    Ok(Json(app.parts.health.health()))
+    Ok(Json(shown(app.parts.health.health(), &known)))
+}
+
+/// The report as far as a caller may see it: the texts name cameras.
+fn shown(mut report: HealthReport, Known(caller): &Known) -> HealthReport {
+    let sees_all =
+        |permission| caller.as_ref().is_some_and(|caller| caller.areas(permission) == Some(Areas::Everywhere));
+    if !sees_all(Permission::Operate) && !sees_all(Permission::SeeAlerts) {
+        report.stages.values_mut().for_each(|stage| stage.detail.clear());
+    }
+    report
 }
 
 /// Readiness: whether every stage works
@@ -41,9 +58,13 @@ pub(crate) async fn healthz(State(app): State<App>, RawQuery(query): RawQuery) -
         (status = 200, description = "Every stage works", body = HealthReport),
         (status = 503, description = "Some stage does not", body = HealthReport),
     ))]
-pub(crate) async fn readyz(State(app): State<App>, RawQuery(query): RawQuery) -> Result<impl IntoResponse, Problem> {
+pub(crate) async fn readyz(
+    State(app): State<App>,
+    Extension(known): Extension<Known>,
+    RawQuery(query): RawQuery,
+) -> Result<impl IntoResponse, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let report = app.parts.health.health();
+    let report = shown(app.parts.health.health(), &known);
     let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok((status, Json(report)))
 }
@@ -65,8 +86,16 @@ pub(crate) struct FramesQuery {
         (status = 200, description = "The counts", body = FrameReport),
         (status = 404, description = "No frame of that camera was counted", body = ProblemJson, content_type = "application/problem+json"),
     ))]
-pub(crate) async fn frames(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Json<FrameReport>, Problem> {
+pub(crate) async fn frames(
+    State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<FrameReport>, Problem> {
     let params = Params::read(query.as_deref(), &["camera"])?;
+    match params.text("camera") {
+        Some(camera) => drop(require_camera(&app, &allowed, camera_id("camera", camera)?)?),
+        None => require_everywhere(&allowed, Permission::SeeAlerts)?,
+    }
     let report = app.parts.frames.frames(params.text("camera"));
     report.map(Json).ok_or_else(|| Problem::new(ProblemKind::NOT_FOUND, ApiRule::NoFrames))
 }
@@ -90,7 +119,7 @@ pub(crate) async fn keep_gauges(app: App) {
 
 /// Sets the gauges of what the store holds and of the frames' fates.
 async fn refresh(app: &App) {
-    if let Ok(counts) = with_store(app, |store| store.counts()).await {
+    if let Ok(counts) = with_store(app, |store| store.counts(&Areas::Everywhere)).await {
         for (held, count) in [
             ("alerts", counts.alerts),
             ("events", counts.events),

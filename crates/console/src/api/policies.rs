@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,10 @@ use vedette_core::{CameraId, Owner, Policy, PolicyScope, PolicyVersion, Proposal
 use vedette_rules::RuleSet;
 
 use super::proposals::{AppliedJson, PolicyBody, author, commit, if_match, planned, scope_text, tag};
+use super::within::{require_scope, sees_scope};
 use super::{App, Shared, body, camera_id};
 use crate::api_rule::ApiRule;
+use crate::guard::Allowed;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
 
@@ -62,9 +64,10 @@ pub(crate) struct PolicyVersionJson {
 pub(crate) struct ApplyRequest {
     /// The rules; null removes the policy.
     policy: Option<PolicyBody>,
-    /// The name of the person, 1 to 64 characters.
+    /// The name of the person while there are no accounts, 1 to 64 characters; left out otherwise.
+    #[serde(default)]
     #[schema(min_length = 1, max_length = 64, example = "operator 7")]
-    by: String,
+    by: Option<String>,
     /// Why, at most 1000 characters.
     #[serde(default)]
     #[schema(max_length = 1000)]
@@ -87,9 +90,10 @@ pub(crate) struct ApplyRequest {
 pub(crate) struct RollbackRequest {
     /// Its number.
     to: u32,
-    /// The name of the person, 1 to 64 characters.
+    /// The name of the person while there are no accounts, 1 to 64 characters; left out otherwise.
+    #[serde(default)]
     #[schema(min_length = 1, max_length = 64)]
-    by: String,
+    by: Option<String>,
     /// Why, at most 1000 characters.
     #[serde(default)]
     #[schema(max_length = 1000)]
@@ -109,9 +113,10 @@ pub(crate) struct PauseRequest {
     /// The capture time from which it raises alerts again, RFC 3339.
     #[schema(format = DateTime)]
     until: String,
-    /// The name of the person, 1 to 64 characters.
+    /// The name of the person while there are no accounts, 1 to 64 characters; left out otherwise.
+    #[serde(default)]
     #[schema(min_length = 1, max_length = 64)]
-    by: String,
+    by: Option<String>,
     /// Why, at most 1000 characters.
     #[serde(default)]
     #[schema(max_length = 1000)]
@@ -125,10 +130,13 @@ pub(crate) struct PauseRequest {
     responses((status = 200, description = "The newest version of each policy, by scope", body = Vec<PolicyVersionJson>)))]
 pub(crate) async fn list(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<PolicyVersionJson>>, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let newest = app.parts.configuration.scopes().into_iter().filter_map(|scope| versions(&app, &scope).pop());
+    let newest = app.parts.configuration.scopes().into_iter();
+    let newest =
+        newest.filter(|scope| sees_scope(&app, &allowed.areas, scope)).filter_map(|scope| versions(&app, &scope).pop());
     Ok(Json(newest.collect()))
 }
 
@@ -143,11 +151,12 @@ pub(crate) async fn list(
     ))]
 pub(crate) async fn get(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     Path((kind, name)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let scope = scope(&kind, &name)?;
+    let scope = require_scope(&app, &allowed, scope(&kind, &name)?)?;
     let newest = newest(&app, &scope)?;
     let tag = tag(newest.effective_from);
     let newest = versions(&app, &scope).pop();
@@ -163,11 +172,12 @@ pub(crate) async fn get(
     ))]
 pub(crate) async fn history(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     Path((kind, name)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<PolicyVersionJson>>, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let scope = scope(&kind, &name)?;
+    let scope = require_scope(&app, &allowed, scope(&kind, &name)?)?;
     newest(&app, &scope)?;
     let mut versions = versions(&app, &scope);
     versions.reverse();
@@ -191,15 +201,16 @@ pub(crate) async fn history(
     ))]
 pub(crate) async fn apply(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     Path((kind, name)): Path<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     given: Bytes,
 ) -> Result<Json<AppliedJson>, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let scope = scope(&kind, &name)?;
+    let scope = require_scope(&app, &allowed, scope(&kind, &name)?)?;
     let request: ApplyRequest = body(&headers, &given)?;
-    let (author, reason) = author(&request.by, &request.reason)?;
+    let (author, reason) = author(&allowed, request.by.as_deref(), &request.reason)?;
     let content = request.policy.map(|policy| whole(&scope, policy));
     let based_on = if_match(&headers)?;
     let policies = vec![ProposedPolicy { scope, content, only: request.only, from: None, based_on }];
@@ -210,7 +221,7 @@ pub(crate) async fn apply(
         let cameras = app.parts.configuration.check(proposal).await?;
         return Ok(Json(AppliedJson::plan(planned, cameras)));
     }
-    commit(&app, proposal, planned).await.map(Json)
+    commit(&app, &allowed, proposal, planned).await.map(Json)
 }
 
 /// Put an earlier version of a policy in force again
@@ -227,15 +238,16 @@ pub(crate) async fn apply(
     ))]
 pub(crate) async fn roll_back(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     Path((kind, name)): Path<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     given: Bytes,
 ) -> Result<Json<AppliedJson>, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let scope = scope(&kind, &name)?;
+    let scope = require_scope(&app, &allowed, scope(&kind, &name)?)?;
     let request: RollbackRequest = body(&headers, &given)?;
-    let (author, reason) = author(&request.by, &request.reason)?;
+    let (author, reason) = author(&allowed, request.by.as_deref(), &request.reason)?;
     let versions = app.parts.configuration.policy_versions(&scope).into_iter().rev();
     let earlier = versions.filter_map(|version| version.content).find(|policy| policy.version == request.to);
     let number = || ApiRule::NoVersion { scope: scope_text(&scope), version: f64::from(request.to) };
@@ -244,7 +256,7 @@ pub(crate) async fn roll_back(
     let owner = Owner::Console;
     let proposal = Proposal { policies, author, reason, owner, takes_over: request.take_over, ..Proposal::default() };
     let planned = planned(&app, &proposal);
-    commit(&app, proposal, planned).await.map(Json)
+    commit(&app, &allowed, proposal, planned).await.map(Json)
 }
 
 /// Pause a rule
@@ -261,15 +273,16 @@ pub(crate) async fn roll_back(
     ))]
 pub(crate) async fn pause(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     Path((kind, name)): Path<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     given: Bytes,
 ) -> Result<Json<AppliedJson>, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let scope = scope(&kind, &name)?;
+    let scope = require_scope(&app, &allowed, scope(&kind, &name)?)?;
     let request: PauseRequest = body(&headers, &given)?;
-    let (author, reason) = author(&request.by, &request.reason)?;
+    let (author, reason) = author(&allowed, request.by.as_deref(), &request.reason)?;
     let until = pause_end(&request.until, (app.parts.clock)())?;
     let newest = newest(&app, &scope)?;
     let (owner, only) = (newest.owner(), newest.only);
@@ -290,7 +303,7 @@ pub(crate) async fn pause(
     };
     let planned = planned(&app, &proposal);
     proposal.policies.push(proposed(content, Some(until)));
-    commit(&app, proposal, planned).await.map(Json)
+    commit(&app, &allowed, proposal, planned).await.map(Json)
 }
 
 /// The policy without the alerts of a rule, which combinations may still use; none without such a rule.

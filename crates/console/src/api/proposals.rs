@@ -3,16 +3,23 @@
 use axum::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use vedette_core::{AppliedChange, FrameSize, Policy, PolicyScope, Proposal, ProposedCamera, Refusal, Rule, Timestamp};
+use vedette_access::Outcome;
+use vedette_core::{
+    AppliedChange, Camera, FrameSize, Policy, PolicyScope, Proposal, ProposedCamera, Refusal, Rule, Timestamp,
+};
 
 use super::differences::{Difference, differences};
+use super::logins;
 use super::{Shared, short_text};
 use crate::api_rule::ApiRule;
 use crate::configuration::ChangeRefused;
+use crate::guard::Allowed;
 use crate::problem::{Problem, ProblemKind};
 
 const MAX_BY: usize = 64;
 const MAX_REASON: usize = 1_000;
+/// Objects of a change that the audit log names.
+const MOST_OBJECTS: usize = 10;
 
 /// The rules of a policy, as in a policy file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -95,26 +102,56 @@ pub(crate) struct WorkerJson {
     seconds: f64,
 }
 
-/// Applies a proposal.
+/// Applies a proposal, and adds it to the audit log.
 pub(super) async fn commit(
     app: &Shared,
+    allowed: &Allowed,
     proposal: Proposal,
     planned: Vec<PlannedJson>,
 ) -> Result<AppliedJson, Problem> {
-    match app.parts.configuration.apply(proposal).await {
-        Ok(applied) => Ok(AppliedJson { planned, applied: Some(applied.into()), cameras: None }),
-        Err(ChangeRefused::Nothing) => Ok(AppliedJson { planned: Vec::new(), applied: None, cameras: None }),
+    let mut entry = allowed.entry((app.parts.clock)(), "change.apply", objects(&planned));
+    entry.reason = proposal.reason.clone();
+    let done = match app.parts.configuration.apply(proposal).await {
+        Err(ChangeRefused::Nothing) => {
+            return Ok(AppliedJson { planned: Vec::new(), applied: None, cameras: None });
+        }
+        done => done,
+    };
+    let (outcome, detail) = match &done {
+        Ok(applied) => (Outcome::Done, format!("change {}", applied.change)),
+        Err(_) => (Outcome::Refused("change.refused".to_owned()), String::new()),
+    };
+    (entry.outcome, entry.detail) = (outcome, detail);
+    let logged = app.guard.callers.ask(move |store, _| store.append_audit(&[entry])).await;
+    match done {
+        Ok(applied) => {
+            // The change is in force; its versions on the bus name the author too.
+            logged?;
+            Ok(AppliedJson { planned, applied: Some(applied.into()), cameras: None })
+        }
         Err(refused) => Err(refused.into()),
     }
 }
 
-/// The name of the person and the reason, checked.
-pub(super) fn author(by: &str, reason: &str) -> Result<(String, String), Problem> {
-    let by = short_text("by", by, MAX_BY)?;
-    if by.is_empty() {
-        return Err(Problem::parameter("by", "", ApiRule::NoOperator));
+/// The objects of a change for the audit log: the only one, or the first ones.
+fn objects(planned: &[PlannedJson]) -> String {
+    let object = |planned: &PlannedJson| planned.of.replacen(' ', ":", 1);
+    let mut text = planned.iter().take(MOST_OBJECTS).map(object).collect::<Vec<_>>().join(", ");
+    if planned.len() > MOST_OBJECTS {
+        text += &format!(" and {} more", planned.len() - MOST_OBJECTS);
     }
-    Ok((by, short_text("reason", reason, MAX_REASON)?))
+    text
+}
+
+/// The name of the person and the reason, checked.
+pub(super) fn author(allowed: &Allowed, by: Option<&str>, reason: &str) -> Result<(String, String), Problem> {
+    Ok((person(allowed, by)?, short_text("reason", reason, MAX_REASON)?))
+}
+
+/// The person who acts: the account, or the name that is given while there are no accounts.
+pub(super) fn person(allowed: &Allowed, by: Option<&str>) -> Result<String, Problem> {
+    let by = short_text("by", &allowed.name(by)?.unwrap_or_default(), MAX_BY)?;
+    if by.is_empty() { Err(Problem::parameter("by", "", ApiRule::NoOperator)) } else { Ok(by) }
 }
 
 /// What a proposal does to each camera and policy that differs.
@@ -126,7 +163,7 @@ pub(super) fn planned(app: &Shared, proposal: &Proposal) -> Vec<PlannedJson> {
     let mut planned = Vec::new();
     for ProposedCamera { id, content, .. } in &proposal.cameras {
         let before = configuration.camera_versions(id).pop().and_then(|newest| newest.content);
-        planned.extend(plan(format!("camera {id}"), before.as_ref(), content.as_ref(), Vec::new()));
+        planned.extend(plan_camera(format!("camera {id}"), before.as_ref(), content.as_ref()));
     }
     for policy in &proposal.policies {
         let of = format!("policy {}", scope_text(&policy.scope));
@@ -143,6 +180,30 @@ pub(super) fn planned(app: &Shared, proposal: &Proposal) -> Vec<PlannedJson> {
         ));
     }
     planned
+}
+
+fn plan_camera(of: String, before: Option<&Camera>, after: Option<&Camera>) -> Option<PlannedJson> {
+    if before == after {
+        return None;
+    }
+    let shown = |camera: &Camera| logins::shown(camera.clone());
+    let key = |camera: Option<&Camera>| Some(camera?.login()?.password.key());
+    let is_resealed =
+        before.and_then(Camera::login).zip(after.and_then(Camera::login)).is_some_and(|(before, after)| {
+            before.password != after.password && before.password.key() == after.password.key()
+        });
+    let planned = plan(of.clone(), before.map(shown).as_ref(), after.map(shown).as_ref(), Vec::new());
+    let mut planned = planned.unwrap_or(PlannedJson {
+        of,
+        action: ActionJson::Change,
+        differences: Vec::new(),
+        takes_back: Vec::new(),
+    });
+    if let Some(key) = key(after).filter(|_| is_resealed) {
+        let text = |what: &str| format!("{what} with key {key}");
+        planned.differences.push(Difference::of_texts("source.login.password", text("sealed"), text("sealed again")));
+    }
+    Some(planned)
 }
 
 fn plan<T: Serialize + PartialEq>(
@@ -193,6 +254,11 @@ pub(super) fn scope_text(scope: &PolicyScope) -> String {
 }
 
 impl AppliedJson {
+    /// The change.
+    pub(super) fn into_applied(self) -> Option<CommittedJson> {
+        self.applied
+    }
+
     pub(super) const fn plan(planned: Vec<PlannedJson>, cameras: u32) -> Self {
         Self { planned, applied: None, cameras: Some(cameras) }
     }

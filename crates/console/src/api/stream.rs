@@ -8,12 +8,14 @@ use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use tokio::sync::broadcast;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Interval, MissedTickBehavior};
+use vedette_access::Areas;
 
 use super::{App, Shared};
 use crate::api_rule::ApiRule;
 use crate::feed::{Change, read};
 use crate::gate::Client;
+use crate::guard::Allowed;
 use crate::metrics;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
@@ -22,17 +24,24 @@ use crate::stream_places::StreamPlace;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const RECONNECT: Duration = Duration::from_secs(2);
+/// How often it is asked whether the caller may still listen: a session that ended, or a role that was taken away, ends its streams.
+const CHECK_EVERY: Duration = Duration::from_millis(500);
 /// Proxies send each event on at once: nginx would otherwise fill a buffer first, and others compress.
 const UNBUFFERED: [(HeaderName, &str); 2] =
     [(HeaderName::from_static("x-accel-buffering"), "no"), (header::CACHE_CONTROL, "no-store, no-transform")];
 
 /// One live stream: first the missed changes, then new ones.
 struct Live {
+    app: App,
+    allowed: Allowed,
+    /// When the caller is asked for again.
+    checks: Interval,
     changes: broadcast::Receiver<Arc<Change>>,
     ready: VecDeque<Event>,
-    /// Number of the last change sent.
+    /// Number of the last change sent, or hidden.
     sent: u64,
-    stop: CancellationToken,
+    /// Number of the change up to which the client has seen everything when the stream began.
+    since: u64,
     _place: StreamPlace,
 }
 
@@ -53,6 +62,7 @@ struct Live {
     ))]
 pub(crate) async fn stream(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     Extension(Client(client)): Extension<Client>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -71,8 +81,10 @@ pub(crate) async fn stream(
     })?;
     // Subscribing comes first: a change in between is then received twice and recognised by its number.
     let changes = app.feed.subscribe();
-    let (sent, ready) = look_back(&app, last).await?;
-    let live = Live { changes, ready, sent, stop: app.stop.clone(), _place: place };
+    let Began { sent, since, ready } = look_back(&app, &allowed.areas, last).await?;
+    let mut checks = tokio::time::interval(CHECK_EVERY);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let live = Live { app, allowed, checks, changes, ready, sent, since, _place: place };
     let events =
         futures::stream::unfold(live, |mut live| async move { Some((Ok::<_, Infallible>(live.next().await?), live)) });
     Ok((UNBUFFERED, Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))))
@@ -84,14 +96,23 @@ fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     text.parse().map(Some).map_err(|_| Problem::parameter("Last-Event-ID", &text, ApiRule::LastEvent))
 }
 
-/// The changes that a client missed since `last`, and the number of the last one.
-async fn look_back(app: &Shared, last: Option<u64>) -> Result<(u64, VecDeque<Event>), Problem> {
+/// Where a stream begins.
+struct Began {
+    sent: u64,
+    since: u64,
+    ready: VecDeque<Event>,
+}
+
+/// The changes that a client within `areas` missed since `last`, and the number of the last one.
+async fn look_back(app: &Shared, areas: &Areas, last: Option<u64>) -> Result<Began, Problem> {
     let (store, limit) = (app.parts.store.clone(), app.settings.resume_limit);
     let base = app.settings.base_path.clone();
+    // Within areas, the number of an event moves with its hidden alerts: a change that was missed could count as seen. Such a client reloads.
+    let is_whole = *areas == Areas::Everywhere;
     let looked = tokio::task::spawn_blocking(move || {
         let newest = store.last_change()?;
         match last {
-            Some(last) if last < newest && newest - last <= u64::from(limit) => {
+            Some(last) if is_whole && last < newest && newest - last <= u64::from(limit) => {
                 Ok::<_, crate::feed::FeedError>((newest, read(&store, &base, last, limit)?))
             }
             _ => Ok((newest, Vec::new())),
@@ -110,38 +131,54 @@ async fn look_back(app: &Shared, last: Option<u64>) -> Result<(u64, VecDeque<Eve
     let start = if missed.is_empty() { newest } else { last.unwrap_or(newest) };
     ready.push_back(Event::default().event("ready").id(start.to_string()).retry(RECONNECT).data("{}"));
     if last.is_some_and(|last| last != newest) && missed.is_empty() {
-        ready.push_back(lagged(skipped));
+        ready.push_back(lagged(skipped, areas));
     }
-    ready.extend(missed.iter().map(alert));
+    ready.extend(missed.iter().filter_map(|change| alert(app, change, areas, start)));
     let sent = missed.last().map_or(newest, |change| change.number);
-    Ok((sent, ready))
+    Ok(Began { sent, since: start, ready })
 }
 
-fn alert(change: &Change) -> Event {
+/// The event of a change; none if the client does not see it.
+fn alert(app: &Shared, change: &Change, areas: &Areas, since: u64) -> Option<Event> {
+    let json = change.json(areas, since, &app.settings.base_path)?;
     metrics::STREAM_EVENTS.get().increment(1);
-    Event::default().event("alert").id(change.number.to_string()).data(&change.json)
+    Some(Event::default().event("alert").id(change.number.to_string()).data(json))
 }
 
-fn lagged(skipped: u64) -> Event {
+/// A client within areas is not told how many: most are elsewhere.
+fn lagged(skipped: u64, areas: &Areas) -> Event {
     metrics::STREAM_SKIPPED.with(["lagged"]).increment(skipped);
+    let skipped = if *areas == Areas::Everywhere { skipped } else { 0 };
     Event::default().event("lagged").data(format!(r#"{{"skipped":{skipped}}}"#))
 }
 
 impl Live {
-    /// The next event; none when the server stops.
+    /// The next event; none when the server stops, or the caller is no longer the one that it was.
     async fn next(&mut self) -> Option<Event> {
-        if let Some(event) = self.ready.pop_front() {
-            return Some(event);
-        }
         loop {
-            let received = self.stop.run_until_cancelled(self.changes.recv()).await?;
+            let received = tokio::select! {
+                biased;
+                () = self.app.stop.cancelled() => return None,
+                _ = self.checks.tick() => {
+                    if !self.app.guard.callers.is_still(&self.allowed.caller).await {
+                        return None;
+                    }
+                    continue;
+                }
+                event = std::future::ready(self.ready.pop_front()), if !self.ready.is_empty() => return event,
+                received = self.changes.recv() => received,
+            };
             match received {
                 Ok(change) if change.number > self.sent => {
                     self.sent = change.number;
-                    return Some(alert(&change));
+                    if let Some(event) = alert(&self.app, &change, &self.allowed.areas, self.since) {
+                        return Some(event);
+                    }
                 }
                 Ok(_) => {}
-                Err(broadcast::error::RecvError::Lagged(skipped)) => return Some(lagged(skipped)),
+                Err(broadcast::error::RecvError::Lagged(skipped)) => {
+                    return Some(lagged(skipped, &self.allowed.areas));
+                }
                 Err(broadcast::error::RecvError::Closed) => return None,
             }
         }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -13,8 +13,10 @@ use vedette_tuning::{Baseline, Goal, MOST_POINTS};
 
 use super::policies::scope;
 use super::trials::{SpanQuery, cameras_of, instant, term, tuning, window_between, window_of};
+use super::within::{require_camera, require_scope};
 use super::{App, body, camera_id};
 use crate::api_rule::ApiRule;
+use crate::guard::Allowed;
 use crate::params::Params;
 use crate::path_text::PathText;
 use crate::problem::{Problem, ProblemJson};
@@ -131,6 +133,7 @@ pub(crate) struct AlertScoresJson {
     ))]
 pub(crate) async fn sweep(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     given: Bytes,
@@ -138,7 +141,7 @@ pub(crate) async fn sweep(
     Params::read(query.as_deref(), &[])?;
     let request: SweepRequest = body(&headers, &given)?;
     let window = window_between(&request.from, &request.until)?;
-    let cameras = cameras_of(&request.cameras, Vec::new())?;
+    let cameras = cameras_of(&app, &allowed, &request.cameras, Vec::new())?;
     let points = request.terms.iter().fold(1, |points: usize, term| points.saturating_mul(term.values.len()));
     if !(1..=2).contains(&request.terms.len()) || !(1..=MOST_POINTS).contains(&points) {
         let given = format!("{} terms, {points} combinations", request.terms.len());
@@ -166,16 +169,17 @@ pub(crate) async fn sweep(
     ))]
 pub(crate) async fn suggest(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     Path((kind, name)): Path<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     given: Bytes,
 ) -> Result<Json<Vec<SuggestionJson>>, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let scope = scope(&kind, &name)?;
+    let scope = require_scope(&app, &allowed, scope(&kind, &name)?)?;
     let SuggestRequest { cameras, from, until, rules, newer_from, goal } = body(&headers, &given)?;
     let window = window_between(&from, &until)?;
-    let cameras = cameras_of(&cameras, vec![scope])?;
+    let cameras = cameras_of(&app, &allowed, &cameras, vec![scope])?;
     let newer_from = newer_from.map(|text| instant("newer_from", &text)).transpose()?;
     let question = SuggestQuestion { rules, newer_from, goal };
     Ok(Json(tuning(&app)?.suggest(cameras, window, question).await?))
@@ -195,11 +199,13 @@ pub(crate) async fn suggest(
     ))]
 pub(crate) async fn scores(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ScoresJson>, Problem> {
     let window = window_of(query.as_deref())?;
-    let scores = tuning(&app)?.scores(camera_id("id", &id)?, window).await?;
+    let camera = require_camera(&app, &allowed, camera_id("id", &id)?)?;
+    let scores = tuning(&app)?.scores(camera, window).await?;
     let [confirmed, false_alarms, unjudged] = scores.alerts;
     Ok(Json(ScoresJson {
         bin_width: 1.0 / confirmed.len() as f64,

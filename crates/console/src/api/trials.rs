@@ -12,8 +12,10 @@ use utoipa::IntoParams;
 use vedette_core::{CameraId, PolicyScope, Timestamp};
 use vedette_tuning::{Term, Window};
 
+use super::within::{require_camera, require_scope};
 use super::{Shared, camera_id};
 use crate::api_rule::ApiRule;
+use crate::guard::Allowed;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemKind};
 use crate::tuning::{Arriving, NotTried, TrialCameras, TuningSource};
@@ -73,17 +75,23 @@ pub(super) fn window_between(from: &str, until: &str) -> Result<Window, Problem>
 }
 
 /// The cameras that are named, or else those of the scopes.
-pub(super) fn cameras_of(named: &[String], scopes: Vec<PolicyScope>) -> Result<TrialCameras, Problem> {
+pub(super) fn cameras_of(
+    app: &Shared,
+    allowed: &Allowed,
+    named: &[String],
+    scopes: Vec<PolicyScope>,
+) -> Result<TrialCameras, Problem> {
     if named.len() > MOST_CAMERAS || (named.is_empty() && scopes.is_empty()) {
         let rule = ApiRule::CamerasNamed { most: MOST_CAMERAS };
         return Err(Problem::parameter("cameras", format!("{} of them", named.len()), rule));
     }
     if named.is_empty() {
+        let scopes = scopes.into_iter().map(|scope| require_scope(app, allowed, scope)).collect::<Result<_, _>>()?;
         return Ok(TrialCameras::Of(scopes));
     }
     let mut cameras: Vec<CameraId> = Vec::new();
     for text in named {
-        let camera = camera_id("cameras", text)?;
+        let camera = require_camera(app, allowed, camera_id("cameras", text)?)?;
         if cameras.contains(&camera) {
             return Err(Problem::parameter("cameras", text, ApiRule::GivenTwice));
         }

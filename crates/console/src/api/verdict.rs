@@ -1,20 +1,22 @@
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use utoipa::ToSchema;
+use vedette_access::Via;
 use vedette_alerts::json::{AlertJson, DecisionWords};
 use vedette_alerts::{Decision, Verdict};
 use vedette_core::AlertId;
 
+use super::proposals::person;
 use super::{App, alert_id, find, require_json, short_text, with_store};
 use crate::api_rule::ApiRule;
+use crate::guard::Allowed;
 use crate::params::Params;
 use crate::path_text::PathText;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
 
-const MAX_BY: usize = 64;
 const MAX_NOTE: usize = 1000;
 
 /// A person's verdict on an alert.
@@ -24,9 +26,10 @@ pub(crate) struct VerdictRequest {
     /// `confirmed` or `false_alarm`.
     #[schema(value_type = DecisionWords)]
     verdict: Decision,
-    /// The name of the person, 1 to 64 characters.
+    /// The name of the person while there are no accounts, 1 to 64 characters; left out otherwise.
+    #[serde(default)]
     #[schema(min_length = 1, max_length = 64, example = "operator 7")]
-    by: String,
+    by: Option<String>,
     /// A note, at most 1000 characters.
     #[serde(default)]
     #[schema(max_length = 1000)]
@@ -53,6 +56,7 @@ pub(crate) struct VerdictRequest {
     ))]
 pub(crate) async fn set(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     PathText(id): PathText,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -63,26 +67,29 @@ pub(crate) async fn set(
     require_json(&headers)?;
     let request: VerdictRequest = serde_json::from_slice(&body)
         .map_err(|error| Problem::new(ProblemKind::BODY, ApiRule::Body { reason: error.to_string() }))?;
-    let by = short_text("by", &request.by, MAX_BY)?;
-    if by.is_empty() {
-        return Err(Problem::parameter("by", "", ApiRule::NoOperator));
-    }
+    let by = person(&allowed, request.by.as_deref())?;
     let note = short_text("note", &request.note, MAX_NOTE)?;
     if let Some(seen) = request.revision {
-        require_held(&app, id, seen).await?;
+        require_held(&app, &allowed, id, seen).await?;
     }
     let verdict = Verdict { decision: request.verdict, by, note, at: (app.parts.clock)() };
-    let stored = with_store(&app, move |store| store.set_verdict(id, &verdict)).await?;
+    let mut entry = allowed.entry(verdict.at, "alert.verdict", format!("alert:{id}"));
+    entry.detail = verdict.decision.as_str().to_owned();
+    if allowed.caller.via == Via::Address {
+        entry.reason = format!("given by {}", verdict.by);
+    }
+    let areas = allowed.areas;
+    let stored = with_store(&app, move |store| store.set_verdict(id, &verdict, &areas, Some(&entry))).await?;
     app.feed.verdict_stored();
     Ok(Json(app.settings.base_path.json(&stored)))
 }
 
 /// A revision stays or is superseded, never deleted, so a revision found now is still there when the verdict is written.
-async fn require_held(app: &App, id: AlertId, seen: u32) -> Result<(), Problem> {
+async fn require_held(app: &App, allowed: &Allowed, id: AlertId, seen: u32) -> Result<(), Problem> {
     if seen == 0 {
         return Err(Problem::parameter("revision", seen, ApiRule::Revision));
     }
-    let held = find(app, id).await?.alert.revision;
+    let held = find(app, allowed, id).await?.alert.revision;
     if seen <= held {
         return Ok(());
     }

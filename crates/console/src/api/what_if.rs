@@ -1,7 +1,7 @@
 //! A draft, tried on the detections that are stored.
 
 use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use super::proposals::PolicyBody;
 use super::trials::{cameras_of, lines, term, text_line, tuning, window_between};
 use super::{App, body};
 use crate::api_rule::ApiRule;
+use crate::guard::Allowed;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
 use crate::tuning::{Draft, Listed, WhatIfLine};
@@ -82,6 +83,7 @@ pub(crate) struct DraftPolicy {
     ))]
 pub(crate) async fn what_if(
     State(app): State<App>,
+    Extension(allowed): Extension<Allowed>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     given: Bytes,
@@ -90,7 +92,7 @@ pub(crate) async fn what_if(
     let request: WhatIfRequest = body(&headers, &given)?;
     let (draft, scopes) = draft(request.set, request.policies)?;
     let window = window_between(&request.from, &request.until)?;
-    let cameras = cameras_of(&request.cameras, scopes)?;
+    let cameras = cameras_of(&app, &allowed, &request.cameras, scopes)?;
     let limit = request.limit.unwrap_or(USUALLY_LISTED);
     if limit > MOST_LISTED {
         return Err(Problem::parameter("limit", limit, ApiRule::Most { most: MOST_LISTED as f64 }));

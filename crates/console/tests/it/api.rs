@@ -1,6 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
+use vedette_access::Areas;
 use vedette_alert_store::{EvidenceLook, Looked};
 use vedette_alerts::Decision;
 use vedette_console::{Console, ConsoleError, ConsoleSettings};
@@ -153,10 +154,10 @@ async fn a_snapshot_is_made_once_and_every_view_is_logged() {
     assert_eq!(looks["looks"].as_array().unwrap().len(), 2);
     assert_eq!(
         looks["looks"][0],
-        json!({ "at": "2026-03-01T08:00:00.000000Z", "by": "operator 7", "peer": "127.0.0.1",
-                "reason": "call from the gate", "what": "snapshot, people pixelated" })
+        json!({ "at": "2026-03-01T08:00:00.000000Z", "by": "local", "peer": "127.0.0.1",
+                "reason": "call from the gate", "what": "snapshot, people pixelated, as operator 7" })
     );
-    assert_eq!((&looks["looks"][1]["by"], &looks["looks"][1]["reason"]), (&json!("unnamed"), &json!("review")));
+    assert_eq!((&looks["looks"][1]["by"], &looks["looks"][1]["reason"]), (&json!("local"), &json!("review")));
 
     let mut late = alert(1);
     late.evidence.video = None;
@@ -184,6 +185,8 @@ async fn views_of_evidence_are_listed_in_pages() {
         of: Looked::Alert(alert),
         at: Timestamp::from_micros(1_772_352_000_000_000),
         who: format!("operator {number}"),
+        role: String::new(),
+        session: String::new(),
         peer: "192.0.2.1".into(),
         reason: "review".into(),
         what: "snapshot".into(),
@@ -226,7 +229,7 @@ async fn a_verdict_is_kept_and_must_be_well_formed() {
         answer["verdict"],
         json!({ "verdict": "false_alarm", "by": "operator 7", "note": "a cat", "at": "2026-03-01T08:00:00.000000Z" })
     );
-    let stored = console.store.get(alert(0).id).unwrap().unwrap();
+    let stored = console.store.get(alert(0).id, &Areas::Everywhere).unwrap().unwrap();
     assert_eq!(stored.verdict.unwrap().decision, Decision::FalseAlarm);
     for body in [
         json!({ "verdict": "maybe", "by": "x" }),
@@ -269,7 +272,11 @@ async fn a_verdict_names_the_revision_that_was_seen() {
     }
     assert_eq!(problem(send(json!(0)).await.unwrap(), 400).await["parameter"], "revision");
     problem(send(json!("1")).await.unwrap(), 400).await;
-    assert_eq!(console.store.get(alert(0).id).unwrap().unwrap().verdict, None, "a refusal stores nothing");
+    assert_eq!(
+        console.store.get(alert(0).id, &Areas::Everywhere).unwrap().unwrap().verdict,
+        None,
+        "a refusal stores nothing"
+    );
     // It ended while the person looked: what they saw of it stays true.
     console.raise(&ended(&alert(0)));
     let answer = send(json!(1)).await.unwrap();

@@ -95,8 +95,8 @@ async fn a_clip_is_pending_then_sent_and_its_views_recorded() {
     assert_eq!(sent.bytes().await.unwrap(), webm);
     let looks = console.json(&format!("/api/v1/alerts/{}/looks", lead.id)).await;
     let look = &looks["looks"][0];
-    assert_eq!((&look["by"], &look["reason"]), (&json!("operator 7"), &json!("patrol")));
-    assert_eq!(look["what"], "clip, people pixelated");
+    assert_eq!((&look["by"], &look["reason"]), (&json!("local"), &json!("patrol")));
+    assert_eq!(look["what"], "clip, people pixelated, as operator 7");
 
     console.store.put_no_clip(view.id, NoClip::TooLarge).unwrap();
     let missing = state(view.id).await;
@@ -164,8 +164,8 @@ async fn live_pictures_are_sent_or_refused_with_the_reason_and_recorded() {
     assert_eq!(
         seen,
         [
-            (&json!("still, people pixelated"), &json!("unnamed"), &json!("zones")),
-            (&json!("glance, people pixelated"), &json!("operator 7"), &json!("review")),
+            (&json!("still, people pixelated"), &json!("local"), &json!("zones")),
+            (&json!("glance, people pixelated, as operator 7"), &json!("local"), &json!("review")),
         ]
     );
     assert_eq!(console.json("/api/v1/cameras/gate-2/looks").await["looks"], json!([]));

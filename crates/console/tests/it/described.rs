@@ -3,50 +3,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::access_matrix::routes;
 use crate::support::{CODE, FORMER_CODE, Running, alert, view_of};
-
-/// Every route that the router knows besides the page's files.
-const ROUTES: [&str; 39] = [
-    "get /api/v1/addresses",
-    "get /api/v1/addresses/base",
-    "get /api/v1/addresses/{code}",
-    "get /api/v1/alerts",
-    "get /api/v1/alerts/stream",
-    "get /api/v1/alerts/{id}",
-    "get /api/v1/alerts/{id}/clip",
-    "get /api/v1/alerts/{id}/looks",
-    "get /api/v1/alerts/{id}/snapshot",
-    "get /api/v1/cameras",
-    "get /api/v1/cameras/{id}",
-    "get /api/v1/cameras/{id}/detections",
-    "get /api/v1/cameras/{id}/glance",
-    "get /api/v1/cameras/{id}/looks",
-    "get /api/v1/cameras/{id}/scores",
-    "get /api/v1/cameras/{id}/still",
-    "get /api/v1/cameras/{id}/versions",
-    "post /api/v1/cameras/{id}/apply",
-    "get /api/v1/changes",
-    "get /api/v1/policies",
-    "get /api/v1/policies/{kind}/{name}",
-    "get /api/v1/policies/{kind}/{name}/versions",
-    "post /api/v1/changes",
-    "post /api/v1/policies/{kind}/{name}/apply",
-    "post /api/v1/policies/{kind}/{name}/pause",
-    "post /api/v1/policies/{kind}/{name}/rollback",
-    "post /api/v1/policies/{kind}/{name}/suggest",
-    "post /api/v1/what-if",
-    "post /api/v1/what-if/sweep",
-    "get /api/v1/frames",
-    "get /api/v1/map/footprints",
-    "get /api/v1/map/grids",
-    "get /api/v1/map/roads",
-    "get /api/v1/openapi.json",
-    "get /api/v1/rule-kinds",
-    "get /healthz",
-    "get /metrics",
-    "get /readyz",
-    "post /api/v1/alerts/{id}/verdict",
-];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_description_lists_every_route() {
@@ -64,7 +22,7 @@ async fn the_description_lists_every_route() {
             }
         }
     }
-    assert_eq!(listed, ROUTES.into_iter().map(str::to_owned).collect());
+    assert_eq!(listed, routes());
     console.stop().await;
 }
 

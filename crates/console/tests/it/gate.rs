@@ -1,12 +1,14 @@
 //! Who is served: the names under which the console may be opened, the sites whose pages may ask, the methods, the paths.
 
 use serde_json::json;
+use vedette_access::Areas;
 use vedette_console::ConsoleSettings;
 
+use crate::access::{add_account, add_token};
 use crate::support::{Running, alert, settings};
 use crate::wire::{ask, connect, exchange};
 
-const FRAMES: &str = "GET /api/v1/frames HTTP/1.1";
+const FRAMES: &str = "GET /healthz HTTP/1.1";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_console_answers_to_its_own_names_only() {
@@ -51,12 +53,12 @@ async fn the_console_answers_to_its_own_names_only() {
         (FRAMES.to_owned(), 400),
         (format!("{FRAMES}\r\nHost: localhost\r\nHost: localhost"), 400),
         (format!("{FRAMES}\r\nHost: localhost\r\nHost: attacker.example"), 400),
-        ("GET /api/v1/frames HTTP/1.0".to_owned(), 200),
-        ("GET /api/v1/frames HTTP/1.0\r\nHost: attacker.example".to_owned(), 421),
-        ("GET http://localhost/api/v1/frames HTTP/1.1\r\nHost: localhost".to_owned(), 200),
-        ("GET http://attacker.example/api/v1/frames HTTP/1.1\r\nHost: localhost".to_owned(), 421),
-        ("GET http://localhost/api/v1/frames HTTP/1.1\r\nHost: attacker.example".to_owned(), 421),
-        ("GET http://operator@localhost/api/v1/frames HTTP/1.1\r\nHost: localhost".to_owned(), 400),
+        ("GET /healthz HTTP/1.0".to_owned(), 200),
+        ("GET /healthz HTTP/1.0\r\nHost: attacker.example".to_owned(), 421),
+        ("GET http://localhost/healthz HTTP/1.1\r\nHost: localhost".to_owned(), 200),
+        ("GET http://attacker.example/healthz HTTP/1.1\r\nHost: localhost".to_owned(), 421),
+        ("GET http://localhost/healthz HTTP/1.1\r\nHost: attacker.example".to_owned(), 421),
+        ("GET http://operator@localhost/healthz HTTP/1.1\r\nHost: localhost".to_owned(), 400),
         ("GET /nowhere HTTP/1.1\r\nHost: attacker.example".to_owned(), 421),
         ("GET / HTTP/1.1\r\nHost: attacker.example".to_owned(), 421),
         ("OPTIONS /api/v1/frames HTTP/1.1\r\nHost: attacker.example".to_owned(), 421),
@@ -97,7 +99,7 @@ async fn a_page_of_another_site_gives_no_verdict_and_reads_nothing() {
     ] {
         let answer = ask(&console, &format!("{verdict}\r\n{headers}"), &body).await;
         assert_eq!((answer.status, answer.problem()["code"].as_str()), (403, Some("cross-site.refused")), "{headers}");
-        assert_eq!(console.store.get(alert(0).id).unwrap().unwrap().verdict, None, "{headers}");
+        assert_eq!(console.store.get(alert(0).id, &Areas::Everywhere).unwrap().unwrap().verdict, None, "{headers}");
     }
     for headers in [
         "X-Own: none of these",
@@ -128,7 +130,7 @@ async fn options_and_wrong_methods_name_the_right_ones() {
         ("OPTIONS /api/v1/alerts", 204, "get,head,options"),
         (&*format!("OPTIONS {verdict}"), 204, "post,options"),
         ("OPTIONS /", 204, "get,head,options"),
-        ("OPTIONS *", 204, "get,head,post,options"),
+        ("OPTIONS *", 204, "get,head,post,delete,options"),
         ("POST /api/v1/alerts", 405, "get,head,options"),
         ("TRACE /api/v1/alerts", 405, "get,head,options"),
         (&*format!("DELETE {verdict}"), 405, "post,options"),
@@ -202,6 +204,8 @@ async fn a_look_names_the_client_behind_a_trusted_proxy() {
     let trusted_proxies = vec!["127.0.0.2".parse().unwrap()];
     let console = Running::with(ConsoleSettings { trusted_proxies, ..settings() }, true).await;
     console.raise(&alert(0));
+    add_account(&console.store, "root", &["administrator"]);
+    let token = add_token(&console.store, "evidence", &["evidence"]);
     let path = format!("/api/v1/alerts/{}/snapshot", alert(0).id);
     for (from, header, peer) in [
         ([127, 0, 0, 2], "X-Forwarded-For: 203.0.113.9, 198.51.100.4", "198.51.100.4"),
@@ -209,7 +213,9 @@ async fn a_look_names_the_client_behind_a_trusted_proxy() {
         ([127, 0, 0, 2], "X-Forwarded-For: 198.51.100.4\r\nForwarded: for=203.0.113.9", "127.0.0.2"),
         ([127, 0, 0, 1], "X-Forwarded-For: 198.51.100.4", "127.0.0.1"),
     ] {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}\r\n\r\n");
+        let by = format!("Authorization: Bearer {token}");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{by}\r\n{header}\r\n\r\n");
         let answer = exchange(&mut connect(&console, from).await, request.as_bytes()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(console.store.looks(alert(0).id).unwrap()[0].peer, peer, "{header}");

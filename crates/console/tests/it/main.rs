@@ -1,6 +1,10 @@
 //! The console on a real port, with a real store.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
+mod access_matrix;
+#[cfg(test)]
 mod api;
 #[cfg(test)]
 mod clips;
@@ -14,6 +18,8 @@ mod gate;
 mod health;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod near_misses;
 #[cfg(test)]
 mod nginx;
 #[cfg(test)]

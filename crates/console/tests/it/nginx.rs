@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::time::Instant;
+use vedette_access::Areas;
 use vedette_console::ConsoleSettings;
 
 use crate::page::play_at;
@@ -136,7 +137,7 @@ async fn the_page_works_below_a_path_of_nginx_stripped_or_not() {
             other => panic!("{other}?"),
         })
         .await;
-        let stored = console.store.get(alert(1).id).unwrap().unwrap();
+        let stored = console.store.get(alert(1).id, &Areas::Everywhere).unwrap().unwrap();
         assert_eq!(stored.verdict.unwrap().by, "operator 7");
         console.stop().await;
     }

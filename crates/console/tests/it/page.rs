@@ -3,10 +3,12 @@ use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
+use vedette_access::Areas;
 use vedette_alerts::{Decision, NoClip};
 use vedette_console::{CalibrationReport, CameraSignalLoss};
 use vedette_core::{Alert, AlertId, Quantity, RuleKind, SignalLossReason, Timestamp};
 
+use crate::access::{add_account, name};
 use crate::clips::film;
 use crate::health::Kept;
 use crate::support::{ADDRESS, Running, alert, ended, view_of};
@@ -59,7 +61,7 @@ async fn play_with(script: &str, arguments: &[&str], mut feed: impl FnMut(&str))
 
 /// What was decided about an alert, by whom and with which note.
 fn verdict(console: &Running, id: AlertId) -> Option<(Decision, String, String)> {
-    console.store.get(id).unwrap().unwrap().verdict.map(|it| (it.decision, it.by, it.note))
+    console.store.get(id, &Areas::Everywhere).unwrap().unwrap().verdict.map(|it| (it.decision, it.by, it.note))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -286,5 +288,20 @@ async fn a_camera_without_signal_says_why_and_a_calibration_what_it_is_worth() {
         other => panic!("{other}?"),
     })
     .await;
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_logs_in_and_works_under_the_account() {
+    let console = Running::start().await;
+    add_account(&console.store, "root", &["administrator"]);
+    add_account(&console.store, "anna", &["operator", "evidence"]);
+    play("login.mjs", &console, |wanted| match wanted {
+        "first" => console.raise(&alert(0)),
+        "end of the session" => assert_eq!(console.store.end_sessions_of(&name("anna"), None).unwrap(), 1),
+        other => panic!("{other}"),
+    })
+    .await;
+    assert_eq!(verdict(&console, alert(0).id).unwrap().1, "anna");
     console.stop().await;
 }

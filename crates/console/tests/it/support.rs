@@ -18,12 +18,13 @@ use vedette_alerts::OneEvent;
 use vedette_console::{
     AddressSource, BaseReport, CameraSummary, ChangeRefused, ConfigurationSource, Console, ConsoleParts,
     ConsoleSettings, EntityJson, FormerCodeJson, FrameReport, FrameSource, GeometryJson, HitJson, MapArea, MapCentre,
-    MapSource, NameJson, RefusalJson, ServedJson, SnapshotSource, SnapshotUnavailable,
+    MapSource, NameJson, RefusalJson, ResealedCameras, SealRefused, ServedJson, SnapshotSource, SnapshotUnavailable,
 };
 use vedette_core::{
     AddressMatch, AddressPrefix, Alert, AlertId, AppliedChange, CameraId, CameraVersion, Change, GroundPoint,
-    PolicyScope, PolicyVersion, Proposal, Timestamp,
+    PolicyScope, PolicyVersion, Proposal, SealedPassword, Span, Timestamp,
 };
+use zeroize::Zeroizing;
 
 /// The base of every alert, which no longer serves.
 pub(crate) const BASE: &str = "test-2026-03";
@@ -63,6 +64,16 @@ impl Running {
     }
 
     pub(crate) async fn with(settings: ConsoleSettings, ready: bool) -> Self {
+        Self::of(settings, ready, Arc::new(Unchanged), || Timestamp::from_micros(1_772_352_000_000_000)).await
+    }
+
+    /// With cameras and policies, and a clock.
+    pub(crate) async fn of(
+        settings: ConsoleSettings,
+        ready: bool,
+        configuration: Arc<dyn ConfigurationSource>,
+        clock: fn() -> Timestamp,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let store = AlertStore::open(&folder.path().join("alerts.sqlite")).unwrap();
         let store = Arc::new(store.joining(OneEvent::default()).with_clips());
@@ -82,10 +93,11 @@ impl Running {
             snapshots: snapshots.clone(),
             health: health.clone(),
             frames: Arc::new(Frames),
-            configuration: Arc::new(Unchanged),
+            configuration,
             tuning: None,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
-            clock: || Timestamp::from_micros(1_772_352_000_000_000),
+            keep_video: Span::from_secs(600),
+            clock,
         };
         let console = Console::bind(settings).await.unwrap();
         let address = console.local_addr();
@@ -141,6 +153,14 @@ impl ConfigurationSource for Unchanged {
 
     fn changes(&self) -> Vec<Arc<Change>> {
         Vec::new()
+    }
+
+    fn seal(&self, _: &CameraId, _: &str, _: Zeroizing<String>) -> Result<SealedPassword, SealRefused> {
+        Err(SealRefused::NoKey)
+    }
+
+    fn reseal(&self) -> Result<ResealedCameras, SealRefused> {
+        Err(SealRefused::NoKey)
     }
 
     async fn check(&self, _: Proposal) -> Result<u32, ChangeRefused> {
@@ -268,6 +288,7 @@ fn cameras() -> Vec<CameraSummary> {
         id: id.into(),
         name: name.into(),
         purpose: "safety of the forecourt".into(),
+        groups: vec![if id == "gate-1" { "east" } else { "west" }.into()],
         enabled: true,
         latitude: LATITUDE,
         longitude,

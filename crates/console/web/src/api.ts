@@ -22,6 +22,7 @@ export type Measure = Schemas["MeasureJson"];
 export type PlaceSource = Schemas["PlaceSource"];
 export type Problem = Schemas["ProblemJson"];
 export type RuleKind = Schemas["RuleKindJson"];
+export type Session = Schemas["SessionJson"];
 export type Severity = Schemas["Severity"];
 export type Stage = Schemas["StageReport"];
 export type Text = Schemas["TextJson"];
@@ -52,15 +53,36 @@ export class Refused extends Error {
   }
 }
 
+/** The event of a request that was refused because nobody is logged in any more. */
+export const UNKNOWN = "vedette-unknown";
+
 async function refuse(response: Response): Promise<never> {
+  if (response.status === 401) document.dispatchEvent(new Event(UNKNOWN));
   const problem: Partial<Problem> = await response.json().catch(() => ({}));
   throw new Refused(response.status, problem.detail ?? `the server answered ${response.status}`, problem.fix ?? "");
 }
 
 async function json<T>(path: string, init?: RequestInit): Promise<T> {
   const response = await fetch(below(path), init);
-  return response.ok ? response.json() : refuse(response);
+  if (!response.ok) return refuse(response);
+  return response.status === 204 ? (undefined as T) : response.json();
 }
+
+const posted = (body: unknown): RequestInit => ({
+  method: "POST",
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(body),
+});
+
+/** The caller. */
+export const getSession = (): Promise<Session> => json("api/v1/session");
+
+export const logIn = (name: string, password: string): Promise<Session> => json("api/v1/session", posted({ name, password }));
+
+export const logOut = (): Promise<void> => json("api/v1/session", { method: "DELETE" });
+
+/** Sets the person's own password. All sessions of the account end. */
+export const setPassword = (old: string, fresh: string): Promise<void> => json("api/v1/session/password", posted({ old, new: fresh }));
 
 export function listAlerts(filter: Filter, before?: string): Promise<AlertPage> {
   const query = new URLSearchParams({ limit: "100" });
@@ -86,14 +108,10 @@ export const getBases = (): Promise<Bases> => json("api/v1/addresses/base");
 export const getHealth = (signal: AbortSignal): Promise<Health> => json("healthz", { signal });
 
 /** A verdict on an alert as displayed, with its id and revision. */
-export function setVerdict(about: Alert, verdict: Decision, by: string, note: string): Promise<Alert> {
+export function setVerdict(about: Alert, verdict: Decision, by: string | null, note: string): Promise<Alert> {
   const request: VerdictRequest = { verdict, by, note, revision: about.revision };
-  return json(`api/v1/alerts/${encodeURIComponent(about.id)}/verdict`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(request),
-    signal: AbortSignal.timeout(VERDICT_MS),
-  });
+  const signal = AbortSignal.timeout(VERDICT_MS);
+  return json(`api/v1/alerts/${encodeURIComponent(about.id)}/verdict`, { ...posted(request), signal });
 }
 
 /** The snapshot; the server records every call with viewer and purpose. */

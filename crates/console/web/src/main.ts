@@ -1,10 +1,10 @@
 import "leaflet/dist/leaflet.css";
-import "./style.css";
 import type { Alert, Decision, Filter } from "./api";
 import { getAlert, getBases, listAlerts, setVerdict } from "./api";
 import { followCameras } from "./cameras";
 import { Detail } from "./detail";
 import { byId, isTyping } from "./dom";
+import { account } from "./session";
 import { decided, isOpen } from "./event";
 import { Following } from "./following";
 import { followFrames } from "./frames";
@@ -16,6 +16,7 @@ import type { Connection } from "./stream";
 import { follow } from "./stream";
 import { unstored } from "./verdict";
 
+/** The name of the person while there are no accounts. */
 const operator = byId<HTMLInputElement>("operator");
 const operatorError = byId("operator-error");
 const filters = byId<HTMLFormElement>("filters");
@@ -41,7 +42,7 @@ const map = new AlertMap((id) => {
   choose(alert, "review", true);
 });
 const goBack = (alert: Alert): void => void chooseById(alert.id, true);
-const detail = new Detail(() => operator.value.trim(), decide, goBack, (unit) => {
+const detail = new Detail(() => (account() ? "" : operator.value.trim()), decide, goBack, (unit) => {
   filters.querySelector<HTMLInputElement>("input[name=responsible]")!.value = unit;
   void reload();
 });
@@ -171,8 +172,9 @@ let sent: Promise<void> = Promise.resolve();
 let leaving = "";
 
 function decide(about: Alert, decision: Decision, note: string): void {
-  const by = operator.value.trim();
-  if (!by) return nameless(true);
+  // An account acts under its own name.
+  const by = account() ? null : operator.value.trim();
+  if (by === "") return nameless(true);
   const words = JSON.stringify([about.id, decision, by, note]);
   if (words === leaving) return;
   leaving = words;
@@ -185,7 +187,7 @@ function decide(about: Alert, decision: Decision, note: string): void {
   });
 }
 
-async function send(about: Alert, decision: Decision, by: string, note: string): Promise<void> {
+async function send(about: Alert, decision: Decision, by: string | null, note: string): Promise<void> {
   try {
     const stored = await setVerdict(about, decision, by, note);
     detail.panel.keep(about.id);

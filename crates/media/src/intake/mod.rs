@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use vedette_core::{CameraId, SignalLossReason};
+use vedette_core::CameraId;
 
 pub use event::{IntakeEvent, LossReason, RefusalReason};
 pub use inspect::{Recording, inspect};
@@ -59,8 +59,8 @@ impl Intake {
                     file::play(&mut output, &settings, &path, looped, offset).await
                 }
                 IntakeSource::Rtsp { url, credentials } => rtsp::follow(&mut output, &settings, url, credentials).await,
-                IntakeSource::Unavailable => {
-                    output.no_signal(SignalLossReason::SourceUnavailable);
+                IntakeSource::Unavailable(reason) => {
+                    output.no_signal(reason);
                     output.meanwhile(std::future::pending()).await
                 }
             },

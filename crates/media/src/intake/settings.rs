@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
-use vedette_core::{Span, Timestamp};
+use vedette_core::{SignalLossReason, Span, Timestamp};
 use vedette_rtsp::Credentials;
 
 /// Wall-clock time, injected so that tests can set it.
@@ -14,7 +14,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub type NewestEpoch = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The source of a camera's stream.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum IntakeSource {
     /// A recording, played in real time.
     File {
@@ -34,13 +34,13 @@ pub enum IntakeSource {
         credentials: Option<Credentials>,
     },
     /// A source that cannot be opened on this machine: the camera is offline until its source is changed.
-    Unavailable,
+    Unavailable(SignalLossReason),
 }
 
 impl fmt::Debug for IntakeSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unavailable => f.write_str("Unavailable"),
+            Self::Unavailable(reason) => f.debug_tuple("Unavailable").field(reason).finish(),
             Self::File { path, looped, offset } => f
                 .debug_struct("File")
                 .field("path", path)

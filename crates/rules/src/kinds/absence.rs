@@ -52,12 +52,12 @@ impl Kind for Absence {
         for track in &without.fired {
             for prevented in waiting.extract_if(.., |fired| !self.same_object || fired.is_same_object(*track)) {
                 if at.since(prevented.at).as_secs_f64() >= f64::from(NEAR) * self.within.as_secs_f64() {
-                    step.gap_missed(prevented, *track, self.within);
+                    step.gap_missed(&prevented, *track, self.within);
                 }
             }
         }
         for over in waiting.extract_if(.., |fired| at.since(fired.at) >= self.within) {
-            step.raise_combined(over, None, seconds(at.since(over.at), self.within));
+            step.raise_combined(&over, None, seconds(at.since(over.at), self.within));
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::camera::{CameraState, NOWHERE};
 use crate::definition::{Gbt28181, Kind, KindInfo, Subject, text};
 use crate::held::Held;
 use crate::limits::A_DAY;
-use crate::near_miss::Shortfall;
+use crate::near_miss::{About, Shortfall};
 use crate::parameters::parameters;
 use crate::step::{LONGEST_FRAME, Step, seconds};
 
@@ -108,7 +108,7 @@ impl Step<'_> {
             return;
         }
         if !self.may_raise(0, NOWHERE) {
-            self.silenced(None, (began, at), NOWHERE);
+            self.silenced(About::whole((began, at), NOWHERE));
             return;
         }
         let mut episode = self.long_outage(began, after);
@@ -129,7 +129,7 @@ impl Step<'_> {
         }
         let (value, threshold) = (lasted.as_secs_f64() as f32, after.as_secs_f64() as f32);
         if let Some(shortfall) = Shortfall::below(Term::DURATION, value, threshold) {
-            self.miss(None, (began, self.frame.at), NOWHERE, shortfall);
+            self.miss(About::whole((began, self.frame.at), NOWHERE), shortfall);
         }
     }
 }

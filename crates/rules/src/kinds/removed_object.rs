@@ -5,7 +5,8 @@ use crate::definition::{Context, Gbt28181, Kind, KindInfo, text};
 use crate::found::Found;
 use crate::geometry::distance;
 use crate::limits::{self, LONGEST_COOLDOWN, LONGEST_GAP};
-use crate::near_miss::Shortfall;
+use crate::near_miss::{About, Shortfall};
+use crate::nearest::Nearest;
 use crate::parameters::parameters;
 use crate::state::State;
 use crate::step::{LONGEST_FRAME, Step, seconds};
@@ -48,6 +49,15 @@ pub(crate) struct Stationary {
     held: Timestamp,
     /// Time since for which its place was visible without it, in microseconds.
     missing_us: i64,
+    /// The frame in which it was last seen.
+    #[serde(skip)]
+    nearest: Nearest,
+}
+
+impl Stationary {
+    fn about(&self, times: (Timestamp, Timestamp)) -> About {
+        About::object(self.subject, times, self.place, &self.nearest)
+    }
 }
 
 pub(crate) type Stationaries = Vec<Stationary>;
@@ -83,12 +93,12 @@ impl Kind for RemovedObject {
             let stood = object.held.since(object.began);
             let (value, threshold) = (stood.as_secs_f64() as f32, self.settled.as_secs_f64() as f32);
             if let Some(shortfall) = Shortfall::below(Term::SETTLED, value, threshold) {
-                step.miss(Some(object.subject), (object.began, object.held), object.place, shortfall);
+                step.miss(object.about((object.began, object.held)), shortfall);
             }
         }
         let gone = |object: &mut Stationary| Span::from_micros(object.missing_us) >= self.missing && is_settled(object);
         for object in objects.extract_if(.., gone) {
-            if !step.may_raise_instant(object.subject, object.held, object.place) {
+            if !step.may_raise_instant(object.about((object.held, at))) {
                 continue;
             }
             let mut track = object.track;
@@ -111,13 +121,15 @@ impl RemovedObject {
                 let seen_before = std::mem::replace(&mut object.held, at);
                 let missing = Span::from_micros(std::mem::take(&mut object.missing_us));
                 object.track = track;
+                step.frame.keep(&mut object.nearest, &seen);
                 if missing > Span::ZERO && seen_before.since(object.began) >= self.settled {
                     let whole = seen_before + missing;
-                    step.missed(Some(object.subject), (seen_before, whole), object.place, self.missing);
+                    step.missed(object.about((seen_before, whole)), self.missing);
                 }
             } else if objects.len() < MOST_OBJECTS {
                 let (subject, place) = (track.id, seen.place());
-                objects.push(Stationary { subject, track, place, began: at, held: at, missing_us: 0 });
+                let nearest = step.frame.view(&seen).map(Box::new);
+                objects.push(Stationary { subject, track, place, began: at, held: at, missing_us: 0, nearest });
             } else {
                 step.stats.limited += 1;
             }
@@ -172,5 +184,13 @@ impl State for Stationaries {
 
     fn shrink(&mut self) {
         self.shrink_to_fit();
+    }
+
+    fn nearest<'a>(&'a self, places: &mut Vec<&'a Nearest>) {
+        places.extend(self.iter().map(|object| &object.nearest));
+    }
+
+    fn nearest_mut<'a>(&'a mut self, places: &mut Vec<&'a mut Nearest>) {
+        places.extend(self.iter_mut().map(|object| &mut object.nearest));
     }
 }

@@ -55,12 +55,12 @@ impl Kind for Sequence {
         for track in &then.fired {
             let found = waiting.iter().rposition(|fired| !self.same_object || fired.is_same_object(*track));
             let Some(found) = found else { continue };
-            let before = waiting[found];
-            if !in_time(&before) {
-                waiting.remove(found);
-                step.gap_missed(before, *track, self.within);
+            if !in_time(&waiting[found]) {
+                let before = waiting.remove(found);
+                step.gap_missed(&before, *track, self.within);
                 continue;
             }
+            let before = &waiting[found];
             let gap = Measured {
                 quantity: Quantity::GAP,
                 value: at.since(before.at).as_secs_f64(),

@@ -71,7 +71,7 @@ impl LineCrossed for Tailgating {
         }
         if value <= NEAR_GAP * threshold {
             let gap = Shortfall { term: Term::GAP, value: value as f32, threshold: threshold as f32 };
-            step.miss(Some(crossing.subject), (before, at), object.place(), gap);
+            step.miss(step.about(crossing.subject, before, object), gap);
         }
         None
     }

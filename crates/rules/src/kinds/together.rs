@@ -63,15 +63,15 @@ impl Kind for Together {
         last.resize(terms.len(), None);
         for (term, last) in terms.iter().zip(last.iter_mut()).filter(|_| step.frame.armed) {
             if let Some(track) = term.fired.last() {
-                *last = Some(Fired { at, track: *track });
+                *last = Some(Fired::new(at, *track));
             } else if let Some(last) = last.as_mut().filter(|_| term.open) {
                 last.at = at;
             } else if term.open {
-                *last = Some(Fired { at, track: None });
+                *last = Some(Fired::new(at, None));
             }
         }
-        let counts = |last: &Option<Fired>| last.filter(|last| at.since(last.at) <= self.within);
-        let all: Option<Vec<Fired>> = last.iter().map(counts).collect();
+        let counts = |last: &&Fired| at.since(last.at) <= self.within;
+        let all: Option<Vec<&Fired>> = last.iter().map(|last| last.as_ref().filter(counts)).collect();
         let now = all
             .filter(|all| !all.is_empty())
             .map(|all| Now { objects: distinct(all.iter().filter_map(|fired| fired.track)), measured: None });

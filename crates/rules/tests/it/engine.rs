@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 use vedette_core::{Direction, EpisodePhase, ObjectClass, RuleKind, Span, Term, Timestamp, Track, TrackId};
-use vedette_rules::{EngineState, RuleEngine, RuleSet};
+use vedette_rules::{EngineState, NearestFrames, RuleEngine, RuleSet};
 
 use crate::support::*;
 
@@ -307,24 +307,38 @@ proptest! {
         for (index, (millis, tracks)) in frames.iter().enumerate() {
             if index == cut {
                 let bytes = postcard::to_stdvec(parted.state()).unwrap();
+                let frames = postcard::to_stdvec(&parted.state().nearest_frames()).unwrap();
                 let state: EngineState = postcard::from_bytes(&bytes).unwrap();
+                let frames: NearestFrames = postcard::from_bytes(&frames).unwrap();
+                let state = state.with_nearest_frames(frames).unwrap();
                 prop_assert_eq!(&state, whole.state());
                 parted = RuleEngine::restore(any_rules(), state).unwrap();
             }
             let mut turned = tracks.clone();
             turned.reverse();
-            let expected = whole.update(ms(*millis), FRAME, tracks);
-            prop_assert_eq!(parted.update(ms(*millis), FRAME, &turned), expected);
+            let facts = recorded(index as u64, ms(*millis));
+            let expected = whole.update_with(ms(*millis), FRAME, tracks, facts);
+            prop_assert_eq!(parted.update_with(ms(*millis), FRAME, &turned, facts), expected);
             prop_assert_eq!(parted.near_misses(), whole.near_misses());
         }
     }
 
     #[test]
-    fn a_near_miss_is_over_and_near(frames in any_frames()) {
+    fn a_near_miss_is_over_and_near_and_shows_its_object(frames in any_frames()) {
         let mut engine = RuleEngine::new(any_rules());
-        for (millis, tracks) in &frames {
-            engine.update(ms(*millis), FRAME, tracks);
+        for (index, (millis, tracks)) in frames.iter().enumerate() {
+            engine.update_with(ms(*millis), FRAME, tracks, recorded(index as u64, ms(*millis)));
             for miss in engine.near_misses() {
+                // What fired for a combination may be gone: a removed object.
+                let is_combined = ["sequence", "absence"].contains(&miss.kind.as_str());
+                prop_assert!(miss.nearest.is_some() == miss.subject.is_some() || is_combined, "{miss:?}");
+                if let Some(nearest) = miss.nearest {
+                    let shown = &frames[nearest.at.sequence as usize];
+                    prop_assert!(shown.1.iter().any(|track| track.bbox == nearest.bbox), "{miss:?}");
+                    prop_assert_eq!((nearest.at.captured, nearest.frame), (ms(shown.0), FRAME));
+                    prop_assert_eq!(nearest.video.unwrap().sequence, nearest.at.sequence);
+                    prop_assert!((miss.started..=ms(*millis)).contains(&nearest.at.captured), "{miss:?}");
+                }
                 prop_assert!(miss.started <= miss.ended && miss.ended <= ms(*millis), "{miss:?}");
                 let part = miss.value / miss.threshold;
                 // What prevents an absence may come in the very frame in which it would be raised.

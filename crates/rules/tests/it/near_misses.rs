@@ -12,10 +12,15 @@ fn misses(engine: &mut RuleEngine, frames: i64, scene: impl Fn(i64) -> Vec<(u64,
     for frame in 0..frames {
         let tracks: Vec<Track> =
             scene(frame).into_iter().map(|(id, x, y, score)| track(id, x, y, score, ms(0))).collect();
-        engine.update(ms(frame * 100), FRAME, &tracks);
+        engine.update_with(ms(frame * 100), FRAME, &tracks, recorded(frame as u64, ms(frame * 100)));
         out.extend_from_slice(engine.near_misses());
     }
     out
+}
+
+/// The frame that a near-miss shows, and the left edge of the box there.
+fn shown(miss: &NearMiss) -> Option<(u64, f32)> {
+    miss.nearest.map(|nearest| (nearest.at.sequence, nearest.bbox.x))
 }
 
 fn terms(misses: &[NearMiss]) -> Vec<(Term, Option<u64>)> {
@@ -41,6 +46,7 @@ fn a_stay_that_was_too_short_says_by_how_much() {
     assert_eq!(terms(&found), [(Term::DURATION, Some(1))]);
     assert_eq!((found[0].value, found[0].threshold), (3.0, 4.0));
     assert_eq!((found[0].started, found[0].ended), (ms(0), ms(3000)));
+    assert_eq!(shown(&found[0]).unwrap().0, 30, "where it had stayed longest");
     assert!(misses(&mut engine(dwell.clone(), json!({})), 60, in_zone(0, 10, 1, 0.9)).is_empty(), "far too short");
     assert!(misses(&mut engine(dwell, json!({})), 80, in_zone(0, 50, 1, 0.9)).is_empty(), "it was an alert");
 }
@@ -60,6 +66,11 @@ fn a_score_or_a_size_that_does_not_suffice_is_told_when_all_else_did() {
     assert_eq!(terms(&sized(0.11, 1.0)), [(Term::SIZE, Some(1))]);
     assert_eq!(terms(&sized(0.0, 0.09)), [(Term::SIZE, Some(1))]);
     assert!(sized(0.0, 0.05).is_empty());
+    let nearly =
+        |i: i64| if i < 10 { vec![(1, 450.0 + i as f32, 500.0, [0.3, 0.45, 0.4][i as usize / 4])] } else { vec![] };
+    let found = misses(&mut engine(presence.clone(), json!({})), 40, nearly);
+    let edge = |frame: i64| track(1, 450.0 + frame as f32, 500.0, 0.9, ms(0)).bbox.x;
+    assert_eq!(shown(&found[0]), Some((4, edge(4))), "where its score was best first");
     // It counted in the end.
     let late = |i: i64| vec![(1, 500.0, 500.0, if i < 10 { 0.45 } else { 0.9 })];
     assert!(misses(&mut engine(presence, json!({})), 40, late).is_empty());
@@ -69,7 +80,9 @@ fn a_score_or_a_size_that_does_not_suffice_is_told_when_all_else_did() {
 fn a_crossing_of_somebody_doubtful_is_told() {
     let line = json!({"kind": "line_crossing", "a": [500, 1000], "b": [500, 0]});
     let walk = |score: f32| move |i: i64| vec![(1, 400.0 + 10.0 * i as f32, 500.0, score)];
-    assert_eq!(terms(&misses(&mut engine(line.clone(), json!({})), 30, walk(0.4))), [(Term::SCORE, Some(1))]);
+    let found = misses(&mut engine(line.clone(), json!({})), 30, walk(0.4));
+    assert_eq!(terms(&found), [(Term::SCORE, Some(1))]);
+    assert_eq!(found[0].ended, ms(100 * shown(&found[0]).unwrap().0 as i64), "where it crossed");
     assert!(misses(&mut engine(line, json!({})), 30, walk(0.9)).is_empty());
 }
 
@@ -83,6 +96,7 @@ fn a_crowd_that_is_nearly_one_is_told_once_it_is_over() {
     };
     let found = misses(&mut engine(count.clone(), json!({})), 50, crowd(3));
     assert_eq!(terms(&found), [(Term::OBJECTS, None)]);
+    assert_eq!(shown(&found[0]), None, "it is about nobody alone");
     assert_eq!((found[0].value, found[0].threshold), (3.0, 4.0));
     assert!(misses(&mut engine(count.clone(), json!({})), 50, crowd(2)).is_empty());
     assert!(misses(&mut engine(count, json!({})), 50, crowd(4)).is_empty());

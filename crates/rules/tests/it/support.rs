@@ -4,12 +4,21 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use vedette_core::{
-    Episode, EpisodePhase, FrameSize, GroundPoint, ObjectClass, PixelBox, PixelPoint, Policy, Score, Timestamp, Track,
-    TrackId,
+    Episode, EpisodePhase, FrameAt, FrameSize, GroundPoint, ObjectClass, PixelBox, PixelPoint, Policy, Score,
+    Timestamp, Track, TrackId, VideoRef,
 };
-use vedette_rules::{Ground, GroundMetres, RuleEngine, RuleSet};
+use vedette_rules::{FrameFacts, Ground, GroundMetres, RuleEngine, RuleSet};
 
 pub(crate) const FRAME: FrameSize = FrameSize { width: 1000, height: 1000 };
+
+/// The facts of frame `number` of a session, with its picture on the bus.
+pub(crate) fn recorded(number: u64, captured: Timestamp) -> FrameFacts {
+    FrameFacts {
+        at: Some(FrameAt { epoch: 1, sequence: number, captured }),
+        video: Some(VideoRef { partition: 0, offset: number / 10, sequence: number }),
+        ..FrameFacts::default()
+    }
+}
 
 pub(crate) fn policy(version: u32, rules: &[Value]) -> Policy {
     let mut rules = rules.to_vec();

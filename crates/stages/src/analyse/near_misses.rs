@@ -1,7 +1,6 @@
 use vedette_bus::{BusError, SharedBus};
-use vedette_core::{CameraId, FrameSize, NearMiss};
+use vedette_core::{CameraId, CameraNearMiss, FrameSize, NearMiss};
 use vedette_topics::topics;
-use vedette_wire::CameraNearMiss;
 
 use super::published::Published;
 use crate::metrics;

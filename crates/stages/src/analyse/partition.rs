@@ -12,6 +12,7 @@ use vedette_wire::AnalysisState;
 
 use super::published::{InFlight, Published};
 use super::save::Share;
+use super::silence::Heard;
 use super::{Analyse, step};
 use crate::registry::Entry;
 
@@ -24,6 +25,8 @@ pub(super) struct Known {
     stands_at: u64,
     /// Whether its state has changed since the last checkpoint.
     is_dirty: bool,
+    /// Its last record; none when none has arrived since it was loaded or switched on.
+    heard: Option<Heard>,
 }
 
 /// A record at which the analysis panicked; that analysis is discarded.
@@ -34,7 +37,7 @@ pub(super) struct Panicked {
 
 impl Known {
     pub(super) fn new(id: CameraId, entry: Entry, analysis: CameraAnalysis, stands_at: u64) -> Self {
-        Self { id, analysis, entry, stands_at, is_dirty: false }
+        Self { id, analysis, entry, stands_at, is_dirty: false, heard: None }
     }
 
     /// The spans in which the analysis came too late for what the registry says now.
@@ -108,6 +111,7 @@ impl Partition {
         if !stage.registry.is_current(&known.entry) || known.entry.setups.is_removed(frame.at.captured) || waits {
             return None;
         }
+        known.heard = Heard::now(frame).or(known.heard);
         mark(known, &mut self.dirty);
         let outcome =
             step::run(|| known.step(stage, frame)).map_err(|words| Panicked { words, entry: known.entry.clone() });
@@ -115,6 +119,18 @@ impl Partition {
             self.cameras.remove(&frame.camera);
         }
         Some(outcome)
+    }
+
+    /// The last record of a camera whose analysis is loaded.
+    pub(super) fn heard(&self, camera: &CameraId) -> Option<Heard> {
+        self.cameras.get(camera)?.heard
+    }
+
+    /// The camera is switched off: what it sent before does not count once it is on again.
+    pub(super) fn forget_heard(&mut self, camera: &CameraId) {
+        if let Some(known) = self.cameras.get_mut(camera) {
+            known.heard = None;
+        }
     }
 
     /// Marks the camera's state for the next checkpoint.

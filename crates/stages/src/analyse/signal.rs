@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use vedette_bus::partition_of;
-use vedette_core::{Camera, CameraRecord};
+use vedette_core::{Camera, CameraId, CameraRecord};
 use vedette_topics::During;
 use vedette_topics::topics;
 
-use super::Running;
 use super::published::Published;
+use super::{Running, silence};
 use crate::metrics;
 use crate::registry::Registry;
 
@@ -71,7 +71,13 @@ impl Running {
             .collect();
         let of = u32::try_from(marks.len()).unwrap_or(u32::MAX);
         let cameras = self.cameras.of_partitions(&self.stage.registry, &self.assigned, of);
-        for (loss, number) in self.silence.losses(&coverage, cameras, &read) {
+        for (camera, number) in cameras.iter().filter(|(camera, _)| !silence::is_watched(camera)) {
+            if let Some(partition) = self.partitions.get_mut(number) {
+                partition.forget_heard(&camera.id);
+            }
+        }
+        let loaded = |camera: &CameraId, number| self.partitions.get(&number)?.heard(camera);
+        for (loss, number) in self.silence.losses(&coverage, cameras, &read, loaded) {
             let reason = loss.reason;
             let record = CameraRecord::signal_loss(loss, self.silence.model());
             let sent = topics::DETECTIONS.send(&self.stage.bus, &record, record.at.captured).await;

@@ -28,7 +28,8 @@ pub(super) struct Silence {
     every: Interval,
     /// When the judgement began: silence before does not count.
     since: Instant,
-    heard: HashMap<CameraId, Heard>,
+    /// Of cameras whose analysis is not loaded. The others' is with it, so that a record costs no lookup here.
+    unloaded: HashMap<CameraId, Heard>,
     heartbeats: HashMap<CameraId, LossHeartbeats>,
     /// When the cameras were last looked at, since the judgement began.
     looked: Option<Instant>,
@@ -40,19 +41,27 @@ pub(super) struct Silence {
 
 /// The last record of a camera.
 #[derive(Debug, Clone, Copy)]
-struct Heard {
+pub(super) struct Heard {
     /// When it arrived; when the camera was first looked at, if none did.
     at: Instant,
     /// It is a signal loss: the next may follow much later.
     is_loss: bool,
 }
 
+impl Heard {
+    /// A record that arrives now. None for losses that belong to no stream session: they are our own, or those of `detect`.
+    pub(super) fn now(record: &CameraRecord) -> Option<Self> {
+        let heard = || Self { at: Instant::now(), is_loss: record.signal_loss_reason().is_some() };
+        (record.at.epoch != NO_SESSION).then(heard)
+    }
+}
+
 impl Silence {
     pub(super) fn new(peers: Peers, timeout: Duration) -> Self {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (heard, heartbeats, now) = (HashMap::new(), HashMap::new(), Instant::now());
-        Self { peers, timeout, every, since: now, heard, heartbeats, looked: None, forgot: now, model: None }
+        let (unloaded, heartbeats, now) = (HashMap::new(), HashMap::new(), Instant::now());
+        Self { peers, timeout, every, since: now, unloaded, heartbeats, looked: None, forgot: now, model: None }
     }
 
     /// Resolves when it is time to look.
@@ -65,21 +74,23 @@ impl Silence {
         (self.since, self.looked) = (Instant::now(), None);
     }
 
-    /// A record of a camera arrived. Losses that belong to no stream session are our own, or those of `detect`.
+    /// A record of a camera arrived.
     pub(super) fn hear(&mut self, record: &CameraRecord) {
         if record.at.epoch == NO_SESSION {
             return;
-        }
-        let heard = Heard { at: Instant::now(), is_loss: record.signal_loss_reason().is_some() };
-        match self.heard.get_mut(&record.camera) {
-            Some(before) => *before = heard,
-            None => drop(self.heard.insert(record.camera.clone(), heard)),
         }
         if !self.heartbeats.is_empty() {
             self.heartbeats.remove(&record.camera);
         }
         if self.model.as_ref() != Some(&record.model) {
             self.model = Some(record.model.clone());
+        }
+    }
+
+    /// It is of a camera whose analysis cannot be loaded.
+    pub(super) fn hear_unloaded(&mut self, record: &CameraRecord) {
+        if let Some(heard) = Heard::now(record) {
+            self.unloaded.insert(record.camera.clone(), heard);
         }
     }
 
@@ -101,25 +112,30 @@ impl Silence {
     }
 
     /// The signal losses that are due for cameras of this process, each with its partition; `read` are the partitions that were read to
-    /// their ends.
+    /// their ends, and `loaded` knows the last record of a camera whose analysis is loaded.
     pub(super) fn losses(
         &mut self,
         coverage: &Coverage,
         cameras: &[(Arc<Camera>, u32)],
         read: &BTreeSet<u32>,
+        loaded: impl Fn(&CameraId, u32) -> Option<Heard>,
     ) -> Vec<(SignalLoss, u32)> {
         let unseen = if self.looked.is_none() { self.since } else { Instant::now() };
         self.looked = Some(Instant::now());
         let mut losses = Vec::new();
         for (camera, partition) in cameras.iter().filter(|(_, partition)| read.contains(partition)) {
-            let Camera { id, enabled, source, .. } = &**camera;
-            if !enabled || source.is_none() {
-                self.heard.remove(id);
+            let id = &camera.id;
+            if !is_watched(camera) {
+                self.unloaded.remove(id);
                 continue;
             }
-            let heard = match self.heard.get(id) {
-                Some(heard) => *heard,
-                None => *self.heard.entry(id.clone()).or_insert(Heard { at: unseen, is_loss: false }),
+            let heard = match loaded(id, *partition) {
+                Some(heard) => {
+                    // It would count again, if the analysis is lost, as if nothing had arrived since.
+                    self.unloaded.remove(id);
+                    heard
+                }
+                None => *self.unloaded.entry(id.clone()).or_insert(Heard { at: unseen, is_loss: false }),
             };
             let late = coverage.behind() + self.timeout;
             let is_nothing = !heard.is_loss && heard.at.elapsed() >= late && !coverage.may_be_idle(id);
@@ -160,9 +176,14 @@ impl Silence {
             return;
         }
         self.forgot = Instant::now();
-        self.heard.retain(|camera, _| known(camera));
+        self.unloaded.retain(|camera, _| known(camera));
         self.heartbeats.retain(|camera, _| known(camera));
     }
+}
+
+/// Whether records of the camera are expected.
+pub(super) fn is_watched(camera: &Camera) -> bool {
+    camera.enabled && camera.source.is_some()
 }
 
 #[cfg(test)]
@@ -190,10 +211,20 @@ mod tests {
         }
     }
 
-    fn look(silence: &mut Silence, health: &Health, camera: &Arc<Camera>) -> Vec<SignalLossReason> {
+    /// `loaded` is the last record of a camera whose analysis is loaded.
+    fn look_at(
+        silence: &mut Silence,
+        health: &Health,
+        camera: &Arc<Camera>,
+        loaded: Option<Heard>,
+    ) -> Vec<SignalLossReason> {
         let Some(coverage) = silence.coverage([0].into_iter(), health) else { return Vec::new() };
-        let losses = silence.losses(&coverage, &[(camera.clone(), 0)], &BTreeSet::from([0]));
+        let losses = silence.losses(&coverage, &[(camera.clone(), 0)], &BTreeSet::from([0]), |_, _| loaded);
         losses.into_iter().map(|(loss, _)| loss.reason).collect()
+    }
+
+    fn look(silence: &mut Silence, health: &Health, camera: &Arc<Camera>) -> Vec<SignalLossReason> {
+        look_at(silence, health, camera, None)
     }
 
     fn picture() -> RecordBody {
@@ -210,13 +241,16 @@ mod tests {
     async fn a_camera_that_nobody_ingests_is_lost_after_the_timeout_and_told_every_second() {
         let (mut silence, health) = (Silence::new(Peers::heard(&[]), TIMEOUT), Health::default());
         tokio::time::advance(TIMEOUT).await;
-        silence.hear(&frame(7, picture()));
-        let mut told = 0;
+        let first = frame(7, picture());
+        silence.hear(&first);
+        let (mut loaded, mut told) = (Heard::now(&first), 0);
         for second in 1..=30_u64 {
             tokio::time::advance(Duration::from_secs(1)).await;
             // The heartbeats of the loss itself are no sign of life.
-            silence.hear(&frame(NO_SESSION, RecordBody::SignalLoss(SignalLossReason::IngestGone)));
-            let losses = look(&mut silence, &health, &camera());
+            let own = frame(NO_SESSION, RecordBody::SignalLoss(SignalLossReason::IngestGone));
+            silence.hear(&own);
+            loaded = Heard::now(&own).or(loaded);
+            let losses = look_at(&mut silence, &health, &camera(), loaded);
             assert!(losses.iter().all(|reason| *reason == SignalLossReason::IngestGone));
             assert_eq!(losses.is_empty(), second < 10, "{second}");
             told += losses.len();
@@ -232,15 +266,31 @@ mod tests {
         behind: Span,
         seconds: u64,
     ) -> Vec<(u64, SignalLossReason)> {
+        let loaded = told_of(last.clone(), idle, behind, seconds, true).await;
+        assert_eq!(loaded, told_of(last, idle, behind, seconds, false).await);
+        loaded
+    }
+
+    async fn told_of(
+        last: Option<RecordBody>,
+        idle: (&[CameraId], bool),
+        behind: Span,
+        seconds: u64,
+        is_loaded: bool,
+    ) -> Vec<(u64, SignalLossReason)> {
         let roles = stages(idle.0, idle.1, behind);
         let (mut silence, health) = (Silence::new(Peers::heard(&roles), TIMEOUT), Health::default());
         tokio::time::advance(TIMEOUT).await;
-        last.into_iter().for_each(|body| silence.hear(&frame(7, body)));
+        // Whether its analysis is loaded makes no difference.
+        let last = last.map(|body| frame(7, body));
+        last.iter().for_each(|last| if is_loaded { silence.hear(last) } else { silence.hear_unloaded(last) });
+        let loaded = last.as_ref().filter(|_| is_loaded).and_then(Heard::now);
         let mut told = Vec::new();
         for second in 1..=seconds {
             tokio::time::advance(Duration::from_secs(1)).await;
             silence.peers.beat(&roles);
-            told.extend(look(&mut silence, &health, &camera()).into_iter().map(|reason| (second, reason)));
+            let losses = look_at(&mut silence, &health, &camera(), loaded);
+            told.extend(losses.into_iter().map(|reason| (second, reason)));
         }
         told
     }
@@ -253,6 +303,27 @@ mod tests {
             let (begin, _) = told[0];
             assert!((first..=first + 1).contains(&begin), "{begin}");
             assert_eq!(told.iter().map(|(second, _)| *second).collect::<Vec<_>>(), (begin..=30).collect::<Vec<_>>());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_camera_whose_analysis_is_lost_is_not_silent_since_before_it_was_loaded() {
+        let roles = stages(&[], false, Span::ZERO);
+        let (mut silence, health) = (Silence::new(Peers::heard(&roles), TIMEOUT), Health::default());
+        tokio::time::advance(TIMEOUT).await;
+        silence.peers.beat(&roles);
+        silence.hear_unloaded(&frame(7, picture()));
+        assert!(look(&mut silence, &health, &camera()).is_empty());
+        for _ in 0..30 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            silence.peers.beat(&roles);
+            let loaded = Heard::now(&frame(7, picture()));
+            assert!(look_at(&mut silence, &health, &camera(), loaded).is_empty());
+        }
+        for _ in 0..5 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            silence.peers.beat(&roles);
+            assert!(look(&mut silence, &health, &camera()).is_empty());
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use vedette_analysis::verify;
 use vedette_core::{Camera, CameraId, Change, Refusal, ValidationError, violations};
 use vedette_rules::SharedPolicy;
+use vedette_sealing::Endpoint;
 use vedette_wire::policy_key;
 
 use crate::registry::{Registry, camera_mistakes, concerns};
@@ -18,6 +19,9 @@ violations! {
         NobodyMeant = "change.applies-to": "it applies to no camera", "name a camera, or a group that one of them is in";
         Outdated { newest: f64, next: f64 } = "change.version": "it is older than version {newest}, which is in force",
             "write version = {next}";
+        SealedElsewhere = "change.sealed-elsewhere":
+            "its password is sealed for another host or port, and is sent only where it is sealed for",
+            "give the password for this address: in clear through the API, or as `vedette camera seal` prints it";
         NotInScope = "change.only": "the policy does not apply to this camera", "name cameras of the policy's scope";
     }
 }
@@ -51,7 +55,7 @@ pub(crate) fn check(registry: &Registry, change: &Change, cameras: impl Iterator
         checked.cameras += 1;
         let (policy, index) = policy_after(registry, change, &policies, &camera);
         let own = match change.cameras.iter().any(|version| version.of == camera.id) {
-            true => camera_mistakes(&camera),
+            true => [camera_mistakes(&camera), Vec::from_iter(moved_password(registry, &camera))].concat(),
             false => Vec::new(),
         };
         let of_policy = verify(&camera, policy.as_deref()).map_or_else(|refused| refused.mistakes, |()| Vec::new());
@@ -61,6 +65,18 @@ pub(crate) fn check(registry: &Registry, change: &Change, cameras: impl Iterator
         }
     }
     checked
+}
+
+/// A sealed password that was kept while the address changed: no machine would open it.
+fn moved_password(registry: &Registry, camera: &Camera) -> Option<ValidationError> {
+    let before = registry.camera(&camera.id)?;
+    let is_kept = before.login()?.password == camera.login()?.password;
+    let is_moved = endpoint(&before) != endpoint(camera);
+    (is_kept && is_moved).then(|| ValidationError::new("source.url", "", ChangeRule::SealedElsewhere))
+}
+
+fn endpoint(camera: &Camera) -> Option<Endpoint> {
+    Endpoint::of(camera.url()?)
 }
 
 /// Refuses policies that apply to no camera of the site, or are older than the one in force.

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use vedette_alert_store::PostgresServer;
+use vedette_alert_store::{NearMissLimits, PostgresServer};
 use vedette_alerts::{OneEvent, OneEventError};
 use vedette_console::{BasePath, HostPort, Limits, ProxyNetwork};
 use vedette_core::{Span, ValidationError, ValidationErrors, violations};
+
+use crate::retention::Keep;
 
 /// Where the alerts are kept: the path of an SQLite file, or a database of a PostgreSQL server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -47,6 +49,8 @@ pub struct ConsoleSettings {
     pub stale_after: Span,
     /// `[console.one_event]`
     pub one_event: OneEventSettings,
+    /// `[console.near_misses]`
+    pub near_misses: NearMissSettings,
     /// Path under which a proxy publishes the page, as in `/vedette`; empty for the root.
     pub base_path: String,
     /// Names under which the page may be opened, NAME or NAME:PORT, besides those of this machine and the address of `listen`.
@@ -55,6 +59,8 @@ pub struct ConsoleSettings {
     pub trusted_proxies: Vec<String>,
     /// `[console.limits]`
     pub limits: LimitSettings,
+    /// `[console.access]`
+    pub access: AccessSettings,
 }
 
 impl Default for ConsoleSettings {
@@ -68,11 +74,44 @@ impl Default for ConsoleSettings {
             clips: true,
             stale_after: Span::from_secs(30),
             one_event: OneEventSettings::default(),
+            near_misses: NearMissSettings::default(),
             base_path: String::new(),
             hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             limits: LimitSettings::default(),
+            access: AccessSettings::default(),
         }
+    }
+}
+
+/// `[console.access]`: sessions of people, and reasons of looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccessSettings {
+    /// A session ends when it is not used for this long.
+    pub idle: Span,
+    /// The longest life of a session.
+    pub longest: Span,
+    /// Whether a look at pictures needs a reason.
+    pub reasons: bool,
+}
+
+impl AccessSettings {
+    const fn access(self) -> vedette_console::AccessSettings {
+        let Self { idle, longest, reasons } = self;
+        vedette_console::AccessSettings { idle, longest, reasons }
+    }
+
+    fn check(self, found: &mut ValidationErrors) {
+        found.span("access.idle", self.idle, Span::from_secs(60), Span::from_secs(7 * 86_400));
+        found.span("access.longest", self.longest, Span::from_secs(60), Span::from_secs(30 * 86_400));
+    }
+}
+
+impl Default for AccessSettings {
+    fn default() -> Self {
+        let vedette_console::AccessSettings { idle, longest, reasons } = vedette_console::AccessSettings::DEFAULT;
+        Self { idle, longest, reasons }
     }
 }
 
@@ -175,7 +214,42 @@ impl Default for OneEventSettings {
     }
 }
 
+/// `[console.near_misses]`: the near-misses that the store keeps for tuning; the oldest make room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NearMissSettings {
+    /// How long they are kept.
+    pub keep: Span,
+    /// Most of one camera.
+    pub per_camera: u32,
+    /// Most of all cameras.
+    pub in_all: u32,
+}
+
+impl Default for NearMissSettings {
+    fn default() -> Self {
+        Self { keep: Span::from_secs(7 * 24 * 3600), per_camera: 20_000, in_all: 500_000 }
+    }
+}
+
+impl NearMissSettings {
+    pub(super) const fn limits(self) -> NearMissLimits {
+        NearMissLimits { per_camera: self.per_camera, in_all: self.in_all }
+    }
+
+    fn check(self, found: &mut ValidationErrors) {
+        found.span("near_misses.keep", self.keep, Span::from_secs(3600), Span::from_secs(400 * 24 * 3600));
+        found.number("near_misses.per_camera", self.per_camera, 100, 10_000_000);
+        found.number("near_misses.in_all", self.in_all, 100, 100_000_000);
+    }
+}
+
 impl ConsoleSettings {
+    /// How long the contents of the store are kept.
+    pub(super) const fn kept(&self) -> Keep {
+        Keep { alerts: self.keep, near_misses: self.near_misses.keep }
+    }
+
     /// Validation errors of the section.
     #[must_use]
     pub fn mistakes(&self) -> Vec<ValidationError> {
@@ -183,12 +257,24 @@ impl ConsoleSettings {
         found.span("stale_after", self.stale_after, Span::from_secs(5), Span::from_secs(86_400));
         self.check_store(&mut found);
         self.one_event.check(&mut found);
-        self.check_access(&mut found);
+        self.near_misses.check(&mut found);
+        self.check_names(&mut found);
         self.limits.check(&mut found);
+        self.access.check(&mut found);
         found.into_vec()
     }
 
-    fn check_access(&self, found: &mut ValidationErrors) {
+    /// Whether it can be reached from elsewhere than its own machine: the setting that says so, and its value.
+    #[must_use]
+    pub fn reachable_by(&self) -> Option<(&'static str, String)> {
+        if !self.listen.ip().is_loopback() {
+            return Some(("console.listen", self.listen.to_string()));
+        }
+        let is_elsewhere = |host: &&String| !host.parse::<HostPort>().is_ok_and(|host| host.is_loopback());
+        self.hosts.iter().find(is_elsewhere).map(|host| ("console.hosts", host.clone()))
+    }
+
+    fn check_names(&self, found: &mut ValidationErrors) {
         if let Err(reason) = self.base_path.parse::<BasePath>() {
             found.add("base_path", &self.base_path, ConsoleRule::BasePath { reason: reason.to_string() });
         }
@@ -218,6 +304,7 @@ impl ConsoleSettings {
             hosts: self.hosts.iter().filter_map(|host| host.parse().ok()).collect(),
             trusted_proxies: self.trusted_proxies.iter().filter_map(|proxy| proxy.parse().ok()).collect(),
             limits: self.limits.limits(),
+            access: self.access.access(),
             people_pixelated: self.pixelate,
             ..vedette_console::ConsoleSettings::new(self.listen)
         }

@@ -11,18 +11,21 @@ use crate::registry::PASSWORD_PLACEHOLDER;
 /// A secret that was hidden before the camera was published.
 const HIDDEN: &str = "=***";
 
-/// `published` as it is to be called: that of this machine's camera file if it has secrets, with the password filled in.
-pub(super) fn whole(
-    own: &BTreeMap<CameraId, String>,
+/// `published` as it is to be called, without the password: that of this machine's camera file if it has secrets.
+pub(super) fn template<'a>(
+    own: &'a BTreeMap<CameraId, String>,
     camera: &CameraId,
-    published: &str,
-    password: Option<&str>,
-) -> Result<Url, SourceError> {
-    let address = match own.get(camera) {
-        Some(address) => address,
-        None if published.contains(HIDDEN) => return Err(SourceError::HiddenAddress),
-        None => published,
-    };
+    published: &'a str,
+) -> Result<&'a str, SourceError> {
+    match own.get(camera) {
+        Some(address) => Ok(address),
+        None if published.contains(HIDDEN) => Err(SourceError::HiddenAddress),
+        None => Ok(published),
+    }
+}
+
+/// An address with the password filled in.
+pub(super) fn whole(address: &str, password: Option<&str>) -> Result<Url, SourceError> {
     let filled = match password {
         Some(password) => address.replace(PASSWORD_PLACEHOLDER, &escaped(password)),
         None => address.to_owned(),
@@ -52,7 +55,9 @@ mod tests {
     fn the_password_is_put_in_and_the_own_address_goes_first() {
         let gate = CameraId::new("gate").unwrap();
         let none = BTreeMap::new();
-        let url = |own, published, password| whole(own, &gate, published, password).map(String::from);
+        let url = |own: &BTreeMap<_, _>, published, password| {
+            template(own, &gate, published).and_then(|address| whole(address, password)).map(String::from)
+        };
         let filled = url(&none, "rtsp://h/user=a&password={password}&channel=1", Some("g&h/#?ä")).unwrap();
         assert_eq!(filled, "rtsp://h/user=a&password=g%26h%2F%23%3F%C3%A4&channel=1");
         assert_eq!(url(&none, "rtsp://h/live", Some("x")).unwrap(), "rtsp://h/live");

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use vedette_core::{CameraId, Span, ValidationError, ValidationErrors};
@@ -19,6 +20,8 @@ pub struct IngestSettings {
     pub retry_max: Span,
     /// The shard of the cameras that this machine pulls, `NUMBER/OF`: `1/1` all, `2/3` the second of three.
     pub share: Share,
+    /// File with the site's secret keys, which open sealed passwords. On machines with this role only.
+    pub key_file: Option<PathBuf>,
     /// `[ingest.credentials.NAME]`
     pub credentials: BTreeMap<String, CredentialSection>,
     /// Addresses with secrets in path or query, by camera, from this machine's camera file; on the bus they are without.
@@ -34,6 +37,7 @@ impl Default for IngestSettings {
             retry_min: Span::from_millis(500),
             retry_max: Span::from_secs(30),
             share: Share::default(),
+            key_file: None,
             credentials: BTreeMap::new(),
             addresses: BTreeMap::new(),
         }

@@ -10,8 +10,11 @@ violations! {
         NoPurpose = "camera.purpose": "a camera needs a purpose", "say why this camera may be analysed";
         Credentials = "camera.credentials": "a camera's address holds no credentials",
             "remove user and password and name a credential: source.credential = \"NAME\"";
-        Placeholder { placeholder: String } = "camera.placeholder": "the address has {placeholder}, and no credential to fill it from",
-            "name one: source.credential = \"NAME\"";
+        Placeholder { placeholder: String } = "camera.placeholder":
+            "the address has {placeholder}, and neither a credential nor a login to fill it from",
+            "name a credential with source.credential = \"NAME\", or add the source.login that `vedette camera seal` prints";
+        TwoLogins = "camera.two-logins": "the camera has a login and a credential", "remove one of both";
+        NoUser = "camera.login-user": "a login needs a user", "give the name with which the camera lets one in";
         Url = "camera.url": "this is not a valid rtsp:// URL", "write rtsp://HOST/PATH";
     }
 }
@@ -29,14 +32,27 @@ pub fn camera_mistakes(camera: &Camera) -> Vec<ValidationError> {
             found.push(ValidationError::new(key, shown, violation));
         }
     }
-    if let Some(CameraSource::Rtsp { url, credential }) = &camera.source {
+    if let Some(CameraSource::Rtsp { url, credential, login }) = &camera.source {
         found.extend(url_mistake(url));
-        if url.contains(PASSWORD_PLACEHOLDER) && credential.is_none() {
+        if url.contains(PASSWORD_PLACEHOLDER) && credential.is_none() && login.is_none() {
             let rule = CameraRule::Placeholder { placeholder: PASSWORD_PLACEHOLDER.to_owned() };
             found.push(ValidationError::new("source.url", "", rule));
         }
+        if credential.is_some() && login.is_some() {
+            found.push(ValidationError::new("source.credential", "", CameraRule::TwoLogins));
+        }
+        found.extend(login.as_ref().and_then(|login| user_mistake(&login.user)));
     }
     found
+}
+
+fn user_mistake(user: &str) -> Option<ValidationError> {
+    let violation = match user {
+        "" => CameraRule::NoUser.into(),
+        user => text_violation(user, LONGEST_NAME)?,
+    };
+    let shown: String = user.chars().take(80).collect();
+    Some(ValidationError::new("source.login.user", shown, violation))
 }
 
 /// A value that does not parse is not repeated: it may contain a secret in any place.

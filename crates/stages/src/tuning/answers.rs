@@ -4,12 +4,13 @@ use std::sync::atomic::AtomicBool;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use vedette_console::{
-    Arriving, Draft, Listed, NotTried, Scores, SuggestQuestion, SweepAnswer, TrialCameras, TuningSource, WhatIfLine,
+    Arriving, Draft, Explained, Listed, NotTried, Scores, SuggestQuestion, SweepAnswer, TrialCameras, TuningSource,
+    WhatIfLine,
 };
-use vedette_core::CameraId;
+use vedette_core::{CameraId, Timestamp};
 use vedette_detection_store::DetectionStore;
 use vedette_tuning::json::SuggestionJson;
-use vedette_tuning::{Term, Window};
+use vedette_tuning::{Question, Term, Window};
 
 use super::desk::Desk;
 use super::threads::{NoThread, Threads};
@@ -94,6 +95,10 @@ impl TuningSource for Answers {
 
     async fn scores(&self, camera: CameraId, window: Window) -> Result<Scores, NotTried> {
         self.ask(move |desk, stop| desk.scores(&camera, window, stop)).await
+    }
+
+    async fn explain(&self, camera: CameraId, at: Timestamp, question: Question) -> Result<Explained, NotTried> {
+        self.ask(move |desk, stop| desk.explain(&camera, at, &question, stop)).await
     }
 
     async fn records(&self, camera: CameraId, window: Window) -> Result<Arriving<Vec<u8>>, NotTried> {

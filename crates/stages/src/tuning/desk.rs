@@ -4,12 +4,14 @@ use std::time::Instant;
 
 use serde_json::Value;
 use vedette_analysis::{record_line, verify};
-use vedette_console::{Draft, Listed, NotTried, Scores, SuggestQuestion, SweepAnswer, TrialCameras, WhatIfLine};
+use vedette_console::{
+    Draft, Explained, Listed, NotTried, Scores, SuggestQuestion, SweepAnswer, TrialCameras, WhatIfLine,
+};
 use vedette_core::{Camera, CameraId, Policy, Span, Timestamp};
 use vedette_detection_store::DetectionStore;
 use vedette_rules::SharedPolicy;
 use vedette_tuning::json::{AlertDifferenceJson, PointJson, SuggestionJson, Summing, add_points};
-use vedette_tuning::{Change, Difference, Point, Term, TrialError, Window, lead};
+use vedette_tuning::{Change, Difference, MOST_REPLAYS, Point, Question, Term, TrialError, Window, explain, lead};
 
 use super::held::{HeldTrials, Key, Opened};
 use super::scores::scores;
@@ -19,6 +21,8 @@ use crate::registry::Registry;
 
 /// Cameras of one question.
 const MOST_CAMERAS: usize = 100;
+/// How long before and after a time alerts are explained.
+const AROUND: Span = Span::from_secs(300);
 /// Bytes of records that are sent at once.
 const CHUNK: usize = 64 * 1024;
 
@@ -111,6 +115,19 @@ impl Desk {
         self.on_trial(camera, window, None, stop, |opened| {
             let (classes, alerts) = scores(&opened.trial)?;
             Ok(Scores { classes, alerts, coverage: opened.coverage() })
+        })
+    }
+
+    pub(super) fn explain(
+        &self,
+        camera: &CameraId,
+        at: Timestamp,
+        question: &Question,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Explained, NotTried> {
+        self.on_trial(camera, Window::around(at, AROUND), None, stop, |opened| {
+            let explanation = explain(&opened.trial, question, MOST_REPLAYS)?;
+            Ok(Explained { explanation, coverage: opened.coverage() })
         })
     }
 
@@ -276,9 +293,12 @@ fn not_tried(camera: &CameraId, error: TrialError) -> NotTried {
         );
     }
     match error {
-        TrialError::NoPolicy | TrialError::NoRule { .. } | TrialError::Draft(_) => {
-            NotTried::Question(format!("camera {camera}: {error}"))
-        }
+        TrialError::NoPolicy
+        | TrialError::NoRule { .. }
+        | TrialError::NoTrack { .. }
+        | TrialError::WhichTrack { .. }
+        | TrialError::Draft(_) => NotTried::Question(format!("camera {camera}: {error}")),
+        TrialError::NoAlert(_) => NotTried::NoDetections(format!("camera {camera}: {error}")),
         TrialError::Recording(error) => failed(error),
     }
 }

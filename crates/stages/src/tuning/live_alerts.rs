@@ -1,3 +1,4 @@
+use vedette_access::Areas;
 use vedette_alert_store::{AlertFilter, AlertStore, StoreError};
 use vedette_alerts::{Decision, StoredAlert};
 use vedette_core::{CameraId, Span, Timestamp};
@@ -22,7 +23,7 @@ pub(super) fn live_alerts(
     };
     let mut alerts = Vec::new();
     loop {
-        let page = store.list(&filter)?;
+        let page = store.list(&filter, &Areas::Everywhere)?;
         alerts.extend(page.alerts.into_iter().map(judged));
         filter.before = page.next;
         if filter.before.is_none() {

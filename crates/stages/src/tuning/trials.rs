@@ -11,9 +11,6 @@ use vedette_tuning::{CameraTrial, Recording, RecordingError, Source, Window};
 use super::live_alerts::live_alerts;
 use crate::analyse::AnalyseSettings;
 
-/// How long after a window records are analysed: so that alerts raised within it end.
-const TAIL: Span = Span::from_secs(600);
-
 /// The cameras, policies and address bases of trials.
 pub type TrialSite = dyn Site + Send + Sync;
 
@@ -53,10 +50,7 @@ pub struct Recorded {
 /// When a file cannot be read.
 pub fn recorded(store: &DetectionStore, camera: &CameraId, window: Window, lead: Span) -> Result<Recorded, FileError> {
     let vedette_detection_store::Recorded { mut parts, gaps } = store.recorded(camera)?;
-    let within = (
-        window.from.map_or(Timestamp::from_micros(i64::MIN), |from| from - lead),
-        window.until.map_or(Timestamp::from_micros(i64::MAX), |until| until + TAIL),
-    );
+    let within = window.reach(lead);
     let is_wanted = |part: &Part| part.span().0 <= within.1;
     parts.truncate(parts.iter().rposition(is_wanted).map_or(0, |at| at + 1));
     let first = parts.first().map(|part| part.span().0);

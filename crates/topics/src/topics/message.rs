@@ -4,18 +4,17 @@ use bytes::Bytes;
 use vedette_alerts::cloudevents;
 use vedette_bus::{Header, Position};
 use vedette_core::{
-    Alert, CameraId, CameraRecord, CameraVersion, Change, ChangeId, LateChange, PolicyScope, PolicyVersion,
-    StreamSession, Timestamp,
+    Alert, CameraId, CameraNearMiss, CameraRecord, CameraVersion, Change, ChangeId, LateChange, PolicyScope,
+    PolicyVersion, StreamSession, Timestamp,
 };
 use vedette_wire::{
-    AddressBaseChange, AnalysisState, CameraNearMiss, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError,
-    WorkerReport, address_key, camera_key, decode_address_change, decode_alert, decode_camera, decode_change,
-    decode_dead_letter, decode_detections, decode_heartbeat, decode_late_change, decode_near_miss,
-    decode_policy_version, decode_session, decode_signal, decode_state, decode_video, decode_worker_report,
-    encode_address_change, encode_alert, encode_camera, encode_change, encode_dead_letter, encode_detections,
-    encode_heartbeat, encode_late_change, encode_near_miss, encode_piece, encode_policy_version, encode_session,
-    encode_signal, encode_signal_loss, encode_state, encode_video, encode_worker_report, late_change_key,
-    policy_version_key,
+    AddressBaseChange, AnalysisState, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError, WorkerReport,
+    address_key, camera_key, decode_address_change, decode_alert, decode_camera, decode_change, decode_dead_letter,
+    decode_detections, decode_heartbeat, decode_late_change, decode_near_miss, decode_policy_version, decode_session,
+    decode_signal, decode_state, decode_video, decode_worker_report, encode_address_change, encode_alert,
+    encode_camera, encode_change, encode_dead_letter, encode_detections, encode_heartbeat, encode_late_change,
+    encode_near_miss, encode_piece, encode_policy_version, encode_session, encode_signal, encode_signal_loss,
+    encode_state, encode_video, encode_worker_report, late_change_key, policy_version_key,
 };
 
 /// A record's key: it decides the partition and, in a compacted topic, which record supersedes which.

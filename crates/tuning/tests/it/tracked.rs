@@ -154,13 +154,13 @@ proptest! {
     ) {
         let records = stream(&steps, people);
         let drafts: Vec<Setups> = values.into_iter().map(|(enter, dwell, count, rest)| policy(enter, dwell, count, rest)).collect();
-        let plain = recording(Source::Records(records.clone()));
+        let plain = recording(Source::from(records.clone()));
         let expected: Vec<Vec<Alert>> = drafts.iter().map(|draft| plain.alerts(draft).unwrap()).collect();
         let folder = tempfile::tempdir().unwrap();
         let parts = stored(&records, folder.path(), segment);
         let count = parts.len();
         // In memory, made for the store, taken from it, and the latter only for the last part.
-        let mut in_memory = recording(Source::Records(records));
+        let mut in_memory = recording(Source::from(records));
         in_memory.track(&drafts[0]).unwrap();
         let mut first = recording(Source::Stored { parts: parts.clone(), from: 0, within: None });
         let made = first.track(&drafts[0]).unwrap();
@@ -191,7 +191,7 @@ fn a_window_has_the_track_numbers_of_the_whole() {
     let parts = stored(&two_hours(), folder.path(), 300);
     assert_eq!(parts.len(), 2);
     let setups = policy(0.5, 3, 2, 1);
-    let whole = recording(Source::Records(two_hours())).alerts(&setups).unwrap();
+    let whole = recording(Source::from(two_hours())).alerts(&setups).unwrap();
     let hour = parts[1].hour().start();
     for _ in 0..2 {
         let mut window = recording(Source::Stored { parts: parts.clone(), from: 1, within: None });
@@ -210,7 +210,7 @@ fn a_cut_window_has_the_alerts_of_the_whole_whether_it_is_held_or_not() {
     let folder = tempfile::tempdir().unwrap();
     let parts = stored(&two_hours(), folder.path(), 300);
     let setups = policy(0.5, 3, 2, 1);
-    let whole = recording(Source::Records(two_hours())).alerts(&setups).unwrap();
+    let whole = recording(Source::from(two_hours())).alerts(&setups).unwrap();
     let hour = parts[1].hour().start();
     // It begins and ends in the middle of a part.
     let (from, until) = (hour - Span::from_secs(90), hour + Span::from_secs(60));
@@ -241,7 +241,7 @@ fn a_cut_window_has_the_alerts_of_the_whole_whether_it_is_held_or_not() {
 
 #[test]
 fn an_analysis_that_nobody_waits_for_ends() {
-    let mut given_up = recording(Source::Records(two_hours()));
+    let mut given_up = recording(Source::from(two_hours()));
     given_up.stop = Arc::new(true.into());
     let setups = policy(0.5, 3, 2, 1);
     assert!(matches!(given_up.alerts(&setups), Err(RecordingError::Stopped)));
@@ -266,6 +266,6 @@ fn tracks_of_other_settings_are_not_taken() {
     // Those of the camera as it was are made again, and give the same.
     let mut again = recording(source());
     assert_eq!(again.track(&setups).unwrap().made, 2);
-    let plain = recording(Source::Records(two_hours())).alerts(&setups).unwrap();
+    let plain = recording(Source::from(two_hours())).alerts(&setups).unwrap();
     assert_eq!(again.alerts(&setups).unwrap(), plain);
 }

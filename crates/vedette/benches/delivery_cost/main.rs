@@ -50,16 +50,21 @@ async fn measure(broker: &Broker) {
     let state = input.state();
     println!("A camera's state: {} bytes, encoded in {:.1} us", state.bytes, state.encoding.as_secs_f64() * 1e6);
     // An uncounted round measures the speed of this machine.
-    let save_every = input.save_every(pipeline::auto_commit(&input, &broker.brokers(), "pace.").await);
+    let save_every = input.save_every(pipeline::auto_commit(&input, &broker.brokers(), "pace.").await.time);
     println!("States are saved every {save_every}, for each fifty frames of a camera or so");
-    let mut guarantee = Race::new("auto-commit", "the stage");
+    let (mut guarantee, mut processor) = (Race::new("auto-commit", "the stage"), Vec::new());
     for round in 0..ROUNDS {
         let loose = async || pipeline::auto_commit(&input, &broker.brokers(), &format!("loose-{round}.")).await;
         let kept = async || pipeline::stage(&input, save_every, &broker.brokers(), &format!("kept-{round}.")).await;
         let (loose, kept) = by_turns(round, loose, kept).await;
         guarantee.round(input.rate(loose), input.rate(kept));
+        processor.push([loose, kept].map(|took| input.processor_us(took)));
     }
     figures::at_least("throughput with the delivery guarantee against auto-commit", guarantee.ratio(), 0.95, "");
+    let processor_of = |side: usize| median(processor.iter().map(|round: &[f64; 2]| round[side]).collect());
+    println!("Processor time per frame, without the broker: {:.2} us, {:.2} us", processor_of(0), processor_of(1));
+    let cost = median(processor.iter().map(|[loose, kept]| kept / loose).collect());
+    figures::told("the same by processor time, without the broker", &format!("{:.3}", 1.0 / cost));
     println!("The adapter: {} records of {} bytes, records a second", copying::RECORDS, copying::BYTES);
     let mut adapter = Race::new("librdkafka", "the adapter");
     copying::fill(&broker.brokers()).await;
@@ -74,11 +79,7 @@ async fn measure(broker: &Broker) {
 }
 
 /// Runs both, one after the other; in every second round in reverse order.
-async fn by_turns(
-    round: usize,
-    one: impl AsyncFnOnce() -> Duration,
-    other: impl AsyncFnOnce() -> Duration,
-) -> (Duration, Duration) {
+async fn by_turns<T>(round: usize, one: impl AsyncFnOnce() -> T, other: impl AsyncFnOnce() -> T) -> (T, T) {
     if round.is_multiple_of(2) {
         let one = one().await;
         (one, other().await)

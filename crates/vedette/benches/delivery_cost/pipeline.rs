@@ -139,8 +139,13 @@ impl Input {
     }
 
     /// Frames per second. The first alert starts the clock, so that joining a group does not count.
-    pub(crate) fn rate(&self, took: Duration) -> f64 {
-        self.records.len() as f64 / took.as_secs_f64()
+    pub(crate) fn rate(&self, took: Took) -> f64 {
+        self.records.len() as f64 / took.time.as_secs_f64()
+    }
+
+    /// Microseconds of processor time per frame.
+    pub(crate) fn processor_us(&self, took: Took) -> f64 {
+        took.processor.as_secs_f64() * 1e6 / self.records.len() as f64
     }
 
     /// A bus with its own topics that contain the detections.
@@ -189,17 +194,33 @@ impl Analyses {
 }
 
 /// From the first alert on the bus to the last.
-async fn timed(mut alerts: Reader, count: usize) -> Duration {
+#[derive(Clone, Copy)]
+pub(crate) struct Took {
+    pub(crate) time: Duration,
+    /// Of all threads of this process, that is without the broker.
+    processor: Duration,
+}
+
+async fn timed(mut alerts: Reader, count: usize) -> Took {
     alerts.next().await.expect("an alert");
-    let began = Instant::now();
+    let (began, processor) = (Instant::now(), processor_time());
     for _ in 1..count {
         alerts.next().await.expect("an alert");
     }
-    began.elapsed()
+    Took { time: began.elapsed(), processor: processor_time() - processor }
+}
+
+/// Processor time of this process, in units of 10 ms.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux has it");
+    // The name, which is in brackets, may hold anything. User and system time are the 14th and 15th field.
+    let (_, fields) = stat.rsplit_once(')').expect("the name is in brackets");
+    let times = fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().expect("a number"));
+    Duration::from_millis(times.sum::<u64>() * 10)
 }
 
 /// The product's stage.
-pub(crate) async fn stage(input: &Input, save_every: Span, brokers: &str, prefix: &str) -> Duration {
+pub(crate) async fn stage(input: &Input, save_every: Span, brokers: &str, prefix: &str) -> Took {
     let bus = input.bus(brokers, prefix).await;
     let alerts = bus.read(topics::ALERTS.name(), StartAt::Earliest).await.expect("a reader");
     let stage = Analyse {
@@ -222,7 +243,7 @@ pub(crate) async fn stage(input: &Input, save_every: Span, brokers: &str, prefix
 }
 
 /// The same analysis with auto-commit: without waiting and without checkpoints.
-pub(crate) async fn auto_commit(input: &Input, brokers: &str, prefix: &str) -> Duration {
+pub(crate) async fn auto_commit(input: &Input, brokers: &str, prefix: &str) -> Took {
     let bus = input.bus(brokers, prefix).await;
     let alerts = bus.read(topics::ALERTS.name(), StartAt::Earliest).await.expect("a reader");
     let consumer: BaseConsumer = ClientConfig::new()

@@ -186,6 +186,12 @@ fn anchor_paths(settings: &mut Settings, base: &Path) {
     if let StoreSetting::File(path) = &mut settings.console.store {
         anchor(path);
     }
-    let optional = [&mut settings.site.address_base, &mut settings.detect.models, &mut settings.detect.runtime];
+    let optional = [
+        &mut settings.site.address_base,
+        &mut settings.site.public_key,
+        &mut settings.ingest.key_file,
+        &mut settings.detect.models,
+        &mut settings.detect.runtime,
+    ];
     optional.into_iter().flatten().for_each(anchor);
 }

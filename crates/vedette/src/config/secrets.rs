@@ -14,7 +14,7 @@ const PARTS: [&str; 10] =
 /// Whole names of such parameters.
 const NAMES: [&str; 4] = ["key", "sig", "pw", "pin"];
 /// Last names of the paths of settings that may hold an address or a secret.
-const SETTINGS: [&str; 5] = ["url", "password", "secret", "token", "credential"];
+const SETTINGS: [&str; 7] = ["url", "password", "secret", "token", "credential", "login", "sealed"];
 
 fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();

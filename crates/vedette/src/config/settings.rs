@@ -60,6 +60,8 @@ pub struct SiteSettings {
     /// Directory of the bases announced by `vedette address publish`; with the same file names on every machine with the role
     /// analyse or console.
     pub address_bases: PathBuf,
+    /// File with the site's public key, with which passwords of cameras are sealed: for the console, and for `vedette camera seal`.
+    pub public_key: Option<PathBuf>,
 }
 
 impl Default for SiteSettings {
@@ -70,6 +72,7 @@ impl Default for SiteSettings {
             policies: "policies.toml".into(),
             address_base: None,
             address_bases: "bases".into(),
+            public_key: None,
         }
     }
 }

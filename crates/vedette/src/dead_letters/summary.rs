@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use vedette_bus::{Delivered, Header, Position, Record};
-use vedette_core::{Alert, CameraRecord, CameraVersion, Change, LateChange, PolicyVersion, StreamSession, VideoChunk};
+use vedette_core::{
+    Alert, CameraNearMiss, CameraRecord, CameraVersion, Change, LateChange, PolicyVersion, StreamSession, VideoChunk,
+};
 use vedette_stages::MetadataSettings;
 use vedette_stages::import::convert;
 use vedette_topics::topics::{self, Message, Topic};
 use vedette_wire::{
-    AddressBaseChange, AnalysisState, CameraNearMiss, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError,
-    WorkerReport, policy_key,
+    AddressBaseChange, AnalysisState, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError, WorkerReport,
+    policy_key,
 };
 
 /// Most characters of text, or bytes, shown of an unreadable value.

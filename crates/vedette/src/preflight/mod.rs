@@ -6,6 +6,7 @@ mod calibrations;
 mod cameras;
 mod danger;
 mod finding;
+mod keys;
 mod models;
 mod ports;
 mod preflight_rule;
@@ -86,6 +87,7 @@ pub async fn preflight(reading: &Reading, roles: &HashSet<Role>, by: For) -> Fin
     found.extend(site::detections(&ask));
     found.extend(ports::look(&ask));
     found.extend(privacy::look(&ask));
+    found.extend(keys::look(&ask));
     found.extend(danger::look(&ask));
     found.extend(calibrations::look(&ask));
     found.extend(time_zones::look(&ask));

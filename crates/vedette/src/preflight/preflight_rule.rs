@@ -23,9 +23,21 @@ violations! {
         OpenToOthers { mode: String, path: String } = "data.open-to-others":
             "other users of this machine may read it: its mode is {mode}", "run `chmod -R go= {path}`";
 
-        OpenPage = "console.open-to-network": "other machines reach the page and the API: whoever gets there sees alerts and pictures of \
-            people, and can judge alerts",
-            "listen at 127.0.0.1 and put a proxy in front that asks who it is, with TLS (README)";
+        OpenKey { mode: String, path: String } = "key.open-to-others":
+            "other users of this machine may read the secret key: its mode is {mode}",
+            "run `chmod 600 {path}`, and `vedette key rotate` if somebody may have read it";
+        KeyFile { reason: String } = "key.unusable": "{reason}";
+        OtherKey { public: String, path: String } = "key.other-pair":
+            "the public key is {public}, and {path} has no secret key for it: nobody here could open what it seals",
+            "name the .pub file that `vedette key new` or `vedette key rotate` wrote beside that file";
+        KeyAstray = "key.not-for-this-machine": "the secret key lies on a machine without the role ingest: only ingest needs it",
+            "move it to the machines with the role ingest";
+        NoKeyFile { key: String } = "camera.no-key-file":
+            "its password is sealed with key {key}, and this machine has no secret key", "name the file with it as ingest.key_file";
+        Unopened { reason: String } = "camera.password-unopened": "{reason}";
+
+        OpenPage = "console.open-to-network": "other machines reach the page and the API; `run` refuses that unless the store has an account",
+            "make an account (vedette user add), and put a proxy with TLS in front (docs/ACCESS.md); or listen at 127.0.0.1";
         NotPixelated = "console.not-pixelated": "people in snapshots are not pixelated", "set it to true unless this is permitted here";
         OpenOperations = "operations.open-to-network":
             "other machines reach health and metrics, which tell the number and names of cameras",

@@ -28,7 +28,7 @@ pub(super) fn look(ask: &Ask<'_>) -> Vec<Finding> {
 }
 
 /// The permissions, in octal, when group or others have any.
-fn open_mode(path: &Path) -> Option<String> {
+pub(super) fn open_mode(path: &Path) -> Option<String> {
     let mode = path.metadata().ok()?.mode() & 0o777;
     (mode & 0o077 != 0).then(|| format!("{mode:o}"))
 }

@@ -45,7 +45,7 @@ fn of_file(path: &Path, only: Option<&CameraId>) -> anyhow::Result<BTreeMap<Came
         let whose = only.map_or(String::new(), |camera| format!(" of camera {camera}"));
         bail!("{} has no detections{whose}", path.display());
     }
-    Ok(by_camera.into_iter().map(|(camera, records)| (camera, Source::Records(records))).collect())
+    Ok(by_camera.into_iter().map(|(camera, records)| (camera, Source::from(records))).collect())
 }
 
 fn of_store(site: &KnownSite, store: &DetectionStore, args: &WindowArgs) -> anyhow::Result<BTreeMap<CameraId, Source>> {

@@ -90,6 +90,7 @@ async fn a_camera_whose_password_is_missing_is_offline() {
         config.cameras[0].source = Some(vedette_core::CameraSource::Rtsp {
             url: "rtsp://127.0.0.1:9/live".into(),
             credential: Some("nobody".into()),
+            login: None,
         });
     })
     .await;

@@ -58,6 +58,9 @@ streams = 100
 [console.one_event]
 within_m = 5.0
 
+[console.near_misses]
+per_camera = 20000
+
 [[metadata]]
 topic = "mdx-raw"
 format = "nvschema"
@@ -161,6 +164,7 @@ const IN_SETTINGS: &[Planted] = &[
     ("\"127.0.0.1\"]", "\"localhost\"]", "console.trusted_proxies[0] = localhost"),
     ("streams = 100", "streams = 0", "console.limits.streams = 0"),
     ("within_m = 5.0", "within_m = 50.0", "console.one_event.within_m = 50"),
+    ("per_camera = 20000", "per_camera = 0", "console.near_misses.per_camera = 0"),
     ("format = \"nvschema\"", "format = \"xml\"", "metadata[0] (mdx-raw).format = \"xml\""),
     ("\"Sensor 1\" = \"foreign\"", "\"Sensor 1\" = \"nobody\"", "metadata[0] (mdx-raw).cameras.Sensor 1 = nobody"),
     ("topic = \"dls\"", "topic = \"alerts\"", "metadata[1] (alerts).topic = alerts"),

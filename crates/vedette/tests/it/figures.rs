@@ -184,7 +184,11 @@ async fn how_late_a_failing_camera_is_told() {
             id: CameraId::new(&id(number)).unwrap(),
             calibration: None,
             masks: Vec::new(),
-            source: Some(CameraSource::Rtsp { url: format!("rtsp://127.0.0.1:{}/live", plug.port), credential: None }),
+            source: Some(CameraSource::Rtsp {
+                url: format!("rtsp://127.0.0.1:{}/live", plug.port),
+                credential: None,
+                login: None,
+            }),
             ..first.clone()
         }));
     })

@@ -79,7 +79,11 @@ async fn product(cameras: &[(Row, Server)]) -> (tempfile::TempDir, Product) {
             id: CameraId::new(row.name).unwrap(),
             calibration: None,
             masks: Vec::new(),
-            source: Some(CameraSource::Rtsp { url: server.url().to_string(), credential: Some("operator".into()) }),
+            source: Some(CameraSource::Rtsp {
+                url: server.url().to_string(),
+                credential: Some("operator".into()),
+                login: None,
+            }),
             ..first.clone()
         }));
     })

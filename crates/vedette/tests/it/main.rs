@@ -1,6 +1,8 @@
 //! The whole product: its stages on a simulated bus, itself within this process, its binary beside it.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod address_change;
 #[cfg(test)]
 mod address_tables;
@@ -59,6 +61,8 @@ mod metadata;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod near_misses;
+#[cfg(test)]
 mod offline_restart;
 #[cfg(test)]
 mod one_event;
@@ -79,6 +83,8 @@ mod replay;
 #[cfg(test)]
 #[path = "../../../alerts/tests/it/scene.rs"]
 mod scene;
+#[cfg(test)]
+mod sealed;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use vedette::config::Config;
+use vedette_access::Areas;
 use vedette_alert_store::{AlertFilter, AlertStore};
 use vedette_alerts::{OneEvent, leads};
 use vedette_core::{Alert, AlertId, Calibration, CameraSource, GroundPoint, Span};
@@ -60,7 +61,7 @@ async fn what_two_cameras_see_is_one_entry_with_two_views() {
     // The store came to what the alerts say, taken all at once.
     let store = AlertStore::open(&site.path().join("data/alerts.sqlite")).unwrap();
     let each = AlertFilter { each: true, limit: 1000, ..AlertFilter::default() };
-    let stored = store.list(&each).unwrap().alerts;
+    let stored = store.list(&each, &Areas::Everywhere).unwrap().alerts;
     let events: BTreeMap<AlertId, AlertId> = stored.iter().map(|it| (it.alert.id, it.event)).collect();
     let alerts: Vec<Alert> = stored.into_iter().map(|it| it.alert).collect();
     let expected = leads(&alerts, &OneEvent::default()).into_iter().map(|(id, lead)| (id, lead.id)).collect();

@@ -89,7 +89,7 @@ async fn a_console_without_frames_is_not_ready_and_says_why() {
     let product = Product::start_roles(&demo_site(site.path()), &[Role::Console], |config| {
         config.settings.console.stale_after = Span::from_secs(5);
         config.settings.analyse.save_every = Span::from_millis(100);
-        let source = CameraSource::Rtsp { url: "rtsp://127.0.0.1:1/none".into(), credential: None };
+        let source = CameraSource::Rtsp { url: "rtsp://127.0.0.1:1/none".into(), credential: None, login: None };
         config.cameras[0].source = Some(source);
     })
     .await;

@@ -1,6 +1,6 @@
 //! The whole product with its alerts in a real PostgreSQL server, which is killed while alerts come.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 use vedette_bus::StartAt;
@@ -49,6 +49,18 @@ async fn alerts_come_through_a_server_that_dies_and_none_is_lost_or_twice() {
         let ids: HashSet<String> = stored.iter().map(|alert| alert["id"].as_str().unwrap().to_owned()).collect();
         assert_eq!(ids.len(), stored.len(), "an alert is there twice");
         at_least.is_subset(&ids).then_some(())
+    })
+    .await;
+    let near_misses = eventually("a near-miss", async || {
+        Some(product.near_misses_on_the_bus().await).filter(|published| !published.is_empty())
+    })
+    .await;
+    eventually("the near-misses that waited", async || {
+        let page = product.json("/api/v1/near-misses?limit=1000").await;
+        let stored = page["near_misses"].as_array().unwrap();
+        let ids: BTreeSet<String> = stored.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(ids.len(), stored.len(), "a near-miss is there twice");
+        near_misses.is_subset(&ids).then_some(())
     })
     .await;
     eventually("health that is well", async || product.get("/readyz").await.status().is_success().then_some(())).await;

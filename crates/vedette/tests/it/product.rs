@@ -1,4 +1,5 @@
 //! The whole product inside the test's process, on the demo site.
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -10,10 +11,11 @@ use vedette::app::App;
 use vedette::cli::Role;
 use vedette::config::Config;
 use vedette::telemetry;
-use vedette_bus::{Record, SharedBus};
+use vedette_alerts::near_miss_id;
+use vedette_bus::{Record, SharedBus, StartAt};
 use vedette_core::Span;
 use vedette_stages::{ShedAfter, registry};
-use vedette_topics::{open_bus, topics};
+use vedette_topics::{open_bus, reading, topics};
 
 use crate::support::{eventually, recording};
 
@@ -97,6 +99,18 @@ impl Product {
             (alerts.len() >= count).then_some(alerts)
         })
         .await
+    }
+
+    /// The ids of the near-misses on their topic; a record that is none is left out.
+    pub(crate) async fn near_misses_on_the_bus(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut reader = self.app.bus.read(topics::NEAR_MISSES.name(), StartAt::Earliest).await.unwrap();
+        reading::to_end(&self.app.bus, topics::NEAR_MISSES.name(), &mut reader, |record| {
+            found.extend(topics::NEAR_MISSES.read(&record).ok().map(|miss| near_miss_id(&miss).to_string()));
+        })
+        .await
+        .unwrap();
+        found
     }
 
     /// A counter or gauge of the process, all labels that contain `labels` together.

@@ -153,6 +153,13 @@ fn run_warns_of_what_is_dangerous_however_many_cameras_there_are() {
     let bus = site.path().join("data/bus");
     std::fs::create_dir_all(&bus).unwrap();
     std::fs::set_permissions(&bus, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut account = vedette();
+    account
+        .args(["user", "add", "anna", "--grant", "administrator", "--password-env", "ANNA", "--config"])
+        .arg(&config);
+    account.env("ANNA", "correct horse battery staple").current_dir(site.path());
+    let account = finish(account);
+    assert!(account.status.success(), "{}", said(&account));
     let mut command = vedette();
     command.args(["run", "--listen", "0.0.0.0:0", "--operations-listen", "0.0.0.0:0", "--for", "1s", "--config"]);
     let output = finish({

@@ -114,3 +114,10 @@ pub(crate) fn other_base(path: &Path) -> String {
     assert!(output.status.success(), "{}", said(&output));
     vedette_address::AddressBase::open(path).unwrap().version().to_owned()
 }
+
+/// The commands of a page of docs/, one each.
+pub(crate) fn commands(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("docs").join(page)).unwrap();
+    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
+    blocks.flat_map(|block| block.lines().map(ToOwned::to_owned).collect::<Vec<_>>()).collect()
+}

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use vedette_access::Areas;
 use vedette_alert_store::AlertStore;
 use vedette_alerts::{Decision, Verdict};
-use vedette_core::{Alert, Timestamp};
+use vedette_core::{Alert, RuleId, Timestamp};
+use vedette_tuning::{CameraTrial, Change, Explanation, MOST_REPLAYS, Question, Term, Window, explain, tracks};
 
 use crate::product::Product;
-use crate::support::{assert_refused, demo_site, finish, root, said, vedette};
+use crate::support::{assert_refused, commands, demo_site, finish, root, said, vedette};
 
 /// The site of the demo and its recorded detections.
 struct Site {
@@ -49,27 +51,34 @@ impl Site {
         alerts.map(|alert| (alert["id"].as_str().unwrap().to_owned(), alert)).collect()
     }
 
+    /// The detections with the site's policy.
+    fn trial(&self) -> CameraTrial<'static> {
+        let config = vedette::config::Config::load(&self.folder.path().join("vedette.toml")).unwrap();
+        let records = std::fs::read_to_string(&self.detections).unwrap();
+        let records = records.lines().map(|line| vedette_analysis::record_line::from_line(line).unwrap());
+        let base = vedette_address::AddressBase::open(self.folder.path().join("address.base")).unwrap();
+        let base = std::sync::Arc::new(base);
+        let source = vedette_tuning::Source::from(records.collect::<Vec<_>>());
+        let mut recording = vedette_tuning::Recording::new(source).with_base(move |_| Some(base.clone()));
+        recording.tracker = config.settings.analyse.tracker;
+        recording.sort_window = config.settings.analyse.sort_window;
+        let registry = vedette_stages::registry::Registry::of(&config.cameras, &config.policies);
+        let setups = registry.entry(&config.cameras[0].id).unwrap().setups;
+        CameraTrial::open(recording, setups, Window::default(), usize::MAX).unwrap().unwrap()
+    }
+
     /// Stores the alerts of the site's policy as raised live, each judged.
     fn judge(&self, judge: impl Fn(usize, &Alert) -> Option<Decision>) -> usize {
         let config = vedette::config::Config::load(&self.folder.path().join("vedette.toml")).unwrap();
         let vedette_stages::StoreSetting::File(path) = config.settings.console.store else { panic!("it is a file") };
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let store = AlertStore::open(&path).unwrap();
-        let records = std::fs::read_to_string(&self.detections).unwrap();
-        let records = records.lines().map(|line| vedette_analysis::record_line::from_line(line).unwrap());
-        let base = vedette_address::AddressBase::open(self.folder.path().join("address.base")).unwrap();
-        let base = std::sync::Arc::new(base);
-        let source = vedette_tuning::Source::Records(records.collect());
-        let mut recording = vedette_tuning::Recording::new(source).with_base(move |_| Some(base.clone()));
-        recording.tracker = config.settings.analyse.tracker;
-        recording.sort_window = config.settings.analyse.sort_window;
-        let registry = vedette_stages::registry::Registry::of(&config.cameras, &config.policies);
-        let alerts = recording.alerts(&registry.entry(&config.cameras[0].id).unwrap().setups).unwrap();
+        let alerts = self.trial().alerts().to_vec();
         for (number, alert) in alerts.iter().enumerate() {
             store.upsert(alert, None).unwrap();
             if let Some(decision) = judge(number, alert) {
                 let (by, note, at) = ("test".to_owned(), String::new(), Timestamp::default());
-                store.set_verdict(alert.id, &Verdict { decision, by, note, at }).unwrap();
+                store.set_verdict(alert.id, &Verdict { decision, by, note, at }, &Areas::Everywhere, None).unwrap();
             }
         }
         alerts.len()
@@ -174,6 +183,100 @@ fn suggestions_need_verdicts_and_say_how_many() {
     assert_refused(site.command(&["tune", "suggest"], &["--rule", "south-gate"]), &["no rule `south-gate`"]);
 }
 
+/// Whether the alert in question is raised with another value.
+fn is_raised(trial: &CameraTrial<'_>, explanation: &Explanation, term: &str, value: &Value) -> bool {
+    let term: Term = term.parse().unwrap_or_else(|_| {
+        let path = term.split_once('.').unwrap().1;
+        Term::new(&explanation.rule, &path.split('.').collect::<Vec<_>>())
+    });
+    let draft = trial.with_values(&[(term, value.clone())]).unwrap();
+    let is_about = |alert: &Alert| {
+        alert.rule == explanation.rule && alert.objects.iter().any(|object| explanation.tracks.contains(&object.track))
+    };
+    trial.what_if(Some(&draft)).unwrap().differences.iter().any(|found| match &explanation.alert {
+        Some(alert) => found.before.as_ref().is_some_and(|it| it.id == alert.id) && found.change != Change::Lost,
+        None => found.after.as_ref().is_some_and(is_about),
+    })
+}
+
+#[test]
+fn explanations_of_the_demo_are_what_what_ifs_say() {
+    let site = Site::new();
+    let trial = site.trial();
+    let (mut why, mut why_not) = (0, 0);
+    for rule in ["lawn", "west-gate", "crossing-loiter", "crossing-crowd"] {
+        let rule = RuleId::new(rule).unwrap();
+        let at =
+            trial.alerts().iter().find(|alert| alert.rule == rule).map_or(trial.alerts()[0].raised, |it| it.raised);
+        let seen = tracks(&trial, &rule, at).unwrap();
+        let raised = seen.iter().find(|track| track.alert.is_some());
+        let missed = seen.iter().find(|track| track.alert.is_none() && track.frames > 20);
+        for track in [raised, missed].into_iter().flatten() {
+            let question = Question::Track { rule: rule.clone(), track: Some(track.track), at: track.from };
+            let explanation = explain(&trial, &question, MOST_REPLAYS).unwrap();
+            assert_eq!(explanation.alert.is_some(), track.alert.is_some());
+            for rung in &explanation.ladder {
+                for margin in &rung.margins {
+                    let with = |value| is_raised(&trial, &explanation, &rung.term, value);
+                    let found = (with(&margin.raised_at), with(&margin.not_raised_at));
+                    assert_eq!(found, (true, false), "{} of track {}: {margin:?}", rung.term, track.track.0);
+                    *if track.alert.is_some() { &mut why } else { &mut why_not } += 1;
+                }
+            }
+        }
+    }
+    assert!(why > 8 && why_not > 1, "{why} {why_not}");
+}
+
+#[test]
+fn an_explanation_is_told_for_people_and_as_json() {
+    let site = Site::new();
+    let trial = site.trial();
+    let alert = trial.alerts().iter().find(|alert| alert.rule.as_str() == "west-gate").unwrap();
+    let (id, at) = (alert.id.to_string(), alert.raised.to_string());
+    let ask = |more: &[&str]| {
+        let output = site.run(&["tune", "explain"], more);
+        assert!(output.status.success(), "{}", said(&output));
+        output
+    };
+    // With and without an alert store that knows it.
+    for _ in 0..2 {
+        let text = said(&ask(&["--alert", &id]));
+        for words in ["raised about track", &id, "met      west-gate.score.enter", "not at"] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        site.judge(|_, _| None);
+    }
+    let explanation = explain(&trial, &Question::Alert(alert.id), MOST_REPLAYS).unwrap();
+    let told = lines(&ask(&["--alert", &id, "--json"])).remove(0);
+    let margins =
+        |ladder: Value| ladder.as_array().unwrap().iter().map(|rung| rung["margins"].clone()).collect::<Vec<_>>();
+    assert_eq!(margins(told["ladder"].clone()), margins(serde_json::to_value(&explanation.ladder).unwrap()));
+    // The tracks near that time, and the same track with another rule.
+    let near = ["--camera", "campus-1", "--at", &at];
+    let listed = lines(&ask(&[&["--rule", "west-gate", "--json"], &near[..]].concat()));
+    assert!(listed.iter().any(|track| track["alert"] == *id), "{listed:?}");
+    let track = alert.objects[0].track.0.to_string();
+    let text = said(&ask(&[&["--rule", "crossing-loiter", "--track", &track], &near[..]].concat()));
+    assert!(
+        text.contains("no alert was raised about track") && text.contains("crossing-loiter.when.duration"),
+        "{text}"
+    );
+    for (more, expected) in [
+        (&["--rule", "south", "--track", &track][..], "no rule `south`; it has lawn"),
+        (&["--rule", "lawn", "--track", "99999"], "track 99999 was not seen near"),
+    ] {
+        assert_refused(site.command(&["tune", "explain"], &[more, &near[..]].concat()), &[expected]);
+    }
+    for (more, expected) in [
+        (&["--rule", "lawn"][..], "--camera"),
+        (&[], "--alert"),
+        (&["--alert", "00000000-0000-0000-0000-000000000001"], "no detections of that time give this alert"),
+    ] {
+        assert_refused(site.command(&["tune", "explain"], more), &[expected]);
+    }
+}
+
 #[test]
 fn input_that_is_wrong_is_named() {
     let site = Site::new();
@@ -195,13 +298,6 @@ fn input_that_is_wrong_is_named() {
     let site = Site { detections: broken, ..site };
     let more = ["--set", "lawn.score.enter=0.5"];
     assert_refused(site.command(&["tune", "what-if"], &more), &["broken.jsonl:1: not a record of detections"]);
-}
-
-/// The commands of a page, one each.
-fn commands(page: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(root().join("docs").join(page)).unwrap();
-    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
-    blocks.flat_map(|block| block.lines().map(ToOwned::to_owned).collect::<Vec<_>>()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

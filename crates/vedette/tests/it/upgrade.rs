@@ -16,11 +16,10 @@ use vedette::cli::Role;
 use vedette::config::Config;
 use vedette_analysis::STATE_FORMAT;
 use vedette_bus::{SharedBus, StartAt};
-use vedette_core::{Alert, AlertStatus, Span};
+use vedette_core::{Alert, AlertStatus, CameraNearMiss, Span};
 use vedette_topics::{open_bus, reading, topics};
 use vedette_wire::{
-    CameraNearMiss, decode_camera, decode_detections, decode_near_miss, encode_camera, encode_detections,
-    encode_near_miss,
+    decode_camera, decode_detections, decode_near_miss, encode_camera, encode_detections, encode_near_miss,
 };
 
 use crate::broker;
@@ -119,7 +118,10 @@ fn commit(brokers: &str, prefix: &str) {
 /// Starts this version, brings the detections that come after, and looks at what it has come to. States must be taken up: the
 /// site may have run for longer than what they could be made again from.
 async fn goes_on(config: &Path) {
-    let nothing = |config: &mut Config| config.settings.analyse.rebuild = Span::ZERO;
+    let nothing = |config: &mut Config| {
+        config.settings.analyse.rebuild = Span::ZERO;
+        config.settings.console.near_misses.keep = Span::from_secs(100 * 365 * 86_400);
+    };
     let product = Product::start_roles(config, &ROLES, nothing).await;
     let bus = product.app.bus.clone();
     let mut sent = Vec::new();
@@ -154,8 +156,25 @@ async fn goes_on(config: &Path) {
     for (camera, frames) in frames["cameras"].as_object().unwrap() {
         assert_eq!(product.json(&format!("/api/v1/frames?camera={camera}")).await, *frames, "{camera}");
     }
+    has_the_near_misses(&product).await;
     has_left_the_rest(&bus).await;
     product.end().await;
+}
+
+/// The store, which had none, has all on the bus; those of then refer to no frame.
+async fn has_the_near_misses(product: &Product) {
+    let expected = product.near_misses_on_the_bus().await;
+    assert!((11..1000).contains(&expected.len()), "{}", expected.len());
+    let listed = eventually("every near-miss in the store", async || {
+        let page = product.json("/api/v1/near-misses?limit=1000").await;
+        let listed = page["near_misses"].as_array().unwrap().clone();
+        (listed.len() >= expected.len()).then_some(listed)
+    })
+    .await;
+    let ids: BTreeSet<String> = listed.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((ids, listed.len()), (expected.clone(), expected.len()));
+    let of_then = listed.iter().filter(|one| one["nearest"].is_null());
+    assert!(of_then.filter(|one| one["no_picture"] == "no_frame").count() > 10);
 }
 
 /// Every alert on the bus, each record that differs once.

@@ -162,6 +162,67 @@ async fn sweeps_suggestions_and_scores_are_asked_for_while_the_product_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_explanation_through_the_api_is_that_of_the_command() {
+    let site = Site::start().await;
+    let alerts = site.product.json("/api/v1/alerts?kind=line_crossing").await;
+    let alert = &alerts["alerts"][0];
+    let (id, rule, raised) = (text(&alert["id"]), text(&alert["why"]["rule"]), text(&alert["raised"]));
+    let answer = site.product.json(&format!("/api/v1/alerts/{id}/explain")).await;
+    let explanation = &answer["explanation"];
+    assert_eq!((&explanation["alert"]["id"], &explanation["rule"]), (&alert["id"], &json!(rule)), "{answer}");
+    assert!(answer["coverage"]["frames"].as_u64() > Some(100), "{answer}");
+    let rung = |term: &str| {
+        let ladder = explanation["ladder"].as_array().unwrap();
+        ladder.iter().find(|rung| rung["term"] == format!("{rule}.{term}")).unwrap().clone()
+    };
+    // Its score could be required up to there: a what-if says so, too.
+    let enter = rung("score.enter");
+    assert_eq!((&enter["met"], &enter["effect"]), (&json!(true), &json!("decides")), "{enter}");
+    for (value, is_lost) in [("raised_at", false), ("not_raised_at", true)] {
+        let draft = json!({"set": {format!("{rule}.score.enter"): enter["margins"][0][value]}, "kept": true});
+        let lines = site.lines("what-if", &draft).await;
+        let found = lines.iter().find(|line| line["before"]["id"] == alert["id"]).unwrap();
+        assert_eq!(found["change"] == "lost", is_lost, "{value}: {found}");
+    }
+    let told = lines(&site.command(&["tune", "explain", "-c", "vedette.toml", "--json", "--alert", id]));
+    assert_eq!(told, std::slice::from_ref(explanation));
+    // Asked by its track, and of a track about which another rule raised none.
+    let track = explanation["tracks"][0].to_string();
+    let asked = |rule: &str| format!("/api/v1/explain?camera=campus-1&rule={rule}&track={track}&at={raised}");
+    assert_eq!(site.product.json(&asked(rule)).await["explanation"], *explanation);
+    let none = site.product.json(&asked("crossing-loiter")).await["explanation"].clone();
+    assert!(none["alert"].is_null() && none["frames"][0]["track"] == explanation["tracks"][0], "{none}");
+    let words =
+        ["tune", "explain", "-c", "vedette.toml", "--json", "--camera", "campus-1", "--rule", "crossing-loiter"];
+    let told = lines(&site.command(&[&words[..], &["--track", &track, "--at", raised]].concat()));
+    assert_eq!(told, [none]);
+    // What is not there.
+    for (path, status, code) in [
+        (asked("south"), 400, "what-if.question"),
+        (asked(rule).replace(&format!("track={track}"), "track=99999"), 400, "what-if.question"),
+        (asked(rule).replace(&format!("track={track}&"), ""), 400, "what-if.question"),
+        (asked(rule).replace("campus-1", "campus-9"), 404, "camera.none"),
+        (asked(rule).replace(raised, "2001-01-01T00:00:00Z"), 410, "what-if.no-detections"),
+        (asked(rule).replace(raised, "yesterday"), 400, "parameter.instant"),
+        (asked(rule).replace(&format!("track={track}"), "track=-1"), 400, "parameter.number"),
+        ("/api/v1/explain?camera=campus-1".to_owned(), 400, "parameter.missing"),
+        ("/api/v1/alerts/00000000-0000-0000-0000-000000000001/explain".to_owned(), 404, "not-found.alert"),
+    ] {
+        let answer = site.product.get(&path).await;
+        let found = answer.status().as_u16();
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!((found, &problem["code"]), (status, &json!(code)), "{path}: {problem}");
+    }
+    let problem: Value = site.product.get(&asked("south")).await.json().await.unwrap();
+    assert!(text(&problem["detail"]).contains("no rule `south`; it has lawn"), "{problem}");
+    site.product.end().await;
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn questions_that_cannot_be_answered_say_why() {
     let site = Site::start().await;
     let set = json!({"west-gate.score.enter": 0.6});

@@ -217,3 +217,22 @@ fn a_chunk_has_its_units_for_a_reader_of_then() {
     // What has neither is written as it was then.
     assert_eq!(encode_video(&plain, published), read);
 }
+
+/// Its `ingest` then calls the camera without a login, and the camera refuses it: no password is lost or sent in clear.
+#[test]
+fn a_sealed_login_is_unknown_to_older_readers_and_the_rest_of_the_camera_is_not() {
+    let without: Camera = serde_json::from_str(
+        r#"{"id": "gate", "name": "Gate", "purpose": "safety", "position": {"latitude": 22.5, "longitude": 113.9},
+            "source": {"kind": "rtsp", "url": "rtsp://192.0.2.10/live"}}"#,
+    )
+    .unwrap();
+    let mut with = without.clone();
+    let login = SealedLogin { user: "viewer".into(), password: "v1.3f9a1c2e77b0.c2VhbGVk".parse().unwrap() };
+    if let Some(CameraSource::Rtsp { login: place, .. }) = &mut with.source {
+        *place = Some(login);
+    }
+    let version = |camera: &Camera| CameraVersion::of_camera(camera.clone(), Timestamp::from_micros(17));
+    assert_eq!(decode_camera(encode_camera(&version(&with))).unwrap(), version(&with));
+    let read = decode_camera(as_read_then("Camera", encode_camera(&version(&with)))).unwrap();
+    assert_eq!(read.content, Some(without));
+}

@@ -20,7 +20,11 @@ fn camera() -> Camera {
         groups: vec!["campus".into()],
         enabled: true,
         priority: Priority::High,
-        source: Some(CameraSource::Rtsp { url: "rtsp://10.0.0.1/live".into(), credential: Some("campus".into()) }),
+        source: Some(CameraSource::Rtsp {
+            url: "rtsp://10.0.0.1/live".into(),
+            credential: Some("campus".into()),
+            login: Some(SealedLogin { user: "viewer".into(), password: "v1.3f9a1c2e77b0.c2VhbGVk".parse().unwrap() }),
+        }),
         position: GroundPoint::new(22.531, 113.938, 1.0).unwrap(),
         address: Some("44030500100101***********".parse().unwrap()),
         calibration: Some(Calibration::ControlPoints {
@@ -156,7 +160,16 @@ fn alert() -> Alert {
 fn a_near_miss_reads_back_with_any_term() {
     let frame = FrameSize { width: 768, height: 576 };
     let terms = [Term::SCORE, Term::FRAME_RATE, Term::OFFSET, Term::named("something_new")];
-    for (term, subject) in terms.into_iter().zip([None, Some(TrackId(0)), Some(TrackId(7))].into_iter().cycle()) {
+    let video = VideoRef { partition: 3, offset: u64::MAX, sequence: 0 };
+    let nearest = |video| NearestFrame {
+        at: FrameAt { epoch: 5, sequence: u64::MAX, captured: Timestamp::from_micros(-7) },
+        frame: FrameSize { width: 1920, height: 1080 },
+        video,
+        bbox: PixelBox::new(-0.5, 8.25, 30.0, 90.0),
+    };
+    let nearest = [None, Some(nearest(None)), Some(nearest(Some(video)))];
+    let subjects = [None, Some(TrackId(0)), Some(TrackId(7))];
+    for (term, (subject, nearest)) in terms.into_iter().zip(subjects.into_iter().zip(nearest).cycle()) {
         let miss = NearMiss {
             rule: RuleId::new("gate").unwrap(),
             kind: RuleKind::named("dwell"),
@@ -168,10 +181,47 @@ fn a_near_miss_reads_back_with_any_term() {
             term,
             value: 5.0,
             threshold: 6.0,
+            nearest,
         };
         let camera = camera().id;
         let read = decode_near_miss(encode_near_miss(&camera, frame, &miss)).unwrap();
         assert_eq!(read, CameraNearMiss { camera, frame, miss });
+    }
+}
+
+#[test]
+fn a_near_miss_that_measured_no_number_or_has_no_proper_box_is_refused_with_the_field() {
+    let frame = FrameSize { width: 768, height: 576 };
+    let miss = NearMiss {
+        rule: RuleId::new("gate").unwrap(),
+        kind: RuleKind::named("dwell"),
+        policy_version: 3,
+        subject: None,
+        started: Timestamp::from_micros(1),
+        ended: Timestamp::from_micros(2),
+        place: PixelPoint::new(3.0, 4.0),
+        term: Term::SCORE,
+        value: 5.0,
+        threshold: 6.0,
+        nearest: Some(NearestFrame {
+            at: FrameAt { epoch: 1, sequence: 2, captured: Timestamp::from_micros(3) },
+            frame,
+            video: None,
+            bbox: PixelBox::new(0.0, 0.0, 10.0, 20.0),
+        }),
+    };
+    let refused = |change: fn(&mut NearMiss)| {
+        let mut miss = miss.clone();
+        change(&mut miss);
+        decode_near_miss(encode_near_miss(&camera().id, frame, &miss)).unwrap_err().to_string()
+    };
+    for (field, text) in [
+        ("value", refused(|miss| miss.value = f64::NAN)),
+        ("threshold", refused(|miss| miss.threshold = f64::INFINITY)),
+        ("nearest.box", refused(|miss| miss.nearest.as_mut().unwrap().bbox.width = 0.0)),
+        ("nearest.frame", refused(|miss| miss.nearest.as_mut().unwrap().frame.width = 0)),
+    ] {
+        assert!(text.contains(field), "{field}: {text}");
     }
 }
 

@@ -117,7 +117,7 @@ async fn a_key_frame_of_five_megabytes_comes_to_detections_and_to_a_snapshot() {
     let bus = open_bus(&settings).await.unwrap();
     bus.ensure_topics(&topics::specs(&settings)).await.unwrap();
     let mut camera = scene::camera("gate");
-    camera.source = Some(CameraSource::Rtsp { url: server.url().to_string(), credential: None });
+    camera.source = Some(CameraSource::Rtsp { url: server.url().to_string(), credential: None, login: None });
     registry::publish_onto(&bus, &[camera], &[]).await.unwrap();
     let (registry, _followers) = Registry::open(&bus).await.unwrap();
     let (sessions, _follower) = Sessions::open(&bus, Share::default()).await.unwrap();

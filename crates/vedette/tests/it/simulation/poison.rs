@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use vedette_access::Areas;
 use vedette_alert_store::{AlertFilter, AlertStore};
 use vedette_bus::simulated::Cluster;
 use vedette_bus::{Bus, Record};
@@ -51,7 +52,8 @@ async fn outcome(path: &std::path::Path, alerts: &[Alert]) -> (Vec<String>, Vec<
     assert_eq!(cluster.lag("console", topics::ALERTS.name()).unwrap(), 0, "every alert is committed");
     stop.cancel();
     running.await.unwrap();
-    let page = store.list(&AlertFilter { each: true, limit: 1_000, ..AlertFilter::default() }).unwrap();
+    let page =
+        store.list(&AlertFilter { each: true, limit: 1_000, ..AlertFilter::default() }, &Areas::Everywhere).unwrap();
     let stored = page.alerts.iter().map(|stored| stored.alert.id.to_string()).collect();
     let letters = cluster.records(topics::DEAD_LETTERS.name()).unwrap().into_iter();
     let letters = letters.map(|record| decode_dead_letter(record.record.value.unwrap()).unwrap());

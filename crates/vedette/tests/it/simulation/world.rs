@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use vedette_access::Areas;
 use vedette_alert_store::{AlertFilter, AlertStore};
 use vedette_alerts::OneEvent;
 use vedette_bus::simulated::{Client, Cluster, Faults, Sabotage};
@@ -275,7 +276,10 @@ impl World {
             let alert = decode_alert(bytes.clone()).unwrap();
             outcome.note(alert.id, alert.revision, bytes);
         }
-        let page = self.store.list(&AlertFilter { each: true, limit: 1_000, ..AlertFilter::default() }).unwrap();
+        let page = self
+            .store
+            .list(&AlertFilter { each: true, limit: 1_000, ..AlertFilter::default() }, &Areas::Everywhere)
+            .unwrap();
         for stored in page.alerts {
             outcome.events.insert(stored.alert.id, stored.event);
             outcome.stored.entry(stored.alert.id).or_default().push(encode_alert(&stored.alert));

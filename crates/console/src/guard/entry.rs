@@ -1,0 +1,149 @@
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+use vedette_access::{
+    Account, AuditEntry, Guesses, Login, Name, Outcome, PasswordHash, Secret, SecretKind, Session, Waits,
+};
+use vedette_core::Timestamp;
+use zeroize::Zeroizing;
+
+use super::callers::Callers;
+use super::refused_acts::RefusedActs;
+use crate::AccessSettings;
+use crate::api_rule::ApiRule;
+use crate::problem::{Problem, ProblemKind};
+
+/// Logins that wait for their turn.
+const MOST_WAITING: usize = 64;
+
+/// Lets people in by their passwords.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    settings: AccessSettings,
+    guesses: Mutex<Guesses>,
+    /// A password is verified by one thread at a time: a storm of logins takes a core at most.
+    verifying: Semaphore,
+    waiting: Semaphore,
+    refused: RefusedActs,
+}
+
+impl Entry {
+    pub(crate) fn new(settings: AccessSettings) -> Self {
+        Self {
+            settings,
+            guesses: Mutex::default(),
+            verifying: Semaphore::new(1),
+            waiting: Semaphore::new(MOST_WAITING),
+            refused: RefusedActs::default(),
+        }
+    }
+
+    /// Begins a session for a person who knows the password of an account.
+    pub(crate) async fn log_in(
+        &self,
+        callers: &Callers,
+        name: &str,
+        password: Zeroizing<String>,
+        peer: IpAddr,
+    ) -> Result<Secret, Problem> {
+        let now = callers.now();
+        // One that cannot be a name has no account, and is told the same.
+        let Ok(name) = Name::new(name) else {
+            self.verify(None, password).await?;
+            return Err(wrong());
+        };
+        self.await_turn(&name, peer, now)?;
+        let of = name.clone();
+        let account = callers.ask(move |store, _| store.account(&of)).await?;
+        let hash = match &account {
+            Some(Account { login: Login::Password(hash), enabled: true, .. }) => Some(hash.clone()),
+            _ => None,
+        };
+        if !self.verify(hash, password).await? {
+            let mut entry = row(&name, account.as_ref(), peer, now, "");
+            entry.outcome = Outcome::Refused(ApiRule::WRONG_LOGIN.to_owned());
+            self.refused.note(callers, entry).await;
+            return Err(wrong());
+        }
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner).passed(&name, peer);
+        let secret = Secret::random(SecretKind::Session);
+        let session = Session {
+            hash: secret.hash(),
+            account: name.clone(),
+            began: now,
+            used: now,
+            ends: now + self.settings.longest,
+            peer: peer.to_string(),
+            provider_session: None,
+            id_token: None,
+        };
+        let entry = row(&name, account.as_ref(), peer, now, &session.hash.id());
+        // It refuses an account whose password or state changed while this one was verified.
+        let account = account.ok_or_else(wrong)?;
+        callers.ask(move |store, _| store.begin_session(&session, &account, Some(&entry))).await?;
+        Ok(secret)
+    }
+
+    /// Whether a password is that of an account, for a caller who is known: to change it, say.
+    pub(crate) async fn is_password(
+        &self,
+        account: &Account,
+        password: Zeroizing<String>,
+        peer: IpAddr,
+        now: Timestamp,
+    ) -> Result<bool, Problem> {
+        self.await_turn(&account.name, peer, now)?;
+        let Login::Password(hash) = &account.login else { return Ok(false) };
+        let is_right = self.verify(Some(hash.clone()), password).await?;
+        if is_right {
+            self.guesses.lock().unwrap_or_else(PoisonError::into_inner).passed(&account.name, peer);
+        }
+        Ok(is_right)
+    }
+
+    /// Counts a try, unless it has to wait.
+    fn await_turn(&self, name: &Name, peer: IpAddr, now: Timestamp) -> Result<(), Problem> {
+        let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+        guesses.check(name, peer, now).map_err(|Waits(wait)| {
+            let seconds = wait.as_micros().div_euclid(1_000_000) + 1;
+            Problem::new(ProblemKind::BUSY_FOR_CLIENT, ApiRule::LoginWait { seconds: seconds as f64 })
+                .retry_after(seconds.unsigned_abs())
+        })?;
+        guesses.failed(name, peer, now);
+        Ok(())
+    }
+
+    async fn verify(&self, hash: Option<PasswordHash>, password: Zeroizing<String>) -> Result<bool, Problem> {
+        let busy = || Problem::new(ProblemKind::BUSY, ApiRule::TooManyLogins);
+        let _place = self.waiting.try_acquire().map_err(|_| busy())?;
+        let _turn = self.verifying.acquire().await.map_err(|_| busy())?;
+        let verified = tokio::task::spawn_blocking(move || match hash {
+            Some(hash) => hash.is_of(&password),
+            None => {
+                PasswordHash::pretend(&password);
+                false
+            }
+        });
+        verified.await.map_err(|error| Problem::internal("verifying a password", &error))
+    }
+}
+
+fn wrong() -> Problem {
+    Problem::new(ProblemKind::UNKNOWN_CALLER, ApiRule::WrongLogin)
+}
+
+fn row(name: &Name, account: Option<&Account>, peer: IpAddr, at: Timestamp, session: &str) -> AuditEntry {
+    AuditEntry {
+        at,
+        who: name.to_string(),
+        role: account.map(|account| account.grants.to_string()).unwrap_or_default(),
+        peer: peer.to_string(),
+        session: session.to_owned(),
+        act: "session.begin".to_owned(),
+        object: format!("account:{name}"),
+        reason: String::new(),
+        outcome: Outcome::Done,
+        detail: String::new(),
+    }
+}
