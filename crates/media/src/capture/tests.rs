@@ -353,6 +353,57 @@ fn b_frames_get_times_between_those_of_their_neighbours() {
     }
 }
 
+/// Numbers that scatter by up to `most` in either direction, the same each time.
+fn scatter(index: i64, most: i64) -> i64 {
+    Dice(index.unsigned_abs()).below(1_000_003) % (2 * most + 1) - most
+}
+
+#[test]
+fn b_frames_of_a_camera_whose_stream_time_scatters_get_times_between_those_of_their_neighbours() {
+    for order in [&[0, 3, 1, 2][..], &[0, 2, 1], &[0, 8, 4, 2, 1, 3, 6, 5, 7], &[0, 1, 2, 3, 4, 7, 5, 6]] {
+        for interval in [33_000, 40_000, 100_000, 200_000] {
+            let (mut clock, mut shown, mut arrived) = (CaptureClock::default(), Vec::new(), 0);
+            let length = order.iter().max().unwrap();
+            for group in 0..60 {
+                for (place, frame) in order.iter().enumerate().skip(usize::from(group > 0)) {
+                    let index = group * length + frame;
+                    let t = index * interval + scatter(index, interval / 5);
+                    arrived = (t + interval / 5 + 5_000).max(arrived + 100);
+                    let arrival =
+                        Arrival { wall: Timestamp::from_micros(WALL + arrived), steady: Span::from_micros(arrived) };
+                    let said = clock.captured(Span::from_micros(t), arrival, place == 0);
+                    assert!(!said.new_session, "{order:?}, every {interval} us: {index}");
+                    shown.push((t, said.at.as_micros() - WALL));
+                }
+            }
+            shown.sort_unstable();
+            assert!(shown.is_sorted_by(|a, b| a.1 < b.1), "{order:?}, every {interval} us");
+        }
+    }
+}
+
+#[test]
+fn a_stream_time_that_is_set_back_by_a_few_frames_is_no_row_of_b_frames() {
+    for interval in [33_000, 40_000, 66_000, 100_000, 200_000, 500_000] {
+        for back in (20_000..=1_000_000).step_by(29_000) {
+            for most in [1, interval / 50, interval / 8] {
+                let (mut clock, mut last) = (CaptureClock::default(), None::<Timestamp>);
+                for index in 0..30 * SECOND / interval {
+                    let t = index * interval + scatter(index, most);
+                    let stream = if t < FAULT { t } else { t - back };
+                    let arrived = t + 5_000;
+                    let arrival =
+                        Arrival { wall: Timestamp::from_micros(WALL + arrived), steady: Span::from_micros(arrived) };
+                    let said = clock.captured(Span::from_micros(stream), arrival, index % 4 == 0);
+                    let ascends = last.is_none_or(|last| said.new_session || said.at > last);
+                    assert!(ascends, "{back} us back, every {interval} +- {most} us: {last:?}, {said:?} at {t}");
+                    last = Some(said.at);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_new_session_waits_two_seconds_for_a_key_frame() {
     for (keys_until, expected) in [(45, FAULT..FAULT + SECOND), (20, FAULT + 2 * SECOND..FAULT + 3 * SECOND)] {

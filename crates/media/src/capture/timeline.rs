@@ -9,6 +9,12 @@ const REORDERED_IN_A_ROW: u32 = 16;
 const LEADING: i64 = 1_000_000;
 /// Least distance of two frames, microseconds.
 pub(super) const LEAST: i64 = 1_000;
+/// A frame closer to another one than this part of the usual distance is no B-frame: those fill a gap, whereas a stream time that was
+/// set back by a few frames falls between frames that are there.
+const APART: f64 = 0.6;
+/// The latest frames that tell the usual distance, and the fewest that do.
+const USUAL: usize = 16;
+const USUAL_FEWEST: usize = 8;
 
 /// The capture times of a session by stream time, ascending in both; pure. A frame between two others gets a time between theirs.
 #[derive(Debug, Default)]
@@ -59,7 +65,8 @@ impl Timeline {
         let after = self.knots.iter().skip(back).position(|(s, _)| *s >= stream)? + back;
         let (s1, c1) = *self.knots.get(after)?;
         let (s0, c0) = *self.knots.get(after.checked_sub(1).filter(|before| *before >= back)?)?;
-        let apart = |other: i64| stream.abs_diff(other) >= LEAST.unsigned_abs();
+        let least = self.least_distance();
+        let apart = |other: i64| stream.abs_diff(other) >= least;
         if !(apart(s0) && apart(s1) && self.between.iter().all(|other| apart(*other))) {
             return None;
         }
@@ -69,5 +76,21 @@ impl Timeline {
         self.between.push_back(stream);
         let part = (stream - s0) as f64 / (s1 - s0) as f64;
         Some(c0 + ((c1 - c0) as f64 * part) as i64)
+    }
+
+    /// How far a frame is at least from every other one, microseconds of stream time: a part of the lower quartile of the distances, as
+    /// a gap that is still to be filled and a camera that skips frames make some of them larger.
+    fn least_distance(&self) -> u64 {
+        let recent = self.knots.iter().skip(self.knots.len().saturating_sub(USUAL)).map(|(stream, _)| *stream);
+        let Some(first) = recent.clone().next() else { return LEAST.unsigned_abs() };
+        let mut known: Vec<i64> = recent.chain(self.between.iter().copied().filter(|stream| *stream >= first)).collect();
+        known.sort_unstable();
+        let mut distances: Vec<u64> = known.windows(2).map(|pair| pair[1].abs_diff(pair[0])).collect();
+        if distances.len() < USUAL_FEWEST {
+            return LEAST.unsigned_abs();
+        }
+        distances.sort_unstable();
+        let usual = distances[distances.len() / 4];
+        ((usual as f64 * APART) as u64).max(LEAST.unsigned_abs())
     }
 }
