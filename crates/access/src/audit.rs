@@ -44,6 +44,25 @@ pub struct AuditEntry {
     pub detail: String,
 }
 
+impl AuditEntry {
+    /// An act that was done, by `who` from `peer`; everything else is empty.
+    #[must_use]
+    pub fn done(at: Timestamp, act: &str, object: String, who: String, peer: String) -> Self {
+        Self {
+            at,
+            who,
+            role: String::new(),
+            peer,
+            session: String::new(),
+            act: act.to_owned(),
+            object,
+            reason: String::new(),
+            outcome: Outcome::Done,
+            detail: String::new(),
+        }
+    }
+}
+
 /// A row of the audit log: an entry that is linked to the one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {

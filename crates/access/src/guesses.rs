@@ -34,20 +34,22 @@ struct Failures {
 }
 
 impl Guesses {
-    /// Whether a try is due now.
+    /// Whether a try is due now. A name that no account can have is none: it costs the address only.
     ///
     /// # Errors
     /// How long it has to wait.
-    pub fn check(&self, account: &Name, address: IpAddr, now: Timestamp) -> Result<(), Waits> {
-        let of_account = self.accounts.get(account).map(|failures| failures.wait(0, now));
-        let of_address = self.addresses.get(&network(address)).map(|failures| failures.wait(1, now));
+    pub fn check(&mut self, account: Option<&Name>, address: IpAddr, now: Timestamp) -> Result<(), Waits> {
+        let of_account = account.and_then(|name| self.accounts.get_mut(name)).map(|failures| failures.wait(0, now));
+        let of_address = self.addresses.get_mut(&network(address)).map(|failures| failures.wait(1, now));
         let wait = of_account.into_iter().chain(of_address).max().unwrap_or(Span::ZERO);
         if wait > Span::ZERO { Err(Waits(wait)) } else { Ok(()) }
     }
 
     /// A try failed. Count it before the password is verified and take it back after success, so that tries at once all count.
-    pub fn failed(&mut self, account: &Name, address: IpAddr, now: Timestamp) {
-        count(&mut self.accounts, account.clone(), now);
+    pub fn failed(&mut self, account: Option<&Name>, address: IpAddr, now: Timestamp) {
+        if let Some(name) = account {
+            count(&mut self.accounts, name.clone(), now);
+        }
         count(&mut self.addresses, network(address), now);
     }
 
@@ -61,7 +63,9 @@ impl Guesses {
 }
 
 impl Failures {
-    fn wait(&self, of: usize, now: Timestamp) -> Span {
+    fn wait(&mut self, of: usize, now: Timestamp) -> Span {
+        // A clock that was set back makes nobody wait for longer.
+        self.last = self.last.min(now);
         if self.count < FREE[of] || self.is_forgotten(now) {
             return Span::ZERO;
         }
@@ -117,16 +121,16 @@ mod tests {
     fn each_failure_beyond_four_doubles_the_wait_of_the_account() {
         let (mut guesses, anna, here) = (Guesses::default(), name("anna"), IpAddr::from([10, 0, 0, 1]));
         for expected in [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60] {
-            let wait = guesses.check(&anna, here, at(0)).map_or_else(|Waits(wait)| wait, |()| Span::ZERO);
+            let wait = guesses.check(Some(&anna), here, at(0)).map_or_else(|Waits(wait)| wait, |()| Span::ZERO);
             assert_eq!(wait, Span::from_secs(expected));
-            guesses.failed(&anna, here, at(0));
+            guesses.failed(Some(&anna), here, at(0));
         }
         // From anywhere, but for this account only, and not for ever.
-        assert!(guesses.check(&anna, IpAddr::from([10, 0, 0, 2]), at(0)).is_err());
-        assert!(guesses.check(&name("berta"), here, at(0)).is_ok());
-        assert!(guesses.check(&anna, here, at(60)).is_ok());
+        assert!(guesses.check(Some(&anna), IpAddr::from([10, 0, 0, 2]), at(0)).is_err());
+        assert!(guesses.check(Some(&name("berta")), here, at(0)).is_ok());
+        assert!(guesses.check(Some(&anna), here, at(60)).is_ok());
         guesses.passed(&anna, here);
-        assert!(guesses.check(&anna, here, at(0)).is_ok());
+        assert!(guesses.check(Some(&anna), here, at(0)).is_ok());
     }
 
     #[test]
@@ -134,22 +138,40 @@ mod tests {
         let mut guesses = Guesses::default();
         let there: IpAddr = "2001:db8::1".parse().unwrap();
         for number in 0..21 {
-            guesses.failed(&name(&format!("a{number}")), there, at(0));
+            guesses.failed(Some(&name(&format!("a{number}"))), there, at(0));
         }
         let neighbour: IpAddr = "2001:db8::ffff".parse().unwrap();
-        assert_eq!(guesses.check(&name("anna"), neighbour, at(0)), Err(Waits(Span::from_secs(2))));
-        assert!(guesses.check(&name("anna"), "2001:db8:0:1::1".parse().unwrap(), at(0)).is_ok());
-        assert!(guesses.check(&name("anna"), there, at(3_601)).is_ok());
+        assert_eq!(guesses.check(Some(&name("anna")), neighbour, at(0)), Err(Waits(Span::from_secs(2))));
+        assert!(guesses.check(Some(&name("anna")), "2001:db8:0:1::1".parse().unwrap(), at(0)).is_ok());
+        assert!(guesses.check(Some(&name("anna")), there, at(3_601)).is_ok());
     }
 
     #[test]
     fn a_flood_of_names_neither_grows_without_bound_nor_frees_an_account() {
         let (mut guesses, anna) = (Guesses::default(), name("anna"));
-        (0..8).for_each(|_| guesses.failed(&anna, IpAddr::from([10, 0, 0, 1]), at(0)));
+        (0..8).for_each(|_| guesses.failed(Some(&anna), IpAddr::from([10, 0, 0, 1]), at(0)));
         for number in 0..(MOST + 100) as u32 {
-            guesses.failed(&name(&format!("a{number}")), IpAddr::V4(number.into()), at(1));
+            guesses.failed(Some(&name(&format!("a{number}"))), IpAddr::V4(number.into()), at(1));
         }
         assert_eq!((guesses.accounts.len(), guesses.addresses.len()), (MOST, MOST));
-        assert!(guesses.check(&anna, IpAddr::from([192, 0, 2, 1]), at(1)).is_err());
+        assert!(guesses.check(Some(&anna), IpAddr::from([192, 0, 2, 1]), at(1)).is_err());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_locks_nobody_out() {
+        let (mut guesses, anna, here) = (Guesses::default(), name("anna"), IpAddr::from([10, 0, 0, 1]));
+        (0..8).for_each(|_| guesses.failed(Some(&anna), here, at(0)));
+        assert_eq!(guesses.check(Some(&anna), here, at(-86_400)), Err(Waits(Span::from_secs(16))));
+        assert_eq!(guesses.check(Some(&anna), here, at(-86_390)), Err(Waits(Span::from_secs(6))));
+        assert!(guesses.check(Some(&anna), here, at(-86_384)).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_name_costs_the_address() {
+        let (mut guesses, here) = (Guesses::default(), IpAddr::from([10, 0, 0, 1]));
+        (0..22).for_each(|_| guesses.failed(None, here, at(0)));
+        assert_eq!(guesses.check(None, here, at(0)), Err(Waits(Span::from_secs(4))));
+        assert!(guesses.check(Some(&name("anna")), here, at(0)).is_err());
+        assert!(guesses.check(None, IpAddr::from([10, 0, 0, 2]), at(0)).is_ok());
     }
 }

@@ -6,3 +6,4 @@ mod sessions;
 mod tokens;
 
 pub use accounts::{AccountChange, ProviderLogin};
+pub(crate) use columns::HAS_ACCOUNTS;

@@ -20,6 +20,11 @@ impl Damage {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What was read of a row; none, with the row left out, if it could not be.
+    pub(super) fn readable<T>(&self, id: &str, read: Result<T, StoreError>) -> Option<T> {
+        read.inspect_err(|error| self.leave_out(id, error)).ok()
+    }
+
     /// Leaves out the row of alert `id`, or of `near-miss ID`, `account NAME` and others. The first time it is counted.
     pub(super) fn leave_out(&self, id: &str, error: &StoreError) {
         let mut ids = self.ids();

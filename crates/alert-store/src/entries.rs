@@ -173,7 +173,7 @@ impl Picked {
         if self.own.is_none() && !self.views.is_empty() {
             self.own = Some(self.views.remove(0));
         }
-        let stored = self.stored().inspect_err(|error| damage.leave_out(&id, error)).ok();
+        let stored = damage.readable(&id, self.stored());
         Entry { at, id, leads, stored, members }
     }
 

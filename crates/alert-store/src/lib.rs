@@ -96,19 +96,21 @@ impl AlertStore {
         Ok(Self::on(Backend::Postgres(Box::new(postgres::Postgres::open(server)?))))
     }
 
-    /// Whether a file could be opened as a store, without creating or changing anything.
+    /// Whether a file could be opened as a store, without creating or changing anything: then whether it has accounts, if that can be
+    /// read.
     ///
     /// # Errors
     /// When it cannot be read, is no `SQLite` file, belongs to another program or to a newer version.
-    pub fn probe_file(path: &Path) -> Result<(), StoreError> {
+    pub fn probe_file(path: &Path) -> Result<Option<bool>, StoreError> {
         sqlite::probe(path)
     }
 
-    /// Whether a store could be opened in a database, without creating or changing anything.
+    /// Whether a store could be opened in a database, without creating or changing anything: then whether it has accounts, if that can
+    /// be read.
     ///
     /// # Errors
     /// As [`AlertStore::connect`].
-    pub fn probe_server(server: &PostgresServer) -> Result<(), StoreError> {
+    pub fn probe_server(server: &PostgresServer) -> Result<Option<bool>, StoreError> {
         postgres::probe(server)
     }
 

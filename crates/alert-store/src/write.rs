@@ -136,8 +136,7 @@ pub(super) fn upsert(
     let known = session.rows(DOING, sql, &[alert.id.to_string().into(), (&*payload).into()])?.pop();
     // One whose revision cannot be read is written anew.
     let revision = |mut row: Row| -> Result<(u32, bool), StoreError> { Ok((row.take(0)?, row.take(1)?)) };
-    let known: Option<(u32, bool)> =
-        known.and_then(|row| revision(row).inspect_err(|error| damage.leave_out(&alert.id.to_string(), error)).ok());
+    let known: Option<(u32, bool)> = known.and_then(|row| damage.readable(&alert.id.to_string(), revision(row)));
     let outcome = match known {
         None => Upserted::Inserted,
         Some((revision, _)) if revision < alert.revision => Upserted::Superseded,

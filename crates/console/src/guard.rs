@@ -1,8 +1,8 @@
 //! Who asks, and whether they may: before every handler of the API. A route without a row in [`needs`] is refused.
 
 mod callers;
-mod entry;
 mod needs;
+mod password_login;
 mod refused_acts;
 
 use std::net::IpAddr;
@@ -12,16 +12,15 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use vedette_access::{Areas, AuditEntry, Caller, Outcome, Permission, Via};
+use vedette_access::{Areas, AuditEntry, Caller, Permission, Via};
 use vedette_core::Timestamp;
 
 use crate::api_rule::ApiRule;
 use crate::gate::Client;
 use crate::problem::{Problem, ProblemKind};
 pub(crate) use callers::{COOKIE, Callers, Credentials};
-pub(crate) use entry::Entry;
 pub(crate) use needs::{Need, need};
-use refused_acts::RefusedActs;
+pub(crate) use password_login::PasswordLogin;
 
 /// The caller of a request that needs none, if there is one.
 #[derive(Debug, Clone)]
@@ -62,30 +61,19 @@ pub(crate) fn entry_of(caller: &Caller, peer: IpAddr, at: Timestamp, act: &str, 
         Via::Address => String::new(),
         Via::Session(hash) | Via::Token(hash) => hash.id(),
     };
-    AuditEntry {
-        at,
-        who: caller.who.to_string(),
-        role: caller.grants.to_string(),
-        peer: peer.to_string(),
-        session,
-        act: act.to_owned(),
-        object,
-        reason: String::new(),
-        outcome: Outcome::Done,
-        detail: String::new(),
-    }
+    let entry = AuditEntry::done(at, act, object, caller.who.to_string(), peer.to_string());
+    AuditEntry { role: caller.grants.to_string(), session, ..entry }
 }
 
 /// The state of the guard.
 #[derive(Debug)]
 pub(crate) struct Guard {
     pub(crate) callers: Callers,
-    refused: RefusedActs,
 }
 
 impl Guard {
     pub(crate) fn new(callers: Callers) -> Self {
-        Self { callers, refused: RefusedActs::default() }
+        Self { callers }
     }
 }
 
@@ -128,7 +116,8 @@ impl Guard {
             let permission = permission.map_or("", Permission::as_str);
             if method != Method::GET || permission == Permission::SeeEvidence.as_str() {
                 let object = format!("{method} {}", request.uri().path());
-                self.refused.note(&self.callers, entry_of(&caller, peer, self.callers.now(), "refused", object)).await;
+                let entry = entry_of(&caller, peer, self.callers.now(), "refused", object);
+                self.callers.note_refusal(entry, "access.not-permitted").await;
             }
             return Err(Problem::new(
                 ProblemKind::FORBIDDEN,

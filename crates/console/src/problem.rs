@@ -130,7 +130,7 @@ impl ProblemKind {
 
 impl Problem {
     /// A request that was refused or failed.
-    pub(crate) fn new(ProblemKind(kind, title, status): ProblemKind, reason: ApiRule) -> Self {
+    pub(crate) fn new(ProblemKind(kind, title, status): ProblemKind, reason: impl Into<Violation>) -> Self {
         let Violation { code, arguments, rule, fix } = reason.into();
         Self(Box::new(ProblemJson {
             kind,
@@ -150,26 +150,11 @@ impl Problem {
     }
 
     /// A parameter or field that breaks a rule.
-    pub(crate) fn parameter(name: &str, value: impl ToString, rule: ApiRule) -> Self {
+    pub(crate) fn parameter(name: &str, value: impl ToString, rule: impl Into<Violation>) -> Self {
         let mut problem = Self::new(ProblemKind::PARAMETER, rule);
         let value: String = value.to_string().chars().take(80).collect();
         let rule = std::mem::take(&mut problem.0.detail);
         problem.0.detail = format!("`{name}` is `{value}`: {rule}");
-        problem.0.parameter = Some(name.to_owned());
-        problem.0.value = Some(value);
-        problem.0.rule = Some(rule);
-        problem
-    }
-
-    /// A rule of accounts, roles or names that a field breaks.
-    pub(crate) fn violation(name: &str, value: impl ToString, violation: Violation) -> Self {
-        let mut problem = Self::new(ProblemKind::PARAMETER, ApiRule::Missing);
-        let Violation { code, arguments, rule, fix } = violation;
-        let value: String = value.to_string().chars().take(80).collect();
-        problem.0.code = code;
-        problem.0.arguments = arguments.into_iter().collect();
-        problem.0.detail = format!("`{name}` is `{value}`: {rule}");
-        problem.0.fix = fix;
         problem.0.parameter = Some(name.to_owned());
         problem.0.value = Some(value);
         problem.0.rule = Some(rule);

@@ -42,6 +42,15 @@ pub enum OpenError {
         /// The reason.
         source: io::Error,
     },
+    /// There is no file yet.
+    #[error(
+        "console.store: there is no file {}; name the configuration of the site with `-c`, or start the product once, which makes it",
+        path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// The environment variable of the password is not set.
     #[error("console.store_password_env names the environment variable {variable}; set it to the database's password")]
     Password {
@@ -63,6 +72,19 @@ pub async fn open(settings: &ConsoleSettings) -> Result<Arc<AlertStore>, OpenErr
     let settings = settings.clone();
     let store = tokio::task::spawn_blocking(move || open_blocking(&settings)).await??;
     Ok(Arc::new(store))
+}
+
+/// Opens the store of a site that has run, or had its first account: an empty one in its place would say that nothing ever happened.
+///
+/// # Errors
+/// When there is no file, or when it or the server is unusable.
+pub async fn open_existing(settings: &ConsoleSettings) -> Result<Arc<AlertStore>, OpenError> {
+    if let StoreSetting::File(path) = &settings.store
+        && !path.exists()
+    {
+        return Err(OpenError::Missing { path: path.clone() });
+    }
+    open(settings).await
 }
 
 /// Whether anybody has to log in.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use vedette_access::{AuditEntry, Grant, Grants, Outcome};
+use vedette_access::{AuditEntry, Grant, Grants, Name};
 use vedette_alert_store::AlertStore;
 use vedette_core::{Timestamp, Violation};
 use vedette_stages::alert_store;
@@ -48,28 +48,46 @@ fn refused(Violation { rule, fix, .. }: Violation) -> anyhow::Error {
     anyhow::anyhow!("{rule}; {fix}")
 }
 
-/// Works on the store of a configuration, off the async threads.
+/// An account or a token.
+#[derive(Debug, Args)]
+pub struct NameArgs {
+    /// Its name.
+    #[arg(value_parser = name)]
+    pub name: Name,
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    Name::new(text).map_err(|Violation { rule, fix, .. }| format!("{rule}; {fix}"))
+}
+
+/// Works on the store of a site, which has to be there, off the async threads.
 async fn on_store<T: Send + 'static>(
     config: &ConfigArgs,
     work: impl FnOnce(&AlertStore) -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
-    let config = Config::load(&config.config)?;
-    let store: Arc<AlertStore> = alert_store::open(&config.settings.console).await?;
+    on(alert_store::open_existing(&Config::load(&config.config)?.settings.console).await?, work).await
+}
+
+/// The same on the store of a new site, which is made.
+async fn on_new_store<T: Send + 'static>(
+    config: &ConfigArgs,
+    work: impl FnOnce(&AlertStore) -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    on(alert_store::open(&Config::load(&config.config)?.settings.console).await?, work).await
+}
+
+async fn on<T: Send + 'static>(
+    store: Arc<AlertStore>,
+    work: impl FnOnce(&AlertStore) -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(move || work(&store)).await.context("working on the store")?
 }
 
 /// A row of the audit log about an act on the command line.
 fn entry(at: Timestamp, act: &str, object: String) -> AuditEntry {
-    AuditEntry {
-        at,
-        who: "local".to_owned(),
-        role: "administrator".to_owned(),
-        peer: format!("command line, user id {}", rustix::process::getuid().as_raw()),
-        session: String::new(),
-        act: act.to_owned(),
-        object,
-        reason: String::new(),
-        outcome: Outcome::Done,
-        detail: String::new(),
-    }
+    let peer = format!("command line, user id {}", rustix::process::getuid().as_raw());
+    AuditEntry { role: "administrator".to_owned(), ..AuditEntry::done(at, act, object, "local".to_owned(), peer) }
 }

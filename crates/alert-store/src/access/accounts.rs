@@ -1,7 +1,7 @@
 use vedette_access::{Account, AuditEntry, Grants, Login, Name, Permission};
 use vedette_core::Timestamp;
 
-use super::columns::{self, ACCOUNT};
+use super::columns::{self, ACCOUNT, HAS_ACCOUNTS};
 use crate::damage::Damage;
 use crate::session::{Row, Session, Value};
 use crate::{AlertStore, StoreError, audit};
@@ -41,9 +41,7 @@ impl AlertStore {
     /// # Errors
     /// When it cannot be read; access must then be refused.
     pub fn has_accounts(&self) -> Result<bool, StoreError> {
-        let sql = "SELECT CASE WHEN value > 0 OR EXISTS (SELECT 1 FROM account) THEN 1 ELSE 0 END FROM counter
-                   WHERE name = 'accounts'";
-        self.read(|session| session.row("looking for accounts", sql)?.take(0))
+        self.read(|session| session.row("looking for accounts", HAS_ACCOUNTS)?.take(0))
     }
 
     /// The account with that name, enabled or not.
@@ -225,7 +223,7 @@ fn row_of(name: &str) -> String {
 
 fn readable(mut row: Row, damage: &Damage) -> Option<Account> {
     let id = row_of(&row.text(0));
-    columns::account(&mut row, 0).inspect_err(|error| damage.leave_out(&id, error)).ok()
+    damage.readable(&id, columns::account(&mut row, 0))
 }
 
 /// Runs after the change, in its transaction: of two administrators who remove each other, the second one is refused.

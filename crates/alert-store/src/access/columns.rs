@@ -6,6 +6,10 @@ use vedette_core::Timestamp;
 use crate::StoreError;
 use crate::session::Row;
 
+/// 1 if anybody has to log in: there is an account, or there was one.
+pub(crate) const HAS_ACCOUNTS: &str = "SELECT CASE WHEN value > 0 OR EXISTS (SELECT 1 FROM account) THEN 1 ELSE 0 END
+    FROM counter WHERE name = 'accounts'";
+
 /// The columns that [`account`] reads, in its order.
 pub(super) const ACCOUNT: &str = "account.name, account.password, account.issuer, account.subject, account.grants, \
                                   account.enabled, account.made_us, account.changed_us";

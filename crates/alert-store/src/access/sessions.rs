@@ -198,7 +198,7 @@ impl AlertStore {
         let rows = self.read(|session| session.rows(DOING, &sql, &values))?;
         let readable = |mut row: Row| {
             let id = format!("session {}", row.text(0).chars().take(ID).collect::<String>());
-            read(&mut row).inspect_err(|error| self.damage.leave_out(&id, error)).ok()
+            self.damage.readable(&id, read(&mut row))
         };
         Ok(rows.into_iter().filter_map(readable).collect())
     }

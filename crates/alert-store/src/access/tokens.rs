@@ -61,7 +61,7 @@ impl AlertStore {
         let rows = self.read(|session| session.rows("reading tokens", &sql, &[]))?;
         let readable = |mut row: Row| {
             let id = format!("token {}", row.text(0));
-            read(&mut row).inspect_err(|error| self.damage.leave_out(&id, error)).ok()
+            self.damage.readable(&id, read(&mut row))
         };
         Ok(rows.into_iter().filter_map(readable).collect())
     }

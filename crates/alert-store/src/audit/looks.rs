@@ -1,6 +1,6 @@
 //! Looks at evidence: rows of the audit log with acts from `look.` on.
 
-use vedette_access::{AuditEntry, Outcome};
+use vedette_access::AuditEntry;
 use vedette_core::{AlertId, Timestamp};
 
 use crate::metrics;
@@ -70,7 +70,7 @@ impl AlertStore {
                 what: row.take(7)?,
             })
         };
-        let readable = |row| look(row).inspect_err(|error| self.damage.leave_out(&object, error)).ok();
+        let readable = |row| self.damage.readable(&object, look(row));
         let looks = rows.into_iter().filter_map(readable).collect();
         Ok(LookPage { looks, next: next.filter(|_| more) })
     }
@@ -91,18 +91,8 @@ fn entry(look: &EvidenceLook) -> AuditEntry {
 fn of_parts(object: String, at: Timestamp, [who, peer, reason, what]: [String; 4]) -> AuditEntry {
     // `snapshot, people pixelated` is a look at a snapshot.
     let word: String = what.chars().take_while(char::is_ascii_lowercase).collect();
-    AuditEntry {
-        at,
-        who,
-        role: String::new(),
-        peer,
-        session: String::new(),
-        act: format!("{}{}", ACTS[0], if word.is_empty() { "other" } else { &word }),
-        object,
-        reason,
-        outcome: Outcome::Done,
-        detail: what,
-    }
+    let act = format!("{}{}", ACTS[0], if word.is_empty() { "other" } else { &word });
+    AuditEntry { reason, detail: what, ..AuditEntry::done(at, &act, object, who, peer) }
 }
 
 /// A look of a table of before there was the audit log.

@@ -110,7 +110,7 @@ impl AlertStore {
             id = format!("audit row {number}");
             read(row, number)
         });
-        read.inspect_err(|error| self.damage.leave_out(&id, error)).ok()
+        self.damage.readable(&id, read)
     }
 }
 

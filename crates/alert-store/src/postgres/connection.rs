@@ -158,8 +158,8 @@ fn reach(server: &PostgresServer, config: &Config) -> Result<Client, StoreError>
         .map_err(|cause| StoreError::Unreachable { server: server.to_string(), cause: super::on::explain(&cause) })
 }
 
-/// Whether a store could be opened there. Nothing is created.
-pub(crate) fn probe(server: &PostgresServer) -> Result<(), StoreError> {
+/// Whether a store could be opened there, and has accounts. Nothing is created.
+pub(crate) fn probe(server: &PostgresServer) -> Result<Option<bool>, StoreError> {
     let mut config = server.config.clone();
     config.connect_timeout(PROBE_TIMEOUT);
     let mut client = reach(server, &config)?;

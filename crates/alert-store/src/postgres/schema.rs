@@ -6,6 +6,7 @@ use super::PostgresServer;
 use super::access::{ACCESS, NO_LOOKS};
 use super::areas::AREAS;
 use super::on::{On, explain, failed};
+use crate::access::HAS_ACCOUNTS;
 use crate::{StoreError, audit};
 
 /// Version of the schema; increases with every change.
@@ -214,17 +215,17 @@ fn refusal(found: Found, server: &PostgresServer) -> StoreError {
 }
 
 /// Whether [`prepare`] would succeed, as far as reading can tell.
-pub(super) fn probe(client: &mut Client, server: &PostgresServer) -> Result<(), StoreError> {
+pub(super) fn probe(client: &mut Client, server: &PostgresServer) -> Result<Option<bool>, StoreError> {
     let wrong = |cause: &postgres::Error| failed(server, "looking at the tables", cause);
     match found(client).map_err(|cause| wrong(&cause))? {
-        Found::Version(1..=VERSION) => Ok(()),
+        Found::Version(1..=VERSION) => Ok(has_accounts(client).ok()),
         Found::Nothing => {
             let may = "SELECT CASE WHEN to_regnamespace('vedette') IS NULL
                            THEN has_database_privilege(current_database(), 'CREATE')
                            ELSE has_schema_privilege('vedette', 'CREATE') END";
             let may: bool = client.query_one(may, &[]).map_err(|cause| wrong(&cause))?.get(0);
             match may {
-                true => Ok(()),
+                true => Ok(Some(false)),
                 false => {
                     Err(unprepared(server, "the user may make neither schema nor tables there".to_owned(), MAY_MAKE))
                 }
@@ -232,6 +233,16 @@ pub(super) fn probe(client: &mut Client, server: &PostgresServer) -> Result<(), 
         }
         other => Err(refusal(other, server)),
     }
+}
+
+fn has_accounts(client: &mut Client) -> Result<bool, postgres::Error> {
+    let is_there: bool = client.query_one("SELECT to_regclass('vedette.account') IS NOT NULL", &[])?.get(0);
+    if !is_there {
+        // Of a version without accounts.
+        return Ok(false);
+    }
+    client.batch_execute("SET search_path TO vedette")?;
+    Ok(client.query_one(HAS_ACCOUNTS, &[])?.get::<_, i32>(0) == 1)
 }
 
 enum Found {

@@ -132,11 +132,11 @@ impl From<Session> for OpenSessionJson {
 /// Grants of a request.
 pub(super) fn grants(given: Vec<Grant>) -> Result<Grants, Problem> {
     let text: Vec<String> = given.iter().map(ToString::to_string).collect();
-    Grants::new(given).map_err(|violation| Problem::violation("grants", text.join(" "), violation))
+    Grants::new(given).map_err(|violation| Problem::parameter("grants", text.join(" "), violation))
 }
 
 fn name(text: &str) -> Result<Name, Problem> {
-    Name::new(text).map_err(|violation| Problem::violation("name", text, violation))
+    Name::new(text).map_err(|violation| Problem::parameter("name", text, violation))
 }
 
 /// The accounts
@@ -170,11 +170,11 @@ pub(crate) async fn add(
     let request: AccountRequest = body(&headers, &given)?;
     let name = name(&request.name)?;
     let password = NewPassword::new(request.password, &name);
-    let password = password.map_err(|violation| Problem::violation("password", "...", violation))?;
+    let password = password.map_err(|violation| Problem::parameter("password", "...", violation))?;
     let grants = grants(request.grants)?;
     let callers = &app.guard.callers;
     if !callers.has_accounts().await? {
-        grants.check_first().map_err(|violation| Problem::violation("grants", &grants, violation))?;
+        grants.check_first().map_err(|violation| Problem::parameter("grants", &grants, violation))?;
     }
     let mut entry = allowed.entry(callers.now(), "account.add", format!("account:{name}"));
     entry.detail = grants.to_string();
@@ -210,7 +210,7 @@ pub(crate) async fn change(
     let name = name(&path)?;
     let request: AccountChangeRequest = body(&headers, &given)?;
     let password = request.password.map(|text| NewPassword::new(text, &name)).transpose();
-    let password = password.map_err(|violation| Problem::violation("password", "...", violation))?;
+    let password = password.map_err(|violation| Problem::parameter("password", "...", violation))?;
     let grants = request.grants.map(grants).transpose()?;
     let callers = &app.guard.callers;
     let mut entry = allowed.entry(callers.now(), "account.change", format!("account:{name}"));

@@ -55,7 +55,7 @@ use crate::api_rule::ApiRule;
 use crate::base_path::{BasePath, NoSlash};
 use crate::feed::Feed;
 use crate::gate::{self, Gate};
-use crate::guard::{self, Allowed, Callers, Entry, Guard};
+use crate::guard::{self, Allowed, Callers, Guard, PasswordLogin};
 use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
 use crate::stream_places::StreamPlaces;
@@ -71,7 +71,7 @@ struct Shared {
     refusals: Arc<Refusals>,
     snapshots: Semaphore,
     guard: Arc<Guard>,
-    entry: Entry,
+    password_login: PasswordLogin,
     description: OnceLock<String>,
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn router(
         refusals: refusals.clone(),
         snapshots: Semaphore::new(settings.snapshots_at_once.max(1)),
         guard: guard.clone(),
-        entry: Entry::new(settings.access),
+        password_login: PasswordLogin::new(settings.access),
         settings,
         parts,
         feed,

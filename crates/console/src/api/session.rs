@@ -107,7 +107,7 @@ pub(crate) async fn log_in(
 ) -> Result<impl IntoResponse, Problem> {
     Params::read(query.as_deref(), &[])?;
     let LoginRequest { name, password } = body(&headers, &given)?;
-    let passed = app.entry.log_in(&app.guard.callers, &name, password, client).await?;
+    let passed = app.password_login.log_in(&app.guard.callers, &name, password, client).await?;
     let caller = app.guard.callers.of_secret(&passed).await?;
     let cookie = [(header::SET_COOKIE, set_cookie(Some(passed.reveal())))];
     Ok((cookie, Json(SessionJson::of(&caller, app.settings.access.reasons))))
@@ -172,8 +172,8 @@ pub(crate) async fn change_password(
     let Some(account) = account.filter(|account| matches!(account.login, Login::Password(_))) else {
         return Err(Problem::new(ProblemKind::CONFLICT, ApiRule::ProviderAccount));
     };
-    let new = NewPassword::new(new, &name).map_err(|violation| Problem::violation("new", "...", violation))?;
-    if !app.entry.is_password(&account, old, allowed.peer, callers.now()).await? {
+    let new = NewPassword::new(new, &name).map_err(|violation| Problem::parameter("new", "...", violation))?;
+    if !app.password_login.is_password(&account, old, allowed.peer, callers.now()).await? {
         return Err(Problem::parameter("old", "...", ApiRule::WrongPassword));
     }
     let entry = allowed.entry(callers.now(), "account.password", format!("account:{name}"));

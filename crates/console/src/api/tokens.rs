@@ -111,7 +111,7 @@ pub(crate) async fn add(
 ) -> Result<(StatusCode, Json<NewTokenJson>), Problem> {
     Params::read(query.as_deref(), &[])?;
     let request: TokenRequest = body(&headers, &given)?;
-    let name = Name::new(&request.name).map_err(|violation| Problem::violation("name", &request.name, violation))?;
+    let name = Name::new(&request.name).map_err(|violation| Problem::parameter("name", &request.name, violation))?;
     if !(1..=MOST_DAYS).contains(&request.days) {
         return Err(Problem::parameter("days", request.days, ApiRule::LifeOfToken { most: MOST_DAYS.into() }));
     }
@@ -153,7 +153,7 @@ pub(crate) async fn revoke(
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Problem> {
     Params::read(query.as_deref(), &[])?;
-    let name = Name::new(&path).map_err(|violation| Problem::violation("name", &path, violation))?;
+    let name = Name::new(&path).map_err(|violation| Problem::parameter("name", &path, violation))?;
     let callers = &app.guard.callers;
     let entry = allowed.entry(callers.now(), "token.revoke", format!("token:{name}"));
     callers.ask(move |store, _| store.revoke_token(&name, Some(&entry))).await?;

@@ -3,10 +3,11 @@ use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
-use vedette_access::{Caller, Secret, SecretHash, SecretKind, Via, Who};
+use vedette_access::{AuditEntry, Caller, Outcome, Secret, SecretHash, SecretKind, Via, Who};
 use vedette_alert_store::{AlertStore, StoreError};
 use vedette_core::{Span, Timestamp};
 
+use super::refused_acts::RefusedActs;
 use crate::AccessSettings;
 use crate::api_rule::ApiRule;
 use crate::gate::OnThisMachine;
@@ -47,11 +48,12 @@ pub(crate) struct Callers {
     clock: fn() -> Timestamp,
     /// When there were no accounts, the last time that it was asked.
     none_at: Mutex<Option<Instant>>,
+    refused: RefusedActs,
 }
 
 impl Callers {
-    pub(crate) const fn new(store: Arc<AlertStore>, settings: AccessSettings, clock: fn() -> Timestamp) -> Self {
-        Self { store, settings, clock, none_at: Mutex::new(None) }
+    pub(crate) fn new(store: Arc<AlertStore>, settings: AccessSettings, clock: fn() -> Timestamp) -> Self {
+        Self { store, settings, clock, none_at: Mutex::new(None), refused: RefusedActs::default() }
     }
 
     /// The time.
@@ -141,6 +143,19 @@ impl Callers {
             })
             .await?;
         found.ok_or_else(|| unknown(ApiRule::TokenUnknown))
+    }
+
+    /// Adds a row about an act that a rule with this code refused, unless there were too many in this minute. A failure is logged:
+    /// nothing was done.
+    pub(crate) async fn note_refusal(&self, mut entry: AuditEntry, code: &str) {
+        let Some(unlisted) = self.refused.take(entry.at) else { return };
+        entry.outcome = Outcome::Refused(code.to_owned());
+        if unlisted > 0 {
+            entry.detail = format!("{unlisted} refusals before this one are not listed");
+        }
+        if let Err(problem) = self.ask(move |store, _| store.append_audit(&[entry])).await {
+            tracing::error!(reason = problem.detail(), "a refusal is missing in the audit log");
+        }
     }
 
     /// Asks the store off the async threads.

@@ -1,15 +1,12 @@
 use std::sync::{Mutex, PoisonError};
 
-use vedette_access::{AuditEntry, Outcome};
 use vedette_core::{Span, Timestamp};
-
-use super::callers::Callers;
 
 /// Refusals that are listed within a minute; further ones are counted, so that nobody fills the log with them.
 const MOST: u32 = 60;
 const MINUTE: Span = Span::from_secs(60);
 
-/// Refused acts and logins in the audit log.
+/// Counts refused acts and logins, of which the audit log lists some.
 #[derive(Debug, Default)]
 pub(crate) struct RefusedActs(Mutex<Minute>);
 
@@ -21,22 +18,8 @@ struct Minute {
 }
 
 impl RefusedActs {
-    /// Adds a row about a refusal, unless there were too many in this minute. A failure is logged: nothing was done.
-    pub(crate) async fn note(&self, callers: &Callers, mut entry: AuditEntry) {
-        let Some(unlisted) = self.take(entry.at) else { return };
-        if entry.outcome == Outcome::Done {
-            entry.outcome = Outcome::Refused("access.not-permitted".to_owned());
-        }
-        if unlisted > 0 {
-            entry.detail = format!("{unlisted} refusals before this one are not listed");
-        }
-        if let Err(problem) = callers.ask(move |store, _| store.append_audit(&[entry])).await {
-            tracing::error!(reason = problem.detail(), "a refusal is missing in the audit log");
-        }
-    }
-
     /// How many were not listed before, if this one is.
-    fn take(&self, now: Timestamp) -> Option<u64> {
+    pub(crate) fn take(&self, now: Timestamp) -> Option<u64> {
         let mut minute = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if now.since(minute.began) >= MINUTE || now < minute.began {
             (minute.began, minute.listed) = (now, 0);

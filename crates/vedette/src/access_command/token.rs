@@ -5,8 +5,7 @@ use vedette_access::{Name, Secret, SecretKind, Token};
 use vedette_core::Span;
 use vedette_runtime::clock;
 
-use super::user::name;
-use super::{GrantArgs, entry, on_store};
+use super::{GrantArgs, NameArgs, entry, name, on_store};
 use crate::overrides::ConfigArgs;
 use crate::terminal::{print_line, tell_line};
 
@@ -16,9 +15,9 @@ pub enum TokenCommand {
     /// Make a token of a machine. It is printed this once: send it as `Authorization: Bearer ...`.
     Add(AddArgs),
     /// List the tokens.
-    List(ListArgs),
+    List(ConfigArgs),
     /// Revoke a token. It is refused at once.
-    Revoke(RevokeArgs),
+    Revoke(NameArgs),
 }
 
 /// `vedette token add`
@@ -38,25 +37,6 @@ pub struct AddArgs {
     pub config: ConfigArgs,
 }
 
-/// `vedette token list`
-#[derive(Debug, Args)]
-pub struct ListArgs {
-    /// Configuration.
-    #[command(flatten)]
-    pub config: ConfigArgs,
-}
-
-/// `vedette token revoke`
-#[derive(Debug, Args)]
-pub struct RevokeArgs {
-    /// The token.
-    #[arg(value_parser = name)]
-    pub name: Name,
-    /// Configuration.
-    #[command(flatten)]
-    pub config: ConfigArgs,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -64,13 +44,13 @@ pub struct RevokeArgs {
 pub(crate) async fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
     match command {
         TokenCommand::Add(args) => add(args).await?,
-        TokenCommand::List(ListArgs { config }) => {
+        TokenCommand::List(config) => {
             for Token { name, grants, expires, used, .. } in on_store(&config, |store| Ok(store.tokens()?)).await? {
                 let used = used.map_or("never used".to_owned(), |used| format!("used {used}"));
                 print_line!("{name}\t{grants}\texpires {expires}\t{used}");
             }
         }
-        TokenCommand::Revoke(RevokeArgs { name, config }) => {
+        TokenCommand::Revoke(NameArgs { name, config }) => {
             let row = entry(clock::now(), "token.revoke", format!("token:{name}"));
             let of = name.clone();
             on_store(&config, move |store| Ok(store.revoke_token(&of, Some(&row))?)).await?;

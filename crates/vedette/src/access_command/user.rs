@@ -5,7 +5,7 @@ use vedette_access::{Account, Login, Name, NewPassword, PasswordHash};
 use vedette_alert_store::AccountChange;
 use vedette_runtime::clock;
 
-use super::{GrantArgs, entry, on_store, refused};
+use super::{GrantArgs, NameArgs, entry, name, on_new_store, on_store, refused};
 use crate::overrides::ConfigArgs;
 use crate::secret_input;
 use crate::terminal::{print_line, tell_line};
@@ -16,7 +16,7 @@ pub enum UserCommand {
     /// Make an account. The first one has to be an administrator; from then on nobody is served without logging in.
     Add(AddArgs),
     /// List the accounts.
-    List(ListArgs),
+    List(ConfigArgs),
     /// Replace the roles of an account. They hold at once.
     Grant(RegrantArgs),
     /// Set another password. All sessions of the account end.
@@ -41,14 +41,6 @@ pub struct AddArgs {
     /// Environment variable that holds the password; without it, it is read from standard input.
     #[arg(long, value_name = "VARIABLE")]
     pub password_env: Option<String>,
-    /// Configuration.
-    #[command(flatten)]
-    pub config: ConfigArgs,
-}
-
-/// `vedette user list`
-#[derive(Debug, Args)]
-pub struct ListArgs {
     /// Configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -82,21 +74,6 @@ pub struct PasswordArgs {
     pub config: ConfigArgs,
 }
 
-/// An account.
-#[derive(Debug, Args)]
-pub struct NameArgs {
-    /// The account.
-    #[arg(value_parser = name)]
-    pub name: Name,
-    /// Configuration.
-    #[command(flatten)]
-    pub config: ConfigArgs,
-}
-
-pub(super) fn name(text: &str) -> Result<Name, String> {
-    Name::new(text).map_err(|violation| format!("{}; {}", violation.rule, violation.fix))
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -104,7 +81,7 @@ pub(super) fn name(text: &str) -> Result<Name, String> {
 pub(crate) async fn run(command: UserCommand) -> anyhow::Result<ExitCode> {
     match command {
         UserCommand::Add(args) => add(args).await?,
-        UserCommand::List(args) => list(args).await?,
+        UserCommand::List(config) => list(&config).await?,
         UserCommand::Grant(RegrantArgs { name, grants, config }) => {
             let grants = Some(grants.grants()?);
             change(&config, name, AccountChange { grants, ..AccountChange::default() }).await?;
@@ -137,7 +114,7 @@ async fn add(AddArgs { name, grants, password_env, config }: AddArgs) -> anyhow:
     let mut row = entry(now, "account.add", format!("account:{name}"));
     row.detail = grants.to_string();
     let account = Account { name: name.clone(), login, grants, enabled: true, made: now, changed: now };
-    let is_first = on_store(&config, move |store| {
+    let is_first = on_new_store(&config, move |store| {
         let is_first = !store.has_accounts()?;
         if is_first {
             account.grants.check_first().map_err(refused)?;
@@ -153,8 +130,8 @@ async fn add(AddArgs { name, grants, password_env, config }: AddArgs) -> anyhow:
     Ok(())
 }
 
-async fn list(ListArgs { config }: ListArgs) -> anyhow::Result<()> {
-    for Account { name, login, grants, enabled, .. } in on_store(&config, |store| Ok(store.accounts()?)).await? {
+async fn list(config: &ConfigArgs) -> anyhow::Result<()> {
+    for Account { name, login, grants, enabled, .. } in on_store(config, |store| Ok(store.accounts()?)).await? {
         let login = match login {
             Login::Password(_) => "password".to_owned(),
             Login::Provider { issuer, .. } => issuer,

@@ -36,8 +36,11 @@ violations! {
             "its password is sealed with key {key}, and this machine has no secret key", "name the file with it as ingest.key_file";
         Unopened { reason: String } = "camera.password-unopened": "{reason}";
 
-        OpenPage = "console.open-to-network": "other machines reach the page and the API; `run` refuses that unless the store has an account",
-            "make an account (vedette user add), and put a proxy with TLS in front (docs/ACCESS.md); or listen at 127.0.0.1";
+        OpenPage = "console.open-to-network": "other machines reach the page and the API, without TLS",
+            "put a proxy with TLS in front (docs/CONSOLE.md), or listen at 127.0.0.1";
+        NoAccount = "console.no-account":
+            "others could reach the console, and the store has no account: anybody would be an administrator",
+            "make one with `vedette user add NAME --grant administrator`, or leave the console on its own machine (listen on 127.0.0.1, no console.hosts)";
         NotPixelated = "console.not-pixelated": "people in snapshots are not pixelated", "set it to true unless this is permitted here";
         OpenOperations = "operations.open-to-network":
             "other machines reach health and metrics, which tell the number and names of cameras",

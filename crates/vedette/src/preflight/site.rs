@@ -120,11 +120,17 @@ pub(super) async fn store(ask: &Ask<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let add = |rule: PreflightRule| vec![ask.settings(Level::Mistake, "console.store", "", rule)];
+    let of = |has_accounts: Option<bool>| match console.reachable_by() {
+        Some((setting, value)) if has_accounts == Some(false) => {
+            vec![ask.settings(Level::Mistake, setting, value, PreflightRule::NoAccount)]
+        }
+        _ => Vec::new(),
+    };
     match &console.store {
         StoreSetting::File(path) => match writable::file_refusal(path) {
             Some(reason) => add(PreflightRule::StoreFile { reason }),
             None => match AlertStore::probe_file(path) {
-                Ok(()) => Vec::new(),
+                Ok(has_accounts) => of(has_accounts),
                 Err(error) => add(PreflightRule::Store { reason: error.to_string() }),
             },
         },
@@ -138,7 +144,7 @@ pub(super) async fn store(ask: &Ask<'_>) -> Vec<Finding> {
                 AlertStore::probe_server(&server).map_err(|error: StoreError| error.to_string())
             });
             match probed.await {
-                Some(Ok(())) => Vec::new(),
+                Some(Ok(has_accounts)) => of(has_accounts),
                 Some(Err(reason)) => add(PreflightRule::Store { reason }),
                 None => add(PreflightRule::Database),
             }

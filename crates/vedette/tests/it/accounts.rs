@@ -107,6 +107,26 @@ fn triggers(store: &rusqlite::Connection) -> Vec<String> {
 }
 
 #[test]
+fn a_store_that_is_not_there_is_no_empty_one() {
+    let site = Site::new();
+    let config = site.folder.path().join("vedette.toml").display().to_string();
+    for words in [
+        &["audit", "verify"][..],
+        &["audit", "list"],
+        &["audit", "export"],
+        &["user", "list"],
+        &["user", "disable", "anna"],
+        &["token", "list"],
+        &["token", "add", "probe", "--grant", "monitor"],
+    ] {
+        let mut command = vedette();
+        command.args(words).args(["-c", &config]);
+        assert_refused(command, &["console.store", "there is no file", "alerts.sqlite", "-c"]);
+        assert!(!site.folder.path().join("data/alerts.sqlite").exists(), "{words:?} made one");
+    }
+}
+
+#[test]
 fn wrong_accounts_are_refused_by_name() {
     let site = Site::new();
     let config = site.folder.path().join("vedette.toml").display().to_string();

@@ -127,7 +127,10 @@ fn dangerous_settings_are_warned_of() {
         command
     });
     let said = said(&output);
-    assert!(said.contains("console.open-to-network") && said.contains("operations.open-to-network"), "{said}");
+    for rule in ["console.open-to-network", "operations.open-to-network", "console.no-account"] {
+        assert!(said.contains(rule), "{said}");
+    }
+    assert_eq!(output.status.code(), Some(2), "{said}");
     let kafka = |site: &Path| {
         edit(&site.join("vedette.toml"), "kind = \"embedded\"", "kind = \"kafka\"");
         append(&site.join("vedette.toml"), "[bus.kafka.properties]\n\"sasl.password\" = \"GEHEIM\"\n");

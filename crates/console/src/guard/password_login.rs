@@ -2,14 +2,11 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
-use vedette_access::{
-    Account, AuditEntry, Guesses, Login, Name, Outcome, PasswordHash, Secret, SecretKind, Session, Waits,
-};
+use vedette_access::{Account, AuditEntry, Guesses, Login, Name, PasswordHash, Secret, SecretKind, Session, Waits};
 use vedette_core::Timestamp;
 use zeroize::Zeroizing;
 
 use super::callers::Callers;
-use super::refused_acts::RefusedActs;
 use crate::AccessSettings;
 use crate::api_rule::ApiRule;
 use crate::problem::{Problem, ProblemKind};
@@ -19,23 +16,21 @@ const MOST_WAITING: usize = 64;
 
 /// Lets people in by their passwords.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct PasswordLogin {
     settings: AccessSettings,
     guesses: Mutex<Guesses>,
     /// A password is verified by one thread at a time: a storm of logins takes a core at most.
     verifying: Semaphore,
     waiting: Semaphore,
-    refused: RefusedActs,
 }
 
-impl Entry {
+impl PasswordLogin {
     pub(crate) fn new(settings: AccessSettings) -> Self {
         Self {
             settings,
             guesses: Mutex::default(),
             verifying: Semaphore::new(1),
             waiting: Semaphore::new(MOST_WAITING),
-            refused: RefusedActs::default(),
         }
     }
 
@@ -50,10 +45,11 @@ impl Entry {
         let now = callers.now();
         // One that cannot be a name has no account, and is told the same.
         let Ok(name) = Name::new(name) else {
+            self.await_turn(None, peer, now)?;
             self.verify(None, password).await?;
             return Err(wrong());
         };
-        self.await_turn(&name, peer, now)?;
+        self.await_turn(Some(&name), peer, now)?;
         let of = name.clone();
         let account = callers.ask(move |store, _| store.account(&of)).await?;
         let hash = match &account {
@@ -61,9 +57,8 @@ impl Entry {
             _ => None,
         };
         if !self.verify(hash, password).await? {
-            let mut entry = row(&name, account.as_ref(), peer, now, "");
-            entry.outcome = Outcome::Refused(ApiRule::WRONG_LOGIN.to_owned());
-            self.refused.note(callers, entry).await;
+            let entry = row(&name, account.as_ref(), peer, now, "");
+            callers.note_refusal(entry, ApiRule::WRONG_LOGIN).await;
             return Err(wrong());
         }
         self.guesses.lock().unwrap_or_else(PoisonError::into_inner).passed(&name, peer);
@@ -93,7 +88,7 @@ impl Entry {
         peer: IpAddr,
         now: Timestamp,
     ) -> Result<bool, Problem> {
-        self.await_turn(&account.name, peer, now)?;
+        self.await_turn(Some(&account.name), peer, now)?;
         let Login::Password(hash) = &account.login else { return Ok(false) };
         let is_right = self.verify(Some(hash.clone()), password).await?;
         if is_right {
@@ -103,7 +98,7 @@ impl Entry {
     }
 
     /// Counts a try, unless it has to wait.
-    fn await_turn(&self, name: &Name, peer: IpAddr, now: Timestamp) -> Result<(), Problem> {
+    fn await_turn(&self, name: Option<&Name>, peer: IpAddr, now: Timestamp) -> Result<(), Problem> {
         let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
         guesses.check(name, peer, now).map_err(|Waits(wait)| {
             let seconds = wait.as_micros().div_euclid(1_000_000) + 1;
@@ -134,16 +129,7 @@ fn wrong() -> Problem {
 }
 
 fn row(name: &Name, account: Option<&Account>, peer: IpAddr, at: Timestamp, session: &str) -> AuditEntry {
-    AuditEntry {
-        at,
-        who: name.to_string(),
-        role: account.map(|account| account.grants.to_string()).unwrap_or_default(),
-        peer: peer.to_string(),
-        session: session.to_owned(),
-        act: "session.begin".to_owned(),
-        object: format!("account:{name}"),
-        reason: String::new(),
-        outcome: Outcome::Done,
-        detail: String::new(),
-    }
+    let role = account.map(|account| account.grants.to_string()).unwrap_or_default();
+    let entry = AuditEntry::done(at, "session.begin", format!("account:{name}"), name.to_string(), peer.to_string());
+    AuditEntry { role, session: session.to_owned(), ..entry }
 }
