@@ -61,18 +61,23 @@ impl Callers {
         (self.clock)()
     }
 
-    /// The caller: by the token or the session that it sends, or by its address while there are no accounts.
-    pub(crate) async fn caller(&self, Credentials { token, session, is_here }: Credentials) -> Result<Caller, Problem> {
+    /// The caller: by the token or the session that it sends, or by its address while there are no accounts. Of a route that has to
+    /// answer `without_store`, it is enough that there were none when the store could be read last.
+    pub(crate) async fn caller(
+        &self,
+        Credentials { token, session, is_here }: Credentials,
+        without_store: bool,
+    ) -> Result<Caller, Problem> {
         if let Some(token) = token {
             return self.of_token(token.ok_or_else(|| unknown(ApiRule::TokenMalformed))?).await;
         }
         if let Some(session) = session {
             match self.of_session(session).await? {
                 Some(caller) => return Ok(caller),
-                None if self.has_accounts().await? => return Err(unknown(ApiRule::SessionOver)),
+                None if self.needs_login(without_store).await? => return Err(unknown(ApiRule::SessionOver)),
                 None => {}
             }
-        } else if self.has_accounts().await? {
+        } else if self.needs_login(without_store).await? {
             return Err(unknown(ApiRule::LoginNeeded));
         }
         if is_here { Ok(Caller::local()) } else { Err(Problem::new(ProblemKind::FORBIDDEN, ApiRule::NoAccounts)) }
@@ -100,17 +105,25 @@ impl Callers {
         now.as_ref() == Some(caller)
     }
 
-    /// Whether there are accounts, now or half a second ago. While the store is away, those of before count.
+    async fn needs_login(&self, without_store: bool) -> Result<bool, Problem> {
+        match self.has_accounts().await {
+            Err(problem) if without_store && self.had_none() && !problem.is_refusal() => Ok(false),
+            has => has,
+        }
+    }
+
+    /// Whether there were no accounts when it was asked last.
+    fn had_none(&self) -> bool {
+        self.none_at.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Whether there are accounts, now or half a second ago.
     pub(crate) async fn has_accounts(&self) -> Result<bool, Problem> {
         let none_at = *self.none_at.lock().unwrap_or_else(PoisonError::into_inner);
         if none_at.is_some_and(|at| at.elapsed() < NO_ACCOUNTS_FOR) {
             return Ok(false);
         }
-        let has = match self.ask(|store, _| store.has_accounts()).await {
-            // Health of this machine has to be readable then.
-            Err(problem) if none_at.is_some() && !problem.is_refusal() => return Ok(false),
-            has => has?,
-        };
+        let has = self.ask(|store, _| store.has_accounts()).await?;
         *self.none_at.lock().unwrap_or_else(PoisonError::into_inner) = (!has).then(Instant::now);
         Ok(has)
     }

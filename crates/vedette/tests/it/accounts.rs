@@ -52,7 +52,7 @@ async fn the_commands_of_the_page_take_a_site_from_local_to_accounts() {
     assert!(said_of_all.contains("berta\t"), "{said_of_all}");
 
     let refused = product.get("/api/v1/alerts").await;
-    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{}", refused.text().await.unwrap());
     let client = reqwest::Client::new();
     let login = json!({"name": "anna", "password": PASSWORD});
     let session = client.post(format!("{}/api/v1/session", product.url)).json(&login).send().await.unwrap();
