@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "heartbeat",
         "signal",
         "change",
+        "audit",
     ];
     let files = files.map(|name| root.join(format!("vedette/v1/{name}.proto")));
     println!("cargo:rerun-if-changed={}", root.display());

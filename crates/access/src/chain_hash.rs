@@ -9,11 +9,15 @@ impl ChainHash {
     /// The one before the first row.
     pub const START: Self = Self([0; 32]);
 
-    pub(crate) const fn new(bytes: [u8; 32]) -> Self {
+    /// The hash with these bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    pub(crate) const fn bytes(&self) -> &[u8; 32] {
+    /// Its bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }

@@ -29,7 +29,6 @@ use crate::address_book::AddressBook;
 use crate::alert_sink::AlertSink;
 use crate::alert_store::{self, OpenError};
 use crate::analyse::AnalyseSettings;
-use crate::camera_places;
 use crate::changes::Changes;
 use crate::clips::Clips;
 use crate::deps::Deps;
@@ -42,6 +41,7 @@ use crate::near_miss_recorder::NearMissRecorder;
 use crate::registry::Registry;
 use crate::retention::Retention;
 use crate::signals::Signals;
+use crate::{audit_publisher, camera_places};
 use addresses::Addresses;
 use configuration::Configuration;
 pub use configuration::KeyFiles;
@@ -151,6 +151,7 @@ impl Desk {
             frames.service(registry.clone(), cameras, stale_after, &health),
             alert_store::service(&store, &health),
             camera_places::service(&store, &registry, &health),
+            audit_publisher::service(&bus, &store, &health),
             kept.service(&health),
         ];
         let changed = Arc::new(Notify::new());

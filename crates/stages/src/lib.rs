@@ -8,6 +8,7 @@ mod alert_refill;
 mod alert_sink;
 pub mod alert_store;
 mod analyse;
+mod audit_publisher;
 mod camera_places;
 pub mod changes;
 mod clips;

@@ -21,6 +21,8 @@ vedette_metrics::define! {
     DETECT_RECORDS_IN_HAND: Gauge = "vedette_detect_records_in_hand", Count, [];
     /// Cameras whose decoder does not respond.
     DETECT_DECODERS_STUCK: Gauge = "vedette_detect_decoders_stuck", Count, [];
+    /// Rows of the audit log that became durable on `audit`.
+    AUDIT_PUBLISHED: Counter = "vedette_audit_published_total", Count, [];
     /// Records read from topics of other producers, by format.
     METADATA_RECORDS: Counter = "vedette_metadata_records_total", Count, ["format"];
     /// Frames of other producers that became durable on `detections`.

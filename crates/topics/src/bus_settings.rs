@@ -39,6 +39,8 @@ pub struct BusSettings {
     pub keep_detections: Span,
     /// How long alerts are kept.
     pub keep_alerts: Span,
+    /// How long rows of the audit log are kept on the bus; the store keeps them for good.
+    pub keep_audit: Span,
     /// How long dead letters are kept.
     pub keep_dead_letters: Span,
     /// Most bytes of dead letters kept; those of one camera have a share of them (`dead_letters`).
@@ -62,6 +64,7 @@ impl Default for BusSettings {
             keep_video: Span::from_secs(600),
             keep_detections: hours(7 * 24),
             keep_alerts: hours(90 * 24),
+            keep_audit: hours(366 * 24),
             keep_dead_letters: hours(14 * 24),
             keep_dead_letters_bytes: 256 << 20,
             keep_video_bytes: 1 << 30,
@@ -177,6 +180,7 @@ impl BusSettings {
         let kept = [
             ("keep_detections", self.keep_detections),
             ("keep_alerts", self.keep_alerts),
+            ("keep_audit", self.keep_audit),
             ("keep_dead_letters", self.keep_dead_letters),
         ];
         for (path, span) in kept {

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use bytes::Bytes;
+use vedette_access::AuditRow;
 use vedette_bus::{BusError, Delivered, Delivery, Record, Retention, SharedBus, TopicSpec};
 use vedette_core::{
     Alert, CameraNearMiss, CameraRecord, CameraVersion, Change, LateChange, PolicyVersion, Span, StreamSession,
@@ -54,6 +55,8 @@ topics! {
     /// The timeline of address bases.
     pub static ADDRESSES: Topic<AddressBaseChange> =
         Topic::new(Definition::single("addresses", Keep::Compacted(Duration::ZERO)));
+    /// The audit log, for systems that keep it where the store's administrator cannot change it.
+    pub static AUDIT: Topic<AuditRow> = Topic::new(Definition::single("audit", Keep::Audit));
     /// Unusable records. A dead letter holds a whole record and its origin, or only refers to the record.
     pub static DEAD_LETTERS: Topic<DeadLetter> = Topic::new(Definition {
         max_record_bytes: 2 * MAX_RECORD_BYTES,
@@ -89,6 +92,8 @@ pub enum Keep {
     Detections,
     /// For `bus.keep_alerts`.
     Alerts,
+    /// For `bus.keep_audit`.
+    Audit,
     /// For `bus.keep_dead_letters`, and at most `bus.keep_dead_letters_bytes`.
     DeadLetters,
     /// For ten minutes.
@@ -137,6 +142,7 @@ impl Definition {
             Keep::Video => (delete(settings.keep_video, Some(settings.keep_video_bytes)), Duration::ZERO),
             Keep::Detections => (delete(settings.keep_detections, None), Duration::ZERO),
             Keep::Alerts => (delete(settings.keep_alerts, None), Duration::ZERO),
+            Keep::Audit => (delete(settings.keep_audit, None), Duration::ZERO),
             Keep::Briefly => (Retention::Delete { age: BRIEFLY, bytes: None }, Duration::ZERO),
             Keep::DeadLetters => {
                 (delete(settings.keep_dead_letters, Some(settings.keep_dead_letters_bytes)), Duration::ZERO)

@@ -26,6 +26,7 @@ pub mod dead_letters;
 mod demo;
 pub mod error_codes;
 mod eval_command;
+mod existing_bus;
 mod export;
 mod history;
 mod key_command;

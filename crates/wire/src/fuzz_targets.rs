@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use crate::{
-    PieceJoiner, VideoRecord, decode_address_change, decode_alert, decode_camera, decode_dead_letter,
-    decode_detections, decode_heartbeat, decode_near_miss, decode_policy, decode_policy_version, decode_session,
-    decode_signal, decode_state, decode_video, encode_piece, encode_signal_loss, encode_video,
+    PieceJoiner, VideoRecord, decode_address_change, decode_alert, decode_audit_row, decode_camera, decode_change,
+    decode_dead_letter, decode_detections, decode_heartbeat, decode_late_change, decode_near_miss, decode_policy,
+    decode_policy_version, decode_session, decode_signal, decode_state, decode_video, decode_worker_report,
+    encode_piece, encode_signal_loss, encode_video,
 };
 
 /// A record of the topic `video`. A returned one is within its bounds, and the same after it was written and read again.
@@ -32,6 +33,8 @@ pub fn record(data: &[u8]) {
     let _ = (decode_detections(bytes()), decode_heartbeat(bytes()), decode_near_miss(bytes()));
     let _ = (decode_policy_version(bytes()), decode_policy(bytes()));
     let _ = (decode_session(bytes()), decode_signal(bytes()), decode_state(bytes()));
+    let _ =
+        (decode_change(bytes()), decode_late_change(bytes()), decode_worker_report(bytes()), decode_audit_row(bytes()));
 }
 
 #[cfg(test)]

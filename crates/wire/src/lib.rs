@@ -9,6 +9,7 @@
 mod address_change;
 mod address_match;
 mod alert;
+mod audit_row;
 mod camera;
 mod change;
 mod condition;
@@ -40,6 +41,7 @@ pub mod pb {
 
 pub use address_change::{AddressBaseChange, NewBase, address_key, decode_address_change, encode_address_change};
 pub use alert::{decode_alert, encode_alert};
+pub use audit_row::{decode_audit_row, encode_audit_row};
 pub use camera::{camera_key, decode_camera, encode_camera};
 pub use change::{decode_change, decode_late_change, encode_change, encode_late_change, late_change_key};
 pub use dead_letter::{DeadLetter, DeadLetterReason, LeftOut, decode_dead_letter, encode_dead_letter};

@@ -1,6 +1,7 @@
 //! The messages of the topics: their keys, encoding and decoding. Values are protobuf (`vedette_wire`).
 
 use bytes::Bytes;
+use vedette_access::AuditRow;
 use vedette_alerts::cloudevents;
 use vedette_bus::{Header, Position};
 use vedette_core::{
@@ -9,12 +10,13 @@ use vedette_core::{
 };
 use vedette_wire::{
     AddressBaseChange, AnalysisState, CameraSignal, DeadLetter, Heartbeat, VideoRecord, WireError, WorkerReport,
-    address_key, camera_key, decode_address_change, decode_alert, decode_camera, decode_change, decode_dead_letter,
-    decode_detections, decode_heartbeat, decode_late_change, decode_near_miss, decode_policy_version, decode_session,
-    decode_signal, decode_state, decode_video, decode_worker_report, encode_address_change, encode_alert,
-    encode_camera, encode_change, encode_dead_letter, encode_detections, encode_heartbeat, encode_late_change,
-    encode_near_miss, encode_piece, encode_policy_version, encode_session, encode_signal, encode_signal_loss,
-    encode_state, encode_video, encode_worker_report, late_change_key, policy_version_key,
+    address_key, camera_key, decode_address_change, decode_alert, decode_audit_row, decode_camera, decode_change,
+    decode_dead_letter, decode_detections, decode_heartbeat, decode_late_change, decode_near_miss,
+    decode_policy_version, decode_session, decode_signal, decode_state, decode_video, decode_worker_report,
+    encode_address_change, encode_alert, encode_audit_row, encode_camera, encode_change, encode_dead_letter,
+    encode_detections, encode_heartbeat, encode_late_change, encode_near_miss, encode_piece, encode_policy_version,
+    encode_session, encode_signal, encode_signal_loss, encode_state, encode_video, encode_worker_report,
+    late_change_key, policy_version_key,
 };
 
 /// A record's key: it decides the partition and, in a compacted topic, which record supersedes which.
@@ -355,6 +357,48 @@ impl Message for AnalysisState {
 
     fn decode(value: Bytes) -> Result<Self, WireError> {
         decode_state(value)
+    }
+}
+
+/// The number of a row of the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowNumber(pub u64);
+
+impl Key for RowNumber {
+    fn to_bytes(&self) -> Bytes {
+        self.0.to_string().into()
+    }
+}
+
+/// With the `CloudEvents` 1.0 attributes as headers.
+impl Message for AuditRow {
+    type Key = RowNumber;
+
+    fn key(&self) -> RowNumber {
+        RowNumber(self.number)
+    }
+
+    fn encode(&self) -> Bytes {
+        encode_audit_row(self)
+    }
+
+    fn decode(value: Bytes) -> Result<Self, WireError> {
+        decode_audit_row(value)
+    }
+
+    fn headers(&self) -> Vec<Header> {
+        let attributes = [
+            ("ce_specversion", "1.0".to_owned()),
+            // With the hash: a log that was written anew has other events.
+            ("ce_id", format!("{}:{}", self.number, self.hash)),
+            ("ce_type", "dev.vedette.audit.row.v1".to_owned()),
+            ("ce_source", "/audit".to_owned()),
+            ("ce_subject", self.entry.object.clone()),
+            ("ce_time", self.entry.at.to_string()),
+            ("ce_dataschema", "urn:vedette:protobuf:vedette.v1.AuditRow".to_owned()),
+            ("content-type", cloudevents::CONTENT_TYPE.to_owned()),
+        ];
+        attributes.into_iter().map(|(name, value)| Header { name: name.to_owned(), value: value.into() }).collect()
     }
 }
 

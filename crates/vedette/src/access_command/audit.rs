@@ -5,10 +5,14 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use vedette_access::{AuditRow, ChainHead};
 use vedette_alert_store::AuditFilter;
+use vedette_bus::StartAt;
 use vedette_console::AuditRowJson;
 use vedette_core::{Timestamp, printable};
+use vedette_topics::{reading, topics};
 
 use super::on_store;
+use crate::config::Config;
+use crate::existing_bus::open_existing;
 use crate::overrides::ConfigArgs;
 use crate::terminal::{print_line, tell_line};
 
@@ -70,6 +74,10 @@ pub struct VerifyArgs {
     /// A head that is kept elsewhere, as an earlier `verify` printed it. Repeat it for several.
     #[arg(long, value_name = "NUMBER:HASH", value_parser = head)]
     pub known: Vec<ChainHead>,
+    /// Compare with the rows on the topic `audit`, which whoever writes the store cannot change. No other process may have an embedded bus
+    /// open.
+    #[arg(long)]
+    pub topic: bool,
     /// Configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -101,7 +109,10 @@ pub(crate) async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
             })
             .await?;
         }
-        AuditCommand::Verify(VerifyArgs { known, config }) => {
+        AuditCommand::Verify(VerifyArgs { mut known, topic, config }) => {
+            if topic {
+                known.extend(published(&config).await?);
+            }
             let verified = on_store(&config, move |store| Ok(store.verify_audit(&known, |_| ())?)).await?;
             match verified {
                 Ok(head) => {
@@ -116,6 +127,25 @@ pub(crate) async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The heads on the topic `audit`.
+async fn published(config: &ConfigArgs) -> anyhow::Result<Vec<ChainHead>> {
+    let (topic, mut heads) = (topics::AUDIT.name(), Vec::new());
+    let bus = open_existing(&Config::load(&config.config)?.settings.bus).await?;
+    let mut reader = bus.read(topic, StartAt::Earliest).await.context("reading the topic `audit`")?;
+    let mut unreadable = 0_u64;
+    let read = reading::to_end(&bus, topic, &mut reader, |record| match topics::AUDIT.read(&record) {
+        Ok(row) => heads.push(ChainHead::of(&row)),
+        Err(_) => unreadable += 1,
+    });
+    read.await.context("reading the topic `audit`")?;
+    bus.close().await?;
+    if unreadable > 0 {
+        tell_line!("{unreadable} records of the topic `audit` cannot be read, and are not compared with");
+    }
+    tell_line!("compared with {} rows on the topic `audit`", heads.len());
+    Ok(heads)
 }
 
 async fn list(ListArgs { who, act, object, from, until, limit, config }: ListArgs) -> anyhow::Result<()> {

@@ -9,11 +9,12 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use vedette_bus::SharedBus;
 use vedette_stages::MetadataSettings;
-use vedette_topics::{BusKind, BusSettings, open_bus};
+use vedette_topics::{BusKind, BusSettings};
 
 use super::catalog::{self, Catalog, Entry, Filter};
 use super::{Source, replay, summary};
 use crate::config::Config;
+use crate::existing_bus::open_existing;
 use crate::overrides::{ConfigArgs, Overrides};
 
 /// `vedette dead-letters`
@@ -120,14 +121,6 @@ async fn open(args: &BusArgs) -> anyhow::Result<Open> {
     args.overrides.apply(&mut config);
     let bus = open_existing(&config.settings.bus).await?;
     Ok(Open { bus, metadata: config.settings.metadata })
-}
-
-/// A missing embedded log is not created: a mistyped directory would look like one without dead letters.
-async fn open_existing(settings: &BusSettings) -> anyhow::Result<SharedBus> {
-    if settings.kind == BusKind::Embedded && !settings.directory.join("LOCK").exists() {
-        bail!("{}: no embedded log here; name another directory or configuration", settings.directory.display());
-    }
-    Ok(open_bus(settings).await?)
 }
 
 async fn read(bus: &SharedBus) -> anyhow::Result<Catalog> {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use vedette_access::AuditRow;
 use vedette_bus::{Delivered, Header, Position, Record};
 use vedette_core::{
     Alert, CameraNearMiss, CameraRecord, CameraVersion, Change, LateChange, PolicyVersion, StreamSession, VideoChunk,
@@ -47,6 +48,7 @@ fn ours(letter: &DeadLetter) -> Result<Value, WireError> {
         read(letter, &topics::LATE_CHANGES, late_change),
         read(letter, &topics::WORKERS, worker),
         read(letter, &topics::ADDRESSES, address_change),
+        read(letter, &topics::AUDIT, audit_row),
         read(letter, &topics::DEAD_LETTERS, dead_letter),
     ];
     let nobody = || Ok(json!({ "unreadable": "no topic of the product, and no [[metadata]] entry names it" }));
@@ -163,6 +165,11 @@ fn policy(version: PolicyVersion) -> Value {
 
 fn address_change(change: AddressBaseChange) -> Value {
     json!({ "version": change.version(), "effective_from": change.effective_from.to_string() })
+}
+
+fn audit_row(row: AuditRow) -> Value {
+    let entry = row.entry;
+    json!({ "number": row.number, "at": entry.at, "who": entry.who, "act": entry.act, "object": entry.object })
 }
 
 fn dead_letter(letter: DeadLetter) -> Value {

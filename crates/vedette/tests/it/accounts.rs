@@ -1,13 +1,19 @@
 //! Accounts, tokens and the audit log on the command line, beside the running product: the commands of docs/ACCESS.md.
 
+use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use vedette::config::Config;
+use vedette_access::{AuditEntry, AuditRow, ChainHead};
+use vedette_bus::StartAt;
 use vedette_runtime::clock;
+use vedette_topics::{open_bus, reading, topics};
 
 use crate::product::Product;
-use crate::support::{assert_refused, commands, demo_site, finish, said, vedette};
+use crate::support::{assert_refused, commands, demo_site, eventually, finish, said, vedette};
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -46,11 +52,15 @@ async fn the_commands_of_the_page_take_a_site_from_local_to_accounts() {
     product.alerts_reach(1).await;
     assert_eq!(product.json("/api/v1/session").await["who"], "local");
     // In one shell, so that what one line exports is there in the next.
-    let lines = commands("ACCESS.md");
+    // An embedded bus is read while the product is stopped.
+    let (stopped, lines): (Vec<_>, Vec<_>) =
+        commands("ACCESS.md").into_iter().partition(|line| line.contains("--topic"));
     assert!(lines.len() >= 11, "{lines:?}");
     let said_of_all = site.done(&format!("set -e\n{}", lines.join("\n")));
     assert!(said_of_all.contains("berta\t"), "{said_of_all}");
 
+    // It is believed for half a second that there are none.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let refused = product.get("/api/v1/alerts").await;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{}", refused.text().await.unwrap());
     let client = reqwest::Client::new();
@@ -72,7 +82,19 @@ async fn the_commands_of_the_page_take_a_site_from_local_to_accounts() {
     let token = site.done("vedette token add apply --grant administrator --days 1 -c vedette.toml");
     let with = site.shell(&format!("VEDETTE_TOKEN={} {apply}", token.trim()));
     assert_eq!(with.status.code(), Some(0), "{}", said(&with));
+    let rows = site.done("vedette audit export -c vedette.toml").lines().count();
+    published_reach(&product, rows as u64).await;
     product.end().await;
+
+    // Systems elsewhere have each row, once and in its order.
+    let exported = site.done("vedette audit export -c vedette.toml");
+    let exported: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(stopped.len(), 1);
+    site.done(&stopped[0]);
+    let published = published(site.folder.path()).await;
+    let heads: Vec<String> = published.iter().map(|row| ChainHead::of(row).to_string()).collect();
+    let of_row = |row: &Value| format!("{}:{}", row["number"], row["hash"].as_str().unwrap());
+    assert_eq!(heads, exported.iter().map(of_row).collect::<Vec<_>>());
 
     // A day later, a changed byte is named.
     let head = site.done("vedette audit verify -c vedette.toml");
@@ -98,9 +120,90 @@ async fn the_commands_of_the_page_take_a_site_from_local_to_accounts() {
     assert!(cut.status.code() == Some(2) && said(&cut).contains("rows at the end were cut"), "{}", said(&cut));
 }
 
+/// The rows on the topic `audit`, in their order.
+async fn published(site: &Path) -> Vec<AuditRow> {
+    let config = Config::load(&site.join("vedette.toml")).unwrap();
+    let bus = open_bus(&config.settings.bus).await.unwrap();
+    let (topic, mut rows) = (topics::AUDIT.name(), Vec::new());
+    let mut reader = bus.read(topic, StartAt::Earliest).await.unwrap();
+    reading::to_end(&bus, topic, &mut reader, |record| {
+        let row = topics::AUDIT.read(&record).unwrap();
+        assert_eq!(record.record.key, row.number.to_string());
+        assert!(record.record.headers.iter().any(|header| header.name == "ce_id"));
+        rows.push(row);
+    })
+    .await
+    .unwrap();
+    bus.close().await.unwrap();
+    rows
+}
+
+/// Waits until the product has published so many rows.
+async fn published_reach(product: &Product, count: u64) {
+    eventually(&format!("{count} rows on the topic"), async || {
+        let marks = product.app.bus.watermarks(topics::AUDIT.name()).await.unwrap();
+        (marks.iter().map(|mark| mark.high).sum::<u64>() >= count).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_topic_gets_what_was_written_while_the_product_was_away_and_knows_a_log_that_was_written_anew() {
+    let site = Site::new();
+    let config = site.folder.path().join("vedette.toml");
+    let account = |name: &str| {
+        let add = format!("vedette user add {name} --grant administrator --password-env WORD -c vedette.toml");
+        site.done(&format!("WORD='{PASSWORD}' {add}"));
+    };
+    account("anna");
+    for (number, name) in ["berta", "clara", "dora"].into_iter().enumerate() {
+        let product = Product::start(&config, |_| {}).await;
+        published_reach(&product, number as u64 + 1).await;
+        product.end().await;
+        account(name);
+    }
+    let product = Product::start(&config, |_| {}).await;
+    published_reach(&product, 4).await;
+    product.end().await;
+    let rows = published(site.folder.path()).await;
+    assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    let head = site.done("vedette audit verify --topic -c vedette.toml");
+
+    // Whoever can write the store computes all hashes again, and its head.
+    let store = rusqlite::Connection::open(site.folder.path().join("data/alerts.sqlite")).unwrap();
+    for trigger in triggers(&store) {
+        store.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
+    }
+    let mut previous = rows[0].hash;
+    for row in &rows[1..] {
+        let object = row.entry.object.replace("berta", "bertha");
+        let row = AuditRow::after(row.number, previous, AuditEntry { object, ..row.entry.clone() });
+        let (hash, before) = (row.hash.to_string(), row.previous.to_string());
+        let set = "UPDATE audit SET object = ?2, previous = ?3, hash = ?4 WHERE number = ?1";
+        store.execute(set, (row.number as i64, &row.entry.object, before, &hash)).unwrap();
+        store.execute("UPDATE audit_head SET hash = ?1", [&hash]).unwrap();
+        previous = row.hash;
+    }
+    drop(store);
+    assert_ne!(site.done("vedette audit verify -c vedette.toml"), head, "the chain itself is sound");
+    let compared = site.shell("vedette audit verify --topic -c vedette.toml");
+    assert_eq!(
+        (compared.status.code(), said(&compared).contains("row 2 is not the one that is known from elsewhere")),
+        (Some(2), true),
+        "{}",
+        said(&compared)
+    );
+    // The log that the store has now follows on the topic, beside the one that was there.
+    let product = Product::start(&config, |_| {}).await;
+    published_reach(&product, 8).await;
+    product.end().await;
+    let numbers: Vec<u64> = published(site.folder.path()).await.iter().map(|row| row.number).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 1, 2, 3, 4]);
+}
+
 fn triggers(store: &rusqlite::Connection) -> Vec<String> {
     let mut names =
-        store.prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit'").unwrap();
+        store.prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name LIKE 'audit%'").unwrap();
     let names = names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect::<Vec<String>>();
     assert!(names.len() >= 2, "{names:?}");
     names
