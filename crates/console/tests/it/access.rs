@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::support::{Running, alert, settings};
 
 const NOW: i64 = 1_772_352_000_000_000;
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A site with two cameras, gate-1 in the group east and gate-2 in the group west, and a policy for each group.
 pub(crate) struct Two;
@@ -199,20 +199,20 @@ impl Guarded {
         self.ask(Some(who), &Method::POST, path, &body).await
     }
 
-    async fn log_in(&self, of: &str, password: &str) -> Response {
+    pub(crate) async fn log_in(&self, of: &str, password: &str) -> Response {
         let body = json!({ "name": of, "password": password });
         self.client.post(format!("{}/api/v1/session", self.console.url)).json(&body).send().await.unwrap()
     }
 
     /// The cookie of a session that has just begun.
-    async fn cookie(&self, of: &str) -> String {
+    pub(crate) async fn cookie(&self, of: &str) -> String {
         let answer = self.log_in(of, PASSWORD).await;
         assert_eq!(answer.status(), 200);
         let set = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
         set.split(';').next().unwrap().to_owned()
     }
 
-    async fn with_cookie(&self, method: Method, path: &str, cookie: &str) -> Response {
+    pub(crate) async fn with_cookie(&self, method: Method, path: &str, cookie: &str) -> Response {
         let request = self.client.request(method, format!("{}{path}", self.console.url)).header("cookie", cookie);
         request.send().await.unwrap()
     }

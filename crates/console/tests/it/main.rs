@@ -13,6 +13,8 @@ mod described;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
+mod figures_access;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod health;
