@@ -13,6 +13,7 @@ const ALERTS: i64 = 1_000_000;
 const ROUNDS: usize = 101;
 
 /// A million alerts of a thousand cameras, a millisecond apart: ten districts of ten streets of ten communities, and two camera groups.
+/// Their ids scatter, as those of real alerts do.
 fn city(home: &Home) -> AlertStore {
     let store = home.open();
     let mut alert = seen("gate-1", 0, 0.0);
@@ -22,10 +23,10 @@ fn city(home: &Home) -> AlertStore {
         "PRAGMA synchronous = OFF;
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ALERTS})
          INSERT INTO alert (id, revision, change, camera, kind, severity, status, raised_us, code, payload, event, event_us, own_change)
-         SELECT printf('%08x-0000-4000-8000-000000000000', i), 1, i + 1, 'c-' || (i * 7919 % 1000), 'presence', 2, 'open',
+         SELECT printf('%08x-0000-4000-8000-000000000000', i * 2654435761 & 0xffffffff), 1, i + 1, 'c-' || (i * 7919 % 1000), 'presence', 2, 'open',
              {START} + i * 1000,
              printf('44030%d00%d00%d01************', i % 10, i / 10 % 10, i / 100 % 10), payload,
-             printf('%08x-0000-4000-8000-000000000000', i), {START} + i * 1000, i + 1
+             printf('%08x-0000-4000-8000-000000000000', i * 2654435761 & 0xffffffff), {START} + i * 1000, i + 1
          FROM n CROSS JOIN (SELECT payload FROM alert LIMIT 1);
          UPDATE counter SET value = {ALERTS} + 1 WHERE name = 'change';"
     ));
