@@ -4,6 +4,7 @@ mod callers;
 mod entry;
 mod needs;
 mod refused_acts;
+mod sign_on;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,10 +19,11 @@ use vedette_core::Timestamp;
 use crate::api_rule::ApiRule;
 use crate::gate::Client;
 use crate::problem::{Problem, ProblemKind};
-pub(crate) use callers::{COOKIE, Callers, Credentials};
+pub(crate) use callers::{COOKIE, Callers, Credentials, cookie_text};
 pub(crate) use entry::Entry;
 pub(crate) use needs::{Need, need};
 use refused_acts::RefusedActs;
+pub(crate) use sign_on::SignOn;
 
 /// The caller of a request that needs none, if there is one.
 #[derive(Debug, Clone)]

@@ -47,7 +47,7 @@ pub(crate) fn name(claims: &Map<String, Value>, path: &ClaimPath) -> Result<Name
     let given = path.of(claims).ok_or_else(|| refused("it is missing".into()))?;
     let given = given.as_str().ok_or_else(|| refused("it is no text".into()))?;
     Name::new(given).map_err(|violation| {
-        let given: String = given.chars().take(80).collect();
+        let given: String = given.chars().filter(|c| !c.is_control()).take(80).collect();
         refused(format!("`{given}`: {}", violation.rule))
     })
 }

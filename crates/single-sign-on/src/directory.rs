@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use openidconnect::core::CoreJsonWebKeySet;
 use openidconnect::{IssuerUrl, JsonWebKeySet, ProviderMetadataWithLogout};
@@ -29,6 +29,7 @@ pub(crate) struct Directory {
     issuer: IssuerUrl,
     http: Http,
     held: Mutex<Held>,
+    latest: RwLock<Option<Arc<Known>>>,
 }
 
 #[derive(Debug, Default)]
@@ -40,7 +41,7 @@ struct Held {
 
 impl Directory {
     pub(crate) fn new(issuer: IssuerUrl, http: Http) -> Self {
-        Self { issuer, http, held: Mutex::default() }
+        Self { issuer, http, held: Mutex::default(), latest: RwLock::default() }
     }
 
     pub(crate) const fn issuer(&self) -> &IssuerUrl {
@@ -68,6 +69,7 @@ impl Directory {
             Ok(known) => {
                 let known = Arc::new(known);
                 (held.known, held.failed) = (Some((now, known.clone())), None);
+                self.set_latest(&known);
                 Ok(known)
             }
             Err(error) => {
@@ -80,11 +82,19 @@ impl Directory {
 
     /// What is known, however old; it is fetched only if nothing is.
     pub(crate) async fn known(&self, now: Timestamp) -> Result<Arc<Known>, SignOnError> {
-        let known = self.held.lock().await.known.as_ref().map(|(_, known)| known.clone());
-        match known {
+        match self.latest() {
             Some(known) => Ok(known),
             None => self.fresh(now).await,
         }
+    }
+
+    /// What is known, without waiting.
+    pub(crate) fn latest(&self) -> Option<Arc<Known>> {
+        self.latest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_latest(&self, known: &Arc<Known>) {
+        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
     }
 
     /// What is known with the keys of now, after a token came with a key that is not among those `before`; none when they were fetched a
@@ -111,6 +121,7 @@ impl Directory {
         if let Some(kept) = &mut held.known {
             kept.1 = known.clone();
         }
+        self.set_latest(&known);
         Ok(Some(known))
     }
 

@@ -76,7 +76,7 @@ pub struct Provider {
     settings: Settings,
     client: ClientId,
     answer_at: RedirectUrl,
-    directory: Directory,
+    directory: Arc<Directory>,
     pending: Mutex<PendingLogins>,
     replays: Mutex<Replays>,
 }
@@ -96,7 +96,7 @@ impl Provider {
         Ok(Self {
             client: ClientId::new(settings.client.clone()),
             answer_at: RedirectUrl::from_url(settings.answer_at.clone()),
-            directory: Directory::new(issuer, http),
+            directory: Arc::new(Directory::new(issuer, http)),
             pending: Mutex::default(),
             replays: Mutex::default(),
             settings,
@@ -168,9 +168,15 @@ impl Provider {
         Ok(Login { issuer: self.settings.issuer.clone(), subject, name, grants, sid, id_token: text, return_to })
     }
 
-    /// Where a browser goes to end the provider's session as well; none where the provider has no such address, or is not known yet.
-    pub async fn logout_url(&self, id_token: &str, now: Timestamp) -> Option<Url> {
-        let known = self.directory.known(now).await.ok()?;
+    /// Where a browser goes to end the provider's session as well; none where the provider has no such address. It waits for nothing: what
+    /// is not known yet is fetched for the next time.
+    #[must_use]
+    pub fn logout_url(&self, id_token: &str, now: Timestamp) -> Option<Url> {
+        let Some(known) = self.directory.latest() else {
+            let directory = self.directory.clone();
+            tokio::spawn(async move { directory.fresh(now).await.map(drop) });
+            return None;
+        };
         let mut url = known.metadata.additional_metadata().end_session_endpoint.as_ref()?.url().clone();
         let mut query = url.query_pairs_mut();
         if id_token.len() <= LONGEST_HINT {

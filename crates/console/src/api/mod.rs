@@ -22,6 +22,7 @@ mod policies;
 mod proposals;
 mod rule_kinds;
 mod session;
+mod sign_on;
 mod stream;
 mod thresholds;
 mod tokens;
@@ -55,7 +56,7 @@ use crate::api_rule::ApiRule;
 use crate::base_path::{BasePath, NoSlash};
 use crate::feed::Feed;
 use crate::gate::{self, Gate};
-use crate::guard::{self, Allowed, Callers, Entry, Guard};
+use crate::guard::{self, Allowed, Callers, Entry, Guard, SignOn};
 use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
 use crate::stream_places::StreamPlaces;
@@ -72,6 +73,7 @@ struct Shared {
     snapshots: Semaphore,
     guard: Arc<Guard>,
     entry: Entry,
+    sign_on: Option<SignOn>,
     description: OnceLock<String>,
 }
 
@@ -119,6 +121,7 @@ pub(crate) fn router(
         snapshots: Semaphore::new(settings.snapshots_at_once.max(1)),
         guard: guard.clone(),
         entry: Entry::new(settings.access),
+        sign_on: parts.single_sign_on.clone().map(|provider| SignOn::new(provider, settings.access)),
         settings,
         parts,
         feed,
@@ -198,6 +201,10 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(detections::detections))
         .routes(routes!(session::log_in, session::get, session::log_out))
         .routes(routes!(session::change_password))
+        .routes(routes!(sign_on::ways))
+        .routes(routes!(sign_on::begin))
+        .routes(routes!(sign_on::answer))
+        .routes(routes!(sign_on::provider_logout))
         .routes(routes!(accounts::list, accounts::add))
         .routes(routes!(accounts::change, accounts::remove))
         .routes(routes!(accounts::sessions))

@@ -168,8 +168,12 @@ fn bearer(given: &str) -> Option<Option<SecretHash>> {
 
 /// The secret of the session that a request has.
 fn cookie(headers: &HeaderMap) -> Option<Secret> {
+    Secret::read(SecretKind::Session, cookie_text(headers, COOKIE)?)
+}
+
+/// The value of a cookie.
+pub(crate) fn cookie_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, text) = pairs.find(|(name, _)| *name == COOKIE)?;
-    Secret::read(SecretKind::Session, text)
+    pairs.find(|(given, _)| *given == name).map(|(_, text)| text)
 }
