@@ -99,12 +99,22 @@ mod tests {
     #[test]
     fn grants_of_all_groups_add_up_and_nobody_is_let_in_without_one() {
         let grants_of = |text: &str| Grants::new(vec![text.parse().unwrap()]).unwrap();
-        let mapped = BTreeMap::from([("guards".into(), grants_of("operator@group:gates")), ("/leads".into(), grants_of("viewer"))]);
+        let mapped = BTreeMap::from([
+            ("guards".into(), grants_of("operator@group:gates")),
+            ("/leads".into(), grants_of("viewer")),
+        ]);
         let (path, name) = (ClaimPath::read("groups").unwrap(), Name::new("anna").unwrap());
         let of = |groups: Value| grants(json!({"groups": groups}).as_object().unwrap(), &path, &mapped, &name);
         assert_eq!(of(json!(["guards", "others", "/leads"])).unwrap().to_string(), "viewer operator@group:gates");
         assert_eq!(of(json!("guards")).unwrap().to_string(), "operator@group:gates");
-        for none in [json!([]), json!("guards,/leads"), json!(["Guards"]), json!({"guards": true}), json!([["guards"]]), json!(7)] {
+        for none in [
+            json!([]),
+            json!("guards,/leads"),
+            json!(["Guards"]),
+            json!({"guards": true}),
+            json!([["guards"]]),
+            json!(7),
+        ] {
             assert!(matches!(of(none.clone()), Err(SignOnError::NoGrant { .. })), "{none}");
         }
     }

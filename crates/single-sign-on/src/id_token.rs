@@ -39,24 +39,32 @@ pub(crate) fn verify(
     let token = answer.id_token().ok_or_else(|| refused("is missing in the provider's answer".into()))?;
     // Without the client's secret, which would make algorithms of shared secrets possible.
     let verifier = CoreIdTokenVerifier::new_public_client(client.clone(), issuer.clone(), known.keys.clone());
-    let types = ["JWT", "application/JWT", "application/jose"].map(|text| JsonWebTokenType::new(text.into()).normalize());
+    let types =
+        ["JWT", "application/JWT", "application/jose"].map(|text| JsonWebTokenType::new(text.into()).normalize());
     let (latest, earliest) = (at(now + SKEW), at(now - SKEW));
     let verifier = verifier
         .set_allowed_algs(ALGORITHMS)
         .set_allowed_jose_types(types.into_iter().flatten())
         .set_time_fn(move || earliest)
-        .set_issue_time_verifier_fn(move |issued| if issued <= latest { Ok(()) } else { Err("it was issued in the future".into()) })
+        .set_issue_time_verifier_fn(
+            move |issued| if issued <= latest { Ok(()) } else { Err("it was issued in the future".into()) },
+        )
         // `azp` says for whom it is then.
         .set_other_audience_verifier_fn(|_| true);
     let claims = token.claims(&verifier, nonce).map_err(|error| match error {
-        ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => NotOpened::UnknownKey,
+        ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
+            NotOpened::UnknownKey
+        }
         error => refused(format!("is refused: {}", reasons(&error))),
     })?;
     if let Some(expected) = claims.access_token_hash() {
-        let hash = |error: &dyn std::error::Error| refused(format!("has an `at_hash` that cannot be checked: {}", reasons(error)));
+        let hash = |error: &dyn std::error::Error| {
+            refused(format!("has an `at_hash` that cannot be checked: {}", reasons(error)))
+        };
         let algorithm = token.signing_alg().map_err(|error| hash(&error))?;
         let key = token.signing_key(&verifier).map_err(|error| hash(&error))?;
-        let of_answer = AccessTokenHash::from_token(answer.access_token(), algorithm, key).map_err(|error| hash(&error))?;
+        let of_answer =
+            AccessTokenHash::from_token(answer.access_token(), algorithm, key).map_err(|error| hash(&error))?;
         if of_answer != *expected {
             return Err(refused("belongs to another access token".into()));
         }

@@ -39,14 +39,16 @@ pub(crate) fn open(text: &str, keys: &CoreJsonWebKeySet, types: &[&str]) -> Resu
     if header.contains_key("crit") {
         return Err(refused("needs extensions that are not known"));
     }
-    let given = header.get("typ").map_or(Some(""), Value::as_str).ok_or_else(|| refused("has a type that is no text"))?;
+    let given =
+        header.get("typ").map_or(Some(""), Value::as_str).ok_or_else(|| refused("has a type that is no text"))?;
     let given = given.to_ascii_lowercase();
     if !given.is_empty() && !types.contains(&given.trim_start_matches("application/")) {
         return Err(refused("is of another type"));
     }
     let algorithm = header.get("alg").cloned().and_then(|given| serde_json::from_value(given).ok());
-    let algorithm: CoreJwsSigningAlgorithm =
-        algorithm.filter(|known| ALGORITHMS.contains(known)).ok_or_else(|| refused("is signed by an algorithm that is not believed"))?;
+    let algorithm: CoreJwsSigningAlgorithm = algorithm
+        .filter(|known| ALGORITHMS.contains(known))
+        .ok_or_else(|| refused("is signed by an algorithm that is not believed"))?;
     let kid = header.get("kid").and_then(Value::as_str);
     let mut suitable = keys.keys().iter().filter(|key| {
         let is_named = kid.is_none_or(|kid| key.key_id().is_some_and(|id| id.as_str() == kid));

@@ -161,8 +161,11 @@ impl Provider {
         let code = answer.code.ok_or(SignOnError::OtherLogin("`code` is missing"))?;
         let known = self.directory.fresh(now).await?;
         let answer = self.exchange(&known, code, verifier).await?;
-        let Verified { subject, sid, claims, text } =
-            self.with_keys(known, now, |known| id_token::verify(&answer, known, self.directory.issuer(), &self.client, &nonce, now)).await?;
+        let Verified { subject, sid, claims, text } = self
+            .with_keys(known, now, |known| {
+                id_token::verify(&answer, known, self.directory.issuer(), &self.client, &nonce, now)
+            })
+            .await?;
         let name = claims::name(&claims, &self.settings.name)?;
         let grants = claims::grants(&claims, &self.settings.groups, &self.settings.grants, &name)?;
         Ok(Login { issuer: self.settings.issuer.clone(), subject, name, grants, sid, id_token: text, return_to })
@@ -194,7 +197,8 @@ impl Provider {
     /// When it is no logout token of the provider, or was used.
     pub async fn back_channel_logout(&self, token: &str, now: Timestamp) -> Result<Ended, SignOnError> {
         let known = self.directory.known(now).await?;
-        let read = |known: &Known| logout_token::read(token, &known.keys, &self.settings.issuer, &self.settings.client, now);
+        let read =
+            |known: &Known| logout_token::read(token, &known.keys, &self.settings.issuer, &self.settings.client, now);
         let ended = self.with_keys(known, now, read).await?;
         let mut replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
         match replays.note(&ended.jti, ended.expires, now) {

@@ -21,7 +21,8 @@ impl ReturnTo {
     pub fn read(text: &str) -> Option<Self> {
         let is_plain = |c: char| c.is_ascii_graphic() && c != '\\';
         let path = text.split(['?', '#']).next().unwrap_or_default();
-        let is_path = text.len() <= LONGEST && path.starts_with('/') && !path.contains("//") && text.chars().all(is_plain);
+        let is_path =
+            text.len() <= LONGEST && path.starts_with('/') && !path.contains("//") && text.chars().all(is_plain);
         // What it means is asked of the reader of addresses that browsers have.
         let page = Url::parse("https://console.invalid/").ok()?;
         let stays = |url: Url| url.origin() == page.origin() && !url.path().starts_with("//");
@@ -47,7 +48,16 @@ mod tests {
 
     #[test]
     fn only_paths_of_this_console_are_returned_to() {
-        for text in ["/", "/#alert=80000000", "/?a=1&b=2", "/a/b", "/?next=//evil.example", "/#//evil.example", "/a/../b", "/%2f%2fevil"] {
+        for text in [
+            "/",
+            "/#alert=80000000",
+            "/?a=1&b=2",
+            "/a/b",
+            "/?next=//evil.example",
+            "/#//evil.example",
+            "/a/../b",
+            "/%2f%2fevil",
+        ] {
             assert_eq!(ReturnTo::read(text).unwrap().as_str(), text);
         }
         for text in [

@@ -80,7 +80,8 @@ async fn begun(app: &Shared, client: std::net::IpAddr, query: Option<&str>) -> R
         }
     };
     let begun = sign_on.begin(&app.guard.callers, return_to, client).await?;
-    Ok(([(header::SET_COOKIE, key_cookie(app, sign_on, Some(&begun.key)))], Redirect::to(begun.url.as_str())).into_response())
+    Ok(([(header::SET_COOKIE, key_cookie(app, sign_on, Some(&begun.key)))], Redirect::to(begun.url.as_str()))
+        .into_response())
 }
 
 /// Come back from the provider
@@ -186,6 +187,7 @@ fn refused(app: &Shared, headers: &HeaderMap, problem: Problem) -> Response {
     }
     let page = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Vedette</title>\
+         <link rel=\"icon\" href=\"{base}assets/icon.svg\" type=\"image/svg+xml\">\
          <link rel=\"stylesheet\" href=\"{base}assets/app.css\">\
          <main class=\"refused\" data-code=\"{code}\"><h1>Nobody was logged in</h1><p>{detail}.</p><p>{fix}.</p>\
          <p><a href=\"{base}\">Back to the page</a></p></main></html>\n",

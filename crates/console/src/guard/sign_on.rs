@@ -84,7 +84,11 @@ impl SignOn {
                     Some(account) => (ApiRule::SignOnDisabled { name: account.name.to_string() }, account.name),
                     None => (ApiRule::SignOnNameTaken { name: name.to_string() }, name),
                 };
-                let kind = if matches!(rule, ApiRule::SignOnDisabled { .. }) { ProblemKind::FORBIDDEN } else { ProblemKind::CONFLICT };
+                let kind = if matches!(rule, ApiRule::SignOnDisabled { .. }) {
+                    ProblemKind::FORBIDDEN
+                } else {
+                    ProblemKind::CONFLICT
+                };
                 let problem = Problem::new(kind, rule);
                 let entry = entry(name.as_str(), peer, callers.now(), "session.begin", format!("account:{name}"));
                 self.note(callers, entry, &problem, format!("{subject} at {}", self.provider.issuer())).await;
@@ -126,7 +130,8 @@ impl SignOn {
             Ok(ended) => ended,
             Err(error @ SignOnError::Away(_)) => return Err(self.problem(error)),
             Err(error) => {
-                let problem = Problem::parameter("logout_token", "...", ApiRule::LogoutToken { reason: error.to_string() });
+                let problem =
+                    Problem::parameter("logout_token", "...", ApiRule::LogoutToken { reason: error.to_string() });
                 let entry = entry(UNKNOWN, peer, callers.now(), "session.end", who);
                 self.note(callers, entry, &problem, error.to_string()).await;
                 return Err(problem);

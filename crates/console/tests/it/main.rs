@@ -17,6 +17,8 @@ mod gate;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
+mod keycloak;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod near_misses;
@@ -25,10 +27,10 @@ mod nginx;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
-mod sign_on;
-#[cfg(test)]
 #[path = "../../../single-sign-on/tests/it/provider.rs"]
 mod provider;
+#[cfg(test)]
+mod sign_on;
 #[cfg(test)]
 mod stream;
 #[cfg(test)]

@@ -25,7 +25,7 @@ fn grants(texts: &[&str]) -> Grants {
 }
 
 /// The console's settings of a provider.
-fn client_of(issuer: &str, page: &str) -> Settings {
+pub(crate) fn client_of(issuer: &str, page: &str) -> Settings {
     let page: url::Url = page.parse().unwrap();
     Settings {
         issuer: issuer.into(),
@@ -61,7 +61,8 @@ impl Site {
     async fn with(clock: fn() -> Timestamp) -> Self {
         let op = OpenIdProvider::start(NOW).await;
         let issuer = op.issuer.clone();
-        let console = Running::signing_on(settings(), clock, |url| Provider::new(client_of(&issuer, url)).unwrap()).await;
+        let console =
+            Running::signing_on(settings(), clock, |url| Provider::new(client_of(&issuer, url)).unwrap()).await;
         add_account(&console.store, "root", &["administrator"]);
         let auditor = add_token(&console.store, "auditor", &["auditor"]);
         let client = Client::builder().redirect(Policy::none()).build().unwrap();
@@ -146,7 +147,11 @@ async fn a_person_logs_in_at_the_provider_and_out_there() {
     assert!(cookie(&answer, "vedette-sign-on").ends_with('='), "the key is still there");
     let of_session = cookie(&answer, "__Host-vedette");
     let set: Vec<_> = answer.headers().get_all("set-cookie").iter().map(|set| set.to_str().unwrap()).collect();
-    assert!(set.iter().any(|set| set.starts_with("__Host-vedette") && set.contains("SameSite=Strict") && set.contains("HttpOnly")));
+    assert!(
+        set.iter().any(|set| set.starts_with("__Host-vedette")
+            && set.contains("SameSite=Strict")
+            && set.contains("HttpOnly"))
+    );
     let session: Value = site.get("/api/v1/session", &of_session).await.json().await.unwrap();
     assert_eq!((&session["who"], &session["roles"]), (&json!("anna"), &json!(["operator@group:east"])));
     let there: url::Url = session["provider_logout"].as_str().unwrap().parse().unwrap();
@@ -203,11 +208,15 @@ async fn nobody_gets_into_a_session_that_another_browser_began() {
     // A browser gets a page, with what was sent escaped.
     let page = site.client.get(format!("{}/api/v1/session/answer?error=<script>", site.console.url));
     let page = page.header("accept", "text/html,*/*").send().await.unwrap();
-    assert_eq!((page.status(), page.headers()["content-type"].to_str().unwrap()), (StatusCode::BAD_REQUEST, "text/html; charset=utf-8"));
+    assert_eq!(
+        (page.status(), page.headers()["content-type"].to_str().unwrap()),
+        (StatusCode::BAD_REQUEST, "text/html; charset=utf-8")
+    );
     let text = page.text().await.unwrap();
     assert!(text.contains("no login was begun") && !text.contains("<script>"), "{text}");
     let (key, back) = site.begin().await;
-    let state = back.parse::<url::Url>().unwrap().query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let state =
+        back.parse::<url::Url>().unwrap().query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
     let refusal = format!("{}/api/v1/session/answer?error=%3Cb%3E&state={state}", site.console.url);
     let page = site.client.get(refusal).header("accept", "text/html").header("cookie", key).send().await.unwrap();
     assert_eq!(page.status(), 403);
@@ -218,17 +227,26 @@ async fn nobody_gets_into_a_session_that_another_browser_began() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_leads_back_to_this_console_only() {
     let site = Site::start().await;
-    for (given, leads) in [("/", true), ("/%23alert%3D1", true), ("/?a%3D1", true), ("", true)]
-        .into_iter()
-        .chain(
-            [
-                "//evil.example", "%2F%2Fevil.example", "/%5Cevil.example", "%5C%5Cevil.example", "/%09/evil.example", "/%0A/evil.example",
-                "https://evil.example", "https:evil.example", "javascript:alert(1)", "evil.example", "/a//evil.example", "/..//evil.example",
-                "/%0D%0ASet-Cookie:a", "/%00", "%20/",
-            ]
-            .map(|given| (given, false)),
-        )
-    {
+    for (given, leads) in [("/", true), ("/%23alert%3D1", true), ("/?a%3D1", true), ("", true)].into_iter().chain(
+        [
+            "//evil.example",
+            "%2F%2Fevil.example",
+            "/%5Cevil.example",
+            "%5C%5Cevil.example",
+            "/%09/evil.example",
+            "/%0A/evil.example",
+            "https://evil.example",
+            "https:evil.example",
+            "javascript:alert(1)",
+            "evil.example",
+            "/a//evil.example",
+            "/..//evil.example",
+            "/%0D%0ASet-Cookie:a",
+            "/%00",
+            "%20/",
+        ]
+        .map(|given| (given, false)),
+    ) {
         let answer = site.get(&format!("/api/v1/session/sign-on?return_to={given}"), "").await;
         let status = answer.status();
         if leads {
@@ -262,7 +280,10 @@ async fn the_back_channel_ends_sessions_and_live_streams_at_once() {
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert_eq!(site.get("/api/v1/session", &session).await.status(), 401);
     assert_eq!(site.get("/api/v1/session", &other).await.status(), 200, "another session of the person");
-    assert_eq!(problem(site.provider_logout(&token).await).await, (StatusCode::BAD_REQUEST, json!("sign-on.logout-token")));
+    assert_eq!(
+        problem(site.provider_logout(&token).await).await,
+        (StatusCode::BAD_REQUEST, json!("sign-on.logout-token"))
+    );
     // All sessions of the person.
     let token = site.op.logout_token(|claims| drop(claims.as_object_mut().unwrap().remove("sid")));
     assert_eq!(site.provider_logout(&token).await.status(), 200);
@@ -348,10 +369,9 @@ async fn a_person_logs_in_on_the_page_through_a_provider_of_another_site() {
     let issuer = op.issuer.clone();
     let clock = || Timestamp::from_micros(NOW * 1_000_000);
     let under_its_name = |url: &str| url.replace("127.0.0.1", "localhost");
-    let console = Running::signing_on(settings(), clock, |url| {
-        Provider::new(client_of(&issuer, &under_its_name(url))).unwrap()
-    })
-    .await;
+    let console =
+        Running::signing_on(settings(), clock, |url| Provider::new(client_of(&issuer, &under_its_name(url))).unwrap())
+            .await;
     add_account(&console.store, "root", &["administrator"]);
     play_at("sign-on.mjs", &console.url, |wanted| match wanted {
         "logged out there" => assert_eq!(op.logged_out.lock().unwrap().len(), 1),

@@ -91,14 +91,22 @@ const TOKENS: &[(&str, Change, &str)] = &[
     ("another audience", |it| it["aud"] = json!("other"), "must contain `vedette`"),
     ("no audience", |it| drop(it.as_object_mut().unwrap().remove("aud")), "must contain"),
     ("several audiences", |it| it["aud"] = json!(["other", "vedette"]), ""),
-    ("several, and no azp", |it| {
-        it["aud"] = json!(["other", "vedette"]);
-        it.as_object_mut().unwrap().remove("azp");
-    }, "several audiences"),
-    ("several, for another", |it| {
-        it["aud"] = json!(["other", "vedette"]);
-        it["azp"] = json!("other");
-    }, "another client"),
+    (
+        "several, and no azp",
+        |it| {
+            it["aud"] = json!(["other", "vedette"]);
+            it.as_object_mut().unwrap().remove("azp");
+        },
+        "several audiences",
+    ),
+    (
+        "several, for another",
+        |it| {
+            it["aud"] = json!(["other", "vedette"]);
+            it["azp"] = json!("other");
+        },
+        "another client",
+    ),
     ("one, for another", |it| it["azp"] = json!("other"), "another client"),
     ("azp is no text", |it| it["azp"] = json!(["vedette"]), "cannot be read"),
     ("another issuer", |it| it["iss"] = json!("https://evil.example/realms/site"), "expected"),
@@ -148,7 +156,9 @@ async fn an_id_token_obeys_every_rule_or_nobody_is_logged_in() {
 #[tokio::test]
 async fn only_signatures_of_the_providers_own_keys_count() {
     let (op, provider) = site().await;
-    for signing in [Signing::Forged, Signing::Nothing, Signing::NothingSigned, Signing::PublicKeyAsSecret, Signing::ClientSecret] {
+    for signing in
+        [Signing::Forged, Signing::Nothing, Signing::NothingSigned, Signing::PublicKeyAsSecret, Signing::ClientSecret]
+    {
         op.set(|ways| ways.signing = signing);
         let error = log_in(&provider, 0).await.unwrap_err();
         assert!(matches!(error, SignOnError::Token(_) | SignOnError::Away(_)), "{signing:?}: {error}");
@@ -209,7 +219,10 @@ async fn an_answer_belongs_to_the_login_of_this_browser_and_is_used_once() {
     // A code of this login with the verifier of another one.
     let third = begin().await;
     let mixed = Answer { code: answer.code.clone(), ..answer_of(&third).await };
-    assert_eq!(provider.finish(&third.key, mixed, at(1)).await.unwrap_err(), SignOnError::Refused("invalid_grant".into()));
+    assert_eq!(
+        provider.finish(&third.key, mixed, at(1)).await.unwrap_err(),
+        SignOnError::Refused("invalid_grant".into())
+    );
     let login = provider.finish(&other.key, of_other.clone(), at(1)).await.unwrap();
     assert_eq!(login.subject, "person-1");
     assert_eq!(provider.finish(&other.key, of_other, at(1)).await.unwrap_err(), SignOnError::NotBegun);
@@ -226,7 +239,10 @@ async fn an_answer_belongs_to_the_login_of_this_browser_and_is_used_once() {
     }
     let begun = begin().await;
     let refused = Answer { error: Some("access_denied\r\n".into()), code: None, ..answer_of(&begun).await };
-    assert_eq!(provider.finish(&begun.key, refused, at(1)).await.unwrap_err(), SignOnError::Refused("access_denied".into()));
+    assert_eq!(
+        provider.finish(&begun.key, refused, at(1)).await.unwrap_err(),
+        SignOnError::Refused("access_denied".into())
+    );
     let late = begin().await;
     assert_eq!(provider.finish(&late.key, answer_of(&late).await, at(601)).await.unwrap_err(), SignOnError::NotBegun);
     assert_eq!(provider.finish("", Answer::default(), at(1)).await.unwrap_err(), SignOnError::NotBegun);
@@ -247,13 +263,20 @@ async fn the_issuer_is_compared_to_the_letter() {
     assert!(matches!(&error, SignOnError::Away(reason) if reason.contains("unexpected issuer")), "{error}");
     // One that has the slash everywhere.
     let issuer = format!("{}/", op.issuer);
-    op.set(|ways| ways.described = Arc::new({ let issuer = issuer.clone(); move |about| about["issuer"] = json!(issuer) }));
+    op.set(|ways| {
+        ways.described = Arc::new({
+            let issuer = issuer.clone();
+            move |about| about["issuer"] = json!(issuer)
+        })
+    });
     op.claims(move |claims| claims["iss"] = json!(issuer));
     let provider = Provider::new(settings(&format!("{}/", op.issuer))).unwrap();
     let begun = provider.begin(ReturnTo::page(), HERE, at(0)).await.unwrap();
     let answer = Answer { issuer: None, ..answer_of(&begun).await };
     provider.finish(&begun.key, answer, at(0)).await.unwrap();
-    for issuer in ["http://id.example", "id.example", "", "ftp://127.0.0.1/", "https://id.example/?a=b", "https://id.example/#a"] {
+    for issuer in
+        ["http://id.example", "id.example", "", "ftp://127.0.0.1/", "https://id.example/?a=b", "https://id.example/#a"]
+    {
         assert!(Provider::new(settings(issuer)).is_err(), "{issuer}");
     }
 }

@@ -13,10 +13,14 @@ const TOKENS: &[(&str, Change, &str)] = &[
     ("honest", |_| (), ""),
     ("a person only", |it| drop(it.as_object_mut().unwrap().remove("sid")), ""),
     ("a session only", |it| drop(it.as_object_mut().unwrap().remove("sub")), ""),
-    ("neither", |it| {
-        it.as_object_mut().unwrap().remove("sub");
-        it.as_object_mut().unwrap().remove("sid");
-    }, "neither"),
+    (
+        "neither",
+        |it| {
+            it.as_object_mut().unwrap().remove("sub");
+            it.as_object_mut().unwrap().remove("sid");
+        },
+        "neither",
+    ),
     ("a nonce", |it| it["nonce"] = json!("n"), "nonce"),
     ("no events", |it| drop(it.as_object_mut().unwrap().remove("events")), "not about a logout"),
     ("other events", |it| it["events"] = json!({"http://schemas.openid.net/event/other": {}}), "not about a logout"),
@@ -55,7 +59,14 @@ async fn a_logout_token_obeys_every_rule_or_ends_nothing() {
             Err(error) => panic!("{what}: {error}"),
         }
     }
-    for signing in [Signing::Forged, Signing::Nothing, Signing::NothingSigned, Signing::PublicKeyAsSecret, Signing::ClientSecret, Signing::Key(1)] {
+    for signing in [
+        Signing::Forged,
+        Signing::Nothing,
+        Signing::NothingSigned,
+        Signing::PublicKeyAsSecret,
+        Signing::ClientSecret,
+        Signing::Key(1),
+    ] {
         op.set(|ways| ways.signing = signing);
         let result = provider.back_channel_logout(&op.logout_token(|_| ()), at(0)).await;
         assert!(matches!(result, Err(SignOnError::Token(_))), "{signing:?}: {result:?}");

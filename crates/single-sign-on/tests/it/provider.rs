@@ -246,7 +246,8 @@ async fn reply(reply: &Reply, honest: impl FnOnce() -> Response) -> Response {
     match reply {
         Reply::Honest => honest(),
         Reply::Redirect(to) => Redirect::temporary(to).into_response(),
-        Reply::Huge => ([(header::CONTENT_TYPE, "application/json"), (header::CONTENT_LENGTH, "1073741824")], zeros(0)).into_response(),
+        Reply::Huge => ([(header::CONTENT_TYPE, "application/json"), (header::CONTENT_LENGTH, "1073741824")], zeros(0))
+            .into_response(),
         Reply::Endless => (kind, zeros(0)).into_response(),
         Reply::Slow => (kind, zeros(500)).into_response(),
         Reply::Is(status, text) => (StatusCode::from_u16(*status).unwrap(), kind, text.clone()).into_response(),
@@ -298,10 +299,16 @@ async fn authorize(State(op): State<Shared>, Query(asked): Query<HashMap<String,
     }
     assert!(asked["scope"].split(' ').any(|scope| scope == "openid") && asked["state"].len() >= 32);
     let code = format!("code-{}", op.count.fetch_add(1, Ordering::SeqCst));
-    let given =
-        Given { challenge: asked["code_challenge"].clone(), nonce: asked.get("nonce").cloned(), redirect: asked["redirect_uri"].clone() };
+    let given = Given {
+        challenge: asked["code_challenge"].clone(),
+        nonce: asked.get("nonce").cloned(),
+        redirect: asked["redirect_uri"].clone(),
+    };
     let mut back: url::Url = given.redirect.parse().unwrap();
-    back.query_pairs_mut().append_pair("code", &code).append_pair("state", &asked["state"]).append_pair("iss", &op.issuer);
+    back.query_pairs_mut()
+        .append_pair("code", &code)
+        .append_pair("state", &asked["state"])
+        .append_pair("iss", &op.issuer);
     op.codes.lock().unwrap().insert(code, given);
     Redirect::to(back.as_str()).into_response()
 }

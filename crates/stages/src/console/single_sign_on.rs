@@ -66,7 +66,9 @@ fn label() -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum SingleSignOnError {
     /// The environment variable of the secret is not set.
-    #[error("console.access.{SECTION_NAME}.secret_env names an environment variable that is not set; set it to the client's secret")]
+    #[error(
+        "console.access.{SECTION_NAME}.secret_env names an environment variable that is not set; set it to the client's secret"
+    )]
     Secret(#[source] std::env::VarError),
     /// The certificates cannot be read.
     #[error("console.access.{SECTION_NAME}.ca_file: {} cannot be read", path.display())]
@@ -90,7 +92,9 @@ impl SingleSignOnSettings {
     /// Adds the mistakes of the section.
     pub(super) fn check(&self, base: &str, hosts: &[String], found: &mut ValidationErrors) {
         let path = |field: &str| format!("{SECTION}.{field}");
-        let secure = |text: &str| text.parse::<Url>().ok().filter(|url| is_secure(url) && url.query().is_none() && url.fragment().is_none());
+        let secure = |text: &str| {
+            text.parse::<Url>().ok().filter(|url| is_secure(url) && url.query().is_none() && url.fragment().is_none())
+        };
         found.check(secure(&self.issuer).is_some(), &path("issuer"), &self.issuer, SingleSignOnRule::Issuer);
         found.check(!self.client_id.is_empty(), &path("client_id"), "", SingleSignOnRule::Client);
         found.check(!self.secret_env.is_empty(), &path("secret_env"), "", SingleSignOnRule::Secret);
@@ -103,7 +107,9 @@ impl SingleSignOnSettings {
                 let named = authority(&page);
                 let is_known = named.parse::<HostPort>().is_ok_and(|host| host.is_loopback())
                     || page.domain().is_none()
-                    || hosts.iter().any(|host| host.eq_ignore_ascii_case(&named) || Some(host.to_ascii_lowercase().as_str()) == page.domain());
+                    || hosts.iter().any(|host| {
+                        host.eq_ignore_ascii_case(&named) || Some(host.to_ascii_lowercase().as_str()) == page.domain()
+                    });
                 found.check(is_known, &path("page"), &self.page, SingleSignOnRule::PageHost { host: named });
             }
         }
@@ -111,7 +117,8 @@ impl SingleSignOnSettings {
             found.check(ClaimPath::read(text).is_some(), &path(field), text, SingleSignOnRule::Claim);
         }
         for (index, scope) in self.scopes.iter().enumerate() {
-            let is_scope = !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
+            let is_scope =
+                !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
             found.check(is_scope, &path(&format!("scopes[{index}]")), scope, SingleSignOnRule::Scope);
         }
         let is_label = !self.label.trim().is_empty()
@@ -224,7 +231,9 @@ mod tests {
         for (change, field, code) in cases {
             assert_eq!(mistakes(change), [(format!("{SECTION}.{field}"), code)]);
         }
-        for page in ["https://desk.example:8443/v/", "http://127.0.0.1:8080/v", "http://localhost/v", "https://192.0.2.7/v"] {
+        for page in
+            ["https://desk.example:8443/v/", "http://127.0.0.1:8080/v", "http://localhost/v", "https://192.0.2.7/v"]
+        {
             assert_eq!(mistakes(|it| it.page = page.into()), [], "{page}");
         }
         assert!(toml::from_str::<SingleSignOnSettings>("isuer = \"https://id.example\"").is_err());
