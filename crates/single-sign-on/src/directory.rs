@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use openidconnect::core::CoreJsonWebKeySet;
@@ -30,6 +31,8 @@ pub(crate) struct Directory {
     http: Http,
     held: Mutex<Held>,
     latest: RwLock<Option<Arc<Known>>>,
+    /// How often the provider was asked about itself.
+    asked: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +44,7 @@ struct Held {
 
 impl Directory {
     pub(crate) fn new(issuer: IssuerUrl, http: Http) -> Self {
-        Self { issuer, http, held: Mutex::default(), latest: RwLock::default() }
+        Self { issuer, http, held: Mutex::default(), latest: RwLock::default(), asked: AtomicU64::new(0) }
     }
 
     pub(crate) const fn issuer(&self) -> &IssuerUrl {
@@ -54,18 +57,23 @@ impl Directory {
 
     /// What is known, a minute old at most: so that nobody is sent to a provider that is away.
     pub(crate) async fn fresh(&self, now: Timestamp) -> Result<Arc<Known>, SignOnError> {
+        let before = self.asked.load(Ordering::Relaxed);
         let mut held = self.held.lock().await;
+        // Whoever waited while it was asked takes the result: asked again for each in turn, a silent provider would make a long queue.
+        let is_answered = self.asked.load(Ordering::Relaxed) != before;
         if let Some((at, known)) = &held.known
             && is_within(*at, now, FRESH)
         {
             return Ok(known.clone());
         }
         if let Some((at, error)) = &held.failed
-            && is_within(*at, now, PAUSE)
+            && (is_answered || is_within(*at, now, PAUSE))
         {
             return Err(error.clone());
         }
-        match self.discover().await {
+        let discovered = self.discover().await;
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        match discovered {
             Ok(known) => {
                 let known = Arc::new(known);
                 (held.known, held.failed) = (Some((now, known.clone())), None);

@@ -9,6 +9,8 @@
 mod claims;
 mod directory;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz_targets;
 mod http;
 mod id_token;
 mod jws;

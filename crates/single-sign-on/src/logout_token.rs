@@ -36,7 +36,12 @@ pub(crate) fn read(
     ended(&claims, issuer, client, now).map_err(|reason| NotOpened::Refused(SignOnError::Token(reason.to_owned())))
 }
 
-fn ended(claims: &Map<String, Value>, issuer: &str, client: &str, now: Timestamp) -> Result<Ended, &'static str> {
+pub(crate) fn ended(
+    claims: &Map<String, Value>,
+    issuer: &str,
+    client: &str,
+    now: Timestamp,
+) -> Result<Ended, &'static str> {
     if claims.get("iss").and_then(Value::as_str) != Some(issuer) {
         return Err("is of another issuer");
     }

@@ -331,6 +331,27 @@ async fn who_has_no_role_no_name_or_a_disabled_account_is_told_so() {
     site.console.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn below_a_path_the_browser_is_led_back_to_it() {
+    let op = OpenIdProvider::start(NOW).await;
+    let issuer = op.issuer.clone();
+    let below = vedette_console::ConsoleSettings { base_path: "/vedette".parse().unwrap(), ..settings() };
+    let clock = || Timestamp::from_micros(NOW * 1_000_000);
+    let console =
+        Running::signing_on(below, clock, |url| Provider::new(client_of(&issuer, &format!("{url}/vedette/"))).unwrap())
+            .await;
+    add_account(&console.store, "root", &["administrator"]);
+    let client = Client::builder().redirect(Policy::none()).build().unwrap();
+    let begun =
+        client.get(format!("{}/vedette/api/v1/session/sign-on?return_to=/%23a", console.url)).send().await.unwrap();
+    assert!(begun.headers()["set-cookie"].to_str().unwrap().contains("Path=/vedette/api/v1/session/answer"));
+    let back = location(&client.get(location(&begun)).send().await.unwrap());
+    assert!(back.starts_with(&format!("{}/vedette/api/v1/session/answer?", console.url)), "{back}");
+    let answer = client.get(back).header("cookie", cookie(&begun, "vedette-sign-on")).send().await.unwrap();
+    assert_eq!((answer.status(), location(&answer).as_str()), (StatusCode::SEE_OTHER, "/vedette/#a"));
+    console.stop().await;
+}
+
 static CLOCK: AtomicI64 = AtomicI64::new(NOW);
 
 #[tokio::test(flavor = "multi_thread")]

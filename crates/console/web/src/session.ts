@@ -110,7 +110,7 @@ async function leave(): Promise<void> {
 }
 
 /** Shows the account in the head of the page, or that there are no accounts. */
-function show({ who, via, roles }: Session): void {
+function show({ who, via, roles, provider_logout }: Session): void {
   byId("local").hidden = via !== "address";
   if (via === "address") return;
   const out = el("button", { type: "button", class: "quiet", id: "log-out" }, "Log out");
@@ -120,7 +120,9 @@ function show({ who, via, roles }: Session): void {
   const name = el("span", { class: "account", title: roles.join("\n") }, who);
   // An account has a name already.
   byId("operator-box").querySelector("label")!.hidden = true;
-  byId("operator-box").append(name, ...(via === "session" ? [change, out] : []));
+  byId("operator-box").append(name, ...(via === "session" ? [out] : []));
+  // Who logs in at a provider changes the password there.
+  if (via === "session" && !provider_logout) out.before(change);
 }
 
 function changePassword(who: string): void {
