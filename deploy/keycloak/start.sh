@@ -6,7 +6,7 @@
 #   KEYCLOAK_PORT      port on 127.0.0.1                            8180
 #   KEYCLOAK_PAGE      address of the page of Vedette               http://127.0.0.1:8080
 #   KEYCLOAK_SECRET    secret of the client `vedette`               not-a-secret
-#   KEYCLOAK_PASSWORD  password of anna, berta and carl, and of the
+#   KEYCLOAK_PASSWORD  password of the realm's users, and of the
 #                      administrator `admin` of Keycloak            not-a-password
 #   KEYCLOAK_DATA      directory for this run                       $VEDETTE_CACHE/keycloak/run-KEYCLOAK_PORT
 #   KEYCLOAK_HEAP      heap of the server                           384m

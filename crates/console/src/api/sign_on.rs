@@ -189,7 +189,7 @@ fn refused(app: &Shared, headers: &HeaderMap, problem: Problem) -> Response {
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Vedette</title>\
          <link rel=\"icon\" href=\"{base}assets/icon.svg\" type=\"image/svg+xml\">\
          <link rel=\"stylesheet\" href=\"{base}assets/app.css\">\
-         <main class=\"refused\" data-code=\"{code}\"><h1>Nobody was logged in</h1><p>{detail}.</p><p>{fix}.</p>\
+         <main class=\"refused\" data-code=\"{code}\"><h1>Nobody was logged in</h1><p>{detail}; {fix}.</p>\
          <p><a href=\"{base}\">Back to the page</a></p></main></html>\n",
         base = app.settings.base_path.join("/"),
         code = problem.code(),

@@ -17,8 +17,6 @@ mod gate;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
-mod keycloak;
-#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod near_misses;

@@ -25,7 +25,7 @@ fn grants(texts: &[&str]) -> Grants {
 }
 
 /// The console's settings of a provider.
-pub(crate) fn client_of(issuer: &str, page: &str) -> Settings {
+fn client_of(issuer: &str, page: &str) -> Settings {
     let page: url::Url = page.parse().unwrap();
     Settings {
         issuer: issuer.into(),

@@ -1,4 +1,5 @@
-//! Single sign-on at a real Keycloak, started through `deploy/keycloak/start.sh`.
+//! From local accounts to single sign-on at a real Keycloak, started through `deploy/keycloak/start.sh`: the commands and the settings of
+//! docs/ACCESS.md.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,11 +11,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use vedette_single_sign_on::{Provider, Settings};
 
-use crate::access::{add_account, name};
-use crate::sign_on::client_of;
-use crate::support::{Running, settings};
+use crate::support::{commands, demo_site, finish, root, said, vedette};
 
 /// How long it may take to start; only a broken one takes so long.
 const START: Duration = Duration::from_secs(180);
@@ -48,7 +46,7 @@ fn available() -> bool {
 impl Keycloak {
     fn launch(port: u16, page: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/keycloak/start.sh");
+        let script = root().join("deploy/keycloak/start.sh");
         // A shell watches both, because a killed test process runs no destructors.
         let watch = r#"
             "$SCRIPT" >"$DIR/log" 2>&1 & server=$!
@@ -100,9 +98,9 @@ fn issuer(port: u16) -> String {
     format!("http://127.0.0.1:{port}/realms/site")
 }
 
-/// A port that nobody listens on, and that nobody gets who asks for any.
-fn free_port() -> u16 {
-    let first = std::process::id().wrapping_mul(89) % 4_000;
+/// A port that nobody listens on, and that nobody gets who asks for any; another one for each number.
+fn free_port(number: u32) -> u16 {
+    let first = std::process::id().wrapping_mul(89).wrapping_add(number * 500) % 4_000;
     let mut ports = (0..4_000).map(|number| 16_000 + ((first + number) % 4_000) as u16);
     ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
@@ -222,36 +220,119 @@ impl Admin {
     }
 }
 
+/// The product with the settings of docs/ACCESS.md, in a process of its own; it ends with the test.
+struct Site {
+    page: String,
+    folder: TempDir,
+    product: Option<Child>,
+}
+
+impl Site {
+    fn new(page_port: u16) -> Self {
+        let folder = TempDir::new().unwrap();
+        let config = demo_site(folder.path());
+        let edit = |path: &Path, from: &str, to: &str| {
+            let text = std::fs::read_to_string(path).unwrap();
+            assert!(text.contains(from), "{from}");
+            std::fs::write(path, text.replace(from, to)).unwrap();
+        };
+        edit(&config, "127.0.0.1:8080", &format!("127.0.0.1:{page_port}"));
+        // Nothing is to be analysed here.
+        edit(&folder.path().join("cameras.toml"), "[[camera]]\n", "[[camera]]\nenabled = false\n");
+        Self { page: format!("http://127.0.0.1:{page_port}"), folder, product: None }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("vedette.toml")
+    }
+
+    /// Lines of a shell in the folder of the site.
+    fn done(&self, lines: &str) -> String {
+        let program = Path::new(env!("CARGO_BIN_EXE_vedette")).parent().unwrap();
+        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new("bash");
+        command.args(["-c", &format!("set -e\n{lines}")]).current_dir(self.folder.path()).env("PATH", path);
+        let output = finish(command);
+        assert!(output.status.success(), "{lines}: {}", said(&output));
+        said(&output)
+    }
+
+    /// Adds the settings of the document, with the addresses of this site.
+    fn set_up(&self, issuer: &str) {
+        let document = std::fs::read_to_string(root().join("docs/ACCESS.md")).unwrap();
+        let section = document.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        assert!(section.contains("https://id.example/realms/site") && section.contains("https://vedette.example"));
+        let section =
+            section.replace("https://id.example/realms/site", issuer).replace("https://vedette.example", &self.page);
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), format!("{text}\n{section}")).unwrap();
+    }
+
+    async fn start(&mut self) {
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        let mut command = vedette();
+        command.args(["run", "--operations-listen", "127.0.0.1:0", "-c"]).arg(self.config());
+        command.env("VEDETTE_SIGN_ON_SECRET", SECRET);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let product = self.product.insert(command.spawn().unwrap());
+        let began = Instant::now();
+        while !reqwest::get(format!("{}/api/v1/session/ways", self.page))
+            .await
+            .is_ok_and(|answer| answer.status() == 200)
+        {
+            let ended = product.try_wait().unwrap().is_some();
+            if ended || began.elapsed() > START {
+                panic!("{}", std::fs::read_to_string(self.folder.path().join("log")).unwrap());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(product) = &mut self.product {
+            let _ = product.kill();
+            let _ = product.wait();
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn people_log_in_and_out_at_keycloak() {
+async fn a_site_goes_from_local_accounts_to_keycloak() {
     if !available() {
         return;
     }
-    let port = free_port();
-    let console = Running::signing_on(settings(), vedette_runtime::clock::now, |url| {
-        let settings = Settings { secret: SECRET.to_owned().into(), ..client_of(&issuer(port), url) };
-        Provider::new(settings).unwrap()
-    })
-    .await;
-    add_account(&console.store, "root", &["administrator"]);
-    let page = console.url.clone();
-    // It is still away.
-    let (_, status, text) = Browser::new().log_in(&page, "anna").await;
-    assert!(status == 503 && text.contains("sign-on.away"), "{status}: {text}");
+    let port = free_port(0);
+    let mut site = Site::new(free_port(1));
+    let page = site.page.clone();
     let mut keycloak = Keycloak::launch(port, &page);
+    // The first account of the document.
+    let lines = commands("ACCESS.md");
+    assert!(lines[1].starts_with("vedette user add anna --grant administrator"), "{lines:?}");
+    site.done(&lines[..2].join("\n"));
+    site.set_up(&issuer(port));
+    site.start().await;
+    let ways: Value = reqwest::get(format!("{page}/api/v1/session/ways")).await.unwrap().json().await.unwrap();
+    assert_eq!(ways, json!({"provider": {"label": "Keycloak"}}));
     keycloak.ready().await;
-    tokio::time::sleep(Duration::from_secs(5)).await;
 
-    let (mut anna, mut berta, mut carl) = (Browser::new(), Browser::new(), Browser::new());
-    let (url, status, text) = anna.log_in(&page, "anna").await;
+    let (mut dora, mut emil) = (Browser::new(), Browser::new());
+    let (url, status, text) = dora.log_in(&page, "dora").await;
     assert_eq!((url.as_str(), status), (format!("{page}/").as_str(), StatusCode::OK), "{text}");
-    let (_, session) = anna.session(&page).await;
-    assert_eq!((&session["who"], &session["roles"]), (&json!("anna"), &json!(["operator@group:east"])));
-    berta.log_in(&page, "berta").await;
-    assert_eq!(berta.session(&page).await.1["roles"], json!(["administrator"]));
-    let (_, status, text) = carl.log_in(&page, "carl").await;
-    assert!(status == 403 && text.contains("carl has no role here"), "{status}: {text}");
-    assert!(console.store.account(&name("carl")).unwrap().is_none());
+    let (_, session) = dora.session(&page).await;
+    assert_eq!(session["who"], "dora");
+    assert_eq!(session["roles"], json!(["operator@group:gates", "evidence@group:gates"]));
+    emil.log_in(&page, "emil").await;
+    assert_eq!(emil.session(&page).await.1["roles"], json!(["administrator"]));
+    for (who, status, said) in
+        [("carl", 403, "carl has no role here"), ("anna", 409, "there is an account anna already")]
+    {
+        let (_, refused, text) = Browser::new().log_in(&page, who).await;
+        assert!(refused == status && text.contains(said), "{who}: {refused}: {text}");
+    }
+    let accounts = site.done("vedette user list -c vedette.toml");
+    assert!(accounts.contains("dora") && !accounts.contains("carl"), "{accounts}");
 
     // A new key signs from now on.
     let admin = Admin::new(port).await;
@@ -260,28 +341,34 @@ async fn people_log_in_and_out_at_keycloak() {
         "parentId": realm["id"], "config": { "priority": ["200"], "enabled": ["true"], "active": ["true"], "algorithm": ["RS256"] } });
     admin.ask(Method::POST, "/components", Some(key)).await;
     let mut other = Browser::new();
-    let (_, status, text) = other.log_in(&page, "berta").await;
+    let (_, status, text) = other.log_in(&page, "emil").await;
     assert_eq!((status, other.session(&page).await.0), (StatusCode::OK, StatusCode::OK), "{text}");
 
     // Keycloak ends the session, and says so here.
-    let users = admin.ask(Method::GET, "/users?username=anna&exact=true", None).await;
+    let users = admin.ask(Method::GET, "/users?username=dora&exact=true", None).await;
     admin.ask(Method::POST, &format!("/users/{}/logout", users[0]["id"].as_str().unwrap()), None).await;
-    anna.is_out(&page).await;
-    assert_eq!(berta.session(&page).await.0, StatusCode::OK, "another person's");
+    dora.is_out(&page).await;
+    assert_eq!(emil.session(&page).await.0, StatusCode::OK, "another person's");
 
-    // Without the form, as long as the session at Keycloak is there.
-    let (_, session) = berta.session(&page).await;
-    let (url, ..) = berta.open(&format!("{page}/api/v1/session/sign-on")).await;
+    // Without the form, as long as the session at Keycloak is there; a logout here ends that too.
+    let (url, ..) = emil.open(&format!("{page}/api/v1/session/sign-on")).await;
     assert_eq!(url.as_str(), format!("{page}/"));
-    let (_, again) = berta.session(&page).await;
-    assert_eq!(session["who"], again["who"]);
-    let there = again["provider_logout"].as_str().unwrap().to_owned();
-    let out = berta.send(Method::DELETE, &format!("{page}/api/v1/session").parse().unwrap(), &[]).await;
+    let (_, session) = emil.session(&page).await;
+    let there = session["provider_logout"].as_str().unwrap().to_owned();
+    let out = emil.send(Method::DELETE, &format!("{page}/api/v1/session").parse().unwrap(), &[]).await;
     assert_eq!(out.status(), 204);
-    let (url, _, text) = berta.open(&there).await;
+    let (url, _, text) = emil.open(&there).await;
     assert_eq!(url.as_str(), format!("{page}/"), "{text}");
-    let (_, _, text) = berta.open(&format!("{page}/api/v1/session/sign-on")).await;
+    let (_, _, text) = emil.open(&format!("{page}/api/v1/session/sign-on")).await;
     assert!(form_of(&text).is_some(), "the session at Keycloak goes on: {text}");
     assert_eq!(other.session(&page).await.0, StatusCode::OK, "another session of the person");
-    console.stop().await;
+
+    // Keycloak goes away: sessions go on, and new logins are told so.
+    drop(keycloak);
+    assert_eq!(other.session(&page).await.0, StatusCode::OK);
+    let log = site.done("vedette audit list --act session. -c vedette.toml");
+    for said in ["refused: sign-on.no-role", "refused: sign-on.name-taken", &format!("provider:{}", issuer(port))] {
+        assert!(log.contains(said), "{said}: {log}");
+    }
+    site.done("vedette audit verify -c vedette.toml");
 }
