@@ -101,6 +101,8 @@ violations! {
         BodyBroken { reason: String } = "body.broken": "the body could not be received: {reason}", "send it again";
         ContentType { given: String } = "body.content-type": "the content type is `{given}`",
             "send `Content-Type: application/json`";
+        FormType { given: String } = "body.form-type": "the content type is `{given}`",
+            "send `Content-Type: application/x-www-form-urlencoded`";
 
         HostMissing = "host.missing": "the request has no `Host`", "send the name under which the console is opened";
         HostTwice = "host.twice": "the request has more than one `Host`", "send one";

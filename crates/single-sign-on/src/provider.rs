@@ -115,6 +115,12 @@ impl Provider {
         &self.settings.issuer
     }
 
+    /// The page, where it leads after a logout.
+    #[must_use]
+    pub const fn page(&self) -> &Url {
+        &self.settings.after_logout
+    }
+
     /// Where browsers bring its answers.
     #[must_use]
     pub const fn answer_at(&self) -> &Url {

@@ -246,13 +246,16 @@ fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Pro
 
 /// Another site's form cannot send this type without a CORS preflight, whose answer here allows nothing.
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    require_type(headers, "application/json", |given| ApiRule::ContentType { given })
+}
+
+fn require_type(headers: &HeaderMap, wanted: &str, rule: impl FnOnce(String) -> ApiRule) -> Result<(), Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    if essence.eq_ignore_ascii_case(wanted) {
         return Ok(());
     }
-    let given = essence.chars().take(80).collect();
-    Err(Problem::new(ProblemKind::CONTENT_TYPE, ApiRule::ContentType { given }))
+    Err(Problem::new(ProblemKind::CONTENT_TYPE, rule(essence.chars().take(80).collect())))
 }
 
 fn alert_id(text: &str) -> Result<AlertId, Problem> {

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use vedette_single_sign_on::{Answer, ReturnTo};
 
 use super::session::set_cookie;
-use super::{App, Shared};
+use super::{App, Shared, require_type};
 use crate::api_rule::ApiRule;
 use crate::gate::Client;
 use crate::guard::{SignOn, cookie_text};
@@ -132,16 +132,18 @@ pub(crate) async fn answer(
     responses(
         (status = 200, description = "The sessions are over"),
         (status = 404, description = "The site has no single sign-on", body = ProblemJson, content_type = "application/problem+json"),
-        (status = 415, description = "Never: the body is read whatever its type", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not `application/x-www-form-urlencoded`", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn provider_logout(
     State(app): State<App>,
     Extension(Client(client)): Extension<Client>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
     given: Bytes,
 ) -> Result<StatusCode, Problem> {
     Params::read(query.as_deref(), &[])?;
     let sign_on = sign_on(&app)?;
+    require_type(&headers, "application/x-www-form-urlencoded", |given| ApiRule::FormType { given })?;
     let token = url::form_urlencoded::parse(&given).find(|(name, _)| name == "logout_token");
     let (_, token) = token.ok_or_else(|| Problem::parameter("logout_token", "", ApiRule::Missing))?;
     sign_on.end(&app.guard.callers, &token, client).await?;

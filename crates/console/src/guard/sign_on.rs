@@ -194,7 +194,7 @@ impl SignOn {
                 (ProblemKind::BUSY, ApiRule::SignOnAway)
             }
             SignOnError::NotBegun => {
-                let page = self.provider.answer_at().origin().ascii_serialization();
+                let page = self.provider.page().to_string();
                 (ProblemKind::REQUEST, ApiRule::SignOnNotBegun { page })
             }
             SignOnError::OtherLogin(reason) => {

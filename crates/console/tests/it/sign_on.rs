@@ -297,6 +297,8 @@ async fn the_back_channel_ends_sessions_and_live_streams_at_once() {
     assert_eq!(problem(foreign.send().await.unwrap()).await.1, json!("cross-site.refused"));
     let empty = site.client.post(&url).form(&[("token", "a")]).send().await.unwrap();
     assert_eq!(problem(empty).await, (StatusCode::BAD_REQUEST, json!("parameter.missing")));
+    let as_json = site.client.post(&url).json(&json!({"logout_token": "a"})).send().await.unwrap();
+    assert_eq!(problem(as_json).await, (StatusCode::UNSUPPORTED_MEDIA_TYPE, json!("body.form-type")));
     site.console.stop().await;
 }
 

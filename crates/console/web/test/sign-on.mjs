@@ -9,7 +9,7 @@ await inBrowser(async ({ page, url, wrong, visible, wants, shots }) => {
   await page.goto(`${here}/#from-a-link`);
   await visible("#login");
   await visible("#log-in-at-provider");
-  assert.match(await page.innerText("#log-in-at-provider"), /^Log in with Site 使用 Site 登录$/);
+  assert.match(await page.innerText("#log-in-at-provider"), /^Log in with Site\s+使用 Site 登录$/);
   await shots("sign-on");
   await page.click("#log-in-at-provider");
   await visible('#connection[data-state="live"]');
