@@ -83,8 +83,7 @@ impl Timeline {
     fn least_distance(&self) -> u64 {
         let recent = self.knots.iter().skip(self.knots.len().saturating_sub(USUAL)).map(|(stream, _)| *stream);
         let Some(first) = recent.clone().next() else { return LEAST.unsigned_abs() };
-        let mut known: Vec<i64> =
-            recent.chain(self.between.iter().copied().filter(|stream| *stream >= first)).collect();
+        let mut known: Vec<i64> = recent.chain(self.between.iter().copied().filter(|stream| *stream >= first)).collect();
         known.sort_unstable();
         let mut distances: Vec<u64> = known.windows(2).map(|pair| pair[1].abs_diff(pair[0])).collect();
         if distances.len() < USUAL_FEWEST {

@@ -377,3 +377,21 @@ async fn a_provider_that_goes_away_is_noticed_within_a_minute() {
     assert!(provider.back_channel_logout(&op.logout_token(|_| ()), at(61)).await.is_ok());
     assert!(provider.logout_url("a", at(61)).is_some());
 }
+
+#[tokio::test]
+async fn who_waits_for_a_silent_provider_does_not_ask_it_again() {
+    let (op, provider) = site().await;
+    op.set(|ways| ways.discovery = Reply::Slow);
+    let began = Instant::now();
+    let late = |second: i64| {
+        let provider = &provider;
+        async move {
+            tokio::time::sleep(Duration::from_millis(u64::try_from(second).unwrap() * 10)).await;
+            provider.begin(ReturnTo::page(), HERE, at(second)).await
+        }
+    };
+    let results = tokio::join!(late(0), late(6), late(20), late(50));
+    assert!([results.0, results.1, results.2, results.3].iter().all(Result::is_err));
+    assert_eq!(op.discovered.load(Ordering::SeqCst), 1);
+    assert!(began.elapsed() < Duration::from_secs(13), "{:?}", began.elapsed());
+}
