@@ -279,6 +279,10 @@ async fn the_issuer_is_compared_to_the_letter() {
     {
         assert!(Provider::new(settings(issuer)).is_err(), "{issuer}");
     }
+    for pem in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let with = Settings { authorities: Some(pem.into()), ..settings(&op.issuer) };
+        assert!(Provider::new(with).is_err(), "{pem}");
+    }
 }
 
 #[tokio::test]
