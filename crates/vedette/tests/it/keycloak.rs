@@ -47,11 +47,12 @@ impl Keycloak {
     fn launch(port: u16, page: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let script = root().join("deploy/keycloak/start.sh");
-        // A shell watches both, because a killed test process runs no destructors.
+        // A shell watches both, because a killed test process runs no destructors. In a group of its own, the Java below Keycloak's script
+        // ends with it.
         let watch = r#"
-            "$SCRIPT" >"$DIR/log" 2>&1 & server=$!
+            setsid "$SCRIPT" >"$DIR/log" 2>&1 & server=$!
             while kill -0 "$PARENT" && kill -0 "$server" && [ ! -e "$DIR/stop" ]; do sleep 0.3; done 2>/dev/null
-            kill -9 "$server" 2>/dev/null
+            kill -9 "-$server" 2>/dev/null
         "#;
         let watch = Command::new("sh")
             .args(["-c", watch])
