@@ -61,12 +61,13 @@ kafka: test-deps ## Start a real Apache Kafka broker on 127.0.0.1:9092 in the fo
 	deploy/kafka/start.sh
 
 .PHONY: test
-test: test-deps web ## Run every test, real Kafka and headless Chromium included
+test: test-deps web ## Run every test, real Kafka, Keycloak and headless Chromium included
 	cargo build-all --bin vedette
 	@$(CARGO_TARGET_DIR)/debug/vedette models fetch
 	@scripts/fetch-recording "$(CARGO_TARGET_DIR)/debug/vedette" "$(VEDETTE_DEMO_VIDEO)"
 	@deploy/kafka/start.sh --fetch-only
-	VEDETTE_REQUIRE_KAFKA=1 VEDETTE_REQUIRE_NGINX=1 cargo test-all
+	@deploy/keycloak/start.sh --fetch-only
+	VEDETTE_REQUIRE_KAFKA=1 VEDETTE_REQUIRE_KEYCLOAK=1 VEDETTE_REQUIRE_NGINX=1 cargo test-all
 
 .PHONY: test-pure
 test-pure: ## Run the tests of the crates that need no native library: formats, geometry, rules, the analysis

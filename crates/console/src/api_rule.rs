@@ -101,6 +101,8 @@ violations! {
         BodyBroken { reason: String } = "body.broken": "the body could not be received: {reason}", "send it again";
         ContentType { given: String } = "body.content-type": "the content type is `{given}`",
             "send `Content-Type: application/json`";
+        FormType { given: String } = "body.form-type": "the content type is `{given}`",
+            "send `Content-Type: application/x-www-form-urlencoded`";
 
         HostMissing = "host.missing": "the request has no `Host`", "send the name under which the console is opened";
         HostTwice = "host.twice": "the request has more than one `Host`", "send one";
@@ -126,6 +128,28 @@ violations! {
             "give it a group or an address inside of them";
         LocalNeedsNone = "access.local": "the caller has no account", "make one: vedette user add NAME --grant administrator";
         ProviderAccount = "access.provider-account": "the account logs in at a provider", "change the password there";
+        SignOnOff = "sign-on.off": "this site has no single sign-on", "log in with name and password; console.access.single_sign_on sets it up";
+        SignOnAway = "sign-on.away": "the provider of single sign-on cannot be used now; the log says why",
+            "try again in a minute, or log in with a name and password of this console; sessions that have begun go on";
+        SignOnReturnTo = "sign-on.return-to": "it is no path of this console", "give a path that begins with one slash, as in /";
+        SignOnNotBegun { page: String } = "sign-on.not-begun":
+            "no login was begun in this browser within the last ten minutes, or it was finished already", "begin again, at {page}";
+        SignOnOtherLogin { reason: String } = "sign-on.other-login": "the answer of the provider belongs to another login: {reason}",
+            "begin again on the page";
+        SignOnRefused { code: String } = "sign-on.refused": "the provider refused: `{code}`",
+            "try again; when it stays, compare client, secret and redirect address at the provider with console.access.single_sign_on";
+        SignOnToken { reason: String } = "sign-on.token": "the token of the provider {reason}",
+            "try again; when it stays, compare issuer and client with console.access.single_sign_on, and the clocks of both machines";
+        SignOnName { claim: String, reason: String } = "sign-on.name": "the claim `{claim}` is no name of an account: {reason}",
+            "ask an administrator to change the name at the provider, or to set console.access.single_sign_on.name to another claim";
+        SignOnNoRole { name: String, claim: String } = "sign-on.no-role":
+            "{name} has no role here: no value of the claim `{claim}` is in console.access.single_sign_on.grants",
+            "ask an administrator for a group that has a role";
+        SignOnNameTaken { name: String } = "sign-on.name-taken":
+            "there is an account {name} already, with a password or of another person at the provider",
+            "ask an administrator to remove it (vedette user remove {name}), or to change the name at the provider";
+        SignOnDisabled { name: String } = "sign-on.disabled": "the account {name} is disabled", "ask an administrator";
+        LogoutToken { reason: String } = "sign-on.logout-token": "{reason}", "send a new logout token of the provider that is configured";
         WrongPassword = "access.wrong-password": "the password is wrong", "give the present one";
         NoAccount { name: String } = "access.no-account": "there is no account {name}", "take one of /api/v1/accounts";
         AccountRefused { reason: String } = "access.refused": "{reason}", "look at /api/v1/accounts";

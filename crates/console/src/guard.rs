@@ -4,6 +4,7 @@ mod callers;
 mod needs;
 mod password_login;
 mod refused_acts;
+mod sign_on;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,15 +13,16 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use vedette_access::{Areas, AuditEntry, Caller, Permission, Via};
+use vedette_access::{Areas, AuditEntry, Caller, Outcome, Permission, Via};
 use vedette_core::Timestamp;
 
 use crate::api_rule::ApiRule;
 use crate::gate::Client;
 use crate::problem::{Problem, ProblemKind};
-pub(crate) use callers::{COOKIE, Callers, Credentials};
+pub(crate) use callers::{COOKIE, Callers, Credentials, cookie_text};
 pub(crate) use needs::{Need, need};
 pub(crate) use password_login::PasswordLogin;
+pub(crate) use sign_on::SignOn;
 
 /// The caller of a request that needs none, if there is one.
 #[derive(Debug, Clone)]
@@ -118,8 +120,9 @@ impl Guard {
             let permission = permission.map_or("", Permission::as_str);
             if method != Method::GET || permission == Permission::SeeEvidence.as_str() {
                 let object = format!("{method} {}", request.uri().path());
-                let entry = entry_of(&caller, peer, self.callers.now(), "refused", object);
-                self.callers.note_refusal(entry, "access.not-permitted").await;
+                let mut entry = entry_of(&caller, peer, self.callers.now(), "refused", object);
+                entry.outcome = Outcome::Refused("access.not-permitted".to_owned());
+                self.callers.note_refusal(entry).await;
             }
             return Err(Problem::new(
                 ProblemKind::FORBIDDEN,

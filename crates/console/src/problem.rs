@@ -188,6 +188,16 @@ impl Problem {
         &self.0.detail
     }
 
+    /// The stable code.
+    pub(crate) const fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// The remedy.
+    pub(crate) fn fix(&self) -> &str {
+        &self.0.fix
+    }
+
     /// A failure of the server. The cause goes to the log, not to the client.
     pub(crate) fn internal(operation: &'static str, cause: &dyn std::error::Error) -> Self {
         tracing::error!(%cause, operation, "a request failed");

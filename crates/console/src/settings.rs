@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Notify, broadcast};
 use vedette_alert_store::AlertStore;
 use vedette_core::{Alert, Span, Timestamp};
+use vedette_single_sign_on::Provider;
 
 use crate::{
     AddressSource, BasePath, CameraPictures, ConfigurationSource, FrameSource, HealthSource, HostPort, MapSource,
@@ -136,6 +137,8 @@ pub struct ConsoleParts {
     pub configuration: Arc<dyn ConfigurationSource>,
     /// Trials of drafts; none when the site stores no detections.
     pub tuning: Option<Arc<dyn TuningSource>>,
+    /// The provider of single sign-on; none when the site has none.
+    pub single_sign_on: Option<Arc<Provider>>,
     /// The body of `/metrics`.
     pub metrics: PrometheusHandle,
     /// How long the bus keeps the video of a frame, which pictures are made from.

@@ -24,7 +24,7 @@ impl Work {
     /// The work for a request; none for what needs neither the store nor much time.
     pub(crate) fn of(path: &str) -> Option<Self> {
         // Logins wait for each other, and must not keep the client's other requests waiting.
-        if path == "/api/v1/session" {
+        if matches!(path, "/api/v1/session" | "/api/v1/session/sign-on" | "/api/v1/session/answer") {
             return None;
         }
         if ["/snapshot", "/clip", "/glance", "/still"].iter().any(|end| path.ends_with(end)) {

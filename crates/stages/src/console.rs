@@ -3,6 +3,7 @@
 mod addresses;
 mod configuration;
 mod settings;
+mod single_sign_on;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use vedette_locate::{CalibrationQuality, Locator};
 use vedette_runtime::blocking::Blocking;
 use vedette_runtime::health::Condition;
 use vedette_runtime::{Service, clock};
+use vedette_single_sign_on::Provider;
 use vedette_topics::During;
 use vedette_wire::CameraSignal;
 
@@ -46,7 +48,9 @@ use addresses::Addresses;
 use configuration::Configuration;
 pub use configuration::KeyFiles;
 pub(crate) use settings::ConsoleRule;
-pub use settings::{ConsoleSettings, LimitSettings, NearMissSettings, OneEventSettings, StoreSetting};
+pub use settings::{AccessSettings, ConsoleSettings, LimitSettings, NearMissSettings, OneEventSettings, StoreSetting};
+pub(crate) use single_sign_on::SingleSignOnRule;
+pub use single_sign_on::{SingleSignOnError, SingleSignOnSettings};
 
 const CONSOLE: &str = "console";
 /// Frame size for drawing a view when the calibration names none; only its aspect ratio matters.
@@ -57,6 +61,7 @@ pub struct Desk {
     settings: ConsoleSettings,
     console: Console,
     store: Arc<AlertStore>,
+    single_sign_on: Option<Arc<Provider>>,
 }
 
 /// Why the console cannot be opened.
@@ -68,6 +73,9 @@ pub enum DeskError {
     /// The store of alerts.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// Single sign-on.
+    #[error(transparent)]
+    SingleSignOn(#[from] SingleSignOnError),
     /// Nobody would have to log in.
     #[error(
         "{setting} is {value}, so others could reach the console, and the store has no account: anybody would be an administrator; make one with \
@@ -87,6 +95,8 @@ impl ConsoleSettings {
     /// # Errors
     /// When the port is taken, the store is unusable, or others could reach a console without accounts.
     pub async fn open(&self) -> Result<Desk, DeskError> {
+        let single_sign_on = self.access.single_sign_on.as_ref();
+        let single_sign_on = single_sign_on.map(|settings| settings.provider(&self.base_path())).transpose()?;
         let console = Console::bind(self.of_server()).await?;
         let store = alert_store::open(self).await?;
         if let Some((setting, value)) = self.reachable_by()
@@ -94,7 +104,7 @@ impl ConsoleSettings {
         {
             return Err(DeskError::Unprotected { setting, value });
         }
-        Ok(Desk { settings: self.clone(), console, store })
+        Ok(Desk { settings: self.clone(), console, store, single_sign_on: single_sign_on.map(Arc::new) })
     }
 }
 
@@ -120,7 +130,7 @@ impl Desk {
         keys: KeyFiles,
         metrics: PrometheusHandle,
     ) -> crate::Result<Vec<Service>> {
-        let Self { settings, console, store } = self;
+        let Self { settings, console, store, single_sign_on } = self;
         let Deps { bus, registry, signals, addresses, live, health, .. } = deps.clone();
         let snapshots = Arc::new(BusSnapshots::new(bus.clone(), registry.clone(), settings.pixelate));
         let sink = AlertSink {
@@ -168,6 +178,7 @@ impl Desk {
             store,
             live,
             changed,
+            single_sign_on,
             cameras: Arc::new(glances),
             map: Arc::new(CityMap { addresses: addresses.clone(), registry, signals }),
             addresses: Arc::new(Addresses(addresses)),

@@ -73,6 +73,7 @@ pub fn violations() -> Vec<vedette_core::ViolationInfo> {
         .iter()
         .chain(detect::DetectRule::ALL)
         .chain(console::ConsoleRule::ALL)
+        .chain(console::SingleSignOnRule::ALL)
         .chain(registry::CameraRule::ALL)
         .chain(changes::ChangeRule::ALL);
     of_stages.chain(sinks::violations()).copied().collect()

@@ -25,6 +25,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("rtp-packets", vedette_rtsp::fuzz_targets::packets),
     ("rtp-payloads", vedette_rtsp::fuzz_targets::payloads),
     ("elementary-stream", vedette_media::fuzz_targets::elementary_stream),
+    ("sign-on", vedette_single_sign_on::fuzz_targets::sign_on),
     ("video-record", vedette_wire::fuzz_targets::video_record),
     ("record", vedette_wire::fuzz_targets::record),
 ];

@@ -22,6 +22,7 @@ mod policies;
 mod proposals;
 mod rule_kinds;
 mod session;
+mod sign_on;
 mod stream;
 mod thresholds;
 mod tokens;
@@ -55,7 +56,7 @@ use crate::api_rule::ApiRule;
 use crate::base_path::{BasePath, NoSlash};
 use crate::feed::Feed;
 use crate::gate::{self, Gate};
-use crate::guard::{self, Allowed, Callers, Guard, PasswordLogin};
+use crate::guard::{self, Allowed, Callers, Guard, PasswordLogin, SignOn};
 use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
 use crate::stream_places::StreamPlaces;
@@ -72,6 +73,7 @@ struct Shared {
     snapshots: Semaphore,
     guard: Arc<Guard>,
     password_login: PasswordLogin,
+    sign_on: Option<SignOn>,
     description: OnceLock<String>,
 }
 
@@ -119,6 +121,7 @@ pub(crate) fn router(
         snapshots: Semaphore::new(settings.snapshots_at_once.max(1)),
         guard: guard.clone(),
         password_login: PasswordLogin::new(settings.access),
+        sign_on: parts.single_sign_on.clone().map(|provider| SignOn::new(provider, settings.access)),
         settings,
         parts,
         feed,
@@ -198,6 +201,10 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(detections::detections))
         .routes(routes!(session::log_in, session::get, session::log_out))
         .routes(routes!(session::change_password))
+        .routes(routes!(sign_on::ways))
+        .routes(routes!(sign_on::begin))
+        .routes(routes!(sign_on::answer))
+        .routes(routes!(sign_on::provider_logout))
         .routes(routes!(accounts::list, accounts::add))
         .routes(routes!(accounts::change, accounts::remove))
         .routes(routes!(accounts::sessions))
@@ -239,13 +246,16 @@ fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Pro
 
 /// Another site's form cannot send this type without a CORS preflight, whose answer here allows nothing.
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    require_type(headers, "application/json", |given| ApiRule::ContentType { given })
+}
+
+fn require_type(headers: &HeaderMap, wanted: &str, rule: impl FnOnce(String) -> ApiRule) -> Result<(), Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    if essence.eq_ignore_ascii_case(wanted) {
         return Ok(());
     }
-    let given = essence.chars().take(80).collect();
-    Err(Problem::new(ProblemKind::CONTENT_TYPE, ApiRule::ContentType { given }))
+    Err(Problem::new(ProblemKind::CONTENT_TYPE, rule(essence.chars().take(80).collect())))
 }
 
 fn alert_id(text: &str) -> Result<AlertId, Problem> {

@@ -57,6 +57,9 @@ pub(crate) struct SessionJson {
     permissions: BTreeMap<&'static str, Option<Vec<String>>>,
     /// Whether a look at pictures needs a reason.
     reasons: bool,
+    /// Where a browser ends the session at the provider of single sign-on too, after it has logged out here; null for others.
+    #[schema(required = true)]
+    provider_logout: Option<String>,
 }
 
 impl SessionJson {
@@ -77,12 +80,13 @@ impl SessionJson {
             roles: caller.grants.iter().map(ToString::to_string).collect(),
             permissions: Permission::ALL.into_iter().filter_map(areas).collect(),
             reasons,
+            provider_logout: None,
         }
     }
 }
 
 /// The cookie with a secret; without one, the browser forgets it.
-fn set_cookie(secret: Option<&str>) -> String {
+pub(super) fn set_cookie(secret: Option<&str>) -> String {
     let (secret, age) = secret.map_or(("", "; Max-Age=0"), |secret| (secret, ""));
     format!("{COOKIE}={secret}; Path=/; Secure; HttpOnly; SameSite=Strict{age}")
 }
@@ -124,7 +128,11 @@ pub(crate) async fn get(
     RawQuery(query): RawQuery,
 ) -> Result<Json<SessionJson>, Problem> {
     Params::read(query.as_deref(), &[])?;
-    Ok(Json(SessionJson::of(&allowed.caller, app.settings.access.reasons)))
+    let provider_logout = match (&app.sign_on, allowed.caller.via) {
+        (Some(sign_on), Via::Session(hash)) => sign_on.logout_url(&app.guard.callers, hash).await?,
+        _ => None,
+    };
+    Ok(Json(SessionJson { provider_logout, ..SessionJson::of(&allowed.caller, app.settings.access.reasons) }))
 }
 
 /// Log out

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
-use vedette_access::{AuditEntry, Caller, Outcome, Secret, SecretHash, SecretKind, Via, Who};
+use vedette_access::{AuditEntry, Caller, Secret, SecretHash, SecretKind, Via, Who};
 use vedette_alert_store::{AlertStore, StoreError};
 use vedette_core::{Span, Timestamp};
 
@@ -158,13 +158,13 @@ impl Callers {
         found.ok_or_else(|| unknown(ApiRule::TokenUnknown))
     }
 
-    /// Adds a row about an act that a rule with this code refused, unless there were too many in this minute. A failure is logged:
-    /// nothing was done.
-    pub(crate) async fn note_refusal(&self, mut entry: AuditEntry, code: &str) {
+    /// Adds a row about an act that was refused or failed, unless there were too many in this minute. A failure is logged: nothing was
+    /// done.
+    pub(crate) async fn note_refusal(&self, mut entry: AuditEntry) {
         let Some(unlisted) = self.refused.take(entry.at) else { return };
-        entry.outcome = Outcome::Refused(code.to_owned());
         if unlisted > 0 {
-            entry.detail = format!("{unlisted} refusals before this one are not listed");
+            let separator = if entry.detail.is_empty() { "" } else { "; " };
+            entry.detail.push_str(&format!("{separator}{unlisted} refusals before this one are not listed"));
         }
         if let Err(problem) = self.ask(move |store, _| store.append_audit(&[entry])).await {
             tracing::error!(reason = problem.detail(), "a refusal is missing in the audit log");
@@ -196,8 +196,12 @@ fn bearer(given: &str) -> Option<Option<SecretHash>> {
 
 /// The secret of the session that a request has.
 fn cookie(headers: &HeaderMap) -> Option<Secret> {
+    Secret::read(SecretKind::Session, cookie_text(headers, COOKIE)?)
+}
+
+/// The value of a cookie.
+pub(crate) fn cookie_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, text) = pairs.find(|(name, _)| *name == COOKIE)?;
-    Secret::read(SecretKind::Session, text)
+    pairs.find(|(given, _)| *given == name).map(|(_, text)| text)
 }

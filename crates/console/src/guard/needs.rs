@@ -69,6 +69,11 @@ pub(crate) const NEEDS: &[(Method, &str, Need)] = &{
         (GET, "/api/v1/session", Caller),
         (DELETE, "/api/v1/session", Caller),
         (POST, "/api/v1/session/password", Caller),
+        // Single sign-on: before anybody is known; the provider's tokens say who it is.
+        (GET, "/api/v1/session/ways", Anyone),
+        (GET, "/api/v1/session/sign-on", Anyone),
+        (GET, "/api/v1/session/answer", Anyone),
+        (POST, "/api/v1/session/provider-logout", Anyone),
         (GET, "/api/v1/accounts", Has(P::Administer)),
         (POST, "/api/v1/accounts", Has(P::Administer)),
         (POST, "/api/v1/accounts/{name}", Has(P::Administer)),

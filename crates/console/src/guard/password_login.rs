@@ -2,7 +2,9 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
-use vedette_access::{Account, AuditEntry, Guesses, Login, Name, PasswordHash, Secret, SecretKind, Session, Waits};
+use vedette_access::{
+    Account, AuditEntry, Guesses, Login, Name, Outcome, PasswordHash, Secret, SecretKind, Session, Waits,
+};
 use vedette_core::Timestamp;
 use zeroize::Zeroizing;
 
@@ -57,8 +59,9 @@ impl PasswordLogin {
             _ => None,
         };
         if !self.verify(hash, password).await? {
-            let entry = row(&name, account.as_ref(), peer, now, "");
-            callers.note_refusal(entry, ApiRule::WRONG_LOGIN).await;
+            let mut entry = row(&name, account.as_ref(), peer, now, "");
+            entry.outcome = Outcome::Refused(ApiRule::WRONG_LOGIN.to_owned());
+            callers.note_refusal(entry).await;
             return Err(wrong());
         }
         self.guesses.lock().unwrap_or_else(PoisonError::into_inner).passed(&name, peer);

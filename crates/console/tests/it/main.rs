@@ -27,6 +27,11 @@ mod nginx;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+#[path = "../../../single-sign-on/tests/it/provider.rs"]
+mod provider;
+#[cfg(test)]
+mod sign_on;
+#[cfg(test)]
 mod stream;
 #[cfg(test)]
 mod support;

@@ -24,6 +24,7 @@ use vedette_core::{
     AddressMatch, AddressPrefix, Alert, AlertId, AppliedChange, CameraId, CameraVersion, Change, GroundPoint,
     PolicyScope, PolicyVersion, Proposal, SealedPassword, Span, Timestamp,
 };
+use vedette_single_sign_on::Provider;
 use zeroize::Zeroizing;
 
 /// The base of every alert, which no longer serves.
@@ -67,6 +68,15 @@ impl Running {
         Self::of(settings, ready, Arc::new(Unchanged), || Timestamp::from_micros(1_772_352_000_000_000)).await
     }
 
+    /// With a provider of single sign-on, made for the address of the page, and a clock.
+    pub(crate) async fn signing_on(
+        settings: ConsoleSettings,
+        clock: fn() -> Timestamp,
+        provider: impl FnOnce(&str) -> Provider,
+    ) -> Self {
+        Self::begin(settings, true, Arc::new(Unchanged), clock, |url| Some(Arc::new(provider(url)))).await
+    }
+
     /// With cameras and policies, and a clock.
     pub(crate) async fn of(
         settings: ConsoleSettings,
@@ -74,6 +84,20 @@ impl Running {
         configuration: Arc<dyn ConfigurationSource>,
         clock: fn() -> Timestamp,
     ) -> Self {
+        Self::begin(settings, ready, configuration, clock, |_| None).await
+    }
+
+    async fn begin(
+        settings: ConsoleSettings,
+        ready: bool,
+        configuration: Arc<dyn ConfigurationSource>,
+        clock: fn() -> Timestamp,
+        provider: impl FnOnce(&str) -> Option<Arc<Provider>>,
+    ) -> Self {
+        let console = Console::bind(settings).await.unwrap();
+        let address = console.local_addr();
+        let url = format!("http://{address}");
+        let single_sign_on = provider(&url);
         let folder = TempDir::new().unwrap();
         let store = AlertStore::open(&folder.path().join("alerts.sqlite")).unwrap();
         let store = Arc::new(store.joining(OneEvent::default()).with_clips());
@@ -95,13 +119,11 @@ impl Running {
             frames: Arc::new(Frames),
             configuration,
             tuning: None,
+            single_sign_on,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             keep_video: Span::from_secs(600),
             clock,
         };
-        let console = Console::bind(settings).await.unwrap();
-        let address = console.local_addr();
-        let url = format!("http://{address}");
         let stop = CancellationToken::new();
         let served = tokio::spawn(console.run(parts, stop.clone()));
         Self { url, address, store, live, changed, snapshots, health, cameras, stop, served, folder }

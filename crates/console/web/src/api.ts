@@ -18,6 +18,7 @@ export type Entity = Schemas["EntityJson"];
 export type Features = Schemas["FeatureCollection"];
 export type Frames = Schemas["FrameReport"];
 export type Health = Schemas["HealthReport"];
+export type LoginWays = Schemas["WaysJson"];
 export type Measure = Schemas["MeasureJson"];
 export type PlaceSource = Schemas["PlaceSource"];
 export type Problem = Schemas["ProblemJson"];
@@ -76,6 +77,9 @@ const posted = (body: unknown): RequestInit => ({
 
 /** The caller. */
 export const getSession = (): Promise<Session> => json("api/v1/session");
+
+/** The ways to log in besides name and password. */
+export const getLoginWays = (): Promise<LoginWays> => json("api/v1/session/ways");
 
 export const logIn = (name: string, password: string): Promise<Session> => json("api/v1/session", posted({ name, password }));
 

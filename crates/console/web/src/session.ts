@@ -1,7 +1,7 @@
 // Who uses the page. While the site has no accounts, that is whoever sits at its machine; afterwards a person who has logged in.
 
 import type { Session } from "./api";
-import { getSession, logIn, logOut, Refused, setPassword, UNKNOWN } from "./api";
+import { below, getLoginWays, getSession, logIn, logOut, Refused, setPassword, UNKNOWN } from "./api";
 import { byId, el } from "./dom";
 
 let session: Session | null = null;
@@ -65,6 +65,7 @@ function login(why: string): Promise<Session> {
   };
   say(window.isSecureContext ? why : "Passwords are sent over HTTPS only, or on the console's own machine: open the page there.");
   dialog.addEventListener("cancel", (event) => event.preventDefault());
+  void offerProvider();
   dialog.showModal();
   name.focus();
   return new Promise((resolve) => {
@@ -87,21 +88,41 @@ function login(why: string): Promise<Session> {
   });
 }
 
+/** Shows the button of single sign-on where the site has a provider. It leads back to where the person is. */
+async function offerProvider(): Promise<void> {
+  const { provider } = await getLoginWays().catch(() => ({ provider: null }));
+  const box = byId("login-provider");
+  box.hidden = !provider;
+  if (!provider) return;
+  const folder = new URL(below("")).pathname;
+  const here = `/${location.pathname.slice(folder.length)}${location.search}${location.hash}`;
+  const link = byId<HTMLAnchorElement>("log-in-at-provider");
+  link.href = below(`api/v1/session/sign-on?${new URLSearchParams({ return_to: here })}`);
+  link.replaceChildren(`Log in with ${provider.label} `, el("span", { lang: "zh-Hans" }, `使用 ${provider.label} 登录`));
+}
+
+/** Logs out here, and then at the provider if the session began there. */
+async function leave(): Promise<void> {
+  const { provider_logout } = await getSession().catch(() => ({ provider_logout: null }));
+  await logOut().catch(() => null);
+  if (provider_logout) location.assign(provider_logout);
+  else location.reload();
+}
+
 /** Shows the account in the head of the page, or that there are no accounts. */
-function show({ who, via, roles }: Session): void {
+function show({ who, via, roles, provider_logout }: Session): void {
   byId("local").hidden = via !== "address";
   if (via === "address") return;
   const out = el("button", { type: "button", class: "quiet", id: "log-out" }, "Log out");
-  out.addEventListener("click", async () => {
-    await logOut().catch(() => null);
-    location.reload();
-  });
+  out.addEventListener("click", () => void leave());
   const change = el("button", { type: "button", class: "quiet", id: "change-password" }, "Password");
   change.addEventListener("click", () => changePassword(who));
   const name = el("span", { class: "account", title: roles.join("\n") }, who);
   // An account has a name already.
   byId("operator-box").querySelector("label")!.hidden = true;
-  byId("operator-box").append(name, ...(via === "session" ? [change, out] : []));
+  byId("operator-box").append(name, ...(via === "session" ? [out] : []));
+  // Who logs in at a provider changes the password there.
+  if (via === "session" && !provider_logout) out.before(change);
 }
 
 function changePassword(who: string): void {

@@ -16,7 +16,8 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible, hidden, sho
   await visible("#login");
   assert.equal(await page.evaluate(() => document.activeElement.id), "login-name");
   // Before anybody is known, nothing else is asked of the server.
-  assert.deepEqual(asked.filter((path) => path.startsWith("/api/") && path !== "/api/v1/session"), []);
+  assert.deepEqual(asked.filter((path) => path.startsWith("/api/") && path !== "/api/v1/session" && path !== "/api/v1/session/ways"), []);
+  assert.equal(await page.locator("#login-provider").isVisible(), false, "there is no provider");
   await page.keyboard.press("Escape");
   await visible("#login");
   await shots("login");

@@ -10,6 +10,7 @@ use vedette_alerts::{OneEvent, OneEventError};
 use vedette_console::{BasePath, HostPort, Limits, ProxyNetwork};
 use vedette_core::{Span, ValidationError, ValidationErrors, violations};
 
+use super::single_sign_on::SingleSignOnSettings;
 use crate::retention::Keep;
 
 /// Where the alerts are kept: the path of an SQLite file, or a database of a PostgreSQL server.
@@ -85,7 +86,7 @@ impl Default for ConsoleSettings {
 }
 
 /// `[console.access]`: sessions of people, and reasons of looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AccessSettings {
     /// A session ends when it is not used for this long.
@@ -94,15 +95,17 @@ pub struct AccessSettings {
     pub longest: Span,
     /// Whether a look at pictures needs a reason.
     pub reasons: bool,
+    /// `[console.access.single_sign_on]`
+    pub single_sign_on: Option<SingleSignOnSettings>,
 }
 
 impl AccessSettings {
-    const fn access(self) -> vedette_console::AccessSettings {
-        let Self { idle, longest, reasons } = self;
+    const fn access(&self) -> vedette_console::AccessSettings {
+        let Self { idle, longest, reasons, .. } = *self;
         vedette_console::AccessSettings { idle, longest, reasons }
     }
 
-    fn check(self, found: &mut ValidationErrors) {
+    fn check(&self, found: &mut ValidationErrors) {
         found.span("access.idle", self.idle, Span::from_secs(60), Span::from_secs(7 * 86_400));
         found.span("access.longest", self.longest, Span::from_secs(60), Span::from_secs(30 * 86_400));
     }
@@ -111,7 +114,7 @@ impl AccessSettings {
 impl Default for AccessSettings {
     fn default() -> Self {
         let vedette_console::AccessSettings { idle, longest, reasons } = vedette_console::AccessSettings::DEFAULT;
-        Self { idle, longest, reasons }
+        Self { idle, longest, reasons, single_sign_on: None }
     }
 }
 
@@ -261,6 +264,9 @@ impl ConsoleSettings {
         self.check_names(&mut found);
         self.limits.check(&mut found);
         self.access.check(&mut found);
+        if let Some(single_sign_on) = &self.access.single_sign_on {
+            single_sign_on.check(&self.base_path, &self.hosts, &mut found);
+        }
         found.into_vec()
     }
 

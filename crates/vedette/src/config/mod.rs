@@ -193,5 +193,7 @@ fn anchor_paths(settings: &mut Settings, base: &Path) {
         &mut settings.detect.models,
         &mut settings.detect.runtime,
     ];
+    let authorities = settings.console.access.single_sign_on.as_mut().and_then(|sign_on| sign_on.ca_file.as_mut());
+    authorities.into_iter().for_each(anchor);
     optional.into_iter().flatten().for_each(anchor);
 }

@@ -83,6 +83,7 @@ violations! {
         Unset = "secret.unset": "this environment variable is not set", "set it to the password for the process that runs";
         NotText = "secret.not-text": "this environment variable is not valid UTF-8",
             "set it to the password for the process that runs";
+        SingleSignOn { reason: String } = "single-sign-on.unusable": "{reason}", "correct the setting that is named";
         Secret { reason: String } = "secret.unusable": "{reason}", "correct the value of the variable for the process that runs";
 
         Residuals { rms: String, worst: String } = "calibration.residuals":

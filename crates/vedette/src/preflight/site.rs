@@ -35,6 +35,19 @@ pub(super) fn passwords(ask: &Ask<'_>) -> Vec<Finding> {
     {
         found.extend(unset(ask, Level::Mistake, "console.store_password_env", variable));
     }
+    if ask.has(Role::Console)
+        && let Some(single_sign_on) = &console.access.single_sign_on
+        && ask.reading.is_sound("console.access.single_sign_on")
+    {
+        let path = "console.access.single_sign_on.secret_env";
+        let unset = unset(ask, Level::Mistake, path, &single_sign_on.secret_env);
+        let unusable = || {
+            let error = single_sign_on.provider(&console.base_path()).err()?;
+            let rule = PreflightRule::SingleSignOn { reason: error.to_string() };
+            Some(ask.settings(Level::Mistake, "console.access.single_sign_on", "", rule))
+        };
+        found.extend(unset.or_else(unusable));
+    }
     if ask.has(Role::Deliver) {
         for (index, sink) in ask.reading.config.settings.sinks.iter().enumerate() {
             let Some((field, variable)) = sink.secret_env() else { continue };

@@ -201,6 +201,39 @@ async fn the_topic_gets_what_was_written_while_the_product_was_away_and_knows_a_
     assert_eq!(numbers, [1, 2, 3, 4, 1, 2, 3, 4]);
 }
 
+#[test]
+fn the_settings_of_single_sign_on_of_the_page_are_checked() {
+    let site = Site::new();
+    let page = std::fs::read_to_string(crate::support::root().join("docs/ACCESS.md")).unwrap();
+    let section = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let path = site.folder.path().join("vedette.toml");
+    let before = std::fs::read_to_string(&path).unwrap();
+    let check = |section: &str, with: &str| {
+        std::fs::write(&path, format!("{before}\n{section}")).unwrap();
+        site.shell(&format!("{with} vedette check --offline -c vedette.toml"))
+    };
+    let set = "VEDETTE_SIGN_ON_SECRET=a";
+    let unknown = said(&check(section, set));
+    assert!(
+        unknown.contains("the console is not opened as vedette.example") && unknown.contains("console.hosts"),
+        "{unknown}"
+    );
+    let here = section.replace("https://vedette.example", "http://localhost:8080");
+    let good = said(&check(&here, set));
+    assert!(!good.contains("single_sign_on"), "{good}");
+    let unset = said(&check(&here, ""));
+    assert!(unset.contains("secret_env") && unset.contains("not set"), "{unset}");
+    for (from, to, expected) in [
+        ("https://id.example", "http://id.example", "no https address"),
+        ("client_id", "client", "client"),
+        ("\"administrator\"", "\"chief\"", "`chief` is no role"),
+        ("label = \"Keycloak\"", "ca_file = \"missing.pem\"", "missing.pem"),
+    ] {
+        let wrong = said(&check(&here.replace(from, to), set));
+        assert!(wrong.contains(expected), "{from}: {wrong}");
+    }
+}
+
 fn triggers(store: &rusqlite::Connection) -> Vec<String> {
     let mut names =
         store.prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name LIKE 'audit%'").unwrap();

@@ -55,6 +55,8 @@ mod hostile;
 #[cfg(test)]
 mod kafka;
 #[cfg(test)]
+mod keycloak;
+#[cfg(test)]
 mod lost_data;
 #[cfg(test)]
 mod metadata;
