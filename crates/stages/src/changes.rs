@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use vedette_bus::{BusError, SharedBus};
 use vedette_core::{
-    AppliedChange, Authorship, CameraVersion, Change, ChangeId, ChangePhase, Owner, Policy, PolicyVersion, Proposal,
+    AppliedChange, Authorship, CameraVersion, Change, ChangeId, ChangePhase, LARGEST_CHANGE, Owner, Policy, PolicyVersion, Proposal,
     ProposedCamera, ProposedPolicy, Span, Timestamp, Version,
 };
 use vedette_runtime::Service;
@@ -31,7 +31,7 @@ use crate::error::StageError;
 use crate::metrics;
 use crate::registry::{self, Registry};
 pub use change_error::ChangeError;
-use change_error::{ANSWERS, LARGEST};
+use change_error::ANSWERS;
 pub(crate) use check::ChangeRule;
 pub use worker::Worker;
 use workers::Workers;
@@ -191,7 +191,7 @@ impl Changes {
 
     async fn check_here(&self, change: &Change) -> Result<u32, ChangeError> {
         let bytes = change.encode().len();
-        if bytes > LARGEST {
+        if bytes > LARGEST_CHANGE {
             return Err(ChangeError::TooLarge { bytes });
         }
         let (registry, change) = (self.registry.clone(), change.clone());

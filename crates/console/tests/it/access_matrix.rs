@@ -26,6 +26,7 @@ use West::{Hidden, LeftOut, Nowhere, Refused};
 /// Every route, the permission that it needs, and what lies elsewhere. A route that is not here fails the test.
 const ROWS: &[(&str, &str, West)] = &[
     ("delete /api/v1/accounts/{name}", "administer", Refused),
+    ("delete /api/v1/policies/{kind}/{name}/draft", "tune", Hidden),
     ("delete /api/v1/session", "caller", Nowhere),
     ("delete /api/v1/sessions/{id}", "administer", Refused),
     ("delete /api/v1/tokens/{name}", "administer", Refused),
@@ -61,6 +62,7 @@ const ROWS: &[(&str, &str, West)] = &[
     ("get /api/v1/openapi.json", "caller", Nowhere),
     ("get /api/v1/policies", "see_settings", LeftOut),
     ("get /api/v1/policies/{kind}/{name}", "see_settings", Hidden),
+    ("get /api/v1/policies/{kind}/{name}/draft", "tune", Hidden),
     ("get /api/v1/policies/{kind}/{name}/versions", "see_settings", Hidden),
     ("get /api/v1/rule-kinds", "caller", Nowhere),
     ("get /api/v1/session", "caller", Nowhere),
@@ -76,6 +78,7 @@ const ROWS: &[(&str, &str, West)] = &[
     ("post /api/v1/changes", "change_cameras", Refused),
     ("post /api/v1/passwords/reseal", "change_cameras", Refused),
     ("post /api/v1/policies/{kind}/{name}/apply", "change_policies", Hidden),
+    ("post /api/v1/policies/{kind}/{name}/check", "tune", Hidden),
     ("post /api/v1/policies/{kind}/{name}/pause", "change_policies", Hidden),
     ("post /api/v1/policies/{kind}/{name}/rollback", "change_policies", Hidden),
     ("post /api/v1/policies/{kind}/{name}/suggest", "tune", Hidden),
@@ -84,6 +87,7 @@ const ROWS: &[(&str, &str, West)] = &[
     ("post /api/v1/tokens", "administer", Refused),
     ("post /api/v1/what-if", "tune", Hidden),
     ("post /api/v1/what-if/sweep", "tune", Hidden),
+    ("put /api/v1/policies/{kind}/{name}/draft", "tune", Hidden),
 ];
 
 /// Every route that the router knows besides the page's files.

@@ -253,7 +253,7 @@ async fn a_change_larger_than_a_record_is_refused() {
         })
         .collect();
     let refused = site.changes.check(site.proposal(Some(policy))).await.unwrap_err();
-    assert!(matches!(refused, ChangeError::TooLarge { bytes } if bytes > LARGEST), "{refused}");
+    assert!(matches!(refused, ChangeError::TooLarge { bytes } if bytes > LARGEST_CHANGE), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
