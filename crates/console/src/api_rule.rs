@@ -89,7 +89,7 @@ violations! {
             "correct each value as its `fix` says; nothing has changed";
         RefusedByWorker { count: f64, worker: String } = "change.refused-by-worker":
             "the worker {worker} cannot apply it, for {count} reasons: `refusals`",
-            "bring all workers to the same release, or correct the values; nothing has changed";
+            "correct each value as its `fix` says, or bring all workers to the same release; nothing has changed";
         Stale { reason: String } = "change.stale": "{reason}", "get it again, and decide about the other change first";
         KeptElsewhere { reason: String } = "change.kept-elsewhere": "{reason}",
             "change it there, or set `take_over`: from then on it is kept here";

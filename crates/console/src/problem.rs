@@ -120,8 +120,11 @@ impl ProblemKind {
         Self("urn:vedette:problem:conflict", "It conflicts with the stored state", StatusCode::CONFLICT);
     pub(crate) const PRECONDITION: Self =
         Self("urn:vedette:problem:precondition", "Another version came first", StatusCode::PRECONDITION_FAILED);
-    pub(crate) const NO_CONDITION: Self =
-        Self("urn:vedette:problem:precondition", "The version that was seen is missing", StatusCode::PRECONDITION_REQUIRED);
+    pub(crate) const NO_CONDITION: Self = Self(
+        "urn:vedette:problem:precondition",
+        "The version that was seen is missing",
+        StatusCode::PRECONDITION_REQUIRED,
+    );
     pub(crate) const REFUSED: Self =
         Self("urn:vedette:problem:refused", "The change cannot be applied", StatusCode::UNPROCESSABLE_ENTITY);
     pub(crate) const METHOD: Self =

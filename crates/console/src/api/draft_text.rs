@@ -240,8 +240,7 @@ when = { kind = "presence", zone = [[0, 0], [9, 0], [9, 9]] }"#;
              [[rule]]\nid = \"b\"\nname = \"n\"\nwhen = {{ kind = \"presence\" }}\n"
         );
         let paths: Vec<String> = mistakes(DraftForm::Toml, &text).into_iter().map(|(path, _)| path).collect();
-        for path in
-            ["applies_to", "colour", "rule[0] (lawn).min_duration", "rule[0] (lawn).mod", "rule[1] (b).purpose"]
+        for path in ["applies_to", "colour", "rule[0] (lawn).min_duration", "rule[0] (lawn).mod", "rule[1] (b).purpose"]
         {
             assert!(paths.iter().any(|found| found == path), "{path} in {paths:?}");
         }

@@ -24,6 +24,8 @@ use crate::guard::Allowed;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemJson, ProblemKind};
 
+/// The type of a body that is the text of a policy file.
+const TOML: &str = "application/toml";
 /// Differences that are named to somebody who was too late.
 const MOST_NAMED: usize = 3;
 
@@ -105,13 +107,13 @@ pub(crate) async fn get(
     params(("kind" = String, Path, description = "`camera` or `group`"), ("name" = String, Path, description = "The camera's id or the group's name"),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the draft that was edited"),
         ("If-None-Match" = Option<String>, Header, description = "`*` for a new draft")),
-    request_body = DraftRequest,
+    request_body(content((DraftRequest = "application/json"), (String = "application/toml"))),
     responses(
         (status = 200, description = "The draft", body = DraftJson, headers(("ETag" = String, description = "Its version"))),
         (status = 404, description = "No such policy", body = ProblemJson, content_type = "application/problem+json"),
         (status = 409, description = "The caller has too many drafts", body = ProblemJson, content_type = "application/problem+json"),
         (status = 412, description = "Another version came first", body = ProblemJson, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not `application/json`", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 415, description = "The body is neither `application/json` nor `application/toml`", body = ProblemJson, content_type = "application/problem+json"),
         (status = 428, description = "The version that was seen is missing", body = ProblemJson, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn put(
@@ -124,10 +126,9 @@ pub(crate) async fn put(
 ) -> Result<impl IntoResponse, Problem> {
     Params::read(query.as_deref(), &[])?;
     let scope = require_known_scope(&app, &allowed, scope(&kind, &name)?)?;
-    let DraftRequest { policy, toml, based_on } = body(&headers, &given)?;
+    let DraftRequest { policy, toml, based_on } = request(&headers, &given)?;
     let seen = seen(&headers)?;
-    let (form, content) =
-        text_of(policy, toml).ok_or_else(|| Problem::new(ProblemKind::BODY, ApiRule::OneText))?;
+    let (form, content) = text_of(policy, toml).ok_or_else(|| Problem::new(ProblemKind::BODY, ApiRule::OneText))?;
     if content.len() > LARGEST_CHANGE {
         return Err(Problem::new(ProblemKind::TOO_LARGE, ApiRule::DraftTooLarge { most: LARGEST_CHANGE }));
     }
@@ -181,6 +182,18 @@ pub(crate) async fn remove(
         DraftWritten::Done(()) => Ok(StatusCode::NO_CONTENT),
         DraftWritten::Other(other) => Err(came_first(&scope, other.as_ref(), "")),
     }
+}
+
+/// The body: JSON, or the TOML alone. No form of another site can send either type.
+fn request(headers: &HeaderMap, given: &[u8]) -> Result<DraftRequest, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(TOML) {
+        return body(headers, given);
+    }
+    let text = std::str::from_utf8(given).map_err(|error| {
+        Problem::new(ProblemKind::BODY, ApiRule::DraftSyntax { reason: format!("the text is no UTF-8: {error}") })
+    })?;
+    Ok(DraftRequest { policy: None, toml: Some(text.to_owned()), based_on: None })
 }
 
 /// The version that the caller has seen; none where it writes a new draft.

@@ -98,7 +98,8 @@ pub(super) fn draft_tag(number: u64) -> String {
 /// The number in such a tag, of the parameter `name`; also without quotes, as it may stand in a body.
 pub(super) fn number_of(name: &str, text: &str) -> Result<u64, Problem> {
     let digits = within_tag(text).unwrap_or(text).strip_prefix('d');
-    let number = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())).and_then(|it| it.parse().ok());
+    let number =
+        digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())).and_then(|it| it.parse().ok());
     number.ok_or_else(|| Problem::parameter(name, text, ApiRule::DraftTag))
 }
 

@@ -154,6 +154,7 @@ fn request(route: &str, in_west: bool) -> (Method, String, Value) {
     let body = match route {
         "post /api/v1/alerts/{id}/verdict" => json!({"verdict": "confirmed"}),
         "post /api/v1/cameras/{id}/apply" => json!({"camera": Two::camera(gate), "plan": true}),
+        "put /api/v1/policies/{kind}/{name}/draft" => json!({"toml": ""}),
         "post /api/v1/what-if" => with(json!({"set": {"a.score.enter": 0.7}})),
         "post /api/v1/what-if/sweep" => with(json!({"terms": [{"term": "a.score.enter", "values": [0.7]}]})),
         _ => json!({}),
@@ -213,6 +214,11 @@ async fn every_role_has_its_permissions_and_no_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_lies_elsewhere_is_as_if_it_were_not() {
     let site = Guarded::start().await;
+    for role in ["operator-east", "administrator-east"] {
+        let body = json!({"toml": "a draft of its own"});
+        let put = site.ask(Some(role), &Method::PUT, "/api/v1/policies/group/east/draft", &body).await;
+        assert_eq!(put.0, StatusCode::OK, "{}", put.1);
+    }
     for (route, permission, west) in ROWS.iter().filter(|row| row.2 != Nowhere) {
         for (role, permissions) in ROLES.iter().filter(|(role, _)| !["auditor", "monitor"].contains(role)) {
             if !permissions.contains(permission) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio_util::sync::CancellationToken;
 use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
-use vedette_core::{CameraId, FrameSize, Refusal};
+use vedette_core::{FrameSize, Refusal};
 use vedette_runtime::clock;
 use vedette_runtime::health::Health;
 use vedette_topics::BusSettings;
