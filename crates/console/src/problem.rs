@@ -66,6 +66,8 @@ pub(crate) struct CameraRefusalJson {
     path: String,
     /// The value.
     value: String,
+    /// The stable code of the rule; docs/ERRORS.md lists them.
+    code: String,
     /// The rule it breaks.
     rule: String,
     /// The remedy.
@@ -73,8 +75,8 @@ pub(crate) struct CameraRefusalJson {
 }
 
 impl From<Refusal> for CameraRefusalJson {
-    fn from(Refusal { camera, path, value, rule, fix }: Refusal) -> Self {
-        Self { camera: camera.map(String::from), path, value, rule, fix }
+    fn from(Refusal { camera, path, value, code, rule, fix }: Refusal) -> Self {
+        Self { camera: camera.map(String::from), path, value, code, rule, fix }
     }
 }
 

@@ -156,6 +156,8 @@ pub struct Refusal {
     pub path: String,
     /// The value.
     pub value: String,
+    /// The stable code of the rule; empty from a worker that does not send it.
+    pub code: String,
     /// The rule it breaks.
     pub rule: String,
     /// The remedy.

@@ -76,8 +76,8 @@ pub fn encode_worker_report(report: &WorkerReport) -> Bytes {
 }
 
 fn pb_refusal(refusal: &Refusal) -> pb::worker_report::Refusal {
-    let Refusal { camera, path, value, rule, fix } = refusal.clone();
-    pb::worker_report::Refusal { camera: camera.map(String::from).unwrap_or_default(), path, value, rule, fix }
+    let Refusal { camera, path, value, code, rule, fix } = refusal.clone();
+    pb::worker_report::Refusal { camera: camera.map(String::from).unwrap_or_default(), path, value, rule, fix, code }
 }
 
 /// Decodes a record on `workers`.
@@ -120,9 +120,9 @@ pub fn decode_worker_report(value: Bytes) -> Result<WorkerReport, WireError> {
 }
 
 fn refusal(message: pb::worker_report::Refusal) -> Result<Refusal, WireError> {
-    let pb::worker_report::Refusal { camera, path, value, rule, fix } = message;
+    let pb::worker_report::Refusal { camera, path, value, rule, fix, code } = message;
     let camera = if camera.is_empty() { None } else { Some(field::camera_id(&camera)?) };
-    Ok(Refusal { camera, path, value, rule, fix })
+    Ok(Refusal { camera, path, value, code, rule, fix })
 }
 
 #[cfg(test)]
@@ -140,6 +140,7 @@ mod tests {
             camera: CameraId::new("gate").ok(),
             path: "rule[0].when.at_least".into(),
             value: "3".into(),
+            code: "rule.ground".into(),
             rule: "it needs a calibrated camera".into(),
             fix: "calibrate it".into(),
         };

@@ -134,13 +134,14 @@ impl DraftText {
     }
 
     fn note(&mut self, path: String, value: &Value, rule: ApiRule) {
-        let Violation { rule, fix, .. } = rule.into();
+        let Violation { code, rule, fix, .. } = rule.into();
         let value = match value {
             Value::Null => String::new(),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        self.mistakes.push(Refusal { camera: None, path, value: value.chars().take(SHOWN).collect(), rule, fix });
+        let (value, code) = (value.chars().take(SHOWN).collect(), code.to_owned());
+        self.mistakes.push(Refusal { camera: None, path, value, code, rule, fix });
     }
 }
 

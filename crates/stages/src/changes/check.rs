@@ -164,5 +164,6 @@ pub(crate) fn refusal(camera: Option<&CameraId>, within: Option<String>, mistake
         None => mistake.path,
     };
     let value = mistake.value.chars().take(SHOWN).collect();
-    Refusal { camera: camera.cloned(), path, value, rule: mistake.rule, fix: mistake.fix }
+    let code = mistake.code.to_owned();
+    Refusal { camera: camera.cloned(), path, value, code, rule: mistake.rule, fix: mistake.fix }
 }

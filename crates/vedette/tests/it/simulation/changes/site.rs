@@ -268,7 +268,7 @@ impl Site {
             if let Ok(Ok(Err(ChangeError::Refused { refusals, .. }))) =
                 tokio::time::timeout(Duration::from_secs(30), &mut applying).await
             {
-                let is_analysed = refusals.iter().any(|refusal| refusal.path == "effective_from");
+                let is_analysed = refusals.iter().any(|refusal| refusal.code == "change.already-analysed");
                 self.refused.fetch_add(u64::from(is_analysed), Ordering::Relaxed);
             }
         }
