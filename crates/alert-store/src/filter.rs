@@ -194,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn alerts_of_a_rule_are_read_in_the_order_of_an_index() {
+        let filter = AlertFilter { rule: RuleId::new("gate").ok(), ..AlertFilter::default() };
+        let (statement, values) = filter.statement(100);
+        let plan = plan(&statement, values);
+        assert!(plan.iter().any(|step| step.contains("alert_by_rule")), "{plan:?}");
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN alert") || step.contains("ORDER BY")), "{plan:?}");
+    }
+
+    #[test]
     fn alerts_of_an_area_are_read_in_the_order_of_an_index() {
         let before = Some(Cursor { at: Timestamp::from_micros(5), id: vedette_core::AlertId(7) });
         for (area, index) in [

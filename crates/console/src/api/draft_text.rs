@@ -111,12 +111,18 @@ impl DraftText {
             let mut keys: Vec<Segment> = error.path().iter().cloned().collect();
             let reason = error.into_inner().to_string();
             if let Some(name) = named(&reason, "missing field `") {
+                let holder = names(&keys);
                 keys.push(Segment::Map { key: name });
-                // One that was taken out is not missing.
                 if !taken.contains(&names(&keys)) {
                     self.note(path(at, &keys), &Value::Null, ApiRule::Missing);
+                    return None;
                 }
-                return None;
+                // It was taken out: what cannot be without it goes, too.
+                if !take_out(&mut value, &holder) {
+                    return None;
+                }
+                taken.push(holder);
+                continue;
             }
             if let Some(name) = named(&reason, "unknown field `")
                 && !matches!(keys.last(), Some(Segment::Map { key }) if *key == name)

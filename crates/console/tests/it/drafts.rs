@@ -52,7 +52,7 @@ async fn a_draft_is_kept_for_its_person_with_the_version_that_it_changes() {
         (&json!("group/east"), &policy("one"), &Value::Null)
     );
     assert_eq!((&draft["based_on"], &draft["based_on_version"]), (&json!("\"0\""), &json!(1)));
-    assert_eq!((&draft["policy_changed"], &draft["dropped"]), (&json!(false), &json!("2026-03-31T08:00:00Z")));
+    assert_eq!((&draft["policy_changed"], &draft["dropped"]), (&json!(false), &json!("2026-03-31T08:00:00.000000Z")));
     assert!(draft["changed_by"].as_str().unwrap().starts_with("token:operator, from 127.0.0.1"), "{draft}");
     assert_eq!(site.get("operator", EAST).await, (200, tag.clone(), draft));
     // Nobody else has it, and another person has another one.
@@ -88,7 +88,7 @@ async fn of_two_editors_the_later_one_is_told_of_the_other() {
         let (status, _, problem) = site.put("operator", EAST, condition, &json!({ "policy": policy("mine") })).await;
         assert_eq!((status, &problem["code"]), (412, &json!("draft.changed")), "{problem}");
         let detail = problem["detail"].as_str().unwrap();
-        for part in ["group/east", "token:operator", "2026-03-01T08:00:00Z", &second, "rule a.name"] {
+        for part in ["group/east", "token:operator", "2026-03-01T08:00:00.000000Z", &second, "rule a.name"] {
             assert!(detail.contains(part), "{part}: {detail}");
         }
     }

@@ -213,7 +213,7 @@ async fn a_camera_is_added_changed_and_removed_while_the_product_runs() {
 fn requests(page: &str) -> Vec<String> {
     let section = page.split("## Drafts").nth(1).unwrap().split("## ").next().unwrap();
     let block = section.split("```").nth(1).unwrap();
-    block.split("\n$ ").map(|command| command.trim().trim_start_matches("$ ").to_owned()).collect()
+    block.split("\n$ ").skip(1).map(|command| command.trim().trim_start_matches("$ ").to_owned()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -119,14 +119,16 @@ impl Site {
         unrest.into_iter().collect()
     }
 
-    /// In some runs the desk's clock is set back once, so that a change would be effective in the past. Nothing befalls the workers then: one
-    /// that is killed before it has said how far it was leaves alerts that no replay gives.
+    /// In some runs the desk's clock is set back once, and workers are of a release that does not say how far it has analysed, so that
+    /// a change is effective in the past. Nothing befalls the workers then: one that is killed before it has said that a change was late leaves
+    /// alerts that no replay gives.
     fn sets_clock_back(&self) -> bool {
         self.story == Story::Trouble && self.seed.is_multiple_of(4)
     }
 
-    const fn fault(&self) -> Option<InjectedFault> {
+    fn fault(&self) -> Option<InjectedFault> {
         match self.story {
+            Story::Trouble if self.sets_clock_back() => Some(InjectedFault::HidesAnalysed),
             Story::Undisturbed | Story::SetBack | Story::Trouble => None,
             Story::Bug(fault) => Some(fault),
         }
