@@ -130,6 +130,12 @@ pub enum StoreError {
         /// Most of them.
         most: u32,
     },
+    /// A person has as many drafts as there may be.
+    #[error("there are already {most} drafts of this person; remove those that are not needed")]
+    TooManyDrafts {
+        /// Most of them.
+        most: u32,
+    },
     /// The last enabled administrator would be gone.
     #[error(
         "no administrator would be left; give another enabled account the role `administrator` for the whole site first"

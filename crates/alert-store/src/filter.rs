@@ -1,14 +1,14 @@
 mod inside;
 
 use vedette_alerts::{Decision, StoredAlert};
-use vedette_core::{AddressPrefix, AlertStatus, CameraId, ResponsibleRef, RuleKind, Severity, Timestamp};
+use vedette_core::{AddressPrefix, AlertStatus, CameraId, ResponsibleRef, RuleId, RuleKind, Severity, Timestamp};
 
 use super::conditions::Conditions;
 use super::cursor::Cursor;
 use super::session::Value;
 
 /// The events to list, each by its lead. Empty fields do not restrict. An event passes when one of its alerts meets all
-/// conditions of place, unit, kind, camera and severity; its time is that of its lead.
+/// conditions of place, unit, kind, rule, camera and severity; its time is that of its lead.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlertFilter {
     /// List every alert by itself, including views of events; each is then filtered on its own.
@@ -19,6 +19,8 @@ pub struct AlertFilter {
     pub responsible: Option<ResponsibleRef>,
     /// Of this kind.
     pub kind: Option<RuleKind>,
+    /// Of this rule, by its id.
+    pub rule: Option<RuleId>,
     /// Of this camera.
     pub camera: Option<CameraId>,
     /// Of exactly this severity.
@@ -116,6 +118,9 @@ impl AlertFilter {
         if let Some(kind) = self.kind {
             add(format!("{of}kind = ?"), vec![kind.as_str().to_owned().into()]);
         }
+        if let Some(rule) = &self.rule {
+            add(format!("{of}rule = ?"), vec![rule.as_str().to_owned().into()]);
+        }
         if let Some(camera) = &self.camera {
             add(format!("{of}camera = ?"), vec![camera.as_str().to_owned().into()]);
         }
@@ -186,6 +191,15 @@ mod tests {
             assert!(plan.iter().any(|step| step.contains("responsible_by_unit")), "{plan:?}");
             assert!(!plan.iter().any(|step| step.starts_with("SCAN alert")), "{plan:?}");
         }
+    }
+
+    #[test]
+    fn alerts_of_a_rule_are_read_in_the_order_of_an_index() {
+        let filter = AlertFilter { rule: RuleId::new("gate").ok(), ..AlertFilter::default() };
+        let (statement, values) = filter.statement(100);
+        let plan = plan(&statement, values);
+        assert!(plan.iter().any(|step| step.contains("alert_by_rule")), "{plan:?}");
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN alert") || step.contains("ORDER BY")), "{plan:?}");
     }
 
     #[test]

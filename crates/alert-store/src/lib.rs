@@ -1,7 +1,7 @@
 //! The alert store: an `SQLite` file, or a `PostgreSQL` database.
 //!
 //! *In:* alerts in any order, any number of times; verdicts, snapshots, clips, evidence views; near-misses; accounts, sessions, tokens,
-//! entries of the audit log. *Out:* each alert once, in its latest revision, with its verdict and its event; near-misses; lists, pages,
+//! entries of the audit log; drafts of policies. *Out:* each alert once, in its latest revision, with its verdict and its event; near-misses; lists, pages,
 //! counts by value, changes by number; who may log in; the audit log as a verified chain.
 //! *Must not know:* how an alert arose, HTTP, the bus.
 
@@ -15,6 +15,7 @@ mod clip;
 mod conditions;
 mod cursor;
 mod damage;
+mod drafts;
 mod entries;
 mod error;
 mod evidence;
@@ -26,6 +27,7 @@ mod position;
 mod postgres;
 mod progress;
 mod read;
+mod rules;
 mod session;
 mod sqlite;
 mod types;
@@ -39,6 +41,7 @@ pub use audit::{AuditFilter, AuditPage, LookPage};
 pub use cameras::CameraPlace;
 pub use changes::Changed;
 pub use cursor::{Cursor, CursorError};
+pub use drafts::{DRAFTS_KEPT, DraftForm, DraftKey, DraftWritten, NewDraft, StoredDraft};
 pub use error::StoreError;
 pub use filter::{AlertFilter, AlertPage, VerdictFilter};
 pub use metrics::METRICS;

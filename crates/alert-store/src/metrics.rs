@@ -19,6 +19,10 @@ vedette_metrics::define! {
     NEAR_MISSES_STORED: Counter = "vedette_near_misses_stored_total", Count, ["outcome"];
     /// Near-misses that made room for newer ones, because of the limit of their camera (`camera`) or of that of all cameras (`all`).
     NEAR_MISSES_DISPLACED: Counter = "vedette_near_misses_displaced_total", Count, ["limit"];
+    /// Drafts of policies given to the store: `stored`, `conflict` where another version came first, `too_many` of one person, `failed`.
+    DRAFTS_WRITTEN: Counter = "vedette_drafts_written_total", Count, ["outcome"];
+    /// Drafts of policies dropped because nobody used them for 30 days.
+    DRAFTS_DROPPED: Counter = "vedette_drafts_dropped_total", Count, [];
     /// Near-misses deleted because their retention is over.
     NEAR_MISSES_DELETED: Counter = "vedette_near_misses_deleted_total", Count, [];
 }

@@ -200,14 +200,14 @@ fn write(
     let code = alert.place.address.as_ref().map(|address| address.best.code.to_string());
     let offset = position.map(|at| i64::try_from(at.offset).unwrap_or(i64::MAX));
     let sql = "INSERT INTO alert (id, revision, change, camera, kind, severity, status, raised_us, ended_us, code,
-                                  source_partition, source_offset, payload, event, event_us, own_change)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?1, ?8, ?3)
+                                  source_partition, source_offset, payload, event, event_us, own_change, rule)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?1, ?8, ?3, ?14)
                ON CONFLICT (id) DO UPDATE SET
                   revision = excluded.revision, change = excluded.change, camera = excluded.camera,
                   kind = excluded.kind, severity = excluded.severity, status = excluded.status,
                   raised_us = excluded.raised_us, ended_us = excluded.ended_us, code = excluded.code,
                   source_partition = excluded.source_partition, source_offset = excluded.source_offset,
-                  payload = excluded.payload, own_change = excluded.own_change";
+                  payload = excluded.payload, own_change = excluded.own_change, rule = excluded.rule";
     let values = [
         alert.id.to_string().into(),
         alert.revision.into(),
@@ -222,6 +222,7 @@ fn write(
         position.map(|at| at.partition).into(),
         offset.into(),
         payload.into(),
+        alert.rule.as_str().into(),
     ];
     session.execute(doing, sql, &values)?;
     Ok(())

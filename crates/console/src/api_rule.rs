@@ -58,6 +58,24 @@ violations! {
         Most { most: f64 } = "parameter.most": "it is more than {most}", "give at most {most}";
         CamerasNamed { most: usize } = "what-if.cameras": "a question is about 1 to {most} cameras", "name so many in `cameras`";
         OneDraft = "what-if.draft": "there is no draft, or there are two", "give values in `set`, or policies in `policies`";
+        OneText = "draft.one-text": "there is no text, or there are two", "give one of `policy`, `toml` and, where it is taken, `draft`";
+        DraftTag = "draft.tag": "it is no `ETag` of a draft", "send the `ETag` as it was given; a new draft is written with `If-None-Match: *`";
+        DraftCondition = "draft.condition": "a draft is written or removed against the version that was seen",
+            "send its `ETag` as `If-Match`, or `If-None-Match: *` for a new one";
+        DraftChanged { scope: String, by: String, at: Timestamp, tag: String, differs: String } = "draft.changed":
+            "the draft of {scope} was written at {at} by {by}, and is version {tag} now{differs}",
+            "get it again, and decide about the other change first";
+        DraftGone { scope: String } = "draft.gone": "this version of the draft of {scope} is not there any more: it was removed, dropped or applied, or is somebody else's",
+            "write it again with `If-None-Match: *`";
+        NoDraft { scope: String } = "draft.none": "the caller has no draft of {scope}", "write one with `If-None-Match: *`";
+        DraftTooLarge { most: usize } = "draft.too-large": "it has more than {most} bytes, which is what a policy may have", "shorten it";
+        TooManyDrafts { most: u32 } = "draft.too-many": "the caller has {most} drafts, which is the most", "remove those that are not needed";
+        DraftUnreadable { count: f64 } = "draft.unreadable": "it cannot be read, for {count} reasons: `refusals`",
+            "correct each value as its `fix` says; nothing has changed";
+        DraftSyntax { reason: String } = "draft.syntax": "{reason}", "correct the text at this place";
+        DraftValue { reason: String } = "draft.value": "{reason}", "correct this value; docs/RULES.md describes rules";
+        DraftOnePolicy { count: f64 } = "draft.one-policy": "there are {count} policies in it", "leave the one of this scope";
+        DraftAppliesTo { scope: String } = "draft.applies-to": "it applies to another scope than {scope}, whose path this is", "leave it out, or write {scope}";
         SweepSize { most: usize } = "what-if.sweep-size": "a sweep has one or two terms and at most {most} combinations of their values",
             "give fewer values";
         Question { reason: String } = "what-if.question": "{reason}", "ask about what is there: /api/v1/policies has the policies in force";
@@ -71,7 +89,7 @@ violations! {
             "correct each value as its `fix` says; nothing has changed";
         RefusedByWorker { count: f64, worker: String } = "change.refused-by-worker":
             "the worker {worker} cannot apply it, for {count} reasons: `refusals`",
-            "bring all workers to the same release, or correct the values; nothing has changed";
+            "correct each value as its `fix` says, or bring all workers to the same release; nothing has changed";
         Stale { reason: String } = "change.stale": "{reason}", "get it again, and decide about the other change first";
         KeptElsewhere { reason: String } = "change.kept-elsewhere": "{reason}",
             "change it there, or set `take_over`: from then on it is kept here";

@@ -66,10 +66,18 @@ pub(crate) struct CameraRefusalJson {
     path: String,
     /// The value.
     value: String,
+    /// The stable code of the rule; docs/ERRORS.md lists them.
+    code: String,
     /// The rule it breaks.
     rule: String,
     /// The remedy.
     fix: String,
+}
+
+impl From<Refusal> for CameraRefusalJson {
+    fn from(Refusal { camera, path, value, code, rule, fix }: Refusal) -> Self {
+        Self { camera: camera.map(String::from), path, value, code, rule, fix }
+    }
 }
 
 /// An argument of a problem's texts.
@@ -114,6 +122,11 @@ impl ProblemKind {
         Self("urn:vedette:problem:conflict", "It conflicts with the stored state", StatusCode::CONFLICT);
     pub(crate) const PRECONDITION: Self =
         Self("urn:vedette:problem:precondition", "Another version came first", StatusCode::PRECONDITION_FAILED);
+    pub(crate) const NO_CONDITION: Self = Self(
+        "urn:vedette:problem:precondition",
+        "The version that was seen is missing",
+        StatusCode::PRECONDITION_REQUIRED,
+    );
     pub(crate) const REFUSED: Self =
         Self("urn:vedette:problem:refused", "The change cannot be applied", StatusCode::UNPROCESSABLE_ENTITY);
     pub(crate) const METHOD: Self =
@@ -174,11 +187,7 @@ impl Problem {
 
     /// The same with the reasons of cameras.
     pub(crate) fn with_refusals(mut self, refusals: Vec<Refusal>, more: u32) -> Self {
-        let json = |refusal: Refusal| {
-            let Refusal { camera, path, value, rule, fix } = refusal;
-            CameraRefusalJson { camera: camera.map(String::from), path, value, rule, fix }
-        };
-        self.0.refusals = refusals.into_iter().map(json).collect();
+        self.0.refusals = refusals.into_iter().map(CameraRefusalJson::from).collect();
         self.0.more_refusals = (more > 0).then_some(more);
         self
     }
@@ -222,6 +231,7 @@ impl From<StoreError> for Problem {
             | StoreError::AccountChanged(_)) => {
                 Self::new(ProblemKind::CONFLICT, ApiRule::AccountRefused { reason: refused.to_string() })
             }
+            StoreError::TooManyDrafts { most } => Self::new(ProblemKind::CONFLICT, ApiRule::TooManyDrafts { most }),
             away @ StoreError::Unreachable { .. } => {
                 tracing::warn!(cause = %away, "the alert store cannot be reached");
                 Self::new(ProblemKind::BUSY, ApiRule::StoreUnreachable)

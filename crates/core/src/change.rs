@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Camera, CameraId, CameraVersion, ChangeId, Owner, Policy, PolicyScope, PolicyVersion, Span, Timestamp};
 
+/// Most bytes of a change, and of a policy in it: a record of the bus, less the names of its topic and key.
+pub const LARGEST_CHANGE: usize = 900_000;
+
 /// Versions of cameras and policies that take effect at one time, or not at all: a two-phase commit among the workers that analyse.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
@@ -153,6 +156,8 @@ pub struct Refusal {
     pub path: String,
     /// The value.
     pub value: String,
+    /// The stable code of the rule; empty from a worker that does not send it.
+    pub code: String,
     /// The rule it breaks.
     pub rule: String,
     /// The remedy.

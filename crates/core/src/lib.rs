@@ -52,7 +52,9 @@ pub use alert::{Alert, AlertId, AlertObject, AlertStatus, Evidence, PathPoint};
 pub use backoff::Backoff;
 pub use calibration::{Calibration, CameraPose, ControlPoint};
 pub use camera::{Camera, CameraSource, Codec, Priority};
-pub use change::{AppliedChange, Change, ChangePhase, LateChange, Proposal, ProposedCamera, ProposedPolicy, Refusal};
+pub use change::{
+    AppliedChange, Change, ChangePhase, LARGEST_CHANGE, LateChange, Proposal, ProposedCamera, ProposedPolicy, Refusal,
+};
 pub use class::{ClassSet, ObjectClass, UnknownClass};
 pub use condition::{Condition, FromParam, Params, ToParam};
 pub use detection::{Detection, ModelRef, Score, ScoreError, StageLatency, VideoRef};

@@ -5,6 +5,7 @@
 //! decision, a worker holds back frames; after five seconds it aborts the change. The first decision on `changes` counts. So all
 //! workers, and every replay, change between the same two frames.
 
+pub(crate) mod analysed;
 mod change_error;
 pub(crate) mod check;
 mod worker;
@@ -18,8 +19,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use vedette_bus::{BusError, SharedBus};
 use vedette_core::{
-    AppliedChange, Authorship, CameraVersion, Change, ChangeId, ChangePhase, Owner, Policy, PolicyVersion, Proposal,
-    ProposedCamera, ProposedPolicy, Span, Timestamp, Version,
+    AppliedChange, Authorship, CameraId, CameraVersion, Change, ChangeId, ChangePhase, LARGEST_CHANGE, Owner, Policy,
+    PolicyVersion, Proposal, ProposedCamera, ProposedPolicy, Span, Timestamp, Version,
 };
 use vedette_runtime::Service;
 use vedette_runtime::health::{Condition, Health};
@@ -30,8 +31,8 @@ use vedette_wire::{WorkerAnswer, policy_key};
 use crate::error::StageError;
 use crate::metrics;
 use crate::registry::{self, Registry};
+use change_error::ANSWERS;
 pub use change_error::ChangeError;
-use change_error::{ANSWERS, LARGEST};
 pub(crate) use check::ChangeRule;
 pub use worker::Worker;
 use workers::Workers;
@@ -44,8 +45,23 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// A clock that is set back by no more than this leaves the order of changes as it is; a time further ahead was a mistake.
 const SET_BACK: Span = Span::from_secs(60);
 
-/// The workers that are ready, with the number of their cameras that a change concerns and the time they took.
-type Ready = BTreeMap<String, (u32, Duration)>;
+/// What the workers answer when all are ready.
+#[derive(Default)]
+struct Ready {
+    /// Each of them, with the number of its cameras that a change concerns and the time it took.
+    workers: BTreeMap<String, (u32, Duration)>,
+    /// The camera of each that is analysed furthest.
+    analysed: Vec<(String, CameraId, Timestamp)>,
+}
+
+impl Ready {
+    /// Why a change cannot be in force from a time: the last frame of a camera that was analysed.
+    fn refuse(&self, from: Timestamp) -> Option<ChangeError> {
+        let (worker, camera, last) = self.analysed.iter().max_by_key(|(.., last)| *last)?;
+        let refusals = vec![check::already_analysed(camera, *last, from)?];
+        Some(ChangeError::Refused { refusals, more: 0, worker: Some(worker.clone()) })
+    }
+}
 
 /// Where changes are decided: one place for a site.
 #[derive(Clone)]
@@ -137,7 +153,7 @@ impl Changes {
     /// As [`Self::apply`], of what can be known without the workers.
     pub async fn check(&self, proposal: Proposal) -> Result<u32, ChangeError> {
         let change = self.draft(&proposal)?;
-        self.check_here(&change).await
+        self.check_here(&change, check::MOST_CHECKED).await
     }
 
     /// Puts a change in force.
@@ -148,21 +164,20 @@ impl Changes {
         let _turn = self.turn.lock().await;
         self.settle().await?;
         let change = self.draft(&proposal)?;
-        self.check_here(&change).await?;
+        self.check_here(&change, check::MOST_NAMED).await?;
         topics::CHANGES.send(&self.bus, &change, change.prepared).await?.await?;
         let ready = match self.answers(&change.id).await {
             Ok(ready) => ready,
-            Err(error) => {
-                self.abort(&change, &error.to_string()).await?;
-                metrics::CHANGES.with(["aborted"]).increment(1);
-                return Err(error);
-            }
+            Err(error) => return Err(self.give_up(&change, error).await?),
         };
         let of = self.bus.watermarks(topics::DETECTIONS.name()).await?.len();
         let held = self.workers.held();
         let unattended = (0..u32::try_from(of).unwrap_or(u32::MAX)).filter(|number| !held.contains(number)).collect();
         // Never before the time up to which the workers do not wait.
         let effective_from = ((self.now)() + LEAD).max(change.earliest());
+        if let Some(refused) = ready.refuse(effective_from) {
+            return Err(self.give_up(&change, refused).await?);
+        }
         let committed = Change { phase: ChangePhase::Committed(effective_from), ..change };
         topics::CHANGES.send(&self.bus, &committed, (self.now)()).await?.await?;
         if let ChangePhase::Aborted(reason) =
@@ -173,7 +188,7 @@ impl Changes {
         }
         metrics::CHANGES.with(["committed"]).increment(1);
         self.publish(&committed, effective_from).await?;
-        Ok(AppliedChange { change: committed.id, effective_from, ready, unattended })
+        Ok(AppliedChange { change: committed.id, effective_from, ready: ready.workers, unattended })
     }
 
     async fn publish(&self, change: &Change, from: Timestamp) -> Result<(), ChangeError> {
@@ -183,20 +198,27 @@ impl Changes {
         self.reaches(&change.id, |phase| matches!(phase, ChangePhase::Published(_))).await.map(drop)
     }
 
+    /// Aborts a change that cannot be committed; returns why.
+    async fn give_up(&self, change: &Change, why: ChangeError) -> Result<ChangeError, BusError> {
+        self.abort(change, &why.to_string()).await?;
+        metrics::CHANGES.with(["aborted"]).increment(1);
+        Ok(why)
+    }
+
     async fn abort(&self, change: &Change, reason: &str) -> Result<(), BusError> {
         tracing::warn!(change = %change.id, reason, "a change was aborted");
         let aborted = Change { phase: ChangePhase::Aborted(reason.to_owned()), ..change.clone() };
         topics::CHANGES.send(&self.bus, &aborted, (self.now)()).await?.await.map(drop)
     }
 
-    async fn check_here(&self, change: &Change) -> Result<u32, ChangeError> {
+    async fn check_here(&self, change: &Change, most: usize) -> Result<u32, ChangeError> {
         let bytes = change.encode().len();
-        if bytes > LARGEST {
+        if bytes > LARGEST_CHANGE {
             return Err(ChangeError::TooLarge { bytes });
         }
         let (registry, change) = (self.registry.clone(), change.clone());
         let checked = tokio::task::spawn_blocking(move || {
-            let mut checked = check::check(&registry, &change, registry.cameras().into_iter());
+            let mut checked = check::check(&registry, &change, registry.cameras().into_iter(), most);
             check::check_scopes(&registry, &change, &mut checked);
             checked
         });
@@ -229,11 +251,13 @@ impl Changes {
 
     /// The live workers that are ready, and those without an answer.
     fn heard(&self, change: &ChangeId, began: Instant) -> Result<(Ready, Vec<String>), ChangeError> {
-        let (mut ready, mut silent) = (BTreeMap::new(), Vec::new());
+        let (mut ready, mut silent) = (Ready::default(), Vec::new());
         for (name, member) in self.workers.members().iter().filter(|(_, member)| member.is_live()) {
             match member.answers.get(change) {
-                Some((WorkerAnswer::Ready { cameras, .. }, at)) => {
-                    ready.insert(name.clone(), (*cameras, at.duration_since(began)));
+                Some((WorkerAnswer::Ready { cameras, analysed, .. }, at)) => {
+                    let of_camera = |(camera, last): &(CameraId, Timestamp)| (name.clone(), camera.clone(), *last);
+                    ready.analysed.extend(analysed.as_ref().map(of_camera));
+                    ready.workers.insert(name.clone(), (*cameras, at.duration_since(began)));
                 }
                 Some((WorkerAnswer::Refused { refusals, more, .. }, _)) => {
                     let (refusals, more, worker) = (refusals.clone(), *more, Some(name.clone()));

@@ -72,13 +72,14 @@ impl Retention {
         Ok(self.now(self.keep.near_misses)?.0 - self.keep.near_misses)
     }
 
-    /// Deletes what has expired, also sessions of people; returns how much, and how far the clock is ahead. Blocks.
+    /// Deletes what has expired, also sessions of people and drafts that nobody uses; returns how much, and how far the clock is ahead. Blocks.
     fn sweep(&self) -> Result<(Deleted, Span), StoreError> {
         let (now, ahead) = self.now(self.keep.alerts)?;
         self.store.set_latest_known(now)?;
         let alerts = self.store.delete_older_than(now - self.keep.alerts)?;
         let near_misses = self.store.delete_near_misses_before(self.near_misses_expired()?)?;
         self.store.drop_ended_sessions(now)?;
+        self.store.drop_unused_drafts(now)?;
         Ok((Deleted { alerts, near_misses }, ahead))
     }
 

@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use vedette_alerts::json::AlertJson;
-use vedette_core::{Alert, CameraId, Timestamp};
+use vedette_core::{Alert, CameraId, ModelRef, Timestamp};
 
 use crate::{
     Baseline, CameraTrial, Change, Claim, Comparison, Counts, Coverage, Difference, Effect, Interval, Judgement,
-    NoSuggestion, Point, Suggestion, Tally, Term, wilson,
+    ModelChange, NoSuggestion, Point, Suggestion, Tally, Term, wilson,
 };
 
 /// One alert under two policies.
@@ -52,6 +52,8 @@ pub struct SummaryJson {
     /// Differences that are counted but not listed.
     #[serde(skip_serializing_if = "is_zero")]
     not_listed: usize,
+    /// What to know before believing it, for people: a camera whose detections are of several models.
+    warnings: Vec<String>,
     /// What was recorded of each camera.
     cameras: Vec<CoverageJson>,
 }
@@ -75,10 +77,25 @@ pub struct CoverageJson {
     pub not_processed: u64,
     /// The models, `NAME VERSION`; with several, the same threshold means different things.
     pub models: Vec<String>,
+    /// When the model changed, the first 16 times.
+    pub model_changes: Vec<ModelChangeJson>,
     /// Whether the tracks are numbered from the beginning of what is stored, and not as live.
     pub begins_anew: bool,
     /// What is missing or damaged, for people.
     pub gaps: Vec<String>,
+}
+
+/// Another model than before.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(title = "ModelChange")]
+pub struct ModelChangeJson {
+    /// The capture time of its first frame.
+    #[schema(format = DateTime)]
+    pub at: String,
+    /// The model before, `NAME VERSION`.
+    pub before: String,
+    /// The model from then on.
+    pub after: String,
 }
 
 /// The alerts for one value of each term.
@@ -200,14 +217,41 @@ impl Summing {
         self.baseline
     }
 
+    /// What to know before believing it: the camera and the time at which its detections became those of another model.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let of = |camera: &CoverageJson| {
+            let warning = |ModelChangeJson { at, before, after }: &ModelChangeJson| {
+                format!(
+                    "camera {}: up to {at} the model {before} detected, from then on {after}: the same threshold means different \
+                     things before and after; choose a time on one side of it",
+                    camera.camera
+                )
+            };
+            camera.model_changes.iter().map(warning).collect::<Vec<_>>()
+        };
+        self.cameras.iter().flat_map(of).collect()
+    }
+
     /// The sum, of which some differences were not listed.
     #[must_use]
     pub fn finish(self, not_listed: usize) -> SummaryJson {
         let share = |tally: Tally| wilson(tally.false_alarms, tally.confirmed + tally.false_alarms);
         let changes = Change::ALL.iter().map(|change| (change.as_str(), self.tally(*change))).collect();
+        let warnings = self.warnings();
         let Self { before, after, baseline, cameras, .. } = self;
         let (false_share_before, false_share_after) = (share(before), share(after));
-        SummaryJson { changes, before, after, false_share_before, false_share_after, baseline, not_listed, cameras }
+        SummaryJson {
+            changes,
+            before,
+            after,
+            false_share_before,
+            false_share_after,
+            baseline,
+            not_listed,
+            warnings,
+            cameras,
+        }
     }
 }
 
@@ -215,7 +259,13 @@ impl CoverageJson {
     /// Of a camera, with gaps that are known besides.
     #[must_use]
     pub fn of(trial: &CameraTrial<'_>, more_gaps: Vec<String>) -> Self {
-        let Coverage { span, frames, not_processed, models, gaps, .. } = trial.coverage();
+        let Coverage { span, frames, not_processed, models, model_changes, gaps, .. } = trial.coverage();
+        let name = |model: &ModelRef| format!("{} {}", model.name, model.version);
+        let change = |ModelChange { at, before, after }: &ModelChange| ModelChangeJson {
+            at: at.to_string(),
+            before: name(before),
+            after: name(after),
+        };
         let begins_anew = trial.recording().tracked().is_some_and(|tracked| tracked.begins_anew);
         let (from, until) = span.unzip();
         let text = |at: Timestamp| at.to_string();
@@ -225,7 +275,8 @@ impl CoverageJson {
             until: until.map(text),
             frames: *frames,
             not_processed: *not_processed,
-            models: models.iter().map(|model| format!("{} {}", model.name, model.version)).collect(),
+            models: models.iter().map(name).collect(),
+            model_changes: model_changes.iter().map(change).collect(),
             begins_anew,
             gaps: more_gaps.into_iter().chain(gaps.iter().map(ToString::to_string)).collect(),
         }

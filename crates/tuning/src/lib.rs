@@ -21,7 +21,7 @@ mod trial;
 mod window;
 
 pub use compare::{Baseline, Change, Comparison, Difference, Judgement, Tally, Verdicts, compare};
-pub use coverage::Coverage;
+pub use coverage::{Coverage, ModelChange};
 pub use draft::{DraftError, Term, TermError};
 pub use error::{RecordingError, TrialError};
 pub use explain::{

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use prost::Message;
-use vedette_core::{ChangeId, Refusal};
+use vedette_core::{CameraId, ChangeId, Refusal, Timestamp};
 
 use crate::error::parse;
 use crate::{WireError, field, pb};
@@ -32,6 +32,8 @@ pub enum WorkerAnswer {
         change: ChangeId,
         /// The number of its cameras that the change concerns.
         cameras: u32,
+        /// Of these, the camera that is analysed furthest, and the capture time of its last analysed frame; none if no frame was.
+        analysed: Option<(CameraId, Timestamp)>,
     },
     /// It cannot.
     Refused {
@@ -52,10 +54,15 @@ pub enum WorkerAnswer {
 /// Encodes a record on `workers`.
 #[must_use]
 pub fn encode_worker_report(report: &WorkerReport) -> Bytes {
-    use pb::worker_report::{About, Overdue, Ready, Refused};
+    use pb::worker_report::{About, Analysed, Overdue, Ready, Refused};
     let about = report.answer.as_ref().map(|answer| match answer {
-        WorkerAnswer::Ready { change, cameras } => {
-            About::Ready(Ready { change: change.to_string(), cameras: *cameras })
+        WorkerAnswer::Ready { change, cameras, analysed } => {
+            let pb_analysed = |(camera, until): &(CameraId, Timestamp)| Analysed {
+                camera: camera.to_string(),
+                until_us: until.as_micros(),
+            };
+            let analysed = analysed.as_ref().map(pb_analysed);
+            About::Ready(Ready { change: change.to_string(), cameras: *cameras, analysed })
         }
         WorkerAnswer::Refused { change, refusals, more } => About::Refused(Refused {
             change: change.to_string(),
@@ -69,8 +76,8 @@ pub fn encode_worker_report(report: &WorkerReport) -> Bytes {
 }
 
 fn pb_refusal(refusal: &Refusal) -> pb::worker_report::Refusal {
-    let Refusal { camera, path, value, rule, fix } = refusal.clone();
-    pb::worker_report::Refusal { camera: camera.map(String::from).unwrap_or_default(), path, value, rule, fix }
+    let Refusal { camera, path, value, code, rule, fix } = refusal.clone();
+    pb::worker_report::Refusal { camera: camera.map(String::from).unwrap_or_default(), path, value, rule, fix, code }
 }
 
 /// Decodes a record on `workers`.
@@ -89,7 +96,14 @@ pub fn decode_worker_report(value: Bytes) -> Result<WorkerReport, WireError> {
     let answer = message.about.map(|about| {
         Ok::<_, WireError>(match about {
             About::Ready(ready) => {
-                WorkerAnswer::Ready { change: field::change_id(&ready.change)?, cameras: ready.cameras }
+                let analysed = |it: pb::worker_report::Analysed| {
+                    Ok::<_, WireError>((field::camera_id(&it.camera)?, Timestamp::from_micros(it.until_us)))
+                };
+                WorkerAnswer::Ready {
+                    change: field::change_id(&ready.change)?,
+                    cameras: ready.cameras,
+                    analysed: ready.analysed.map(analysed).transpose()?,
+                }
             }
             About::Refused(refused) if refused.refusals.len() <= MOST_REFUSALS => WorkerAnswer::Refused {
                 change: field::change_id(&refused.change)?,
@@ -106,15 +120,13 @@ pub fn decode_worker_report(value: Bytes) -> Result<WorkerReport, WireError> {
 }
 
 fn refusal(message: pb::worker_report::Refusal) -> Result<Refusal, WireError> {
-    let pb::worker_report::Refusal { camera, path, value, rule, fix } = message;
+    let pb::worker_report::Refusal { camera, path, value, rule, fix, code } = message;
     let camera = if camera.is_empty() { None } else { Some(field::camera_id(&camera)?) };
-    Ok(Refusal { camera, path, value, rule, fix })
+    Ok(Refusal { camera, path, value, code, rule, fix })
 }
 
 #[cfg(test)]
 mod tests {
-    use vedette_core::CameraId;
-
     use super::*;
 
     fn report(answer: Option<WorkerAnswer>) -> WorkerReport {
@@ -128,6 +140,7 @@ mod tests {
             camera: CameraId::new("gate").ok(),
             path: "rule[0].when.at_least".into(),
             value: "3".into(),
+            code: "rule.ground".into(),
             rule: "it needs a calibrated camera".into(),
             fix: "calibrate it".into(),
         };
@@ -135,7 +148,12 @@ mod tests {
             |count| WorkerAnswer::Refused { change: change.clone(), refusals: vec![refusal.clone(); count], more: 4 };
         for answer in [
             None,
-            Some(WorkerAnswer::Ready { change: change.clone(), cameras: 3 }),
+            Some(WorkerAnswer::Ready { change: change.clone(), cameras: 3, analysed: None }),
+            Some(WorkerAnswer::Ready {
+                change: change.clone(),
+                cameras: 3,
+                analysed: CameraId::new("gate").ok().map(|camera| (camera, Timestamp::from_micros(-7))),
+            }),
             Some(refused(2)),
             Some(WorkerAnswer::Overdue { change: change.clone() }),
         ] {

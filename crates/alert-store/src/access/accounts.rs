@@ -1,10 +1,10 @@
-use vedette_access::{Account, AuditEntry, Grants, Login, Name, Permission};
+use vedette_access::{Account, AuditEntry, Grants, Login, Name, Permission, Who};
 use vedette_core::Timestamp;
 
 use super::columns::{self, ACCOUNT, HAS_ACCOUNTS};
 use crate::damage::Damage;
 use crate::session::{Row, Session, Value};
-use crate::{AlertStore, StoreError, audit};
+use crate::{AlertStore, StoreError, audit, drafts};
 
 /// Most accounts.
 const MOST: u32 = 10_000;
@@ -114,7 +114,7 @@ impl AlertStore {
         })
     }
 
-    /// Removes an account and its sessions, with its row of the audit log.
+    /// Removes an account, its sessions and its drafts, with its row of the audit log.
     ///
     /// # Errors
     /// When there is no such account, when no enabled administrator of the whole site would be left, or when it cannot be written.
@@ -130,6 +130,7 @@ impl AlertStore {
                 before => before?,
             };
             end_sessions(session, DOING, name)?;
+            drafts::remove_of(session, DOING, &Who::Account(name.clone()).to_string())?;
             if session.execute(DOING, "DELETE FROM account WHERE name = ?1", &[name.as_str().into()])? == 0 {
                 return Err(StoreError::UnknownAccount(name.clone()));
             }

@@ -1,9 +1,9 @@
-use vedette_access::{AuditEntry, Name, SecretHash, Token};
+use vedette_access::{AuditEntry, Name, SecretHash, Token, Who};
 use vedette_core::Timestamp;
 
 use super::columns;
 use crate::session::{Row, Value};
-use crate::{AlertStore, StoreError, audit};
+use crate::{AlertStore, StoreError, audit, drafts};
 
 /// Most tokens.
 const MOST: u32 = 1_000;
@@ -66,7 +66,7 @@ impl AlertStore {
         Ok(rows.into_iter().filter_map(readable).collect())
     }
 
-    /// Revokes a token, with its row of the audit log.
+    /// Revokes a token and removes its drafts, with its row of the audit log.
     ///
     /// # Errors
     /// When there is no such token, or it cannot be written.
@@ -76,6 +76,7 @@ impl AlertStore {
             if session.execute(DOING, "DELETE FROM token WHERE name = ?1", &[name.as_str().into()])? == 0 {
                 return Err(StoreError::UnknownToken(name.clone()));
             }
+            drafts::remove_of(session, DOING, &Who::Token(name.clone()).to_string())?;
             audit::append(session, act).map(drop)
         })
     }

@@ -3,6 +3,7 @@
 mod access;
 mod areas;
 mod connection;
+mod drafts;
 mod on;
 mod schema;
 mod server;

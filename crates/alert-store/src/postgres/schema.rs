@@ -5,12 +5,13 @@ use postgres::{Client, GenericClient};
 use super::PostgresServer;
 use super::access::{ACCESS, NO_LOOKS};
 use super::areas::AREAS;
+use super::drafts::{DRAFTS, RULES};
 use super::on::{On, explain, failed};
 use crate::access::HAS_ACCOUNTS;
-use crate::{StoreError, audit};
+use crate::{StoreError, audit, rules};
 
 /// Version of the schema; increases with every change.
-const VERSION: i64 = 7;
+const VERSION: i64 = 8;
 
 /// Advisory lock held while tables are checked and created: two processes may start at the same time. "Vdtt".
 const MAKING: i64 = 0x5664_7474;
@@ -291,6 +292,11 @@ fn migrate(client: &mut impl GenericClient, server: &PostgresServer, version: i6
     }
     if version < 7 {
         client.batch_execute(AREAS).map_err(wrong)?;
+    }
+    if version < 8 {
+        client.batch_execute(RULES).map_err(wrong)?;
+        rules::fill_in(&mut On { client, statements: &mut HashMap::new(), server })?;
+        client.batch_execute(DRAFTS).map_err(wrong)?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod areas;
+mod drafts;
 mod probe;
 pub(super) mod schema;
 

@@ -5,12 +5,13 @@ use rusqlite::{Connection, OpenFlags, Transaction};
 use super::On;
 use super::access::{ACCESS, NO_LOOKS};
 use super::areas::AREAS;
-use crate::{StoreError, audit};
+use super::drafts::{DRAFTS, RULES};
+use crate::{StoreError, audit, rules};
 
 /// `PRAGMA application_id`: "Vdtt".
 pub(super) const APPLICATION: i64 = 0x5664_7474;
 /// `PRAGMA user_version`: increases with every change of the schema.
-pub(super) const VERSION: i64 = 8;
+pub(super) const VERSION: i64 = 9;
 
 /// `change` numbers every change to an alert, so that a reader can query the changes after the last one it saw. Evidence
 /// views have no reference to the alert: they outlive it.
@@ -225,6 +226,11 @@ fn migrate(transaction: Transaction<'_>, path: &Path, version: i64) -> Result<()
     }
     if version < 8 {
         run(AREAS)?;
+    }
+    if version < 9 {
+        run(RULES)?;
+        rules::fill_in(&mut On { connection: &transaction, name: &path.display().to_string() })?;
+        run(DRAFTS)?;
     }
     transaction.pragma_update(None, "user_version", VERSION).map_err(open)?;
     transaction.commit().map_err(open)

@@ -28,6 +28,8 @@ mod clips;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod drafts;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod near_misses;

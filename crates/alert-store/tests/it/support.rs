@@ -23,13 +23,19 @@ pub(crate) fn seen(id: &str, ms: i64, east_m: f64) -> Alert {
     alert
 }
 
-/// Takes from the tables what came with areas.
+/// Takes from the tables what came with drafts.
+const BEFORE_DRAFTS: &str = "
+    DROP TABLE draft; DELETE FROM counter WHERE name = 'draft'; DROP INDEX alert_by_rule; ALTER TABLE alert DROP COLUMN rule;";
+
+/// Takes from the tables what came with areas, and after.
 const BEFORE_AREAS: &str = "
+    DROP TABLE draft; DELETE FROM counter WHERE name = 'draft'; DROP INDEX alert_by_rule; ALTER TABLE alert DROP COLUMN rule;
     DROP TABLE alert_group; DROP TABLE camera_group; DROP TABLE camera_place; DROP INDEX alert_by_district;
     DROP INDEX alert_by_street; DROP INDEX alert_by_community; ALTER TABLE alert DROP COLUMN own_change;";
 
 /// Makes a file as version 6 left it: without accounts and audit log, with tables of looks.
 pub(crate) const FILE_BEFORE_ACCESS: &str = "
+    DROP TABLE draft; DELETE FROM counter WHERE name = 'draft'; DROP INDEX alert_by_rule; ALTER TABLE alert DROP COLUMN rule;
     DROP TABLE alert_group; DROP TABLE camera_group; DROP TABLE camera_place; DROP INDEX alert_by_district;
     DROP INDEX alert_by_street; DROP INDEX alert_by_community; ALTER TABLE alert DROP COLUMN own_change;
     DROP TABLE session; DROP TABLE account; DROP TABLE token; DROP TABLE audit; DROP TABLE audit_head;
@@ -46,6 +52,7 @@ pub(crate) const FILE_BEFORE_ACCESS: &str = "
 
 /// Makes a database as version 5 left it, likewise.
 pub(crate) const SERVER_BEFORE_ACCESS: &str = r#"
+    DROP TABLE draft; DELETE FROM counter WHERE name = 'draft'; DROP INDEX alert_by_rule; ALTER TABLE alert DROP COLUMN rule;
     DROP TABLE alert_group; DROP TABLE camera_group; DROP TABLE camera_place; DROP INDEX alert_by_district;
     DROP INDEX alert_by_street; DROP INDEX alert_by_community; ALTER TABLE alert DROP COLUMN own_change;
     DROP TABLE session; DROP TABLE account; DROP TABLE token; DROP TABLE audit; DROP TABLE audit_head;
@@ -118,6 +125,15 @@ impl Home {
             Self::Server(_) => "UPDATE store_version SET version = 6",
         };
         self.sql(&format!("{BEFORE_AREAS} {version}"));
+    }
+
+    /// Sets the store back to the version before drafts.
+    pub(crate) fn before_drafts(&self) {
+        let version = match self {
+            Self::File(_) => "PRAGMA user_version = 8",
+            Self::Server(_) => "UPDATE store_version SET version = 7",
+        };
+        self.sql(&format!("{BEFORE_DRAFTS} {version}"));
     }
 
     /// How many rows a table has, past the store.

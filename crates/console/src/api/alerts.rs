@@ -21,7 +21,7 @@ const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
 const VERDICTS: [&str; 3] = ["none", "confirmed", "false_alarm"];
 const VIEWS: [&str; 2] = ["joined", "all"];
 
-/// The query of a list. An event matches when one of its alerts matches all filters of place, unit, kind, camera and severity.
+/// The query of a list. An event matches when one of its alerts matches all filters of place, unit, kind, rule, camera and severity.
 /// Handlers use the parsed [`AlertFilter`].
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -36,6 +36,8 @@ pub(crate) struct AlertQuery {
     responsible: Option<String>,
     /// The rule kind: `presence`, `line_crossing`, `dwell`, `count` and the others at `/api/v1/rule-kinds`.
     kind: Option<String>,
+    /// A rule's id: `rule.id` of an alert, so that its alerts before and after a change can be compared.
+    rule: Option<String>,
     /// A camera's id; with `views=joined`, any camera that saw the event.
     camera: Option<String>,
     /// `critical`, `high`, `medium` or `low`.
@@ -105,6 +107,7 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
         "address",
         "responsible",
         "kind",
+        "rule",
         "camera",
         "severity",
         "from",
@@ -122,6 +125,7 @@ fn filter(query: Option<&str>) -> Result<AlertFilter, Problem> {
         code_prefix: params.parse("address", |reason| ApiRule::Prefix { reason })?,
         responsible: params.parse("responsible", |reason| ApiRule::Unit { reason })?,
         kind: params.word("kind", &kinds())?,
+        rule: params.parse("rule", |reason| ApiRule::Rule { reason })?,
         camera: params.parse("camera", |reason| ApiRule::Camera { reason })?,
         severity: params.word("severity", &SEVERITIES)?,
         from,

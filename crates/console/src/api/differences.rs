@@ -21,6 +21,11 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
+    /// Its path.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Of what is shown in words.
     pub(super) fn of_texts(path: &str, before: String, after: String) -> Self {
         Self { path: path.to_owned(), before: before.into(), after: after.into() }

@@ -9,6 +9,8 @@ mod changes;
 mod common_answers;
 mod detections;
 mod differences;
+mod draft_text;
+mod drafts;
 mod evidence;
 mod explain;
 mod logins;
@@ -19,6 +21,8 @@ mod near_misses;
 mod operations;
 mod passwords;
 mod policies;
+mod policy_apply;
+mod policy_check;
 mod proposals;
 mod rule_kinds;
 mod session;
@@ -27,6 +31,7 @@ mod stream;
 mod thresholds;
 mod tokens;
 mod trials;
+mod used_draft;
 mod verdict;
 mod what_if;
 mod within;
@@ -187,7 +192,9 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(policies::list))
         .routes(routes!(policies::get))
         .routes(routes!(policies::history))
-        .routes(routes!(policies::apply))
+        .routes(routes!(drafts::get, drafts::put, drafts::remove))
+        .routes(routes!(policy_check::check))
+        .routes(routes!(policy_apply::apply))
         .routes(routes!(policies::roll_back))
         .routes(routes!(policies::pause))
         .routes(routes!(changes::apply, changes::list))

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use vedette_core::{CameraId, Owner, Policy, PolicyScope, PolicyVersion, Proposal, ProposedPolicy, RuleId, Timestamp};
 use vedette_rules::RuleSet;
 
-use super::proposals::{AppliedJson, PolicyBody, author, commit, if_match, planned, scope_text, tag};
+use super::proposals::{AppliedJson, PolicyBody, author, commit, planned, scope_text, tag};
 use super::within::{require_scope, sees_scope};
 use super::{App, Shared, body, camera_id};
 use crate::api_rule::ApiRule;
@@ -56,32 +56,6 @@ pub(crate) struct PolicyVersionJson {
     /// Its rules; null where the policy was removed.
     #[schema(required = true)]
     policy: Option<PolicyBody>,
-}
-
-/// A policy to be put in force.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ApplyRequest {
-    /// The rules; null removes the policy.
-    policy: Option<PolicyBody>,
-    /// The name of the person while there are no accounts, 1 to 64 characters; left out otherwise.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 64, example = "operator 7")]
-    by: Option<String>,
-    /// Why, at most 1000 characters.
-    #[serde(default)]
-    #[schema(max_length = 1000)]
-    reason: String,
-    /// Some cameras of the scope on which it is tried first; all if absent.
-    #[serde(default)]
-    #[schema(value_type = Vec<String>)]
-    only: BTreeSet<CameraId>,
-    /// Whether the console takes over a policy that the configuration files keep.
-    #[serde(default)]
-    take_over: bool,
-    /// Only say what would change, and whether it can.
-    #[serde(default)]
-    plan: bool,
 }
 
 /// An earlier version to be put in force again.
@@ -182,46 +156,6 @@ pub(crate) async fn history(
     let mut versions = versions(&app, &scope);
     versions.reverse();
     Ok(Json(versions))
-}
-
-/// Put a policy in force
-///
-/// Every live worker checks it on each of its cameras; if all are ready it is in force within about a second, by capture time. With
-/// `plan`, nothing changes.
-#[utoipa::path(post, path = "/api/v1/policies/{kind}/{name}/apply", tag = "configuration", operation_id = "applyPolicy",
-    params(("kind" = String, Path, description = "`camera` or `group`"), ("name" = String, Path, description = "The camera's id or the group's name"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that was edited")),
-    request_body = ApplyRequest,
-    responses(
-        (status = 200, description = "What differs, and what was put in force", body = AppliedJson),
-        (status = 409, description = "The configuration files keep it", body = ProblemJson, content_type = "application/problem+json"),
-        (status = 412, description = "Another version came first", body = ProblemJson, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not `application/json`", body = ProblemJson, content_type = "application/problem+json"),
-        (status = 422, description = "It cannot be applied: `refusals` say why", body = ProblemJson, content_type = "application/problem+json"),
-    ))]
-pub(crate) async fn apply(
-    State(app): State<App>,
-    Extension(allowed): Extension<Allowed>,
-    Path((kind, name)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    given: Bytes,
-) -> Result<Json<AppliedJson>, Problem> {
-    Params::read(query.as_deref(), &[])?;
-    let scope = require_scope(&app, &allowed, scope(&kind, &name)?)?;
-    let request: ApplyRequest = body(&headers, &given)?;
-    let (author, reason) = author(&allowed, request.by.as_deref(), &request.reason)?;
-    let content = request.policy.map(|policy| whole(&scope, policy));
-    let based_on = if_match(&headers)?;
-    let policies = vec![ProposedPolicy { scope, content, only: request.only, from: None, based_on }];
-    let owner = Owner::Console;
-    let proposal = Proposal { policies, author, reason, owner, takes_over: request.take_over, ..Proposal::default() };
-    let planned = planned(&app, &proposal);
-    if request.plan {
-        let cameras = app.parts.configuration.check(proposal).await?;
-        return Ok(Json(AppliedJson::plan(planned, cameras)));
-    }
-    commit(&app, &allowed, proposal, planned).await.map(Json)
 }
 
 /// Put an earlier version of a policy in force again
@@ -349,7 +283,7 @@ fn no_policy(scope: &PolicyScope) -> Problem {
     Problem::new(ProblemKind::NOT_FOUND, ApiRule::NoPolicy { scope: scope_text(scope) })
 }
 
-fn newest(app: &Shared, scope: &PolicyScope) -> Result<PolicyVersion, Problem> {
+pub(super) fn newest(app: &Shared, scope: &PolicyScope) -> Result<PolicyVersion, Problem> {
     app.parts.configuration.policy_versions(scope).pop().ok_or_else(|| no_policy(scope))
 }
 

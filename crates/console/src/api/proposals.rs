@@ -235,14 +235,20 @@ pub(super) fn tag(effective_from: Timestamp) -> String {
 /// The time in `If-Match`, which is that of such a tag.
 pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Timestamp>, Problem> {
     let Some(given) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let text = given.to_str().unwrap_or_default();
+    version_of("If-Match", given.to_str().unwrap_or_default()).map(Some)
+}
+
+/// The time in the `ETag` of a version, of the parameter `name`.
+pub(super) fn version_of(name: &str, text: &str) -> Result<Timestamp, Problem> {
+    let micros = within_tag(text).and_then(|text| text.parse().ok());
+    micros.map(Timestamp::from_micros).ok_or_else(|| Problem::parameter(name, text, ApiRule::Tag))
+}
+
+/// The text in an `ETag`.
+pub(super) fn within_tag(text: &str) -> Option<&str> {
     // A proxy that compresses answers weakens their tags.
-    let micros = text.strip_prefix("W/").unwrap_or(text);
-    let micros = micros.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
-    match micros {
-        Some(micros) => Ok(Some(Timestamp::from_micros(micros))),
-        None => Err(Problem::parameter("If-Match", text, ApiRule::Tag)),
-    }
+    let text = text.strip_prefix("W/").unwrap_or(text);
+    text.strip_prefix('"')?.strip_suffix('"')
 }
 
 /// A scope as in paths: `camera/ID` or `group/NAME`.
@@ -254,6 +260,11 @@ pub(super) fn scope_text(scope: &PolicyScope) -> String {
 }
 
 impl AppliedJson {
+    /// The capture time from which the change is in force; none if nothing was put in force.
+    pub(super) fn effective_from(&self) -> Option<Timestamp> {
+        self.applied.as_ref()?.effective_from.parse().ok()
+    }
+
     /// The change.
     pub(super) fn into_applied(self) -> Option<CommittedJson> {
         self.applied

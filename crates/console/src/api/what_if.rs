@@ -12,7 +12,8 @@ use vedette_core::PolicyScope;
 use super::policies::{scope, whole};
 use super::proposals::PolicyBody;
 use super::trials::{cameras_of, lines, term, text_line, tuning, window_between};
-use super::{App, body};
+use super::used_draft::UsedDraft;
+use super::{App, Shared, body};
 use crate::api_rule::ApiRule;
 use crate::guard::Allowed;
 use crate::params::Params;
@@ -62,6 +63,10 @@ pub(crate) struct DraftPolicy {
     scope: String,
     /// Its rules; null removes the policy.
     policy: Option<PolicyBody>,
+    /// In place of `policy` the caller's draft of this scope: its `ETag`, or `mine` for whichever version is stored.
+    #[serde(default)]
+    #[schema(example = "mine")]
+    draft: Option<String>,
 }
 
 /// Try a draft on what was detected
@@ -76,6 +81,7 @@ pub(crate) struct DraftPolicy {
         (status = 200, description = "The differences and their summary, as lines of JSON", body = String, content_type = "application/x-ndjson"),
         (status = 400, description = "The question breaks a rule", body = ProblemJson, content_type = "application/problem+json"),
         (status = 404, description = "No such camera", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 412, description = "Another version of the draft came first", body = ProblemJson, content_type = "application/problem+json"),
         (status = 410, description = "Nothing is stored of that time", body = ProblemJson, content_type = "application/problem+json"),
         (status = 415, description = "The body is not `application/json`", body = ProblemJson, content_type = "application/problem+json"),
         (status = 422, description = "A camera cannot use the draft: `refusals` say why", body = ProblemJson, content_type = "application/problem+json"),
@@ -90,7 +96,7 @@ pub(crate) async fn what_if(
 ) -> Result<Response, Problem> {
     Params::read(query.as_deref(), &[])?;
     let request: WhatIfRequest = body(&headers, &given)?;
-    let (draft, scopes) = draft(request.set, request.policies)?;
+    let (draft, scopes) = draft(&app, &allowed, request.set, request.policies).await?;
     let window = window_between(&request.from, &request.until)?;
     let cameras = cameras_of(&app, &allowed, &request.cameras, scopes)?;
     let limit = request.limit.unwrap_or(USUALLY_LISTED);
@@ -111,7 +117,12 @@ pub(crate) async fn what_if(
 }
 
 /// The draft, and the scopes of its policies.
-fn draft(set: Map<String, Value>, policies: Vec<DraftPolicy>) -> Result<(Draft, Vec<PolicyScope>), Problem> {
+async fn draft(
+    app: &Shared,
+    allowed: &Allowed,
+    set: Map<String, Value>,
+    policies: Vec<DraftPolicy>,
+) -> Result<(Draft, Vec<PolicyScope>), Problem> {
     if set.is_empty() == policies.is_empty() {
         return Err(Problem::new(ProblemKind::BODY, ApiRule::OneDraft));
     }
@@ -124,12 +135,17 @@ fn draft(set: Map<String, Value>, policies: Vec<DraftPolicy>) -> Result<(Draft, 
         return Ok((Draft::Values(values.collect::<Result<_, Problem>>()?), Vec::new()));
     }
     let mut drafted: Vec<(PolicyScope, _)> = Vec::new();
-    for DraftPolicy { scope: text, policy } in policies {
+    for DraftPolicy { scope: text, policy, draft } in policies {
         let (kind, name) = text.split_once('/').unwrap_or((&text, ""));
         let scope = scope(kind, name)?;
         if drafted.iter().any(|(earlier, _)| *earlier == scope) {
             return Err(Problem::parameter("policies", text, ApiRule::GivenTwice));
         }
+        let policy = match draft {
+            Some(_) if policy.is_some() => return Err(Problem::new(ProblemKind::BODY, ApiRule::OneText)),
+            Some(named) => Some(UsedDraft::find(app, allowed, &scope, &named).await?.read()?),
+            None => policy,
+        };
         let policy = policy.map(|policy| whole(&scope, policy));
         drafted.push((scope, policy));
     }

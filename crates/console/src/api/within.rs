@@ -43,6 +43,20 @@ pub(super) fn require_scope(app: &Shared, allowed: &Allowed, scope: PolicyScope)
     Err(Problem::new(ProblemKind::NOT_FOUND, ApiRule::NoPolicy { scope: scope_text(&scope) }))
 }
 
+/// A policy in the caller's areas that there is or may be: one of its scope has versions, or a camera.
+pub(super) fn require_known_scope(app: &Shared, allowed: &Allowed, scope: PolicyScope) -> Result<PolicyScope, Problem> {
+    let scope = require_scope(app, allowed, scope)?;
+    let configuration = &app.parts.configuration;
+    let is_meant = |id: &CameraId| {
+        let newest = configuration.camera_versions(id).pop().and_then(|version| version.content);
+        newest.is_some_and(|camera| camera.is_in(&scope))
+    };
+    if !configuration.policy_versions(&scope).is_empty() || configuration.cameras().iter().any(is_meant) {
+        return Ok(scope);
+    }
+    Err(Problem::new(ProblemKind::NOT_FOUND, ApiRule::NoPolicy { scope: scope_text(&scope) }))
+}
+
 /// That the caller has the permission of the route for the whole site.
 pub(super) fn require_everywhere(allowed: &Allowed, permission: vedette_access::Permission) -> Result<(), Problem> {
     if allowed.areas == Areas::Everywhere {

@@ -18,6 +18,7 @@ pub(crate) const NEEDS: &[(Method, &str, Need)] = &{
     use Permission as P;
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
     const DELETE: Method = Method::DELETE;
     [
         (GET, "/api/v1/alerts", Has(P::SeeAlerts)),
@@ -49,6 +50,10 @@ pub(crate) const NEEDS: &[(Method, &str, Need)] = &{
         (GET, "/api/v1/policies", Has(P::SeeSettings)),
         (GET, "/api/v1/policies/{kind}/{name}", Has(P::SeeSettings)),
         (GET, "/api/v1/policies/{kind}/{name}/versions", Has(P::SeeSettings)),
+        (GET, "/api/v1/policies/{kind}/{name}/draft", Has(P::Tune)),
+        (PUT, "/api/v1/policies/{kind}/{name}/draft", Has(P::Tune)),
+        (DELETE, "/api/v1/policies/{kind}/{name}/draft", Has(P::Tune)),
+        (POST, "/api/v1/policies/{kind}/{name}/check", Has(P::Tune)),
         (POST, "/api/v1/policies/{kind}/{name}/apply", Has(P::ChangePolicies)),
         (POST, "/api/v1/policies/{kind}/{name}/rollback", Has(P::ChangePolicies)),
         (POST, "/api/v1/policies/{kind}/{name}/pause", Has(P::ChangePolicies)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use vedette_access::{Account, Grants, Login, Name, NewPassword, PasswordHash, Secret, SecretKind, Token};
 use vedette_alert_store::AlertStore;
@@ -165,6 +165,11 @@ impl Guarded {
         Self { console, client: Client::new(), tokens }
     }
 
+    /// A request as the one with a token.
+    pub(crate) fn request(&self, who: &str, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.console.url)).bearer_auth(&self.tokens[who])
+    }
+
     /// Sends a request as the one with a token, or as nobody. Of a stream, the first part is the answer.
     pub(crate) async fn ask(
         &self,
@@ -177,8 +182,11 @@ impl Guarded {
         if let Some(who) = who {
             request = request.bearer_auth(&self.tokens[who]);
         }
-        if *method == Method::POST {
+        if *method == Method::POST || *method == Method::PUT {
             request = request.json(body);
+        }
+        if *method == Method::PUT {
+            request = request.header("if-none-match", "*");
         }
         let mut answer = request.send().await.unwrap();
         let status = answer.status();
@@ -213,8 +221,12 @@ impl Guarded {
     }
 
     pub(crate) async fn with_cookie(&self, method: Method, path: &str, cookie: &str) -> Response {
-        let request = self.client.request(method, format!("{}{path}", self.console.url)).header("cookie", cookie);
-        request.send().await.unwrap()
+        self.request_with_cookie(method, path, cookie).send().await.unwrap()
+    }
+
+    /// A request of a session.
+    pub(crate) fn request_with_cookie(&self, method: Method, path: &str, cookie: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.console.url)).header("cookie", cookie)
     }
 
     /// The acts in the audit log, newest first: who, act, object, outcome.

@@ -26,6 +26,7 @@ use West::{Hidden, LeftOut, Nowhere, Refused};
 /// Every route, the permission that it needs, and what lies elsewhere. A route that is not here fails the test.
 const ROWS: &[(&str, &str, West)] = &[
     ("delete /api/v1/accounts/{name}", "administer", Refused),
+    ("delete /api/v1/policies/{kind}/{name}/draft", "tune", Hidden),
     ("delete /api/v1/session", "caller", Nowhere),
     ("delete /api/v1/sessions/{id}", "administer", Refused),
     ("delete /api/v1/tokens/{name}", "administer", Refused),
@@ -61,6 +62,7 @@ const ROWS: &[(&str, &str, West)] = &[
     ("get /api/v1/openapi.json", "caller", Nowhere),
     ("get /api/v1/policies", "see_settings", LeftOut),
     ("get /api/v1/policies/{kind}/{name}", "see_settings", Hidden),
+    ("get /api/v1/policies/{kind}/{name}/draft", "tune", Hidden),
     ("get /api/v1/policies/{kind}/{name}/versions", "see_settings", Hidden),
     ("get /api/v1/rule-kinds", "caller", Nowhere),
     ("get /api/v1/session", "caller", Nowhere),
@@ -79,6 +81,7 @@ const ROWS: &[(&str, &str, West)] = &[
     ("post /api/v1/changes", "change_cameras", Refused),
     ("post /api/v1/passwords/reseal", "change_cameras", Refused),
     ("post /api/v1/policies/{kind}/{name}/apply", "change_policies", Hidden),
+    ("post /api/v1/policies/{kind}/{name}/check", "tune", Hidden),
     ("post /api/v1/policies/{kind}/{name}/pause", "change_policies", Hidden),
     ("post /api/v1/policies/{kind}/{name}/rollback", "change_policies", Hidden),
     ("post /api/v1/policies/{kind}/{name}/suggest", "tune", Hidden),
@@ -88,6 +91,7 @@ const ROWS: &[(&str, &str, West)] = &[
     ("post /api/v1/tokens", "administer", Refused),
     ("post /api/v1/what-if", "tune", Hidden),
     ("post /api/v1/what-if/sweep", "tune", Hidden),
+    ("put /api/v1/policies/{kind}/{name}/draft", "tune", Hidden),
 ];
 
 /// Every route that the router knows besides the page's files.
@@ -154,6 +158,7 @@ fn request(route: &str, in_west: bool) -> (Method, String, Value) {
     let body = match route {
         "post /api/v1/alerts/{id}/verdict" => json!({"verdict": "confirmed"}),
         "post /api/v1/cameras/{id}/apply" => json!({"camera": Two::camera(gate), "plan": true}),
+        "put /api/v1/policies/{kind}/{name}/draft" => json!({"toml": ""}),
         "post /api/v1/what-if" => with(json!({"set": {"a.score.enter": 0.7}})),
         "post /api/v1/what-if/sweep" => with(json!({"terms": [{"term": "a.score.enter", "values": [0.7]}]})),
         _ => json!({}),
@@ -213,6 +218,11 @@ async fn every_role_has_its_permissions_and_no_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_lies_elsewhere_is_as_if_it_were_not() {
     let site = Guarded::start().await;
+    for role in ["operator-east", "administrator-east"] {
+        let body = json!({"toml": "a draft of its own"});
+        let put = site.ask(Some(role), &Method::PUT, "/api/v1/policies/group/east/draft", &body).await;
+        assert_eq!(put.0, StatusCode::OK, "{}", put.1);
+    }
     for (route, permission, west) in ROWS.iter().filter(|row| row.2 != Nowhere) {
         for (role, permissions) in ROLES.iter().filter(|(role, _)| !["auditor", "monitor"].contains(role)) {
             if !permissions.contains(permission) {

@@ -11,6 +11,8 @@ mod clips;
 #[cfg(test)]
 mod described;
 #[cfg(test)]
+mod drafts;
+#[cfg(test)]
 mod figures;
 #[cfg(test)]
 mod figures_access;

@@ -14,6 +14,7 @@ use super::published::{InFlight, Published};
 use super::save::Share;
 use super::silence::Heard;
 use super::{Analyse, step};
+use crate::changes::analysed::Mark;
 use crate::registry::Entry;
 
 /// A camera of the partition.
@@ -25,6 +26,8 @@ pub(super) struct Known {
     stands_at: u64,
     /// Whether its state has changed since the last checkpoint.
     is_dirty: bool,
+    /// How far it is analysed, as the worker tells.
+    mark: Option<Mark>,
     /// Its last record; none when none has arrived since it was loaded or switched on.
     heard: Option<Heard>,
 }
@@ -37,7 +40,7 @@ pub(super) struct Panicked {
 
 impl Known {
     pub(super) fn new(id: CameraId, entry: Entry, analysis: CameraAnalysis, stands_at: u64) -> Self {
-        Self { id, analysis, entry, stands_at, is_dirty: false, heard: None }
+        Self { id, analysis, entry, stands_at, is_dirty: false, mark: None, heard: None }
     }
 
     /// The spans in which the analysis came too late for what the registry says now.
@@ -52,7 +55,11 @@ impl Known {
     }
 
     pub(super) fn step(&mut self, stage: &Analyse, frame: &CameraRecord) -> Outcome {
-        stage.step(&mut self.analysis, &self.entry.setups, frame)
+        let outcome = stage.step(&mut self.analysis, &self.entry.setups, frame);
+        if let Some(last) = self.analysis.last_captured() {
+            self.mark.get_or_insert_with(|| stage.worker.analysed().mark(&self.id)).set(last);
+        }
+        outcome
     }
 }
 

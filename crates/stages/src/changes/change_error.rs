@@ -1,12 +1,10 @@
 use std::time::Duration;
 
 use vedette_bus::BusError;
-use vedette_core::{Owner, Refusal, Timestamp};
+use vedette_core::{LARGEST_CHANGE, Owner, Refusal, Timestamp};
 
 /// How long live workers have for their answer.
 pub(super) const ANSWERS: Duration = Duration::from_secs(5);
-/// Most bytes of a change: a record of the bus, less the names of its topic and key.
-pub(super) const LARGEST: usize = 900_000;
 
 /// Why nothing changed.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +41,7 @@ pub enum ChangeError {
         owner: Owner,
     },
     /// Its record would be too large.
-    #[error("it takes {bytes} bytes, and a record of the bus holds {LARGEST}")]
+    #[error("it takes {bytes} bytes, and a record of the bus holds {LARGEST_CHANGE}")]
     TooLarge {
         /// Its size.
         bytes: usize,

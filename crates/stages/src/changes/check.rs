@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vedette_analysis::verify;
-use vedette_core::{Camera, CameraId, Change, Refusal, ValidationError, violations};
+use vedette_core::{Camera, CameraId, Change, Refusal, Timestamp, ValidationError, violations};
 use vedette_rules::SharedPolicy;
 use vedette_sealing::Endpoint;
 use vedette_wire::policy_key;
@@ -11,6 +11,8 @@ use crate::registry::{Registry, camera_mistakes, concerns};
 
 /// Most refusals that are named; the others are counted.
 pub(crate) const MOST_NAMED: usize = 20;
+/// The same for somebody who only wants to know.
+pub(crate) const MOST_CHECKED: usize = 1_000;
 /// Most characters of a value.
 const SHOWN: usize = 120;
 
@@ -22,28 +24,40 @@ violations! {
         SealedElsewhere = "change.sealed-elsewhere":
             "its password is sealed for another host or port, and is sent only where it is sealed for",
             "give the password for this address: in clear through the API, or as `vedette camera seal` prints it";
+        AlreadyAnalysed { last: Timestamp } = "change.already-analysed":
+            "frames of this camera are analysed up to {last}, and the change would be in force earlier",
+            "set the clock of the console's machine right, and those of the machines that take in cameras; then apply it again";
         NotInScope = "change.only": "the policy does not apply to this camera", "name cameras of the policy's scope";
     }
 }
 
 /// The result of checking a change on cameras.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Checked {
-    /// The cameras that it concerns.
+    /// How many cameras it concerns.
     pub(crate) cameras: u32,
+    /// These cameras.
+    pub(crate) concerned: Vec<CameraId>,
     /// Why it cannot be applied: the first reasons.
     pub(crate) refusals: Vec<Refusal>,
     /// How many others there are.
     pub(crate) more: u32,
+    /// Most that are named.
+    most: usize,
 }
 
 /// Checks a change on each of these cameras that it concerns: its calibration, and the policy that is in force on it afterwards.
-pub(crate) fn check(registry: &Registry, change: &Change, cameras: impl Iterator<Item = Arc<Camera>>) -> Checked {
+pub(crate) fn check(
+    registry: &Registry,
+    change: &Change,
+    cameras: impl Iterator<Item = Arc<Camera>>,
+    most: usize,
+) -> Checked {
     let compiled = |policy: &vedette_core::Policy| Arc::new(SharedPolicy::new(policy.clone()));
     // Compiled once for all cameras.
     let policies: Vec<Option<Arc<SharedPolicy>>> =
         change.policies.iter().map(|version| version.content.as_ref().map(compiled)).collect();
-    let mut checked = Checked::default();
+    let mut checked = Checked { cameras: 0, concerned: Vec::new(), refusals: Vec::new(), more: 0, most };
     let mut known: BTreeMap<_, Arc<Camera>> = cameras.map(|camera| (camera.id.clone(), camera)).collect();
     for version in &change.cameras {
         match &version.content {
@@ -53,6 +67,7 @@ pub(crate) fn check(registry: &Registry, change: &Change, cameras: impl Iterator
     }
     for camera in known.into_values().filter(|camera| concerns(change, &camera.id, Some(camera))) {
         checked.cameras += 1;
+        checked.concerned.push(camera.id.clone());
         let (policy, index) = policy_after(registry, change, &policies, &camera);
         let own = match change.cameras.iter().any(|version| version.of == camera.id) {
             true => [camera_mistakes(&camera), Vec::from_iter(moved_password(registry, &camera))].concat(),
@@ -108,7 +123,7 @@ pub(crate) fn check_scopes(registry: &Registry, change: &Change, checked: &mut C
 
 impl Checked {
     fn refuse(&mut self, refusal: Refusal) {
-        if self.refusals.len() < MOST_NAMED {
+        if self.refusals.len() < self.most {
             self.refusals.push(refusal);
         } else {
             self.more += 1;
@@ -136,6 +151,12 @@ fn policy_after(
     (None, None)
 }
 
+/// Why a change cannot be in force from a time up to which a camera was analysed.
+pub(crate) fn already_analysed(camera: &CameraId, last: Timestamp, from: Timestamp) -> Option<Refusal> {
+    let mistake = || ValidationError::new("effective_from", from, ChangeRule::AlreadyAnalysed { last });
+    (last >= from).then(|| refusal(Some(camera), None, mistake()))
+}
+
 /// A validation error on a camera, of the policy `within`.
 pub(crate) fn refusal(camera: Option<&CameraId>, within: Option<String>, mistake: ValidationError) -> Refusal {
     let path = match within {
@@ -143,5 +164,6 @@ pub(crate) fn refusal(camera: Option<&CameraId>, within: Option<String>, mistake
         None => mistake.path,
     };
     let value = mistake.value.chars().take(SHOWN).collect();
-    Refusal { camera: camera.cloned(), path, value, rule: mistake.rule, fix: mistake.fix }
+    let code = mistake.code.to_owned();
+    Refusal { camera: camera.cloned(), path, value, code, rule: mistake.rule, fix: mistake.fix }
 }

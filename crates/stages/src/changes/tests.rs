@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio_util::sync::CancellationToken;
 use vedette_bus::embedded::{EmbeddedBus, EmbeddedSettings};
-use vedette_core::{CameraId, FrameSize, Refusal};
+use vedette_core::{FrameSize, Refusal};
 use vedette_runtime::clock;
 use vedette_runtime::health::Health;
 use vedette_topics::BusSettings;
@@ -178,6 +178,7 @@ async fn one_refusal_and_nothing_changes() {
     let refusal = Refusal {
         camera: Some(camera),
         path: text("rule[0].when.kind"),
+        code: "t".into(),
         value: text("presence"),
         rule: text("unknown"),
         fix: text("upgrade"),
@@ -253,7 +254,7 @@ async fn a_change_larger_than_a_record_is_refused() {
         })
         .collect();
     let refused = site.changes.check(site.proposal(Some(policy))).await.unwrap_err();
-    assert!(matches!(refused, ChangeError::TooLarge { bytes } if bytes > LARGEST), "{refused}");
+    assert!(matches!(refused, ChangeError::TooLarge { bytes } if bytes > LARGEST_CHANGE), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -326,4 +327,29 @@ async fn a_clock_that_is_set_back_or_forward_keeps_the_order_of_versions() {
         assert_eq!(late.policy_versions(&site.policy.applies_to).len(), number + 2);
         following.abort();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_for_frames_that_were_analysed_is_refused_with_the_last_one() {
+    let site = Site::new().await;
+    let (worker, registry) = (Worker::default(), registry(&site.bus, &site.stop).await);
+    worker.hold(&(0..PARTITIONS).collect());
+    let camera = test_site::cameras().remove(0).id;
+    let mark = worker.analysed().mark(&camera);
+    tokio::spawn(worker.run(site.bus.clone(), registry, site.stop.clone()));
+    // As if the clock of this process were an hour behind that of the cameras.
+    let last = clock::now() + Span::from_secs(3_600);
+    mark.set(last);
+    let refused = site.changes.apply(site.proposal(Some(site.renamed("new")))).await.unwrap_err();
+    let ChangeError::Refused { refusals, more: 0, worker: Some(_) } = refused else { panic!("{refused}") };
+    let [refusal] = &refusals[..] else { panic!("{refusals:?}") };
+    assert_eq!((refusal.camera.as_ref(), refusal.code.as_str()), (Some(&camera), "change.already-analysed"));
+    assert!(refusal.rule.contains(&last.to_string()) && refusal.fix.contains("clock"), "{refusal:?}");
+    assert!(matches!(site.phases().await[..], [ChangePhase::Prepared, ChangePhase::Aborted(_)]));
+    mark.set(clock::now());
+    site.changes.apply(site.proposal(Some(site.renamed("new")))).await.unwrap();
+    // A camera that is analysed here no more says nothing.
+    mark.set(last);
+    drop(mark);
+    site.changes.apply(site.proposal(Some(site.renamed("newer")))).await.unwrap();
 }

@@ -8,13 +8,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use vedette_bus::{SharedBus, partition_of};
-use vedette_core::{Camera, Change, ChangeId};
+use vedette_core::{Camera, CameraId, Change, ChangeId};
 use vedette_runtime::health::{Condition, Health};
 use vedette_runtime::{Service, clock};
 use vedette_topics::{During, topics};
 use vedette_wire::{WorkerAnswer, WorkerReport};
 
-use super::check::check;
+use super::analysed::Analysed;
+use super::check::{MOST_NAMED, check};
 use super::workers::PATIENCE;
 use crate::error::StageError;
 use crate::registry::Registry;
@@ -30,6 +31,7 @@ pub struct Worker {
     /// Its partitions of `detections`.
     partitions: Arc<watch::Sender<BTreeSet<u32>>>,
     vote: Arc<watch::Sender<Vote>>,
+    analysed: Analysed,
 }
 
 /// Whether a change can be committed without this worker.
@@ -50,6 +52,7 @@ impl Default for Worker {
             name: format!("{:016x}", fastrand::u64(..)).into(),
             partitions,
             vote: Arc::new(watch::channel(Vote::None).0),
+            analysed: Analysed::default(),
         }
     }
 }
@@ -62,6 +65,11 @@ impl Worker {
             known.clone_from(partitions);
             differs
         });
+    }
+
+    /// How far its cameras are analysed.
+    pub(crate) const fn analysed(&self) -> &Analysed {
+        &self.analysed
     }
 
     /// Whether no change can be committed that it does not know of.
@@ -162,11 +170,13 @@ impl Worker {
         let id = change.id.clone();
         let checked = tokio::task::spawn_blocking(move || {
             let is_own = |camera: &Arc<Camera>| held.contains(&partition_of(camera.id.as_str().as_bytes(), of));
-            check(&known, &change, known.cameras().into_iter().filter(is_own))
+            check(&known, &change, known.cameras().into_iter().filter(is_own), MOST_NAMED)
         });
         let checked = checked.await?;
         let answer = if checked.refusals.is_empty() {
-            WorkerAnswer::Ready { change: id, cameras: checked.cameras }
+            let last = |camera: CameraId| self.analysed.last(&camera).map(|last| (camera, last));
+            let analysed = checked.concerned.into_iter().filter_map(last).max_by_key(|(_, last)| *last);
+            WorkerAnswer::Ready { change: id, cameras: checked.cameras, analysed }
         } else {
             WorkerAnswer::Refused { change: id, refusals: checked.refusals, more: checked.more }
         };

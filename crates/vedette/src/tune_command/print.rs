@@ -39,6 +39,9 @@ pub(super) fn comparison(differences: &[Difference], sum: Summing, as_json: bool
     }
     writeln!(text, "false among judged: before {}, after {}", false_share(before), false_share(after))?;
     text += &said(sum.baseline());
+    for warning in sum.warnings() {
+        writeln!(text, "warning: {warning}")?;
+    }
     print_text!("{text}");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Policies that are changed while the product runs: by `vedette apply` and through the API.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use vedette_bus::StartAt;
@@ -9,7 +9,7 @@ use vedette_runtime::clock;
 use vedette_topics::{reading, topics};
 
 use crate::product::Product;
-use crate::support::{demo_site, edit, eventually, finish, said, vedette};
+use crate::support::{demo_site, edit, eventually, finish, root, said, vedette};
 
 struct Site {
     folder: tempfile::TempDir,
@@ -206,5 +206,91 @@ async fn a_camera_is_added_changed_and_removed_while_the_product_runs() {
     let versions = site.product.json("/api/v1/cameras/campus-2/versions").await;
     let names: Vec<&Value> = versions.as_array().unwrap().iter().map(|version| &version["camera"]["name"]).collect();
     assert_eq!(names[..2], [&Value::Null, &json!("The other one")], "{versions}");
+    site.product.end().await;
+}
+
+/// The commands of docs/TUNING.md that begin so, each with the lines that continue it.
+fn requests(page: &str) -> Vec<String> {
+    let section = page.split("## Drafts").nth(1).unwrap().split("## ").next().unwrap();
+    let block = section.split("```").nth(1).unwrap();
+    block.split("\n$ ").skip(1).map(|command| command.trim().trim_start_matches("$ ").to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_is_checked_tried_and_applied_as_the_page_about_tuning_says() {
+    let site = Site::start().await;
+    site.edit("id = \"west-gate\"", "id = \"west-gate\"\nscore = { enter = 0.6, stay = 0.35 }");
+    let page = std::fs::read_to_string(root().join("docs/TUNING.md")).unwrap();
+    let requests = requests(&page);
+    assert_eq!(requests.len(), 4, "{requests:?}");
+    let mut answers = Vec::new();
+    for request in requests {
+        let line = request.replace("http://127.0.0.1:8080", &site.product.url);
+        let mut command = Command::new("bash");
+        command.args(["-c", &line]).current_dir(site.folder.path());
+        let output = finish(command);
+        assert!(output.status.success(), "{line}: {}", said(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let last = text.lines().last().unwrap_or_default();
+        answers.push(serde_json::from_str::<Value>(last).unwrap_or_else(|_| panic!("{line}: {text}")));
+    }
+    let [draft, checked, tried, applied] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((&draft["based_on_version"], &draft["policy_changed"]), (&json!(1), &json!(false)), "{draft}");
+    assert_eq!((&checked["usable"], &checked["cameras"]), (&json!(true), &json!(1)), "{checked}");
+    // The newest minute is not stored yet.
+    assert!(tried["summary"].is_object() || tried["code"] == "what-if.no-detections", "{tried}");
+    assert_eq!(applied["planned"][0]["differences"][0]["path"], "rule west-gate.score.enter", "{applied}");
+    assert!(applied["applied"].is_object(), "{applied}");
+    let newest = site.product.json("/api/v1/policies/group/campus").await;
+    assert_eq!((&newest["version"], &newest["by"]), (&json!(2), &json!("anna")), "{newest}");
+    let path = "/api/v1/policies/group/campus/draft";
+    assert_eq!(site.product.get(path).await.status(), 404, "it is no draft any more");
+
+    // Every mistake of every camera at once.
+    let mut policy = newest["policy"].clone();
+    policy["rule"][0]["when"]["zone"][0] = json!([-9, 0]);
+    policy["rule"][1]["purpose"] = json!("");
+    let draft = |condition: &'static str, value: String, body: Value| {
+        let request = reqwest::Client::new().put(format!("{}{path}", site.product.url)).json(&body);
+        async move { request.header(condition, value).send().await.unwrap() }
+    };
+    let written = draft("if-none-match", "*".into(), json!({ "policy": policy })).await;
+    let tag = written.headers()["etag"].to_str().unwrap().to_owned();
+    let (status, checked) = site.post("check", None, &json!({ "draft": tag })).await;
+    let refusals = checked["refusals"].as_array().unwrap();
+    assert_eq!((status, refusals.len(), &checked["usable"]), (200, 2, &json!(false)), "{checked}");
+    for refusal in refusals {
+        assert_eq!(refusal["camera"], "campus-1", "{refusal}");
+        assert!(["path", "rule", "fix"].iter().all(|name| refusal[name].as_str().is_some_and(|it| !it.is_empty())));
+    }
+    let (status, problem) = site.post("apply", None, &json!({ "draft": tag, "by": "anna" })).await;
+    assert_eq!((status, problem["refusals"].as_array().map(Vec::len)), (422, Some(2)), "{problem}");
+
+    // Tried on some cameras first, then in force on all.
+    policy = newest["policy"].clone();
+    policy["rule"][0]["cooldown"] = json!("1m");
+    let written = draft("if-match", tag.clone(), json!({ "policy": policy })).await;
+    let second = written.headers()["etag"].to_str().unwrap().to_owned();
+    let (status, problem) = site.post("apply", None, &json!({ "draft": tag, "by": "anna" })).await;
+    assert_eq!((status, &problem["code"]), (412, &json!("draft.changed")), "{problem}");
+    let some = json!({ "draft": second, "by": "anna", "only": ["campus-1"] });
+    assert_eq!(site.post("apply", None, &some).await.0, 200);
+    let kept = site.product.get(path).await;
+    assert_eq!(kept.headers()["etag"], second.as_str());
+    let kept: Value = kept.json().await.unwrap();
+    assert_eq!((&kept["based_on_version"], &kept["policy_changed"]), (&json!(3), &json!(false)), "{kept}");
+    // Somebody else changes the policy meanwhile.
+    let (status, answer) = site.post("rollback", None, &json!({ "to": 1, "by": "ben" })).await;
+    assert_eq!(status, 200, "{answer}");
+    let all = json!({ "draft": second, "by": "anna" });
+    let (status, problem) = site.post("apply", None, &all).await;
+    assert_eq!((status, &problem["code"]), (412, &json!("change.stale")), "{problem}");
+    assert_eq!(site.product.json(path).await["policy_changed"], true);
+    let newest = site.product.get("/api/v1/policies/group/campus").await;
+    let base = newest.headers()["etag"].to_str().unwrap().to_owned();
+    draft("if-match", second, json!({ "policy": policy, "based_on": base })).await;
+    let (status, answer) = site.post("apply", None, &json!({ "draft": "mine", "by": "anna" })).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(site.product.get(path).await.status(), 404);
     site.product.end().await;
 }

@@ -131,6 +131,40 @@ fn a_what_if_is_a_replay_before_and_after() {
 }
 
 #[test]
+fn detections_of_two_models_are_told_with_the_time_of_the_change() {
+    let mut site = Site::new();
+    let set = ["--set", "west-gate.score.enter=0.6"];
+    let same = site.run(&["tune", "what-if"], &set);
+    assert!(!said(&same).contains("warning"), "{}", said(&same));
+    let text = std::fs::read_to_string(&site.detections).unwrap();
+    let half = text.lines().count() / 2;
+    let mut changed_at = String::new();
+    let mut mixed = String::new();
+    for (number, line) in text.lines().enumerate() {
+        let mut record: Value = serde_json::from_str(line).unwrap();
+        if number >= half {
+            record["model"]["version"] = "next".into();
+        }
+        if number == half {
+            let record = vedette_analysis::record_line::from_line(line).unwrap();
+            changed_at = record.at.captured.to_string();
+        }
+        mixed += &format!("{record}\n");
+    }
+    site.detections = site.path("mixed.jsonl");
+    std::fs::write(&site.detections, mixed).unwrap();
+    let told = said(&site.run(&["tune", "what-if"], &set));
+    let warning = told.lines().find(|line| line.starts_with("warning: camera campus-1: ")).unwrap_or_default();
+    assert!(warning.contains(&changed_at) && warning.contains(" next:"), "{told}");
+    let as_json = lines(&site.run(&["tune", "what-if"], &[&set[..], &["--json"]].concat()));
+    let summary = &as_json.last().unwrap()["summary"];
+    assert_eq!(summary["warnings"].as_array().unwrap().len(), 1, "{summary}");
+    let change = &summary["cameras"][0]["model_changes"][0];
+    assert_eq!(change["at"], Value::from(changed_at), "{summary}");
+    assert!(change["after"].as_str().unwrap().ends_with(" next") && change["before"] != change["after"], "{summary}");
+}
+
+#[test]
 fn a_lost_confirmed_alert_is_told_by_the_exit_code() {
     let site = Site::new();
     let count = site.judge(|number, _| (number % 2 == 0).then_some(Decision::Confirmed));

@@ -93,6 +93,7 @@ async fn a_what_if_through_the_api_is_what_replay_gives() {
     assert!(summary["baseline"]["live"].as_u64().unwrap() >= 8, "{summary}");
     let camera = &summary["cameras"][0];
     assert!(camera["frames"].as_u64() > Some(100) && camera["models"].as_array().unwrap().len() == 1, "{camera}");
+    assert_eq!(summary["warnings"], json!([]), "{summary}");
     assert!(answer.iter().any(|line| line["progress"] == json!({"done": 1, "of": 1})));
 
     // The records of the same time, as `vedette export` writes them.

@@ -31,9 +31,11 @@ const SEEDS: u64 = 24;
 enum Story {
     /// Changes are applied, and nothing else happens.
     Undisturbed,
+    /// The desk's clock is set back now and then, and nothing else happens.
+    SetBack,
     /// Whatever the seed says.
     Trouble,
-    /// As undisturbed, with a program that has a bug.
+    /// As undisturbed or set back, with a program that has a bug.
     Bug(InjectedFault),
 }
 
@@ -44,6 +46,8 @@ struct Run {
     applied: u64,
     held: u64,
     late: u64,
+    /// Changes that were refused since frames were analysed already.
+    refused: u64,
     alerts: usize,
 }
 
@@ -76,8 +80,9 @@ fn run(seed: u64, bugs: &[Sabotage], story: Story) -> Run {
             let mut run = compare(&site, unrest).await;
             let text = counters.render();
             run.held = total(&text, "vedette_analyse_frames_held_total");
-            if matches!(story, Story::Undisturbed | Story::Bug(_)) && run.late > 0 {
-                run.wrong.push(format!("P6: {} spans were late although nothing happened", run.late));
+            run.refused = site.refused();
+            if story != Story::Trouble && run.late > 0 {
+                run.wrong.push(format!("P6: {} spans were late, and no change was refused for it", run.late));
             }
             run
         })
@@ -166,6 +171,31 @@ fn changes_in_a_quiet_site_are_never_late() {
     let run = run(1, &[], Story::Undisturbed);
     assert_eq!(run.wrong, Vec::<String>::new());
     assert!(run.applied >= 8 && run.alerts > 20, "{run:?}");
+}
+
+#[test]
+fn changes_of_a_clock_that_was_set_back_are_refused_and_none_is_late() {
+    let (refused, applied) = (AtomicU64::new(0), AtomicU64::new(0));
+    let failures = failures_of(SEEDS, |seed| {
+        let run = run(seed, &[], Story::SetBack);
+        refused.fetch_add(run.refused, Ordering::Relaxed);
+        applied.fetch_add(run.applied, Ordering::Relaxed);
+        run.wrong
+    });
+    assert!(failures.is_empty(), "{failures:?}");
+    let (refused, applied) = (refused.into_inner(), applied.into_inner());
+    eprintln!("{refused} changes refused, {applied} applied");
+    if number("VEDETTE_CHAOS_SEED").is_none() {
+        assert!(
+            refused > SEEDS && applied > SEEDS,
+            "{refused} changes refused, {applied} applied: too little happened"
+        );
+    }
+}
+
+#[test]
+fn a_worker_that_does_not_refuse_what_it_has_analysed_is_found() {
+    is_found(&[], Story::Bug(InjectedFault::HidesAnalysed), "P6");
 }
 
 /// A planted bug must be found by the usual seeds, and by the word for it.

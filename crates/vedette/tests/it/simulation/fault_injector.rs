@@ -5,7 +5,7 @@ use vedette_bus::simulated::Client;
 use vedette_bus::{Bus, BusError, Delivered, Delivery, Reader, Record, StartAt, Subscription, TopicSpec, Watermarks};
 use vedette_core::{AlertId, AlertStatus, Change, ChangePhase, Span};
 use vedette_topics::topics::{self, Message};
-use vedette_wire::{AnalysisState, decode_alert, decode_state, encode_alert, encode_state};
+use vedette_wire::{AnalysisState, WorkerAnswer, decode_alert, decode_state, encode_alert, encode_state};
 
 /// A format older than any that can be read.
 const UNREADABLE: u32 = 1;
@@ -23,6 +23,8 @@ pub(crate) enum InjectedFault {
     NewestPolicy,
     /// Changes are committed without lead, for frames that were analysed.
     CommitsForThePast,
+    /// Workers do not say how far they have analysed, so that they refuse no change for it.
+    HidesAnalysed,
 }
 
 /// Sends through `client`, with the fault.
@@ -59,6 +61,14 @@ impl FaultInjector {
                     let phase = ChangePhase::Committed(from - Span::from_secs(3));
                     record.value = Some(Change { phase, ..change }.encode());
                 }
+                (record, None)
+            }
+            InjectedFault::HidesAnalysed if topic == topics::WORKERS.name() => {
+                let mut report = topics::WORKERS.decode(Some(value)).unwrap();
+                if let Some(WorkerAnswer::Ready { analysed, .. }) = &mut report.answer {
+                    *analysed = None;
+                }
+                record.value = Some(report.encode());
                 (record, None)
             }
             _ => (record, None),

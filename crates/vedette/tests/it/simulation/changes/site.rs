@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use vedette_bus::{Bus, Record, SharedBus};
 use vedette_core::{CameraRecord, FrameAt, ProcessedFrame, RecordBody, Span, Timestamp};
 use vedette_runtime::health::Health;
 use vedette_stages::address_book::AddressBook;
-use vedette_stages::changes::{Changes, Worker};
+use vedette_stages::changes::{ChangeError, Changes, Worker};
 use vedette_stages::registry::{self, Registry};
 use vedette_stages::{Analyse, AnalyseSettings, LatencyBook, Peers, Signals};
 use vedette_topics::{BusSettings, topics};
@@ -66,6 +67,8 @@ pub(super) struct Site {
     pub(super) cluster: Cluster,
     seed: u64,
     story: Story,
+    /// Changes that were refused since frames were analysed already.
+    refused: AtomicU64,
 }
 
 /// The process that decides on changes.
@@ -83,7 +86,11 @@ impl Site {
             cluster.sabotage(bug.clone());
         }
         prepare(&(Arc::new(cluster.client("owner")) as SharedBus)).await;
-        Self { cluster, seed, story }
+        Self { cluster, seed, story, refused: AtomicU64::new(0) }
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// What the bus says of cameras and policies.
@@ -112,15 +119,17 @@ impl Site {
         unrest.into_iter().collect()
     }
 
-    /// In some runs the desk's clock is set back once, so that a change is effective in the past. Nothing befalls the workers then: one that
-    /// is killed before it has said that a change was late leaves alerts that no replay gives.
+    /// In some runs the desk's clock is set back once, and workers are of a release that does not say how far it has analysed, so that
+    /// a change is effective in the past. Nothing befalls the workers then: one that is killed before it has said that a change was late leaves
+    /// alerts that no replay gives.
     fn sets_clock_back(&self) -> bool {
         self.story == Story::Trouble && self.seed.is_multiple_of(4)
     }
 
-    const fn fault(&self) -> Option<InjectedFault> {
+    fn fault(&self) -> Option<InjectedFault> {
         match self.story {
-            Story::Undisturbed | Story::Trouble => None,
+            Story::Trouble if self.sets_clock_back() => Some(InjectedFault::HidesAnalysed),
+            Story::Undisturbed | Story::SetBack | Story::Trouble => None,
             Story::Bug(fault) => Some(fault),
         }
     }
@@ -238,6 +247,9 @@ impl Site {
                 // Set back or forward, and right again.
                 FAST.set(if std::mem::take(&mut set_back) { -10 } else { [0, 0, 0, 10][chance.0.usize(0..4)] });
             }
+            if matches!(self.story, Story::SetBack | Story::Bug(InjectedFault::HidesAnalysed)) {
+                FAST.set([0, 0, -3, -10, -90][chance.0.usize(0..5)]);
+            }
             let proposal = editor::proposal(&mut chance.0, desk.changes.registry());
             let changes = desk.changes.clone();
             let mut applying = tokio::spawn(async move { changes.apply(proposal).await });
@@ -255,7 +267,12 @@ impl Site {
                     _ => hinder(desk.process.client(), &mut chance).await,
                 }
             }
-            let _ = tokio::time::timeout(Duration::from_secs(30), &mut applying).await;
+            if let Ok(Ok(Err(ChangeError::Refused { refusals, .. }))) =
+                tokio::time::timeout(Duration::from_secs(30), &mut applying).await
+            {
+                let is_analysed = refusals.iter().any(|refusal| refusal.code == "change.already-analysed");
+                self.refused.fetch_add(u64::from(is_analysed), Ordering::Relaxed);
+            }
         }
         FAST.set(0);
         // Whatever it left, the next one ends.
