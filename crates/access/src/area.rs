@@ -82,7 +82,13 @@ impl FromStr for Area {
         let refused = || AccessRule::Area { given: text.chars().take(80).collect() }.into();
         match text.split_once(':') {
             Some(("address", prefix)) => prefix.parse().map(Self::Address).map_err(|_| refused()),
-            Some(("group", name)) if !name.is_empty() && text_violation(name, LONGEST_NAME).is_none() => {
+            // What separates areas and grants in texts is in no name.
+            Some(("group", name))
+                if !name.is_empty()
+                    && name.trim() == name
+                    && !name.contains([',', ';', '@'])
+                    && text_violation(name, LONGEST_NAME).is_none() =>
+            {
                 Ok(Self::Group(name.to_owned()))
             }
             _ => Err(refused()),
@@ -117,7 +123,21 @@ mod tests {
         for good in ["address:440305", "address:440305001", "group:gates", "group:东门 1"] {
             assert_eq!(good.parse::<Area>().unwrap().to_string(), good);
         }
-        for bad in ["", "440305", "address:", "address:44030", "address:44030x", "group:", "group:a\nb", "unit:7"] {
+        for bad in [
+            "",
+            "440305",
+            "address:",
+            "address:44030",
+            "address:44030x",
+            "group:",
+            "group:a\nb",
+            "group:a,b",
+            "group:a;b",
+            "group:a@b",
+            "group: a",
+            "group:a ",
+            "unit:7",
+        ] {
             assert_eq!(bad.parse::<Area>().unwrap_err().code, "access.area", "{bad:?}");
         }
     }

@@ -72,6 +72,9 @@ pub enum Broken {
     /// A row with a hash of its own does not continue the one before: what stands before it was replaced.
     #[error("row {0} does not follow the row before it: rows up to there were replaced")]
     Unlinked(u64),
+    /// There are rows behind the end that the log says it has.
+    #[error("row {0} was added beside the log, which ends before it")]
+    Added(u64),
     /// Rows at the end are missing.
     #[error("the log ends with row {last}, but row {known} was written: rows at the end were cut")]
     Cut {

@@ -72,17 +72,25 @@ impl Inside {
         any(&terms)
     }
 
-    /// For each area the source of its alerts, their condition, and the columns of their time and id, by which an index orders them.
-    pub(super) fn branches(&self) -> Vec<Branch> {
+    /// For each area the source of its alerts, their condition, and the columns of their time and id, by which an index orders them. `whole`
+    /// says whether more of an alert is asked for than time, id and event.
+    pub(super) fn branches(&self, whole: bool) -> Vec<Branch> {
         let of_entity = |entity: &Entity| Branch {
             from: "alert",
             condition: entity.holds("alert.code"),
             key: ("alert.raised_us", "alert.id"),
         };
-        let of_group = |group: &String| Branch {
-            from: "alert_group AS held CROSS JOIN alert",
-            condition: format!("held.name = {group} AND alert.id = held.alert"),
-            key: ("held.raised_us", "held.alert"),
+        let of_group = |group: &String| match whole {
+            true => Branch {
+                from: "alert_group AS held CROSS JOIN alert",
+                condition: format!("held.name = {group} AND alert.id = held.alert"),
+                key: ("held.raised_us", "held.alert"),
+            },
+            false => Branch {
+                from: "(SELECT name, raised_us, alert AS id, event_us, event FROM alert_group) AS alert",
+                condition: format!("alert.name = {group}"),
+                key: ("alert.raised_us", "alert.id"),
+            },
         };
         self.entities.iter().map(of_entity).chain(self.groups.iter().map(of_group)).collect()
     }

@@ -75,8 +75,8 @@ fn set_groups(session: &mut dyn Session, camera: &CameraId, groups: &BTreeSet<St
     for name in groups.difference(&known) {
         let values = [camera.into(), name.as_str().into()];
         session.execute(DOING, "INSERT INTO camera_group (camera, name) VALUES (?1, ?2)", &values)?;
-        let sql = "INSERT INTO alert_group (name, raised_us, alert)
-                   SELECT camera_group.name, alert.raised_us, alert.id
+        let sql = "INSERT INTO alert_group (name, raised_us, alert, event_us, event)
+                   SELECT camera_group.name, alert.raised_us, alert.id, alert.event_us, alert.event
                    FROM camera_group JOIN alert ON alert.camera = camera_group.camera
                    WHERE camera_group.camera = ?1 AND camera_group.name = ?2";
         session.execute(DOING, sql, &values)?;
@@ -99,8 +99,8 @@ fn set_code(session: &mut dyn Session, camera: &CameraId, code: Option<&AddressC
 /// The groups of an alert that is new or whose time may have changed: those of its camera.
 pub(super) fn write_alert_groups(session: &mut dyn Session, id: &str) -> Result<(), StoreError> {
     session.execute(DOING, "DELETE FROM alert_group WHERE alert = ?1", &[id.into()])?;
-    let sql = "INSERT INTO alert_group (name, raised_us, alert)
-               SELECT camera_group.name, alert.raised_us, alert.id
+    let sql = "INSERT INTO alert_group (name, raised_us, alert, event_us, event)
+               SELECT camera_group.name, alert.raised_us, alert.id, alert.event_us, alert.event
                FROM alert JOIN camera_group ON camera_group.camera = alert.camera WHERE alert.id = ?1";
     session.execute(DOING, sql, &[id.into()]).map(drop)
 }

@@ -209,7 +209,7 @@ mod tests {
             ("address:440304", "alert_by_district"),
             ("address:440304001", "alert_by_street"),
             ("address:440304001001", "alert_by_community"),
-            ("group:gates", "SEARCH held USING PRIMARY KEY (name=?"),
+            ("group:gates", "SEARCH alert_group USING PRIMARY KEY (name=?"),
         ] {
             for filter in [AlertFilter::default(), AlertFilter { before, ..AlertFilter::default() }] {
                 let mut values = Vec::new();

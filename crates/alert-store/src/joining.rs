@@ -267,6 +267,8 @@ fn apply(session: &mut dyn Session, fresh: AlertId, decided: &Decided) -> Result
 fn set_event(session: &mut dyn Session, id: &str, lead: &str, lead_us: i64) -> Result<(), StoreError> {
     let sql = "UPDATE alert SET event = ?2, event_us = ?3 WHERE id = ?1";
     session.execute(DOING, sql, &[id.into(), lead.into(), lead_us.into()])?;
+    let sql = "UPDATE alert_group SET event = ?2, event_us = ?3 WHERE alert = ?1";
+    session.execute(DOING, sql, &[id.into(), lead.into(), lead_us.into()])?;
     Ok(())
 }
 

@@ -137,6 +137,13 @@ violations! {
         TooManyLogins = "busy.logins": "too many people log in at once", "try again in a few seconds";
         NoAccounts = "access.no-accounts": "the console has no accounts, so it answers programs of its own machine only",
             "make an account there: vedette user add NAME --grant administrator";
+        NoAccountYet = "access.no-account-yet": "the site has no account: a token made now would outlive that",
+            "make the first account, then tokens";
+        CameraShared = "access.camera-shared":
+            "the camera belongs to groups outside of the areas of the caller too, or would leave or join such a group",
+            "leave its source and those groups as they are, or ask an administrator of the whole site";
+        FileSource = "access.file-source": "a recording on the server is read, which may be of elsewhere",
+            "name the address of a camera, or ask an administrator of the whole site";
         NotOpen = "access.not-open": "no rule opens this path to anybody", "report it as a fault of the product";
         NotPermitted { permission: String } = "access.not-permitted": "none of the caller's roles has the permission `{permission}`",
             "ask an administrator for a role that has it; docs/ACCESS.md lists them";
@@ -221,6 +228,8 @@ violations! {
 impl ApiRule {
     /// The code of a login that failed.
     pub(crate) const WRONG_LOGIN: &str = "access.wrong-login";
+    /// The code of a change of a password that failed.
+    pub(crate) const WRONG_PASSWORD: &str = "access.wrong-password";
 
     /// The violation of a parameter that is not the `expected` number.
     pub(crate) fn number(expected: &str) -> impl FnOnce(String) -> Self {

@@ -65,8 +65,8 @@ pub(crate) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
         }
     }
     request.extensions_mut().insert(Client(client));
-    // Only these are read by a handler.
-    if *request.method() == Method::POST {
+    // Before the turn is taken: a slow body must keep nobody else waiting.
+    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         match whole_body(request, &gate.settings.limits).await {
             Ok(whole) => request = whole,
             Err((refusal, problem)) => {

@@ -276,5 +276,5 @@ impl Provider {
 }
 
 fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(SHOWN).collect()
+    vedette_core::printable(text).chars().take(SHOWN).collect()
 }

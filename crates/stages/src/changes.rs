@@ -55,6 +55,13 @@ struct Ready {
 }
 
 impl Ready {
+    /// The earliest time from which a change can be in force: cameras whose clocks are ahead of this one's, by no more than a mistake
+    /// would be, have it as late. From their answers on the workers hold what was captured later.
+    fn earliest(&self, now: Timestamp) -> Timestamp {
+        let reached = self.analysed.iter().map(|(.., last)| *last).max();
+        reached.filter(|last| *last <= now + SET_BACK).map_or(now, |last| now.max(last)) + LEAD
+    }
+
     /// Why a change cannot be in force from a time: the last frame of a camera that was analysed.
     fn refuse(&self, from: Timestamp) -> Option<ChangeError> {
         let (worker, camera, last) = self.analysed.iter().max_by_key(|(.., last)| *last)?;
@@ -174,7 +181,7 @@ impl Changes {
         let held = self.workers.held();
         let unattended = (0..u32::try_from(of).unwrap_or(u32::MAX)).filter(|number| !held.contains(number)).collect();
         // Never before the time up to which the workers do not wait.
-        let effective_from = ((self.now)() + LEAD).max(change.earliest());
+        let effective_from = ready.earliest((self.now)()).max(change.earliest());
         if let Some(refused) = ready.refuse(effective_from) {
             return Err(self.give_up(&change, refused).await?);
         }

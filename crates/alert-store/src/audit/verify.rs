@@ -43,7 +43,12 @@ impl AlertStore {
             }
             progress(last);
             if is_last {
-                return Ok(check.end());
+                // Rows that were appended meanwhile have moved the head.
+                let head = self.audit_head()?;
+                return Ok(check.end().and_then(|end| match end.number > head.number {
+                    true => Err(Broken::Added(head.number + 1)),
+                    false => Ok(end),
+                }));
             }
         }
     }

@@ -31,6 +31,7 @@ impl AlertFilter {
             })
         });
         let mut same = self.of_event(inside, &mut values);
+        let whole = self.each && !same.is_empty();
         if !self.each {
             // The lead of the whole event is the first one for everybody who sees it: that is told without a search.
             same.push(format!(
@@ -52,7 +53,7 @@ impl AlertFilter {
                 terms.join(" AND ")
             )
         };
-        let mut branches: Vec<String> = inside.branches().into_iter().map(select).collect();
+        let mut branches: Vec<String> = inside.branches(whole).into_iter().map(select).collect();
         if branches.len() == 1 {
             return (branches.remove(0), values);
         }

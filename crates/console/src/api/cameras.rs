@@ -1,5 +1,7 @@
 //! Cameras as they are configured: every version, and how one is changed.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, RawQuery, State};
@@ -8,7 +10,7 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vedette_access::Areas;
-use vedette_core::{Camera, CameraId, CameraVersion, Owner, Proposal, ProposedCamera, Timestamp};
+use vedette_core::{Camera, CameraId, CameraSource, CameraVersion, Owner, Proposal, ProposedCamera, Timestamp};
 
 use super::logins::{self, GivenLogin, ShownLogin};
 use super::proposals::{AppliedJson, author, commit, if_match, planned, tag};
@@ -146,6 +148,7 @@ pub(crate) async fn apply(
     {
         return Err(Problem::new(ProblemKind::FORBIDDEN, ApiRule::CameraElsewhere));
     }
+    require_own(&app, &allowed, &id, request.camera.as_ref())?;
     let content = logins::sealed(&app, request.camera.into_iter().collect()).await?.pop();
     let cameras = vec![ProposedCamera { id, content, based_on: if_match(&headers)? }];
     let owner = Owner::Console;
@@ -156,6 +159,43 @@ pub(crate) async fn apply(
         return Ok(Json(AppliedJson::plan(planned, cameras)));
     }
     commit(&app, &allowed, proposal, planned).await.map(Json)
+}
+
+/// That somebody who sees the camera as one of others' too leaves it to them: its source, its groups outside of the caller's areas.
+fn require_own(
+    app: &Shared,
+    allowed: &Allowed,
+    id: &CameraId,
+    after: Option<&Camera<GivenLogin>>,
+) -> Result<(), Problem> {
+    let areas = &allowed.areas;
+    if *areas == Areas::Everywhere {
+        return Ok(());
+    }
+    let before = app.parts.configuration.camera_versions(id).pop().and_then(|version| version.content);
+    let sources = (before.as_ref().map(source), after.map(source));
+    let is_new_source = sources.0 != sources.1;
+    let groups = |camera: Option<BTreeSet<String>>| camera.unwrap_or_default();
+    let was = groups(before.as_ref().map(|camera| camera.groups.iter().cloned().collect()));
+    let is = groups(after.map(|camera| camera.groups.iter().cloned().collect()));
+    let is_others = !areas.has_code(before.as_ref().and_then(|camera| camera.address.as_ref()))
+        && was.iter().any(|group| !areas.has_group(group));
+    let moves = was.symmetric_difference(&is).any(|group| !areas.has_group(group));
+    if moves || is_new_source && is_others {
+        return Err(Problem::new(ProblemKind::FORBIDDEN, ApiRule::CameraShared));
+    }
+    if is_new_source && matches!(after.map(|camera| &camera.source), Some(Some(CameraSource::File { .. }))) {
+        return Err(Problem::new(ProblemKind::FORBIDDEN, ApiRule::FileSource));
+    }
+    Ok(())
+}
+
+/// Where the pictures of a camera come from.
+fn source<L>(camera: &Camera<L>) -> Option<String> {
+    Some(match camera.source.as_ref()? {
+        CameraSource::Rtsp { url, .. } => url.clone(),
+        CameraSource::File { path, .. } => format!("file {path}"),
+    })
 }
 
 /// The versions of a camera that there is or was.

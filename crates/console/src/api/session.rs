@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use vedette_access::{Areas, Caller, Login, NewPassword, PasswordHash, Permission, Via};
+use vedette_access::{Areas, Caller, Login, NewPassword, Outcome, PasswordHash, Permission, Via};
 use vedette_alert_store::AccountChange;
 use zeroize::Zeroizing;
 
@@ -182,6 +182,9 @@ pub(crate) async fn change_password(
     };
     let new = NewPassword::new(new, &name).map_err(|violation| Problem::parameter("new", "...", violation))?;
     if !app.password_login.is_password(&account, old, allowed.peer, callers.now()).await? {
+        let mut entry = allowed.entry(callers.now(), "account.password", format!("account:{name}"));
+        entry.outcome = Outcome::Refused(ApiRule::WRONG_PASSWORD.to_owned());
+        callers.note_refusal(entry).await;
         return Err(Problem::parameter("old", "...", ApiRule::WrongPassword));
     }
     let entry = allowed.entry(callers.now(), "account.password", format!("account:{name}"));

@@ -15,7 +15,7 @@ use crate::api_rule::ApiRule;
 use crate::guard::Allowed;
 use crate::params::Params;
 use crate::path_text::PathText;
-use crate::problem::{Problem, ProblemJson};
+use crate::problem::{Problem, ProblemJson, ProblemKind};
 
 /// Longest life of a token.
 const MOST_DAYS: u32 = 366;
@@ -120,6 +120,9 @@ pub(crate) async fn add(
         return Err(Problem::parameter("grants", &grants, ApiRule::MoreThanOwn));
     }
     let callers = &app.guard.callers;
+    if !callers.has_accounts().await? {
+        return Err(Problem::new(ProblemKind::CONFLICT, ApiRule::NoAccountYet));
+    }
     let (secret, now) = (Secret::random(SecretKind::Token), callers.now());
     let mut entry = allowed.entry(now, "token.add", format!("token:{name}"));
     entry.detail = format!("{grants} for {} days", request.days);

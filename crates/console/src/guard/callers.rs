@@ -20,6 +20,17 @@ const NO_ACCOUNTS_FOR: Duration = Duration::from_millis(500);
 /// Uses of a session are stored once a minute.
 const USE_EVERY: Span = Span::from_secs(60);
 
+/// Who acts while it is not known who it is: no account has such a name.
+pub(crate) const NOBODY: &str = "?";
+
+/// Whether being asked about is a use, which keeps a session from ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Noted,
+    /// An open stream alone is none.
+    None,
+}
+
 /// What a request says of its caller.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Credentials {
@@ -48,12 +59,13 @@ pub(crate) struct Callers {
     clock: fn() -> Timestamp,
     /// When there were no accounts, the last time that it was asked.
     none_at: Mutex<Option<Instant>>,
-    refused: RefusedActs,
+    /// Of callers who are known, of logins, and of anybody: strangers who fill one leave the others.
+    refused: [RefusedActs; 3],
 }
 
 impl Callers {
     pub(crate) fn new(store: Arc<AlertStore>, settings: AccessSettings, clock: fn() -> Timestamp) -> Self {
-        Self { store, settings, clock, none_at: Mutex::new(None), refused: RefusedActs::default() }
+        Self { store, settings, clock, none_at: Mutex::new(None), refused: Default::default() }
     }
 
     /// The time.
@@ -69,10 +81,10 @@ impl Callers {
         without_store: bool,
     ) -> Result<Caller, Problem> {
         if let Some(token) = token {
-            return self.of_token(token.ok_or_else(|| unknown(ApiRule::TokenMalformed))?).await;
+            return self.of_token(token.ok_or_else(|| unknown(ApiRule::TokenMalformed))?, Use::Noted).await;
         }
         if let Some(session) = session {
-            match self.of_session(session).await? {
+            match self.of_session(session, Use::Noted).await? {
                 Some(caller) => return Ok(caller),
                 None if self.needs_login(without_store).await? => return Err(unknown(ApiRule::SessionOver)),
                 None => {}
@@ -92,11 +104,11 @@ impl Callers {
                 // The store is away for a moment.
                 Err(_) => Some(caller.clone()),
             },
-            Via::Session(hash) => match self.of_session(*hash).await {
+            Via::Session(hash) => match self.of_session(*hash, Use::None).await {
                 Ok(now) => now,
                 Err(_) => Some(caller.clone()),
             },
-            Via::Token(hash) => match self.of_token(*hash).await {
+            Via::Token(hash) => match self.of_token(*hash, Use::None).await {
                 Ok(now) => Some(now),
                 Err(problem) if problem.is_refusal() => None,
                 Err(_) => Some(caller.clone()),
@@ -130,14 +142,14 @@ impl Callers {
 
     /// The caller with the secret of a session that has just begun.
     pub(crate) async fn of_secret(&self, secret: &Secret) -> Result<Caller, Problem> {
-        self.of_session(secret.hash()).await?.ok_or_else(|| unknown(ApiRule::SessionOver))
+        self.of_session(secret.hash(), Use::Noted).await?.ok_or_else(|| unknown(ApiRule::SessionOver))
     }
 
-    async fn of_session(&self, hash: SecretHash) -> Result<Option<Caller>, Problem> {
+    async fn of_session(&self, hash: SecretHash, use_: Use) -> Result<Option<Caller>, Problem> {
         let idle = self.settings.idle;
         self.ask(move |store, now| {
             let Some((session, account)) = store.session(&hash, now, idle)? else { return Ok(None) };
-            if now.since(session.used) > USE_EVERY {
+            if use_ == Use::Noted && now.since(session.used) > USE_EVERY {
                 store.touch_session(&hash, now)?;
             }
             Ok(Some(Caller { who: Who::Account(account.name), via: Via::Session(hash), grants: account.grants }))
@@ -145,11 +157,11 @@ impl Callers {
         .await
     }
 
-    async fn of_token(&self, hash: SecretHash) -> Result<Caller, Problem> {
+    async fn of_token(&self, hash: SecretHash, use_: Use) -> Result<Caller, Problem> {
         let found = self
             .ask(move |store, now| {
                 let Some(token) = store.token(&hash, now)? else { return Ok(None) };
-                if token.used.is_none_or(|used| now.since(used) > USE_EVERY) {
+                if use_ == Use::Noted && token.used.is_none_or(|used| now.since(used) > USE_EVERY) {
                     store.touch_token(&hash, now)?;
                 }
                 Ok(Some(Caller { who: Who::Token(token.name), via: Via::Token(hash), grants: token.grants }))
@@ -161,7 +173,12 @@ impl Callers {
     /// Adds a row about an act that was refused or failed, unless there were too many in this minute. A failure is logged: nothing was
     /// done.
     pub(crate) async fn note_refusal(&self, mut entry: AuditEntry) {
-        let Some(unlisted) = self.refused.take(entry.at) else { return };
+        let kind = match (entry.session.is_empty(), entry.who == NOBODY) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => 2,
+        };
+        let Some(unlisted) = self.refused[kind].take(entry.at) else { return };
         if unlisted > 0 {
             let separator = if entry.detail.is_empty() { "" } else { "; " };
             entry.detail.push_str(&format!("{separator}{unlisted} refusals before this one are not listed"));

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use vedette_access::{
     Account, AuditEntry, Guesses, Login, Name, Outcome, PasswordHash, Secret, SecretKind, Session, Waits,
 };
@@ -46,9 +46,11 @@ impl PasswordLogin {
     ) -> Result<Secret, Problem> {
         let now = callers.now();
         // One that cannot be a name has no account, and is told the same.
+        // Before the try is counted: one that is not looked at is none.
+        let place = self.place()?;
         let Ok(name) = Name::new(name) else {
             self.await_turn(None, peer, now)?;
-            self.verify(None, password).await?;
+            self.verify(place, None, password).await?;
             return Err(wrong());
         };
         self.await_turn(Some(&name), peer, now)?;
@@ -58,7 +60,7 @@ impl PasswordLogin {
             Some(Account { login: Login::Password(hash), enabled: true, .. }) => Some(hash.clone()),
             _ => None,
         };
-        if !self.verify(hash, password).await? {
+        if !self.verify(place, hash, password).await? {
             let mut entry = row(&name, account.as_ref(), peer, now, "");
             entry.outcome = Outcome::Refused(ApiRule::WRONG_LOGIN.to_owned());
             callers.note_refusal(entry).await;
@@ -91,9 +93,10 @@ impl PasswordLogin {
         peer: IpAddr,
         now: Timestamp,
     ) -> Result<bool, Problem> {
+        let place = self.place()?;
         self.await_turn(Some(&account.name), peer, now)?;
         let Login::Password(hash) = &account.login else { return Ok(false) };
-        let is_right = self.verify(Some(hash.clone()), password).await?;
+        let is_right = self.verify(place, Some(hash.clone()), password).await?;
         if is_right {
             self.guesses.lock().unwrap_or_else(PoisonError::into_inner).passed(&account.name, peer);
         }
@@ -112,9 +115,17 @@ impl PasswordLogin {
         Ok(())
     }
 
-    async fn verify(&self, hash: Option<PasswordHash>, password: Zeroizing<String>) -> Result<bool, Problem> {
-        let busy = || Problem::new(ProblemKind::BUSY, ApiRule::TooManyLogins);
-        let _place = self.waiting.try_acquire().map_err(|_| busy())?;
+    /// A place among those that wait.
+    fn place(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        self.waiting.try_acquire().map_err(|_| busy())
+    }
+
+    async fn verify(
+        &self,
+        _place: SemaphorePermit<'_>,
+        hash: Option<PasswordHash>,
+        password: Zeroizing<String>,
+    ) -> Result<bool, Problem> {
         let _turn = self.verifying.acquire().await.map_err(|_| busy())?;
         let verified = tokio::task::spawn_blocking(move || match hash {
             Some(hash) => hash.is_of(&password),
@@ -125,6 +136,10 @@ impl PasswordLogin {
         });
         verified.await.map_err(|error| Problem::internal("verifying a password", &error))
     }
+}
+
+fn busy() -> Problem {
+    Problem::new(ProblemKind::BUSY, ApiRule::TooManyLogins)
 }
 
 fn wrong() -> Problem {

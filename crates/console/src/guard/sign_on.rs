@@ -7,7 +7,7 @@ use vedette_alert_store::{ProviderLogin, StoreError};
 use vedette_core::Timestamp;
 use vedette_single_sign_on::{Answer, Begun, Ended, Provider, ReturnTo, SignOnError};
 
-use super::callers::Callers;
+use super::callers::{Callers, NOBODY};
 use crate::AccessSettings;
 use crate::api_rule::ApiRule;
 use crate::connections::peer_key;
@@ -15,8 +15,6 @@ use crate::problem::{Problem, ProblemKind};
 
 /// Logins that are finished at the same time.
 const MOST_AT_ONCE: usize = 64;
-/// Who acts while it is not known who it is: no account has such a name.
-const UNKNOWN: &str = "?";
 
 /// Lets people in who have logged in at the provider, and ends their sessions when it says so.
 #[derive(Debug)]
@@ -75,6 +73,10 @@ impl SignOn {
             at: callers.now(),
         };
         let (name, subject) = (new.name.clone(), new.subject.clone());
+        if !callers.has_accounts().await? {
+            // As everywhere, so that nobody is locked out.
+            new.grants.check_first().map_err(|violation| Problem::new(ProblemKind::FORBIDDEN, violation))?;
+        }
         let account = match callers.ask(move |store, _| put(store, &new, peer)).await? {
             Some(account) if account.enabled => account,
             refused => {
@@ -130,7 +132,7 @@ impl SignOn {
             Err(error) => {
                 let problem =
                     Problem::parameter("logout_token", "...", ApiRule::LogoutToken { reason: error.to_string() });
-                let entry = entry(UNKNOWN, peer, callers.now(), "session.end", who);
+                let entry = entry(NOBODY, peer, callers.now(), "session.end", who);
                 self.note(callers, entry, &problem, error.to_string()).await;
                 return Err(problem);
             }
@@ -144,7 +146,7 @@ impl SignOn {
             let object = match (account, &sid) {
                 (Some(account), _) => format!("account:{}", account.name),
                 (None, Some(sid)) => format!("provider-session:{sid}"),
-                (None, None) => format!("account:{UNKNOWN}"),
+                (None, None) => format!("account:{NOBODY}"),
             };
             let entry = entry(&who, peer, now, "session.end", object);
             store.end_provider_sessions(&issuer, subject.as_deref(), sid.as_deref(), Some(&entry))
@@ -166,7 +168,7 @@ impl SignOn {
     async fn refuse(&self, callers: &Callers, error: SignOnError, peer: IpAddr) -> Problem {
         let name = match &error {
             SignOnError::NoGrant { name, .. } => name.clone(),
-            _ => UNKNOWN.to_owned(),
+            _ => NOBODY.to_owned(),
         };
         let detail = error.to_string();
         let problem = self.problem(error);

@@ -346,8 +346,11 @@ async fn a_change_for_frames_that_were_analysed_is_refused_with_the_last_one() {
     assert_eq!((refusal.camera.as_ref(), refusal.code.as_str()), (Some(&camera), "change.already-analysed"));
     assert!(refusal.rule.contains(&last.to_string()) && refusal.fix.contains("clock"), "{refusal:?}");
     assert!(matches!(site.phases().await[..], [ChangePhase::Prepared, ChangePhase::Aborted(_)]));
-    mark.set(clock::now());
-    site.changes.apply(site.proposal(Some(site.renamed("new")))).await.unwrap();
+    // By less than a mistake would be it is in force that much later.
+    let ahead = clock::now() + Span::from_secs(20);
+    mark.set(ahead);
+    let applied = site.changes.apply(site.proposal(Some(site.renamed("new")))).await.unwrap();
+    assert!(applied.effective_from > ahead, "{applied:?}");
     // A camera that is analysed here no more says nothing.
     mark.set(last);
     drop(mark);

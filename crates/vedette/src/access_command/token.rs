@@ -1,5 +1,6 @@
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use vedette_access::{Name, Secret, SecretKind, Token};
 use vedette_core::Span;
@@ -73,7 +74,13 @@ async fn add(AddArgs { name, grants, days, config }: AddArgs) -> anyhow::Result<
         expires: now + Span::from_secs(i64::from(days) * 86_400),
         used: None,
     };
-    on_store(&config, move |store| Ok(store.add_token(&token, Some(&row))?)).await?;
+    on_store(&config, move |store| {
+        if !store.has_accounts()? {
+            bail!("the site has no account: a token made now would outlive that; make one with `vedette user add NAME --grant administrator`");
+        }
+        Ok(store.add_token(&token, Some(&row))?)
+    })
+    .await?;
     tell_line!("token {name} is made; it expires in {days} days:");
     print_line!("{}", secret.reveal());
     Ok(())

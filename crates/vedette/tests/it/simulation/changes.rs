@@ -174,7 +174,7 @@ fn changes_in_a_quiet_site_are_never_late() {
 }
 
 #[test]
-fn changes_of_a_clock_that_was_set_back_are_refused_and_none_is_late() {
+fn changes_of_a_clock_that_was_set_back_are_in_force_later_or_refused_and_none_is_late() {
     let (refused, applied) = (AtomicU64::new(0), AtomicU64::new(0));
     let failures = failures_of(SEEDS, |seed| {
         let run = run(seed, &[], Story::SetBack);
@@ -187,7 +187,7 @@ fn changes_of_a_clock_that_was_set_back_are_refused_and_none_is_late() {
     eprintln!("{refused} changes refused, {applied} applied");
     if number("VEDETTE_CHAOS_SEED").is_none() {
         assert!(
-            refused > SEEDS && applied > SEEDS,
+            refused > SEEDS / 2 && applied > 2 * SEEDS,
             "{refused} changes refused, {applied} applied: too little happened"
         );
     }
