@@ -323,3 +323,11 @@ async fn an_administrator_keeps_accounts_sessions_and_tokens() {
     assert!(console.store.tokens().unwrap().is_empty());
     console.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_account_is_made_on_the_page() {
+    let console = Running::start().await;
+    play("first-account.mjs", &console, |wanted| panic!("{wanted}?")).await;
+    assert_eq!(console.store.accounts().unwrap().len(), 1);
+    console.stop().await;
+}

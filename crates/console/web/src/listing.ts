@@ -36,7 +36,7 @@ export class Listing {
 
   constructor() {
     this.filter.addEventListener("input", () => this.draw());
-    this.box = el("div", { class: "listing", tabindex: "-1" }, this.table, this.count);
+    this.box = el("div", { class: "listing" }, this.table, this.count);
   }
 
   /** Another list: nothing of the previous one stays. */
@@ -74,7 +74,7 @@ export class Listing {
     refill(this.body, ...found.slice(0, MOST).map((row) => this.row(row)));
     if (held && !this.body.contains(document.activeElement)) this.filter.focus();
     this.table.hidden = found.length === 0;
-    this.count.textContent = !this.rows.length ? this.none : !found.length ? say("Nothing matches the filter.", "没有符合筛选条件的项目。") : more > 0 ? say(`${more} more: type in the filter to find them.`, `另有 ${more} 项:请输入筛选条件查找。`) : "";
+    this.count.textContent = !this.rows.length ? this.none : !found.length ? say("Nothing matches the filter.", "没有符合筛选条件的项目。") : more > 0 ? say(`${more} more: type in the filter to find them.`, `另有 ${more} 项：请输入筛选条件查找。`) : "";
   }
 
   private row({ key, about, cells, acts }: Row): HTMLElement {

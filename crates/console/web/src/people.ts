@@ -11,8 +11,8 @@ import { say } from "./words";
 /** Roles, one a line: names of groups may contain spaces. */
 export const rolesField = (value = ""): Field => ({
   name: "grants",
-  label: say("Roles, one a line", "角色,每行一个"),
-  help: say("A role, for the whole site or with areas: viewer, or operator@group:gates,address:440305", "角色,可用于整个站点,也可带区域:viewer,或 operator@group:gates,address:440305"),
+  label: say("Roles, one a line", "角色，每行一个"),
+  help: say("A role, for the whole site or with areas: viewer, or operator@group:gates,address:440305", "角色，可用于整个站点，也可带区域：viewer，或 operator@group:gates,address:440305"),
   kind: "lines",
   value,
 });
@@ -22,7 +22,7 @@ export const nameField = (): Field => ({ name: "name", label: say("Name", "名�
 /** Roles as they are shown. */
 export const rolesList = (account: Pick<Account, "grants">): HTMLElement => el("ul", { class: "roles" }, ...account.grants.map((grant) => el("li", {}, grantText(grant))));
 
-const passwordField = (): Field => ({ name: "password", label: say("Password, 12 characters at least", "密码,至少 12 个字符"), kind: "password" });
+const passwordField = (): Field => ({ name: "password", label: say("Password, 12 characters at least", "密码，至少 12 个字符"), kind: "password" });
 
 const isLocal = (account: Account): boolean => account.login === "password";
 
@@ -31,7 +31,7 @@ export function people(desk: Desk): Part {
     name: "accounts",
     title: say("Accounts", "账户"),
     columns: [say("Name", "名称"), say("Roles", "角色"), say("Login", "登录方式"), say("State", "状态")],
-    none: say("There are no accounts yet: add an administrator first.", "尚无账户:请先添加一个管理员(administrator)。"),
+    none: say("There are no accounts yet: add an administrator first.", "尚无账户：请先添加一个管理员（administrator）。"),
     add: { label: say("Add an account", "添加账户"), press: () => add(desk) },
     load: async () => (await listAccounts()).map((account) => row(desk, account)),
   };
@@ -54,7 +54,7 @@ function acts(desk: Desk, account: Account): Act[] {
   const { name, enabled } = account;
   const turn = async (): Promise<string> => {
     await changeAccount(name, { enabled: !enabled });
-    return enabled ? say(`${name} is disabled; its sessions have ended.`, `${name} 已停用,其会话已结束。`) : say(`${name} is enabled.`, `${name} 已启用。`);
+    return enabled ? say(`${name} is disabled; its sessions have ended.`, `${name} 已停用，其会话已结束。`) : say(`${name} is enabled.`, `${name} 已启用。`);
   };
   return [
     { name: "roles", label: say("Roles", "角色"), press: () => changeRoles(desk, account) },
@@ -76,7 +76,7 @@ function changeRoles(desk: Desk, account: Account): void {
   const { name } = account;
   const question = {
     title: say(`Roles of ${name}`, `${name} 的角色`),
-    ...(isLocal(account) ? {} : { text: say("The next login at the provider replaces them by those of its groups.", "下次单点登录时,将按提供方的组重新设置。") }),
+    ...(isLocal(account) ? {} : { text: say("The next login at the provider replaces them by those of its groups.", "下次单点登录时，将按提供方的组重新设置。") }),
     fields: [rolesField(grantsText(account.grants))],
     press: say("Change them", "更改"),
   };
@@ -91,15 +91,15 @@ function changePassword(desk: Desk, name: string): void {
   const question = { title: say(`Another password for ${name}`, `为 ${name} 设置新密码`), text: say("All sessions of the account end.", "该账户的所有会话将结束。"), fields: [passwordField()], press: say("Set it", "设置") };
   const act = async ({ password = "" }): Promise<{ said: string }> => {
     await changeAccount(name, { password });
-    return { said: say(`${name} has another password; its sessions have ended.`, `${name} 的密码已更改,其会话已结束。`) };
+    return { said: say(`${name} has another password; its sessions have ended.`, `${name} 的密码已更改，其会话已结束。`) };
   };
   desk.ask(question, act, [name, "password"]);
 }
 
 function remove(desk: Desk, name: string): void {
   const question = {
-    title: say(`Remove the account ${name}?`, `删除账户 ${name}?`),
-    text: say("Its sessions end. Its name stays in what it did.", "其会话将结束;其名称仍保留在操作记录中。"),
+    title: say(`Remove the account ${name}?`, `删除账户 ${name}？`),
+    text: say("Its sessions end. Its name stays in what it did.", "其会话将结束；其名称仍保留在操作记录中。"),
     press: say(`Remove ${name}`, `删除 ${name}`),
     danger: true,
   };

@@ -4,6 +4,7 @@ import { accountsButton } from "./accounts";
 import type { Session } from "./api";
 import { below, getLoginWays, getSession, logIn, logOut, Refused, setPassword, UNKNOWN } from "./api";
 import { byId, el } from "./dom";
+import { explain, fieldOf } from "./problems";
 
 let session: Session | null = null;
 const administer = accountsButton();
@@ -116,7 +117,7 @@ async function leave(): Promise<void> {
 function show({ who, via, roles, provider_logout }: Session): void {
   byId("local").hidden = via !== "address";
   administer.hidden = !may("administer");
-  if (via === "address") return byId("operator-box").append(administer);
+  if (via === "address") return byId("local").append(" ", administer);
   const out = el("button", { type: "button", class: "quiet", id: "log-out" }, "Log out");
   out.addEventListener("click", () => void leave());
   const change = el("button", { type: "button", class: "quiet", id: "change-password" }, "Password");
@@ -136,6 +137,7 @@ function changePassword(who: string): void {
   const error = byId("password-error");
   byId<HTMLInputElement>("password-name").value = who;
   error.hidden = true;
+  dialog.onclose = () => form.reset();
   dialog.showModal();
   form.onsubmit = async (event) => {
     if ((event.submitter as HTMLButtonElement).value === "cancel") return;
@@ -144,7 +146,10 @@ function changePassword(who: string): void {
       await setPassword(old.value, fresh.value);
       location.reload();
     } catch (reason) {
-      error.textContent = reason instanceof Refused ? `${reason.message}; ${reason.fix}` : "The server cannot be reached; try again.";
+      const at = fieldOf(reason) === "old" ? old : fresh;
+      at.closest("label")!.after(error);
+      at.focus();
+      error.textContent = explain(reason);
       error.hidden = false;
     }
   };

@@ -53,7 +53,7 @@ function reveal(desk: Desk, name: string, secret: string): HTMLElement {
     "div",
     { class: "secret", role: "group", "aria-labelledby": "question-title" },
     el("h3", { id: "question-title" }, say(`The secret of the token ${name}`, `令牌 ${name} 的密钥`)),
-    el("p", { class: "warning", id: "admin-secret-warning" }, say("It is shown this once. Whoever has it has the roles of the token: keep it like a password.", "只显示这一次。持有者即拥有该令牌的角色:请像密码一样保管。")),
+    el("p", { class: "warning", id: "admin-secret-warning" }, say("It is shown this once. Whoever has it has the roles of the token: keep it like a password.", "只显示这一次。持有者即拥有该令牌的角色：请像密码一样保管。")),
     el("label", { for: "admin-secret" }, say("Secret", "密钥")),
     shown,
     el("div", { class: "presses" }, copy, desk.done(), copied),
@@ -61,7 +61,7 @@ function reveal(desk: Desk, name: string, secret: string): HTMLElement {
 }
 
 function revoke(desk: Desk, name: string): void {
-  const question = { title: say(`Revoke the token ${name}?`, `吊销令牌 ${name}?`), text: say("It is refused from now on.", "此后该令牌将被拒绝。"), press: say(`Revoke ${name}`, `吊销 ${name}`), danger: true };
+  const question = { title: say(`Revoke the token ${name}?`, `吊销令牌 ${name}？`), text: say("It is refused from now on.", "此后该令牌将被拒绝。"), press: say(`Revoke ${name}`, `吊销 ${name}`), danger: true };
   const act = async (): Promise<{ said: string }> => {
     await revokeToken(name);
     return { said: say(`The token ${name} is revoked.`, `令牌 ${name} 已吊销。`) };
