@@ -4,8 +4,8 @@ import { inBrowser } from "./browser.mjs";
 
 const password = "correct horse battery";
 
-await inBrowser(async ({ page, url, wrong, verdicts, wants, visible, hidden, shots }) => {
-  page.setDefaultTimeout(20_000);
+/** What the parts of the play use. */
+function hands({ page, url, ...given }) {
   const context = page.context();
   const said = async (words) => page.locator("#accounts-said", { hasText: words }).waitFor();
   const text = (selector) => page.locator(selector).innerText();
@@ -33,7 +33,10 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible, hidden, sho
   };
   const spoken = [];
   page.on("console", (message) => spoken.push(message.text()));
+  return { page, url, context, said, text, focused, button, submit, other, tabTo, spoken, ...given };
+}
 
+async function enter({ page, url, wants, visible }) {
   await page.goto(url);
   await page.fill("#login-name", "root");
   await page.fill("#login-password", password);
@@ -41,8 +44,10 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible, hidden, sho
   await visible("#accounts-open");
   wants("first");
   await visible("#alerts li[aria-selected=true]");
+}
 
-  // With the keyboard only: open, add an account, close.
+/** With the keyboard only: open, add an account, close. */
+async function keyboard({ page, verdicts, visible, hidden, shots, said, text, focused, button, tabTo }) {
   await page.locator("#accounts-open").focus();
   await page.keyboard.press("Enter");
   await visible(button("root", "roles"));
@@ -75,8 +80,10 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible, hidden, sho
   await hidden("#accounts");
   assert.equal(await focused(), "accounts-open");
   assert.deepEqual(verdicts, [], "a key for the page beneath got through");
+}
 
-  // What is refused is said where it is wrong.
+/** What is refused is said where it is wrong. */
+async function refusals({ page, visible, shots, focused, submit }) {
   await page.click("#accounts-open");
   await shots("accounts");
   await page.click("#admin-add");
@@ -98,8 +105,10 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible, hidden, sho
   await visible("#accounts");
   assert.equal(await page.locator("#accounts form").count(), 0, "what was typed is still there");
   assert.equal(await focused(), "admin-add");
+}
 
-  // Roles and password of another person, who is logged in.
+/** Roles and password of another person, who is logged in. */
+async function changes({ page, visible, said, text, focused, button, submit, other }) {
   const berta = await other("berta", "a bridge over nine rivers");
   assert.equal(await berta.locator("#accounts-open").isVisible(), false, "an operator is offered accounts");
   await page.click(button("berta", "roles"));
@@ -122,8 +131,10 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible, hidden, sho
   await page.click(button("root", "enabled"));
   await visible("#accounts-error");
   assert.match(await text("#accounts-error"), /no administrator would be left/);
+}
 
-  // Removing asks first, and Escape is no.
+/** Removing asks first, and Escape is no. */
+async function removal({ page, hidden, shots, said, text, focused, button, submit }) {
   await page.click(button("berta", "remove"));
   assert.match(await text("#accounts .question"), /Remove the account berta\?/);
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "Cancel");
@@ -135,8 +146,10 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible, hidden, sho
   await said("The account berta is removed.");
   await hidden(button("berta", "remove"));
   await page.waitForFunction(() => document.activeElement.id === "admin-filter");
+}
 
-  // A token: its secret is shown once, and works until it is revoked.
+/** A token: its secret is shown once, and works until it is revoked. */
+async function token({ page, url, context, visible, hidden, shots, said, focused, button, submit, spoken }) {
   await page.click('[data-part="tokens"]');
   await page.locator("#admin-count", { hasText: "There are no tokens." }).waitFor();
   await page.click("#admin-add");
@@ -171,8 +184,10 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible, hidden, sho
   await submit();
   await said("The token prometheus is revoked.");
   assert.equal((await asked()).status, 401);
+}
 
-  // A session of another person ends.
+/** A session of another person ends. */
+async function session({ page, shots, said, button, other }) {
   const anna = await other("anna", password);
   await page.click('[data-part="sessions"]');
   const its = page.locator("#accounts tbody tr", { hasText: "anna" });
@@ -181,14 +196,16 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible, hidden, sho
   await its.locator("button").click();
   await said("A session of anna has ended.");
   await anna.locator("#login").waitFor();
+}
 
-  // Many accounts, one with what would be markup, and one of the provider.
-  const many = Array.from({ length: 450 }, (_, number) => ({
+/** Many accounts, one with what would be markup, and one of the provider. */
+async function many({ page, shots, text, button }) {
+  const accounts = Array.from({ length: 450 }, (_, number) => ({
     name: `person-${number}`, login: "password", grants: [{ role: "viewer" }], enabled: true, made: "2026-03-01T08:00:00Z", changed: "2026-03-01T08:00:00Z",
   }));
-  many[0].grants = [{ role: "<img src=x onerror=document.title='inside'>", areas: ["group:<b>gates</b>"] }];
-  many[1].login = "https://id.example/realms/site";
-  await page.route("**/api/v1/accounts", (route) => route.fulfill({ json: many }));
+  accounts[0].grants = [{ role: "<img src=x onerror=document.title='inside'>", areas: ["group:<b>gates</b>"] }];
+  accounts[1].login = "https://id.example/realms/site";
+  await page.route("**/api/v1/accounts", (route) => route.fulfill({ json: accounts }));
   await page.click('[data-part="accounts"]');
   await page.locator("#admin-count", { hasText: "250 more: type in the filter to find them." }).waitFor();
   assert.equal(await page.locator("#accounts tbody tr").count(), 200);
@@ -200,11 +217,10 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible, hidden, sho
   await page.fill("#admin-filter", "person-44");
   assert.equal(await page.locator("#accounts tbody tr").count(), 11);
   await page.unroute("**/api/v1/accounts");
+}
 
-  // In Chinese, as the browser asks.
-  const chinese = await other("anna", password, "zh-CN");
-  assert.equal(await chinese.locator("#accounts-open").isVisible(), false);
-  await chinese.context().close();
+/** In Chinese, as the browser asks. */
+async function chinese({ page, said, button, submit, other }) {
   await page.fill("#admin-filter", "");
   await page.click('[data-part="accounts"]');
   await page.click(button("anna", "roles"));
@@ -224,8 +240,11 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible, hidden, sho
   await reader.locator("#admin-password-error", { hasText: "密码少于 12 个字符" }).waitFor();
   const folder = process.env.VEDETTE_PAGE_SHOTS;
   if (folder) await reader.screenshot({ path: `${folder}/accounts-zh.png` });
+  return reader;
+}
 
-  // Whoever loses the permission, or the session, loses the dialog.
+/** Whoever loses the permission, or the session, loses the dialog. */
+async function losses({ page, wants, hidden, shots, button, submit }, reader) {
   await page.click(button("root", "roles"));
   await page.fill("#admin-grants", "viewer");
   await submit();
@@ -239,5 +258,13 @@ await inBrowser(async ({ page, url, wrong, verdicts, wants, visible, hidden, sho
   await reader.locator("#login").waitFor();
   await reader.locator("#accounts").waitFor({ state: "hidden" });
   await reader.waitForFunction(() => document.activeElement.id === "login-name");
-  assert.deepEqual(wrong.filter((it) => !/status of (400|401|403|409)/.test(it)), []);
+}
+
+await inBrowser(async (given) => {
+  given.page.setDefaultTimeout(20_000);
+  const all = hands(given);
+  await enter(all);
+  for (const part of [keyboard, refusals, changes, removal, token, session, many]) await part(all);
+  await losses(all, await chinese(all));
+  assert.deepEqual(given.wrong.filter((it) => !/status of (400|401|403|409)/.test(it)), []);
 });
