@@ -60,8 +60,6 @@ class Accounts implements Desk {
       this.list.box,
     );
     this.dialog.addEventListener("keydown", (event) => {
-      // The keys of the page beneath, such as those of a verdict, are not for this dialog.
-      event.stopPropagation();
       if (event.key !== "Escape" || !this.question.open) return;
       event.preventDefault();
       this.question.close();
@@ -79,7 +77,7 @@ class Accounts implements Desk {
   ask(question: Question, act: (values: Values) => Promise<Done>, from?: [key: string, act: string]): void {
     this.tell("");
     const back = (): void => (from ? this.list.focus(...from) : this.add.focus());
-    this.question.ask(question, act, ({ said }) => this.after(said), (reason) => this.keeps(reason), back);
+    this.question.ask(question, act, (said) => this.after(said), (reason) => this.keeps(reason), back);
   }
 
   act(what: () => Promise<string>): void {

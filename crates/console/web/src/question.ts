@@ -25,6 +25,8 @@ export interface Question {
 export interface Done {
   said: string;
   show?: HTMLElement;
+  /** What is said instead when the form was closed meanwhile, so that `show` is seen by nobody. */
+  unseen?: string;
 }
 
 export type Values = Record<string, string>;
@@ -55,7 +57,7 @@ export class QuestionBox {
   }
 
   /** Asks. `act` may be refused; then the form stays and says why. `closed` gives the focus back. */
-  ask(question: Question, act: (values: Values) => Promise<Done>, done: (done: Done) => void, failed: (error: unknown) => boolean, closed: () => void): void {
+  ask(question: Question, act: (values: Values) => Promise<Done>, done: (said: string) => void, failed: (error: unknown) => boolean, closed: () => void): void {
     const controls = (question.fields ?? []).map((field) => [field, control(field)] as const);
     const error = el("p", { class: "error", role: "alert", hidden: "" });
     const submit = el("button", { type: "submit", class: question.danger ? "danger" : "" }, question.press);
@@ -76,10 +78,10 @@ export class QuestionBox {
       const values = Object.fromEntries(controls.map(([{ name }, node]) => [name, node.value]));
       try {
         const told = await act(values);
-        // Closed meanwhile: what is shown once is not for whoever opens the next one.
-        if (form.isConnected && told.show) this.put(told.show);
-        else if (form.isConnected) this.close();
-        done(told);
+        const seen = form.isConnected;
+        if (seen && told.show) this.put(told.show);
+        else if (seen) this.close();
+        done(seen ? told.said : (told.unseen ?? told.said));
       } catch (reason) {
         if (!failed(reason) || !form.isConnected) return;
         this.blame(controls.map(([, node]) => node), error, reason, values["grants"] ?? "");

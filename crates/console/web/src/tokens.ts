@@ -33,7 +33,11 @@ function make(desk: Desk): void {
   const question = { title: say("Make a token", "新建令牌"), fields: [nameField(), rolesField(), days], press: say("Make it", "新建") };
   desk.ask(question, async (given) => {
     const { token, secret } = await addToken({ name: (given["name"] ?? "").trim(), grants: grantsOf(given["grants"] ?? ""), days: Number(given["days"]) });
-    return { said: say(`The token ${token.name} is made.`, `令牌 ${token.name} 已新建。`), show: reveal(desk, token.name, secret) };
+    return {
+      said: say(`The token ${token.name} is made.`, `令牌 ${token.name} 已新建。`),
+      show: reveal(desk, token.name, secret),
+      unseen: say(`The token ${token.name} is made, but nobody has seen its secret: revoke it.`, `令牌 ${token.name} 已新建，但其密钥未显示：请吊销。`),
+    };
   });
 }
 
