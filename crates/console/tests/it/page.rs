@@ -305,3 +305,29 @@ async fn a_person_logs_in_and_works_under_the_account() {
     assert_eq!(verdict(&console, alert(0).id).unwrap().1, "anna");
     console.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_keeps_accounts_sessions_and_tokens() {
+    let console = Running::start().await;
+    add_account(&console.store, "root", &["administrator"]);
+    add_account(&console.store, "anna", &["operator"]);
+    play("accounts.mjs", &console, |wanted| match wanted {
+        "first" => console.raise(&alert(0)),
+        "end of the session" => assert!(console.store.end_sessions_of(&name("anna"), None).unwrap() > 0),
+        other => panic!("{other}"),
+    })
+    .await;
+    let accounts = console.store.accounts().unwrap();
+    let left: Vec<String> = accounts.iter().map(|it| format!("{}: {}", it.name, it.grants)).collect();
+    assert_eq!(left, ["anna: administrator", "root: viewer"]);
+    assert!(console.store.tokens().unwrap().is_empty());
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_account_is_made_on_the_page() {
+    let console = Running::start().await;
+    play("first-account.mjs", &console, |wanted| panic!("{wanted}?")).await;
+    assert_eq!(console.store.accounts().unwrap().len(), 1);
+    console.stop().await;
+}

@@ -4,6 +4,9 @@ import type { components, operations } from "./openapi";
 
 type Schemas = components["schemas"];
 
+export type Account = Schemas["AccountJson"];
+export type AccountChange = Schemas["AccountChangeRequest"];
+export type AccountRequest = Schemas["AccountRequest"];
 export type Address = Schemas["AddressJson"];
 export type Alert = Schemas["AlertJson"];
 export type AlertPage = Schemas["AlertList"];
@@ -17,9 +20,12 @@ export type Entity = Schemas["EntityJson"];
 /** Part of the map; `truncated` when it exceeds one response. */
 export type Features = Schemas["FeatureCollection"];
 export type Frames = Schemas["FrameReport"];
+export type Grant = Schemas["GrantJson"];
 export type Health = Schemas["HealthReport"];
 export type LoginWays = Schemas["WaysJson"];
 export type Measure = Schemas["MeasureJson"];
+export type NewToken = Schemas["NewTokenJson"];
+export type OpenSession = Schemas["OpenSessionJson"];
 export type PlaceSource = Schemas["PlaceSource"];
 export type Problem = Schemas["ProblemJson"];
 export type RuleKind = Schemas["RuleKindJson"];
@@ -27,6 +33,8 @@ export type Session = Schemas["SessionJson"];
 export type Severity = Schemas["Severity"];
 export type Stage = Schemas["StageReport"];
 export type Text = Schemas["TextJson"];
+export type Token = Schemas["TokenJson"];
+export type TokenRequest = Schemas["TokenRequest"];
 /** A working grid (police, fire ...) responsible for a place. */
 export type Unit = Schemas["UnitJson"];
 export type Verdict = Schemas["VerdictJson"];
@@ -49,7 +57,7 @@ export const VERDICT_MS = 10_000;
 
 /** A refusal with the server's reason. */
 export class Refused extends Error {
-  constructor(readonly status: number, detail: string, readonly fix: string) {
+  constructor(readonly status: number, detail: string, readonly fix: string, readonly problem: Partial<Problem> = {}) {
     super(detail);
   }
 }
@@ -60,7 +68,7 @@ export const UNKNOWN = "vedette-unknown";
 async function refuse(response: Response): Promise<never> {
   if (response.status === 401) document.dispatchEvent(new Event(UNKNOWN));
   const problem: Partial<Problem> = await response.json().catch(() => ({}));
-  throw new Refused(response.status, problem.detail ?? `the server answered ${response.status}`, problem.fix ?? "");
+  throw new Refused(response.status, problem.detail ?? `the server answered ${response.status}`, problem.fix ?? "", problem);
 }
 
 async function json<T>(path: string, init?: RequestInit): Promise<T> {
@@ -87,6 +95,26 @@ export const logOut = (): Promise<void> => json("api/v1/session", { method: "DEL
 
 /** Sets the person's own password. All sessions of the account end. */
 export const setPassword = (old: string, fresh: string): Promise<void> => json("api/v1/session/password", posted({ old, new: fresh }));
+
+export const listAccounts = (): Promise<Account[]> => json("api/v1/accounts");
+
+export const addAccount = (account: AccountRequest): Promise<Account> => json("api/v1/accounts", posted(account));
+
+export const changeAccount = (name: string, change: AccountChange): Promise<Account> =>
+  json(`api/v1/accounts/${encodeURIComponent(name)}`, posted(change));
+
+export const removeAccount = (name: string): Promise<void> => json(`api/v1/accounts/${encodeURIComponent(name)}`, { method: "DELETE" });
+
+export const listSessions = (): Promise<OpenSession[]> => json("api/v1/sessions");
+
+export const endSession = (id: string): Promise<void> => json(`api/v1/sessions/${encodeURIComponent(id)}`, { method: "DELETE" });
+
+export const listTokens = (): Promise<Token[]> => json("api/v1/tokens");
+
+/** Makes a token. Its secret is in this answer only. */
+export const addToken = (token: TokenRequest): Promise<NewToken> => json("api/v1/tokens", posted(token));
+
+export const revokeToken = (name: string): Promise<void> => json(`api/v1/tokens/${encodeURIComponent(name)}`, { method: "DELETE" });
 
 export function listAlerts(filter: Filter, before?: string): Promise<AlertPage> {
   const query = new URLSearchParams({ limit: "100" });

@@ -212,6 +212,8 @@ filters.addEventListener("input", (event) => {
   if (whole) typing = window.setTimeout(() => void reload(), 200);
 });
 document.addEventListener("keydown", (event) => {
+  // A key in a dialog is not for the page beneath.
+  if (document.querySelector("dialog[open]")) return;
   if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey || event.getModifierState("AltGraph")) return;
   const press = (verdict: string): void => document.querySelector<HTMLButtonElement>(`button[data-verdict=${verdict}]`)?.click();
   const moves: Record<string, () => void> = { j: () => list.step(1), k: () => list.step(-1) };

@@ -1,10 +1,13 @@
 // Who uses the page. While the site has no accounts, that is whoever sits at its machine; afterwards a person who has logged in.
 
+import { accountsButton } from "./accounts";
 import type { Session } from "./api";
 import { below, getLoginWays, getSession, logIn, logOut, Refused, setPassword, UNKNOWN } from "./api";
 import { byId, el } from "./dom";
+import { explain, fieldOf } from "./problems";
 
 let session: Session | null = null;
+const administer = accountsButton();
 
 /** The account; null while there are no accounts. */
 export const account = (): string | null => (session && session.via !== "address" ? session.who : null);
@@ -26,6 +29,7 @@ async function again(): Promise<void> {
   session = await login("The session is over. Log in to go on.");
   // What another person sees and may do differs.
   if (session.who !== before) location.reload();
+  administer.hidden = !may("administer");
 }
 
 async function known(): Promise<Session> {
@@ -112,7 +116,8 @@ async function leave(): Promise<void> {
 /** Shows the account in the head of the page, or that there are no accounts. */
 function show({ who, via, roles, provider_logout }: Session): void {
   byId("local").hidden = via !== "address";
-  if (via === "address") return;
+  administer.hidden = !may("administer");
+  if (via === "address") return byId("local").append(" ", administer);
   const out = el("button", { type: "button", class: "quiet", id: "log-out" }, "Log out");
   out.addEventListener("click", () => void leave());
   const change = el("button", { type: "button", class: "quiet", id: "change-password" }, "Password");
@@ -120,7 +125,7 @@ function show({ who, via, roles, provider_logout }: Session): void {
   const name = el("span", { class: "account", title: roles.join("\n") }, who);
   // An account has a name already.
   byId("operator-box").querySelector("label")!.hidden = true;
-  byId("operator-box").append(name, ...(via === "session" ? [out] : []));
+  byId("operator-box").append(name, administer, ...(via === "session" ? [out] : []));
   // Who logs in at a provider changes the password there.
   if (via === "session" && !provider_logout) out.before(change);
 }
@@ -132,6 +137,7 @@ function changePassword(who: string): void {
   const error = byId("password-error");
   byId<HTMLInputElement>("password-name").value = who;
   error.hidden = true;
+  dialog.onclose = () => form.reset();
   dialog.showModal();
   form.onsubmit = async (event) => {
     if ((event.submitter as HTMLButtonElement).value === "cancel") return;
@@ -140,7 +146,10 @@ function changePassword(who: string): void {
       await setPassword(old.value, fresh.value);
       location.reload();
     } catch (reason) {
-      error.textContent = reason instanceof Refused ? `${reason.message}; ${reason.fix}` : "The server cannot be reached; try again.";
+      const at = fieldOf(reason) === "old" ? old : fresh;
+      at.closest("label")!.after(error);
+      at.focus();
+      error.textContent = explain(reason);
       error.hidden = false;
     }
   };
