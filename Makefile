@@ -15,7 +15,8 @@ VEDETTE := $(CARGO_TARGET_DIR)/release/vedette
 RUN_PACKAGES := build-essential pkg-config libssl-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly \
 	gstreamer1.0-libav python3
-TEST_PACKAGES := libgstrtspserver-1.0-dev gstreamer1.0-tools chromium postgresql nginx
+TEST_PACKAGES := libgstrtspserver-1.0-dev gstreamer1.0-tools chromium postgresql nginx \
+	openssl dbconfig-sqlite3
 FOR ?=
 WHAT ?=
 BUS ?= embedded
@@ -36,6 +37,8 @@ deps:
 .PHONY: test-deps
 test-deps: deps
 	@scripts/install-packages $(TEST_PACKAGES)
+# After dbconfig-sqlite3, without which it brings the client of MySQL. Its service would have a password that everybody knows.
+	@scripts/install-packages --no-service glewlwyd
 	@command -v java >/dev/null || scripts/install-packages default-jre-headless
 	@command -v mvn >/dev/null || scripts/install-packages maven
 
@@ -61,13 +64,13 @@ kafka: test-deps ## Start a real Apache Kafka broker on 127.0.0.1:9092 in the fo
 	deploy/kafka/start.sh
 
 .PHONY: test
-test: test-deps web ## Run every test, real Kafka, Keycloak and headless Chromium included
+test: test-deps web ## Run every test, real Kafka, Keycloak, Glewlwyd and headless Chromium included
 	cargo build-all --bin vedette
 	@$(CARGO_TARGET_DIR)/debug/vedette models fetch
 	@scripts/fetch-recording "$(CARGO_TARGET_DIR)/debug/vedette" "$(VEDETTE_DEMO_VIDEO)"
 	@deploy/kafka/start.sh --fetch-only
 	@deploy/keycloak/start.sh --fetch-only
-	VEDETTE_REQUIRE_KAFKA=1 VEDETTE_REQUIRE_KEYCLOAK=1 VEDETTE_REQUIRE_NGINX=1 cargo test-all
+	VEDETTE_REQUIRE_KAFKA=1 VEDETTE_REQUIRE_KEYCLOAK=1 VEDETTE_REQUIRE_GLEWLWYD=1 VEDETTE_REQUIRE_NGINX=1 cargo test-all
 
 .PHONY: test-pure
 test-pure: ## Run the tests of the crates that need no native library: formats, geometry, rules, the analysis

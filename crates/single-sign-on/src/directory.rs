@@ -8,6 +8,7 @@ use vedette_core::{Span, Timestamp};
 
 use crate::error::SignOnError;
 use crate::http::{Http, reasons};
+use crate::keys::in_full_length;
 use crate::settings::is_secure;
 
 /// What is known of the provider is asked again after so long: whether it is there, too.
@@ -125,7 +126,7 @@ impl Directory {
         held.keys_fetched = Some(now);
         let keys = JsonWebKeySet::fetch_async(before.metadata.jwks_uri(), &self.http).await;
         let keys = keys.map_err(|error| SignOnError::Away(format!("its keys: {}", reasons(&error))))?;
-        let known = Arc::new(Known { metadata: before.metadata.clone(), keys });
+        let known = Arc::new(Known { metadata: before.metadata.clone(), keys: in_full_length(&keys) });
         if let Some(kept) = &mut held.known {
             kept.1 = known.clone();
         }
@@ -144,7 +145,7 @@ impl Directory {
                 return Err(SignOnError::Away(format!("it names {url}, which has no TLS")));
             }
         }
-        Ok(Known { keys: metadata.jwks().clone(), metadata })
+        Ok(Known { keys: in_full_length(metadata.jwks()), metadata })
     }
 }
 

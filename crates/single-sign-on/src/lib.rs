@@ -14,6 +14,7 @@ pub mod fuzz_targets;
 mod http;
 mod id_token;
 mod jws;
+mod keys;
 mod logout_token;
 mod pending;
 mod provider;

@@ -49,6 +49,8 @@ mod figures_apply;
 #[cfg(test)]
 mod figures_what_if;
 #[cfg(test)]
+mod glewlwyd;
+#[cfg(test)]
 mod growth;
 #[cfg(test)]
 mod hostile;
@@ -89,6 +91,8 @@ mod scene;
 mod sealed;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod sign_on;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
