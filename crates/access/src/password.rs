@@ -115,6 +115,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_long_or_no_hash_is_wrong() {
+        let hash = PasswordHash::of(&password("correct horse battery").unwrap());
+        assert!(hash.is_of("correct horse battery"));
+        assert!(!hash.is_of(&"ü".repeat(LONGEST)) && !hash.is_of(""));
+        assert!(!PasswordHash::stored("none".into()).is_of("correct horse battery"));
+    }
+
+    #[test]
     fn only_the_password_has_its_hash() {
         let hash = PasswordHash::of(&password("correct horse battery").unwrap());
         assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_str());

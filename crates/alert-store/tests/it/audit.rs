@@ -227,6 +227,27 @@ fn a_log_that_was_written_anew_is_found_by_a_head_from_elsewhere(home: &Home) {
     assert_eq!(verified(&store, &heads[2..6]), Err(Broken::Rewritten(4)));
 }
 
+fn a_row_that_was_added_behind_the_head_is_found(home: &Home) {
+    let store = home.open();
+    let heads: Vec<ChainHead> = (1..=3).map(|number| append(&store, number)).collect();
+    let AuditRow { previous, hash, entry, .. } = AuditRow::after(4, heads[2].hash, entry("alert.verdict"));
+    home.sql(&format!(
+        "INSERT INTO audit (number, at_us, who, role, peer, session, act, object, reason, outcome, detail, previous, hash)
+         VALUES (4, {}, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{previous}', '{hash}')",
+        entry.at.as_micros(),
+        entry.who,
+        entry.role,
+        entry.peer,
+        entry.session,
+        entry.act,
+        entry.object,
+        entry.reason,
+        entry.outcome,
+        entry.detail
+    ));
+    assert_eq!(verified(&store, &[]), Err(Broken::Added(4)));
+}
+
 fn every_filter_lets_through_what_it_names(home: &Home) {
     let store = home.open();
     let rows = [
@@ -345,6 +366,7 @@ on_both! {
     an_end_that_was_cut_is_named,
     rows_that_were_swapped_are_named,
     a_log_that_was_written_anew_is_found_by_a_head_from_elsewhere,
+    a_row_that_was_added_behind_the_head_is_found,
     every_filter_lets_through_what_it_names,
     a_look_is_a_row,
     looks_of_before_move_into_the_log_in_the_order_of_time,

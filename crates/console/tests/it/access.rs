@@ -324,6 +324,45 @@ async fn a_session_ends_when_it_is_idle_and_when_its_time_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_token_is_made_before_the_first_account() {
+    let console = Running::start().await;
+    let token = json!({"name": "early", "grants": [{"role": "administrator"}], "days": 366});
+    let answer = Client::new().post(format!("{}/api/v1/tokens", console.url)).json(&token).send().await.unwrap();
+    let status = answer.status();
+    let problem: Value = answer.json().await.unwrap();
+    assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("access.no-account-yet")));
+    assert_eq!(console.store.tokens().unwrap(), []);
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_within_areas_leaves_what_is_others_too() {
+    let site = Guarded::start().await;
+    let camera = |id: &str, groups: &[&str], source: Value| {
+        let mut camera = serde_json::to_value(Two::camera(id)).unwrap();
+        camera["groups"] = json!(groups);
+        camera["source"] = source;
+        json!({ "camera": camera, "reason": "a test" })
+    };
+    let file = json!({ "kind": "file", "path": "/srv/elsewhere.mp4" });
+    let rtsp = json!({ "kind": "rtsp", "url": "rtsp://192.0.2.7/live" });
+    for (id, groups, source, code) in [
+        ("gate-1", &["east", "west"][..], Value::Null, "access.camera-shared"),
+        ("gate-9", &["east", "west"], rtsp.clone(), "access.camera-shared"),
+        ("gate-9", &["east"], file.clone(), "access.file-source"),
+        ("gate-1", &["east"], file, "access.file-source"),
+        ("gate-1", &["west"], Value::Null, "access.camera-elsewhere"),
+        // Nobody analyses here, so that is as far as it gets.
+        ("gate-1", &["east"], rtsp, "change.not-now"),
+    ] {
+        let path = format!("/api/v1/cameras/{id}/apply");
+        let (status, problem) = site.post("administrator-east", &path, camera(id, groups, source)).await;
+        assert_eq!(problem["code"], code, "{id} {groups:?}: {status} {problem}");
+    }
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_shown_once_has_no_more_than_its_maker_and_ends_when_it_is_revoked() {
     let site = Guarded::start().await;
     let (status, made) =

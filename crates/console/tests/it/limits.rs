@@ -34,6 +34,12 @@ async fn heads_and_bodies_that_do_not_end_are_given_up() {
         let answer = ask(&console, &format!("{verdict}\r\nContent-Type: application/json\r\n{length}"), "").await;
         assert_eq!((answer.status, answer.problem()["code"].as_str()), (408, Some("body.slow")), "{length}");
     }
+    for method in ["PUT", "DELETE", "PATCH"] {
+        let draft = format!("{method} /api/v1/policies/group/east/draft HTTP/1.1\r\nHost: localhost");
+        let toml = format!("{draft}\r\nIf-None-Match: *\r\nContent-Type: application/toml\r\nContent-Length: 100");
+        let answer = ask(&console, &toml, "x").await;
+        assert_eq!((answer.status, answer.problem()["code"].as_str()), (408, Some("body.slow")), "{method}");
+    }
     // What is kept open without a request in it goes too, and then a new one is opened.
     let mut kept = connect(&console, OTHER).await;
     kept.write_all(b"GET /api/v1/frames HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
@@ -57,6 +63,9 @@ async fn a_body_that_is_too_large_is_a_problem_however_it_comes() {
         let answer = ask(&console, &format!("{verdict}\r\nContent-Type: application/json\r\n{header}"), body).await;
         assert_eq!((answer.status, answer.problem()["code"].as_str()), (413, Some("body.too-large")), "{header}");
     }
+    let draft = "PUT /api/v1/policies/group/east/draft HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/toml";
+    let answer = ask(&console, &format!("{draft}\r\nContent-Length: 3000000"), &"x".repeat(3_000_000)).await;
+    assert_eq!((answer.status, answer.problem()["code"].as_str()), (413, Some("body.too-large")));
     console.stop().await;
 }
 
