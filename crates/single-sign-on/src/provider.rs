@@ -276,5 +276,10 @@ impl Provider {
 }
 
 fn shown(text: &str) -> String {
-    vedette_core::printable(text).chars().take(SHOWN).collect()
+    let is_shown = |c: &char| {
+        let mut bytes = [0; 4];
+        let text = &*c.encode_utf8(&mut bytes);
+        vedette_core::printable(text) == text
+    };
+    text.chars().filter(is_shown).take(SHOWN).collect()
 }
